@@ -1,0 +1,1 @@
+"""Thin I/O: one outside thing each. Imports the core only."""

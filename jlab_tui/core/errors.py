@@ -1,0 +1,129 @@
+"""Every error that a person or a model is shown.
+
+    JlabError                     message = what happened, hint = what to do next
+    ├── UsageError                wrong arguments or settings                     (exit 2)
+    │   └── SettingError          a JLAB_MCP_* variable is wrong; names it
+    ├── ServerError               the Jupyter server as a whole
+    │   ├── NoServer              nothing is running here
+    │   ├── ServerNotReady        it is on its way (queued, starting)             (exit 3)
+    │   ├── ServerEnded           it was there and is gone: why, and how to get it back
+    │   ├── ServerUnreachable     it should be there and does not answer
+    │   ├── LaunchFailed          it did not come up
+    │   └── StatusFileDamaged     the status file cannot be understood
+    ├── SessionError              one session, its kernel or its notebook
+    │   ├── UnknownSession        no such session id
+    │   ├── UnknownRun            no such run id
+    │   ├── SessionBusy           a run is in progress
+    │   ├── SessionOwned          another process holds it
+    │   └── KernelGone            the kernel is dead or no longer known to the server
+    ├── NotebookError             a notebook file cannot be used as asked
+    └── WaitTimeout               what was waited for did not come in time        (exit 3)
+
+Three translators turn them into text: `cli` (stderr and exit code), the dashboard (a notification)
+and `mcp_server` (error text of a tool). Nothing else catches `JlabError` to print it.
+"""
+
+from __future__ import annotations
+
+
+class JlabError(Exception):
+    """Base of every error with a sentence for the user."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}" if self.hint else self.message
+
+
+class UsageError(JlabError):
+    exit_code = 2
+
+
+class SettingError(UsageError):
+    """A `JLAB_MCP_*` variable (or another one that we read) has a value that cannot be used."""
+
+    def __init__(self, variable: str, value: str, wanted: str) -> None:
+        shown = value if len(value) <= 60 else value[:57] + "..."
+        super().__init__(
+            f"{variable}={shown!r} is not {wanted}.", f"Set {variable} to {wanted}, or unset it."
+        )
+        self.variable = variable
+
+
+class ServerError(JlabError):
+    pass
+
+
+class NoServer(ServerError):
+    def __init__(self, root: str) -> None:
+        super().__init__(
+            f"No Jupyter server is running for {root}.",
+            "Start one with: jlab-mcp start",
+        )
+
+
+class ServerNotReady(ServerError):
+    exit_code = 3
+
+
+class ServerEnded(ServerError):
+    pass
+
+
+class ServerUnreachable(ServerError):
+    pass
+
+
+class LaunchFailed(ServerError):
+    pass
+
+
+class StatusFileDamaged(ServerError):
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(
+            f"The status file {path} cannot be read: {why}.",
+            "Run `jlab-mcp stop` to clear it, then `jlab-mcp start`.",
+        )
+
+
+class SessionError(JlabError):
+    pass
+
+
+class UnknownSession(SessionError):
+    def __init__(self, session_id: str, known: list[str]) -> None:
+        listed = (
+            f"Open sessions: {', '.join(known)}." if known else "No session is open; call start_new_session."
+        )
+        super().__init__(f"There is no session {session_id!r}.", listed)
+
+
+class UnknownRun(SessionError):
+    def __init__(self, run_id: str, known: list[str]) -> None:
+        listed = f"Latest runs: {', '.join(known)}." if known else "Nothing has been run yet."
+        super().__init__(f"There is no run {run_id!r}.", listed)
+
+
+class SessionBusy(SessionError):
+    pass
+
+
+class SessionOwned(SessionError):
+    pass
+
+
+class KernelGone(SessionError):
+    pass
+
+
+class NotebookError(JlabError):
+    pass
+
+
+class WaitTimeout(JlabError):
+    exit_code = 3

@@ -1,0 +1,302 @@
+"""The journal: what happened in one session, as facts, one JSON line each.
+
+The journal is the truth about a session. The notebook's outputs, the replies to the model and the dashboard's feed are
+folds over these events; a later process rebuilds a session from them.
+"""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Final
+
+VERSION: Final = 1
+
+
+class RunStatus(StrEnum):
+    """How a run stands or ended."""
+
+    RUNNING = "running"
+    OK = "ok"
+    ERROR = "error"
+    """the code raised"""
+    INTERRUPTED = "interrupted"
+    DIED = "died"
+    """the kernel died under it"""
+    ABORTED = "aborted"
+    """never started: the kernel refused it after an earlier error"""
+    JOB_ENDED = "job_ended"
+    LOST = "lost"
+    """the link broke for good, or outputs are missing: what happened to it is not known"""
+
+    @property
+    def is_final(self) -> bool:
+        return self is not RunStatus.RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOpened:
+    session: str
+    name: str
+    notebook: str
+    """absolute path"""
+    kernel_id: str
+    hostname: str
+    server_started: float
+    """identifies the server's incarnation"""
+    python: str = ""
+    cwd: str = ""
+    client: str = ""
+    """owner: id, host and pid of the MCP process, and its client's conversation"""
+    client_host: str = ""
+    client_pid: int = 0
+    conversation: str = ""
+    epoch: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    run: str
+    """`<session>-<n>`"""
+    tool: str
+    """what asked for it: execute_code, edit_cell, run_cell, resume, scratch"""
+    cell: str
+    """id of the notebook cell; empty for a scratch run"""
+    source: str
+    msg_id: str = ""
+    """of the execute_request; the parent of every message that belongs to the run"""
+
+
+@dataclass(frozen=True, slots=True)
+class TextPrinted:
+    run: str
+    stream: str
+    """stdout or stderr"""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataShown:
+    """A display, or the result of the cell's last expression."""
+
+    run: str
+    data: Mapping[str, Any]
+    """MIME type -> text, base64 (images) or JSON"""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    display_id: str = ""
+    execution_count: int | None = None
+    """set for a result (`execute_result`), None for a display"""
+
+
+@dataclass(frozen=True, slots=True)
+class DataUpdated:
+    """Every output shown under `display_id`, in any cell, now has this data."""
+
+    run: str
+    """the run that sent the update"""
+    display_id: str
+    data: Mapping[str, Any]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputCleared:
+    run: str
+    wait: bool
+    """cleared only when the next output comes"""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRaised:
+    run: str
+    ename: str
+    evalue: str
+    traceback: tuple[str, ...]
+    """lines with ANSI colours"""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputDropped:
+    """Output that was not recorded, counted."""
+
+    run: str
+    count: int
+    unit: str
+    """characters, bytes, messages or images"""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    run: str
+    status: RunStatus
+    seconds: float
+    execution_count: int | None = None
+    cause: str = ""
+    """why it ended in another way than ok or error, one sentence"""
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookEdited:
+    action: str
+    """add, edit, delete, markdown"""
+    cell: str
+    source: str = ""
+    index: int = -1
+    cell_type: str = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class KernelChanged:
+    """The session goes on with another kernel, or a restarted one: nothing in memory survived."""
+
+    kernel_id: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    text: str
+    level: str = "info"
+    """info, warning or error"""
+
+
+@dataclass(frozen=True, slots=True)
+class HumanActed:
+    """What somebody did in a dashboard; stands in that dashboard's actions file, written before it is done."""
+
+    action: str
+    """interrupt, restart, kill, stop, cancel, note"""
+    session: str = ""
+    run: str = ""
+    reason: str = ""
+    by: str = ""
+    """user@host"""
+    outcome: str = ""
+    """empty: about to be done; else what came of it"""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClosed:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A line of a newer version, or one that cannot be understood; shown dimmed, otherwise skipped."""
+
+    kind: str
+    text: str
+
+
+Event = (
+    SessionOpened
+    | RunStarted
+    | TextPrinted
+    | DataShown
+    | DataUpdated
+    | OutputCleared
+    | ErrorRaised
+    | OutputDropped
+    | RunFinished
+    | NotebookEdited
+    | KernelChanged
+    | Notice
+    | HumanActed
+    | SessionClosed
+    | Unknown
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a journal."""
+
+    at: float
+    """epoch seconds"""
+    event: Event
+    seq: int = 0
+    """number of the last message of the kernel's recorded stream that this line covers; 0 where there is none"""
+
+
+_KINDS: dict[str, type[Any]] = {
+    "opened": SessionOpened,
+    "run": RunStarted,
+    "text": TextPrinted,
+    "data": DataShown,
+    "update": DataUpdated,
+    "clear": OutputCleared,
+    "error": ErrorRaised,
+    "dropped": OutputDropped,
+    "finished": RunFinished,
+    "edit": NotebookEdited,
+    "kernel": KernelChanged,
+    "notice": Notice,
+    "human": HumanActed,
+    "closed": SessionClosed,
+}
+_KIND_OF: dict[type[Any], str] = {cls: kind for kind, cls in _KINDS.items()}
+_HINTS: dict[type[Any], dict[str, Any]] = {cls: typing.get_type_hints(cls) for cls in _KINDS.values()}
+
+
+def kind_of(event: Event) -> str:
+    """The event's name in the journal."""
+    return event.kind if isinstance(event, Unknown) else _KIND_OF[type(event)]
+
+
+def encode(entry: Entry) -> bytes:
+    """One line, with its newline. Lone surrogates are escaped, so every text can be written."""
+    event = entry.event
+    if isinstance(event, Unknown):
+        raise ValueError("an unknown event cannot be written")
+    line: dict[str, Any] = {"v": VERSION, "t": round(entry.at, 3), "k": _KIND_OF[type(event)]}
+    if entry.seq:
+        line["seq"] = entry.seq
+    for f in fields(event):
+        value = getattr(event, f.name)
+        if f.default is MISSING or value != f.default:
+            line[f.name] = dict(value) if isinstance(value, Mapping) else value
+    try:
+        return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes) -> Entry:
+    """Entry of one complete line. Never raises: what is not understood becomes `Unknown`."""
+    try:
+        raw = json.loads(line)
+        if not isinstance(raw, dict):
+            raise TypeError("not an object")
+        kind = str(raw.pop("k"))
+        at = float(raw.pop("t"))
+        seq = int(raw.pop("seq", 0))
+        version = raw.pop("v")
+        cls = _KINDS.get(kind)
+        if cls is None or version != VERSION:
+            return Entry(at, Unknown(kind, line[:2000].decode("utf-8", "replace").strip()), seq)
+        hints = _HINTS[cls]
+        known = {name: _typed(hints[name], value) for name, value in raw.items() if name in hints}
+        return Entry(at, cls(**known), seq)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return Entry(0.0, Unknown("unreadable", line[:2000].decode("utf-8", "replace").strip()))
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    """`value` checked against a field's type. Raises TypeError or ValueError."""
+    if hint is RunStatus:
+        return RunStatus(value)
+    if hint == tuple[str, ...]:
+        return tuple(str(item) for item in value)
+    if hint == (int | None):
+        return None if value is None else int(value)
+    if hint is float:
+        return float(value)
+    origin = typing.get_origin(hint)
+    wanted = Mapping if origin is not None and issubclass(origin, Mapping) else hint
+    if not isinstance(value, wanted):
+        raise TypeError(f"{value!r:.40} is not {hint}")
+    return value

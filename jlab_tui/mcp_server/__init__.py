@@ -1,0 +1,1 @@
+"""Front end for models: the MCP server over stdio."""

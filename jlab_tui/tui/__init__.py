@@ -1,0 +1,1 @@
+"""Front end for people: the Textual dashboard."""

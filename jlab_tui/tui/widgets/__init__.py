@@ -1,0 +1,1 @@
+"""Widgets of the dashboard: they render values and post messages."""
