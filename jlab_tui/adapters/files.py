@@ -1,0 +1,204 @@
+"""Files that other processes and other hosts read: atomic writes, private directories, the status file, intents.
+
+Made for NFS: no locks, no inotify; a rename is the only atomic step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import StatusFileDamaged
+from ..core.models import ServerRecord, format_record, parse_record
+
+INTENT_STALE_S = 180.0
+"""age after which a start or stop on another host is taken for dead"""
+
+
+def private_dir(path: Path) -> Path:
+    """`path` as a directory that only its owner can enter, made with its parents. Its mode is mended when it is ours."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    info = path.stat()
+    if info.st_uid == os.getuid() and stat.S_IMODE(info.st_mode) != 0o700:
+        path.chmod(0o700)
+    return path
+
+
+def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o600, sync: bool = False) -> None:
+    """Replace `path` by `data` in one step; readers see the old or the new content, never a part.
+
+    Raises OSError (disk full, read-only, ...); then the old content still stands and no temporary file is left.
+    """
+    raw = data.encode() if isinstance(data, str) else data
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{time.monotonic_ns():x}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(raw)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+class StatusFile:
+    """The record of this project's server. Whoever sees a transition writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> ServerRecord | None:
+        """The record, or None when there is no file. Raises StatusFileDamaged when it cannot be understood."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise StatusFileDamaged(str(self.path), str(error)) from None
+        try:
+            return parse_record(text)
+        except ValueError as error:
+            raise StatusFileDamaged(str(self.path), str(error)) from None
+
+    def write(self, record: ServerRecord) -> None:
+        private_dir(self.path.parent)
+        write_atomic(self.path, format_record(record))
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class IntentHolder:
+    """Who is starting or stopping the server right now."""
+
+    host: str
+    pid: int
+    pid_start: str
+    at: float
+    verb: str
+
+
+class Intent:
+    """An O_EXCL file that lets one process at a time start or stop the server of a project."""
+
+    def __init__(self, path: Path, host: str) -> None:
+        self.path = path
+        self.host = host
+
+    def take(self, verb: str, now: float) -> IntentHolder | None:
+        """Take the intent. Returns None when it is ours now, else who has it. A dead holder's is taken over."""
+        private_dir(self.path.parent)
+        mine = {
+            "host": self.host,
+            "pid": os.getpid(),
+            "pid_start": process_start(os.getpid()),
+            "at": now,
+            "verb": verb,
+        }
+        for _attempt in range(5):
+            try:
+                fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            except FileExistsError:
+                holder = self.holder()
+                if holder is None:
+                    continue
+                if not self._is_stale(holder, now):
+                    return holder
+                # Rename before removing: of two processes that both find it stale, one wins the rename.
+                grave = self.path.with_name(f".starting.{os.getpid()}-{time.monotonic_ns():x}")
+                with contextlib.suppress(FileNotFoundError):
+                    self.path.rename(grave)
+                    grave.unlink()
+                continue
+            with os.fdopen(fd, "w", encoding="utf-8") as file:
+                json.dump(mine, file)
+            return None
+        return self.holder()
+
+    def holder(self) -> IntentHolder | None:
+        try:
+            raw = json.loads(self.path.read_text(encoding="utf-8") or "{}")
+            return IntentHolder(
+                str(raw["host"]), int(raw["pid"]), str(raw["pid_start"]), float(raw["at"]), str(raw["verb"])
+            )
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError):
+            # Being written this moment, or torn by a crash: its age decides.
+            with contextlib.suppress(OSError):
+                return IntentHolder("", 0, "", self.path.stat().st_mtime, "start")
+            return None
+
+    def release(self) -> None:
+        holder = self.holder()
+        if holder is not None and holder.host == self.host and holder.pid == os.getpid():
+            self.path.unlink(missing_ok=True)
+
+    def _is_stale(self, holder: IntentHolder, now: float) -> bool:
+        if holder.host == self.host and holder.pid:
+            return process_start(holder.pid) != holder.pid_start
+        return now - holder.at > INTENT_STALE_S
+
+
+def process_start(pid: int) -> str:
+    """Start time of a live process as an opaque string, empty when there is none (a zombie counts as none).
+
+    Linux: field 22 of /proc/PID/stat, in clock ticks since boot. Elsewhere: what `ps -o lstart=` prints.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return "" if Path("/proc/self/stat").exists() else _process_start_by_ps(pid)
+    except OSError:
+        return ""
+    parts = text.rpartition(")")[2].split()
+    return "" if parts[0] in "ZX" else parts[19]
+
+
+def command_line(pid: int) -> str:
+    """A process's arguments joined by spaces, empty when it cannot be read."""
+    try:
+        return (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        )
+    except FileNotFoundError:
+        return "" if Path("/proc/self/stat").exists() else _ps(pid, "command=")
+    except OSError:
+        return ""
+
+
+def _process_start_by_ps(pid: int) -> str:
+    return _ps(pid, "lstart=")
+
+
+def _ps(pid: int, column: str) -> str:
+    import subprocess  # only where there is no /proc (macOS)
+
+    done = subprocess.run(
+        ["ps", "-o", column, "-p", str(pid)], capture_output=True, text=True, timeout=5, check=False
+    )
+    return done.stdout.strip()
+
+
+def tail_text(path: Path, size: int = 4000) -> str:
+    """The last `size` bytes of a text file from the start of a line on, empty when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - size))
+            raw = file.read()
+    except OSError:
+        return ""
+    if end > size:
+        raw = raw.partition(b"\n")[2] or raw
+    return raw.decode("utf-8", "replace").rstrip()

@@ -1,0 +1,181 @@
+"""Session journals on disk: an append-only writer that keeps the event loop free, and readers that follow.
+
+`<sessions>/<id>.<epoch>.jsonl`: one writer a file; the next owner of a session writes the next epoch.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+from ..core.events import Entry, decode, encode
+from .files import private_dir
+
+_NAME = re.compile(r"(?P<session>[A-Za-z0-9_-]+)\.(?P<epoch>\d+)\.jsonl(\.gz)?\Z")
+SYNC_EVERY_S = 1.0
+_READ_SIZE = 1 << 20
+LINE_MAX = 256 << 20
+"""a line longer than this is skipped by readers"""
+
+
+def journal_path(directory: Path, session: str, epoch: int) -> Path:
+    return directory / f"{session}.{epoch}.jsonl"
+
+
+def journals(directory: Path) -> dict[str, list[Path]]:
+    """Every session's journal files in the order of their epochs, compressed ones included."""
+    found: dict[str, list[tuple[int, Path]]] = {}
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return {}
+    for name in names:
+        if match := _NAME.match(name):
+            found.setdefault(match["session"], []).append((int(match["epoch"]), directory / name))
+    return {session: [path for _, path in sorted(files)] for session, files in sorted(found.items())}
+
+
+class JournalWriter:
+    """Appends entries from a thread of its own. `end` grows as they reach the file.
+
+    A full or failing disk never stops a run: the failure is kept in `failure`, lines are counted in `lost`,
+    and writing is tried again with the next entry.
+    """
+
+    def __init__(self, path: Path, on_written: Callable[[int], None] | None = None) -> None:
+        """`on_written(end)` is called in the writer's thread after each write, with the file's size in bytes."""
+        self.path = path
+        self.end = 0
+        self.failure = ""
+        self.lost = 0
+        self._on_written = on_written
+        self._queue: queue.SimpleQueue[bytes | Future[None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=f"journal {path.name}", daemon=True)
+        self._thread.start()
+
+    def append(self, entry: Entry) -> None:
+        self._queue.put(encode(entry))
+
+    def flushed(self) -> Future[None]:
+        """A future that is done when all that was appended until now is in the file."""
+        done: Future[None] = Future()
+        self._queue.put(done)
+        return done
+
+    def close(self) -> Future[None]:
+        """Write what is left, sync and end the thread."""
+        done = self.flushed()
+        self._queue.put(None)
+        return done
+
+    def _work(self) -> None:
+        fd = -1
+        dirty = False
+        while True:
+            try:
+                item = self._queue.get(timeout=SYNC_EVERY_S if dirty else None)
+            except queue.Empty:
+                dirty = self._sync(fd)
+                continue
+            batch: list[bytes] = []
+            waiting: list[Future[None]] = []
+            ending = False
+            while True:
+                if item is None:
+                    ending = True
+                elif isinstance(item, bytes):
+                    batch.append(item)
+                else:
+                    waiting.append(item)
+                if ending or self._queue.empty() or sum(map(len, batch)) > _READ_SIZE:
+                    break
+                item = self._queue.get()
+            if batch:
+                fd = self._write(fd, batch)
+                dirty = True
+            for future in waiting:
+                future.set_result(None)
+            if ending:
+                self._sync(fd)
+                if fd >= 0:
+                    os.close(fd)
+                return
+
+    def _write(self, fd: int, batch: list[bytes]) -> int:
+        try:
+            if fd < 0:
+                private_dir(self.path.parent)
+                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+                size = os.fstat(fd).st_size
+                if size and os.pread(fd, 1, size - 1) != b"\n":
+                    batch = [b"\n", *batch]  # after a torn line, start on a new one
+                self.end = size
+            data = memoryview(b"".join(batch))
+            while data:
+                written = os.write(fd, data)
+                self.end += written
+                data = data[written:]
+            self.failure = ""
+        except OSError as error:
+            self.failure = f"{error.strerror or error} ({self.path})"
+            self.lost += len(batch)
+        if self._on_written is not None:
+            self._on_written(self.end)
+        return fd
+
+    def _sync(self, fd: int) -> bool:
+        if fd >= 0:
+            try:
+                os.fsync(fd)
+            except OSError as error:
+                self.failure = f"{error.strerror or error} ({self.path})"
+        return False
+
+
+class JournalReader:
+    """Follows one journal file from its own offset; a torn last line is left for the next read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = 0
+        self.skipped = 0
+        """bytes of lines too long to be read"""
+
+    def read(self, limit: int = 64 << 20) -> list[Entry]:
+        """The complete lines since the last call, about `limit` bytes at most. A missing file reads as empty."""
+        return [decode(line) for line in self.lines(limit)]
+
+    def lines(self, limit: int = 64 << 20) -> list[bytes]:
+        try:
+            opener = gzip.open if self.path.suffix == ".gz" else open
+            with opener(self.path, "rb") as file:
+                file.seek(self.offset)
+                data = file.read(limit)
+        except OSError:
+            return []
+        if not data:
+            return []
+        end = data.rfind(b"\n") + 1
+        if end == 0:
+            if len(data) >= limit and limit < LINE_MAX:
+                return self.lines(min(limit * 4, LINE_MAX))
+            if len(data) >= LINE_MAX:
+                self.offset += len(data)
+                self.skipped += len(data)
+            return []
+        self.offset += end
+        return [line for line in data[:end].split(b"\n") if line]
+
+
+def read_session(files: list[Path]) -> Iterator[Entry]:
+    """All entries of one session, oldest first, from all its epochs."""
+    for path in files:
+        reader = JournalReader(path)
+        while entries := reader.read():
+            yield from entries

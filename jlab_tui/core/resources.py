@@ -1,0 +1,91 @@
+"""One reading of the node's CPU, memory and GPUs, as the node extension's sampler sends it (JSON)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSample:
+    """One GPU; None where the driver does not say."""
+
+    index: int
+    name: str
+    memory_used_mb: float | None = None
+    memory_total_mb: float | None = None
+    utilization_percent: float | None = None
+    temperature_c: float | None = None
+    power_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KernelUse:
+    """What one kernel and its child processes use."""
+
+    pid: int
+    rss_mb: float
+    cpu_percent: float | None = None
+    gpu_memory_mb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Of the allocation (cgroup limit, SLURM's numbers), not of the whole node."""
+
+    at: float
+    """epoch seconds"""
+    cpu_count: int
+    cpu_percent: float | None
+    load_1m: float | None
+    memory_used_mb: float
+    memory_total_mb: float
+    gpus: tuple[GpuSample, ...] = ()
+    kernels: Mapping[str, KernelUse] | None = None
+    """by kernel id"""
+
+    @property
+    def memory_percent(self) -> float:
+        return 100 * self.memory_used_mb / self.memory_total_mb if self.memory_total_mb else 0.0
+
+
+def parse_sample(raw: Mapping[str, Any]) -> Sample:
+    """Sample of the sampler's JSON object. Raises ValueError when a mandatory part is missing."""
+    try:
+        cpu, memory = raw["cpu"], raw["memory"]
+        return Sample(
+            at=float(raw["t"]),
+            cpu_count=int(cpu["count"]),
+            cpu_percent=_number(cpu.get("percent")),
+            load_1m=_number(cpu.get("load_1m")),
+            memory_used_mb=float(memory["used_mb"]),
+            memory_total_mb=float(memory["total_mb"]),
+            gpus=tuple(
+                GpuSample(
+                    index=int(gpu["index"]),
+                    name=str(gpu.get("name") or "GPU"),
+                    memory_used_mb=_number(gpu.get("memory_used_mb")),
+                    memory_total_mb=_number(gpu.get("memory_total_mb")),
+                    utilization_percent=_number(gpu.get("utilization_percent")),
+                    temperature_c=_number(gpu.get("temperature_c")),
+                    power_w=_number(gpu.get("power_w")),
+                )
+                for gpu in raw.get("gpu") or ()
+            ),
+            kernels={
+                str(kernel_id): KernelUse(
+                    pid=int(use["pid"]),
+                    rss_mb=float(use["rss_mb"]),
+                    cpu_percent=_number(use.get("cpu_percent")),
+                    gpu_memory_mb=_number(use.get("gpu_memory_mb")),
+                )
+                for kernel_id, use in (raw.get("kernels") or {}).items()
+            },
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a resource sample: {error!r}") from None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
