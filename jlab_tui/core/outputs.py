@@ -1,0 +1,256 @@
+"""The outputs of one cell as a fold over events, bounded in memory: head and tail are kept, what is between is counted.
+
+`to_nbformat` gives what a notebook stores (nbformat 4.5 outputs).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
+
+TEXT_HALF: Final = 512 * 1024
+"""characters of text kept from the beginning, and again from the end"""
+IMAGE_BUDGET: Final = 12 << 20
+"""characters of base64 and other rich data kept in one cell"""
+ITEMS_HALF: Final = 1000
+_CHUNK: Final = 32 * 1024
+
+
+@dataclass(slots=True)
+class TextItem:
+    stream: str
+    parts: list[str]
+    size: int
+
+    @property
+    def text(self) -> str:
+        if len(self.parts) > 1:
+            self.parts = ["".join(self.parts)]
+        return self.parts[0]
+
+
+@dataclass(slots=True)
+class DataItem:
+    data: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    display_id: str
+    execution_count: int | None
+    """a number for an execute_result, None for a display"""
+    number: int
+    """counts the pictures of the run from 1; 0 for data without a picture"""
+    size: int
+
+
+@dataclass(slots=True)
+class ErrorItem:
+    ename: str
+    evalue: str
+    traceback: tuple[str, ...]
+
+
+Item = TextItem | DataItem | ErrorItem
+
+
+@dataclass(slots=True)
+class CellOutputs:
+    """Outputs of a run so far."""
+
+    head: list[Item] = field(default_factory=list)
+    tail: deque[Item] = field(default_factory=deque)
+    dropped_chars: int = 0
+    dropped_items: int = 0
+    pictures: int = 0
+    """pictures shown so far, dropped ones included"""
+    dropped_pictures: int = 0
+    total_chars: int = 0
+    last_line: str = ""
+    """the last line printed that is not blank, for progress messages"""
+    _head_chars: int = 0
+    _tail_chars: int = 0
+    _rich: int = 0
+    _clear_pending: bool = False
+
+    def feed(self, event: TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised) -> bool:
+        """Take one event in. Returns whether anything changed."""
+        match event:
+            case OutputCleared():
+                if event.wait:
+                    self._clear_pending = True
+                    return False
+                self._clear()
+            case DataUpdated():
+                return self.update(event)
+            case TextPrinted():
+                self._before_output()
+                self._text(event.stream, event.text)
+            case DataShown():
+                self._before_output()
+                self._data(event)
+            case ErrorRaised():
+                self._before_output()
+                self._put(ErrorItem(event.ename, event.evalue, event.traceback))
+        return True
+
+    def update(self, event: DataUpdated) -> bool:
+        """Replace the data of every output with this display id. Returns whether there was one."""
+        found = False
+        for item in self.items():
+            if isinstance(item, DataItem) and item.display_id == event.display_id:
+                found = True
+                size = _rich_size(event.data)
+                self._rich += size - item.size
+                item.data, item.metadata, item.size = event.data, event.metadata, size
+                if is_picture(event.data) and not item.number:
+                    self.pictures += 1
+                    item.number = self.pictures
+        return found
+
+    def items(self) -> Iterator[Item]:
+        yield from self.head
+        yield from self.tail
+
+    @property
+    def is_cut(self) -> bool:
+        return bool(self.dropped_chars or self.dropped_items or self.dropped_pictures)
+
+    @property
+    def error(self) -> ErrorItem | None:
+        return next((item for item in reversed([*self.items()]) if isinstance(item, ErrorItem)), None)
+
+    def _before_output(self) -> None:
+        if self._clear_pending:
+            self._clear()
+
+    def _clear(self) -> None:
+        self.head, self.tail = [], deque()
+        self._head_chars = self._tail_chars = self._rich = 0
+        self.dropped_chars = self.dropped_items = self.dropped_pictures = 0
+        self._clear_pending = False
+
+    def _text(self, stream: str, text: str) -> None:
+        self.total_chars += len(text)
+        for line in reversed(text[-2000:].replace("\r", "\n").split("\n")):
+            if line.strip():
+                self.last_line = line.strip()
+                break
+        if not self.tail and self._head_chars < TEXT_HALF:
+            room = TEXT_HALF - self._head_chars
+            piece, text = text[:room], text[room:]
+            last = self.head[-1] if self.head else None
+            if isinstance(last, TextItem) and last.stream == stream:
+                last.parts.append(piece)
+                last.size += len(piece)
+                self._head_chars += len(piece)
+            elif len(self.head) < ITEMS_HALF:
+                self.head.append(TextItem(stream, [piece], len(piece)))
+                self._head_chars += len(piece)
+            else:
+                text = piece + text
+        if len(text) > TEXT_HALF:
+            self.dropped_chars += len(text) - TEXT_HALF
+            text = text[-TEXT_HALF:]
+        if text:
+            last = self.tail[-1] if self.tail else None
+            if isinstance(last, TextItem) and last.stream == stream and last.size < _CHUNK:
+                last.parts.append(text)
+                last.size += len(text)
+            else:
+                self.tail.append(TextItem(stream, [text], len(text)))
+            self._tail_chars += len(text)
+            self._evict()
+
+    def _data(self, event: DataShown) -> None:
+        size = _rich_size(event.data)
+        number = 0
+        if is_picture(event.data):
+            self.pictures += 1
+            number = self.pictures
+        if self._rich + size > IMAGE_BUDGET:
+            # The record keeps it in full; here only its place.
+            if number:
+                self.dropped_pictures += 1
+            else:
+                self.dropped_items += 1
+            what = f"picture {number}" if number else "rich output"
+            note = {"text/plain": f"[{what} ({size:,} characters) is only in the run's record]"}
+            self._put(DataItem(note, {}, event.display_id, event.execution_count, 0, 0))
+            return
+        self._rich += size
+        self._put(DataItem(event.data, event.metadata, event.display_id, event.execution_count, number, size))
+
+    def _put(self, item: Item) -> None:
+        if not self.tail and len(self.head) < ITEMS_HALF:
+            self.head.append(item)
+        else:
+            self.tail.append(item)
+            self._evict()
+
+    def _evict(self) -> None:
+        while len(self.tail) > 1 and (self._tail_chars > TEXT_HALF or len(self.tail) > ITEMS_HALF):
+            match item := self.tail.popleft():
+                case TextItem():
+                    self._tail_chars -= item.size
+                    self.dropped_chars += item.size
+                case DataItem():
+                    self._rich -= item.size
+                    self.dropped_items += 1
+                    self.dropped_pictures += bool(item.number)
+                case ErrorItem():
+                    self.tail.appendleft(item)
+                    return
+
+
+_PICTURES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
+
+
+def is_picture(data: Mapping[str, Any]) -> bool:
+    return any(mime in data for mime in _PICTURES)
+
+
+def to_nbformat(outputs: CellOutputs, record: str) -> list[dict[str, Any]]:
+    """Outputs as a notebook stores them. `record` names what holds the rest, for the note at the cut."""
+    result: list[dict[str, Any]] = []
+    for index, item in enumerate(outputs.items()):
+        if index == len(outputs.head) and (outputs.dropped_chars or outputs.dropped_items):
+            note = f"\n... {outputs.dropped_chars:,} characters and {outputs.dropped_items:,} outputs are left out here; all of it: {record} ...\n"
+            result.append({"output_type": "stream", "name": "stderr", "text": note})
+        match item:
+            case TextItem():
+                last = result[-1] if result else None
+                if last is not None and last["output_type"] == "stream" and last["name"] == item.stream:
+                    last["text"] += item.text
+                else:
+                    result.append({"output_type": "stream", "name": item.stream, "text": item.text})
+            case DataItem():
+                result.append(_display(item))
+            case ErrorItem():
+                result.append(
+                    {
+                        "output_type": "error",
+                        "ename": item.ename,
+                        "evalue": item.evalue,
+                        "traceback": list(item.traceback),
+                    }
+                )
+    return result
+
+
+def _display(item: DataItem) -> dict[str, Any]:
+    data = {
+        mime: value
+        if isinstance(value, str) or mime.endswith("json") or mime.endswith("+json")
+        else str(value)
+        for mime, value in item.data.items()
+    }
+    output: dict[str, Any] = {"data": data, "metadata": dict(item.metadata)}
+    if item.execution_count is None:
+        return {"output_type": "display_data", **output}
+    return {"output_type": "execute_result", "execution_count": item.execution_count, **output}
+
+
+def _rich_size(data: Mapping[str, Any]) -> int:
+    return sum(len(value) if isinstance(value, str) else len(repr(value)) for value in data.values())

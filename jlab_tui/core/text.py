@@ -1,0 +1,260 @@
+"""Text for a reader without a terminal: control sequences resolved, long text cut in the middle, rich data in words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from typing import Any, Final
+
+_ESCAPE = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])?"
+)
+_TOKEN = re.compile(
+    r"\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])?|[\r\n\x08]|[^\x1b\r\n\x08]+"
+)
+_INVISIBLE = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]")
+_MOVES: Final = ("\r", "\x08", "\x1b")
+
+
+def strip_ansi(text: str) -> str:
+    """Text without escape sequences and invisible control characters; newlines and tabs stay."""
+    return _INVISIBLE.sub("", _ESCAPE.sub("", text))
+
+
+def render_terminal(text: str) -> str:
+    """What a terminal shows after printing `text`: carriage return, backspace, cursor moves and erasing applied.
+
+    Colours are dropped. Lines have no width limit and nothing scrolls off. Progress bars (tqdm, rich) end as one line.
+    """
+    if not any(mark in text for mark in _MOVES):
+        return _INVISIBLE.sub("", text)
+    screen = _Screen()
+    for match in _TOKEN.finditer(text.replace("\r\n", "\n")):
+        token = match.group()
+        if token == "\n":
+            screen.newline()
+        elif token == "\r":
+            screen.column = 0
+        elif token == "\x08":
+            screen.column = max(0, screen.column - 1)
+        elif token[0] == "\x1b":
+            if match[2] is not None:
+                screen.control(match[1] or "", match[2])
+        else:
+            screen.write(_INVISIBLE.sub("", token))
+    return screen.text()
+
+
+class _Screen:
+    """Lines of unlimited number and width, and a cursor."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = [""]
+        self.row = 0
+        self.column = 0
+
+    def write(self, text: str) -> None:
+        line = self.lines[self.row]
+        if self.column == len(line):
+            self.lines[self.row] = line + text
+        else:
+            self.lines[self.row] = (
+                line[: self.column].ljust(self.column) + text + line[self.column + len(text) :]
+            )
+        self.column += len(text)
+
+    def newline(self) -> None:
+        self.row += 1
+        self.column = 0
+        if self.row == len(self.lines):
+            self.lines.append("")
+
+    def control(self, parameters: str, final: str) -> None:
+        numbers = [int(p) if p.isdecimal() and len(p) < 6 else 0 for p in parameters.split(";")]
+        count = max(1, numbers[0])
+        match final:
+            case "A":
+                self.row = max(0, self.row - count)
+            case "B":
+                self._down(count)
+            case "C":
+                self.column = min(self.column + count, 10_000)
+            case "D":
+                self.column = max(0, self.column - count)
+            case "E":
+                self._down(count)
+                self.column = 0
+            case "F":
+                self.row, self.column = max(0, self.row - count), 0
+            case "G":
+                self.column = min(count - 1, 10_000)
+            case "K":
+                self._erase_line(numbers[0])
+            case "J":
+                self._erase_screen(numbers[0])
+            case "H" | "f" if parameters in ("", "1;1"):
+                self.row = self.column = 0
+            case _:
+                pass
+
+    def text(self) -> str:
+        return "\n".join(line.rstrip(" ") if line.endswith(" ") else line for line in self.lines)
+
+    def _down(self, count: int) -> None:
+        self.row = min(self.row + count, len(self.lines) - 1)
+
+    def _erase_line(self, mode: int) -> None:
+        line = self.lines[self.row]
+        if mode == 0:
+            self.lines[self.row] = line[: self.column]
+        elif mode == 1:
+            self.lines[self.row] = " " * self.column + line[self.column :]
+        else:
+            self.lines[self.row] = ""
+
+    def _erase_screen(self, mode: int) -> None:
+        if mode == 0:
+            self._erase_line(0)
+            del self.lines[self.row + 1 :]
+        elif mode in (2, 3):
+            self.lines = [""] * (self.row + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A text within a budget, and what is missing from its middle."""
+
+    head: str
+    tail: str
+    """empty when nothing was cut"""
+    cut_chars: int = 0
+    cut_lines: int = 0
+
+
+def cut_middle(text: str, budget: int) -> Cut:
+    """`text` in at most about `budget` characters: a third from the beginning, the rest from the end, at line ends."""
+    if len(text) <= budget:
+        return Cut(text, "")
+    first = budget // 3
+    head = text[:first]
+    at = head.rfind("\n")
+    if at > first // 2:
+        head = head[: at + 1]
+    tail = text[len(text) - (budget - first) :]
+    at = tail.find("\n")
+    if 0 <= at < len(tail) // 2:
+        tail = tail[at + 1 :]
+    middle = text[len(head) : len(text) - len(tail)]
+    return Cut(head, tail, len(middle), middle.count("\n") + (not head.endswith("\n")))
+
+
+def plain_traceback(traceback: tuple[str, ...], ename: str, evalue: str) -> str:
+    """A Python traceback without colours; name and value where the kernel sent no traceback."""
+    text = strip_ansi("\n".join(traceback)).strip("\n")
+    return text or (f"{ename}: {evalue}" if evalue else ename)
+
+
+def describe_data(data: Mapping[str, Any]) -> str:
+    """Words for rich data that is not a bitmap: the most telling representation as plain text."""
+    for mime in ("text/markdown", "text/latex"):
+        if text := _text(data.get(mime)):
+            return strip_ansi(text)
+    plain = render_terminal(_text(data.get("text/plain")))
+    if "application/vnd.plotly.v1+json" in data:
+        return _plotly(data["application/vnd.plotly.v1+json"])
+    if "image/svg+xml" in data:
+        return _svg(_text(data["image/svg+xml"]))
+    html = _text(data.get("text/html"))
+    if html and (not plain or _is_bare_repr(plain)):
+        return html_text(html)
+    if plain:
+        return plain
+    for mime, value in data.items():
+        if mime.endswith("json"):
+            return json.dumps(value, ensure_ascii=False, default=str)[:4000]
+        if mime.startswith("text/") or mime == "application/javascript":
+            return f"[{mime}] {strip_ansi(_text(value))[:4000]}"
+    return f"[output of type {', '.join(data) or 'unknown'}]"
+
+
+def html_text(html: str) -> str:
+    """Text of an HTML fragment: one line a block or table row, cells separated by ` | `; scripts and styles left out."""
+    reader = _HtmlText()
+    reader.feed(html)
+    reader.close()
+    return reader.result()
+
+
+class _HtmlText(HTMLParser):
+    _BLOCKS: Final = frozenset(
+        ("p", "div", "tr", "br", "li", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "table", "caption")
+    )
+    _SILENT: Final = frozenset(("script", "style", "head"))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._out: list[str] = []
+        self._silent = 0
+        self._cells = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in self._SILENT:
+            self._silent += 1
+        if tag in self._BLOCKS:
+            self._out.append("\n")
+            self._cells = 0
+        if tag in ("td", "th"):
+            if self._cells:
+                self._out.append(" | ")
+            self._cells += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._SILENT:
+            self._silent = max(0, self._silent - 1)
+        elif tag in self._BLOCKS:
+            self._out.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self._out.append(re.sub(r"\s+", " ", data))
+
+    def result(self) -> str:
+        lines = (line.strip() for line in "".join(self._out).split("\n"))
+        return "\n".join(line for line in lines if line)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "".join(map(str, value)) if isinstance(value, list) else ""
+
+
+def _is_bare_repr(plain: str) -> bool:
+    return re.fullmatch(r"<[\w.]+(?: object)?(?: at 0x[0-9a-fA-F]+)?>", plain.strip()) is not None
+
+
+def _svg(svg: str) -> str:
+    words = [strip_ansi(w).strip() for w in re.findall(r"<(?:text|title|desc)\b[^>]*>([^<]*)", svg)]
+    listed = "; ".join(w for w in words if w)[:2000]
+    return f"[SVG picture, {len(svg):,} characters{': ' + listed if listed else ''}]"
+
+
+def _plotly(figure: Any) -> str:
+    if not isinstance(figure, Mapping):
+        return "[plotly figure]"
+    traces = []
+    for trace in figure.get("data") or ():
+        if isinstance(trace, Mapping):
+            points = next(
+                (len(trace[k]) for k in ("y", "x", "z", "values") if isinstance(trace.get(k), list)), None
+            )
+            name = f" {trace['name']!r}" if trace.get("name") else ""
+            traces.append(
+                f"{trace.get('type', 'trace')}{name}" + (f" of {points} points" if points is not None else "")
+            )
+    layout = figure.get("layout")
+    title = layout.get("title") if isinstance(layout, Mapping) else None
+    if isinstance(title, Mapping):
+        title = title.get("text")
+    return f"[plotly figure{f' {title!r}' if title else ''}: {'; '.join(traces) or 'no traces'}]"

@@ -1,0 +1,119 @@
+"""Framing of kernel messages on a WebSocket: Jupyter's v1 subprotocol, and the numbered pieces of the node extension.
+
+v1 (`v1.kernel.websocket.jupyter.org`): u64le count of offsets, the offsets, then channel, header, parent header,
+metadata, content and buffers. Numbered: u64le sequence number, u32le piece index, u32le piece count, part of a v1 frame.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+SUBPROTOCOL: Final = "v1.kernel.websocket.jupyter.org"
+_PIECE = struct.Struct("<QII")
+
+
+@dataclass(frozen=True, slots=True)
+class KernelMessage:
+    """One message of a kernel, as far as we look at it."""
+
+    channel: str
+    msg_type: str
+    msg_id: str
+    parent_id: str
+    """msg_id of the request that it answers or belongs to; empty for broadcasts"""
+    content: Mapping[str, Any]
+    seq: int = 0
+    """number in the kernel's recorded stream; 0 on a stock server"""
+    parent_session: str = ""
+    """session of the client that sent the request"""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One message to a kernel."""
+
+    channel: str
+    """shell or control"""
+    msg_type: str
+    msg_id: str
+    content: Mapping[str, Any]
+    subshell_id: str = ""
+
+
+def pack_request(request: Request, session: str, date: str) -> bytes:
+    """Frame of a request. `session` identifies us as a client; `date` is ISO 8601."""
+    header: dict[str, str] = {
+        "msg_id": request.msg_id,
+        "session": session,
+        "username": "jlab-mcp",
+        "msg_type": request.msg_type,
+        "version": "5.4",
+        "date": date,
+    }
+    if request.subshell_id:
+        header["subshell_id"] = request.subshell_id
+    parts = [request.channel.encode(), _dump(header), b"{}", b"{}", _dump(request.content)]
+    count = len(parts) + 1
+    offsets = [8 * (count + 1)]
+    for part in parts:
+        offsets.append(offsets[-1] + len(part))
+    return struct.pack(f"<{count + 1}Q", count, *offsets) + b"".join(parts)
+
+
+def unpack_message(frame: bytes, seq: int = 0) -> KernelMessage:
+    """Message of a v1 frame. Raises ValueError when it is not one."""
+    try:
+        count = int.from_bytes(frame[:8], "little")
+        if not 6 <= count <= 10_000:
+            raise ValueError(f"{count} offsets")
+        offsets = struct.unpack_from(f"<{count}Q", frame, 8)
+        channel, header, parent, _metadata, content = (frame[offsets[i] : offsets[i + 1]] for i in range(5))
+        head: dict[str, Any] = json.loads(header)
+        above: dict[str, Any] = json.loads(parent)
+        return KernelMessage(
+            channel=channel.decode(),
+            msg_type=str(head["msg_type"]),
+            msg_id=str(head["msg_id"]),
+            parent_id=str(above.get("msg_id", "")),
+            content=json.loads(content),
+            seq=seq,
+            parent_session=str(above.get("session", "")),
+        )
+    except (struct.error, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"not a v1 kernel message: {error!r}") from None
+
+
+class PieceJoiner:
+    """Puts numbered pieces together; pieces of one message come in order and are not mixed with another's."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._seq = 0
+
+    def feed(self, data: bytes) -> tuple[int, bytes] | None:
+        """Sequence number and frame when `data` completes a message. Raises ValueError for a piece out of order."""
+        try:
+            seq, index, count = _PIECE.unpack_from(data)
+        except struct.error as error:
+            raise ValueError(str(error)) from None
+        if index == 0:
+            self._parts, self._seq = [], seq
+        if seq != self._seq or index != len(self._parts) or index >= count:
+            raise ValueError(f"piece {index} of {count} of message {seq} is out of order")
+        self._parts.append(data[_PIECE.size :])
+        if index + 1 < count:
+            return None
+        frame = self._parts[0] if count == 1 else b"".join(self._parts)
+        self._parts = []
+        return seq, frame
+
+
+def _dump(value: object) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
