@@ -1,0 +1,295 @@
+"""Jupyter's REST API, and the node extension's where it is loaded. One client per server; the token travels in a header only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from ..core.errors import KernelGone, ServerUnreachable, SessionOwned
+from ..core.models import KernelInfo, Owner
+from ..core.resources import Sample, parse_sample
+
+_TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+
+
+class Health(Enum):
+    """What one look at `GET /api/status` told."""
+
+    OK = auto()
+    REFUSED = auto()
+    """nobody listens there"""
+    SILENT = auto()
+    """no answer in time, or the host cannot be reached"""
+    FOREIGN = auto()
+    """somebody else's server: our token is not accepted, or the answer is not Jupyter's"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A session held by us at the node extension."""
+
+    epoch: int
+    last_seq: int
+    adopted: bool
+    previous: Owner | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedKernel:
+    """What the node extension says about a kernel that it records."""
+
+    session: str
+    epoch: int
+    owner: Owner | None
+    owner_connected: bool
+    first_seq: int
+    last_seq: int
+    acked_seq: int
+    busy: bool
+
+
+class JupyterApi:
+    """Calls to one Jupyter server. Raises ServerUnreachable when it does not answer, KernelGone for a kernel it does not know."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+        self._client = httpx.AsyncClient(
+            base_url=self.url,
+            headers={"Authorization": f"token {token}"},
+            timeout=_TIMEOUT,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=30),
+        )
+        self._features: frozenset[str] | None = None
+        self.extension_version = ""
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """Header for WebSockets to the same server."""
+        return {"Authorization": f"token {self._token}"}
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def health(self, timeout: float = 3.0) -> Health:
+        try:
+            answer = await self._client.get("/api/status", timeout=timeout)
+        except (httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError) as error:
+            return Health.REFUSED if _is_refused(error) else Health.SILENT
+        except httpx.HTTPError:
+            return Health.SILENT
+        try:
+            return Health.OK if answer.status_code == 200 and "kernels" in answer.json() else Health.FOREIGN
+        except ValueError:
+            return Health.FOREIGN
+
+    async def kernels(self) -> tuple[KernelInfo, ...]:
+        """Every kernel of the server, with the notebook of its session."""
+        kernels = await self._json("GET", "/api/kernels")
+        paths = {
+            s["kernel"]["id"]: s.get("path", "")
+            for s in await self._json("GET", "/api/sessions")
+            if s.get("kernel")
+        }
+        return tuple(
+            KernelInfo(
+                kernel_id=k["id"],
+                name=k["name"],
+                execution_state=k.get("execution_state", "unknown"),
+                connections=k.get("connections", 0),
+                last_activity=k.get("last_activity", ""),
+                path=paths.get(k["id"], ""),
+            )
+            for k in kernels
+        )
+
+    async def start_session(self, path: str, name: str, kernel_name: str | None) -> str:
+        """Start a kernel bound to a notebook path below the server's root. Returns the kernel id."""
+        body = {"path": path, "type": "notebook", "name": name, "kernel": {"name": kernel_name}}
+        answer = await self._json("POST", "/api/sessions", body, timeout=90)
+        return str(answer["kernel"]["id"])
+
+    async def start_kernel(self, kernel_name: str | None, path: str = "") -> str:
+        """Start a kernel without a session. Returns its id."""
+        body: dict[str, str] = {"name": kernel_name} if kernel_name else {}
+        if path:
+            body["path"] = path
+        return str((await self._json("POST", "/api/kernels", body, timeout=90))["id"])
+
+    async def kernelspec_names(self) -> tuple[str, dict[str, str]]:
+        """The default kernel's name, and the language of every kernel spec."""
+        answer = await self._json("GET", "/api/kernelspecs")
+        specs = answer.get("kernelspecs", {})
+        return str(answer.get("default", "")), {
+            n: str(s["spec"].get("language", "")) for n, s in specs.items()
+        }
+
+    async def delete_kernel(self, kernel_id: str) -> bool:
+        """Shut a kernel down, with its session when it has one. Returns whether the server knew it."""
+        for session in await self._json("GET", "/api/sessions"):
+            if session.get("kernel", {}).get("id") == kernel_id:
+                await self._call("DELETE", f"/api/sessions/{session['id']}", accept=(204, 404, 410))
+                return True
+        return (await self._call("DELETE", f"/api/kernels/{kernel_id}", accept=(204, 404))).status_code == 204
+
+    async def interrupt(self, kernel_id: str) -> None:
+        await self._kernel_call("POST", kernel_id, "/interrupt")
+
+    async def restart(self, kernel_id: str) -> None:
+        await self._kernel_call("POST", kernel_id, "/restart")
+
+    async def kernel_state(self, kernel_id: str) -> str | None:
+        """Execution state as the server believes it, None for a kernel that it does not know."""
+        answer = await self._call("GET", f"/api/kernels/{kernel_id}", accept=(200, 404))
+        return str(answer.json().get("execution_state", "unknown")) if answer.status_code == 200 else None
+
+    # -- node extension ------------------------------------------------------------------------------------------
+
+    async def features(self) -> frozenset[str]:
+        """What the node extension offers; empty on a stock server."""
+        if self._features is None:
+            answer = await self._call("GET", "/jlab-mcp/info", accept=(200, 404))
+            info = answer.json() if answer.status_code == 200 else {}
+            if info.get("protocol") == 1:
+                self.extension_version = str(info.get("version", ""))
+                self._features = frozenset(info.get("features", ()))
+            else:
+                self._features = frozenset()
+        return self._features
+
+    async def resources(self, history_s: float = 0) -> list[Sample]:
+        """Samples of the last `history_s` seconds, oldest first, the newest always included. Empty on a stock server."""
+        answer = await self._call("GET", f"/jlab-mcp/resources?history={history_s:g}", accept=(200, 404, 503))
+        if answer.status_code != 200:
+            return []
+        raw = answer.json()
+        samples = [*(raw.get("history") or []), raw.get("now")]
+        return [parse_sample(s) for s in samples if s]
+
+    async def claim(self, session: str, kernel_id: str, owner: Owner, *, takeover: bool = False) -> Claim:
+        """Become the owner of a session at the extension. Raises SessionOwned while somebody else's lease lives."""
+        body = {"session": session, "kernel": kernel_id, "owner": _owner_json(owner), "takeover": takeover}
+        answer = await self._call("POST", "/jlab-mcp/claims", body, accept=(200, 404, 409))
+        raw = answer.json()
+        if answer.status_code == 409:
+            holder = _owner(raw.get("owner")) or Owner("", "another host", 0)
+            raise SessionOwned(
+                f"Session {session} is held by another MCP server process ({holder.label}).",
+                "It can be read from here; to run code, open a session of your own with start_new_session.",
+            )
+        if answer.status_code == 404:
+            raise KernelGone(
+                f"Kernel {kernel_id} no longer exists.",
+                "Open the notebook again with start_session_resume_notebook.",
+            )
+        return Claim(
+            int(raw["epoch"]),
+            int(raw.get("last_seq", 0)),
+            bool(raw.get("adopted")),
+            _owner(raw.get("previous")),
+        )
+
+    async def recorded_kernels(self) -> dict[str, RecordedKernel]:
+        """Recorded kernels by kernel id. Empty on a stock server."""
+        answer = await self._call("GET", "/jlab-mcp/kernels", accept=(200, 404))
+        if answer.status_code != 200:
+            return {}
+        return {
+            kernel_id: RecordedKernel(
+                session=str(k.get("session") or ""),
+                epoch=int(k.get("epoch") or 0),
+                owner=_owner(k.get("owner")),
+                owner_connected=bool(k.get("owner_connected")),
+                first_seq=int(k.get("first_seq") or 0),
+                last_seq=int(k.get("last_seq") or 0),
+                acked_seq=int(k.get("acked_seq") or 0),
+                busy=bool(k.get("busy")),
+            )
+            for kernel_id, k in answer.json().items()
+        }
+
+    async def release(self, client: str, on_exit: str) -> None:
+        """Give up all sessions of one MCP process; its kernels are shut down as `on_exit` says."""
+        await self._call(
+            "POST", "/jlab-mcp/release", {"client": client, "on_exit": on_exit}, accept=(200, 404)
+        )
+
+    # -- plumbing ------------------------------------------------------------------------------------------------
+
+    async def _kernel_call(self, method: str, kernel_id: str, verb: str) -> None:
+        answer = await self._call(method, f"/api/kernels/{kernel_id}{verb}", accept=(200, 204, 404))
+        if answer.status_code == 404:
+            raise KernelGone(
+                f"The server no longer knows kernel {kernel_id}.",
+                "Its variables are lost. Open the notebook again with start_session_resume_notebook.",
+            )
+
+    async def _json(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        return (await self._call(method, path, body, accept=(200, 201), timeout=timeout)).json()
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        accept: tuple[int, ...],
+        timeout: float | None = None,
+    ) -> httpx.Response:
+        try:
+            answer = await self._client.request(
+                method, path, json=body, timeout=timeout if timeout is not None else _TIMEOUT
+            )
+        except httpx.HTTPError as error:
+            raise ServerUnreachable(
+                f"JupyterLab not responding at {self.url} ({type(error).__name__}).",
+                "Restart with: jlab-mcp start",
+            ) from None
+        if answer.status_code not in accept:
+            raise ServerUnreachable(
+                f"JupyterLab at {self.url} answered {answer.status_code} to {method} {quote(path.partition('?')[0])}: {_reason(answer)}",
+                "Look at its log with: jlab-mcp logs",
+            )
+        return answer
+
+
+def _reason(answer: httpx.Response) -> str:
+    try:
+        raw = answer.json()
+        return str(raw.get("message") or raw.get("reason") or answer.reason_phrase)[:300]
+    except (ValueError, AttributeError):
+        return answer.reason_phrase
+
+
+def _is_refused(error: BaseException) -> bool:
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ConnectionRefusedError | ConnectionResetError) or "refused" in str(seen):
+            return True
+        if isinstance(seen, OSError) and "All connection attempts failed" in str(seen):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
+
+
+def _owner(raw: Any) -> Owner | None:
+    if not isinstance(raw, Mapping):
+        return None
+    return Owner(
+        client=str(raw.get("client", "")),
+        host=str(raw.get("host", "")),
+        pid=int(raw.get("pid") or 0),
+        conversation=str(raw.get("conversation", "")),
+    )
+
+
+def _owner_json(owner: Owner) -> dict[str, Any]:
+    return {"client": owner.client, "host": owner.host, "pid": owner.pid, "conversation": owner.conversation}

@@ -1,0 +1,377 @@
+"""The link to one kernel: a WebSocket that comes back after a cut.
+
+One adapter for two endpoints. At the node extension the stream is numbered: after a cut it goes on where it stopped,
+for any length of the cut, and a request may be sent again safely. At a stock Jupyter server the same session id makes
+the server hand over what it buffered; what it did not buffer is lost, and no request is ever sent twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+
+from ..core.wire import SUBPROTOCOL, KernelMessage, PieceJoiner, Request, pack_request, unpack_message
+
+log = logging.getLogger(__name__)
+
+_OWNED, _UNKNOWN_KERNEL = 4409, 4404
+_OPEN_TIMEOUT_S = 2.5
+_PAUSES_S = (0.05, 0.2, 0.5, 1.0)
+"""between attempts to reconnect; the last one repeats"""
+_PING_RESUMABLE = (2.5, 3.0)
+_PING_STOCK = (10.0, 20.0)
+_GOT_EVERY = 1 << 20
+_MESSAGE_MAX = 256 << 20
+_YIELD_EVERY = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """Connected, or connected again."""
+
+    first: bool
+    dropped_bytes: int = 0
+    """bytes that the server could not keep during a cut"""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """The connection broke or cannot be made; it is tried again until `close`."""
+
+    why: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOver:
+    """It will not come back: the kernel is gone, or another process owns the session now."""
+
+    owned: bool
+    why: str
+
+
+LinkChange = LinkUp | LinkDown | LinkOver
+
+
+class _QuickAck(ClientConnection):
+    """Acknowledges TCP segments at once: a stock server leaves Nagle's algorithm on, and each cell would wait 40 ms."""
+
+    _option = getattr(socket, "TCP_QUICKACK", None)
+    _socket: socket.socket | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        found = transport.get_extra_info("socket")
+        if (
+            self._option is not None
+            and found is not None
+            and found.family in (socket.AF_INET, socket.AF_INET6)
+        ):
+            self._socket = found
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._socket is not None and self._option is not None:
+            try:
+                self._socket.setsockopt(socket.IPPROTO_TCP, self._option, 1)
+            except OSError:
+                self._socket = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Our claim on the session at the node extension."""
+
+    client: str
+    epoch: int
+    on_exit: str
+
+
+class KernelLink:
+    """Messages of one kernel. `on_message` and `on_change` are called in the event loop and must not block."""
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        kernel_id: str,
+        *,
+        session_id: str,
+        lease: Lease | None,
+        since: int = 0,
+        on_message: Callable[[KernelMessage], None],
+        on_change: Callable[[LinkChange], None],
+    ) -> None:
+        """`url` is the server's (http or https); `lease` is None on a stock server."""
+        self._base = url.rstrip("/").replace("http", "ws", 1)
+        self._headers = dict(headers)
+        self._kernel_id = kernel_id
+        self._session_id = session_id
+        self._lease = lease
+        self._on_message = on_message
+        self._on_change = on_change
+        self._ws: ClientConnection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+        self._last_heard = asyncio.get_running_loop().time()
+        self._unconfirmed: dict[str, bytes] = {}
+        self._replies: dict[str, asyncio.Future[KernelMessage]] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self._acked = since
+        self._over = False
+        self.seq = since
+        """number of the last message that was handed on; 0 on a stock server"""
+
+    @property
+    def resumable(self) -> bool:
+        return self._lease is not None
+
+    @property
+    def connected(self) -> bool:
+        return self._ready.is_set()
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since anything was heard from the server."""
+        return asyncio.get_running_loop().time() - self._last_heard
+
+    def open(self) -> None:
+        """Connect in the background and stay connected."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=f"kernel link {self._kernel_id[:8]}")
+
+    async def ready(self, timeout: float) -> None:
+        """Wait until requests reach the kernel. Raises TimeoutError."""
+        await asyncio.wait_for(self._ready.wait(), timeout)
+
+    async def close(self) -> None:
+        """Close the connection. Unlike losing it, this gives the lease up only when `release` was sent before."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        for future in self._replies.values():
+            future.cancel()
+
+    async def send(self, request: Request) -> bool:
+        """Send a request once. Returns False when the connection broke so that it is unknown whether it arrived
+        (stock server only; at the node extension it is sent again until it is known to have arrived)."""
+        frame = pack_request(request, self._session_id, datetime.now(UTC).isoformat())
+        if self.resumable:
+            self._unconfirmed[request.msg_id] = frame
+        ws = self._ws
+        if ws is None or not self._ready.is_set():
+            return self.resumable
+        try:
+            await ws.send(frame)
+        except ConnectionClosed:
+            return self.resumable
+        return True
+
+    async def ask(self, request: Request, timeout: float) -> KernelMessage:
+        """Send a request and wait for the reply. Raises TimeoutError."""
+        future: asyncio.Future[KernelMessage] = asyncio.get_running_loop().create_future()
+        self._replies[request.msg_id] = future
+        try:
+            await self.send(request)
+            return await asyncio.wait_for(future, timeout)
+        finally:
+            self._replies.pop(request.msg_id, None)
+            self._unconfirmed.pop(request.msg_id, None)
+
+    def acknowledge(self, seq: int) -> None:
+        """Everything up to `seq` is recorded on our side; the server need not keep it."""
+        if self.resumable and seq > self._acked:
+            self._acked = seq
+            self._tell({"ack": seq})
+
+    # -- the connection ------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        attempts = 0
+        first = True
+        while not self._over:
+            try:
+                async with contextlib.AsyncExitStack() as stack:
+                    ws = await self._connect()
+                    stack.push_async_callback(ws.close)
+                    stack.callback(self._disconnected)
+                    dropped = await self._handshake(ws)
+                    attempts = 0
+                    self._on_change(LinkUp(first, dropped))
+                    first = False
+                    await self._read(ws)
+            except (OSError, TimeoutError, WebSocketException, ValueError) as error:
+                self._after(error, attempts)
+            if not self._over:
+                await asyncio.sleep(_PAUSES_S[min(attempts, len(_PAUSES_S) - 1)])
+                attempts += 1
+
+    def _disconnected(self) -> None:
+        self._ws = None
+        self._ready.clear()
+
+    def _after(self, error: Exception, attempts: int) -> None:
+        if (
+            isinstance(error, ConnectionClosed)
+            and error.rcvd is not None
+            and error.rcvd.code in (_OWNED, _UNKNOWN_KERNEL)
+        ):
+            self._finish(LinkOver(error.rcvd.code == _OWNED, error.rcvd.reason))
+        elif isinstance(error, InvalidStatus) and error.response.status_code == 404:
+            self._finish(LinkOver(False, "the server does not know this kernel"))
+        else:
+            self._on_change(LinkDown(_why(error), attempts + 1))
+
+    def _finish(self, over: LinkOver) -> None:
+        self._over = True
+        self._on_change(over)
+
+    async def _connect(self) -> ClientConnection:
+        path = f"/api/kernels/{self._kernel_id}/channels?session_id={self._session_id}"
+        interval, timeout = _PING_STOCK
+        if self._lease is not None:
+            lease = self._lease
+            path = (
+                f"/jlab-mcp/channels/{self._kernel_id}?since={self.seq}&client={lease.client}"
+                f"&epoch={lease.epoch}&on_exit={lease.on_exit}"
+            )
+            interval, timeout = _PING_RESUMABLE
+        return await connect(
+            self._base + path,
+            additional_headers=self._headers,
+            subprotocols=None if self._lease else [SUBPROTOCOL],  # type: ignore[list-item]
+            open_timeout=_OPEN_TIMEOUT_S,
+            close_timeout=0.5,
+            ping_interval=interval,
+            ping_timeout=timeout,
+            max_size=_MESSAGE_MAX,
+            max_queue=8,
+            compression=None,
+            proxy=None,
+            user_agent_header=None,
+            create_connection=_QuickAck,
+        )
+
+    async def _handshake(self, ws: ClientConnection) -> int:
+        """Make sure that requests will reach the kernel. Returns bytes lost during the cut."""
+        self._ws = ws
+        dropped = 0
+        if self._lease is not None:
+            hello = json.loads(await asyncio.wait_for(ws.recv(), _OPEN_TIMEOUT_S))["hello"]
+            gap = hello.get("gap")
+            dropped = int(gap.get("bytes") or 1) if gap else 0
+            for frame in list(self._unconfirmed.values()):
+                await ws.send(frame)
+            self._ready.set()
+        else:
+            self._spawn(self._knock(ws))
+        return dropped
+
+    async def _knock(self, ws: ClientConnection) -> None:
+        """Ask a stock server's kernel for its info until it answers: a request sent before that may be lost."""
+        attempt = 0
+        while self._ws is ws and not self._ready.is_set():
+            request = Request(
+                "shell", "kernel_info_request", f"{self._session_id}-knock-{id(ws):x}-{attempt}", {}
+            )
+            future: asyncio.Future[KernelMessage] = asyncio.get_running_loop().create_future()
+            self._replies[request.msg_id] = future
+            try:
+                await ws.send(pack_request(request, self._session_id, datetime.now(UTC).isoformat()))
+                await asyncio.wait_for(asyncio.shield(future), 1.0)
+                if self._ws is ws:
+                    self._ready.set()
+            except TimeoutError:
+                attempt += 1
+            except ConnectionClosed:
+                return
+            finally:
+                self._replies.pop(request.msg_id, None)
+
+    async def _read(self, ws: ClientConnection) -> None:
+        joiner = PieceJoiner()
+        loop = asyncio.get_running_loop()
+        unreported = 0
+        handled = 0
+        while True:
+            data = await ws.recv()
+            self._last_heard = loop.time()
+            if isinstance(data, str):
+                self._control(data)
+                continue
+            if self._lease is None:
+                self._hand_on(data, 0)
+            else:
+                unreported += len(data)
+                if joined := joiner.feed(data):
+                    seq, frame = joined
+                    if seq > self.seq:
+                        self._hand_on(frame, seq)
+                        self.seq = seq
+                if unreported >= _GOT_EVERY:
+                    unreported = 0
+                    await ws.send(json.dumps({"got": self.seq}))
+            handled += 1
+            if handled % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+
+    def _hand_on(self, frame: bytes, seq: int) -> None:
+        try:
+            message = unpack_message(frame, seq)
+        except ValueError as error:
+            log.warning("a message of kernel %s was not understood: %s", self._kernel_id, error)
+            return
+        self._unconfirmed.pop(message.parent_id, None)
+        future = self._replies.get(message.parent_id)
+        if future is not None and message.channel in ("shell", "control") and not future.done():
+            future.set_result(message)
+        self._on_message(message)
+
+    def _control(self, text: str) -> None:
+        news = json.loads(text)
+        if known := news.get("known"):
+            self._unconfirmed.pop(str(known), None)
+        if gap := news.get("gap"):
+            self._on_change(LinkUp(False, int(gap.get("bytes") or 1)))
+
+    def _tell(self, news: Mapping[str, Any]) -> None:
+        ws = self._ws
+        if ws is not None and self._ready.is_set():
+            self._spawn(_send_quietly(ws, json.dumps(news)))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+async def _send_quietly(ws: ClientConnection, text: str) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        await ws.send(text)
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case TimeoutError():
+            return "no answer in time"
+        case ConnectionRefusedError():
+            return "connection refused"
+        case ConnectionClosed():
+            return "connection lost"
+        case InvalidHandshake():
+            return f"the server refused the connection ({error})"
+        case _:
+            return str(error) or type(error).__name__

@@ -1,0 +1,214 @@
+"""Notebook files: atomic saves of what changed, and noticing that somebody else wrote the file.
+
+Works in threads: `save` is given a copy of the list of cells and never touches a cell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import NotebookError
+from ..core.notebook import Cell, Notebook, cell_fragment, notebook_bytes, parse_notebook
+
+SIZE_MAX = 1 << 30
+_NAME_MAX_BYTES = 200
+_Identity = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a save did."""
+
+    fragments: dict[str, tuple[int, bytes]]
+    """for each cell that was serialised: its version, its text in the file"""
+    versions: dict[str, tuple[int, str]]
+    """for each cell written: its version, its source"""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CellCopy:
+    """A cell as it was when the save began."""
+
+    cell: Cell
+    version: int
+    fragment: bytes | None
+
+
+def copy_cells(notebook: Notebook) -> list[CellCopy]:
+    """What `save` needs. A changed cell is copied, so that the event loop may go on changing it."""
+    copies = []
+    for cell in notebook.cells:
+        if cell.fragment is None:
+            frozen = Cell(
+                cell.id, cell.cell_type, cell.source, list(cell.outputs), cell.execution_count,
+                dict(cell.metadata), cell.attachments,
+            )  # fmt: skip
+            copies.append(CellCopy(frozen, cell.version, None))
+        else:
+            copies.append(CellCopy(cell, cell.version, cell.fragment))
+    return copies
+
+
+class ChangedOnDisk(Exception):
+    """Somebody else wrote the file since we last did; it has to be read and merged first."""
+
+
+class NotebookFile:
+    """One notebook on disk. Calls may come from any thread, one at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._identity: _Identity | None = None
+        self._lock = threading.Lock()
+
+    def load(self) -> Notebook:
+        """Read the file. Raises NotebookError when it is missing or not a notebook we can use."""
+        with self._lock:
+            return self._load()
+
+    def changed(self) -> bool:
+        """Whether somebody else wrote, replaced or removed the file since our last load or save."""
+        return self._now() != self._identity
+
+    def create(self, notebook: Notebook) -> None:
+        """Write a new file. Raises FileExistsError when there is one, OSError when it cannot be written."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock:
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+            self._identity = self._now()
+        self.save(copy_cells(notebook), notebook.metadata)
+
+    def save(self, cells: Sequence[CellCopy], metadata: dict[str, object]) -> Saved:
+        """Replace the file in one step. Raises ChangedOnDisk, or OSError when it cannot be written; then it stays as it was."""
+        started = time.monotonic()
+        fragments: dict[str, tuple[int, bytes]] = {}
+        texts = []
+        for copy in cells:
+            text = copy.fragment
+            if text is None:
+                text = cell_fragment(copy.cell)
+                fragments[copy.cell.id] = (copy.version, text)
+            texts.append(text)
+        with self._lock:
+            if self._identity is not None and self._now() not in (self._identity, None):
+                raise ChangedOnDisk
+            self._write(notebook_bytes(texts, metadata))
+        versions = {copy.cell.id: (copy.version, copy.cell.source) for copy in cells}
+        return Saved(fragments, versions, time.monotonic() - started)
+
+    def _write(self, parts: list[bytes]) -> None:
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}-{time.monotonic_ns():x}"[-240:])
+        mode = 0o644
+        with contextlib.suppress(OSError):
+            mode = self.path.stat().st_mode & 0o777
+        try:
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            with os.fdopen(fd, "wb", buffering=1 << 20) as file:
+                file.writelines(parts)
+                file.flush()
+                info = os.fstat(fd)
+            temporary.replace(self.path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        self._identity = (info.st_mtime_ns, info.st_size, info.st_ino)
+
+    def _load(self) -> Notebook:
+        try:
+            for attempt in range(6):
+                identity = self._now()
+                if identity is not None and identity[1] > SIZE_MAX:
+                    raise NotebookError(f"{self.path} has {identity[1]:,} bytes.", "Clear its outputs first.")
+                text = self.path.read_text(encoding="utf-8")
+                try:
+                    notebook = parse_notebook(text, _new_ids())
+                except NotebookError:
+                    # jupyter_server truncates the file and writes it in place: look again before believing it broken.
+                    if attempt == 5 or (attempt and text and identity == self._now()):
+                        raise
+                    time.sleep(0.05)
+                    continue
+                self._identity = identity
+                return notebook
+        except FileNotFoundError:
+            raise NotebookError(
+                f"There is no notebook {self.path}.", "Check the path, or call start_new_session."
+            ) from None
+        except IsADirectoryError:
+            raise NotebookError(f"{self.path} is a directory.", "Give the path of an .ipynb file.") from None
+        except UnicodeDecodeError as error:
+            raise NotebookError(
+                f"{self.path} is not a notebook: it is not UTF-8 text ({error.reason}).",
+                "Give the path of an .ipynb file.",
+            ) from None
+        except OSError as error:
+            raise NotebookError(
+                f"{self.path} cannot be read: {error.strerror}.", "Check its permissions."
+            ) from None
+        except NotebookError as error:
+            raise NotebookError(f"{self.path} cannot be opened. {error.message}", error.hint) from None
+        raise NotebookError(f"{self.path} keeps changing.", "Try again when nobody is writing it.")
+
+    def _now(self) -> _Identity | None:
+        try:
+            info = self.path.stat()
+        except OSError:
+            return None
+        return info.st_mtime_ns, info.st_size, info.st_ino
+
+
+def file_stem(experiment_name: str) -> str:
+    """A file name without suffix for an experiment's name: path separators and control characters become `_`.
+
+    Never empty, never hidden, at most 200 bytes long.
+    """
+    name = re.sub(r"[\s/\\:\x00-\x1f\x7f<>\"|?*]+", "_", experiment_name.strip()).strip("._ ")
+    name = name.removesuffix(".ipynb").strip("._ ")
+    raw = name.encode("utf-8", "ignore")[:_NAME_MAX_BYTES]
+    return raw.decode("utf-8", "ignore").strip("._ ") or "notebook"
+
+
+def free_names(directory: Path, stem: str) -> Iterator[Path]:
+    """`stem.ipynb`, `stem_2.ipynb`, `stem_3.ipynb`, ..."""
+    yield directory / f"{stem}.ipynb"
+    for number in range(2, 100_000):
+        yield directory / f"{stem}_{number}.ipynb"
+
+
+def allowed_path(given: str, roots: Sequence[Path], base: Path) -> Path:
+    """Absolute path of a notebook that lies below one of `roots`, symbolic links resolved. Raises NotebookError.
+
+    A relative path is looked for below `base`, then below each of `roots`.
+    """
+    if not given.strip() or "\0" in given:
+        raise NotebookError("The notebook path is empty.", "Give the path of an .ipynb file.")
+    plain = Path(given).expanduser()
+    candidates = [plain] if plain.is_absolute() else [base / plain, *(root / plain for root in roots)]
+    chosen = next((c for c in candidates if c.exists()), candidates[0]).resolve()
+    if not any(chosen.is_relative_to(root.resolve()) for root in roots):
+        listed = " or ".join(str(root) for root in dict.fromkeys(roots))
+        raise NotebookError(
+            f"{given} is outside the directories that may be used.", f"Use a notebook below {listed}."
+        )
+    if chosen.suffix != ".ipynb":
+        raise NotebookError(f"{given} is not an .ipynb file.", "Give the path of a notebook.")
+    return chosen
+
+
+def new_cell_id() -> str:
+    return uuid.uuid4().hex[:8]
+
+
+def _new_ids() -> Iterator[str]:
+    while True:
+        yield new_cell_id()

@@ -1,0 +1,251 @@
+"""A notebook in memory (nbformat 4.5): cells by id, their text on disk, and the merge with what somebody else wrote.
+
+Format: https://nbformat.readthedocs.io/en/latest/format_description.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .errors import NotebookError
+
+_SPLIT_ANYWAY: Final = frozenset(("application/javascript", "image/svg+xml"))
+
+
+@dataclass(slots=True)
+class Cell:
+    id: str
+    cell_type: str
+    """code, markdown or raw"""
+    source: str
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    execution_count: int | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    attachments: dict[str, Any] | None = None
+    version: int = 0
+    """counts our changes"""
+    saved_version: int = -1
+    """version that is on disk; -1 for a cell that never was"""
+    saved_source: str = ""
+    fragment: bytes | None = None
+    """its JSON text as it stands in the file, None when it has to be made"""
+
+    @property
+    def is_dirty(self) -> bool:
+        return self.version != self.saved_version
+
+    def touch(self) -> None:
+        self.version += 1
+        self.fragment = None
+
+
+@dataclass(slots=True)
+class Notebook:
+    cells: list[Cell] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def find(self, cell: str | int) -> int:
+        """Index of a cell given by id or by index (negative counts from the end). Raises NotebookError."""
+        count = len(self.cells)
+        if isinstance(cell, str):
+            text = cell.strip()
+            for index, known in enumerate(self.cells):
+                if known.id == text:
+                    return index
+            if not text.lstrip("-").isdecimal():
+                ids = ", ".join(c.id for c in self.cells[-12:])
+                raise NotebookError(
+                    f"There is no cell {cell!r} in this notebook.",
+                    f"Its last cells are: {ids}." if ids else "It has no cells yet; use execute_code.",
+                )
+            cell = int(text)
+        if not -count <= cell < count:
+            raise NotebookError(
+                f"There is no cell {cell}: the notebook has {count} cell{'s' * (count != 1)}.",
+                f"Use an index from {-count} to {count - 1}, or a cell id."
+                if count
+                else "Use execute_code to add one.",
+            )
+        return cell % count
+
+    def by_id(self, cell_id: str) -> Cell | None:
+        return next((c for c in reversed(self.cells) if c.id == cell_id), None)
+
+    def insert(self, cell: Cell, index: int = -1) -> int:
+        """Insert before `index`; -1 appends, other negative ones count from the end as in `list.insert`. Returns its index."""
+        count = len(self.cells)
+        at = count if index == -1 else index if index >= 0 else count + index + 1
+        if not 0 <= at <= count:
+            raise NotebookError(
+                f"Position {index} is outside the notebook, which has {count} cell{'s' * (count != 1)}.",
+                f"Use -1 to append, or a position from 0 to {count}.",
+            )
+        self.cells.insert(at, cell)
+        return at
+
+
+def new_notebook(kernel_name: str, display_name: str, language: str) -> Notebook:
+    return Notebook(
+        metadata={
+            "kernelspec": {"name": kernel_name, "display_name": display_name, "language": language},
+            "language_info": {"name": language},
+        }
+    )
+
+
+def parse_notebook(text: str, new_id: Iterable[str]) -> Notebook:
+    """Notebook of a file's text; cells without an id get one of `new_id`. Raises NotebookError with the reason."""
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NotebookError(
+            f"It is not JSON ({error}).", "Restore the file, or open another notebook."
+        ) from None
+    if not isinstance(raw, dict) or not isinstance(raw.get("nbformat"), int):
+        raise NotebookError("It is JSON, but not a notebook.", "Give the path of an .ipynb file.")
+    if raw["nbformat"] != 4:
+        raise NotebookError(
+            f"It is a notebook of format {raw['nbformat']}; format 4 is needed.",
+            "Convert it with: jupyter nbconvert --to notebook --inplace FILE",
+        )
+    if not isinstance(raw.get("cells"), list) or not all(isinstance(c, dict) for c in raw["cells"]):
+        raise NotebookError(
+            "It is a notebook without a list of cells.", "Restore the file, or open another notebook."
+        )
+    ids = iter(new_id)
+    seen: set[str] = set()
+    cells = []
+    for item in raw["cells"]:
+        cell = _parse_cell(item, ids)
+        if cell.id in seen:
+            cell.id = next(ids)
+        seen.add(cell.id)
+        cells.append(cell)
+    metadata = raw.get("metadata")
+    return Notebook(cells, metadata if isinstance(metadata, dict) else {})
+
+
+def _parse_cell(raw: Mapping[str, Any], ids: Any) -> Cell:
+    identifier = raw.get("id")
+    cell_type = raw.get("cell_type")
+    count = raw.get("execution_count")
+    source = _joined(raw.get("source"))
+    outputs = raw.get("outputs")
+    return Cell(
+        id=identifier if isinstance(identifier, str) and identifier else next(ids),
+        cell_type=cell_type if cell_type in ("code", "markdown", "raw") else "raw",
+        source=source,
+        outputs=[_joined_output(o) for o in outputs if isinstance(o, dict)]
+        if isinstance(outputs, list)
+        else [],
+        execution_count=count if isinstance(count, int) else None,
+        metadata=raw["metadata"] if isinstance(raw.get("metadata"), dict) else {},
+        attachments=raw.get("attachments"),
+        saved_version=0,
+        saved_source=source,
+    )
+
+
+def cell_fragment(cell: Cell) -> bytes:
+    """A cell's JSON text, indented as it stands inside a notebook file."""
+    raw: dict[str, Any] = {
+        "cell_type": cell.cell_type,
+        "id": cell.id,
+        "metadata": cell.metadata,
+        "source": cell.source.splitlines(keepends=True),
+    }
+    if cell.cell_type == "code":
+        raw["execution_count"] = cell.execution_count
+        raw["outputs"] = [_split_output(o) for o in cell.outputs]
+    elif cell.attachments is not None:
+        raw["attachments"] = cell.attachments
+    return b"  " + _json(raw).replace(b"\n", b"\n  ")
+
+
+def notebook_bytes(fragments: Sequence[bytes], metadata: Mapping[str, Any]) -> list[bytes]:
+    """The file's content, in parts to be written one after another."""
+    parts: list[bytes] = [b'{\n "cells": [']
+    for index, fragment in enumerate(fragments):
+        parts += [b",\n" if index else b"\n", fragment]
+    tail = b'\n ],\n "metadata": ' if fragments else b'],\n "metadata": '
+    parts += [tail, _json(metadata).replace(b"\n", b"\n "), b',\n "nbformat": 4,\n "nbformat_minor": 5\n}\n']
+    return parts
+
+
+def merge(ours: Notebook, theirs: Notebook) -> tuple[Notebook, list[str]]:
+    """Our notebook and the one that somebody else wrote since our last write, as one. Cells are matched by id.
+
+    Theirs is the base: its order, its new cells and its deletions hold. A cell that we changed since keeps our outputs;
+    its source is theirs where only they changed it. Returns the notebook and what could not be merged, as sentences.
+    """
+    mine = {cell.id: cell for cell in ours.cells}
+    known_to_them = {cell.id for cell in theirs.cells}
+    troubles: list[str] = []
+    merged: list[Cell] = []
+    for their in theirs.cells:
+        our = mine.get(their.id)
+        if our is None or not our.is_dirty:
+            merged.append(their)
+            continue
+        if their.source not in (our.source, our.saved_source):
+            if our.source == our.saved_source:
+                our.source = their.source
+            else:
+                troubles.append(
+                    f"Cell {our.id} was edited here and by somebody else at the same time; this edit was kept."
+                )
+        our.metadata = their.metadata
+        our.saved_source = their.source
+        our.touch()
+        merged.append(our)
+    position: dict[str, int] = {}
+    previous = ""
+    for our in ours.cells:
+        if our.id not in known_to_them and (our.saved_version < 0 or our.is_dirty):
+            position = {cell.id: index for index, cell in enumerate(merged)}
+            merged.insert(position.get(previous, len(merged) - 1) + 1 if previous else 0, our)
+        if our.id in known_to_them or our.saved_version < 0 or our.is_dirty:
+            previous = our.id
+    return Notebook(merged, {**ours.metadata, **theirs.metadata}), troubles
+
+
+def _joined(value: Any) -> str:
+    if isinstance(value, list):
+        return "".join(part for part in value if isinstance(part, str))
+    return value if isinstance(value, str) else ""
+
+
+def _joined_output(raw: Mapping[str, Any]) -> dict[str, Any]:
+    output = dict(raw)
+    if "text" in output:
+        output["text"] = _joined(output["text"])
+    if isinstance(output.get("data"), dict):
+        output["data"] = {
+            mime: _joined(value) if isinstance(value, list) and not mime.endswith("json") else value
+            for mime, value in output["data"].items()
+        }
+    return output
+
+
+def _split_output(output: Mapping[str, Any]) -> dict[str, Any]:
+    raw = dict(output)
+    if isinstance(raw.get("text"), str):
+        raw["text"] = raw["text"].splitlines(keepends=True)
+    if isinstance(raw.get("data"), dict):
+        raw["data"] = {
+            mime: value.splitlines(keepends=True)
+            if isinstance(value, str) and (mime.startswith("text/") or mime in _SPLIT_ANYWAY)
+            else value
+            for mime, value in raw["data"].items()
+        }
+    return raw
+
+
+def _json(value: object) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=1, sort_keys=True).encode()
