@@ -55,12 +55,18 @@ class JournalWriter:
         self.failure = ""
         self.lost = 0
         self._on_written = on_written
+        self._appended = 0
         self._queue: queue.SimpleQueue[bytes | Future[None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=f"journal {path.name}", daemon=True)
         self._thread.start()
 
-    def append(self, entry: Entry) -> None:
-        self._queue.put(encode(entry))
+    def append(self, entry: Entry) -> int:
+        """Hand an entry to the writer. Returns the offset at which its line will stand, in a file that is new."""
+        line = encode(entry)
+        start = self._appended
+        self._appended += len(line)
+        self._queue.put(line)
+        return start
 
     def flushed(self) -> Future[None]:
         """A future that is done when all that was appended until now is in the file."""
@@ -149,7 +155,7 @@ class JournalReader:
 
     def read(self, limit: int = 64 << 20) -> list[Entry]:
         """The complete lines since the last call, about `limit` bytes at most. A missing file reads as empty."""
-        return [decode(line) for line in self.lines(limit)]
+        return [decode(line) for line in self.lines(limit) if line]
 
     def lines(self, limit: int = 64 << 20) -> list[bytes]:
         try:
@@ -170,12 +176,19 @@ class JournalReader:
                 self.skipped += len(data)
             return []
         self.offset += end
-        return [line for line in data[:end].split(b"\n") if line]
+        return data[: end - 1].split(b"\n")
 
 
-def read_session(files: list[Path]) -> Iterator[Entry]:
-    """All entries of one session, oldest first, from all its epochs."""
-    for path in files:
-        reader = JournalReader(path)
-        while entries := reader.read():
-            yield from entries
+def read_entries(path: Path, offset: int = 0) -> Iterator[tuple[int, Entry]]:
+    """The complete lines of a journal from `offset` on, each with its own offset."""
+    reader = JournalReader(path)
+    reader.offset = offset
+    while True:
+        at = reader.offset
+        lines = reader.lines(8 << 20)
+        if not lines:
+            return
+        for line in lines:
+            if line:
+                yield at, decode(line)
+            at += len(line) + 1

@@ -3,54 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from ..core.errors import KernelGone, ServerUnreachable, SessionOwned
+from ..core.link import Claim, RecordedKernel
 from ..core.models import KernelInfo, Owner
 from ..core.resources import Sample, parse_sample
+from ..core.startup import Health
 
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
-
-
-class Health(Enum):
-    """What one look at `GET /api/status` told."""
-
-    OK = auto()
-    REFUSED = auto()
-    """nobody listens there"""
-    SILENT = auto()
-    """no answer in time, or the host cannot be reached"""
-    FOREIGN = auto()
-    """somebody else's server: our token is not accepted, or the answer is not Jupyter's"""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A session held by us at the node extension."""
-
-    epoch: int
-    last_seq: int
-    adopted: bool
-    previous: Owner | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedKernel:
-    """What the node extension says about a kernel that it records."""
-
-    session: str
-    epoch: int
-    owner: Owner | None
-    owner_connected: bool
-    first_seq: int
-    last_seq: int
-    acked_seq: int
-    busy: bool
 
 
 class JupyterApi:
@@ -210,6 +174,7 @@ class JupyterApi:
                 last_seq=int(k.get("last_seq") or 0),
                 acked_seq=int(k.get("acked_seq") or 0),
                 busy=bool(k.get("busy")),
+                requests=frozenset(k.get("requests") or ()),
             )
             for kernel_id, k in answer.json().items()
         }

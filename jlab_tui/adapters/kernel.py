@@ -13,13 +13,13 @@ import json
 import logging
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
+from ..core.link import Lease, LinkChange, LinkDown, LinkOver, LinkUp
 from ..core.wire import SUBPROTOCOL, KernelMessage, PieceJoiner, Request, pack_request, unpack_message
 
 log = logging.getLogger(__name__)
@@ -33,34 +33,6 @@ _PING_STOCK = (10.0, 20.0)
 _GOT_EVERY = 1 << 20
 _MESSAGE_MAX = 256 << 20
 _YIELD_EVERY = 64
-
-
-@dataclass(frozen=True, slots=True)
-class LinkUp:
-    """Connected, or connected again."""
-
-    first: bool
-    dropped_bytes: int = 0
-    """bytes that the server could not keep during a cut"""
-
-
-@dataclass(frozen=True, slots=True)
-class LinkDown:
-    """The connection broke or cannot be made; it is tried again until `close`."""
-
-    why: str
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class LinkOver:
-    """It will not come back: the kernel is gone, or another process owns the session now."""
-
-    owned: bool
-    why: str
-
-
-LinkChange = LinkUp | LinkDown | LinkOver
 
 
 class _QuickAck(ClientConnection):
@@ -87,15 +59,6 @@ class _QuickAck(ClientConnection):
                 self._socket.setsockopt(socket.IPPROTO_TCP, self._option, 1)
             except OSError:
                 self._socket = None
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Our claim on the session at the node extension."""
-
-    client: str
-    epoch: int
-    on_exit: str
 
 
 class KernelLink:
@@ -196,6 +159,12 @@ class KernelLink:
         if self.resumable and seq > self._acked:
             self._acked = seq
             self._tell({"ack": seq})
+
+    def renew(self) -> None:
+        """The kernel was restarted: on a stock server, wait again until it answers before anything is sent."""
+        if not self.resumable and self._ws is not None:
+            self._ready.clear()
+            self._spawn(self._knock(self._ws))
 
     # -- the connection ------------------------------------------------------------------------------------------
 
@@ -304,8 +273,7 @@ class KernelLink:
     async def _read(self, ws: ClientConnection) -> None:
         joiner = PieceJoiner()
         loop = asyncio.get_running_loop()
-        unreported = 0
-        handled = 0
+        received = unreported = handled = 0
         while True:
             data = await ws.recv()
             self._last_heard = loop.time()
@@ -316,6 +284,7 @@ class KernelLink:
                 self._hand_on(data, 0)
             else:
                 unreported += len(data)
+                received += len(data)
                 if joined := joiner.feed(data):
                     seq, frame = joined
                     if seq > self.seq:
@@ -323,7 +292,7 @@ class KernelLink:
                         self.seq = seq
                 if unreported >= _GOT_EVERY:
                     unreported = 0
-                    await ws.send(json.dumps({"got": self.seq}))
+                    await ws.send(json.dumps({"got": self.seq, "bytes": received}))
             handled += 1
             if handled % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)

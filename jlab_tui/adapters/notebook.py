@@ -7,59 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import NotebookError
-from ..core.notebook import Cell, Notebook, cell_fragment, notebook_bytes, parse_notebook
+from ..core.notebook import (
+    CellCopy,
+    ChangedOnDisk,
+    Notebook,
+    Saved,
+    cell_fragment,
+    copy_cells,
+    notebook_bytes,
+    parse_notebook,
+)
 
 SIZE_MAX = 1 << 30
-_NAME_MAX_BYTES = 200
 _Identity = tuple[int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What a save did."""
-
-    fragments: dict[str, tuple[int, bytes]]
-    """for each cell that was serialised: its version, its text in the file"""
-    versions: dict[str, tuple[int, str]]
-    """for each cell written: its version, its source"""
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class CellCopy:
-    """A cell as it was when the save began."""
-
-    cell: Cell
-    version: int
-    fragment: bytes | None
-
-
-def copy_cells(notebook: Notebook) -> list[CellCopy]:
-    """What `save` needs. A changed cell is copied, so that the event loop may go on changing it."""
-    copies = []
-    for cell in notebook.cells:
-        if cell.fragment is None:
-            frozen = Cell(
-                cell.id, cell.cell_type, cell.source, list(cell.outputs), cell.execution_count,
-                dict(cell.metadata), cell.attachments,
-            )  # fmt: skip
-            copies.append(CellCopy(frozen, cell.version, None))
-        else:
-            copies.append(CellCopy(cell, cell.version, cell.fragment))
-    return copies
-
-
-class ChangedOnDisk(Exception):
-    """Somebody else wrote the file since we last did; it has to be read and merged first."""
 
 
 class NotebookFile:
@@ -165,17 +132,6 @@ class NotebookFile:
         except OSError:
             return None
         return info.st_mtime_ns, info.st_size, info.st_ino
-
-
-def file_stem(experiment_name: str) -> str:
-    """A file name without suffix for an experiment's name: path separators and control characters become `_`.
-
-    Never empty, never hidden, at most 200 bytes long.
-    """
-    name = re.sub(r"[\s/\\:\x00-\x1f\x7f<>\"|?*]+", "_", experiment_name.strip()).strip("._ ")
-    name = name.removesuffix(".ipynb").strip("._ ")
-    raw = name.encode("utf-8", "ignore")[:_NAME_MAX_BYTES]
-    return raw.decode("utf-8", "ignore").strip("._ ") or "notebook"
 
 
 def free_names(directory: Path, stem: str) -> Iterator[Path]:

@@ -6,12 +6,14 @@ Format: https://nbformat.readthedocs.io/en/latest/format_description.html
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .errors import NotebookError
 
+_NAME_MAX_BYTES: Final = 200
 _SPLIT_ANYWAY: Final = frozenset(("application/javascript", "image/svg+xml"))
 
 
@@ -249,3 +251,53 @@ def _json(value: object) -> bytes:
         return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).encode()
     except UnicodeEncodeError:
         return json.dumps(value, indent=1, sort_keys=True).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a save did."""
+
+    fragments: dict[str, tuple[int, bytes]]
+    """for each cell that was serialised: its version, its text in the file"""
+    versions: dict[str, tuple[int, str]]
+    """for each cell written: its version, its source"""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CellCopy:
+    """A cell as it was when the save began."""
+
+    cell: Cell
+    version: int
+    fragment: bytes | None
+
+
+def copy_cells(notebook: Notebook) -> list[CellCopy]:
+    """What `save` needs. A changed cell is copied, so that the event loop may go on changing it."""
+    copies = []
+    for cell in notebook.cells:
+        if cell.fragment is None:
+            frozen = Cell(
+                cell.id, cell.cell_type, cell.source, list(cell.outputs), cell.execution_count,
+                dict(cell.metadata), cell.attachments,
+            )  # fmt: skip
+            copies.append(CellCopy(frozen, cell.version, None))
+        else:
+            copies.append(CellCopy(cell, cell.version, cell.fragment))
+    return copies
+
+
+class ChangedOnDisk(Exception):
+    """Somebody else wrote the file since we last did; it has to be read and merged first."""
+
+
+def file_stem(experiment_name: str) -> str:
+    """A file name without suffix for an experiment's name: path separators and control characters become `_`.
+
+    Never empty, never hidden, at most 200 bytes long.
+    """
+    name = re.sub(r"[\s/\\:\x00-\x1f\x7f<>\"|?*]+", "_", experiment_name.strip()).strip("._ ")
+    name = name.removesuffix(".ipynb").strip("._ ")
+    raw = name.encode("utf-8", "ignore")[:_NAME_MAX_BYTES]
+    return raw.decode("utf-8", "ignore").strip("._ ") or "notebook"

@@ -1,0 +1,177 @@
+"""A local JupyterLab: which Python runs it, the detached process, and ending it. A PID is trusted only with its start time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .files import command_line, private_dir, process_start, write_atomic
+
+PORT_TAKEN = 98
+NO_JUPYTER = 97
+PROJECT_KERNEL = "jlab-mcp-project"
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python and what it can do."""
+
+    path: str
+    has_server: bool
+    has_kernel: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PythonChoice:
+    """Which Python runs the server, which one the kernels, and why."""
+
+    server: str
+    kernel: str
+    """empty: the server's own"""
+    note: str = ""
+
+
+async def inspect_python(path: str) -> Interpreter:
+    """Find out what a Python can do by asking it. One that cannot be run can do nothing."""
+    code = (
+        "import importlib.util as u;print(*(int(all(u.find_spec(m) for m in ms)) "
+        "for ms in (('jupyterlab','jupyter_server'),('ipykernel',))))"
+    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            path, "-c", code, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), 30)
+        server, kernel = (flag == "1" for flag in out.decode().split()[-2:])
+    except (OSError, ValueError, TimeoutError):
+        return Interpreter(path, False, False)
+    return Interpreter(path, server, kernel)
+
+
+async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
+    """The root's `.venv`, then VIRTUAL_ENV, CONDA_PREFIX, then our own Python: the first with ipykernel runs the kernels.
+
+    It runs the server too when it has JupyterLab; else our own Python does, with a kernel spec for it.
+    """
+    note = ""
+    for prefix in (str(root / ".venv"), env.get("VIRTUAL_ENV", ""), env.get("CONDA_PREFIX", "")):
+        path = Path(prefix) / "bin" / "python"
+        if not prefix or not path.exists():
+            continue
+        if path.parent.parent.resolve() == Path(sys.prefix).resolve():
+            break
+        found = await inspect_python(str(path))
+        if found.has_server and found.has_kernel:
+            return PythonChoice(found.path, "", note)
+        if found.has_kernel:
+            return PythonChoice(sys.executable, found.path, note)
+        note = note or (
+            f"{prefix} has no ipykernel, so it is not used; add it with: {path} -m pip install ipykernel jupyterlab"
+        )
+    return PythonChoice(sys.executable, "", note)
+
+
+def write_kernelspec(directory: Path, python: str, name: str) -> Path:
+    """A kernel spec for a Python that has ipykernel but no server. Returns the data directory to search."""
+    target = private_dir(directory / "kernels" / PROJECT_KERNEL)
+    spec = {
+        "argv": [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": f"Python ({name})",
+        "language": "python",
+        "metadata": {"debugger": True},
+    }
+    write_atomic(target / "kernel.json", json.dumps(spec, indent=1) + "\n", mode=0o644)
+    return directory
+
+
+def free_port(ip: str, low: int, high: int, *, tried: set[int]) -> int | None:
+    """A random port of the range that can be bound now, None when every one is taken or was tried."""
+    ports = [port for port in range(low, high + 1) if port not in tried]
+    random.shuffle(ports)
+    for port in ports:
+        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((ip, port))
+            except OSError:
+                continue
+            return port
+    return None
+
+
+def spawn(
+    arguments: list[str], *, log: Path, cwd: Path, env: Mapping[str, str], setup: str = ""
+) -> subprocess.Popen[bytes]:
+    """Start the server detached: a session of its own, no stdin, output to its log. Raises OSError."""
+    private_dir(log.parent)
+    if setup.strip():
+        arguments = ["bash", "-c", f'{setup}\nexec "$@"', "jlab-mcp", *arguments]
+    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        return subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=fd,
+            stderr=fd,
+            cwd=cwd,
+            env=dict(env),
+            start_new_session=True,
+            close_fds=True,
+        )
+    finally:
+        os.close(fd)
+
+
+def is_ours(pid: int, pid_start: str) -> bool:
+    """Whether `pid` is alive and is the server process that was recorded: same start time, and our launcher."""
+    if pid <= 1 or not pid_start or process_start(pid) != pid_start:
+        return False
+    line = command_line(pid)
+    return not line or "launch.py" in line
+
+
+async def end_process(pid: int, pid_start: str, *, grace_s: float = 8.0) -> bool:
+    """SIGTERM, then SIGKILL after the grace, to the server's process group. Returns whether it is gone."""
+    for number, patience in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 3.0)):
+        if not is_ours(pid, pid_start):
+            return True
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, number)
+        if await _gone(pid, pid_start, patience):
+            return True
+    return False
+
+
+async def _gone(pid: int, pid_start: str, timeout: float) -> bool:
+    deadline = asyncio.get_running_loop().time() + timeout
+    while asyncio.get_running_loop().time() < deadline:
+        if process_start(pid) != pid_start:
+            return True
+        await asyncio.sleep(0.05)
+    return False
+
+
+def server_env(env: Mapping[str, str]) -> dict[str, str]:
+    """Environment of the server: ours, without what belongs to us or would leak into kernels."""
+    drop = (
+        "JUPYTER_TOKEN",
+        "JUPYTER_TOKEN_FILE",
+        "JPY_PARENT_PID",
+        "CLAUDECODE",
+        "CLAUDE_CODE_SESSION_ID",
+        "PYTHONSTARTUP",
+    )
+    kept: dict[str, Any] = {k: v for k, v in env.items() if k not in drop}
+    return {**kept, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}

@@ -1,0 +1,149 @@
+"""Local mode: JupyterLab as a detached process of this machine, described by files and found again by its PID."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ..core.errors import LaunchFailed, ServerError
+from ..core.models import ServerRecord, ServerState
+from ..core.settings import Mode, Settings
+from ..core.startup import Observation
+from .files import private_dir, process_start, tail_text
+from .local import (
+    PORT_TAKEN,
+    PROJECT_KERNEL,
+    choose_python,
+    end_process,
+    free_port,
+    is_ours,
+    server_env,
+    spawn,
+    write_kernelspec,
+)
+from .node_files import install_node_files, read_connection, remove_launch_files, write_launch_files
+
+
+class LocalServer:
+    """Launches and watches JupyterLab on this machine."""
+
+    def __init__(self, settings: Settings, env: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._env = env
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._tried: set[int] = set()
+
+    async def launch(self, say: Callable[[str], None]) -> ServerRecord:
+        settings = self._settings
+        host = socket.gethostname()
+        port = free_port(settings.local_bind_ip, settings.port_min, settings.port_max, tried=self._tried)
+        if port is None:
+            raise LaunchFailed(
+                f"Every port from {settings.port_min} to {settings.port_max} is taken on {host}.",
+                "Set JLAB_MCP_PORT_MIN and JLAB_MCP_PORT_MAX to another range.",
+            )
+        self._tried.add(port)
+        choice = await choose_python(settings.root, self._env)
+        if choice.note:
+            say(choice.note)
+        log = settings.log_dir / f"jupyter-local-{port}.log"
+        kernelspecs: list[str] = []
+        try:
+            for directory in (settings.status_dir, settings.log_dir, settings.spool_dir):
+                private_dir(directory)
+            node = install_node_files(settings.node_dir)
+            if choice.kernel:
+                specs = write_kernelspec(
+                    settings.status_dir / "kernelspecs", choice.kernel, settings.root.name
+                )
+                kernelspecs.append(str(specs))
+            files = write_launch_files(
+                settings.connection_dir,
+                f"local-{port}",
+                {
+                    "ip": settings.local_bind_ip,
+                    "port": port,
+                    "port_min": settings.port_min,
+                    "port_max": settings.port_max,
+                    "root_dir": str(settings.server_root_dir),
+                    "spool_dir": str(settings.spool_dir),
+                    "kernelspec_dirs": kernelspecs,
+                    "default_kernel": PROJECT_KERNEL if kernelspecs else None,
+                    "exit_grace_s": settings.exit_grace_s,
+                    "hostname": "127.0.0.1" if settings.local_bind_ip == "127.0.0.1" else host,
+                },
+            )
+            process = spawn(
+                [
+                    "python" if settings.setup.strip() else choice.server,
+                    str(node / "launch.py"),
+                    str(files.config_file),
+                ],
+                log=log,
+                cwd=settings.server_root_dir,
+                env=server_env(self._env),
+                setup=settings.setup,
+            )
+        except OSError as error:
+            raise LaunchFailed(
+                f"JupyterLab could not be started: {error}.",
+                "Check that the path exists and that you may write there.",
+            ) from None
+        self._children[process.pid] = process
+        return ServerRecord(
+            state=ServerState.STARTING,
+            mode=Mode.LOCAL,
+            hostname=host,
+            pid=process.pid,
+            pid_start=process_start(process.pid),
+            port=port,
+            token=files.token,
+            started=round(time.time(), 3),
+            launcher=host,
+            conn_file=str(files.connection_file),
+            log=str(log),
+            extra={"ROOT": str(settings.root)},
+        )
+
+    async def observe(self, record: ServerRecord) -> Observation:
+        child = self._children.get(record.pid)
+        if child is not None:
+            child.poll()
+        alive: bool | None = None
+        if record.launcher == socket.gethostname():
+            # Right after the fork the command line is still ours; the start time tells.
+            alive = is_ours(record.pid, record.pid_start)
+        connection = read_connection(Path(record.conn_file)) if record.conn_file else None
+        tail = tail_text(Path(record.log)) if alive is False and record.log else ""
+        return Observation(time.time(), process_alive=alive, connection=connection, log_tail=tail)
+
+    async def end(self, record: ServerRecord) -> str:
+        if record.launcher != socket.gethostname():
+            raise ServerError(
+                f"This server runs on {record.launcher}, not on {socket.gethostname()}.",
+                f"Run `jlab-mcp stop` on {record.launcher}.",
+            )
+        what = f"JupyterLab (PID {record.pid})"
+        if not is_ours(record.pid, record.pid_start):
+            self._clean_up(record)
+            return f"{what} had already ended."
+        if not await end_process(record.pid, record.pid_start):
+            raise ServerError(f"{what} does not end.", f"End it with: kill -9 {record.pid}")
+        child = self._children.pop(record.pid, None)
+        if child is not None:
+            await asyncio.to_thread(child.wait)
+        self._clean_up(record)
+        return f"{what} stopped."
+
+    def may_retry(self, record: ServerRecord) -> bool:
+        child = self._children.get(record.pid)
+        code = child.poll() if child is not None else None
+        return code == PORT_TAKEN or "in use" in record.message
+
+    def _clean_up(self, record: ServerRecord) -> None:
+        if record.conn_file:
+            remove_launch_files(Path(record.conn_file))

@@ -1,0 +1,100 @@
+"""What a start leaves on the shared file system for the node: the extension's files, the token, the launch configuration."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.models import Connection
+from .files import private_dir, write_atomic
+
+PACKAGE_DIR = Path(__file__).resolve().parent.parent / "node"
+
+
+def install_node_files(node_dir: Path) -> Path:
+    """Copy the node extension below `node_dir`, once for each version of its files. Returns the directory of the copy."""
+    sources = sorted(PACKAGE_DIR.rglob("*.py"))
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(str(source.relative_to(PACKAGE_DIR)).encode() + b"\0" + source.read_bytes())
+    target = node_dir / digest.hexdigest()[:12]
+    if (target / "launch.py").exists():
+        return target
+    private_dir(node_dir)
+    staging = node_dir / f".{target.name}.{os.getpid()}"
+    shutil.rmtree(staging, ignore_errors=True)
+    for source in sources:
+        copy = staging / source.relative_to(PACKAGE_DIR)
+        copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.copyfile(source, copy)
+    try:
+        staging.rename(target)
+    except OSError:
+        # Another start put it there first.
+        shutil.rmtree(staging, ignore_errors=True)
+    return target
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchFiles:
+    """Files of one submission; nothing else than these names reaches the node."""
+
+    token: str
+    token_file: Path
+    config_file: Path
+    connection_file: Path
+
+
+def write_launch_files(directory: Path, name: str, config: dict[str, Any]) -> LaunchFiles:
+    """Write token and configuration of one launch, 0600, under names that no other launch uses.
+
+    `config` is what `launch.py` reads (its module says which keys); token and connection file are added here.
+    """
+    private_dir(directory)
+    stem = f"{name}-{secrets.token_hex(4)}"
+    token = secrets.token_hex(24)
+    files = LaunchFiles(
+        token,
+        directory / f"{stem}.token",
+        directory / f"{stem}.config.json",
+        directory / f"{stem}.connection.json",
+    )
+    write_atomic(files.token_file, token + "\n")
+    whole = {**config, "token_file": str(files.token_file), "connection_file": str(files.connection_file)}
+    write_atomic(files.config_file, json.dumps(whole, indent=1) + "\n")
+    return files
+
+
+def remove_launch_files(connection_file: Path) -> None:
+    """Remove the files of a launch that is over."""
+    stem = connection_file.name.removesuffix(".connection.json")
+    if stem == connection_file.name:
+        return
+    for suffix in (".token", ".config.json", ".connection.json"):
+        with contextlib.suppress(OSError):
+            (connection_file.parent / (stem + suffix)).unlink()
+
+
+def read_connection(path: Path) -> Connection | None:
+    """What a started server wrote, None while there is nothing complete."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return Connection(
+            hostname=str(raw["hostname"]),
+            ip=str(raw.get("ip") or ""),
+            port=int(raw["port"]),
+            pid=int(raw.get("pid") or 0),
+            pid_start=str(raw.get("pid_start") or ""),
+            url=str(raw["url"]).rstrip("/"),
+            started=float(raw.get("started") or 0),
+            version=str(raw.get("version") or ""),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,71 @@
+"""What the link to a kernel tells about itself, and the claim that it stands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .models import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """Connected, or connected again."""
+
+    first: bool
+    dropped_bytes: int = 0
+    """bytes that the server could not keep during a cut"""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """The connection broke or cannot be made; it is tried again until the link is closed."""
+
+    why: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOver:
+    """It will not come back: the kernel is gone, or another process owns the session now."""
+
+    owned: bool
+    why: str
+
+
+LinkChange = LinkUp | LinkDown | LinkOver
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Our claim on a session at the node extension."""
+
+    client: str
+    epoch: int
+    on_exit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the node extension answered to a claim."""
+
+    epoch: int
+    last_seq: int
+    """number of the last message in the kernel's recorded stream"""
+    adopted: bool
+    previous: Owner | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedKernel:
+    """What the node extension says about a kernel that it records."""
+
+    session: str
+    epoch: int
+    owner: Owner | None
+    owner_connected: bool
+    first_seq: int
+    last_seq: int
+    acked_seq: int
+    busy: bool
+    requests: frozenset[str] = frozenset()
+    """msg_ids that reached the kernel, the latest ones"""

@@ -1,0 +1,266 @@
+"""Starting, watching and stopping the server of a project. The state is derived, never remembered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from ..core.errors import (
+    LaunchFailed,
+    NoServer,
+    ServerEnded,
+    ServerError,
+    ServerNotReady,
+    ServerUnreachable,
+    StatusFileDamaged,
+)
+from ..core.models import ServerRecord, ServerState
+from ..core.settings import Mode
+from ..core.startup import Health, Limits, Observation, Situation, step
+
+LOOK_EVERY_S: Final = 1.0
+_QUICK_S: Final = 0.1
+_RETRIES: Final = 5
+
+
+class Store(Protocol):
+    def read(self) -> ServerRecord | None: ...
+    def write(self, record: ServerRecord) -> None: ...
+    def remove(self) -> None: ...
+
+
+class IntentLock(Protocol):
+    """Lets one process at a time start or stop the server. `take` returns None, or who has it (host:pid)."""
+
+    def take(self, verb: str, now: float) -> str | None: ...
+    def release(self) -> None: ...
+
+
+class Backend(Protocol):
+    """Where JupyterLab runs: this machine, or a SLURM cluster."""
+
+    async def launch(self, say: Callable[[str], None]) -> ServerRecord:
+        """Start it and return at once. Raises JlabError with what to change."""
+
+    async def observe(self, record: ServerRecord) -> Observation:
+        """Look at process or job, connection file and log, not at the server itself."""
+
+    async def end(self, record: ServerRecord) -> str:
+        """End it, verified to be ours; returns what was done. Raises JlabError, then the record is kept."""
+
+    def may_retry(self, record: ServerRecord) -> bool:
+        """Whether a failed start may work the next time (its port was taken)."""
+
+
+HealthCheck = Callable[[str, str], Awaitable[Health]]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    situation: Situation
+    attached: bool
+    """it was there, or somebody else is starting it"""
+
+
+class Launcher:
+    """The one place that turns facts about the server into its state and writes changes down."""
+
+    def __init__(
+        self,
+        root: str,
+        store: Store,
+        intent: IntentLock,
+        backends: Mapping[Mode, Backend],
+        check_health: HealthCheck,
+        limits: Limits,
+        now: Callable[[], float],
+    ) -> None:
+        """`check_health(url, token)` looks at `GET /api/status`; `now` gives epoch seconds."""
+        self.root = root
+        self._store = store
+        self._intent = intent
+        self._backends = backends
+        self._check_health = check_health
+        self._limits = limits
+        self._now = now
+
+    async def look(self, *, health: bool = True) -> Situation | None:
+        """The situation now, None when there is no server. A change of state is written to the status file."""
+        record = self._store.read()
+        if record is None:
+            return None
+        seen = await self._backends[record.mode].observe(record)
+        first = step(record, seen, self._limits)
+        if health and first.record.state in (ServerState.STARTING, ServerState.READY) and first.record.url:
+            seen = replace(seen, health=await self._check_health(first.record.url, first.record.token))
+            first = step(record, seen, self._limits)
+        self._persist(record, first.record)
+        return first
+
+    def _persist(self, before: ServerRecord, after: ServerRecord) -> None:
+        if after == before:
+            return
+        current = self._store.read()
+        same = current is not None and (current.started, current.pid, current.job_id) == (
+            before.started, before.pid, before.job_id,
+        )  # fmt: skip
+        if (
+            same
+            and current is not None
+            and (current.state is before.state or current.state is not ServerState.STOPPING)
+        ):
+            self._store.write(after)
+
+    async def start(self, mode: Mode, say: Callable[[str], None]) -> Started:
+        """Start the server, or attach to the one that is there or on its way. Raises JlabError."""
+        if (there := await self._live()) is not None:
+            return Started(there, True)
+        waited = 0.0
+        while (holder := self._intent.take("start", self._now())) is not None:
+            if (there := await self._live()) is not None:
+                return Started(there, True)
+            if waited > self._limits.local_start_s:
+                raise LaunchFailed(
+                    f"Another process ({holder}) is starting the server and does not finish.", "Try again."
+                )
+            await asyncio.sleep(_QUICK_S)
+            waited += _QUICK_S
+        try:
+            if (there := await self._live()) is not None:
+                return Started(there, True)
+            record = await self._backends[mode].launch(say)
+            self._store.write(record)
+        finally:
+            self._intent.release()
+        return Started(step(record, Observation(self._now()), self._limits), False)
+
+    async def _live(self) -> Situation | None:
+        try:
+            situation = await self.look()
+        except StatusFileDamaged:
+            self._store.remove()
+            return None
+        if (
+            situation is not None
+            and situation.record.state.is_live
+            and situation.record.state is not ServerState.STOPPING
+        ):
+            return situation
+        return None
+
+    async def follow(self, every: float = LOOK_EVERY_S) -> AsyncIterator[Situation | None]:
+        """The situation whenever it changes, the present one first. Ends never; quick while something starts."""
+        last: Situation | None = None
+        first = True
+        while True:
+            situation = await self.look()
+            if first or situation != last:
+                yield situation
+            first, last = False, situation
+            starting = situation is not None and situation.record.state is ServerState.STARTING
+            await asyncio.sleep(
+                _QUICK_S if starting and situation is not None and not situation.record.url else every
+            )
+
+    async def start_and_wait(
+        self,
+        mode: Mode,
+        say: Callable[[str], None],
+        on_change: Callable[[Situation], None],
+        deadline_s: float,
+    ) -> Started:
+        """Start and follow until ready. A start of ours that fails because its port was taken is tried again."""
+        for attempt in range(_RETRIES):
+            started = await self.start(mode, say)
+            situation = await self.until_ready(on_change, deadline_s)
+            record = situation.record
+            if record.state is ServerState.READY:
+                return Started(situation, started.attached)
+            if situation.give_up and not started.attached:
+                await self._backends[record.mode].end(record)
+            if (
+                started.attached
+                or attempt + 1 == _RETRIES
+                or not self._backends[record.mode].may_retry(record)
+            ):
+                raise LaunchFailed(situation.sentence, situation.hint)
+        raise AssertionError("unreachable")
+
+    async def until_ready(self, on_change: Callable[[Situation], None], timeout: float) -> Situation:
+        """Follow until the server is ready, has failed or ended. Raises NoServer, ServerNotReady after `timeout` seconds."""
+        situation: Situation | None = None
+        try:
+            async with asyncio.timeout(timeout):
+                async for situation in self.follow():
+                    if situation is None:
+                        raise NoServer(self.root)
+                    on_change(situation)
+                    if situation.record.state in (ServerState.READY, ServerState.ENDED, ServerState.ERROR):
+                        return situation
+        except TimeoutError:
+            assert situation is not None
+            raise ServerNotReady(
+                f"Not ready after {timeout:.0f} s: {situation.sentence}",
+                "It goes on; wait for it with `jlab-mcp wait`, end it with `jlab-mcp stop`.",
+            ) from None
+        raise AssertionError("unreachable")
+
+    async def ready_record(self) -> ServerRecord:
+        """Record of a server that can be used. Raises what stands in the way, with the next step."""
+        situation = await self.look()
+        if situation is None:
+            raise NoServer(self.root)
+        record = situation.record
+        if record.state is ServerState.READY and situation.reachable is not False:
+            return record
+        kinds: dict[ServerState, type[ServerError]] = {
+            ServerState.PENDING: ServerNotReady,
+            ServerState.STARTING: ServerNotReady,
+            ServerState.READY: ServerUnreachable,
+            ServerState.STOPPING: ServerEnded,
+            ServerState.ENDED: ServerEnded,
+            ServerState.ERROR: LaunchFailed,
+        }
+        raise kinds[record.state](situation.sentence, situation.hint or "Wait for it with: jlab-mcp wait")
+
+    async def why_over(self) -> str:
+        """A sentence when the server has ended for good, nothing while it may come back."""
+        try:
+            situation = await self.look()
+        except StatusFileDamaged:
+            return ""
+        if situation is None:
+            return "JupyterLab not responding. Restart with: jlab-mcp start (the server was stopped)"
+        if situation.record.state in (ServerState.ENDED, ServerState.ERROR, ServerState.STOPPING):
+            return f"JupyterLab not responding. Restart with: jlab-mcp start ({situation.sentence})"
+        return ""
+
+    async def stop(self) -> str:
+        """End what the status file names and remove the file. Raises JlabError when it could not be ended."""
+        if (holder := self._intent.take("stop", self._now())) is not None:
+            raise ServerNotReady(
+                f"Another process ({holder}) is starting or stopping the server.", "Try again in a moment."
+            )
+        try:
+            try:
+                record = self._store.read()
+            except StatusFileDamaged:
+                self._store.remove()
+                return "The status file was damaged and is removed; a process that it named may still run."
+            if record is None:
+                return f"Nothing is running for {self.root}."
+            if not record.state.is_live:
+                self._store.remove()
+                return f"Nothing was running any more: {record.message or 'it had ended'}."
+            self._store.write(record.with_state(ServerState.STOPPING))
+            try:
+                done = await self._backends[record.mode].end(record)
+            except BaseException:
+                self._store.write(record)
+                raise
+            self._store.remove()
+            return done
+        finally:
+            self._intent.release()

@@ -1,0 +1,152 @@
+"""Writes a session's journal: text coalesced, capped per run, acknowledged to the kernel's stream when it is on disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ..core.events import Entry, Event, OutputDropped, RunFinished, TextPrinted
+from .ports import Journal
+
+COALESCE_S: Final = 0.1
+_LINE_CHARS: Final = 128 * 1024
+TEXT_CAP: Final = 64 << 20
+"""characters of text recorded of one run; then the middle is dropped and counted"""
+_TAIL_CHARS: Final = 1 << 20
+
+
+@dataclass(slots=True)
+class _RunText:
+    written: int = 0
+    dropped: int = 0
+    tail: deque[tuple[str, str]] = field(default_factory=deque)
+    tail_chars: int = 0
+
+
+class Recorder:
+    """One session's journal, written from the event loop without waiting for the disk."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        now: Callable[[], float],
+        acknowledge: Callable[[int], None] = lambda seq: None,
+    ) -> None:
+        """`now` gives epoch seconds; `acknowledge(seq)` is called when everything up to `seq` is in the file."""
+        self._journal = journal
+        self._now = now
+        self._seq = 0
+        self._text: list[str] = []
+        self._text_chars = 0
+        self._text_of: tuple[str, str] = ("", "")
+        self._text_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._runs: dict[str, _RunText] = {}
+
+    @property
+    def journal_path(self) -> Path:
+        return self._journal.path
+
+    @property
+    def failure(self) -> str:
+        return self._journal.failure
+
+    def saw(self, seq: int) -> None:
+        """A message of the kernel's stream was taken in, whether or not it says anything."""
+        if seq > self._seq:
+            self._seq = seq
+            self._arm()
+
+    def new_stream(self) -> None:
+        """The session goes on with another kernel, whose stream is numbered from the beginning."""
+        self._flush_text()
+        self._seq = 0
+
+    def record(self, event: Event) -> int:
+        """Write one event. Returns the offset of its line (0 for text, which is held back for a moment)."""
+        match event:
+            case TextPrinted():
+                self._print(event)
+                return 0
+            case RunFinished():
+                self._flush_text()
+                self._write_tail(event.run)
+        self._flush_text()
+        return self._append(event)
+
+    async def flush(self) -> None:
+        """Everything recorded so far is in the file when this returns."""
+        self._flush_text()
+        await asyncio.wrap_future(self._journal.flushed())
+
+    async def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._flush_text()
+        await asyncio.wrap_future(self._journal.close())
+
+    def _print(self, event: TextPrinted) -> None:
+        text = self._runs.setdefault(event.run, _RunText())
+        if text.written >= TEXT_CAP:
+            text.tail.append((event.stream, event.text[-_TAIL_CHARS:]))
+            text.dropped += max(0, len(event.text) - _TAIL_CHARS)
+            text.tail_chars += len(text.tail[-1][1])
+            while text.tail_chars > _TAIL_CHARS and len(text.tail) > 1:
+                gone = len(text.tail.popleft()[1])
+                text.tail_chars -= gone
+                text.dropped += gone
+            return
+        text.written += len(event.text)
+        if self._text_of != (event.run, event.stream):
+            self._flush_text()
+            self._text_of = (event.run, event.stream)
+            self._text_at = self._now()
+        self._text.append(event.text)
+        self._text_chars += len(event.text)
+        if self._text_chars >= _LINE_CHARS:
+            self._flush_text()
+        else:
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(COALESCE_S, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._flush_text()
+        if self._seq:
+            seq = self._seq
+            loop = asyncio.get_running_loop()
+            self._journal.flushed().add_done_callback(
+                lambda _: loop.call_soon_threadsafe(self._acknowledge_if_written, seq)
+            )
+
+    def _acknowledge_if_written(self, seq: int) -> None:
+        if not self._journal.failure:
+            self.acknowledge(seq)
+
+    def _flush_text(self) -> None:
+        if self._text:
+            run, stream = self._text_of
+            event = TextPrinted(run, stream, "".join(self._text))
+            self._text, self._text_chars = [], 0
+            self._text_of = ("", "")
+            self._journal.append(Entry(self._text_at, event, self._seq))
+
+    def _append(self, event: Event) -> int:
+        return self._journal.append(Entry(self._now(), event, self._seq))
+
+    def _write_tail(self, run: str) -> None:
+        text = self._runs.pop(run, None)
+        if text is None or not text.tail:
+            return
+        if text.dropped:
+            why = f"a run's text is recorded up to {TEXT_CAP >> 20} MB; its middle was dropped"
+            self._append(OutputDropped(run, text.dropped, "characters", why))
+        for stream, part in text.tail:
+            self._append(TextPrinted(run, stream, part))

@@ -1,0 +1,154 @@
+"""A run: one piece of code sent to a kernel, from the moment it is asked for until it has ended, and its record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..core.events import (
+    DataShown,
+    DataUpdated,
+    Entry,
+    ErrorRaised,
+    KernelChanged,
+    OutputCleared,
+    OutputDropped,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+    SessionClosed,
+    SessionOpened,
+    TextPrinted,
+)
+from ..core.outputs import CellOutputs
+
+
+@dataclass(slots=True)
+class Run:
+    """State of one run. `outputs` is None when it is no longer in memory; the journal has it."""
+
+    id: str
+    session: str
+    tool: str
+    cell: str
+    source: str
+    msg_id: str
+    started: float
+    """epoch seconds"""
+    journal: Path
+    offset: int
+    """of its first line in the journal"""
+    status: RunStatus = RunStatus.RUNNING
+    seconds: float = 0.0
+    execution_count: int | None = None
+    cause: str = ""
+    outputs: CellOutputs | None = field(default_factory=CellOutputs)
+    begun: bool = False
+    """the kernel has taken it up"""
+    waits_for_other: bool = False
+    """another client's code runs on the kernel; this one comes after it"""
+    cancelled: bool = False
+    """the user cancelled the call; what it left running may be interrupted"""
+    interrupted_by: str = ""
+    """who asked for an interrupt while it ran"""
+    notes: list[str] = field(default_factory=list)
+    """what else the reader should know, as sentences"""
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def elapsed(self, now: float) -> float:
+        return self.seconds if self.status.is_final else max(0.0, now - self.started)
+
+
+@dataclass(slots=True)
+class SessionRecord:
+    """What the journals say about one session: enough to take it over."""
+
+    session: str
+    opened: SessionOpened | None = None
+    closed: str = ""
+    kernel_id: str = ""
+    epoch: int = 0
+    seq: int = 0
+    count: int = 0
+    """number of the last run"""
+    runs: dict[str, Run] = field(default_factory=dict)
+    last_at: float = 0.0
+
+    @property
+    def unfinished(self) -> list[Run]:
+        return [run for run in self.runs.values() if not run.status.is_final]
+
+
+def read_record(session: str, entries: Iterable[tuple[Path, int, Entry]]) -> SessionRecord:
+    """Fold a session's journals. Outputs are kept only of runs that have not ended."""
+    record = SessionRecord(session)
+    for path, offset, entry in entries:
+        record.seq = max(record.seq, entry.seq)
+        record.last_at = max(record.last_at, entry.at)
+        match event := entry.event:
+            case SessionOpened():
+                if event.kernel_id != record.kernel_id:
+                    record.seq, record.kernel_id = entry.seq, event.kernel_id
+                record.opened = event
+                record.epoch = max(record.epoch, event.epoch)
+                record.closed = ""
+            case KernelChanged():
+                if event.kernel_id != record.kernel_id:
+                    record.seq, record.kernel_id = 0, event.kernel_id
+            case SessionClosed():
+                record.closed = event.reason
+            case RunStarted():
+                record.runs[event.run] = Run(
+                    event.run,
+                    session,
+                    event.tool,
+                    event.cell,
+                    event.source,
+                    event.msg_id,
+                    entry.at,
+                    path,
+                    offset,
+                )
+                number = event.run.rpartition("-")[2]
+                record.count = max(record.count, int(number) if number.isdecimal() else 0)
+            case RunFinished():
+                if run := record.runs.get(event.run):
+                    _finish(run, event)
+                    run.outputs = None
+            case TextPrinted() | DataShown() | OutputCleared() | ErrorRaised():
+                if (run := record.runs.get(event.run)) and run.outputs is not None:
+                    run.begun = True
+                    run.outputs.feed(event)
+            case DataUpdated():
+                for run in record.runs.values():
+                    if run.outputs is not None:
+                        run.outputs.update(event)
+            case _:
+                pass
+    return record
+
+
+def rebuild_outputs(run: Run, entries: Iterable[Entry]) -> CellOutputs:
+    """Outputs of one run from journal entries that begin with it."""
+    outputs = CellOutputs()
+    for entry in entries:
+        match event := entry.event:
+            case TextPrinted() | DataShown() | OutputCleared() | ErrorRaised() if event.run == run.id:
+                outputs.feed(event)
+            case DataUpdated():
+                outputs.update(event)
+            case OutputDropped() if event.run == run.id and event.unit == "characters":
+                outputs.dropped_chars += event.count
+            case _:
+                pass
+    return outputs
+
+
+def _finish(run: Run, event: RunFinished) -> None:
+    run.status = event.status
+    run.seconds = event.seconds
+    run.execution_count = event.execution_count
+    run.cause = event.cause
+    run.done.set()

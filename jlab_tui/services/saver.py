@@ -1,0 +1,118 @@
+"""Keeps a notebook file following its cells: off the critical path, paced by its size, merged with what others wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from ..core.errors import NotebookError
+from ..core.notebook import ChangedOnDisk, Notebook, copy_cells, merge
+from .ports import NotebookFile
+
+PAUSE_S: Final = 0.2
+"""between two saves of a small notebook"""
+_PACE: Final = 4.0
+"""a save that took t seconds is followed by a pause of at least 4 t"""
+
+
+class Saver:
+    """Saves when told that something changed. A failure becomes a warning, never a lost output."""
+
+    def __init__(self, file: NotebookFile, notebook: Notebook) -> None:
+        self.before_save: Callable[[], None] = lambda: None
+        """called before each save, to bring the notebook up to date"""
+        self.file = file
+        self.notebook = notebook
+        self.failure = ""
+        """why the last save did not work, one sentence"""
+        self.merge_notes: list[str] = []
+        """what a merge could not decide; taken by whoever tells the user"""
+        self._dirty = False
+        self._task: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._clean = asyncio.Event()
+        self._clean.set()
+
+    def changed(self, *, now: bool = False) -> None:
+        """Something in the notebook changed. `now`: do not wait for more."""
+        self._dirty = True
+        self._clean.clear()
+        self._wake.set()
+        if now:
+            self._hurry.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=f"save {self.file.path.name}")
+
+    async def flush(self, timeout: float = 30.0) -> None:
+        """Wait until the file holds everything, or saving failed."""
+        if self._dirty or not self._clean.is_set():
+            self._hurry.set()
+            try:
+                await asyncio.wait_for(self._clean.wait(), timeout)
+            except TimeoutError:
+                self.failure = f"saving {self.file.path} takes longer than {timeout:g} s."
+
+    async def close(self) -> None:
+        await self.flush()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def refresh(self) -> bool:
+        """Take in what somebody else wrote to the file. Returns whether they did."""
+        if not await asyncio.to_thread(self.file.changed):
+            return False
+        await self._merge()
+        return True
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            self._hurry.clear()
+            seconds = await self._save()
+            if not self._dirty:
+                self._clean.set()
+            try:
+                await asyncio.wait_for(self._hurry.wait(), max(PAUSE_S, _PACE * seconds))
+            except TimeoutError:
+                pass
+
+    async def _save(self) -> float:
+        for _attempt in range(3):
+            self._dirty = False
+            self.before_save()
+            try:
+                saved = await asyncio.to_thread(
+                    self.file.save, copy_cells(self.notebook), dict(self.notebook.metadata)
+                )
+            except ChangedOnDisk:
+                await self._merge()
+                continue
+            except OSError as error:
+                self.failure = (
+                    f"The notebook could not be saved: {error.strerror or error} ({self.file.path})."
+                )
+                return 0.0
+            self.failure = ""
+            for cell in self.notebook.cells:
+                if cell.id in saved.fragments and saved.fragments[cell.id][0] == cell.version:
+                    cell.fragment = saved.fragments[cell.id][1]
+                if cell.id in saved.versions:
+                    cell.saved_version, cell.saved_source = saved.versions[cell.id]
+            return saved.seconds
+        return 0.0
+
+    async def _merge(self) -> None:
+        try:
+            theirs = await asyncio.to_thread(self.file.load)
+        except NotebookError as error:
+            self.failure = f"Somebody else wrote the notebook and it cannot be merged: {error.message}"
+            return
+        merged, troubles = merge(self.notebook, theirs)
+        self.notebook.cells = merged.cells
+        self.notebook.metadata = merged.metadata
+        self.merge_notes += troubles

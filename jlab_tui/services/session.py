@@ -1,0 +1,469 @@
+"""One session: a kernel, its notebook and its journal. Owns the order of things; one run at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..core.errors import JlabError, KernelGone, ServerUnreachable, SessionBusy, SessionOwned
+from ..core.events import (
+    DataUpdated,
+    KernelChanged,
+    NotebookEdited,
+    Notice,
+    OutputDropped,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+)
+from ..core.execution import (
+    Conversation,
+    Fact,
+    KernelDeath,
+    OtherActivity,
+    Output,
+    RunBegun,
+    RunEnded,
+)
+from ..core.link import LinkChange, LinkDown, LinkOver, LinkUp
+from ..core.notebook import Cell, Notebook
+from ..core.outputs import CellOutputs, to_nbformat
+from ..core.wire import KernelMessage, Request
+from .ports import Jupyter, Link
+from .recorder import Recorder
+from .runs import Run
+from .saver import Saver
+
+SETTLE_S: Final = 2.0
+"""how long the second of reply and idle may stay away before a run is taken to have ended"""
+UNSEEN_S: Final = 10.0
+"""how long after a cut a stock server may leave open whether our request arrived"""
+LINK_PATIENCE_S: Final = 20.0
+_INTERRUPT_WAITS_S: Final = (1.0, 2.0)
+
+
+@dataclass(slots=True)
+class SessionInfo:
+    """What identifies a session to the model and the dashboard."""
+
+    id: str
+    name: str
+    notebook: str
+    """absolute path; empty for a scratch session"""
+    kernel_id: str
+    hostname: str
+    python: str = ""
+    cwd: str = ""
+    warnings: list[str] = field(default_factory=list)
+    """said once, with the reply that opens the session"""
+
+
+class Session:
+    """Runs code in one kernel. Made by `services.sessions`, which also opens and closes it."""
+
+    def __init__(
+        self,
+        info: SessionInfo,
+        api: Jupyter,
+        recorder: Recorder,
+        saver: Saver | None,
+        now: Callable[[], float],
+        diagnose: Callable[[], Awaitable[str]],
+        first_run: int = 1,
+    ) -> None:
+        """`diagnose` tells in a sentence that the server has ended, or nothing while it may come back."""
+        self.info = info
+        self.api = api
+        self.recorder = recorder
+        self.saver = saver
+        self.link: Link
+        """set by the opener before anything else is called"""
+        self.current: Run | None = None
+        self.runs: dict[str, Run] = {}
+        self.over = ""
+        """why the session cannot be used any more; empty while it can"""
+        self.stale_kernel_notice = ""
+        """said once in the next reply: the kernel was restarted, variables are gone"""
+        self._now = now
+        self._diagnose = diagnose
+        self._next_run = first_run
+        self._conversation = Conversation()
+        self._displays: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- runs ----------------------------------------------------------------------------------------------------
+
+    @property
+    def notebook(self) -> Notebook:
+        assert self.saver is not None, "a scratch session has no notebook"
+        return self.saver.notebook
+
+    def refuse_if_busy(self) -> None:
+        """Raise SessionBusy while a run is in progress, naming it."""
+        run = self.current
+        if run is None:
+            return
+        last = run.outputs.last_line if run.outputs else ""
+        shown = f" Its last line: {last[-200:]}" if last else ""
+        raise SessionBusy(
+            f"Session {self.info.id} is busy: run {run.id} has been going for {run.elapsed(self._now()):.0f} s.{shown}",
+            f'Nothing was run. Call wait_for_run(run_id="{run.id}"), or interrupt_kernel(session_id="{self.info.id}").',
+        )
+
+    async def start_run(self, tool: str, cell: Cell | None, source: str) -> Run:
+        """Send code to the kernel, once. Raises SessionBusy, or what keeps the kernel out of reach."""
+        self._refuse_if_over()
+        self.refuse_if_busy()
+        run = self._new_run(tool, cell, source)
+        self.current = run
+        try:
+            await self._link_ready()
+        except BaseException:
+            self.current = None
+            raise
+        self._release_outputs(keep=run)
+        self.runs[run.id] = run
+        run.offset = self.recorder.record(RunStarted(run.id, tool, run.cell, source, run.msg_id))
+        if cell is not None:
+            cell.outputs = []
+            cell.execution_count = None
+            cell.touch()
+            self._save(now=True)
+        self._conversation.asked(run.msg_id, run.id)
+        run.waits_for_other = self._conversation.others_busy
+        content = {
+            "code": source,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        if not await self.link.send(Request("shell", "execute_request", run.msg_id, content)):
+            self._spawn(self._watch_unseen(run))
+        return run
+
+    def adopt_run(self, run: Run) -> None:
+        """Go on with a run that an earlier process started; its messages follow from the recorded stream."""
+        self.runs[run.id] = run
+        if not run.status.is_final:
+            self._conversation.asked(run.msg_id, run.id)
+            self.current = run
+
+    def _new_run(self, tool: str, cell: Cell | None, source: str) -> Run:
+        number = self._next_run
+        self._next_run += 1
+        return Run(
+            id=f"{self.info.id}-{number}",
+            session=self.info.id,
+            tool=tool,
+            cell=cell.id if cell is not None else "",
+            source=source,
+            msg_id=uuid.uuid4().hex,
+            started=self._now(),
+            journal=self.recorder.journal_path,
+            offset=0,
+        )
+
+    def close_run(self, run: Run, status: RunStatus, cause: str) -> None:
+        """End a run for another reason than a message of the kernel."""
+        if not run.status.is_final:
+            self._conversation.forget(run.msg_id)
+            self._ended(RunEnded(run.id, status, run.execution_count, cause))
+
+    def _release_outputs(self, keep: Run | None = None) -> None:
+        for run in self.runs.values():
+            if run is not keep and run.status.is_final:
+                run.outputs = None
+
+    # -- messages ------------------------------------------------------------------------------------------------
+
+    def on_message(self, message: KernelMessage) -> None:
+        """One message of the kernel; called by the link in the event loop."""
+        self.recorder.saw(message.seq)
+        for fact in self._conversation.feed(message):
+            self._take(fact)
+        run = self.current
+        if message.msg_type == "execute_reply" and run is not None and message.parent_id == run.msg_id:
+            asyncio.get_running_loop().call_later(SETTLE_S, self._settle, run)
+
+    def _settle(self, run: Run) -> None:
+        if not run.status.is_final:
+            for fact in self._conversation.settle(run.id):
+                self._take(fact)
+
+    def _take(self, fact: Fact) -> None:
+        match fact:
+            case RunBegun():
+                if run := self.runs.get(fact.run):
+                    run.begun, run.waits_for_other = True, False
+                    run.execution_count = fact.execution_count
+            case RunEnded():
+                self._ended(fact)
+            case KernelDeath():
+                self._died(fact)
+            case OtherActivity():
+                if self.current is not None and not self.current.begun:
+                    self.current.waits_for_other = fact.busy
+            case _:
+                self._output(fact)
+
+    def _output(self, fact: Output) -> None:
+        run = self.runs.get(fact.run)
+        if run is None:
+            return
+        self.recorder.record(fact)
+        if isinstance(fact, DataUpdated):
+            self._update_displays(fact)
+        if run.outputs is None:
+            # Late output of a run whose outputs were put away (a thread prints after its cell has ended).
+            run.outputs = CellOutputs()
+            run.notes.append("More output came after the run had ended.")
+        if run.outputs.feed(fact):
+            if run.status.is_final:
+                self._store(run)
+            self._save()
+
+    def _update_displays(self, update: DataUpdated) -> None:
+        for cell_id, output in self._displays.get(update.display_id, ()):
+            output["data"], output["metadata"] = dict(update.data), dict(update.metadata)
+            if self.saver is not None and (cell := self.notebook.by_id(cell_id)):
+                cell.touch()
+                self._save()
+
+    def _ended(self, fact: RunEnded) -> None:
+        run = self.runs.get(fact.run)
+        if run is None or run.status.is_final:
+            return
+        run.seconds = max(0.0, self._now() - run.started)
+        run.execution_count = (
+            fact.execution_count if fact.execution_count is not None else run.execution_count
+        )
+        run.cause = fact.cause
+        run.status = fact.status
+        self.recorder.record(
+            RunFinished(run.id, run.status, round(run.seconds, 3), run.execution_count, run.cause)
+        )
+        if self.current is run:
+            self.current = None
+        self._store(run)
+        self._save(now=True)
+        run.done.set()
+
+    def _died(self, death: KernelDeath) -> None:
+        self.link.renew()
+        if death.asked:
+            return
+        cause = death.cause or "its process ended"
+        self.stale_kernel_notice = (
+            f"The kernel died ({cause}) and was restarted: all variables and imports are lost. Run what you need again."
+            if death.restarting
+            else ""
+        )
+        self.recorder.record(KernelChanged(self.info.kernel_id, f"died: {cause}"))
+        if not death.restarting:
+            self.over = f"The kernel died ({cause}) and is not restarted any more."
+
+    # -- notebook ------------------------------------------------------------------------------------------------
+
+    def sync_cells(self) -> None:
+        """Put the outputs of the run in progress into its cell (called before each save)."""
+        if self.current is not None:
+            self._store(self.current)
+
+    def _store(self, run: Run) -> None:
+        if self.saver is None or run.outputs is None or not run.cell:
+            return
+        cell = self.notebook.by_id(run.cell)
+        if cell is None or cell.cell_type != "code":
+            return
+        record = f'read_output(run_id="{run.id}"), recorded in {run.journal}'
+        cell.outputs = to_nbformat(run.outputs, record)
+        cell.execution_count = run.execution_count
+        cell.touch()
+        if run.status.is_final:
+            self._remember_displays(run, cell)
+
+    def _remember_displays(self, run: Run, cell: Cell) -> None:
+        assert run.outputs is not None
+        shown = [o for o in run.outputs.items() if getattr(o, "display_id", "")]
+        if not shown:
+            return
+        rich = [o for o in cell.outputs if o["output_type"] in ("display_data", "execute_result")]
+        items = [o for o in run.outputs.items() if hasattr(o, "display_id")]
+        for item, output in zip(items, rich, strict=False):
+            if item.display_id:
+                self._displays.setdefault(item.display_id, []).append((cell.id, output))
+        while len(self._displays) > 500:
+            self._displays.pop(next(iter(self._displays)))
+
+    def _save(self, *, now: bool = False) -> None:
+        if self.saver is not None:
+            self.saver.changed(now=now)
+
+    def note_edit(self, action: str, cell: Cell, index: int) -> None:
+        """A cell was added, edited or deleted without running."""
+        self.recorder.record(NotebookEdited(action, cell.id, cell.source, index, cell.cell_type))
+        self._save(now=True)
+
+    # -- link ----------------------------------------------------------------------------------------------------
+
+    def on_change(self, change: LinkChange) -> None:
+        """The link came up, broke or is over; called in the event loop."""
+        match change:
+            case LinkUp():
+                if change.dropped_bytes:
+                    self._gap(change.dropped_bytes)
+                if not change.first and self.current is not None and not self.link.resumable:
+                    self._spawn(self._watch_unseen(self.current))
+            case LinkDown():
+                if change.attempts >= 2:
+                    self._spawn(self._ask_why(change.why))
+            case LinkOver():
+                self._link_over(change)
+
+    def _gap(self, size: int) -> None:
+        if self.current is not None:
+            note = f"{size:,} bytes of output were lost in a connection failure."
+            self.current.notes.append(note)
+            self.recorder.record(OutputDropped(self.current.id, size, "bytes", "connection failure"))
+
+    def _link_over(self, change: LinkOver) -> None:
+        if change.owned:
+            self.over = f"Session {self.info.id} was taken over by another process: {change.why}."
+        else:
+            self.over = f"The server no longer knows the kernel of session {self.info.id}."
+        if self.current is not None:
+            self.close_run(self.current, RunStatus.LOST if change.owned else RunStatus.DIED, self.over)
+
+    async def _ask_why(self, why: str) -> None:
+        reason = await self._diagnose()
+        if reason and not self.over and not self.link.connected:
+            self.over = reason
+            if self.current is not None:
+                self.close_run(self.current, RunStatus.JOB_ENDED, reason)
+
+    async def _watch_unseen(self, run: Run) -> None:
+        """On a stock server, after a cut: say so when nothing shows that the code arrived or still runs."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + UNSEEN_S
+        while not run.status.is_final:
+            try:
+                await asyncio.wait_for(run.done.wait(), 1.0)
+            except TimeoutError:
+                pass
+            if loop.time() < deadline or not self.link.connected:
+                continue
+            state = await self._kernel_state()
+            if state == "busy":
+                deadline = loop.time() + UNSEEN_S
+            elif not run.status.is_final:
+                self._settle(run)
+                what = "its end was not seen" if run.begun else "it is not known whether it ran"
+                self.close_run(
+                    run, RunStatus.LOST, f"The connection broke and {what}; outputs may be missing."
+                )
+
+    async def _kernel_state(self) -> str:
+        try:
+            return await self.api.kernel_state(self.info.kernel_id) or "gone"
+        except ServerUnreachable:
+            return "unreachable"
+
+    async def _link_ready(self) -> None:
+        try:
+            await self.link.ready(LINK_PATIENCE_S)
+        except TimeoutError:
+            self._refuse_if_over()
+            reason = await self._diagnose()
+            raise ServerUnreachable(
+                reason
+                or f"JupyterLab not responding: no connection to the kernel for {LINK_PATIENCE_S:.0f} s.",
+                "Nothing was run. Call ping to see what is wrong.",
+            ) from None
+
+    def _refuse_if_over(self) -> None:
+        if self.over:
+            kind: type[JlabError] = SessionOwned if "taken over" in self.over else KernelGone
+            hint = "Open its notebook again with start_session_resume_notebook."
+            if self.info.notebook:
+                hint = f'Open its notebook again with start_session_resume_notebook(notebook_path="{self.info.notebook}").'
+            raise kind(self.over, hint)
+
+    # -- steering ------------------------------------------------------------------------------------------------
+
+    async def interrupt(self, by: str) -> str:
+        """Interrupt what runs, twice if needed, and check that the kernel is idle. Returns what came of it."""
+        self._refuse_if_over()
+        run = self.current
+        if run is None:
+            if await self._kernel_state() == "busy":
+                await self.api.interrupt(self.info.kernel_id)
+                return (
+                    "No run of yours is in progress; what another client runs on this kernel was interrupted."
+                )
+            return "Nothing is running; the kernel is idle."
+        run.interrupted_by = by
+        for attempt, patience in enumerate(_INTERRUPT_WAITS_S, 1):
+            await self.api.interrupt(self.info.kernel_id)
+            try:
+                await asyncio.wait_for(run.done.wait(), patience)
+            except TimeoutError:
+                continue
+            again = " at the second interrupt" if attempt > 1 else ""
+            return f"Run {run.id} stopped{again} after {run.seconds:.1f} s; the kernel is idle and keeps its variables."
+        return (
+            f"Run {run.id} does not stop: the code is in a C call that does not check for signals, or it swallows "
+            "KeyboardInterrupt. It may stop by itself later (wait_for_run). Otherwise only "
+            f'restart_kernel(session_id="{self.info.id}") helps; that loses all variables.'
+        )
+
+    async def restart(self, by: str) -> str:
+        """Restart the kernel. Everything in memory is lost; notebook and session stay."""
+        if "taken over" in self.over:
+            self._refuse_if_over()
+        run = self.current
+        await self.api.restart(self.info.kernel_id)
+        self.link.renew()
+        self.recorder.record(KernelChanged(self.info.kernel_id, f"restarted by {by}"))
+        if run is not None:
+            self.close_run(run, RunStatus.DIED, f"The kernel was restarted by {by}.")
+        self.over = ""
+        self.stale_kernel_notice = ""
+        stopped = f" Run {run.id} was ended." if run is not None else ""
+        return f"The kernel of session {self.info.id} was restarted.{stopped} All variables and imports are lost."
+
+    def notice(self, text: str, level: str = "info") -> None:
+        self.recorder.record(Notice(text, level))
+
+    async def close(self) -> None:
+        """Write what is left and let go. The kernel is not touched."""
+        for task in self._tasks:
+            task.cancel()
+        self.sync_cells()
+        await asyncio.gather(
+            self.link.close(),
+            self.recorder.close(),
+            *([self.saver.close()] if self.saver is not None else []),
+            return_exceptions=True,
+        )
+
+    def warnings(self) -> list[str]:
+        """What went wrong with records, to be said next to the outputs."""
+        found = []
+        if self.saver is not None:
+            if self.saver.failure:
+                found.append(self.saver.failure + " The outputs are in the run's record.")
+            found += self.saver.merge_notes
+            self.saver.merge_notes = []
+        if self.recorder.failure:
+            found.append(f"The run's record could not be written: {self.recorder.failure}.")
+        return found
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

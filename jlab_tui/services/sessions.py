@@ -1,0 +1,414 @@
+"""All sessions of one MCP server process: opening, taking over, looking up, closing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..core.errors import JlabError, KernelGone, NotebookError, ServerError, UnknownRun, UnknownSession
+from ..core.events import HumanActed, RunStatus, SessionClosed, SessionOpened
+from ..core.link import Claim, Lease
+from ..core.models import Owner, ServerRecord
+from ..core.notebook import Notebook, file_stem, new_notebook
+from ..core.outputs import CellOutputs
+from ..core.settings import OnExit
+from .ports import Journals, Jupyter, LinkMaker, NotebookFile, Notebooks
+from .recorder import Recorder
+from .runs import Run, SessionRecord, read_record, rebuild_outputs
+from .saver import Saver
+from .session import Session, SessionInfo
+
+KERNEL_READY_S: Final = 60.0
+FEATURE: Final = "channels"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The server that sessions are opened on."""
+
+    record: ServerRecord
+    api: Jupyter
+    kernel_name: str
+    """kernel to start; empty: the server's default"""
+
+
+@dataclass(frozen=True, slots=True)
+class Adoptable:
+    """A session that no living process of ours holds."""
+
+    session: str
+    name: str
+    notebook: str
+    running: str
+    """id of a run in progress, empty when there is none"""
+    last_at: float
+
+
+class Sessions:
+    """Sessions by id. Every method that names one takes it over when an earlier process left it."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        server: Callable[[], Awaitable[Server]],
+        diagnose: Callable[[], Awaitable[str]],
+        make_link: LinkMaker,
+        journals: Journals,
+        notebooks: Notebooks,
+        now: Callable[[], float],
+        on_exit: OnExit,
+    ) -> None:
+        """`server` raises a ServerError while none is ready; `diagnose` says why it ended, or nothing."""
+        self.owner = owner
+        self._server = server
+        self._diagnose = diagnose
+        self._make_link = make_link
+        self._journals = journals
+        self._notebooks = notebooks
+        self._now = now
+        self._on_exit = on_exit
+        self._open: dict[str, Session] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._reclaimed = False
+
+    @property
+    def open_sessions(self) -> list[Session]:
+        return list(self._open.values())
+
+    # -- opening -------------------------------------------------------------------------------------------------
+
+    async def open_new(self, experiment_name: str) -> Session:
+        """A new notebook, never over an existing one, with a kernel of its own."""
+        server = await self._server()
+        notebook = new_notebook(server.kernel_name or "python3", "Python 3", "python")
+        file, trouble = await asyncio.to_thread(self._notebooks.new, file_stem(experiment_name), notebook)
+        return await self._open_on(server, file, notebook, [trouble] if trouble else [])
+
+    async def open_existing(self, notebook_path: str) -> tuple[Session, bool]:
+        """A session on an existing notebook: the live one when there is one, else a fresh kernel. Returns whether it was live."""
+        path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
+        for session in self._open.values():
+            if session.info.notebook == str(path) and not session.over:
+                return session, True
+        server = await self._server()
+        for record in await self._records(server):
+            if record.opened is not None and record.opened.notebook == str(path) and not record.closed:
+                with contextlib.suppress(KernelGone):
+                    return await self._adopt(server, record), True
+        file = self._notebooks.file(path)
+        notebook = await asyncio.to_thread(file.load)
+        return await self._open_on(server, file, notebook, []), False
+
+    async def fork(self, notebook_path: str, experiment_name: str) -> Session:
+        """A copy of a notebook as `<name>_continued.ipynb` next to it, with a fresh kernel; nothing is run."""
+        path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
+        source = await asyncio.to_thread(self._notebooks.file(path).load)
+        server = await self._server()
+        stem = file_stem(experiment_name) if experiment_name.strip() else f"{path.stem}_continued"
+        if experiment_name.strip() and not stem.endswith("_continued"):
+            stem += "_continued"
+        file, trouble = await asyncio.to_thread(self._notebooks.new, stem, source, path.parent)
+        return await self._open_on(server, file, source, [trouble] if trouble else [])
+
+    async def open_scratch(self) -> Session:
+        """A kernel without a notebook, for one run."""
+        server = await self._server()
+        kernel_id = await server.api.start_kernel(server.kernel_name or None)
+        return await self._connect(server, "scratch", kernel_id, None, None, [])
+
+    async def _open_on(
+        self, server: Server, file: NotebookFile, notebook: Notebook, warnings: list[str]
+    ) -> Session:
+        path = await asyncio.to_thread(self._notebooks.server_path, file.path)
+        if path is not None:
+            kernel_id = await server.api.start_session(path, file.path.name, server.kernel_name or None)
+        else:
+            kernel_id = await server.api.start_kernel(server.kernel_name or None)
+            warnings.append(f"{file.path} is outside JupyterLab's root directory; it cannot be opened there.")
+        return await self._connect(server, file.path.stem, kernel_id, file, notebook, warnings)
+
+    async def _connect(
+        self,
+        server: Server,
+        name: str,
+        kernel_id: str,
+        file: NotebookFile | None,
+        notebook: Notebook | None,
+        warnings: list[str],
+    ) -> Session:
+        session_id = uuid.uuid4().hex[:8]
+        info = SessionInfo(
+            id=session_id,
+            name=name,
+            notebook=str(file.path) if file is not None else "",
+            kernel_id=kernel_id,
+            hostname=server.record.hostname,
+            warnings=warnings,
+        )
+        try:
+            claim = await self._claim(server, session_id, kernel_id)
+            session = self._make_session(server, info, claim, file, notebook)
+            self._attach(session, server, claim, since=claim.last_seq if claim else 0)
+            await session.link.ready(KERNEL_READY_S)
+        except TimeoutError:
+            await self._drop_kernel(server, kernel_id)
+            raise KernelGone(
+                f"The kernel did not answer within {KERNEL_READY_S:g} s.",
+                "Look at the log with: jlab-mcp logs",
+            ) from None
+        except JlabError:
+            await self._drop_kernel(server, kernel_id)
+            raise
+        self._open[session_id] = session
+        return session
+
+    async def _drop_kernel(self, server: Server, kernel_id: str) -> None:
+        with contextlib.suppress(JlabError):
+            await server.api.delete_kernel(kernel_id)
+
+    async def _claim(self, server: Server, session_id: str, kernel_id: str) -> Claim | None:
+        if FEATURE not in await server.api.features():
+            return None
+        return await server.api.claim(session_id, kernel_id, self.owner)
+
+    def _make_session(
+        self,
+        server: Server,
+        info: SessionInfo,
+        claim: Claim | None,
+        file: NotebookFile | None,
+        notebook: Notebook | None,
+        epoch: int = 0,
+        first_run: int = 1,
+    ) -> Session:
+        epoch = max(epoch, claim.epoch if claim else 1)
+        recorder = Recorder(self._journals.writer(info.id, epoch), self._now)
+        saver = Saver(file, notebook) if file is not None and notebook is not None else None
+        session = Session(info, server.api, recorder, saver, self._now, self._diagnose, first_run)
+        if saver is not None:
+            saver.before_save = session.sync_cells
+        recorder.record(
+            SessionOpened(
+                session=info.id,
+                name=info.name,
+                notebook=info.notebook,
+                kernel_id=info.kernel_id,
+                hostname=info.hostname,
+                server_started=server.record.started,
+                python=info.python,
+                cwd=info.cwd,
+                client=self.owner.client,
+                client_host=self.owner.host,
+                client_pid=self.owner.pid,
+                conversation=self.owner.conversation,
+                epoch=epoch,
+            )
+        )
+        return session
+
+    def _attach(self, session: Session, server: Server, claim: Claim | None, since: int) -> None:
+        lease = Lease(self.owner.client, claim.epoch, self._on_exit) if claim else None
+        session.link = self._make_link(
+            server.api,
+            session.info.kernel_id,
+            session_id=f"jlab-mcp-{session.info.id}",
+            lease=lease,
+            since=since,
+            on_message=session.on_message,
+            on_change=session.on_change,
+        )
+        session.recorder.acknowledge = session.link.acknowledge
+        session.link.open()
+
+    # -- looking up ----------------------------------------------------------------------------------------------
+
+    async def get(self, session_id: str) -> Session:
+        """The session of that id, taken over from an earlier process when need be. Raises UnknownSession, SessionOwned, KernelGone."""
+        if session := self._open.get(session_id):
+            return session
+        async with self._locks.setdefault(session_id, asyncio.Lock()):
+            if session := self._open.get(session_id):
+                return session
+            server = await self._server()
+            record = await asyncio.to_thread(self._read, session_id)
+            if record is None or record.opened is None or record.closed:
+                raise UnknownSession(session_id, [s.info.id for s in self._open.values()])
+            return await self._adopt(server, record)
+
+    async def find_run(self, run_id: str) -> tuple[Session | None, Run]:
+        """A run by id, its session when that can be used. Also finds runs of closed sessions. Raises UnknownRun."""
+        session_id = run_id.rpartition("-")[0]
+        session = self._open.get(session_id)
+        if session is None:
+            with contextlib.suppress(JlabError):
+                session = await self.get(session_id)
+        if session is not None and run_id in session.runs:
+            return session, session.runs[run_id]
+        record = await asyncio.to_thread(self._read, session_id) if session is None and session_id else None
+        if record is None or run_id not in record.runs:
+            known = [run for s in self._open.values() for run in list(s.runs)[-3:]]
+            raise UnknownRun(run_id, known)
+        return None, record.runs[run_id]
+
+    async def outputs(self, run: Run) -> CellOutputs:
+        """What a run has put out, from memory or from its record."""
+        if run.outputs is not None:
+            return run.outputs
+        return await asyncio.to_thread(
+            lambda: rebuild_outputs(run, self._journals.read_from(run.journal, run.offset))
+        )
+
+    def human_note(self, run: Run) -> str:
+        """What a human did to this run from a dashboard, as a sentence, or nothing."""
+        for entry in reversed(self._journals.human_actions(run.started)):
+            act = entry.event
+            if not isinstance(act, HumanActed) or act.session != run.session or act.outcome:
+                continue
+            if act.action in ("interrupt", "restart", "kill"):
+                reason = f': "{act.reason}"' if act.reason else ""
+                return f"The user did this from the dashboard ({act.action}{reason})."
+        return ""
+
+    async def adoptable(self) -> list[Adoptable]:
+        """Sessions of this server that we do not hold and that are not closed."""
+        server = await self._server()
+        found = []
+        for record in await self._records(server):
+            if record.opened is not None and not record.closed and record.session not in self._open:
+                running = record.unfinished[-1].id if record.unfinished else ""
+                found.append(
+                    Adoptable(
+                        record.session, record.opened.name, record.opened.notebook, running, record.last_at
+                    )
+                )
+        return found
+
+    async def reclaim(self) -> None:
+        """Once: take back the sessions of this client's conversation that an earlier process of it left."""
+        if self._reclaimed or not self.owner.conversation:
+            return
+        self._reclaimed = True
+        server = await self._server()
+        for record in await self._records(server):
+            opened = record.opened
+            if opened is None or record.closed or opened.conversation != self.owner.conversation:
+                continue
+            if opened.client != self.owner.client and record.session not in self._open:
+                with contextlib.suppress(JlabError):
+                    await self.get(record.session)
+
+    async def _records(self, server: Server) -> list[SessionRecord]:
+        """Sessions of this incarnation of the server, as their journals tell."""
+        records = []
+        for session_id in await asyncio.to_thread(lambda: list(self._journals.files())):
+            record = await asyncio.to_thread(self._read, session_id)
+            if record and record.opened and record.opened.server_started == server.record.started:
+                records.append(record)
+        return records
+
+    def _read(self, session_id: str) -> SessionRecord | None:
+        files = self._journals.files().get(session_id)
+        return read_record(session_id, self._journals.read(files)) if files else None
+
+    async def _adopt(self, server: Server, record: SessionRecord) -> Session:
+        """Take a session over, with the run that is in progress."""
+        opened = record.opened
+        assert opened is not None
+        claim = await self._claim(server, record.session, opened.kernel_id)
+        if claim is None and await server.api.kernel_state(opened.kernel_id) is None:
+            raise KernelGone(
+                f"The kernel of session {record.session} is gone.",
+                f'Open its notebook again with start_session_resume_notebook(notebook_path="{opened.notebook}").',
+            )
+        file: NotebookFile | None = None
+        notebook: Notebook | None = None
+        warnings: list[str] = []
+        if opened.notebook:
+            file = self._notebooks.file(Path(opened.notebook))
+            try:
+                notebook = await asyncio.to_thread(file.load)
+            except NotebookError as error:
+                warnings.append(f"{error.message} A new one is written.")
+                notebook = new_notebook(server.kernel_name or "python3", "Python 3", "python")
+        info = SessionInfo(
+            record.session, opened.name, opened.notebook, opened.kernel_id, server.record.hostname,
+            opened.python, opened.cwd, warnings,
+        )  # fmt: skip
+        session = self._make_session(server, info, claim, file, notebook, record.epoch + 1, record.count + 1)
+        arrived = await self._arrived(server, opened.kernel_id) if claim else None
+        for run in record.runs.values():
+            session.adopt_run(run)
+        self._attach(session, server, claim, since=min(record.seq, claim.last_seq) if claim else 0)
+        for run in record.unfinished:
+            if arrived is not None and run.msg_id not in arrived and not run.begun:
+                session.close_run(
+                    run,
+                    RunStatus.LOST,
+                    "It never reached the kernel: the process that asked for it ended first.",
+                )
+            elif run is not record.unfinished[-1]:
+                session.close_run(run, RunStatus.LOST, "Its end was not recorded.")
+        self._open[record.session] = session
+        try:
+            await session.link.ready(KERNEL_READY_S)
+        except TimeoutError:
+            session.notice("The kernel did not answer yet.", "warning")
+        return session
+
+    async def _arrived(self, server: Server, kernel_id: str) -> frozenset[str] | None:
+        kernels = await server.api.recorded_kernels()
+        return kernels[kernel_id].requests if kernel_id in kernels else None
+
+    # -- closing -------------------------------------------------------------------------------------------------
+
+    async def shut_down(self, session_id: str) -> str:
+        """Shut a session's kernel down and close its records."""
+        session = await self.get(session_id)
+        if session.current is not None:
+            session.close_run(session.current, RunStatus.DIED, "The session was shut down.")
+        with contextlib.suppress(ServerError):
+            await session.api.delete_kernel(session.info.kernel_id)
+        session.recorder.record(SessionClosed("shut down"))
+        await session.close()
+        self._open.pop(session_id, None)
+        return f"Session {session_id} is shut down; its kernel and variables are gone."
+
+    async def close_scratch(self, session: Session) -> None:
+        with contextlib.suppress(JlabError):
+            await session.api.delete_kernel(session.info.kernel_id)
+        session.recorder.record(SessionClosed("scratch"))
+        await session.close()
+        self._open.pop(session.info.id, None)
+
+    async def release(self) -> None:
+        """Let go of everything at the end of the process: fast, in parallel, best effort."""
+        if not self._open:
+            return
+        sessions = list(self._open.values())
+        work: list[Awaitable[object]] = [self._release_kernels(sessions)]
+        for session in sessions:
+            session.sync_cells()
+            work.append(session.recorder.flush())
+            if session.saver is not None:
+                work.append(session.saver.flush())
+        await asyncio.gather(*work, return_exceptions=True)
+        await asyncio.gather(*(s.close() for s in sessions), return_exceptions=True)
+        self._open.clear()
+
+    async def _release_kernels(self, sessions: Sequence[Session]) -> None:
+        with_extension = [s for s in sessions if s.link.resumable]
+        if with_extension:
+            await with_extension[0].api.release(self.owner.client, self._on_exit)
+        if self._on_exit is not OnExit.KEEP:
+            plain = [s for s in sessions if not s.link.resumable]
+            doomed = [s for s in plain if s.current is None or self._on_exit is OnExit.KILL]
+            await asyncio.gather(*(self._delete(s) for s in doomed), return_exceptions=True)
+
+    async def _delete(self, session: Session) -> None:
+        session.recorder.record(SessionClosed("its client ended"))
+        await session.api.delete_kernel(session.info.kernel_id)
