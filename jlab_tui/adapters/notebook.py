@@ -168,3 +168,45 @@ def new_cell_id() -> str:
 def _new_ids() -> Iterator[str]:
     while True:
         yield new_cell_id()
+
+
+class NotebookDirectory:
+    """The notebooks that may be used: below the notebook directory, the project root or JupyterLab's root."""
+
+    def __init__(self, notebook_dir: Path, server_root: Path, root: Path, cwd: Path) -> None:
+        self._notebook_dir = notebook_dir
+        self._server_root = server_root
+        self._roots = (notebook_dir, server_root, root)
+        self._cwd = cwd
+
+    def file(self, path: Path) -> NotebookFile:
+        return NotebookFile(path)
+
+    def new(self, stem: str, notebook: Notebook, directory: Path | None = None) -> tuple[NotebookFile, str]:
+        """A new file that overwrites none, with the first free name, and a warning when it cannot be written now."""
+        for path in free_names(directory or self._notebook_dir, stem):
+            file = NotebookFile(path)
+            try:
+                file.create(notebook)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                return (
+                    file,
+                    f"The notebook cannot be written: {error.strerror or error} ({path}). Outputs are kept in the run's record.",
+                )
+            return file, ""
+        raise NotebookError(f"There is no free name for {stem}.ipynb.", "Give another experiment name.")
+
+    def resolve(self, given: str) -> Path:
+        return allowed_path(given, self._roots, self._cwd)
+
+    def server_path(self, path: Path) -> str | None:
+        """The path as JupyterLab knows it, None when it lies outside its root directory."""
+        try:
+            return path.resolve().relative_to(self._server_root.resolve()).as_posix()
+        except ValueError:
+            return None
+
+    def new_cell_id(self) -> str:
+        return new_cell_id()

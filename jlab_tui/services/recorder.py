@@ -30,13 +30,10 @@ class _RunText:
 class Recorder:
     """One session's journal, written from the event loop without waiting for the disk."""
 
-    def __init__(
-        self,
-        journal: Journal,
-        now: Callable[[], float],
-        acknowledge: Callable[[int], None] = lambda seq: None,
-    ) -> None:
-        """`now` gives epoch seconds; `acknowledge(seq)` is called when everything up to `seq` is in the file."""
+    def __init__(self, journal: Journal, now: Callable[[], float]) -> None:
+        """`now` gives epoch seconds."""
+        self.acknowledge: Callable[[int], None] = lambda seq: None
+        """called when everything up to `seq` is in the file"""
         self._journal = journal
         self._now = now
         self._seq = 0

@@ -40,6 +40,8 @@ class Run:
     journal: Path
     offset: int
     """of its first line in the journal"""
+    incarnation: int = 0
+    """of the kernel; 0 for a run of an earlier process"""
     status: RunStatus = RunStatus.RUNNING
     seconds: float = 0.0
     execution_count: int | None = None

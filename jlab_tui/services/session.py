@@ -87,9 +87,12 @@ class Session:
         """why the session cannot be used any more; empty while it can"""
         self.stale_kernel_notice = ""
         """said once in the next reply: the kernel was restarted, variables are gone"""
+        self.incarnation = 1
+        """counts the kernel's restarts; what ran before is stale"""
         self._now = now
         self._diagnose = diagnose
         self._next_run = first_run
+        self._own_restart = False
         self._conversation = Conversation()
         self._displays: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -164,6 +167,7 @@ class Session:
             source=source,
             msg_id=uuid.uuid4().hex,
             started=self._now(),
+            incarnation=self.incarnation,
             journal=self.recorder.journal_path,
             offset=0,
         )
@@ -255,7 +259,13 @@ class Session:
 
     def _died(self, death: KernelDeath) -> None:
         self.link.renew()
+        self.incarnation += 1
         if death.asked:
+            if not self._own_restart and death.restarting:
+                self.stale_kernel_notice = (
+                    "Somebody restarted the kernel: all variables and imports are lost."
+                )
+                self.recorder.record(KernelChanged(self.info.kernel_id, "restarted by somebody else"))
             return
         cause = death.cause or "its process ended"
         self.stale_kernel_notice = (
@@ -385,6 +395,11 @@ class Session:
                 "Nothing was run. Call ping to see what is wrong.",
             ) from None
 
+    async def refuse_unless_usable(self) -> None:
+        """Raise what keeps the kernel out of reach."""
+        self._refuse_if_over()
+        await self._link_ready()
+
     def _refuse_if_over(self) -> None:
         if self.over:
             kind: type[JlabError] = SessionOwned if "taken over" in self.over else KernelGone
@@ -426,8 +441,14 @@ class Session:
         if "taken over" in self.over:
             self._refuse_if_over()
         run = self.current
-        await self.api.restart(self.info.kernel_id)
-        self.link.renew()
+        self._own_restart = True
+        try:
+            await self.api.restart(self.info.kernel_id)
+        finally:
+            asyncio.get_running_loop().call_later(2.0, self._restart_over)
+        if not self.link.resumable:
+            self.link.renew()
+            self.incarnation += 1
         self.recorder.record(KernelChanged(self.info.kernel_id, f"restarted by {by}"))
         if run is not None:
             self.close_run(run, RunStatus.DIED, f"The kernel was restarted by {by}.")
@@ -435,6 +456,9 @@ class Session:
         self.stale_kernel_notice = ""
         stopped = f" Run {run.id} was ended." if run is not None else ""
         return f"The kernel of session {self.info.id} was restarted.{stopped} All variables and imports are lost."
+
+    def _restart_over(self) -> None:
+        self._own_restart = False
 
     def notice(self, text: str, level: str = "info") -> None:
         self.recorder.record(Notice(text, level))

@@ -44,6 +44,7 @@ class Adoptable:
     session: str
     name: str
     notebook: str
+    kernel_id: str
     running: str
     """id of a run in progress, empty when there is none"""
     last_at: float
@@ -281,9 +282,15 @@ class Sessions:
         for record in await self._records(server):
             if record.opened is not None and not record.closed and record.session not in self._open:
                 running = record.unfinished[-1].id if record.unfinished else ""
+                opened = record.opened
                 found.append(
                     Adoptable(
-                        record.session, record.opened.name, record.opened.notebook, running, record.last_at
+                        record.session,
+                        opened.name,
+                        opened.notebook,
+                        opened.kernel_id,
+                        running,
+                        record.last_at,
                     )
                 )
         return found
@@ -377,6 +384,11 @@ class Sessions:
         await session.close()
         self._open.pop(session_id, None)
         return f"Session {session_id} is shut down; its kernel and variables are gone."
+
+    async def end_scratch(self, session: Session, run: Run) -> None:
+        """Wait for a scratch session's run and end the kernel."""
+        await run.done.wait()
+        await self.close_scratch(session)
 
     async def close_scratch(self, session: Session) -> None:
         with contextlib.suppress(JlabError):

@@ -1,0 +1,73 @@
+"""Pictures for a model: decoded, made smaller, within a byte budget. Works in a thread; Pillow is imported at first use."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from dataclasses import dataclass
+
+PIXELS_MAX = 64_000_000
+"""a picture with more pixels is not decoded"""
+BYTES_MAX = 700_000
+"""of one encoded picture"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """A picture ready to be sent, or why there is none."""
+
+    data: bytes
+    mime: str
+    note: str = ""
+
+
+def shrink(encoded: str, mime: str, max_px: int) -> Shrunk:
+    """A base64 picture with at most `max_px` on its long edge, as PNG, or as JPEG when the PNG is too large.
+
+    Never raises for bad data: the note says what is wrong and `data` is empty.
+    """
+    from PIL import Image, UnidentifiedImageError  # 10 ms and 5 MB that no session without pictures needs
+
+    try:
+        raw = base64.b64decode(encoded, validate=False)
+    except (binascii.Error, ValueError):
+        return Shrunk(b"", mime, f"[a picture ({mime}) that is not valid base64]")
+    try:
+        Image.MAX_IMAGE_PIXELS = None  # our own limit below, without a warning
+        with Image.open(io.BytesIO(raw)) as image:
+            width, height = image.size
+            if width * height > PIXELS_MAX:
+                return Shrunk(b"", mime, f"[a picture of {width}x{height} pixels is too large to be shown]")
+            if max(width, height) <= max_px and len(raw) <= BYTES_MAX and mime in ("image/png", "image/jpeg"):
+                image.load()
+                return Shrunk(raw, mime)
+            image.draft("RGB", (max_px, max_px))
+            image.load()
+            return _encode(image, max_px, (width, height))
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+        return Shrunk(b"", mime, f"[a picture ({mime}, {len(raw):,} bytes) that cannot be decoded: {error}]")
+
+
+def _encode(image: object, max_px: int, size: tuple[int, int]) -> Shrunk:
+    from PIL import Image
+
+    assert isinstance(image, Image.Image)
+    has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
+    picture = image.convert("RGBA" if has_alpha else "RGB")
+    note = ""
+    if max(size) > max_px:
+        picture.thumbnail((max_px, max_px), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        note = f"[shown at {picture.width}x{picture.height} of {size[0]}x{size[1]}]"
+    out = io.BytesIO()
+    picture.save(out, "PNG", compress_level=6)
+    if out.tell() <= BYTES_MAX:
+        return Shrunk(out.getvalue(), "image/png", note)
+    flat = Image.new("RGB", picture.size, "white")
+    flat.paste(picture, mask=picture.getchannel("A") if has_alpha else None)
+    for quality in (85, 60, 35):
+        out = io.BytesIO()
+        flat.save(out, "JPEG", quality=quality)
+        if out.tell() <= BYTES_MAX:
+            break
+    return Shrunk(out.getvalue(), "image/jpeg", note)

@@ -1,0 +1,103 @@
+"""All journals of a project: writers with their bells, reading sessions back, what humans did, and clearing old ones away."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from ..core.events import Entry, HumanActed, SessionClosed
+from .fifo import Bell
+from .journal import JournalReader, JournalWriter, journal_path, journals, read_entries
+
+COMPRESS_AFTER_S = 7 * 86400.0
+
+
+class JournalStore:
+    """The directories `sessions` and `actions` of a project."""
+
+    def __init__(self, sessions_dir: Path, actions_dir: Path, fifo_dir: Path, host: str) -> None:
+        self._sessions_dir = sessions_dir
+        self._actions_dir = actions_dir
+        self._fifo_dir = fifo_dir
+        self._host = host
+
+    def writer(self, session: str, epoch: int) -> JournalWriter:
+        """A journal of its own for one owner of a session; rings the dashboards after each write."""
+        while journal_path(self._sessions_dir, session, epoch).exists():
+            epoch += 1
+        bell = Bell(self._fifo_dir, self._host)
+        path = journal_path(self._sessions_dir, session, epoch)
+        return JournalWriter(
+            path, lambda end: bell.ring({"session": session, "journal": path.name, "end": end})
+        )
+
+    def files(self) -> dict[str, list[Path]]:
+        return journals(self._sessions_dir)
+
+    def read(self, files: Sequence[Path]) -> Iterator[tuple[Path, int, Entry]]:
+        """Every entry of some journals with its place."""
+        for path in files:
+            for offset, entry in read_entries(path):
+                yield path, offset, entry
+
+    def read_from(self, path: Path, offset: int) -> Iterable[Entry]:
+        """Entries from a place on, through later journals of the same session."""
+        later = False
+        for other in self.files().get(path.name.partition(".")[0], [path]):
+            if other == path:
+                later = True
+                yield from (entry for _, entry in read_entries(other, offset))
+            elif later:
+                yield from (entry for _, entry in read_entries(other))
+
+    def human_actions(self, since: float) -> list[Entry]:
+        """What was done in dashboards since then, oldest first."""
+        found: list[Entry] = []
+        for path in self._actions_dir.glob("*.jsonl"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime >= since - 5:
+                    entries = JournalReader(path).read()
+                    found += [e for e in entries if e.at >= since and isinstance(e.event, HumanActed)]
+        return sorted(found, key=lambda entry: entry.at)
+
+    def clear_old(self, keep_days: int, now: float | None = None) -> None:
+        """Compress journals of closed sessions after a week, remove them after `keep_days`."""
+        now = time.time() if now is None else now
+        for files in self.files().values():
+            with contextlib.suppress(OSError):
+                age = now - max(path.stat().st_mtime for path in files)
+                if age > keep_days * 86400:
+                    for path in files:
+                        path.unlink()
+                elif age > COMPRESS_AFTER_S and _is_closed(files[-1]):
+                    for path in files:
+                        _compress(path)
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(path.stat().st_size for files in self.files().values() for path in files)
+
+
+def _is_closed(path: Path) -> bool:
+    if path.suffix == ".gz":
+        return True
+    last: Entry | None = None
+    for _, entry in read_entries(path, max(0, path.stat().st_size - 4096)):
+        last = entry
+    return last is not None and isinstance(last.event, SessionClosed)
+
+
+def _compress(path: Path) -> None:
+    if path.suffix == ".gz":
+        return
+    packed = path.with_name(path.name + ".gz")
+    part = path.with_name(f".{path.name}.gz")
+    with path.open("rb") as source, gzip.open(part, "wb", compresslevel=6) as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+    part.chmod(0o600)
+    part.replace(packed)
+    path.unlink()

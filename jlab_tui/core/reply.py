@@ -1,0 +1,193 @@
+"""What a model is told about a run: text within a budget, the error never cut, pictures by reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from .events import RunStatus
+from .outputs import CellOutputs, DataItem, ErrorItem, TextItem
+from .text import cut_middle, describe_data, plain_traceback, render_terminal
+
+PICTURES_MAX: Final = 10
+_BITMAPS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_ERROR_SHARE: Final = 0.4
+_RICH_TEXT_MAX: Final = 6000
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A bitmap to be shown, as the kernel sent it."""
+
+    number: int
+    """counts the pictures of the run from 1"""
+    mime: str
+    base64: str
+
+
+Part = str | Picture
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is known about a run besides its outputs."""
+
+    run_id: str
+    session: str
+    status: RunStatus
+    seconds: float
+    execution_count: int | None
+    cause: str = ""
+    cell: str = ""
+    begun: bool = True
+    waits_for_other: bool = False
+    notes: Sequence[str] = ()
+
+
+def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> list[Part]:
+    """Text and pictures of one reply, in the order in which they were put out; at most about `budget` characters."""
+    parts: list[Part] = []
+    shown = 0
+    for item in outputs.items():
+        match item:
+            case TextItem():
+                _add_text(parts, render_terminal(item.text))
+            case DataItem():
+                picture = _picture(item)
+                if picture is not None and shown < PICTURES_MAX:
+                    parts.append(picture)
+                    shown += 1
+                elif picture is None:
+                    _add_text(parts, cut_to(describe_data(item.data), _RICH_TEXT_MAX), block=True)
+            case ErrorItem():
+                pass
+    parts = _merge_streams(parts)
+    error = outputs.error
+    error_text = plain_traceback(error.traceback, error.ename, error.evalue) if error else ""
+    error_text = cut_to(error_text, int(budget * _ERROR_SHARE))
+    parts = _within(parts, max(200, budget - len(error_text)), facts.run_id, outputs)
+    if error_text:
+        parts.append(error_text)
+    hidden = outputs.pictures - shown
+    if hidden > 0:
+        first = shown + 1
+        parts.append(
+            f"[{hidden} more picture{'s' * (hidden != 1)} not shown; "
+            f'see them with read_output(run_id="{facts.run_id}", images=[{first}, ...])]'
+        )
+    parts.append(status_line(facts, outputs))
+    parts += facts.notes
+    return parts
+
+
+def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
+    """The last line of a reply: how the run stands, in one sentence, with its id and the next call."""
+    count = f"[{facts.execution_count}] " if facts.execution_count is not None else ""
+    label = f"{count}run {facts.run_id}"
+    took = f"{facts.seconds:.1f} s"
+    match facts.status:
+        case RunStatus.RUNNING:
+            if facts.waits_for_other:
+                state = (
+                    f"Queued for {took}: the user's own code is running on this kernel; yours comes after it"
+                )
+            elif not facts.begun:
+                state = f"Sent {took} ago, not yet taken up by the kernel"
+            else:
+                state = f"Still running after {took}"
+            last = f" Last line: {outputs.last_line[-300:]}" if outputs.last_line else ""
+            return f'({label}) {state}; it goes on. Call wait_for_run(run_id="{facts.run_id}") for the rest.{last}'
+        case RunStatus.OK:
+            nothing = "no output, " if not any(True for _ in outputs.items()) else ""
+            return f"({label}: ok, {nothing}{took})"
+        case RunStatus.ERROR:
+            return f"({label}: the code raised an exception after {took})"
+        case RunStatus.INTERRUPTED:
+            return f"({label}: interrupted after {took}; the kernel keeps its variables)"
+        case RunStatus.DIED:
+            return (
+                f"Error: KernelDied: {facts.cause or 'the kernel process ended'}\n"
+                f"All variables and imports are lost; the session can be used on with a restarted kernel. ({label}, {took})"
+            )
+        case RunStatus.ABORTED:
+            return f"({label}: not run. {facts.cause})"
+        case RunStatus.JOB_ENDED:
+            return f"Error: {facts.cause} ({label}, after {took}; output up to then is above)"
+        case RunStatus.LOST:
+            return f"Error: {facts.cause or 'The end of the run was not seen.'} ({label}, after {took})"
+
+
+def cut_to(text: str, budget: int) -> str:
+    """`text`, or its beginning and end with a note of what is missing between them."""
+    cut = cut_middle(text, budget)
+    if not cut.cut_chars:
+        return text
+    return f"{cut.head}\n... {cut.cut_chars:,} characters cut ...\n{cut.tail}"
+
+
+def _add_text(parts: list[Part], text: str, *, block: bool = False) -> None:
+    if not text:
+        return
+    last = parts[-1] if parts else None
+    if isinstance(last, str):
+        glue = "\n" if block and not last.endswith("\n") else ""
+        parts[-1] = last + glue + text
+    else:
+        parts.append(text)
+    if block and isinstance(parts[-1], str) and not parts[-1].endswith("\n"):
+        parts[-1] += "\n"
+
+
+def _merge_streams(parts: list[Part]) -> list[Part]:
+    return [
+        part.strip("\n") if isinstance(part, str) else part
+        for part in parts
+        if not isinstance(part, str) or part.strip()
+    ]
+
+
+def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -> list[Part]:
+    """Cut texts so that together they keep to the budget: the first keep their head, the last their tail."""
+    total = sum(len(part) for part in parts if isinstance(part, str))
+    missing = outputs.dropped_chars
+    if total <= budget and not missing:
+        return parts
+    result: list[Part] = []
+    left = budget
+    texts = sum(isinstance(part, str) for part in parts)
+    for part in parts:
+        if not isinstance(part, str):
+            result.append(part)
+            continue
+        share = max(200, left // max(1, texts))
+        others = total - len(part)
+        room = max(share, left - others)
+        texts -= 1
+        total -= len(part)
+        cut = cut_middle(part, room)
+        if cut.cut_chars or (missing and len(part) > 1000):
+            gone = cut.cut_chars + missing
+            missing = 0
+            lines = f", about {cut.cut_lines:,} lines" if cut.cut_lines else ""
+            note = f'\n... {gone:,} characters{lines} cut; all of it: read_output(run_id="{run_id}", offset=..., tail=..., grep=...) ...\n'
+            result.append(cut.head.rstrip("\n") + note + cut.tail if cut.cut_chars else cut.head + note)
+            left -= len(cut.head) + len(cut.tail)
+        else:
+            result.append(part)
+            left -= len(part)
+        left = max(0, left)
+    return result
+
+
+def _picture(item: DataItem) -> Picture | None:
+    for mime in _BITMAPS:
+        value = _bitmap(item.data, mime)
+        if value:
+            return Picture(item.number, mime, value)
+    return None
+
+
+def _bitmap(data: Mapping[str, Any], mime: str) -> str:
+    value = data.get(mime)
+    return value if isinstance(value, str) else "".join(value) if isinstance(value, list) else ""

@@ -1,0 +1,91 @@
+"""What the tools work with, made at the first call that needs it: its libraries are not loaded before the first reply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from .stdio import CancelReasons
+
+if TYPE_CHECKING:
+    from ..core.models import ServerRecord
+    from ..core.settings import Settings
+    from ..services.cells import Cells
+    from ..services.inspection import Inspector
+    from ..services.launcher import Launcher
+    from ..services.reading import Reader
+    from ..services.sessions import Server, Sessions
+
+
+T = TypeVar("T")
+
+
+class ShrunkPicture(Protocol):
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def mime(self) -> str: ...
+    @property
+    def note(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Services and settings behind the tools."""
+
+    settings: Settings
+    launcher: Launcher
+    sessions: Sessions
+    cells: Cells
+    reader: Reader
+    inspector: Inspector
+    server: Callable[[], Awaitable[Server]]
+    """the ready server; raises a ServerError while there is none"""
+    resources: Callable[[ServerRecord], Awaitable[dict[str, Any]]]
+    """CPU, memory and GPUs as JSON"""
+    shrink: Callable[[str, str, int], ShrunkPicture]
+    """`(base64, mime, max_px)`; blocking"""
+    now: Callable[[], float]
+    reasons: CancelReasons
+    close: Callable[[], Awaitable[None]]
+    _background: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def start_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run something that outlives the call that started it."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+
+class AppSource:
+    """Makes the application once, in a thread as far as imports go."""
+
+    def __init__(
+        self, make: Callable[[], Awaitable[App]], preload: Callable[[], None], reasons: CancelReasons
+    ) -> None:
+        self.reasons = reasons
+        self._make = make
+        self._preload = preload
+        self._app: App | None = None
+        self._lock = asyncio.Lock()
+        self._warming: asyncio.Task[None] | None = None
+
+    async def get(self) -> App:
+        if self._app is None:
+            async with self._lock:
+                if self._app is None:
+                    await asyncio.to_thread(self._preload)
+                    self._app = await self._make()
+        return self._app
+
+    def warm_up(self) -> None:
+        """After the first reply: load what the first call will need."""
+        if self._warming is None:
+            self._warming = asyncio.create_task(asyncio.to_thread(self._preload))
+
+    async def close(self) -> None:
+        if self._app is not None:
+            await self._app.close()

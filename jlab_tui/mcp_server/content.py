@@ -1,0 +1,54 @@
+"""Parts of a reply as MCP content: pictures made small enough, within count and bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from mcp_types import CallToolResult, ImageContent, TextContent
+
+from ..core.reply import Part, Picture
+from .app import App
+
+REPLY_BYTES_MAX: Final = 6 << 20
+"""of base64 in one reply; clients drop the connection at about 16 MB"""
+
+
+async def as_content(app: App, parts: Sequence[Part], *, max_px: int | None = None) -> CallToolResult:
+    """Content blocks in the order of `parts`."""
+    blocks: list[TextContent | ImageContent] = []
+    left = REPLY_BYTES_MAX
+    for part in parts:
+        if isinstance(part, Picture):
+            shrunk = await asyncio.to_thread(
+                app.shrink, part.base64, part.mime, max_px or app.settings.image_max_px
+            )
+            encoded = base64.b64encode(shrunk.data).decode()
+            if len(encoded) > left:
+                blocks.append(_text(f"[picture {part.number} is left out: the reply would be too large]"))
+                continue
+            left -= len(encoded)
+            if encoded:
+                blocks.append(ImageContent(type="image", data=encoded, mime_type=shrunk.mime))
+            if shrunk.note:
+                blocks.append(_text(shrunk.note))
+        else:
+            blocks.append(_text(part))
+    return CallToolResult(content=list(blocks))
+
+
+def as_json(value: Any) -> CallToolResult:
+    """A record as JSON text."""
+    return CallToolResult(content=[_text(json.dumps(value, ensure_ascii=False, indent=1, default=str))])
+
+
+def as_text(*sentences: str) -> CallToolResult:
+    return CallToolResult(content=[_text("\n".join(s for s in sentences if s))])
+
+
+def _text(text: str) -> TextContent:
+    # A lone surrogate cannot travel as JSON.
+    return TextContent(type="text", text=text.encode("utf-8", "replace").decode("utf-8"))

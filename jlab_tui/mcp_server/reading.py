@@ -1,0 +1,143 @@
+"""What the reading tools answer: a run's record in lines, a notebook as a map or in full."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+from ..core.errors import UsageError
+from ..core.reply import Part, Picture, cut_to
+from ..core.text import describe_data, plain_traceback, render_terminal
+from .app import App
+
+if TYPE_CHECKING:
+    from ..core.notebook import Cell
+    from ..services.runs import Run
+    from ..services.session import Session
+
+_CELL_CHARS = 8000
+_BITMAPS = ("image/png", "image/jpeg", "image/gif", "image/webp")
+
+
+async def read_record_text(
+    app: App,
+    run: Run,
+    offset: int,
+    limit: int,
+    tail: int | None,
+    grep: str | None,
+    images: list[int] | None,
+) -> list[Part]:
+    """Lines of a run's record, or pictures of it. Raises UsageError for a pattern that is not a regular expression."""
+    pattern: re.Pattern[str] | None = None
+    if grep is not None:
+        try:
+            pattern = re.compile(grep)
+        except re.error as error:
+            raise UsageError(
+                f"grep={grep!r} is not a regular expression: {error}.", "Escape special characters."
+            ) from None
+    if images:
+        return await asyncio.to_thread(_pictures, app, run, images)
+    lines, dropped = await asyncio.to_thread(_lines, app, run)
+    return [_page(run, lines, dropped, offset, limit, tail, pattern, app.settings.output_chars)]
+
+
+def _lines(app: App, run: Run) -> tuple[list[str], int]:
+    text, dropped = app.reader.text(run)
+    return render_terminal(text).rstrip("\n").split("\n") if text else [], dropped
+
+
+def _page(
+    run: Run,
+    lines: list[str],
+    dropped: int,
+    offset: int,
+    limit: int,
+    tail: int | None,
+    pattern: re.Pattern[str] | None,
+    budget: int,
+) -> str:
+    numbered = list(enumerate(lines))
+    matching = [(n, line) for n, line in numbered if pattern.search(line)] if pattern else numbered
+    chosen = matching[-tail:] if tail else matching[offset : offset + limit]
+    shown: list[str] = []
+    size = 0
+    for number, line in chosen:
+        text = cut_to(line, 2000)
+        size += len(text) + 8
+        if size > budget:
+            shown.append(
+                f"... the reply is full; go on with offset={number if not pattern else matching.index((number, line))}"
+            )
+            break
+        shown.append(f"{number}: {text}" if pattern else text)
+    what = f"{len(matching):,} of {len(lines):,} lines match" if pattern else f"{len(lines):,} lines"
+    state = "so far" if not run.status.is_final else "in all"
+    head = f"[run {run.id}, {run.status}: {what} {state}"
+    if chosen and not pattern:
+        head += f"; lines {chosen[0][0]} to {chosen[min(len(chosen), len(shown)) - 1][0]}"
+    if dropped:
+        head += f"; {dropped:,} characters were too many to be recorded"
+    return "\n".join([head + "]", *shown])
+
+
+def _pictures(app: App, run: Run, images: list[int]) -> list[Part]:
+    parts: list[Part] = []
+    found = app.reader.pictures(run, set(images))
+    for number in images:
+        if number in found:
+            mime, data = found[number]
+            parts += [f"[picture {number}]", Picture(number, mime, data)]
+        else:
+            parts.append(f"[run {run.id} has no picture {number}]")
+    return parts
+
+
+async def read_cells(
+    app: App, session: Session | None, path: str, cells: list[str | int] | None
+) -> list[Part]:
+    """A notebook's map, or chosen cells in full."""
+    notebook, where = await app.reader.notebook(session, path)
+    if not cells:
+        return [_map(app, session, where, notebook.cells)]
+    parts: list[Part] = []
+    for wanted in cells:
+        cell = notebook.cells[notebook.find(wanted)]
+        parts += _whole(cell, notebook.find(wanted))
+    return parts
+
+
+def _map(app: App, session: Session | None, where: str, cells: list[Cell]) -> str:
+    rows = app.reader.rows(session, cells)
+    lines = [
+        f"{where}: {len(rows)} cell{'s' * (len(rows) != 1)}",
+        "index id type count state outputs | first line",
+    ]
+    for row in rows:
+        count = f"[{row.execution_count}]" if row.execution_count is not None else "[ ]"
+        more = f" (+{row.lines - 1} lines)" if row.lines > 1 else ""
+        kinds = f"({row.outputs})" if row.outputs else "-"
+        lines.append(
+            f"{row.index} {row.id} {row.cell_type} {count} {row.state or '-'} {kinds} | {row.first_line}{more}"
+        )
+    return cut_to("\n".join(lines), app.settings.output_chars * 2)
+
+
+def _whole(cell: Cell, index: int) -> list[Part]:
+    parts: list[Part] = [
+        f"--- cell {index} {cell.id} ({cell.cell_type}) ---\n{cut_to(cell.source, _CELL_CHARS)}"
+    ]
+    for output in cell.outputs:
+        kind = output.get("output_type")
+        if kind == "stream":
+            parts.append(cut_to(render_terminal(str(output.get("text", ""))), _CELL_CHARS))
+        elif kind == "error":
+            lines = tuple(str(line) for line in output.get("traceback") or ())
+            parts.append(plain_traceback(lines, str(output.get("ename")), str(output.get("evalue"))))
+        else:
+            data = output.get("data") or {}
+            mime = next((m for m in _BITMAPS if isinstance(data.get(m), str)), None)
+            parts.append(Picture(0, mime, data[mime]) if mime else cut_to(describe_data(data), _CELL_CHARS))
+    return parts

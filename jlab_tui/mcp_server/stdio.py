@@ -1,0 +1,139 @@
+"""MCP over stdio on asyncio pipes, where a signal is a clean end of input.
+
+Made because the SDK's own transport is killed by SIGTERM without running the exit, hangs on SIGINT, shares its worker
+threads with tools, and drops the reason of a cancellation. Pipes, sockets and terminals only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.shared.message import SessionMessage
+from mcp_types import jsonrpc_message_adapter
+from pydantic import ValidationError
+
+LINE_MAX = 64 << 20
+_REMEMBERED = 200
+
+
+class CancelReasons:
+    """Why the client cancelled a request; the SDK does not hand that on."""
+
+    def __init__(self) -> None:
+        self._reasons: OrderedDict[str, str] = OrderedDict()
+        self.input_ended = False
+
+    def note(self, message: SessionMessage) -> None:
+        raw = message.message.model_dump(by_alias=True, exclude_none=True)
+        if raw.get("method") != "notifications/cancelled":
+            return
+        params = raw.get("params") or {}
+        self._reasons[str(params.get("requestId"))] = str(params.get("reason") or "")
+        while len(self._reasons) > _REMEMBERED:
+            self._reasons.popitem(last=False)
+
+    def by_user(self, request_id: str) -> bool:
+        """Whether a person cancelled this request; a client's own deadline or a lost connection is not a person."""
+        reason = self._reasons.get(request_id)
+        if reason is None or self.input_ended:
+            return False
+        low = reason.lower()
+        if "timeout" in low or "timed out" in low or "deadline" in low:
+            return False
+        return "user" in low or "abort" in low or "interrupt" in low
+
+
+@asynccontextmanager
+async def stdio(
+    reasons: CancelReasons, on_sent: Callable[[], None]
+) -> AsyncIterator[tuple[MemoryObjectReceiveStream[Any], MemoryObjectSendStream[Any]]]:
+    """Streams of session messages for `Server.run`.
+
+    File descriptors 0 and 1 are taken for the wire; what else reads or prints gets /dev/null and stderr, here and in
+    child processes. SIGINT, SIGTERM and SIGHUP end the input: handlers in flight are cancelled and the lifespan's exit
+    runs to its end. `on_sent` is called after each message that went out.
+    """
+    in_fd, out_fd = _take_standard_streams()
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=LINE_MAX)
+    in_transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(in_fd, "rb", 0)
+    )
+    out_transport, out_protocol = await loop.connect_write_pipe(
+        asyncio.streams.FlowControlMixin, os.fdopen(out_fd, "wb", 0)
+    )
+    writer = asyncio.StreamWriter(out_transport, out_protocol, None, loop)
+
+    def end_input() -> None:
+        reasons.input_ended = True
+        if not reader.at_eof():
+            in_transport.pause_reading()
+            reader.feed_eof()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, end_input)
+
+    in_send, in_receive = anyio.create_memory_object_stream[Any](0)
+    out_send, out_receive = anyio.create_memory_object_stream[Any](0)
+
+    async def pump_in() -> None:
+        async with in_send:
+            while line := await _line(reader):
+                if line.isspace():
+                    continue
+                try:
+                    message = SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
+                    reasons.note(message)
+                    await in_send.send(message)
+                except ValidationError as error:
+                    await in_send.send(error)
+            reasons.input_ended = True
+
+    async def pump_out() -> None:
+        async with out_receive:
+            async for item in out_receive:
+                text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
+                writer.write(text.encode() + b"\n")
+                try:
+                    await writer.drain()
+                except ConnectionError:
+                    return
+                on_sent()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pump_in)
+        tasks.start_soon(pump_out)
+        try:
+            yield in_receive, out_send
+        finally:
+            tasks.cancel_scope.cancel()
+            in_transport.close()
+            out_transport.close()
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    while True:
+        try:
+            return await reader.readline()
+        except ValueError:
+            # Longer than LINE_MAX: readline has thrown that part away; go on with what follows.
+            continue
+
+
+def _take_standard_streams() -> tuple[int, int]:
+    sys.stdout.flush()
+    in_fd, out_fd = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return in_fd, out_fd

@@ -1,0 +1,554 @@
+"""The tools: arguments in, one use case, text and pictures out. Their docstrings are the model's manual."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import anyio
+from mcp.server.mcpserver import Context
+from mcp_types import CallToolResult, ToolAnnotations
+from pydantic import Field
+
+from ..core.errors import JlabError, NoServer, StatusFileDamaged, UnknownSession
+from ..core.events import RunStatus
+from ..core.reply import Part, RunFacts, compose
+from .app import App, AppSource
+from .content import as_content, as_json, as_text
+from .reading import read_cells, read_record_text
+
+if TYPE_CHECKING:
+    from ..services.runs import Run
+    from ..services.session import Session
+    from .server import JlabServer
+
+WAIT_MAX_S: Final = 110.0
+Ctx = Context[Any, Any]
+SessionId = Annotated[str, Field(description="8 hex digits, as given by the tools that start a session")]
+WaitS = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=WAIT_MAX_S,
+        description="seconds to wait before answering with what there is; the code runs on",
+    ),
+]
+CellRef = Annotated[
+    str | int, Field(description="cell id (8 hex digits) or index; negative indices count from the end")
+]
+
+READ: Final = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+WRITE: Final = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
+)
+LOSES: Final = ToolAnnotations(
+    read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False
+)
+
+
+def add_tools(server: JlabServer, source: AppSource) -> None:
+    """Register every tool, in the order in which a model should read them."""
+    tools = Tools(source)
+    for function, title, marks in (
+        (tools.ping, "Is the server there?", READ),
+        (tools.check_resources, "CPU, memory and GPUs", READ),
+        (tools.start_new_session, "New notebook with a kernel", WRITE),
+        (tools.start_session_resume_notebook, "Open a notebook and restore its state", WRITE),
+        (tools.start_session_continue_notebook, "Copy a notebook and go on", WRITE),
+        (tools.execute_code, "Run code in a new cell", WRITE),
+        (tools.wait_for_run, "Wait for a run", READ),
+        (tools.read_output, "Read a run's full output", READ),
+        (tools.edit_cell, "Edit a cell and run it", WRITE),
+        (tools.run_cell, "Run a cell again", WRITE),
+        (tools.delete_cell, "Delete a cell", LOSES),
+        (tools.add_markdown, "Add a text cell", WRITE),
+        (tools.read_notebook, "Read a notebook", READ),
+        (tools.execute_scratch, "Run code in a throwaway kernel", WRITE),
+        (tools.inspect_variables, "What is in memory", READ),
+        (tools.interrupt_kernel, "Interrupt", ToolAnnotations(read_only_hint=True, destructive_hint=False)),
+        (tools.restart_kernel, "Restart the kernel", LOSES),
+        (tools.shutdown_session, "Shut a session down", LOSES),
+    ):
+        server.add_tool(function, title=title, annotations=marks, structured_output=False)
+
+
+def add_resources(server: JlabServer, source: AppSource) -> None:
+    """Register what can be read without a tool call."""
+    tools = Tools(source)
+
+    @server.resource(
+        "jlab-mcp://server/status",
+        title="Server status",
+        description="What ping tells, as JSON.",
+        mime_type="application/json",
+    )
+    async def server_status() -> str:
+        return _only_text(await tools.ping())
+
+    @server.resource(
+        "jlab-mcp://session/{session_id}/notebook",
+        title="Notebook of a session",
+        description="Map of the notebook's cells.",
+        mime_type="text/plain",
+    )
+    async def session_notebook(session_id: str) -> str:
+        return _only_text(await tools.read_notebook(session_id=session_id))
+
+
+def _only_text(result: CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if block.type == "text")
+
+
+class Tools:
+    """The tools as methods of one object, so that they share the application."""
+
+    def __init__(self, source: AppSource) -> None:
+        self._source = source
+
+    # -- server --------------------------------------------------------------------------------------------------
+
+    async def ping(self) -> CallToolResult:
+        """Tell whether the Jupyter server can be used, and what is on it. Call this first; it needs no kernel.
+
+        Gives JSON: status (ok, or not), url, hostname, mode, job, walltime left, kernels with their state, your
+        sessions, and sessions that an earlier process left and that you can go on with by using their session_id.
+        When no server is there, the text says how the user starts one."""
+        app = await self._source.get()
+        try:
+            situation = await app.launcher.look()
+        except StatusFileDamaged as error:
+            return as_json(
+                {"status": "error", "healthy": False, "message": error.message, "hint": error.hint}
+            )
+        if situation is None:
+            missing = NoServer(str(app.settings.root))
+            return as_json(
+                {
+                    "status": "no_server",
+                    "healthy": False,
+                    "root": str(app.settings.root),
+                    "message": missing.message,
+                    "hint": missing.hint,
+                }
+            )
+        record = situation.record
+        healthy = situation.reachable is True
+        answer: dict[str, Any] = {
+            "status": "ok" if healthy else str(record.state),
+            "state": situation.phase,
+            "healthy": healthy,
+            "message": situation.sentence,
+            "hint": situation.hint,
+            "hostname": record.hostname,
+            "url": record.url,
+            "mode": str(record.mode),
+            "root": str(app.settings.root),
+            "active_sessions": 0,
+        }
+        if record.job_id:
+            answer["job_id"] = record.job_id
+        if record.ends:
+            answer["walltime_left_s"] = max(0, round(record.ends - app.now()))
+        if healthy:
+            await self._add_sessions(app, answer)
+        return as_json({key: value for key, value in answer.items() if value not in ("", None)})
+
+    async def _add_sessions(self, app: App, answer: dict[str, Any]) -> None:
+        server = await app.server()
+        await app.sessions.reclaim()
+        kernels = await server.api.kernels()
+        held = {s.info.kernel_id: s.info.id for s in app.sessions.open_sessions}
+        answer["active_sessions"] = len(held)
+        answer["kernels"] = [
+            {
+                "kernel_id": k.kernel_id,
+                "state": k.execution_state,
+                "session_id": held.get(k.kernel_id, ""),
+                "notebook": k.path,
+            }
+            for k in kernels
+        ]
+        answer["sessions"] = [
+            {
+                "session_id": s.info.id,
+                "notebook_path": s.info.notebook,
+                "running": s.current.id if s.current else "",
+                **({"unusable": s.over} if s.over else {}),
+            }
+            for s in app.sessions.open_sessions
+        ]
+        alive = {k.kernel_id for k in kernels}
+        if adoptable := [a for a in await app.sessions.adoptable() if a.kernel_id in alive]:
+            answer["adoptable_sessions"] = [
+                {"session_id": a.session, "notebook_path": a.notebook, "running": a.running}
+                for a in adoptable
+            ]
+        features = await server.api.features()
+        if not features:
+            answer["missing"] = (
+                "The node extension is not loaded: after a connection failure or a restart of this process output may be lost."
+            )
+
+    async def check_resources(self) -> CallToolResult:
+        """Tell how much CPU, memory and GPU is used and free, of the allocation and not of the whole node.
+
+        Gives JSON: cpu (count, percent, load_1m), memory (total_mb, used_mb, available_mb, percent_used), gpu (a list:
+        index, name, memory_used_mb, memory_total_mb, utilization_percent, temperature_c; empty without a GPU) and what
+        each kernel uses. Takes milliseconds and runs nothing in your kernels."""
+        app = await self._source.get()
+        server = await app.server()
+        return as_json(await app.resources(server.record))
+
+    # -- sessions ------------------------------------------------------------------------------------------------
+
+    async def start_new_session(
+        self,
+        experiment_name: Annotated[
+            str, Field(description="names the notebook file, e.g. `resnet lr sweep`")
+        ] = "experiment",
+    ) -> CallToolResult:
+        """Start a kernel with a new notebook. Other kernels and notebooks are not touched; nothing is overwritten.
+
+        Gives JSON with session_id (needed by the other tools), notebook_path, hostname, kernel_id. Keep one session for
+        one line of work; start a second one to compute in parallel."""
+        app = await self._source.get()
+        await app.sessions.reclaim()
+        session = await app.sessions.open_new(experiment_name)
+        return as_json(self._opened(session))
+
+    async def start_session_resume_notebook(
+        self,
+        notebook_path: Annotated[str, Field(description="path of an .ipynb file")],
+        reexecute: Annotated[
+            Literal["auto", "always", "never"],
+            Field(description="auto: re-run all cells when no live kernel holds the notebook's state"),
+        ] = "auto",
+        on_error: Annotated[Literal["stop", "continue"], Field(description="at a cell that raises")] = "stop",
+        wait_s: WaitS = 90,
+        *,
+        ctx: Ctx,
+    ) -> CallToolResult:
+        """Open an existing notebook with its state: on its live kernel if there is one, else on a fresh kernel where
+        all its cells are run again in order.
+
+        Gives JSON with session_id and, after a re-run, one entry for each cell (ok or error, with the error's text).
+        A re-run that takes longer than wait_s goes on; follow it with read_notebook(session_id)."""
+        app = await self._source.get()
+        session, live = await app.sessions.open_existing(notebook_path)
+        answer: dict[str, Any] = {**self._opened(session), "live_kernel": live}
+        if reexecute == "always" or (reexecute == "auto" and not live):
+            answer |= await self._rerun(app, session, on_error == "stop", wait_s, ctx)
+        return as_json(answer)
+
+    async def _rerun(self, app: App, session: Session, stop: bool, wait_s: float, ctx: Ctx) -> dict[str, Any]:
+        seen: list[Run] = []
+        total = sum(c.cell_type == "code" and bool(c.source.strip()) for c in session.notebook.cells)
+
+        async def on_cell(number: int, of: int, run: Run) -> None:
+            seen.append(run)
+            await ctx.report_progress(number, of, f"running cell {number} of {of}")
+
+        work = app.start_background(app.cells.run_all(session, stop_on_error=stop, on_cell=on_cell))
+        async with self._interrupt_on_cancel(app, session, ctx):
+            await asyncio.wait([work], timeout=wait_s)
+        if work.done():
+            work.result()
+        cells = []
+        for run in seen:
+            outputs = await app.sessions.outputs(run)
+            row: dict[str, Any] = {"cell": run.cell, "run_id": run.id, "state": str(run.status)}
+            if outputs.error is not None:
+                row["error"] = f"{outputs.error.ename}: {outputs.error.evalue}"[:300]
+            cells.append(row)
+        state = "done" if work.done() else "still running; follow it with read_notebook"
+        return {"reexecution": state, "cells_total": total, "cells": cells}
+
+    async def start_session_continue_notebook(
+        self,
+        notebook_path: Annotated[str, Field(description="path of an .ipynb file")],
+        experiment_name: Annotated[str, Field(description="names the copy; empty: <name>_continued")] = "",
+    ) -> CallToolResult:
+        """Copy a notebook to `<name>_continued.ipynb` and open the copy with a fresh kernel. Nothing is run: the
+        variables of the old notebook do not exist until you run its cells (run_cell). The original stays as it is.
+
+        Gives JSON with session_id, notebook_path, hostname, kernel_id."""
+        app = await self._source.get()
+        session = await app.sessions.fork(notebook_path, experiment_name)
+        return as_json(self._opened(session))
+
+    @staticmethod
+    def _opened(session: Session) -> dict[str, Any]:
+        info = session.info
+        answer: dict[str, Any] = {
+            "session_id": info.id,
+            "notebook_path": info.notebook,
+            "hostname": info.hostname,
+            "kernel_id": info.kernel_id,
+        }
+        if info.python:
+            answer["python"] = info.python
+        if info.cwd:
+            answer["cwd"] = info.cwd
+        if info.warnings:
+            answer["warnings"] = list(info.warnings)
+        return answer
+
+    # -- running -------------------------------------------------------------------------------------------------
+
+    async def execute_code(
+        self,
+        session_id: SessionId,
+        code: Annotated[str, Field(description="Python code; IPython magics and `!command` work")],
+        wait_s: WaitS | None = None,
+        cell_index: Annotated[int, Field(description="where the new cell is put; -1: at the end")] = -1,
+        *,
+        ctx: Ctx,
+    ) -> CallToolResult:
+        """Run code in the session's kernel as a new notebook cell and give its output, pictures included.
+
+        Answers when the code has ended, or after wait_s seconds with what there is so far and a run_id; the code goes
+        on then, and wait_for_run(run_id) gives the rest. An exception in the code is a normal answer with its
+        traceback. Refused while another run of this session is in progress; nothing is run then. Output that is too
+        long is cut in the middle; read_output has all of it. input() does not work."""
+        app = await self._source.get()
+        session = await app.sessions.get(session_id)
+        run = await app.cells.execute(session, code, cell_index)
+        return await self._answer(app, session, run, wait_s, ctx)
+
+    async def wait_for_run(
+        self,
+        run_id: Annotated[str, Field(description="as given by execute_code, e.g. `a1b2c3d4-7`")],
+        wait_s: WaitS | None = None,
+        *,
+        ctx: Ctx,
+    ) -> CallToolResult:
+        """Wait for a run that is in progress and give its output, the same answer as execute_code. Returns at once for
+        a run that has ended, also one of an earlier process. Waiting does not touch the run; call it as often as needed."""
+        app = await self._source.get()
+        session, run = await app.sessions.find_run(run_id)
+        return await self._answer(app, session, run, wait_s, ctx, interrupt=False)
+
+    async def edit_cell(
+        self,
+        session_id: SessionId,
+        cell: CellRef,
+        source: Annotated[str, Field(description="the whole new text of the cell")],
+        run: Annotated[bool, Field(description="run it, when it is code")] = True,
+        wait_s: WaitS | None = None,
+        *,
+        ctx: Ctx,
+    ) -> CallToolResult:
+        """Replace the text of a cell, code or markdown, and run it when it is code. Use it to correct a cell instead of
+        adding another one. Answers like execute_code."""
+        app = await self._source.get()
+        session = await app.sessions.get(session_id)
+        edited, started = await app.cells.edit(session, cell, source, run=run)
+        if started is None:
+            return as_text(f"Cell {edited.id} ({edited.cell_type}) has its new text.", *session.warnings())
+        return await self._answer(app, session, started, wait_s, ctx)
+
+    async def run_cell(
+        self, session_id: SessionId, cell: CellRef, wait_s: WaitS | None = None, *, ctx: Ctx
+    ) -> CallToolResult:
+        """Run a code cell of the notebook as it stands, in place. Answers like execute_code."""
+        app = await self._source.get()
+        session = await app.sessions.get(session_id)
+        return await self._answer(app, session, await app.cells.run(session, cell), wait_s, ctx)
+
+    async def execute_scratch(
+        self,
+        code: Annotated[str, Field(description="Python code")],
+        wait_s: WaitS | None = None,
+        *,
+        ctx: Ctx,
+    ) -> CallToolResult:
+        """Run code in a fresh throwaway kernel: no session's variables are visible, nothing is saved in a notebook. For
+        a quick look at versions, files or hardware. Answers like execute_code; the kernel ends with the run."""
+        app = await self._source.get()
+        session = await app.sessions.open_scratch()
+        try:
+            run = await session.start_run("execute_scratch", None, code)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await app.sessions.close_scratch(session)
+            raise
+        app.start_background(app.sessions.end_scratch(session, run))
+        return await self._answer(app, session, run, wait_s, ctx)
+
+    async def _answer(
+        self,
+        app: App,
+        session: Session | None,
+        run: Run,
+        wait_s: float | None,
+        ctx: Ctx,
+        *,
+        interrupt: bool = True,
+    ) -> CallToolResult:
+        async def beat(elapsed: float, last_line: str) -> None:
+            await ctx.report_progress(round(elapsed, 1), None, last_line or f"running for {elapsed:.0f} s")
+
+        patience = app.settings.wait_s if wait_s is None else wait_s
+        if session is not None and interrupt:
+            async with self._interrupt_on_cancel(app, session, ctx, run):
+                await app.cells.wait(run, patience, beat)
+        else:
+            await app.cells.wait(run, patience, beat)
+        if session is not None:
+            await session.recorder.flush()
+        return await as_content(app, await self._parts(app, session, run))
+
+    async def _parts(self, app: App, session: Session | None, run: Run) -> list[Part]:
+        outputs = await app.sessions.outputs(run)
+        notes = [*run.notes]
+        if run.status in (RunStatus.INTERRUPTED, RunStatus.DIED) and not run.interrupted_by:
+            note = await asyncio.to_thread(app.sessions.human_note, run)
+            if note:
+                notes.append(note)
+        if session is not None:
+            if session.stale_kernel_notice and run.status is not RunStatus.DIED:
+                notes.append(session.stale_kernel_notice)
+                session.stale_kernel_notice = ""
+            notes += [f"Warning: {w}" for w in session.warnings()]
+        facts = RunFacts(
+            run.id, run.session, run.status, run.elapsed(app.now()), run.execution_count, run.cause, run.cell,
+            run.begun, run.waits_for_other, notes,
+        )  # fmt: skip
+        return compose(facts, outputs, app.settings.output_chars)
+
+    def _interrupt_on_cancel(
+        self, app: App, session: Session, ctx: Ctx, run: Run | None = None
+    ) -> _InterruptOnCancel:
+        return _InterruptOnCancel(app, session, ctx, run)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    async def read_output(
+        self,
+        run_id: Annotated[str, Field(description="as given by execute_code, e.g. `a1b2c3d4-7`")],
+        offset: Annotated[int, Field(ge=0, description="first line to give, counted from 0")] = 0,
+        limit: Annotated[int, Field(ge=1, le=5000, description="number of lines")] = 200,
+        tail: Annotated[int | None, Field(ge=1, le=5000, description="give the last lines instead")] = None,
+        grep: Annotated[
+            str | None, Field(description="give only lines that match this regular expression")
+        ] = None,
+        images: Annotated[
+            list[int] | None, Field(description="numbers of pictures to give, counted from 1, at full size")
+        ] = None,
+    ) -> CallToolResult:
+        """Read the full text output of a run, in progress or finished, beyond what a reply could hold: a range of lines,
+        the last lines, or the lines that match. With images=[1, 3] gives those pictures at full size instead of text."""
+        app = await self._source.get()
+        session, run = await app.sessions.find_run(run_id)
+        if session is not None:
+            await session.recorder.flush()
+        parts = await read_record_text(app, run, offset, limit, tail, grep, images)
+        return await as_content(app, parts, max_px=2000 if images else None)
+
+    async def read_notebook(
+        self,
+        session_id: Annotated[str, Field(description="a session, or leave it out and give a path")] = "",
+        path: Annotated[
+            str, Field(description="path of an .ipynb file, for a notebook without a session")
+        ] = "",
+        cells: Annotated[
+            list[str | int] | None,
+            Field(description="ids or indices of cells to give in full; left out: the map of all cells"),
+        ] = None,
+    ) -> CallToolResult:
+        """Read a notebook: the map of its cells (index, id, type, state, execution count, first line, kinds of output),
+        or chosen cells in full with their output. Use it to find a cell to edit or to see what has been done."""
+        app = await self._source.get()
+        session = await app.sessions.get(session_id) if session_id else None
+        if session is None and not path:
+            raise UnknownSession("", [s.info.id for s in app.sessions.open_sessions])
+        return await as_content(app, await read_cells(app, session, path, cells))
+
+    async def inspect_variables(
+        self,
+        session_id: SessionId,
+        names: Annotated[
+            list[str] | None, Field(description="variables to show; left out: all of the user's")
+        ] = None,
+    ) -> CallToolResult:
+        """List the variables in the kernel with type, shape, dtype, device and size. Works while a cell runs. Adds no
+        cell and does not change the execution count."""
+        app = await self._source.get()
+        session = await app.sessions.get(session_id)
+        return as_text(await app.inspector.inspect(session, names))
+
+    # -- notebook ------------------------------------------------------------------------------------------------
+
+    async def delete_cell(self, session_id: SessionId, cell: CellRef) -> CallToolResult:
+        """Delete a cell from the notebook. Variables that it made stay in the kernel."""
+        app = await self._source.get()
+        session = await app.sessions.get(session_id)
+        gone = await app.cells.delete(session, cell)
+        return as_text(
+            f"Cell {gone.id} is deleted; the notebook has {len(session.notebook.cells)} cells.",
+            *session.warnings(),
+        )
+
+    async def add_markdown(
+        self,
+        session_id: SessionId,
+        markdown: Annotated[str, Field(description="Markdown text")],
+        position: Annotated[int, Field(description="where the cell is put; -1: at the end")] = -1,
+    ) -> CallToolResult:
+        """Add a text cell to the notebook: a heading, what you are about to try, what came out."""
+        app = await self._source.get()
+        session = await app.sessions.get(session_id)
+        cell, index = await app.cells.add_markdown(session, markdown, position)
+        return as_text(f"Markdown cell {cell.id} added at index {index}.", *session.warnings())
+
+    # -- steering ------------------------------------------------------------------------------------------------
+
+    async def interrupt_kernel(self, session_id: SessionId) -> CallToolResult:
+        """Stop what runs in the session's kernel, as Ctrl-C would, and check that it is idle. Variables stay. Says so
+        when the code cannot be interrupted and what helps."""
+        app = await self._source.get()
+        session = await app.sessions.get(session_id)
+        return as_text(await session.interrupt("you (interrupt_kernel)"))
+
+    async def restart_kernel(self, session_id: SessionId) -> CallToolResult:
+        """Restart the session's kernel: all variables, imports and GPU memory are lost, what runs is ended. The notebook
+        and the session stay. For a kernel that cannot be interrupted, or to free memory."""
+        app = await self._source.get()
+        session = await app.sessions.get(session_id)
+        return as_text(await session.restart("you (restart_kernel)"))
+
+    async def shutdown_session(self, session_id: SessionId) -> CallToolResult:
+        """End a session: its kernel and variables are gone, its notebook stays. Only when the user asks for it."""
+        app = await self._source.get()
+        return as_text(await app.sessions.shut_down(session_id))
+
+
+class _InterruptOnCancel:
+    """While a call waits: when the user cancels it, interrupt the kernel and check; for any other reason leave the run alone."""
+
+    def __init__(self, app: App, session: Session, ctx: Ctx, run: Run | None) -> None:
+        self._app, self._session, self._ctx, self._run = app, session, ctx, run
+
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if kind is None or not issubclass(kind, asyncio.CancelledError):
+            return
+        if not self._app.reasons.by_user(self._ctx.request_id):
+            return
+        if self._run is not None:
+            self._run.cancelled = True
+        # In a task of its own: the handler's scope is cancelled for good.
+        self._app.start_background(self._interrupt())
+
+    async def _interrupt(self) -> None:
+        try:
+            outcome = await self._session.interrupt("the user (the call was cancelled)")
+        except JlabError as error:
+            outcome = str(error)
+        self._session.notice(f"The user cancelled the call. {outcome}")

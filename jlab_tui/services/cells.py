@@ -1,0 +1,219 @@
+"""What one does with the cells of a session: append, edit, run, delete, run all; and waiting for a run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ..core.errors import NotebookError, SessionBusy
+from ..core.events import RunStatus
+from ..core.notebook import Cell
+from .ports import Notebooks
+from .runs import Run
+from .session import Session
+
+BEAT_S: Final = 10.0
+CODE_MAX: Final = 8 << 20
+
+Beat = Callable[[float, str], Awaitable[None]]
+"""told seconds waited and the last line of output"""
+
+
+class Cells:
+    """Operations on cells. Each brings the notebook up to date with the file before it addresses a cell."""
+
+    def __init__(self, notebooks: Notebooks, now: Callable[[], float]) -> None:
+        self._notebooks = notebooks
+        self._now = now
+
+    async def execute(self, session: Session, code: str, index: int = -1) -> Run:
+        """Add a code cell and run it. The cell is in the notebook before it runs."""
+        _check_code(code)
+        await self._make_way(session)
+        cell = Cell(self._notebooks.new_cell_id(), "code", code)
+        if index != -1:
+            await self._refresh(session)
+        at = session.notebook.insert(cell, index)
+        try:
+            return await session.start_run("execute_code", cell, code)
+        except BaseException:
+            if session.notebook.by_id(cell.id) is cell and cell.saved_version < 0:
+                session.notebook.cells.pop(min(at, len(session.notebook.cells) - 1))
+            raise
+
+    async def edit(
+        self, session: Session, cell: str | int, source: str, *, run: bool
+    ) -> tuple[Cell, Run | None]:
+        """Replace a cell's source and run it when it is code. Its old outputs go."""
+        if run:
+            _check_code(source)
+        found = await self._find(session, cell)
+        if found.cell_type != "code":
+            found.source = source
+            found.touch()
+            session.note_edit("edit", found, session.notebook.find(found.id))
+            return found, None
+        if session.current is not None and session.current.cell == found.id:
+            session.refuse_if_busy()
+        if run:
+            await self._make_way(session)
+        found.source = source
+        found.outputs = []
+        found.execution_count = None
+        found.touch()
+        session.note_edit("edit", found, session.notebook.find(found.id))
+        return found, await session.start_run("edit_cell", found, source) if run else None
+
+    async def run(self, session: Session, cell: str | int, tool: str = "run_cell") -> Run:
+        """Run a cell as it stands."""
+        found = await self._find(session, cell)
+        if found.cell_type != "code":
+            raise NotebookError(
+                f"Cell {found.id} is a {found.cell_type} cell; there is nothing to run.", "Give a code cell."
+            )
+        await self._make_way(session)
+        return await session.start_run(tool, found, found.source)
+
+    async def delete(self, session: Session, cell: str | int) -> Cell:
+        found = await self._find(session, cell)
+        if session.current is not None and session.current.cell == found.id:
+            session.refuse_if_busy()
+        index = session.notebook.find(found.id)
+        session.notebook.cells.pop(index)
+        session.note_edit("delete", found, index)
+        return found
+
+    async def add_markdown(self, session: Session, markdown: str, position: int = -1) -> tuple[Cell, int]:
+        if position != -1:
+            await self._refresh(session)
+        cell = Cell(self._notebooks.new_cell_id(), "markdown", markdown)
+        index = session.notebook.insert(cell, position)
+        session.note_edit("markdown", cell, index)
+        return cell, index
+
+    async def run_all(
+        self, session: Session, *, stop_on_error: bool, on_cell: Callable[[int, int, Run], Awaitable[None]]
+    ) -> list[Run]:
+        """Run every code cell in order. `on_cell(number, total, run)` is told before each is waited for."""
+        await self._refresh(session)
+        todo = [c.id for c in session.notebook.cells if c.cell_type == "code" and c.source.strip()]
+        runs: list[Run] = []
+        for number, cell_id in enumerate(todo, 1):
+            cell = session.notebook.by_id(cell_id)
+            if cell is None:
+                continue
+            run = await session.start_run("resume", cell, cell.source)
+            runs.append(run)
+            await on_cell(number, len(todo), run)
+            await run.done.wait()
+            if run.status is RunStatus.ERROR and not stop_on_error:
+                continue
+            if run.status is not RunStatus.OK:
+                break
+        return runs
+
+    async def wait(self, run: Run, wait_s: float, beat: Beat) -> None:
+        """Wait until a run has ended, `wait_s` seconds at most."""
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        while not run.done.is_set():
+            left = begin + wait_s - loop.time()
+            if left <= 0:
+                return
+            try:
+                await asyncio.wait_for(run.done.wait(), min(BEAT_S, left))
+            except TimeoutError:
+                last = run.outputs.last_line[-200:] if run.outputs is not None else ""
+                await beat(run.elapsed(self._now()), last)
+
+    async def _find(self, session: Session, cell: str | int) -> Cell:
+        await self._refresh(session)
+        return session.notebook.cells[session.notebook.find(cell)]
+
+    async def _refresh(self, session: Session) -> None:
+        assert session.saver is not None
+        await session.saver.refresh()
+
+    async def _make_way(self, session: Session) -> None:
+        """A run that is left over from a call that the user cancelled is interrupted; any other one stands."""
+        run = session.current
+        if run is not None and run.cancelled:
+            outcome = await session.interrupt("cancel")
+            if session.current is not None:
+                raise SessionBusy(f"The run that was cancelled before still goes on. {outcome}", "")
+
+
+def _check_code(code: str) -> None:
+    if not code.strip():
+        raise NotebookError("The code is empty; nothing was run.", "Give the code to run.")
+    if len(code) > CODE_MAX:
+        raise NotebookError(
+            f"The code has {len(code):,} characters; at most {CODE_MAX:,} can be sent.",
+            "Write it to a file and run that.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    """One line of a notebook's map."""
+
+    index: int
+    id: str
+    cell_type: str
+    first_line: str
+    lines: int
+    execution_count: int | None
+    state: str
+    """ok, error, never run, running, stale (its outputs are of an earlier kernel), or empty for text"""
+    outputs: str
+    """kinds of outputs, such as `stream, image/png`"""
+
+
+def cell_map(cells: list[Cell], running: str, ran: dict[str, RunStatus] | None) -> list[CellRow]:
+    """Rows of a notebook. `running` is the id of the cell in progress; `ran` the last status of cells run by this kernel
+    (None: no kernel)."""
+    rows = []
+    for index, cell in enumerate(cells):
+        lines = cell.source.splitlines() or [""]
+        first = next((line for line in lines if line.strip()), "")
+        rows.append(
+            CellRow(
+                index,
+                cell.id,
+                cell.cell_type,
+                first[:100],
+                len(lines),
+                cell.execution_count,
+                _state(cell, running, ran),
+                ", ".join(dict.fromkeys(_kinds(cell))),
+            )
+        )
+    return rows
+
+
+def _state(cell: Cell, running: str, ran: dict[str, RunStatus] | None) -> str:
+    if cell.cell_type != "code":
+        return ""
+    if cell.id == running:
+        return "running"
+    if ran is not None and cell.id in ran:
+        return "ok" if ran[cell.id] is RunStatus.OK else ran[cell.id].value
+    has_run = cell.execution_count is not None or bool(cell.outputs)
+    if not has_run:
+        return "never run"
+    if ran is not None:
+        return "stale"
+    return "error" if any(o.get("output_type") == "error" for o in cell.outputs) else "ok"
+
+
+def _kinds(cell: Cell) -> list[str]:
+    kinds = []
+    for output in cell.outputs:
+        kind = str(output.get("output_type", ""))
+        if kind in ("display_data", "execute_result"):
+            data = output.get("data") or {}
+            kind = next((m for m in data if m.startswith("image/")), next(iter(data), kind))
+        kinds.append(str(output.get("name", kind)) if kind == "stream" else kind)
+    return kinds

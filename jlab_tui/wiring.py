@@ -1,0 +1,250 @@
+"""Builds adapters and services from settings. Imports of heavy libraries are deferred: each command pays for what it uses."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .core.errors import NoServer
+from .core.link import Lease, LinkChange
+from .core.models import Owner, ServerRecord
+from .core.settings import Mode, Settings, load_settings
+from .core.startup import Health, Limits
+from .core.wire import KernelMessage
+
+if TYPE_CHECKING:
+    from .adapters.files import Intent
+    from .adapters.jupyter import JupyterApi
+    from .adapters.kernel import KernelLink
+    from .mcp_server.app import App, AppSource
+    from .mcp_server.stdio import CancelReasons
+    from .services.launcher import Launcher
+    from .services.ports import Jupyter
+
+_HEAVY = (
+    "httpx",
+    "websockets.asyncio.client",
+    "jlab_tui.adapters.jupyter",
+    "jlab_tui.adapters.kernel",
+    "jlab_tui.adapters.journal_store",
+    "jlab_tui.adapters.local_server",
+    "jlab_tui.adapters.notebook",
+    "jlab_tui.services.cells",
+    "jlab_tui.services.inspection",
+    "jlab_tui.services.reading",
+    "jlab_tui.services.sessions",
+)
+
+
+def settings_of(env: Mapping[str, str], *, for_client: bool = False) -> Settings:
+    """Settings of this process. An MCP client names its project in CLAUDE_PROJECT_DIR. Raises SettingError."""
+    start = env.get("CLAUDE_PROJECT_DIR", "") if for_client else ""
+    cwd = Path(start) if start and Path(start).is_dir() else Path.cwd()
+    return load_settings(env, cwd.resolve())
+
+
+def choose_mode(settings: Settings, asked: str | None) -> Mode:
+    """`--mode`, then JLAB_MCP_RUN_MODE, then slurm where sbatch is found, else local."""
+    if asked:
+        return Mode(asked)
+    if settings.run_mode is not None:
+        return settings.run_mode
+    return Mode.SLURM if shutil.which("sbatch") else Mode.LOCAL
+
+
+async def check_health(url: str, token: str) -> Health:
+    from .adapters.jupyter import JupyterApi
+
+    api = JupyterApi(url, token)
+    try:
+        return await api.health()
+    finally:
+        await api.close()
+
+
+class _Intent:
+    """The intent file in the words of the launcher."""
+
+    def __init__(self, intent: Intent) -> None:
+        self._intent = intent
+
+    def take(self, verb: str, now: float) -> str | None:
+        holder = self._intent.take(verb, now)
+        return f"{holder.verb} by {holder.host}:{holder.pid}" if holder is not None else None
+
+    def release(self) -> None:
+        self._intent.release()
+
+
+def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
+    from .adapters.files import Intent, StatusFile
+    from .adapters.local_server import LocalServer
+    from .services.launcher import Launcher
+
+    return Launcher(
+        str(settings.root),
+        StatusFile(settings.status_file),
+        _Intent(Intent(settings.status_dir / "starting", socket.gethostname())),
+        {Mode.LOCAL: LocalServer(settings, env)},
+        check_health,
+        Limits(local_start_s=settings.local_start_s, ready_s=settings.ready_timeout_s),
+        time.time,
+    )
+
+
+def open_link(
+    api: Jupyter,
+    kernel_id: str,
+    *,
+    session_id: str,
+    lease: Lease | None,
+    since: int,
+    on_message: Callable[[KernelMessage], None],
+    on_change: Callable[[LinkChange], None],
+) -> KernelLink:
+    from .adapters.jupyter import JupyterApi
+    from .adapters.kernel import KernelLink
+
+    assert isinstance(api, JupyterApi)
+    return KernelLink(
+        api.url,
+        api.authorization,
+        kernel_id,
+        session_id=session_id,
+        lease=lease,
+        since=since,
+        on_message=on_message,
+        on_change=on_change,
+    )
+
+
+class ServerGate:
+    """The ready server's API, made anew when the status file names another one."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._api: JupyterApi | None = None
+        self._record: ServerRecord | None = None
+
+    async def server(self) -> Any:
+        from .services.sessions import Server
+
+        record = await self._launcher.ready_record()
+        return Server(record, self.api(record), record.extra.get("KERNEL", ""))
+
+    def api(self, record: ServerRecord) -> JupyterApi:
+        from .adapters.jupyter import JupyterApi
+
+        if (
+            self._api is None
+            or self._record is None
+            or (record.url, record.token) != (self._record.url, self._record.token)
+        ):
+            self._api = JupyterApi(record.url, record.token)
+            self._record = record
+        return self._api
+
+    async def close(self) -> None:
+        if self._api is not None:
+            await self._api.close()
+
+
+def resources_json(sample: Any) -> dict[str, Any]:
+    """A sample as `check_resources` gives it."""
+    used, total = sample.memory_used_mb, sample.memory_total_mb
+    return {
+        "cpu": {"count": sample.cpu_count, "percent": sample.cpu_percent, "load_1m": sample.load_1m},
+        "memory": {
+            "total_mb": round(total),
+            "used_mb": round(used),
+            "available_mb": round(max(0.0, total - used)),
+            "percent_used": round(sample.memory_percent, 1),
+        },
+        "gpu": [
+            {
+                "index": g.index,
+                "name": g.name,
+                "memory_used_mb": g.memory_used_mb,
+                "memory_total_mb": g.memory_total_mb,
+                "utilization_percent": g.utilization_percent,
+                "temperature_c": g.temperature_c,
+            }
+            for g in sample.gpus
+        ],
+        "kernels": {
+            kernel_id: {
+                "rss_mb": use.rss_mb,
+                "cpu_percent": use.cpu_percent,
+                "gpu_memory_mb": use.gpu_memory_mb,
+            }
+            for kernel_id, use in (sample.kernels or {}).items()
+        },
+    }
+
+
+async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelReasons) -> App:
+    """Everything behind the MCP tools."""
+    from .adapters.images import shrink
+    from .adapters.journal_store import JournalStore
+    from .adapters.notebook import NotebookDirectory
+    from .mcp_server.app import App
+    from .services.cells import Cells
+    from .services.inspection import Inspector
+    from .services.reading import Reader
+    from .services.sessions import Sessions
+
+    host = socket.gethostname()
+    launcher = make_launcher(settings, env)
+    gate = ServerGate(launcher)
+    journals = JournalStore(settings.sessions_dir, settings.actions_dir, settings.fifo_dir, host)
+    notebooks = NotebookDirectory(
+        settings.notebook_dir, settings.server_root_dir, settings.root, settings.cwd
+    )
+    owner = Owner(uuid.uuid4().hex, host, os.getpid(), env.get("CLAUDE_CODE_SESSION_ID", ""))
+    sessions = Sessions(
+        owner, gate.server, launcher.why_over, open_link, journals, notebooks, time.time, settings.on_exit
+    )
+
+    async def resources(record: ServerRecord) -> dict[str, Any]:
+        samples = await gate.api(record).resources()
+        if not samples:
+            raise NoServer(str(settings.root))
+        return resources_json(samples[-1])
+
+    async def close() -> None:
+        await sessions.release()
+        await gate.close()
+
+    return App(
+        settings=settings,
+        launcher=launcher,
+        sessions=sessions,
+        cells=Cells(notebooks, time.time),
+        reader=Reader(journals, notebooks),
+        inspector=Inspector(),
+        server=gate.server,
+        resources=resources,
+        shrink=shrink,
+        now=time.time,
+        reasons=reasons,
+        close=close,
+    )
+
+
+def preload() -> None:
+    """Import what the first tool call needs (called in a thread, after the first reply)."""
+    for name in _HEAVY:
+        importlib.import_module(name)
+
+
+def make_app_source(settings: Settings, env: Mapping[str, str], reasons: CancelReasons) -> AppSource:
+    from .mcp_server.app import AppSource
+
+    return AppSource(lambda: make_app(settings, env, reasons), preload, reasons)
