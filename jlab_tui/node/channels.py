@@ -1,0 +1,158 @@
+"""The websocket of a recorded kernel: `jlab-mcp/channels/<kernel>?since=N&client=UUID&epoch=E&on_exit=shutdown`.
+
+Out: text frames (hello, gap, known, refused), binary frames (number u64, piece u32, pieces u32, bytes of a v1 frame).
+In: text `{"ack": n}` (durable, may be forgotten) and `{"got": n}` (received), binary v1 requests.
+Close codes: 4404 no such kernel, 4408 replaced by the same client, 4409 owned by another client.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import time
+from typing import Any, Optional, Union
+
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.base.websocket import WebSocketMixin
+from tornado import web, websocket
+
+from .claims import ON_EXIT
+from .node import Node, owned_by
+from .recorder import Recorder
+from .requests import Unacceptable, parse_request
+from .sender import Sender, hello
+
+PING_MS = 5_000
+PONG_MS = 20_000
+
+log = logging.getLogger("jlab_mcp_node")
+
+
+class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler):  # type: ignore[misc]
+    """One connection: the owner's, or a watcher's when it names no client."""
+
+    auth_resource = "kernels"
+
+    def initialize(self, node: Node) -> None:
+        self.node = node
+        self.kernel_id = ""
+        self.client = ""
+        self.epoch: Optional[int] = None
+        self.recorder: Optional[Recorder] = None
+        self.sender: Optional[Sender] = None
+
+    @property
+    def ping_interval(self) -> int:
+        return PING_MS
+
+    @property
+    def ping_timeout(self) -> int:
+        return PONG_MS
+
+    def set_default_headers(self) -> None:
+        """Those of an API response make no sense here."""
+
+    def get_compression_options(self) -> None:
+        """Loopback or a cluster's network: compressing costs more than it saves."""
+
+    async def get(self, kernel_id: str) -> None:
+        if self.current_user is None:
+            raise web.HTTPError(403)
+        allowed = self.authorizer.is_authorized(self, self.current_user, "execute", "kernels")
+        if inspect.isawaitable(allowed):
+            allowed = await allowed
+        if not allowed:
+            raise web.HTTPError(403)
+        await super().get(kernel_id)
+
+    def open(self, kernel_id: str) -> None:
+        super().open()
+        self.set_nodelay(True)
+        recorder = self.node.recorders.get(kernel_id)
+        if recorder is None:
+            self.close(4404, "kernel is not recorded: claim it first")
+            return
+        since = _number(self.get_argument("since", "0")) or 0
+        self.client = self.get_argument("client", "")
+        epoch = _number(self.get_argument("epoch", ""))
+        if self.client and not self._take_lease(kernel_id, epoch):
+            self.client = ""
+            return
+        self.kernel_id, self.recorder, self.epoch = kernel_id, recorder, epoch
+        current_epoch = self.node.claims.owner_of(kernel_id)[2]
+        self._text(hello(recorder, since, current_epoch))
+        self.sender = Sender(recorder, since, self._bytes, self._text)
+        recorder.listeners.add(self.sender.pump)
+        self.sender.pump()
+
+    def _take_lease(self, kernel_id: str, epoch: Optional[int]) -> bool:
+        on_exit = self.get_argument("on_exit", "shutdown")
+        on_exit = on_exit if on_exit in ON_EXIT else "shutdown"
+        if not self.node.claims.connected(kernel_id, self.client, epoch or 0, on_exit, self):
+            owner = self.node.claims.owner_of(kernel_id)[0]
+            self.close(4409, owned_by(owner) if owner else "not owned by this client: claim it again")
+            return False
+        self.node.opened(kernel_id, self.client, self.close)
+        return True
+
+    def on_message(self, frame: Union[str, bytes]) -> None:
+        if self.recorder is None or self.sender is None:
+            return
+        if isinstance(frame, bytes):
+            self._on_request(self.recorder, frame)
+            return
+        try:
+            told = json.loads(frame)
+        except ValueError:
+            return
+        if not isinstance(told, dict):
+            return
+        got, ack = told.get("got"), told.get("ack")
+        if isinstance(ack, int):
+            if self.node.claims.owns(self.kernel_id, self.client, self.epoch):
+                self.recorder.ack(ack)
+            got = max(ack, got) if isinstance(got, int) else ack
+        if isinstance(got, int):
+            self.sender.received(got)
+        if "ping" in told:
+            self._text(json.dumps({"pong": told["ping"]}))
+
+    def _on_request(self, recorder: Recorder, frame: bytes) -> None:
+        try:
+            request = parse_request(frame)
+            if not self.node.claims.owns(self.kernel_id, self.client, self.epoch):
+                raise Unacceptable("this connection does not own the kernel", request.msg_id)
+            if recorder.gone_at is not None and not recorder.conversation.known(request.msg_id):
+                raise Unacceptable("the kernel is gone", request.msg_id)
+        except Unacceptable as error:
+            self._text(json.dumps({"refused": error.msg_id, "reason": str(error)}))
+            return
+        if not recorder.submit(request):
+            self._text(json.dumps({"known": request.msg_id}))
+
+    def on_close(self) -> None:
+        if self.sender is not None and self.recorder is not None:
+            self.sender.close()
+            self.recorder.listeners.discard(self.sender.pump)
+        if self.client and self.kernel_id:
+            self.node.closed(self.kernel_id, self.client, self.close)
+            self.node.claims.disconnected(self.kernel_id, self, time.monotonic())
+
+    def _bytes(self, data: bytes) -> None:
+        self._write(data, binary=True)
+
+    def _text(self, text: str) -> None:
+        self._write(text, binary=False)
+
+    def _write(self, data: Union[str, bytes], binary: bool) -> None:
+        try:
+            sent: Any = self.write_message(data, binary=binary)
+        except websocket.WebSocketClosedError:
+            return
+        # A close in between is seen by on_close; the future's exception has nothing to add.
+        sent.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+
+def _number(text: str) -> Optional[int]:
+    return int(text) if text.isdigit() else None

@@ -1,0 +1,172 @@
+"""Who owns which kernel, and when an unowned one is shut down. A pure state machine: the clock is a parameter.
+
+A client (one MCP process, named by a uuid) claims a kernel and gets an epoch; its open channels connection is the
+lease. The epoch grows whenever the owner changes, so a process that was frozen and overtaken can tell, and is told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple, Union
+
+RECONNECT_GRACE_S = 20.0
+ON_EXIT = ("shutdown", "keep", "kill")
+
+
+@dataclass(frozen=True)
+class Graces:
+    """How long unowned kernels are kept, in seconds."""
+
+    exit_s: float = 30.0
+    """After the owner left, for an idle kernel."""
+    unclaimed_busy_s: float = 600.0
+    """After the end of a run that its owner did not stay for."""
+    reconnect_s: float = RECONNECT_GRACE_S
+    """In which an owner whose connection broke may come back before it counts as gone."""
+
+
+@dataclass(frozen=True)
+class Granted:
+    epoch: int
+    previous: Optional[Dict[str, Any]]
+    adopted: bool
+    """The kernel was recorded before, under another owner or none."""
+    displaced: Optional[str]
+    """Client whose connections are to be closed."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    owner: Dict[str, Any]
+    epoch: int
+
+
+@dataclass
+class _Claim:
+    session: Optional[str]
+    epoch: int
+    client: Optional[str]
+    """None once released."""
+    owner: Dict[str, Any]
+    on_exit: str
+    connections: Set[object]
+    unowned_at: Optional[float]
+    """When the owner left, or will count as gone; None while it is here."""
+    was_busy: bool = False
+    """A run was seen since the owner left."""
+    idle_at: float = 0.0
+    """When the last such run ended."""
+
+
+class Claims:
+    """Every claim of this server, by kernel id."""
+
+    def __init__(self, graces: Graces) -> None:
+        self.graces = graces
+        self._claims: Dict[str, _Claim] = {}
+
+    def claim(
+        self, kernel: str, session: Optional[str], owner: Mapping[str, Any], takeover: bool, now: float
+    ) -> Union[Granted, Refused]:
+        """A client asks for a kernel; `owner` carries its uuid as "client"."""
+        client = str(owner["client"])
+        held = self._claims.get(kernel)
+        if held is None:
+            self._claims[kernel] = _Claim(session, 1, client, dict(owner), "shutdown", set(), self._gone_at(now))
+            return Granted(1, None, adopted=False, displaced=None)
+        if held.client == client:
+            held.session = session or held.session
+            held.owner = dict(owner)
+            if not held.connections:
+                held.unowned_at = self._gone_at(now)
+                held.was_busy = False
+            return Granted(held.epoch, None, adopted=False, displaced=None)
+        if held.client is not None and held.connections and not takeover:
+            return Refused(held.owner, held.epoch)
+        displaced = held.client if held.connections else None
+        previous = held.owner
+        epoch = held.epoch + 1
+        self._claims[kernel] = _Claim(
+            session or held.session, epoch, client, dict(owner), "shutdown", set(), self._gone_at(now)
+        )
+        return Granted(epoch, previous, adopted=True, displaced=displaced)
+
+    def connected(self, kernel: str, client: str, epoch: int, on_exit: str, connection: object) -> bool:
+        """A channels connection opens. False when this client does not hold this epoch."""
+        held = self._claims.get(kernel)
+        if held is None or held.client != client or held.epoch != epoch:
+            return False
+        held.connections.add(connection)
+        held.on_exit = on_exit
+        held.unowned_at = None
+        return True
+
+    def disconnected(self, kernel: str, connection: object, now: float) -> None:
+        """A channels connection closed; the owner may come back within the reconnect grace."""
+        held = self._claims.get(kernel)
+        if held is None or connection not in held.connections:
+            return
+        held.connections.discard(connection)
+        if not held.connections and held.client is not None:
+            held.unowned_at = self._gone_at(now)
+            held.was_busy = False
+
+    def release(self, client: str, on_exit: Optional[str], now: float) -> List[str]:
+        """A client leaves; returns the kernels that were its own."""
+        kernels = [kernel for kernel, held in self._claims.items() if held.client == client]
+        for kernel in kernels:
+            held = self._claims[kernel]
+            held.client = None
+            held.on_exit = on_exit or held.on_exit
+            held.unowned_at = now
+            held.was_busy = False
+        return kernels
+
+    def owns(self, kernel: str, client: Optional[str], epoch: Optional[int]) -> bool:
+        held = self._claims.get(kernel)
+        return held is not None and client is not None and held.client == client and held.epoch == epoch
+
+    def owner_of(self, kernel: str) -> Tuple[Optional[Dict[str, Any]], bool, int, Optional[str]]:
+        """(owner or None, whether its connection is open, epoch, session)."""
+        held = self._claims.get(kernel)
+        if held is None:
+            return None, False, 0, None
+        owner = held.owner if held.client is not None else None
+        return owner, owner is not None and bool(held.connections), held.epoch, held.session
+
+    def forget(self, kernel: str) -> None:
+        """The kernel is gone."""
+        self._claims.pop(kernel, None)
+
+    def due(self, busy: Mapping[str, bool], now: float) -> List[Tuple[str, bool]]:
+        """(kernel, whether at once and also busy) for each that is to be shut down now; call it every second."""
+        found = []
+        for kernel, held in self._claims.items():
+            if held.unowned_at is None or now < held.unowned_at or held.on_exit == "keep":
+                continue
+            if held.on_exit == "kill":
+                found.append((kernel, True))
+            elif busy.get(kernel, False):
+                held.was_busy = True
+                held.idle_at = now
+            elif now >= self._deadline(held):
+                found.append((kernel, False))
+        return found
+
+    def _deadline(self, held: _Claim) -> float:
+        assert held.unowned_at is not None
+        if held.was_busy:
+            return held.idle_at + self.graces.unclaimed_busy_s
+        return held.unowned_at + self.graces.exit_s
+
+    def _gone_at(self, now: float) -> float:
+        return now + self.graces.reconnect_s
+
+
+def configured(base: Graces, config: Mapping[str, Any]) -> Graces:
+    """The graces with what the configuration says."""
+    return Graces(
+        exit_s=float(config.get("exit_grace_s", base.exit_s)),
+        unclaimed_busy_s=float(config.get("unclaimed_busy_grace_s", base.unclaimed_busy_s)),
+        reconnect_s=float(config.get("reconnect_grace_s", base.reconnect_s)),
+    )

@@ -1,0 +1,103 @@
+"""The bytes of a recorded message: Jupyter's v1 websocket framing, and the pieces in which frames travel.
+
+Everything works on raw parts; no content is ever decoded here.
+Format: https://jupyter-server.readthedocs.io/en/latest/developers/websocket-protocols.html
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Iterator, List, NamedTuple, Sequence
+
+PIECE_BYTES = 1_000_000
+PIECE_HEAD = struct.Struct("<QII")
+"""Stream sequence number, index of the piece, number of pieces."""
+
+_MSG_TYPE = re.compile(rb'"msg_type"\s*:\s*"([^"\\]*)"')
+_MSG_ID = re.compile(rb'"msg_id"\s*:\s*"([^"\\]*)"')
+
+
+class Message(NamedTuple):
+    """One kernel message; the four dictionaries are still JSON bytes."""
+
+    channel: str
+    header: bytes
+    parent: bytes
+    metadata: bytes
+    content: bytes
+    buffers: Sequence[bytes] = ()
+
+    @property
+    def msg_type(self) -> str:
+        return _first(_MSG_TYPE, self.header)
+
+    @property
+    def msg_id(self) -> str:
+        return _first(_MSG_ID, self.header)
+
+    @property
+    def size(self) -> int:
+        return len(self.content) + sum(map(len, self.buffers))
+
+
+def _first(pattern: "re.Pattern[bytes]", text: bytes) -> str:
+    found = pattern.search(text)
+    return found.group(1).decode("utf-8", "replace") if found else ""
+
+
+def with_id_suffix(header: bytes, suffix: str) -> bytes:
+    """The header with its msg_id extended, for a message that was cut into several."""
+    found = _MSG_ID.search(header)
+    if found is None:
+        return header
+    return header[: found.end(1)] + suffix.encode() + header[found.end(1) :]
+
+
+def pack(message: Message) -> bytes:
+    """One v1 frame: count of offsets, offsets (u64 little-endian), channel, header, parent, metadata, content, buffers."""
+    parts = [
+        message.channel.encode(),
+        message.header,
+        message.parent,
+        message.metadata,
+        message.content,
+        *message.buffers,
+    ]
+    count = len(parts) + 1
+    offset = 8 * (1 + count)
+    offsets = [offset]
+    for part in parts:
+        offset += len(part)
+        offsets.append(offset)
+    return b"".join([struct.pack("<%dQ" % (count + 1), count, *offsets), *parts])
+
+
+def unpack(frame: bytes) -> Message:
+    """The message of a v1 frame. Raises ValueError when the frame is not one."""
+    if len(frame) < 8:
+        raise ValueError("frame is too short")
+    count = int.from_bytes(frame[:8], "little")
+    if count < 6 or 8 * (1 + count) > len(frame):
+        raise ValueError("frame has an impossible number of parts")
+    offsets = struct.unpack_from("<%dQ" % count, frame, 8)
+    if offsets[0] != 8 * (1 + count) or any(a > b for a, b in zip(offsets, offsets[1:])) or offsets[-1] > len(frame):
+        raise ValueError("frame has impossible offsets")
+    parts = [frame[a:b] for a, b in zip(offsets, offsets[1:])]
+    return Message(parts[0].decode(), parts[1], parts[2], parts[3], parts[4], parts[5:])
+
+
+def pieces(seq: int, frame: bytes) -> Iterator[bytes]:
+    """A numbered frame as the binary websocket messages that carry it, each with at most `PIECE_BYTES` of it."""
+    if len(frame) <= PIECE_BYTES:
+        yield PIECE_HEAD.pack(seq, 0, 1) + frame
+        return
+    view = memoryview(frame)
+    count = -(-len(frame) // PIECE_BYTES)
+    for index in range(count):
+        yield PIECE_HEAD.pack(seq, index, count) + view[index * PIECE_BYTES : (index + 1) * PIECE_BYTES]
+
+
+def strip_identities(parts: List[bytes]) -> List[bytes]:
+    """A multipart kernel message from its signature on. Raises ValueError without the delimiter."""
+    return parts[parts.index(b"<IDS|MSG>") + 1 :]

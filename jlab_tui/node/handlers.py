@@ -1,0 +1,111 @@
+"""The REST half: info, resources, kernels, claims and release, under `<base_url>jlab-mcp/`, behind Jupyter's own auth."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, Tuple
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.utils import url_path_join
+from tornado import web
+
+from .channels import ChannelsHandler
+from .claims import ON_EXIT, Refused
+from .node import Node
+
+
+class _Handler(APIHandler):  # type: ignore[misc]
+    auth_resource = "kernels"
+
+    def initialize(self, node: Node) -> None:
+        self.node = node
+
+    def answer(self, content: Dict[str, Any], status: int = 200) -> None:
+        self.set_status(status)
+        self.finish(json.dumps(content))
+
+    def body(self) -> Dict[str, Any]:
+        content = self.get_json_body()
+        if not isinstance(content, dict):
+            raise web.HTTPError(400, "the body must be a JSON object")
+        return content
+
+
+class InfoHandler(_Handler):
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        self.answer(self.node.info())
+
+
+class ResourcesHandler(_Handler):
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        try:
+            seconds = float(self.get_argument("history", "0"))
+        except ValueError:
+            raise web.HTTPError(400, "history must be a number of seconds") from None
+        now, history = self.node.sampler.read(seconds)
+        self.answer({"now": now, "history": history})
+
+
+class KernelsHandler(_Handler):
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        self.answer(self.node.describe())
+
+
+class ClaimsHandler(_Handler):
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.body()
+        kernel_id, owner = body.get("kernel"), body.get("owner")
+        if not isinstance(owner, dict) or not isinstance(owner.get("client"), str) or not owner["client"]:
+            raise web.HTTPError(400, "owner.client must name the client")
+        if not isinstance(kernel_id, str) or not self.node.has_kernel(kernel_id):
+            self.answer({"error": "unknown", "message": "no such kernel"}, 404)
+            return
+        outcome = self.node.claim(kernel_id, body.get("session"), owner, bool(body.get("takeover")))
+        if isinstance(outcome, Refused):
+            refusal = {"error": "owned", "owner": outcome.owner, "epoch": outcome.epoch, "connected": True}
+            self.answer(refusal, 409)
+            return
+        self.answer(
+            {
+                "epoch": outcome.epoch,
+                "last_seq": self.node.recorders[kernel_id].stream.last,
+                "acked_seq": self.node.recorders[kernel_id].stream.acked,
+                "previous": outcome.previous,
+                "adopted": outcome.adopted,
+            }
+        )
+
+
+class ReleaseHandler(_Handler):
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.body()
+        client, on_exit = body.get("client"), body.get("on_exit")
+        if not isinstance(client, str) or not client:
+            raise web.HTTPError(400, "client must name the client")
+        if on_exit is not None and on_exit not in ON_EXIT:
+            raise web.HTTPError(400, "on_exit must be one of %s" % ", ".join(ON_EXIT))
+        self.answer({"kernels": self.node.release(client, on_exit)})
+
+
+def routes(base_url: str, node: Node) -> List[Tuple[str, type, Dict[str, Any]]]:
+    """Tornado's table for this node."""
+    table: List[Tuple[str, type]] = [
+        ("info", InfoHandler),
+        ("resources", ResourcesHandler),
+        ("kernels", KernelsHandler),
+        ("claims", ClaimsHandler),
+        ("release", ReleaseHandler),
+        (r"channels/([^/]+)", ChannelsHandler),
+    ]
+    return [(url_path_join(base_url, "jlab-mcp", path), handler, {"node": node}) for path, handler in table]

@@ -1,0 +1,72 @@
+"""The operating-system process behind a kernel: which one it is, when it ends, which one takes its place."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any, Callable, Optional
+
+POLL_S = 0.1
+SUCCESSOR_POLL_S = 0.02
+
+
+def process_of(manager: Any) -> Optional[Any]:
+    """The Popen of a kernel that runs on this machine, or None."""
+    process = getattr(getattr(manager, "provisioner", None), "process", None)
+    return process if process is not None and hasattr(process, "poll") and hasattr(process, "pid") else None
+
+
+def pid_of(manager: Any) -> Optional[int]:
+    process = process_of(manager)
+    return process.pid if process is not None else None
+
+
+async def exited(manager: Any, process: Optional[Any]) -> Optional[int]:
+    """Wait until the kernel's process ends; returns its code as subprocess gives it, or None when it cannot be known."""
+    if process is None:
+        while await manager.is_alive():
+            await asyncio.sleep(0.5)
+        return None
+    await _pid_ended(process)
+    code: Optional[int] = process.poll()
+    return code
+
+
+async def _pid_ended(process: Any) -> None:
+    """Event-driven through a pidfd where there is one, else by polling: nothing else tells the end of a process."""
+    descriptor = -1
+    if process.poll() is None and hasattr(os, "pidfd_open"):
+        try:
+            descriptor = os.pidfd_open(process.pid)
+        except OSError:
+            descriptor = -1
+    if descriptor >= 0:
+        loop = asyncio.get_event_loop()
+        ended = asyncio.Event()
+        loop.add_reader(descriptor, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+    while process.poll() is None:
+        await asyncio.sleep(POLL_S)
+
+
+async def successor(lookup: Callable[[], Optional[Any]], old: Optional[Any]) -> Optional[Any]:
+    """Wait for the process that replaces `old`; None when the server has given the kernel up.
+
+    The server announces a restart before it happens and not after, so this looks; less often as time goes by.
+    """
+    pause = SUCCESSOR_POLL_S
+    while True:
+        manager = lookup()
+        if manager is None:
+            return None
+        process = process_of(manager)
+        if process is not None and process is not old and process.poll() is None:
+            return process
+        if old is None and process is None and await manager.is_alive():
+            return manager
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.02, 0.5)

@@ -1,0 +1,138 @@
+"""ZeroMQ connections to one incarnation of a kernel: its iopub, shell and control channels, on the event loop.
+
+Made from the connection file's values rather than through the kernel manager, whose sockets come wrapped for other
+uses and with high-water marks that lose messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from typing import Any, Callable, Dict, List, Mapping, Sequence
+
+import zmq
+
+from .framing import Message, strip_identities
+
+BATCH = 500
+IOPUB_HWM = 100_000
+"""Full, it makes the kernel's side wait (TCP), which then holds up to its own mark; nothing is dropped here."""
+
+log = logging.getLogger("jlab_mcp_node")
+
+_TYPES = {"iopub": zmq.SUB, "shell": zmq.DEALER, "control": zmq.DEALER}
+
+
+class KernelSocket:
+    """Hands on verified messages in batches, per channel; sends messages as they are, signed."""
+
+    def __init__(
+        self,
+        context: "zmq.Context[Any]",
+        info: Mapping[str, Any],
+        session: Any,
+        on_batch: Callable[[List[Message]], None],
+        may_read: Callable[[], bool],
+    ) -> None:
+        self._loop = asyncio.get_event_loop()
+        self._session = session
+        self._on_batch = on_batch
+        self._may_read = may_read
+        self.closed = False
+        self.cut = asyncio.Event()
+        """The kernel's side of iopub is gone, and everything that it sent is in our queue."""
+        self._sockets: Dict[str, Any] = {}
+        for channel, kind in _TYPES.items():
+            self._sockets[channel] = self._connect(context, info, channel, kind)
+        self._monitor = self._sockets["iopub"].get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self._loop.add_reader(self._monitor.getsockopt(zmq.FD), self._on_monitor)
+        for channel, sock in self._sockets.items():
+            self._loop.add_reader(sock.getsockopt(zmq.FD), self._drain, channel)
+            self._loop.call_soon(self._drain, channel)
+
+    def _connect(self, context: "zmq.Context[Any]", info: Mapping[str, Any], channel: str, kind: int) -> Any:
+        sock = context.socket(kind)
+        sock.linger = 0
+        if info.get("curve_publickey") is not None:
+            sock.curve_secretkey = info["curve_secretkey"]
+            sock.curve_publickey = info["curve_publickey"]
+            sock.curve_serverkey = info["curve_publickey"]
+        if channel == "iopub":
+            sock.rcvhwm = IOPUB_HWM
+            sock.setsockopt(zmq.SUBSCRIBE, b"")
+        else:
+            sock.sndhwm = 0
+            sock.rcvhwm = 0
+        separator = "-" if info["transport"] == "ipc" else ":"
+        sock.connect("%s://%s%s%s" % (info["transport"], info["ip"], separator, info[channel + "_port"]))
+        return sock
+
+    def send(self, message: Message) -> None:
+        """Sign and send one request; its header goes out as it came in."""
+        body = [message.header, message.parent, message.metadata, message.content]
+        sock = self._sockets[message.channel]
+        sock.send_multipart([b"<IDS|MSG>", self._session.sign(body), *body, *message.buffers], zmq.NOBLOCK)
+        # Sending consumes the edge that would have announced a reply.
+        self._loop.call_soon(self._drain, message.channel)
+
+    def resume(self) -> None:
+        """Read on after `may_read` said no."""
+        self._drain("iopub")
+
+    def drain_all(self) -> None:
+        """Take everything that has arrived, replies last as the kernel sends them."""
+        for channel in _TYPES:
+            while self._take(channel):
+                pass
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        self._loop.remove_reader(self._monitor.getsockopt(zmq.FD))
+        for sock in self._sockets.values():
+            self._loop.remove_reader(sock.getsockopt(zmq.FD))
+        self._sockets["iopub"].disable_monitor()
+        for sock in self._sockets.values():
+            sock.close(0)
+
+    def _drain(self, channel: str) -> None:
+        if self.closed or (channel == "iopub" and not self._may_read()):
+            return
+        if self._take(channel) == BATCH:
+            self._loop.call_soon(self._drain, channel)
+
+    def _take(self, channel: str) -> int:
+        """Hand on one batch; returns how many messages were read."""
+        receive = self._sockets[channel].recv_multipart
+        batch: List[Message] = []
+        count = 0
+        while count < BATCH:
+            try:
+                parts = receive(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            count += 1
+            try:
+                batch.append(self._verified(channel, parts))
+            except ValueError as error:
+                log.debug("jlab-mcp: not a message of this kernel: %s", error)
+        if batch:
+            self._on_batch(batch)
+        return count
+
+    def _verified(self, channel: str, parts: Sequence[bytes]) -> Message:
+        signature, *rest = strip_identities(list(parts))
+        if len(rest) < 4:
+            raise ValueError("too few parts")
+        if self._session.auth is not None and not hmac.compare_digest(self._session.sign(rest[:4]), signature):
+            raise ValueError("wrong signature")
+        return Message(channel, rest[0], rest[1], rest[2], rest[3], rest[4:])
+
+    def _on_monitor(self) -> None:
+        if self.closed:
+            return
+        while self._monitor.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            self._monitor.recv_multipart(zmq.NOBLOCK)
+            self.cut.set()

@@ -1,0 +1,124 @@
+"""Stream output reshaped before it is numbered: small neighbours are joined, huge prints are cut.
+
+Joining keeps 100,000 flushed prints cheap for everyone behind the recorder; cutting keeps a 50 MB print from being
+one indivisible message. Both splice the escaped JSON text as bytes, so nothing is parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Iterable, Iterator, List, NamedTuple, Optional
+
+from .framing import Message, with_id_suffix
+
+CUT_BYTES = 512 * 1024
+JOIN_BYTES = 64 * 1024
+
+_OPENING = re.compile(rb'\{\s*"name"\s*:\s*"\w*"\s*,\s*"text"\s*:\s*"')
+_HIGH_SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}$")
+_LOW_SURROGATE = re.compile(rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+
+
+class StreamText(NamedTuple):
+    """The content of a stream message, taken apart without decoding it."""
+
+    opening: bytes
+    """Everything up to the first byte of the text: `{"name": "stdout", "text": "`."""
+    text: bytes
+    """The text, still escaped."""
+
+
+def take_apart(content: bytes) -> Optional[StreamText]:
+    """The parts of a stream message's content, or None when it is not exactly a name followed by a text."""
+    found = _OPENING.match(content)
+    if found is None or not content.endswith(b'"}') or len(content) < found.end() + 2:
+        return None
+    text = content[found.end() : -2]
+    if b'"' in text and b'"' in text.replace(b"\\\\", b"").replace(b'\\"', b""):
+        return None
+    if _escapes_at_end(text) % 2:
+        return None
+    return StreamText(found.group(), text)
+
+
+def _escapes_at_end(text: bytes) -> int:
+    return len(text) - len(text.rstrip(b"\\"))
+
+
+def safe_cut(text: bytes, start: int, wanted: int) -> int:
+    """The last position <= `wanted` where `text` can be cut: not inside an escape, a surrogate pair or a character.
+
+    `start` is a position already known to be safe; text is escaped JSON in UTF-8.
+    """
+    if wanted >= len(text):
+        return len(text)
+    cut = wanted
+    while cut > start and text[cut] & 0xC0 == 0x80:
+        cut -= 1
+    cut = _outside_escape(text, start, cut)
+    tail = text[max(start, cut - 6) : cut]
+    if _HIGH_SURROGATE.search(tail) and _LOW_SURROGATE.match(text[cut : cut + 6]) and _is_escape(text, start, cut - 6):
+        cut -= 6
+    return cut if cut > start else wanted
+
+
+def _is_escape(text: bytes, start: int, at: int) -> bool:
+    """Whether the backslash at `at` begins an escape, and is not itself the escaped one."""
+    return _escapes_at_end(text[start : at + 1]) % 2 == 1
+
+
+def _outside_escape(text: bytes, start: int, cut: int) -> int:
+    backslash = text.rfind(b"\\", max(start, cut - 6), cut)
+    if backslash < 0 or not _is_escape(text, start, backslash):
+        return cut
+    length = 6 if text[backslash + 1 : backslash + 2] == b"u" else 2
+    return backslash if backslash + length > cut else cut
+
+
+def cut(message: Message, limit: int = CUT_BYTES) -> Iterator[Message]:
+    """The message itself, or a huge print as several messages with the same name and parent."""
+    if len(message.content) <= limit or message.msg_type != "stream":
+        yield message
+        return
+    apart = take_apart(message.content)
+    if apart is None:
+        yield message
+        return
+    start, number = 0, 1
+    while start < len(apart.text):
+        end = safe_cut(apart.text, start, start + limit)
+        header = message.header if number == 1 else with_id_suffix(message.header, ".%d" % number)
+        yield message._replace(header=header, content=b"".join([apart.opening, apart.text[start:end], b'"}']))
+        start, number = end, number + 1
+
+
+def joined(messages: Iterable[Message], limit: int = JOIN_BYTES) -> Iterator[Message]:
+    """The same messages, where adjacent prints to one stream of one cell have become one message."""
+    held: Optional[Message] = None
+    opening = b""
+    texts: List[bytes] = []
+    size = 0
+    for message in messages:
+        apart = None
+        if len(message.content) < limit and not message.buffers and message.msg_type == "stream":
+            apart = take_apart(message.content)
+        if held is not None:
+            fits = apart is not None and apart.opening == opening and size + len(apart.text) <= limit
+            if fits and apart is not None and message.parent == held.parent and message.metadata == held.metadata:
+                texts.append(apart.text)
+                size += len(apart.text)
+                continue
+            yield _rebuilt(held, opening, texts)
+            held = None
+        if apart is None:
+            yield message
+        else:
+            held, opening, texts, size = message, apart.opening, [apart.text], len(apart.text)
+    if held is not None:
+        yield _rebuilt(held, opening, texts)
+
+
+def _rebuilt(first: Message, opening: bytes, texts: List[bytes]) -> Message:
+    if len(texts) == 1:
+        return first
+    return first._replace(content=b"".join([opening, *texts, b'"}']))

@@ -1,0 +1,303 @@
+"""The recording of one kernel through all its incarnations: every message numbered, every death explained."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import logging
+import time
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Optional, Set
+
+import zmq
+
+from . import obituary, segments
+from .conversation import Conversation, Parent
+from .framing import Message, pack
+from .kernel_process import exited, process_of, successor
+from .link import KernelLink, Request, new_outbox
+from .prints import cut, joined
+from .spool import Spool, Written
+from .stream import Record, Stream
+
+SPOOL_BATCH = 4 << 20
+SPOOL_DELAY_S = 0.05
+SPOOL_RETRY_S = 2.0
+STALLED_S = 5.0
+LAST_WORDS_S = 0.25
+LARGE_PEAK = 16 << 20
+
+log = logging.getLogger("jlab_mcp_node")
+
+_NOBODY = Parent("", "", None)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bytes per kernel."""
+
+    cache: int = 8 << 20
+    """Kept in memory although it is on disk."""
+    pause: int = 32 << 20
+    """Not on disk yet: above it, the kernel is read no faster than the disk takes it."""
+    memory: int = 64 << 20
+    """Not on disk and the disk takes nothing: above it, the oldest is dropped and counted."""
+    disk: int = 1 << 30
+
+
+class Recorder:
+    """Records one kernel from its first claim until it is gone."""
+
+    def __init__(
+        self,
+        kernel_id: str,
+        lookup: Callable[[], Optional[Any]],
+        context: "zmq.Context[Any]",
+        spool: Spool,
+        readers: Executor,
+        oom: obituary.OomCounter,
+        limits: Limits,
+    ) -> None:
+        self.kernel_id = kernel_id
+        self.stream = Stream(limits.cache, limits.memory)
+        self.conversation = Conversation()
+        self.obituary: Optional[Dict[str, Any]] = None
+        self.gone_at: Optional[float] = None
+        self.listeners: Set[Callable[[], None]] = set()
+        """Called when the stream has grown."""
+        self._lookup = lookup
+        self._context = context
+        self._spool = spool
+        self._readers = readers
+        self._oom = oom
+        self._limits = limits
+        self._loop = asyncio.get_event_loop()
+        self._link: Optional[KernelLink] = None
+        self._outbox = new_outbox()
+        self._parent_bytes = b""
+        self._parent = _NOBODY
+        self._crash_seen = False
+        self._writing = False
+        self._spool_timer: Optional[asyncio.TimerHandle] = None
+        self._spool_progress = time.monotonic()
+        self._paused = False
+        self._peak = 0
+        self._connect()
+        self._task = asyncio.ensure_future(self._follow())
+
+    def submit(self, request: Request) -> bool:
+        """Send a request once; False when its msg_id was taken before."""
+        if self.conversation.known(request.msg_id):
+            return False
+        self.conversation.sent(request.msg_id)
+        if self._link is None:
+            self._outbox.append(request)
+        else:
+            self._link.submit(request)
+        return True
+
+    def ack(self, seq: int) -> None:
+        if self.stream.ack(seq):
+            self._spool.ack(self.kernel_id, self.stream.acked)
+            self._give_memory_back()
+
+    async def read_back(self, after: int, max_bytes: int) -> List[Record]:
+        """Records that are on disk only; a file system that hangs holds up this reader and nobody else."""
+        folder = self._spool.folder(self.kernel_id)
+        return await self._loop.run_in_executor(self._readers, segments.read_spool, folder, after, max_bytes)
+
+    def close(self) -> None:
+        """Stop recording; what is in memory goes to the spool as far as the spool takes it."""
+        self._task.cancel()
+        self._disconnect()
+        self.flush()
+        self._spool.close(self.kernel_id, remove=self.stream.acked == self.stream.last)
+
+    def flush(self) -> None:
+        """Hand everything that only memory has to the spool; it answers nobody."""
+        if self._spool_timer is not None:
+            self._spool_timer.cancel()
+            self._spool_timer = None
+        batch = self.stream.take_batch(self._limits.memory)
+        if batch:
+            self._spool.write(self.kernel_id, batch, lambda _: None)
+
+    # One incarnation after the other.
+
+    async def _follow(self) -> None:
+        try:
+            while True:
+                manager = self._lookup()
+                if manager is None:
+                    break
+                process = process_of(manager)
+                if self._link is None:
+                    self._connect()
+                code = await exited(manager, process)
+                if not await self._bury(manager, process, code):
+                    break
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("jlab-mcp: the recording of kernel %s ended", self.kernel_id)
+        self._disconnect()
+        self.gone_at = time.monotonic()
+        self._changed()
+
+    async def _bury(self, manager: Any, process: Any, code: Optional[int]) -> bool:
+        """Record the end of a process; True once another has taken its place."""
+        stopping = bool(getattr(manager, "shutting_down", False)) and not self._crash_seen
+        await self._take_last_words()
+        heir: Optional[Any] = None
+        replaced = bool(getattr(manager, "autorestart", False))
+        if stopping:
+            heir = await successor(self._lookup, process)
+            replaced = heir is not None
+        death = obituary.Death(code, stopping, replaced, self._oom.recent())
+        self._mourn(obituary.explain(death))
+        if not stopping:
+            heir = await successor(self._lookup, process)
+            if heir is None:
+                self._mourn(obituary.gave_up())
+        return heir is not None
+
+    async def _take_last_words(self) -> None:
+        if self._link is None:
+            return
+        try:
+            await asyncio.wait_for(self._link.socket.cut.wait(), LAST_WORDS_S)
+        except asyncio.TimeoutError:
+            pass
+        self._link.socket.drain_all()
+        self._disconnect()
+
+    def _mourn(self, content: Dict[str, Any]) -> None:
+        self.obituary = content
+        self.conversation.kernel_died({request.msg_id for request in self._outbox})
+        self.stream.append(pack(obituary.message(content)))
+        self._changed()
+
+    def _connect(self) -> None:
+        manager = self._lookup()
+        if manager is None:
+            return
+        self._crash_seen = False
+        manager.add_restart_callback(self._on_crash, "restart")
+        info = manager.get_connection_info()
+        self._link = KernelLink(
+            self._context, info, manager.session, self._on_batch, self._may_read, self._outbox
+        )
+
+    def _on_crash(self) -> None:
+        self._crash_seen = True
+
+    def _disconnect(self) -> None:
+        if self._link is not None:
+            self._outbox = self._link.close()
+            self._link = None
+        manager = self._lookup()
+        if manager is not None:
+            manager.remove_restart_callback(self._on_crash, "restart")
+
+    # From the kernel into the stream.
+
+    def _on_batch(self, batch: List[Message]) -> None:
+        link = self._link
+        ours = [m for m in batch if link is None or not link.is_own(self._parent_of(m).msg_id, m)]
+        for whole in joined(ours):
+            seq = 0
+            for message in cut(whole):
+                seq = self.stream.append(pack(message))
+            self._fold(whole, seq)
+        if ours:
+            self._changed()
+
+    def _fold(self, message: Message, seq: int) -> None:
+        if message.channel != "iopub":
+            self.conversation.replied(self._parent_of(message), seq)
+        elif message.msg_type == "status":
+            try:
+                state = json.loads(message.content)["execution_state"]
+            except (ValueError, KeyError, TypeError):
+                return
+            self.conversation.status(self._parent_of(message), state)
+
+    def _parent_of(self, message: Message) -> Parent:
+        """Cached by its bytes: all messages of a cell have the same parent."""
+        if message.parent != self._parent_bytes:
+            try:
+                raw = json.loads(message.parent)
+            except ValueError:
+                raw = {}
+            self._parent_bytes = message.parent
+            self._parent = Parent(
+                str(raw.get("msg_id", "")), str(raw.get("msg_type", "")), raw.get("subshell_id")
+            )
+        return self._parent
+
+    def _may_read(self) -> bool:
+        if self.stream.unspooled_bytes <= self._limits.pause:
+            return True
+        patience = self._spool_progress + STALLED_S - time.monotonic()
+        if patience <= 0:
+            return True
+        if not self._paused:
+            self._paused = True
+            self._loop.call_later(patience, self._resume)
+        return False
+
+    def _resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            if self._link is not None:
+                self._link.socket.resume()
+
+    def _changed(self) -> None:
+        self._peak = max(self._peak, self.stream.memory_bytes)
+        for listener in list(self.listeners):
+            listener()
+        self._spool_later(SPOOL_DELAY_S)
+
+    # From the stream onto the disk.
+
+    def _spool_later(self, delay: float) -> None:
+        if not self._writing and self._spool_timer is None and self.stream.unspooled:
+            self._spool_timer = self._loop.call_later(delay, self._spool_batch)
+
+    def _spool_batch(self) -> None:
+        self._spool_timer = None
+        batch = self.stream.take_batch(SPOOL_BATCH)
+        if batch:
+            self._writing = True
+            self._spool.write(self.kernel_id, batch, lambda written: self._on_written(batch, written))
+
+    def _on_written(self, batch: List[Record], written: Written) -> None:
+        self._writing = False
+        if written.error is not None:
+            self.stream.give_back(batch)
+            self._spool_later(SPOOL_RETRY_S)
+            return
+        self._spool_progress = time.monotonic()
+        self.stream.spooled(batch)
+        for first, last, size in written.dropped:
+            self.stream.lost_on_disk(first, last, size)
+        self._spool_later(0 if self.stream.memory_bytes > SPOOL_BATCH else SPOOL_DELAY_S)
+        if self.stream.unspooled_bytes <= self._limits.pause:
+            self._resume()
+        self._give_memory_back()
+
+    def _give_memory_back(self) -> None:
+        """After a burst the allocator keeps what it got; return it to the system."""
+        if self._peak > LARGE_PEAK and self.stream.memory_bytes <= self._limits.cache:
+            self._peak = 0
+            self._loop.call_later(0.5, trim_heap)
+
+
+def trim_heap() -> None:
+    """glibc's malloc_trim; elsewhere nothing."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError):
+        pass

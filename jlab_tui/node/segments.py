@@ -1,0 +1,77 @@
+"""The spool's format on disk, and a reader of it that needs nothing but the files.
+
+A kernel's recording is a folder of segment files named `<first number, 20 digits>.seg`. A segment is the 8 bytes
+`jlabseg1`, then records: number (u64 little-endian), length (u32 little-endian), that many bytes of one v1 kernel
+websocket frame. Numbers grow; a jump is a gap (dropped, or acknowledged by the owner). A torn last record is normal:
+the writer died there.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Iterator, List, Tuple
+
+MAGIC = b"jlabseg1"
+RECORD_HEAD = struct.Struct("<QI")
+SUFFIX = ".seg"
+
+
+def segment_name(first: int) -> str:
+    return "%020d%s" % (first, SUFFIX)
+
+
+def encode(records: List[Tuple[int, bytes]]) -> bytes:
+    """Records as the bytes that follow the magic of a segment."""
+    parts: List[bytes] = []
+    for seq, frame in records:
+        parts.append(RECORD_HEAD.pack(seq, len(frame)))
+        parts.append(frame)
+    return b"".join(parts)
+
+
+def decode(data: bytes) -> Iterator[Tuple[int, bytes]]:
+    """The whole records of a segment's bytes; stops at a torn one."""
+    if data[: len(MAGIC)] != MAGIC:
+        return
+    at = len(MAGIC)
+    while at + RECORD_HEAD.size <= len(data):
+        seq, length = RECORD_HEAD.unpack_from(data, at)
+        at += RECORD_HEAD.size
+        if at + length > len(data):
+            return
+        yield seq, data[at : at + length]
+        at += length
+
+
+def segment_files(folder: str) -> List[Tuple[int, str]]:
+    """(first number, path) of each segment, in order; empty when there is no such folder."""
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    found = [n for n in names if n.endswith(SUFFIX) and n[: -len(SUFFIX)].isdigit()]
+    return sorted((int(n[: -len(SUFFIX)]), os.path.join(folder, n)) for n in found)
+
+
+def read_spool(folder: str, since: int = 0, max_bytes: int = 0) -> List[Tuple[int, bytes]]:
+    """Records with a number above `since`, oldest first; at least one, at most about `max_bytes` (0 means all)."""
+    files = segment_files(folder)
+    starts = [first for first, _ in files]
+    skip = max((i for i, first in enumerate(starts) if first <= since + 1), default=0)
+    records: List[Tuple[int, bytes]] = []
+    size = 0
+    for _, path in files[skip:]:
+        try:
+            with open(path, "rb") as segment:
+                data = segment.read()
+        except FileNotFoundError:
+            continue
+        for seq, frame in decode(data):
+            if seq <= since:
+                continue
+            if max_bytes and records and size + len(frame) > max_bytes:
+                return records
+            records.append((seq, frame))
+            size += len(frame)
+    return records

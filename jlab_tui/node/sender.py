@@ -1,0 +1,107 @@
+"""Sends a recorder's stream to one connection, from any number on: flow control, reading back, gaps said."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Optional, Tuple
+
+from .framing import pieces
+from .recorder import Recorder
+
+WINDOW_BYTES = 4 << 20
+FETCH_BYTES = 2 << 20
+
+log = logging.getLogger("jlab_mcp_node")
+
+
+def hello(recorder: Recorder, since: int, epoch: int) -> str:
+    """The first text of a connection: what there is, and what of the asked range was acknowledged and forgotten."""
+    stream = recorder.stream
+    gap = None
+    if since + 1 < stream.first:
+        gap = {"from": since + 1, "to": stream.first - 1, "bytes": 0}
+    return json.dumps({"hello": {"first": stream.first, "last": stream.last, "epoch": epoch, "gap": gap}})
+
+
+class Sender:
+    """One connection's place in the stream."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        since: int,
+        write_bytes: Callable[[bytes], None],
+        write_text: Callable[[str], None],
+    ) -> None:
+        self._recorder = recorder
+        self._next = min(max(since, recorder.stream.acked), recorder.stream.last) + 1
+        self._write_bytes = write_bytes
+        self._write_text = write_text
+        self._in_flight = 0
+        self._sent: Deque[Tuple[int, int]] = deque()
+        self._fetched: Dict[int, bytes] = {}
+        self._fetching: Optional["asyncio.Future[Any]"] = None
+        self._closed = False
+
+    def received(self, seq: int) -> None:
+        """The client has everything up to `seq`."""
+        while self._sent and self._sent[0][0] <= seq:
+            self._in_flight -= self._sent.popleft()[1]
+        self.pump()
+
+    def close(self) -> None:
+        self._closed = True
+        if self._fetching is not None:
+            self._fetching.cancel()
+
+    def pump(self) -> None:
+        """Send what the window allows."""
+        stream = self._recorder.stream
+        while not self._closed and self._fetching is None and self._in_flight < WINDOW_BYTES:
+            seq = self._next
+            if seq > stream.last:
+                return
+            frame = stream.get(seq)
+            if frame is None:
+                frame = self._fetched.pop(seq, None)
+            if frame is not None:
+                self._send(seq, frame)
+                continue
+            gap = stream.gap_at(seq)
+            if gap is not None:
+                self._skip(gap.last, gap.size)
+            elif seq <= stream.acked:
+                self._skip(stream.acked, 0)
+            else:
+                self._fetching = asyncio.ensure_future(self._fetch(seq))
+
+    def _send(self, seq: int, frame: bytes) -> None:
+        for piece in pieces(seq, frame):
+            self._write_bytes(piece)
+        self._sent.append((seq, len(frame)))
+        self._in_flight += len(frame)
+        self._next = seq + 1
+
+    def _skip(self, last: int, size: int) -> None:
+        self._write_text(json.dumps({"gap": {"from": self._next, "to": last, "bytes": size}}))
+        self._next = last + 1
+
+    async def _fetch(self, seq: int) -> None:
+        try:
+            records = await self._recorder.read_back(seq - 1, FETCH_BYTES)
+            self._fetched = dict(records)
+            if seq not in self._fetched and self._recorder.stream.gap_at(seq) is None:
+                # The files are gone, or were damaged: go on with the next number that exists.
+                after = min(self._fetched, default=self._recorder.stream.memory_from(seq))
+                self._skip(after - 1, 0)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("jlab-mcp: the recording of kernel %s cannot be read back", self._recorder.kernel_id)
+            self._skip(self._recorder.stream.memory_from(seq) - 1, 0)
+        finally:
+            self._fetching = None
+        self.pump()
