@@ -248,3 +248,7 @@ def make_app_source(settings: Settings, env: Mapping[str, str], reasons: CancelR
     from .mcp_server.app import AppSource
 
     return AppSource(lambda: make_app(settings, env, reasons), preload, reasons)
+
+
+def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, *, readonly: bool) -> int:
+    raise SystemExit("not wired yet")

@@ -53,7 +53,7 @@ class LocalServer:
         log = settings.log_dir / f"jupyter-local-{port}.log"
         kernelspecs: list[str] = []
         try:
-            for directory in (settings.status_dir, settings.log_dir, settings.spool_dir):
+            for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
                 private_dir(directory)
             node = install_node_files(settings.node_dir)
             if choice.kernel:

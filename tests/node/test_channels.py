@@ -20,7 +20,9 @@ async def test_a_run_is_seen_whole_and_its_reply_is_in_the_stream(server: Server
         assert channel.texts[0]["hello"]["gap"] is None
         assert channel.printed(msg_id) == "hello\n"
         assert "execute_result" in types
-        await channel.until(lambda _, m: m.msg_type == "execute_reply") if "execute_reply" not in types else None
+        await channel.until(
+            lambda _, m: m.msg_type == "execute_reply"
+        ) if "execute_reply" not in types else None
         assert sorted(channel.messages) == list(range(1, channel.last + 1))
 
 
@@ -131,7 +133,9 @@ async def test_a_dead_kernel_is_explained_and_the_next_run_works(server: Server)
     async with owning(server) as channel:
         for code, (cause, exit_code, name) in deaths.items():
             await channel.run("1")
-            msg_id = await channel.send("import time; print('last words', flush=True); time.sleep(0.1)\n" + code)
+            msg_id = await channel.send(
+                "import time; print('last words', flush=True); time.sleep(0.1)\n" + code
+            )
             told = await channel.obituary(timeout=5)
             assert (told["cause"], told["exit_code"], told["signal"]) == (cause, exit_code, name)
             assert told["restarting"] is True

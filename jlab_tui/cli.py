@@ -1,0 +1,185 @@
+"""The command line: parse, call one use case, translate errors into two lines and an exit code.
+
+stdout is data; diagnostics go to stderr. Imports are deferred, so that each command loads only what it uses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from . import __version__
+from .core.errors import JlabError, UsageError
+from .core.settings import is_slurm_time
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `jlab-mcp`. Returns the exit code."""
+    try:
+        arguments = _parser().parse_args(argv)
+        code: int = arguments.run(arguments)
+        return code
+    except JlabError as error:
+        print(f"jlab-mcp: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="jlab-mcp",
+        description="A persistent Jupyter kernel for MCP clients, and a live dashboard. Without a command: the MCP server on stdio.",
+    )
+    parser.add_argument("--version", action="version", version=f"jlab-mcp {__version__}")
+    parser.set_defaults(run=_serve)
+    commands = parser.add_subparsers(title="commands", metavar="")
+
+    start = _command(commands, "start", _start, "start the server, or attach to it, and show the dashboard")
+    start.add_argument(
+        "time", nargs="?", metavar="TIME", help="walltime of the SLURM job, such as 24:00:00 or 1-00:00:00"
+    )
+    start.add_argument(
+        "--mode",
+        choices=("local", "slurm"),
+        help="where JupyterLab runs (default: slurm where sbatch is found)",
+    )
+    start.add_argument(
+        "--no-tui", action="store_true", help="no dashboard: the same facts as lines, in the foreground"
+    )
+    start.add_argument("--detach", action="store_true", help="return when the server is ready")
+    start.add_argument(
+        "--readonly", action="store_true", help="a dashboard that cannot interrupt, restart or stop anything"
+    )
+    start.add_argument("--debug", action="store_true", help="log details to stderr")
+
+    _command(commands, "stop", _stop, "end the server or the job of this project")
+
+    wait = _command(commands, "wait", _wait, "print state changes until the server is ready")
+    wait.add_argument("--timeout", type=_seconds, metavar="S", help="seconds to wait at most (exit code 3)")
+
+    status = _command(commands, "status", _status, "show what runs, where, and what it uses")
+    status.add_argument("--json", action="store_true", help="as JSON")
+
+    logs = _command(commands, "logs", _logs, "print the server's or the job's log")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on printing what is added")
+
+    demo = _command(
+        commands, "demo", _demo, "see it work in a minute: local server, dashboard and a scripted MCP client"
+    )
+    demo.add_argument(
+        "--no-tui", action="store_true", help="print what happens instead of showing the dashboard"
+    )
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + "."
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def _serve(_: argparse.Namespace) -> int:
+    from .wiring import make_app_source, settings_of
+
+    settings = settings_of(os.environ, for_client=True)
+    if sys.stdin.isatty():
+        print("jlab-mcp: this is the MCP server; it waits for an MCP client on stdin.", file=sys.stderr)
+        print(
+            "  Register it with: claude mcp add jlab-mcp -- jlab-mcp   (the dashboard is: jlab-mcp start)",
+            file=sys.stderr,
+        )
+    from .mcp_server.server import serve
+
+    serve(lambda reasons: make_app_source(settings, dict(os.environ), reasons))
+    return 0
+
+
+def _start(arguments: argparse.Namespace) -> int:
+    from . import wiring
+    from .headless import run_detached, run_foreground
+
+    if arguments.time is not None and not is_slurm_time(arguments.time):
+        raise UsageError(f"{arguments.time!r} is not a walltime.", "Give one such as 24:00:00 or 1-00:00:00.")
+    if arguments.debug:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+        logging.getLogger("httpcore").setLevel(logging.INFO)
+        logging.getLogger("websockets").setLevel(logging.INFO)
+    settings = wiring.settings_of(os.environ)
+    mode = wiring.choose_mode(settings, arguments.mode)
+    launcher = wiring.make_launcher(settings, dict(os.environ))
+    if arguments.detach:
+        return asyncio.run(run_detached(launcher, mode, settings))
+    if arguments.no_tui or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return asyncio.run(run_foreground(launcher, mode, settings))
+    return wiring.run_dashboard(settings, dict(os.environ), mode, readonly=arguments.readonly)
+
+
+def _stop(_: argparse.Namespace) -> int:
+    from .wiring import make_launcher, settings_of
+
+    print(asyncio.run(make_launcher(settings_of(os.environ), dict(os.environ)).stop()))
+    return 0
+
+
+def _wait(arguments: argparse.Namespace) -> int:
+    from .headless import run_wait
+    from .wiring import make_launcher, settings_of
+
+    settings = settings_of(os.environ)
+    timeout = arguments.timeout if arguments.timeout is not None else settings.queue_timeout_s
+    return asyncio.run(run_wait(make_launcher(settings, dict(os.environ)), timeout))
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from .headless import run_status
+    from .wiring import ServerGate, make_launcher, settings_of
+
+    settings = settings_of(os.environ)
+    launcher = make_launcher(settings, dict(os.environ))
+    return asyncio.run(run_status(launcher, ServerGate(launcher), settings, as_json=arguments.json))
+
+
+def _logs(arguments: argparse.Namespace) -> int:
+    from .headless import run_logs
+    from .wiring import make_launcher, settings_of
+
+    return asyncio.run(
+        run_logs(make_launcher(settings_of(os.environ), dict(os.environ)), follow=arguments.follow)
+    )
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from .demo import run_demo
+
+    tui = not arguments.no_tui and sys.stdin.isatty() and sys.stderr.isatty()
+    return run_demo(dict(os.environ), tui=tui)
