@@ -163,6 +163,20 @@ def submission_comment(submission: str) -> str:
     return f"{JOB_NAME}/{submission}"
 
 
+_NOT_EXPORTED = frozenset(
+    """SBATCH_JOB_NAME SBATCH_COMMENT SBATCH_OUTPUT SBATCH_ERROR SBATCH_OPEN_MODE SBATCH_REQUEUE SBATCH_NO_REQUEUE
+    SBATCH_WAIT SBATCH_ARRAY_INX SBATCH_IGNORE_PBS SLURM_RESTART_COUNT JUPYTER_TOKEN""".split()
+)
+
+
+def submission_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment for sbatch, which becomes the job's (Slurm's default, `--export=ALL`).
+
+    Without what would override the script's own lines, and without a Jupyter token.
+    """
+    return {name: value for name, value in env.items() if name not in _NOT_EXPORTED}
+
+
 def restarted_name(path: str, restarts: int) -> str:
     """Name of the connection file that the job writes at its n-th restart: `a.json`, `a.r1.json`, ..."""
     if not restarts:

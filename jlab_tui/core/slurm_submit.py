@@ -216,6 +216,8 @@ class Cancel(StrEnum):
     UNKNOWN_JOB = "unknown job"
     UNREACHABLE = "unreachable"
     """nothing was cancelled, try again"""
+    NOT_OURS = "not ours"
+    """the id now belongs to another job than the one on record"""
     FAILED = "failed"
 
 
@@ -241,6 +243,11 @@ def explain_cancel(outcome: Cancel, job_id: str, stderr: str = "") -> Advice:
             return Advice(f"Job {job_id} has already ended.", "")
         case Cancel.DENIED:
             return Advice(f"Job {job_id} belongs to somebody else; it was not cancelled.", "")
+        case Cancel.NOT_OURS:
+            return Advice(
+                f"Job {job_id} is no longer the job that jlab-mcp submitted; it was not cancelled.",
+                "The record can be removed; `squeue --me` shows your jobs.",
+            )
         case Cancel.UNREACHABLE:
             return Advice(
                 f"Job {job_id} was not cancelled: {explain_queue_failure(stderr)}",
