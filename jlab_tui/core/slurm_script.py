@@ -128,7 +128,8 @@ def script_values(request: ResourceRequest, inputs: ScriptInputs) -> dict[str, s
     check_request(request)
     extra = split_extra(request.extra)
     for path in (inputs.log, inputs.workdir, inputs.launcher, inputs.config, *inputs.pythons):
-        if not path.isprintable():
+        # Slurm takes a backslash in --output for "do not replace %j", whatever the quotes.
+        if not path.isprintable() or "\\" in path:
             raise _refused("path", path, "It has a character that cannot stand in a job script.")
     if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", inputs.submission):
         raise ValueError(f"submission id {inputs.submission!r}")
@@ -164,8 +165,20 @@ def submission_comment(submission: str) -> str:
 
 
 _NOT_EXPORTED = frozenset(
-    """SBATCH_JOB_NAME SBATCH_COMMENT SBATCH_OUTPUT SBATCH_ERROR SBATCH_OPEN_MODE SBATCH_REQUEUE SBATCH_NO_REQUEUE
-    SBATCH_WAIT SBATCH_ARRAY_INX SBATCH_IGNORE_PBS SLURM_RESTART_COUNT JUPYTER_TOKEN""".split()
+    [
+        "SBATCH_JOB_NAME",
+        "SBATCH_COMMENT",
+        "SBATCH_OUTPUT",
+        "SBATCH_ERROR",
+        "SBATCH_OPEN_MODE",
+        "SBATCH_REQUEUE",
+        "SBATCH_NO_REQUEUE",
+        "SBATCH_WAIT",
+        "SBATCH_ARRAY_INX",
+        "SBATCH_IGNORE_PBS",
+        "SLURM_RESTART_COUNT",
+        "JUPYTER_TOKEN",
+    ]
 )
 
 
@@ -218,8 +231,8 @@ def render_script(template: str, values: Mapping[str, str | None]) -> str:
 
 
 def _sbatch_quote(text: str) -> str:
-    """A value on an #SBATCH line: sbatch itself takes quotes and backslashes there, no shell does."""
-    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+    """A value on an #SBATCH line: sbatch itself takes quotes there, no shell does."""
+    return '"' + text.replace('"', r"\"") + '"'
 
 
 def _matching(pattern: re.Pattern[str], what: str, text: str, hint: str) -> str:

@@ -68,7 +68,7 @@ class Rejected:
 
 _REJECTIONS: tuple[tuple[str, Rejection, str, str], ...] = (
     (
-        r"Socket timed out|Zero Bytes were transmitted|Unexpected message received",
+        r"[Tt]imed out|Zero Bytes were transmitted|Unexpected message received",
         Rejection.UNCERTAIN,
         "Slurm's controller did not answer in time; the job may or may not have been taken.",
         "Look for it with `squeue --me` before you submit again.",
@@ -89,6 +89,12 @@ _REJECTIONS: tuple[tuple[str, Rejection, str, str], ...] = (
         r"configuration source|slurm\.conf|Unable to process configuration",
         Rejection.UNREACHABLE,
         "This host has no working Slurm configuration; nothing was submitted.",
+        "Use a login node of the cluster, or start with --mode local.",
+    ),
+    (
+        r"cannot be run",
+        Rejection.UNREACHABLE,
+        "This host has no sbatch; nothing was submitted.",
         "Use a login node of the cluster, or start with --mode local.",
     ),
     (

@@ -37,7 +37,7 @@ def explain_queue_failure(stderr: str) -> str:
     for pattern, sentence in _QUEUE_FAILURES:
         if re.search(pattern, stderr):
             return sentence
-    first = next((line.strip() for line in stderr.splitlines() if line.strip()), "it gave no reason")
+    first = next((line.strip() for line in stderr.splitlines() if line.strip()), "it gave no reason.")
     return f"Slurm could not be asked: {first[:200]}"
 
 
