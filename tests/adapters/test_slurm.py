@@ -123,15 +123,19 @@ async def test_a_damaged_cache_is_asked_anew(tmp_path: Path, bin_dir: Path, dama
     assert json.loads(path.read_text(encoding="utf-8"))["failures"] == 0
 
 
-async def test_a_dead_process_that_was_asking_does_not_block_the_others(
-    tmp_path: Path, bin_dir: Path
-) -> None:
-    path = cache_path(tmp_path)
+def leave_lock_of_dead_process(path: Path) -> None:
     code = (
         "import socket, sys; from pathlib import Path; from jlab_tui.adapters.files import Intent\n"
         "Intent(Path(sys.argv[1]), socket.gethostname()).take('squeue', 0.0)"
     )
-    subprocess.run([sys.executable, "-c", code, str(path.with_suffix(".lock"))], check=True)
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+
+
+async def test_a_dead_process_that_was_asking_does_not_block_the_others(
+    tmp_path: Path, bin_dir: Path
+) -> None:
+    path = cache_path(tmp_path)
+    leave_lock_of_dead_process(path.with_suffix(".lock"))
     assert path.with_suffix(".lock").exists()
     answer = await SharedQueue(Slurm(environment(bin_dir)), path).latest(2)
     assert isinstance(answer, QueueRows) and answer.jobs
