@@ -1,0 +1,187 @@
+"""Slurm's commands, run with a deadline. Trouble with the controller is an answer here, never an exception."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..core.slurm import (
+    QUEUE_FORMAT,
+    Job,
+    JobDetails,
+    JobPhase,
+    QueueAnswer,
+    QueueUnknown,
+    is_ours,
+    parse_show_job,
+    parse_squeue,
+    queue_position,
+)
+from ..core.slurm_script import submission_environment
+from ..core.slurm_submit import (
+    Cancel,
+    Rejected,
+    Rejection,
+    Submitted,
+    explain_cancel,
+    explain_rejection,
+    parse_sbatch,
+    read_scancel,
+)
+from ..core.slurm_survey import SURVEY_FORMAT, Partition, parse_sinfo
+from ..core.slurm_text import Advice, explain_queue_failure
+
+QUERY_TIMEOUT_S = 15.0
+"""a hung controller makes squeue itself give up only after twice its MessageTimeout, 20 s and more"""
+SUBMIT_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended."""
+
+    returncode: int | None
+    """None: it could not be started, or gave no answer in time"""
+    out: str
+    err: str
+
+    @property
+    def is_ok(self) -> bool:
+        return self.returncode == 0
+
+
+@dataclass(frozen=True, slots=True)
+class CancelResult:
+    outcome: Cancel
+    advice: Advice
+
+
+class Slurm:
+    """One user's view of one cluster. Nothing is cached here; `squeue_cache.SharedQueue` does that."""
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        *,
+        uid: int | None = None,
+        clock: Callable[[], float] = time.time,
+        timeout_s: float = QUERY_TIMEOUT_S,
+    ) -> None:
+        self.uid = os.getuid() if uid is None else uid
+        self._env = dict(env)
+        self._clock = clock
+        self._timeout_s = timeout_s
+
+    async def ask_queue(self) -> Ran:
+        """squeue for all jobs of this user, those that ended minutes ago included."""
+        return await self._query("squeue", "-h", "-u", str(self.uid), "-t", "all", "-o", QUEUE_FORMAT)
+
+    async def queue(self) -> QueueAnswer:
+        asked = self._clock()
+        return queue_answer(await self.ask_queue(), asked)
+
+    async def submit(self, script: str, *, test_only: bool = False) -> Submitted | Rejected:
+        """sbatch with the script on stdin, in the caller's environment.
+
+        An answer that does not come in time is a rejection whose cause is UNCERTAIN: the job's comment finds it.
+        Cancelling this call kills sbatch with the same uncertainty, so shield it.
+        """
+        argv = ["sbatch", "--parsable", *(["--test-only"] if test_only else [])]
+        ran = await run(argv, submission_environment(self._env), SUBMIT_TIMEOUT_S, stdin=script)
+        submitted = parse_sbatch(ran.out) if ran.is_ok else None
+        if submitted:
+            return submitted
+        if ran.is_ok:
+            advice = Advice("sbatch took the job and named no job id.", "Look for it with `squeue --me`.")
+            return Rejected(Rejection.UNCERTAIN, advice, f"{ran.out.strip()} {ran.err.strip()}".strip()[:500])
+        return explain_rejection(ran.err)
+
+    async def cancel(
+        self, job_id: str, *, submitted: float | None = None, comment: str = "", cluster: str = ""
+    ) -> CancelResult:
+        """scancel, after squeue has shown that the id is still our job (user, name, comment, submit time)."""
+        answer = await self.queue()
+        if isinstance(answer, QueueUnknown):
+            return CancelResult(
+                Cancel.UNREACHABLE, explain_cancel(Cancel.UNREACHABLE, job_id, answer.said or answer.reason)
+            )
+        job = answer.find(job_id)
+        if job is None or job.phase is JobPhase.ENDED:
+            return CancelResult(Cancel.UNKNOWN_JOB, explain_cancel(Cancel.UNKNOWN_JOB, job_id))
+        if not is_ours(job, self.uid, submitted, comment):
+            return CancelResult(Cancel.NOT_OURS, explain_cancel(Cancel.NOT_OURS, job_id))
+        where = ["-M", cluster] if cluster else []
+        ran = await self._query("scancel", *where, job_id)
+        outcome = Cancel.UNREACHABLE if ran.returncode is None else read_scancel(ran.returncode, ran.err)
+        return CancelResult(outcome, explain_cancel(outcome, job_id, ran.err))
+
+    async def details(self, job_id: str) -> JobDetails | QueueUnknown | None:
+        """`scontrol show job`: exit code, restarts and log. None for a job that Slurm has forgotten."""
+        ran = await self._query("scontrol", "-o", "show", "job", job_id)
+        if ran.is_ok:
+            return parse_show_job(ran.out)
+        if "Invalid job id" in ran.err:
+            return None
+        return _unknown(ran, self._clock())
+
+    async def survey(self) -> tuple[Partition, ...] | QueueUnknown:
+        """Partitions that this user may see."""
+        ran = await self._query("sinfo", "-h", "-o", SURVEY_FORMAT)
+        return parse_sinfo(ran.out) if ran.is_ok else _unknown(ran, self._clock())
+
+    async def position(self, job: Job) -> int | None:
+        """Jobs of higher priority that wait in the same partition; None where it cannot be known."""
+        ran = await self._query("squeue", "-h", "-t", "PD", "-p", job.partition, "-o", "%i|%Q")
+        return queue_position(ran.out, job) if ran.is_ok else None
+
+    async def _query(self, *argv: str) -> Ran:
+        return await run(argv, query_environment(self._env), self._timeout_s)
+
+
+def queue_answer(ran: Ran, asked: float) -> QueueAnswer:
+    if not ran.is_ok:
+        return _unknown(ran, asked)
+    return parse_squeue(ran.out, asked)
+
+
+def _unknown(ran: Ran, asked: float) -> QueueUnknown:
+    return QueueUnknown(explain_queue_failure(ran.err), ran.err.strip()[:500], asked)
+
+
+def query_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Environment in which answers have one form: no locale, times as epoch seconds, no filters of the user's."""
+    kept = {name: value for name, value in env.items() if not name.startswith(("SQUEUE_", "SINFO_"))}
+    return {**kept, "LC_ALL": "C", "TZ": "UTC", "SLURM_TIME_FORMAT": "%s"}
+
+
+async def run(
+    argv: Sequence[str], env: Mapping[str, str], timeout_s: float, *, stdin: str | None = None
+) -> Ran:
+    """Run a command; at the deadline or when cancelled, kill its whole process group and reap it."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            env=env,
+            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return Ran(None, "", f"{argv[0]} cannot be run: {error.strerror or error}")
+    try:
+        async with asyncio.timeout(timeout_s):
+            out, err = await process.communicate(None if stdin is None else stdin.encode())
+    except TimeoutError:
+        return Ran(None, "", f"{argv[0]} timed out: no answer in {timeout_s:g} s")
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await asyncio.shield(process.wait())
+    return Ran(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))

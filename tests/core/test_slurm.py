@@ -1,0 +1,251 @@
+"""Slurm's answers as values: recorded outputs of Slurm 22.05, and generated ones."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jlab_tui.core.slurm import (
+    QUEUE_FORMAT,
+    Job,
+    JobPhase,
+    JobState,
+    QueueRows,
+    is_ours,
+    parse_moment,
+    parse_show_job,
+    parse_span,
+    parse_squeue,
+    poll_interval,
+    queue_position,
+)
+from jlab_tui.core.slurm_submit import Submitted, parse_sbatch
+from jlab_tui.core.slurm_survey import Gres, format_span, parse_gres, parse_sinfo, survey_lines
+
+RUNNING = "1|RUNNING|gpu1|29:59|30:00|0:01|1795421052|1795422852|gpu1|1|500M|gres:gpu:1|4294901759|gpu|0|1795421051|comment=jlab-mcp/ab12|name=jlab-mcp|reason=None"
+DOWN = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"
+PENDING = f"3|PENDING||5:00|5:00|0:00|N/A|N/A|n/a|1|500M|N/A|17|gpu|1001|1795421051|comment=(null)|name=wrap|reason={DOWN}"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("9:17", 557),
+        ("8:02", 482),
+        ("10:00:00", 36000),
+        ("1-00:00:00", 86400),
+        ("2-12", 216000),
+        ("2-12:30", 217800),
+        ("30", 1800),
+        ("0:00", 0),
+        ("UNLIMITED", math.inf),
+        ("infinite", math.inf),
+        ("INVALID", None),
+        ("N/A", None),
+        ("", None),
+        ("NOT_SET", None),
+        ("٣", None),
+    ],
+)
+def test_spans_are_read_as_seconds(text: str, seconds: float | None) -> None:
+    assert parse_span(text) == seconds
+
+
+@given(st.integers(min_value=0, max_value=10**8))
+def test_a_written_span_reads_back(seconds: int) -> None:
+    assert parse_span(format_span(seconds)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "epoch"),
+    [("1795421051", 1795421051.0), ("2026-11-23T08:04:11", 1795421051.0), ("N/A", None), ("Unknown", None)],
+)
+def test_moments_are_read_as_epoch_seconds(text: str, epoch: float | None) -> None:
+    assert parse_moment(text) == epoch
+
+
+def test_rows_of_squeue_become_jobs() -> None:
+    rows = parse_squeue(f"CLUSTER: lab\n{RUNNING}\n{PENDING}\n", asked=5.0)
+    assert rows.asked == 5.0
+    running, pending = rows.jobs
+    assert running == Job(
+        job_id="1",
+        state=JobState.RUNNING,
+        reason="None",
+        nodes="gpu1",
+        batch_host="gpu1",
+        time_left=1799.0,
+        time_limit=1800.0,
+        run_time=1.0,
+        starts=1795421052.0,
+        ends=1795422852.0,
+        submitted=1795421051.0,
+        cpus=1,
+        memory="500M",
+        gres="gres:gpu:1",
+        priority=4294901759,
+        partition="gpu",
+        uid=0,
+        comment="jlab-mcp/ab12",
+        name="jlab-mcp",
+    )
+    assert pending.reason == DOWN
+    assert (pending.host, pending.gres, pending.comment, pending.starts) == ("", "", "", None)
+
+
+def test_a_passed_limit_leaves_no_time() -> None:
+    (job,) = parse_squeue(RUNNING.replace("|29:59|", "|INVALID|")).jobs
+    assert job.time_left == 0.0
+
+
+@given(
+    comment=st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"])),
+    name=st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1),
+    reason=st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"])),
+)
+def test_free_text_with_bars_and_commas_stays_in_its_column(comment: str, name: str, reason: str) -> None:
+    if any("|name=" in text or "|reason=" in text for text in (comment, name)):
+        return
+    text = f"{RUNNING.partition('comment=')[0]}comment=x{comment}|name={name}|reason={reason}"
+    (job,) = parse_squeue(text).jobs
+    assert (job.comment, job.name, job.reason) == (f"x{comment}", name, reason)
+
+
+@given(st.text())
+def test_no_text_makes_the_parser_fail(text: str) -> None:
+    assert isinstance(parse_squeue(text), QueueRows)
+    assert all(job.job_id for job in parse_squeue(f"{RUNNING}\n{text}").jobs)
+    parse_sinfo(text)
+    parse_sbatch(text)
+    parse_show_job(text)
+    parse_gres(text)
+
+
+def test_the_format_asked_for_has_the_columns_that_are_read() -> None:
+    assert QUEUE_FORMAT.count("|") == RUNNING.count("|")
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "phase"),
+    [
+        ("PENDING", JobState.PENDING, JobPhase.WAITING),
+        ("CONFIGURING", JobState.CONFIGURING, JobPhase.WAITING),
+        ("REQUEUE_HOLD", JobState.REQUEUE_HOLD, JobPhase.WAITING),
+        ("RUNNING", JobState.RUNNING, JobPhase.RUNNING),
+        ("COMPLETING", JobState.COMPLETING, JobPhase.ENDING),
+        ("CANCELLED by 1001", JobState.CANCELLED, JobPhase.ENDED),
+        ("CANCELLED+", JobState.CANCELLED, JobPhase.ENDED),
+        ("OUT_OF_MEMORY", JobState.OUT_OF_MEMORY, JobPhase.ENDED),
+        ("NOVEL_STATE", JobState.UNKNOWN, JobPhase.UNKNOWN),
+        ("", JobState.UNKNOWN, JobPhase.UNKNOWN),
+    ],
+)
+def test_states_are_known_by_their_words(word: str, state: JobState, phase: JobPhase) -> None:
+    assert JobState.parse(word) is state
+    assert state.phase is phase
+
+
+def test_a_job_is_found_by_its_id_also_as_part_of_an_array() -> None:
+    rows = parse_squeue("\n".join(RUNNING.replace("1|", f"{job_id}|", 1) for job_id in ("11_3", "12+0", "1")))
+    assert [rows.find(job_id) is not None for job_id in ("11", "12", "1", "2")] == [True, True, True, False]
+
+
+def test_the_latest_job_with_a_comment_is_found() -> None:
+    rows = parse_squeue(RUNNING + "\n" + RUNNING.replace("1|", "2|", 1))
+    found = rows.with_comment("jlab-mcp/ab12")
+    assert found and found.job_id == "2"
+    assert rows.with_comment("") is None
+
+
+@pytest.mark.parametrize(
+    ("uid", "submitted", "comment", "ours"),
+    [
+        (0, 1795421051.0, "jlab-mcp/ab12", True),
+        (0, None, "", True),
+        (0, 1795420000.0, "", True),  # requeued: submit time moved on
+        (0, 1795429999.0, "", False),  # recycled id of an older job
+        (0, 1795421051.0, "jlab-mcp/other", False),
+        (7, 1795421051.0, "jlab-mcp/ab12", False),
+    ],
+)
+def test_a_job_is_ours_by_user_name_comment_and_submit_time(
+    uid: int, submitted: float | None, comment: str, ours: bool
+) -> None:
+    (job,) = parse_squeue(RUNNING).jobs
+    assert is_ours(job, uid, submitted, comment) is ours
+    (renamed,) = parse_squeue(RUNNING.replace("name=jlab-mcp", "name=train")).jobs
+    assert not is_ours(renamed, uid, submitted, comment)
+
+
+def test_the_position_counts_jobs_of_higher_priority() -> None:
+    (job,) = parse_squeue(PENDING).jobs
+    assert queue_position("1|20\n2|17\n3|17\n4|18\n", job) == 2
+    assert queue_position("1|20\n", job) is None
+
+
+@pytest.mark.parametrize(("waited", "interval"), [(0, 2), (20, 2), (100, 10), (299, 29.9), (9999, 30)])
+def test_a_waiting_job_is_asked_for_less_and_less_often(waited: float, interval: float) -> None:
+    (job,) = parse_squeue(PENDING).jobs
+    assert poll_interval(job, 1795421051 + waited) == pytest.approx(interval)
+
+
+def test_a_failing_queue_is_asked_less_and_less_often() -> None:
+    assert [poll_interval(None, 0, failures) for failures in (1, 2, 3, 4, 5, 500)] == [2, 4, 8, 16, 30, 30]
+
+
+SHOWN = "JobId=9 JobName=my job UserId=root(0) GroupId=root(0) QOS=(null) JobState=FAILED Reason=NonZeroExitCode Dependency=(null) Requeue=0 Restarts=2 ExitCode=3:0 NodeList=gpu1 BatchHost=gpu1 CPUs/Task=1 ReqB:S:C:T=0:0:*:* TRES=cpu=1,mem=4000M Comment=JobState=RUNNING x StdOut=/a b=c/log-9.txt Power= "
+
+
+def test_the_details_of_a_job_are_read_from_one_line() -> None:
+    details = parse_show_job(SHOWN)
+    assert details
+    assert (details.job_id, details.state, details.reason) == ("9", JobState.FAILED, "NonZeroExitCode")
+    assert (details.exit_code, details.signal, details.restarts, details.node) == (3, 0, 2, "gpu1")
+
+
+@pytest.mark.parametrize(
+    ("stdout", "answer"),
+    [
+        ("11\n", Submitted("11")),
+        ("11;tier2\n", Submitted("11", "tier2")),
+        ("Submitted batch job 5 on cluster X\n", Submitted("5", "X")),
+        (
+            "Welcome to HPC 2000!\n*** budget: 17\n123\n",
+            Submitted("123", "", ("Welcome to HPC 2000!", "*** budget: 17")),
+        ),
+        ("12\nsite: job accepted\n", Submitted("12", "", ("site: job accepted",))),
+        ("", None),
+        ("no number", None),
+    ],
+)
+def test_the_job_id_is_found_among_banners(stdout: str, answer: Submitted | None) -> None:
+    assert parse_sbatch(stdout) == answer
+
+
+SINFO = """\
+cpu*|up|1-00:00:00|30:00|1|idle|4|4000|(null)
+gpu|up|4:00:00|30:00|1|mixed|4|4000|gpu:a100:2
+gpu|up|4:00:00|30:00|2|idle~|8+|8000+|gpu:a100:2(S:0-1),shard:8
+gpu|up|4:00:00|30:00|1|idle*|4|4000|gpu:a100:2
+maint|down|infinite|n/a|2|down*|4|4000|gpu:1
+"""
+
+
+def test_partitions_are_gathered_from_the_survey() -> None:
+    cpu, gpu, maint = parse_sinfo(SINFO)
+    assert cpu.is_default and not gpu.is_default and not cpu.has_gpus
+    assert gpu.nodes == {"mixed": 1, "idle": 2, "unresponsive": 1}
+    assert gpu.gres == (Gres("gpu", "a100", 2), Gres("shard", "", 8))
+    assert (gpu.cpus, gpu.mem_mb, gpu.time_limit, gpu.default_time) == (8, 8000, 14400, 1800)
+    assert not maint.is_up and maint.nodes == {"down": 2} and maint.gres == (Gres("gpu", "", 1),)
+
+
+def test_the_survey_reads_as_one_line_a_partition() -> None:
+    assert survey_lines(parse_sinfo(SINFO)) == [
+        "cpu (default): up to 1-00:00:00, 1 node (1 idle), 4 CPUs and 4 GB each, no GPUs",
+        "gpu: up to 4:00:00, 4 nodes (1 mixed, 2 idle, 1 unresponsive), 8 CPUs and 8 GB each, gpu a100 x2, shard x8 per node",
+        "maint: closed, up to no limit, 2 nodes (2 down), 4 CPUs and 4 GB each, gpu x1 per node",
+    ]

@@ -1,0 +1,207 @@
+"""Slurm's words in sentences. The left sides are literal outputs of a real controller or of Slurm's sources."""
+
+from __future__ import annotations
+
+import pytest
+
+from jlab_tui.core.slurm import JobPhase, JobState
+from jlab_tui.core.slurm_end import SCRIPT_EXITS, explain_end, explain_live
+from jlab_tui.core.slurm_submit import Cancel, Rejection, explain_cancel, explain_rejection, read_scancel
+from jlab_tui.core.slurm_text import explain_pending, explain_queue_failure
+
+FAILED = "sbatch: error: Batch job submission failed: "
+
+
+@pytest.mark.parametrize(
+    ("stderr", "cause"),
+    [
+        (
+            f"sbatch: error: invalid partition specified: x\n{FAILED}Invalid partition name specified",
+            "partition",
+        ),
+        (f"{FAILED}Requested node configuration is not available", "no such nodes"),
+        ("sbatch: error: Invalid generic resource (gres) specification", "gres"),
+        (
+            f"sbatch: error: Memory specification can not be satisfied\n{FAILED}Requested node configuration is not available",
+            "memory",
+        ),
+        (f"{FAILED}Requested time limit is invalid (missing or exceeds some limit)", "time limit"),
+        (f"{FAILED}More processors requested than permitted", "cpus"),
+        ("sbatch: error: Invalid --time specification", "time format"),
+        ("sbatch: unrecognized option '--bogus'\nTry \"sbatch --help\" for more information", "option"),
+        (f"{FAILED}Invalid node name specified", "node name"),
+        (f"{FAILED}Invalid feature specification", "constraint"),
+        ("sbatch: error: Unable to open file nosuchfile.sh", "script"),
+        ("sbatch: error: Batch script contains DOS line breaks (\\r\\n)", "script"),
+        ("sbatch: error: Batch script is empty!", "script"),
+        (f"{FAILED}Invalid account or account/partition combination specified", "account"),
+        (f"{FAILED}Invalid qos specification", "qos"),
+        (
+            f"sbatch: error: QOSMaxSubmitJobPerUserLimit\n{FAILED}Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+            "limit",
+        ),
+        (f"{FAILED}User's group not permitted to use this partition", "access"),
+        (f"{FAILED}Requested reservation is invalid", "reservation"),
+        (f"{FAILED}Unable to contact slurm controller (connect failure)", "unreachable"),
+        (f"{FAILED}Socket timed out on send/recv operation", "uncertain"),
+        ("sbatch timed out: no answer in 60 s", "uncertain"),
+        (
+            f'sbatch: error: Munge encode failed: Failed to access "/run/munge.sock"\n{FAILED}Protocol authentication error',
+            "unreachable",
+        ),
+        ("sbatch: fatal: Could not establish a configuration source", "unreachable"),
+        ("sbatch cannot be run: No such file or directory", "unreachable"),
+        ("sbatch: error: Your project has used up its hours, see https://example.org", "other"),
+        ("", "other"),
+    ],
+)
+def test_a_rejection_names_its_cause_and_what_to_change(stderr: str, cause: str) -> None:
+    rejected = explain_rejection(stderr)
+    assert rejected.cause is Rejection(cause)
+    assert rejected.advice.message and rejected.advice.hint
+    assert "sbatch: " not in rejected.said and rejected.said
+
+
+@pytest.mark.parametrize(
+    ("stderr", "sentence"),
+    [
+        (
+            "slurm_load_jobs error: Unable to contact slurm controller (connect failure)",
+            "Slurm's controller is not answering.",
+        ),
+        (
+            "slurm_load_jobs error: Socket timed out on send/recv operation",
+            "Slurm's controller is hanging: no answer in time.",
+        ),
+        ("squeue timed out: no answer in 15 s", "Slurm's controller is hanging: no answer in time."),
+        (
+            "slurm_load_jobs error: Protocol authentication error",
+            "Slurm cannot authenticate this host (munge does not work here).",
+        ),
+        (
+            "squeue: fatal: Could not establish a configuration source",
+            "This host has no working Slurm configuration.",
+        ),
+        (
+            "squeue: error: Invalid user: 17\n",
+            "Slurm could not be asked: squeue: error: Invalid user: 17",
+        ),
+        ("", "Slurm could not be asked: it gave no reason."),
+    ],
+)
+def test_a_failed_squeue_is_one_sentence_about_slurm(stderr: str, sentence: str) -> None:
+    assert explain_queue_failure(stderr) == sentence
+
+
+@pytest.mark.parametrize(
+    ("returncode", "stderr", "outcome"),
+    [
+        (0, "", Cancel.SENT),
+        (0, "scancel: error: Kill job error on job id 1: Invalid job id specified", Cancel.UNKNOWN_JOB),
+        (1, "scancel: error: Invalid job id abc", Cancel.UNKNOWN_JOB),
+        (210, "scancel: error: Kill job error on job id 28: Access/permission denied", Cancel.DENIED),
+        (
+            8,
+            "scancel: error: Kill job error on job id 41: Unable to contact slurm controller (connect failure)",
+            Cancel.UNREACHABLE,
+        ),
+        (1, "scancel: error: something new", Cancel.FAILED),
+    ],
+)
+def test_the_outcome_of_scancel_is_read_from_its_words(returncode: int, stderr: str, outcome: Cancel) -> None:
+    assert read_scancel(returncode, stderr) is outcome
+    assert "28" in explain_cancel(outcome, "28", stderr).message
+
+
+@pytest.mark.parametrize("outcome", Cancel)
+def test_every_outcome_of_a_cancel_has_a_sentence(outcome: Cancel) -> None:
+    assert explain_cancel(outcome, "7").message.endswith((".", "given"))
+
+
+REASONS = {
+    "Resources": (False, "First in line"),
+    "Priority": (False, "higher priority are ahead"),
+    "None": (False, "not looked at it yet"),
+    "BeginTime": (False, "start time"),
+    "Dependency": (False, "another job to end"),
+    "DependencyNeverSatisfied": (True, "never start"),
+    "JobHeldUser": (True, "held by you"),
+    "JobHeldAdmin": (True, "held by the administrators"),
+    "launch failed requeued held": (True, "failed to start before"),
+    "PartitionTimeLimit": (True, "longer than the partition allows"),
+    "PartitionConfig": (True, "more than the partition can give"),
+    "PartitionNodeLimit": (True, "more than the partition can give"),
+    "BadConstraints": (True, "more than the partition can give"),
+    "PartitionDown": (True, "closed"),
+    "PartitionInactive": (True, "closed"),
+    "ReqNodeNotAvail, UnavailableNodes:cpu1": (False, "down, drained or reserved"),
+    "ReqNodeNotAvail, May be reserved for other job": (False, "down, drained or reserved"),
+    "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions": (
+        False,
+        "down, drained or reserved",
+    ),
+    "Reservation": (False, "reservation"),
+    "Licenses": (False, "licence"),
+    "QOSMaxJobsPerUserLimit": (False, "You are at a limit"),
+    "AssocMaxJobsLimit": (False, "You are at a limit"),
+    "QOSMaxWallDurationPerJobLimit": (True, "alone is over a limit"),
+    "AssocMaxCpuPerJobLimit": (True, "alone is over a limit"),
+    "QOSGrpGRES": (False, "Your group is at a limit"),
+    "AssocGrpCPUMinutesLimit": (False, "Your group is at a limit"),
+    "QOSMinCpuNotSatisfied": (False, "A rule of its QOS"),
+    "QOSNotAllowed": (True, "QOS may not be used"),
+    "InvalidAccount": (True, "account may not be used"),
+    "Cleaning": (False, "cleaning up"),
+    "(Resources)": (False, "First in line"),
+    "SomethingNew": (False, "'SomethingNew'"),
+    "PriorityBoosted": (False, "'PriorityBoosted'"),
+    "": (False, "no reason"),
+}
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_a_pending_reason_says_what_it_means_and_whether_it_passes(reason: str) -> None:
+    stuck, words = REASONS[reason]
+    waiting = explain_pending(reason)
+    assert words in waiting.advice.message
+    assert waiting.is_stuck is stuck
+    assert waiting.advice.hint or not stuck, "who is stuck is told what to do"
+
+
+@pytest.mark.parametrize(
+    ("state", "options", "words"),
+    [
+        (JobState.TIMEOUT, {}, "end of its walltime"),
+        (JobState.CANCELLED, {}, "by scancel, not by jlab-mcp"),
+        (JobState.CANCELLED, {"by_us": True}, "cancelled by jlab-mcp"),
+        (JobState.PREEMPTED, {"node": "gpu7"}, "took its node on gpu7"),
+        (JobState.NODE_FAIL, {"reason": "NodeDown"}, "node failed"),
+        (JobState.OUT_OF_MEMORY, {"signal": 125}, "more memory"),
+        (JobState.FAILED, {"exit_code": 3}, "exit code 3"),
+        (JobState.FAILED, {"signal": 9}, "signal 9"),
+        (JobState.FAILED, {"reason": "JobLaunchFailure", "signal": 53}, "directory of its log"),
+        (JobState.FAILED, {"exit_code": 91}, "No Python"),
+        (JobState.COMPLETED, {}, "ended by itself"),
+    ],
+)
+def test_each_end_has_its_own_sentence(state: JobState, options: dict[str, object], words: str) -> None:
+    assert words in explain_end(state, "7", **options).message  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_every_state_has_a_sentence_that_fits_its_phase(state: JobState) -> None:
+    if state.phase is JobPhase.ENDED:
+        advice = explain_end(state, "7")
+        assert advice.hint
+    else:
+        advice = explain_live(state, "7", node="gpu1")
+    assert "7" in advice.message
+    assert "is in state" not in advice.message
+
+
+def test_a_requeued_job_says_that_variables_are_lost() -> None:
+    assert "Variables" in explain_live(JobState.PENDING, "7", restarts=1).hint
+
+
+def test_every_exit_of_the_job_script_says_what_to_do() -> None:
+    assert all(advice.message and advice.hint for advice in SCRIPT_EXITS.values())
