@@ -59,14 +59,25 @@ def choose_mode(settings: Settings, asked: str | None) -> Mode:
     return Mode.SLURM if shutil.which("sbatch") else Mode.LOCAL
 
 
-async def check_health(url: str, token: str) -> Health:
-    from .adapters.jupyter import JupyterApi
+class HealthCheck:
+    """Looks at `GET /api/status` over one kept connection per server."""
 
-    api = JupyterApi(url, token)
-    try:
-        return await api.health()
-    finally:
-        await api.close()
+    def __init__(self) -> None:
+        self._api: JupyterApi | None = None
+        self._key = ("", "")
+
+    async def __call__(self, url: str, token: str) -> Health:
+        from .adapters.jupyter import JupyterApi
+
+        if self._api is None or self._key != (url, token):
+            await self.close()
+            self._api, self._key = JupyterApi(url, token), (url, token)
+        return await self._api.health()
+
+    async def close(self) -> None:
+        if self._api is not None:
+            await self._api.close()
+            self._api = None
 
 
 class _Intent:
@@ -93,7 +104,7 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
         StatusFile(settings.status_file),
         _Intent(Intent(settings.status_dir / "starting", socket.gethostname())),
         {Mode.LOCAL: LocalServer(settings, env)},
-        check_health,
+        HealthCheck(),
         Limits(local_start_s=settings.local_start_s, ready_s=settings.ready_timeout_s),
         time.time,
     )
@@ -221,6 +232,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     async def close() -> None:
         await sessions.release()
         await gate.close()
+        await launcher.close()
 
     return App(
         settings=settings,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -54,7 +54,11 @@ class Backend(Protocol):
         """Whether a failed start may work the next time (its port was taken)."""
 
 
-HealthCheck = Callable[[str, str], Awaitable[Health]]
+class HealthCheck(Protocol):
+    """Looks at `GET /api/status` of a server given by URL and token."""
+
+    async def __call__(self, url: str, token: str) -> Health: ...
+    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Launcher:
         limits: Limits,
         now: Callable[[], float],
     ) -> None:
-        """`check_health(url, token)` looks at `GET /api/status`; `now` gives epoch seconds."""
+        """`now` gives epoch seconds."""
         self.root = root
         self._store = store
         self._intent = intent
@@ -85,6 +89,10 @@ class Launcher:
         self._check_health = check_health
         self._limits = limits
         self._now = now
+
+    async def close(self) -> None:
+        """Give the connection for health checks back."""
+        await self._check_health.close()
 
     async def look(self, *, health: bool = True) -> Situation | None:
         """The situation now, None when there is no server. A change of state is written to the status file."""
