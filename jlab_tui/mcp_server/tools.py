@@ -26,7 +26,7 @@ WAIT_MAX_S: Final = 110.0
 Ctx = Context[Any, Any]
 SessionId = Annotated[str, Field(description="8 hex digits, as given by the tools that start a session")]
 WaitS = Annotated[
-    float,
+    float | None,
     Field(
         ge=0,
         le=WAIT_MAX_S,
