@@ -105,6 +105,7 @@ class KernelLink:
                     "stop_on_error": False,
                 },
             )
+            self.socket.lower_mark()
         self.ready = True
         while self.outbox:
             self.socket.send(self.outbox.popleft().message)

@@ -190,6 +190,7 @@ class Channel:
     socket: ClientConnection | None = None
     read: int = 0
     """Number up to which `until` has looked."""
+    newest: int = 0
     _pieces: list[bytes] = field(default_factory=list)
 
     def claim(self, **body: Any) -> None:
@@ -280,6 +281,7 @@ class Channel:
             self._pieces.clear()
             assert seq not in self.messages, "a message came twice"
             self.messages[seq] = message
+            self.newest = seq
             await self.tell(got=seq)
             return message
 
@@ -287,10 +289,10 @@ class Channel:
         """Receive until a message satisfies `found`; returns its number. Looks at each message once."""
         async with asyncio.timeout(timeout):
             while True:
-                for seq in sorted(s for s in self.messages if s > self.read):
-                    self.read = seq
-                    if found(seq, self.messages[seq]):
-                        return seq
+                while self.read < self.newest:
+                    self.read += 1
+                    if self.read in self.messages and found(self.read, self.messages[self.read]):
+                        return self.read
                 await self.receive(timeout)
 
     async def run(self, code: str, timeout: float = 20.0) -> str:
