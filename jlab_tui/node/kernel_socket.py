@@ -32,7 +32,7 @@ class KernelSocket:
 
     def __init__(
         self,
-        context: "zmq.Context[Any]",
+        context: zmq.Context[Any],
         info: Mapping[str, Any],
         session: Any,
         on_batch: Callable[[List[Message]], None],
@@ -56,7 +56,7 @@ class KernelSocket:
             self._loop.add_reader(sock.getsockopt(zmq.FD), self._drain, channel)
             self._loop.call_soon(self._drain, channel)
 
-    def _connect(self, context: "zmq.Context[Any]", info: Mapping[str, Any], channel: str, kind: int) -> Any:
+    def _connect(self, context: zmq.Context[Any], info: Mapping[str, Any], channel: str, kind: int) -> Any:
         sock = context.socket(kind)
         sock.linger = 0
         if info.get("curve_publickey") is not None:
@@ -137,7 +137,9 @@ class KernelSocket:
         signature, *rest = strip_identities(list(parts))
         if len(rest) < 4:
             raise ValueError("too few parts")
-        if self._session.auth is not None and not hmac.compare_digest(self._session.sign(rest[:4]), signature):
+        if self._session.auth is not None and not hmac.compare_digest(
+            self._session.sign(rest[:4]), signature
+        ):
             raise ValueError("wrong signature")
         return Message(channel, rest[0], rest[1], rest[2], rest[3], rest[4:])
 

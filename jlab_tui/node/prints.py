@@ -65,7 +65,11 @@ def safe_cut(text: bytes, start: int, wanted: int) -> int:
         cut -= 1
     cut = _outside_escape(text, start, cut)
     tail = text[max(start, cut - 6) : cut]
-    if _HIGH_SURROGATE.search(tail) and _LOW_SURROGATE.match(text[cut : cut + 6]) and _is_escape(text, start, cut - 6):
+    if (
+        _HIGH_SURROGATE.search(tail)
+        and _LOW_SURROGATE.match(text[cut : cut + 6])
+        and _is_escape(text, start, cut - 6)
+    ):
         cut -= 6
     return cut if cut > start else wanted
 
@@ -113,7 +117,9 @@ def joined(messages: Iterable[Message], limit: int = JOIN_BYTES) -> Iterator[Mes
             bounds = text_bounds(message.content)
         text = message.content[bounds[0] : bounds[1]] if bounds else b""
         if held is not None:
-            fits = bounds is not None and message.content[: bounds[0]] == opening and size + len(text) <= limit
+            fits = (
+                bounds is not None and message.content[: bounds[0]] == opening and size + len(text) <= limit
+            )
             if fits and message.parent == held.parent and message.metadata == held.metadata:
                 texts.append(text)
                 size += len(text)

@@ -55,7 +55,7 @@ class Recorder:
         self,
         kernel_id: str,
         lookup: Callable[[], Optional[Any]],
-        context: "zmq.Context[Any]",
+        context: zmq.Context[Any],
         spool: Spool,
         readers: Executor,
         oom: obituary.OomCounter,
@@ -95,7 +95,7 @@ class Recorder:
         """Send a request once; False when its msg_id was taken before."""
         if self.conversation.known(request.msg_id):
             return False
-        self.conversation.sent(request.msg_id)
+        self.conversation.sent(request.msg_id, request.is_run)
         if self._link is None:
             self._outbox.append(request)
         else:
@@ -137,6 +137,12 @@ class Recorder:
                 if manager is None:
                     break
                 process = process_of(manager)
+                if process is None and not await manager.is_alive():
+                    # Claimed while it was starting again: its ports are not known before it has.
+                    self._disconnect()
+                    if await successor(self._lookup, None) is None:
+                        break
+                    continue
                 if self._link is None:
                     self._connect()
                 code = await exited(manager, process)

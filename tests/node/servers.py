@@ -24,6 +24,8 @@ from websockets.exceptions import ConnectionClosed
 
 from jlab_tui.node.framing import PIECE_HEAD, Message, pack, unpack
 
+PYTHON = os.environ.get("JLAB_MCP_NODE_PYTHON", sys.executable)
+"""The servers' Python; set it to run these tests against another jupyter_server, the oldest one for instance."""
 NODE = Path(__file__).resolve().parents[2] / "jlab_tui" / "node"
 T = TypeVar("T")
 TOKEN = "a-token-that-must-not-leak"
@@ -105,7 +107,7 @@ def start_server(
     folder: Path,
     *,
     node: Path = NODE,
-    python: str = sys.executable,
+    python: str = PYTHON,
     environ: Mapping[str, str] | None = None,
     **config: Any,
 ) -> Server:
@@ -124,7 +126,7 @@ def launch(
     folder: Path,
     *,
     node: Path = NODE,
-    python: str = sys.executable,
+    python: str = PYTHON,
     environ: Mapping[str, str] | None = None,
     **config: Any,
 ) -> tuple[subprocess.Popen[bytes], Path]:

@@ -6,7 +6,7 @@ import os
 
 import httpx
 
-from tests.node.servers import TOKEN, Channel, Server, owning, until
+from tests.node.servers import TOKEN, Channel, Server, owning, parent_of, until
 
 LINES = "import time\nfor i in range(30):\n    print('line', i, flush=True); time.sleep(0.05)\n"
 EXPECTED = "".join(f"line {i}\n" for i in range(30))
@@ -20,7 +20,9 @@ async def test_a_run_is_seen_whole_and_its_reply_is_in_the_stream(server: Server
         assert channel.texts[0]["hello"]["gap"] is None
         assert channel.printed(msg_id) == "hello\n"
         assert "execute_result" in types
-        await channel.until(lambda _, m: m.msg_type == "execute_reply") if "execute_reply" not in types else None
+        await channel.until(
+            lambda _, m: m.msg_type == "execute_reply"
+        ) if "execute_reply" not in types else None
         assert sorted(channel.messages) == list(range(1, channel.last + 1))
 
 
@@ -33,7 +35,7 @@ async def test_the_first_request_after_a_kernel_start_is_never_lost(server: Serv
 async def test_a_cut_connection_resumes_with_every_line_once(server: Server) -> None:
     async with owning(server) as channel:
         msg_id = await channel.send(LINES)
-        await channel.until(lambda _, m: m.msg_type == "stream")
+        await channel.until(lambda _, m: m.msg_type == "stream" and parent_of(m) == msg_id)
         channel.cut()
         await asyncio.sleep(0.4)  # the outage itself
         await channel.open()
@@ -44,7 +46,7 @@ async def test_a_cut_connection_resumes_with_every_line_once(server: Server) -> 
 async def test_a_run_that_ended_while_nobody_was_connected_is_read_on(server: Server) -> None:
     async with owning(server) as channel:
         msg_id = await channel.send(LINES)
-        await channel.until(lambda _, m: m.msg_type == "stream")
+        await channel.until(lambda _, m: m.msg_type == "stream" and parent_of(m) == msg_id)
         channel.cut()
         until(lambda: not server.kernels()[channel.kernel]["busy"], "the run ended")
         await channel.open()
@@ -131,7 +133,9 @@ async def test_a_dead_kernel_is_explained_and_the_next_run_works(server: Server)
     async with owning(server) as channel:
         for code, (cause, exit_code, name) in deaths.items():
             await channel.run("1")
-            msg_id = await channel.send("import time; print('last words', flush=True); time.sleep(0.1)\n" + code)
+            msg_id = await channel.send(
+                "import time; print('last words', flush=True); time.sleep(0.1)\n" + code
+            )
             told = await channel.obituary(timeout=5)
             assert (told["cause"], told["exit_code"], told["signal"]) == (cause, exit_code, name)
             assert told["restarting"] is True

@@ -19,7 +19,9 @@ def owner(client: str) -> dict[str, object]:
 
 def claims_of(client: str, now: float = 0.0) -> Claims:
     claims = Claims(GRACES)
-    assert claims.claim("k", "s", owner(client), False, now) == Granted(1, None, adopted=False, displaced=None)
+    assert claims.claim("k", "s", owner(client), False, now) == Granted(
+        1, None, adopted=False, displaced=None
+    )
     return claims
 
 
@@ -29,7 +31,9 @@ def test_a_claim_is_refused_only_while_its_owners_connection_lives() -> None:
     assert claims.connected("k", "a", 1, "shutdown", connection)
     assert isinstance(claims.claim("k", "s", owner("b"), False, 1.0), Refused)
     claims.disconnected("k", connection, 2.0)
-    assert claims.claim("k", "s", owner("b"), False, 2.0) == Granted(2, owner("a"), adopted=True, displaced=None)
+    assert claims.claim("k", "s", owner("b"), False, 2.0) == Granted(
+        2, owner("a"), adopted=True, displaced=None
+    )
 
 
 def test_the_same_client_keeps_its_epoch_and_a_takeover_raises_it() -> None:

@@ -23,7 +23,9 @@ def text_of(message: Message) -> str:
 
 
 @given(TEXTS, st.integers(12, 40), st.booleans())
-def test_a_cut_print_is_the_same_text_and_every_part_is_valid(text: str, limit: int, ascii_only: bool) -> None:
+def test_a_cut_print_is_the_same_text_and_every_part_is_valid(
+    text: str, limit: int, ascii_only: bool
+) -> None:
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     parts = list(cut(stream(text, ascii_only), limit))
     for part in parts:
