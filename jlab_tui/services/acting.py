@@ -5,6 +5,8 @@ The record comes first so that the reply which the model gets can say that a per
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -12,6 +14,9 @@ from typing import Protocol
 
 from ..core.errors import JlabError, UsageError
 from ..core.events import Entry, HumanActed
+
+FLUSH_S = 2.0
+"""longest wait for the record to reach the file"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Actions(Protocol):
 class ActionLog(Protocol):
     """The dashboard's own actions file."""
 
-    def append(self, entry: Entry) -> None: ...
+    def append(self, entry: Entry) -> object: ...
 
     def flushed(self) -> Future[None]: ...
 
@@ -58,14 +63,12 @@ class RecordedActions:
         *,
         by: str,
         clock: Callable[[], float],
-        wait_flushed: Callable[[Future[None]], Awaitable[None]],
     ) -> None:
-        """`by` is user@host; `wait_flushed` waits for the record to be on disk, for a bounded time."""
+        """`by` is user@host."""
         self._actions = actions
         self._log = log
         self._by = by
         self._clock = clock
-        self._wait_flushed = wait_flushed
 
     async def interrupt(self, target: Target) -> str:
         return await self._do("interrupt", target, lambda: self._actions.interrupt(target))
@@ -84,7 +87,7 @@ class RecordedActions:
 
     async def _do(self, action: str, target: Target | None, act: Callable[[], Awaitable[str]]) -> str:
         self._write(action, target, "")
-        await self._wait_flushed(self._log.flushed())
+        await _in_file(self._log.flushed())
         try:
             outcome = await act()
         except JlabError as error:
@@ -102,6 +105,13 @@ class RecordedActions:
             outcome=outcome,
         )
         self._log.append(Entry(self._clock(), event))
+
+
+async def _in_file(done: Future[None]) -> None:
+    """Wait for the record, but not for a disk that hangs: the person's action comes first then."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FLUSH_S):
+            await asyncio.wrap_future(done)
 
 
 class NoActions:

@@ -358,11 +358,11 @@ class Dashboard(Deeds):
     def action_cell(self, by: int) -> None:
         self.feed.move_cell(by)
 
-    def action_search(self) -> None:
-        self.main.query_one(Prompt).ask("search", "/", self.feed.needle)
+    async def action_search(self) -> None:
+        await self.main.query_one(Prompt).ask("search", "/", self.feed.needle)
 
-    def action_filter(self) -> None:
-        self.main.query_one(Prompt).ask("filter", "sessions:", self.name_filter)
+    async def action_filter(self) -> None:
+        await self.main.query_one(Prompt).ask("filter", "sessions:", self.name_filter)
 
     def action_match(self, by: int) -> None:
         if not self.feed.matches:

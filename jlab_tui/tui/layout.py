@@ -507,10 +507,10 @@ def shown_text(text: Scrollback, line: int, limit: int) -> str:
 def measure(text: Scrollback, line: int, width: int, limit: int) -> int:
     """Rows that a line takes when it is wrapped at `width`."""
     length = text.length(line)
-    if length * 8 <= width:
+    if length * 8 <= width or (length <= width and not text.has_tabs):
         return 1
     raw = text.raw(line)
-    if len(raw) <= width and b"\t" not in raw:
+    if len(raw) <= width and not text.has_tabs:
         return 1
     if len(raw) <= limit and raw.isascii() and b"\x1b" not in raw and b"\t" not in raw and b"\x00" not in raw:
         return -(-len(raw) // width)

@@ -11,8 +11,6 @@ import subprocess
 from collections.abc import MutableMapping
 from typing import Any
 
-from rich.segment import Segments
-from rich.traceback import Traceback
 from textual.app import App
 
 log = logging.getLogger(__name__)
@@ -48,6 +46,9 @@ class TerminalApp(App[int]):
 
     def _fatal_error(self) -> None:
         """Textual's own report prints the values of local variables; a token could be among them."""
+        from rich.segment import Segments  # a tenth of the start-up time, and only a crash needs it
+        from rich.traceback import Traceback
+
         self.bell()
         traceback = Traceback(show_locals=False, suppress=["textual", "rich"], max_frames=12)
         self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))

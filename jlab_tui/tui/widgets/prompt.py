@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual import events
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
@@ -23,19 +22,17 @@ class PromptAnswered(Message):
 
 
 class Prompt(Horizontal):
-    """Hidden until something is asked."""
+    """Hidden, and empty, until something is asked."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "give_up", "Close", show=False, id="prompt.close")
     ]
     kind = ""
 
-    def compose(self) -> ComposeResult:
-        yield Static()
-        yield Input(select_on_focus=True)
-
-    def ask(self, kind: str, label: str, text: str) -> None:
+    async def ask(self, kind: str, label: str, text: str) -> None:
         self.kind = kind
+        if not self.children:
+            await self.mount(Static(), Input(select_on_focus=True))
         self.query_one(Static).update(Content(label))
         entry = self.query_one(Input)
         entry.value = text
