@@ -58,6 +58,8 @@ class Situation:
     """what to do next; empty when nothing is to be done"""
     reachable: bool | None = None
     """whether JupyterLab answers; None where nobody looked"""
+    log_tail: str = ""
+    """end of the log, where it tells why"""
     give_up: bool = False
     """a start took too long: whoever launched it ends it"""
 
@@ -73,7 +75,7 @@ def step(record: ServerRecord, seen: Observation, limits: Limits) -> Situation:
         case ServerState.STOPPING:
             return _stopping(record, seen)
         case ServerState.ENDED | ServerState.ERROR:
-            return _over(record)
+            return _over(record, seen.log_tail)
 
 
 def _with_connection(record: ServerRecord, connection: Connection | None) -> ServerRecord:
@@ -134,7 +136,7 @@ def _stopping(record: ServerRecord, seen: Observation) -> Situation:
     return Situation(record, "stopping", "JupyterLab is being stopped...", "Wait a moment.")
 
 
-def _over(record: ServerRecord) -> Situation:
+def _over(record: ServerRecord, log_tail: str = "") -> Situation:
     if record.state is ServerState.ERROR:
         hint = "Look at the log with `jlab-mcp logs`, then: jlab-mcp start"
         return Situation(
@@ -151,7 +153,7 @@ def _over(record: ServerRecord) -> Situation:
 
 def _failed(record: ServerRecord, what: str, log_tail: str) -> Situation:
     last = _telling_line(log_tail)
-    return _over(record.with_state(ServerState.ERROR, f"{what} {last}".strip()))
+    return _over(record.with_state(ServerState.ERROR, f"{what} {last}".strip()), log_tail)
 
 
 def _telling_line(log_tail: str) -> str:

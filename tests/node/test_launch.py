@@ -38,13 +38,13 @@ async def test_a_copy_of_the_folder_serves_beside_the_users_own_configuration(tm
         encoding="utf-8",
     )
     (settings / "jupyter_server_config.py").write_text(
-        "import sys; sys.path.append(%r)\n"
+        f"import sys; sys.path.append({str(settings)!r})\n"
         "c.ServerApp.base_url = '/mine/'\n"
         "c.ServerApp.terminals_enabled = False\n"
         "c.ServerApp.port = 1\n"
         "c.ServerApp.token = 'an old token'\n"
         "c.ServerApp.tornado_settings = {'headers': {'X-Mine': 'yes'}}\n"
-        "c.ServerApp.jpserver_extensions = {'theirs': True}\n" % str(settings),
+        "c.ServerApp.jpserver_extensions = {'theirs': True}\n",
         encoding="utf-8",
     )
     environ = {"JUPYTER_CONFIG_DIR": str(settings)}

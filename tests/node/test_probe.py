@@ -149,8 +149,8 @@ def test_a_tool_that_hangs_blocks_nothing(tmp_path: Path) -> None:
     program(tmp_path / "tools", "nvidia-smi", "exec sleep 60\n")
     environ = {**os.environ, "PATH": f"{tmp_path / 'tools'}:{os.environ['PATH']}"}
     source = (NODE / "probe.py").read_text(encoding="utf-8")
-    code = "exec(compile(open(%r).read(), 'probe', 'exec')); print(json.dumps(one_sample()))" % str(
-        NODE / "probe.py"
+    code = "exec(compile(open({!r}).read(), 'probe', 'exec')); print(json.dumps(one_sample()))".format(
+        str(NODE / "probe.py")
     )
     started = time.monotonic()
     ended = subprocess.run(
