@@ -189,6 +189,13 @@ def project_in(directory: Path, **env: str) -> Iterator[Project]:
             facts = dict(
                 line.split("=", 1) for line in status.read_text(encoding="utf-8").splitlines() if "=" in line
             )
-            if facts.get("PID", "").isdecimal() and alive(int(facts["PID"])):
-                if "launch.py" in Path(f"/proc/{facts['PID']}/cmdline").read_text(encoding="utf-8"):
-                    os.killpg(int(facts["PID"]), signal.SIGKILL)
+            pid = facts.get("PID", "")
+            if pid.isdecimal() and "launch.py" in _command_line(int(pid)):
+                os.killpg(int(pid), signal.SIGKILL)
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
+    except OSError:
+        return ""
