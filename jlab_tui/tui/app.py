@@ -27,7 +27,7 @@ from .keys import KEYS, NUMBERS
 from .options import DashboardOptions
 from .plots import Line
 from .screens import GraphScreen, HelpScreen, PictureScreen
-from .terminal import use_true_colours
+from .terminal import prepare
 from .themes import DAY, NIGHT, Palette
 from .widgets.detail import Detail, DetailState
 from .widgets.feed import CellFocused, Feed, FollowChanged, PictureWanted
@@ -245,9 +245,7 @@ class Dashboard(Deeds):
         names = {row.kernel_id: one_line(row.name) for row in self.all_rows}
         shown = readings(samples, self.source.gpu_idle_since, names, self.glyphs.separator)
         self.main.set_class(len(shown) < 4, "-no-gpu")
-        if self.main.has_class("-narrow"):
-            self.main.query_one(Meters).show(shown)
-            return
+        self.main.query_one(Meters).show(shown)
         for panel, reading in zip(self.main.query(GraphPanel), shown, strict=False):
             panel.show(reading)
 
@@ -287,7 +285,8 @@ class Dashboard(Deeds):
         elif feed.follows:
             parts.append(f"following {self.glyphs.follow}")
         else:
-            parts.append(f"{counted(feed.rows_below, 'line')} below, G follows")
+            below = feed.rows_below
+            parts.append(f"{counted(below, 'line')} below, G follows" if below else "at the end, G follows")
         subtitle = f" {self.glyphs.separator} ".join(parts)
         if (frame := (title.plain, subtitle)) != self._frame:
             self._frame = frame
@@ -527,7 +526,7 @@ def farewell(view: ServerView, rows: Sequence[SessionRow]) -> str:
 
 def run(source: Source, actions: Actions, options: DashboardOptions) -> int:
     """Show the dashboard until it is left. Returns the exit code; says on stdout what still runs."""
-    use_true_colours(os.environ)
+    prepare(os.environ)
     app = Dashboard(source, actions, options)
     app.run()
     code = app.return_code or 0

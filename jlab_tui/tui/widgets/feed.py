@@ -19,6 +19,7 @@ from textual.cache import LRUCache
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBarRender
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.timer import Timer
@@ -53,6 +54,12 @@ class PictureWanted(Message):
         self.output = output
         self.columns = columns
         self.rows = rows
+
+
+class PlainBars(ScrollBarRender):
+    """A scroll bar of spaces only, for terminals without block characters."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "]
 
 
 class Feed(ScrollView, can_focus=True):
@@ -93,6 +100,10 @@ class Feed(ScrollView, can_focus=True):
         self._told: tuple[bool, int, bool] = (True, 0, False)
         self._glyphs = glyphs
         self._frame = Frame(80, 16, palette, glyphs, local, self._picture)
+
+    def on_mount(self) -> None:
+        if self._glyphs.bar == "|":
+            self.vertical_scrollbar.renderer = PlainBars  # type: ignore[misc]
 
     # -- what is shown
 
@@ -195,7 +206,7 @@ class Feed(ScrollView, can_focus=True):
         had_added, self._added = bool(self._added), []
         self._settle()
         if had_added and (self.follows or self.current < 0):
-            self._focus_cell(len(self.items) - 1)
+            self._focus_last_cell()
         self._tell_place()
 
     def _refresh_item(self, place: int) -> None:
@@ -245,6 +256,7 @@ class Feed(ScrollView, can_focus=True):
         region = self.scrollable_content_region
         rows = max(4, region.height * 2 // 3)
         self._base = None
+        self.post_message(FollowChanged())
         if (region.width, rows) == (self._frame.width, self._frame.picture_rows):
             self._settle()
             return
@@ -365,7 +377,10 @@ class Feed(ScrollView, can_focus=True):
         self._tell_place()
         first, last = self._span_in_view()
         if self.items and not first <= self.current <= last:
-            self._focus_cell(last if follows else min(first + 1, last))
+            if follows:
+                self._focus_last_cell()
+            else:
+                self._focus_cell(min(first + 1, last))
 
     def _focus_cell(self, place: int) -> None:
         place = max(-1, min(place, len(self.items) - 1))
@@ -373,6 +388,13 @@ class Feed(ScrollView, can_focus=True):
             self.current = place
             self.refresh()
             self.post_message(CellFocused(self.current_item))
+
+    def _focus_last_cell(self) -> None:
+        """Keys act on the last cell, also when notes follow it."""
+        place = len(self.items) - 1
+        while place > 0 and not isinstance(self.items[place], Cell):
+            place -= 1
+        self._focus_cell(place if self.items and isinstance(self.items[place], Cell) else len(self.items) - 1)
 
     def action_line(self, by: int) -> None:
         self.scroll_to(y=self.scroll_y + by, animate=False)
@@ -389,7 +411,7 @@ class Feed(ScrollView, can_focus=True):
 
     def action_follow(self) -> None:
         self.follows = True
-        self._focus_cell(len(self.items) - 1)
+        self._focus_last_cell()
         self._settle()
 
     def move_cell(self, by: int) -> None:
