@@ -36,6 +36,7 @@ _HEAVY = (
     "jlab_tui.adapters.journal_store",
     "jlab_tui.adapters.local_server",
     "jlab_tui.adapters.notebook",
+    "jlab_tui.adapters.slurm_server",
     "jlab_tui.services.cells",
     "jlab_tui.services.inspection",
     "jlab_tui.services.reading",
@@ -97,13 +98,18 @@ class _Intent:
 def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     from .adapters.files import Intent, StatusFile
     from .adapters.local_server import LocalServer
+    from .adapters.slurm import Slurm
+    from .adapters.slurm_server import SlurmServer
+    from .adapters.squeue_cache import SharedQueue, cache_path
     from .services.launcher import Launcher
 
+    slurm = Slurm(env)
+    queue = SharedQueue(slurm, cache_path(settings.home, env.get("SLURM_CLUSTERS", "")))
     return Launcher(
         str(settings.root),
         StatusFile(settings.status_file),
         _Intent(Intent(settings.status_dir / "starting", socket.gethostname())),
-        {Mode.LOCAL: LocalServer(settings, env)},
+        {Mode.LOCAL: LocalServer(settings, env), Mode.SLURM: SlurmServer(settings, env, slurm, queue)},
         HealthCheck(),
         Limits(local_start_s=settings.local_start_s, ready_s=settings.ready_timeout_s),
         time.time,

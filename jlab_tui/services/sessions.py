@@ -7,6 +7,7 @@ import contextlib
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -57,14 +58,14 @@ class Sessions:
         self,
         owner: Owner,
         server: Callable[[], Awaitable[Server]],
-        diagnose: Callable[[], Awaitable[str]],
+        diagnose: Callable[[ServerRecord], Awaitable[str]],
         make_link: LinkMaker,
         journals: Journals,
         notebooks: Notebooks,
         now: Callable[[], float],
         on_exit: OnExit,
     ) -> None:
-        """`server` raises a ServerError while none is ready; `diagnose` says why it ended, or nothing."""
+        """`server` raises a ServerError while none is ready; `diagnose` says why that one ended, or nothing."""
         self.owner = owner
         self._server = server
         self._diagnose = diagnose
@@ -190,7 +191,8 @@ class Sessions:
         epoch = max(epoch, claim.epoch if claim else 1)
         recorder = Recorder(self._journals.writer(info.id, epoch), self._now)
         saver = Saver(file, notebook) if file is not None and notebook is not None else None
-        session = Session(info, server.api, recorder, saver, self._now, self._diagnose, first_run)
+        diagnose = partial(self._diagnose, server.record)
+        session = Session(info, server.api, recorder, saver, self._now, diagnose, first_run)
         if saver is not None:
             saver.before_save = session.sync_cells
         recorder.record(
