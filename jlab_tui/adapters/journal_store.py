@@ -6,7 +6,7 @@ import contextlib
 import gzip
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..core.events import Entry, HumanActed, SessionClosed
@@ -19,7 +19,10 @@ COMPRESS_AFTER_S = 7 * 86400.0
 class JournalStore:
     """The directories `sessions` and `actions` of a project."""
 
-    def __init__(self, sessions_dir: Path, actions_dir: Path, fifo_dir: Path, host: str) -> None:
+    def __init__(
+        self, sessions_dir: Path, actions_dir: Path, fifo_dir: Callable[[], Path], host: str
+    ) -> None:
+        """`fifo_dir` makes and gives the directory of the bells; it is called when the first session is opened."""
         self._sessions_dir = sessions_dir
         self._actions_dir = actions_dir
         self._fifo_dir = fifo_dir
@@ -29,8 +32,11 @@ class JournalStore:
         """A journal of its own for one owner of a session; rings the dashboards after each write."""
         while journal_path(self._sessions_dir, session, epoch).exists():
             epoch += 1
-        bell = Bell(self._fifo_dir, self._host)
         path = journal_path(self._sessions_dir, session, epoch)
+        try:
+            bell = Bell(self._fifo_dir(), self._host)
+        except OSError:
+            return JournalWriter(path)  # no bells here: dashboards look once a second
         return JournalWriter(
             path, lambda end: bell.ring({"session": session, "journal": path.name, "end": end})
         )

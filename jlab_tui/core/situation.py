@@ -116,7 +116,7 @@ def over(record: ServerRecord, log_tail: str = "", hint: str = "") -> Situation:
     return Situation(record, "ended", sentence, hint, reachable=False, log_tail=lines)
 
 
-LOG_LINES = 20
+LOG_LINES = 40
 """of the log that a situation carries"""
 
 

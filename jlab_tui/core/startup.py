@@ -29,7 +29,7 @@ def step(record: ServerRecord, seen: Observation, limits: Limits) -> Situation:
         case ServerState.STOPPING:
             return _stopping(record, seen)
         case ServerState.ENDED | ServerState.ERROR:
-            return over(record)
+            return over(record, seen.log_tail)
 
 
 def _with_connection(record: ServerRecord, connection: Connection | None) -> ServerRecord:

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 LINE_MAX = 64 << 20
 _REMEMBERED = 200
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class CancelReasons:
@@ -79,7 +80,7 @@ async def stdio(
             in_transport.pause_reading()
             reader.feed_eof()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         loop.add_signal_handler(number, end_input)
 
     in_send, in_receive = anyio.create_memory_object_stream[Any](0)
@@ -118,6 +119,10 @@ async def stdio(
             tasks.cancel_scope.cancel()
             in_transport.close()
             out_transport.close()
+            for number in _ENDING:
+                # Everything is written; a second signal must not turn this end into a crash.
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:

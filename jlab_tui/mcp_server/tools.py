@@ -26,7 +26,7 @@ WAIT_MAX_S: Final = 110.0
 Ctx = Context[Any, Any]
 SessionId = Annotated[str, Field(description="8 hex digits, as given by the tools that start a session")]
 WaitS = Annotated[
-    float,
+    float | None,
     Field(
         ge=0,
         le=WAIT_MAX_S,
@@ -226,7 +226,7 @@ class Tools:
             Field(description="auto: re-run all cells when no live kernel holds the notebook's state"),
         ] = "auto",
         on_error: Annotated[Literal["stop", "continue"], Field(description="at a cell that raises")] = "stop",
-        wait_s: WaitS = 90,
+        wait_s: WaitS = None,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
@@ -242,7 +242,9 @@ class Tools:
             answer |= await self._rerun(app, session, on_error == "stop", wait_s, ctx)
         return as_json(answer)
 
-    async def _rerun(self, app: App, session: Session, stop: bool, wait_s: float, ctx: Ctx) -> dict[str, Any]:
+    async def _rerun(
+        self, app: App, session: Session, stop: bool, wait_s: float | None, ctx: Ctx
+    ) -> dict[str, Any]:
         seen: list[Run] = []
         total = sum(c.cell_type == "code" and bool(c.source.strip()) for c in session.notebook.cells)
 
@@ -252,7 +254,7 @@ class Tools:
 
         work = app.start_background(app.cells.run_all(session, stop_on_error=stop, on_cell=on_cell))
         async with self._interrupt_on_cancel(app, session, ctx):
-            await asyncio.wait([work], timeout=wait_s)
+            await asyncio.wait([work], timeout=app.settings.wait_s if wait_s is None else wait_s)
         if work.done():
             work.result()
         cells = []
@@ -301,7 +303,7 @@ class Tools:
         self,
         session_id: SessionId,
         code: Annotated[str, Field(description="Python code; IPython magics and `!command` work")],
-        wait_s: WaitS | None = None,
+        wait_s: WaitS = None,
         cell_index: Annotated[int, Field(description="where the new cell is put; -1: at the end")] = -1,
         *,
         ctx: Ctx,
@@ -320,7 +322,7 @@ class Tools:
     async def wait_for_run(
         self,
         run_id: Annotated[str, Field(description="as given by execute_code, e.g. `a1b2c3d4-7`")],
-        wait_s: WaitS | None = None,
+        wait_s: WaitS = None,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
@@ -336,7 +338,7 @@ class Tools:
         cell: CellRef,
         source: Annotated[str, Field(description="the whole new text of the cell")],
         run: Annotated[bool, Field(description="run it, when it is code")] = True,
-        wait_s: WaitS | None = None,
+        wait_s: WaitS = None,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
@@ -350,7 +352,7 @@ class Tools:
         return await self._answer(app, session, started, wait_s, ctx)
 
     async def run_cell(
-        self, session_id: SessionId, cell: CellRef, wait_s: WaitS | None = None, *, ctx: Ctx
+        self, session_id: SessionId, cell: CellRef, wait_s: WaitS = None, *, ctx: Ctx
     ) -> CallToolResult:
         """Run a code cell of the notebook as it stands, in place. Answers like execute_code."""
         app = await self._source.get()
@@ -360,7 +362,7 @@ class Tools:
     async def execute_scratch(
         self,
         code: Annotated[str, Field(description="Python code")],
-        wait_s: WaitS | None = None,
+        wait_s: WaitS = None,
         *,
         ctx: Ctx,
     ) -> CallToolResult:

@@ -15,7 +15,7 @@ from typing import Any, Optional, Union
 
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.base.websocket import WebSocketMixin
-from tornado import web, websocket
+from tornado import ioloop, web, websocket
 
 from .claims import ON_EXIT
 from .node import Node, owned_by
@@ -23,8 +23,9 @@ from .recorder import Recorder
 from .requests import Unacceptable, parse_request
 from .sender import Sender, hello
 
-PING_MS = 5_000
-PONG_MS = 20_000
+PING_S = 5.0
+PONG_S = 20.0
+"""Without an answer for this long, the connection is half-open: closed, and the lease with it."""
 
 log = logging.getLogger("jlab_mcp_node")
 
@@ -41,14 +42,13 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         self.epoch: Optional[int] = None
         self.recorder: Optional[Recorder] = None
         self.sender: Optional[Sender] = None
+        self._heard = 0.0
+        self._pings: Optional[ioloop.PeriodicCallback] = None
 
     @property
     def ping_interval(self) -> int:
-        return PING_MS
-
-    @property
-    def ping_timeout(self) -> int:
-        return PONG_MS
+        """No pings by Jupyter or tornado, which read this as milliseconds and as seconds: `_ping` does it."""
+        return 0
 
     def set_default_headers(self) -> None:
         """Those of an API response make no sense here."""
@@ -69,6 +69,9 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
     def open(self, kernel_id: str) -> None:
         super().open()
         self.set_nodelay(True)
+        self._heard = time.monotonic()
+        self._pings = ioloop.PeriodicCallback(self._ping, PING_S * 1000)
+        self._pings.start()
         recorder = self.node.recorders.get(kernel_id)
         if recorder is None:
             self.close(4404, "kernel is not recorded: claim it first")
@@ -97,6 +100,7 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         return True
 
     def on_message(self, frame: Union[str, bytes]) -> None:
+        self._heard = time.monotonic()
         if self.recorder is None or self.sender is None:
             return
         if isinstance(frame, bytes):
@@ -131,7 +135,23 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         if not recorder.submit(request):
             self._text(json.dumps({"known": request.msg_id}))
 
+    def _ping(self) -> None:
+        if time.monotonic() - self._heard > PONG_S:
+            log.info("jlab-mcp: no answer on a connection of kernel %s, closing it", self.kernel_id)
+            self._pings.stop()
+            self.close(4408, "no answer to pings")
+            return
+        try:
+            self.ping(b"")
+        except websocket.WebSocketClosedError:
+            self._pings.stop()
+
+    def on_pong(self, data: bytes) -> None:
+        self._heard = time.monotonic()
+
     def on_close(self) -> None:
+        if self._pings is not None:
+            self._pings.stop()
         if self.sender is not None and self.recorder is not None:
             self.sender.close()
             self.recorder.listeners.discard(self.sender.pump)

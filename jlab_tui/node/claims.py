@@ -72,7 +72,9 @@ class Claims:
         client = str(owner["client"])
         held = self._claims.get(kernel)
         if held is None:
-            self._claims[kernel] = _Claim(session, 1, client, dict(owner), "shutdown", set(), self._gone_at(now))
+            self._claims[kernel] = _Claim(
+                session, 1, client, dict(owner), "shutdown", set(), self._gone_at(now)
+            )
             return Granted(1, None, adopted=False, displaced=None)
         if held.client == client:
             held.session = session or held.session

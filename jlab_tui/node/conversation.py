@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional, Set
 
 KNOWN_REQUESTS = 20_000
 SHOWN_REQUESTS = 100
@@ -20,9 +20,10 @@ class Parent(NamedTuple):
 
 
 class _Request:
-    __slots__ = ("seq_reply", "state")
+    __slots__ = ("is_run", "seq_reply", "state")
 
-    def __init__(self) -> None:
+    def __init__(self, is_run: bool) -> None:
+        self.is_run = is_run
         self.state = SENT
         self.seq_reply: Optional[int] = None
 
@@ -31,15 +32,15 @@ class Conversation:
     """Requests that we sent, by msg_id, and everyone's activity on the kernel."""
 
     def __init__(self) -> None:
-        self._requests: "OrderedDict[str, _Request]" = OrderedDict()
+        self._requests: OrderedDict[str, _Request] = OrderedDict()
         self._busy: Dict[str, Parent] = {}
 
     def known(self, msg_id: str) -> bool:
         return msg_id in self._requests
 
-    def sent(self, msg_id: str) -> None:
+    def sent(self, msg_id: str, is_run: bool = True) -> None:
         """A request was taken for the kernel; it is never taken twice."""
-        self._requests[msg_id] = _Request()
+        self._requests[msg_id] = _Request(is_run)
         while len(self._requests) > KNOWN_REQUESTS:
             self._requests.popitem(last=False)
 
@@ -47,6 +48,9 @@ class Conversation:
         """A status message of the kernel, about any client's request."""
         if state == "idle":
             self._busy.pop(parent.msg_id, None)
+            ended = self._requests.get(parent.msg_id)
+            if ended is not None and parent.msg_type.startswith("comm_"):
+                ended.state = DONE  # comm messages have no reply
             return
         if state != "busy" or not parent.msg_id:
             return
@@ -66,7 +70,7 @@ class Conversation:
             request.state = DONE
             request.seq_reply = seq
 
-    def kernel_died(self, unsent: "set[str]") -> None:
+    def kernel_died(self, unsent: Set[str]) -> None:
         """Everything that the dead process had is lost; what still waits to be sent is not."""
         self._busy.clear()
         for msg_id, request in self._requests.items():
@@ -81,7 +85,9 @@ class Conversation:
     @property
     def occupied(self) -> bool:
         """A cell runs, or one of ours is about to."""
-        return self.busy or any(request.state == SENT for request in self._requests.values())
+        return self.busy or any(
+            request.is_run and request.state == SENT for request in self._requests.values()
+        )
 
     @property
     def running(self) -> Optional[str]:

@@ -43,7 +43,7 @@ def _send_without_delay(log: Any) -> None:
     Wraps a method that is not documented; where that has changed, the server goes on without.
     """
     try:
-        from jupyter_server.services.kernels import websocket as stock  # noqa: PLC0415  where 2.0 and later have it
+        from jupyter_server.services.kernels import websocket as stock
 
         handler = stock.KernelWebsocketHandler
         original = handler.open

@@ -41,7 +41,7 @@ class Message(NamedTuple):
         return len(self.content) + sum(map(len, self.buffers))
 
 
-def _first(pattern: "re.Pattern[bytes]", text: bytes) -> str:
+def _first(pattern: re.Pattern[bytes], text: bytes) -> str:
     found = pattern.search(text)
     return found.group(1).decode("utf-8", "replace") if found else ""
 
@@ -81,7 +81,11 @@ def unpack(frame: bytes) -> Message:
     if count < 6 or 8 * (1 + count) > len(frame):
         raise ValueError("frame has an impossible number of parts")
     offsets = struct.unpack_from("<%dQ" % count, frame, 8)
-    if offsets[0] != 8 * (1 + count) or any(a > b for a, b in zip(offsets, offsets[1:])) or offsets[-1] > len(frame):
+    if (
+        offsets[0] != 8 * (1 + count)
+        or any(a > b for a, b in zip(offsets, offsets[1:]))
+        or offsets[-1] > len(frame)
+    ):
         raise ValueError("frame has impossible offsets")
     parts = [frame[a:b] for a, b in zip(offsets, offsets[1:])]
     return Message(parts[0].decode(), parts[1], parts[2], parts[3], parts[4], parts[5:])

@@ -16,8 +16,11 @@ import zmq
 from .framing import Message, strip_identities
 
 BATCH = 500
-IOPUB_HWM = 100_000
+BATCH_BYTES = 2 << 20
+IOPUB_HWM = 10_000
 """Full, it makes the kernel's side wait (TCP), which then holds up to its own mark; nothing is dropped here."""
+IOPUB_HWM_LOW = 1_000
+"""Enough where the kernel's own mark was raised; large messages then fill the kernel's memory, not the server's."""
 
 log = logging.getLogger("jlab_mcp_node")
 
@@ -29,7 +32,7 @@ class KernelSocket:
 
     def __init__(
         self,
-        context: "zmq.Context[Any]",
+        context: zmq.Context[Any],
         info: Mapping[str, Any],
         session: Any,
         on_batch: Callable[[List[Message]], None],
@@ -47,11 +50,13 @@ class KernelSocket:
             self._sockets[channel] = self._connect(context, info, channel, kind)
         self._monitor = self._sockets["iopub"].get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._loop.add_reader(self._monitor.getsockopt(zmq.FD), self._on_monitor)
+        # A ZeroMQ descriptor tells of changes only: look once at the state it starts from.
+        self._loop.call_soon(self._on_monitor)
         for channel, sock in self._sockets.items():
             self._loop.add_reader(sock.getsockopt(zmq.FD), self._drain, channel)
             self._loop.call_soon(self._drain, channel)
 
-    def _connect(self, context: "zmq.Context[Any]", info: Mapping[str, Any], channel: str, kind: int) -> Any:
+    def _connect(self, context: zmq.Context[Any], info: Mapping[str, Any], channel: str, kind: int) -> Any:
         sock = context.socket(kind)
         sock.linger = 0
         if info.get("curve_publickey") is not None:
@@ -80,6 +85,10 @@ class KernelSocket:
         """Read on after `may_read` said no."""
         self._drain("iopub")
 
+    def lower_mark(self) -> None:
+        """The kernel holds back for a slow reader itself now."""
+        self._sockets["iopub"].rcvhwm = IOPUB_HWM_LOW
+
     def drain_all(self) -> None:
         """Take everything that has arrived, replies last as the kernel sends them."""
         for channel in _TYPES:
@@ -100,33 +109,37 @@ class KernelSocket:
     def _drain(self, channel: str) -> None:
         if self.closed or (channel == "iopub" and not self._may_read()):
             return
-        if self._take(channel) == BATCH:
+        if self._take(channel):
             self._loop.call_soon(self._drain, channel)
 
-    def _take(self, channel: str) -> int:
-        """Hand on one batch; returns how many messages were read."""
+    def _take(self, channel: str) -> bool:
+        """Hand on one batch; whether there may be more."""
         receive = self._sockets[channel].recv_multipart
         batch: List[Message] = []
-        count = 0
-        while count < BATCH:
+        count, size, more = 0, 0, True
+        while more and count < BATCH and size < BATCH_BYTES:
             try:
                 parts = receive(zmq.NOBLOCK)
             except zmq.Again:
+                more = False
                 break
             count += 1
+            size += sum(map(len, parts))
             try:
                 batch.append(self._verified(channel, parts))
             except ValueError as error:
                 log.debug("jlab-mcp: not a message of this kernel: %s", error)
         if batch:
             self._on_batch(batch)
-        return count
+        return more
 
     def _verified(self, channel: str, parts: Sequence[bytes]) -> Message:
         signature, *rest = strip_identities(list(parts))
         if len(rest) < 4:
             raise ValueError("too few parts")
-        if self._session.auth is not None and not hmac.compare_digest(self._session.sign(rest[:4]), signature):
+        if self._session.auth is not None and not hmac.compare_digest(
+            self._session.sign(rest[:4]), signature
+        ):
             raise ValueError("wrong signature")
         return Message(channel, rest[0], rest[1], rest[2], rest[3], rest[4:])
 

@@ -26,7 +26,9 @@ RESTARTS = 5
 def load_package(folder: str) -> ModuleType:
     """This folder as the package `jlab_mcp_node`, whatever its name; `sys.path` stays as it is."""
     # Python put the script's folder in front; its modules must not shadow anyone's.
-    sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry or os.getcwd()) != folder or entry == ""]
+    sys.path[:] = [
+        entry for entry in sys.path if os.path.realpath(entry or os.getcwd()) != folder or entry == ""
+    ]
     init = os.path.join(folder, "__init__.py")
     spec = importlib.util.spec_from_file_location(PACKAGE, init, submodule_search_locations=[folder])
     assert spec is not None and spec.loader is not None
@@ -84,7 +86,7 @@ def main(argv: List[str]) -> int:
         complain("On %s, %s is taken." % (ip, where), "Choose another port or range.")
         return EXIT_PORT_TAKEN
     try:
-        from jlab_mcp_node import server  # type: ignore[import-not-found]  # noqa: PLC0415  the package just loaded
+        from jlab_mcp_node import server  # type: ignore[import-not-found]
     except ImportError as error:
         complain(
             "Jupyter cannot be imported by %s (%s)." % (sys.executable, error),

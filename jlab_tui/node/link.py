@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import logging
 import uuid
 from collections import deque
 from typing import Any, Callable, Deque, List, Mapping, NamedTuple, Optional, Set
@@ -31,6 +32,9 @@ _RAISE_HWM = (
 )
 
 
+log = logging.getLogger("jlab_mcp_node")
+
+
 class Request(NamedTuple):
     """A request of a client, checked and not yet sent."""
 
@@ -38,6 +42,8 @@ class Request(NamedTuple):
     message: Message
     at_once: bool
     """For the control channel or a subshell: does not wait for the main shell."""
+    is_run: bool
+    """An execute_request for the main shell."""
 
 
 class KernelLink:
@@ -45,7 +51,7 @@ class KernelLink:
 
     def __init__(
         self,
-        context: "zmq.Context[Any]",
+        context: zmq.Context[Any],
         info: Mapping[str, Any],
         session: Any,
         on_batch: Callable[[List[Message]], None],
@@ -79,13 +85,21 @@ class KernelLink:
         else:
             self.outbox.append(request)
 
-    def close(self) -> "Deque[Request]":
+    def close(self) -> Deque[Request]:
         """Close; returns the requests that were never sent."""
         self._task.cancel()
         self.socket.close()
         return self.outbox
 
     async def _handshake(self) -> None:
+        try:
+            await self._shake_hands()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("jlab-mcp: the handshake with a kernel failed")
+
+    async def _shake_hands(self) -> None:
         while not self._answered.is_set():
             self._send_own("kernel_info_request", {})
             await _happened(self._answered, ANSWER_S)
@@ -105,6 +119,7 @@ class KernelLink:
                     "stop_on_error": False,
                 },
             )
+            self.socket.lower_mark()
         self.ready = True
         while self.outbox:
             self.socket.send(self.outbox.popleft().message)

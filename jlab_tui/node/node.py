@@ -39,11 +39,11 @@ class Node:
         self._connections: Dict[str, Set[Tuple[str, Callable[[int, str], None]]]] = {}
         self._loop = asyncio.get_event_loop()
         self.spool = Spool(spool_dir, limits.disk, self._loop.call_soon_threadsafe)
-        self._context: "zmq.Context[Any]" = zmq.Context()
+        self._context: zmq.Context[Any] = zmq.Context()
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="jlab-mcp-read")
         self._oom = OomCounter(probe.oom_counter_paths())
         self._reaping: Set[str] = set()
-        self._tasks: Set["asyncio.Future[Any]"] = set()
+        self._tasks: Set[asyncio.Future[Any]] = set()
 
     def start(self) -> None:
         self.spool.start()

@@ -7,42 +7,48 @@ one indivisible message. Both splice the escaped JSON text as bytes, so nothing 
 from __future__ import annotations
 
 import re
-from typing import Iterable, Iterator, List, NamedTuple, Optional
+from typing import Iterable, Iterator, List, Optional, Tuple
 
 from .framing import Message, with_id_suffix
 
 CUT_BYTES = 512 * 1024
 JOIN_BYTES = 64 * 1024
+TAIL_BYTES = 4096
 
 _OPENING = re.compile(rb'\{\s*"name"\s*:\s*"\w*"\s*,\s*"text"\s*:\s*"')
 _HIGH_SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}$")
 _LOW_SURROGATE = re.compile(rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 
 
-class StreamText(NamedTuple):
-    """The content of a stream message, taken apart without decoding it."""
+def text_bounds(content: bytes) -> Optional[Tuple[int, int]]:
+    """Where the escaped text of a stream message's content begins and ends.
 
-    opening: bytes
-    """Everything up to the first byte of the text: `{"name": "stdout", "text": "`."""
-    text: bytes
-    """The text, still escaped."""
-
-
-def take_apart(content: bytes) -> Optional[StreamText]:
-    """The parts of a stream message's content, or None when it is not exactly a name followed by a text."""
+    None when the content is not exactly a name followed by a text. Of a huge text only the end is looked at: what
+    could follow the text would be there.
+    """
     found = _OPENING.match(content)
     if found is None or not content.endswith(b'"}') or len(content) < found.end() + 2:
         return None
-    text = content[found.end() : -2]
-    if b'"' in text and b'"' in text.replace(b"\\\\", b"").replace(b'\\"', b""):
+    start, end = found.end(), len(content) - 2
+    if _backslashes_before(content, start, end) % 2:
         return None
-    if _escapes_at_end(text) % 2:
+    tail = content[safe_cut(content, start, max(start, end - TAIL_BYTES)) : end]
+    if b'"' in tail and b'"' in tail.replace(b"\\\\", b"").replace(b'\\"', b""):
         return None
-    return StreamText(found.group(), text)
+    return start, end
 
 
-def _escapes_at_end(text: bytes) -> int:
-    return len(text) - len(text.rstrip(b"\\"))
+def _backslashes_before(text: bytes, start: int, end: int) -> int:
+    """Length of the run of backslashes in `text[start:end]` that ends at `end`, without copying a huge text."""
+    run = 0
+    while end > start:
+        block = text[max(start, end - 1024) : end]
+        here = len(block) - len(block.rstrip(b"\\"))
+        run += here
+        if here < len(block):
+            break
+        end -= len(block)
+    return run
 
 
 def safe_cut(text: bytes, start: int, wanted: int) -> int:
@@ -52,19 +58,25 @@ def safe_cut(text: bytes, start: int, wanted: int) -> int:
     """
     if wanted >= len(text):
         return len(text)
+    if wanted <= start:
+        return start
     cut = wanted
     while cut > start and text[cut] & 0xC0 == 0x80:
         cut -= 1
     cut = _outside_escape(text, start, cut)
     tail = text[max(start, cut - 6) : cut]
-    if _HIGH_SURROGATE.search(tail) and _LOW_SURROGATE.match(text[cut : cut + 6]) and _is_escape(text, start, cut - 6):
+    if (
+        _HIGH_SURROGATE.search(tail)
+        and _LOW_SURROGATE.match(text[cut : cut + 6])
+        and _is_escape(text, start, cut - 6)
+    ):
         cut -= 6
     return cut if cut > start else wanted
 
 
 def _is_escape(text: bytes, start: int, at: int) -> bool:
     """Whether the backslash at `at` begins an escape, and is not itself the escaped one."""
-    return _escapes_at_end(text[start : at + 1]) % 2 == 1
+    return _backslashes_before(text, start, at + 1) % 2 == 1
 
 
 def _outside_escape(text: bytes, start: int, cut: int) -> int:
@@ -80,15 +92,16 @@ def cut(message: Message, limit: int = CUT_BYTES) -> Iterator[Message]:
     if len(message.content) <= limit or message.msg_type != "stream":
         yield message
         return
-    apart = take_apart(message.content)
-    if apart is None:
+    bounds = text_bounds(message.content)
+    if bounds is None:
         yield message
         return
-    start, number = 0, 1
-    while start < len(apart.text):
-        end = safe_cut(apart.text, start, start + limit)
+    (start, stop), number = bounds, 1
+    opening = message.content[:start]
+    while start < stop:
+        end = min(stop, safe_cut(message.content, start, start + limit))
         header = message.header if number == 1 else with_id_suffix(message.header, ".%d" % number)
-        yield message._replace(header=header, content=b"".join([apart.opening, apart.text[start:end], b'"}']))
+        yield message._replace(header=header, content=b"".join([opening, message.content[start:end], b'"}']))
         start, number = end, number + 1
 
 
@@ -99,21 +112,24 @@ def joined(messages: Iterable[Message], limit: int = JOIN_BYTES) -> Iterator[Mes
     texts: List[bytes] = []
     size = 0
     for message in messages:
-        apart = None
+        bounds = None
         if len(message.content) < limit and not message.buffers and message.msg_type == "stream":
-            apart = take_apart(message.content)
+            bounds = text_bounds(message.content)
+        text = message.content[bounds[0] : bounds[1]] if bounds else b""
         if held is not None:
-            fits = apart is not None and apart.opening == opening and size + len(apart.text) <= limit
-            if fits and apart is not None and message.parent == held.parent and message.metadata == held.metadata:
-                texts.append(apart.text)
-                size += len(apart.text)
+            fits = (
+                bounds is not None and message.content[: bounds[0]] == opening and size + len(text) <= limit
+            )
+            if fits and message.parent == held.parent and message.metadata == held.metadata:
+                texts.append(text)
+                size += len(text)
                 continue
             yield _rebuilt(held, opening, texts)
             held = None
-        if apart is None:
+        if bounds is None:
             yield message
         else:
-            held, opening, texts, size = message, apart.opening, [apart.text], len(apart.text)
+            held, opening, texts, size = message, message.content[: bounds[0]], [text], len(text)
     if held is not None:
         yield _rebuilt(held, opening, texts)
 

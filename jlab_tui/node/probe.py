@@ -122,7 +122,10 @@ def allocated_cpus(folders: Mapping[str, str], environ: Mapping[str, str], root:
 
 def meminfo(root: str = "/") -> Dict[str, int]:
     """/proc/meminfo in bytes."""
-    return {k: int(v) * 1024 for k, v in re.findall(r"(\w+):\s+(\d+) kB", read(os.path.join(root, "proc/meminfo")))}
+    return {
+        k: int(v) * 1024
+        for k, v in re.findall(r"(\w+):\s+(\d+) kB", read(os.path.join(root, "proc/meminfo")))
+    }
 
 
 def memory_sample(
@@ -155,13 +158,19 @@ def _cgroup_memory_used(folders: Mapping[str, str], limit: int, root: str) -> Op
     """Bytes in use in the cgroup that sets the limit, without the cache that the system would drop."""
     second = folders["version"] == "2"
     for folder in _upwards(folders.get("memory", ""), root):
-        bound = _number(read(os.path.join(folder, "memory.max" if second else "memory.limit_in_bytes")).strip())
+        bound = _number(
+            read(os.path.join(folder, "memory.max" if second else "memory.limit_in_bytes")).strip()
+        )
         if bound != limit:
             continue
-        used = _number(read(os.path.join(folder, "memory.current" if second else "memory.usage_in_bytes")).strip())
+        used = _number(
+            read(os.path.join(folder, "memory.current" if second else "memory.usage_in_bytes")).strip()
+        )
         if used is None:
             return None
-        cache = re.search(r"^(?:total_)?inactive_file (\d+)", read(os.path.join(folder, "memory.stat")), re.MULTILINE)
+        cache = re.search(
+            r"^(?:total_)?inactive_file (\d+)", read(os.path.join(folder, "memory.stat")), re.MULTILINE
+        )
         return max(0, int(used) - (int(cache.group(1)) if cache else 0))
     return None
 
@@ -256,10 +265,16 @@ def parse_rocm(text: str) -> List[Dict[str, Any]]:
             continue
 
         def value(pattern: str, values: Dict[str, Any] = values) -> Optional[float]:
-            return next((_number(str(v)) for k, v in values.items() if re.search(pattern, k, re.IGNORECASE)), None)
+            return next(
+                (_number(str(v)) for k, v in values.items() if re.search(pattern, k, re.IGNORECASE)), None
+            )
 
         used, total = value(r"VRAM Total Used Memory"), value(r"VRAM Total Memory")
-        names = [values[k] for k in ("Card Series", "Card series", "Device Name", "Card Model", "Card model") if k in values]
+        names = [
+            values[k]
+            for k in ("Card Series", "Card series", "Device Name", "Card Model", "Card model")
+            if k in values
+        ]
         found.append(
             _gpu(
                 int(number.group(1)),
@@ -280,11 +295,15 @@ class GpuWatch:
     def __init__(self) -> None:
         self._gpus: Dict[int, Tuple[float, Dict[str, Any]]] = {}
         self._process_mb: Dict[int, float] = {}
-        self._child: Optional["subprocess.Popen[str]"] = None
+        self._child: Optional[subprocess.Popen[str]] = None
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        for tool, work in (("nvidia-smi", self._nvidia), ("nvidia-smi", self._nvidia_processes), ("rocm-smi", self._rocm)):
+        for tool, work in (
+            ("nvidia-smi", self._nvidia),
+            ("nvidia-smi", self._nvidia_processes),
+            ("rocm-smi", self._rocm),
+        ):
             if shutil.which(tool):
                 threading.Thread(target=work, name="jlab-mcp-gpu", daemon=True).start()
 
@@ -314,11 +333,20 @@ class GpuWatch:
             self._gpus[gpu["index"]] = (time.monotonic(), gpu)
 
     def _nvidia(self) -> None:
-        command = ["nvidia-smi", "--query-gpu=" + _NVIDIA_FIELDS, "--format=csv,noheader,nounits", "--loop-ms=1000"]
+        command = [
+            "nvidia-smi",
+            "--query-gpu=" + _NVIDIA_FIELDS,
+            "--format=csv,noheader,nounits",
+            "--loop-ms=1000",
+        ]
         while not self._stopped.is_set():
             try:
                 with subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
                 ) as child:
                     self._child = child
                     assert child.stdout is not None
@@ -343,7 +371,16 @@ class GpuWatch:
             self._stopped.wait(5.0)
 
     def _rocm(self) -> None:
-        command = ["rocm-smi", "--showuse", "--showmeminfo", "vram", "--showtemp", "--showpower", "--showproductname", "--json"]
+        command = [
+            "rocm-smi",
+            "--showuse",
+            "--showmeminfo",
+            "vram",
+            "--showtemp",
+            "--showpower",
+            "--showproductname",
+            "--json",
+        ]
         while not self._stopped.is_set():
             for gpu in parse_rocm(_output(command)):
                 self._keep(gpu)

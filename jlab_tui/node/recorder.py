@@ -7,9 +7,10 @@ import ctypes
 import json
 import logging
 import time
+from collections import deque
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Set
 
 import zmq
 
@@ -54,7 +55,7 @@ class Recorder:
         self,
         kernel_id: str,
         lookup: Callable[[], Optional[Any]],
-        context: "zmq.Context[Any]",
+        context: zmq.Context[Any],
         spool: Spool,
         readers: Executor,
         oom: obituary.OomCounter,
@@ -79,6 +80,9 @@ class Recorder:
         self._parent_bytes = b""
         self._parent = _NOBODY
         self._crash_seen = False
+        self._backlog: Deque[Message] = deque()
+        self._whole: Optional[Message] = None
+        self._pieces: Optional[Iterator[Message]] = None
         self._writing = False
         self._spool_timer: Optional[asyncio.TimerHandle] = None
         self._spool_progress = time.monotonic()
@@ -91,7 +95,7 @@ class Recorder:
         """Send a request once; False when its msg_id was taken before."""
         if self.conversation.known(request.msg_id):
             return False
-        self.conversation.sent(request.msg_id)
+        self.conversation.sent(request.msg_id, request.is_run)
         if self._link is None:
             self._outbox.append(request)
         else:
@@ -133,6 +137,12 @@ class Recorder:
                 if manager is None:
                     break
                 process = process_of(manager)
+                if process is None and not await manager.is_alive():
+                    # Claimed while it was starting again: its ports are not known before it has.
+                    self._disconnect()
+                    if await successor(self._lookup, None) is None:
+                        break
+                    continue
                 if self._link is None:
                     self._connect()
                 code = await exited(manager, process)
@@ -171,6 +181,7 @@ class Recorder:
         except asyncio.TimeoutError:
             pass
         self._link.socket.drain_all()
+        self._record(at_any_size=True)
         self._disconnect()
 
     def _mourn(self, content: Dict[str, Any]) -> None:
@@ -206,12 +217,28 @@ class Recorder:
     def _on_batch(self, batch: List[Message]) -> None:
         link = self._link
         ours = [m for m in batch if link is None or not link.is_own(self._parent_of(m).msg_id, m)]
-        for whole in joined(ours):
-            seq = 0
-            for message in cut(whole):
-                seq = self.stream.append(pack(message))
-            self._fold(whole, seq)
         if ours:
+            self._backlog.extend(joined(ours))
+            self._record(at_any_size=False)
+
+    def _record(self, at_any_size: bool) -> None:
+        """Number what has arrived; a huge print bit by bit, no faster than the disk takes it."""
+        before = self.stream.last
+        while self._backlog or self._pieces is not None:
+            if not at_any_size and not self._has_room():
+                break
+            if self._pieces is None:
+                self._whole = self._backlog.popleft()
+                self._pieces = cut(self._whole)
+            piece = next(self._pieces, None)
+            if piece is not None:
+                self.stream.append(pack(piece))
+                continue
+            self._pieces = None
+            assert self._whole is not None
+            self._fold(self._whole, self.stream.last)
+            self._whole = None
+        if self.stream.last != before:
             self._changed()
 
     def _fold(self, message: Message, seq: int) -> None:
@@ -238,6 +265,10 @@ class Recorder:
         return self._parent
 
     def _may_read(self) -> bool:
+        return not self._backlog and self._pieces is None and self._has_room()
+
+    def _has_room(self) -> bool:
+        """Whether memory takes more: below the mark, or when waiting for the disk is hopeless."""
         if self.stream.unspooled_bytes <= self._limits.pause:
             return True
         patience = self._spool_progress + STALLED_S - time.monotonic()
@@ -251,6 +282,7 @@ class Recorder:
     def _resume(self) -> None:
         if self._paused:
             self._paused = False
+            self._record(at_any_size=False)
             if self._link is not None:
                 self._link.socket.resume()
 

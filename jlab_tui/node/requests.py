@@ -35,4 +35,4 @@ def parse_request(frame: bytes) -> Request:
     if msg_type == "execute_request" and _ALLOWS_STDIN.search(message.content):
         raise Unacceptable("input from the user is not supported: send allow_stdin false", msg_id)
     at_once = message.channel == "control" or header.get("subshell_id") is not None
-    return Request(msg_id, message, at_once)
+    return Request(msg_id, message, at_once, is_run=msg_type == "execute_request" and not at_once)

@@ -43,7 +43,7 @@ class Sender:
         self._in_flight = 0
         self._sent: Deque[Tuple[int, int]] = deque()
         self._fetched: Dict[int, bytes] = {}
-        self._fetching: Optional["asyncio.Future[Any]"] = None
+        self._fetching: Optional[asyncio.Future[Any]] = None
         self._closed = False
 
     def received(self, seq: int) -> None:
@@ -100,7 +100,9 @@ class Sender:
         except asyncio.CancelledError:
             raise
         except Exception:
-            log.exception("jlab-mcp: the recording of kernel %s cannot be read back", self._recorder.kernel_id)
+            log.exception(
+                "jlab-mcp: the recording of kernel %s cannot be read back", self._recorder.kernel_id
+            )
             self._skip(self._recorder.stream.memory_from(seq) - 1, 0)
         finally:
             self._fetching = None

@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import time
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, List, Mapping, Optional
 
 from jupyter_server.serverapp import ServerApp
 from traitlets.config import Config
@@ -113,9 +113,9 @@ def run(config: Mapping[str, Any], ip: str, port: int) -> int:
     return 0
 
 
-def _application() -> "tuple[Optional[Any], Optional[str]]":
+def _application() -> tuple[Optional[Any], Optional[str]]:
     try:
-        from jupyterlab.labapp import LabApp  # noqa: PLC0415  optional
+        from jupyterlab.labapp import LabApp
     except ImportError:
         return None, None
     return LabApp, LabApp.get_extension_package()
@@ -163,7 +163,7 @@ def _reachable(ip: str, hostname: str) -> str:
 
 
 def _bindable(ip: str, port: int) -> bool:
-    from .launch import port_is_free  # noqa: PLC0415  the script, as a module
+    from .launch import port_is_free
 
     return port_is_free(ip, port)
 

@@ -79,7 +79,11 @@ class Recording:
             else:
                 kept.append(segment)
         self._closed = kept
-        if self._current is not None and self._current.last <= self._acked and self._current.size > len(segments.MAGIC):
+        if (
+            self._current is not None
+            and self._current.last <= self._acked
+            and self._current.size > len(segments.MAGIC)
+        ):
             current = self._current
             self._rotate()
             self._closed.remove(current)
@@ -144,7 +148,7 @@ class Spool:
         """Size of all recordings, as the thread last saw it."""
         self._max_bytes = max_bytes_per_kernel
         self._post = post
-        self._commands: "queue.SimpleQueue[Optional[Callable[[], None]]]" = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[Optional[Callable[[], None]]] = queue.SimpleQueue()
         self._recordings: Dict[str, Recording] = {}
         self._acks: Dict[str, int] = {}
         self._failing = False
@@ -230,7 +234,10 @@ class Spool:
         def prune() -> None:
             os.makedirs(self.root, mode=0o700, exist_ok=True)
             for entry in os.scandir(self.root):
-                if entry.is_dir(follow_symlinks=False) and time.time() - entry.stat().st_mtime > OLD_RECORDINGS_S:
+                if (
+                    entry.is_dir(follow_symlinks=False)
+                    and time.time() - entry.stat().st_mtime > OLD_RECORDINGS_S
+                ):
                     shutil.rmtree(entry.path, ignore_errors=True)
 
         self._guarded(prune)

@@ -33,7 +33,7 @@ class Stream:
         self.gaps: List[Gap] = []
         self.dropped_bytes = 0
         self.memory_bytes = 0
-        self._memory: "OrderedDict[int, bytes]" = OrderedDict()
+        self._memory: OrderedDict[int, bytes] = OrderedDict()
         self._unspooled: Deque[int] = deque()
         self._spooled = 0
 

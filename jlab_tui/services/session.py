@@ -42,6 +42,13 @@ SETTLE_S: Final = 2.0
 UNSEEN_S: Final = 10.0
 """how long after a cut a stock server may leave open whether our request arrived"""
 LINK_PATIENCE_S: Final = 20.0
+_LOST_ENDS: Final = {
+    RunStatus.DIED: "KernelDied",
+    RunStatus.JOB_ENDED: "JobEnded",
+    RunStatus.LOST: "ConnectionLost",
+    RunStatus.ABORTED: "Aborted",
+}
+"""what stands in the notebook for a run that neither finished nor raised"""
 _INTERRUPT_WAITS_S: Final = (1.0, 2.0)
 
 
@@ -292,6 +299,10 @@ class Session:
             return
         record = f'read_output(run_id="{run.id}"), recorded in {run.journal}'
         cell.outputs = to_nbformat(run.outputs, record)
+        if run.status in _LOST_ENDS:
+            name, value = _LOST_ENDS[run.status], run.cause
+            lines = [f"{name}: {value}"]
+            cell.outputs.append({"output_type": "error", "ename": name, "evalue": value, "traceback": lines})
         cell.execution_count = run.execution_count
         cell.touch()
         if run.status.is_final:

@@ -8,9 +8,9 @@ import pytest
 from tests.node.servers import Server, serving
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests of a module; each test takes kernels of its own."""
+    """One server for all tests that need nothing special of it; each test takes kernels of its own."""
     folder: Path = tmp_path_factory.mktemp("server")
     with serving(folder) as running:
         yield running

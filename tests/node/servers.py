@@ -24,6 +24,8 @@ from websockets.exceptions import ConnectionClosed
 
 from jlab_tui.node.framing import PIECE_HEAD, Message, pack, unpack
 
+PYTHON = os.environ.get("JLAB_MCP_NODE_PYTHON", sys.executable)
+"""The servers' Python; set it to run these tests against another jupyter_server, the oldest one for instance."""
 NODE = Path(__file__).resolve().parents[2] / "jlab_tui" / "node"
 T = TypeVar("T")
 TOKEN = "a-token-that-must-not-leak"
@@ -105,7 +107,7 @@ def start_server(
     folder: Path,
     *,
     node: Path = NODE,
-    python: str = sys.executable,
+    python: str = PYTHON,
     environ: Mapping[str, str] | None = None,
     **config: Any,
 ) -> Server:
@@ -124,7 +126,7 @@ def launch(
     folder: Path,
     *,
     node: Path = NODE,
-    python: str = sys.executable,
+    python: str = PYTHON,
     environ: Mapping[str, str] | None = None,
     **config: Any,
 ) -> tuple[subprocess.Popen[bytes], Path]:
@@ -190,6 +192,7 @@ class Channel:
     socket: ClientConnection | None = None
     read: int = 0
     """Number up to which `until` has looked."""
+    newest: int = 0
     _pieces: list[bytes] = field(default_factory=list)
 
     def claim(self, **body: Any) -> None:
@@ -280,6 +283,7 @@ class Channel:
             self._pieces.clear()
             assert seq not in self.messages, "a message came twice"
             self.messages[seq] = message
+            self.newest = seq
             await self.tell(got=seq)
             return message
 
@@ -287,10 +291,10 @@ class Channel:
         """Receive until a message satisfies `found`; returns its number. Looks at each message once."""
         async with asyncio.timeout(timeout):
             while True:
-                for seq in sorted(s for s in self.messages if s > self.read):
-                    self.read = seq
-                    if found(seq, self.messages[seq]):
-                        return seq
+                while self.read < self.newest:
+                    self.read += 1
+                    if self.read in self.messages and found(self.read, self.messages[self.read]):
+                        return self.read
                 await self.receive(timeout)
 
     async def run(self, code: str, timeout: float = 20.0) -> str:

@@ -1,0 +1,354 @@
+"""What the dashboard costs: first frame, idle, a million lines, a stream, keys under load, bell to screen, search.
+
+    python benchmarks/dashboard.py [first-frame|idle|load|stream|flood|bell|search ...]
+
+The real program runs on a pseudo-terminal of 120x36; CPU time and memory are the process's own (/proc), Linux only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import statistics
+import struct
+import sys
+import tempfile
+import termios
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from jlab_tui.adapters.fifo import Bell  # noqa: E402
+from jlab_tui.adapters.files import StatusFile  # noqa: E402
+from jlab_tui.core.events import (  # noqa: E402
+    Entry,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+    SessionOpened,
+    TextPrinted,
+    encode,
+)
+from jlab_tui.core.models import Mode, ServerRecord, ServerState  # noqa: E402
+
+HOST = "testhost"
+LINE = "epoch {:6d} step {:5d}  loss=0.4304  lr=3e-4  1,812 img/s  {:06d} ok\n"
+
+
+class Terminal:
+    """The dashboard on a pseudo-terminal whose output is read by a thread."""
+
+    def __init__(self, status_dir: Path, *options: str) -> None:
+        self.began = time.perf_counter()
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(ROOT)
+            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", COLUMNS="120", LINES="36")
+            os.environ.pop("TMUX", None)
+            os.execv(sys.executable, [sys.executable, "-m", "tests.tui.real_app", str(status_dir), *options])
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
+        self.seen = bytearray()
+        self.news = threading.Condition()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                ready, _, _ = select.select([self.fd], [], [], 5)
+                data = os.read(self.fd, 1 << 16) if ready else b"-"
+            except OSError:
+                return
+            if data == b"-":
+                continue
+            if not data:
+                return
+            with self.news:
+                self.seen += data
+                if len(self.seen) > 1 << 24:
+                    del self.seen[: 1 << 23]
+                self.news.notify_all()
+
+    def wait_for(self, text: str, timeout: float = 60) -> float:
+        """Seconds since now until `text` is on the screen (in what was written since `forget`)."""
+        began = time.perf_counter()
+        with self.news:
+            while text.encode() not in self.seen:
+                left = timeout - (time.perf_counter() - began)
+                if left <= 0 or not self.news.wait(left):
+                    raise TimeoutError(
+                        f"{text!r} did not appear; last: {plain(bytes(self.seen[-3000:]))[-600:]!r}"
+                    )
+        return time.perf_counter() - began
+
+    def forget(self) -> None:
+        with self.news:
+            self.seen.clear()
+
+    def press(self, keys: str) -> None:
+        os.write(self.fd, keys.encode())
+
+    def cpu(self) -> float:
+        """CPU seconds used until now."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def rss_mb(self) -> float:
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text(encoding="utf-8").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def peak_mb(self) -> float:
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
+
+    def close(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+
+def plain(data: bytes) -> str:
+    return re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", data.decode("utf-8", "replace"))
+
+
+class Project:
+    """A status directory with a ready server and one session's journal."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        (directory / "sessions").mkdir(parents=True)
+        record = ServerRecord(
+            ServerState.READY, Mode.LOCAL, hostname="node-01", pid=os.getpid(), started=time.time()
+        )
+        StatusFile(directory / "server-status").write(record)
+        self.path = directory / "sessions" / "s1.1.jsonl"
+        self.file = self.path.open("ab")
+        self.bell = Bell(directory / "fifos", HOST)
+        self.write(SessionOpened("s1", "bench", "/nb/bench.ipynb", "k-1", "node-01", 0.0))
+
+    def write(self, *events: object) -> None:
+        for event in events:
+            self.file.write(encode(Entry(time.time(), event)))  # type: ignore[arg-type]
+        self.file.flush()
+
+    def ring(self) -> None:
+        self.bell.ring({"session": "s1", "journal": self.path.name, "end": self.file.tell(), "kind": "text"})
+
+    def fill(self, cells: int, lines: int) -> None:
+        number = 0
+        for cell in range(cells):
+            text = "".join(LINE.format(cell, n, number + n) for n in range(lines))
+            number += lines
+            run = f"s1-{cell}"
+            self.write(
+                RunStarted(run, "execute_code", f"c{cell}", f"for step in range({lines}):\n    train(step)"),
+                TextPrinted(run, "stdout", text),
+                RunFinished(run, RunStatus.OK, 1.0, cell),
+            )
+
+
+def first_frame(directory: Path) -> dict[str, object]:
+    Project(directory).fill(20, 10)
+    times = []
+    for _ in range(7):
+        terminal = Terminal(directory)
+        terminal.wait_for("following")
+        times.append(time.perf_counter() - terminal.began)
+        cpu = terminal.cpu()
+        terminal.close()
+    return {
+        "first frame s (median of 7)": statistics.median(times),
+        "best": min(times),
+        "cpu s": cpu,
+        "limit": 0.5,
+    }
+
+
+def idle(directory: Path) -> dict[str, object]:
+    Project(directory).fill(20, 10)
+    terminal = Terminal(directory)
+    terminal.wait_for("following")
+    time.sleep(4)
+    before = terminal.cpu()
+    time.sleep(20)
+    used = terminal.cpu() - before
+    rss = terminal.rss_mb()
+    terminal.close()
+    return {"idle CPU %": used / 20 * 100, "RSS MB": rss, "limit": 1.5}
+
+
+def load(directory: Path) -> dict[str, object]:
+    project = Project(directory)
+    project.fill(10_000, 100)
+    size = project.path.stat().st_size
+    terminal = Terminal(directory)
+    terminal.wait_for("999999 ok")
+    wall = time.perf_counter() - terminal.began
+    cpu = terminal.cpu()
+    time.sleep(1)
+    result = {"lines": 1_000_000, "journal MB": size / 1e6, "exec to last line s": wall, "cpu s": cpu}
+    result["RSS MB"] = terminal.rss_mb()
+    result["peak MB"] = terminal.peak_mb()
+    before = terminal.cpu()
+    for _ in range(50):
+        terminal.press("\x1b[5~")
+        time.sleep(0.02)
+    time.sleep(0.3)
+    result["page up ms cpu"] = (terminal.cpu() - before) / 50 * 1000
+    terminal.close()
+    return {**result, "limit": "2 s, 150 MB"}
+
+
+def stream(directory: Path) -> dict[str, object]:
+    project = Project(directory)
+    project.fill(50, 20)
+    terminal = Terminal(directory)
+    terminal.wait_for("following")
+    project.write(RunStarted("s1-x", "execute_code", "cx", "train()"))
+    time.sleep(2)
+    before, number = terminal.cpu(), 0
+    end = time.perf_counter() + 10
+    due = time.perf_counter()
+    while time.perf_counter() < end:
+        project.write(
+            TextPrinted("s1-x", "stdout", "".join(LINE.format(1, n, number + n) for n in range(100)))
+        )
+        project.ring()
+        number += 100
+        due += 0.1
+        time.sleep(max(0.0, due - time.perf_counter()))
+    used = terminal.cpu() - before
+    terminal.close()
+    return {"lines/s": number / 10, "CPU %": used / 10 * 100, "limit": 15}
+
+
+def flood(directory: Path) -> dict[str, object]:
+    """Keys while 10 MB/s come in: `?` opens the help panel, escape closes it."""
+    project = Project(directory)
+    project.fill(50, 20)
+    terminal = Terminal(directory)
+    terminal.wait_for("following")
+    project.write(RunStarted("s1-x", "execute_code", "cx", "train()"))
+    stop = threading.Event()
+    block = "".join(LINE.format(1, n, n) for n in range(1400))
+    sent = [0]
+
+    def pour() -> None:
+        due = time.perf_counter()
+        while not stop.is_set():
+            for _ in range(10):
+                project.write(TextPrinted("s1-x", "stdout", block))
+                sent[0] += len(block)
+            project.ring()
+            due += 0.1
+            time.sleep(max(0.0, due - time.perf_counter()))
+
+    thread = threading.Thread(target=pour)
+    thread.start()
+    time.sleep(2)
+    before, began = terminal.cpu(), time.perf_counter()
+    waits = []
+    for _ in range(20):
+        terminal.forget()
+        pressed = time.perf_counter()
+        terminal.press("?")
+        terminal.wait_for("esc closes")
+        waits.append(time.perf_counter() - pressed)
+        terminal.press("q")
+        time.sleep(0.25)
+    used, took = terminal.cpu() - before, time.perf_counter() - began
+    stop.set()
+    thread.join()
+    rss = terminal.rss_mb()
+    terminal.close()
+    return {
+        "MB/s": sent[0] / (took + 2) / 1e6,
+        "key to screen ms (median)": statistics.median(waits) * 1000,
+        "worst": max(waits) * 1000,
+        "CPU %": used / took * 100,
+        "RSS MB": rss,
+        "limit": 100,
+    }
+
+
+def bell(directory: Path) -> dict[str, object]:
+    project = Project(directory)
+    project.fill(20, 10)
+    terminal = Terminal(directory)
+    terminal.wait_for("following")
+    project.write(RunStarted("s1-x", "execute_code", "cx", "train()"))
+    project.ring()
+    time.sleep(1)
+    waits = []
+    for number in range(30):
+        terminal.forget()
+        began = time.perf_counter()
+        project.write(TextPrinted("s1-x", "stdout", f"news-{number:04d}\n"))
+        project.ring()
+        terminal.wait_for(f"{number:04d}")
+        waits.append(time.perf_counter() - began)
+        time.sleep(0.13)
+    terminal.close()
+    return {
+        "bell to screen ms (median)": statistics.median(waits) * 1000,
+        "worst": max(waits) * 1000,
+        "limit": 150,
+    }
+
+
+def search(directory: Path) -> dict[str, object]:
+    """In the process itself: finding a rare and a frequent text in a million lines."""
+    from jlab_tui.core.feed import Feed
+    from jlab_tui.tui.search import find
+
+    feed = Feed()
+    for cell in range(10_000):
+        run = f"s1-{cell}"
+        text = "".join(LINE.format(cell, n, cell * 100 + n) for n in range(100))
+        feed.apply("s1", Entry(1.0, RunStarted(run, "execute_code", f"c{cell}", "train()")))
+        feed.apply("s1", Entry(1.0, TextPrinted(run, "stdout", text)))
+    items = feed.sessions["s1"].items
+    result: dict[str, object] = {}
+    for name, needle in (
+        ("rare", "765432 ok"),
+        ("absent", "no such text"),
+        ("every cell", "step    50"),
+        ("all", "img"),
+    ):
+        began = time.perf_counter()
+        found = find(items, needle)
+        result[f"{name} s"] = time.perf_counter() - began
+        result[f"{name} matches"] = len(found)
+    return {**result, "limit": 0.3}
+
+
+MEASURES: dict[str, Callable[[Path], dict[str, object]]] = {
+    "first-frame": first_frame,
+    "idle": idle,
+    "load": load,
+    "stream": stream,
+    "flood": flood,
+    "bell": bell,
+    "search": search,
+}
+
+
+def main(names: list[str]) -> None:
+    for name in names or list(MEASURES):
+        with tempfile.TemporaryDirectory() as directory:
+            result = MEASURES[name](Path(directory) / "status")
+        shown = {k: round(v, 3) if isinstance(v, float) else v for k, v in result.items()}
+        print(name, json.dumps(shown), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

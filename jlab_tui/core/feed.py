@@ -1,0 +1,487 @@
+"""What a person sees of the sessions: a pure fold over journal entries, item by item in the order of events.
+
+An item is a cell (one run, or a cell that was edited and not run) or a note (kernel change, human action, notice, ...).
+Items only grow and change in place; `version` tells a view which of them it has to draw again.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from .events import (
+    DataShown,
+    DataUpdated,
+    Entry,
+    ErrorRaised,
+    Event,
+    HumanActed,
+    KernelChanged,
+    NotebookEdited,
+    Notice,
+    OutputCleared,
+    OutputDropped,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+    SessionClosed,
+    SessionOpened,
+    TextPrinted,
+    Unknown,
+)
+from .scrollback import Scrollback
+
+PICTURES_KEPT_BYTES = 64 << 20
+"""base64 of pictures kept in memory over all sessions; older ones stay in the notebook"""
+
+FAILED = frozenset({RunStatus.ERROR, RunStatus.DIED, RunStatus.JOB_ENDED, RunStatus.LOST})
+
+
+@dataclass(slots=True, eq=False)
+class TextOutput:
+    """Printed text, or the plain text of a result."""
+
+    scrollback: Scrollback = field(default_factory=Scrollback)
+    display_id: str = ""
+    is_stream: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class PictureOutput:
+    mime: str
+    data: str
+    """base64; empty when it is no longer kept in memory"""
+    width: int = 0
+    height: int = 0
+    """pixels; 0 where the header does not tell"""
+    display_id: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class ErrorOutput:
+    ename: str
+    evalue: str
+    lines: tuple[str, ...]
+    """traceback with ANSI colours, one screen line each"""
+
+
+@dataclass(slots=True, eq=False)
+class DroppedOutput:
+    text: str
+
+
+Output = TextOutput | PictureOutput | ErrorOutput | DroppedOutput
+
+
+@dataclass(slots=True, eq=False)
+class Cell:
+    """One run of a cell, or a cell that was written and not run yet."""
+
+    session: str
+    at: float
+    source: str
+    cell_id: str = ""
+    run: str = ""
+    """empty: not run"""
+    tool: str = ""
+    is_markdown: bool = False
+    status: RunStatus | None = None
+    """None: not run"""
+    seconds: float = 0.0
+    execution_count: int | None = None
+    cause: str = ""
+    outputs: list[Output] = field(default_factory=list)
+    clear_pending: bool = False
+    version: int = 0
+
+    @property
+    def is_running(self) -> bool:
+        return self.status is RunStatus.RUNNING
+
+    @property
+    def has_failed(self) -> bool:
+        return self.status in FAILED
+
+    @property
+    def pictures(self) -> list[PictureOutput]:
+        return [output for output in self.outputs if isinstance(output, PictureOutput)]
+
+    @property
+    def error(self) -> ErrorOutput | None:
+        return next((o for o in reversed(self.outputs) if isinstance(o, ErrorOutput)), None)
+
+    def output_text(self) -> str:
+        """All text that the cell gave, tracebacks included, with their colours."""
+        parts = []
+        for output in self.outputs:
+            match output:
+                case TextOutput():
+                    parts.append(output.scrollback.text())
+                case ErrorOutput():
+                    parts.append("\n".join(output.lines) + "\n")
+                case _:
+                    pass
+        return "".join(part if part.endswith("\n") else part + "\n" for part in parts if part)
+
+
+@dataclass(slots=True, eq=False)
+class Note:
+    """Something that happened around the cells."""
+
+    session: str
+    at: float
+    text: str
+    level: str = "info"
+    """info, warning, error, human or faint"""
+    version: int = 0
+
+
+Item = Cell | Note
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Which item of which session is new or different."""
+
+    session: str
+    item: Item | None
+    is_new: bool
+
+
+class SessionFeed:
+    """Everything that the journals of one session tell."""
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        self.opened: SessionOpened | None = None
+        self.opened_at = 0.0
+        self.changed_at = 0.0
+        self.kernel_id = ""
+        self.items: list[Item] = []
+        self.closed = ""
+        """reason; empty while it is open"""
+        self.running: Cell | None = None
+        self.last: Cell | None = None
+        """the run that began last"""
+        self.cells = 0
+        self.failed = 0
+        self._by_run: dict[str, Cell] = {}
+        self._unrun: dict[str, Cell] = {}
+        self._displays: dict[str, list[tuple[Cell, TextOutput | PictureOutput]]] = {}
+        self._acts: dict[tuple[str, str], Note] = {}
+        self._faint: Note | None = None
+        self._unreadable = 0
+
+    @property
+    def name(self) -> str:
+        return self.opened.name if self.opened and self.opened.name else self.session
+
+    @property
+    def notebook(self) -> str:
+        return self.opened.notebook if self.opened else ""
+
+    def apply(self, entry: Entry) -> Change:
+        """Fold one entry in. Never raises, whatever the order and whatever is missing."""
+        if entry.at:
+            self.changed_at = max(self.changed_at, entry.at)
+        before = len(self.items)
+        item = self._fold(entry.event, entry.at)
+        if item is not None:
+            item.version += 1
+        if not isinstance(entry.event, Unknown):
+            self._faint = None
+        return Change(self.session, item, len(self.items) > before)
+
+    def _fold(self, event: Event, at: float) -> Item | None:
+        match event:
+            case SessionOpened():
+                return self._open(event, at)
+            case RunStarted():
+                return self._start(event, at)
+            case TextPrinted():
+                return self._print(event, at)
+            case DataShown():
+                cell = self._cell(event.run, at)
+                if event.execution_count is not None:
+                    cell.execution_count = event.execution_count
+                self._show(cell, event.data, event.metadata, event.display_id)
+                return cell
+            case DataUpdated():
+                return self._update(event, at)
+            case OutputCleared():
+                cell = self._cell(event.run, at)
+                if event.wait:
+                    cell.clear_pending = True
+                else:
+                    cell.outputs.clear()
+                return cell
+            case ErrorRaised():
+                cell = self._output(event.run, at)
+                lines = "\n".join(event.traceback).split("\n") if event.traceback else []
+                cell.outputs.append(ErrorOutput(event.ename, event.evalue, tuple(lines)))
+                return cell
+            case OutputDropped():
+                cell = self._cell(event.run, at)
+                why = f" ({event.why})" if event.why else ""
+                cell.outputs.append(
+                    DroppedOutput(f"{event.count:,} {event.unit} of output were not recorded{why}")
+                )
+                return cell
+            case RunFinished():
+                return self._finish(event, at)
+            case NotebookEdited():
+                return self._edit(event, at)
+            case KernelChanged():
+                self.kernel_id = event.kernel_id
+                cause = event.cause or "another kernel"
+                return self._note(at, f"Kernel: {cause}. Nothing in memory survived.", "warning")
+            case Notice():
+                return self._note(at, event.text, event.level)
+            case HumanActed():
+                return self._act(event, at)
+            case SessionClosed():
+                self.closed = event.reason or "closed"
+                return self._note(at, f"Session closed: {self.closed}", "faint")
+            case Unknown():
+                return self._skip(event, at)
+            case _:
+                assert_never(event)
+
+    def _open(self, event: SessionOpened, at: float) -> Item | None:
+        earlier = self.opened
+        self.opened = event
+        self.kernel_id = event.kernel_id or self.kernel_id
+        self.closed = ""
+        if earlier is None:
+            self.opened_at = at
+            return None
+        if (earlier.client_host, earlier.client_pid) == (event.client_host, event.client_pid):
+            return None
+        return self._note(
+            at, f"Taken over by the MCP process {event.client_host}:{event.client_pid}", "faint"
+        )
+
+    def _start(self, event: RunStarted, at: float) -> Cell:
+        known = self._by_run.get(event.run)
+        unrun = self._unrun.pop(event.cell, None) if event.cell else None
+        cell = known or unrun or self._add_cell(Cell(self.session, at, event.source))
+        cell.source, cell.cell_id, cell.tool, cell.run = event.source, event.cell, event.tool, event.run
+        cell.at = at or cell.at
+        if cell.status is None or not cell.status.is_final:
+            cell.status = RunStatus.RUNNING
+            self.running = cell
+        self._by_run[event.run] = cell
+        self.last = cell
+        return cell
+
+    def _add_cell(self, cell: Cell) -> Cell:
+        self.items.append(cell)
+        self.cells += 1
+        return cell
+
+    def _cell(self, run: str, at: float) -> Cell:
+        """The cell of a run; a stand-in when its beginning is not on record."""
+        cell = self._by_run.get(run)
+        if cell is None:
+            cell = self._add_cell(Cell(self.session, at, "", run=run, status=RunStatus.RUNNING))
+            self._by_run[run] = cell
+            self.running = cell
+        return cell
+
+    def _output(self, run: str, at: float) -> Cell:
+        cell = self._cell(run, at)
+        if cell.clear_pending:
+            cell.outputs.clear()
+            cell.clear_pending = False
+        return cell
+
+    def _print(self, event: TextPrinted, at: float) -> Cell:
+        cell = self._output(event.run, at)
+        last = cell.outputs[-1] if cell.outputs else None
+        if not isinstance(last, TextOutput) or not last.is_stream:
+            last = TextOutput()
+            cell.outputs.append(last)
+        last.scrollback.write(event.text, stderr=event.stream == "stderr")
+        return cell
+
+    def _show(
+        self, cell: Cell, data: Mapping[str, Any], metadata: Mapping[str, Any], display_id: str
+    ) -> None:
+        if cell.clear_pending:
+            cell.outputs.clear()
+            cell.clear_pending = False
+        output = output_of(data, display_id)
+        cell.outputs.append(output)
+        if display_id:
+            self._displays.setdefault(display_id, []).append((cell, output))
+
+    def _update(self, event: DataUpdated, at: float) -> Item | None:
+        changed: Cell | None = None
+        entries = self._displays.get(event.display_id, [])
+        for number, (cell, old) in enumerate(entries):
+            for position, output in enumerate(cell.outputs):
+                if output is old:
+                    new = output_of(event.data, event.display_id)
+                    cell.outputs[position] = new
+                    entries[number] = (cell, new)
+                    cell.version += 1
+                    changed = cell
+        return changed
+
+    def _finish(self, event: RunFinished, at: float) -> Cell:
+        cell = self._cell(event.run, at)
+        if cell.has_failed is False and event.status in FAILED:
+            self.failed += 1
+        cell.status, cell.seconds, cell.cause = event.status, event.seconds, event.cause
+        if event.execution_count is not None:
+            cell.execution_count = event.execution_count
+        if self.running is cell:
+            self.running = None
+        return cell
+
+    def _edit(self, event: NotebookEdited, at: float) -> Item | None:
+        if event.action == "delete":
+            self._unrun.pop(event.cell, None)
+            return self._note(at, "Cell deleted", "faint")
+        is_markdown = event.cell_type == "markdown" or event.action == "markdown"
+        known = self._unrun.get(event.cell)
+        if known is not None:
+            known.source, known.is_markdown, known.at = event.source, is_markdown, at
+            return known
+        cell = self._add_cell(
+            Cell(
+                self.session,
+                at,
+                event.source,
+                cell_id=event.cell,
+                tool=f"{event.action}",
+                is_markdown=is_markdown,
+            )
+        )
+        if not is_markdown:
+            self._unrun[event.cell] = cell
+        return cell
+
+    def _act(self, event: HumanActed, at: float) -> Note:
+        who = event.by or "someone at a dashboard"
+        what = human_sentence(event.action)
+        reason = f" ({event.reason})" if event.reason else ""
+        key = (event.action, event.run)
+        if event.outcome and (note := self._acts.pop(key, None)) is not None:
+            note.text = f"{who} {what}{reason}: {event.outcome}"
+            return note
+        outcome = f": {event.outcome}" if event.outcome else ""
+        note = self._note(at, f"{who} {what}{reason}{outcome}", "human")
+        if not event.outcome:
+            self._acts[key] = note
+        return note
+
+    def _skip(self, event: Unknown, at: float) -> Note:
+        """One line for all in a row that this version does not understand."""
+        self._unreadable = self._unreadable + 1 if self._faint is not None else 1
+        if self._unreadable == 1:
+            self._faint = self._note(at, f"not understood: {event.kind}: {event.text[:200]}", "faint")
+        assert self._faint is not None
+        if self._unreadable > 1:
+            self._faint.text = (
+                f"{self._unreadable:,} lines of the record are not understood, the last: {event.kind}"
+            )
+        return self._faint
+
+    def _note(self, at: float, text: str, level: str) -> Note:
+        note = Note(self.session, at, text, level)
+        self.items.append(note)
+        return note
+
+
+class Feed:
+    """All sessions, and the bound on what their pictures may take in memory."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, SessionFeed] = {}
+        self._pictures: deque[PictureOutput] = deque()
+        self._picture_bytes = 0
+
+    def apply(self, session: str, entry: Entry) -> Change:
+        view = self.sessions.get(session)
+        if view is None:
+            view = self.sessions[session] = SessionFeed(session)
+        change = view.apply(entry)
+        if isinstance(entry.event, DataShown | DataUpdated) and isinstance(change.item, Cell):
+            self._account(change.item)
+        return change
+
+    def apply_action(self, entry: Entry) -> Change | None:
+        """Fold in a line of a dashboard's actions file; lines about no known session change nothing."""
+        event = entry.event
+        if not isinstance(event, HumanActed) or event.session not in self.sessions:
+            return None
+        return self.sessions[event.session].apply(entry)
+
+    def _account(self, cell: Cell) -> None:
+        for output in reversed(cell.outputs):
+            if isinstance(output, PictureOutput) and output.data:
+                self._pictures.append(output)
+                self._picture_bytes += len(output.data)
+                break
+        while self._picture_bytes > PICTURES_KEPT_BYTES and len(self._pictures) > 1:
+            oldest = self._pictures.popleft()
+            self._picture_bytes -= len(oldest.data)
+            oldest.data = ""
+
+
+_ACTS = {
+    "interrupt": "interrupted the kernel",
+    "restart": "restarted the kernel",
+    "kill": "killed the session",
+    "stop": "stopped the server",
+    "cancel": "cancelled the job",
+}
+
+
+def human_sentence(action: str) -> str:
+    return _ACTS.get(action, f"did: {action}")
+
+
+_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
+
+
+def output_of(data: Mapping[str, Any], display_id: str = "") -> TextOutput | PictureOutput:
+    """What is shown of a MIME bundle: a picture before text, text before the names of its types."""
+    for mime in _PICTURES:
+        if isinstance(value := data.get(mime), str) and value:
+            width, height = picture_size(value)
+            return PictureOutput(mime, value, width, height, display_id)
+    output = TextOutput(display_id=display_id, is_stream=False)
+    for mime in ("text/plain", "text/markdown", "text/latex", "application/json", "text/html"):
+        if mime in data:
+            output.scrollback.write(_text(data[mime]))
+            break
+    else:
+        output.scrollback.write(f"[{', '.join(sorted(map(str, data))) or 'empty output'}]")
+    return output
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(map(str, value))
+    return repr(value)
+
+
+def picture_size(data: str) -> tuple[int, int]:
+    """Width and height in pixels of a base64 PNG, from its header; (0, 0) where they cannot be told."""
+    try:
+        head = base64.b64decode(data[:64], validate=False)
+    except (binascii.Error, ValueError):
+        return 0, 0
+    if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) >= 24:
+        width, height = struct.unpack(">II", head[16:24])
+        return width, height
+    return 0, 0

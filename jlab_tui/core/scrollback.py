@@ -1,0 +1,239 @@
+"""The text that a cell printed, as a terminal would show it: one byte buffer and the starts of its lines.
+
+A million lines cost little more than their bytes. Carriage returns, backspaces and cursor-up (progress bars) rewrite
+lines in place; colours stay in the text and are decoded only for the rows that are drawn.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_right
+from itertools import accumulate, islice
+
+KEEP_BYTES = 8 << 20
+"""text kept for one block of output; beyond it the middle is dropped and counted"""
+HEAD_LINES = 64
+LINE_MAX = 1 << 20
+"""bytes kept of one line"""
+
+_CURSOR = re.compile(r"\x1b\[\d*[ABGK]")
+_TOKEN = re.compile(
+    r"(?P<newline>\r*\n)|(?P<back>[\b]+)|(?P<home>\r|\x1b\[[01]?G)|\x1b\[(?P<count>\d*)(?P<move>[ABK])"
+)
+
+
+def _moves_cursor(text: str) -> bool:
+    # Three plain searches are ten times faster than one expression, and most text has none of it.
+    return "\r" in text or "\b" in text or ("\x1b[" in text and _CURSOR.search(text) is not None)
+
+
+class Scrollback:
+    """Append-only lines with a cursor in the last few of them."""
+
+    __slots__ = (
+        "_column",
+        "_stderr",
+        "_streams",
+        "_up",
+        "buffer",
+        "cut_bytes",
+        "dropped",
+        "gap",
+        "has_tabs",
+        "is_open",
+        "starts",
+    )
+
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+        self.starts = array("I")
+        self.is_open = False
+        """the last line has no newline yet"""
+        self.dropped = 0
+        """lines dropped from the middle"""
+        self.gap = 0
+        """number of the line before which they were dropped"""
+        self.has_tabs = False
+        """a tab has been written: the bytes of a line do not bound its columns"""
+        self.cut_bytes = 0
+        """bytes cut from lines that were too long"""
+        self._up = 0
+        """lines between the cursor and the last line"""
+        self._column: int | None = None
+        """cursor's column after a carriage return; None at the end of the line"""
+        self._stderr = False
+        self._streams: list[int] = []
+        """lines at which stdout and stderr take turns, stderr first"""
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def raw(self, line: int) -> bytes:
+        """Bytes of one line without its newline."""
+        end = self.starts[line + 1] if line + 1 < len(self.starts) else len(self.buffer)
+        raw = bytes(self.buffer[self.starts[line] : end])
+        return raw[:-1] if raw.endswith(b"\n") else raw
+
+    def length(self, line: int) -> int:
+        """Bytes of one line, its newline included."""
+        return (self.starts[line + 1] if line + 1 < len(self.starts) else len(self.buffer)) - self.starts[
+            line
+        ]
+
+    def is_stderr(self, line: int) -> bool:
+        return bisect_right(self._streams, line) % 2 == 1
+
+    def text(self) -> str:
+        return self.buffer.decode("utf-8", "replace")
+
+    def clear(self) -> None:
+        self.__init__()  # type: ignore[misc]
+
+    def line_at(self, position: int) -> int:
+        """Number of the line that holds the byte at `position`."""
+        return bisect_right(self.starts, position) - 1
+
+    def write(self, text: str, *, stderr: bool = False) -> None:
+        if not text:
+            return
+        if stderr != self._stderr:
+            self._switch(stderr)
+        if self._up or self._column is not None or _moves_cursor(text):
+            self._write_controlled(text)
+        else:
+            self._append(text)
+        if len(self.buffer) > KEEP_BYTES * 5 // 4:
+            self._shrink()
+
+    def _switch(self, stderr: bool) -> None:
+        self._stderr = stderr
+        if self.is_open:
+            self.buffer += b"\n"
+            self.is_open = False
+        self._up, self._column = 0, None
+        at = len(self.starts)
+        if self._streams and self._streams[-1] == at:
+            self._streams.pop()
+        else:
+            self._streams.append(at)
+
+    def _append(self, text: str) -> None:
+        data = text.encode("utf-8", "replace")
+        self.has_tabs = self.has_tabs or b"\t" in data
+        lines = data.splitlines(keepends=True) if b"\r" not in data else data.split(b"\n")
+        base = len(self.buffer)
+        starts = accumulate(map(len, lines), initial=base)
+        self.starts.extend(islice(starts, 1 if self.is_open else 0, len(lines)))
+        if self.is_open and len(self.starts) == 0:
+            self.starts.append(0)
+        self.buffer += data
+        self.is_open = not data.endswith(b"\n")
+        if self.is_open and len(self.buffer) - self.starts[-1] > LINE_MAX:
+            self.cut_bytes += len(self.buffer) - self.starts[-1] - LINE_MAX
+            del self.buffer[self.starts[-1] + LINE_MAX :]
+
+    def _write_controlled(self, text: str) -> None:
+        position = 0
+        for match in _TOKEN.finditer(text):
+            self._put(text[position : match.start()])
+            position = match.end()
+            if match["newline"]:
+                self._newline()
+            elif match["home"]:
+                self._column = 0
+            elif match["back"]:
+                self._column = max(0, self._here() - len(match["back"]))
+            else:
+                self._move(match["move"], match["count"])
+        self._put(text[position:])
+
+    def _move(self, move: str, count: str) -> None:
+        steps = int(count[:4] or 1) if move != "K" else int(count[:4] or 0)
+        match move:
+            case "A":
+                self._column = self._here()
+                self._up = min(
+                    self._up + max(1, steps), max(0, len(self.starts) - (1 if self.is_open else 0))
+                )
+            case "B":
+                self._column = self._here()
+                self._up = max(0, self._up - max(1, steps))
+            case _:
+                if steps == 2:
+                    self._replace("")
+                elif self._column is not None:
+                    self._replace(self._line()[: self._column])
+
+    def _newline(self) -> None:
+        if self._up:
+            self._up -= 1
+            self._column = 0
+            return
+        self._column = None
+        if not self.is_open:
+            self.starts.append(len(self.buffer))
+        self.buffer += b"\n"
+        self.is_open = False
+
+    def _put(self, part: str) -> None:
+        if not part:
+            return
+        if self._column is None:
+            self._append(part)
+            return
+        old = self._line()
+        if "\x1b" in part or "\x1b" in old:
+            new = old[: self._column] + part if "\x1b" not in old else part
+        else:
+            new = old[: self._column].ljust(self._column) + part + old[self._column + len(part) :]
+        self._column += len(part)
+        self._replace(new)
+        if not self._up and self._column >= len(new):
+            self._column = None
+
+    def _here(self) -> int:
+        return len(self._line()) if self._column is None else self._column
+
+    def _target(self) -> int:
+        """Number of the line under the cursor; the number of lines when it stands on a fresh one."""
+        return len(self.starts) - (1 if self.is_open else 0) - self._up
+
+    def _line(self) -> str:
+        line = self._target()
+        return self.raw(line).decode("utf-8", "replace") if 0 <= line < len(self.starts) else ""
+
+    def _replace(self, text: str) -> None:
+        line = max(0, self._target())
+        data = text.encode("utf-8", "replace")[:LINE_MAX]
+        self.has_tabs = self.has_tabs or b"\t" in data
+        if line >= len(self.starts):
+            if not data:
+                return
+            self.starts.append(len(self.buffer))
+            self.buffer += data
+            self.is_open = True
+            return
+        start = self.starts[line]
+        if line + 1 == len(self.starts) and self.is_open:
+            self.buffer[start:] = data
+            return
+        end = self.starts[line + 1] - 1 if line + 1 < len(self.starts) else len(self.buffer) - 1
+        self.buffer[start:end] = data
+        shift = len(data) - (end - start)
+        for later in range(line + 1, len(self.starts)):
+            self.starts[later] += shift
+
+    def _shrink(self) -> None:
+        """Drop the middle: the first lines and the newest `KEEP_BYTES * 3/4` stay."""
+        first = self.gap or min(HEAD_LINES, len(self.starts) // 4)
+        last = bisect_right(self.starts, len(self.buffer) - KEEP_BYTES * 3 // 4)
+        if last <= first or last >= len(self.starts):
+            return
+        start, end = self.starts[first], self.starts[last]
+        del self.buffer[start:end]
+        kept = array("I", (s - (end - start) for s in self.starts[last:]))
+        self.starts = self.starts[:first] + kept
+        self._streams = [s if s <= first else max(first, s - (last - first)) for s in self._streams]
+        self.gap = first
+        self.dropped += last - first

@@ -1,0 +1,65 @@
+"""What a person does from a dashboard: interrupt, restart, shut down, stop. Always through Jupyter or the launcher."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from ..core.errors import KernelGone, NoServer
+from ..core.models import ServerRecord
+from .acting import Target
+from .launcher import Launcher
+from .ports import Jupyter
+
+_WAITS_S: Final = (1.0, 2.0)
+
+
+class Steering:
+    """Acts on kernels by id. Each method says in a sentence what came of it, or raises JlabError."""
+
+    def __init__(self, launcher: Launcher, api: Callable[[ServerRecord], Jupyter]) -> None:
+        self._launcher = launcher
+        self._api = api
+
+    async def interrupt(self, target: Target) -> str:
+        api = await self._jupyter()
+        for attempt, patience in enumerate(_WAITS_S, 1):
+            await api.interrupt(target.kernel_id)
+            if await self._idle(api, target, patience):
+                return f"{target.name} is idle" + (" after a second interrupt." if attempt > 1 else ".")
+        return f"{target.name} does not stop: it ignores interrupts. Only restarting its kernel helps; variables are lost then."
+
+    async def restart(self, target: Target) -> str:
+        await (await self._jupyter()).restart(target.kernel_id)
+        return f"The kernel of {target.name} was restarted; its variables are gone."
+
+    async def shutdown(self, target: Target) -> str:
+        if not await (await self._jupyter()).delete_kernel(target.kernel_id):
+            raise KernelGone(f"The kernel of {target.name} was gone already.")
+        return f"The kernel of {target.name} is shut down."
+
+    async def stop_server(self) -> str:
+        return await self._launcher.stop()
+
+    async def cancel_job(self) -> str:
+        return await self._launcher.stop()
+
+    async def _jupyter(self) -> Jupyter:
+        situation = await self._launcher.look(health=False)
+        if situation is None or not situation.record.url:
+            raise NoServer(self._launcher.root)
+        return self._api(situation.record)
+
+    @staticmethod
+    async def _idle(api: Jupyter, target: Target, patience: float) -> bool:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience
+        while loop.time() < deadline:
+            state = await api.kernel_state(target.kernel_id)
+            if state is None:
+                raise KernelGone(f"The kernel of {target.name} is gone.")
+            if state == "idle":
+                return True
+            await asyncio.sleep(0.1)
+        return False

@@ -1,0 +1,116 @@
+"""Every key of the dashboard: footer label, sentence for the help panel, group. The README's table is held to this one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One binding with what the help panel says about it."""
+
+    keys: str
+    """Textual's names, separated by commas"""
+    shown: str
+    """as people write it"""
+    action: str
+    label: str
+    sentence: str
+    group: str
+    in_footer: bool = False
+    acts: bool = False
+    """changes something; inert when read-only"""
+
+    @property
+    def binding(self) -> Binding:
+        ident = self.action.replace("(", "-").replace(")", "").replace("'", "")
+        return Binding(
+            self.keys,
+            self.action,
+            self.label,
+            show=False,
+            key_display=self.shown,
+            tooltip=self.sentence,
+            id=ident,
+        )
+
+
+KEYS: tuple[Key, ...] = (
+    Key(
+        "o",
+        "o",
+        "expand",
+        "Expand",
+        "Show all lines of the cell, or fold them again.",
+        "Cells",
+        in_footer=True,
+    ),
+    Key(
+        "i",
+        "i",
+        "interrupt",
+        "Interrupt",
+        "Interrupt the session's kernel.",
+        "Act",
+        in_footer=True,
+        acts=True,
+    ),
+    Key(
+        "r",
+        "r",
+        "restart",
+        "Restart",
+        "Restart the kernel; what it holds in memory is lost.",
+        "Act",
+        True,
+        True,
+    ),
+    Key("x", "x", "kill", "Kill", "End the session and its kernel.", "Act", in_footer=True, acts=True),
+    Key("slash", "/", "search", "Search", "Find a text in all cells of the feed.", "Find", in_footer=True),
+    Key("question_mark", "?", "help", "Help", "Show all keys.", "Dashboard", in_footer=True),
+    Key(
+        "q,d",
+        "q",
+        "detach",
+        "Quit",
+        "Leave the dashboard; server and sessions go on.",
+        "Dashboard",
+        in_footer=True,
+    ),
+    Key("Q", "Q", "stop", "Stop", "Stop the server, or cancel the job.", "Act", acts=True),
+    Key("left_square_bracket", "[", "cell(-1)", "Previous cell", "Go to the previous cell.", "Cells"),
+    Key("right_square_bracket", "]", "cell(1)", "Next cell", "Go to the next cell.", "Cells"),
+    Key("enter", "enter", "zoom", "Full screen", "Give the feed the whole screen, or take it back.", "Cells"),
+    Key("y", "y", "copy_code", "Copy code", "Copy the cell's code.", "Cells"),
+    Key("Y", "Y", "copy_output", "Copy output", "Copy all text that the cell gave.", "Cells"),
+    Key("v", "v", "view", "View picture", "Show the cell's picture on the whole screen.", "Cells"),
+    Key("s", "s", "save", "Save picture", "Save the cell's pictures as files.", "Cells"),
+    Key("w", "w", "write", "Write output", "Write all text that the cell gave to a file.", "Cells"),
+    Key("b", "b", "notebook", "Notebook", "Copy the path of the session's notebook.", "Sessions"),
+    Key("n", "n", "match(1)", "Next match", "Go to the next place that was found.", "Find"),
+    Key("N", "N", "match(-1)", "Previous match", "Go to the previous place that was found.", "Find"),
+    Key("e", "e", "errors", "Errors only", "Show only cells that failed, or all again.", "Find"),
+    Key("f", "f", "filter", "Filter sessions", "Show only sessions whose name holds a text.", "Sessions"),
+    Key("a,0", "a 0", "all", "All sessions", "Show all sessions in one feed, or one again.", "Sessions"),
+    Key("m", "m", "graphs", "Big graphs", "Show the graphs on the whole screen.", "Dashboard"),
+    Key("t", "t", "theme", "Theme", "Change between dark and light.", "Dashboard"),
+    Key("escape", "esc", "back", "Back", "Close the search, leave the full screen.", "Dashboard"),
+)
+
+NUMBERS: tuple[Binding, ...] = tuple(
+    Binding(str(n), f"number({n})", f"Session {n}", show=False, id=f"number-{n}") for n in range(1, 10)
+)
+
+MOVING: tuple[tuple[str, str], ...] = (
+    ("1-9", "Go to that session."),
+    ("tab, shift+tab", "Go to the next or previous pane."),
+    ("j k, arrows", "Scroll by a line; in the list: next session."),
+    ("space, pgup, pgdn", "Scroll by a page."),
+    ("g, G", "Go to the beginning; to the end, and follow."),
+    ("ctrl+p", "All commands."),
+    ("ctrl+c", "Copy what the mouse selected."),
+)
+
+GROUPS = ("Act", "Cells", "Find", "Sessions", "Dashboard")

@@ -1,0 +1,29 @@
+"""How one dashboard is to look and behave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .wording import LocalTime
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardOptions:
+    readonly: bool = False
+    """acting keys do nothing"""
+    ascii: bool = False
+    """no character outside ASCII of our own"""
+    theme: str = "night"
+    """`night`, `day` or one of Textual's"""
+    is_replay: bool = False
+    bell: bool = False
+    """ring the terminal's bell when a long or failed cell ends"""
+    save_dir: Path = Path()
+    """where pictures and outputs are written"""
+    clock: Callable[[], float] = time.time
+    local: LocalTime = time.localtime
+    is_live: bool = True
+    """False in tests: no timers, no clock in the header"""

@@ -1,0 +1,183 @@
+"""Graphs as strips: own braille areas for panels, plotext for the full screen where it can be loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from .themes import Palette
+
+_DOTS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
+"""braille bits of the left and right column, from the lowest dot up"""
+_BARS = " .:-=+*#"
+_GRID = "┈"
+
+
+def _cell(left: int, right: int) -> str:
+    bits = sum(_DOTS[0][:left]) | sum(_DOTS[1][:right])
+    return chr(0x2800 + bits) if bits else " "
+
+
+_CELLS = tuple(tuple(_cell(left, right) for right in range(5)) for left in range(5))
+
+
+def levels(values: Sequence[float | None], count: int, top: int, high: float) -> list[int]:
+    """The last `count` values as heights 0..top, padded on the left; a measured value has at least one dot."""
+    shown = list(values)[-count:]
+    found = [0] * (count - len(shown))
+    for value in shown:
+        if value is None:
+            found.append(0)
+        else:
+            found.append(max(1, min(top, round(value / high * top))))
+    return found
+
+
+def area(
+    values: Sequence[float | None],
+    width: int,
+    height: int,
+    colors: Sequence[Style],
+    grid: Style,
+    *,
+    high: float = 100.0,
+    ascii_only: bool = False,
+) -> list[Strip]:
+    """A filled area, top row first; two samples a cell, one colour a row (`colors`, bottom row first).
+
+    Faint lines stand at 50 and 100 percent where nothing covers them.
+    """
+    if width <= 0 or height <= 0:
+        return []
+    if ascii_only:
+        return _ascii_area(values, width, height, colors, high)
+    heights = levels(values, width * 2, height * 4, high)
+    rows = []
+    for row in range(height):
+        base = (height - 1 - row) * 4
+        text = "".join(
+            _CELLS[min(4, max(0, heights[i] - base))][min(4, max(0, heights[i + 1] - base))]
+            for i in range(0, width * 2, 2)
+        )
+        is_ruled = height >= 3 and row in (0, height // 2)
+        rows.append(Strip(_ruled(text, colors[height - 1 - row], grid, is_ruled), width))
+    return rows
+
+
+def _ruled(text: str, color: Style, grid: Style, is_ruled: bool) -> list[Segment]:
+    if not is_ruled or " " not in text:
+        return [Segment(text, color)]
+    found: list[Segment] = []
+    start = 0
+    for index in range(1, len(text) + 1):
+        if index == len(text) or (text[index] == " ") != (text[start] == " "):
+            part = text[start:index]
+            found.append(Segment(_GRID * len(part), grid) if part[0] == " " else Segment(part, color))
+            start = index
+    return found
+
+
+def _ascii_area(
+    values: Sequence[float | None], width: int, height: int, colors: Sequence[Style], high: float
+) -> list[Strip]:
+    steps = len(_BARS) - 1
+    heights = levels(values, width, height * steps, high)
+    return [
+        Strip(
+            [
+                Segment(
+                    "".join(_BARS[min(steps, max(0, h - base))] for h in heights), colors[height - 1 - row]
+                )
+            ],
+            width,
+        )
+        for row, base in ((row, (height - 1 - row) * steps) for row in range(height))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One curve of a full-screen graph."""
+
+    label: str
+    values: Sequence[float | None]
+    hue: str
+
+
+def load_plotext() -> Any | None:
+    """The plotext module, or None where it cannot be loaded (its kernel is compiled)."""
+    try:
+        import plotext  # 90 ms and a compiled library: only for the full-screen graphs
+    except (ImportError, OSError):
+        return None
+    plotext.terminal.limit(False, False)  # else it clips to what it takes for the terminal's size
+    return plotext
+
+
+def plotext_rows(
+    module: Any, lines: Sequence[Line], times: Sequence[str], width: int, height: int, palette: Palette
+) -> list[Strip]:
+    """Curves with axes and time ticks, drawn by plotext without colour and coloured here.
+
+    `times`: one label a sample. Each curve is drawn on its own and laid over the others, so that each has its hue.
+    """
+    layers = [_plotext_text(module, line.values, times, width, height) for line in lines]
+    if not layers:
+        return []
+    faint = palette.style("muted")
+    rows = []
+    margin = 4
+    for row in range(height):
+        found = []
+        for column in range(width):
+            char, style = " ", faint
+            for layer, line in zip(layers, lines, strict=True):
+                text = layer[row] if row < len(layer) else ""
+                if column < len(text) and text[column] not in " \u2800":
+                    is_curve = 0x2800 < ord(text[column]) <= 0x28FF and column >= margin
+                    if is_curve and 0x2800 < ord(char) <= 0x28FF:
+                        char = chr(ord(char) | ord(text[column]))
+                    else:
+                        char = text[column]
+                    if is_curve:
+                        style = palette.style(line.hue)
+            found.append((char, style))
+        rows.append(Strip(_joined(found), width))
+    return rows
+
+
+def _plotext_text(
+    module: Any, values: Sequence[float | None], times: Sequence[str], width: int, height: int
+) -> list[str]:
+    figure = module.figure  # the only public figure: clear, draw and build in one go
+    figure.clear.all()
+    figure.plot_size(width, height)
+    points = [(x, y) for x, y in enumerate(values) if y is not None]
+    if not points:
+        points = [(0, 0.0)]
+    signal = figure.signal([x for x, _ in points], [y for _, y in points], marker="braille").lines(True)
+    figure.draw(signal)
+    count = max(2, len(values))
+    ticks = sorted({round(i * (count - 1) / 6) for i in range(7)})
+    figure.ruler("x").lim(0, count - 1).ticks(ticks, [times[t] if t < len(times) else "" for t in ticks])
+    figure.ruler("y").lim(0, 100).ticks([0, 25, 50, 75, 100], ["  0", " 25", " 50", " 75", "100"])
+    figure.axes(False)
+    text: str = figure.build().string(colorless=True)
+    return text.split("\n")[:height]
+
+
+def _joined(cells: Sequence[tuple[str, Style]]) -> list[Segment]:
+    found: list[Segment] = []
+    run, style = "", cells[0][1]
+    for char, own in cells:
+        if own is not style and run:
+            found.append(Segment(run, style))
+            run = ""
+        run, style = run + char, own
+    found.append(Segment(run, style))
+    return found

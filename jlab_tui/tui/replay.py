@@ -1,0 +1,63 @@
+"""A recorded journal played as if it happened now: for demos and bug reports."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from itertools import groupby
+
+from ..core.events import Entry
+from ..core.feed import Feed
+from ..core.models import KernelInfo, ServerState
+from ..core.resources import Sample
+from ..services.monitor import Listener, note_idle_gpus
+from ..services.overview import ServerView, SessionRow, session_rows
+
+
+class Recording:
+    """Entries of one session (and samples, if there are any), played at `speed`; 0 plays everything at once."""
+
+    def __init__(
+        self,
+        session: str,
+        entries: Sequence[Entry],
+        *,
+        speed: float = 1.0,
+        longest_pause_s: float = 2.0,
+        view: ServerView | None = None,
+        samples: Sequence[Sample] = (),
+        kernels: Sequence[KernelInfo] | None = None,
+    ) -> None:
+        self.feed = Feed()
+        self.server = view or ServerView(state=ServerState.READY, phase="replay")
+        self.samples: deque[Sample] = deque(samples)
+        self.is_loaded = False
+        self._session = session
+        self._entries = sorted(entries, key=lambda entry: entry.at)
+        self._speed = speed
+        self._longest_pause_s = longest_pause_s
+        self._kernels = kernels
+        self._idle_since: dict[int, float] = {}
+        note_idle_gpus(self._idle_since, samples)
+
+    @property
+    def rows(self) -> tuple[SessionRow, ...]:
+        sample = self.samples[-1] if self.samples else None
+        return session_rows(self.feed, self._kernels, sample, self.server.state)
+
+    def gpu_idle_since(self, index: int) -> float | None:
+        return self._idle_since.get(index)
+
+    async def run(self, listener: Listener) -> None:
+        listener.server_changed()
+        listener.resources_changed()
+        before = 0.0
+        for at, together in groupby(self._entries, key=lambda entry: entry.at):
+            if self._speed and before:
+                await asyncio.sleep(min(self._longest_pause_s, (at - before) / self._speed))
+            before = at or before
+            listener.items_changed([self.feed.apply(self._session, entry) for entry in together])
+            self.is_loaded = True
+        self.is_loaded = True
+        listener.items_changed(())

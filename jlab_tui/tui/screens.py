@@ -1,0 +1,251 @@
+"""Screens over the main one: confirm, help, one picture, big graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen, Screen
+from textual.strip import Strip
+from textual.widgets import Button, Static
+
+from ..core.feed import PictureOutput
+from .keys import GROUPS, KEYS, MOVING
+from .pixels import fit
+from .plots import Line, area, load_plotext, plotext_rows
+from .themes import Palette
+from .widgets.feed import PictureWanted
+from .widgets.strips import StripWidget
+from .wording import Glyphs
+
+
+class ConfirmScreen(ModalScreen[bool]):
+    """A question with the safe answer focused."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes", id="confirm.yes"),
+        Binding("n,escape,q", "answer(False)", "No", id="confirm.no"),
+        Binding("left,right", "app.focus_next", "Other answer", show=False, id="confirm.other"),
+    ]
+
+    def __init__(self, title: str, sentences: Sequence[str]) -> None:
+        super().__init__()
+        self._title = title
+        self._sentences = sentences
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="dialog") as dialog:
+            dialog.border_title = Content(self._title)
+            yield Static(Content("\n".join(self._sentences)))
+            with Horizontal(id="buttons"):
+                yield Button("No (n)", id="no")
+                yield Button("Yes (y)", id="yes", variant="error")
+
+    def on_mount(self) -> None:
+        self.query_one("#no").focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
+
+    def action_answer(self, answer: bool) -> None:
+        self.dismiss(answer)
+
+
+class HelpScreen(ModalScreen[None]):
+    """All keys, by what they are for."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,enter", "close", "Close", id="help.close"),
+    ]
+
+    def __init__(self, palette: Palette, *, readonly: bool) -> None:
+        super().__init__()
+        self._palette = palette
+        self._readonly = readonly
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="help") as panel:
+            panel.border_title = Content("Keys")
+            panel.border_subtitle = Content("esc closes")
+            yield Static(self._text())
+
+    def _text(self) -> Content:
+        lines: list[Content] = []
+
+        def say(shown: str, sentence: str, style: str = "") -> None:
+            key = Content.styled(f"  {shown:<19}", "bold $accent")
+            lines.append(Content.assemble(key, Content.styled(sentence, style)))
+
+        for group in GROUPS:
+            note = " (read-only: they do nothing)" if group == "Act" and self._readonly else ""
+            lines.append(Content.styled(group + note, "bold $primary"))
+            for key in KEYS:
+                if key.group == group:
+                    say(
+                        key.shown,
+                        key.sentence,
+                        "$foreground 45%" if key.acts and self._readonly else "$foreground",
+                    )
+        lines.append(Content.styled("Moving", "bold $primary"))
+        for shown, sentence in MOVING:
+            say(shown, sentence, "$foreground")
+        return Content("\n").join(lines)
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+
+class SaveWanted(Message):
+    """Somebody wants the picture on the screen as a file."""
+
+    def __init__(self, pictures: Sequence[PictureOutput]) -> None:
+        super().__init__()
+        self.pictures = pictures
+
+
+class BigPicture(StripWidget):
+    """One picture as large as the screen allows."""
+
+    output: PictureOutput
+    drawn: Sequence[Strip] | None = None
+    failure = ""
+
+    def build(self, width: int, height: int) -> list[Strip]:
+        if self.drawn is None:
+            return [Strip([Segment(self.failure or " drawing the picture", self.palette.style("muted"))])]
+        left = max(0, (width - self.drawn[0].cell_length) // 2) if self.drawn else 0
+        top = max(0, (height - len(self.drawn)) // 2)
+        return [Strip([])] * top + [Strip([Segment(" " * left), *strip]) for strip in self.drawn]
+
+
+class PictureScreen(Screen[None]):
+    """A cell's pictures, one at a time."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,v,enter", "close", "Close", id="picture.close"),
+        Binding("s", "save", "Save", id="picture.save"),
+        Binding("left,left_square_bracket,k", "turn(-1)", "Previous", id="picture.previous"),
+        Binding("right,right_square_bracket,j,space", "turn(1)", "Next", id="picture.next"),
+    ]
+
+    def __init__(self, pictures: Sequence[PictureOutput], palette: Palette, glyphs: Glyphs) -> None:
+        super().__init__()
+        self._pictures = list(pictures)
+        self._number = len(pictures) - 1
+        self._view = BigPicture(palette, glyphs)
+        self._view.add_class("full")
+        self._asked: tuple[int, int, int] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield self._view
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._want)
+
+    def _want(self) -> None:
+        output = self._pictures[self._number]
+        size = self._view.content_size
+        if not size.width or not size.height:
+            return
+        columns, rows = largest(output.width, output.height, size.width, size.height)
+        self._view.border_title = Content(f"{output.mime} {output.width}×{output.height}")
+        many = f"{self._number + 1}/{len(self._pictures)} · " if len(self._pictures) > 1 else ""
+        self._view.border_subtitle = Content(f"{many}s saves · esc closes")
+        self._asked = (id(output), columns, rows)
+        self.post_message(PictureWanted(output, columns, rows))
+
+    def picture_ready(self, output: PictureOutput, columns: int, rows: int, strips: Sequence[Strip]) -> None:
+        if self._asked == (id(output), columns, rows):
+            self._view.drawn = strips
+            self._view.redraw()
+
+    def action_turn(self, by: int) -> None:
+        self._number = (self._number + by) % len(self._pictures)
+        self._view.drawn = None
+        self._want()
+
+    def action_save(self) -> None:
+        self.post_message(SaveWanted([self._pictures[self._number]]))
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+
+def largest(width: int, height: int, columns: int, rows: int) -> tuple[int, int]:
+    """Cells for a picture that fills as much of `columns` x `rows` as it can."""
+    if width <= 0 or height <= 0:
+        return fit(0, 0, columns, rows)
+    by_width = (columns, max(1, round(columns * height / width / 2)))
+    if by_width[1] <= rows:
+        return by_width
+    return max(1, min(columns, round(rows * 2 * width / height))), rows
+
+
+Lines = Callable[[], tuple[Sequence[Line], Sequence[str], Sequence[str]]]
+"""curves, one time label a sample, and the legend's texts"""
+
+
+class BigGraph(StripWidget):
+    """All curves in one graph with axes; own areas where plotext cannot be loaded."""
+
+    lines: Sequence[Line] = ()
+    times: Sequence[str] = ()
+    legend: Sequence[str] = ()
+    use_plotext = True
+
+    def build(self, width: int, height: int) -> list[Strip]:
+        legend: list[Segment] = []
+        for line, text in zip(self.lines, self.legend, strict=False):
+            legend += [
+                Segment(f" {self.glyphs.full * 2} ", self.palette.style(line.hue, bold=True)),
+                Segment(f"{text}  ", self.palette.style()),
+            ]
+        module = load_plotext() if self.use_plotext and self.glyphs.bar != "|" else None
+        if module is not None and height > 6:
+            count = max(2, width - 6)
+            lines = [Line(ln.label, ln.values[-count:], ln.hue) for ln in self.lines]
+            rows = plotext_rows(module, lines, self.times[-count:], width, height - 2, self.palette)
+            return [Strip(legend), Strip([]), *rows]
+        each = max(1, (height - 1) // max(1, len(self.lines)) - 1)
+        rows = []
+        for line, text in zip(self.lines, self.legend, strict=False):
+            rows.append(Strip([Segment(f" {text}", self.palette.style(line.hue, bold=True))]))
+            colors = self.palette.gradient(line.hue, each, warns=False)
+            grid = self.palette.style("line")
+            rows += area(line.values, width, each, colors, grid, ascii_only=self.glyphs.bar == "|")
+        return rows
+
+
+class GraphScreen(Screen[None]):
+    """CPU, memory and every GPU over the last minutes."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,m,enter", "close", "Close", id="graphs.close"),
+    ]
+
+    def __init__(self, read: Lines, palette: Palette, glyphs: Glyphs) -> None:
+        super().__init__()
+        self._read = read
+        self._view = BigGraph(palette, glyphs)
+        self._view.add_class("full")
+
+    def compose(self) -> ComposeResult:
+        self._view.border_title = Content("Percent of the allocation")
+        self._view.border_subtitle = Content("m or esc closes")
+        yield self._view
+
+    def on_mount(self) -> None:
+        self.update_lines()
+
+    def update_lines(self) -> None:
+        self._view.lines, self._view.times, self._view.legend = self._read()
+        self._view.redraw()
+
+    def action_close(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,74 @@
+"""Finding a text in all cells of the feed: over the bytes of their outputs, without decoding them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..core.feed import ErrorOutput, Item, Note, Output, TextOutput
+from .ansi import plain
+
+MOST = 100_000
+"""matches that are kept"""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One line that holds the text."""
+
+    place: int
+    """number of the item"""
+    output: Output | None
+    """None: in the source, or in a note"""
+    line: int
+    """number of the line in the output or in the source"""
+
+
+def find(items: Sequence[Item], needle: str) -> list[Match]:
+    """Lines that hold `needle`, in the order of the feed; capitals count only if `needle` has some."""
+    if not needle:
+        return []
+    found: list[Match] = []
+    is_exact = needle != needle.lower()
+    raw = needle.encode("utf-8", "replace")
+    for place, item in enumerate(items):
+        found.extend(_in_item(place, item, needle, raw, is_exact))
+        if len(found) >= MOST:
+            return found[:MOST]
+    return found
+
+
+def _in_item(place: int, item: Item, needle: str, raw: bytes, is_exact: bool) -> Iterator[Match]:
+    if isinstance(item, Note):
+        if _holds(item.text, needle, is_exact):
+            yield Match(place, None, 0)
+        return
+    if _holds(item.source, needle, is_exact):
+        for number, line in enumerate(item.source.split("\n")):
+            if _holds(line, needle, is_exact):
+                yield Match(place, None, number)
+    for output in item.outputs:
+        match output:
+            case TextOutput():
+                yield from _in_text(place, output, raw, is_exact)
+            case ErrorOutput():
+                for number, line in enumerate(output.lines):
+                    if _holds(plain(line), needle, is_exact):
+                        yield Match(place, output, number)
+            case _:
+                pass
+
+
+def _in_text(place: int, output: TextOutput, raw: bytes, is_exact: bool) -> Iterator[Match]:
+    text = output.scrollback
+    buffer = text.buffer if is_exact else text.buffer.lower()
+    position = buffer.find(raw)
+    while position >= 0:
+        line = text.line_at(position)
+        yield Match(place, output, line)
+        end = text.starts[line + 1] if line + 1 < len(text.starts) else len(buffer)
+        position = buffer.find(raw, end)
+
+
+def _holds(text: str, needle: str, is_exact: bool) -> bool:
+    return needle in (text if is_exact else text.lower())

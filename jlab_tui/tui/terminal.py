@@ -1,0 +1,80 @@
+"""Manners of a program that owns a terminal: colours in tmux, signals, crashes without locals, clipboard, title."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import MutableMapping
+from typing import Any
+
+from textual.app import App
+
+log = logging.getLogger(__name__)
+
+
+def use_true_colours(env: MutableMapping[str, str]) -> None:
+    """Inside tmux COLORTERM is empty and 256 colours would be used; tmux maps down where its client needs it.
+
+    To be called before the app is made: its console looks at the environment then.
+    """
+    if env.get("TMUX") and not env.get("COLORTERM") and "NO_COLOR" not in env:
+        env["COLORTERM"] = "truecolor"
+
+
+class TerminalApp(App[int]):
+    """An app that leaves the terminal as it found it, whatever ends it."""
+
+    async def on_event_loop_ready(self) -> None:
+        """Signals detach; errors in callbacks of the loop are crashes instead of silence."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._leave_by_signal, int(number))
+        loop.set_exception_handler(self._loop_failed)
+
+    def _leave_by_signal(self, number: int) -> None:
+        self.exit(128 + number, return_code=128 + number)
+
+    def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            log.error("the event loop reports an error", exc_info=error)
+            self._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """Textual's own report prints the values of local variables; a token could be among them."""
+        from rich.segment import Segments  # a tenth of the start-up time, and only a crash needs it
+        from rich.traceback import Traceback
+
+        self.bell()
+        traceback = Traceback(show_locals=False, suppress=["textual", "rich"], max_frames=12)
+        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
+        self._close_messages_no_wait()
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """By OSC 52, and by tmux's own buffer: with its default settings tmux ignores an application's OSC 52."""
+        super().copy_to_clipboard(text)
+        if os.environ.get("TMUX") and shutil.which("tmux"):
+            self.run_worker(lambda: _to_tmux(text), thread=True, group="clipboard", exit_on_error=False)
+
+    def set_pane_title(self, text: str) -> None:
+        """What tmux shows as the pane's title."""
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(f"\x1b]2;{text}\x1b\\")
+
+
+def _to_tmux(text: str) -> None:
+    try:
+        subprocess.run(
+            ["tmux", "load-buffer", "-w", "-"],
+            input=text.encode("utf-8", "replace"),
+            timeout=2,
+            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.warning("tmux did not take the text: %s", error)

@@ -1,0 +1,150 @@
+"""The first line: state, job, node, resources, walltime, kernels, time. What does not fit is left out whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from textual.strip import Strip
+
+from ...core.models import Mode, ServerState
+from ...core.resources import Sample
+from ...services.overview import ServerView, SessionRow, SessionState
+from ..ansi import one_line
+from ..layout import Row
+from ..themes import Palette
+from ..wording import Glyphs, clock, counted, gib, server_mark, shortened
+from .strips import StripWidget
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderState:
+    """What the header shows."""
+
+    server: ServerView
+    rows: Sequence[SessionRow] = ()
+    sample: Sample | None = None
+    now: float = 0.0
+    time: str = ""
+    flag: str = ""
+    """`read-only` or `replay`"""
+
+
+def header_row(state: HeaderState, width: int, palette: Palette, glyphs: Glyphs) -> Row:
+    """The header at a width: parts in the order of their worth, as many as fit, each whole."""
+    server = state.server
+    mark, hue, word = server_mark(server.state, server.reachable, glyphs)
+    title = Segment(" jlab-mcp ", palette.style("primary", reverse=True, bold=True))
+    word = one_line(server.phase) or word
+    left: Row = [title, Segment(f" {mark} {word}", palette.style(hue, bold=True))]
+    used = _length(left)
+    parts: list[tuple[int, str, Row]] = []
+    muted, text = palette.style("muted"), palette.style()
+    record = server.record
+    if state.flag:
+        parts.append((1, "left", [Segment(state.flag, palette.style("accent", bold=True))]))
+    if record is not None:
+        where = record.hostname or ("local" if record.mode is Mode.LOCAL else "")
+        ident = record.job_id or (f"pid {record.pid}" if record.pid else "")
+        if ident:
+            parts.append((5, "left", [Segment(one_line(ident), muted)]))
+        if where:
+            parts.append((3, "left", [Segment(shortened(one_line(where), 24, glyphs.ellipsis), text)]))
+        if resources := _resources(state.sample, glyphs):
+            parts.append((7, "left", [Segment(resources, muted)]))
+        if record.ends and server.state is ServerState.READY:
+            left_s = record.ends - state.now
+            bar = _bar(
+                left_s,
+                record.ends - record.started,
+                14 if width >= 140 else 12 if width >= 100 else 8,
+                palette,
+                glyphs,
+            )
+            hue = "error" if left_s < 300 else "warning" if left_s < 1800 else "text"
+            walltime = [Segment(clock(left_s), palette.style(hue, bold=True)), Segment(" left", muted)]
+            parts.append((2, "left", walltime))
+            parts.append((6, "bar", bar))
+    live = [row for row in state.rows if row.state not in (SessionState.CLOSED, SessionState.DEAD)]
+    if server.state is ServerState.READY:
+        busy = sum(row.state is SessionState.BUSY for row in live)
+        kernels = [Segment(counted(len(live), "kernel"), muted)]
+        if busy:
+            kernels.append(Segment(f" {busy} busy", palette.style("warning")))
+        parts.append((4, "right", kernels))
+    if state.time:
+        parts.append((8, "right", [Segment(state.time, muted)]))
+    chosen: set[int] = set()
+    room = width - used - 1
+    for priority, side, part in sorted(parts, key=lambda p: p[0]):
+        need = _length(part) + (1 if side == "bar" else 2 if side == "left" else 3)
+        if need <= room:
+            chosen.add(priority)
+            room -= need
+    right: Row = []
+    for priority, side, part in parts:
+        if priority not in chosen:
+            continue
+        if side == "right":
+            right += [Segment("   "), *part]
+        else:
+            left += [Segment(" " if side == "bar" else "  "), *part]
+    gap = max(0, width - _length(left) - _length(right) - 1)
+    return [*left, Segment(" " * gap), *right]
+
+
+def _length(parts: Row) -> int:
+    return sum(part.cell_length for part in parts)
+
+
+def _resources(sample: Sample | None, glyphs: Glyphs) -> str:
+    """`2×H200 · 16 CPU · 128G`"""
+    if sample is None:
+        return ""
+    parts = []
+    if sample.gpus:
+        name = short_gpu(sample.gpus[0].name)
+        times = "x" if glyphs.bar == "|" else "×"
+        parts.append(f"{len(sample.gpus)}{times}{name}")
+    parts.append(f"{sample.cpu_count} CPU")
+    if sample.memory_total_mb:
+        parts.append(f"{gib(sample.memory_total_mb, unit=False)}G")
+    return f" {glyphs.separator} ".join(parts)
+
+
+def short_gpu(name: str) -> str:
+    """`NVIDIA A100-SXM4-40GB` -> `A100`: what people call it."""
+    words = [
+        w
+        for w in one_line(name).replace("-", " ").split()
+        if w.upper() not in ("NVIDIA", "AMD", "TESLA", "GEFORCE")
+    ]
+    return shortened(
+        " ".join(words[:2]) if words and words[0].isalpha() else (words[0] if words else "GPU"), 14
+    )
+
+
+def _bar(left_s: float, whole_s: float, width: int, palette: Palette, glyphs: Glyphs) -> Row:
+    part = min(1.0, max(0.0, left_s / whole_s)) if whole_s > 0 else 0.0
+    hue = "error" if left_s < 300 else "warning" if left_s < 1800 else "success"
+    halves = round(part * width * 2)
+    text = glyphs.full * (halves // 2) + (glyphs.half if halves % 2 else "")
+    return [
+        Segment(text, palette.style(hue)),
+        Segment(glyphs.full * (width - len(text)), palette.style("line")),
+    ]
+
+
+class Header(StripWidget):
+    """The header line."""
+
+    state = HeaderState(ServerView())
+
+    def show(self, state: HeaderState) -> None:
+        if state != self.state:
+            self.state = state
+            self.redraw()
+
+    def build(self, width: int, height: int) -> list[Strip]:
+        return [Strip(header_row(self.state, width, self.palette, self.glyphs))]

@@ -1,0 +1,54 @@
+"""One line for a text: what to search for, or which sessions to show."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+
+
+class PromptAnswered(Message):
+    """A text was given; empty when it was given up."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.text = text
+
+
+class Prompt(Horizontal):
+    """Hidden, and empty, until something is asked."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "give_up", "Close", show=False, id="prompt.close")
+    ]
+    kind = ""
+
+    async def ask(self, kind: str, label: str, text: str) -> None:
+        self.kind = kind
+        if not self.children:
+            await self.mount(Static(), Input(select_on_focus=True))
+        self.query_one(Static).update(Content(label))
+        entry = self.query_one(Input)
+        entry.value = text
+        self.add_class("-open")
+        entry.focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._close(event.value)
+
+    def action_give_up(self) -> None:
+        self._close("" if self.kind == "search" else self.query_one(Input).value)
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        self.remove_class("-open")
+
+    def _close(self, text: str) -> None:
+        self.remove_class("-open")
+        self.post_message(PromptAnswered(self.kind, text))

@@ -1,0 +1,25 @@
+"""Fixtures for tests that drive the real program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.project import Project, project_in
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A project of its own, with no server yet."""
+    with project_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with a running server, shared by the tests of one worker; none of them stops it."""
+    with project_in(tmp_path_factory.mktemp("shared"), JLAB_MCP_EXIT_GRACE_S="1") as made:
+        made.start()
+        yield made

@@ -1,0 +1,280 @@
+"""The tools as an MCP client sees them, on a real JupyterLab."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+
+import nbformat
+import pytest
+from PIL import Image
+
+from tests.project import Era, Project, outputs_text, text_of, until
+
+PLOT = """
+import base64, io
+from IPython.display import display, Image
+from PIL import Image as P
+out = io.BytesIO(); P.new("RGB", (1200, 600), "navy").save(out, "PNG")
+display(Image(out.getvalue()))
+"""
+
+
+@pytest.mark.parametrize("era", ["auto", "legacy"])
+async def test_a_session_computes_in_both_protocol_eras(shared_server: Project, era: Era) -> None:
+    async with shared_server.client(era) as agent:
+        ping = await agent.record("ping")
+        assert ping["status"] == "ok" and ping["healthy"] is True
+        opened = await agent.record("start_new_session", experiment_name="both eras")
+        assert set(opened) >= {"session_id", "notebook_path", "hostname", "kernel_id"}
+        assert len(opened["session_id"]) == 8 and int(opened["session_id"], 16) >= 0
+        assert (
+            await agent.text("execute_code", session_id=opened["session_id"], code="x = 41\nx + 1")
+        ).startswith("42\n")
+        await agent.text("shutdown_session", session_id=opened["session_id"])
+
+
+async def test_every_tool_is_described_and_annotated(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        tools = (await agent.client.list_tools()).tools
+        names = [tool.name for tool in tools]
+        assert names == sorted(set(names), key=names.index) and len(names) >= 18
+        for tool in tools:
+            assert tool.description and len(tool.description) < 2000, tool.name
+            assert tool.annotations is not None and tool.annotations.read_only_hint is not None, tool.name
+            assert tool.output_schema is None, tool.name
+            assert tool.input_schema["additionalProperties"] is False
+            for name, schema in tool.input_schema.get("properties", {}).items():
+                assert "description" in schema, (tool.name, name)
+
+
+async def test_a_new_session_never_overwrites_a_notebook(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        paths = [
+            (await agent.record("start_new_session", experiment_name="same name"))["notebook_path"]
+            for _ in range(3)
+        ]
+        assert [p.rpartition("/")[2] for p in paths] == [
+            "same_name.ipynb",
+            "same_name_2.ipynb",
+            "same_name_3.ipynb",
+        ]
+
+
+async def test_the_notebook_holds_every_cell_and_is_valid(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        session = await agent.session("valid")
+        await agent.text("add_markdown", session_id=session, markdown="# Title")
+        await agent.text(
+            "execute_code",
+            session_id=session,
+            code="import sys\nprint('out')\nprint('err', file=sys.stderr)\n7",
+        )
+        await agent.text("execute_code", session_id=session, code="1/0")
+        notebook = await agent.notebook(session)
+        cells = await until(lambda: notebook["cells"])
+        assert [c["cell_type"] for c in cells] == ["markdown", "code", "code"]
+        kinds = [(o["output_type"], o.get("name")) for o in cells[1]["outputs"]]
+        assert kinds == [("stream", "stdout"), ("stream", "stderr"), ("execute_result", None)]
+        assert cells[1]["execution_count"] == 1
+        (error,) = cells[2]["outputs"]
+        assert error["ename"] == "ZeroDivisionError" and "\x1b[" in "".join(error["traceback"])
+        nbformat.validate(nbformat.reads(json.dumps(notebook), as_version=4))
+
+
+async def test_an_exception_is_a_result_with_its_traceback_without_colours(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        session = await agent.session()
+        result = await agent.call(
+            "execute_code", session_id=session, code="def f():\n    raise ValueError('broken [bold]')\nf()"
+        )
+        assert not result.is_error
+        text = text_of(result)
+        assert "ValueError: broken [bold]" in text and "\x1b" not in text
+
+
+async def test_a_picture_is_made_smaller_for_the_model_and_kept_in_the_notebook(
+    shared_server: Project,
+) -> None:
+    async with shared_server.client() as agent:
+        session = await agent.session("picture")
+        result = await agent.call("execute_code", session_id=session, code=PLOT)
+        (block,) = [b for b in result.content if b.type == "image"]
+        assert Image.open(io.BytesIO(base64.b64decode(block.data))).size == (512, 256)
+        (cell,) = (await agent.notebook(session))["cells"]
+        original = base64.b64decode(cell["outputs"][0]["data"]["image/png"])
+        assert Image.open(io.BytesIO(original)).size == (1200, 600)
+        run = text_of(result).partition("run ")[2].partition(":")[0]
+        full = await agent.call("read_output", run_id=run, images=[1])
+        (block,) = [b for b in full.content if b.type == "image"]
+        assert Image.open(io.BytesIO(base64.b64decode(block.data))).size == (1200, 600)
+
+
+async def test_a_long_cell_answers_at_the_deadline_and_goes_on(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        session = await agent.session("long")
+        await agent.text("execute_code", session_id=session, code="1")
+        code = "import time\nfor i in range(12): print('line', i, flush=True); time.sleep(0.1)\n'end'"
+        first = await agent.text("execute_code", session_id=session, code=code, wait_s=0.5)
+        assert "Still running after" in first and "line 0" in first
+        run = f"{session}-2"
+        assert f'wait_for_run(run_id="{run}")' in first
+        refused = await agent.error("execute_code", session_id=session, code="2")
+        assert f"run {run} has been going" in refused and "Nothing was run" in refused
+        done = await agent.text("wait_for_run", run_id=run)
+        assert [line for line in done.splitlines() if line.startswith("line")] == [
+            f"line {i}" for i in range(12)
+        ]
+        assert f"run {run}: ok" in done
+        (_, cell) = (await agent.notebook(session))["cells"]
+        assert outputs_text(cell).splitlines() == [f"line {i}" for i in range(12)]
+
+
+async def test_the_cell_is_in_the_notebook_while_it_runs(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        session = await agent.session("visible")
+        await agent.text(
+            "execute_code",
+            session_id=session,
+            code="import time; print('begun', flush=True); time.sleep(30)",
+            wait_s=0.3,
+        )
+        notebook = await agent.notebook(session)
+        assert notebook["cells"][0]["source"][0].startswith("import time")
+        path = next(
+            s["notebook_path"] for s in (await agent.record("ping"))["sessions"] if s["session_id"] == session
+        )
+
+        def streamed() -> bool:
+            with open(path, encoding="utf-8") as file:
+                return "begun" in outputs_text(json.load(file)["cells"][0])
+
+        await until(streamed)
+        await agent.text("interrupt_kernel", session_id=session)
+
+
+async def test_sessions_run_side_by_side(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        slow, fast = await asyncio.gather(agent.session("slow"), agent.session("fast"))
+        waiting = asyncio.create_task(
+            agent.text("execute_code", session_id=slow, code="import time; time.sleep(20)")
+        )
+        # Two calls, one after the other, answered while the first session is busy.
+        assert (await agent.text("execute_code", session_id=fast, code="1 + 1")).startswith("2\n")
+        assert (await agent.text("execute_code", session_id=fast, code="2 + 2")).startswith("4\n")
+        assert not waiting.done()
+        assert "stopped" in await agent.text("interrupt_kernel", session_id=slow)
+        assert "interrupted" in await waiting
+
+
+async def test_edit_cell_replaces_and_reruns_in_place(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        session = await agent.session("edit")
+        await agent.text("execute_code", session_id=session, code="a = 1; a")
+        await agent.text("add_markdown", session_id=session, markdown="old")
+        assert (await agent.text("edit_cell", session_id=session, cell=0, source="a = 5; a")).startswith(
+            "5\n"
+        )
+        assert "has its new text" in await agent.text("edit_cell", session_id=session, cell=-1, source="new")
+        cells = (await agent.notebook(session))["cells"]
+        assert ["".join(c["source"]) for c in cells] == ["a = 5; a", "new"]
+        assert (await agent.text("run_cell", session_id=session, cell=cells[0]["id"])).startswith("5\n")
+        assert "is deleted" in await agent.text("delete_cell", session_id=session, cell=1)
+        assert len((await agent.notebook(session))["cells"]) == 1
+
+
+async def test_scratch_code_sees_no_session_and_leaves_nothing(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        session = await agent.session("main")
+        await agent.text("execute_code", session_id=session, code="secret = 1")
+        assert "NameError" in await agent.text("execute_scratch", code="secret")
+        before = (await agent.record("ping"))["kernels"]
+        await until(lambda: True)
+        assert sum(k["session_id"] == session for k in before) == 1
+
+
+async def test_variables_are_shown_while_a_cell_runs(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        session = await agent.session("inspect")
+        await agent.text("execute_code", session_id=session, code="numbers = list(range(100)); word = 'hi'")
+        await agent.text("execute_code", session_id=session, code="import time; time.sleep(30)", wait_s=0.2)
+        table = await agent.text("inspect_variables", session_id=session)
+        assert "numbers | list | 100" in table and "word | str | 2" in table
+        assert "Not there: ghost" in await agent.text(
+            "inspect_variables", session_id=session, names=["word", "ghost"]
+        )
+        await agent.text("interrupt_kernel", session_id=session)
+        assert "numbers | list" in await agent.text("inspect_variables", session_id=session)
+
+
+async def test_a_dead_kernel_is_said_at_once_and_the_next_run_works(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        session = await agent.session("death")
+        dead = await agent.text(
+            "execute_code", session_id=session, code="print('before', flush=True)\nimport os; os._exit(3)"
+        )
+        assert "before" in dead and "Error: KernelDied: exit code 3" in dead
+        again = await agent.text("execute_code", session_id=session, code="40 + 2")
+        assert again.startswith("42\n") and "all variables and imports are lost" in again
+        assert "lost" not in await agent.text("execute_code", session_id=session, code="1")
+        (first, *_) = (await agent.notebook(session))["cells"]
+        assert first["outputs"][-1]["ename"] == "KernelDied"
+
+
+async def test_resources_are_those_of_the_machine(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        found = await agent.record("check_resources")
+        assert found["cpu"]["count"] >= 1 and found["memory"]["total_mb"] > found["memory"]["used_mb"] > 0
+        assert isinstance(found["gpu"], list)
+
+
+async def test_the_status_resource_is_what_ping_says(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        result = await agent.client.read_resource("jlab-mcp://server/status")
+        (content,) = result.contents
+        assert json.loads(content.text)["healthy"] is True  # type: ignore[union-attr]
+
+
+async def test_resume_runs_all_cells_again_on_a_fresh_kernel(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        opened = await agent.record("start_new_session", experiment_name="resume me")
+        session, path = opened["session_id"], opened["notebook_path"]
+        await agent.text("execute_code", session_id=session, code="value = 6 * 7")
+        await agent.text("execute_code", session_id=session, code="value")
+        live = await agent.record("start_session_resume_notebook", notebook_path=path)
+        assert live["session_id"] == session and live["live_kernel"] is True and "cells" not in live
+        await agent.text("shutdown_session", session_id=session)
+        fresh = await agent.record("start_session_resume_notebook", notebook_path=path)
+        assert fresh["live_kernel"] is False and [c["state"] for c in fresh["cells"]] == ["ok", "ok"]
+        assert (
+            await agent.text("execute_code", session_id=fresh["session_id"], code="value + 1")
+        ).startswith("43\n")
+
+
+async def test_resume_stops_at_an_error_and_names_it(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        opened = await agent.record("start_new_session", experiment_name="broken")
+        for code in ("a = 1", "a / 0", "b = 2"):
+            await agent.text("execute_code", session_id=opened["session_id"], code=code)
+        await agent.text("shutdown_session", session_id=opened["session_id"])
+        stopped = await agent.record("start_session_resume_notebook", notebook_path=opened["notebook_path"])
+        assert [c["state"] for c in stopped["cells"]] == ["ok", "error"]
+        assert stopped["cells"][1]["error"] == "ZeroDivisionError: division by zero"
+        await agent.text("shutdown_session", session_id=stopped["session_id"])
+        whole = await agent.record(
+            "start_session_resume_notebook", notebook_path=opened["notebook_path"], on_error="continue"
+        )
+        assert [c["state"] for c in whole["cells"]] == ["ok", "error", "ok"]
+
+
+async def test_continue_copies_the_notebook_and_runs_nothing(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        opened = await agent.record("start_new_session", experiment_name="origin")
+        await agent.text("execute_code", session_id=opened["session_id"], code="z = 1")
+        fork = await agent.record("start_session_continue_notebook", notebook_path=opened["notebook_path"])
+        assert fork["notebook_path"].endswith("origin_continued.ipynb")
+        assert "NameError" in await agent.text("execute_code", session_id=fork["session_id"], code="z")
+        assert len((await agent.notebook(fork["session_id"]))["cells"]) == 2
+        assert len((await agent.notebook(opened["session_id"]))["cells"]) == 1

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import os
+import queue
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jlab_tui.node.segments import read_spool, segment_files
+from jlab_tui.node.spool import SEGMENT_BYTES, Recording, Spool, Written
+from jlab_tui.node.stream import Gap, Stream
+
+
+def filled(count: int, size: int = 100, cache: int = 1000, cap: int = 5000) -> Stream:
+    stream = Stream(cache, cap)
+    for _ in range(count):
+        stream.append(b"x" * size)
+    return stream
+
+
+def test_what_is_on_disk_leaves_memory_above_the_cache() -> None:
+    stream = filled(40)
+    batch = stream.take_batch(10_000)
+    assert [seq for seq, _ in batch] == list(range(1, 41))
+    stream.spooled(batch)
+    assert stream.memory_bytes == 1000
+    assert stream.get(30) is None and stream.get(31) is not None
+    assert not stream.gaps
+
+
+def test_a_stalled_disk_costs_the_oldest_beyond_the_cap_and_they_are_counted() -> None:
+    stream = filled(10)
+    stuck = stream.take_batch(300)
+    for _ in range(90):
+        stream.append(b"x" * 100)
+    assert stream.memory_bytes <= 5000
+    assert stream.gaps == [Gap(4, 53, 5000)]
+    assert stream.dropped_bytes == 5000
+    assert stream.get(3) is not None and stream.get(54) is not None
+    stream.spooled(stuck)
+    assert stream.gap_at(10) == Gap(4, 53, 5000)
+
+
+def test_a_batch_that_could_not_be_written_waits_again_in_order() -> None:
+    stream = filled(10)
+    stream.give_back(stream.take_batch(500))
+    assert [seq for seq, _ in stream.take_batch(10_000)] == list(range(1, 11))
+
+
+def test_an_acknowledged_range_is_forgotten() -> None:
+    stream = filled(10)
+    assert stream.ack(7) and not stream.ack(3)
+    assert (stream.first, stream.memory_bytes) == (8, 300)
+    assert [seq for seq, _ in stream.take_batch(10_000)] == [8, 9, 10]
+
+
+def test_a_recording_is_read_back_from_any_number_and_survives_a_torn_end(tmp_path: Path) -> None:
+    folder = str(tmp_path / "k")
+    frames = {seq: random.Random(seq).randbytes(seq % 700) for seq in range(1, 2000)}
+    recording = Recording(folder, 1 << 30)
+    for start in range(1, 2000, 100):
+        recording.write([(seq, frames[seq]) for seq in range(start, min(start + 100, 2000))])
+    recording.close(remove=False)
+    assert dict(read_spool(folder)) == frames
+    assert [seq for seq, _ in read_spool(folder, since=1500)] == list(range(1501, 2000))
+    some = read_spool(folder, since=10, max_bytes=2000)
+    assert some[0][0] == 11 and sum(len(f) for _, f in some) <= 2000
+    path = segment_files(folder)[-1][1]
+    os.truncate(path, os.path.getsize(path) - 1)
+    assert [seq for seq, _ in read_spool(folder)] == list(range(1, 1999))
+    assert os.stat(folder).st_mode & 0o777 == 0o700 and os.stat(path).st_mode & 0o777 == 0o600
+
+
+def test_acknowledged_segments_are_deleted_and_the_bound_drops_the_oldest(tmp_path: Path) -> None:
+    recording = Recording(str(tmp_path / "k"), 3 * SEGMENT_BYTES)
+    big = b"x" * SEGMENT_BYTES
+    for seq in (1, 2):
+        assert recording.write([(seq, big)]) == []
+    recording.ack(1)
+    assert [seq for seq, _ in read_spool(recording.folder)] == [2]
+    dropped = [lost for seq in (3, 4, 5) for lost in recording.write([(seq, big)])]
+    assert [(first, last) for first, last, _ in dropped] == [(2, 2), (3, 3)]
+    recording.ack(5)
+    assert segment_files(recording.folder) == []
+    recording.close(remove=True)
+    assert not Path(recording.folder).exists()
+
+
+def test_a_hanging_file_system_holds_up_the_spool_thread_only(tmp_path: Path) -> None:
+    posted: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
+    spool = Spool(str(tmp_path), 1 << 30, lambda *a: posted.put(a))
+    (tmp_path / "k").mkdir()
+    pipe = tmp_path / "k" / f"{1:020d}.seg"
+    os.mkfifo(pipe)  # opening it for writing blocks until somebody reads
+    spool.start()
+    outcomes: list[Written] = []
+    spool.write("k", [(1, b"one")], outcomes.append)
+    for seq in range(100):
+        spool.ack("k", seq)
+    with pytest.raises(queue.Empty):
+        posted.get(timeout=0.3)
+    with pipe.open("rb"):
+        call, written = posted.get(timeout=10)
+        call(written)
+    assert len(outcomes) == 1
+    spool.stop(5)

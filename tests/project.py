@@ -1,0 +1,193 @@
+"""A project as a user has one: a directory, a HOME of its own, the installed command, and real MCP clients."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp_types import CallToolResult
+
+COMMAND = str(Path(sys.executable).with_name("jlab-mcp"))
+Era = Literal["auto", "legacy"]
+
+
+@dataclass
+class Project:
+    """Directory and environment of one project."""
+
+    root: Path
+    home: Path
+    extra_env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def env(self) -> dict[str, str]:
+        keep = ("PATH", "LANG", "LC_ALL", "TERM", "TMPDIR", "PYTHONWARNINGS")
+        env = {k: v for k, v in os.environ.items() if k in keep}
+        return {**env, "HOME": str(self.home), "JLAB_MCP_RUN_MODE": "local", **self.extra_env}
+
+    @property
+    def status_dir(self) -> Path:
+        (found,) = (self.home / ".jlab-mcp" / "servers").iterdir()
+        return found
+
+    def status_file(self) -> dict[str, str]:
+        text = (self.status_dir / "server-status").read_text(encoding="utf-8")
+        return dict(line.split("=", 1) for line in text.splitlines())
+
+    def run(self, *arguments: str, timeout: float = 90, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run `jlab-mcp` to its end."""
+        return subprocess.run(
+            [COMMAND, *arguments],
+            cwd=self.root,
+            env={**self.env, **env},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def spawn(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        """Start `jlab-mcp` and go on; its output is read by the test."""
+        return subprocess.Popen(
+            [COMMAND, *arguments],
+            cwd=self.root,
+            env={**self.env, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def start(self) -> None:
+        done = self.run("start", "--detach")
+        assert done.returncode == 0, done.stdout + done.stderr + self.logs()
+
+    def stop(self) -> None:
+        self.run("stop")
+
+    def logs(self) -> str:
+        return "".join(
+            p.read_text(encoding="utf-8") for p in (self.home / ".jlab-mcp" / "logs").glob("*.log")
+        )
+
+    def journal(self, session: str) -> list[dict[str, Any]]:
+        """Every line of a session's journals, in order."""
+        files = sorted((self.status_dir / "sessions").glob(f"{session}.*.jsonl"))
+        return [json.loads(line) for path in files for line in path.read_bytes().splitlines()]
+
+    @asynccontextmanager
+    async def client(self, era: Era = "auto", **env: str) -> AsyncIterator[Agent]:
+        """A real MCP client that launched `jlab-mcp` over stdio."""
+        parameters = StdioServerParameters(
+            command=COMMAND, args=[], cwd=str(self.root), env={**self.env, **env}
+        )
+        with open(self.home / "mcp-stderr.log", "a", encoding="utf-8") as errors:
+            async with Client(stdio_client(parameters, errlog=errors), mode=era) as client:
+                yield Agent(client, self)
+
+
+@dataclass
+class Agent:
+    """An MCP client with the short cuts that tests need."""
+
+    client: Client
+    project: Project
+
+    async def call(self, tool: str, **arguments: Any) -> CallToolResult:
+        result = await self.client.call_tool(tool, arguments)
+        assert isinstance(result, CallToolResult)
+        return result
+
+    async def text(self, tool: str, **arguments: Any) -> str:
+        """Text of a reply that is not an error."""
+        result = await self.call(tool, **arguments)
+        assert not result.is_error, text_of(result)
+        return text_of(result)
+
+    async def error(self, tool: str, **arguments: Any) -> str:
+        """Text of a reply that must be an error."""
+        result = await self.call(tool, **arguments)
+        assert result.is_error, text_of(result)
+        return text_of(result)
+
+    async def record(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """JSON of a reply."""
+        answer = json.loads(await self.text(tool, **arguments))
+        assert isinstance(answer, dict)
+        return answer
+
+    async def session(self, name: str = "test") -> str:
+        return str((await self.record("start_new_session", experiment_name=name))["session_id"])
+
+    async def notebook(self, session: str) -> dict[str, Any]:
+        """The session's notebook as it stands on disk."""
+        sessions = (await self.record("ping"))["sessions"]
+        path = next(s["notebook_path"] for s in sessions if s["session_id"] == session)
+        return read_notebook(Path(path))
+
+
+def text_of(result: CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if block.type == "text")
+
+
+def read_notebook(path: Path) -> dict[str, Any]:
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert isinstance(notebook, dict)
+    return notebook
+
+
+def outputs_text(cell: dict[str, Any]) -> str:
+    """Everything that a cell of a notebook file printed."""
+    return "".join("".join(o["text"]) for o in cell["outputs"] if o["output_type"] == "stream")
+
+
+async def until(condition: Callable[[], Any], timeout: float = 20, what: str = "") -> Any:
+    """Wait for a condition; returns its true value. The pause only bounds how often it is looked at."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {timeout} s: {what or condition}"
+        await asyncio.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def project_in(directory: Path, **env: str) -> Iterator[Project]:
+    """A project whose server is stopped at the end, whatever happened."""
+    root, home = directory / "project", directory / "home"
+    root.mkdir(parents=True, exist_ok=True)
+    home.mkdir(exist_ok=True)
+    project = Project(root, home, dict(env))
+    try:
+        yield project
+    finally:
+        project.stop()
+        for status in (home / ".jlab-mcp" / "servers").glob("*/server-status"):
+            facts = dict(
+                line.split("=", 1) for line in status.read_text(encoding="utf-8").splitlines() if "=" in line
+            )
+            if facts.get("PID", "").isdecimal() and alive(int(facts["PID"])):
+                os.killpg(int(facts["PID"]), signal.SIGKILL)

@@ -1,0 +1,97 @@
+"""The dashboard on real files and a real FIFO, as a program: python -m tests.tui.real_app STATUS_DIR [--readonly] [--ascii]
+
+Node and actions are played; everything else is what `jlab-mcp start` uses.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from jlab_tui.adapters.fifo import BellReader
+from jlab_tui.adapters.files import StatusFile
+from jlab_tui.adapters.journal import JournalWriter
+from jlab_tui.adapters.records import DirectoryRecords
+from jlab_tui.core.errors import JlabError, StatusFileDamaged
+from jlab_tui.core.models import KernelInfo, ServerRecord
+from jlab_tui.core.resources import Sample
+from jlab_tui.services.acting import RecordedActions, Target
+from jlab_tui.services.monitor import Monitor
+from jlab_tui.services.overview import ServerView
+from jlab_tui.tui.app import run
+from jlab_tui.tui.options import DashboardOptions
+
+HOST = "testhost"
+
+
+class FileObserver:
+    """The state as the status file has it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = StatusFile(path)
+
+    async def look(self) -> ServerView:
+        try:
+            record = self._file.read()
+        except StatusFileDamaged as error:
+            return ServerView(None, hint=str(error))
+        return ServerView(record.state if record else None, record, reachable=True)
+
+
+class PlayedNode:
+    """A node with steady work, a new sample every second."""
+
+    async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
+        return (KernelInfo("k-1", "python3", "idle", 1, ""),)
+
+    async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
+        now = int(time.time())
+        return [
+            Sample(float(at), 16, 30 + at % 41, 3.5, 40_000 + at % 900, 128_000)
+            for at in range(now - int(history_s) + 1, now + 1)
+        ]
+
+
+class PlayedActions:
+    async def interrupt(self, target: Target) -> str:
+        return f"The kernel of {target.name} is idle."
+
+    async def restart(self, target: Target) -> str:
+        raise JlabError("The kernel does not restart.", "Try it in JupyterLab.")
+
+    async def shutdown(self, target: Target) -> str:
+        return "The session is closed."
+
+    async def stop_server(self) -> str:
+        return "Stopped."
+
+    async def cancel_job(self) -> str:
+        return "Cancelled."
+
+
+def main(arguments: list[str]) -> int:
+    status_dir = Path(arguments[0])
+    log = JournalWriter(status_dir / "actions" / f"{HOST}-{os.getpid()}.jsonl")
+    monitor = Monitor(
+        FileObserver(status_dir / "server-status"),
+        PlayedNode(),
+        DirectoryRecords(status_dir / "sessions", status_dir / "actions"),
+        lambda on_news: BellReader(status_dir / "fifos", HOST, on_news),
+    )
+    actions = RecordedActions(PlayedActions(), log, by="ben@login1", clock=time.time)
+    options = DashboardOptions(
+        readonly="--readonly" in arguments,
+        ascii="--ascii" in arguments,
+        theme="day" if "--day" in arguments else "night",
+        save_dir=status_dir,
+    )
+    try:
+        return run(monitor, actions, options)
+    finally:
+        log.close().result(5)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

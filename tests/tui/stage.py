@@ -1,0 +1,422 @@
+"""A stage for the dashboard: recorded sessions, samples and server states, and a source that holds still."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from PIL import Image, ImageDraw
+
+from jlab_tui.core.events import (
+    DataShown,
+    DataUpdated,
+    Entry,
+    ErrorRaised,
+    Event,
+    NotebookEdited,
+    OutputCleared,
+    OutputDropped,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+    SessionOpened,
+    TextPrinted,
+)
+from jlab_tui.core.feed import Feed
+from jlab_tui.core.models import KernelInfo, Mode, ServerRecord, ServerState
+from jlab_tui.core.resources import GpuSample, KernelUse, Sample
+from jlab_tui.core.situation import QueueFacts
+from jlab_tui.services.acting import Target
+from jlab_tui.services.monitor import Listener, note_idle_gpus
+from jlab_tui.services.overview import ServerView, SessionRow, session_rows
+from jlab_tui.tui.options import DashboardOptions
+
+NOW = 1_780_280_195.0
+"""2026-06-01 02:16:35 UTC"""
+
+
+@dataclass
+class FakeActions:
+    """Remembers what was asked for."""
+
+    done: list[str] = field(default_factory=list)
+    failure: Exception | None = None
+
+    async def _act(self, what: str) -> str:
+        self.done.append(what)
+        if self.failure is not None:
+            raise self.failure
+        return f"{what}: done"
+
+    async def interrupt(self, target: Target) -> str:
+        return await self._act(f"interrupt {target.name}")
+
+    async def restart(self, target: Target) -> str:
+        return await self._act(f"restart {target.name}")
+
+    async def shutdown(self, target: Target) -> str:
+        return await self._act(f"shutdown {target.name}")
+
+    async def stop_server(self) -> str:
+        return await self._act("stop server")
+
+    async def cancel_job(self) -> str:
+        return await self._act("cancel job")
+
+
+class StillSource:
+    """Everything at once, then nothing more unless a test plays it."""
+
+    def __init__(
+        self,
+        entries: Sequence[tuple[str, Entry]] = (),
+        view: ServerView | None = None,
+        samples: Sequence[Sample] = (),
+        kernels: Sequence[KernelInfo] | None = (),
+    ) -> None:
+        self.feed = Feed()
+        self.server = view or ServerView(ServerState.READY)
+        self.samples: deque[Sample] = deque(samples)
+        self.is_loaded = False
+        self.kernels = kernels
+        self.listener: Listener | None = None
+        self._entries = entries
+        self._idle_since: dict[int, float] = {}
+        note_idle_gpus(self._idle_since, samples)
+
+    @property
+    def rows(self) -> tuple[SessionRow, ...]:
+        sample = self.samples[-1] if self.samples else None
+        return session_rows(self.feed, self.kernels, sample, self.server.state)
+
+    def gpu_idle_since(self, index: int) -> float | None:
+        return self._idle_since.get(index)
+
+    async def run(self, listener: Listener) -> None:
+        self.listener = listener
+        listener.server_changed()
+        self.is_loaded = True
+        self.play(self._entries)
+        listener.resources_changed()
+        await asyncio.Event().wait()
+
+    def play(self, entries: Sequence[tuple[str, Entry]]) -> None:
+        assert self.listener is not None
+        self.listener.items_changed([self.feed.apply(session, entry) for session, entry in entries])
+
+    def become(self, view: ServerView) -> None:
+        assert self.listener is not None
+        self.server = view
+        self.listener.server_changed()
+
+
+def options(**changes: object) -> DashboardOptions:
+    values: dict[str, object] = {"clock": lambda: NOW, "local": time.gmtime, "is_live": False}
+    return DashboardOptions(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def record(state: ServerState, **changes: object) -> ServerRecord:
+    values: dict[str, object] = {
+        "hostname": "gpu-07",
+        "job_id": "4812345",
+        "port": 18432,
+        "token": "0123456789abcdef" * 3,
+        "started": NOW + 13272 - 8 * 3600,
+        "ends": NOW + 13272,
+    }
+    return ServerRecord(state, Mode.SLURM, **{**values, **changes})  # type: ignore[arg-type]
+
+
+READY = ServerView(ServerState.READY, record(ServerState.READY), reachable=True)
+PENDING = ServerView(
+    ServerState.PENDING,
+    record(ServerState.PENDING, hostname="", port=0, ends=0.0, started=NOW - 133),
+    phase="pending (Priority)",
+    queue=QueueFacts(
+        reason="Priority: 14 jobs stand before this one",
+        position=15,
+        estimated_start=NOW + 532,
+        queued_since=NOW - 133,
+        partition="gpu",
+        load=(
+            "gpu     31 of 32 nodes busy, 1 draining",
+            "gpu-dev  2 of  4 nodes busy",
+            "118 jobs wait in gpu",
+        ),
+    ),
+    log_tail=("sbatch: Submitted batch job 4812345", "sbatch: partition gpu, 1 GPU, 4 h"),
+)
+STARTING = ServerView(
+    ServerState.STARTING,
+    record(ServerState.STARTING, port=0),
+    log_tail=("Loading modules ...", "Starting jupyter lab"),
+)
+ENDED = ServerView(
+    ServerState.ENDED,
+    record(ServerState.ENDED, message="Job 4812345 reached its walltime of 4:00:00 and was ended by SLURM."),
+    hint="Notebooks and records are kept.",
+)
+FAILED = ServerView(
+    ServerState.ERROR,
+    record(ServerState.ERROR, message="JupyterLab ended 3 s after its start: No module named 'jupyterlab'."),
+    details=("Its log: /home/ben/.jlab-mcp/logs/jupyter-4812345.log",),
+    hint="Install jupyterlab in the environment that JLAB_MCP_SETUP activates.",
+    log_tail=("Traceback (most recent call last):", "ModuleNotFoundError: No module named 'jupyterlab'"),
+)
+NOTHING = ServerView(None)
+
+
+def samples(count: int = 600, gpus: int = 1) -> list[Sample]:
+    """Ten minutes that look like work."""
+    found = []
+    for i in range(count):
+        at = NOW - count + 1 + i
+        wave = 45 + 38 * math.sin(i / 19) * math.exp(-(((i % 190) - 90) ** 2) / 9000) + 7 * math.sin(i * 1.7)
+        idle = 470 < i < 510 or 240 < i < 262
+        use = 18 + 3 * math.sin(i) if idle else 88 + 6 * math.sin(i * 2.3)
+        found.append(
+            Sample(
+                at=at,
+                cpu_count=16,
+                cpu_percent=max(2.0, min(100.0, wave)),
+                load_1m=11.2,
+                memory_used_mb=1024 * (66 + 23 * i / count),
+                memory_total_mb=1024 * 128,
+                gpus=tuple(
+                    GpuSample(n, "NVIDIA H200", 1024 * 104.0, 1024 * 141.0, use - 10 * n, 64.0, 512.0)
+                    for n in range(gpus)
+                ),
+                kernels={
+                    "k-train": KernelUse(101, 21 * 1024.0, 98.0, 88 * 1024.0 if gpus else None),
+                    "k-eda": KernelUse(102, 3.1 * 1024, 0.0, None),
+                    "k-etl": KernelUse(103, 0.9 * 1024, 0.0, None),
+                },
+            )
+        )
+    return found
+
+
+def loss_curve(width: int = 640, height: int = 480) -> str:
+    """Base64 PNG in the manner of matplotlib: thin lines on white."""
+    image = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(image)
+    left, top, right, bottom = width * 0.12, height * 0.1, width * 0.95, height * 0.88
+    draw.rectangle([left, top, right, bottom], outline="black")
+    for i in range(6):
+        x, y = left + (right - left) * i / 5, bottom - (bottom - top) * i / 5
+        draw.line([x, bottom, x, bottom + 6], fill="black")
+        draw.line([left - 6, y, left, y], fill="black")
+    for color, offset in (("#ff7f0e", 0.07), ("#1f77b4", 0.0)):
+        points = []
+        for i in range(200):
+            t = i / 199
+            value = 0.9 * math.exp(-3.2 * t) + offset + 0.02 * math.sin(i * 1.3) * (1 - t)
+            points.append((left + (right - left) * (0.03 + 0.94 * t), bottom - (bottom - top) * value))
+        draw.line(points, fill=color, width=2)
+    return _png(image)
+
+
+def heat_map(width: int = 990, height: int = 440) -> str:
+    image = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(image)
+    for x in range(24):
+        for y in range(16):
+            value = 0.5 + 0.5 * math.sin(x / 3 + y / 7) * math.cos(y / 4)
+            color = (int(68 + 185 * value), int(1 + 230 * value), int(84 + 60 * (1 - value)))
+            draw.rectangle([80 + x * 14, 40 + y * 22, 93 + x * 14, 61 + y * 22], fill=color)
+    for i in range(220):
+        px = 720 + 130 * math.sin(i * 2.1) * math.cos(i * 0.37)
+        py = 215 + 140 * math.cos(i * 1.7) * math.sin(i * 0.61)
+        color = (int(40 + 200 * (i / 220)), int(60 + 120 * abs(math.sin(i))), 160)
+        draw.ellipse([px - 5, py - 5, px + 5, py + 5], fill=color)
+    draw.rectangle([540, 40, 920, 392], outline="black")
+    return _png(image)
+
+
+def flat_picture(width: int = 120, height: int = 80) -> str:
+    """Four flat quarters: drawn alike by every version of Pillow."""
+    image = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(image)
+    draw.rectangle([0, 0, width // 2 - 1, height // 2 - 1], fill="#204080")
+    draw.rectangle([width // 2, height // 2, width, height], fill="#c04020")
+    return _png(image)
+
+
+def _png(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+class Writer:
+    """Builds a session's entries, one call an event."""
+
+    def __init__(self, session: str, name: str, kernel: str, at: float) -> None:
+        self.session = session
+        self.at = at
+        self.entries: list[tuple[str, Entry]] = []
+        self._runs = 0
+        self.add(
+            SessionOpened(
+                session,
+                name,
+                f"/home/ben/project/notebooks/{name.replace('-', '_')}.ipynb",
+                kernel,
+                "gpu-07",
+                NOW - 1000,
+                python="/home/ben/project/.venv/bin/python",
+                cwd="/home/ben/project/notebooks",
+                client="c1",
+                client_host="login1",
+                client_pid=4211,
+            )
+        )
+
+    def add(self, event: Event) -> None:
+        self.entries.append((self.session, Entry(self.at, event)))
+
+    def run(
+        self,
+        source: str,
+        *events: Event,
+        seconds: float = 0.3,
+        status: RunStatus | None = RunStatus.OK,
+        count: int | None = None,
+        cause: str = "",
+    ) -> str:
+        self._runs += 1
+        run = f"{self.session}-{self._runs}"
+        self.add(RunStarted(run, "execute_code", f"cell{self._runs}", source))
+        for event in events:
+            self.add(_for_run(event, run))
+        if status is not None:
+            self.at += seconds
+            self.add(RunFinished(run, status, seconds, count if count is not None else self._runs, cause))
+        self.at += 5
+        return run
+
+
+def _for_run(event: Event, run: str) -> Event:
+    if isinstance(event, TextPrinted | DataShown | ErrorRaised | OutputDropped | DataUpdated | OutputCleared):
+        return replace(event, run=run)
+    return event
+
+
+def text(value: str, stream: str = "stdout") -> TextPrinted:
+    return TextPrinted("", stream, value)
+
+
+def picture(data: str) -> DataShown:
+    return DataShown("", {"image/png": data, "text/plain": "<Figure size 640x480 with 1 Axes>"})
+
+
+TRACEBACK = (
+    "\x1b[31m---------------------------------------------------------------------------\x1b[39m",
+    "\x1b[31mFileNotFoundError\x1b[39m                         Traceback (most recent call last)",
+    "\x1b[36mCell\x1b[39m\x1b[36m \x1b[39m\x1b[32mIn[3]\x1b[39m\x1b[32m, line 2\x1b[39m\n"
+    "\x1b[32m      1\x1b[39m \x1b[38;5;28;01mimport\x1b[39;00m pandas as pd\n"
+    "\x1b[32m----> 2\x1b[39m df = pd.read_parquet('/scratch/ben/events_2026.parquet')\n"
+    "\x1b[32m      3\x1b[39m df.groupby('user').agg({'n': 'sum'})",
+    "\x1b[36mFile pandas/io/parquet.py:667, in read_parquet(path, engine, columns)\x1b[39m",
+    "\x1b[31mFileNotFoundError\x1b[39m: [Errno 2] No such file or directory: '/scratch/ben/events_2026.parquet'",
+)
+
+
+def training(curve: str) -> list[tuple[str, Entry]]:
+    """The session of the pictures: a model, a plot, a loop that runs."""
+    w = Writer("train1", "train-unet", "k-train", NOW - 200)
+    w._runs = 10
+    w.run(
+        "import torch, torch.nn as nn\nfrom unet import UNet  # local module\n\n"
+        "model = UNet(in_ch=3, out_ch=1, width=64).cuda()\n"
+        "print(f'{sum(p.numel() for p in model.parameters()):,} parameters')",
+        text("31,042,369 parameters\n"),
+        seconds=1.8,
+    )
+    w.run(
+        "@torch.no_grad()\ndef evaluate(model, loader):\n    model.eval()\n"
+        "    return sum(loss(model(x.cuda()), y.cuda()).item() for x, y in loader) / len(loader)",
+        seconds=0.012,
+    )
+    w.run(
+        "plt.plot(history['train'], label='train')\nplt.plot(history['val'], label='val', lw=2.5)\n"
+        "plt.legend(); plt.title('Loss')",
+        picture(curve),
+        seconds=0.31,
+    )
+    w.at = NOW - 133
+    lines = "".join(
+        f"epoch {n // 50:3d} step {n % 50:4d}  loss={2.1 * math.exp(-n / 400) + 0.02:.4f}  lr=3e-4  1,812 img/s\n"
+        for n in range(640)
+    )
+    w.run(
+        "for epoch in range(100):\n    train_one_epoch(model, train_loader, opt)\n"
+        "    history['val'].append(evaluate(model, val_loader))",
+        text(lines),
+        status=None,
+    )
+    return w.entries
+
+
+def exploring(image: str) -> list[tuple[str, Entry]]:
+    w = Writer("eda1", "eda", "k-eda", NOW - 260)
+    table = (
+        "            loss       iou\ncount  1200.0000  1200.0000\nmean      0.4213     0.8712\n"
+        "std       0.1120     0.0431\nmin       0.1200     0.6100\nmax       0.9100     0.9600"
+    )
+    w.add(
+        NotebookEdited(
+            "markdown", "md1", "## Where the errors are\n- by *class*\n- by `size`", cell_type="markdown"
+        )
+    )
+    w.run("df.describe()", DataShown("", {"text/plain": table}, execution_count=1), seconds=0.05)
+    w.run(
+        "fig, ax = plt.subplots(1, 2, figsize=(9, 4))\n"
+        "ax[0].imshow(z, cmap='viridis'); ax[1].scatter(a, b, c=c, cmap='plasma')",
+        picture(image),
+        seconds=0.9,
+    )
+    return w.entries
+
+
+def failing() -> list[tuple[str, Entry]]:
+    w = Writer("etl1", "etl-2026", "k-etl", NOW - 250)
+    w.run(
+        "import pandas as pd\ndf = pd.read_parquet('/scratch/ben/events_2026.parquet')\n"
+        "df.groupby('user').agg({'n': 'sum'})",
+        ErrorRaised("", "FileNotFoundError", "[Errno 2] No such file or directory", TRACEBACK),
+        seconds=0.05,
+        status=RunStatus.ERROR,
+        count=3,
+    )
+    return w.entries
+
+
+def probing() -> list[tuple[str, Entry]]:
+    return Writer("probe1", "probe", "k-probe", NOW - 90).entries
+
+
+KERNELS = (
+    KernelInfo("k-train", "python3", "busy", 1, ""),
+    KernelInfo("k-eda", "python3", "idle", 1, ""),
+    KernelInfo("k-etl", "python3", "idle", 1, ""),
+    KernelInfo("k-probe", "python3", "starting", 0, ""),
+)
+
+
+def working(curve: str | None = None, heat: str | None = None, gpus: int = 1) -> StillSource:
+    """Four sessions on a GPU node, as in the README's pictures."""
+    entries = [
+        *probing(),
+        *failing(),
+        *exploring(heat or flat_picture(990, 440)),
+        *training(curve or flat_picture(640, 480)),
+    ]
+    entries.sort(key=lambda pair: pair[1].at)
+    return StillSource(entries, READY, samples(gpus=gpus), KERNELS)
