@@ -199,7 +199,7 @@ async def _facts(situation: Situation, gate: Gate, settings: Settings) -> dict[s
         "job_id": record.job_id,
         "pid": record.pid,
         "started": record.started,
-        "walltime_left_s": max(0, round(record.ends - time.time())) if record.ends else None,
+        "walltime_left_s": _walltime_left(record),
         "log": record.log,
         "healthy": situation.reachable is True,
         "kernels": [],
@@ -215,6 +215,10 @@ async def _facts(situation: Situation, gate: Gate, settings: Settings) -> dict[s
             samples = await api.resources()
             facts["resources"] = _resource_facts(samples[-1]) if samples else None
     return facts
+
+
+def _walltime_left(record: ServerRecord) -> int | None:
+    return max(0, round(record.ends - time.time())) if record.ends and record.state.is_live else None
 
 
 def _resource_facts(sample: Sample) -> dict[str, Any]:

@@ -38,6 +38,7 @@ _HEAVY = (
     "jlab_tui.adapters.local_server",
     "jlab_tui.adapters.notebook",
     "jlab_tui.adapters.slurm_server",
+    "jlab_tui.adapters.spool",
     "jlab_tui.services.cells",
     "jlab_tui.services.inspection",
     "jlab_tui.services.reading",
@@ -213,6 +214,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     from .adapters.images import shrink
     from .adapters.journal_store import JournalStore
     from .adapters.notebook import NotebookDirectory
+    from .adapters.spool import Spool
     from .mcp_server.app import App
     from .services.cells import Cells
     from .services.inspection import Inspector
@@ -233,7 +235,15 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     )
     owner = Owner(uuid.uuid4().hex, host, os.getpid(), env.get("CLAUDE_CODE_SESSION_ID", ""))
     sessions = Sessions(
-        owner, gate.server, launcher.why_over, open_link, journals, notebooks, time.time, settings.on_exit
+        owner,
+        gate.server,
+        launcher.why_over,
+        open_link,
+        journals,
+        notebooks,
+        Spool(settings.spool_dir),
+        time.time,
+        settings.on_exit,
     )
 
     async def resources(record: ServerRecord) -> dict[str, Any]:

@@ -330,7 +330,7 @@ class Launcher:
                 return f"Nothing is running for {self.root}."
             if not record.state.is_live:
                 self._store.remove()
-                return f"Nothing was running any more: {record.message or 'it had ended'}."
+                return f"Nothing was running any more. {record.message}".strip()
             self._store.write(record.with_state(ServerState.STOPPING))
             try:
                 done = await self._backends[record.mode].end(record)

@@ -18,7 +18,7 @@ from ..core.models import Owner, ServerRecord
 from ..core.notebook import Notebook, file_stem, new_notebook
 from ..core.outputs import CellOutputs
 from ..core.settings import OnExit
-from .ports import Journals, Jupyter, LinkMaker, NotebookFile, Notebooks
+from .ports import Journals, Jupyter, LinkMaker, NotebookFile, Notebooks, Spool
 from .recorder import Recorder
 from .runs import Run, SessionRecord, read_record, rebuild_outputs
 from .saver import Saver
@@ -62,6 +62,7 @@ class Sessions:
         make_link: LinkMaker,
         journals: Journals,
         notebooks: Notebooks,
+        spool: Spool,
         now: Callable[[], float],
         on_exit: OnExit,
     ) -> None:
@@ -70,6 +71,7 @@ class Sessions:
         self._server = server
         self._diagnose = diagnose
         self._make_link = make_link
+        self._spool = spool
         self._journals = journals
         self._notebooks = notebooks
         self._now = now
@@ -192,7 +194,7 @@ class Sessions:
         recorder = Recorder(self._journals.writer(info.id, epoch), self._now)
         saver = Saver(file, notebook) if file is not None and notebook is not None else None
         diagnose = partial(self._diagnose, server.record)
-        session = Session(info, server.api, recorder, saver, self._now, diagnose, first_run)
+        session = Session(info, server.api, recorder, saver, self._now, diagnose, self._spool, first_run)
         if saver is not None:
             saver.before_save = session.sync_cells
         recorder.record(
