@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from . import __version__
 from .core.errors import JlabError, UsageError
@@ -135,6 +136,8 @@ def _start(arguments: argparse.Namespace) -> int:
         logging.getLogger("httpcore").setLevel(logging.INFO)
         logging.getLogger("websockets").setLevel(logging.INFO)
     settings = wiring.settings_of(os.environ)
+    if arguments.time is not None:
+        settings = replace(settings, slurm=replace(settings.slurm, time=arguments.time))
     mode = wiring.choose_mode(settings, arguments.mode)
     launcher = wiring.make_launcher(settings, dict(os.environ))
     if arguments.detach:
@@ -156,8 +159,8 @@ def _wait(arguments: argparse.Namespace) -> int:
     from .wiring import make_launcher, settings_of
 
     settings = settings_of(os.environ)
-    timeout = arguments.timeout if arguments.timeout is not None else settings.queue_timeout_s
-    return asyncio.run(run_wait(make_launcher(settings, dict(os.environ)), timeout))
+    launcher = make_launcher(settings, dict(os.environ))
+    return asyncio.run(run_wait(launcher, arguments.timeout, settings.queue_timeout_s))
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ from .core.models import KernelInfo, ServerRecord, ServerState
 from .core.resources import Sample
 from .core.settings import Mode, Settings
 from .core.startup import Situation
+from .core.walltime import WalltimeWarnings
 from .services.launcher import Launcher
 
 _LOG_EVERY_S = 0.5
@@ -39,9 +40,31 @@ class _Lines:
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._last = ""
+        self._noticed: set[str] = set()
+        self._walltime = WalltimeWarnings()
 
     def show(self, situation: Situation) -> None:
+        """Its sentence when that is new, with details and the log where something went wrong; notices once each."""
+        is_new = situation.sentence != self._last
         self.say(situation.sentence)
+        if is_new and situation.record.state is ServerState.PENDING:
+            for line in situation.details:
+                self._write(f"  {line}")
+        if is_new and situation.log_tail and (situation.give_up or situation.is_over):
+            self._write(f"--- the end of {situation.record.log}")
+            for line in situation.log_tail:
+                self._write(f"  {line}")
+            self._write("---")
+        self.show_notices(situation)
+
+    def show_notices(self, situation: Situation) -> None:
+        warning = self._walltime.due(situation.record.ends, time.time())
+        for notice in (*situation.notices, warning):
+            # The time left is another one at each look.
+            kind = notice.partition(" ends in ")[0]
+            if notice and (notice == warning or (kind == notice and notice not in self._noticed)):
+                self._write(notice)
+        self._noticed = set(situation.notices)
 
     def say(self, text: str) -> None:
         if text and text != self._last:
@@ -53,16 +76,10 @@ def _print(text: str) -> None:
     print(text, flush=True)
 
 
-def _start_limit(mode: Mode, settings: Settings) -> float:
-    if mode is Mode.LOCAL:
-        return settings.local_start_s + 5
-    return settings.queue_timeout_s + 2 * settings.ready_timeout_s
-
-
 async def run_detached(launcher: Launcher, mode: Mode, settings: Settings) -> int:
-    """Start and return when ready."""
+    """Start and return when ready; a job that is still queued after the queue timeout stays queued."""
     lines = _Lines(_print)
-    await launcher.start_and_wait(mode, lines.say, lines.show, _start_limit(mode, settings))
+    await launcher.start_and_wait(mode, lines.say, lines.show, settings.queue_timeout_s)
     return 0
 
 
@@ -79,19 +96,21 @@ async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> 
     ours = [False]
 
     async def stay() -> int:
-        started = await launcher.start_and_wait(mode, lines.say, lines.show, _start_limit(mode, settings))
+        started = await launcher.start_and_wait(mode, lines.say, lines.show, settings.queue_timeout_s)
         ours[0] = not started.attached
-        if mode is Mode.LOCAL:
+        if started.situation.record.mode is Mode.SLURM:
+            job = started.situation.record.job_id
+            lines.say(f"Press Ctrl+C to leave; job {job} goes on until `jlab-mcp stop`.")
+        else:
             lines.say(
                 "Press Ctrl+C to stop." if ours[0] else "It was running already; Ctrl+C leaves it running."
             )
-        else:
-            lines.say("Press Ctrl+C to leave; the job goes on.")
         async for situation in launcher.follow():
             if situation is None:
                 lines.say("The server was stopped.")
                 return 0
             if situation.record.state is ServerState.READY and situation.reachable is not False:
+                lines.show_notices(situation)
                 continue
             lines.show(situation)
             if not situation.record.state.is_live:
@@ -107,28 +126,36 @@ async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> 
     work.cancel()
     with contextlib.suppress(asyncio.CancelledError, JlabError):
         await work
-    return await _after_signal(launcher, mode, signalled.result(), ours[0])
+    return await _after_signal(launcher, signalled.result(), ours[0])
 
 
-async def _after_signal(launcher: Launcher, mode: Mode, number: int, ours: bool) -> int:
+async def _after_signal(launcher: Launcher, number: int, ours: bool) -> int:
     situation = None
     with contextlib.suppress(StatusFileDamaged):
-        situation = await launcher.look(health=False)
-    starting = situation is not None and situation.record.state is ServerState.STARTING
-    if number == signal.SIGINT and mode is Mode.LOCAL and (ours or starting):
-        print(await launcher.stop())
-        return 0 if ours else 130
+        situation = launcher.recall()
     if situation is not None and situation.record.state.is_live:
         record = situation.record
-        what = f"Job {record.job_id}" if record.job_id else f"JupyterLab (PID {record.pid})"
-        print(f"{what} goes on. See it again with `jlab-mcp start`, end it with `jlab-mcp stop`.")
+        starting = record.state is ServerState.STARTING
+        if number == signal.SIGINT and record.mode is Mode.LOCAL and (ours or starting):
+            print(await launcher.stop())
+            return 0 if ours else 130
+        if record.mode is Mode.SLURM:
+            stays = "stays in the queue" if record.state is ServerState.PENDING else "goes on"
+            job = f"Job {record.job_id}" if record.job_id else "The job"
+            print(f"{job} {stays}. Resume with: jlab-mcp start   Cancel it with: jlab-mcp stop")
+        else:
+            print(
+                f"JupyterLab (PID {record.pid}) goes on. "
+                "See it again with `jlab-mcp start`, end it with `jlab-mcp stop`."
+            )
     return 130 if number == signal.SIGINT else 128 + number
 
 
-async def run_wait(launcher: Launcher, timeout: float) -> int:
-    """Print state changes until ready (0), failed (1) or timed out (3)."""
+async def run_wait(launcher: Launcher, timeout: float | None, queue_timeout: float) -> int:
+    """Print state changes until ready (0), failed (1) or timed out (3); without `timeout` only the queue has a limit."""
     lines = _Lines(_print)
-    situation = await launcher.until_ready(lines.show, timeout)
+    limit = queue_timeout if timeout is None else None
+    situation = await launcher.until_ready(lines.show, timeout, queue_timeout=limit)
     if situation.record.state is not ServerState.READY:
         raise LaunchFailed(situation.sentence, situation.hint)
     return 0
@@ -163,6 +190,8 @@ async def _facts(situation: Situation, gate: Gate, settings: Settings) -> dict[s
         "phase": situation.phase,
         "sentence": situation.sentence,
         "hint": situation.hint,
+        "details": list(situation.details),
+        "notices": list(situation.notices),
         "mode": str(record.mode),
         "root": str(settings.root),
         "hostname": record.hostname,
@@ -170,7 +199,7 @@ async def _facts(situation: Situation, gate: Gate, settings: Settings) -> dict[s
         "job_id": record.job_id,
         "pid": record.pid,
         "started": record.started,
-        "walltime_left_s": max(0, round(record.ends - time.time())) if record.ends else None,
+        "walltime_left_s": _walltime_left(record),
         "log": record.log,
         "healthy": situation.reachable is True,
         "kernels": [],
@@ -186,6 +215,10 @@ async def _facts(situation: Situation, gate: Gate, settings: Settings) -> dict[s
             samples = await api.resources()
             facts["resources"] = _resource_facts(samples[-1]) if samples else None
     return facts
+
+
+def _walltime_left(record: ServerRecord) -> int | None:
+    return max(0, round(record.ends - time.time())) if record.ends and record.state.is_live else None
 
 
 def _resource_facts(sample: Sample) -> dict[str, Any]:
@@ -209,8 +242,9 @@ def _resource_facts(sample: Sample) -> dict[str, Any]:
 
 def _print_status(facts: dict[str, Any]) -> None:
     print(facts["sentence"])
-    if facts["hint"]:
-        print(f"  {facts['hint']}")
+    for line in (*facts["details"], *facts["notices"], facts["hint"]):
+        if line:
+            print(f"  {line}")
     rows = [("mode", facts["mode"]), ("project", facts["root"])]
     if facts["job_id"]:
         rows.append(("job", facts["job_id"]))
@@ -238,7 +272,7 @@ def _print_status(facts: dict[str, Any]) -> None:
 
 async def run_logs(launcher: Launcher, *, follow: bool) -> int:
     """Print the log; with `follow` go on until interrupted."""
-    situation = await launcher.look(health=False)
+    situation = launcher.recall()
     if situation is None or not situation.record.log:
         raise NoServer(launcher.root)
     path = Path(situation.record.log)
@@ -248,7 +282,9 @@ async def run_logs(launcher: Launcher, *, follow: bool) -> int:
             offset = _print_from(path, offset)
         except FileNotFoundError:
             if not follow:
-                raise NoServer(launcher.root) from None
+                raise ServerNotReady(
+                    f"There is no log yet: {situation.sentence}", f"It will be {path}."
+                ) from None
         if not follow:
             return 0
         await asyncio.sleep(_LOG_EVERY_S)

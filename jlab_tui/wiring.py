@@ -37,6 +37,8 @@ _HEAVY = (
     "jlab_tui.adapters.journal_store",
     "jlab_tui.adapters.local_server",
     "jlab_tui.adapters.notebook",
+    "jlab_tui.adapters.slurm_server",
+    "jlab_tui.adapters.spool",
     "jlab_tui.services.cells",
     "jlab_tui.services.inspection",
     "jlab_tui.services.reading",
@@ -98,13 +100,18 @@ class _Intent:
 def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     from .adapters.files import Intent, StatusFile
     from .adapters.local_server import LocalServer
+    from .adapters.slurm import Slurm
+    from .adapters.slurm_server import SlurmServer
+    from .adapters.squeue_cache import SharedQueue, cache_path
     from .services.launcher import Launcher
 
+    slurm = Slurm(env)
+    queue = SharedQueue(slurm, cache_path(settings.home, env.get("SLURM_CLUSTERS", "")))
     return Launcher(
         str(settings.root),
         StatusFile(settings.status_file),
         _Intent(Intent(settings.status_dir / "starting", socket.gethostname())),
-        {Mode.LOCAL: LocalServer(settings, env)},
+        {Mode.LOCAL: LocalServer(settings, env), Mode.SLURM: SlurmServer(settings, env, slurm, queue)},
         HealthCheck(),
         Limits(local_start_s=settings.local_start_s, ready_s=settings.ready_timeout_s),
         time.time,
@@ -207,6 +214,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     from .adapters.images import shrink
     from .adapters.journal_store import JournalStore
     from .adapters.notebook import NotebookDirectory
+    from .adapters.spool import Spool
     from .mcp_server.app import App
     from .services.cells import Cells
     from .services.inspection import Inspector
@@ -227,7 +235,15 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     )
     owner = Owner(uuid.uuid4().hex, host, os.getpid(), env.get("CLAUDE_CODE_SESSION_ID", ""))
     sessions = Sessions(
-        owner, gate.server, launcher.why_over, open_link, journals, notebooks, time.time, settings.on_exit
+        owner,
+        gate.server,
+        launcher.why_over,
+        open_link,
+        journals,
+        notebooks,
+        Spool(settings.spool_dir),
+        time.time,
+        settings.on_exit,
     )
 
     async def resources(record: ServerRecord) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..core.errors import LaunchFailed, ServerError
 from ..core.models import ServerRecord, ServerState
 from ..core.settings import Mode, Settings
-from ..core.startup import Observation
+from ..core.situation import Observation
 from .files import private_dir, process_start, tail_text
 from .local import (
     PORT_TAKEN,
@@ -109,7 +109,7 @@ class LocalServer:
             extra={"ROOT": str(settings.root)},
         )
 
-    async def observe(self, record: ServerRecord) -> Observation:
+    async def observe(self, record: ServerRecord, *, urgent: bool = False) -> Observation:
         child = self._children.get(record.pid)
         if child is not None:
             child.poll()

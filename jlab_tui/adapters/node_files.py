@@ -77,9 +77,11 @@ def remove_launch_files(connection_file: Path) -> None:
     stem = connection_file.name.removesuffix(".connection.json")
     if stem == connection_file.name:
         return
-    for suffix in (".token", ".config.json", ".connection.json"):
-        with contextlib.suppress(OSError):
-            (connection_file.parent / (stem + suffix)).unlink()
+    # A requeued job has written more of them: `<stem>.connection.r1.json`, `<stem>.config.json.r1`.
+    with contextlib.suppress(OSError):
+        for path in connection_file.parent.iterdir():
+            if path.name.startswith(stem + "."):
+                path.unlink(missing_ok=True)
 
 
 def read_connection(path: Path) -> Connection | None:

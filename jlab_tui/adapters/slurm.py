@@ -18,6 +18,7 @@ from ..core.slurm import (
     QueueAnswer,
     QueueUnknown,
     is_ours,
+    parse_node_address,
     parse_show_job,
     parse_squeue,
     queue_position,
@@ -138,6 +139,11 @@ class Slurm:
         """Jobs of higher priority that wait in the same partition; None where it cannot be known."""
         ran = await self._query("squeue", "-h", "-t", "PD", "-p", job.partition, "-o", "%i|%Q")
         return queue_position(ran.out, job) if ran.is_ok else None
+
+    async def node_address(self, node: str) -> str:
+        """Address under which Slurm itself reaches a node; empty where it does not tell."""
+        ran = await self._query("scontrol", "-o", "show", "node", node)
+        return parse_node_address(ran.out) if ran.is_ok else ""
 
     async def _query(self, *argv: str) -> Ran:
         return await run(argv, query_environment(self._env), self._timeout_s)

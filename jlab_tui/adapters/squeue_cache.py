@@ -71,15 +71,18 @@ class SharedQueue:
         self._lock = Intent(path.with_suffix(".lock"), socket.gethostname())
         self._alone = asyncio.Lock()
 
-    async def latest(self, max_age_s: float) -> QueueAnswer:
-        """An answer at most `max_age_s` old, or the last one while another process asks. `asked` tells its age.
+    async def latest(self, max_age: float | Callable[[QueueAnswer], float]) -> QueueAnswer:
+        """An answer at most `max_age` seconds old, or the last one while another process asks. `asked` tells its age.
 
-        Never raises for trouble with Slurm or with the file.
+        `max_age` may depend on what the last answer says. Never raises for trouble with Slurm or with the file.
         """
         async with self._alone:
             deadline = self._clock() + self._wait_s
             while True:
                 kept = await asyncio.to_thread(self._read)
+                max_age_s = 0.0
+                if kept:
+                    max_age_s = max_age(kept.answer) if callable(max_age) else max_age
                 if kept and kept.is_fresh(max_age_s, self._clock()):
                     return kept.answer
                 try:

@@ -325,3 +325,10 @@ def parse_show_job(text: str) -> JobDetails | None:
         log=_known(values.get("StdOut", "")),
         node=_known(values.get("BatchHost", "")),
     )
+
+
+def parse_node_address(text: str) -> str:
+    """`NodeAddr` of `scontrol -o show node`; empty where it is only the node's name again."""
+    address = re.search(r"(?:^| )NodeAddr=(\S+)", text)
+    name = re.search(r"(?:^| )NodeName=(\S+)", text)
+    return address[1] if address and not (name and address[1] == name[1]) else ""

@@ -26,8 +26,17 @@ SCRIPT_EXITS: dict[int, Advice] = {
         "The node does not see the files of the launch: the status directory is not on a shared file system.",
         "Set JLAB_MCP_DIR to a directory that the login node and the compute nodes share; then start again.",
     ),
+    97: Advice(
+        "Jupyter cannot be imported by the Python on the node.",
+        "Install it: `.venv/bin/python -m pip install jupyterlab ipykernel` (or `uv add jupyterlab ipykernel`); "
+        "then start again.",
+    ),
+    98: Advice(
+        "Every port of the range is taken on the node.",
+        "Set JLAB_MCP_PORT_MIN and JLAB_MCP_PORT_MAX to another or a wider range, then start again.",
+    ),
 }
-"""exit codes of templates/jupyter_slurm.sh.template"""
+"""exit codes of templates/jupyter_slurm.sh.template and of node/launch.py"""
 
 
 def explain_end(

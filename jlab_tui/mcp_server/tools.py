@@ -141,6 +141,8 @@ class Tools:
             "healthy": healthy,
             "message": situation.sentence,
             "hint": situation.hint,
+            "details": list(situation.details) or None,
+            "notices": list(situation.notices) or None,
             "hostname": record.hostname,
             "url": record.url,
             "mode": str(record.mode),
@@ -149,7 +151,7 @@ class Tools:
         }
         if record.job_id:
             answer["job_id"] = record.job_id
-        if record.ends:
+        if record.ends and record.state.is_live:
             answer["walltime_left_s"] = max(0, round(record.ends - app.now()))
         if healthy:
             await self._add_sessions(app, answer)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from ..core.errors import (
     LaunchFailed,
@@ -19,9 +19,14 @@ from ..core.errors import (
 from ..core.models import ServerRecord, ServerState
 from ..core.settings import Mode
 from ..core.startup import Health, Limits, Observation, Situation, step
+from ..core.startup_slurm import RESTARTS
+
+T = TypeVar("T")
 
 LOOK_EVERY_S: Final = 1.0
 _QUICK_S: Final = 0.1
+_PENDING_S: Final = 0.5
+"""between two looks for the connection file of a job that waits; the queue is asked far less often"""
 _RETRIES: Final = 5
 
 
@@ -44,8 +49,11 @@ class Backend(Protocol):
     async def launch(self, say: Callable[[str], None]) -> ServerRecord:
         """Start it and return at once. Raises JlabError with what to change."""
 
-    async def observe(self, record: ServerRecord) -> Observation:
-        """Look at process or job, connection file and log, not at the server itself."""
+    async def observe(self, record: ServerRecord, *, urgent: bool = False) -> Observation:
+        """Look at process or job, connection file and log, not at the server itself.
+
+        `urgent`: the server does not answer, so what was found out half a minute ago will not do.
+        """
 
     async def end(self, record: ServerRecord) -> str:
         """End it, verified to be ours; returns what was done. Raises JlabError, then the record is kept."""
@@ -99,13 +107,22 @@ class Launcher:
         record = self._store.read()
         if record is None:
             return None
-        seen = await self._backends[record.mode].observe(record)
-        first = step(record, seen, self._limits)
-        if health and first.record.state in (ServerState.STARTING, ServerState.READY) and first.record.url:
-            seen = replace(seen, health=await self._check_health(first.record.url, first.record.token))
-            first = step(record, seen, self._limits)
-        self._persist(record, first.record)
-        return first
+        backend = self._backends[record.mode]
+        seen = await backend.observe(record)
+        situation = step(record, seen, self._limits)
+        after = situation.record
+        if health and after.state in (ServerState.STARTING, ServerState.READY) and after.url:
+            answer = await self._check_health(after.url, after.token)
+            if answer is not Health.OK and after.state is ServerState.READY:
+                seen = await backend.observe(record, urgent=True)
+            situation = step(record, replace(seen, health=answer), self._limits)
+        self._persist(record, situation.record)
+        return situation
+
+    def recall(self) -> Situation | None:
+        """What is on record, without a look at anything else. Raises StatusFileDamaged."""
+        record = self._store.read()
+        return step(record, Observation(self._now()), self._limits) if record is not None else None
 
     def _persist(self, before: ServerRecord, after: ServerRecord) -> None:
         if after == before:
@@ -138,11 +155,15 @@ class Launcher:
         try:
             if (there := await self._live()) is not None:
                 return Started(there, True)
-            record = await self._backends[mode].launch(say)
-            self._store.write(record)
+            record = await _to_its_end(self._launch(mode, say))
         finally:
             self._intent.release()
         return Started(step(record, Observation(self._now()), self._limits), False)
+
+    async def _launch(self, mode: Mode, say: Callable[[str], None]) -> ServerRecord:
+        record = await self._backends[mode].launch(say)
+        self._store.write(record)
+        return record
 
     async def _live(self) -> Situation | None:
         try:
@@ -167,27 +188,29 @@ class Launcher:
             if first or situation != last:
                 yield situation
             first, last = False, situation
-            starting = situation is not None and situation.record.state is ServerState.STARTING
-            await asyncio.sleep(
-                _QUICK_S if starting and situation is not None and not situation.record.url else every
-            )
+            await asyncio.sleep(min(every, _pause(situation)))
 
     async def start_and_wait(
         self,
         mode: Mode,
         say: Callable[[str], None],
         on_change: Callable[[Situation], None],
-        deadline_s: float,
+        queue_timeout: float | None,
     ) -> Started:
-        """Start and follow until ready. A start of ours that fails because its port was taken is tried again."""
+        """Start and follow until ready. A start of ours that fails because its port was taken is tried again.
+
+        Raises ServerNotReady when a job is still queued after `queue_timeout` seconds; it stays in the queue.
+        """
         for attempt in range(_RETRIES):
             started = await self.start(mode, say)
-            situation = await self.until_ready(on_change, deadline_s)
+            if not started.attached:
+                on_change(started.situation)
+            situation = await self.until_ready(on_change, queue_timeout=queue_timeout)
             record = situation.record
             if record.state is ServerState.READY:
                 return Started(situation, started.attached)
-            if situation.give_up and not started.attached:
-                await self._backends[record.mode].end(record)
+            if situation.give_up and (record.mode is Mode.SLURM or not started.attached):
+                say(await self._give_up(situation))
             if (
                 started.attached
                 or attempt + 1 == _RETRIES
@@ -196,23 +219,57 @@ class Launcher:
                 raise LaunchFailed(situation.sentence, situation.hint)
         raise AssertionError("unreachable")
 
-    async def until_ready(self, on_change: Callable[[Situation], None], timeout: float) -> Situation:
-        """Follow until the server is ready, has failed or ended. Raises NoServer, ServerNotReady after `timeout` seconds."""
+    async def _give_up(self, situation: Situation) -> str:
+        """End a start that took too long, and keep why on record. Returns what was done."""
+        record = situation.record
+        done = await self._backends[record.mode].end(record)
+        if record.state.is_live:
+            ended = record.with_state(ServerState.ERROR, situation.sentence)
+            hint = "`jlab-mcp logs` shows why; then start again with: jlab-mcp start"
+            self._store.write(replace(ended, extra={**ended.extra, "HINT": hint}))
+        return done
+
+    async def until_ready(
+        self,
+        on_change: Callable[[Situation], None],
+        timeout: float | None = None,
+        *,
+        queue_timeout: float | None = None,
+    ) -> Situation:
+        """Follow until the server is ready, has failed, ended, or takes too long to come up (`give_up`).
+
+        Raises NoServer; ServerNotReady after `timeout` seconds, or after `queue_timeout` seconds in the queue.
+        """
         situation: Situation | None = None
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        end = begun + timeout if timeout is not None else None
+        queue_end = begun + queue_timeout if queue_timeout is not None else None
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout_at(end) as limit:
                 async for situation in self.follow():
                     if situation is None:
                         raise NoServer(self.root)
                     on_change(situation)
-                    if situation.record.state in (ServerState.READY, ServerState.ENDED, ServerState.ERROR):
+                    if situation.record.state is ServerState.READY or situation.is_over or situation.give_up:
                         return situation
+                    waits = situation.record.state is ServerState.PENDING
+                    ends = [at for at in (end, queue_end if waits else None) if at is not None]
+                    limit.reschedule(min(ends, default=None))
         except TimeoutError:
-            assert situation is not None
-            raise ServerNotReady(
-                f"Not ready after {timeout:.0f} s: {situation.sentence}",
-                "It goes on; wait for it with `jlab-mcp wait`, end it with `jlab-mcp stop`.",
-            ) from None
+            waited = loop.time() - begun
+            if situation is None:
+                raise ServerNotReady(
+                    f"The server's state could not be found out within {waited:.0f} s.", "Try again."
+                ) from None
+            hint = "It goes on; wait for it with `jlab-mcp wait`, end it with `jlab-mcp stop`."
+            if situation.record.state is ServerState.PENDING:
+                hint = (
+                    "It stays in the queue: `jlab-mcp start` or `jlab-mcp wait` waits again, "
+                    "`jlab-mcp stop` cancels it."
+                )
+            told = " ".join([situation.sentence, *situation.details])
+            raise ServerNotReady(f"Not ready after {waited:.0f} s: {told}", hint) from None
         raise AssertionError("unreachable")
 
     async def ready_record(self) -> ServerRecord:
@@ -231,10 +288,18 @@ class Launcher:
             ServerState.ENDED: ServerEnded,
             ServerState.ERROR: LaunchFailed,
         }
-        raise kinds[record.state](situation.sentence, situation.hint or "Wait for it with: jlab-mcp wait")
+        message = " ".join([situation.sentence, *situation.details, *situation.notices])
+        hint = situation.hint
+        if record.state in (ServerState.PENDING, ServerState.STARTING):
+            wait = "Call wait_for_server to wait for it (in a terminal: jlab-mcp wait)."
+            hint = f"{hint} {wait}".strip()
+        raise kinds[record.state](message, hint)
 
-    async def why_over(self) -> str:
-        """A sentence when the server has ended for good, nothing while it may come back."""
+    async def why_over(self, served: ServerRecord | None = None) -> str:
+        """A sentence when the server has ended for good, nothing while it may come back.
+
+        `served` is the record of the server that is asked about: another one in its place does not bring it back.
+        """
         try:
             situation = await self.look()
         except StatusFileDamaged:
@@ -243,6 +308,10 @@ class Launcher:
             return "JupyterLab not responding. Restart with: jlab-mcp start (the server was stopped)"
         if situation.record.state in (ServerState.ENDED, ServerState.ERROR, ServerState.STOPPING):
             return f"JupyterLab not responding. Restart with: jlab-mcp start ({situation.sentence})"
+        if served is not None and situation.record.started != served.started:
+            requeued = situation.record.extra.get(RESTARTS) and situation.record.job_id == served.job_id
+            what = f"Job {served.job_id} was requeued" if requeued else "Another server was started meanwhile"
+            return f"The server of this session has ended: {what}. {situation.sentence}"
         return ""
 
     async def stop(self) -> str:
@@ -261,7 +330,7 @@ class Launcher:
                 return f"Nothing is running for {self.root}."
             if not record.state.is_live:
                 self._store.remove()
-                return f"Nothing was running any more: {record.message or 'it had ended'}."
+                return f"Nothing was running any more. {record.message}".strip()
             self._store.write(record.with_state(ServerState.STOPPING))
             try:
                 done = await self._backends[record.mode].end(record)
@@ -272,3 +341,26 @@ class Launcher:
             return done
         finally:
             self._intent.release()
+
+
+def _pause(situation: Situation | None) -> float:
+    """Seconds until the next look."""
+    if situation is None:
+        return LOOK_EVERY_S
+    match situation.record.state:
+        case ServerState.PENDING:
+            return _PENDING_S
+        case ServerState.STARTING:
+            return _PENDING_S if situation.record.url else _QUICK_S
+        case _:
+            return LOOK_EVERY_S
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end also when this task is cancelled meanwhile: what was submitted must get on record."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

@@ -10,26 +10,13 @@ from ..core.events import RunStatus
 from ..core.feed import Feed, SessionFeed
 from ..core.models import KernelInfo, ServerRecord, ServerState
 from ..core.resources import KernelUse, Sample
+from ..core.situation import QueueFacts
 
 CLOSED_SHOWN = 12
 """closed sessions that stay in the list"""
 
 OwnerAlive = Callable[[str, int], bool | None]
 """whether the process `pid` of `host` lives; None where that cannot be told (another host)"""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueView:
-    """A job's place in the queue, as far as SLURM tells."""
-
-    reason: str = ""
-    position: int | None = None
-    estimated_start: float | None = None
-    """epoch seconds"""
-    queued_since: float | None = None
-    partition: str = ""
-    load: tuple[str, ...] = ()
-    """one line a partition or node state"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +30,7 @@ class ServerView:
     """such as `pending (Priority)`; empty: the state's own name"""
     details: tuple[str, ...] = ()
     hint: str = ""
-    queue: QueueView | None = None
+    queue: QueueFacts | None = None
     log_tail: tuple[str, ...] = ()
     reachable: bool | None = None
     notices: tuple[str, ...] = ()

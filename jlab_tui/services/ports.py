@@ -41,6 +41,9 @@ class Jupyter(Protocol):
 class Link(Protocol):
     """The connection to one kernel (see `adapters.kernel`)."""
 
+    seq: int
+    """number of the last message that was handed on; 0 on a stock server"""
+
     @property
     def resumable(self) -> bool: ...
     @property
@@ -92,6 +95,12 @@ class Journals(Protocol):
     def read(self, files: Sequence[Path]) -> Iterable[tuple[Path, int, Entry]]: ...
     def read_from(self, path: Path, offset: int) -> Iterable[Entry]: ...
     def human_actions(self, since: float) -> list[Entry]: ...
+
+
+class Spool(Protocol):
+    """What the node extension recorded of kernels, on the shared file system (see `adapters.spool`)."""
+
+    def read(self, kernel_id: str, since: int) -> list[KernelMessage]: ...
 
 
 class NotebookFile(Protocol):

@@ -52,6 +52,11 @@ class Recorder:
     def failure(self) -> str:
         return self._journal.failure
 
+    @property
+    def seq(self) -> int:
+        """Number of the last message of the kernel's stream that was taken in."""
+        return self._seq
+
     def saw(self, seq: int) -> None:
         """A message of the kernel's stream was taken in, whether or not it says anything."""
         if seq > self._seq:

@@ -32,7 +32,7 @@ from ..core.link import LinkChange, LinkDown, LinkOver, LinkUp
 from ..core.notebook import Cell, Notebook
 from ..core.outputs import CellOutputs, to_nbformat
 from ..core.wire import KernelMessage, Request
-from .ports import Jupyter, Link
+from .ports import Jupyter, Link, Spool
 from .recorder import Recorder
 from .runs import Run
 from .saver import Saver
@@ -79,9 +79,11 @@ class Session:
         saver: Saver | None,
         now: Callable[[], float],
         diagnose: Callable[[], Awaitable[str]],
+        spool: Spool,
         first_run: int = 1,
     ) -> None:
         """`diagnose` tells in a sentence that the server has ended, or nothing while it may come back."""
+        self._spool = spool
         self.info = info
         self.api = api
         self.recorder = recorder
@@ -364,8 +366,21 @@ class Session:
         reason = await self._diagnose()
         if reason and not self.over and not self.link.connected:
             self.over = reason
-            if self.current is not None:
-                self.close_run(self.current, RunStatus.JOB_ENDED, reason)
+            await self.end_with_server(reason)
+
+    async def end_with_server(self, reason: str) -> None:
+        """The server is gone for good: take in what it recorded to its end, then close the run in progress."""
+        kernel_id = self.info.kernel_id
+        seq = max(self.link.seq, self.recorder.seq)
+        while self.current is not None and self.link.resumable:
+            messages = await asyncio.to_thread(self._spool.read, kernel_id, seq)
+            if not messages:
+                break
+            for message in messages:
+                self.on_message(message)
+                seq = message.seq
+        if self.current is not None:
+            self.close_run(self.current, RunStatus.JOB_ENDED, reason)
 
     async def _watch_unseen(self, run: Run) -> None:
         """On a stock server, after a cut: say so when nothing shows that the code arrived or still runs."""

@@ -7,6 +7,7 @@ import contextlib
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from ..core.models import Owner, ServerRecord
 from ..core.notebook import Notebook, file_stem, new_notebook
 from ..core.outputs import CellOutputs
 from ..core.settings import OnExit
-from .ports import Journals, Jupyter, LinkMaker, NotebookFile, Notebooks
+from .ports import Journals, Jupyter, LinkMaker, NotebookFile, Notebooks, Spool
 from .recorder import Recorder
 from .runs import Run, SessionRecord, read_record, rebuild_outputs
 from .saver import Saver
@@ -57,18 +58,20 @@ class Sessions:
         self,
         owner: Owner,
         server: Callable[[], Awaitable[Server]],
-        diagnose: Callable[[], Awaitable[str]],
+        diagnose: Callable[[ServerRecord], Awaitable[str]],
         make_link: LinkMaker,
         journals: Journals,
         notebooks: Notebooks,
+        spool: Spool,
         now: Callable[[], float],
         on_exit: OnExit,
     ) -> None:
-        """`server` raises a ServerError while none is ready; `diagnose` says why it ended, or nothing."""
+        """`server` raises a ServerError while none is ready; `diagnose` says why that one ended, or nothing."""
         self.owner = owner
         self._server = server
         self._diagnose = diagnose
         self._make_link = make_link
+        self._spool = spool
         self._journals = journals
         self._notebooks = notebooks
         self._now = now
@@ -190,7 +193,8 @@ class Sessions:
         epoch = max(epoch, claim.epoch if claim else 1)
         recorder = Recorder(self._journals.writer(info.id, epoch), self._now)
         saver = Saver(file, notebook) if file is not None and notebook is not None else None
-        session = Session(info, server.api, recorder, saver, self._now, self._diagnose, first_run)
+        diagnose = partial(self._diagnose, server.record)
+        session = Session(info, server.api, recorder, saver, self._now, diagnose, self._spool, first_run)
         if saver is not None:
             saver.before_save = session.sync_cells
         recorder.record(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 
 from ..core.errors import JlabError
 from ..core.models import ServerState
@@ -47,9 +46,7 @@ class WatchedServer:
 
     async def _bring_up(self) -> None:
         try:
-            await self._launcher.start_and_wait(
-                self._mode, self._said.append, lambda situation: None, math.inf
-            )
+            await self._launcher.start_and_wait(self._mode, self._said.append, lambda situation: None, None)
         except JlabError as error:
             self._failure = error
 
@@ -57,13 +54,14 @@ class WatchedServer:
 def view_of(situation: Situation, said: tuple[str, ...] = ()) -> ServerView:
     """A situation in the words of the dashboard."""
     record = situation.record
-    log_tail = tuple(situation.log_tail.splitlines()[-40:])
     return ServerView(
         state=record.state,
         record=record,
         phase=situation.phase,
-        details=(situation.sentence, *said),
+        details=(situation.sentence, *situation.details, *said),
         hint=situation.hint,
-        log_tail=log_tail,
+        queue=situation.queue,
+        log_tail=situation.log_tail,
         reachable=situation.reachable,
+        notices=situation.notices,
     )

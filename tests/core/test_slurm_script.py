@@ -97,6 +97,8 @@ def test_no_placeholder_is_left_and_bash_accepts_the_script() -> None:
 
 def test_every_exit_code_of_the_script_has_an_explanation() -> None:
     codes = {int(code) for code in re.findall(r"\bfail (\d+)", TEMPLATE)}
+    launcher = (Path(__file__).parents[2] / "jlab_tui" / "node" / "launch.py").read_text(encoding="utf-8")
+    codes |= {int(code) for code in re.findall(r"^EXIT_\w+ = (\d+)", launcher, re.MULTILINE)}
     assert codes == set(SCRIPT_EXITS)
 
 

@@ -31,9 +31,10 @@ from jlab_tui.core.events import (
 from jlab_tui.core.feed import Feed
 from jlab_tui.core.models import KernelInfo, Mode, ServerRecord, ServerState
 from jlab_tui.core.resources import GpuSample, KernelUse, Sample
+from jlab_tui.core.situation import QueueFacts
 from jlab_tui.services.acting import Target
 from jlab_tui.services.monitor import Listener, note_idle_gpus
-from jlab_tui.services.overview import QueueView, ServerView, SessionRow, session_rows
+from jlab_tui.services.overview import ServerView, SessionRow, session_rows
 from jlab_tui.tui.options import DashboardOptions
 
 NOW = 1_780_280_195.0
@@ -137,7 +138,7 @@ PENDING = ServerView(
     ServerState.PENDING,
     record(ServerState.PENDING, hostname="", port=0, ends=0.0, started=NOW - 133),
     phase="pending (Priority)",
-    queue=QueueView(
+    queue=QueueFacts(
         reason="Priority: 14 jobs stand before this one",
         position=15,
         estimated_start=NOW + 532,

@@ -1,0 +1,43 @@
+"""Warnings that a job's walltime ends: at 15, 5 and 1 minute, each said once by whoever says it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+THRESHOLDS_MIN = (1, 5, 15)
+
+
+def walltime_warning(ends: float, now: float) -> str:
+    """A sentence in the last 15 minutes before `ends` (epoch seconds; 0: no limit), else nothing."""
+    minutes = _threshold(ends, now)
+    if minutes is None:
+        return ""
+    left = max(0, round(ends - now))
+    shown = f"{left // 60} min {left % 60} s" if left >= 60 else f"{left} s"
+    return f"The job's walltime ends in {shown}: everything in memory is lost then. Save what is needed to files."
+
+
+def _threshold(ends: float, now: float) -> int | None:
+    """The tightest threshold (minutes) that has been passed; None before the first and after the end."""
+    left = ends - now
+    if not ends or left <= 0:
+        return None
+    return next((minutes for minutes in THRESHOLDS_MIN if left <= minutes * 60), None)
+
+
+@dataclass(slots=True)
+class WalltimeWarnings:
+    """Says each warning once; a walltime that was changed starts anew."""
+
+    _ends: float = 0.0
+    _said: int | None = None
+
+    def due(self, ends: float, now: float) -> str:
+        """The warning when its threshold was passed since the last call, else nothing."""
+        if abs(ends - self._ends) > 1:
+            self._ends, self._said = ends, None
+        threshold = _threshold(ends, now)
+        if threshold is None or threshold == self._said:
+            return ""
+        self._said = threshold
+        return walltime_warning(ends, now)
