@@ -35,7 +35,9 @@ PRINTS = int(os.environ.get("PRINTS", "100000"))
 HUGE = 50_000_000
 PICTURE = 30_000_000
 FLOOD = f"for i in range({PRINTS}): print('line', i, flush=True)"
-HOLD_MORE = "(lambda t: t.schedule(lambda: setattr(t.socket, 'sndhwm', 0)))(get_ipython().kernel.iopub_thread)"
+HOLD_MORE = (
+    "(lambda t: t.schedule(lambda: setattr(t.socket, 'sndhwm', 0)))(get_ipython().kernel.iopub_thread)"
+)
 
 
 class Raw:
@@ -108,7 +110,6 @@ class Ours:
             if self.link.seq:
                 self.link.acknowledge(message.seq)
             self._done.set()
-
 
     async def run(self, code: str) -> float:
         self._count += 1
