@@ -2,17 +2,21 @@
 
 The server watches each kernel with an iopub socket of its own and decodes every message, which in a flood of prints
 costs more than the recording. For recorded kernels its watcher is kept but gets its messages from the recorder:
-every status, and of the rest one per batch.
+every status, and of the rest one per second.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any, Callable, Dict, List, Optional, Set
 
 from .framing import Message
 
 log = logging.getLogger("jlab_mcp_node")
+
+OTHERS_EVERY_S = 1.0
+"""Messages other than statuses only move the last activity, which need not be finer than this."""
 
 Watcher = Callable[[List[bytes]], None]
 
@@ -24,6 +28,8 @@ class _Fed:
         self.socket = self
         self.closed = False
         self.watcher: Optional[Watcher] = None
+        self.fed_at = 0.0
+        """When it last got a message that was not a status, on the monotonic clock."""
 
     def on_recv(self, watcher: Watcher, *_: Any, **__: Any) -> None:
         self.watcher = watcher
@@ -57,12 +63,15 @@ class Activity:
         fed = self._fed.get(kernel_id)
         if fed is None or getattr(manager, "_activity_stream", None) is not fed or fed.watcher is None:
             return
-        others = [index for index, message in enumerate(batch) if message.msg_type != "status"]
-        for index, message in enumerate(batch):
+        now = time.monotonic()
+        for message in batch:
             is_status = message.msg_type == "status"
-            if is_status or index == others[-1]:
-                body = [message.header, message.parent, b"{}", message.content if is_status else b"{}"]
-                fed.watcher([b"<IDS|MSG>", manager.session.sign(body), *body])
+            if not is_status and now - fed.fed_at < OTHERS_EVERY_S:
+                continue
+            if not is_status:
+                fed.fed_at = now
+            body = [message.header, message.parent, b"{}", bytes(message.content) if is_status else b"{}"]
+            fed.watcher([b"<IDS|MSG>", manager.session.sign(body), *body])
 
     def restarted(self, kernel_id: str) -> None:
         """Another process took the kernel's place: what the dead one was doing is over."""
