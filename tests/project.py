@@ -47,7 +47,7 @@ class Project:
         text = (self.status_dir / "server-status").read_text(encoding="utf-8")
         return dict(line.split("=", 1) for line in text.splitlines())
 
-    def run(self, *arguments: str, timeout: float = 90, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run `jlab-mcp` to its end."""
         return subprocess.run(
             [COMMAND, *arguments],
@@ -56,7 +56,7 @@ class Project:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=100,
             check=False,
         )
 
@@ -189,5 +189,13 @@ def project_in(directory: Path, **env: str) -> Iterator[Project]:
             facts = dict(
                 line.split("=", 1) for line in status.read_text(encoding="utf-8").splitlines() if "=" in line
             )
-            if facts.get("PID", "").isdecimal() and alive(int(facts["PID"])):
-                os.killpg(int(facts["PID"]), signal.SIGKILL)
+            pid = facts.get("PID", "")
+            if pid.isdecimal() and "launch.py" in _command_line(int(pid)):
+                os.killpg(int(pid), signal.SIGKILL)
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
+    except OSError:
+        return ""

@@ -79,6 +79,7 @@ class Bell:
 
     def _send(self, name: str, line: bytes) -> None:
         fd = self._fds.get(name)
+        is_new = fd is None
         try:
             if fd is None:
                 fd = os.open(self.directory / name, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -91,8 +92,12 @@ class Bell:
             pass  # full: the reader has bells enough
         except OSError as error:
             self._forget(name)
-            if error.errno in (errno.ENXIO, errno.EPIPE):
+            if error.errno not in (errno.ENXIO, errno.EPIPE):
+                return
+            if is_new:
                 self._bury(name)
+            else:
+                self._send(name, line)  # the reader made its FIFO anew
 
     def _forget(self, name: str) -> None:
         fd = self._fds.pop(name, None)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import os
 import queue
 import re
@@ -16,6 +17,8 @@ from pathlib import Path
 
 from ..core.events import Entry, decode, encode
 from .files import private_dir
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"(?P<session>[A-Za-z0-9_-]+)\.(?P<epoch>\d+)\.jsonl(\.gz)?\Z")
 SYNC_EVERY_S = 1.0
@@ -132,7 +135,12 @@ class JournalWriter:
             self.failure = f"{error.strerror or error} ({self.path})"
             self.lost += len(batch)
         if self._on_written is not None:
-            self._on_written(self.end)
+            try:
+                self._on_written(self.end)
+            except Exception:
+                # A dashboard's bell is never worth a record.
+                log.exception("telling about %s failed", self.path)
+                self._on_written = None
         return fd
 
     def _sync(self, fd: int) -> bool:

@@ -6,6 +6,7 @@ Works in threads: `save` is given a copy of the list of cells and never touches 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
 import time
@@ -48,7 +49,12 @@ class NotebookFile:
 
     def create(self, notebook: Notebook) -> None:
         """Write a new file. Raises FileExistsError when there is one, OSError when it cannot be written."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(
+                errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(self.path.parent)
+            ) from None
         with self._lock:
             os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
             self._identity = self._now()

@@ -247,9 +247,8 @@ _SIGNALS: Final = {
 
 
 def _signal_name(signal: Any) -> str:
-    name = _SIGNALS.get(signal) if isinstance(signal, int) else None
-    text = f"{signal} ({name})" if name else str(signal)
-    return text + (", often sent by the out-of-memory killer" if signal == 9 else "")
+    name = _SIGNALS.get(signal, str(signal)) if isinstance(signal, int) else str(signal)
+    return name + (", often sent by the out-of-memory killer" if name == "SIGKILL" else "")
 
 
 def _error(run: str, content: Mapping[str, Any]) -> ErrorRaised:

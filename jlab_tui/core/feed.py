@@ -402,7 +402,8 @@ class SessionFeed:
 class Feed:
     """All sessions, and the bound on what their pictures may take in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, pictures_kept_bytes: int = PICTURES_KEPT_BYTES) -> None:
+        self._pictures_kept_bytes = pictures_kept_bytes
         self.sessions: dict[str, SessionFeed] = {}
         self._pictures: deque[PictureOutput] = deque()
         self._picture_bytes = 0
@@ -429,7 +430,7 @@ class Feed:
                 self._pictures.append(output)
                 self._picture_bytes += len(output.data)
                 break
-        while self._picture_bytes > PICTURES_KEPT_BYTES and len(self._pictures) > 1:
+        while self._picture_bytes > self._pictures_kept_bytes and len(self._pictures) > 1:
             oldest = self._pictures.popleft()
             self._picture_bytes -= len(oldest.data)
             oldest.data = ""

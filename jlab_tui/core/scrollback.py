@@ -33,6 +33,7 @@ class Scrollback:
 
     __slots__ = (
         "_column",
+        "_keep_bytes",
         "_stderr",
         "_streams",
         "_up",
@@ -45,7 +46,8 @@ class Scrollback:
         "starts",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, keep_bytes: int = KEEP_BYTES) -> None:
+        self._keep_bytes = keep_bytes
         self.buffer = bytearray()
         self.starts = array("I")
         self.is_open = False
@@ -87,9 +89,6 @@ class Scrollback:
     def text(self) -> str:
         return self.buffer.decode("utf-8", "replace")
 
-    def clear(self) -> None:
-        self.__init__()  # type: ignore[misc]
-
     def line_at(self, position: int) -> int:
         """Number of the line that holds the byte at `position`."""
         return bisect_right(self.starts, position) - 1
@@ -103,7 +102,7 @@ class Scrollback:
             self._write_controlled(text)
         else:
             self._append(text)
-        if len(self.buffer) > KEEP_BYTES * 5 // 4:
+        if len(self.buffer) > self._keep_bytes * 5 // 4:
             self._shrink()
 
     def _switch(self, stderr: bool) -> None:
@@ -225,9 +224,9 @@ class Scrollback:
             self.starts[later] += shift
 
     def _shrink(self) -> None:
-        """Drop the middle: the first lines and the newest `KEEP_BYTES * 3/4` stay."""
+        """Drop the middle: the first lines and the newest three quarters stay."""
         first = self.gap or min(HEAD_LINES, len(self.starts) // 4)
-        last = bisect_right(self.starts, len(self.buffer) - KEEP_BYTES * 3 // 4)
+        last = bisect_right(self.starts, len(self.buffer) - self._keep_bytes * 3 // 4)
         if last <= first or last >= len(self.starts):
             return
         start, end = self.starts[first], self.starts[last]

@@ -17,6 +17,10 @@ from .framing import Message, strip_identities
 
 BATCH = 500
 BATCH_BYTES = 2 << 20
+FLOOD_BATCHES = 8
+FLOOD_PAUSE_S = 0.01
+"""After so many batches in a row that ended in a print, look this much later: prints then arrive in large batches,
+which are joined, instead of keeping the event loop busy one by one."""
 IOPUB_HWM = 10_000
 """Full, it makes the kernel's side wait (TCP), which then holds up to its own mark; nothing is dropped here."""
 IOPUB_HWM_LOW = 1_000
@@ -43,6 +47,9 @@ class KernelSocket:
         self._on_batch = on_batch
         self._may_read = may_read
         self.closed = False
+        self._prints = 0
+        """Batches of iopub in a row that ended in a print."""
+        self._pausing = False
         self.cut = asyncio.Event()
         """The kernel's side of iopub is gone, and everything that it sent is in our queue."""
         self._sockets: Dict[str, Any] = {}
@@ -109,8 +116,20 @@ class KernelSocket:
     def _drain(self, channel: str) -> None:
         if self.closed or (channel == "iopub" and not self._may_read()):
             return
+        if channel == "iopub" and self._pausing:
+            return
         if self._take(channel):
             self._loop.call_soon(self._drain, channel)
+        elif channel == "iopub" and self._prints >= FLOOD_BATCHES:
+            self._pausing = True
+            self._loop.remove_reader(self._sockets[channel].getsockopt(zmq.FD))
+            self._loop.call_later(FLOOD_PAUSE_S, self._end_pause)
+
+    def _end_pause(self) -> None:
+        self._pausing = False
+        if not self.closed:
+            self._loop.add_reader(self._sockets["iopub"].getsockopt(zmq.FD), self._drain, "iopub")
+            self._drain("iopub")
 
     def _take(self, channel: str) -> bool:
         """Hand on one batch; whether there may be more."""
@@ -130,6 +149,8 @@ class KernelSocket:
             except ValueError as error:
                 log.debug("jlab-mcp: not a message of this kernel: %s", error)
         if batch:
+            if channel == "iopub":
+                self._prints = self._prints + 1 if batch[-1].msg_type == "stream" else 0
             self._on_batch(batch)
         return more
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..core.events import RunStatus
@@ -74,7 +74,8 @@ class SessionRow:
     """opened in JupyterLab, not through MCP"""
     connections: int | None = None
     """open connections to its kernel"""
-    last_seen: float = 0.0
+    last_seen: float = field(default=0.0, compare=False)
+    """epoch seconds of its latest event"""
 
 
 def session_rows(

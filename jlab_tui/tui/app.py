@@ -27,7 +27,7 @@ from .keys import KEYS, NUMBERS
 from .options import DashboardOptions
 from .plots import Line
 from .screens import GraphScreen, HelpScreen, PictureScreen
-from .terminal import use_true_colours
+from .terminal import prepare
 from .themes import DAY, NIGHT, Palette
 from .widgets.detail import Detail, DetailState
 from .widgets.feed import CellFocused, Feed, FollowChanged, PictureWanted
@@ -61,6 +61,7 @@ class Dashboard(Deeds):
         self._running_cells: dict[int, Cell] = {}
         self._readings_stale = True
         self._title = ""
+        self._frame = ("", "")
 
     # -- building
 
@@ -90,7 +91,7 @@ class Dashboard(Deeds):
         await self.on_event_loop_ready()
         self.theme_changed_signal.subscribe(self, lambda _theme: self._take_theme())
         self._take_theme()
-        self.main.query_one(KeyLine).show([(k.shown, k.label, k.action) for k in KEYS if k.in_footer])
+        self.main.set_class(self.options.ascii, "-ascii")
         self.feed.focus()
         self._draw_all()
         self.run_worker(self.source.run(self), group="source")
@@ -117,7 +118,10 @@ class Dashboard(Deeds):
         if mine:
             self.feed.tick_clock(self.options.clock())
             self.feed.take(mine)
+        had_rows = bool(self.all_rows)
         self._draw_sessions()
+        if bool(self.all_rows) != had_rows:
+            self._draw_all()
         self._draw_title()
         if any(c.item is self.feed.current_item for c in mine):
             self._draw_detail()
@@ -198,6 +202,10 @@ class Dashboard(Deeds):
         self._draw_feed_frame()
         self._draw_detail()
         self._draw_title()
+        shown = [
+            k for k in KEYS if (k.in_footer if self.all_rows else k.action in ("stop", "help", "detach"))
+        ]
+        self.main.query_one(KeyLine).show([(k.shown, k.label, k.action) for k in shown])
 
     def _second(self) -> None:
         if self.screen is not self.main:
@@ -237,9 +245,7 @@ class Dashboard(Deeds):
         names = {row.kernel_id: one_line(row.name) for row in self.all_rows}
         shown = readings(samples, self.source.gpu_idle_since, names, self.glyphs.separator)
         self.main.set_class(len(shown) < 4, "-no-gpu")
-        if self.main.has_class("-narrow"):
-            self.main.query_one(Meters).show(shown)
-            return
+        self.main.query_one(Meters).show(shown)
         for panel, reading in zip(self.main.query(GraphPanel), shown, strict=False):
             panel.show(reading)
 
@@ -255,10 +261,13 @@ class Dashboard(Deeds):
 
     def _draw_feed_frame(self) -> None:
         feed, row = self.feed, self.row
+        view = self.source.server
         if self.session == ALL:
             title = Content.styled("All sessions", "bold")
         elif row is None:
-            title = Content.styled("Cells", "bold")
+            title = Content.styled(
+                "Log" if view.state is not ServerState.READY and view.log_tail else "Cells", "bold"
+            )
         else:
             path = shown_path(row.notebook, max(10, feed.size.width - len(row.name) - 12))
             title = Content.assemble(
@@ -271,16 +280,19 @@ class Dashboard(Deeds):
         if feed.needle:
             found = counted(len(feed.matches), "match").replace("matchs", "matches")
             parts.append(f"{feed.match + 1}/{found}" if feed.matches else "nothing found")
-        if feed.follows:
+        if not feed.items:
+            pass
+        elif feed.follows:
             parts.append(f"following {self.glyphs.follow}")
         else:
-            parts.append(f"{counted(feed.rows_below, 'line')} below, G follows")
+            below = feed.rows_below
+            parts.append(f"{counted(below, 'line')} below, G follows" if below else "at the end, G follows")
         subtitle = f" {self.glyphs.separator} ".join(parts)
-        if str(feed.border_title) != str(title):
+        if (frame := (title.plain, subtitle)) != self._frame:
+            self._frame = frame
             feed.border_title = title
-        if feed.border_subtitle != subtitle:
             feed.border_subtitle = Content(subtitle)
-        feed.set_empty(empty_lines(self.source.server, self.source.is_loaded, row, self.errors_only))
+        feed.set_empty(empty_lines(view, self.source.is_loaded, row, self.errors_only))
 
     def _draw_detail(self) -> None:
         detail = self.main.query_one(Detail)
@@ -394,7 +406,7 @@ class Dashboard(Deeds):
             self.choose(self.rows[number - 1].session)
 
     def action_graphs(self) -> None:
-        self.push_screen(GraphScreen(self._lines, self.palette, self.glyphs))
+        self.push_screen(GraphScreen(self._lines, self.palette, self.glyphs, self.options.local))
 
     def action_theme(self) -> None:
         self.theme = "day" if self.current_theme.dark else "night"
@@ -406,9 +418,9 @@ class Dashboard(Deeds):
         """Textual's own name for it, as the palette calls it."""
         self.exit(0)
 
-    def _lines(self) -> tuple[list[Line], list[str], list[str]]:
+    def _lines(self) -> tuple[list[Line], list[float], list[str]]:
         samples = list(self.source.samples)[-600:]
-        times = [at(s.at, self.options.local, "%H:%M:%S") for s in samples]
+        times = [s.at for s in samples]
         last = samples[-1] if samples else None
         lines = [
             Line("CPU", [s.cpu_percent for s in samples], "success"),
@@ -476,7 +488,7 @@ def empty_lines(
     if errors_only:
         return (("No cell has failed.", "text"), ("e shows all cells again.", "muted"))
     if view.state is not None and view.state is not ServerState.READY and view.log_tail:
-        return (("The log:", "muted"), *((plain(line), "text") for line in view.log_tail))
+        return tuple((plain(line), "text") for line in view.log_tail)
     if view.state is not ServerState.READY:
         return (("Cells appear here as soon as a session runs something.", "muted"),)
     if not is_loaded:
@@ -506,15 +518,15 @@ def farewell(view: ServerView, rows: Sequence[SessionRow]) -> str:
     if view.state is ServerState.PENDING:
         head = f"SLURM {what} stays in the queue."
     else:
-        where = f" on {record.hostname}" if record.hostname else ""
+        where = f"{record.hostname}, " if record.hostname else ""
         kernels = f", {counted(len(live), 'kernel')}" + (f", {busy} busy" if busy else "") if live else ""
-        head = f"JupyterLab goes on{where} ({what}{kernels})."
+        head = f"JupyterLab goes on ({where}{what}{kernels})."
     return f"{head}\nWatch it again: jlab-mcp start    Stop it: jlab-mcp stop\n"
 
 
 def run(source: Source, actions: Actions, options: DashboardOptions) -> int:
     """Show the dashboard until it is left. Returns the exit code; says on stdout what still runs."""
-    use_true_colours(os.environ)
+    prepare(os.environ)
     app = Dashboard(source, actions, options)
     app.run()
     code = app.return_code or 0

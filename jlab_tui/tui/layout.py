@@ -520,6 +520,7 @@ def measure(text: Scrollback, line: int, width: int, limit: int) -> int:
 
 def wrap(row: Row, width: int) -> list[Row]:
     """A row cut into rows of at most `width` columns; a wide character is never split."""
+    width = max(2, width)  # one wide character at least, or it would never end
     if sum(len(segment.text) for segment in row) * 2 <= width:
         return [row]
     rows: list[Row] = [[]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,34 @@ def levels(values: Sequence[float | None], count: int, top: int, high: float) ->
         else:
             found.append(max(1, min(top, round(value / high * top))))
     return found
+
+
+_BINS_S = (1, 2, 3, 5, 10, 15, 20, 30, 60)
+
+
+def bin_width(span_s: float, count: int) -> int:
+    """Seconds of one of `count` bins that show as much of `span_s` as fills the graph, in whole seconds."""
+    return max(w for w in _BINS_S if w == 1 or span_s / w >= count - 2)
+
+
+def binned(values: Sequence[float | None], times: Sequence[float], count: int) -> list[float | None]:
+    """The last `count` means over equal spans; the spans stand still as time goes on."""
+    if not values or count <= 0:
+        return []
+    width = bin_width(times[-1] - times[0], count)
+    if width == 1:
+        return list(values)
+    last = int(times[-1] // width)
+    sums = [0.0] * count
+    counts = [0] * count
+    for value, when in zip(values, times, strict=True):
+        place = count - 1 - (last - int(when // width))
+        if value is not None and 0 <= place < count:
+            sums[place] += value
+            counts[place] += 1
+    found = [s / n if n else None for s, n in zip(sums, counts, strict=True)]
+    first = next((i for i, n in enumerate(counts) if n), 0)
+    return found[first:]
 
 
 def area(
@@ -120,51 +148,71 @@ def load_plotext() -> Any | None:
 
 
 def plotext_rows(
-    module: Any, lines: Sequence[Line], times: Sequence[str], width: int, height: int, palette: Palette
+    module: Any,
+    lines: Sequence[Line],
+    times: Sequence[float],
+    label: Callable[[float], str],
+    width: int,
+    height: int,
+    palette: Palette,
 ) -> list[Strip]:
     """Curves with axes and time ticks, drawn by plotext without colour and coloured here.
 
-    `times`: one label a sample. Each curve is drawn on its own and laid over the others, so that each has its hue.
+    `times`: epoch seconds of the samples. Each curve is drawn on its own and laid over the others, so that each has
+    its hue; where two meet, the dots of both are kept.
     """
-    layers = [_plotext_text(module, line.values, times, width, height) for line in lines]
-    if not layers:
+    texts = [_plotext_text(module, line.values, times, label, width, height) for line in lines]
+    if not texts:
         return []
-    faint = palette.style("muted")
+    ruled = {round(part * (height - 2) / 4) for part in range(5)}
     rows = []
-    margin = 4
     for row in range(height):
-        found = []
-        for column in range(width):
-            char, style = " ", faint
-            for layer, line in zip(layers, lines, strict=True):
-                text = layer[row] if row < len(layer) else ""
-                if column < len(text) and text[column] not in " \u2800":
-                    is_curve = 0x2800 < ord(text[column]) <= 0x28FF and column >= margin
-                    if is_curve and 0x2800 < ord(char) <= 0x28FF:
-                        char = chr(ord(char) | ord(text[column]))
-                    else:
-                        char = text[column]
-                    if is_curve:
-                        style = palette.style(line.hue)
-            found.append((char, style))
+        found = [(" ", palette.style("muted"))] * width
+        for text, line in zip(texts, lines, strict=True):
+            hue = palette.style(line.hue)
+            for column, char in enumerate(text[row][:width] if row < len(text) else ""):
+                is_curve = 0x2800 < ord(char) <= 0x28FF
+                below = found[column][0]
+                if is_curve and 0x2800 < ord(below) <= 0x28FF:
+                    char = chr(ord(char) | ord(below))
+                if char not in " \u2800":
+                    found[column] = (char, hue if is_curve else palette.style("muted"))
+        if row in ruled:
+            grid = (_GRID, palette.style("line"))
+            found = [
+                grid if char == " " and column >= _LABELS else (char, style)
+                for column, (char, style) in enumerate(found)
+            ]
         rows.append(Strip(_joined(found), width))
     return rows
 
 
+_LABELS = 4
+"""columns left of the curves"""
+
+
 def _plotext_text(
-    module: Any, values: Sequence[float | None], times: Sequence[str], width: int, height: int
+    module: Any,
+    values: Sequence[float | None],
+    times: Sequence[float],
+    label: Callable[[float], str],
+    width: int,
+    height: int,
 ) -> list[str]:
     figure = module.figure  # the only public figure: clear, draw and build in one go
     figure.clear.all()
     figure.plot_size(width, height)
-    points = [(x, y) for x, y in enumerate(values) if y is not None]
-    if not points:
-        points = [(0, 0.0)]
+    means = binned(values, times, max(2, (width - _LABELS) * 2)) or [0.0]
+    last = times[-1] if times else 0.0
+    step = bin_width(last - times[0], max(2, (width - _LABELS) * 2)) if times else 1
+    points = [(last - (len(means) - 1 - i) * step, y) for i, y in enumerate(means) if y is not None] or [
+        (last, 0.0)
+    ]
     signal = figure.signal([x for x, _ in points], [y for _, y in points], marker="braille").lines(True)
     figure.draw(signal)
-    count = max(2, len(values))
-    ticks = sorted({round(i * (count - 1) / 6) for i in range(7)})
-    figure.ruler("x").lim(0, count - 1).ticks(ticks, [times[t] if t < len(times) else "" for t in ticks])
+    first = min(last - 1, last - (len(means) - 1) * step)
+    ticks = [first + (last - first) * part / 6 for part in range(7)]
+    figure.ruler("x").lim(first, last).ticks(ticks, [label(tick) for tick in ticks])
     figure.ruler("y").lim(0, 100).ticks([0, 25, 50, 75, 100], ["  0", " 25", " 50", " 75", "100"])
     figure.axes(False)
     text: str = figure.build().string(colorless=True)

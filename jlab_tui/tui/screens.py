@@ -18,11 +18,11 @@ from textual.widgets import Button, Static
 from ..core.feed import PictureOutput
 from .keys import GROUPS, KEYS, MOVING
 from .pixels import fit
-from .plots import Line, area, load_plotext, plotext_rows
+from .plots import Line, area, binned, load_plotext, plotext_rows
 from .themes import Palette
 from .widgets.feed import PictureWanted
 from .widgets.strips import StripWidget
-from .wording import Glyphs
+from .wording import Glyphs, LocalTime, at
 
 
 class ConfirmScreen(ModalScreen[bool]):
@@ -73,32 +73,38 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll(id="help") as panel:
             panel.border_title = Content("Keys")
             panel.border_subtitle = Content("esc closes")
-            yield Static(self._text())
+            with Horizontal(id="columns"):
+                yield Static(self._column(GROUPS[:2]))
+                yield Static(self._column(GROUPS[2:]))
+            yield Static(self._moving())
 
-    def _text(self) -> Content:
+    def _column(self, groups: Sequence[str]) -> Content:
         lines: list[Content] = []
-
-        def say(shown: str, sentence: str, style: str = "") -> None:
-            key = Content.styled(f"  {shown:<19}", "bold $accent")
-            lines.append(Content.assemble(key, Content.styled(sentence, style)))
-
-        for group in GROUPS:
+        for group in groups:
             note = " (read-only: they do nothing)" if group == "Act" and self._readonly else ""
             lines.append(Content.styled(group + note, "bold $primary"))
             for key in KEYS:
                 if key.group == group:
-                    say(
-                        key.shown,
-                        key.sentence,
-                        "$foreground 45%" if key.acts and self._readonly else "$foreground",
+                    is_faint = key.acts and self._readonly
+                    lines.append(
+                        _help_line(
+                            key.shown, key.sentence, 7, "$foreground 45%" if is_faint else "$foreground"
+                        )
                     )
-        lines.append(Content.styled("Moving", "bold $primary"))
-        for shown, sentence in MOVING:
-            say(shown, sentence, "$foreground")
         return Content("\n").join(lines)
+
+    def _moving(self) -> Content:
+        lines = [_help_line(shown, sentence, 18, "$foreground") for shown, sentence in MOVING]
+        return Content("\n").join([Content.styled("Moving", "bold $primary"), *lines])
 
     def action_close(self) -> None:
         self.dismiss(None)
+
+
+def _help_line(shown: str, sentence: str, width: int, style: str) -> Content:
+    return Content.assemble(
+        Content.styled(f"  {shown:<{width}}", "bold $accent"), Content.styled(sentence, style)
+    )
 
 
 class SaveWanted(Message):
@@ -187,15 +193,16 @@ def largest(width: int, height: int, columns: int, rows: int) -> tuple[int, int]
     return max(1, min(columns, round(rows * 2 * width / height))), rows
 
 
-Lines = Callable[[], tuple[Sequence[Line], Sequence[str], Sequence[str]]]
-"""curves, one time label a sample, and the legend's texts"""
+Lines = Callable[[], tuple[Sequence[Line], Sequence[float], Sequence[str]]]
+"""curves, epoch seconds of their samples, and the legend's texts"""
 
 
 class BigGraph(StripWidget):
     """All curves in one graph with axes; own areas where plotext cannot be loaded."""
 
     lines: Sequence[Line] = ()
-    times: Sequence[str] = ()
+    times: Sequence[float] = ()
+    local: LocalTime
     legend: Sequence[str] = ()
     use_plotext = True
 
@@ -208,9 +215,11 @@ class BigGraph(StripWidget):
             ]
         module = load_plotext() if self.use_plotext and self.glyphs.bar != "|" else None
         if module is not None and height > 6:
-            count = max(2, width - 6)
-            lines = [Line(ln.label, ln.values[-count:], ln.hue) for ln in self.lines]
-            rows = plotext_rows(module, lines, self.times[-count:], width, height - 2, self.palette)
+
+            def label(when: float) -> str:
+                return at(when, self.local)
+
+            rows = plotext_rows(module, self.lines, self.times, label, width, height - 2, self.palette)
             return [Strip(legend), Strip([]), *rows]
         each = max(1, (height - 1) // max(1, len(self.lines)) - 1)
         rows = []
@@ -218,7 +227,8 @@ class BigGraph(StripWidget):
             rows.append(Strip([Segment(f" {text}", self.palette.style(line.hue, bold=True))]))
             colors = self.palette.gradient(line.hue, each, warns=False)
             grid = self.palette.style("line")
-            rows += area(line.values, width, each, colors, grid, ascii_only=self.glyphs.bar == "|")
+            values = binned(line.values, self.times, width * 2)
+            rows += area(values, width, each, colors, grid, ascii_only=self.glyphs.bar == "|")
         return rows
 
 
@@ -229,10 +239,11 @@ class GraphScreen(Screen[None]):
         Binding("escape,q,m,enter", "close", "Close", id="graphs.close"),
     ]
 
-    def __init__(self, read: Lines, palette: Palette, glyphs: Glyphs) -> None:
+    def __init__(self, read: Lines, palette: Palette, glyphs: Glyphs, local: LocalTime) -> None:
         super().__init__()
         self._read = read
         self._view = BigGraph(palette, glyphs)
+        self._view.local = local
         self._view.add_class("full")
 
     def compose(self) -> ComposeResult:

@@ -16,13 +16,16 @@ from textual.app import App
 log = logging.getLogger(__name__)
 
 
-def use_true_colours(env: MutableMapping[str, str]) -> None:
-    """Inside tmux COLORTERM is empty and 256 colours would be used; tmux maps down where its client needs it.
+def prepare(env: MutableMapping[str, str]) -> None:
+    """Mend what would spoil the screen; to be called before the app is made.
 
-    To be called before the app is made: its console looks at the environment then.
+    Inside tmux COLORTERM is empty and 256 colours would be used; tmux maps down where its client needs it.
+    An exported COLUMNS or LINES would be believed more than the terminal after a resize.
     """
     if env.get("TMUX") and not env.get("COLORTERM") and "NO_COLOR" not in env:
         env["COLORTERM"] = "truecolor"
+    env.pop("COLUMNS", None)
+    env.pop("LINES", None)
 
 
 class TerminalApp(App[int]):

@@ -213,7 +213,9 @@ async def test_a_dead_kernel_is_said_at_once_and_the_next_run_works(shared_serve
     async with shared_server.client() as agent:
         session = await agent.session("death")
         dead = await agent.text(
-            "execute_code", session_id=session, code="print('before', flush=True)\nimport os; os._exit(3)"
+            "execute_code",
+            session_id=session,
+            code="import os, time\nprint('before', flush=True); time.sleep(0.3)\nos._exit(3)",
         )
         assert "before" in dead and "Error: KernelDied: exit code 3" in dead
         again = await agent.text("execute_code", session_id=session, code="40 + 2")

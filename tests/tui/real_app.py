@@ -1,10 +1,11 @@
-"""The dashboard on real files and a real FIFO, as a program: python -m tests.tui.real_app STATUS_DIR [--readonly] [--ascii]
+"""The dashboard on real files and a real FIFO, as a program: python -m tests.tui.real_app STATUS_DIR [--readonly] [--ascii] [--day] [--crash]
 
 Node and actions are played; everything else is what `jlab-mcp start` uses.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import time
@@ -29,15 +30,22 @@ HOST = "testhost"
 class FileObserver:
     """The state as the status file has it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, crashes: bool = False) -> None:
         self._file = StatusFile(path)
+        self._crashes = crashes
 
     async def look(self) -> ServerView:
         try:
             record = self._file.read()
+            if self._crashes and record is not None:
+                asyncio.get_running_loop().call_soon(_crash, record.token)
         except StatusFileDamaged as error:
             return ServerView(None, hint=str(error))
         return ServerView(record.state if record else None, record, reachable=True)
+
+
+def _crash(token: str) -> None:
+    print(len(token) / 0)
 
 
 class PlayedNode:
@@ -75,7 +83,7 @@ def main(arguments: list[str]) -> int:
     status_dir = Path(arguments[0])
     log = JournalWriter(status_dir / "actions" / f"{HOST}-{os.getpid()}.jsonl")
     monitor = Monitor(
-        FileObserver(status_dir / "server-status"),
+        FileObserver(status_dir / "server-status", crashes="--crash" in arguments),
         PlayedNode(),
         DirectoryRecords(status_dir / "sessions", status_dir / "actions"),
         lambda on_news: BellReader(status_dir / "fifos", HOST, on_news),

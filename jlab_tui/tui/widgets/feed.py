@@ -19,6 +19,7 @@ from textual.cache import LRUCache
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBarRender
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.timer import Timer
@@ -55,6 +56,12 @@ class PictureWanted(Message):
         self.rows = rows
 
 
+class PlainBars(ScrollBarRender):
+    """A scroll bar of spaces only, for terminals without block characters."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "]
+
+
 class Feed(ScrollView, can_focus=True):
     """Cells one below the other."""
 
@@ -84,12 +91,19 @@ class Feed(ScrollView, can_focus=True):
         self._added: list[Item] = []
         self._expanded: set[int] = set()
         self._layouts: LRUCache[tuple[int, int], Layout] = LRUCache(512)
-        self._drawn: LRUCache[tuple[int, int, int], Strip] = LRUCache(2048)
+        self._drawn: LRUCache[tuple[int, int, int], tuple[int, Strip]] = LRUCache(2048)
+        """rows drawn, each with the row of the feed that it was drawn for"""
+        self._base: Style | None = None
         self._pictures: LRUCache[tuple[int, int, int], tuple[PictureOutput, Sequence[Strip]]] = LRUCache(48)
         self._asked: set[tuple[int, int, int]] = set()
         self._timer: Timer | None = None
+        self._told: tuple[bool, int, bool] = (True, 0, False)
         self._glyphs = glyphs
         self._frame = Frame(80, 16, palette, glyphs, local, self._picture)
+
+    def on_mount(self) -> None:
+        if self._glyphs.bar == "|":
+            self.vertical_scrollbar.renderer = PlainBars  # type: ignore[misc]
 
     # -- what is shown
 
@@ -125,6 +139,7 @@ class Feed(ScrollView, can_focus=True):
 
     def repaint_with(self, palette: Palette) -> None:
         self._frame.palette = palette
+        self._base = None
         self._forget()
         self.refresh()
 
@@ -132,8 +147,14 @@ class Feed(ScrollView, can_focus=True):
         """A second has passed: the elapsed time of running cells in view is drawn anew."""
         self._frame.now = now
         first, last = self._span_in_view()
-        if any(isinstance(item, Cell) and item.is_running for item in self.items[first : last + 1]):
-            self.refresh()
+        for place in range(first, last + 1):
+            item = self.items[place]
+            if (
+                isinstance(item, Cell)
+                and item.is_running
+                and self._heights.before(place) >= int(self.scroll_y)
+            ):
+                self.refresh_lines(self._heights.before(place), 1)
 
     def set_empty(self, lines: Sequence[tuple[str, str]]) -> None:
         if tuple(lines) != self.empty:
@@ -169,10 +190,15 @@ class Feed(ScrollView, can_focus=True):
     def _tick_now(self) -> None:
         if not self.is_attached or not self.size.width:
             return
-        for place in self._stale:
-            if 0 <= place < len(self.items):
-                self._heights.set(place, self._layout(self.items[place]).height)
+        total, top = self._heights.total, self.scroll_y
+        stale = [place for place in self._stale if 0 <= place < len(self.items)]
+        for place in stale:
+            self._heights.set(place, self._layout(self.items[place]).height)
         self._stale.clear()
+        if not self._added and self._heights.total == total and self.scroll_y == top and self.items:
+            for place in stale:
+                self._refresh_item(place)
+            return
         for item in self._added:
             self._places[id(item)] = len(self.items)
             self.items.append(item)
@@ -180,8 +206,24 @@ class Feed(ScrollView, can_focus=True):
         had_added, self._added = bool(self._added), []
         self._settle()
         if had_added and (self.follows or self.current < 0):
-            self._focus_cell(len(self.items) - 1)
-        self.post_message(FollowChanged())
+            self._focus_last_cell()
+        self._tell_place()
+
+    def _refresh_item(self, place: int) -> None:
+        """Repaint the rows of one item that are in view."""
+        top, height = int(self.scroll_y), self.scrollable_content_region.height
+        first = self._heights.before(place)
+        last = min(first + self._heights.heights[place], top + height)
+        first = max(first, top)
+        if first < last:
+            self.refresh_lines(first, last - first)
+
+    def _tell_place(self) -> None:
+        """Say where the view stands, if that is news."""
+        place = (self.follows, 0 if self.follows else self.rows_below, bool(self.items))
+        if place != self._told:
+            self._told = place
+            self.post_message(FollowChanged())
 
     def _settle(self) -> None:
         """Give the scroll bar its range and repaint, without a layout of the whole screen."""
@@ -213,6 +255,8 @@ class Feed(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         region = self.scrollable_content_region
         rows = max(4, region.height * 2 // 3)
+        self._base = None
+        self.post_message(FollowChanged())
         if (region.width, rows) == (self._frame.width, self._frame.picture_rows):
             self._settle()
             return
@@ -235,31 +279,33 @@ class Feed(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
-        base = self.rich_style
+        if self._base is None:  # costs more than drawing a row
+            self._base = self.rich_style
+        base = self._base
         row = self.scroll_offset.y + y
         if row >= self._heights.total:
             return self._empty_line(y, width, base)
         place, inner = self._heights.find(row)
         item = self.items[place]
         key = (id(item), item.version, inner)
-        is_head = inner == 0
-        strip = None if is_head else self._drawn.get(key)
-        if strip is None:
-            layout = self._layout(item)
-            if inner >= layout.height:
-                return Strip.blank(width, base)
-            strip = Strip(layout.row(inner)).crop_extend(0, width, base).apply_style(base)
-            if is_head:
-                if place == self.current and len(self.items) > 1:
-                    strip = strip.apply_style(Style(bgcolor=self._frame.palette.style(back="panel").bgcolor))
-            else:
-                self._drawn[key] = strip
+        selection = self.text_selection
+        is_plain = inner > 0 and not self.needle and selection is None
+        if is_plain and (drawn := self._drawn.get(key)) is not None and drawn[0] == row:
+            return drawn[1]
+        layout = self._layout(item)
+        if inner >= layout.height:
+            return Strip.blank(width, base)
+        strip = Strip(layout.row(inner)).crop_extend(0, width, base).apply_style(base)
+        if inner == 0 and place == self.current and len(self.items) > 1:
+            strip = strip.apply_style(Style(bgcolor=self._frame.palette.style(back="panel").bgcolor))
         if self.needle:
             strip = self._marked(strip)
-        selection = self.text_selection
         if selection is not None and (span := selection.get_span(row)) is not None:
             strip = self._selected(strip, *span)
-        return strip.apply_offsets(0, row)
+        strip = strip.apply_offsets(0, row)
+        if is_plain:
+            self._drawn[key] = (row, strip)
+        return strip
 
     def _empty_line(self, y: int, width: int, base: Style) -> Strip:
         if self.items or not 0 <= y - 1 < len(self.empty):
@@ -328,17 +374,27 @@ class Feed(ScrollView, can_focus=True):
         follows = new_value >= self._heights.total - height - 0.5
         if follows != self.follows:
             self.follows = follows
-        self.post_message(FollowChanged())
+        self._tell_place()
         first, last = self._span_in_view()
         if self.items and not first <= self.current <= last:
-            self._focus_cell(last if follows else min(first + 1, last))
+            if follows:
+                self._focus_last_cell()
+            else:
+                self._focus_cell(min(first + 1, last))
 
     def _focus_cell(self, place: int) -> None:
         place = max(-1, min(place, len(self.items) - 1))
         if place != self.current:
             self.current = place
             self.refresh()
-        self.post_message(CellFocused(self.current_item))
+            self.post_message(CellFocused(self.current_item))
+
+    def _focus_last_cell(self) -> None:
+        """Keys act on the last cell, also when notes follow it."""
+        place = len(self.items) - 1
+        while place > 0 and not isinstance(self.items[place], Cell):
+            place -= 1
+        self._focus_cell(place if self.items and isinstance(self.items[place], Cell) else len(self.items) - 1)
 
     def action_line(self, by: int) -> None:
         self.scroll_to(y=self.scroll_y + by, animate=False)
@@ -355,7 +411,7 @@ class Feed(ScrollView, can_focus=True):
 
     def action_follow(self) -> None:
         self.follows = True
-        self._focus_cell(len(self.items) - 1)
+        self._focus_last_cell()
         self._settle()
 
     def move_cell(self, by: int) -> None:

@@ -13,6 +13,8 @@ from ..layout import Row
 from .strips import StripWidget
 
 MOST = 7
+DROPPED_FIRST = ("restart", "expand", "search", "kill", "interrupt")
+"""actions whose keys give way where there is little room; help and quit stay"""
 
 
 class KeyClicked(Message):
@@ -37,21 +39,28 @@ class KeyLine(StripWidget):
 
     def build(self, width: int, height: int) -> list[Strip]:
         key_style, text = self.palette.style("accent", bold=True), self.palette.style()
-        palette = [Segment("^p", key_style), Segment(" palette ", text)]
-        room = width - (11 if width >= 40 else 0)
+        palette_label = " palette " if width >= 64 else " "
+        right = len(palette_label) + 2
+        keys = list(self.keys[:MOST])
+        for worth_least in DROPPED_FIRST:
+            if sum(_size(key) for key in keys) + right <= width:
+                break
+            keys = [key for key in keys if key[2] != worth_least]
         parts: Row = []
         spans = []
         used = 0
-        for key, label, action in self.keys[:MOST]:
-            size = len(key) + len(label) + 3
-            if used + size > room:
+        for key in keys:
+            if used + _size(key) + right > width:
                 break
-            parts += [Segment(f" {key}", key_style), Segment(f" {label} ", text)]
-            spans.append((used, used + size, action))
-            used += size
-        if width >= 40:
-            parts += [Segment(" " * (width - used - 11)), *palette]
-            spans.append((width - 11, width, "command_palette"))
+            parts += [Segment(f" {key[0]}", key_style), Segment(f" {key[1]} ", text)]
+            spans.append((used, used + _size(key), key[2]))
+            used += _size(key)
+        parts += [
+            Segment(" " * max(0, width - used - right)),
+            Segment("^p", key_style),
+            Segment(palette_label, text),
+        ]
+        spans.append((width - right, width, "command_palette"))
         self._spans = tuple(spans)
         return [Strip(parts)]
 
@@ -60,3 +69,7 @@ class KeyLine(StripWidget):
         for start, end, action in self._spans:
             if offset is not None and start <= offset.x < end:
                 self.post_message(KeyClicked(action))
+
+
+def _size(key: tuple[str, str, str]) -> int:
+    return len(key[0]) + len(key[1]) + 3

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.strip import Strip
 
 from ...core.resources import GpuSample, Sample
-from ..plots import area
+from ..plots import area, binned
 from ..themes import Palette
 from ..wording import Glyphs, gib, seconds
 from .header import short_gpu
@@ -93,7 +93,7 @@ def _gpu_readings(
         _sum(gpu.memory_total_mb for gpu in last.gpus),
     )
     vram = f"{gib(used, unit=False)}/{gib(total)}" if used is not None else "?"
-    label = "GPU" if count == 1 else f"GPU ×{count}"
+    label = "GPU" if count == 1 else f"GPU {'×' if '·' in dot else 'x'}{count}"
     largest = _largest(last, names, lambda use: use.gpu_memory_mb)
     return [
         Reading(
@@ -121,7 +121,7 @@ def _gpu_note(gpus: Sequence[GpuSample], dot: str) -> str:
     gpu = gpus[0]
     parts = [short_gpu(gpu.name)]
     if gpu.temperature_c is not None:
-        parts.append(f"{gpu.temperature_c:.0f}°C")
+        parts.append(f"{gpu.temperature_c:.0f}{'°' if '·' in dot else ' '}C")
     if gpu.power_w is not None:
         parts.append(f"{gpu.power_w:.0f} W")
     return dot.join(parts)
@@ -155,30 +155,6 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def _sum(values: object) -> float | None:
     known = [v for v in values if v is not None]  # type: ignore[attr-defined]
     return sum(known) if known else None
-
-
-_BINS_S = (1, 2, 3, 5, 10, 15, 20, 30, 60)
-
-
-def binned(values: Sequence[float | None], times: Sequence[float], count: int) -> list[float | None]:
-    """The last `count` means over equal spans: as long as fill the graph, whole seconds, and still as time goes on."""
-    if not values or count <= 0:
-        return []
-    span = times[-1] - times[0]
-    width = max(w for w in _BINS_S if w == 1 or span / w >= count - 2)
-    if width == 1:
-        return list(values)
-    last = int(times[-1] // width)
-    sums = [0.0] * count
-    counts = [0] * count
-    for value, when in zip(values, times, strict=True):
-        place = count - 1 - (last - int(when // width))
-        if value is not None and 0 <= place < count:
-            sums[place] += value
-            counts[place] += 1
-    found = [s / n if n else None for s, n in zip(sums, counts, strict=True)]
-    first = next((i for i, n in enumerate(counts) if n), 0)
-    return found[first:]
 
 
 class GraphPanel(StripWidget):

@@ -61,7 +61,15 @@ def session_lines(row: SessionRow, width: int, now: float, palette: Palette, gly
             Segment(shortened(one_line(row.name), width - 2, glyphs.ellipsis), name_style),
         ],
         [Segment("  "), Segment(shortened(dot.join(state), width - 2, glyphs.ellipsis), muted)],
-        [Segment("  "), Segment(shortened(dot.join(memory) or "–", width - 2, glyphs.ellipsis), third)],
+        [
+            Segment("  "),
+            Segment(
+                shortened(
+                    dot.join(memory) or ("-" if glyphs.bar == "|" else "–"), width - 2, glyphs.ellipsis
+                ),
+                third,
+            ),
+        ],
     ]
 
 
@@ -79,8 +87,8 @@ class SessionList(StripWidget, can_focus=True):
     _first = 0
 
     def show(self, rows: Sequence[SessionRow], selected: str, now: float) -> None:
-        is_same = rows == self.rows and selected == self.selected
-        if is_same and not any(row.run_since for row in rows):
+        is_same = tuple(rows) == self.rows and selected == self.selected
+        if is_same and (int(now) == int(self.now) or not any(row.run_since for row in rows)):
             return
         self.rows, self.selected, self.now = tuple(rows), selected, now
         self.redraw()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.segment import Segment
+from textual.geometry import Size
 from textual.strip import Strip
 
 from ...core.models import Mode, ServerState
@@ -173,12 +174,19 @@ class StatePanel(StripWidget):
             self.view, self.now, self.local = view, now, local
             self.border_title = panel_title(view)
             self.set_class(view.state is ServerState.ERROR, "-error")
-            self.redraw()
+            self._strips = None
+            self.refresh(layout=True)
 
-    def build(self, width: int, height: int) -> list[Strip]:
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self._rows(width))
+
+    def _rows(self, width: int) -> list[Row]:
         if not hasattr(self, "local"):
             return []
-        rows = panel_rows(self.view, width, self.now, self.palette, self.glyphs, self.local)
+        return panel_rows(self.view, width, self.now, self.palette, self.glyphs, self.local)
+
+    def build(self, width: int, height: int) -> list[Strip]:
+        rows = self._rows(width)
         if len(rows) > height:  # the keys come last and matter most
             rows = [*rows[: height - 1], rows[-1]]
         return [Strip(r) for r in rows]

@@ -1,0 +1,104 @@
+"""Settings come from the environment, once, and a bad value is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jlab_tui.core.errors import SettingError
+from jlab_tui.core.settings import (
+    PREFIX,
+    VARIABLES,
+    Mode,
+    OnExit,
+    Settings,
+    find_root,
+    is_slurm_time,
+    load_settings,
+    status_dir_name,
+)
+
+CWD = Path("/data/project")
+
+
+def load(**env: str) -> Settings:
+    return load_settings(
+        {"HOME": "/home/ada", **{PREFIX + k: v for k, v in env.items()}}, CWD, lambda path: False
+    )
+
+
+def test_defaults_are_those_of_the_documentation() -> None:
+    settings = load()
+    assert settings.home == Path("/home/ada/.jlab-mcp")
+    assert settings.root == settings.server_root_dir == CWD
+    assert settings.notebook_dir == CWD / "notebooks"
+    assert settings.status_dir == settings.home / "servers" / status_dir_name(CWD)
+    assert (settings.port_min, settings.port_max, settings.local_bind_ip) == (18000, 19000, "127.0.0.1")
+    assert (settings.wait_s, settings.output_chars, settings.image_max_px) == (90, 20_000, 512)
+    assert settings.run_mode is None and settings.on_exit is OnExit.SHUTDOWN and settings.exit_grace_s == 30
+    assert (
+        settings.slurm.partition == "" and settings.slurm.gres == "gpu:1" and settings.slurm.time == "4:00:00"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT_MIN", "0"), ("PORT_MAX", "70000"), ("PORT_MIN", "1e3"), ("PORT_MIN", "١٨٠٠٠"), ("SLURM_CPUS", "-1"),
+        ("SLURM_MEM", "32G"), ("SLURM_TIME", "4h"), ("SLURM_PARTITION", "a b"), ("SLURM_ACCOUNT", "x\ny"),
+        ("SLURM_GRES", "gpu:1'; rm -rf"), ("RUN_MODE", "cloud"), ("WAIT_S", "111"), ("WAIT_S", "nan"), ("ON_EXIT", "maybe"),
+        ("EXIT_GRACE_S", "inf"), ("IMAGE_MAX_PX", "1"), ("LOCAL_BIND_IP", "localhost"), ("QUEUE_TIMEOUT", "forever"),
+    ],
+)  # fmt: skip
+def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        load(**{name: value})
+    assert caught.value.variable == PREFIX + name
+    assert (
+        caught.value.message.startswith(f"{PREFIX}{name}=")
+        and caught.value.hint
+        and caught.value.exit_code == 2
+    )
+
+
+def test_a_port_range_upside_down_is_refused() -> None:
+    with pytest.raises(SettingError, match="PORT_MAX"):
+        load(PORT_MIN="18500", PORT_MAX="18400")
+
+
+def test_empty_values_count_as_unset_and_none_asks_for_no_gres() -> None:
+    assert load(PORT_MIN="", SLURM_GRES=" ", RUN_MODE="").slurm.gres == "gpu:1"
+    assert load(SLURM_GRES="none").slurm.gres == ""
+    assert load(RUN_MODE="SLURM").run_mode is Mode.SLURM
+
+
+def test_paths_are_taken_from_the_working_directory_or_home() -> None:
+    assert load(NOTEBOOK_DIR="nb").notebook_dir == CWD / "nb"
+    assert load(DIR="~/state").home == Path("/home/ada/state")
+    assert load(LOG_DIR="/var/log/x").log_dir == Path("/var/log/x")
+
+
+def test_the_root_is_the_nearest_ancestor_that_has_a_status_directory() -> None:
+    home = Path("/h")
+    known = {home / "servers" / status_dir_name(Path("/data"))}
+    assert find_root(Path("/data/project/deep"), home, known.__contains__) == Path("/data")
+    known.add(home / "servers" / status_dir_name(Path("/data/project")))
+    assert find_root(Path("/data/project/deep"), home, known.__contains__) == Path("/data/project")
+    assert find_root(Path("/other"), home, known.__contains__) == Path("/other")
+
+
+def test_status_directories_of_two_projects_never_coincide() -> None:
+    names = {status_dir_name(Path(p)) for p in ("/a/x y", "/a/x_y", "/b/x y", "/", "/" + "n" * 200)}
+    assert len(names) == 5 and all(len(n) < 60 and "/" not in n for n in names)
+
+
+@pytest.mark.parametrize(("text", "good"), [("30", True), ("30:00", True), ("4:00:00", True), ("1-0", True), ("1-12:30", True),
+                                            ("1-00:00:00", True), ("", False), ("4h", False), ("1-", False), ("1:2:3:4", False)])  # fmt: skip
+def test_walltimes_are_slurms_six_forms(text: str, good: bool) -> None:
+    assert is_slurm_time(text) is good
+
+
+def test_every_variable_is_documented_and_has_a_meaning() -> None:
+    names = [v.name for v in VARIABLES]
+    assert len(names) == len(set(names)) and all(v.meaning for v in VARIABLES)

@@ -1,0 +1,246 @@
+"""Starting, watching and stopping a local server, as a user does it in a shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.project import Project, alive, project_in, until
+
+
+def test_start_detached_brings_up_a_server_that_outlives_the_command(project: Project) -> None:
+    done = project.run("start", "--detach")
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert re.fullmatch(r"JupyterLab starting \(PID \d+\)\.\.\.", first)
+    assert re.fullmatch(r"JupyterLab ready at http://127\.0\.0\.1:\d+ \(PID \d+\)", second)
+    record = project.status_file()
+    assert record["STATE"] == "ready" and record["MODE"] == "local"
+    assert 18000 <= int(record["PORT"]) <= 19000
+    assert re.fullmatch(r"[0-9a-f]{48}", record["TOKEN"])
+    assert record["LOG"].endswith(f"jupyter-local-{record['PORT']}.log") and Path(record["LOG"]).exists()
+    assert (project.status_dir / "server-status").stat().st_mode & 0o777 == 0o600
+    assert project.status_dir.stat().st_mode & 0o777 == 0o700
+
+    again = project.run("start", "--detach")
+    assert again.returncode == 0 and f"PID {record['PID']}" in again.stdout
+
+    status = project.run("status")
+    assert status.returncode == 0 and "ready at" in status.stdout and "kernels" in status.stdout
+    facts = json.loads(project.run("status", "--json").stdout)
+    assert facts["state"] == "ready" and facts["healthy"] is True and facts["resources"]["cpu_count"] >= 1
+    assert project.run("wait").returncode == 0
+    assert "is running at" in project.run("logs").stdout
+
+    stopped = project.run("stop")
+    assert stopped.returncode == 0 and stopped.stdout == f"JupyterLab (PID {record['PID']}) stopped.\n"
+    assert not alive(int(record["PID"])) and not (project.status_dir / "server-status").exists()
+
+
+def test_the_token_is_nowhere_but_in_private_files(project: Project) -> None:
+    project.start()
+    record = project.status_file()
+    token, pid = record["TOKEN"], int(record["PID"])
+    seen = [project.run(*command) for command in (["status"], ["status", "--json"], ["logs"], ["wait"])]
+    assert all(token not in run.stdout + run.stderr for run in seen)
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            assert token.encode() not in path.read_bytes()
+        except OSError:
+            continue
+    assert token.encode() not in Path(f"/proc/{pid}/environ").read_bytes()
+    for file in project.home.rglob("*"):
+        if file.is_file() and not file.is_fifo() and token.encode() in file.read_bytes():
+            above = [d for d in (file, *file.parents) if d.is_relative_to(project.home) and d != project.home]
+            assert any(d.stat().st_mode & 0o077 == 0 for d in above), file
+
+
+def test_two_starts_at_once_make_one_server(project: Project) -> None:
+    both = [project.spawn("start", "--detach") for _ in range(2)]
+    outputs = [process.communicate(timeout=90)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    pids = {re.findall(r"ready at \S+ \(PID (\d+)\)", output)[0] for output in outputs}
+    assert len(pids) == 1
+    launched = subprocess.run(
+        ["pgrep", "-f", str(project.status_dir)], capture_output=True, text=True, check=False
+    )
+    assert len(launched.stdout.split()) == 1
+
+
+def test_stop_with_nothing_running_says_so(project: Project) -> None:
+    done = project.run("stop")
+    assert done.returncode == 0 and done.stdout.startswith("Nothing is running for")
+
+
+def test_commands_without_a_server_say_how_to_start_one(project: Project) -> None:
+    for command in (["status"], ["logs"], ["wait"]):
+        done = project.run(*command)
+        assert done.returncode == 1, command
+        assert done.stderr.splitlines()[-1].strip() == "Start one with: jlab-mcp start"
+    assert json.loads(project.run("status", "--json").stdout)["state"] == "none"
+
+
+def test_a_server_that_dies_while_starting_is_reported_with_its_reason(project: Project) -> None:
+    broken = project.root / ".venv" / "bin"
+    broken.mkdir(parents=True)
+    python = broken / "python"
+    python.write_text(
+        "#!/bin/sh\ncase \"$1\" in -c) echo 1 1;; *) echo 'ModuleNotFoundError: No module named jupyter_oops' >&2; exit 1;; esac\n",
+        encoding="utf-8",
+    )
+    python.chmod(0o755)
+    begin = time.monotonic()
+    done = project.run("start", "--detach")
+    took = time.monotonic() - begin
+    assert done.returncode == 1
+    assert "ended while starting" in done.stderr and "No module named jupyter_oops" in done.stderr
+    assert "jlab-mcp logs" in done.stderr
+    assert took < 30
+    assert project.status_file()["STATE"] == "error"
+    assert "jupyter_oops" in project.run("logs").stdout
+
+
+def test_an_exhausted_port_range_is_named(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with project_in(tmp_path, JLAB_MCP_PORT_MIN=port, JLAB_MCP_PORT_MAX=port) as project:
+            done = project.run("start", "--detach")
+    assert done.returncode == 1
+    assert f"Every port from {port} to {port} is taken" in done.stderr and "JLAB_MCP_PORT_MIN" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("JLAB_MCP_PORT_MIN", "many"),
+        ("JLAB_MCP_RUN_MODE", "cloud"),
+        ("JLAB_MCP_WAIT_S", "-1"),
+        ("JLAB_MCP_SLURM_TIME", "tomorrow"),
+        ("JLAB_MCP_LOCAL_BIND_IP", "everywhere"),
+    ],
+)
+def test_a_bad_setting_is_named_with_exit_code_2(project: Project, variable: str, value: str) -> None:
+    done = project.run("status", **{variable: value})
+    assert done.returncode == 2
+    assert (
+        done.stderr.startswith(f"jlab-mcp: {variable}={value!r} is not ") and "Traceback" not in done.stderr
+    )
+
+
+def test_a_recycled_pid_is_never_killed(project: Project) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        project.run("stop")
+        _write_status(project, f"STATE=ready\nMODE=local\nPID={stranger.pid}\nPID_START=1\nLAUNCHER={socket.gethostname()}\n"
+                      "HOSTNAME=127.0.0.1\nPORT=1\nURL=http://127.0.0.1:1\nTOKEN=x\nSTARTED=1.0\nEND=1\n")  # fmt: skip
+        status = project.run("status")
+        assert status.returncode == 1 and "has ended" in status.stdout and "jlab-mcp start" in status.stdout
+        assert project.run("stop").returncode == 0
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
+
+
+def test_a_server_of_another_host_is_not_touched(project: Project) -> None:
+    _write_status(project, f"STATE=ready\nMODE=local\nPID={os.getpid()}\nPID_START=1\nLAUNCHER=elsewhere\n"
+                  "HOSTNAME=elsewhere\nPORT=1\nURL=http://127.0.0.1:1\nTOKEN=x\nSTARTED=1.0\nEND=1\n")  # fmt: skip
+    done = project.run("stop")
+    assert (
+        done.returncode == 1
+        and "runs on elsewhere" in done.stderr
+        and "on elsewhere" in done.stderr.splitlines()[-1]
+    )
+    assert project.status_file()["STATE"] == "ready"
+
+
+def test_a_half_written_status_file_is_said_and_cleared_by_stop(project: Project) -> None:
+    _write_status(project, "STATE=ready\nMODE=lo")
+    status = project.run("status")
+    assert status.returncode == 1 and "cannot be read" in status.stderr and "jlab-mcp stop" in status.stderr
+    assert "removed" in project.run("stop").stdout
+    assert project.run("status").returncode == 1
+
+
+def test_unknown_keys_of_the_status_file_are_kept(project: Project) -> None:
+    project.start()
+    path = project.status_dir / "server-status"
+    text = (
+        path.read_text(encoding="utf-8")
+        .replace("STATE=ready", "STATE=starting")
+        .replace("END=1", "FUTURE=kept\nEND=1")
+    )
+    path.write_text(text, encoding="utf-8")
+    assert project.run("status").returncode == 0
+    record = project.status_file()
+    assert record["STATE"] == "ready" and record["FUTURE"] == "kept"
+
+
+def test_a_killed_server_is_noticed_by_whoever_looks(project: Project) -> None:
+    project.start()
+    os.kill(int(project.status_file()["PID"]), signal.SIGKILL)
+    status = project.run("status")
+    assert status.returncode == 1 and "has ended" in status.stdout
+    assert project.status_file()["STATE"] == "ended"
+    restarted = project.run("start", "--detach")
+    assert restarted.returncode == 0, restarted.stderr
+
+
+async def test_ctrl_c_in_the_foreground_stops_the_server_that_it_launched(project: Project) -> None:
+    process = project.spawn("start", "--no-tui")
+    assert process.stdout is not None
+    lines: list[str] = []
+    while not lines or "Ctrl+C" not in lines[-1]:
+        lines.append(process.stdout.readline())
+        assert lines[-1], lines
+    assert [line.split(" ")[1] for line in lines[:2]] == ["starting", "ready"]
+    pid = int(project.status_file()["PID"])
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate(timeout=30)[0]
+    assert process.returncode == 0 and f"JupyterLab (PID {pid}) stopped." in rest
+    assert not alive(pid)
+
+
+async def test_leaving_the_foreground_by_sigterm_leaves_the_server(project: Project) -> None:
+    process = project.spawn("start", "--no-tui")
+    await until(lambda: project.run("wait").returncode == 0, 60)
+    assert process.stdout is not None
+    while "Ctrl+C" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGTERM)
+    rest = process.communicate(timeout=30)[0]
+    assert process.returncode == 143 and "goes on" in rest and "jlab-mcp stop" in rest
+    assert project.run("status").returncode == 0
+
+
+def test_status_imports_neither_textual_nor_mcp(project: Project) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "jlab_tui", "status"],
+        cwd=project.root, env=project.env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    imported = {
+        line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if "|" in line
+    }
+    assert "httpx" in imported or "jlab_tui" in imported
+    assert not imported & {"textual", "mcp", "mcp_types", "nbformat", "PIL", "plotext"}
+
+
+def _write_status(project: Project, text: str) -> None:
+    """A status file as some other process may have left it."""
+    project.run("stop")  # makes the status directory known
+    servers = project.home / ".jlab-mcp" / "servers"
+    if not servers.exists() or not any(servers.iterdir()):
+        from jlab_tui.core.settings import status_dir_name
+
+        (servers / status_dir_name(project.root)).mkdir(parents=True, mode=0o700)
+    path = project.status_dir / "server-status"
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)

@@ -1,0 +1,100 @@
+"""What the dashboard looks like in every state, as text, at three sizes; and that colours are never all there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from . import stage
+from .screen import check_snapshot, colours, dashboard, screen_text, settled
+
+SIZES = {"80x24": (80, 24), "120x36": (120, 36), "200x50": (200, 50)}
+STATES: dict[str, Callable[[], stage.StillSource]] = {
+    "working": stage.working,
+    "no-session": lambda: stage.StillSource((), stage.READY, stage.samples(gpus=0), ()),
+    "no-server": lambda: stage.StillSource((), stage.NOTHING),
+    "pending": lambda: stage.StillSource((), stage.PENDING),
+    "starting": lambda: stage.StillSource((), stage.STARTING),
+    "ended": lambda: stage.StillSource(stage.failing(), stage.ENDED, kernels=None),
+    "failed": lambda: stage.StillSource((), stage.FAILED),
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("state", STATES)
+async def test_a_state_looks_as_recorded(state: str, size: str) -> None:
+    async with dashboard(STATES[state](), SIZES[size]) as (app, _):
+        check_snapshot(app, f"{state}-{size}")
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("help", ["question_mark"]),
+        ("kill", ["x"]),
+        ("error", ["2"]),
+        ("pictures", ["1"]),
+        ("all", ["a"]),
+        ("errors-only", ["a", "e"]),
+        ("expanded", ["o"]),
+        ("search", ["slash", *"step", "enter"]),
+        ("zoomed", ["enter"]),
+        ("big-graphs", ["m"]),
+    ],
+)
+async def test_a_view_looks_as_recorded(name: str, keys: list[str]) -> None:
+    async with dashboard(stage.working()) as (app, pilot):
+        await pilot.press(*keys)
+        await settled(app, pilot)
+        check_snapshot(app, f"{name}-120x36")
+
+
+@pytest.mark.parametrize("size", [(60, 20), (60, 30), (100, 26), (20, 5)])
+async def test_nothing_breaks_at_odd_sizes(size: tuple[int, int]) -> None:
+    async with dashboard(stage.working(), size) as (app, pilot):
+        for keys in ("question_mark", "escape", "m", "escape", "x", "escape", "bracketleft"):
+            await pilot.press(keys)
+        assert app.is_running
+
+
+async def test_a_resize_changes_the_layout_at_once() -> None:
+    async with dashboard(stage.working(), (200, 50)) as (app, pilot):
+        assert "─ Detail ─" in screen_text(app)
+        await pilot.resize_terminal(80, 24)
+        await settled(app, pilot)
+        check_snapshot(app, "working-80x24")
+        await pilot.resize_terminal(120, 36)
+        await settled(app, pilot)
+        check_snapshot(app, "working-120x36")
+
+
+async def test_themes_differ_in_colours_and_not_in_text() -> None:
+    texts, seen = [], []
+    for theme in ("night", "day", "ansi-dark", "dracula"):
+        async with dashboard(stage.working(), theme=theme) as (app, _):
+            texts.append(screen_text(app))
+            seen.append(colours(app))
+    assert len(set(texts)) == 1
+    assert seen[0] & {(17, 19, 28)} and seen[1] & {(246, 247, 251)}
+
+
+async def test_without_colour_only_greys_are_left_and_every_state_has_its_sign(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with dashboard(stage.working()) as (app, _):
+        assert all(max(c) - min(c) <= 2 for c in colours(app))
+        text = screen_text(app)
+        assert all(sign in text for sign in ("▶ train-unet", "● eda", "✗ etl-2026", "◌ probe"))
+
+
+async def test_ascii_is_ascii() -> None:
+    async with dashboard(stage.working(), ascii=True) as (app, _):
+        odd = {char for char in screen_text(app) if not char.isascii()}
+        assert odd == set()
+
+
+async def test_an_unknown_theme_falls_back_to_ours() -> None:
+    async with dashboard(stage.working(), theme="no-such-theme") as (app, _):
+        assert app.theme == "night"
