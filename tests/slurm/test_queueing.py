@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import re
 import signal
@@ -188,4 +189,4 @@ async def test_eight_watchers_and_four_mcp_servers_ask_squeue_once_per_interval(
         said, _ = watcher.communicate(timeout=30)
         assert watcher.returncode == 1 and "was cancelled" in said
     times = sorted(map(float, calls.read_text().split()))
-    assert all(later - earlier > 1.9 for earlier, later in zip(times, times[1:], strict=False)), times
+    assert all(later - earlier > 1.9 for earlier, later in itertools.pairwise(times)), times
