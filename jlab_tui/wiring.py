@@ -332,10 +332,9 @@ def owner_alive(host: str, pid: int) -> bool | None:
 
 def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, *, readonly: bool) -> int:
     """Start or attach, and show the dashboard until it is left. Returns the exit code."""
-    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-    from .tui.terminal import use_true_colours
+    from .tui.terminal import prepare
 
-    use_true_colours(os.environ)
+    prepare(os.environ)
     from .adapters.fifo import BellReader, usable_fifo_dir
     from .adapters.journal import JournalWriter
     from .adapters.records import DirectoryRecords
