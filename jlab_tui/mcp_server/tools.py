@@ -15,6 +15,7 @@ from ..core.events import RunStatus
 from ..core.reply import Part, RunFacts, compose
 from .app import App, AppSource
 from .content import as_content, as_json, as_text
+from .launch_tools import add_launch_tools
 from .reading import read_cells, read_record_text
 
 if TYPE_CHECKING:
@@ -51,9 +52,12 @@ LOSES: Final = ToolAnnotations(
 def add_tools(server: JlabServer, source: AppSource) -> None:
     """Register every tool, in the order in which a model should read them."""
     tools = Tools(source)
+    server.add_tool(tools.ping, title="Is the server there?", annotations=READ, structured_output=False)
+    server.add_tool(
+        tools.check_resources, title="CPU, memory and GPUs", annotations=READ, structured_output=False
+    )
+    add_launch_tools(server, source)
     for function, title, marks in (
-        (tools.ping, "Is the server there?", READ),
-        (tools.check_resources, "CPU, memory and GPUs", READ),
         (tools.start_new_session, "New notebook with a kernel", WRITE),
         (tools.start_session_resume_notebook, "Open a notebook and restore its state", WRITE),
         (tools.start_session_continue_notebook, "Copy a notebook and go on", WRITE),
@@ -114,7 +118,7 @@ class Tools:
 
         Gives JSON: status (ok, or not), url, hostname, mode, job, walltime left, kernels with their state, your
         sessions, and sessions that an earlier process left and that you can go on with by using their session_id.
-        When no server is there, the text says how the user starts one."""
+        When no server is there, call start_server."""
         app = await self._source.get()
         try:
             situation = await app.launcher.look()
