@@ -164,7 +164,7 @@ class ServerGate:
         from .services.sessions import Server
 
         record = await self._launcher.ready_record()
-        return Server(record, self.api(record), record.extra.get("KERNEL", ""))
+        return Server(record, self.api(record))
 
     def api(self, record: ServerRecord) -> JupyterApi:
         from .adapters.jupyter import JupyterApi
