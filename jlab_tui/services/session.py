@@ -43,6 +43,8 @@ SETTLE_S: Final = 2.0
 UNSEEN_S: Final = 10.0
 """how long after a cut a stock server may leave open whether our request arrived"""
 LINK_PATIENCE_S: Final = 20.0
+BATCH_TOOL: Final = "resume"
+"""name of the tool in runs that belong to a batch"""
 _LOST_ENDS: Final = {
     RunStatus.DIED: "KernelDied",
     RunStatus.JOB_ENDED: "JobEnded",
@@ -94,6 +96,8 @@ class Session:
         self.link: Link
         """set by the opener before anything else is called"""
         self.current: Run | None = None
+        self.batch = ""
+        """what runs cell after cell, such as `its cells are being run again`; empty when nothing does"""
         self.runs: dict[str, Run] = {}
         self.over = ""
         """why the session cannot be used any more; empty while it can"""
@@ -118,9 +122,14 @@ class Session:
         assert self.saver is not None, "a scratch session has no notebook"
         return self.saver.notebook
 
-    def refuse_if_busy(self) -> None:
+    def refuse_if_busy(self, *, in_batch: bool = False) -> None:
         """Raise SessionBusy while a run is in progress, naming it."""
         run = self.current
+        if run is None and self.batch and not in_batch:
+            raise SessionBusy(
+                f"Session {self.info.id} is busy: {self.batch}.",
+                f'Nothing was run. Follow it with read_notebook(session_id="{self.info.id}").',
+            )
         if run is None:
             return
         last = run.outputs.last_line if run.outputs else ""
@@ -133,7 +142,7 @@ class Session:
     async def start_run(self, tool: str, cell: Cell | None, source: str) -> Run:
         """Send code to the kernel, once. Raises SessionBusy, or what keeps the kernel out of reach."""
         self._refuse_if_over()
-        self.refuse_if_busy()
+        self.refuse_if_busy(in_batch=tool == BATCH_TOOL)
         run = self._new_run(tool, cell, source)
         self.current = run
         try:
