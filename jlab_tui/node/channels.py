@@ -24,10 +24,6 @@ from .recorder import Recorder
 from .requests import Unacceptable, parse_request
 from .sender import Sender, hello
 
-PING_S = 5.0
-PONG_S = 20.0
-"""Without an answer for this long, the connection is half-open: closed, and the lease with it."""
-
 log = logging.getLogger("jlab_mcp_node")
 
 
@@ -71,7 +67,7 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         super().open()
         self.set_nodelay(True)
         self._heard = time.monotonic()
-        self._pings = ioloop.PeriodicCallback(self._ping, PING_S * 1000)
+        self._pings = ioloop.PeriodicCallback(self._ping, self.node.silence_s / 4 * 1000)
         self._pings.start()
         recorder = self.node.recorders.get(kernel_id)
         if recorder is None:
@@ -138,7 +134,7 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
             self._text(json.dumps({"known": request.msg_id}))
 
     def _ping(self) -> None:
-        if time.monotonic() - self._heard > PONG_S:
+        if time.monotonic() - self._heard > self.node.silence_s:
             log.info("jlab-mcp: no answer on a connection of kernel %s, closing it", self.kernel_id)
             self._pings.stop()
             self.close(4408, "no answer to pings")

@@ -327,6 +327,12 @@ class Channel:
         return self.socket.close_code or 0, self.socket.close_reason or ""
 
 
+def start_owner(server: Server, kernel: str) -> subprocess.Popen[bytes]:
+    """A process that claims a kernel and runs 40 lines on it; `owner.py` says what it prints."""
+    command = [sys.executable, "-m", "tests.node.owner", server.facts["url"], kernel]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=NODE.parents[1], bufsize=0)
+
+
 def parent_of(message: Message) -> str:
     return str(json.loads(message.parent).get("msg_id", ""))
 
