@@ -44,7 +44,7 @@ async def test_a_huge_print_arrives_in_parts_and_the_server_returns_to_its_size(
 
 
 async def test_the_recording_outlives_a_killed_server(tmp_path: Path) -> None:
-    server = start_server(tmp_path)
+    server = start_server(tmp_path, lab=False)
     try:
         async with owning(server) as channel:
             msg_id = await channel.send("for i in range(100): print(i)\nimport time; time.sleep(600)")

@@ -21,7 +21,7 @@ LINES = "".join(f"{i}\n" for i in range(40))
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder: Path = tmp_path_factory.mktemp("impatient")
-    with serving(folder, silence_s=2, reconnect_grace_s=20) as running:
+    with serving(folder, lab=False, silence_s=2, reconnect_grace_s=20) as running:
         yield running
 
 
