@@ -21,6 +21,8 @@ from .spool import Spool
 
 TICK_S = 0.5
 KEEP_GONE_S = 600.0
+SILENCE_S = 20.0
+"""A connection that answers no ping for this long is half-open: closed, and the lease with it."""
 FEATURES = ["channels", "claims", "release", "resources", "obituaries", "subshells"]
 
 log = logging.getLogger("jlab_mcp_node")
@@ -35,6 +37,7 @@ class Node:
         self.hostname = hostname
         self.started = time.time()
         self.limits = limits
+        self.silence_s = SILENCE_S
         self.claims = Claims(graces)
         self.recorders: Dict[str, Recorder] = {}
         self.sampler = probe.SamplerThread()
