@@ -435,6 +435,8 @@ class Tools:
                 notes.append(session.stale_kernel_notice)
                 session.stale_kernel_notice = ""
             notes += [f"Warning: {w}" for w in session.warnings()]
+        if warning := app.walltime_warning():
+            notes.append(f"Warning: {warning}")
         facts = RunFacts(
             run.id, run.session, run.status, run.elapsed(app.now()), run.execution_count, run.cause, run.cell,
             run.begun, run.waits_for_other, notes,

@@ -45,6 +45,10 @@ UNSEEN_S: Final = 10.0
 LINK_PATIENCE_S: Final = 20.0
 BATCH_TOOL: Final = "resume"
 """name of the tool in runs that belong to a batch"""
+TERM_SETTLES_S: Final = 2.5
+"""how long after a kernel's SIGTERM a server that was sent one too may still be connected"""
+JOB_ENDS_S: Final = 60.0
+"""how long Slurm may take to say how a job ended"""
 _LOST_ENDS: Final = {
     RunStatus.DIED: "KernelDied",
     RunStatus.JOB_ENDED: "JobEnded",
@@ -243,7 +247,10 @@ class Session:
                     if run.cancelled and run is self.current:
                         self._spawn(self._interrupt_quietly())
             case RunEnded():
-                self._ended(fact)
+                if fact.status is RunStatus.DIED and "SIGTERM" in fact.cause and not self._own_restart:
+                    self._spawn(self._ended_unless_the_server_ends(fact))
+                else:
+                    self._ended(fact)
             case KernelDeath():
                 self._died(fact)
             case OtherActivity():
@@ -293,6 +300,19 @@ class Session:
         self._store(run)
         self._save(now=True)
         run.done.set()
+
+    async def _ended_unless_the_server_ends(self, fact: RunEnded) -> None:
+        """The end of a job sends SIGTERM to kernels and server alike: then not the kernel's death is the cause."""
+        run = self.runs.get(fact.run)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        while run is not None and not run.status.is_final:
+            try:
+                await asyncio.wait_for(run.done.wait(), 0.1)
+            except TimeoutError:
+                waited = loop.time() - begun
+                if waited > (TERM_SETTLES_S if self.link.connected else JOB_ENDS_S):
+                    self._ended(fact)
 
     def _died(self, death: KernelDeath) -> None:
         self.link.renew()
