@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .adapters.files import Intent
     from .adapters.jupyter import JupyterApi
     from .adapters.kernel import KernelLink
+    from .doctor import Doctor
     from .mcp_server.app import App, AppSource
     from .mcp_server.stdio import CancelReasons
     from .services.launcher import Launcher
@@ -296,6 +297,25 @@ class NodeFacts:
 
     async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
         return await self._gate.api(record).resources(history_s)
+
+
+def make_doctor(settings: Settings, env: Mapping[str, str]) -> Doctor:
+    """Everything behind `jlab-mcp doctor`."""
+    from .doctor import Doctor
+
+    launcher = make_launcher(settings, env)
+    gate = ServerGate(launcher)
+
+    async def clock_offset(record: ServerRecord) -> float | None:
+        """The middle of the question is when the node looked at its clock."""
+        try:
+            asked = time.time()
+            told = await gate.api(record).clock()
+            return told - (asked + time.time()) / 2 if told else None
+        finally:
+            await gate.close()
+
+    return Doctor(settings, env, choose_mode(settings, None), launcher, clock_offset)
 
 
 def owner_alive(host: str, pid: int) -> bool | None:
