@@ -247,9 +247,9 @@ def report_bad_setting(error: SettingError, *, as_json: bool) -> int:
 
 
 def print_finding(finding: Finding) -> None:
-    print(f"{_MARKS[finding.level]} {finding.check:<12} {finding.text}", flush=True)
+    print(f"{_MARKS[finding.level]} {finding.check:<14} {finding.text}", flush=True)
     if finding.mend:
-        print(f"     {'':<12} -> {finding.mend}", flush=True)
+        print(f"     {"":<14} -> {finding.mend}", flush=True)
 
 
 def _tell(text: str) -> None:
