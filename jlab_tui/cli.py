@@ -63,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument(
         "--readonly", action="store_true", help="a dashboard that cannot interrupt, restart or stop anything"
     )
+    start.add_argument(
+        "--bootstrap",
+        action="store_true",
+        help="first make a .venv with JupyterLab in the project (uv, else venv and pip)",
+    )
     start.add_argument("--debug", action="store_true", help="log details to stderr")
 
     _command(commands, "stop", _stop, "end the server or the job of this project")
@@ -161,6 +166,10 @@ def _start(arguments: argparse.Namespace) -> int:
     if arguments.time is not None:
         settings = replace(settings, slurm=replace(settings.slurm, time=arguments.time))
     mode = wiring.choose_mode(settings, arguments.mode)
+    if arguments.bootstrap:
+        from .adapters.bootstrap import bootstrap
+
+        asyncio.run(bootstrap(settings.root, dict(os.environ), lambda text: print(text, flush=True)))
     launcher = wiring.make_launcher(settings, dict(os.environ))
     if arguments.detach:
         return asyncio.run(run_detached(launcher, mode, settings))

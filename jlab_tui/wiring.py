@@ -16,11 +16,12 @@ from .core.errors import NoServer
 from .core.link import Lease, LinkChange
 from .core.models import KernelInfo, Owner, ServerRecord
 from .core.resources import Sample
-from .core.settings import Mode, Settings, load_settings
+from .core.settings import PREFIX, Mode, Settings, load_settings
 from .core.startup import Health, Limits
 from .core.wire import KernelMessage
 
 if TYPE_CHECKING:
+    from .adapters.choices import Choices
     from .adapters.files import Intent
     from .adapters.jupyter import JupyterApi
     from .adapters.kernel import KernelLink
@@ -44,6 +45,7 @@ _HEAVY = (
     "jlab_tui.services.inspection",
     "jlab_tui.services.reading",
     "jlab_tui.services.sessions",
+    "jlab_tui.services.starting",
 )
 
 
@@ -51,7 +53,14 @@ def settings_of(env: Mapping[str, str], *, for_client: bool = False) -> Settings
     """Settings of this process. An MCP client names its project in CLAUDE_PROJECT_DIR. Raises SettingError."""
     start = env.get("CLAUDE_PROJECT_DIR", "") if for_client else ""
     cwd = Path(start) if start and Path(start).is_dir() else Path.cwd()
-    return load_settings(env, cwd.resolve())
+    settings = load_settings(env, cwd.resolve())
+    return load_settings(choices_of(settings).environment(env), cwd.resolve())
+
+
+def choices_of(settings: Settings) -> Choices:
+    from .adapters.choices import Choices
+
+    return Choices(settings.status_dir / "choices.json")
 
 
 def choose_mode(settings: Settings, asked: str | None) -> Mode:
@@ -211,16 +220,19 @@ def resources_json(sample: Any) -> dict[str, Any]:
 
 async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelReasons) -> App:
     """Everything behind the MCP tools."""
+    from .adapters.detached import DetachedStart, start_detached
     from .adapters.fifo import usable_fifo_dir
     from .adapters.images import shrink
     from .adapters.journal_store import JournalStore
     from .adapters.notebook import NotebookDirectory
+    from .adapters.slurm import Slurm
     from .adapters.spool import Spool
     from .mcp_server.app import App
     from .services.cells import Cells
     from .services.inspection import Inspector
     from .services.reading import Reader
     from .services.sessions import Sessions
+    from .services.starting import Starting
 
     host = socket.gethostname()
     launcher = make_launcher(settings, env)
@@ -247,6 +259,19 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         settings.on_exit,
     )
 
+    def set_off(arguments: list[str], values: Mapping[str, str]) -> DetachedStart:
+        start_env = {**env, **{PREFIX + name: value for name, value in values.items()}}
+        return start_detached(arguments, log_dir=settings.log_dir, cwd=settings.cwd, env=start_env)
+
+    starting = Starting(
+        launcher,
+        choices_of(settings),
+        load_settings(env, settings.cwd).run_mode,
+        lambda: shutil.which("sbatch", path=env.get("PATH")) is not None,
+        Slurm(env).survey,
+        set_off,
+    )
+
     async def resources(record: ServerRecord) -> dict[str, Any]:
         samples = await gate.api(record).resources()
         if not samples:
@@ -265,6 +290,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         cells=Cells(notebooks, time.time),
         reader=Reader(journals, notebooks),
         inspector=Inspector(),
+        starting=starting,
         server=gate.server,
         resources=resources,
         shrink=shrink,

@@ -15,6 +15,7 @@ from ..core.resources import Sample, parse_sample
 from ..core.startup import Health
 
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+_FIRST_TRY = httpx.Timeout(2.0, connect=2.0)
 
 
 class JupyterApi:
@@ -23,14 +24,8 @@ class JupyterApi:
     def __init__(self, url: str, token: str) -> None:
         self.url = url.rstrip("/")
         self._token = token
-        self._client = httpx.AsyncClient(
-            base_url=self.url,
-            headers={"Authorization": f"token {token}"},
-            timeout=_TIMEOUT,
-            trust_env=False,
-            verify=self.url.startswith("https"),  # loading certificates takes 20 ms
-            limits=httpx.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=30),
-        )
+        self._client = self._new_client()
+        self._old: list[httpx.AsyncClient] = []
         self._features: frozenset[str] | None = None
         self.extension_version = ""
 
@@ -40,11 +35,47 @@ class JupyterApi:
         return {"Authorization": f"token {self._token}"}
 
     async def close(self) -> None:
-        await self._client.aclose()
+        for client in (self._client, *self._old):
+            await client.aclose()
+
+    def _new_client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            base_url=self.url,
+            headers={"Authorization": f"token {self._token}"},
+            timeout=_TIMEOUT,
+            trust_env=False,
+            verify=self.url.startswith("https"),  # loading certificates takes 20 ms
+            limits=httpx.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=30),
+        )
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        timeout: float | httpx.Timeout,
+        again: bool,
+    ) -> httpx.Response:
+        """`again`: may be asked twice. A kept connection that died in silence is only noticed by its silence."""
+        if again:
+            client = self._client
+            try:
+                return await client.request(method, path, json=body, timeout=_FIRST_TRY)
+            except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.RemoteProtocolError):
+                if self._client is client:
+                    await self._renew()
+        return await self._client.request(method, path, json=body, timeout=timeout)
+
+    async def _renew(self) -> None:
+        """Go on with new connections. Requests under way on the old ones may still end."""
+        self._old.append(self._client)
+        self._client = self._new_client()
+        if len(self._old) > 2:
+            await self._old.pop(0).aclose()
 
     async def health(self, timeout: float = 3.0) -> Health:
         try:
-            answer = await self._client.get("/api/status", timeout=timeout)
+            answer = await self._request("GET", "/api/status", None, timeout, again=True)
         except (httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError) as error:
             return Health.REFUSED if _is_refused(error) else Health.SILENT
         except httpx.HTTPError:
@@ -146,7 +177,7 @@ class JupyterApi:
     async def claim(self, session: str, kernel_id: str, owner: Owner, *, takeover: bool = False) -> Claim:
         """Become the owner of a session at the extension. Raises SessionOwned while somebody else's lease lives."""
         body = {"session": session, "kernel": kernel_id, "owner": _owner_json(owner), "takeover": takeover}
-        answer = await self._call("POST", "/jlab-mcp/claims", body, accept=(200, 404, 409))
+        answer = await self._call("POST", "/jlab-mcp/claims", body, accept=(200, 404, 409), again=True)
         raw = answer.json()
         if answer.status_code == 409:
             holder = _owner(raw.get("owner")) or Owner("", "another host", 0)
@@ -195,7 +226,10 @@ class JupyterApi:
     # -- plumbing ------------------------------------------------------------------------------------------------
 
     async def _kernel_call(self, method: str, kernel_id: str, verb: str) -> None:
-        answer = await self._call(method, f"/api/kernels/{kernel_id}{verb}", accept=(200, 204, 404))
+        again = verb == "/interrupt"
+        answer = await self._call(
+            method, f"/api/kernels/{kernel_id}{verb}", accept=(200, 204, 404), again=again
+        )
         if answer.status_code == 404:
             raise KernelGone(
                 f"The server no longer knows kernel {kernel_id}.",
@@ -215,10 +249,12 @@ class JupyterApi:
         *,
         accept: tuple[int, ...],
         timeout: float | None = None,
+        again: bool | None = None,
     ) -> httpx.Response:
+        again = method == "GET" if again is None else again
         try:
-            answer = await self._client.request(
-                method, path, json=body, timeout=timeout if timeout is not None else _TIMEOUT
+            answer = await self._request(
+                method, path, body, timeout if timeout is not None else _TIMEOUT, again
             )
         except httpx.HTTPError as error:
             raise ServerUnreachable(

@@ -19,7 +19,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
-from ..core.link import Lease, LinkChange, LinkDown, LinkOver, LinkUp
+from ..core.link import LEASE_S, Lease, LinkChange, LinkDown, LinkOver, LinkUp
 from ..core.wire import SUBPROTOCOL, KernelMessage, PieceJoiner, Request, pack_request, unpack_message
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ class _QuickAck(ClientConnection):
 
     _option = getattr(socket, "TCP_QUICKACK", None)
     _socket: socket.socket | None = None
+    heard = 0.0
+    """when anything came, pings and pongs included (the loop's time)"""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         found = transport.get_extra_info("socket")
@@ -53,6 +55,7 @@ class _QuickAck(ClientConnection):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        self.heard = self.loop.time()
         super().data_received(data)
         if self._socket is not None and self._option is not None:
             try:
@@ -102,11 +105,14 @@ class KernelLink:
 
     @property
     def connected(self) -> bool:
-        return self._ready.is_set()
+        return self._ready.is_set() and not self._over
 
     @property
     def silent_for(self) -> float:
-        """Seconds since anything was heard from the server."""
+        """Seconds since anything was heard from the server, time in which this process was stopped included."""
+        ws = self._ws
+        if isinstance(ws, _QuickAck):
+            self._last_heard = max(self._last_heard, ws.heard)
         return asyncio.get_running_loop().time() - self._last_heard
 
     def open(self) -> None:
@@ -115,8 +121,19 @@ class KernelLink:
             self._task = asyncio.create_task(self._run(), name=f"kernel link {self._kernel_id[:8]}")
 
     async def ready(self, timeout: float) -> None:
-        """Wait until requests reach the kernel. Raises TimeoutError."""
-        await asyncio.wait_for(self._ready.wait(), timeout)
+        """Wait until requests reach the kernel and the lease is known to be ours. Raises TimeoutError."""
+        async with asyncio.timeout(timeout):
+            while True:
+                await self._ready.wait()
+                ws = self._ws
+                if self._over or ws is None:
+                    raise TimeoutError
+                if self._lease is None or self.silent_for < LEASE_S:
+                    return
+                # Long silence: this process was stopped, and somebody else may hold the session since.
+                with contextlib.suppress(ConnectionClosed):
+                    await (await ws.ping())
+                await asyncio.sleep(0)
 
     async def close(self) -> None:
         """Close the connection. Unlike losing it, this gives the lease up only when `release` was sent before."""
@@ -207,6 +224,7 @@ class KernelLink:
     def _finish(self, over: LinkOver) -> None:
         self._over = True
         self._on_change(over)
+        self._ready.set()  # nobody waits for what will not come
 
     async def _connect(self) -> ClientConnection:
         path = f"/api/kernels/{self._kernel_id}/channels?session_id={self._session_id}"
@@ -272,11 +290,9 @@ class KernelLink:
 
     async def _read(self, ws: ClientConnection) -> None:
         joiner = PieceJoiner()
-        loop = asyncio.get_running_loop()
         received = unreported = handled = 0
         while True:
             data = await ws.recv()
-            self._last_heard = loop.time()
             if isinstance(data, str):
                 self._control(data)
                 continue

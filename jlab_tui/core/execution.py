@@ -81,6 +81,10 @@ class Conversation:
         while len(self._requests) > _REMEMBERED_RUNS:
             self._requests.popitem(last=False)
 
+    def ended(self, msg_id: str, run: str) -> None:
+        """A request of an earlier process, whose run has ended; late output may still come."""
+        self._requests[msg_id] = _Pending(run, ended=True)
+
     def forget(self, msg_id: str) -> None:
         """Messages of this request are from now on nobody's."""
         self._requests.pop(msg_id, None)

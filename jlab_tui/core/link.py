@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from .models import Owner
+
+LEASE_S: Final = 12.0
+"""after so many seconds without a sign from the server, somebody else may hold the session; the node extension gives a
+silent owner 20 s"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
         case RunStatus.ABORTED:
             return f"({label}: not run. {facts.cause})"
         case RunStatus.JOB_ENDED:
-            return f"Error: {facts.cause} ({label}, after {took}; output up to then is above)"
+            return f"{facts.cause} ({label}, after {took}; output up to then is above)"
         case RunStatus.LOST:
             return f"Error: {facts.cause or 'The end of the run was not seen.'} ({label}, after {took})"
 

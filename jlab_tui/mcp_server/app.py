@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..services.launcher import Launcher
     from ..services.reading import Reader
     from ..services.sessions import Server, Sessions
+    from ..services.starting import Starting
 
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ class App:
     cells: Cells
     reader: Reader
     inspector: Inspector
+    starting: Starting
     server: Callable[[], Awaitable[Server]]
     """the ready server; raises a ServerError while there is none"""
     resources: Callable[[ServerRecord], Awaitable[dict[str, Any]]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import gc
+import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -30,7 +31,8 @@ INSTRUCTIONS = """\
 Persistent Jupyter kernels (on a SLURM GPU node or this machine). Variables, imports and GPU memory stay between calls;
 every cell goes into a notebook that the user can open, and the user watches all of it live.
 
-Usual flow: 1. ping: is a server there? If not, ask the user to run `jlab-mcp start` in a terminal.
+Usual flow: 1. ping: is a server there? If not: start_server(), or the user runs `jlab-mcp start` in a terminal. A job
+may wait in the queue: wait_for_server() waits on; never start a second one.
 2. start_new_session(experiment_name) gives a session_id. 3. execute_code(session_id, code), again and again.
 
 Long work: execute_code answers after wait_s at the latest; the cell goes on and you get a run_id. Call
@@ -46,19 +48,26 @@ kernel died or was restarted, run the imports and definitions you need again."""
 class JlabServer(MCPServer[None]):
     """MCPServer whose tools raise `JlabError` for everything that a model can act on."""
 
+    _arguments: dict[str, list[str]] | None = None
+    """of each tool; the tools do not change"""
+
     async def list_tools(self) -> list[MCPTool]:
         tools = await super().list_tools()
         for tool in tools:
             tool.input_schema = {**tool.input_schema, "additionalProperties": False}
+            tool.description = inspect.cleandoc(tool.description or "")
         return tools
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        known = {tool.name: tool for tool in await self.list_tools()}
+        if self._arguments is None:
+            tools = await self.list_tools()
+            self._arguments = {tool.name: list(tool.input_schema.get("properties", {})) for tool in tools}
+        known = self._arguments
         if name not in known:
             return _error(f"There is no tool {name!r}.{_nearest(name, list(known))}")
-        valid = list(known[name].input_schema.get("properties", {}))
+        valid = known[name]
         for argument in arguments:
             if argument not in valid:
                 return _error(

@@ -15,6 +15,7 @@ from ..core.events import RunStatus
 from ..core.reply import Part, RunFacts, compose
 from .app import App, AppSource
 from .content import as_content, as_json, as_text
+from .launch_tools import add_launch_tools
 from .reading import read_cells, read_record_text
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from .server import JlabServer
 
 WAIT_MAX_S: Final = 110.0
+_LOOK_S: Final = 1.0
+"""between two looks at the record of a run that another process holds"""
 Ctx = Context[Any, Any]
 SessionId = Annotated[str, Field(description="8 hex digits, as given by the tools that start a session")]
 WaitS = Annotated[
@@ -51,9 +54,12 @@ LOSES: Final = ToolAnnotations(
 def add_tools(server: JlabServer, source: AppSource) -> None:
     """Register every tool, in the order in which a model should read them."""
     tools = Tools(source)
+    server.add_tool(tools.ping, title="Is the server there?", annotations=READ, structured_output=False)
+    server.add_tool(
+        tools.check_resources, title="CPU, memory and GPUs", annotations=READ, structured_output=False
+    )
+    add_launch_tools(server, source)
     for function, title, marks in (
-        (tools.ping, "Is the server there?", READ),
-        (tools.check_resources, "CPU, memory and GPUs", READ),
         (tools.start_new_session, "New notebook with a kernel", WRITE),
         (tools.start_session_resume_notebook, "Open a notebook and restore its state", WRITE),
         (tools.start_session_continue_notebook, "Copy a notebook and go on", WRITE),
@@ -114,7 +120,7 @@ class Tools:
 
         Gives JSON: status (ok, or not), url, hostname, mode, job, walltime left, kernels with their state, your
         sessions, and sessions that an earlier process left and that you can go on with by using their session_id.
-        When no server is there, the text says how the user starts one."""
+        When no server is there, call start_server."""
         app = await self._source.get()
         try:
             situation = await app.launcher.look()
@@ -255,7 +261,7 @@ class Tools:
             await ctx.report_progress(number, of, f"running cell {number} of {of}")
 
         work = app.start_background(app.cells.run_all(session, stop_on_error=stop, on_cell=on_cell))
-        async with self._interrupt_on_cancel(app, session, ctx):
+        async with _InterruptOnCancel(app, session, ctx):
             await asyncio.wait([work], timeout=app.settings.wait_s if wait_s is None else wait_s)
         if work.done():
             work.result()
@@ -318,8 +324,9 @@ class Tools:
         long is cut in the middle; read_output has all of it. input() does not work."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        run = await app.cells.execute(session, code, cell_index)
-        return await self._answer(app, session, run, wait_s, ctx)
+        async with _InterruptOnCancel(app, session, ctx) as watch:
+            watch.run = await app.cells.execute(session, code, cell_index)
+            return await self._answer(app, session, watch.run, wait_s, ctx)
 
     async def wait_for_run(
         self,
@@ -332,7 +339,13 @@ class Tools:
         a run that has ended, also one of an earlier process. Waiting does not touch the run; call it as often as needed."""
         app = await self._source.get()
         session, run = await app.sessions.find_run(run_id)
-        return await self._answer(app, session, run, wait_s, ctx, interrupt=False)
+        patience = app.settings.wait_s if wait_s is None else wait_s
+        while session is None and not run.status.is_final and patience > 0:
+            # Another process goes on with it: its record is looked at again, and taken over once that one is gone.
+            await asyncio.sleep(min(_LOOK_S, patience))
+            patience -= _LOOK_S
+            session, run = await app.sessions.find_run(run_id)
+        return await self._answer(app, session, run, max(0.0, patience) if session else 0.0, ctx)
 
     async def edit_cell(
         self,
@@ -348,10 +361,13 @@ class Tools:
         adding another one. Answers like execute_code."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        edited, started = await app.cells.edit(session, cell, source, run=run)
-        if started is None:
-            return as_text(f"Cell {edited.id} ({edited.cell_type}) has its new text.", *session.warnings())
-        return await self._answer(app, session, started, wait_s, ctx)
+        async with _InterruptOnCancel(app, session, ctx) as watch:
+            edited, watch.run = await app.cells.edit(session, cell, source, run=run)
+            if watch.run is None:
+                return as_text(
+                    f"Cell {edited.id} ({edited.cell_type}) has its new text.", *session.warnings()
+                )
+            return await self._answer(app, session, watch.run, wait_s, ctx)
 
     async def run_cell(
         self, session_id: SessionId, cell: CellRef, wait_s: WaitS = None, *, ctx: Ctx
@@ -359,7 +375,9 @@ class Tools:
         """Run a code cell of the notebook as it stands, in place. Answers like execute_code."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        return await self._answer(app, session, await app.cells.run(session, cell), wait_s, ctx)
+        async with _InterruptOnCancel(app, session, ctx) as watch:
+            watch.run = await app.cells.run(session, cell)
+            return await self._answer(app, session, watch.run, wait_s, ctx)
 
     async def execute_scratch(
         self,
@@ -379,27 +397,17 @@ class Tools:
                 await app.sessions.close_scratch(session)
             raise
         app.start_background(app.sessions.end_scratch(session, run))
-        return await self._answer(app, session, run, wait_s, ctx)
+        async with _InterruptOnCancel(app, session, ctx) as watch:
+            watch.run = run
+            return await self._answer(app, session, run, wait_s, ctx)
 
     async def _answer(
-        self,
-        app: App,
-        session: Session | None,
-        run: Run,
-        wait_s: float | None,
-        ctx: Ctx,
-        *,
-        interrupt: bool = True,
+        self, app: App, session: Session | None, run: Run, wait_s: float | None, ctx: Ctx
     ) -> CallToolResult:
         async def beat(elapsed: float, last_line: str) -> None:
             await ctx.report_progress(round(elapsed, 1), None, last_line or f"running for {elapsed:.0f} s")
 
-        patience = app.settings.wait_s if wait_s is None else wait_s
-        if session is not None and interrupt:
-            async with self._interrupt_on_cancel(app, session, ctx, run):
-                await app.cells.wait(run, patience, beat)
-        else:
-            await app.cells.wait(run, patience, beat)
+        await app.cells.wait(run, app.settings.wait_s if wait_s is None else wait_s, beat)
         if session is not None:
             await session.recorder.flush()
         return await as_content(app, await self._parts(app, session, run))
@@ -421,11 +429,6 @@ class Tools:
             run.begun, run.waits_for_other, notes,
         )  # fmt: skip
         return compose(facts, outputs, app.settings.output_chars)
-
-    def _interrupt_on_cancel(
-        self, app: App, session: Session, ctx: Ctx, run: Run | None = None
-    ) -> _InterruptOnCancel:
-        return _InterruptOnCancel(app, session, ctx, run)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -465,8 +468,10 @@ class Tools:
         """Read a notebook: the map of its cells (index, id, type, state, execution count, first line, kinds of output),
         or chosen cells in full with their output. Use it to find a cell to edit or to see what has been done."""
         app = await self._source.get()
-        session = await app.sessions.get(session_id) if session_id else None
-        if session is None and not path:
+        session: Session | None = None
+        if session_id:
+            session, path = await app.sessions.for_reading(session_id)
+        elif not path:
             raise UnknownSession("", [s.info.id for s in app.sessions.open_sessions])
         return await as_content(app, await read_cells(app, session, path, cells))
 
@@ -530,13 +535,16 @@ class Tools:
 
 
 class _InterruptOnCancel:
-    """While a call waits: when the user cancels it, interrupt the kernel and check; for any other reason leave the run alone."""
+    """Around a call that runs code: when the user cancels it, interrupt that run and check; else leave the run alone."""
 
-    def __init__(self, app: App, session: Session, ctx: Ctx, run: Run | None) -> None:
-        self._app, self._session, self._ctx, self._run = app, session, ctx, run
+    def __init__(self, app: App, session: Session, ctx: Ctx) -> None:
+        self.run: Run | None = None
+        """the run that the call started, once it is known"""
+        self._app, self._session, self._ctx = app, session, ctx
+        self._before = session.current
 
-    async def __aenter__(self) -> None:
-        return None
+    async def __aenter__(self) -> _InterruptOnCancel:
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
@@ -545,14 +553,16 @@ class _InterruptOnCancel:
             return
         if not self._app.reasons.by_user(self._ctx.request_id):
             return
-        if self._run is not None:
-            self._run.cancelled = True
-        # In a task of its own: the handler's scope is cancelled for good.
-        self._app.start_background(self._interrupt())
+        # What runs now and did not before is ours, even when the call was cancelled before it learnt the run's id.
+        current = self._session.current
+        run = self.run or (current if current is not self._before else None)
+        if run is not None:
+            # In a task of its own: the handler's scope is cancelled for good.
+            self._app.start_background(self._cancel(run))
 
-    async def _interrupt(self) -> None:
+    async def _cancel(self, run: Run) -> None:
         try:
-            outcome = await self._session.interrupt("the user (the call was cancelled)")
+            outcome = await self._session.cancel(run)
         except JlabError as error:
             outcome = str(error)
         self._session.notice(f"The user cancelled the call. {outcome}")

@@ -7,6 +7,7 @@ Close codes: 4404 no such kernel, 4408 replaced by the same client, 4409 owned b
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import logging
@@ -118,7 +119,8 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
                 self.recorder.ack(ack)
             got = max(ack, got) if isinstance(got, int) else ack
         if isinstance(got, int):
-            self.sender.received(got)
+            told_bytes = told.get("bytes")
+            self.sender.received(got, told_bytes if isinstance(told_bytes, int) else 0)
         if "ping" in told:
             self._text(json.dumps({"pong": told["ping"]}))
 
@@ -159,19 +161,21 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
             self.node.closed(self.kernel_id, self.client, self.close)
             self.node.claims.disconnected(self.kernel_id, self, time.monotonic())
 
-    def _bytes(self, data: bytes) -> None:
-        self._write(data, binary=True)
+    def _bytes(self, data: bytes) -> Optional[asyncio.Future[Any]]:
+        return self._write(data, binary=True)
 
     def _text(self, text: str) -> None:
         self._write(text, binary=False)
 
-    def _write(self, data: Union[str, bytes], binary: bool) -> None:
+    def _write(self, data: Union[str, bytes], binary: bool) -> Optional[asyncio.Future[Any]]:
+        """Done once the data has left for the network; None when the connection is closed."""
         try:
             sent: Any = self.write_message(data, binary=binary)
         except websocket.WebSocketClosedError:
-            return
+            return None
         # A close in between is seen by on_close; the future's exception has nothing to add.
         sent.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return asyncio.ensure_future(sent)
 
 
 def _number(text: str) -> Optional[int]:

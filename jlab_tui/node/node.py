@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple, Uni
 import zmq
 
 from . import PROTOCOL, __version__, probe
+from .activity import Activity
 from .claims import Claims, Graces, Granted, Refused
 from .kernel_process import pid_of
 from .obituary import OomCounter
@@ -42,6 +43,7 @@ class Node:
         self._context: zmq.Context[Any] = zmq.Context()
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="jlab-mcp-read")
         self._oom = OomCounter(probe.oom_counter_paths())
+        self._activity = Activity(self.kernels)
         self._reaping: Set[str] = set()
         self._tasks: Set[asyncio.Future[Any]] = set()
 
@@ -113,6 +115,7 @@ class Node:
                 self._readers,
                 self._oom,
                 self.limits,
+                self._activity,
             )
         if outcome.displaced is not None:
             self.close_connections(kernel_id, outcome.displaced, 4409, owned_by(owner))

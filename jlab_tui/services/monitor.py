@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
@@ -120,7 +121,9 @@ class Monitor:
         records: Records,
         make_bell: MakeBell | None = None,
         owner_alive: OwnerAlive | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """`clock` gives epoch seconds, as the journals have them."""
         self.feed = Feed()
         self.server = ServerView()
         self.kernels: tuple[KernelInfo, ...] | None = None
@@ -132,6 +135,8 @@ class Monitor:
         self._records = records
         self._make_bell = make_bell
         self._owner_alive = owner_alive
+        self._clock = clock
+        self._kernels_at = 0.0
         self._followers: dict[Path, tuple[str, Follower]] = {}
         self._actions: dict[Path, Follower] = {}
         self._held_actions: list[Entry] = []
@@ -143,7 +148,10 @@ class Monitor:
     @property
     def rows(self) -> tuple[SessionRow, ...]:
         sample = self.samples[-1] if self.samples else None
-        return session_rows(self.feed, self.kernels, sample, self.server.state, self._owner_alive)
+        started = self.server.record.started if self.server.record else 0.0
+        return session_rows(
+            self.feed, self.kernels, sample, self.server.state, self._owner_alive, self._kernels_at, started
+        )
 
     def gpu_idle_since(self, index: int) -> float | None:
         """When GPU `index` became idle (epoch seconds); None while it works or where that is not known."""
@@ -300,7 +308,9 @@ class Monitor:
         if record is None or self.server.state is not ServerState.READY:
             return
         if rounds % _KERNELS_EVERY == 0 or self.kernels is None:
+            asked_at = self._clock()
             self.kernels = await self._node.kernels(record)
+            self._kernels_at = asked_at
         newest = self.samples[-1].at if self.samples else 0.0
         wanted = 10.0 if newest else HISTORY_S
         fresh = [s for s in await self._node.resources(record, wanted) if s.at > newest]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -84,16 +85,22 @@ def session_rows(
     sample: Sample | None,
     state: ServerState | None,
     owner_alive: OwnerAlive | None = None,
+    kernels_at: float = math.inf,
+    server_started: float = 0.0,
 ) -> tuple[SessionRow, ...]:
     """Open sessions in the order in which they were opened, then other kernels, then the last closed ones.
 
-    `kernels` None: the server has not said which kernels there are.
+    `kernels` None: the server has not said which kernels there are; `kernels_at` is when it said so (epoch seconds), so
+    that a session opened since is not taken for dead. Sessions of an earlier server (`server_started`) are over.
     """
     uses = (sample.kernels if sample else None) or {}
     by_id = {kernel.kernel_id: kernel for kernel in kernels or ()}
     views = sorted(feed.sessions.values(), key=lambda v: (v.opened_at, v.session))
     is_live = state is not None and state.is_live
-    rows = [_session_row(view, kernels, by_id, uses, is_live, owner_alive) for view in views]
+    rows = [
+        _session_row(view, kernels, by_id, uses, is_live, owner_alive, kernels_at, server_started)
+        for view in views
+    ]
     known = {view.kernel_id for view in views}
     foreign = [_kernel_row(k, uses.get(k.kernel_id)) for k in kernels or () if k.kernel_id not in known]
     open_rows = [row for row in rows if row.state is not SessionState.CLOSED]
@@ -108,6 +115,8 @@ def _session_row(
     uses: Mapping[str, KernelUse],
     is_live: bool,
     owner_alive: OwnerAlive | None,
+    kernels_at: float,
+    server_started: float,
 ) -> SessionRow:
     kernel = by_id.get(view.kernel_id)
     opened = view.opened
@@ -123,7 +132,13 @@ def _session_row(
     return SessionRow(
         session=view.session,
         name=view.name,
-        state=_state(view, kernel, kernels is not None, is_live),
+        state=_state(
+            view,
+            kernel,
+            is_told=kernels is not None and view.opened_at < kernels_at,
+            is_live=is_live,
+            server_started=server_started,
+        ),
         kernel_id=view.kernel_id,
         notebook=view.notebook,
         cells=view.cells,
@@ -139,8 +154,11 @@ def _session_row(
     )
 
 
-def _state(view: SessionFeed, kernel: KernelInfo | None, is_told: bool, is_live: bool) -> SessionState:
-    if view.closed:
+def _state(
+    view: SessionFeed, kernel: KernelInfo | None, *, is_told: bool, is_live: bool, server_started: float
+) -> SessionState:
+    is_older = bool(server_started and view.opened and view.opened.server_started != server_started)
+    if view.closed or is_older:
         return SessionState.CLOSED
     if not is_live:
         return SessionState.DEAD

@@ -34,9 +34,13 @@ class Recorder:
         """`now` gives epoch seconds."""
         self.acknowledge: Callable[[int], None] = lambda seq: None
         """called when everything up to `seq` is in the file"""
+        self.may_write: Callable[[], bool] = lambda: True
+        """whether this process is known to hold the session still; text is held back meanwhile"""
         self._journal = journal
         self._now = now
         self._seq = 0
+        self._reaching = 0
+        self._abandoned = False
         self._text: list[str] = []
         self._text_chars = 0
         self._text_of: tuple[str, str] = ("", "")
@@ -57,6 +61,18 @@ class Recorder:
         """Number of the last message of the kernel's stream that was taken in."""
         return self._seq
 
+    def reaching(self, seq: int) -> None:
+        """The next event is the last one that message `seq` tells; its line says that everything up to there is recorded.
+
+        Text that was held back until now gets the number before: a process that ends between the two lines loses
+        neither."""
+        self._reaching = seq
+
+    def abandon(self) -> None:
+        """Another process writes this session's record now: what is not written yet is its business."""
+        self._abandoned = True
+        self._text, self._text_chars = [], 0
+
     def saw(self, seq: int) -> None:
         """A message of the kernel's stream was taken in, whether or not it says anything."""
         if seq > self._seq:
@@ -66,10 +82,12 @@ class Recorder:
     def new_stream(self) -> None:
         """The session goes on with another kernel, whose stream is numbered from the beginning."""
         self._flush_text()
-        self._seq = 0
+        self._seq = self._reaching = 0
 
     def record(self, event: Event) -> int:
         """Write one event. Returns the offset of its line (0 for text, which is held back for a moment)."""
+        if self._abandoned:
+            return 0
         match event:
             case TextPrinted():
                 self._print(event)
@@ -78,6 +96,7 @@ class Recorder:
                 self._flush_text()
                 self._write_tail(event.run)
         self._flush_text()
+        self._seq = max(self._seq, self._reaching)
         return self._append(event)
 
     async def flush(self) -> None:
@@ -88,6 +107,7 @@ class Recorder:
     async def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self._flush_text()
         await asyncio.wrap_future(self._journal.close())
 
@@ -109,6 +129,7 @@ class Recorder:
             self._text_at = self._now()
         self._text.append(event.text)
         self._text_chars += len(event.text)
+        self._seq = max(self._seq, self._reaching)
         if self._text_chars >= _LINE_CHARS:
             self._flush_text()
         else:
@@ -120,6 +141,9 @@ class Recorder:
 
     def _tick(self) -> None:
         self._timer = None
+        if not self.may_write():
+            self._arm()
+            return
         self._flush_text()
         if self._seq:
             seq = self._seq

@@ -57,6 +57,8 @@ class Run:
     """who asked for an interrupt while it ran"""
     notes: list[str] = field(default_factory=list)
     """what else the reader should know, as sentences"""
+    taken_up: asyncio.Event = field(default_factory=asyncio.Event)
+    """set when the kernel has begun with it"""
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def elapsed(self, now: float) -> float:

@@ -12,6 +12,8 @@ from .ports import NotebookFile
 
 PAUSE_S: Final = 0.2
 """between two saves of a small notebook"""
+_HELD_S: Final = 0.5
+"""between two looks whether saving may go on"""
 _PACE: Final = 4.0
 """a save that took t seconds is followed by a pause of at least 4 t"""
 
@@ -22,12 +24,16 @@ class Saver:
     def __init__(self, file: NotebookFile, notebook: Notebook) -> None:
         self.before_save: Callable[[], None] = lambda: None
         """called before each save, to bring the notebook up to date"""
+        self.may_write: Callable[[], bool] = lambda: True
+        """whether this process is known to hold the session still; saving waits meanwhile"""
         self.file = file
         self.notebook = notebook
         self.failure = ""
         """why the last save did not work, one sentence"""
         self.merge_notes: list[str] = []
         """what a merge could not decide; taken by whoever tells the user"""
+        self._abandoned = False
+        self._closing = False
         self._dirty = False
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -37,6 +43,8 @@ class Saver:
 
     def changed(self, *, now: bool = False) -> None:
         """Something in the notebook changed. `now`: do not wait for more."""
+        if self._abandoned:
+            return
         self._dirty = True
         self._clean.clear()
         self._wake.set()
@@ -44,6 +52,15 @@ class Saver:
             self._hurry.set()
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=f"save {self.file.path.name}")
+
+    def abandon(self) -> None:
+        """Another process writes this notebook now; nothing is written here any more."""
+        self._abandoned = True
+        self._dirty = False
+        self._clean.set()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
 
     async def flush(self, timeout: float = 30.0) -> None:
         """Wait until the file holds everything, or saving failed."""
@@ -55,6 +72,9 @@ class Saver:
                 self.failure = f"saving {self.file.path} takes longer than {timeout:g} s."
 
     async def close(self) -> None:
+        self._closing = True
+        if self._dirty:
+            self._wake.set()
         await self.flush()
         if self._task is not None:
             self._task.cancel()
@@ -63,7 +83,7 @@ class Saver:
 
     async def refresh(self) -> bool:
         """Take in what somebody else wrote to the file. Returns whether they did."""
-        if not await asyncio.to_thread(self.file.changed):
+        if self._abandoned or not await asyncio.to_thread(self.file.changed):
             return False
         await self._merge()
         return True
@@ -73,6 +93,14 @@ class Saver:
             await self._wake.wait()
             self._wake.clear()
             self._hurry.clear()
+            if not self.may_write() and not self._closing:
+                self.failure = (
+                    "The notebook is saved when the connection to the server is back: until then it is not "
+                    "certain that no other process has taken the session over."
+                )
+                self._wake.set()
+                await asyncio.sleep(_HELD_S)
+                continue
             seconds = await self._save()
             if not self._dirty:
                 self._clean.set()
@@ -90,6 +118,9 @@ class Saver:
                     self.file.save, copy_cells(self.notebook), dict(self.notebook.metadata)
                 )
             except ChangedOnDisk:
+                if not self.may_write():
+                    self.failure = f"Somebody else wrote {self.file.path}; the last changes are only in the run's record."
+                    return 0.0
                 await self._merge()
                 continue
             except OSError as error:

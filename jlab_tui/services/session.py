@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ from ..core.execution import (
     RunBegun,
     RunEnded,
 )
-from ..core.link import LinkChange, LinkDown, LinkOver, LinkUp
+from ..core.link import LEASE_S, LinkChange, LinkDown, LinkOver, LinkUp
 from ..core.notebook import Cell, Notebook
 from ..core.outputs import CellOutputs, to_nbformat
 from ..core.wire import KernelMessage, Request
@@ -50,6 +51,8 @@ _LOST_ENDS: Final = {
 }
 """what stands in the notebook for a run that neither finished nor raised"""
 _INTERRUPT_WAITS_S: Final = (1.0, 2.0)
+_TAKE_UP_S: Final = 1.0
+CONFIRM_S: Final = 3.0
 
 
 @dataclass(slots=True)
@@ -94,6 +97,8 @@ class Session:
         self.runs: dict[str, Run] = {}
         self.over = ""
         """why the session cannot be used any more; empty while it can"""
+        self.taken_over = False
+        """another process holds it now, and writes its record and its notebook"""
         self.stale_kernel_notice = ""
         """said once in the next reply: the kernel was restarted, variables are gone"""
         self.incarnation = 1
@@ -154,14 +159,20 @@ class Session:
             "allow_stdin": False,
             "stop_on_error": True,
         }
+        # A cancelled call must not leave it open whether the code was sent.
+        await asyncio.shield(self._spawn(self._send(run, content)))
+        return run
+
+    async def _send(self, run: Run, content: dict[str, Any]) -> None:
         if not await self.link.send(Request("shell", "execute_request", run.msg_id, content)):
             self._spawn(self._watch_unseen(run))
-        return run
 
     def adopt_run(self, run: Run) -> None:
         """Go on with a run that an earlier process started; its messages follow from the recorded stream."""
         self.runs[run.id] = run
-        if not run.status.is_final:
+        if run.status.is_final:
+            self._conversation.ended(run.msg_id, run.id)
+        else:
             self._conversation.asked(run.msg_id, run.id)
             self.current = run
 
@@ -196,9 +207,14 @@ class Session:
 
     def on_message(self, message: KernelMessage) -> None:
         """One message of the kernel; called by the link in the event loop."""
-        self.recorder.saw(message.seq)
-        for fact in self._conversation.feed(message):
+        if self.taken_over:
+            return
+        facts = self._conversation.feed(message)
+        for number, fact in enumerate(facts, 1):
+            if number == len(facts):
+                self.recorder.reaching(message.seq)
             self._take(fact)
+        self.recorder.saw(message.seq)
         run = self.current
         if message.msg_type == "execute_reply" and run is not None and message.parent_id == run.msg_id:
             asyncio.get_running_loop().call_later(SETTLE_S, self._settle, run)
@@ -214,6 +230,9 @@ class Session:
                 if run := self.runs.get(fact.run):
                     run.begun, run.waits_for_other = True, False
                     run.execution_count = fact.execution_count
+                    run.taken_up.set()
+                    if run.cancelled and run is self.current:
+                        self._spawn(self._interrupt_quietly())
             case RunEnded():
                 self._ended(fact)
             case KernelDeath():
@@ -356,11 +375,30 @@ class Session:
 
     def _link_over(self, change: LinkOver) -> None:
         if change.owned:
-            self.over = f"Session {self.info.id} was taken over by another process: {change.why}."
-        else:
-            self.over = f"The server no longer knows the kernel of session {self.info.id}."
+            self._yield_to_owner(change.why)
+            return
+        self.over = f"The server no longer knows the kernel of session {self.info.id}."
         if self.current is not None:
-            self.close_run(self.current, RunStatus.LOST if change.owned else RunStatus.DIED, self.over)
+            self.close_run(self.current, RunStatus.DIED, self.over)
+
+    def _yield_to_owner(self, why: str) -> None:
+        """Another process holds the session: from here on nothing is written to its record or its notebook."""
+        self.over = f"Session {self.info.id} was taken over by another process: {why}."
+        self.taken_over = True
+        self.recorder.abandon()
+        if self.saver is not None:
+            self.saver.abandon()
+        if (run := self.current) is not None:
+            self.current = None
+            run.status, run.cause = RunStatus.LOST, f"{self.over} That process goes on with this run."
+            run.seconds = max(0.0, self._now() - run.started)
+            run.done.set()
+
+    def may_write(self) -> bool:
+        """Whether the lease is known to be ours: the server was heard lately, or it is gone for good."""
+        if self.over:
+            return not self.taken_over
+        return not self.link.resumable or self.link.silent_for < LEASE_S
 
     async def _ask_why(self, why: str) -> None:
         reason = await self._diagnose()
@@ -426,11 +464,25 @@ class Session:
         self._refuse_if_over()
         await self._link_ready()
 
+    def refuse_if_taken_over(self) -> None:
+        """Raise SessionOwned when another process holds the session now."""
+        if self.taken_over:
+            self._refuse_if_over()
+
+    async def confirm(self) -> None:
+        """Before the notebook is changed: make sure that the session is still ours. Raises SessionOwned."""
+        if not self.over and not self.may_write():
+            with contextlib.suppress(TimeoutError):
+                await self.link.ready(CONFIRM_S)
+        self.refuse_if_taken_over()
+
     def _refuse_if_over(self) -> None:
         if self.over:
-            kind: type[JlabError] = SessionOwned if "taken over" in self.over else KernelGone
+            kind: type[JlabError] = SessionOwned if self.taken_over else KernelGone
             hint = "Open its notebook again with start_session_resume_notebook."
-            if self.info.notebook:
+            if self.taken_over:
+                hint = "Nothing was done. It can be read from here; to run code, open a session of your own with start_new_session."
+            elif self.info.notebook:
                 hint = f'Open its notebook again with start_session_resume_notebook(notebook_path="{self.info.notebook}").'
             raise kind(self.over, hint)
 
@@ -441,6 +493,7 @@ class Session:
         self._refuse_if_over()
         run = self.current
         if run is None:
+            await self.confirm()
             if await self._kernel_state() == "busy":
                 await self.api.interrupt(self.info.kernel_id)
                 return (
@@ -448,6 +501,10 @@ class Session:
                 )
             return "Nothing is running; the kernel is idle."
         run.interrupted_by = by
+        if not run.begun and not run.waits_for_other:
+            # An idle kernel ignores an interrupt; the code that is on its way would run all the same.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(run.taken_up.wait(), _TAKE_UP_S)
         for attempt, patience in enumerate(_INTERRUPT_WAITS_S, 1):
             await self.api.interrupt(self.info.kernel_id)
             try:
@@ -462,10 +519,22 @@ class Session:
             f'restart_kernel(session_id="{self.info.id}") helps; that loses all variables.'
         )
 
+    async def cancel(self, run: Run) -> str:
+        """The user cancelled the call that started this run. Returns what came of it."""
+        run.cancelled = True
+        if run is not self.current:
+            return "The run had ended."
+        if run.waits_for_other:
+            return "It waits for the user's own code on this kernel, which is left alone; it is interrupted as soon as it begins."
+        return await self.interrupt("the user (the call was cancelled)")
+
+    async def _interrupt_quietly(self) -> None:
+        with contextlib.suppress(JlabError):
+            await self.interrupt("the user (the call was cancelled)")
+
     async def restart(self, by: str) -> str:
         """Restart the kernel. Everything in memory is lost; notebook and session stay."""
-        if "taken over" in self.over:
-            self._refuse_if_over()
+        self.refuse_if_taken_over()
         run = self.current
         self._own_restart = True
         try:
@@ -493,7 +562,8 @@ class Session:
         """Write what is left and let go. The kernel is not touched."""
         for task in self._tasks:
             task.cancel()
-        self.sync_cells()
+        if not self.taken_over:
+            self.sync_cells()
         await asyncio.gather(
             self.link.close(),
             self.recorder.close(),
@@ -513,7 +583,8 @@ class Session:
             found.append(f"The run's record could not be written: {self.recorder.failure}.")
         return found
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

@@ -11,7 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from ..core.errors import JlabError, KernelGone, NotebookError, ServerError, UnknownRun, UnknownSession
+from ..core.errors import (
+    JlabError,
+    KernelGone,
+    NotebookError,
+    ServerError,
+    SessionOwned,
+    UnknownRun,
+    UnknownSession,
+)
 from ..core.events import HumanActed, RunStatus, SessionClosed, SessionOpened
 from ..core.link import Claim, Lease
 from ..core.models import Owner, ServerRecord
@@ -195,8 +203,10 @@ class Sessions:
         saver = Saver(file, notebook) if file is not None and notebook is not None else None
         diagnose = partial(self._diagnose, server.record)
         session = Session(info, server.api, recorder, saver, self._now, diagnose, self._spool, first_run)
+        recorder.may_write = session.may_write
         if saver is not None:
             saver.before_save = session.sync_cells
+            saver.may_write = session.may_write
         recorder.record(
             SessionOpened(
                 session=info.id,
@@ -234,22 +244,38 @@ class Sessions:
 
     async def get(self, session_id: str) -> Session:
         """The session of that id, taken over from an earlier process when need be. Raises UnknownSession, SessionOwned, KernelGone."""
-        if session := self._open.get(session_id):
+        session = self._open.get(session_id)
+        if session is not None and not session.taken_over:
             return session
         async with self._locks.setdefault(session_id, asyncio.Lock()):
             if session := self._open.get(session_id):
-                return session
+                if not session.taken_over:
+                    return session
+                # The other process may be gone meanwhile; whether it is, the claim tells.
+                del self._open[session_id]
+                await session.close()
             server = await self._server()
             record = await asyncio.to_thread(self._read, session_id)
             if record is None or record.opened is None or record.closed:
                 raise UnknownSession(session_id, [s.info.id for s in self._open.values()])
             return await self._adopt(server, record)
 
+    async def for_reading(self, session_id: str) -> tuple[Session | None, str]:
+        """A session, and its notebook's path. None instead of a session that another process holds."""
+        try:
+            session = await self.get(session_id)
+        except SessionOwned:
+            record = await asyncio.to_thread(self._read, session_id)
+            assert record is not None and record.opened is not None
+            return None, record.opened.notebook
+        return session, session.info.notebook
+
     async def find_run(self, run_id: str) -> tuple[Session | None, Run]:
         """A run by id, its session when that can be used. Also finds runs of closed sessions. Raises UnknownRun."""
         session_id = run_id.rpartition("-")[0]
         session = self._open.get(session_id)
-        if session is None:
+        if session is None or session.taken_over:
+            session = None
             with contextlib.suppress(JlabError):
                 session = await self.get(session_id)
         if session is not None and run_id in session.runs:
@@ -405,7 +431,7 @@ class Sessions:
         """Let go of everything at the end of the process: fast, in parallel, best effort."""
         if not self._open:
             return
-        sessions = list(self._open.values())
+        sessions = [s for s in self._open.values() if not s.taken_over]
         work: list[Awaitable[object]] = [self._release_kernels(sessions)]
         for session in sessions:
             session.sync_cells()

@@ -529,6 +529,7 @@ def run(source: Source, actions: Actions, options: DashboardOptions) -> int:
     prepare(os.environ)
     app = Dashboard(source, actions, options)
     app.run()
+    app.has_left()
     code = app.return_code or 0
     if code in (0, 129, 143):
         text = farewell(app.source.server, app.all_rows)

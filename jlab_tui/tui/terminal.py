@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -28,8 +29,19 @@ def prepare(env: MutableMapping[str, str]) -> None:
     env.pop("LINES", None)
 
 
+LEAVE_S = 3.0
+"""longest time between a signal and the end of the process"""
+
+
 class TerminalApp(App[int]):
     """An app that leaves the terminal as it found it, whatever ends it."""
+
+    _leaving: threading.Timer | None = None
+
+    def has_left(self) -> None:
+        """The terminal has been given back; the process may take its time now."""
+        if self._leaving is not None:
+            self._leaving.cancel()
 
     async def on_event_loop_ready(self) -> None:
         """Signals detach; errors in callbacks of the loop are crashes instead of silence."""
@@ -39,6 +51,10 @@ class TerminalApp(App[int]):
         loop.set_exception_handler(self._loop_failed)
 
     def _leave_by_signal(self, number: int) -> None:
+        # A terminal that is gone, or stopped, can block Textual's last writes for ever.
+        self._leaving = threading.Timer(LEAVE_S, os._exit, [128 + number])
+        self._leaving.daemon = True
+        self._leaving.start()
         self.exit(128 + number, return_code=128 + number)
 
     def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -1,0 +1,68 @@
+"""`1 + 1` through MCP against a raw jupyter_client on the same kernel, in notebooks of every size.
+
+python benchmarks/roundtrip.py [--profile]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+from pathlib import Path
+
+from ground import Agent, Project, compare, raw_client, raw_execute, row, server
+
+COUNT = 40
+PICTURE = "iVBORw0KGgo" + "A" * 100_000
+
+
+def notebook(path: Path, cells: int, picture: bool) -> None:
+    output = {"output_type": "display_data", "metadata": {}, "data": {"image/png": PICTURE}}
+    text = {"output_type": "stream", "name": "stdout", "text": ["hello\n"]}
+    content = {
+        "nbformat": 4, "nbformat_minor": 5,
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        "cells": [
+            {
+                "cell_type": "code", "id": f"c{n}", "metadata": {}, "execution_count": n,
+                "source": [f"x{n} = {n}"], "outputs": [output if picture else text],
+            }
+            for n in range(cells)
+        ],
+    }  # fmt: skip
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+async def one(agent: Agent, project: Project, name: str, cells: int, picture: bool) -> float:
+    path = project.root / f"{name}.ipynb"
+    notebook(path, cells, picture)
+    opened = await agent.record("start_session_resume_notebook", notebook_path=str(path), reexecute="never")
+    session = str(opened["session_id"])
+    async with raw_client(project, str(opened["kernel_id"])) as raw:
+        mcp, direct = await compare(
+            COUNT,
+            lambda: agent.text("execute_code", session_id=session, code="1 + 1"),
+            lambda: raw_execute(raw, "1 + 1"),
+            pause=0.15,
+        )
+    row(f"1 + 1, {name}", mcp, direct, "(reach 2)")
+    await agent.text("shutdown_session", session_id=session)
+    return statistics.median(mcp) / statistics.median(direct)
+
+
+async def main() -> None:
+    with server() as project:
+        async with project.client() as agent:
+            base = await one(agent, project, "empty", 0, False)
+            for name, cells, picture in (
+                ("10 cells", 10, False), ("200 cells", 200, False), ("1,000 cells", 1000, False),
+                ("200 cells with pictures", 200, True),
+            ):  # fmt: skip
+                ratio = await one(agent, project, name, cells, picture)
+                print(f"{'':<44} {ratio / base:9.2f} of the empty notebook's ratio (reach 1.2)")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    asyncio.run(main())

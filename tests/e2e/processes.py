@@ -1,0 +1,148 @@
+"""MCP server processes as a fault test needs them: their PID known, killed or frozen in the middle of a call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.project import COMMAND, Project, alive, until
+
+
+class Wire:
+    """A client of one MCP server process that speaks plain JSON lines: nothing retries and nothing tidies up."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self._number = 0
+        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._reading = asyncio.create_task(self._read())
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        while line := await self.process.stdout.readline():
+            message = json.loads(line)
+            future = self._answers.pop(message.get("id", -1), None)
+            if future is not None and not future.done():
+                future.set_result(message)
+        for future in self._answers.values():
+            if not future.done():
+                future.set_exception(EOFError("the server process has ended"))
+
+    def write(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+
+    def request(self, method: str, **params: Any) -> tuple[int, asyncio.Future[dict[str, Any]]]:
+        self._number += 1
+        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._answers[self._number] = future
+        self.write({"id": self._number, "method": method, "params": params})
+        return self._number, future
+
+    def call(self, tool: str, **arguments: Any) -> tuple[int, asyncio.Future[dict[str, Any]]]:
+        """Call a tool; its request id, and what it will answer."""
+        return self.request("tools/call", name=tool, arguments=arguments)
+
+    async def text(self, tool: str, **arguments: Any) -> str:
+        """Text of a reply, an error or not."""
+        _, answer = self.call(tool, **arguments)
+        return text_of(await answer)
+
+    async def record(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        found = json.loads(await self.text(tool, **arguments))
+        assert isinstance(found, dict)
+        return found
+
+    def cancel(self, request: int, reason: str) -> None:
+        self.write({"method": "notifications/cancelled", "params": {"requestId": request, "reason": reason}})
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    async def gone(self) -> int:
+        """Wait until the process has ended; its exit code."""
+        return await asyncio.wait_for(self.process.wait(), 30)
+
+    async def close(self) -> None:
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+            await self.process.wait()
+        self._reading.cancel()
+        await asyncio.gather(self._reading, return_exceptions=True)
+        for future in self._answers.values():
+            future.cancel()
+
+
+@asynccontextmanager
+async def wire(project: Project, **env: str) -> AsyncIterator[Wire]:
+    """An MCP server process of this project, after the handshake."""
+    with open(project.home / "mcp-stderr.log", "a", encoding="utf-8") as errors:
+        process = await asyncio.create_subprocess_exec(
+            COMMAND,
+            cwd=project.root,
+            env={**project.env, **env},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            limit=1 << 25,
+        )
+    client = Wire(process)
+    try:
+        _, hello = client.request(
+            "initialize",
+            protocolVersion="2025-11-25",
+            capabilities={},
+            clientInfo={"name": "fault test", "version": "1"},
+        )
+        await hello
+        client.write({"method": "notifications/initialized"})
+        yield client
+    finally:
+        await client.close()
+
+
+def text_of(answer: dict[str, Any]) -> str:
+    content = answer["result"]["content"]
+    return "\n".join(block["text"] for block in content if block["type"] == "text")
+
+
+def journal_text(project: Project, session: str) -> str:
+    """Everything in the journals of a session, as it stands on disk."""
+    files = sorted((project.status_dir / "sessions").glob(f"{session}.*.jsonl"))
+    return "".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
+
+
+async def until_recorded(project: Project, session: str, text: str) -> None:
+    await until(lambda: text in journal_text(project, session), what=f"{text!r} in the journal")
+
+
+def recorded_lines(project: Project, session: str, beginning: str) -> list[str]:
+    """Printed lines of a session with this beginning, in the order of its journals."""
+    text = "".join(e["text"] for e in project.journal(session) if e["k"] == "text")
+    return [line for line in text.splitlines() if line.startswith(beginning)]
+
+
+def kernel_pid(kernel_id: str) -> int | None:
+    """PID of a kernel's process on this machine."""
+    for path in _command_lines():
+        with contextlib.suppress(OSError, ValueError):
+            if f"kernel-{kernel_id}.json".encode() in path.read_bytes() and alive(int(path.parent.name)):
+                return int(path.parent.name)
+    return None
+
+
+def _command_lines() -> Iterator[Path]:
+    yield from Path("/proc").glob("[0-9]*/cmdline")

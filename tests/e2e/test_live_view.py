@@ -1,0 +1,127 @@
+"""The whole of it: an MCP client works, and a person watches and steers in a real terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.project import COMMAND, Project, alive, until
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+
+class Terminal:
+    """A tmux server of its own with one pane."""
+
+    def __init__(self, project: Project, command: str, width: int = 120, height: int = 36) -> None:
+        self._name = f"jlab-test-{uuid.uuid4().hex[:8]}"
+        # The pane stays after the command, so that its last words and exit code can be read.
+        self._tmux("-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height), "-c", str(project.root),
+                   "env", "-i", *(f"{k}={v}" for k, v in {**project.env, "TERM": "tmux-256color"}.items()),
+                   "sh", "-c", f"{command}; echo exit=$?; read -r _")  # fmt: skip
+
+    def screen(self) -> str:
+        return self._tmux("capture-pane", "-p")
+
+    def keys(self, *keys: str) -> None:
+        self._tmux("send-keys", *keys)
+
+    async def shows(self, text: str, timeout: float = 30) -> str:
+        await until(
+            lambda: re.search(text, self.screen()), timeout, f"{text!r} on the screen:\n{self.screen()}"
+        )
+        return self.screen()
+
+    def close(self) -> None:
+        subprocess.run(["tmux", "-L", self._name, "kill-server"], check=False, capture_output=True)
+
+    def _tmux(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-L", self._name, *arguments], check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+
+@contextmanager
+def terminal(project: Project, command: str, width: int = 120, height: int = 36) -> Iterator[Terminal]:
+    made = Terminal(project, command, width, height)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+async def test_the_dashboard_starts_the_server_and_shows_a_cell_live(project: Project) -> None:
+    with terminal(project, f"{COMMAND} start") as dashboard:
+        await dashboard.shows("● running", 60)
+        pid = int(project.status_file()["PID"])
+        async with project.client() as agent:
+            session = await agent.session("watched")
+            code = "import time\nfor n in range(600): print('step', n, flush=True); time.sleep(0.05)"
+            await agent.text("execute_code", session_id=session, code=code, wait_s=0)
+            await dashboard.shows(r"step \d+")
+            screen = dashboard.screen()
+            assert "watched" in screen and "for n in range" in screen
+            token = project.status_file()["TOKEN"]
+            assert token not in screen
+
+            dashboard.keys("i")
+            reply = await agent.text("wait_for_run", run_id=f"{session}-1")
+            assert "interrupted" in reply and "The user did this from the dashboard (interrupt)" in reply
+            await dashboard.shows("KeyboardInterrupt")
+
+            # A second dashboard, opened late, shows the same.
+            with terminal(project, f"{COMMAND} start --readonly", 80, 24) as late:
+                await late.shows("KeyboardInterrupt")
+                late.keys("q")
+                await late.shows("exit=0")
+        dashboard.keys("q")
+        text = await dashboard.shows("exit=0")
+        assert f"PID {pid}" in text and "jlab-mcp stop" in text
+        assert alive(pid)
+
+
+async def test_a_killed_pane_leaves_server_and_runs_alone(project: Project) -> None:
+    project.start()
+    async with project.client() as agent:
+        session = await agent.session("survivor")
+        with terminal(project, f"{COMMAND} start") as dashboard:
+            await dashboard.shows("survivor")
+            code = "import time\nfor n in range(20): print(n, flush=True); time.sleep(0.1)"
+            await agent.text("execute_code", session_id=session, code=code, wait_s=0)
+        reply = await agent.text("wait_for_run", run_id=f"{session}-1")
+        assert "ok" in reply and reply.splitlines()[:20] == [str(n) for n in range(20)]
+    assert project.run("status").returncode == 0
+    assert not list((project.status_dir / "fifos").glob("*.fifo"))
+
+
+async def test_stopping_from_the_dashboard_asks_first(project: Project) -> None:
+    project.start()
+    pid = int(project.status_file()["PID"])
+    with terminal(project, f"{COMMAND} start") as dashboard:
+        await dashboard.shows("● running")
+        dashboard.keys("Q")
+        await dashboard.shows(r"[Ss]top")
+        dashboard.keys("Escape")
+        await until(lambda: "● running" in dashboard.screen())
+        assert alive(pid)
+        dashboard.keys("Q")
+        await dashboard.shows(r"[Ss]top")
+        dashboard.keys("y")
+        await until(lambda: not alive(pid), 30)
+
+
+def test_the_demo_runs_without_a_terminal(project: Project) -> None:
+    done = project.run("demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("execute_code") == 6 and "PROBLEM" not in done.stdout
+    assert "<1 picture>" in done.stdout and "KeyError: 'classifier'" in done.stdout
+    pid = re.findall(r"JupyterLab ready at \S+ \(PID (\d+)\)", done.stdout)[0]
+    assert not alive(int(pid)) and os.path.exists(done.stdout.split("Notebook: ")[1].splitlines()[0])

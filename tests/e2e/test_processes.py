@@ -1,0 +1,220 @@
+"""MCP server processes die, freeze and follow one another; a session is never lost and never has two owners."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.processes import (
+    Wire,
+    journal_text,
+    kernel_pid,
+    recorded_lines,
+    text_of,
+    until_recorded,
+    wire,
+)
+from tests.project import Project, outputs_text, project_in, read_notebook, until
+
+TALK = "import time\nfor i in range(20): print('line', i, flush=True); time.sleep(0.1)\n'the end'"
+WANTED = [f"line {i}" for i in range(20)]
+CONVERSATION = {"CLAUDE_CODE_SESSION_ID": "one and the same"}
+
+
+async def open_session(client: Wire, name: str) -> tuple[str, Path, str]:
+    opened = await client.record("start_new_session", experiment_name=name)
+    return opened["session_id"], Path(opened["notebook_path"]), opened["kernel_id"]
+
+
+def lines_in(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("line ")]
+
+
+@pytest.mark.parametrize("moment", ['"k":"run"', "line 0", "line 9", "line 19", '"k":"finished"'])
+@pytest.mark.parametrize("same_conversation", [True, False], ids=["same conversation", "another one"])
+async def test_a_killed_process_loses_nothing_of_its_run(
+    shared_server: Project, moment: str, same_conversation: bool
+) -> None:
+    async with wire(shared_server, **CONVERSATION) as first:
+        session, path, _ = await open_session(first, "killed")
+        first.call("execute_code", session_id=session, code=TALK)
+        await until_recorded(shared_server, session, moment)
+        first.signal(signal.SIGKILL)
+        await first.gone()
+    async with wire(shared_server, **(CONVERSATION if same_conversation else {})) as second:
+        if same_conversation:
+            known = (await second.record("ping"))["sessions"]
+            assert session in [s["session_id"] for s in known]
+        reply = await second.text("wait_for_run", run_id=f"{session}-1")
+        if "never reached the kernel" in reply:
+            assert moment == '"k":"run"' and lines_in(reply) == []
+            assert '"status":"lost"' in journal_text(shared_server, session)
+            return
+        assert lines_in(reply) == WANTED and "'the end'" in reply and ": ok," in reply
+        assert recorded_lines(shared_server, session, "line ") == WANTED
+        after = await second.text("execute_code", session_id=session, code="i + 1")
+        assert after.startswith("20\n")
+        cells = await until(lambda: _cells(path, 2))
+        assert outputs_text(cells[0]).splitlines() == WANTED
+        assert [o["output_type"] for o in cells[0]["outputs"]] == ["stream", "execute_result"]
+        assert [c["execution_count"] for c in cells] == [1, 2]
+        ends = [e["run"] for e in shared_server.journal(session) if e["k"] == "finished"]
+        assert ends == [f"{session}-1", f"{session}-2"]
+        await second.text("shutdown_session", session_id=session)
+
+
+def _cells(path: Path, count: int) -> list[dict[str, object]]:
+    cells = read_notebook(path)["cells"]
+    done = len(cells) == count and cells[-1]["outputs"]
+    return list(cells) if done else []
+
+
+async def test_a_run_that_ended_while_nobody_was_there_is_complete(shared_server: Project) -> None:
+    async with wire(shared_server) as first:
+        session, path, _ = await open_session(first, "alone")
+        code = TALK + "\nopen('done', 'w').close()"
+        first.call("execute_code", session_id=session, code=code)
+        await until_recorded(shared_server, session, "line 3")
+        first.signal(signal.SIGKILL)
+        await first.gone()
+    await until((path.parent / "done").exists)
+    async with wire(shared_server) as second:
+        reply = await second.text("wait_for_run", run_id=f"{session}-1")
+        assert lines_in(reply) == WANTED and ": ok," in reply
+        (cell,) = await until(lambda: _cells(path, 1))
+        assert outputs_text(cell).splitlines() == WANTED
+        await second.text("shutdown_session", session_id=session)
+
+
+async def test_a_session_has_one_owner_and_others_may_read(shared_server: Project) -> None:
+    async with wire(shared_server) as owner, wire(shared_server) as other:
+        session, path, _ = await open_session(owner, "owned")
+        await owner.text("execute_code", session_id=session, code="print('by the owner')")
+        await until(lambda: _cells(path, 1))
+        before = path.read_bytes()
+        for tool, arguments in (
+            ("execute_code", {"code": "1"}),
+            ("add_markdown", {"markdown": "x"}),
+            ("interrupt_kernel", {}),
+            ("restart_kernel", {}),
+            ("shutdown_session", {}),
+        ):
+            refused = await other.text(tool, session_id=session, **arguments)
+            assert f":{owner.pid})" in refused and "is held by another MCP server process" in refused, tool
+        assert "by the owner" in await other.text("wait_for_run", run_id=f"{session}-1")
+        assert "by the owner" in await other.text("read_output", run_id=f"{session}-1")
+        assert "print('by the owner')" in await other.text("read_notebook", session_id=session)
+        assert path.read_bytes() == before
+        _, running = owner.call("execute_code", session_id=session, code=TALK)
+        await until_recorded(shared_server, session, "line 1")
+        watched = await other.text("wait_for_run", run_id=f"{session}-2")
+        assert lines_in(watched) == WANTED and ": ok," in watched
+        assert lines_in(text_of(await running)) == WANTED
+        await owner.text("shutdown_session", session_id=session)
+
+
+async def test_a_frozen_owner_that_wakes_up_writes_nothing_more(shared_server: Project) -> None:
+    async with wire(shared_server) as frozen, wire(shared_server) as next_one:
+        session, path, _ = await open_session(frozen, "frozen")
+        _, waiting = frozen.call("execute_code", session_id=session, code=TALK)
+        await until_recorded(shared_server, session, "line 5")
+        frozen.signal(signal.SIGSTOP)
+        try:
+            deadline = asyncio.get_running_loop().time() + 40
+            while "is held by" in (
+                reply := await next_one.text("execute_code", session_id=session, code="i")
+            ):
+                assert asyncio.get_running_loop().time() < deadline
+                await asyncio.sleep(0.5)  # how often the server is asked
+            if "Nothing was run" in reply:
+                await next_one.text("wait_for_run", run_id=f"{session}-1")
+                reply = await next_one.text("execute_code", session_id=session, code="i")
+            assert reply.startswith("19\n"), reply
+            assert lines_in(await next_one.text("wait_for_run", run_id=f"{session}-1")) == WANTED
+            await until(lambda: _cells(path, 2))
+            notebook, journal = path.read_bytes(), journal_text(shared_server, session)
+        finally:
+            frozen.signal(signal.SIGCONT)
+        woken = text_of(await waiting)
+        assert "was taken over by another process" in woken, woken
+        refused = await frozen.text("execute_code", session_id=session, code="'from the woken one'")
+        assert "another" in refused and "process" in refused, refused
+        refused = await frozen.text("add_markdown", session_id=session, markdown="from the woken one")
+        assert "process" in refused, refused
+        assert lines_in(await frozen.text("read_output", run_id=f"{session}-1")) == WANTED
+        frozen.signal(signal.SIGTERM)
+        await frozen.gone()
+        assert path.read_bytes() == notebook
+        assert journal_text(shared_server, session) == journal
+        assert (await next_one.text("execute_code", session_id=session, code="i + 1")).startswith("20\n")
+        await next_one.text("shutdown_session", session_id=session)
+
+
+@pytest.fixture(scope="module")
+def patient_server(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """A server that keeps an unowned kernel for a moment."""
+    with project_in(tmp_path_factory.mktemp("patient"), JLAB_MCP_EXIT_GRACE_S="6") as made:
+        made.start()
+        yield made
+
+
+async def leave(client: Wire, how: str) -> None:
+    """End an MCP server process as clients do."""
+    match how:
+        case "as Claude Code does":
+            for number, pause in ((signal.SIGINT, 0.1), (signal.SIGTERM, 0.5), (signal.SIGKILL, 0)):
+                if client.process.returncode is None:
+                    client.signal(number)
+                    await asyncio.wait([asyncio.ensure_future(client.process.wait())], timeout=pause)
+        case "SIGTERM":
+            client.signal(signal.SIGTERM)
+        case "SIGKILL":
+            client.signal(signal.SIGKILL)
+        case "stdin closed":
+            assert client.process.stdin is not None
+            client.process.stdin.close()
+    await client.gone()
+
+
+WAYS = ["as Claude Code does", "stdin closed", "SIGTERM", "SIGKILL"]
+
+
+@pytest.mark.parametrize("how", WAYS)
+async def test_a_process_that_follows_in_time_keeps_the_variables(patient_server: Project, how: str) -> None:
+    async with wire(patient_server, **CONVERSATION) as first:
+        session, _, _ = await open_session(first, "kept")
+        await first.text("execute_code", session_id=session, code="kept = 41")
+        await leave(first, how)
+    async with wire(patient_server, **CONVERSATION) as second:
+        assert (await second.text("execute_code", session_id=session, code="kept + 1")).startswith("42\n")
+        await second.text("shutdown_session", session_id=session)
+
+
+@pytest.mark.parametrize("how", WAYS)
+async def test_an_idle_kernel_goes_after_the_grace_and_a_busy_one_after_its_end(
+    shared_server: Project, how: str
+) -> None:
+    async with wire(shared_server) as client:
+        idle, _, idle_kernel = await open_session(client, "idle")
+        busy, _, busy_kernel = await open_session(client, "busy")
+        await client.text("execute_code", session_id=idle, code="1")
+        code = "import time, pathlib\nwhile not pathlib.Path('enough').exists(): time.sleep(0.05)\nprint('ended')"
+        _, started = client.call("execute_code", session_id=busy, code=code, wait_s=0)
+        await started
+        await leave(client, how)
+    assert kernel_pid(busy_kernel)
+    await until(lambda: kernel_pid(idle_kernel) is None, 60, "the idle kernel's end")
+    assert kernel_pid(busy_kernel)
+    flag = shared_server.root / "notebooks" / "enough"
+    flag.touch()
+    async with wire(shared_server) as later:
+        assert "ended" in await later.text("wait_for_run", run_id=f"{busy}-1")
+        ping = await later.record("ping")
+        assert ping["healthy"] is True
+        await later.text("shutdown_session", session_id=busy)
+    flag.unlink()
+    assert json.dumps(ping).count(idle_kernel) == 0
