@@ -261,14 +261,15 @@ def describe_commands() -> list[Subcommand]:
 def _describe(name: str, summary: str, parser: argparse.ArgumentParser) -> Subcommand:
     options: list[Option] = []
     words: tuple[str, ...] = ()
+    argument = ("", "")
     for action in parser._actions:
         choices = tuple(str(c) for c in action.choices or ())
         if action.option_strings:
             takes_value = action.nargs != 0
             options.append(Option(tuple(action.option_strings), action.help or "", choices, takes_value))
         elif not isinstance(action, argparse._SubParsersAction):
-            words = choices
-    return Subcommand(name, summary, tuple(options), words)
+            words, argument = choices, (str(action.metavar or action.dest), action.help or "")
+    return Subcommand(name, summary, tuple(options), words, argument)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

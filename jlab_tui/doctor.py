@@ -249,7 +249,7 @@ def report_bad_setting(error: SettingError, *, as_json: bool) -> int:
 def print_finding(finding: Finding) -> None:
     print(f"{_MARKS[finding.level]} {finding.check:<14} {finding.text}", flush=True)
     if finding.mend:
-        print(f"     {"":<14} -> {finding.mend}", flush=True)
+        print(f"     {'':<14} -> {finding.mend}", flush=True)
 
 
 def _tell(text: str) -> None:

@@ -24,6 +24,8 @@ class Subcommand:
     options: tuple[Option, ...]
     words: tuple[str, ...] = ()
     """values of its positional argument"""
+    argument: tuple[str, str] = ("", "")
+    """name and summary of its positional argument"""
 
 
 def completion_script(shell: str, program: str, main: Subcommand, commands: tuple[Subcommand, ...]) -> str:
