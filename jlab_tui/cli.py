@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from . import __version__
 from .core.completion import SHELLS, Option, Subcommand, completion_script
@@ -62,6 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--detach", action="store_true", help="return when the server is ready")
     start.add_argument(
         "--readonly", action="store_true", help="a dashboard that cannot interrupt, restart or stop anything"
+    )
+    start.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    start.add_argument("--theme", default="night", metavar="NAME", help="night, day or one of Textual's")
+    start.add_argument(
+        "--replay", metavar="FILE", help="play a recorded journal instead (sessions/<id>.1.jsonl)"
+    )
+    start.add_argument(
+        "--speed", type=_seconds, default=1.0, metavar="X", help="of the replay; 0: all at once"
     )
     start.add_argument(
         "--bootstrap",
@@ -152,6 +161,7 @@ def _serve(_: argparse.Namespace) -> int:
 
 def _start(arguments: argparse.Namespace) -> int:
     from . import wiring
+    from .dashboard import Looks, run_dashboard, run_replay
     from .headless import run_detached, run_foreground
 
     if arguments.time is not None and not is_slurm_time(arguments.time):
@@ -163,6 +173,9 @@ def _start(arguments: argparse.Namespace) -> int:
         logging.getLogger("httpcore").setLevel(logging.INFO)
         logging.getLogger("websockets").setLevel(logging.INFO)
     settings = wiring.settings_of(os.environ)
+    looks = Looks(arguments.readonly, arguments.ascii, arguments.theme)
+    if arguments.replay:
+        return run_replay(settings, Path(arguments.replay), arguments.speed, looks)
     if arguments.time is not None:
         settings = replace(settings, slurm=replace(settings.slurm, time=arguments.time))
     mode = wiring.choose_mode(settings, arguments.mode)
@@ -175,7 +188,7 @@ def _start(arguments: argparse.Namespace) -> int:
         return asyncio.run(run_detached(launcher, mode, settings))
     if arguments.no_tui or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return asyncio.run(run_foreground(launcher, mode, settings))
-    return wiring.run_dashboard(settings, dict(os.environ), mode, readonly=arguments.readonly)
+    return run_dashboard(settings, dict(os.environ), mode, looks)
 
 
 def _stop(_: argparse.Namespace) -> int:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .core.errors import NoServer
 from .core.link import Lease, LinkChange
-from .core.models import KernelInfo, Owner, ServerRecord
-from .core.resources import Sample
+from .core.models import Owner, ServerRecord
 from .core.settings import PREFIX, Mode, Settings, load_settings
 from .core.startup import Health, Limits
 from .core.wire import KernelMessage
@@ -166,7 +165,7 @@ class ServerGate:
         from .services.sessions import Server
 
         record = await self._launcher.ready_record()
-        return Server(record, self.api(record), record.extra.get("KERNEL", ""))
+        return Server(record, self.api(record))
 
     def api(self, record: ServerRecord) -> JupyterApi:
         from .adapters.jupyter import JupyterApi
@@ -312,19 +311,6 @@ def make_app_source(settings: Settings, env: Mapping[str, str], reasons: CancelR
     return AppSource(lambda: make_app(settings, env, reasons), preload, reasons)
 
 
-class NodeFacts:
-    """Kernels and resources of a record's server, for dashboards."""
-
-    def __init__(self, gate: ServerGate) -> None:
-        self._gate = gate
-
-    async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
-        return await self._gate.api(record).kernels()
-
-    async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
-        return await self._gate.api(record).resources(history_s)
-
-
 def make_doctor(settings: Settings, env: Mapping[str, str]) -> Doctor:
     """Everything behind `jlab-mcp doctor`."""
     from .doctor import Doctor
@@ -342,48 +328,3 @@ def make_doctor(settings: Settings, env: Mapping[str, str]) -> Doctor:
             await gate.close()
 
     return Doctor(settings, env, choose_mode(settings, None), launcher, clock_offset)
-
-
-def owner_alive(host: str, pid: int) -> bool | None:
-    from .adapters.files import process_start
-
-    return bool(process_start(pid)) if host == socket.gethostname() else None
-
-
-def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, *, readonly: bool) -> int:
-    """Start or attach, and show the dashboard until it is left. Returns the exit code."""
-    from .tui.terminal import prepare
-
-    prepare(os.environ)
-    from .adapters.fifo import BellReader, usable_fifo_dir
-    from .adapters.journal import JournalWriter
-    from .adapters.records import DirectoryRecords
-    from .services.acting import NoActions, RecordedActions
-    from .services.monitor import Monitor
-    from .services.steering import Steering
-    from .services.watching import WatchedServer
-    from .tui.app import run
-    from .tui.options import DashboardOptions
-
-    host = socket.gethostname()
-    launcher = make_launcher(settings, env)
-    gate = ServerGate(launcher)
-    log = JournalWriter(settings.actions_dir / f"{host}-{os.getpid()}.jsonl")
-    by = f"{env.get('USER') or env.get('LOGNAME') or 'user'}@{host}"
-    monitor = Monitor(
-        WatchedServer(launcher, mode),
-        NodeFacts(gate),
-        DirectoryRecords(settings.sessions_dir, settings.actions_dir),
-        lambda on_news: BellReader(usable_fifo_dir(settings.fifo_dir, os.getuid()), host, on_news),
-        owner_alive,
-    )
-    actions = (
-        NoActions("This dashboard is read-only (--readonly).")
-        if readonly
-        else RecordedActions(Steering(launcher, gate.api), log, by=by, clock=time.time)
-    )
-    options = DashboardOptions(readonly=readonly, save_dir=settings.root)
-    try:
-        return run(monitor, actions, options)
-    finally:
-        log.close().result(5)

@@ -1,7 +1,7 @@
 """Writes the reference pages of docs/ from the program itself: tools, commands, settings, keys.
 
-    python scripts/make_docs.py           # writes them
-    python scripts/make_docs.py --check   # exit code 1 when one is out of date
+python scripts/make_docs.py           # writes them
+python scripts/make_docs.py --check   # exit code 1 when one is out of date
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def tools_page() -> str:
             lines += ["", "| argument | type | default | |", "|---|---|---|---|"]
         for name, schema in properties.items():
             default = "required" if name in required else f"`{schema.get('default')!r}`"
-            lines.append(f"| `{name}` | {_type(schema)} | {default} | {_cell(schema.get('description', ''))} |")
+            lines.append(
+                f"| `{name}` | {_type(schema)} | {default} | {_cell(schema.get('description', ''))} |"
+            )
     lines += ["", "## What the client is told once", "", "```text", INSTRUCTIONS, "```"]
     return "\n".join(lines) + "\n"
 
@@ -80,7 +82,11 @@ def commands_page() -> str:
     lines = ["# Commands", "", "`jlab-mcp` without a command is the MCP server on stdio.", ""]
     lines += ["| command | |", "|---|---|"]
     lines += [f"| [`jlab-mcp {c.name}`](#{c.name}) | {_cell(c.summary)} |" for c in commands]
-    lines += ["", "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not in time, 130 interrupted.", ""]
+    lines += [
+        "",
+        "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not in time, 130 interrupted.",
+        "",
+    ]
     for command in (main, *commands):
         if command.name:
             lines += [f"## {command.name}", "", command.summary[0].upper() + command.summary[1:] + ".", ""]
@@ -112,7 +118,8 @@ def settings_page() -> str:
         "|---|---|---|",
     ]
     lines += [
-        f"| `{PREFIX}{v.name}` | {f'`{v.default}`' if v.default else ''} | {_cell(v.meaning)} |" for v in VARIABLES
+        f"| `{PREFIX}{v.name}` | {f'`{v.default}`' if v.default else ''} | {_cell(v.meaning)} |"
+        for v in VARIABLES
     ]
     return "\n".join(lines) + "\n"
 
@@ -152,7 +159,9 @@ def pages() -> dict[Path, str]:
 
 def main() -> int:
     stale = [
-        path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text
+        path
+        for path, text in pages().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
     if "--check" not in sys.argv:
         DOCS.mkdir(exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple, Union
@@ -69,6 +70,7 @@ class Node:
             "hostname": self.hostname,
             "pid": probe.own_pid(),
             "started": self.started,
+            "python": sys.executable,
             "now": time.time(),
             "spool": {"dir": self.spool.root, "bytes": self.spool.bytes},
             "cache_bytes_limit": self.limits.cache,
