@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import __version__
-from .core.errors import JlabError, UsageError
+from .core.completion import SHELLS, Option, Subcommand, completion_script
+from .core.errors import JlabError, SettingError, UsageError
 from .core.settings import is_slurm_time
 
 INTERRUPTED = 130
@@ -88,6 +89,27 @@ def _parser() -> argparse.ArgumentParser:
 
     logs = _command(commands, "logs", _logs, "print the server's or the job's log")
     logs.add_argument("-f", "--follow", action="store_true", help="go on printing what is added")
+
+    url = _command(commands, "url", _url, "print where JupyterLab is, and the ssh line for a laptop")
+    url.add_argument(
+        "--copy",
+        action="store_true",
+        help="put the link that logs you in on the clipboard; it is not printed",
+    )
+
+    init = _command(commands, "init", _init, "register the MCP server for this project (.mcp.json)")
+    init.add_argument("--user", action="store_true", help="for all your projects, through Claude Code itself")
+    init.add_argument(
+        "--print", action="store_true", dest="only_print", help="write nothing, only show what to type"
+    )
+
+    doctor = _command(
+        commands, "doctor", _doctor, "check every step on the way to a kernel and say what mends it"
+    )
+    doctor.add_argument("--json", action="store_true", help="as JSON")
+
+    completion = _command(commands, "completion", _completion, "print the completion script of a shell")
+    completion.add_argument("shell", choices=SHELLS, help="which shell")
 
     demo = _command(
         commands, "demo", _demo, "see it work in a minute: local server, dashboard and a scripted MCP client"
@@ -201,6 +223,66 @@ def _logs(arguments: argparse.Namespace) -> int:
     return asyncio.run(
         run_logs(make_launcher(settings_of(os.environ), dict(os.environ)), follow=arguments.follow)
     )
+
+
+def _url(arguments: argparse.Namespace) -> int:
+    import socket
+
+    from .onboarding import run_url
+    from .wiring import make_launcher, settings_of
+
+    launcher = make_launcher(settings_of(os.environ), dict(os.environ))
+    return asyncio.run(run_url(launcher, dict(os.environ), socket.gethostname(), to_clipboard=arguments.copy))
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from .onboarding import run_init
+    from .wiring import settings_of
+
+    settings = settings_of(os.environ)
+    return run_init(settings, dict(os.environ), user=arguments.user, only_print=arguments.only_print)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from .doctor import report_bad_setting, run_doctor
+    from .wiring import make_doctor, settings_of
+
+    try:
+        settings = settings_of(os.environ)
+    except SettingError as error:
+        return report_bad_setting(error, as_json=arguments.json)
+    return asyncio.run(run_doctor(make_doctor(settings, dict(os.environ)), as_json=arguments.json))
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    main, *commands = describe_commands()
+    print(completion_script(arguments.shell, "jlab-mcp", main, tuple(commands)), end="")
+    return 0
+
+
+def describe_commands() -> list[Subcommand]:
+    """The command line as values, the program itself first: what completion and the documents are written from."""
+    parser = _parser()
+    found = [_describe("", "", parser)]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            summaries = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            found += [_describe(name, summaries[name], sub) for name, sub in action.choices.items()]
+    return found
+
+
+def _describe(name: str, summary: str, parser: argparse.ArgumentParser) -> Subcommand:
+    options: list[Option] = []
+    words: tuple[str, ...] = ()
+    argument = ("", "")
+    for action in parser._actions:
+        choices = tuple(str(c) for c in action.choices or ())
+        if action.option_strings:
+            takes_value = action.nargs != 0
+            options.append(Option(tuple(action.option_strings), action.help or "", choices, takes_value))
+        elif not isinstance(action, argparse._SubParsersAction):
+            words, argument = choices, (str(action.metavar or action.dest), action.help or "")
+    return Subcommand(name, summary, tuple(options), words, argument)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

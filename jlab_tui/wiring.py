@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .adapters.files import Intent
     from .adapters.jupyter import JupyterApi
     from .adapters.kernel import KernelLink
+    from .doctor import Doctor
     from .mcp_server.app import App, AppSource
     from .mcp_server.stdio import CancelReasons
     from .services.launcher import Launcher
@@ -308,3 +309,22 @@ def make_app_source(settings: Settings, env: Mapping[str, str], reasons: CancelR
     from .mcp_server.app import AppSource
 
     return AppSource(lambda: make_app(settings, env, reasons), preload, reasons)
+
+
+def make_doctor(settings: Settings, env: Mapping[str, str]) -> Doctor:
+    """Everything behind `jlab-mcp doctor`."""
+    from .doctor import Doctor
+
+    launcher = make_launcher(settings, env)
+    gate = ServerGate(launcher)
+
+    async def clock_offset(record: ServerRecord) -> float | None:
+        """The middle of the question is when the node looked at its clock."""
+        try:
+            asked = time.time()
+            told = await gate.api(record).clock()
+            return told - (asked + time.time()) / 2 if told else None
+        finally:
+            await gate.close()
+
+    return Doctor(settings, env, choose_mode(settings, None), launcher, clock_offset)

@@ -170,6 +170,12 @@ class JupyterApi:
                 self._features = frozenset()
         return self._features
 
+    async def clock(self) -> float | None:
+        """Epoch seconds on the node when it answered; None on a stock server."""
+        answer = await self._call("GET", "/jlab-mcp/info", accept=(200, 404))
+        now = answer.json().get("now") if answer.status_code == 200 else None
+        return float(now) if isinstance(now, int | float) else None
+
     async def resources(self, history_s: float = 0) -> list[Sample]:
         """Samples of the last `history_s` seconds, oldest first, the newest always included. Empty on a stock server."""
         answer = await self._call("GET", f"/jlab-mcp/resources?history={history_s:g}", accept=(200, 404, 503))
