@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, settings
 
 from tests.project import Project, project_in
 
-
 # A busy machine is no counterexample.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
