@@ -110,16 +110,21 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     from .adapters.local_server import LocalServer
     from .adapters.slurm import Slurm
     from .adapters.slurm_server import SlurmServer
-    from .adapters.squeue_cache import SharedQueue, cache_path
+    from .adapters.squeue_cache import SharedQueue, SharedSurvey, cache_path
     from .services.launcher import Launcher
 
     slurm = Slurm(env)
-    queue = SharedQueue(slurm, cache_path(settings.home, env.get("SLURM_CLUSTERS", "")))
+    cluster = env.get("SLURM_CLUSTERS", "")
+    queue = SharedQueue(slurm, cache_path(settings.home, cluster))
+    survey = SharedSurvey(slurm, settings.home, cluster)
     return Launcher(
         str(settings.root),
         StatusFile(settings.status_file),
         _Intent(Intent(settings.status_dir / "starting", socket.gethostname())),
-        {Mode.LOCAL: LocalServer(settings, env), Mode.SLURM: SlurmServer(settings, env, slurm, queue)},
+        {
+            Mode.LOCAL: LocalServer(settings, env),
+            Mode.SLURM: SlurmServer(settings, env, slurm, queue, survey),
+        },
         HealthCheck(),
         Limits(local_start_s=settings.local_start_s, ready_s=settings.ready_timeout_s),
         time.time,
