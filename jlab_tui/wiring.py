@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import shutil
@@ -76,6 +77,9 @@ class HealthCheck:
     def __init__(self) -> None:
         self._api: JupyterApi | None = None
         self._key = ("", "")
+
+    async def warm_up(self) -> None:
+        await asyncio.to_thread(importlib.import_module, "jlab_tui.adapters.jupyter")
 
     async def __call__(self, url: str, token: str) -> Health:
         from .adapters.jupyter import JupyterApi
