@@ -16,6 +16,7 @@ import select
 import signal
 import statistics
 import struct
+import subprocess
 import sys
 import tempfile
 import termios
@@ -52,10 +53,10 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(ROOT)
-            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", COLUMNS="120", LINES="36")
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
+            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
             os.environ.pop("TMUX", None)
             os.execv(sys.executable, [sys.executable, "-m", "tests.tui.real_app", str(status_dir), *options])
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
         self.seen = bytearray()
         self.news = threading.Condition()
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -158,14 +159,21 @@ class Project:
 
 def first_frame(directory: Path) -> dict[str, object]:
     Project(directory).fill(20, 10)
-    times = []
+    times, full, textual = [], [], []
     for _ in range(7):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import textual.app"], check=True)
+        textual.append(time.perf_counter() - began)
         terminal = Terminal(directory)
-        terminal.wait_for("following")
+        terminal.wait_for("palette")
         times.append(time.perf_counter() - terminal.began)
         cpu = terminal.cpu()
+        terminal.wait_for("following")
+        full.append(time.perf_counter() - terminal.began)
         terminal.close()
     return {
+        "import textual.app alone s": statistics.median(textual),
+        "with cells s": statistics.median(full),
         "first frame s (median of 7)": statistics.median(times),
         "best": min(times),
         "cpu s": cpu,

@@ -11,9 +11,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from . import __version__
-from .core.errors import JlabError, UsageError
+from .core.completion import SHELLS, Option, Subcommand, completion_script
+from .core.errors import JlabError, SettingError, UsageError
 from .core.settings import is_slurm_time
 
 INTERRUPTED = 130
@@ -62,6 +64,19 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument(
         "--readonly", action="store_true", help="a dashboard that cannot interrupt, restart or stop anything"
     )
+    start.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    start.add_argument("--theme", default="night", metavar="NAME", help="night, day or one of Textual's")
+    start.add_argument(
+        "--replay", metavar="FILE", help="play a recorded journal instead (sessions/<id>.1.jsonl)"
+    )
+    start.add_argument(
+        "--speed", type=_seconds, default=1.0, metavar="X", help="of the replay; 0: all at once"
+    )
+    start.add_argument(
+        "--bootstrap",
+        action="store_true",
+        help="first make a .venv with JupyterLab in the project (uv, else venv and pip)",
+    )
     start.add_argument("--debug", action="store_true", help="log details to stderr")
 
     _command(commands, "stop", _stop, "end the server or the job of this project")
@@ -74,6 +89,27 @@ def _parser() -> argparse.ArgumentParser:
 
     logs = _command(commands, "logs", _logs, "print the server's or the job's log")
     logs.add_argument("-f", "--follow", action="store_true", help="go on printing what is added")
+
+    url = _command(commands, "url", _url, "print where JupyterLab is, and the ssh line for a laptop")
+    url.add_argument(
+        "--copy",
+        action="store_true",
+        help="put the link that logs you in on the clipboard; it is not printed",
+    )
+
+    init = _command(commands, "init", _init, "register the MCP server for this project (.mcp.json)")
+    init.add_argument("--user", action="store_true", help="for all your projects, through Claude Code itself")
+    init.add_argument(
+        "--print", action="store_true", dest="only_print", help="write nothing, only show what to type"
+    )
+
+    doctor = _command(
+        commands, "doctor", _doctor, "check every step on the way to a kernel and say what mends it"
+    )
+    doctor.add_argument("--json", action="store_true", help="as JSON")
+
+    completion = _command(commands, "completion", _completion, "print the completion script of a shell")
+    completion.add_argument("shell", choices=SHELLS, help="which shell")
 
     demo = _command(
         commands, "demo", _demo, "see it work in a minute: local server, dashboard and a scripted MCP client"
@@ -125,6 +161,7 @@ def _serve(_: argparse.Namespace) -> int:
 
 def _start(arguments: argparse.Namespace) -> int:
     from . import wiring
+    from .dashboard import Looks, run_dashboard, run_replay
     from .headless import run_detached, run_foreground
 
     if arguments.time is not None and not is_slurm_time(arguments.time):
@@ -136,15 +173,22 @@ def _start(arguments: argparse.Namespace) -> int:
         logging.getLogger("httpcore").setLevel(logging.INFO)
         logging.getLogger("websockets").setLevel(logging.INFO)
     settings = wiring.settings_of(os.environ)
+    looks = Looks(arguments.readonly, arguments.ascii, arguments.theme)
+    if arguments.replay:
+        return run_replay(settings, Path(arguments.replay), arguments.speed, looks)
     if arguments.time is not None:
         settings = replace(settings, slurm=replace(settings.slurm, time=arguments.time))
     mode = wiring.choose_mode(settings, arguments.mode)
+    if arguments.bootstrap:
+        from .adapters.bootstrap import bootstrap
+
+        asyncio.run(bootstrap(settings.root, dict(os.environ), lambda text: print(text, flush=True)))
     launcher = wiring.make_launcher(settings, dict(os.environ))
     if arguments.detach:
         return asyncio.run(run_detached(launcher, mode, settings))
     if arguments.no_tui or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return asyncio.run(run_foreground(launcher, mode, settings))
-    return wiring.run_dashboard(settings, dict(os.environ), mode, readonly=arguments.readonly)
+    return run_dashboard(settings, dict(os.environ), mode, looks)
 
 
 def _stop(_: argparse.Namespace) -> int:
@@ -179,6 +223,66 @@ def _logs(arguments: argparse.Namespace) -> int:
     return asyncio.run(
         run_logs(make_launcher(settings_of(os.environ), dict(os.environ)), follow=arguments.follow)
     )
+
+
+def _url(arguments: argparse.Namespace) -> int:
+    import socket
+
+    from .onboarding import run_url
+    from .wiring import make_launcher, settings_of
+
+    launcher = make_launcher(settings_of(os.environ), dict(os.environ))
+    return asyncio.run(run_url(launcher, dict(os.environ), socket.gethostname(), to_clipboard=arguments.copy))
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from .onboarding import run_init
+    from .wiring import settings_of
+
+    settings = settings_of(os.environ)
+    return run_init(settings, dict(os.environ), user=arguments.user, only_print=arguments.only_print)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from .doctor import report_bad_setting, run_doctor
+    from .wiring import make_doctor, settings_of
+
+    try:
+        settings = settings_of(os.environ)
+    except SettingError as error:
+        return report_bad_setting(error, as_json=arguments.json)
+    return asyncio.run(run_doctor(make_doctor(settings, dict(os.environ)), as_json=arguments.json))
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    main, *commands = describe_commands()
+    print(completion_script(arguments.shell, "jlab-mcp", main, tuple(commands)), end="")
+    return 0
+
+
+def describe_commands() -> list[Subcommand]:
+    """The command line as values, the program itself first: what completion and the documents are written from."""
+    parser = _parser()
+    found = [_describe("", "", parser)]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            summaries = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            found += [_describe(name, summaries[name], sub) for name, sub in action.choices.items()]
+    return found
+
+
+def _describe(name: str, summary: str, parser: argparse.ArgumentParser) -> Subcommand:
+    options: list[Option] = []
+    words: tuple[str, ...] = ()
+    argument = ("", "")
+    for action in parser._actions:
+        choices = tuple(str(c) for c in action.choices or ())
+        if action.option_strings:
+            takes_value = action.nargs != 0
+            options.append(Option(tuple(action.option_strings), action.help or "", choices, takes_value))
+        elif not isinstance(action, argparse._SubParsersAction):
+            words, argument = choices, (str(action.metavar or action.dest), action.help or "")
+    return Subcommand(name, summary, tuple(options), words, argument)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -102,7 +102,8 @@ async def _stop(launcher: Launcher, say: Say) -> None:
 
 
 def _with_dashboard(env: Mapping[str, str], project: Path) -> int:
-    from .wiring import make_launcher, run_dashboard
+    from .dashboard import Looks, run_dashboard
+    from .wiring import make_launcher
 
     settings = load_settings(env, project)
     with open(project.parent / "demo.log", "w", encoding="utf-8") as log:
@@ -116,7 +117,7 @@ def _with_dashboard(env: Mapping[str, str], project: Path) -> int:
             start_new_session=True,
         )
     try:
-        code = run_dashboard(settings, env, Mode.LOCAL, readonly=False)
+        code = run_dashboard(settings, env, Mode.LOCAL, Looks(says_farewell=False))
     finally:
         script.terminate()
         script.wait(timeout=20)

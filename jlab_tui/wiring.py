@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from .core.errors import NoServer
 from .core.link import Lease, LinkChange
-from .core.models import KernelInfo, Owner, ServerRecord
-from .core.resources import Sample
-from .core.settings import Mode, Settings, load_settings
+from .core.models import Owner, ServerRecord
+from .core.settings import PREFIX, Mode, Settings, load_settings
 from .core.startup import Health, Limits
 from .core.wire import KernelMessage
 
 if TYPE_CHECKING:
+    from .adapters.choices import Choices
     from .adapters.files import Intent
     from .adapters.jupyter import JupyterApi
     from .adapters.kernel import KernelLink
+    from .doctor import Doctor
     from .mcp_server.app import App, AppSource
     from .mcp_server.stdio import CancelReasons
     from .services.launcher import Launcher
@@ -43,6 +44,7 @@ _HEAVY = (
     "jlab_tui.services.inspection",
     "jlab_tui.services.reading",
     "jlab_tui.services.sessions",
+    "jlab_tui.services.starting",
 )
 
 
@@ -50,7 +52,14 @@ def settings_of(env: Mapping[str, str], *, for_client: bool = False) -> Settings
     """Settings of this process. An MCP client names its project in CLAUDE_PROJECT_DIR. Raises SettingError."""
     start = env.get("CLAUDE_PROJECT_DIR", "") if for_client else ""
     cwd = Path(start) if start and Path(start).is_dir() else Path.cwd()
-    return load_settings(env, cwd.resolve())
+    settings = load_settings(env, cwd.resolve())
+    return load_settings(choices_of(settings).environment(env), cwd.resolve())
+
+
+def choices_of(settings: Settings) -> Choices:
+    from .adapters.choices import Choices
+
+    return Choices(settings.status_dir / "choices.json")
 
 
 def choose_mode(settings: Settings, asked: str | None) -> Mode:
@@ -156,7 +165,7 @@ class ServerGate:
         from .services.sessions import Server
 
         record = await self._launcher.ready_record()
-        return Server(record, self.api(record), record.extra.get("KERNEL", ""))
+        return Server(record, self.api(record))
 
     def api(self, record: ServerRecord) -> JupyterApi:
         from .adapters.jupyter import JupyterApi
@@ -210,16 +219,19 @@ def resources_json(sample: Any) -> dict[str, Any]:
 
 async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelReasons) -> App:
     """Everything behind the MCP tools."""
+    from .adapters.detached import DetachedStart, start_detached
     from .adapters.fifo import usable_fifo_dir
     from .adapters.images import shrink
     from .adapters.journal_store import JournalStore
     from .adapters.notebook import NotebookDirectory
+    from .adapters.slurm import Slurm
     from .adapters.spool import Spool
     from .mcp_server.app import App
     from .services.cells import Cells
     from .services.inspection import Inspector
     from .services.reading import Reader
     from .services.sessions import Sessions
+    from .services.starting import Starting
 
     host = socket.gethostname()
     launcher = make_launcher(settings, env)
@@ -246,6 +258,19 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         settings.on_exit,
     )
 
+    def set_off(arguments: list[str], values: Mapping[str, str]) -> DetachedStart:
+        start_env = {**env, **{PREFIX + name: value for name, value in values.items()}}
+        return start_detached(arguments, log_dir=settings.log_dir, cwd=settings.cwd, env=start_env)
+
+    starting = Starting(
+        launcher,
+        choices_of(settings),
+        load_settings(env, settings.cwd).run_mode,
+        lambda: shutil.which("sbatch", path=env.get("PATH")) is not None,
+        Slurm(env).survey,
+        set_off,
+    )
+
     async def resources(record: ServerRecord) -> dict[str, Any]:
         samples = await gate.api(record).resources()
         if not samples:
@@ -264,6 +289,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         cells=Cells(notebooks, time.time),
         reader=Reader(journals, notebooks),
         inspector=Inspector(),
+        starting=starting,
         server=gate.server,
         resources=resources,
         shrink=shrink,
@@ -285,59 +311,20 @@ def make_app_source(settings: Settings, env: Mapping[str, str], reasons: CancelR
     return AppSource(lambda: make_app(settings, env, reasons), preload, reasons)
 
 
-class NodeFacts:
-    """Kernels and resources of a record's server, for dashboards."""
+def make_doctor(settings: Settings, env: Mapping[str, str]) -> Doctor:
+    """Everything behind `jlab-mcp doctor`."""
+    from .doctor import Doctor
 
-    def __init__(self, gate: ServerGate) -> None:
-        self._gate = gate
-
-    async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
-        return await self._gate.api(record).kernels()
-
-    async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
-        return await self._gate.api(record).resources(history_s)
-
-
-def owner_alive(host: str, pid: int) -> bool | None:
-    from .adapters.files import process_start
-
-    return bool(process_start(pid)) if host == socket.gethostname() else None
-
-
-def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, *, readonly: bool) -> int:
-    """Start or attach, and show the dashboard until it is left. Returns the exit code."""
-    from .tui.terminal import prepare
-
-    prepare(os.environ)
-    from .adapters.fifo import BellReader, usable_fifo_dir
-    from .adapters.journal import JournalWriter
-    from .adapters.records import DirectoryRecords
-    from .services.acting import NoActions, RecordedActions
-    from .services.monitor import Monitor
-    from .services.steering import Steering
-    from .services.watching import WatchedServer
-    from .tui.app import run
-    from .tui.options import DashboardOptions
-
-    host = socket.gethostname()
     launcher = make_launcher(settings, env)
     gate = ServerGate(launcher)
-    log = JournalWriter(settings.actions_dir / f"{host}-{os.getpid()}.jsonl")
-    by = f"{env.get('USER') or env.get('LOGNAME') or 'user'}@{host}"
-    monitor = Monitor(
-        WatchedServer(launcher, mode),
-        NodeFacts(gate),
-        DirectoryRecords(settings.sessions_dir, settings.actions_dir),
-        lambda on_news: BellReader(usable_fifo_dir(settings.fifo_dir, os.getuid()), host, on_news),
-        owner_alive,
-    )
-    actions = (
-        NoActions("This dashboard is read-only (--readonly).")
-        if readonly
-        else RecordedActions(Steering(launcher, gate.api), log, by=by, clock=time.time)
-    )
-    options = DashboardOptions(readonly=readonly, save_dir=settings.root)
-    try:
-        return run(monitor, actions, options)
-    finally:
-        log.close().result(5)
+
+    async def clock_offset(record: ServerRecord) -> float | None:
+        """The middle of the question is when the node looked at its clock."""
+        try:
+            asked = time.time()
+            told = await gate.api(record).clock()
+            return told - (asked + time.time()) / 2 if told else None
+        finally:
+            await gate.close()
+
+    return Doctor(settings, env, choose_mode(settings, None), launcher, clock_offset)

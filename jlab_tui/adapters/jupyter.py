@@ -10,7 +10,7 @@ import httpx
 
 from ..core.errors import KernelGone, ServerUnreachable, SessionOwned
 from ..core.link import Claim, RecordedKernel
-from ..core.models import KernelInfo, Owner
+from ..core.models import KernelInfo, KernelSpec, Owner
 from ..core.resources import Sample, parse_sample
 from ..core.startup import Health
 
@@ -27,6 +27,8 @@ class JupyterApi:
         self._client = self._new_client()
         self._old: list[httpx.AsyncClient] = []
         self._features: frozenset[str] | None = None
+        self._spec: KernelSpec | None = None
+        self._python = ""
         self.extension_version = ""
 
     @property
@@ -118,13 +120,21 @@ class JupyterApi:
             body["path"] = path
         return str((await self._json("POST", "/api/kernels", body, timeout=90))["id"])
 
-    async def kernelspec_names(self) -> tuple[str, dict[str, str]]:
-        """The default kernel's name, and the language of every kernel spec."""
-        answer = await self._json("GET", "/api/kernelspecs")
-        specs = answer.get("kernelspecs", {})
-        return str(answer.get("default", "")), {
-            n: str(s["spec"].get("language", "")) for n, s in specs.items()
-        }
+    async def kernelspec(self) -> KernelSpec:
+        """The server's default kernel (asked once)."""
+        if self._spec is None:
+            answer = await self._json("GET", "/api/kernelspecs")
+            name = str(answer.get("default") or "python3")
+            spec = answer.get("kernelspecs", {}).get(name, {}).get("spec", {})
+            await self.features()
+            program = str((spec.get("argv") or [""])[0])
+            self._spec = KernelSpec(
+                name,
+                str(spec.get("display_name") or name),
+                str(spec.get("language") or "python"),
+                program if program.startswith("/") else self._python,
+            )
+        return self._spec
 
     async def delete_kernel(self, kernel_id: str) -> bool:
         """Shut a kernel down, with its session when it has one. Returns whether the server knew it."""
@@ -154,10 +164,17 @@ class JupyterApi:
             info = answer.json() if answer.status_code == 200 else {}
             if info.get("protocol") == 1:
                 self.extension_version = str(info.get("version", ""))
+                self._python = str(info.get("python", ""))
                 self._features = frozenset(info.get("features", ()))
             else:
                 self._features = frozenset()
         return self._features
+
+    async def clock(self) -> float | None:
+        """Epoch seconds on the node when it answered; None on a stock server."""
+        answer = await self._call("GET", "/jlab-mcp/info", accept=(200, 404))
+        now = answer.json().get("now") if answer.status_code == 200 else None
+        return float(now) if isinstance(now, int | float) else None
 
     async def resources(self, history_s: float = 0) -> list[Sample]:
         """Samples of the last `history_s` seconds, oldest first, the newest always included. Empty on a stock server."""

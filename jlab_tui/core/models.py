@@ -115,6 +115,17 @@ class KernelInfo:
     """notebook path below the server's root; empty for a kernel without a session"""
 
 
+@dataclass(frozen=True, slots=True)
+class KernelSpec:
+    """The kernel that the server starts."""
+
+    name: str
+    display_name: str
+    language: str
+    python: str = ""
+    """interpreter; empty where the server does not tell"""
+
+
 def one_line(text: str) -> str:
     return " ".join(text.split())
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .errors import NotebookError
+from .models import KernelSpec
 
 _NAME_MAX_BYTES: Final = 200
 _SPLIT_ANYWAY: Final = frozenset(("application/javascript", "image/svg+xml"))
@@ -89,11 +90,11 @@ class Notebook:
         return at
 
 
-def new_notebook(kernel_name: str, display_name: str, language: str) -> Notebook:
+def new_notebook(spec: KernelSpec) -> Notebook:
     return Notebook(
         metadata={
-            "kernelspec": {"name": kernel_name, "display_name": display_name, "language": language},
-            "language_info": {"name": language},
+            "kernelspec": {"name": spec.name, "display_name": spec.display_name, "language": spec.language},
+            "language_info": {"name": spec.language},
         }
     )
 

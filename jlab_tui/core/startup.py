@@ -35,8 +35,9 @@ def step(record: ServerRecord, seen: Observation, limits: Limits) -> Situation:
 def _with_connection(record: ServerRecord, connection: Connection | None) -> ServerRecord:
     if connection is None or not record.state.is_live:
         return record
-    hostname = connection.hostname or record.hostname
-    record = replace(record, port=connection.port, url=connection.url, hostname=hostname)
+    record = replace(record, port=connection.port, url=connection.url)
+    if not record.hostname:
+        record = replace(record, hostname=connection.hostname)
     if record.pid == 0:
         return replace(record, pid=connection.pid, pid_start=connection.pid_start)
     return record

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import gc
+import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -30,7 +31,8 @@ INSTRUCTIONS = """\
 Persistent Jupyter kernels (on a SLURM GPU node or this machine). Variables, imports and GPU memory stay between calls;
 every cell goes into a notebook that the user can open, and the user watches all of it live.
 
-Usual flow: 1. ping: is a server there? If not, ask the user to run `jlab-mcp start` in a terminal.
+Usual flow: 1. ping: is a server there? If not: start_server(), or the user runs `jlab-mcp start` in a terminal. A job
+may wait in the queue: wait_for_server() waits on; never start a second one.
 2. start_new_session(experiment_name) gives a session_id. 3. execute_code(session_id, code), again and again.
 
 Long work: execute_code answers after wait_s at the latest; the cell goes on and you get a run_id. Call
@@ -53,6 +55,7 @@ class JlabServer(MCPServer[None]):
         tools = await super().list_tools()
         for tool in tools:
             tool.input_schema = {**tool.input_schema, "additionalProperties": False}
+            tool.description = inspect.cleandoc(tool.description or "")
         return tools
 
     async def call_tool(

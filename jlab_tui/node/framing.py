@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import Iterator, List, NamedTuple, Sequence
+from typing import Iterator, List, NamedTuple, Sequence, Union
 
 PIECE_BYTES = 1_000_000
 PIECE_HEAD = struct.Struct("<QII")
 """Stream sequence number, index of the piece, number of pieces."""
+
+Bytes = Union[bytes, memoryview]
+"""A large part stays where ZeroMQ received it."""
 
 _MSG_TYPE = re.compile(rb'"msg_type"\s*:\s*"([^"\\]*)"')
 _MSG_ID = re.compile(rb'"msg_id"\s*:\s*"([^"\\]*)"')
@@ -25,8 +28,8 @@ class Message(NamedTuple):
     header: bytes
     parent: bytes
     metadata: bytes
-    content: bytes
-    buffers: Sequence[bytes] = ()
+    content: Bytes
+    buffers: Sequence[Bytes] = ()
 
     @property
     def msg_type(self) -> str:
@@ -102,6 +105,6 @@ def pieces(seq: int, frame: bytes) -> Iterator[bytes]:
         yield PIECE_HEAD.pack(seq, index, count) + view[index * PIECE_BYTES : (index + 1) * PIECE_BYTES]
 
 
-def strip_identities(parts: List[bytes]) -> List[bytes]:
+def strip_identities(parts: List[Bytes]) -> List[Bytes]:
     """A multipart kernel message from its signature on. Raises ValueError without the delimiter."""
     return parts[parts.index(b"<IDS|MSG>") + 1 :]

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from typing import Any, Callable, Dict, List, Mapping, Sequence
+from typing import Any, Callable, Dict, List, Mapping
 
 import zmq
 
-from .framing import Message, strip_identities
+from .framing import Bytes, Message, strip_identities
 
 BATCH = 500
 BATCH_BYTES = 2 << 20
+COPY_BELOW = 256 << 10
+"""Smaller parts are copied out of ZeroMQ's memory, which is cheaper to hold."""
 FLOOD_BATCHES = 8
 FLOOD_PAUSE_S = 0.01
 """After so many batches in a row that ended in a print, look this much later: prints then arrive in large batches,
@@ -127,18 +129,20 @@ class KernelSocket:
 
     def _end_pause(self) -> None:
         self._pausing = False
+        # Still a flood if another print has come meanwhile; else the next message is handed on at once.
+        self._prints = FLOOD_BATCHES - 1
         if not self.closed:
             self._loop.add_reader(self._sockets["iopub"].getsockopt(zmq.FD), self._drain, "iopub")
             self._drain("iopub")
 
     def _take(self, channel: str) -> bool:
         """Hand on one batch; whether there may be more."""
-        receive = self._sockets[channel].recv_multipart
+        receive = self._sockets[channel].recv
         batch: List[Message] = []
         count, size, more = 0, 0, True
         while more and count < BATCH and size < BATCH_BYTES:
             try:
-                parts = receive(zmq.NOBLOCK)
+                parts = _received(receive)
             except zmq.Again:
                 more = False
                 break
@@ -154,15 +158,16 @@ class KernelSocket:
             self._on_batch(batch)
         return more
 
-    def _verified(self, channel: str, parts: Sequence[bytes]) -> Message:
-        signature, *rest = strip_identities(list(parts))
+    def _verified(self, channel: str, parts: List[Bytes]) -> Message:
+        signature, *rest = strip_identities(parts)
         if len(rest) < 4:
             raise ValueError("too few parts")
         if self._session.auth is not None and not hmac.compare_digest(
             self._session.sign(rest[:4]), signature
         ):
             raise ValueError("wrong signature")
-        return Message(channel, rest[0], rest[1], rest[2], rest[3], rest[4:])
+        header, parent, metadata = (bytes(part) for part in rest[:3])
+        return Message(channel, header, parent, metadata, rest[3], rest[4:])
 
     def _on_monitor(self) -> None:
         if self.closed:
@@ -170,3 +175,18 @@ class KernelSocket:
         while self._monitor.getsockopt(zmq.EVENTS) & zmq.POLLIN:
             self._monitor.recv_multipart(zmq.NOBLOCK)
             self.cut.set()
+
+
+def _received(receive: Callable[..., Any]) -> List[Bytes]:
+    """The parts of one message. Raises zmq.Again.
+
+    Frame by frame: a frame knows whether another follows, which recv_multipart asks the socket each time.
+    """
+    parts: List[Bytes] = []
+    more = True
+    while more:
+        frame = receive(zmq.NOBLOCK, False)
+        large = len(frame) >= COPY_BELOW
+        parts.append(memoryview(frame.buffer) if large else frame.bytes)
+        more = frame.more
+    return parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple, Union
@@ -11,6 +12,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple, Uni
 import zmq
 
 from . import PROTOCOL, __version__, probe
+from .activity import Activity
 from .claims import Claims, Graces, Granted, Refused
 from .kernel_process import pid_of
 from .obituary import OomCounter
@@ -19,6 +21,8 @@ from .spool import Spool
 
 TICK_S = 0.5
 KEEP_GONE_S = 600.0
+SILENCE_S = 20.0
+"""A connection that answers no ping for this long is half-open: closed, and the lease with it."""
 FEATURES = ["channels", "claims", "release", "resources", "obituaries", "subshells"]
 
 log = logging.getLogger("jlab_mcp_node")
@@ -33,6 +37,7 @@ class Node:
         self.hostname = hostname
         self.started = time.time()
         self.limits = limits
+        self.silence_s = SILENCE_S
         self.claims = Claims(graces)
         self.recorders: Dict[str, Recorder] = {}
         self.sampler = probe.SamplerThread()
@@ -42,6 +47,7 @@ class Node:
         self._context: zmq.Context[Any] = zmq.Context()
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="jlab-mcp-read")
         self._oom = OomCounter(probe.oom_counter_paths())
+        self._activity = Activity(self.kernels)
         self._reaping: Set[str] = set()
         self._tasks: Set[asyncio.Future[Any]] = set()
 
@@ -67,6 +73,7 @@ class Node:
             "hostname": self.hostname,
             "pid": probe.own_pid(),
             "started": self.started,
+            "python": sys.executable,
             "now": time.time(),
             "spool": {"dir": self.spool.root, "bytes": self.spool.bytes},
             "cache_bytes_limit": self.limits.cache,
@@ -114,6 +121,7 @@ class Node:
                 self._readers,
                 self._oom,
                 self.limits,
+                self._activity,
             )
         if outcome.displaced is not None:
             self.close_connections(kernel_id, outcome.displaced, 4409, owned_by(owner))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Iterable, Iterator, List, Optional, Tuple
 
-from .framing import Message, with_id_suffix
+from .framing import Bytes, Message, with_id_suffix
 
 CUT_BYTES = 512 * 1024
 JOIN_BYTES = 64 * 1024
@@ -20,29 +20,29 @@ _HIGH_SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}$")
 _LOW_SURROGATE = re.compile(rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 
 
-def text_bounds(content: bytes) -> Optional[Tuple[int, int]]:
+def text_bounds(content: Bytes) -> Optional[Tuple[int, int]]:
     """Where the escaped text of a stream message's content begins and ends.
 
     None when the content is not exactly a name followed by a text. Of a huge text only the end is looked at: what
     could follow the text would be there.
     """
     found = _OPENING.match(content)
-    if found is None or not content.endswith(b'"}') or len(content) < found.end() + 2:
+    if found is None or content[-2:] != b'"}' or len(content) < found.end() + 2:
         return None
     start, end = found.end(), len(content) - 2
     if _backslashes_before(content, start, end) % 2:
         return None
-    tail = content[safe_cut(content, start, max(start, end - TAIL_BYTES)) : end]
+    tail = bytes(content[safe_cut(content, start, max(start, end - TAIL_BYTES)) : end])
     if b'"' in tail and b'"' in tail.replace(b"\\\\", b"").replace(b'\\"', b""):
         return None
     return start, end
 
 
-def _backslashes_before(text: bytes, start: int, end: int) -> int:
+def _backslashes_before(text: Bytes, start: int, end: int) -> int:
     """Length of the run of backslashes in `text[start:end]` that ends at `end`, without copying a huge text."""
     run = 0
     while end > start:
-        block = text[max(start, end - 1024) : end]
+        block = bytes(text[max(start, end - 1024) : end])
         here = len(block) - len(block.rstrip(b"\\"))
         run += here
         if here < len(block):
@@ -51,7 +51,7 @@ def _backslashes_before(text: bytes, start: int, end: int) -> int:
     return run
 
 
-def safe_cut(text: bytes, start: int, wanted: int) -> int:
+def safe_cut(text: Bytes, start: int, wanted: int) -> int:
     """The last position <= `wanted` where `text` can be cut: not inside an escape, a surrogate pair or a character.
 
     `start` is a position already known to be safe; text is escaped JSON in UTF-8.
@@ -74,14 +74,15 @@ def safe_cut(text: bytes, start: int, wanted: int) -> int:
     return cut if cut > start else wanted
 
 
-def _is_escape(text: bytes, start: int, at: int) -> bool:
+def _is_escape(text: Bytes, start: int, at: int) -> bool:
     """Whether the backslash at `at` begins an escape, and is not itself the escaped one."""
     return _backslashes_before(text, start, at + 1) % 2 == 1
 
 
-def _outside_escape(text: bytes, start: int, cut: int) -> int:
-    backslash = text.rfind(b"\\", max(start, cut - 6), cut)
-    if backslash < 0 or not _is_escape(text, start, backslash):
+def _outside_escape(text: Bytes, start: int, cut: int) -> int:
+    first = max(start, cut - 6)
+    backslash = first + bytes(text[first:cut]).rfind(b"\\")
+    if backslash < first or not _is_escape(text, start, backslash):
         return cut
     length = 6 if text[backslash + 1 : backslash + 2] == b"u" else 2
     return backslash if backslash + length > cut else cut

@@ -15,6 +15,7 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Set
 import zmq
 
 from . import obituary, segments
+from .activity import Activity
 from .conversation import Conversation, Parent
 from .framing import Message, pack
 from .kernel_process import exited, process_of, successor
@@ -41,7 +42,7 @@ class Limits:
 
     cache: int = 8 << 20
     """Kept in memory although it is on disk."""
-    pause: int = 32 << 20
+    pause: int = 8 << 20
     """Not on disk yet: above it, the kernel is read no faster than the disk takes it."""
     memory: int = 64 << 20
     """Not on disk and the disk takes nothing: above it, the oldest is dropped and counted."""
@@ -60,6 +61,7 @@ class Recorder:
         readers: Executor,
         oom: obituary.OomCounter,
         limits: Limits,
+        activity: Activity,
     ) -> None:
         self.kernel_id = kernel_id
         self.stream = Stream(limits.cache, limits.memory)
@@ -74,6 +76,7 @@ class Recorder:
         self._readers = readers
         self._oom = oom
         self._limits = limits
+        self._activity = activity
         self._loop = asyncio.get_event_loop()
         self._link: Optional[KernelLink] = None
         self._outbox = new_outbox()
@@ -115,7 +118,7 @@ class Recorder:
     def close(self) -> None:
         """Stop recording; what is in memory goes to the spool as far as the spool takes it."""
         self._task.cancel()
-        self._disconnect()
+        self._end()
         self.flush()
         self._spool.close(self.kernel_id, remove=self.stream.acked == self.stream.last)
 
@@ -152,9 +155,13 @@ class Recorder:
             raise
         except Exception:
             log.exception("jlab-mcp: the recording of kernel %s ended", self.kernel_id)
-        self._disconnect()
+        self._end()
         self.gone_at = time.monotonic()
         self._changed()
+
+    def _end(self) -> None:
+        self._disconnect()
+        self._activity.give_back(self.kernel_id)
 
     async def _bury(self, manager: Any, process: Any, code: Optional[int]) -> bool:
         """Record the end of a process; True once another has taken its place."""
@@ -171,6 +178,8 @@ class Recorder:
             heir = await successor(self._lookup, process)
             if heir is None:
                 self._mourn(obituary.gave_up())
+        if heir is not None:
+            self._activity.restarted(self.kernel_id)
         return heir is not None
 
     async def _take_last_words(self) -> None:
@@ -220,6 +229,9 @@ class Recorder:
         if ours:
             self._backlog.extend(joined(ours))
             self._record(at_any_size=False)
+        heard = [m for m in batch if m.channel == "iopub"]
+        if heard:
+            self._activity.feed(self.kernel_id, heard)
 
     def _record(self, at_any_size: bool) -> None:
         """Number what has arrived; a huge print bit by bit, no faster than the disk takes it."""

@@ -21,13 +21,13 @@ def segment_name(first: int) -> str:
     return "%020d%s" % (first, SUFFIX)
 
 
-def encode(records: List[Tuple[int, bytes]]) -> bytes:
-    """Records as the bytes that follow the magic of a segment."""
+def encode(records: List[Tuple[int, bytes]]) -> List[bytes]:
+    """Records as the parts of the bytes that follow the magic of a segment."""
     parts: List[bytes] = []
     for seq, frame in records:
         parts.append(RECORD_HEAD.pack(seq, len(frame)))
         parts.append(frame)
-    return b"".join(parts)
+    return parts
 
 
 def decode(data: bytes) -> Iterator[Tuple[int, bytes]]:

@@ -1,4 +1,9 @@
-"""Sends a recorder's stream to one connection, from any number on: flow control, reading back, gaps said."""
+"""Sends a recorder's stream to one connection, from any number on: flow control, reading back, gaps said.
+
+No message is begun while the client has yet to report `WINDOW_BYTES` of what was sent. A message that is begun is
+sent to its end, however large, or a client that reports whole messages would wait for ever; its pieces go out one by
+one, as fast as the connection takes them.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +11,15 @@ import asyncio
 import json
 import logging
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, Optional, Tuple
 
 from .framing import pieces
 from .recorder import Recorder
 
 WINDOW_BYTES = 4 << 20
 FETCH_BYTES = 2 << 20
+PACED_BYTES = 256 << 10
+"""Such a piece is waited for before the next one is handed to the connection."""
 
 log = logging.getLogger("jlab_mcp_node")
 
@@ -33,23 +40,29 @@ class Sender:
         self,
         recorder: Recorder,
         since: int,
-        write_bytes: Callable[[bytes], None],
+        write_bytes: Callable[[bytes], Optional[asyncio.Future[Any]]],
         write_text: Callable[[str], None],
     ) -> None:
         self._recorder = recorder
         self._next = min(max(since, recorder.stream.acked), recorder.stream.last) + 1
         self._write_bytes = write_bytes
         self._write_text = write_text
-        self._in_flight = 0
-        self._sent: Deque[Tuple[int, int]] = deque()
+        self._sent = 0
+        """Bytes of all pieces so far, their heads included, as the client counts them."""
+        self._received = 0
+        self._ends: Deque[Tuple[int, int]] = deque()
+        """Of each message that was not reported yet: number, and `_sent` after it."""
+        self._rest: Optional[Iterator[bytes]] = None
+        self._flushing = False
         self._fetched: Dict[int, bytes] = {}
         self._fetching: Optional[asyncio.Future[Any]] = None
         self._closed = False
 
-    def received(self, seq: int) -> None:
-        """The client has everything up to `seq`."""
-        while self._sent and self._sent[0][0] <= seq:
-            self._in_flight -= self._sent.popleft()[1]
+    def received(self, seq: int, size: int = 0) -> None:
+        """The client has everything up to `seq`, and `size` bytes of pieces since the connection began."""
+        while self._ends and self._ends[0][0] <= seq:
+            size = max(size, self._ends.popleft()[1])
+        self._received = min(self._sent, max(self._received, size))
         self.pump()
 
     def close(self) -> None:
@@ -60,7 +73,12 @@ class Sender:
     def pump(self) -> None:
         """Send what the window allows."""
         stream = self._recorder.stream
-        while not self._closed and self._fetching is None and self._in_flight < WINDOW_BYTES:
+        while not self._closed and self._fetching is None and not self._flushing:
+            if self._rest is not None:
+                self._send_piece(self._rest)
+                continue
+            if self._sent - self._received >= WINDOW_BYTES:
+                return
             seq = self._next
             if seq > stream.last:
                 return
@@ -68,7 +86,8 @@ class Sender:
             if frame is None:
                 frame = self._fetched.pop(seq, None)
             if frame is not None:
-                self._send(seq, frame)
+                self._rest = pieces(seq, frame)
+                self._next = seq + 1
                 continue
             gap = stream.gap_at(seq)
             if gap is not None:
@@ -78,12 +97,23 @@ class Sender:
             else:
                 self._fetching = asyncio.ensure_future(self._fetch(seq))
 
-    def _send(self, seq: int, frame: bytes) -> None:
-        for piece in pieces(seq, frame):
-            self._write_bytes(piece)
-        self._sent.append((seq, len(frame)))
-        self._in_flight += len(frame)
-        self._next = seq + 1
+    def _send_piece(self, rest: Iterator[bytes]) -> None:
+        piece = next(rest, None)
+        if piece is None:
+            self._rest = None
+            self._ends.append((self._next - 1, self._sent))
+            return
+        self._sent += len(piece)
+        written = self._write_bytes(piece)
+        if written is None:
+            self._closed = True
+        elif len(piece) >= PACED_BYTES:
+            self._flushing = True
+            written.add_done_callback(self._flushed)
+
+    def _flushed(self, _: Any) -> None:
+        self._flushing = False
+        self.pump()
 
     def _skip(self, last: int, size: int) -> None:
         self._write_text(json.dumps({"gap": {"from": self._next, "to": last, "bytes": size}}))

@@ -14,6 +14,8 @@ from . import segments
 
 SEGMENT_BYTES = 4 << 20
 SYNC_S = 1.0
+IOV_MAX = 1024
+"""Parts that one writev takes (POSIX promises 16, Linux and macOS have 1024)."""
 OLD_RECORDINGS_S = 30 * 24 * 3600.0
 
 log = logging.getLogger("jlab_mcp_node")
@@ -53,18 +55,18 @@ class Recording:
             self._begin(records[0][0])
         current = self._current
         assert current is not None
-        data = memoryview(segments.encode(records))
+        parts = segments.encode(records)
         try:
-            written = 0
-            while written < len(data):
-                written += os.write(self._fd, data[written:])
+            for first in range(0, len(parts), IOV_MAX):
+                _write_all(self._fd, parts[first : first + IOV_MAX])
         except OSError:
             os.ftruncate(self._fd, current.size)
             os.lseek(self._fd, current.size, os.SEEK_SET)
             raise
         self._unsynced = True
-        self.size += len(data)
-        self._current = current._replace(last=records[-1][0], size=current.size + len(data))
+        size = sum(map(len, parts))
+        self.size += size
+        self._current = current._replace(last=records[-1][0], size=current.size + size)
         if self._current.size >= SEGMENT_BYTES:
             self._rotate()
         return self._enforce_bound()
@@ -248,3 +250,16 @@ class Spool:
             work()
         except OSError as error:
             log.warning("jlab-mcp: spool: %s", error)
+
+
+def _write_all(fd: int, parts: List[bytes]) -> None:
+    """Write the parts as they lie: joining them would double a large record in memory."""
+    written = os.writev(fd, parts)
+    for part in parts:
+        if written >= len(part):
+            written -= len(part)
+            continue
+        rest = memoryview(part)[written:]
+        written = 0
+        while rest:
+            rest = rest[os.write(fd, rest) :]

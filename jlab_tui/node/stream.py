@@ -36,6 +36,7 @@ class Stream:
         self._memory: OrderedDict[int, bytes] = OrderedDict()
         self._unspooled: Deque[int] = deque()
         self._spooled = 0
+        self._unspooled_bytes = 0
 
     @property
     def first(self) -> int:
@@ -49,8 +50,8 @@ class Stream:
 
     @property
     def unspooled_bytes(self) -> int:
-        """An upper bound of what only memory holds."""
-        return self.memory_bytes if self._unspooled or self._spooled < self.last else 0
+        """What only memory holds."""
+        return self._unspooled_bytes
 
     def append(self, frame: bytes) -> int:
         """Number a frame; returns its number."""
@@ -58,6 +59,7 @@ class Stream:
         self._memory[self.last] = frame
         self._unspooled.append(self.last)
         self.memory_bytes += len(frame)
+        self._unspooled_bytes += len(frame)
         if self.memory_bytes > self.cache_bytes:
             self._trim()
         return self.last
@@ -77,6 +79,7 @@ class Stream:
 
     def spooled(self, batch: List[Record]) -> None:
         """The batch is on disk."""
+        self._unspooled_bytes -= sum(len(frame) for seq, frame in batch if seq in self._memory)
         if batch:
             self._spooled = max(self._spooled, batch[-1][0])
         self._trim()
@@ -125,7 +128,10 @@ class Stream:
         return self.last + 1
 
     def _forget(self, seq: int) -> None:
-        self.memory_bytes -= len(self._memory.pop(seq))
+        size = len(self._memory.pop(seq))
+        self.memory_bytes -= size
+        if seq > self._spooled:
+            self._unspooled_bytes -= size
 
     def _trim(self) -> None:
         while self.memory_bytes > self.cache_bytes and self._memory:

@@ -210,7 +210,7 @@ class Launcher:
             if record.state is ServerState.READY:
                 return Started(situation, started.attached)
             if situation.give_up and (record.mode is Mode.SLURM or not started.attached):
-                say(await self._give_up(situation))
+                say(await self.give_up(situation))
             if (
                 started.attached
                 or attempt + 1 == _RETRIES
@@ -219,7 +219,7 @@ class Launcher:
                 raise LaunchFailed(situation.sentence, situation.hint)
         raise AssertionError("unreachable")
 
-    async def _give_up(self, situation: Situation) -> str:
+    async def give_up(self, situation: Situation) -> str:
         """End a start that took too long, and keep why on record. Returns what was done."""
         record = situation.record
         done = await self._backends[record.mode].end(record)

@@ -42,8 +42,6 @@ class Server:
 
     record: ServerRecord
     api: Jupyter
-    kernel_name: str
-    """kernel to start; empty: the server's default"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ class Sessions:
     async def open_new(self, experiment_name: str) -> Session:
         """A new notebook, never over an existing one, with a kernel of its own."""
         server = await self._server()
-        notebook = new_notebook(server.kernel_name or "python3", "Python 3", "python")
+        notebook = new_notebook(await server.api.kernelspec())
         file, trouble = await asyncio.to_thread(self._notebooks.new, file_stem(experiment_name), notebook)
         return await self._open_on(server, file, notebook, [trouble] if trouble else [])
 
@@ -130,7 +128,7 @@ class Sessions:
     async def open_scratch(self) -> Session:
         """A kernel without a notebook, for one run."""
         server = await self._server()
-        kernel_id = await server.api.start_kernel(server.kernel_name or None)
+        kernel_id = await server.api.start_kernel(None)
         return await self._connect(server, "scratch", kernel_id, None, None, [])
 
     async def _open_on(
@@ -138,11 +136,13 @@ class Sessions:
     ) -> Session:
         path = await asyncio.to_thread(self._notebooks.server_path, file.path)
         if path is not None:
-            kernel_id = await server.api.start_session(path, file.path.name, server.kernel_name or None)
+            kernel_id = await server.api.start_session(path, file.path.name, None)
         else:
-            kernel_id = await server.api.start_kernel(server.kernel_name or None)
+            kernel_id = await server.api.start_kernel(None)
             warnings.append(f"{file.path} is outside JupyterLab's root directory; it cannot be opened there.")
-        return await self._connect(server, file.path.stem, kernel_id, file, notebook, warnings)
+        return await self._connect(
+            server, file.path.stem, kernel_id, file, notebook, warnings, in_root=path is not None
+        )
 
     async def _connect(
         self,
@@ -152,6 +152,8 @@ class Sessions:
         file: NotebookFile | None,
         notebook: Notebook | None,
         warnings: list[str],
+        *,
+        in_root: bool = False,
     ) -> Session:
         session_id = uuid.uuid4().hex[:8]
         info = SessionInfo(
@@ -160,6 +162,10 @@ class Sessions:
             notebook=str(file.path) if file is not None else "",
             kernel_id=kernel_id,
             hostname=server.record.hostname,
+            python=(await server.api.kernelspec()).python,
+            cwd=str(file.path.parent)
+            if file is not None and in_root
+            else server.record.extra.get("ROOT", ""),
             warnings=warnings,
         )
         try:
@@ -371,7 +377,7 @@ class Sessions:
                 notebook = await asyncio.to_thread(file.load)
             except NotebookError as error:
                 warnings.append(f"{error.message} A new one is written.")
-                notebook = new_notebook(server.kernel_name or "python3", "Python 3", "python")
+                notebook = new_notebook(await server.api.kernelspec())
         info = SessionInfo(
             record.session, opened.name, opened.notebook, opened.kernel_id, server.record.hostname,
             opened.python, opened.cwd, warnings,

@@ -520,7 +520,7 @@ def farewell(view: ServerView, rows: Sequence[SessionRow]) -> str:
     else:
         where = f"{record.hostname}, " if record.hostname else ""
         kernels = f", {counted(len(live), 'kernel')}" + (f", {busy} busy" if busy else "") if live else ""
-        head = f"JupyterLab goes on ({where}{what}{kernels})."
+        head = f"JupyterLab still runs ({where}{what}{kernels})."
     return f"{head}\nWatch it again: jlab-mcp start    Stop it: jlab-mcp stop\n"
 
 
@@ -531,7 +531,7 @@ def run(source: Source, actions: Actions, options: DashboardOptions) -> int:
     app.run()
     app.has_left()
     code = app.return_code or 0
-    if code in (0, 129, 143):
+    if options.says_farewell and code in (0, 129, 143):
         text = farewell(app.source.server, app.all_rows)
         if text and code != 129:
             sys.stdout.write(text)

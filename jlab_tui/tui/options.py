@@ -19,6 +19,8 @@ class DashboardOptions:
     theme: str = "night"
     """`night`, `day` or one of Textual's"""
     is_replay: bool = False
+    says_farewell: bool = True
+    """print at the end what still runs and how to stop it"""
     bell: bool = False
     """ring the terminal's bell when a long or failed cell ends"""
     save_dir: Path = Path()

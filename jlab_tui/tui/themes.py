@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from rich.style import Style
 from textual.color import Color, ColorParseError
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 NIGHT = Theme(
     name="night",
@@ -173,3 +173,8 @@ def _rgb(variables: Mapping[str, str], name: str, default: Rgb) -> Rgb:
     if color.ansi is not None and color.ansi < 0:
         return default
     return color.rgb
+
+
+def known_themes() -> list[str]:
+    """Names that can be chosen: our own first, then Textual's."""
+    return [NIGHT.name, DAY.name, *sorted(BUILTIN_THEMES)]

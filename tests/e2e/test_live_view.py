@@ -125,3 +125,24 @@ def test_the_demo_runs_without_a_terminal(project: Project) -> None:
     assert "<1 picture>" in done.stdout and "KeyError: 'classifier'" in done.stdout
     pid = re.findall(r"JupyterLab ready at \S+ \(PID (\d+)\)", done.stdout)[0]
     assert not alive(int(pid)) and os.path.exists(done.stdout.split("Notebook: ")[1].splitlines()[0])
+
+
+async def test_a_recorded_journal_is_played_without_a_server(project: Project) -> None:
+    project.start()
+    async with project.client() as agent:
+        session = await agent.session("recorded")
+        await agent.text("execute_code", session_id=session, code="print('once upon a time')")
+    project.stop()
+    (journal,) = (project.status_dir / "sessions").glob(f"{session}.*.jsonl")
+    with terminal(project, f"{COMMAND} start --replay {journal} --speed 0") as replay:
+        await replay.shows("once upon a time")
+        replay.keys("q")
+        await replay.shows("exit=0")
+    assert not (project.status_dir / "server-status").exists()
+
+
+def test_a_theme_that_does_not_exist_is_named(project: Project) -> None:
+    done = project.run("start", "--theme", "plaid", "--replay", "none.jsonl")
+    assert done.returncode == 2 and "no theme 'plaid'" in done.stderr and "tokyo-night" in done.stderr
+    done = project.run("start", "--replay", "none.jsonl")
+    assert done.returncode == 2 and "holds no journal" in done.stderr

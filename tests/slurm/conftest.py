@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from jlab_tui.adapters.slurm import Slurm
+from tests.project import Project, project_in
 
 from .cluster import running
 from .jobs import clear
@@ -42,3 +44,23 @@ def job_past_its_walltime(lasting_cluster: Cluster) -> str:
     lasting_cluster.wait_for_state(job_id, "RUNNING")
     lasting_cluster.run("scontrol", "update", f"JobId={job_id}", "EndTime=now")
     return job_id
+
+
+@pytest.fixture
+def lab(cluster: Cluster, tmp_path: Path) -> Iterator[Project]:
+    """A project whose server runs on the cluster; no server yet."""
+    with project_in(tmp_path, **lab_env(cluster)) as project:
+        yield project
+
+
+def lab_env(cluster: Cluster, **more: str) -> dict[str, str]:
+    """Settings with which a small job fits on a node of the partition `gpu`."""
+    return {
+        "SLURM_CONF": cluster.env["SLURM_CONF"],
+        "JLAB_MCP_RUN_MODE": "slurm",
+        "JLAB_MCP_SLURM_PARTITION": "gpu",
+        "JLAB_MCP_SLURM_CPUS": "1",
+        "JLAB_MCP_SLURM_MEM": "500",
+        "JLAB_MCP_EXIT_GRACE_S": "1",
+        **more,
+    }

@@ -258,6 +258,7 @@ class Feed(ScrollView, can_focus=True):
         self._base = None
         self.post_message(FollowChanged())
         if (region.width, rows) == (self._frame.width, self._frame.picture_rows):
+            self._tick_now()  # items may have come before there was a size
             self._settle()
             return
         anchor = self._heights.find(int(self.scroll_y))[0] if self.items and not self.follows else -1
@@ -265,6 +266,7 @@ class Feed(ScrollView, can_focus=True):
         self._forget()
         self._heights = Fenwick(self._layout(item).height for item in self.items)
         self._tick_now()
+        self._settle()
         if 0 <= anchor < len(self.items):
             self.scroll_to(y=self._heights.before(anchor), animate=False)
 

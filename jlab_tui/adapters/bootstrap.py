@@ -1,0 +1,41 @@
+"""Makes a project's `.venv` with JupyterLab where there is none: with `uv` if it is there, else `venv` and pip."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ..core.errors import LaunchFailed
+from .slurm import run
+
+PACKAGES = ("jupyterlab", "ipykernel")
+_LIMIT_S = 1800.0
+
+
+async def bootstrap(root: Path, env: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Make `<root>/.venv`, or add JupyterLab to the one that is there. Raises LaunchFailed with the tool's last words."""
+    venv = root / ".venv"
+    python = venv / "bin" / "python"
+    uv = shutil.which("uv", path=env.get("PATH"))
+    tool = "uv" if uv else "venv and pip"
+    commands: list[list[str]] = []
+    if not await asyncio.to_thread(python.exists):
+        say(f"Making {venv} with {tool}...")
+        commands.append([uv, "venv", str(venv)] if uv else [sys.executable, "-m", "venv", str(venv)])
+    say(f"Installing {' and '.join(PACKAGES)} in {venv} with {tool}; this takes a minute or more...")
+    commands.append(
+        [uv, "pip", "install", "--python", str(python), *PACKAGES]
+        if uv
+        else [str(python), "-m", "pip", "install", "--disable-pip-version-check", *PACKAGES]
+    )
+    for command in commands:
+        ran = await run(command, env, _LIMIT_S)
+        if not ran.is_ok:
+            words = [line.strip() for line in (ran.err or ran.out).splitlines() if line.strip()]
+            raise LaunchFailed(
+                f"{venv} could not be made: `{' '.join(command)}` failed: {' '.join(words[-3:])[-500:]}",
+                "Make it yourself with JupyterLab and ipykernel in it, then start again.",
+            )

@@ -1,0 +1,150 @@
+"""Looking at directories, ports, hops and clocks for `jlab-mcp doctor`. Nothing is left behind, nothing is made."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import stat
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..core.checks import DirectoryFacts, Hops, NodeFacts
+from ..core.registration import Registered, registered_in
+from .files import process_start
+from .local import free_port
+from .slurm import query_environment, run
+
+_CONNECT_S = 5.0
+_STEP_S = 30.0
+_PROBE_BYTES = 65536
+"""more than a file system rounds up to, so that an exceeded quota shows"""
+
+
+def nearest(path: Path) -> Path:
+    """The directory itself, or the nearest one above it that exists."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def look_at_directory(purpose: str, path: Path, variable: str, *, private: bool) -> DirectoryFacts:
+    """Whether it can be written to, by writing a file that is removed at once; blocking."""
+    there = nearest(path)
+    exists = path.is_dir()
+    if path.exists() and not exists:
+        return DirectoryFacts(purpose, str(path), variable, True, False, write_error="it is not a directory")
+    error = ""
+    probe = there / f".jlab-mcp-doctor-{secrets.token_hex(6)}"
+    try:
+        fd = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, bytes(_PROBE_BYTES))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as failure:
+        error = failure.strerror or str(failure)
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+    mode = stat.S_IMODE(path.stat().st_mode) if private and exists else None
+    try:
+        room = os.statvfs(there)
+    except OSError:
+        return DirectoryFacts(purpose, str(path), variable, exists, not error, mode, write_error=error)
+    files = room.f_favail if room.f_files else None
+    free = room.f_bavail * room.f_frsize >> 20
+    return DirectoryFacts(purpose, str(path), variable, exists, not error, mode, free, files, error)
+
+
+def fifo_error(directory: Path) -> str:
+    """Why no FIFO can be made there; empty when it can."""
+    probe = nearest(directory) / f".jlab-mcp-doctor-{secrets.token_hex(6)}"
+    try:
+        os.mkfifo(probe, 0o600)
+    except OSError as error:
+        return error.strerror or str(error)
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+    return ""
+
+
+def look_at_ports(ip: str, low: int, high: int) -> tuple[bool, bool]:
+    """`(a port of the range is free, the address is one of this machine)`."""
+    found = free_port(ip, low, high, tried=set()) is not None
+    return found, found or free_port(ip, 0, 0, tried=set()) is not None
+
+
+def stale_intent(path: Path, now: float, stale_s: float) -> str:
+    """`host:pid` of a start or stop that died; empty where there is none."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        host, pid, begun = str(raw["host"]), int(raw["pid"]), float(raw["at"])
+        alive = process_start(pid) == str(raw["pid_start"])
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"an unreadable {path}"
+    gone = not alive if host == socket.gethostname() else now - begun > stale_s
+    return f"{host}:{pid}" if gone else ""
+
+
+async def look_at_hops(host: str, port: int, *, answers: bool) -> Hops:
+    """Resolve the name and open a connection."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return Hops(host, port, answers=answers)
+    address = str(found[0][4][0])
+    try:
+        async with asyncio.timeout(_CONNECT_S):
+            _, writer = await asyncio.open_connection(address, port)
+    except TimeoutError:
+        return Hops(host, port, address, connect_error=f"no answer in {_CONNECT_S:g} s", answers=answers)
+    except OSError as error:
+        return Hops(host, port, address, connect_error=error.strerror or str(error), answers=answers)
+    writer.close()
+    return Hops(host, port, address, connects=True, answers=answers)
+
+
+async def look_from_node(job_id: str, directory: Path, env: Mapping[str, str]) -> NodeFacts:
+    """Write a file here and read it in a step of our running job."""
+    word = secrets.token_hex(8)
+    probe = directory / f".jlab-mcp-doctor-{word}"
+    try:
+        probe.write_text(word, encoding="utf-8")
+        argv = ["srun", "--overlap", f"--jobid={job_id}", "-N1", "-n1", "cat", str(probe)]
+        ran = await run(argv, query_environment(env), _STEP_S)
+    except OSError as error:
+        return NodeFacts(error=str(error))
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+    if word in ran.out:
+        return NodeFacts(sees_files=True)
+    if "No such file" in ran.err:
+        return NodeFacts(sees_files=False)
+    last = ran.err.strip().splitlines()
+    return NodeFacts(error=last[-1] if last else "srun gave no answer")
+
+
+def registrations(
+    directories: Sequence[Path], home: Path, env: Mapping[str, str]
+) -> list[tuple[Registered, bool]]:
+    """Where Claude Code finds this server, and whether the command given there can be run."""
+    found = []
+    projects = list(dict.fromkeys(directories))
+    for path in [*(directory / ".mcp.json" for directory in projects), home / ".claude.json"]:
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError):
+            continue
+        found += registered_in(text, str(path), [str(directory) for directory in projects])
+    return [(place, shutil.which(place.program, path=env.get("PATH")) is not None) for place in found]

@@ -1,0 +1,62 @@
+"""What was chosen for this project at its first start (mode, partition, ...): `<STATUS_DIR>/choices.json`.
+
+The choices are defaults of the `JLAB_MCP_*` variables, so the variables' own checks hold for them and the
+environment still wins.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..core.errors import UsageError
+from ..core.settings import PREFIX
+from .files import private_dir, write_atomic
+
+NAMES = ("RUN_MODE", "SLURM_TIME", "SLURM_PARTITION", "SLURM_GRES", "SLURM_CPUS", "SLURM_MEM")
+"""variables (without their prefix) that can be chosen"""
+_VERSION = 1
+
+
+class Choices:
+    """The file of one project."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> dict[str, str]:
+        """Chosen values by the variables' names without prefix; empty while nothing was chosen. Raises UsageError."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise self._damaged(str(error)) from None
+        try:
+            raw = json.loads(text)
+            values = raw["values"]
+            known = raw["version"] == _VERSION and all(
+                name in NAMES and isinstance(value, str) for name, value in values.items()
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise self._damaged("it is not in the form that jlab-mcp writes") from None
+        if not known:
+            raise self._damaged("it has entries that this version does not know")
+        return dict(values)
+
+    def write(self, values: Mapping[str, str]) -> None:
+        """Keep `values`. Raises OSError."""
+        private_dir(self.path.parent)
+        write_atomic(self.path, json.dumps({"version": _VERSION, "values": dict(values)}, indent=1) + "\n")
+
+    def environment(self, env: Mapping[str, str]) -> dict[str, str]:
+        """`env` with what was chosen, where it does not say otherwise itself."""
+        chosen = {PREFIX + name: value for name, value in self.read().items()}
+        return {**chosen, **{name: value for name, value in env.items() if value or name not in chosen}}
+
+    def _damaged(self, why: str) -> UsageError:
+        return UsageError(
+            f"The choices of this project in {self.path} cannot be used: {why}.",
+            "Remove the file; the next start_server asks again.",
+        )

@@ -1,0 +1,110 @@
+"""Which command starts this program, and writing it into the files of MCP clients."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..core.errors import UsageError
+from ..core.registration import NAME, Command, Merged, merge_mcp_json
+from .files import write_atomic
+
+
+def own_command(env: Mapping[str, str]) -> Command:
+    """What an MCP client types to start this very installation.
+
+    The bare name where every shell finds it; a full path in an environment that only some shells have active; the
+    interpreter where the script no longer works because its environment was moved.
+    """
+    script = Path(sys.executable).with_name(NAME)
+    on_path = shutil.which(NAME, path=env.get("PATH"))
+    if on_path and _is_same(Path(on_path), script) and Path(on_path).parent != script.parent:
+        return Command(NAME)
+    if on_path and _is_same(Path(on_path), script) and sys.prefix == sys.base_prefix:
+        return Command(NAME)
+    if script.exists() and _script_works(script):
+        return Command(str(script))
+    return Command(sys.executable, ("-m", "jlab_tui"))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.resolve() == other.resolve()
+    except OSError:
+        return False
+
+
+def _script_works(script: Path) -> bool:
+    """Whether the interpreter that the script names is there."""
+    try:
+        with script.open("rb") as file:
+            first, second = file.readline(512), file.readline(4096)
+    except OSError:
+        return False
+    interpreter = interpreter_of(first, second)
+    return not interpreter or Path(interpreter).exists()
+
+
+def interpreter_of(first: bytes, second: bytes) -> str:
+    """Interpreter in the first lines of a script; empty where none is named by its full path.
+
+    Installers write `#!/path/python`, or for long paths `#!/bin/sh` and `'''exec' /path/python "$0" "$@"`.
+    """
+    if first.startswith(b"#!/bin/sh") and b"exec" in second:
+        match = re.search(rb"exec'? +[\"']?(/[^\"'$]*?)[\"']? +[\"']?\$0", second)
+    else:
+        match = re.match(rb"#! *(/[^\n]*?)(?: -\S+)*\s*$", first)
+    return match[1].decode("utf-8", "surrogateescape") if match else ""
+
+
+def register_in_project(path: Path, command: Command) -> Merged:
+    """Write or merge `.mcp.json`. Raises UsageError; then the file is as it was."""
+    try:
+        text = path.read_bytes().decode("utf-8") if path.exists() else ""
+        merged = merge_mcp_json(text, command, str(path))
+        if merged.is_changed:
+            target = path.resolve()
+            mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
+            write_atomic(target, merged.text, mode=mode)
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{path} is not UTF-8 text (byte {error.start}). Nothing was written.", "Save it as UTF-8."
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            "Run `jlab-mcp init` in a directory where you may write.",
+        ) from None
+    return merged
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def run_client_command(argv: Sequence[str], env: Mapping[str, str]) -> tuple[bool, str] | None:
+    """Run a client's own command: whether it succeeded, and what it said. None where the client is not installed."""
+    program = shutil.which(argv[0], path=env.get("PATH"))
+    if program is None:
+        return None
+    try:
+        done = subprocess.run(
+            [program, *argv[1:]],
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return False, str(error)
+    return done.returncode == 0, (done.stdout.strip() or done.stderr.strip())

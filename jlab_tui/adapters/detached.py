@@ -1,0 +1,50 @@
+"""Runs `jlab-mcp start --detach` as a process of its own, which lives on when we end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from .files import private_dir, tail_text
+
+
+class DetachedStart:
+    """A start that was set off; what it says goes to its log."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self._process = process
+        self.log = log
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    async def said(self) -> str:
+        """The end of what it printed."""
+        return await asyncio.to_thread(tail_text, self.log)
+
+
+def start_detached(
+    arguments: list[str], *, log_dir: Path, cwd: Path, env: Mapping[str, str]
+) -> DetachedStart:
+    """Set off `jlab-mcp start --detach ARGUMENTS`. Raises OSError."""
+    private_dir(log_dir)
+    log = log_dir / f"start-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    with log.open("ab") as file:
+        log.chmod(0o600)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jlab_tui", "start", "--detach", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            cwd=cwd,
+            env=dict(env),
+            start_new_session=True,
+        )
+    return DetachedStart(process, log)

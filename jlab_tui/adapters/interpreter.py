@@ -1,0 +1,74 @@
+"""Asking a Python what it is and has, and a machine which GPU driver it runs; nothing is imported, only looked up."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..core.checks import DriverFacts, PythonFacts
+from .slurm import run
+
+ASK_S = 30.0
+"""a Python on a cold network file system"""
+
+_ASK = r"""
+import importlib.metadata as m, importlib.util as u, json, os, re, sys
+def version(name):
+    try:
+        return m.version(name)
+    except Exception:
+        return None
+packages = {n: version(n) for n in ("ipykernel", "jupyterlab", "jupyter_server", "torch")}
+text, torch = "", packages["torch"] and u.find_spec("torch")
+if torch and torch.origin:
+    try:
+        with open(os.path.join(os.path.dirname(torch.origin), "version.py")) as file:
+            text = file.read()
+    except OSError:
+        pass
+built = {k: v for k, v in re.findall(r"^(cuda|hip)\b[^=\n]*=\s*['\"]([^'\"]+)", text, re.M)}
+print(json.dumps({"version": "%d.%d.%d" % sys.version_info[:3], "packages": {k: v for k, v in packages.items() if v},
+                  "pip": u.find_spec("pip") is not None, "built": built}))
+"""
+
+
+async def ask_python(path: str, env: Mapping[str, str]) -> PythonFacts:
+    """What an interpreter says of itself; one that cannot be run has no version."""
+    ran = await run([path, "-c", _ASK], env, ASK_S)
+    try:
+        told = json.loads(ran.out.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        return PythonFacts(path)
+    return PythonFacts(
+        path,
+        told["version"],
+        told["packages"],
+        told["pip"],
+        told["built"].get("cuda", ""),
+        told["built"].get("hip", ""),
+    )
+
+
+async def ask_driver(env: Mapping[str, str]) -> DriverFacts:
+    """The GPU driver of this machine."""
+    host = socket.gethostname()
+    ran = await run(["nvidia-smi"], env, 15.0)
+    if ran.is_ok:
+        return parse_nvidia_smi(ran.out, host)
+    if Path("/dev/kfd").exists():
+        version = Path("/sys/module/amdgpu/version")
+        try:
+            return DriverFacts(host, "amd", version.read_text(encoding="utf-8").strip())
+        except OSError:
+            return DriverFacts(host, "amd")
+    return DriverFacts(host)
+
+
+def parse_nvidia_smi(text: str, host: str) -> DriverFacts:
+    """Versions from the head of what `nvidia-smi` prints."""
+    driver = re.search(r"(?:Driver|KMD) Version\s*:\s*([\d.]+)", text)
+    cuda = re.search(r"CUDA(?: UMD)? Version\s*:\s*([\d.]+)", text)
+    return DriverFacts(host, "nvidia", driver[1] if driver else "", cuda[1] if cuda else "")

@@ -1,0 +1,121 @@
+"""Puts a dashboard together: on the live server, or on a recorded journal."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .core.errors import UsageError
+from .core.models import KernelInfo, ServerRecord
+from .core.resources import Sample
+from .core.settings import Mode, Settings
+from .wiring import ServerGate, make_launcher
+
+if TYPE_CHECKING:
+    from .tui.options import DashboardOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What the command line says about the dashboard."""
+
+    readonly: bool = False
+    ascii: bool = False
+    theme: str = "night"
+    says_farewell: bool = True
+    """print at the end what still runs"""
+
+
+class NodeFacts:
+    """Kernels and resources of a record's server."""
+
+    def __init__(self, gate: ServerGate) -> None:
+        self._gate = gate
+
+    async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
+        return await self._gate.api(record).kernels()
+
+    async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
+        return await self._gate.api(record).resources(history_s)
+
+
+def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks: Looks) -> int:
+    """Start the server or attach to it, and show the dashboard until it is left. Returns the exit code."""
+    options = _options(settings, looks)
+    from .adapters.fifo import BellReader, usable_fifo_dir
+    from .adapters.journal import JournalWriter
+    from .adapters.records import DirectoryRecords
+    from .services.acting import NoActions, RecordedActions
+    from .services.monitor import Monitor
+    from .services.steering import Steering
+    from .services.watching import WatchedServer
+    from .tui.app import run
+
+    host = socket.gethostname()
+    launcher = make_launcher(settings, env)
+    gate = ServerGate(launcher)
+    log = JournalWriter(settings.actions_dir / f"{host}-{os.getpid()}.jsonl")
+    by = f"{env.get('USER') or env.get('LOGNAME') or 'user'}@{host}"
+    monitor = Monitor(
+        WatchedServer(launcher, mode),
+        NodeFacts(gate),
+        DirectoryRecords(settings.sessions_dir, settings.actions_dir),
+        lambda on_news: BellReader(usable_fifo_dir(settings.fifo_dir, os.getuid()), host, on_news),
+        _owner_alive,
+    )
+    actions = (
+        NoActions("This dashboard is read-only (--readonly).")
+        if looks.readonly
+        else RecordedActions(Steering(launcher, gate.api), log, by=by, clock=time.time)
+    )
+    try:
+        return run(monitor, actions, options)
+    finally:
+        log.close().result(5)
+
+
+def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> int:
+    """Play a recorded journal through the dashboard. Raises UsageError when there is nothing in it."""
+    options = _options(settings, looks, is_replay=True)
+    from .adapters.journal import read_entries
+    from .services.acting import NoActions
+    from .tui.app import run
+    from .tui.replay import Recording
+
+    entries = [entry for _, entry in read_entries(file)]
+    if not entries:
+        raise UsageError(
+            f"{file} holds no journal.", "Give a file such as <status directory>/sessions/<id>.1.jsonl"
+        )
+    session = file.name.partition(".")[0]
+    return run(Recording(session, entries, speed=speed), NoActions("A recording cannot be steered."), options)
+
+
+def _options(settings: Settings, looks: Looks, *, is_replay: bool = False) -> DashboardOptions:
+    from .tui.terminal import prepare
+
+    prepare(os.environ)  # before Textual is imported: it looks at the environment once
+    from .tui.options import DashboardOptions
+    from .tui.themes import known_themes
+
+    if looks.theme not in known_themes():
+        raise UsageError(f"There is no theme {looks.theme!r}.", f"Use one of: {', '.join(known_themes())}.")
+    return DashboardOptions(
+        readonly=looks.readonly or is_replay,
+        ascii=looks.ascii,
+        theme=looks.theme,
+        is_replay=is_replay,
+        says_farewell=looks.says_farewell and not is_replay,
+        save_dir=settings.root,
+    )
+
+
+def _owner_alive(host: str, pid: int) -> bool | None:
+    from .adapters.files import process_start
+
+    return bool(process_start(pid)) if host == socket.gethostname() else None

@@ -1,0 +1,257 @@
+"""`jlab-mcp doctor`: every hop from this program to a kernel, one line each, with the command that mends it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from dataclasses import asdict
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+from . import __version__
+from .adapters import checkup
+from .adapters.files import INTENT_STALE_S
+from .adapters.interpreter import ask_driver, ask_python
+from .adapters.local import choose_python
+from .adapters.slurm import Slurm
+from .adapters.slurm_request import test_request
+from .core import checks
+from .core.checks import DriverFacts, Finding, Level
+from .core.errors import JlabError, SettingError, StatusFileDamaged
+from .core.models import ServerRecord, ServerState
+from .core.registration import is_throwaway
+from .core.settings import Mode, Settings
+from .core.situation import Situation
+from .core.slurm import QueueUnknown
+from .services.launcher import Launcher
+
+_NEEDED = ("textual", "mcp", "httpx", "websockets", "nbformat", "Pillow", "rich", "jupyterlab", "ipykernel")
+_MARKS = {Level.OK: "ok  ", Level.WARN: "warn", Level.FAIL: "FAIL", Level.SKIP: "-   "}
+_PATIENCE_S = 1.0
+
+
+class NodeClock(Protocol):
+    async def __call__(self, record: ServerRecord) -> float | None:
+        """The node's clock minus ours in seconds, None where it cannot be known."""
+
+
+class Doctor:
+    """The checks of one project, in the order in which things depend on each other."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        env: Mapping[str, str],
+        mode: Mode,
+        launcher: Launcher,
+        clock: NodeClock,
+    ) -> None:
+        self._settings = settings
+        self._env = env
+        self._mode = mode
+        self._launcher = launcher
+        self._clock = clock
+        self._situation: Situation | None = None
+
+    async def examine(self, tell: Callable[[str], None]) -> AsyncIterator[Finding]:
+        """Findings as they come; `tell` is called with what is being looked at when that takes long."""
+        yield self._mode_finding()
+        steps: list[tuple[str, Callable[[], Coroutine[Any, Any, list[Finding]]]]] = [
+            ("this program", self._program),
+            ("the project's Python", self._python),
+            ("directories", self._directories),
+            ("the status file and the server", self._server),
+        ]
+        if self._mode is Mode.SLURM:
+            steps += [("Slurm", self._slurm), ("the node's files", self._node)]
+        else:
+            steps.append(("ports", self._ports))
+        steps.append(("MCP clients", self._clients))
+        for name, step in steps:
+            for finding in await _patiently(step(), partial(tell, f"looking at {name} ...")):
+                yield finding
+
+    async def close(self) -> None:
+        await self._launcher.close()
+
+    def _mode_finding(self) -> Finding:
+        why = (
+            "JLAB_MCP_RUN_MODE"
+            if self._settings.run_mode
+            else "sbatch is found"
+            if self._mode is Mode.SLURM
+            else "no sbatch"
+        )
+        return Finding("project", Level.OK, f"{self._settings.root}, {self._mode} mode ({why})")
+
+    async def _program(self) -> list[Finding]:
+        missing = []
+        for name in _NEEDED:
+            try:
+                metadata.version(name)
+            except metadata.PackageNotFoundError:
+                missing.append(name)
+        found = checks.check_program(
+            __version__, sys.version_info[:3], sys.prefix, missing, throwaway=is_throwaway(sys.prefix)
+        )
+        return [*found, *checks.check_proxies(self._env)]
+
+    async def _python(self) -> list[Finding]:
+        choice = await choose_python(self._settings.root, self._env)
+        own = await ask_python(sys.executable, self._env)
+        chosen = own
+        if (choice.kernel or choice.server) != sys.executable:
+            chosen = await ask_python(choice.kernel or choice.server, self._env)
+        found = checks.check_environment(
+            chosen, own, choice.note, self._settings.setup, kernel_only=bool(choice.kernel)
+        )
+        driver: DriverFacts | None = await ask_driver(self._env)
+        if self._mode is Mode.SLURM and driver is not None and not driver.maker:
+            driver = None
+        return [*found, *checks.check_torch(chosen, driver)]
+
+    async def _directories(self) -> list[Finding]:
+        settings = self._settings
+        found: list[Finding] = []
+        for purpose, path, variable, private in (
+            ("state", settings.home, "DIR", True),
+            ("records", settings.status_dir, "STATUS_DIR", True),
+            ("notebooks", settings.notebook_dir, "NOTEBOOK_DIR", False),
+            ("logs", settings.log_dir, "LOG_DIR", False),
+        ):
+            facts = await asyncio.to_thread(
+                checkup.look_at_directory, f"{purpose} dir", path, variable, private=private
+            )
+            found += checks.check_directory(facts)
+        error = await asyncio.to_thread(checkup.fifo_error, settings.fifo_dir)
+        return [*found, *checks.check_bells(str(settings.fifo_dir), error)]
+
+    async def _server(self) -> list[Finding]:
+        intent = checkup.stale_intent(self._settings.status_dir / "starting", time.time(), INTENT_STALE_S)
+        error = ""
+        try:
+            self._situation = await self._launcher.look()
+        except StatusFileDamaged as damaged:
+            error = damaged.message
+        except JlabError as failure:
+            error = str(failure)
+        found = checks.check_state(self._situation, error, intent)
+        record = self._situation.record if self._situation else None
+        if (
+            self._situation is None
+            or record is None
+            or record.state is not ServerState.READY
+            or not record.port
+        ):
+            return found
+        hops = await checkup.look_at_hops(
+            _host_of(record), record.port, answers=self._situation.reachable is True
+        )
+        found += checks.check_hops(record, hops)
+        if self._situation.reachable:
+            found += checks.check_clock(record.hostname, await self._clock(record))
+        return found
+
+    async def _ports(self) -> list[Finding]:
+        settings = self._settings
+        found, bindable = await asyncio.to_thread(
+            checkup.look_at_ports, settings.local_bind_ip, settings.port_min, settings.port_max
+        )
+        return checks.check_ports(
+            settings.local_bind_ip, settings.port_min, settings.port_max, found=found, is_bindable=bindable
+        )
+
+    async def _slurm(self) -> list[Finding]:
+        needed = ("sbatch", "squeue", "sinfo", "scancel")
+        missing = [name for name in needed if shutil.which(name, path=self._env.get("PATH")) is None]
+        if missing:
+            return checks.check_slurm_commands(missing, None)
+        slurm = Slurm(self._env)
+        answer = await slurm.queue()
+        found = checks.check_slurm_commands([], answer)
+        if isinstance(answer, QueueUnknown):
+            return found
+        options = self._settings.slurm
+        partitions = await slurm.survey()
+        if not isinstance(partitions, QueueUnknown):
+            found += checks.check_partition(partitions, options.partition, options.gres)
+        asked = f"{options.gres or 'no GPU'}, {options.cpus} CPUs, {options.mem_mb} MB for {options.time}"
+        try:
+            verdict, said = await test_request(self._settings, self._env)
+        except JlabError as error:
+            return [*found, Finding("request", Level.FAIL, error.message, error.hint)]
+        return [*found, *checks.check_request(verdict, said, asked)]
+
+    async def _node(self) -> list[Finding]:
+        record = self._situation.record if self._situation else None
+        if record is None or record.mode is not Mode.SLURM or record.state is not ServerState.READY:
+            return checks.check_shared_files(str(self._settings.status_dir), "", None)
+        facts = await checkup.look_from_node(record.job_id, self._settings.status_dir, self._env)
+        return checks.check_shared_files(str(self._settings.status_dir), record.hostname, facts)
+
+    async def _clients(self) -> list[Finding]:
+        home = Path(self._env.get("HOME") or "~").expanduser()
+        places = await asyncio.to_thread(
+            checkup.registrations, [self._settings.cwd, self._settings.root], home, self._env
+        )
+        return checks.check_registration(places)
+
+
+def _host_of(record: ServerRecord) -> str:
+    from urllib.parse import urlsplit
+
+    return urlsplit(record.url).hostname or record.hostname or socket.gethostname()
+
+
+async def _patiently(work: Coroutine[Any, Any, list[Finding]], tell: Callable[[], None]) -> list[Finding]:
+    task = asyncio.create_task(work)
+    done, _ = await asyncio.wait([task], timeout=_PATIENCE_S)
+    if not done:
+        tell()
+    return await task
+
+
+async def run_doctor(doctor: Doctor, *, as_json: bool) -> int:
+    """Print the findings. Exit code 1 when one of them is a failure."""
+    found = []
+    async for finding in doctor.examine(_tell):
+        found.append(finding)
+        if not as_json:
+            print_finding(finding)
+    await doctor.close()
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in found], indent=1, ensure_ascii=False))
+    else:
+        counts = [(sum(f.level is level for f in found), level) for level in (Level.FAIL, Level.WARN)]
+        bad = ", ".join(f"{number} {level}" for number, level in counts if number)
+        print(bad or "Nothing is wrong.")
+    return int(any(finding.level is Level.FAIL for finding in found))
+
+
+def report_bad_setting(error: SettingError, *, as_json: bool) -> int:
+    """A setting that cannot be used is all that can be said. Returns the exit code."""
+    finding = Finding("settings", Level.FAIL, error.message, f"unset {error.variable}")
+    if as_json:
+        print(json.dumps([asdict(finding)], indent=1, ensure_ascii=False))
+    else:
+        print_finding(finding)
+    return 1
+
+
+def print_finding(finding: Finding) -> None:
+    print(f"{_MARKS[finding.level]} {finding.check:<14} {finding.text}", flush=True)
+    if finding.mend:
+        print(f"     {'':<14} -> {finding.mend}", flush=True)
+
+
+def _tell(text: str) -> None:
+    if os.isatty(2):
+        print(f"     {text}", file=sys.stderr, flush=True)

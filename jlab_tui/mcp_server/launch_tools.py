@@ -1,0 +1,179 @@
+"""The tools that start the server and wait for it, with the question where it shall run.
+
+Without `from __future__ import annotations`: the SDK reads the question's annotations, which name local functions.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
+from mcp.server.mcpserver import Context, Elicit, MCPServer, Resolve
+from mcp_types import CallToolResult, ToolAnnotations
+from pydantic import BaseModel, Field
+
+from ..core.errors import StatusFileDamaged
+from ..core.models import ServerState
+from ..core.settings import Mode
+from ..core.situation import Situation
+from .app import AppSource
+from .content import as_json, as_text
+
+_MARKS: Final = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+_WAIT_MARKS: Final = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+_WAIT_ON: Final = "Call wait_for_server() to wait on."
+Ctx = Context[Any, Any]
+Wait = Annotated[
+    float, Field(ge=0, le=110, description="seconds to wait; the start goes on, wait_for_server waits again")
+]
+
+
+class WhereToRun(BaseModel):
+    """What the user is asked at the first start."""
+
+    mode: Literal["slurm", "local"] = Field(
+        default="slurm",
+        description="slurm: a job on a compute node; local: this machine (a login node is shared!)",
+    )
+    partition: str = Field(default="", description="partition; empty: the cluster's default")
+    gres: str = Field(
+        default="", description="such as gpu:1 or gpu:a100:2; none for no GPU; empty: as set, gpu:1"
+    )
+    time_limit: str = Field(
+        default="", description="walltime such as 4:00:00 or 1-00:00:00; empty: as set, 4:00:00"
+    )
+
+
+def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
+    """Register `start_server` and `wait_for_server`."""
+
+    async def where_to_run(ctx: Ctx, mode: str) -> WhereToRun | Elicit[WhereToRun] | None:
+        app = await source.get()
+        able = ctx.client_capabilities
+        if mode or able is None or able.elicitation is None:
+            return None
+        try:
+            if app.starting.known_mode() is not None or await app.starting.is_there():
+                return None
+        except StatusFileDamaged:
+            return None
+        survey = await app.starting.survey()
+        return Elicit(
+            f"Where shall JupyterLab run for {app.settings.root}? The cluster has:\n{survey}", WhereToRun
+        )
+
+    async def start_server(
+        mode: Annotated[
+            Literal["", "slurm", "local"],
+            Field(description="slurm: a job on a compute node; local: this machine; empty: as chosen before"),
+        ] = "",
+        time_limit: Annotated[str, Field(description="walltime such as 4:00:00 or 1-00:00:00")] = "",
+        partition: Annotated[str, Field(description="Slurm partition")] = "",
+        gres: Annotated[str, Field(description="such as gpu:1, gpu:a100:2, none")] = "",
+        cpus: Annotated[int | None, Field(ge=1, description="CPUs of the job")] = None,
+        mem_mb: Annotated[int | None, Field(ge=1, description="memory of the job in MB")] = None,
+        bootstrap: Annotated[
+            bool,
+            Field(
+                description="first make a .venv with JupyterLab in the project; only when told that it is needed"
+            ),
+        ] = False,
+        wait_s: Wait = 90,
+        *,
+        answer: Annotated[ElicitationResult[WhereToRun], Resolve(where_to_run)],
+        ctx: Ctx,
+    ) -> CallToolResult:
+        """Start the Jupyter server of this project (a SLURM job, or a local process) and wait until it is ready.
+
+        Does nothing when one is there. What is chosen is kept for the project; leave arguments out to use it again.
+        The first time, on a cluster, the user is asked where to run; when the answer begins with mode_required, ask
+        the user and call again with mode=. A job may wait in the queue for hours: then the reply says why and when
+        it may start, the job stays queued, and wait_for_server waits on. Never start a second one because of that."""
+        from ..services.starting import Choice  # with the application, after the first reply
+
+        app = await source.get()
+        starting = app.starting
+        chosen = answer.data if isinstance(answer, AcceptedElicitation) else None
+        if not await starting.is_there():
+            picked = mode or (chosen.mode if chosen else "")
+            if not picked and starting.known_mode() is None:
+                return as_text(await _mode_required(await starting.survey(), str(app.settings.root)))
+            choice = Choice(
+                Mode(picked) if picked else None,
+                time_limit or (chosen.time_limit if chosen else "") or None,
+                partition or (chosen.partition if chosen else "") or None,
+                gres or (chosen.gres if chosen else "") or None,
+                cpus,
+                mem_mb,
+            )
+            await starting.start(choice, bootstrap=bootstrap)
+        return await _wait(wait_s, ctx)
+
+    async def wait_for_server(
+        timeout_s: Annotated[float, Field(ge=0, le=110, description="seconds to wait at most")] = 90,
+        *,
+        ctx: Ctx,
+    ) -> CallToolResult:
+        """Wait until the server that is being started is ready, or timeout_s is over. Call it again as often as needed:
+        waiting changes nothing and a job keeps its place in the queue.
+
+        Gives JSON: ready (true or false), state, message, and while queued the reason, position and estimated start."""
+        return await _wait(timeout_s, ctx)
+
+    async def _wait(timeout: float, ctx: Ctx) -> CallToolResult:
+        app = await source.get()
+
+        async def beat(waited: float, sentence: str) -> None:
+            await ctx.report_progress(round(waited, 1), None, sentence)
+
+        situation = await app.starting.wait(timeout, beat)
+        if situation is None:
+            message = "The start is being prepared."
+            return as_json({"ready": False, "state": "starting", "message": message, "next": _WAIT_ON})
+        return as_json(_answer(situation, app.now()))
+
+    server.add_tool(
+        start_server, title="Start the Jupyter server", annotations=_MARKS, structured_output=False
+    )
+    server.add_tool(
+        wait_for_server, title="Wait for the server", annotations=_WAIT_MARKS, structured_output=False
+    )
+
+
+async def _mode_required(survey: str, root: str) -> str:
+    return (
+        f"mode_required: nothing was started. It is not chosen yet where JupyterLab runs for {root}. Ask the user, "
+        'then call start_server(mode="slurm", partition=..., gres=..., time_limit=...) for a compute node, or '
+        f'start_server(mode="local") for this machine. The cluster has now:\n{survey}'
+    )
+
+
+def _answer(situation: Situation, now: float) -> dict[str, Any]:
+    record = situation.record
+    ready = record.state is ServerState.READY and situation.reachable is True
+    answer: dict[str, Any] = {
+        "ready": ready,
+        "state": str(record.state),
+        "message": situation.sentence,
+        "details": list(situation.details) or None,
+        "notices": list(situation.notices) or None,
+        "hint": situation.hint,
+        "mode": str(record.mode),
+        "job_id": record.job_id,
+        "hostname": record.hostname,
+        "url": record.url,
+    }
+    if record.ends and record.state.is_live:
+        answer["walltime_left_s"] = max(0, round(record.ends - now))
+    if queue := situation.queue:
+        answer |= {"reason": queue.reason, "position": queue.position, "partition": queue.partition}
+        if queue.estimated_start:
+            answer["estimated_start_in_s"] = max(0, round(queue.estimated_start - now))
+        if queue.is_stuck:
+            answer["stuck"] = "It will not start unless something is changed."
+    if not ready:
+        waits = record.state.is_live
+        answer["next"] = _WAIT_ON if waits else "Read the message; then start_server()."
+    return {key: value for key, value in answer.items() if value not in ("", None)}

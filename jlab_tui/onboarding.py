@@ -1,0 +1,98 @@
+"""`jlab-mcp init` and `jlab-mcp url`: telling a client, and a browser, where to find us."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+
+from .adapters.client_files import own_command, register_in_project, run_client_command
+from .adapters.clipboard import copy
+from .core.errors import UsageError
+from .core.registration import NAME, Command, claude_command, is_throwaway, other_clients
+from .core.settings import Settings
+from .core.tunnel import access_of
+from .services.launcher import Launcher
+
+
+def run_init(settings: Settings, env: Mapping[str, str], *, user: bool, only_print: bool) -> int:
+    """Register the MCP server for this project (or everywhere), and show how other clients are told."""
+    command = own_command(env)
+    if is_throwaway(sys.prefix):
+        print(
+            f"jlab-mcp: {sys.prefix} is removed when its cache is cleaned; install jlab-mcp for good first.",
+            file=sys.stderr,
+        )
+    if only_print:
+        print("Claude Code:")
+        print(f"  {shlex.join(claude_command(command, user=user))}")
+    elif user:
+        _register_everywhere(command, env)
+    else:
+        _register_here(settings, command)
+    print_others(command)
+    return 0
+
+
+def _register_here(settings: Settings, command: Command) -> None:
+    path = settings.cwd / ".mcp.json"
+    merged = register_in_project(path, command)
+    if not merged.is_changed:
+        print(f"{path} has {NAME} already; nothing was changed.")
+    elif merged.was_there:
+        print(f"{path}: the entry {NAME} now starts {command.line}")
+    else:
+        print(f"{path}: {NAME} added ({command.line})")
+    print("Start Claude Code in this directory and approve the server when it asks.")
+    print("The same without the file:")
+    print(f"  {shlex.join(claude_command(command))}")
+
+
+def _register_everywhere(command: Command, env: Mapping[str, str]) -> None:
+    """By Claude Code's own command: it writes ~/.claude.json while it runs, so nobody else should."""
+    argv = claude_command(command, user=True)
+    outcome = run_client_command(argv, env)
+    if outcome is None:
+        print("Claude Code is not on the PATH here. Where it is, type:")
+        print(f"  {shlex.join(argv)}")
+        return
+    done, said = outcome
+    if not done and "already exists" in said:
+        print(f"Claude Code has {NAME} in your user scope already. To change it, first:")
+        print(f"  claude mcp remove --scope user {NAME}")
+        return
+    if not done:
+        raise UsageError(f"Claude Code did not take it: {said}", f"Try it yourself: {shlex.join(argv)}")
+    print(said)
+
+
+def print_others(command: Command) -> None:
+    """The equivalents for other MCP clients."""
+    print("\nOther MCP clients:")
+    for where, text in other_clients(command):
+        print(f"\n{where}")
+        for line in text.splitlines():
+            print(f"  {line}")
+
+
+async def run_url(launcher: Launcher, env: Mapping[str, str], host: str, *, to_clipboard: bool) -> int:
+    """Print where JupyterLab is and how a laptop gets there; the link that logs in goes to the clipboard only."""
+    record = await launcher.ready_record()
+    await launcher.close()
+    access = access_of(record, env.get("USER") or env.get("LOGNAME") or "", host)
+    through_ssh = bool(env.get("SSH_CONNECTION"))
+    print(access.url)
+    print("From a laptop, first type there:")
+    print(f"  {access.ssh}")
+    print(f"then open {access.local_url}")
+    if not to_clipboard:
+        print("`jlab-mcp url --copy` puts the link that logs you in on the clipboard.")
+        return 0
+    taken = copy(access.link(record.token, through_ssh=through_ssh), env)
+    if not taken:
+        raise UsageError(
+            "There is no terminal to hand the link to, so nothing was copied.",
+            "Run `jlab-mcp url --copy` in a terminal.",
+        )
+    print(f"The link that logs you in was handed to {' and '.join(taken)}; treat it like a password.")
+    return 0

@@ -1,0 +1,177 @@
+"""Writes the reference pages of docs/ from the program itself: tools, commands, settings, keys.
+
+python scripts/make_docs.py           # writes them
+python scripts/make_docs.py --check   # exit code 1 when one is out of date
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+from jlab_tui.cli import describe_commands
+from jlab_tui.core.settings import PREFIX, VARIABLES
+from jlab_tui.mcp_server.app import AppSource
+from jlab_tui.mcp_server.server import INSTRUCTIONS, make_server
+from jlab_tui.mcp_server.stdio import CancelReasons
+from jlab_tui.tui.keys import GROUPS, KEYS, MOVING
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+NOTE = "<!-- Written by scripts/make_docs.py; edit the program instead. -->\n\n"
+
+
+def tools_page() -> str:
+    """Every MCP tool as a client is told of it."""
+    lines = [
+        "# Tools",
+        "",
+        "What an MCP client sees. A model reads the same sentences.",
+        "",
+        "Marks: **reads** changes nothing (clients may call it in parallel), **writes** adds to notebook or kernel, "
+        "**loses** throws something away.",
+        "",
+    ]
+    tools = asyncio.run(_tools())
+    lines += ["| tool | | mark |", "|---|---|---|"]
+    lines += [f"| [`{t.name}`](#{t.name}) | {t.title} | {_mark(t)} |" for t in tools]
+    for tool in tools:
+        lines += ["", f"## {tool.name}", "", inspect.cleandoc(tool.description or "")]
+        properties = tool.input_schema.get("properties", {})
+        required = tool.input_schema.get("required", [])
+        if properties:
+            lines += ["", "| argument | type | default | |", "|---|---|---|---|"]
+        for name, schema in properties.items():
+            default = "required" if name in required else f"`{schema.get('default')!r}`"
+            lines.append(
+                f"| `{name}` | {_type(schema)} | {default} | {_cell(schema.get('description', ''))} |"
+            )
+    lines += ["", "## What the client is told once", "", "```text", INSTRUCTIONS, "```"]
+    return "\n".join(lines) + "\n"
+
+
+async def _tools() -> list[Any]:
+    async def no_app() -> Any:
+        raise AssertionError("no tool is called here")
+
+    source = AppSource(no_app, lambda: None, CancelReasons())
+    return await make_server(source).list_tools()
+
+
+def _mark(tool: Any) -> str:
+    if tool.annotations.read_only_hint:
+        return "reads"
+    return "loses" if tool.annotations.destructive_hint else "writes"
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(_type(part) for part in schema["anyOf"] if part.get("type") != "null")
+    if schema.get("type") == "array":
+        return f"list of {_type(schema['items'])}"
+    return str(schema.get("type", "any"))
+
+
+def commands_page() -> str:
+    """The command line."""
+    main, *commands = describe_commands()
+    lines = ["# Commands", "", "`jlab-mcp` without a command is the MCP server on stdio.", ""]
+    lines += ["| command | |", "|---|---|"]
+    lines += [f"| [`jlab-mcp {c.name}`](#{c.name}) | {_cell(c.summary)} |" for c in commands]
+    lines += [
+        "",
+        "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not in time, 130 interrupted.",
+        "",
+    ]
+    for command in (main, *commands):
+        if command.name:
+            lines += [f"## {command.name}", "", command.summary[0].upper() + command.summary[1:] + ".", ""]
+        if command.argument[0] or len(command.options) > 1:
+            lines += ["| option | |", "|---|---|"]
+        if command.argument[0]:
+            shown = " or ".join(f"`{w}`" for w in command.words) or f"`{command.argument[0]}`"
+            lines.append(f"| {shown} | {_cell(command.argument[1])} |")
+        for option in command.options:
+            if "--help" in option.names and command.name:
+                continue
+            names = ", ".join(f"`{n}`" for n in option.names)
+            values = f" ({' or '.join(option.choices)})" if option.choices else ""
+            lines.append(f"| {names}{values} | {_cell(option.summary)} |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def settings_page() -> str:
+    """Every environment variable."""
+    lines = [
+        "# Settings",
+        "",
+        "Environment variables, read once at the start of each command. For the MCP server set them in the `env` of its "
+        "entry in `.mcp.json`; for `jlab-mcp start` in your shell. An empty value counts as unset. A value that cannot be "
+        "used is named in one sentence, and nothing is started.",
+        "",
+        "| variable | default | |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| `{PREFIX}{v.name}` | {f'`{v.default}`' if v.default else ''} | {_cell(v.meaning)} |"
+        for v in VARIABLES
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def keys_page() -> str:
+    """Every key of the dashboard."""
+    lines = [
+        "# Keys of the dashboard",
+        "",
+        "`?` shows them in the dashboard, `ctrl+p` finds them by name. With `--readonly` the keys marked ● do nothing.",
+    ]
+    for group in GROUPS:
+        lines += ["", f"## {group}", "", "| key | | |", "|---|---|---|"]
+        for key in KEYS:
+            if key.group == group:
+                mark = " ●" if key.acts else ""
+                lines.append(f"| `{key.shown}` | {key.label}{mark} | {_cell(key.sentence)} |")
+    lines += ["", "## Moving", "", "| key | |", "|---|---|"]
+    lines += [f"| `{keys}` | {_cell(sentence)} |" for keys, sentence in MOVING]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def pages() -> dict[Path, str]:
+    """Text of each page by its path."""
+    made = {
+        "tools.md": tools_page(),
+        "commands.md": commands_page(),
+        "settings.md": settings_page(),
+        "keys.md": keys_page(),
+    }
+    return {DOCS / name: NOTE + text for name, text in made.items()}
+
+
+def main() -> int:
+    stale = [
+        path
+        for path, text in pages().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    if "--check" not in sys.argv:
+        DOCS.mkdir(exist_ok=True)
+        for path, text in pages().items():
+            path.write_text(text, encoding="utf-8")
+        return 0
+    for path in stale:
+        print(f"{path} is out of date; run: python scripts/make_docs.py", file=sys.stderr)
+    return int(bool(stale))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,151 @@
+"""Registering with MCP clients: other people's configuration is left as it was."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jlab_tui.adapters.client_files import interpreter_of
+from jlab_tui.core.errors import UsageError
+from jlab_tui.core.json_edit import parse_object, set_member
+from jlab_tui.core.registration import Command, is_throwaway, merge_mcp_json, other_clients, registered_in
+
+OURS = Command("/opt/tools/jlab-mcp")
+STYLED = """{
+\t"mcpServers": {
+\t\t"files": {"command": "npx", "args": ["-y", "files-server", "~/data"], "env": {"É": "ü"}}
+\t},
+\t"unknown": [1,2,   3]
+}
+"""
+
+
+def test_other_servers_unknown_keys_and_the_style_of_the_text_are_kept() -> None:
+    merged = merge_mcp_json(STYLED, OURS, ".mcp.json")
+    assert merged.is_changed and not merged.was_there
+    added = ',\n\t\t"jlab-mcp": {\n\t\t\t"type": "stdio",\n\t\t\t"command": "/opt/tools/jlab-mcp",\n\t\t\t"args": []\n\t\t}'
+    before, after = STYLED.split("}}", 1)
+    assert merged.text == before + "}}" + added + after
+
+
+def test_a_second_time_changes_nothing() -> None:
+    once = merge_mcp_json(STYLED, OURS, ".mcp.json").text
+    again = merge_mcp_json(once, OURS, ".mcp.json")
+    assert again.text == once and not again.is_changed
+
+
+def test_what_the_user_added_to_our_entry_is_kept_when_the_command_changes() -> None:
+    text = '{"mcpServers": {"jlab-mcp": {"command": "/old", "args": [], "env": {"JLAB_MCP_WAIT_S": "60"}}}}'
+    merged = merge_mcp_json(text, OURS, ".mcp.json")
+    assert merged.was_there
+    assert json.loads(merged.text)["mcpServers"]["jlab-mcp"] == {
+        "command": "/opt/tools/jlab-mcp",
+        "args": [],
+        "env": {"JLAB_MCP_WAIT_S": "60"},
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  \n", "{}", "{ }\n", '{"mcpServers": {}}', '\ufeff{"a": 1}', '{\r\n  "a": 1\r\n}\r\n']
+)
+def test_any_valid_beginning_ends_with_our_server_in_it(text: str) -> None:
+    merged = merge_mcp_json(text, OURS, ".mcp.json").text
+    assert parse_object(merged)["mcpServers"]["jlab-mcp"]["command"] == "/opt/tools/jlab-mcp"
+    assert merged.startswith("\ufeff") == text.startswith("\ufeff")
+    assert "\r\n" not in text or "\n" not in merged.replace("\r\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ('{\n  "mcpServers": {\n    "a": {},\n  }\n}', "line 4, column 3"),
+        ("[]", "line 1, column 1"),
+        ('{"mcpServers": []}', "line 1, column 16"),
+        ("{", "line 1, column 2"),
+    ],
+)
+def test_a_broken_file_is_refused_with_the_position(text: str, where: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        merge_mcp_json(text, OURS, "/p/.mcp.json")
+    assert refused.value.message.startswith(f"/p/.mcp.json, {where}: ")
+    assert "Nothing was written" in refused.value.message and "jlab-mcp init" in refused.value.hint
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(), _json, max_size=4), st.sampled_from([None, 1, 2, 4, "\t"]), _json)
+def test_only_the_member_that_is_set_changes(
+    whole: dict[str, Any], indent: int | str | None, value: Any
+) -> None:
+    text = json.dumps(whole, indent=indent)
+    assert json.loads(set_member(text, ["wanted"], value)) == {**whole, "wanted": value}
+
+
+def test_registrations_are_found_in_the_user_scope_and_in_this_project_only() -> None:
+    entry = {"command": "/venv/bin/python", "args": ["-m", "jlab_tui"]}
+    text = json.dumps(
+        {
+            "mcpServers": {"x": {"command": "jlab-mcp"}, "y": {"command": "other"}, "z": None},
+            "projects": {"/here": {"mcpServers": {"j": entry}}, "/there": {"mcpServers": {"j": entry}}},
+        }
+    )
+    found = registered_in(text, "~/.claude.json", ["/here"])
+    assert [(f.where, f.program) for f in found] == [
+        ("~/.claude.json", "jlab-mcp"),
+        ("~/.claude.json (this project)", "/venv/bin/python"),
+    ]
+    assert registered_in("{", "x") == []
+
+
+def test_the_blocks_for_other_clients_are_valid_in_their_formats() -> None:
+    command = Command('/a b/"q"/python', ("-m", "jlab_tui"))
+    blocks = dict(other_clients(command))
+    codex = tomllib.loads(next(t for w, t in blocks.items() if w.startswith("Codex")))["mcp_servers"][
+        "jlab-mcp"
+    ]
+    assert codex["command"] == command.program and codex["args"] == ["-m", "jlab_tui"]
+    code = json.loads(next(t for w, t in blocks.items() if w.startswith("VS Code")))
+    assert code["servers"]["jlab-mcp"]["type"] == "stdio"
+    generic = json.loads(next(t for w, t in blocks.items() if w.startswith("Cursor")))
+    assert generic["mcpServers"]["jlab-mcp"]["command"] == command.program
+
+
+@pytest.mark.parametrize(
+    ("prefix", "throwaway"),
+    [
+        ("/home/ada/.cache/uv/archive-v0/Xy12", True),
+        ("/home/ada/.local/share/uv/tools/jlab-mcp", False),
+        ("/home/ada/.local/pipx/.cache/4f2", True),
+        ("/home/ada/project/.venv", False),
+    ],
+)
+def test_environments_that_a_cache_cleaning_removes_are_recognised(prefix: str, throwaway: bool) -> None:
+    assert is_throwaway(prefix) is throwaway
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "interpreter"),
+    [
+        (b"#!/v/bin/python3\n", b"import sys\n", "/v/bin/python3"),
+        (b"#!/with space/bin/python\n", b"", "/with space/bin/python"),
+        (b"#!/v/bin/python -I\n", b"", "/v/bin/python"),
+        (b"#!/bin/sh\n", b"'''exec' /long/python \"$0\" \"$@\"\n", "/long/python"),
+        (b"#!/bin/sh\n", b'\'\'\'exec\' "/long path/python" "$0" "$@"\n', "/long path/python"),
+        (b"#!/bin/sh\n", b'\'\'\'exec\' "$(dirname -- "$(realpath -- "$0")")"/\'python\' "$0" "$@"\n', ""),
+        (b"\x7fELF", b"", ""),
+    ],
+)
+def test_the_interpreter_of_an_installed_script_is_read(
+    first: bytes, second: bytes, interpreter: str
+) -> None:
+    assert interpreter_of(first, second) == interpreter

@@ -1,0 +1,63 @@
+"""Which Python runs the kernel: the project's own where it can, with or without a server of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+from tests.project import Project
+
+
+def make_venv(root: Path, *, packages: tuple[str, ...] | None) -> Path:
+    """A `.venv` that sees the test environment's packages: all of them, or links to some."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(root / ".venv")], check=True)
+    (site,) = (root / ".venv" / "lib").glob("python*/site-packages")
+    ours = Path(sysconfig.get_paths()["purelib"])
+    if packages is None:
+        (site / "ours.pth").write_text(f"{ours}\n", encoding="utf-8")
+    else:
+        for path in ours.iterdir():
+            name = path.name.partition("-")[0].partition(".")[0]
+            if name not in packages:
+                (site / path.name).symlink_to(path)
+    return root / ".venv"
+
+
+async def kernel_prefix(project: Project) -> tuple[str, str]:
+    async with project.client() as agent:
+        opened = await agent.record("start_new_session", experiment_name="env")
+        text = await agent.text(
+            "execute_code",
+            session_id=opened["session_id"],
+            code="import os, sys; print(sys.prefix); print(os.getcwd())",
+        )
+        prefix, cwd = text.splitlines()[:2]
+        assert cwd == opened["cwd"] == str(project.root / "notebooks")
+        return prefix, str(opened["python"])
+
+
+async def test_a_project_environment_with_jupyter_runs_server_and_kernel(project: Project) -> None:
+    venv = make_venv(project.root, packages=None)
+    project.start()
+    prefix, python = await kernel_prefix(project)
+    assert prefix == str(venv) and python == str(venv / "bin" / "python")
+
+
+async def test_a_project_environment_with_only_a_kernel_gets_a_kernel_under_our_server(
+    project: Project,
+) -> None:
+    venv = make_venv(project.root, packages=("jupyterlab", "jupyter_server", "jupyter_lsp", "notebook_shim"))
+    project.start()
+    prefix, python = await kernel_prefix(project)
+    assert prefix == str(venv) and python == str(venv / "bin" / "python")
+
+
+async def test_a_project_environment_without_a_kernel_is_said_and_passed_over(project: Project) -> None:
+    venv = make_venv(project.root, packages=("ipykernel", "ipykernel_launcher"))
+    done = project.run("start", "--detach")
+    assert done.returncode == 0
+    assert f"{venv} has no ipykernel" in done.stdout and "-m pip install ipykernel" in done.stdout
+    prefix, _ = await kernel_prefix(project)
+    assert prefix == sys.prefix

@@ -1,0 +1,256 @@
+"""The first ten minutes: init, doctor, url and completion as a newcomer types them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pty
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from tests.project import COMMAND, Project, project_in
+
+DOCTOR_KEYS = {"check", "level", "text", "mend"}
+
+
+def findings(project: Project, **env: str) -> dict[str, dict[str, str]]:
+    """The doctor's findings by check."""
+    done = project.run("doctor", "--json", **env)
+    found = json.loads(done.stdout)
+    assert all(set(f) == DOCTOR_KEYS for f in found)
+    assert done.returncode == int(any(f["level"] == "fail" for f in found)), done.stdout
+    return {f["check"]: f for f in found}
+
+
+def mend(project: Project, finding: dict[str, str]) -> None:
+    """Type what the doctor printed."""
+    env = {**project.env, "PATH": f"{Path(COMMAND).parent}{os.pathsep}{project.env['PATH']}"}
+    command = finding["mend"].partition("   (")[0]
+    subprocess.run(["sh", "-c", command], cwd=project.root, env=env, check=True, capture_output=True)
+
+
+async def test_from_init_in_an_empty_directory_a_real_client_runs_a_plot(project: Project) -> None:
+    done = project.run("init")
+    assert done.returncode == 0 and "claude mcp add jlab-mcp -- " in done.stdout
+    entry = json.loads((project.root / ".mcp.json").read_text(encoding="utf-8"))["mcpServers"]["jlab-mcp"]
+    project.start()
+    parameters = StdioServerParameters(
+        command=entry["command"], args=entry["args"], cwd=str(project.root), env=project.env
+    )
+    async with Client(stdio_client(parameters)) as client:
+        answer = await client.call_tool("start_new_session", {"experiment_name": "first"})
+        session = json.loads(answer.content[0].text)["session_id"]  # type: ignore[union-attr]
+        code = "import matplotlib.pyplot as plt\nplt.plot([1, 4, 9]); plt.show()"
+        result = await client.call_tool("execute_code", {"session_id": session, "code": code})
+    assert any(block.type == "image" for block in result.content)
+
+
+def test_init_keeps_what_is_there_and_a_second_time_writes_nothing(project: Project) -> None:
+    path = project.root / ".mcp.json"
+    path.write_text(
+        '{\n    "mcpServers": {"other": {"command": "x", "args": ["a", "b"]}},\n    "mine": 1\n}\n',
+        encoding="utf-8",
+    )
+    path.chmod(0o640)
+    assert project.run("init").returncode == 0
+    text = path.read_text(encoding="utf-8")
+    assert '{"other": {"command": "x", "args": ["a", "b"]}' in text.replace(" ,", ",") and '"mine": 1' in text
+    assert path.stat().st_mode & 0o777 == 0o640
+    before = path.stat().st_mtime_ns, path.stat().st_ino
+    again = project.run("init")
+    assert again.returncode == 0 and "nothing was changed" in again.stdout
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
+    assert [p.name for p in project.root.iterdir()] == [".mcp.json"]
+
+
+def test_init_refuses_a_broken_file_with_the_position_and_leaves_it_alone(project: Project) -> None:
+    path = project.root / ".mcp.json"
+    path.write_text('{"mcpServers": {"a": {},}}', encoding="utf-8")
+    done = project.run("init")
+    assert done.returncode == 2 and "line 1, column" in done.stderr and len(done.stderr.splitlines()) == 2
+    assert path.read_text(encoding="utf-8") == '{"mcpServers": {"a": {},}}'
+
+
+def test_init_for_the_user_leaves_the_writing_to_the_client(project: Project, tmp_path: Path) -> None:
+    without = project.run("init", "--user", PATH="/usr/bin:/bin")
+    assert without.returncode == 0 and "claude mcp add --scope user jlab-mcp -- " in without.stdout
+    fake = tmp_path / "bin" / "claude"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/typed; echo Added.\n', encoding="utf-8")
+    fake.chmod(0o755)
+    done = project.run("init", "--user", PATH=f"{fake.parent}:/usr/bin:/bin")
+    assert "Added." in done.stdout
+    assert (tmp_path / "typed").read_text(encoding="utf-8").startswith("mcp add --scope user jlab-mcp -- ")
+    assert not (project.home / ".claude.json").exists() and not (project.root / ".mcp.json").exists()
+
+
+def test_the_doctor_finds_nothing_wrong_where_all_is_well_and_leaves_nothing_behind(project: Project) -> None:
+    project.run("init")
+    done = project.run("doctor")
+    assert done.returncode == 0 and done.stdout.endswith("Nothing is wrong.\n"), done.stdout
+    assert sorted(p.name for p in project.root.iterdir()) == [".mcp.json"]
+    assert not (project.home / ".jlab-mcp").exists()
+    project.start()
+    running = findings(project)
+    assert running["reach"]["level"] == "ok" and running["clock"]["level"] == "ok"
+    token = project.status_file()["TOKEN"]
+    assert token not in json.dumps(running)
+
+
+def test_what_the_doctor_prints_mends_what_it_found(project: Project) -> None:
+    assert findings(project)["client"]["level"] == "warn"
+    mend(project, findings(project)["client"])
+    assert findings(project)["client"]["level"] == "ok"
+
+    path = project.root / ".mcp.json"
+    path.write_text(path.read_text(encoding="utf-8").replace(COMMAND, "/gone/jlab-mcp"), encoding="utf-8")
+    assert findings(project)["client"]["level"] == "fail"
+    mend(project, findings(project)["client"])
+    assert findings(project)["client"]["level"] == "ok"
+
+    project.start()
+    state = project.home / ".jlab-mcp"
+    state.chmod(0o755)
+    assert findings(project)["state dir"]["level"] == "fail"
+    mend(project, findings(project)["state dir"])
+    assert findings(project)["state dir"]["level"] == "ok"
+
+    status = project.status_dir / "server-status"
+    pid = project.status_file()["PID"]
+    subprocess.run(["kill", "-9", pid], check=True)
+    assert findings(project)["state"]["level"] == "warn"
+    mend(project, {"mend": findings(project)["state"]["mend"].replace("start", "start --detach")})
+    assert findings(project)["state"]["level"] == "ok"
+    project.stop()
+
+    status.parent.mkdir(parents=True, exist_ok=True)
+    status.write_text("STATE=rea", encoding="utf-8")
+    assert findings(project)["state"]["level"] == "fail"
+    mend(project, findings(project)["state"])
+    assert findings(project)["state"]["level"] == "ok"
+
+    (status.parent / "starting").write_text(
+        json.dumps(
+            {"host": socket.gethostname(), "pid": 2**22 + 1, "pid_start": "1", "at": 1.0, "verb": "start"}
+        ),
+        encoding="utf-8",
+    )
+    assert findings(project)["state"]["level"] in ("ok", "warn")
+    mend(project, {"mend": "jlab-mcp stop"})
+    assert not (status.parent / "starting").exists()
+
+
+def test_the_doctor_says_when_the_settings_stand_in_the_way(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with project_in(tmp_path, JLAB_MCP_PORT_MIN=port, JLAB_MCP_PORT_MAX=port) as project:
+            assert findings(project)["ports"]["mend"] == "unset JLAB_MCP_PORT_MIN JLAB_MCP_PORT_MAX"
+            assert findings(project, JLAB_MCP_PORT_MIN="", JLAB_MCP_PORT_MAX="")["ports"]["level"] == "ok"
+            bad = project.run("doctor", "--json", JLAB_MCP_WAIT_S="x")
+            assert bad.returncode == 1 and json.loads(bad.stdout)[0]["mend"] == "unset JLAB_MCP_WAIT_S"
+            slurm = findings(project, JLAB_MCP_RUN_MODE="slurm", PATH=str(tmp_path))
+            assert slurm["slurm"]["level"] == "fail" and "sbatch" in slurm["slurm"]["text"]
+
+
+def test_the_doctor_says_which_python_lacks_what(project: Project) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", project.root / ".venv"], check=True)
+    finding = findings(project)["environment"]
+    assert finding["level"] in ("warn", "ok")
+    text = project.run("doctor").stdout
+    assert "has no ipykernel" in text and "ipykernel" in text.partition("-> ")[2]
+
+
+def test_url_prints_the_way_there_without_the_token(shared_server: Project) -> None:
+    record = shared_server.status_file()
+    done = shared_server.run("url", USER="ada")
+    url, _, ssh, *_ = done.stdout.splitlines()
+    port = record["PORT"]
+    assert url == f"http://127.0.0.1:{port}/lab"
+    assert ssh.strip() == f"ssh -N -L {port}:127.0.0.1:{port} ada@{socket.gethostname()}"
+    assert record["TOKEN"] not in done.stdout + done.stderr
+    refused = shared_server.run("url", "--copy") if not _has_terminal() else None
+    assert refused is None or refused.returncode in (0, 2)
+
+
+def test_url_hands_the_link_to_the_terminal_and_prints_no_token(shared_server: Project) -> None:
+    record = shared_server.status_file()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(shared_server.root)
+        os.execve(COMMAND, [COMMAND, "url", "--copy"], {**shared_server.env, "SSH_CONNECTION": "a b c d"})
+    screen = b""
+    while True:
+        try:
+            chunk = os.read(terminal, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        screen += chunk
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    os.close(terminal)
+    sequence = screen.partition(b"\x1b]52;c;")[2].partition(b"\x07")[0]
+    link = base64.b64decode(sequence).decode()
+    assert link == f"http://127.0.0.1:{record['PORT']}/lab?token={record['TOKEN']}"
+    assert record["TOKEN"].encode() not in screen and b"like a password" in screen
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+BASH = """
+source <(jlab-mcp completion bash)
+try() { COMP_WORDS=("$@"); COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 )); _jlab_mcp; echo "${COMPREPLY[*]}"; }
+try jlab-mcp st
+try jlab-mcp start --mode ''
+try jlab-mcp logs --f
+try jlab-mcp completion z
+complete -p jlab-mcp
+"""
+ZSH = """
+autoload -Uz compinit; compinit -u
+eval "$(jlab-mcp completion zsh)"
+print -r -- $_comps[jlab-mcp]
+compadd() { print -r -- "$@" }
+_describe() { print -r -- ${(P)2} }
+words=(jlab-mcp start --mode ''); CURRENT=4; _jlab-mcp
+words=(jlab-mcp st); CURRENT=2; _jlab-mcp
+"""
+FISH = """
+jlab-mcp completion fish | source
+complete -C 'jlab-mcp st'
+complete -C 'jlab-mcp start --mode '
+complete -C 'jlab-mcp logs --f'
+"""
+
+
+@pytest.mark.parametrize(("shell", "script"), [("bash", BASH), ("zsh", ZSH), ("fish", FISH)])
+def test_the_shell_completes_commands_options_and_values(project: Project, shell: str, script: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    env = {**project.env, "PATH": f"{Path(COMMAND).parent}{os.pathsep}{project.env['PATH']}"}
+    done = subprocess.run(
+        [shell, "-c", script], env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stderr == "" and done.returncode == 0, done.stderr
+    words = set(shlex.split(done.stdout.replace("'", " "))) | set(done.stdout.split())
+    assert {"local", "slurm"} <= words
+    assert any(w.startswith("start") for w in words) and any(w.startswith("stop") for w in words)
+    if shell != "zsh":
+        assert "--follow" in words

@@ -1,0 +1,164 @@
+"""A server in a job, used as people use it: by an MCP client, from two login nodes; its token stays where it belongs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from tests.project import COMMAND, Agent, Project, project_in, read_notebook, text_of
+
+from .conftest import lab_env
+from .machines import Cluster
+
+pytestmark = [pytest.mark.xdist_group("slurm"), pytest.mark.usefixtures("job_past_its_walltime")]
+
+OTHER_LOGIN_NODE = ["unshare", "--uts", "sh", "-c", 'hostname login2 && exec "$@"', "sh", COMMAND]
+"""the same file system and network, another host name; processes of the first login node mean nothing there"""
+
+
+@pytest.fixture(scope="module")
+def served(lasting_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with a server on a node, for the tests of this module."""
+    with project_in(tmp_path_factory.mktemp("served"), **lab_env(lasting_cluster)) as project:
+        done = project.run("start", "--no-tui", "--detach")
+        assert done.returncode == 0, done.stdout + done.stderr + project.logs()
+        job_id = project.status_file()["JOB_ID"]
+        assert done.stdout.splitlines()[0] == f"SLURM job {job_id} submitted, waiting in queue..."
+        assert done.stdout.splitlines()[-1].startswith("JupyterLab ready at http://c")
+        yield project
+
+
+@asynccontextmanager
+async def client_on_the_other_login_node(project: Project) -> AsyncIterator[Agent]:
+    parameters = StdioServerParameters(
+        command=OTHER_LOGIN_NODE[0], args=OTHER_LOGIN_NODE[1:], cwd=str(project.root), env=project.env
+    )
+    async with Client(stdio_client(parameters)) as client:
+        yield Agent(client, project)
+
+
+async def test_code_of_an_mcp_client_runs_in_the_job_and_its_plot_is_in_the_notebook(
+    lasting_cluster: Cluster, served: Project
+) -> None:
+    facts = served.status_file()
+    async with served.client() as agent:
+        ping = await agent.record("ping")
+        assert ping["status"] == "ok" and ping["job_id"] == facts["JOB_ID"]
+        assert 0 < ping["walltime_left_s"] <= 4 * 3600
+        opened = await agent.record("start_new_session", experiment_name="on the node")
+        session = opened["session_id"]
+        where = "import os, socket\nprint(socket.gethostname(), os.environ['SLURM_JOB_ID'])"
+        said = await agent.text("execute_code", session_id=session, code=where)
+        assert said.startswith(f"{facts['HOSTNAME']} {facts['JOB_ID']}\n")
+        assert facts["HOSTNAME"] in (lasting_cluster.gpu1.name, lasting_cluster.gpu2.name)
+        plot = "import matplotlib.pyplot as plt\nplt.plot([1, 4, 9])\nplt.show()"
+        shown = await agent.call("execute_code", session_id=session, code=plot)
+        assert [block.type for block in shown.content if block.type == "image"] == ["image"]
+        used = await agent.record("check_resources")
+        assert used["memory"]["total_mb"] == 500, "of the allocation, not of the node"
+    cells = read_notebook(Path(opened["notebook_path"]))["cells"]
+    assert "image/png" in cells[-1]["outputs"][-1]["data"]
+
+
+async def test_another_login_node_sees_and_uses_the_same_server(served: Project) -> None:
+    def other(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*OTHER_LOGIN_NODE, *arguments],
+            cwd=served.root,
+            env=served.env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    job_id = served.status_file()["JOB_ID"]
+    status = json.loads(other("status", "--json").stdout)
+    assert (status["state"], status["job_id"], status["healthy"]) == ("ready", job_id, True)
+    attached = other("start", "--detach")
+    assert attached.returncode == 0 and attached.stdout.startswith("JupyterLab ready at ")
+    async with client_on_the_other_login_node(served) as agent:
+        session = await agent.session("elsewhere")
+        assert (await agent.text("execute_code", session_id=session, code="6 * 7")).startswith("42")
+    assert served.status_file()["JOB_ID"] == job_id
+
+
+def test_a_process_of_another_host_is_never_taken_for_ours(tmp_path: Path) -> None:
+    with (
+        subprocess.Popen(["sleep", "600"]) as stranger,
+        project_in(tmp_path, JLAB_MCP_STATUS_DIR=str(tmp_path / "status")) as project,
+    ):
+        try:
+            (tmp_path / "status").mkdir(mode=0o700)
+            record = f"STATE=ready\nMODE=local\nPID={stranger.pid}\nPID_START=1\nHOSTNAME=login7\nLAUNCHER=login7\nEND=1\n"
+            (tmp_path / "status" / "server-status").write_text(record, encoding="utf-8")
+            refused = project.run("stop")
+            assert refused.returncode == 1
+            assert "runs on login7" in refused.stderr
+            assert stranger.poll() is None
+            assert (tmp_path / "status" / "server-status").exists()
+        finally:
+            stranger.kill()
+
+
+def is_private(path: Path) -> bool:
+    """Whether only its owner can read a file; Jupyter's own `jpserver-*-open.html` is 0644 in a directory of mode 0700."""
+    return any(part.stat().st_mode & 0o077 == 0 for part in (path, path.parent))
+
+
+async def test_the_token_is_in_no_script_process_log_record_or_reply(
+    lasting_cluster: Cluster, served: Project
+) -> None:
+    facts = served.status_file()
+    token, job_id = facts["TOKEN"], facts["JOB_ID"]
+    node = lasting_cluster.node(facts["HOSTNAME"])
+    seen = {"batch script": lasting_cluster.run("scontrol", "write", "batch_script", job_id, "-")}
+    async with served.client() as agent:
+        session = await agent.session("secrets")
+        peek = "import os; print(dict(os.environ)); print(open(f'/proc/{os.getppid()}/cmdline').read())"
+        for tool, arguments in (
+            ("ping", {}),
+            ("wait_for_server", {}),
+            ("execute_code", {"session_id": session, "code": peek}),
+            ("check_resources", {}),
+        ):
+            seen[tool] = text_of(await agent.call(tool, **arguments))
+        seen["processes"] = node.run("ps", "auxwwwe")
+    for command in ("status", "logs"):
+        done = served.run(command)
+        seen[command] = done.stdout + done.stderr
+    assert "launch.py" in seen["processes"] and "SLURM_JOB_ID" in seen["execute_code"]
+    assert [name for name, text in seen.items() if token in text] == []
+    kept = [lasting_cluster.directory / "state", lasting_cluster.directory / "log", served.home, served.root]
+    holders = {
+        path
+        for directory in kept
+        for path in directory.rglob("*")
+        if path.is_file() and token.encode() in path.read_bytes()
+    }
+    assert [path for path in holders if not is_private(path)] == []
+    ours = {path for path in holders if "jupyter/runtime" not in str(path)}
+    assert {path.name.partition(".")[2] or path.name for path in ours} == {"token", "server-status"}
+
+
+def test_the_other_login_node_can_stop_it(lasting_cluster: Cluster, served: Project) -> None:
+    job_id = served.status_file()["JOB_ID"]
+    stopped = subprocess.run(
+        [*OTHER_LOGIN_NODE, "stop"],
+        cwd=served.root,
+        env=served.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert stopped.stdout == f"Job {job_id} was cancelled.\n"
+    state = lasting_cluster.run("squeue", "-h", "-t", "all", "-j", job_id, "-o", "%T").strip()
+    assert state == "CANCELLED"
+    assert not list(served.status_dir.glob("connections/*")), "its token is gone"
