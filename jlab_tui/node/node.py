@@ -102,7 +102,8 @@ class Node:
         }
 
     def has_kernel(self, kernel_id: str) -> bool:
-        return kernel_id in self.kernels
+        """Whether it is there, and not on its way out."""
+        return kernel_id in self.kernels and kernel_id not in self._reaping
 
     def claim(
         self, kernel_id: str, session: Optional[str], owner: Mapping[str, Any], takeover: bool
