@@ -65,8 +65,8 @@ class _Lines:
         warning = self._walltime.due(situation.record.ends, time.time())
         for notice in (*situation.notices, warning):
             # The time left is another one at each look.
-            kind = notice.partition(" ends in ")[0]
-            if notice and (notice == warning or (kind == notice and notice not in self._noticed)):
+            is_walltime = "walltime" in notice
+            if notice and (notice == warning or not (is_walltime or notice in self._noticed)):
                 self._write(notice)
         self._noticed = set(situation.notices)
 

@@ -12,7 +12,7 @@ import contextlib
 import json
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,8 +40,6 @@ class _QuickAck(ClientConnection):
 
     _option = getattr(socket, "TCP_QUICKACK", None)
     _socket: socket.socket | None = None
-    heard = 0.0
-    """when anything came, pings and pongs included (the loop's time)"""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         found = transport.get_extra_info("socket")
@@ -55,7 +53,6 @@ class _QuickAck(ClientConnection):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        self.heard = self.loop.time()
         super().data_received(data)
         if self._socket is not None and self._option is not None:
             try:
@@ -90,7 +87,7 @@ class KernelLink:
         self._ws: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
-        self._last_heard = asyncio.get_running_loop().time()
+        self._confirmed = asyncio.get_running_loop().time()
         self._unconfirmed: dict[str, bytes] = {}
         self._replies: dict[str, asyncio.Future[KernelMessage]] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -109,11 +106,9 @@ class KernelLink:
 
     @property
     def silent_for(self) -> float:
-        """Seconds since anything was heard from the server, time in which this process was stopped included."""
-        ws = self._ws
-        if isinstance(ws, _QuickAck):
-            self._last_heard = max(self._last_heard, ws.heard)
-        return asyncio.get_running_loop().time() - self._last_heard
+        """Seconds since the server is known to have taken this connection for the owner's, time in which this process
+        was stopped included. What merely arrives proves nothing: it may have waited in a buffer."""
+        return asyncio.get_running_loop().time() - self._confirmed
 
     def open(self) -> None:
         """Connect in the background and stay connected."""
@@ -130,10 +125,9 @@ class KernelLink:
                     raise TimeoutError
                 if self._lease is None or self.silent_for < LEASE_S:
                     return
-                # Long silence: this process was stopped, and somebody else may hold the session since.
-                with contextlib.suppress(ConnectionClosed):
-                    await (await ws.ping())
-                await asyncio.sleep(0)
+                # This process was stopped, and somebody else may hold the session since: ask by connecting again.
+                self._ready.clear()
+                ws.transport.abort()
 
     async def close(self) -> None:
         """Close the connection. Unlike losing it, this gives the lease up only when `release` was sent before."""
@@ -191,10 +185,13 @@ class KernelLink:
         while not self._over:
             try:
                 async with contextlib.AsyncExitStack() as stack:
+                    began = asyncio.get_running_loop().time()
                     ws = await self._connect()
                     stack.push_async_callback(ws.close)
                     stack.callback(self._disconnected)
                     dropped = await self._handshake(ws)
+                    self._confirmed = began
+                    stack.callback(self._spawn(self._keep_alive(ws)).cancel)
                     attempts = 0
                     self._on_change(LinkUp(first, dropped))
                     first = False
@@ -228,22 +225,19 @@ class KernelLink:
 
     async def _connect(self) -> ClientConnection:
         path = f"/api/kernels/{self._kernel_id}/channels?session_id={self._session_id}"
-        interval, timeout = _PING_STOCK
         if self._lease is not None:
             lease = self._lease
             path = (
                 f"/jlab-mcp/channels/{self._kernel_id}?since={self.seq}&client={lease.client}"
                 f"&epoch={lease.epoch}&on_exit={lease.on_exit}"
             )
-            interval, timeout = _PING_RESUMABLE
         return await connect(
             self._base + path,
             additional_headers=self._headers,
             subprotocols=None if self._lease else [SUBPROTOCOL],  # type: ignore[list-item]
             open_timeout=_OPEN_TIMEOUT_S,
             close_timeout=0.5,
-            ping_interval=interval,
-            ping_timeout=timeout,
+            ping_interval=None,  # `_keep_alive` does it
             max_size=_MESSAGE_MAX,
             max_queue=8,
             compression=None,
@@ -288,11 +282,28 @@ class KernelLink:
             finally:
                 self._replies.pop(request.msg_id, None)
 
+    async def _keep_alive(self, ws: ClientConnection) -> None:
+        """Notice a connection that is open and dead, and confirm the lease."""
+        interval, patience = _PING_RESUMABLE if self._lease else _PING_STOCK
+        try:
+            while True:
+                sent = asyncio.get_running_loop().time()
+                async with asyncio.timeout(patience):
+                    await (await ws.ping())
+                self._confirmed = sent
+                await asyncio.sleep(interval)
+        except TimeoutError:
+            ws.transport.abort()
+        except ConnectionClosed:
+            pass
+
     async def _read(self, ws: ClientConnection) -> None:
         joiner = PieceJoiner()
         received = unreported = handled = 0
         while True:
             data = await ws.recv()
+            if self._lease is not None and self.silent_for > LEASE_S:
+                raise ConnectionError("this process was stopped")
             if isinstance(data, str):
                 self._control(data)
                 continue
@@ -337,10 +348,11 @@ class KernelLink:
         if ws is not None and self._ready.is_set():
             self._spawn(_send_quietly(ws, json.dumps(news)))
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task
 
 
 async def _send_quietly(ws: ClientConnection, text: str) -> None:

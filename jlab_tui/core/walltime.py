@@ -8,21 +8,25 @@ THRESHOLDS_MIN = (1, 5, 15)
 
 
 def walltime_warning(ends: float, now: float) -> str:
-    """A sentence in the last 15 minutes before `ends` (epoch seconds; 0: no limit), else nothing."""
+    """A sentence from 15 minutes before `ends` on (epoch seconds; 0: no limit), else nothing."""
     minutes = _threshold(ends, now)
     if minutes is None:
         return ""
-    left = max(0, round(ends - now))
+    left = round(ends - now)
+    if left <= 0:
+        return (
+            "The job's walltime is over: Slurm ends it at any moment, and everything in memory is lost then."
+        )
     shown = f"{left // 60} min {left % 60} s" if left >= 60 else f"{left} s"
     return f"The job's walltime ends in {shown}: everything in memory is lost then. Save what is needed to files."
 
 
 def _threshold(ends: float, now: float) -> int | None:
-    """The tightest threshold (minutes) that has been passed; None before the first and after the end."""
+    """The tightest threshold (minutes) that has been passed, 0 after the end; None before the first."""
     left = ends - now
-    if not ends or left <= 0:
+    if not ends:
         return None
-    return next((minutes for minutes in THRESHOLDS_MIN if left <= minutes * 60), None)
+    return 0 if left <= 0 else next((minutes for minutes in THRESHOLDS_MIN if left <= minutes * 60), None)
 
 
 @dataclass(slots=True)

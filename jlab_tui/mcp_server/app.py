@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from ..core.errors import JlabError
+from ..core.models import ServerState
+from ..core.walltime import WalltimeWarnings
 from .stdio import CancelReasons
 
 if TYPE_CHECKING:
@@ -52,7 +55,18 @@ class App:
     now: Callable[[], float]
     reasons: CancelReasons
     close: Callable[[], Awaitable[None]]
+    walltime: WalltimeWarnings = field(default_factory=WalltimeWarnings)
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def walltime_warning(self) -> str:
+        """A sentence when the job's walltime has come close since the last call; else nothing."""
+        try:
+            known = self.launcher.recall()
+        except JlabError:
+            return ""
+        if known is None or known.record.state is not ServerState.READY:
+            return ""
+        return self.walltime.due(known.record.ends, self.now())
 
     def start_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run something that outlives the call that started it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import anyio
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from .server import JlabServer
 
 WAIT_MAX_S: Final = 110.0
+PROGRESS_S: Final = 2.0
+"""between two progress messages while cells are run again"""
 _LOOK_S: Final = 1.0
 """between two looks at the record of a run that another process holds"""
 Ctx = Context[Any, Any]
@@ -256,13 +259,21 @@ class Tools:
         seen: list[Run] = []
         total = sum(c.cell_type == "code" and bool(c.source.strip()) for c in session.notebook.cells)
 
-        async def on_cell(number: int, of: int, run: Run) -> None:
+        async def on_cell(run: Run) -> None:
             seen.append(run)
-            await ctx.report_progress(number, of, f"running cell {number} of {of}")
+
+        async def wait() -> None:
+            while not work.done():
+                await asyncio.wait([work], timeout=PROGRESS_S)
+                last = seen[-1].outputs.last_line if seen and seen[-1].outputs else ""
+                await ctx.report_progress(
+                    len(seen), total, f"cell {len(seen)} of {total}: {last[-150:]}".rstrip(": ")
+                )
 
         work = app.start_background(app.cells.run_all(session, stop_on_error=stop, on_cell=on_cell))
         async with _InterruptOnCancel(app, session, ctx):
-            await asyncio.wait([work], timeout=app.settings.wait_s if wait_s is None else wait_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wait(), app.settings.wait_s if wait_s is None else wait_s)
         if work.done():
             work.result()
         cells = []
@@ -424,6 +435,8 @@ class Tools:
                 notes.append(session.stale_kernel_notice)
                 session.stale_kernel_notice = ""
             notes += [f"Warning: {w}" for w in session.warnings()]
+        if warning := app.walltime_warning():
+            notes.append(f"Warning: {warning}")
         facts = RunFacts(
             run.id, run.session, run.status, run.elapsed(app.now()), run.execution_count, run.cause, run.cell,
             run.begun, run.waits_for_other, notes,

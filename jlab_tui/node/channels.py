@@ -1,8 +1,36 @@
-"""The websocket of a recorded kernel: `jlab-mcp/channels/<kernel>?since=N&client=UUID&epoch=E&on_exit=shutdown`.
+"""The websocket of a recorded kernel: `<base_url>jlab-mcp/channels/<kernel>?since=N&client=UUID&epoch=E&on_exit=P`.
 
-Out: text frames (hello, gap, known, refused), binary frames (number u64, piece u32, pieces u32, bytes of a v1 frame).
-In: text `{"ack": n}` (durable, may be forgotten) and `{"got": n}` (received), binary v1 requests.
-Close codes: 4404 no such kernel, 4408 replaced by the same client, 4409 owned by another client.
+A kernel is claimed first (handlers.py). Its messages, from then until it is gone and through every restart, have the
+numbers 1, 2, 3, ...; a connection gets those after `since`, first the recorded ones, then each as it comes. Without
+`client` the connection is a watcher's: it reads and may not send. With it, it is the owner's, the open connection is
+the owner's lease, and `on_exit` (shutdown, keep, kill) says what becomes of the kernel when the owner is gone for good.
+
+From the server, text frames (JSON):
+  {"hello": {"first", "last", "epoch", "gap"}}  always the first; `gap` {"from", "to", "bytes"} is what of the asked
+                                                range was acknowledged and forgotten, else null
+  {"gap": {"from", "to", "bytes"}}              these numbers are lost (a full disk) and will not come
+  {"known": msg_id}                             this request was taken before and is not sent again
+  {"refused": msg_id, "reason"}                 this request was not sent
+  {"pong": value}                               the answer to {"ping": value}
+and binary frames: number u64, index of the piece u32, count of pieces u32 (little-endian), then at most 1,000,000
+bytes of one kernel message in Jupyter's v1 framing. The pieces of a message follow each other.
+
+What is numbered: all of iopub, whoever's request it belongs to, and the replies to requests of these channels.
+Adjacent prints of one cell may arrive joined, a huge one cut; and when the kernel's process ends, an iopub message
+`jlab_mcp_obituary` follows (obituary.py).
+
+From the client, binary frames: one request each for shell or control in v1 framing, a msg_id of its own. A request
+is sent to the kernel once, as soon as that listens, however often it arrives; so after a cut a client sends again
+what it has seen no answer to. Text frames (JSON):
+  {"got": seq, "bytes": n}  received: every message up to `seq`, and `n` bytes of binary frames (their heads included)
+                            since the connection opened. At 4 MB that were sent and not reported the server begins no
+                            further message; report at least every 1 MB. `bytes` may be left out by a client that
+                            reports after every message.
+  {"ack": seq}              safe with the client: everything up to `seq` may be forgotten; implies "got"; owners only.
+
+Close codes: 4404 no such kernel, or not claimed; 4408 replaced by a newer connection of the same client, or no answer
+to pings; 4409 owned by another client (the reason says who). After any other code, and after 4408 for want of an
+answer, a client comes back with `since` at its last whole message.
 """
 
 from __future__ import annotations
@@ -23,10 +51,6 @@ from .node import Node, owned_by
 from .recorder import Recorder
 from .requests import Unacceptable, parse_request
 from .sender import Sender, hello
-
-PING_S = 5.0
-PONG_S = 20.0
-"""Without an answer for this long, the connection is half-open: closed, and the lease with it."""
 
 log = logging.getLogger("jlab_mcp_node")
 
@@ -71,7 +95,7 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         super().open()
         self.set_nodelay(True)
         self._heard = time.monotonic()
-        self._pings = ioloop.PeriodicCallback(self._ping, PING_S * 1000)
+        self._pings = ioloop.PeriodicCallback(self._ping, self.node.silence_s / 4 * 1000)
         self._pings.start()
         recorder = self.node.recorders.get(kernel_id)
         if recorder is None:
@@ -138,7 +162,7 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
             self._text(json.dumps({"known": request.msg_id}))
 
     def _ping(self) -> None:
-        if time.monotonic() - self._heard > PONG_S:
+        if time.monotonic() - self._heard > self.node.silence_s:
             log.info("jlab-mcp: no answer on a connection of kernel %s, closing it", self.kernel_id)
             self._pings.stop()
             self.close(4408, "no answer to pings")

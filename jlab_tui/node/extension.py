@@ -22,6 +22,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
     spool_dir = config.get("spool_dir") or os.path.join(tempfile.mkdtemp(prefix="jlab-mcp-"), "spool")
     hostname = config.get("hostname") or socket.gethostname()
     node = Node(app, str(spool_dir), configured(Graces(), config), limits_of(config), hostname)
+    node.silence_s = float(config.get("silence_s", node.silence_s))
     app.web_app.add_handlers(".*$", routes(app.web_app.settings["base_url"], node))
     node.start()
     atexit.register(node.stop)

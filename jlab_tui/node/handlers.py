@@ -1,4 +1,21 @@
-"""The REST half: info, resources, kernels, claims and release, under `<base_url>jlab-mcp/`, behind Jupyter's own auth."""
+"""The REST half: JSON under `<base_url>jlab-mcp/`, behind Jupyter's own authentication and authorization.
+
+  GET info                  version, protocol, features, hostname, pid, started and now (Unix time), spool {dir, bytes},
+                            cache_bytes_limit
+  GET resources?history=S   now: one sample of CPU, memory, GPUs and kernels (probe.py); history: those of the last S
+                            seconds, 1 per second, at most 10 minutes
+  GET kernels               by kernel id: session, epoch, owner, owner_connected, first_seq, last_seq, acked_seq, busy,
+                            running (msg_id), requests {msg_id: {state: sent|running|done|lost, seq_reply}}, obituary,
+                            dropped_bytes, gone
+  POST claims               {kernel, session, owner: {client, ...}, takeover}: 200 {epoch, last_seq, acked_seq,
+                            previous, adopted}; 409 {error: owned, owner, epoch, connected} while another client's
+                            connection lives and takeover is false; 404 {error: unknown}. The first claim of a kernel
+                            starts its recording. The epoch grows with each new owner and opens the channels.
+  POST release              {client, on_exit}: the client leaves all its kernels; {kernels: [...]}
+  GET channels/<kernel>     the websocket (channels.py)
+
+`owner` is shown to others as it was given; of it only `client`, a uuid per process, has a meaning here.
+"""
 
 from __future__ import annotations
 

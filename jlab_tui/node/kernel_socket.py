@@ -129,6 +129,8 @@ class KernelSocket:
 
     def _end_pause(self) -> None:
         self._pausing = False
+        # Still a flood if another print has come meanwhile; else the next message is handed on at once.
+        self._prints = FLOOD_BATCHES - 1
         if not self.closed:
             self._loop.add_reader(self._sockets["iopub"].getsockopt(zmq.FD), self._drain, "iopub")
             self._drain("iopub")
@@ -151,9 +153,9 @@ class KernelSocket:
             except ValueError as error:
                 log.debug("jlab-mcp: not a message of this kernel: %s", error)
         if batch:
+            if channel == "iopub":
+                self._prints = self._prints + 1 if batch[-1].msg_type == "stream" else 0
             self._on_batch(batch)
-        if channel == "iopub":
-            self._prints = self._prints + 1 if batch and batch[-1].msg_type == "stream" else 0
         return more
 
     def _verified(self, channel: str, parts: List[Bytes]) -> Message:

@@ -21,6 +21,8 @@ from .spool import Spool
 
 TICK_S = 0.5
 KEEP_GONE_S = 600.0
+SILENCE_S = 20.0
+"""A connection that answers no ping for this long is half-open: closed, and the lease with it."""
 FEATURES = ["channels", "claims", "release", "resources", "obituaries", "subshells"]
 
 log = logging.getLogger("jlab_mcp_node")
@@ -35,6 +37,7 @@ class Node:
         self.hostname = hostname
         self.started = time.time()
         self.limits = limits
+        self.silence_s = SILENCE_S
         self.claims = Claims(graces)
         self.recorders: Dict[str, Recorder] = {}
         self.sampler = probe.SamplerThread()
@@ -99,7 +102,8 @@ class Node:
         }
 
     def has_kernel(self, kernel_id: str) -> bool:
-        return kernel_id in self.kernels
+        """Whether it is there, and not on its way out."""
+        return kernel_id in self.kernels and kernel_id not in self._reaping
 
     def claim(
         self, kernel_id: str, session: Optional[str], owner: Mapping[str, Any], takeover: bool

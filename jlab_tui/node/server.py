@@ -46,7 +46,15 @@ def settings(config: Mapping[str, Any], ip: str, port: int) -> Config:
     if config.get("default_kernel"):
         ours.MultiKernelManager.default_kernel_name = config["default_kernel"]
         ours.MappingKernelManager.default_kernel_name = config["default_kernel"]
-    kept = ("spool_dir", "exit_grace_s", "unclaimed_busy_grace_s", "reconnect_grace_s", "hostname", "limits")
+    kept = (
+        "spool_dir",
+        "exit_grace_s",
+        "unclaimed_busy_grace_s",
+        "reconnect_grace_s",
+        "silence_s",
+        "hostname",
+        "limits",
+    )
     ours.JlabMcpNode = Config({key: config[key] for key in kept if config.get(key) is not None})
     return ours
 

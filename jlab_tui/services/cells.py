@@ -12,7 +12,7 @@ from ..core.events import RunStatus
 from ..core.notebook import Cell
 from .ports import Notebooks
 from .runs import Run
-from .session import Session
+from .session import BATCH_TOOL, Session
 
 BEAT_S: Final = 10.0
 CODE_MAX: Final = 8 << 20
@@ -96,24 +96,29 @@ class Cells:
         return cell, index
 
     async def run_all(
-        self, session: Session, *, stop_on_error: bool, on_cell: Callable[[int, int, Run], Awaitable[None]]
+        self, session: Session, *, stop_on_error: bool, on_cell: Callable[[Run], Awaitable[None]]
     ) -> list[Run]:
-        """Run every code cell in order. `on_cell(number, total, run)` is told before each is waited for."""
+        """Run every code cell in order. `on_cell(run)` is told before each is waited for."""
         await self._refresh(session)
+        session.refuse_if_busy()
         todo = [c.id for c in session.notebook.cells if c.cell_type == "code" and c.source.strip()]
         runs: list[Run] = []
-        for number, cell_id in enumerate(todo, 1):
-            cell = session.notebook.by_id(cell_id)
-            if cell is None:
-                continue
-            run = await session.start_run("resume", cell, cell.source)
-            runs.append(run)
-            await on_cell(number, len(todo), run)
-            await run.done.wait()
-            if run.status is RunStatus.ERROR and not stop_on_error:
-                continue
-            if run.status is not RunStatus.OK:
-                break
+        session.batch = "its cells are being run again"
+        try:
+            for cell_id in todo:
+                cell = session.notebook.by_id(cell_id)
+                if cell is None:
+                    continue
+                run = await session.start_run(BATCH_TOOL, cell, cell.source)
+                runs.append(run)
+                await on_cell(run)
+                await run.done.wait()
+                if run.status is RunStatus.ERROR and not stop_on_error:
+                    continue
+                if run.status is not RunStatus.OK:
+                    break
+        finally:
+            session.batch = ""
         return runs
 
     async def wait(self, run: Run, wait_s: float, beat: Beat) -> None:

@@ -43,6 +43,12 @@ SETTLE_S: Final = 2.0
 UNSEEN_S: Final = 10.0
 """how long after a cut a stock server may leave open whether our request arrived"""
 LINK_PATIENCE_S: Final = 20.0
+BATCH_TOOL: Final = "resume"
+"""name of the tool in runs that belong to a batch"""
+TERM_SETTLES_S: Final = 2.5
+"""how long after a kernel's SIGTERM a server that was sent one too may still be connected"""
+JOB_ENDS_S: Final = 60.0
+"""how long Slurm may take to say how a job ended"""
 _LOST_ENDS: Final = {
     RunStatus.DIED: "KernelDied",
     RunStatus.JOB_ENDED: "JobEnded",
@@ -94,6 +100,8 @@ class Session:
         self.link: Link
         """set by the opener before anything else is called"""
         self.current: Run | None = None
+        self.batch = ""
+        """what runs cell after cell, such as `its cells are being run again`; empty when nothing does"""
         self.runs: dict[str, Run] = {}
         self.over = ""
         """why the session cannot be used any more; empty while it can"""
@@ -118,9 +126,14 @@ class Session:
         assert self.saver is not None, "a scratch session has no notebook"
         return self.saver.notebook
 
-    def refuse_if_busy(self) -> None:
+    def refuse_if_busy(self, *, in_batch: bool = False) -> None:
         """Raise SessionBusy while a run is in progress, naming it."""
         run = self.current
+        if run is None and self.batch and not in_batch:
+            raise SessionBusy(
+                f"Session {self.info.id} is busy: {self.batch}.",
+                f'Nothing was run. Follow it with read_notebook(session_id="{self.info.id}").',
+            )
         if run is None:
             return
         last = run.outputs.last_line if run.outputs else ""
@@ -133,7 +146,7 @@ class Session:
     async def start_run(self, tool: str, cell: Cell | None, source: str) -> Run:
         """Send code to the kernel, once. Raises SessionBusy, or what keeps the kernel out of reach."""
         self._refuse_if_over()
-        self.refuse_if_busy()
+        self.refuse_if_busy(in_batch=tool == BATCH_TOOL)
         run = self._new_run(tool, cell, source)
         self.current = run
         try:
@@ -234,7 +247,10 @@ class Session:
                     if run.cancelled and run is self.current:
                         self._spawn(self._interrupt_quietly())
             case RunEnded():
-                self._ended(fact)
+                if fact.status is RunStatus.DIED and "SIGTERM" in fact.cause and not self._own_restart:
+                    self._spawn(self._ended_unless_the_server_ends(fact))
+                else:
+                    self._ended(fact)
             case KernelDeath():
                 self._died(fact)
             case OtherActivity():
@@ -284,6 +300,19 @@ class Session:
         self._store(run)
         self._save(now=True)
         run.done.set()
+
+    async def _ended_unless_the_server_ends(self, fact: RunEnded) -> None:
+        """The end of a job sends SIGTERM to kernels and server alike: then not the kernel's death is the cause."""
+        run = self.runs.get(fact.run)
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        while run is not None and not run.status.is_final:
+            try:
+                await asyncio.wait_for(run.done.wait(), 0.1)
+            except TimeoutError:
+                waited = loop.time() - begun
+                if waited > (TERM_SETTLES_S if self.link.connected else JOB_ENDS_S):
+                    self._ended(fact)
 
     def _died(self, death: KernelDeath) -> None:
         self.link.renew()

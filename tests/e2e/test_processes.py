@@ -157,7 +157,7 @@ async def test_a_frozen_owner_that_wakes_up_writes_nothing_more(shared_server: P
 @pytest.fixture(scope="module")
 def patient_server(tmp_path_factory: pytest.TempPathFactory) -> object:
     """A server that keeps an unowned kernel for a moment."""
-    with project_in(tmp_path_factory.mktemp("patient"), JLAB_MCP_EXIT_GRACE_S="6") as made:
+    with project_in(tmp_path_factory.mktemp("patient"), JLAB_MCP_EXIT_GRACE_S="30") as made:
         made.start()
         yield made
 

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from PIL import Image
 
-from tests.project import Era, Project, outputs_text, text_of, until
+from tests.project import Agent, Era, Project, outputs_text, text_of, until
 
 PLOT = """
 import base64, io
@@ -269,6 +269,30 @@ async def test_resume_stops_at_an_error_and_names_it(shared_server: Project) -> 
             "start_session_resume_notebook", notebook_path=opened["notebook_path"], on_error="continue"
         )
         assert [c["state"] for c in whole["cells"]] == ["ok", "error", "ok"]
+
+
+async def test_a_long_resume_goes_on_and_nothing_slips_in_between(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        opened = await agent.record("start_new_session", experiment_name="long resume")
+        for number in range(3):
+            code = f"import time; time.sleep(0.6); print({number})"
+            await agent.text("execute_code", session_id=opened["session_id"], code=code)
+        await agent.text("shutdown_session", session_id=opened["session_id"])
+        begun = await agent.record(
+            "start_session_resume_notebook", notebook_path=opened["notebook_path"], wait_s=0.1
+        )
+        assert begun["reexecution"].startswith("still running") and begun["cells_total"] == 3
+        session = begun["session_id"]
+        assert "is busy" in await agent.error("execute_code", session_id=session, code="1")
+        for number in (1, 2, 3):
+            await until_run(agent, f"{session}-{number}")
+        assert (await agent.text("read_notebook", session_id=session)).count(" ok ") == 3
+
+
+async def until_run(agent: Agent, run: str) -> None:
+    """Wait until a run that may not have begun has ended."""
+    while (await agent.call("wait_for_run", run_id=run)).is_error:
+        await asyncio.sleep(0)
 
 
 async def test_continue_copies_the_notebook_and_runs_nothing(shared_server: Project) -> None:

@@ -109,10 +109,11 @@ def start_server(
     node: Path = NODE,
     python: str = PYTHON,
     environ: Mapping[str, str] | None = None,
+    lab: bool = True,
     **config: Any,
 ) -> Server:
     """Launch a server in `folder` and wait until it has published its address."""
-    process, log = launch(folder, node=node, python=python, environ=environ, **config)
+    process, log = launch(folder, node=node, python=python, environ=environ, lab=lab, **config)
     connection = folder / "connection.json"
 
     def published() -> dict[str, Any] | None:
@@ -128,9 +129,10 @@ def launch(
     node: Path = NODE,
     python: str = PYTHON,
     environ: Mapping[str, str] | None = None,
+    lab: bool = True,
     **config: Any,
 ) -> tuple[subprocess.Popen[bytes], Path]:
-    """Only start the process."""
+    """Only start the process. Without JupyterLab, which a node need not have, it is up in half the time."""
     (folder / "root").mkdir(parents=True, exist_ok=True)
     (folder / "token").write_text(TOKEN, encoding="utf-8")
     values = {
@@ -156,6 +158,8 @@ def launch(
     home.mkdir(exist_ok=True)
     env = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER_", "JPY_", "SLURM_"))}
     env |= {"HOME": str(home), "IPYTHONDIR": str(home / "ipython"), **(environ or {})}
+    if not lab:
+        env["PYTHONPATH"] = str(Path(__file__).parent / "without_lab")
     log = folder / "server.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -325,6 +329,12 @@ class Channel:
                     await self.receive(timeout)
         assert self.socket is not None
         return self.socket.close_code or 0, self.socket.close_reason or ""
+
+
+def start_owner(server: Server, kernel: str) -> subprocess.Popen[bytes]:
+    """A process that claims a kernel and runs 40 lines on it; `owner.py` says what it prints."""
+    command = [sys.executable, "-m", "tests.node.owner", server.facts["url"], kernel]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=NODE.parents[1], bufsize=0)
 
 
 def parent_of(message: Message) -> str:

@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from jlab_tui.node.claims import Claims, Graces, Granted, Refused
-from tests.node.servers import TOKEN, Channel, Server, owning, until
+from tests.node.servers import Channel, Server, owning, start_owner, until
 
 GRACES = Graces(exit_s=30, unclaimed_busy_s=600, reconnect_s=20)
 
@@ -105,29 +103,21 @@ async def test_a_living_owner_keeps_its_kernel_and_a_takeover_ends_its_connectio
         await second.close()
 
 
+async def test_of_two_that_claim_at_once_the_first_is_told_that_it_lost(server: Server) -> None:
+    kernel = server.start_kernel()
+    first, second = Channel(server, kernel), Channel(server, kernel)
+    first.claim()
+    second.claim()
+    await first.open()
+    assert (await first.closed())[0] == 4409
+    await second.open()
+    assert await second.run("print('mine')") == "mine\n"
+    await second.close()
+
+
 async def test_a_killed_owners_run_is_adopted_whole(server: Server) -> None:
     kernel = server.start_kernel()
-    program = (
-        "import asyncio, os, sys, json\n"
-        "from types import SimpleNamespace\n"
-        "from tests.node.servers import Channel\n"
-        "async def main():\n"
-        "    import httpx\n"
-        "    http = httpx.Client(base_url=sys.argv[1], headers={'Authorization': 'token ' + sys.argv[3]})\n"
-        "    owner = dict(client='victim', host='h', pid=os.getpid(), conversation=None, name='victim')\n"
-        "    body = {'session': 's', 'kernel': sys.argv[2], 'owner': owner}\n"
-        "    epoch = http.post('jlab-mcp/claims', json=body).json()['epoch']\n"
-        "    channel = Channel(SimpleNamespace(facts={'url': sys.argv[1]}), sys.argv[2], 'victim', epoch)\n"
-        "    await channel.open()\n"
-        "    await channel.send('import time\\nfor i in range(40): print(i, flush=True); time.sleep(0.03)')\n"
-        "    await channel.until(lambda _, m: m.msg_type == 'stream')\n"
-        "    print('running', flush=True)\n"
-        "    await asyncio.sleep(60)\n"
-        "asyncio.run(main())\n"
-    )
-    victim = subprocess.Popen(
-        [sys.executable, "-c", program, server.facts["url"], kernel, TOKEN], stdout=subprocess.PIPE
-    )
+    victim = start_owner(server, kernel)
     assert victim.stdout is not None
     with victim.stdout:
         assert await asyncio.to_thread(victim.stdout.readline) == b"running\n"

@@ -75,7 +75,9 @@ def test_a_kernelspec_of_ours_is_found_and_is_the_default(tmp_path: Path) -> Non
     (spec / "kernel.json").write_text(
         json.dumps({"argv": argv, "display_name": "Mine", "language": "python"})
     )
-    with serving(tmp_path / "s", kernelspec_dirs=[str(tmp_path / "data")], default_kernel="mine") as server:
+    with serving(
+        tmp_path / "s", lab=False, kernelspec_dirs=[str(tmp_path / "data")], default_kernel="mine"
+    ) as server:
         specs = server.http.get("api/kernelspecs").json()
         assert specs["default"] == "mine" and "python3" in specs["kernelspecs"]
         assert server.http.post("api/kernels", json={}).json()["name"] == "mine"
@@ -83,7 +85,7 @@ def test_a_kernelspec_of_ours_is_found_and_is_the_default(tmp_path: Path) -> Non
 
 def test_the_address_is_published_without_the_token_and_withdrawn_at_the_end(tmp_path: Path) -> None:
     folder = tmp_path / "s"
-    with serving(folder, hostname="node7") as server:
+    with serving(folder, lab=False, hostname="node7") as server:
         path = folder / "connection.json"
         facts = server.facts
         assert facts["hostname"] == "node7" and facts["pid"] == server.process.pid

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import asyncio
 import signal
 from pathlib import Path
 
+from jlab_tui.adapters.kernel import KernelLink
+from jlab_tui.core.link import Lease
+from jlab_tui.core.wire import KernelMessage, Request
 from jlab_tui.node.segments import read_spool
-from tests.node.servers import Channel, Server, owning, parent_of, start_server, until
+from tests.node.servers import TOKEN, Channel, Server, owning, parent_of, start_server, until
 
-FLUSHED = 20_000
-"""Twenty times what a kernel holds for a slow reader by default."""
-HUGE = 50_000_000
+FLUSHED = 10_000
+"""Ten times what a kernel holds for a slow reader by default."""
+HUGE = 20_000_000
+"""More than every buffer on the way; 50 MB are in benchmarks/node.py."""
 
 
 async def test_every_flushed_print_arrives(server: Server) -> None:
@@ -39,7 +44,7 @@ async def test_a_huge_print_arrives_in_parts_and_the_server_returns_to_its_size(
 
 
 async def test_the_recording_outlives_a_killed_server(tmp_path: Path) -> None:
-    server = start_server(tmp_path)
+    server = start_server(tmp_path, lab=False)
     try:
         async with owning(server) as channel:
             msg_id = await channel.send("for i in range(100): print(i)\nimport time; time.sleep(600)")
@@ -56,3 +61,38 @@ async def test_the_recording_outlives_a_killed_server(tmp_path: Path) -> None:
         server.stop()
     # The kernel notices that its parent is gone.
     until(lambda: not Path(f"/proc/{kernel_pid}").exists(), "the kernel ended", 30)
+
+
+async def test_a_picture_larger_than_the_window_arrives_and_so_does_what_follows(server: Server) -> None:
+    """With our own client, which reports after each megabyte what it has, and so not after a message's last piece."""
+    claim = server.claim(kernel := server.start_kernel(), "painter")
+    arrived: list[KernelMessage] = []
+    ended = asyncio.Event()
+
+    def on_message(message: KernelMessage) -> None:
+        arrived.append(message)
+        if message.parent_id == "paint" and message.content.get("execution_state") == "idle":
+            ended.set()
+
+    link = KernelLink(
+        server.facts["url"],
+        {"Authorization": f"token {TOKEN}"},
+        kernel,
+        session_id="painter",
+        lease=Lease("painter", claim.json()["epoch"], "shutdown"),
+        on_message=on_message,
+        on_change=lambda _: None,
+    )
+    link.open()
+    sizes = [30_500_000, 4_700_000, 30_500_000, 1000]
+    code = (
+        "from IPython.display import publish_display_data\n"
+        f"for size in {sizes}: publish_display_data({{'image/png': 'A' * size}})"
+    )
+    await link.ready(20)
+    content = {"code": code, "silent": False, "allow_stdin": False, "user_expressions": {}}
+    await link.send(Request("shell", "execute_request", "paint", content))
+    await asyncio.wait_for(ended.wait(), 60)
+    await link.close()
+    pictures = [m.content["data"]["image/png"] for m in arrived if m.msg_type == "display_data"]
+    assert [len(picture) for picture in pictures] == sizes

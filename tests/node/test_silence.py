@@ -1,0 +1,119 @@
+"""Owners that are silent without having closed anything: a network that swallows, a process that is frozen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.node.servers import Channel, Server, is_idle, serving, start_owner, until
+
+pytestmark = pytest.mark.xdist_group("impatient")  # one such server is enough
+
+LINES = "".join(f"{i}\n" for i in range(40))
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder: Path = tmp_path_factory.mktemp("impatient")
+    with serving(folder, lab=False, silence_s=2, reconnect_grace_s=20) as running:
+        yield running
+
+
+class Wire:
+    """A network between client and server; cut, it takes everything and passes nothing on, in both directions."""
+
+    def __init__(self) -> None:
+        self.cut = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(1 << 16):
+                if not self.cut.is_set():
+                    target.write(data)
+        if not self.cut.is_set():
+            target.close()
+
+    @contextlib.asynccontextmanager
+    async def between(self, server: Server) -> AsyncIterator[Server]:
+        """The same server, seen through this wire."""
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", server.facts["port"])
+            both = [self.carry(reader, far_writer), self.carry(far_reader, writer)]
+            self._tasks |= {asyncio.create_task(each) for each in both}
+
+        listener = await asyncio.start_server(accept, "127.0.0.1", 0)
+        port = listener.sockets[0].getsockname()[1]
+        url = server.facts["url"].replace(str(server.facts["port"]), str(port))
+        seen = replace(server, facts={**server.facts, "url": url})
+        try:
+            yield seen
+        finally:
+            seen.http.close()
+            listener.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def adopted(server: Server, kernel: str) -> Channel:
+    """Claimed without force, as soon as the server lets go of the silent owner."""
+    heir = Channel(server, kernel)
+
+    def claimed() -> bool:
+        return server.claim(kernel, heir.client).status_code == 200
+
+    await asyncio.to_thread(until, claimed, "the silent owner's lease ended")
+    heir.claim()
+    assert heir.epoch == 2
+    await heir.open(since=0)
+    return heir
+
+
+async def test_a_half_open_connection_is_noticed_and_its_run_is_adopted_whole(impatient: Server) -> None:
+    wire = Wire()
+    async with wire.between(impatient) as far:
+        owner = Channel(impatient, impatient.start_kernel())
+        owner.claim()
+        owner.server = far
+        await owner.open()
+        msg_id = await owner.send("import time\nfor i in range(40): print(i, flush=True); time.sleep(0.03)")
+        await owner.until(lambda _, m: m.msg_type == "stream")
+        wire.cut.set()
+        assert impatient.claim(owner.kernel, "too-early").status_code == 409
+        heir = await adopted(impatient, owner.kernel)
+        await heir.until(lambda _, m: is_idle(m, msg_id))
+        assert heir.printed(msg_id) == LINES
+        assert await heir.run("print('mine')") == "mine\n"
+        await heir.close()
+        owner.cut()
+
+
+async def test_a_frozen_owner_is_succeeded_and_refused_when_it_wakes(impatient: Server) -> None:
+    kernel = impatient.start_kernel()
+    owner = start_owner(impatient, kernel)
+    try:
+        assert owner.stdout is not None
+        with owner.stdout as said:
+            assert await asyncio.to_thread(said.readline) == b"running\n"
+            owner.send_signal(signal.SIGSTOP)
+            heir = await adopted(impatient, kernel)
+            (msg_id,) = impatient.kernels()[kernel]["requests"]
+            await heir.until(lambda _, m: is_idle(m, msg_id))
+            assert heir.printed(msg_id) == LINES
+            owner.send_signal(signal.SIGCONT)
+            closed_with, came_back_to = [await asyncio.to_thread(said.readline) for _ in range(2)]
+        assert closed_with in (b"4408\n", b"1006\n")
+        assert came_back_to == b"4409\n"
+        assert await heir.run("print('still mine')") == "still mine\n"
+        await heir.close()
+    finally:
+        owner.kill()
+        owner.wait()

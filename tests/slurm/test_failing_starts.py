@@ -1,0 +1,97 @@
+"""Jobs that start and never get to a server: the cause is named, and no allocation is left burning."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+
+import pytest
+
+from tests.project import Project
+
+from .machines import Cluster, wait_for
+
+pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
+
+SQUAT = "import socket, sys; s = socket.create_server(('', int(sys.argv[1]))); print('up', flush=True); s.accept()"
+HALF = """
+python3 - <<'PYTHON'
+import glob, json, os
+for config in glob.glob(os.environ["CONNECTIONS"] + "/*.config.json"):
+    target = json.load(open(config))["connection_file"]
+    open(target, "w").write('{"hostname": "half", "po')
+PYTHON
+exec sleep 100
+"""
+"""a set-up that leaves half a connection file and goes no further"""
+
+
+def job_state(cluster: Cluster, lab: Project) -> str:
+    job_id = lab.status_file()["JOB_ID"]
+    return cluster.run("squeue", "-h", "-t", "all", "-j", job_id, "-o", "%T").strip()
+
+
+def test_an_environment_that_the_node_does_not_see_is_named(cluster: Cluster, lab: Project) -> None:
+    node = cluster.gpu1
+    node.run("mount", "-t", "tmpfs", "none", sys.prefix)
+    try:
+        done = lab.run("start", "--detach", JLAB_MCP_SLURM_EXTRA=f"--nodelist={node.name}")
+    finally:
+        node.run("umount", sys.prefix)
+    assert done.returncode == 1
+    assert "No Python was found on the node" in done.stderr and "uv venv" in done.stderr, done.stderr
+    assert lab.run("status").returncode == 1
+
+
+def test_a_set_up_that_ends_the_script_is_told_with_its_exit_code(cluster: Cluster, lab: Project) -> None:
+    done = lab.run("start", "--detach", JLAB_MCP_SETUP="echo module broken: error; exit 7")
+    assert done.returncode == 1
+    assert "failed with exit code 7" in done.stderr and "jlab-mcp logs" in done.stderr
+    assert "module broken: error" in lab.run("logs").stdout
+
+
+def test_a_taken_port_range_on_the_node_is_named(cluster: Cluster, lab: Project) -> None:
+    node, port = cluster.gpu1, str(random.randint(20000, 30000))
+    argv = node.command(sys.executable, "-c", SQUAT, port)
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as squatter:
+        try:
+            assert squatter.stdout and squatter.stdout.readline() == b"up\n"
+            ports = {"JLAB_MCP_PORT_MIN": port, "JLAB_MCP_PORT_MAX": port}
+            done = lab.run("start", "--detach", JLAB_MCP_SLURM_EXTRA=f"--nodelist={node.name}", **ports)
+        finally:
+            squatter.kill()
+    assert done.returncode == 1
+    assert "Every port of the range is taken on the node." in done.stderr
+    assert "JLAB_MCP_PORT_MIN" in done.stderr
+
+
+def test_a_log_directory_that_the_node_does_not_have_is_named(cluster: Cluster, lab: Project) -> None:
+    logs = lab.home / "logs"
+    hide = ("JLAB_MCP_LOG_DIR", str(logs))
+    first = lab.run(
+        "start", "--detach", JLAB_MCP_QUEUE_TIMEOUT="0", JLAB_MCP_SLURM_EXTRA="--hold", **dict([hide])
+    )
+    assert first.returncode == 3
+    logs.rmdir()
+    cluster.run("scontrol", "release", lab.status_file()["JOB_ID"])
+    wait_for(lambda: job_state(cluster, lab) == "FAILED", "the job has failed")
+    done = lab.run("wait")
+    assert done.returncode == 1
+    assert "the directory of its log" in done.stderr and "JLAB_MCP_LOG_DIR" in done.stderr
+
+
+def test_a_half_written_connection_file_is_waited_for_and_the_job_cancelled_in_the_end(
+    cluster: Cluster, lab: Project
+) -> None:
+    lab.extra_env["JLAB_MCP_STATUS_DIR"] = str(lab.home / "status")
+    setup = f"export CONNECTIONS={lab.home}/status/connections\n{HALF}"
+    done = lab.run("start", "--detach", JLAB_MCP_SETUP=setup, JLAB_MCP_READY_TIMEOUT="3")
+    assert done.returncode == 1
+    assert "JupyterLab has not come up there within 3 s." in done.stderr
+    assert "restart 0" in done.stdout, "the end of the job's log is shown"
+    facts = dict(line.split("=", 1) for line in (lab.home / "status/server-status").read_text().splitlines())
+    assert facts["STATE"] == "error"
+    state = cluster.run("squeue", "-h", "-t", "all", "-j", facts["JOB_ID"], "-o", "%T").strip()
+    assert state == "CANCELLED"
+    assert "has not come up" in lab.run("status").stdout
