@@ -63,9 +63,7 @@ async def test_a_preempted_job_ends_the_run_with_that_cause(cluster: Cluster, la
     lab.extra_env["JLAB_MCP_SLURM_PARTITION"] = "scavenge"
     lab.start()
     facts = lab.status_file()
-    cause = (
-        f"Job {facts['JOB_ID']} was preempted: a job with a higher priority took its node on {facts['HOSTNAME']}."
-    )
+    cause = f"Job {facts['JOB_ID']} was preempted: a job with a higher priority took its node on {facts['HOSTNAME']}."
     async with lab.client() as agent:
         session, run, notebook = await running_count(agent)
         waiting = asyncio.create_task(agent.text("wait_for_run", run_id=run, wait_s=60))
