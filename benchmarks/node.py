@@ -32,6 +32,7 @@ from tests.node.servers import TOKEN, Server, serving  # noqa: E402
 
 ROUND_TRIPS = 200
 PRINTS = int(os.environ.get("PRINTS", "100000"))
+"""Set the variable for fewer: a busy machine needs a minute for so many."""
 HUGE = 50_000_000
 PICTURE = 30_000_000
 FLOOD = f"for i in range({PRINTS}): print('line', i, flush=True)"

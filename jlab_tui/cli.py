@@ -24,7 +24,7 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `jlab-mcp`. Returns the exit code."""
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = make_parser().parse_args(argv)
         code: int = arguments.run(arguments)
         return code
     except JlabError as error:
@@ -37,9 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"jlab-mcp: {what}.", file=sys.stderr)
+        print("  `jlab-mcp doctor` checks directories, disk space and rights.", file=sys.stderr)
+        return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="jlab-mcp",
         description="A persistent Jupyter kernel for MCP clients, and a live dashboard. Without a command: the MCP server on stdio.",
@@ -192,10 +197,10 @@ def _start(arguments: argparse.Namespace) -> int:
 
 
 def _stop(_: argparse.Namespace) -> int:
+    from .headless import run_stop
     from .wiring import make_launcher, settings_of
 
-    print(asyncio.run(make_launcher(settings_of(os.environ), dict(os.environ)).stop()))
-    return 0
+    return asyncio.run(run_stop(make_launcher(settings_of(os.environ), dict(os.environ))))
 
 
 def _wait(arguments: argparse.Namespace) -> int:
@@ -262,7 +267,7 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 def describe_commands() -> list[Subcommand]:
     """The command line as values, the program itself first: what completion and the documents are written from."""
-    parser = _parser()
+    parser = make_parser()
     found = [_describe("", "", parser)]
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

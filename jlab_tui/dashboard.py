@@ -90,7 +90,7 @@ def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> in
     entries = [entry for _, entry in read_entries(file)]
     if not entries:
         raise UsageError(
-            f"{file} holds no journal.", "Give a file such as <status directory>/sessions/<id>.1.jsonl"
+            f"{file} holds no journal.", "Give a file such as <status directory>/sessions/<id>.1.jsonl."
         )
     session = file.name.partition(".")[0]
     return run(Recording(session, entries, speed=speed), NoActions("A recording cannot be steered."), options)

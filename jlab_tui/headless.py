@@ -9,9 +9,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from .core.errors import JlabError, LaunchFailed, NoServer, ServerNotReady, StatusFileDamaged
 from .core.models import KernelInfo, ServerRecord, ServerState
@@ -22,6 +22,10 @@ from .core.walltime import WalltimeWarnings
 from .services.launcher import Launcher
 
 _LOG_EVERY_S = 0.5
+_REMIND_S = 60.0
+"""a start that says nothing new for so long says that it still waits"""
+
+T = TypeVar("T")
 
 
 class Api(Protocol):
@@ -66,6 +70,10 @@ class _Lines:
                 self._write(notice)
         self._noticed = set(situation.notices)
 
+    def still(self) -> str:
+        """What is being waited for."""
+        return f"Still: {self._last.rstrip('.')}" if self._last else "Still starting"
+
     def say(self, text: str) -> None:
         if text and text != self._last:
             self._last = text
@@ -79,7 +87,8 @@ def _print(text: str) -> None:
 async def run_detached(launcher: Launcher, mode: Mode, settings: Settings) -> int:
     """Start and return when ready; a job that is still queued after the queue timeout stays queued."""
     lines = _Lines(_print)
-    await launcher.start_and_wait(mode, lines.say, lines.show, settings.queue_timeout_s)
+    work = launcher.start_and_wait(mode, lines.say, lines.show, settings.queue_timeout_s)
+    await patiently(work, lines.still, _REMIND_S, _REMIND_S)
     return 0
 
 
@@ -96,7 +105,8 @@ async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> 
     ours = [False]
 
     async def stay() -> int:
-        started = await launcher.start_and_wait(mode, lines.say, lines.show, settings.queue_timeout_s)
+        work = launcher.start_and_wait(mode, lines.say, lines.show, settings.queue_timeout_s)
+        started = await patiently(work, lines.still, _REMIND_S, _REMIND_S)
         ours[0] = not started.attached
         if started.situation.record.mode is Mode.SLURM:
             job = started.situation.record.job_id
@@ -137,7 +147,7 @@ async def _after_signal(launcher: Launcher, number: int, ours: bool) -> int:
         record = situation.record
         starting = record.state is ServerState.STARTING
         if number == signal.SIGINT and record.mode is Mode.LOCAL and (ours or starting):
-            print(await launcher.stop())
+            print(await _stop(launcher))
             return 0 if ours else 130
         if record.mode is Mode.SLURM:
             stays = "stays in the queue" if record.state is ServerState.PENDING else "goes on"
@@ -151,11 +161,49 @@ async def _after_signal(launcher: Launcher, number: int, ours: bool) -> int:
     return 130 if number == signal.SIGINT else 128 + number
 
 
+async def run_stop(launcher: Launcher) -> int:
+    """End the server and say how; says on stderr what it waits for when that takes long."""
+    print(await _stop(launcher))
+    return 0
+
+
+async def _stop(launcher: Launcher) -> str:
+    what = "the server"
+    with contextlib.suppress(StatusFileDamaged):
+        situation = launcher.recall()
+        if situation is not None:
+            record = situation.record
+            what = f"job {record.job_id}" if record.job_id else f"JupyterLab (PID {record.pid})"
+    return await patiently(launcher.stop(), lambda: f"Waiting for {what} to end")
+
+
+async def patiently(
+    work: Coroutine[Any, Any, T], what: Callable[[], str], first_s: float = 1.0, then_s: float = 10.0
+) -> T:
+    """Wait for something; after `first_s`, and then every `then_s`, say on stderr what it waits for and since when."""
+    task = asyncio.create_task(work)
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    pause = first_s
+    try:
+        while not (await asyncio.wait([task], timeout=pause))[0]:
+            waited = loop.time() - begun
+            since = f" ({waited:.0f} s so far)" if waited >= 2 else ""
+            print(f"{what()}{since}...", file=sys.stderr, flush=True)
+            pause = then_s
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    return await task
+
+
 async def run_wait(launcher: Launcher, timeout: float | None, queue_timeout: float) -> int:
     """Print state changes until ready (0), failed (1) or timed out (3); without `timeout` only the queue has a limit."""
     lines = _Lines(_print)
     limit = queue_timeout if timeout is None else None
-    situation = await launcher.until_ready(lines.show, timeout, queue_timeout=limit)
+    situation = await patiently(
+        launcher.until_ready(lines.show, timeout, queue_timeout=limit), lines.still, _REMIND_S, _REMIND_S
+    )
     if situation.record.state is not ServerState.READY:
         raise LaunchFailed(situation.sentence, situation.hint)
     return 0

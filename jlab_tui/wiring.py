@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import shutil
@@ -78,6 +79,9 @@ class HealthCheck:
         self._api: JupyterApi | None = None
         self._key = ("", "")
 
+    async def warm_up(self) -> None:
+        await asyncio.to_thread(importlib.import_module, "jlab_tui.adapters.jupyter")
+
     async def __call__(self, url: str, token: str) -> Health:
         from .adapters.jupyter import JupyterApi
 
@@ -111,16 +115,21 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     from .adapters.local_server import LocalServer
     from .adapters.slurm import Slurm
     from .adapters.slurm_server import SlurmServer
-    from .adapters.squeue_cache import SharedQueue, cache_path
+    from .adapters.squeue_cache import SharedQueue, SharedSurvey, cache_path
     from .services.launcher import Launcher
 
     slurm = Slurm(env)
-    queue = SharedQueue(slurm, cache_path(settings.home, env.get("SLURM_CLUSTERS", "")))
+    cluster = env.get("SLURM_CLUSTERS", "")
+    queue = SharedQueue(slurm, cache_path(settings.home, cluster))
+    survey = SharedSurvey(slurm, settings.home, cluster)
     return Launcher(
         str(settings.root),
         StatusFile(settings.status_file),
         _Intent(Intent(settings.status_dir / "starting", socket.gethostname())),
-        {Mode.LOCAL: LocalServer(settings, env), Mode.SLURM: SlurmServer(settings, env, slurm, queue)},
+        {
+            Mode.LOCAL: LocalServer(settings, env),
+            Mode.SLURM: SlurmServer(settings, env, slurm, queue, survey),
+        },
         HealthCheck(),
         Limits(local_start_s=settings.local_start_s, ready_s=settings.ready_timeout_s),
         time.time,

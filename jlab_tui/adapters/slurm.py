@@ -130,14 +130,21 @@ class Slurm:
             return None
         return _unknown(ran, self._clock())
 
+    async def ask_survey(self) -> Ran:
+        return await self._query("sinfo", "-h", "-o", SURVEY_FORMAT)
+
+    async def ask_waiting(self, partition: str) -> Ran:
+        """Ids and priorities of all jobs that wait in a partition."""
+        return await self._query("squeue", "-h", "-t", "PD", "-p", partition, "-o", "%i|%Q")
+
     async def survey(self) -> tuple[Partition, ...] | QueueUnknown:
         """Partitions that this user may see."""
-        ran = await self._query("sinfo", "-h", "-o", SURVEY_FORMAT)
+        ran = await self.ask_survey()
         return parse_sinfo(ran.out) if ran.is_ok else _unknown(ran, self._clock())
 
     async def position(self, job: Job) -> int | None:
         """Jobs of higher priority that wait in the same partition; None where it cannot be known."""
-        ran = await self._query("squeue", "-h", "-t", "PD", "-p", job.partition, "-o", "%i|%Q")
+        ran = await self.ask_waiting(job.partition)
         return queue_position(ran.out, job) if ran.is_ok else None
 
     async def node_address(self, node: str) -> str:

@@ -27,18 +27,21 @@ from ..core.slurm_script import (
     submission_comment,
 )
 from ..core.slurm_submit import Cancel, Rejected, Rejection, Submitted
+from ..core.slurm_survey import survey_lines
 from ..core.startup_slurm import JOB_START, SUBMISSION, SUBMITTED, find_job, restarts_of, wants_details
 from .files import private_dir, tail_text
 from .local import PROJECT_KERNEL, choose_python, server_env, write_kernelspec
 from .node_files import install_node_files, read_connection, remove_launch_files, write_launch_files
 from .slurm import Slurm
-from .squeue_cache import SharedQueue
+from .squeue_cache import SharedQueue, SharedSurvey
 
 URGENT_S = 2.0
 """age of a queue answer that may still explain why a server stopped answering"""
 END_PATIENCE_S = 45.0
 """Slurm lets a job's processes live for KillWait (30 s by default) after the first signal"""
 LOOK_UP_S = 15.0
+CROWD_AFTER_S = 5.0
+"""a job that waits longer than that is told how long the queue is and what is free elsewhere"""
 
 PACKAGED_TEMPLATE = Path(__file__).parents[1] / "templates" / "jupyter_slurm.sh.template"
 SOURCE_TEMPLATE = Path(__file__).parents[2] / "templates" / "jupyter_slurm.sh.template"
@@ -47,11 +50,19 @@ SOURCE_TEMPLATE = Path(__file__).parents[2] / "templates" / "jupyter_slurm.sh.te
 class SlurmServer:
     """Submits, watches and cancels the job of one project."""
 
-    def __init__(self, settings: Settings, env: Mapping[str, str], slurm: Slurm, queue: SharedQueue) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        env: Mapping[str, str],
+        slurm: Slurm,
+        queue: SharedQueue,
+        survey: SharedSurvey,
+    ) -> None:
         self._settings = settings
         self._env = env
         self._slurm = slurm
         self._queue = queue
+        self._survey = survey
         self._addresses: dict[str, str] = {}
 
     # -- launch ------------------------------------------------------------------------------------------------------
@@ -165,7 +176,15 @@ class SlurmServer:
         tail = ""
         if self._wants_log(record, answer, details):
             tail = await asyncio.to_thread(tail_text, Path(record.log))
-        return Observation(time.time(), connection=connection, log_tail=tail, queue=answer, details=details)
+        seen = Observation(time.time(), connection=connection, log_tail=tail, queue=answer, details=details)
+        job = find_job(record, answer)
+        if job is None or job.phase is not JobPhase.WAITING or record.state is not ServerState.PENDING:
+            return seen
+        if job.submitted is None or seen.now - job.submitted < CROWD_AFTER_S:
+            return seen
+        load = tuple(survey_lines(await self._survey.partitions()))
+        competes = job.reason in ("Priority", "Resources")
+        return replace(seen, load=load, position=await self._survey.position(job) if competes else None)
 
     def _max_age(self, record: ServerRecord, known: QueueAnswer, *, urgent: bool) -> float:
         if isinstance(known, QueueUnknown):

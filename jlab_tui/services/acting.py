@@ -136,4 +136,4 @@ class NoActions:
         return await self._refuse()
 
     async def _refuse(self) -> str:
-        raise UsageError(self._why)
+        raise UsageError(self._why, "One that may act on what runs: jlab-mcp start")

@@ -150,7 +150,10 @@ class Cells:
         if run is not None and run.cancelled:
             outcome = await session.interrupt("cancel")
             if session.current is not None:
-                raise SessionBusy(f"The run that was cancelled before still goes on. {outcome}", "")
+                raise SessionBusy(
+                    f"The run that was cancelled before still goes on. {outcome}",
+                    f"Call wait_for_run('{session.current.id}'), or restart_kernel, which loses the variables.",
+                )
 
 
 def _check_code(code: str) -> None:

@@ -66,6 +66,9 @@ class HealthCheck(Protocol):
     """Looks at `GET /api/status` of a server given by URL and token."""
 
     async def __call__(self, url: str, token: str) -> Health: ...
+    async def warm_up(self) -> None:
+        """Load what the first look needs, so that it is not late."""
+
     async def close(self) -> None: ...
 
 
@@ -245,6 +248,7 @@ class Launcher:
         begun = loop.time()
         end = begun + timeout if timeout is not None else None
         queue_end = begun + queue_timeout if queue_timeout is not None else None
+        await self._check_health.warm_up()
         try:
             async with asyncio.timeout_at(end) as limit:
                 async for situation in self.follow():

@@ -36,7 +36,7 @@ class Steering:
 
     async def shutdown(self, target: Target) -> str:
         if not await (await self._jupyter()).delete_kernel(target.kernel_id):
-            raise KernelGone(f"The kernel of {target.name} was gone already.")
+            raise KernelGone(f"The kernel of {target.name} was gone already.", "Nothing is left to be done.")
         return f"The kernel of {target.name} is shut down."
 
     async def stop_server(self) -> str:
@@ -58,7 +58,7 @@ class Steering:
         while loop.time() < deadline:
             state = await api.kernel_state(target.kernel_id)
             if state is None:
-                raise KernelGone(f"The kernel of {target.name} is gone.")
+                raise KernelGone(f"The kernel of {target.name} is gone.", "Its notebook can be opened again.")
             if state == "idle":
                 return True
             await asyncio.sleep(0.1)

@@ -194,6 +194,9 @@ class Deeds(DashboardBase):
         self._do("Save", write)
 
 
+_ROOM = "Make room, or start the dashboard in a directory where you may write."
+
+
 def _write_new(path: Path, data: bytes) -> Path:
     """Write a file that does not exist yet, numbered where it does. Raises JlabError when that fails."""
     for number in range(1, 1000):
@@ -205,5 +208,5 @@ def _write_new(path: Path, data: bytes) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise JlabError(f"{candidate} cannot be written: {error.strerror or error}.") from None
-    raise JlabError(f"There are too many files like {path}.")
+            raise JlabError(f"{candidate} cannot be written: {error.strerror or error}.", _ROOM) from None
+    raise JlabError(f"There are too many files like {path}.", "Remove some of them.")

@@ -13,7 +13,7 @@ from tests.project import Agent, Project, outputs_text, read_notebook, until
 from .jobs import clear
 from .machines import Cluster, wait_for
 
-pytestmark = [pytest.mark.xdist_group("slurm"), pytest.mark.usefixtures("job_past_its_walltime")]
+pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
 
 COUNT = """
 import os, time

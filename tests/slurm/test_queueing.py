@@ -160,7 +160,7 @@ def test_stop_never_cancels_another_job_that_got_the_same_id(cluster: Cluster, l
 
 
 SQUEUE = """#!/bin/sh
-date +%s.%N >>"$ASKED"
+case " $* " in *" -u "*) date +%s.%N >>"$ASKED" ;; esac # not the length of the queue, asked once a minute
 exec /usr/bin/squeue "$@"
 """
 

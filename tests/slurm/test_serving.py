@@ -17,7 +17,7 @@ from tests.project import COMMAND, Agent, Project, project_in, read_notebook, te
 from .conftest import lab_env
 from .machines import Cluster
 
-pytestmark = [pytest.mark.xdist_group("slurm"), pytest.mark.usefixtures("job_past_its_walltime")]
+pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
 
 OTHER_LOGIN_NODE = ["unshare", "--uts", "sh", "-c", 'hostname login2 && exec "$@"', "sh", COMMAND]
 """the same file system and network, another host name; processes of the first login node mean nothing there"""
@@ -88,6 +88,25 @@ async def test_another_login_node_sees_and_uses_the_same_server(served: Project)
         session = await agent.session("elsewhere")
         assert (await agent.text("execute_code", session_id=session, code="6 * 7")).startswith("42")
     assert served.status_file()["JOB_ID"] == job_id
+
+
+def test_a_login_node_that_cannot_resolve_the_nodes_uses_the_address_that_slurm_knows(
+    lasting_cluster: Cluster, served: Project, tmp_path: Path
+) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n", encoding="utf-8")
+    argv = ["unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc/hosts && shift && exec "$@"', "sh"]
+    done = subprocess.run(
+        [*argv, str(hosts), COMMAND, "status", "--json"],
+        cwd=served.root,
+        env=served.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    status = json.loads(done.stdout)
+    address = lasting_cluster.node(served.status_file()["HOSTNAME"]).address
+    assert status["healthy"] and status["url"].startswith(f"http://{address}:"), done
 
 
 def test_a_process_of_another_host_is_never_taken_for_ours(tmp_path: Path) -> None:

@@ -1,0 +1,32 @@
+"""Making a project's `.venv`: with uv where it is, with its last words when it fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jlab_tui.adapters.bootstrap import bootstrap
+from jlab_tui.core.errors import LaunchFailed
+
+
+def fake_uv(directory: Path, body: str) -> dict[str, str]:
+    directory.mkdir()
+    (directory / "uv").write_text(f'#!/bin/sh\necho "$@" >>{directory}/calls\n{body}\n', encoding="utf-8")
+    (directory / "uv").chmod(0o755)
+    return {"PATH": f"{directory}:/usr/bin:/bin"}
+
+
+async def test_uv_makes_the_environment_and_installs_jupyter(tmp_path: Path) -> None:
+    said: list[str] = []
+    await bootstrap(tmp_path, fake_uv(tmp_path / "bin", "true"), said.append)
+    venv, install = (tmp_path / "bin" / "calls").read_text(encoding="utf-8").splitlines()
+    assert venv == f"venv {tmp_path}/.venv"
+    assert install == f"pip install --python {tmp_path}/.venv/bin/python jupyterlab ipykernel"
+    assert said[0] == f"Making {tmp_path}/.venv with uv..."
+
+
+async def test_a_failure_gives_the_last_words_of_the_tool(tmp_path: Path) -> None:
+    env = fake_uv(tmp_path / "bin", "echo 'no route to the index' >&2; exit 1")
+    with pytest.raises(LaunchFailed, match="no route to the index"):
+        await bootstrap(tmp_path, env, lambda text: None)

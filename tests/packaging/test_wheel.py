@@ -1,0 +1,129 @@
+"""The wheel, installed where nothing of the checkout is in reach: what it holds, and that it runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from jlab_tui import __version__
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.xdist_group("wheel")
+
+
+def run(*argv: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("JLAB_MCP_", "PYTHON", "VIRTUAL_ENV"))}
+    return subprocess.run(
+        [str(word) for word in argv],
+        cwd=cwd, env={**kept, **env}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from the files that git has, as a release is."""
+    source = tmp_path_factory.mktemp("source")
+    listed = run("git", "ls-files", "-z", cwd=ROOT)
+    if listed.returncode:
+        pytest.skip("this is no git checkout")
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            target = source / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, target)
+    out = tmp_path_factory.mktemp("dist")
+    built = run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", out, source, cwd=out)
+    if built.returncode and ("hatchling" in built.stderr or "No matching distribution" in built.stderr):
+        pytest.skip("no package index can be reached to fetch the build backend")
+    assert built.returncode == 0, built.stderr
+    (found,) = out.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="session")
+def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the wheel; its dependencies are those of this environment, seen but not editable."""
+    venv = tmp_path_factory.mktemp("bare") / "venv"
+    assert run(sys.executable, "-m", "venv", venv, cwd=ROOT).returncode == 0
+    done = run(venv / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", wheel, cwd=venv)
+    assert done.returncode == 0, done.stderr
+    lent = next(venv.glob("lib/python*/site-packages")) / "lent.pth"
+    lent.write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    return venv
+
+
+def test_the_wheel_has_everything_that_is_needed_at_run_time(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for needed in (
+        "py.typed",
+        "tui/styles.tcss",
+        "templates/jupyter_slurm.sh.template",
+        "node/launch.py",
+        "node/probe.py",
+    ):
+        assert f"jlab_tui/{needed}" in names
+    code = {str(path.relative_to(ROOT)) for path in (ROOT / "jlab_tui").rglob("*.py")}
+    assert code <= names
+    assert not [name for name in names if name.startswith(("tests/", "scripts/", "benchmarks/"))]
+    assert wheel.name.startswith(f"jlab_mcp-{__version__}-py3-none-any")
+
+
+def test_the_installed_command_runs_a_server_without_the_checkout(bare: Path, tmp_path: Path) -> None:
+    where = {"cwd": tmp_path, "HOME": str(tmp_path), "JLAB_MCP_RUN_MODE": "local"}
+    command = bare / "bin" / "jlab-mcp"
+    assert run(command, "--version", **where).stdout == f"jlab-mcp {__version__}\n"  # type: ignore[arg-type]
+    module = run(bare / "bin" / "python", "-m", "jlab_tui", "--version", **where)  # type: ignore[arg-type]
+    assert module.stdout == f"jlab-mcp {__version__}\n"
+    status = run(command, "status", **where)  # type: ignore[arg-type]
+    assert status.returncode == 1 and "Start one with: jlab-mcp start" in status.stderr
+    where_from = run(bare / "bin" / "python", "-c", "import jlab_tui; print(jlab_tui.__file__)", **where)  # type: ignore[arg-type]
+    assert Path(where_from.stdout.strip()).is_relative_to(bare)
+    try:
+        started = run(command, "start", "--detach", **where)  # type: ignore[arg-type]
+        assert started.returncode == 0, started.stdout + started.stderr
+    finally:
+        stopped = run(command, "stop", **where)  # type: ignore[arg-type]
+    assert "stopped" in stopped.stdout
+
+
+def test_an_environment_that_was_moved_still_works_and_registers_what_runs(
+    bare: Path, tmp_path: Path
+) -> None:
+    moved = tmp_path / "elsewhere" / "venv"
+    shutil.copytree(bare, moved, symlinks=True)
+    for script in (moved / "bin").glob("*"):
+        if script.is_file() and not script.is_symlink():
+            text = script.read_bytes().replace(str(bare).encode(), b"/gone/venv")
+            script.write_bytes(text)
+    where = {"cwd": tmp_path, "HOME": str(tmp_path)}
+    done = run(moved / "bin" / "python", "-m", "jlab_tui", "init", **where)  # type: ignore[arg-type]
+    assert done.returncode == 0, done.stderr
+    assert f"{moved}/bin/python -m jlab_tui" in done.stdout
+    checked = run(moved / "bin" / "python", "-m", "jlab_tui", "doctor", JLAB_MCP_RUN_MODE="local", **where)  # type: ignore[arg-type]
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_uv_installs_the_wheel_as_a_tool(wheel: Path, tmp_path: Path) -> None:
+    uv = shutil.which("uv")
+    if uv is None:
+        pytest.skip("uv is not installed")
+    env = {
+        "UV_TOOL_DIR": str(tmp_path / "tools"),
+        "UV_TOOL_BIN_DIR": str(tmp_path / "bin"),
+        "UV_PYTHON": sys.executable,
+        "UV_LINK_MODE": "copy",
+    }
+    done = run(uv, "tool", "install", "-q", wheel, cwd=tmp_path, **env)
+    if done.returncode and ("fetch" in done.stderr or "registry" in done.stderr):
+        pytest.skip("no package index can be reached")
+    assert done.returncode == 0, done.stderr
+    version = run(tmp_path / "bin" / "jlab-mcp", "--version", cwd=tmp_path)
+    assert version.stdout == f"jlab-mcp {__version__}\n", version.stderr
