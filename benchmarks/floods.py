@@ -13,10 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from ground import Agent, Project, memory_mb, process_of, reset_peak, server  # noqa: E402
+from ground import Agent, Project, memory_mb, process_of, reset_peak, server
 
-from tests.e2e.floods import FLOODS, Flood  # noqa: E402
-from tests.project import text_of  # noqa: E402
+from tests.e2e.floods import FLOODS, Flood
+from tests.project import text_of
 
 
 async def settled(pid: int, before: float) -> float:
