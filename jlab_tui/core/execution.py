@@ -65,6 +65,8 @@ class _Pending:
     idle: bool = False
     error: str = ""
     """name of the exception that was seen on iopub"""
+    exiting: bool = False
+    """the code asked the kernel to exit: its death is the end of the run"""
     ended: bool = False
 
 
@@ -118,7 +120,7 @@ class Conversation:
         """End a run of which one of reply and idle came and the other stays away."""
         for pending in self._requests.values():
             if pending.run == run and not pending.ended and (pending.reply is not None or pending.idle):
-                pending.idle = True
+                pending.idle, pending.exiting = True, False
                 if pending.reply is None:
                     pending.reply = {"status": "error" if pending.error else "ok", "ename": pending.error}
                 return self._end(pending)
@@ -188,7 +190,11 @@ class Conversation:
         pending.count = _count(content) or pending.count
         facts: list[Fact] = []
         for payload in content.get("payload") or ():
-            if isinstance(payload, Mapping) and payload.get("source") == "page" and payload.get("data"):
+            if not isinstance(payload, Mapping):
+                continue
+            if payload.get("source") == "ask_exit" and not payload.get("keepkernel"):
+                pending.exiting = True
+            if payload.get("source") == "page" and payload.get("data"):
                 facts.append(DataShown(pending.run, dict(payload["data"])))
         if content.get("status") == "error" and not pending.error and content.get("ename"):
             pending.error = str(content["ename"])
@@ -196,7 +202,7 @@ class Conversation:
         return facts + self._end(pending)
 
     def _end(self, pending: _Pending) -> list[Fact]:
-        if pending.ended or not pending.idle or pending.reply is None:
+        if pending.ended or pending.exiting or not pending.idle or pending.reply is None:
             return []
         pending.ended = True
         status = str(pending.reply.get("status"))

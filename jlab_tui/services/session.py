@@ -56,7 +56,8 @@ _LOST_ENDS: Final = {
     RunStatus.ABORTED: "Aborted",
 }
 """what stands in the notebook for a run that neither finished nor raised"""
-_INTERRUPT_WAITS_S: Final = (1.0, 2.0)
+_INTERRUPT_WAITS_S: Final = (2.0, 2.0)
+"""the second interrupt must not hit the clean-up that the first one set off"""
 _TAKE_UP_S: Final = 1.0
 CONFIRM_S: Final = 3.0
 

@@ -8,10 +8,12 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+from websockets.asyncio.client import connect
 
 from tests.project import COMMAND, Project, alive, until
 
@@ -112,6 +114,47 @@ async def wire(project: Project, **env: str) -> AsyncIterator[Wire]:
         yield client
     finally:
         await client.close()
+
+
+@asynccontextmanager
+async def tab(project: Project, kernel_id: str) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
+    """A JupyterLab tab on a kernel: a stock WebSocket. Gives what runs code as the user; it waits for its begin."""
+    facts = project.status_file()
+    url = f"{facts['URL'].replace('http', 'ws', 1)}/api/kernels/{kernel_id}/channels?session_id=tab"
+    headers = {"Authorization": f"token {facts['TOKEN']}"}
+    async with connect(url, additional_headers=headers, max_size=None, proxy=None) as socket:
+        begun = asyncio.Event()
+
+        async def read_along() -> None:
+            async for text in socket:
+                if isinstance(text, str) and json.loads(text)["header"]["msg_type"] == "execute_input":
+                    begun.set()
+
+        async def run(code: str) -> None:
+            header = {
+                "msg_id": "by-the-user",
+                "msg_type": "execute_request",
+                "session": "tab",
+                "username": "u",
+            }
+            header |= {"version": "5.3", "date": "2026-01-01T00:00:00Z"}
+            content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
+            message = {
+                "channel": "shell",
+                "header": header,
+                "parent_header": {},
+                "metadata": {},
+                "content": content,
+            }
+            await socket.send(json.dumps(message))
+            await asyncio.wait_for(begun.wait(), 30)
+
+        reading = asyncio.create_task(read_along())
+        try:
+            yield run
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
 
 def text_of(answer: dict[str, Any]) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import connect
 
 from tests.e2e.proxy import Cut, proxied
 from tests.project import Agent, Project, outputs_text, until
@@ -23,35 +21,15 @@ for i in range({LINES}):
 WANTED = [f"line {i}" for i in range(LINES)]
 
 
-@asynccontextmanager
-async def second_client(project: Project, kernel_id: str) -> AsyncIterator[None]:
-    """A JupyterLab tab: a stock WebSocket on the same kernel, reading along."""
-    facts = project.status_file()
-    url = f"{facts['URL'].replace('http', 'ws', 1)}/api/kernels/{kernel_id}/channels?session_id=tab"
-    headers = {"Authorization": f"token {facts['TOKEN']}"}
-    async with connect(url, additional_headers=headers, max_size=None, proxy=None) as socket:
-
-        async def read_along() -> None:
-            async for _ in socket:
-                pass
-
-        reading = asyncio.create_task(read_along())
-        try:
-            yield
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
-
-
 def printed(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("line ")]
 
 
-async def talk(agent: Agent, server: Project, name: str, *, tab: bool) -> tuple[list[str], list[str]]:
+async def talk(agent: Agent, server: Project, name: str, *, watched: bool) -> tuple[list[str], list[str]]:
     """Run the talking cell; the lines of the reply and those of the notebook."""
     opened = await agent.record("start_new_session", experiment_name=name)
     session = str(opened["session_id"])
-    async with second_client(server, str(opened["kernel_id"])) if tab else nullcontext():
+    async with tab(server, str(opened["kernel_id"])) if watched else nullcontext():
         reply = await agent.text("execute_code", session_id=session, code=TALK)
     assert f"run {session}-1: ok" in reply, reply
     (cell,) = (await agent.notebook(session))["cells"]
@@ -74,8 +52,8 @@ async def test_every_line_of_a_cell_arrives_once_through_a_cut(
             proxy.restore()
 
         alone, watched, _ = await asyncio.gather(
-            talk(agent, shared_server, "alone", tab=False),
-            talk(agent, shared_server, "watched", tab=True),
+            talk(agent, shared_server, "alone", watched=False),
+            talk(agent, shared_server, "watched", watched=True),
             cut(),
         )
         assert alone == (WANTED, WANTED)

@@ -1,0 +1,246 @@
+"""Kernels die, JupyterLab dies, the user presses ESC or edits the notebook: the reply says what happened, nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.processes import Wire, kernel_pid, recorded_lines, tab, text_of, until_recorded, wire
+from tests.project import Project, alive, outputs_text, read_notebook, until
+
+ESC = "AbortError: user-cancel"
+DEATHS = {
+    "os._exit(1)": "exit code 1",
+    "os.kill(os.getpid(), 9)": "SIGKILL",
+    "import ctypes; ctypes.string_at(0)": "SIGSEGV",
+    "exit()": "exit code 0",
+}
+
+
+async def open_session(client: Wire, name: str) -> tuple[str, Path, str]:
+    opened = await client.record("start_new_session", experiment_name=name)
+    return opened["session_id"], Path(opened["notebook_path"]), opened["kernel_id"]
+
+
+# -- kernels -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", DEATHS, ids=["exit code", "kill", "segmentation fault", "exit()"])
+async def test_a_dead_kernel_is_named_with_its_cause_and_the_next_run_works(
+    shared_server: Project, code: str
+) -> None:
+    async with wire(shared_server) as client:
+        session, path, _ = await open_session(client, "death")
+        for number in (1, 3):
+            # ZeroMQ needs a moment to send what the dying process has handed to it.
+            begin = f"import os, time; print('before', flush=True); time.sleep(0.5)\nhere = {number}\n"
+            dead = await client.text("execute_code", session_id=session, code=begin + code)
+            assert f"Error: KernelDied: {'exit' if 'exit' in DEATHS[code] else 'signal'}" in dead, dead
+            assert DEATHS[code] in dead and "before" in dead, dead
+            after = await client.text("execute_code", session_id=session, code="'here' in globals()")
+            assert after.startswith("False\n") and f"run {session}-{number + 1}: ok" in after, after
+            assert "all variables and imports are lost" in after
+        cells = await until(lambda: _when(path, 4))
+        assert [o["output_type"] for o in cells[2]["outputs"]] == ["stream", "error"]
+        assert cells[2]["outputs"][1]["ename"] == "KernelDied"
+        statuses = [e["status"] for e in shared_server.journal(session) if e["k"] == "finished"]
+        assert statuses == ["died", "ok", "died", "ok"]
+        await client.text("shutdown_session", session_id=session)
+
+
+def _when(path: Path, count: int) -> list[dict[str, list[dict[str, object]]]]:
+    cells = read_notebook(path)["cells"]
+    return cells if len(cells) == count and cells[-1]["outputs"] else []
+
+
+async def test_a_kernel_killed_from_outside_between_two_runs_is_said_once(shared_server: Project) -> None:
+    async with wire(shared_server) as client:
+        session, _, kernel = await open_session(client, "outside")
+        await client.text("execute_code", session_id=session, code="x = 1")
+        pid = kernel_pid(kernel)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await until_recorded(shared_server, session, "died: ")
+        reply = await client.text("execute_code", session_id=session, code="x")
+        assert "NameError" in reply and "SIGKILL" in reply and "all variables and imports are lost" in reply
+        assert "lost" not in await client.text("execute_code", session_id=session, code="1")
+        await client.text("shutdown_session", session_id=session)
+
+
+# -- JupyterLab --------------------------------------------------------------------------------------------------
+
+
+async def test_jupyterlab_killed_in_a_run_is_said_and_its_output_is_kept(project: Project) -> None:
+    project.start()
+    async with wire(project) as client:
+        session, path, kernel = await open_session(client, "lab")
+        kernel_process = kernel_pid(kernel)
+        code = "import time\nfor i in range(600): print('line', i, flush=True); time.sleep(0.1)"
+        _, running = client.call("execute_code", session_id=session, code=code)
+        await until_recorded(project, session, "line 9\\n")
+        os.kill(int(project.status_file()["PID"]), signal.SIGKILL)
+        reply = text_of(await running)
+        (last,) = [line for line in reply.splitlines() if "JupyterLab" in line]
+        assert last.startswith("JupyterLab not responding. Restart with: jlab-mcp start"), last
+        seen = [line for line in reply.splitlines() if line.startswith("line ")]
+        assert seen == [f"line {i}" for i in range(len(seen))] and len(seen) >= 10
+        assert recorded_lines(project, session, "line ") == seen
+        (cell,) = await until(lambda: _when(path, 1))
+        assert [x for x in outputs_text(cell).splitlines() if x.startswith("line ")] == seen
+        again = await client.text("execute_code", session_id=session, code="1")
+        assert again.startswith("JupyterLab not responding. Restart with: jlab-mcp start"), again
+        ping = await client.record("ping")
+        assert ping["healthy"] is False
+        if kernel_process is not None:
+            await until(lambda: not alive(kernel_process), 30, "the kernel's end")
+
+
+# -- ESC ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import time; time.sleep(600)",
+        "while True: pass",
+        "try:\n    while True: pass\nfinally: print('tidied up')",
+    ],
+    ids=["sleep", "python loop", "with clean-up"],
+)
+async def test_esc_stops_the_code_and_keeps_its_output(shared_server: Project, body: str) -> None:
+    async with wire(shared_server) as client:
+        session, path, _ = await open_session(client, "esc")
+        request, _ = client.call(
+            "execute_code", session_id=session, code="print('begun', flush=True)\n" + body
+        )
+        await until_recorded(shared_server, session, "begun")
+        client.cancel(request, ESC)
+        reply = await client.text("wait_for_run", run_id=f"{session}-1")
+        assert "begun" in reply and "interrupted after" in reply and "KeyboardInterrupt" in reply
+        assert ("tidied up" in reply) is ("tidied" in body)
+        assert "begun" in await client.text("read_output", run_id=f"{session}-1")
+        assert (await client.text("execute_code", session_id=session, code="6 * 7")).startswith("42\n")
+        cells = await until(lambda: _when(path, 2))
+        assert "begun" in outputs_text(cells[0])
+        await client.text("shutdown_session", session_id=session)
+
+
+@pytest.mark.parametrize("reason", ["SdkError: Request timed out", "deadline exceeded", ""])
+async def test_a_clients_own_timeout_leaves_the_run_alone(shared_server: Project, reason: str) -> None:
+    async with wire(shared_server) as client:
+        session, _, _ = await open_session(client, "timeout")
+        code = "import time, pathlib\nprint('begun', flush=True)\nwhile not pathlib.Path('go').exists(): time.sleep(0.05)\n'whole'"
+        request, _ = client.call("execute_code", session_id=session, code=code)
+        await until_recorded(shared_server, session, "begun")
+        client.cancel(request, reason)
+        refused = await client.text("execute_code", session_id=session, code="1")
+        assert "is busy" in refused
+        flag = shared_server.root / "notebooks" / "go"
+        flag.touch()
+        reply = await client.text("wait_for_run", run_id=f"{session}-1")
+        flag.unlink()
+        assert "'whole'" in reply and ": ok," in reply
+        await client.text("shutdown_session", session_id=session)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "sum(range(10**9))",
+        "import time\nend = time.time() + 6\nwhile time.time() < end:\n    try: time.sleep(1)\n    except KeyboardInterrupt: pass",
+    ],
+    ids=["C call", "swallows KeyboardInterrupt"],
+)
+async def test_code_that_cannot_be_interrupted_is_said_with_what_helps(
+    shared_server: Project, body: str
+) -> None:
+    async with wire(shared_server) as client:
+        session, _, _ = await open_session(client, "stubborn")
+        begin = "print('begun', flush=True)\n"
+        await client.text("execute_code", session_id=session, code=begin + body, wait_s=0)
+        await until_recorded(shared_server, session, "begun")
+        said = await client.text("interrupt_kernel", session_id=session)
+        if "does not stop" in said:
+            assert f'restart_kernel(session_id="{session}")' in said and "wait_for_run" in said
+            restarted = await client.text("restart_kernel", session_id=session)
+            assert "was restarted" in restarted and f"Run {session}-1 was ended" in restarted
+        else:
+            assert "stopped" in said and body.startswith("sum"), said  # this machine summed it in time
+        assert (await client.text("execute_code", session_id=session, code="6 * 7")).startswith("42\n")
+        await client.text("shutdown_session", session_id=session)
+
+
+async def test_esc_leaves_the_users_own_cell_alone(shared_server: Project) -> None:
+    """The kernel is busy with a cell that the user runs in JupyterLab; ours is queued behind it and cancelled."""
+    async with wire(shared_server) as client:
+        session, _, kernel = await open_session(client, "shared kernel")
+        flag = shared_server.root / "notebooks" / "users-flag"
+        code = "import time, pathlib\nwhile not pathlib.Path('users-flag').exists(): time.sleep(0.05)\nusers = 'done'"
+        async with tab(shared_server, kernel) as run_as_user:
+            await run_as_user(code)
+            request, _ = client.call("execute_code", session_id=session, code="import time; time.sleep(600)")
+            await until_recorded(shared_server, session, '"k":"run"')
+            queued = await client.text("wait_for_run", run_id=f"{session}-1", wait_s=0.5)
+            assert "Queued for" in queued and "user's own code" in queued
+            client.cancel(request, ESC)
+            await until_recorded(shared_server, session, "is left alone")
+            flag.touch()
+            reply = await client.text("wait_for_run", run_id=f"{session}-1")
+            flag.unlink()
+        assert "interrupted" in reply, reply
+        assert (await client.text("execute_code", session_id=session, code="users")).startswith("'done'\n")
+        await client.text("shutdown_session", session_id=session)
+
+
+# -- the user in JupyterLab --------------------------------------------------------------------------------------
+
+
+async def test_edits_made_in_jupyterlab_are_never_overwritten(shared_server: Project) -> None:
+    async with wire(shared_server) as client:
+        session, path, _ = await open_session(client, "edited by hand")
+        for code in ("a = 1", "b = 2"):
+            await client.text("execute_code", session_id=session, code=code)
+        await until(
+            lambda: (
+                len(read_notebook(path)["cells"]) == 2 and read_notebook(path)["cells"][1]["execution_count"]
+            )
+        )
+        notebook = read_notebook(path)
+        notebook["cells"][0]["source"] = ["a = 1  # by hand"]
+        own = {"cell_type": "markdown", "id": "byhand01", "metadata": {}, "source": ["# my heading"]}
+        notebook["cells"].insert(0, own)
+        path.write_text(json.dumps(notebook, indent=1), encoding="utf-8")
+        await client.text("execute_code", session_id=session, code="c = 3\nc")
+        cells = await until(lambda: _when(path, 4))
+        assert ["".join(c["source"]) for c in cells] == [
+            "# my heading",
+            "a = 1  # by hand",
+            "b = 2",
+            "c = 3\nc",
+        ]
+        listed = await client.text("read_notebook", session_id=session)
+        assert "# by hand" in listed and "byhand01" in listed
+        await client.text("shutdown_session", session_id=session)
+
+
+async def test_an_edit_made_while_a_cell_runs_is_kept_with_the_cells_output(shared_server: Project) -> None:
+    async with wire(shared_server) as client:
+        session, path, _ = await open_session(client, "edited meanwhile")
+        code = "import time\nfor i in range(20): print('line', i, flush=True); time.sleep(0.1)"
+        _, running = client.call("execute_code", session_id=session, code=code)
+        await until_recorded(shared_server, session, "line 3")
+        notebook = await until(lambda: (n := read_notebook(path))["cells"] and n)
+        own = {"cell_type": "markdown", "id": "byhand02", "metadata": {}, "source": ["a note"]}
+        notebook["cells"].append(own)
+        path.write_text(json.dumps(notebook, indent=1), encoding="utf-8")
+        await running
+        cells = await until(
+            lambda: (c := read_notebook(path)["cells"]) and "line 19" in outputs_text(c[0]) and c
+        )
+        assert [c["id"] for c in cells][1] == "byhand02"
+        assert outputs_text(cells[0]).splitlines() == [f"line {i}" for i in range(20)]
+        await client.text("shutdown_session", session_id=session)
