@@ -182,7 +182,9 @@ class Doctor:
         options = self._settings.slurm
         partitions = await slurm.survey()
         if not isinstance(partitions, QueueUnknown):
-            found += checks.check_partition(partitions, options.partition, options.gres)
+            found += checks.check_partition(partitions, options)
+        if any(finding.level is Level.FAIL for finding in found):
+            return found
         asked = f"{options.gres or 'no GPU'}, {options.cpus} CPUs, {options.mem_mb} MB for {options.time}"
         try:
             verdict, said = await test_request(self._settings, self._env)

@@ -187,6 +187,7 @@ async def patiently(
             pause = then_s
     except asyncio.CancelledError:
         task.cancel()
+        await asyncio.wait([task])  # what it must bring to its end is brought there first
         raise
     return await task
 
