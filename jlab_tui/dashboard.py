@@ -74,6 +74,7 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     outside = Outside(settings, env)
     options = _options(settings, looks, preload=outside.preload)
     from .adapters.fifo import BellReader, usable_fifo_dir
+    from .adapters.files import owner_alive
     from .adapters.journal import JournalWriter
     from .adapters.records import DirectoryRecords
     from .services.acting import NoActions, RecordedActions
@@ -90,7 +91,7 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
         outside,
         DirectoryRecords(settings.sessions_dir, settings.actions_dir),
         lambda on_news: BellReader(usable_fifo_dir(settings.fifo_dir, os.getuid()), host, on_news),
-        _owner_alive,
+        owner_alive,
     )
     actions = (
         NoActions("This dashboard is read-only (--readonly).")
@@ -144,9 +145,3 @@ def _options(
         save_dir=settings.root,
         preload=preload,
     )
-
-
-def _owner_alive(host: str, pid: int) -> bool | None:
-    from .adapters.files import process_start
-
-    return bool(process_start(pid)) if host == socket.gethostname() else None

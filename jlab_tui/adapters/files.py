@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import stat
 import time
 from dataclasses import dataclass
@@ -202,3 +203,8 @@ def tail_text(path: Path, size: int = 4000) -> str:
     if end > size:
         raw = raw.partition(b"\n")[2] or raw
     return raw.decode("utf-8", "replace").rstrip()
+
+
+def owner_alive(host: str, pid: int) -> bool | None:
+    """Whether a process is alive; None for one of another host."""
+    return bool(process_start(pid)) if host == socket.gethostname() else None
