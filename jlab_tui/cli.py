@@ -167,7 +167,6 @@ def _serve(_: argparse.Namespace) -> int:
 def _start(arguments: argparse.Namespace) -> int:
     from . import wiring
     from .dashboard import Looks, run_dashboard, run_replay
-    from .headless import run_detached, run_foreground
 
     if arguments.time is not None and not is_slurm_time(arguments.time):
         raise UsageError(f"{arguments.time!r} is not a walltime.", "Give one such as 24:00:00 or 1-00:00:00.")
@@ -188,12 +187,14 @@ def _start(arguments: argparse.Namespace) -> int:
         from .adapters.bootstrap import bootstrap
 
         asyncio.run(bootstrap(settings.root, dict(os.environ), lambda text: print(text, flush=True)))
+    without_screen = arguments.no_tui or not (sys.stdin.isatty() and sys.stderr.isatty())
+    if not (arguments.detach or without_screen):
+        return run_dashboard(settings, dict(os.environ), mode, looks)
+    from .headless import run_detached, run_foreground
+
     launcher = wiring.make_launcher(settings, dict(os.environ))
-    if arguments.detach:
-        return asyncio.run(run_detached(launcher, mode, settings))
-    if arguments.no_tui or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return asyncio.run(run_foreground(launcher, mode, settings))
-    return run_dashboard(settings, dict(os.environ), mode, looks)
+    run = run_detached if arguments.detach else run_foreground
+    return asyncio.run(run(launcher, mode, settings))
 
 
 def _stop(_: argparse.Namespace) -> int:

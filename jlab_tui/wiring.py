@@ -232,6 +232,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     from .adapters.fifo import usable_fifo_dir
     from .adapters.images import shrink
     from .adapters.journal_store import JournalStore
+    from .adapters.memory import give_back, return_large_blocks
     from .adapters.notebook import NotebookDirectory
     from .adapters.slurm import Slurm
     from .adapters.spool import Spool
@@ -242,6 +243,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     from .services.sessions import Sessions
     from .services.starting import Starting
 
+    return_large_blocks()
     host = socket.gethostname()
     launcher = make_launcher(settings, env)
     gate = ServerGate(launcher)
@@ -302,6 +304,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         server=gate.server,
         resources=resources,
         shrink=shrink,
+        give_memory_back=give_back,
         now=time.time,
         reasons=reasons,
         close=close,

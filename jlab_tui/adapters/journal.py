@@ -193,7 +193,7 @@ def read_entries(path: Path, offset: int = 0) -> Iterator[tuple[int, Entry]]:
     reader.offset = offset
     while True:
         at = reader.offset
-        lines = reader.lines(8 << 20)
+        lines = reader.lines(_READ_SIZE)
         if not lines:
             return
         for line in lines:

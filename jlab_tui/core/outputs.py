@@ -14,7 +14,7 @@ from .events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrin
 
 TEXT_HALF: Final = 512 * 1024
 """characters of text kept from the beginning, and again from the end"""
-IMAGE_BUDGET: Final = 12 << 20
+IMAGE_BUDGET: Final = 5 << 20
 """characters of base64 and other rich data kept in one cell"""
 ITEMS_HALF: Final = 1000
 _CHUNK: Final = 32 * 1024

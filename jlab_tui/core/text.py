@@ -16,6 +16,9 @@ _TOKEN = re.compile(
     r"\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])?|[\r\n\x08]|[^\x1b\r\n\x08]+"
 )
 _INVISIBLE = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]")
+_OPEN_END = re.compile(r"(?:\r|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*)?)\Z")
+_KEPT_ROWS: Final = 500
+_LINE_MAX: Final = 1_000_000
 _MOVES: Final = ("\r", "\x08", "\x1b")
 
 
@@ -32,20 +35,53 @@ def render_terminal(text: str) -> str:
     if not any(mark in text for mark in _MOVES):
         return _INVISIBLE.sub("", text)
     screen = _Screen()
-    for match in _TOKEN.finditer(text.replace("\r\n", "\n")):
-        token = match.group()
-        if token == "\n":
-            screen.newline()
-        elif token == "\r":
-            screen.column = 0
-        elif token == "\x08":
-            screen.column = max(0, screen.column - 1)
-        elif token[0] == "\x1b":
-            if match[2] is not None:
-                screen.control(match[1] or "", match[2])
-        else:
-            screen.write(_INVISIBLE.sub("", token))
+    screen.feed(text)
     return screen.text()
+
+
+class TerminalLines:
+    """`render_terminal` for text that comes in parts and is too long to be held: gives lines when they have scrolled away.
+
+    A cursor that moves up more than 500 lines stops there; a line of more than 1,000,000 characters counts as several.
+    """
+
+    def __init__(self) -> None:
+        self._screen = _Screen()
+        self._held = ""
+        self._moved = False
+
+    def feed(self, text: str) -> list[str]:
+        """Lines that nothing can change any more."""
+        text = self._held + text
+        open_at = _OPEN_END.search(text, max(0, len(text) - 256))
+        cut = open_at.start() if open_at else len(text)
+        text, self._held = text[:cut], text[cut:]
+        return self._take(text)
+
+    def finish(self) -> list[str]:
+        """The lines that are left."""
+        last = self._take(self._held)
+        self._held = ""
+        lines = [self._tidy(line) for line in self._screen.lines]
+        return last + (lines if lines != [""] else [])
+
+    def _take(self, text: str) -> list[str]:
+        screen = self._screen
+        if any(mark in text.replace("\r\n", "\n") for mark in _MOVES):
+            self._moved = True
+            screen.feed(text)
+        else:
+            screen.append(_INVISIBLE.sub("", text.replace("\r\n", "\n")))
+        if len(screen.lines) <= 2 * _KEPT_ROWS:
+            return []
+        gone = min(len(screen.lines) - _KEPT_ROWS, screen.row)
+        lines = [self._tidy(line) for line in screen.lines[:gone]]
+        del screen.lines[:gone]
+        screen.row -= gone
+        return lines
+
+    def _tidy(self, line: str) -> str:
+        return line.rstrip(" ") if self._moved else line
 
 
 class _Screen:
@@ -55,6 +91,36 @@ class _Screen:
         self.lines: list[str] = [""]
         self.row = 0
         self.column = 0
+
+    def feed(self, text: str) -> None:
+        for match in _TOKEN.finditer(text.replace("\r\n", "\n")):
+            token = match.group()
+            if token == "\n":
+                self.newline()
+            elif token == "\r":
+                self.column = 0
+            elif token == "\x08":
+                self.column = max(0, self.column - 1)
+            elif token[0] == "\x1b":
+                if match[2] is not None:
+                    self.control(match[1] or "", match[2])
+            else:
+                self.write(_INVISIBLE.sub("", token))
+
+    def append(self, text: str) -> None:
+        """`feed` for text without anything that moves the cursor."""
+        if self.row != len(self.lines) - 1 or self.column != len(self.lines[-1]):
+            self.feed(text)
+            return
+        first, *rest = text.split("\n")
+        line = self.lines[-1] + first
+        while len(line) > _LINE_MAX:
+            self.lines[-1:] = [line[:_LINE_MAX], ""]
+            line = line[_LINE_MAX:]
+        self.lines[-1] = line
+        self.lines += rest
+        self.row = len(self.lines) - 1
+        self.column = len(self.lines[-1])
 
     def write(self, text: str) -> None:
         line = self.lines[self.row]

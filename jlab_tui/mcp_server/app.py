@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from ..core.errors import JlabError
 from ..core.models import ServerState
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+_TIDYING: Final = "tidying"
+_TIDY_AFTER_S: Final = 0.5
 
 
 class ShrunkPicture(Protocol):
@@ -52,6 +54,8 @@ class App:
     """CPU, memory and GPUs as JSON"""
     shrink: Callable[[str, str, int], ShrunkPicture]
     """`(base64, mime, max_px)`; blocking"""
+    give_memory_back: Callable[[], None]
+    """to the system, after something large; blocking"""
     now: Callable[[], float]
     reasons: CancelReasons
     close: Callable[[], Awaitable[None]]
@@ -74,6 +78,15 @@ class App:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
+
+    def tidy_up(self) -> None:
+        """Something large is done with: give its memory back soon, when nobody waits for it."""
+        if not any(task.get_name() == _TIDYING for task in self._background):
+            self.start_background(self._tidy_up()).set_name(_TIDYING)
+
+    async def _tidy_up(self) -> None:
+        await asyncio.sleep(_TIDY_AFTER_S)
+        await asyncio.to_thread(self.give_memory_back)
 
 
 class AppSource:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
 from ..core.reply import Part, Picture, cut_to
-from ..core.text import describe_data, plain_traceback, render_terminal
+from ..core.text import TerminalLines, describe_data, plain_traceback, render_terminal
 from .app import App
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from ..services.session import Session
 
 _CELL_CHARS = 8000
+_LINE_CHARS = 2000
 _BITMAPS = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
@@ -40,46 +44,61 @@ async def read_record_text(
             ) from None
     if images:
         return await asyncio.to_thread(_pictures, app, run, images)
-    lines, dropped = await asyncio.to_thread(_lines, app, run)
-    return [_page(run, lines, dropped, offset, limit, tail, pattern, app.settings.output_chars)]
+    return [await asyncio.to_thread(_page, app, run, offset, limit, tail, pattern)]
 
 
-def _lines(app: App, run: Run) -> tuple[list[str], int]:
-    text, dropped = app.reader.text(run)
-    return render_terminal(text).rstrip("\n").split("\n") if text else [], dropped
+@dataclass(slots=True)
+class _Lines:
+    """Lines of a record, rendered one after another; a record may be larger than memory should be."""
+
+    texts: Iterator[tuple[str, int]]
+    total: int = 0
+    dropped: int = 0
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        terminal = TerminalLines()
+        for text, dropped in self.texts:
+            self.dropped += dropped
+            yield from self._numbered(terminal.feed(text))
+        last = terminal.finish()
+        while last and not last[-1]:
+            last.pop()
+        yield from self._numbered(last)
+
+    def _numbered(self, lines: list[str]) -> Iterator[tuple[int, str]]:
+        for line in lines:
+            yield self.total, line
+            self.total += 1
 
 
 def _page(
-    run: Run,
-    lines: list[str],
-    dropped: int,
-    offset: int,
-    limit: int,
-    tail: int | None,
-    pattern: re.Pattern[str] | None,
-    budget: int,
+    app: App, run: Run, offset: int, limit: int, tail: int | None, pattern: re.Pattern[str] | None
 ) -> str:
-    numbered = list(enumerate(lines))
-    matching = [(n, line) for n, line in numbered if pattern.search(line)] if pattern else numbered
-    chosen = matching[-tail:] if tail else matching[offset : offset + limit]
+    lines = _Lines(app.reader.texts(run))
+    chosen: deque[tuple[int, int, str]] = deque(maxlen=tail or limit)
+    matching = 0
+    for number, line in lines:
+        if pattern is not None and not pattern.search(line):
+            continue
+        if tail or offset <= matching < offset + limit:
+            chosen.append((matching, number, cut_to(line, _LINE_CHARS)))
+        matching += 1
     shown: list[str] = []
     size = 0
-    for number, line in chosen:
-        text = cut_to(line, 2000)
+    for place, number, text in chosen:
         size += len(text) + 8
-        if size > budget:
-            shown.append(
-                f"... the reply is full; go on with offset={number if not pattern else matching.index((number, line))}"
-            )
+        if size > app.settings.output_chars and shown:
+            shown.append(f"... the reply is full; go on with offset={place}")
             break
         shown.append(f"{number}: {text}" if pattern else text)
-    what = f"{len(matching):,} of {len(lines):,} lines match" if pattern else f"{len(lines):,} lines"
+    what = f"{matching:,} of {lines.total:,} lines match" if pattern else f"{lines.total:,} lines"
     state = "so far" if not run.status.is_final else "in all"
     head = f"[run {run.id}, {run.status}: {what} {state}"
     if chosen and not pattern:
-        head += f"; lines {chosen[0][0]} to {chosen[min(len(chosen), len(shown)) - 1][0]}"
-    if dropped:
-        head += f"; {dropped:,} characters were too many to be recorded"
+        last = min(len(chosen), len(shown) - shown[-1].startswith("... the reply is full"))
+        head += f"; lines {chosen[0][1]} to {chosen[last - 1][1]}"
+    if lines.dropped:
+        head += f"; {lines.dropped:,} characters were too many to be recorded"
     return "\n".join([head + "]", *shown])
 
 

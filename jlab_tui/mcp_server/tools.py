@@ -421,7 +421,11 @@ class Tools:
         await app.cells.wait(run, app.settings.wait_s if wait_s is None else wait_s, beat)
         if session is not None:
             await session.recorder.flush()
-        return await as_content(app, await self._parts(app, session, run))
+        result = await as_content(app, await self._parts(app, session, run))
+        outputs = run.outputs
+        if run.status.is_final and (outputs is None or outputs.is_cut or outputs.pictures):
+            app.tidy_up()
+        return result
 
     async def _parts(self, app: App, session: Session | None, run: Run) -> list[Part]:
         outputs = await app.sessions.outputs(run)
@@ -465,6 +469,7 @@ class Tools:
         if session is not None:
             await session.recorder.flush()
         parts = await read_record_text(app, run, offset, limit, tail, grep, images)
+        app.tidy_up()
         return await as_content(app, parts, max_px=2000 if images else None)
 
     async def read_notebook(

@@ -16,7 +16,7 @@ from .activity import Activity
 from .claims import Claims, Graces, Granted, Refused
 from .kernel_process import pid_of
 from .obituary import OomCounter
-from .recorder import Limits, Recorder
+from .recorder import Limits, Recorder, return_large_blocks
 from .spool import Spool
 
 TICK_S = 0.5
@@ -52,6 +52,7 @@ class Node:
         self._tasks: Set[asyncio.Future[Any]] = set()
 
     def start(self) -> None:
+        return_large_blocks()
         self.spool.start()
         self.sampler.start()
         self._tick()

@@ -339,6 +339,14 @@ class Recorder:
             self._loop.call_later(0.5, trim_heap)
 
 
+def return_large_blocks() -> None:
+    """glibc's mallopt(M_MMAP_THRESHOLD): large blocks go back when freed; it would learn to keep those of a burst."""
+    try:
+        ctypes.CDLL(None).mallopt(-3, 256 * 1024)
+    except (AttributeError, OSError):
+        pass
+
+
 def trim_heap() -> None:
     """glibc's malloc_trim; elsewhere nothing."""
     try:

@@ -25,34 +25,35 @@ _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
 class Reader:
-    """Reads journals and notebooks. `text` and `pictures` block; call them in a thread."""
+    """Reads journals and notebooks. `texts` and `pictures` block; call them in a thread."""
 
     def __init__(self, journals: Journals, notebooks: Notebooks) -> None:
         self._journals = journals
         self._notebooks = notebooks
 
-    def text(self, run: Run) -> tuple[str, int]:
-        """Everything that a run printed, raw, and how many characters were too many to be recorded."""
-        parts: list[str] = []
-        dropped = 0
+    def texts(self, run: Run) -> Iterator[tuple[str, int]]:
+        """Everything that a run printed, raw, in parts; with each, how many characters were too many to be recorded."""
+        at_line_end = True
         for event in self._events(run):
+            dropped = 0
             match event:
                 case TextPrinted():
-                    parts.append(event.text)
+                    text = event.text
                 case DataShown() if not any(m in event.data for m in _PICTURES):
-                    parts.append(_line(parts) + describe_data(event.data) + "\n")
+                    text = ("" if at_line_end else "\n") + describe_data(event.data) + "\n"
                 case ErrorRaised():
-                    parts.append(
-                        _line(parts) + plain_traceback(event.traceback, event.ename, event.evalue) + "\n"
-                    )
+                    plain = plain_traceback(event.traceback, event.ename, event.evalue)
+                    text = ("" if at_line_end else "\n") + plain + "\n"
                 case OutputCleared() if not event.wait:
-                    parts.append("\n")
+                    text = "\n"
                 case OutputDropped():
-                    dropped += event.count
-                    parts.append(f"\n... {event.count:,} {event.unit} not recorded: {event.why} ...\n")
+                    dropped = event.count
+                    text = f"\n... {event.count:,} {event.unit} not recorded: {event.why} ...\n"
                 case _:
-                    pass
-        return "".join(parts), dropped
+                    continue
+            if text:
+                at_line_end = text.endswith("\n")
+                yield text, dropped
 
     def pictures(self, run: Run, wanted: set[int]) -> dict[int, tuple[str, str]]:
         """MIME type and base64 of a run's pictures by their numbers, as the kernel sent them (latest update)."""
@@ -104,10 +105,6 @@ class Reader:
         for entry in self._journals.read_from(run.journal, run.offset):
             if getattr(entry.event, "run", None) == run.id:
                 yield entry.event
-
-
-def _line(parts: list[str]) -> str:
-    return "\n" if parts and not parts[-1].endswith("\n") else ""
 
 
 def _bitmap(event: DataShown | DataUpdated) -> tuple[str, str] | None:

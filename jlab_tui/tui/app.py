@@ -94,9 +94,17 @@ class Dashboard(Deeds):
         self.main.set_class(self.options.ascii, "-ascii")
         self.feed.focus()
         self._draw_all()
-        self.run_worker(self.source.run(self), group="source")
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """After the first frame: everything that takes longer than a screen may be empty."""
+        self.run_worker(self._follow(), group="source")
         if self.options.is_live:
             self.set_interval(1.0, self._second)
+
+    async def _follow(self) -> None:
+        await asyncio.to_thread(self.options.preload)
+        await self.source.run(self)
 
     @property
     def main(self) -> Screen[Any]:

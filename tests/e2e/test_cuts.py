@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.processes import tab
 from tests.e2e.proxy import Cut, proxied
 from tests.project import Agent, Project, outputs_text, until
 
