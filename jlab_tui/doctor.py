@@ -131,6 +131,8 @@ class Doctor:
                 checkup.look_at_directory, f"{purpose} dir", path, variable, private=private
             )
             found += checks.check_directory(facts)
+        used = await asyncio.to_thread(checkup.bytes_below, settings.sessions_dir, settings.spool_dir)
+        found += checks.check_records(str(settings.status_dir), used, settings.keep_days)
         error = await asyncio.to_thread(checkup.fifo_error, settings.fifo_dir)
         return [*found, *checks.check_bells(str(settings.fifo_dir), error)]
 

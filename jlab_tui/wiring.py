@@ -295,7 +295,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         await gate.close()
         await launcher.close()
 
-    return App(
+    app = App(
         settings=settings,
         launcher=launcher,
         sessions=sessions,
@@ -311,6 +311,8 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         reasons=reasons,
         close=close,
     )
+    app.start_background(asyncio.to_thread(journals.clear_old, settings.keep_days))
+    return app
 
 
 def preload() -> None:

@@ -17,6 +17,7 @@ from .slurm_survey import Partition, format_span, survey_lines
 
 LOW_DISK_MB = 1024
 LOW_FILES = 1000
+MANY_RECORDS_BYTES = 10_000_000_000
 CLOCK_WARN_S = 2.0
 CLOCK_FAIL_S = 30.0
 
@@ -213,6 +214,15 @@ def check_directory(facts: DirectoryFacts) -> list[Finding]:
         return [Finding(check, Level.WARN, text, f"du --inodes -d 1 {quoted} | sort -n")]
     room = f", {facts.free_mb / 1024:.0f} GiB free" if facts.free_mb is not None else ""
     return [Finding(check, Level.OK, f"{facts.path}{'' if facts.exists else ' (made when needed)'}{room}")]
+
+
+def check_records(directory: str, bytes_used: int, keep_days: int) -> list[Finding]:
+    """Journals and recordings of this project."""
+    text = f"{bytes_used / 1e6:,.0f} MB of journals and recordings, kept for {keep_days} days"
+    if bytes_used > MANY_RECORDS_BYTES:
+        mend = f"export {PREFIX}KEEP_DAYS=7   (or: ls -lS {shlex.quote(directory)}/sessions)"
+        return [Finding("records", Level.WARN, f"{text}.", mend)]
+    return [Finding("records", Level.OK, text)]
 
 
 def check_bells(directory: str, error: str) -> list[Finding]:

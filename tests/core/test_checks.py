@@ -74,6 +74,8 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("quota", lambda: checks.check_directory(directory(write_error="Disk quota exceeded")), Level.FAIL, "quota", "JLAB_MCP_DIR="),
     ("full disk", lambda: checks.check_directory(directory(free_mb=12)), Level.WARN, "12 MB", "du -sh"),
     ("no inodes", lambda: checks.check_directory(directory(free_files=3)), Level.WARN, "3 more files", "du --inodes"),
+    ("records", lambda: checks.check_records("/s", 12_000_000, 30), Level.OK, "12 MB", ""),
+    ("many records", lambda: checks.check_records("/s", 10**11, 30), Level.WARN, "100,000 MB", "KEEP_DAYS=7"),
     ("no FIFOs", lambda: checks.check_bells("/s/fifos", "Operation not permitted"), Level.WARN, "/tmp", "STATUS_DIR"),
     ("FIFOs", lambda: checks.check_bells("/s/fifos", ""), Level.OK, "can be made", ""),
     ("ports", lambda: checks.check_ports("127.0.0.1", 1, 2, found=True, is_bindable=True), Level.OK, "free", ""),
