@@ -1,0 +1,153 @@
+"""A stock Jupyter server, which has not loaded our extension: the same tools work, and what is missing is said."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.processes import journal_text, kernel_pid, text_of, until_recorded, wire
+from tests.e2e.proxy import proxied
+from tests.project import Project, outputs_text, read_notebook, until
+
+TOKEN = "a-token-of-the-stock-server"
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project whose status file names a plain `jupyter lab`."""
+    base = tmp_path_factory.mktemp("stock")
+    root, home = base / "project", base / "home"
+    root.mkdir()
+    home.mkdir()
+    project = Project(root, home)
+    project.run("status")  # which directory is this project's
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--port=0",
+        "--ip=127.0.0.1",
+    ]
+    command += [f"--ServerApp.root_dir={root}"]
+    env = {**project.env, "JUPYTER_TOKEN": TOKEN, "JUPYTER_RUNTIME_DIR": str(home / "runtime")}
+    with open(home / "stock.log", "w", encoding="utf-8") as log:
+        server = subprocess.Popen(
+            command, cwd=root, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+        )
+    try:
+        runtime = home / "runtime"
+        deadline = time.monotonic() + 60
+        while not (found := list(runtime.glob("jpserver-*.json"))):
+            assert server.poll() is None and time.monotonic() < deadline, (home / "stock.log").read_text()
+            time.sleep(0.05)
+        facts = json.loads(found[0].read_text(encoding="utf-8"))
+        write_status(project, server.pid, facts["port"])
+        yield project
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def write_status(project: Project, pid: int, port: int) -> None:
+    from jlab_tui.core.settings import load_settings
+
+    settings = load_settings(project.env, project.root)
+    settings.status_dir.mkdir(parents=True, exist_ok=True)
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        start = file.read().rpartition(")")[2].split()[19]
+    url = f"http://127.0.0.1:{port}"
+    connection = settings.status_dir / "stock.connection.json"
+    told = {"hostname": "127.0.0.1", "port": port, "pid": pid, "pid_start": start, "url": url, "started": 1}
+    connection.write_text(json.dumps(told), encoding="utf-8")
+    pairs = {
+        "STATE": "ready", "MODE": "local", "PID": pid, "PID_START": start, "HOSTNAME": "127.0.0.1", "PORT": port,
+        "TOKEN": TOKEN, "URL": url, "STARTED": "1.000", "LAUNCHER": "elsewhere", "CONN_FILE": connection,
+        "END": 1,
+    }  # fmt: skip
+    text = "".join(f"{key}={value}\n" for key, value in pairs.items())
+    (settings.status_dir / "server-status").write_text(text, encoding="utf-8")
+
+
+async def test_the_tools_work_and_ping_says_what_is_missing(stock: Project) -> None:
+    async with wire(stock) as client:
+        opened = await client.record("start_new_session", experiment_name="stock")
+        session = opened["session_id"]
+        ping = await client.record("ping")
+        assert ping["healthy"] is True and "extension is not loaded" in ping["missing"]
+        assert (await client.text("execute_code", session_id=session, code="x = 41\nx + 1")).startswith(
+            "42\n"
+        )
+        dead = await client.text("execute_code", session_id=session, code="import os; os._exit(1)")
+        assert "Error: KernelDied" in dead
+        after = await client.text("execute_code", session_id=session, code="'x' in globals()")
+        assert after.startswith("False\n") and "all variables and imports are lost" in after
+        _, running = client.call("execute_code", session_id=session, code="import time; time.sleep(600)")
+        await until_recorded(stock, session, "sleep(600)")
+        assert "stopped" in await client.text("interrupt_kernel", session_id=session)
+        assert "interrupted" in text_of(await running)
+        assert "was restarted" in await client.text("restart_kernel", session_id=session)
+        assert (await client.text("execute_code", session_id=session, code="6 * 7")).startswith("42\n")
+        await client.text("shutdown_session", session_id=session)
+        assert kernel_pid(opened["kernel_id"]) is None
+
+
+async def test_an_idle_kernel_goes_with_its_process(stock: Project) -> None:
+    async with wire(stock) as client:
+        opened = await client.record("start_new_session", experiment_name="leaving")
+        await client.text("execute_code", session_id=opened["session_id"], code="1")
+        assert client.process.stdin is not None
+        client.process.stdin.close()
+        assert await client.gone() == 0
+    await until(lambda: kernel_pid(opened["kernel_id"]) is None)
+
+
+@pytest.mark.parametrize("how", ["fin", "rst"])
+async def test_a_cut_of_a_stock_server_loses_nothing_when_nobody_else_is_there(
+    stock: Project, tmp_path: Path, how: str
+) -> None:
+    code = "import time\nfor i in range(20): print('line', i, flush=True); time.sleep(0.2)"
+    async with proxied(stock, tmp_path) as (project, proxy), wire(project) as client:
+        opened = await client.record("start_new_session", experiment_name="cut")
+        session = opened["session_id"]
+        _, running = client.call("execute_code", session_id=session, code=code)
+        await until_recorded(project, session, "line 4")
+        proxy.cut(how)  # type: ignore[arg-type]
+        await until(lambda: proxy.accepted > 3)
+        proxy.restore()
+        reply = text_of(await running)
+        assert [x for x in reply.splitlines() if x.startswith("line")] == [f"line {i}" for i in range(20)], (
+            reply
+        )
+        cells = await until(
+            lambda: (c := read_notebook(Path(opened["notebook_path"]))["cells"]) and c[0]["outputs"] and c
+        )
+        assert outputs_text(cells[0]).splitlines() == [f"line {i}" for i in range(20)]
+        await client.text("shutdown_session", session_id=session)
+
+
+async def test_what_was_not_seen_is_not_said_to_have_run(stock: Project, tmp_path: Path) -> None:
+    """The connection goes silent in a run: a stock server goes on sending into the void, and the end is never seen."""
+    code = "import time\nfor i in range(15): print('line', i, flush=True); time.sleep(0.2)"
+    async with proxied(stock, tmp_path) as (project, proxy), wire(project) as client:
+        opened = await client.record("start_new_session", experiment_name="void")
+        session = opened["session_id"]
+        _, running = client.call("execute_code", session_id=session, code=code)
+        await until_recorded(project, session, "line 2")
+        proxy.cut("silence")
+        await until(lambda: kernel_pid(opened["kernel_id"]) and proxy.accepted > 3, 90)
+        proxy.restore()
+        reply = text_of(await running)
+        assert ": ok" not in reply or "line 14" in reply, reply
+        if ": ok" not in reply:
+            assert "was not seen" in reply and "outputs may be missing" in reply, reply
+            assert '"status":"lost"' in journal_text(project, session)
+        assert (await client.text("execute_code", session_id=session, code="i")).startswith("14\n")
+        await client.text("shutdown_session", session_id=session)
