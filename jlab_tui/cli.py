@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import __version__
 from .core.completion import SHELLS, Option, Subcommand, completion_script
-from .core.errors import JlabError, SettingError, UsageError
+from .core.errors import JlabError, UsageError
 from .core.settings import is_slurm_time
 
 INTERRUPTED = 130
@@ -255,7 +255,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     try:
         settings = settings_of(os.environ)
-    except SettingError as error:
+    except UsageError as error:
         return report_bad_setting(error, as_json=arguments.json)
     return asyncio.run(run_doctor(make_doctor(settings, dict(os.environ)), as_json=arguments.json))
 

@@ -240,9 +240,10 @@ async def run_doctor(doctor: Doctor, *, as_json: bool) -> int:
     return int(any(finding.level is Level.FAIL for finding in found))
 
 
-def report_bad_setting(error: SettingError, *, as_json: bool) -> int:
+def report_bad_setting(error: JlabError, *, as_json: bool) -> int:
     """A setting that cannot be used is all that can be said. Returns the exit code."""
-    finding = Finding("settings", Level.FAIL, error.message, f"unset {error.variable}")
+    mend = f"unset {error.variable}" if isinstance(error, SettingError) else error.hint
+    finding = Finding("settings", Level.FAIL, error.message, mend)
     if as_json:
         print(json.dumps([asdict(finding)], indent=1, ensure_ascii=False))
     else:

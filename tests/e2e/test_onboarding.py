@@ -8,6 +8,7 @@ import os
 import pty
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -269,3 +270,21 @@ async def test_records_that_are_too_old_are_removed_when_a_client_is_there(share
         await agent.text("ping")
         await until(lambda: not old.exists())
     assert young.exists()
+
+
+def test_a_stop_that_takes_long_says_what_it_waits_for(project: Project) -> None:
+    project.start()
+    pid = int(project.status_file()["PID"])
+    os.kill(pid, signal.SIGSTOP)  # it cannot end by itself now
+    done = project.run("stop")
+    assert done.returncode == 0 and done.stdout == f"JupyterLab (PID {pid}) stopped.\n"
+    assert done.stderr.splitlines()[0] == f"Waiting for JupyterLab (PID {pid}) to end..."
+
+
+def test_trouble_with_files_is_a_sentence_and_not_a_traceback(tmp_path: Path) -> None:
+    with project_in(tmp_path) as project:
+        (project.home / ".jlab-mcp").write_text("in the way", encoding="utf-8")
+        done = project.run("stop")
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        assert ".jlab-mcp" in done.stderr and "jlab-mcp doctor" in done.stderr
+        assert findings(project)["state dir"]["level"] == "fail"
