@@ -1,8 +1,8 @@
 """What the dashboard costs: first frame, idle, a million lines, a stream, keys under load, bell to screen, search.
 
-    python benchmarks/dashboard.py [first-frame|idle|load|stream|flood|bell|search ...]
+    python benchmarks/dashboard.py [start|first-frame|idle|load|stream|flood|bell|search ...]
 
-The real program runs on a pseudo-terminal of 120x36; CPU time and memory are the process's own (/proc), Linux only.
+`start` is `jlab-mcp start` at a real JupyterLab server; the others play the server. The real program runs on a pseudo-terminal of 120x36; CPU time and memory are the process's own (/proc), Linux only.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import statistics
@@ -48,7 +49,9 @@ LINE = "epoch {:6d} step {:5d}  loss=0.4304  lr=3e-4  1,812 img/s  {:06d} ok\n"
 class Terminal:
     """The dashboard on a pseudo-terminal whose output is read by a thread."""
 
-    def __init__(self, status_dir: Path, *options: str) -> None:
+    def __init__(self, status_dir: Path, *options: str, command: list[str] | None = None) -> None:
+        played = [sys.executable, "-m", "tests.tui.real_app", str(status_dir), *options]
+        program = command or played
         self.began = time.perf_counter()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
@@ -56,7 +59,7 @@ class Terminal:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
             os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
             os.environ.pop("TMUX", None)
-            os.execv(sys.executable, [sys.executable, "-m", "tests.tui.real_app", str(status_dir), *options])
+            os.execv(program[0], program)
         self.seen = bytearray()
         self.news = threading.Condition()
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -124,13 +127,14 @@ def plain(data: bytes) -> str:
 class Project:
     """A status directory with a ready server and one session's journal."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, is_played: bool = True) -> None:
         self.directory = directory
-        (directory / "sessions").mkdir(parents=True)
+        (directory / "sessions").mkdir(parents=True, exist_ok=True)
         record = ServerRecord(
             ServerState.READY, Mode.LOCAL, hostname="node-01", pid=os.getpid(), started=time.time()
         )
-        StatusFile(directory / "server-status").write(record)
+        if is_played:
+            StatusFile(directory / "server-status").write(record)
         self.path = directory / "sessions" / "s1.1.jsonl"
         self.file = self.path.open("ab")
         self.bell = Bell(directory / "fifos", HOST)
@@ -179,6 +183,56 @@ def first_frame(directory: Path) -> dict[str, object]:
         "cpu s": cpu,
         "limit": 0.5,
     }
+
+
+def start(directory: Path) -> dict[str, object]:
+    """`jlab-mcp start` at a server that runs: first frame, and what it costs to look at it for half a minute."""
+    project = directory.parent / "project"
+    project.mkdir()
+    os.environ["JLAB_MCP_STATUS_DIR"] = str(directory)
+    os.environ["JLAB_MCP_RUN_MODE"] = "local"
+    os.environ["CLAUDE_PROJECT_DIR"] = str(project)
+    jlab = [sys.executable, "-m", "jlab_tui"]
+    subprocess.run([*jlab, "start", "--detach"], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        Project(directory, is_played=False).fill(20, 10)
+        frames, cpus, textual = [], [], []
+        for _ in range(7):
+            textual.append(cpu_of([sys.executable, "-c", "import textual.app"]))
+            terminal = Terminal(directory, command=[*jlab, "start"])
+            terminal.wait_for("palette")
+            cpus.append(terminal.cpu())
+            frames.append(time.perf_counter() - terminal.began)
+            terminal.wait_for("MEM")
+            terminal.close()
+        terminal = Terminal(directory, command=[*jlab, "start"])
+        terminal.wait_for("cores")
+        time.sleep(6)
+        before = terminal.cpu()
+        time.sleep(30)
+        used = terminal.cpu() - before
+        rss = terminal.rss_mb()
+        terminal.close()
+    finally:
+        subprocess.run([*jlab, "stop"], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    return {
+        "first frame s (median of 7)": statistics.median(frames),
+        "best": min(frames),
+        "cpu s (best)": min(cpus),
+        "import textual.app alone cpu s (best)": min(textual),
+        "ratio": min(cpus) / min(textual),
+        "idle CPU %": used / 30 * 100,
+        "RSS MB": rss,
+        "limit": "0.5 s, 1.5 %",
+    }
+
+
+def cpu_of(command: list[str]) -> float:
+    """CPU seconds of a command."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def idle(directory: Path) -> dict[str, object]:
@@ -340,6 +394,7 @@ def search(directory: Path) -> dict[str, object]:
 
 
 MEASURES: dict[str, Callable[[Path], dict[str, object]]] = {
+    "start": start,
     "first-frame": first_frame,
     "idle": idle,
     "load": load,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import __version__
 from .core.completion import SHELLS, Option, Subcommand, completion_script
-from .core.errors import JlabError, SettingError, UsageError
+from .core.errors import JlabError, UsageError
 from .core.settings import is_slurm_time
 
 INTERRUPTED = 130
@@ -167,7 +167,6 @@ def _serve(_: argparse.Namespace) -> int:
 def _start(arguments: argparse.Namespace) -> int:
     from . import wiring
     from .dashboard import Looks, run_dashboard, run_replay
-    from .headless import run_detached, run_foreground
 
     if arguments.time is not None and not is_slurm_time(arguments.time):
         raise UsageError(f"{arguments.time!r} is not a walltime.", "Give one such as 24:00:00 or 1-00:00:00.")
@@ -188,12 +187,14 @@ def _start(arguments: argparse.Namespace) -> int:
         from .adapters.bootstrap import bootstrap
 
         asyncio.run(bootstrap(settings.root, dict(os.environ), lambda text: print(text, flush=True)))
+    without_screen = arguments.no_tui or not (sys.stdin.isatty() and sys.stderr.isatty())
+    if not (arguments.detach or without_screen):
+        return run_dashboard(settings, dict(os.environ), mode, looks)
+    from .headless import run_detached, run_foreground
+
     launcher = wiring.make_launcher(settings, dict(os.environ))
-    if arguments.detach:
-        return asyncio.run(run_detached(launcher, mode, settings))
-    if arguments.no_tui or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return asyncio.run(run_foreground(launcher, mode, settings))
-    return run_dashboard(settings, dict(os.environ), mode, looks)
+    run = run_detached if arguments.detach else run_foreground
+    return asyncio.run(run(launcher, mode, settings))
 
 
 def _stop(_: argparse.Namespace) -> int:
@@ -254,7 +255,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     try:
         settings = settings_of(os.environ)
-    except SettingError as error:
+    except UsageError as error:
         return report_bad_setting(error, as_json=arguments.json)
     return asyncio.run(run_doctor(make_doctor(settings, dict(os.environ)), as_json=arguments.json))
 

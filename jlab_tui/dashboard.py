@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .core.errors import UsageError
-from .core.models import KernelInfo, ServerRecord
-from .core.resources import Sample
-from .core.settings import Mode, Settings
-from .wiring import ServerGate, make_launcher
 
 if TYPE_CHECKING:
+    from .adapters.jupyter import JupyterApi
+    from .core.models import KernelInfo, ServerRecord
+    from .core.resources import Sample
+    from .core.settings import Mode, Settings
+    from .services.launcher import Launcher
     from .tui.options import DashboardOptions
+    from .wiring import ServerGate
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +34,47 @@ class Looks:
     """print at the end what still runs"""
 
 
-class NodeFacts:
-    """Kernels and resources of a record's server."""
+class Outside:
+    """The server's launcher and its API. Their modules are loaded after the first frame, here and nowhere else."""
 
-    def __init__(self, gate: ServerGate) -> None:
-        self._gate = gate
+    def __init__(self, settings: Settings, env: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._env = env
+
+    def preload(self) -> None:
+        """Called in a thread, so that keys are answered meanwhile."""
+        from .adapters import jupyter  # noqa: F401 - with httpx: a fifth of the time until the first frame
+
+        self.launcher()
+
+    @cache  # noqa: B019 - one object a process
+    def launcher(self) -> Launcher:
+        from .wiring import make_launcher
+
+        return make_launcher(self._settings, self._env)
+
+    @cache  # noqa: B019
+    def _gate(self) -> ServerGate:
+        from .wiring import ServerGate
+
+        return ServerGate(self.launcher())
+
+    def api(self, record: ServerRecord) -> JupyterApi:
+        return self._gate().api(record)
 
     async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
-        return await self._gate.api(record).kernels()
+        return await self.api(record).kernels()
 
     async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
-        return await self._gate.api(record).resources(history_s)
+        return await self.api(record).resources(history_s)
 
 
 def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks: Looks) -> int:
     """Start the server or attach to it, and show the dashboard until it is left. Returns the exit code."""
-    options = _options(settings, looks)
+    outside = Outside(settings, env)
+    options = _options(settings, looks, preload=outside.preload)
     from .adapters.fifo import BellReader, usable_fifo_dir
+    from .adapters.files import owner_alive
     from .adapters.journal import JournalWriter
     from .adapters.records import DirectoryRecords
     from .services.acting import NoActions, RecordedActions
@@ -57,21 +84,19 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     from .tui.app import run
 
     host = socket.gethostname()
-    launcher = make_launcher(settings, env)
-    gate = ServerGate(launcher)
     log = JournalWriter(settings.actions_dir / f"{host}-{os.getpid()}.jsonl")
     by = f"{env.get('USER') or env.get('LOGNAME') or 'user'}@{host}"
     monitor = Monitor(
-        WatchedServer(launcher, mode),
-        NodeFacts(gate),
+        WatchedServer(outside.launcher, mode),
+        outside,
         DirectoryRecords(settings.sessions_dir, settings.actions_dir),
         lambda on_news: BellReader(usable_fifo_dir(settings.fifo_dir, os.getuid()), host, on_news),
-        _owner_alive,
+        owner_alive,
     )
     actions = (
         NoActions("This dashboard is read-only (--readonly).")
         if looks.readonly
-        else RecordedActions(Steering(launcher, gate.api), log, by=by, clock=time.time)
+        else RecordedActions(Steering(outside.launcher, outside.api), log, by=by, clock=time.time)
     )
     try:
         return run(monitor, actions, options)
@@ -96,7 +121,13 @@ def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> in
     return run(Recording(session, entries, speed=speed), NoActions("A recording cannot be steered."), options)
 
 
-def _options(settings: Settings, looks: Looks, *, is_replay: bool = False) -> DashboardOptions:
+def _options(
+    settings: Settings,
+    looks: Looks,
+    *,
+    is_replay: bool = False,
+    preload: Callable[[], None] = lambda: None,
+) -> DashboardOptions:
     from .tui.terminal import prepare
 
     prepare(os.environ)  # before Textual is imported: it looks at the environment once
@@ -112,10 +143,5 @@ def _options(settings: Settings, looks: Looks, *, is_replay: bool = False) -> Da
         is_replay=is_replay,
         says_farewell=looks.says_farewell and not is_replay,
         save_dir=settings.root,
+        preload=preload,
     )
-
-
-def _owner_alive(host: str, pid: int) -> bool | None:
-    from .adapters.files import process_start
-
-    return bool(process_start(pid)) if host == socket.gethostname() else None

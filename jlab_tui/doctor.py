@@ -131,6 +131,8 @@ class Doctor:
                 checkup.look_at_directory, f"{purpose} dir", path, variable, private=private
             )
             found += checks.check_directory(facts)
+        used = await asyncio.to_thread(checkup.bytes_below, settings.sessions_dir, settings.spool_dir)
+        found += checks.check_records(str(settings.status_dir), used, settings.keep_days)
         error = await asyncio.to_thread(checkup.fifo_error, settings.fifo_dir)
         return [*found, *checks.check_bells(str(settings.fifo_dir), error)]
 
@@ -182,7 +184,9 @@ class Doctor:
         options = self._settings.slurm
         partitions = await slurm.survey()
         if not isinstance(partitions, QueueUnknown):
-            found += checks.check_partition(partitions, options.partition, options.gres)
+            found += checks.check_partition(partitions, options)
+        if any(finding.level is Level.FAIL for finding in found):
+            return found
         asked = f"{options.gres or 'no GPU'}, {options.cpus} CPUs, {options.mem_mb} MB for {options.time}"
         try:
             verdict, said = await test_request(self._settings, self._env)
@@ -236,9 +240,10 @@ async def run_doctor(doctor: Doctor, *, as_json: bool) -> int:
     return int(any(finding.level is Level.FAIL for finding in found))
 
 
-def report_bad_setting(error: SettingError, *, as_json: bool) -> int:
+def report_bad_setting(error: JlabError, *, as_json: bool) -> int:
     """A setting that cannot be used is all that can be said. Returns the exit code."""
-    finding = Finding("settings", Level.FAIL, error.message, f"unset {error.variable}")
+    mend = f"unset {error.variable}" if isinstance(error, SettingError) else error.hint
+    finding = Finding("settings", Level.FAIL, error.message, mend)
     if as_json:
         print(json.dumps([asdict(finding)], indent=1, ensure_ascii=False))
     else:

@@ -18,7 +18,7 @@ from .core.models import KernelInfo, ServerRecord, ServerState
 from .core.resources import Sample
 from .core.settings import Mode, Settings
 from .core.startup import Situation
-from .core.walltime import WalltimeWarnings
+from .core.walltime import Notices
 from .services.launcher import Launcher
 
 _LOG_EVERY_S = 0.5
@@ -44,8 +44,7 @@ class _Lines:
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._last = ""
-        self._noticed: set[str] = set()
-        self._walltime = WalltimeWarnings()
+        self._notices = Notices()
 
     def show(self, situation: Situation) -> None:
         """Its sentence when that is new, with details and the log where something went wrong; notices once each."""
@@ -62,13 +61,8 @@ class _Lines:
         self.show_notices(situation)
 
     def show_notices(self, situation: Situation) -> None:
-        warning = self._walltime.due(situation.record.ends, time.time())
-        for notice in (*situation.notices, warning):
-            # The time left is another one at each look.
-            is_walltime = "walltime" in notice
-            if notice and (notice == warning or not (is_walltime or notice in self._noticed)):
-                self._write(notice)
-        self._noticed = set(situation.notices)
+        for notice in self._notices.due(situation.notices, situation.record.ends, time.time()):
+            self._write(notice)
 
     def still(self) -> str:
         """What is being waited for."""
@@ -193,6 +187,7 @@ async def patiently(
             pause = then_s
     except asyncio.CancelledError:
         task.cancel()
+        await asyncio.wait([task])  # what it must bring to its end is brought there first
         raise
     return await task
 

@@ -230,6 +230,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     """Everything behind the MCP tools."""
     from .adapters.detached import DetachedStart, start_detached
     from .adapters.fifo import usable_fifo_dir
+    from .adapters.files import owner_alive
     from .adapters.images import shrink
     from .adapters.journal_store import JournalStore
     from .adapters.memory import give_back, return_large_blocks
@@ -267,6 +268,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         Spool(settings.spool_dir),
         time.time,
         settings.on_exit,
+        owner_alive,
     )
 
     def set_off(arguments: list[str], values: Mapping[str, str]) -> DetachedStart:
@@ -293,7 +295,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         await gate.close()
         await launcher.close()
 
-    return App(
+    app = App(
         settings=settings,
         launcher=launcher,
         sessions=sessions,
@@ -309,6 +311,8 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         reasons=reasons,
         close=close,
     )
+    app.start_background(asyncio.to_thread(journals.clear_old, settings.keep_days))
+    return app
 
 
 def preload() -> None:

@@ -62,6 +62,16 @@ def look_at_directory(purpose: str, path: Path, variable: str, *, private: bool)
     return DirectoryFacts(purpose, str(path), variable, exists, not error, mode, free, files, error)
 
 
+def bytes_below(*directories: Path) -> int:
+    """Size of all files in directories; what vanishes meanwhile counts as nothing."""
+    total = 0
+    for directory in directories:
+        for path in directory.rglob("*"):
+            with contextlib.suppress(OSError):
+                total += path.lstat().st_size if path.is_file() else 0
+    return total
+
+
 def fifo_error(directory: Path) -> str:
     """Why no FIFO can be made there; empty when it can."""
     probe = nearest(directory) / f".jlab-mcp-doctor-{secrets.token_hex(6)}"

@@ -7,6 +7,7 @@ environment still wins.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Choices:
         """Chosen values by the variables' names without prefix; empty while nothing was chosen. Raises UsageError."""
         try:
             text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except (OSError, UnicodeDecodeError) as error:
             raise self._damaged(str(error)) from None
@@ -58,5 +59,5 @@ class Choices:
     def _damaged(self, why: str) -> UsageError:
         return UsageError(
             f"The choices of this project in {self.path} cannot be used: {why}.",
-            "Remove the file; the next start_server asks again.",
+            f"Remove it with `rm {shlex.quote(str(self.path))}`; the next start_server asks again.",
         )

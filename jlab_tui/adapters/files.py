@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import stat
 import time
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ INTENT_STALE_S = 180.0
 
 
 def private_dir(path: Path) -> Path:
-    """`path` as a directory that only its owner can enter, made with its parents. Its mode is mended when it is ours."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """`path` as a directory that only its owner can enter; so are parents that are made. Its mode is mended when it is ours."""
+    if not path.parent.exists():
+        private_dir(path.parent)  # mkdir would give parents the umask's rights
+    path.mkdir(exist_ok=True, mode=0o700)
     info = path.stat()
     if info.st_uid == os.getuid() and stat.S_IMODE(info.st_mode) != 0o700:
         path.chmod(0o700)
@@ -202,3 +205,8 @@ def tail_text(path: Path, size: int = 4000) -> str:
     if end > size:
         raw = raw.partition(b"\n")[2] or raw
     return raw.decode("utf-8", "replace").rstrip()
+
+
+def owner_alive(host: str, pid: int) -> bool | None:
+    """Whether a process is alive; None for one of another host."""
+    return bool(process_start(pid)) if host == socket.gethostname() else None

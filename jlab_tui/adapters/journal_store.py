@@ -32,7 +32,19 @@ class JournalStore:
         """A journal of its own for one owner of a session; rings the dashboards after each write."""
         while journal_path(self._sessions_dir, session, epoch).exists():
             epoch += 1
+        return self._writer(session, journal_path(self._sessions_dir, session, epoch))
+
+    def successor(self, session: str, files: Sequence[Path]) -> JournalWriter | None:
+        """The journal that follows `files`; None when another process was quicker to begin it."""
+        epoch = max((int(path.name.split(".")[1]) for path in files), default=0) + 1
         path = journal_path(self._sessions_dir, session, epoch)
+        try:
+            path.touch(mode=0o600, exist_ok=False)
+        except FileExistsError:
+            return None
+        return self._writer(session, path)
+
+    def _writer(self, session: str, path: Path) -> JournalWriter:
         try:
             bell = Bell(self._fifo_dir(), self._host)
         except OSError:

@@ -111,7 +111,11 @@ class SlurmServer:
         choice = await choose_python(settings.root, self._env)
         if choice.note:
             say(choice.note)
-        return list(dict.fromkeys([choice.server, sys.executable])), choice.kernel
+        pythons = [choice.server, sys.executable]
+        own = settings.root / ".venv" / "bin" / "python"
+        if own.exists():
+            pythons.append(str(own))  # where none has a server, this is the one to install it for
+        return list(dict.fromkeys(pythons)), choice.kernel
 
     def _write_files(
         self, submission: str, pythons: list[str], kernel: str

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from .models import ServerRecord
 from .registration import Registered
-from .settings import Mode
+from .settings import PREFIX, Mode, SlurmSettings
 from .situation import Situation
-from .slurm import QueueAnswer, QueueUnknown
+from .slurm import QueueAnswer, QueueUnknown, parse_span
 from .slurm_submit import Rejected
-from .slurm_survey import Partition, survey_lines
+from .slurm_survey import Partition, format_span, survey_lines
 
 LOW_DISK_MB = 1024
 LOW_FILES = 1000
+MANY_RECORDS_BYTES = 10_000_000_000
 CLOCK_WARN_S = 2.0
 CLOCK_FAIL_S = 30.0
 
@@ -215,6 +216,15 @@ def check_directory(facts: DirectoryFacts) -> list[Finding]:
     return [Finding(check, Level.OK, f"{facts.path}{'' if facts.exists else ' (made when needed)'}{room}")]
 
 
+def check_records(directory: str, bytes_used: int, keep_days: int) -> list[Finding]:
+    """Journals and recordings of this project."""
+    text = f"{bytes_used / 1e6:,.0f} MB of journals and recordings, kept for {keep_days} days"
+    if bytes_used > MANY_RECORDS_BYTES:
+        mend = f"export {PREFIX}KEEP_DAYS=7   (or: ls -lS {shlex.quote(directory)}/sessions)"
+        return [Finding("records", Level.WARN, f"{text}.", mend)]
+    return [Finding("records", Level.OK, text)]
+
+
 def check_bells(directory: str, error: str) -> list[Finding]:
     if not error:
         return [Finding("bells", Level.OK, f"FIFOs can be made for {directory}")]
@@ -312,30 +322,44 @@ def check_slurm_commands(missing: Sequence[str], answer: QueueAnswer | None) -> 
     return [Finding("slurm", Level.OK, "sbatch, squeue and sinfo are there and the controller answers")]
 
 
-def check_partition(partitions: Sequence[Partition], wanted: str, gres: str) -> list[Finding]:
-    """The partition that a job of ours would go to."""
+def check_partition(partitions: Sequence[Partition], options: SlurmSettings) -> list[Finding]:
+    """The partition that a job of ours would go to, and whether one of its nodes has what is asked for."""
+    wanted, gres = options.partition, options.gres
+    needs_gpu = gres.startswith("gpu")
     chosen = next((p for p in partitions if (p.name == wanted if wanted else p.is_default)), None)
-    names = ", ".join(p.name for p in partitions) or "none"
-    if chosen is None and wanted:
-        text = f"there is no partition {wanted} (there are: {names})."
-        mend = f"export JLAB_MCP_SLURM_PARTITION={partitions[0].name}" if partitions else "sinfo -s"
-        return [Finding("partition", Level.FAIL, text, mend)]
+    better = next((p.name for p in partitions if p.is_up and (p.has_gpus or not needs_gpu)), "")
+    choose = f"export {PREFIX}SLURM_PARTITION={better}" if better else "sinfo -s"
     if chosen is None:
-        text = f"this cluster has no default partition (there are: {names})."
-        mend = f"export JLAB_MCP_SLURM_PARTITION={partitions[0].name}" if partitions else "sinfo -s"
-        return [Finding("partition", Level.WARN, text, mend)]
+        names = ", ".join(p.name for p in partitions) or "none"
+        what = f"there is no partition {wanted}" if wanted else "this cluster has no default partition"
+        return [Finding("partition", Level.FAIL, f"{what} (there are: {names}).", choose)]
     line = survey_lines((chosen,))[0]
-    if gres.startswith("gpu") and not chosen.has_gpus:
-        better = next((p.name for p in partitions if p.has_gpus and p.is_up), "")
-        mend = f"export JLAB_MCP_SLURM_PARTITION={better}" if better else "export JLAB_MCP_SLURM_GRES=none"
-        return [Finding("partition", Level.FAIL, f"{line}, but {gres} is asked for.", mend)]
     if not chosen.is_up:
-        return [
-            Finding(
-                "partition", Level.FAIL, f"{line}.", "export JLAB_MCP_SLURM_PARTITION=...   (see sinfo -s)"
-            )
-        ]
-    return [Finding("partition", Level.OK, line)]
+        return [Finding("partition", Level.FAIL, f"{line}.", choose)]
+    if needs_gpu and not chosen.has_gpus:
+        mend = choose if better else f"export {PREFIX}SLURM_GRES=none"
+        return [Finding("partition", Level.FAIL, f"{line}, but {gres} is asked for.", mend)]
+    found = [
+        Finding(
+            "partition",
+            Level.FAIL,
+            f"{line}, but {asked} is asked for.",
+            f"export {PREFIX}SLURM_{name}={most}",
+        )
+        for name, asked, most in _too_much(chosen, options)
+    ]
+    return found or [Finding("partition", Level.OK, line)]
+
+
+def _too_much(partition: Partition, options: SlurmSettings) -> Iterator[tuple[str, str, str]]:
+    """`(setting, what is asked for, the most that there is)`."""
+    if 0 < partition.mem_mb < options.mem_mb:
+        yield "MEM", f"{options.mem_mb} MB", str(partition.mem_mb)
+    if 0 < partition.cpus < options.cpus:
+        yield "CPUS", f"{options.cpus} CPUs", str(partition.cpus)
+    asked, limit = parse_span(options.time), partition.time_limit
+    if asked is not None and limit is not None and asked > limit:
+        yield "TIME", options.time, format_span(limit)
 
 
 def check_request(rejected: Rejected | None, said: str, asked: str) -> list[Finding]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 THRESHOLDS_MIN = (1, 5, 15)
+_ABOUT = "The job's walltime "
+"""how these warnings begin"""
 
 
 def walltime_warning(ends: float, now: float) -> str:
@@ -14,11 +17,9 @@ def walltime_warning(ends: float, now: float) -> str:
         return ""
     left = round(ends - now)
     if left <= 0:
-        return (
-            "The job's walltime is over: Slurm ends it at any moment, and everything in memory is lost then."
-        )
+        return f"{_ABOUT}is over: Slurm ends it at any moment, and everything in memory is lost then."
     shown = f"{left // 60} min {left % 60} s" if left >= 60 else f"{left} s"
-    return f"The job's walltime ends in {shown}: everything in memory is lost then. Save what is needed to files."
+    return f"{_ABOUT}ends in {shown}: everything in memory is lost then. Save what is needed to files."
 
 
 def _threshold(ends: float, now: float) -> int | None:
@@ -45,3 +46,20 @@ class WalltimeWarnings:
             return ""
         self._said = threshold
         return walltime_warning(ends, now)
+
+
+@dataclass(slots=True)
+class Notices:
+    """Which notices of the server are to be said now: each once, the walltime's at each threshold."""
+
+    _walltime: WalltimeWarnings = field(default_factory=WalltimeWarnings)
+    _known: set[str] = field(default_factory=set)
+
+    def due(self, notices: Iterable[str], ends: float, now: float) -> list[str]:
+        """Those of `notices` that are new since the last call; the time left in the walltime's is another one each time."""
+        told = list(notices)
+        others = [notice for notice in told if not notice.startswith(_ABOUT)]
+        new = [notice for notice in others if notice not in self._known]
+        self._known = set(others)
+        warning = self._walltime.due(ends, now) if len(others) < len(told) else ""
+        return [*new, warning] if warning else new

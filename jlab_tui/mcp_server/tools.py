@@ -162,6 +162,10 @@ class Tools:
             answer["job_id"] = record.job_id
         if record.ends and record.state.is_live:
             answer["walltime_left_s"] = max(0, round(record.ends - app.now()))
+        if closed := await app.sessions.close_ended():
+            answer["ended_runs"] = [
+                {"run_id": run.id, "status": str(run.status), "cause": run.cause} for run in closed
+            ]
         if healthy:
             await self._add_sessions(app, answer)
         return as_json({key: value for key, value in answer.items() if value not in ("", None)})

@@ -26,6 +26,7 @@ from ..core.models import Owner, ServerRecord
 from ..core.notebook import Notebook, file_stem, new_notebook
 from ..core.outputs import CellOutputs
 from ..core.settings import OnExit
+from .burial import Burial, OwnerAlive
 from .ports import Journals, Jupyter, LinkMaker, NotebookFile, Notebooks, Spool
 from .recorder import Recorder
 from .runs import Run, SessionRecord, read_record, rebuild_outputs
@@ -71,6 +72,7 @@ class Sessions:
         spool: Spool,
         now: Callable[[], float],
         on_exit: OnExit,
+        owner_alive: OwnerAlive,
     ) -> None:
         """`server` raises a ServerError while none is ready; `diagnose` says why that one ended, or nothing."""
         self.owner = owner
@@ -82,6 +84,9 @@ class Sessions:
         self._notebooks = notebooks
         self._now = now
         self._on_exit = on_exit
+        self._burial = Burial(owner, diagnose, journals, notebooks, spool, now, owner_alive)
+        self.close_ended = self._burial.bury_all
+        """closes runs of dead processes that ended with their server; returns them"""
         self._open: dict[str, Session] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._reclaimed = False
@@ -110,6 +115,7 @@ class Sessions:
             if record.opened is not None and record.opened.notebook == str(path) and not record.closed:
                 with contextlib.suppress(KernelGone):
                     return await self._adopt(server, record), True
+        await self.close_ended()
         file = self._notebooks.file(path)
         notebook = await asyncio.to_thread(file.load)
         return await self._open_on(server, file, notebook, []), False
@@ -260,10 +266,22 @@ class Sessions:
                 # The other process may be gone meanwhile; whether it is, the claim tells.
                 del self._open[session_id]
                 await session.close()
-            server = await self._server()
+            try:
+                server = await self._server()
+            except ServerError:
+                await self._burial.bury(session_id)
+                raise
             record = await asyncio.to_thread(self._read, session_id)
             if record is None or record.opened is None or record.closed:
                 raise UnknownSession(session_id, [s.info.id for s in self._open.values()])
+            if record.opened.server_started != server.record.started and (
+                reason := await self._burial.bury(session_id)
+            ):
+                path = record.opened.notebook
+                raise KernelGone(
+                    reason,
+                    f'Open its notebook again with start_session_resume_notebook(notebook_path="{path}").',
+                )
             return await self._adopt(server, record)
 
     async def for_reading(self, session_id: str) -> tuple[Session | None, str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..core.errors import KernelGone, NoServer
 from ..core.models import ServerRecord
 from .acting import Target
-from .launcher import Launcher
-from .ports import Jupyter
+
+if TYPE_CHECKING:
+    from .launcher import Launcher
+    from .ports import Jupyter
 
 _WAITS_S: Final = (1.0, 2.0)
 
@@ -18,7 +20,8 @@ _WAITS_S: Final = (1.0, 2.0)
 class Steering:
     """Acts on kernels by id. Each method says in a sentence what came of it, or raises JlabError."""
 
-    def __init__(self, launcher: Launcher, api: Callable[[ServerRecord], Jupyter]) -> None:
+    def __init__(self, launcher: Callable[[], Launcher], api: Callable[[ServerRecord], Jupyter]) -> None:
+        """`launcher` is asked for at the first action."""
         self._launcher = launcher
         self._api = api
 
@@ -40,15 +43,15 @@ class Steering:
         return f"The kernel of {target.name} is shut down."
 
     async def stop_server(self) -> str:
-        return await self._launcher.stop()
+        return await self._launcher().stop()
 
     async def cancel_job(self) -> str:
-        return await self._launcher.stop()
+        return await self._launcher().stop()
 
     async def _jupyter(self) -> Jupyter:
-        situation = await self._launcher.look(health=False)
+        situation = await self._launcher().look(health=False)
         if situation is None or not situation.record.url:
-            raise NoServer(self._launcher.root)
+            raise NoServer(self._launcher().root)
         return self._api(situation.record)
 
     @staticmethod

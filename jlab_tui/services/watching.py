@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..core.errors import JlabError
 from ..core.models import ServerState
 from ..core.settings import Mode
-from ..core.startup import Situation
-from .launcher import Launcher
 from .overview import ServerView
+
+if TYPE_CHECKING:
+    from ..core.startup import Situation
+    from .launcher import Launcher
 
 
 class WatchedServer:
     """Derives the view anew at each look; the first look starts the server or attaches to it."""
 
-    def __init__(self, launcher: Launcher, mode: Mode) -> None:
+    def __init__(self, launcher: Callable[[], Launcher], mode: Mode) -> None:
+        """`launcher` is asked for at the first look: loading it takes longer than a screen may be empty."""
         self._launcher = launcher
         self._mode = mode
         self._start: asyncio.Task[None] | None = None
@@ -25,7 +30,7 @@ class WatchedServer:
     async def look(self) -> ServerView:
         if self._start is None:
             self._start = asyncio.create_task(self._bring_up())
-        situation = await self._launcher.look()
+        situation = await self._launcher().look()
         if situation is None:
             return self._view_without_record()
         return view_of(situation, tuple(self._said[-3:]))
@@ -46,7 +51,7 @@ class WatchedServer:
 
     async def _bring_up(self) -> None:
         try:
-            await self._launcher.start_and_wait(self._mode, self._said.append, lambda situation: None, None)
+            await self._launcher().start_and_wait(self._mode, self._said.append, lambda situation: None, None)
         except JlabError as error:
             self._failure = error
 

@@ -16,6 +16,7 @@ from textual.screen import Screen
 
 from ..core.feed import Cell, Change, Item, Note
 from ..core.models import ServerState
+from ..core.walltime import Notices
 from ..services.acting import Actions
 from ..services.monitor import Source
 from ..services.overview import ServerView, SessionRow, SessionState
@@ -59,6 +60,7 @@ class Dashboard(Deeds):
         self.register_theme(DAY)
         self.theme = options.theme if options.theme in self.available_themes else "night"
         self._running_cells: dict[int, Cell] = {}
+        self._notices = Notices()
         self._readings_stale = True
         self._title = ""
         self._frame = ("", "")
@@ -94,9 +96,17 @@ class Dashboard(Deeds):
         self.main.set_class(self.options.ascii, "-ascii")
         self.feed.focus()
         self._draw_all()
-        self.run_worker(self.source.run(self), group="source")
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """After the first frame: everything that takes longer than a screen may be empty."""
+        self.run_worker(self._follow(), group="source")
         if self.options.is_live:
             self.set_interval(1.0, self._second)
+
+    async def _follow(self) -> None:
+        await asyncio.to_thread(self.options.preload)
+        await self.source.run(self)
 
     @property
     def main(self) -> Screen[Any]:
@@ -128,7 +138,9 @@ class Dashboard(Deeds):
 
     def server_changed(self) -> None:
         self._draw_all()
-        for notice in self.source.server.notices:
+        server = self.source.server
+        ends = server.record.ends if server.record is not None else 0.0
+        for notice in self._notices.due(server.notices, ends, self.options.clock()):
             self.trouble(notice)
 
     def resources_changed(self) -> None:

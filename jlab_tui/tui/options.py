@@ -27,5 +27,7 @@ class DashboardOptions:
     """where pictures and outputs are written"""
     clock: Callable[[], float] = time.time
     local: LocalTime = time.localtime
+    preload: Callable[[], None] = lambda: None
+    """loads what the source needs; called in a thread after the first frame"""
     is_live: bool = True
     """False in tests: no timers, no clock in the header"""

@@ -19,7 +19,7 @@ from jlab_tui.core.checks import (
 )
 from jlab_tui.core.models import ServerRecord, ServerState
 from jlab_tui.core.registration import Registered
-from jlab_tui.core.settings import Mode
+from jlab_tui.core.settings import Mode, SlurmSettings
 from jlab_tui.core.slurm import QueueUnknown
 from jlab_tui.core.slurm_submit import explain_rejection
 from jlab_tui.core.slurm_survey import parse_sinfo
@@ -30,6 +30,7 @@ JOB = ServerRecord(ServerState.READY, Mode.SLURM, job_id="7", port=18001, url="h
 LOCAL = ServerRecord(ServerState.READY, Mode.LOCAL, port=18001, url="http://127.0.0.1:18001")
 SINFO = (
     "cpu*|up|infinite|1:00:00|2|idle|8|64000|(null)\ngpu|up|1-00:00:00|1:00:00|1|idle|64|512000|gpu:a100:4\n"
+    "old|down|1-00:00:00|1:00:00|1|idle|64|512000|gpu:k80:4\n"
 )
 NVIDIA = DriverFacts("node1", "nvidia", "550.54", "12.4")
 
@@ -41,6 +42,10 @@ def torch(cuda: str = "", hip: str = "") -> PythonFacts:
 def directory(**changes: object) -> DirectoryFacts:
     values: dict[str, object] = {"exists": True, "is_writable": True, "mode": 0o700, "free_mb": 90_000}
     return DirectoryFacts("state dir", "/home/ada/.jlab-mcp", "DIR", **{**values, **changes})  # type: ignore[arg-type]
+
+
+def partition(name: str, **asked: object) -> list[Finding]:
+    return checks.check_partition(parse_sinfo(SINFO), SlurmSettings(partition=name, **asked))  # type: ignore[arg-type]
 
 
 TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
@@ -69,6 +74,8 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("quota", lambda: checks.check_directory(directory(write_error="Disk quota exceeded")), Level.FAIL, "quota", "JLAB_MCP_DIR="),
     ("full disk", lambda: checks.check_directory(directory(free_mb=12)), Level.WARN, "12 MB", "du -sh"),
     ("no inodes", lambda: checks.check_directory(directory(free_files=3)), Level.WARN, "3 more files", "du --inodes"),
+    ("records", lambda: checks.check_records("/s", 12_000_000, 30), Level.OK, "12 MB", ""),
+    ("many records", lambda: checks.check_records("/s", 10**11, 30), Level.WARN, "100,000 MB", "KEEP_DAYS=7"),
     ("no FIFOs", lambda: checks.check_bells("/s/fifos", "Operation not permitted"), Level.WARN, "/tmp", "STATUS_DIR"),
     ("FIFOs", lambda: checks.check_bells("/s/fifos", ""), Level.OK, "can be made", ""),
     ("ports", lambda: checks.check_ports("127.0.0.1", 1, 2, found=True, is_bindable=True), Level.OK, "free", ""),
@@ -91,9 +98,15 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("proxies", lambda: checks.check_proxies({"HTTPS_PROXY": "http://proxy:3128"}), Level.OK, "goes past them", ""),
     ("no Slurm", lambda: checks.check_slurm_commands(["sbatch"], None), Level.FAIL, "sbatch", "JLAB_MCP_RUN_MODE=local"),
     ("controller", lambda: checks.check_slurm_commands([], QueueUnknown("It does not answer.")), Level.FAIL, "does not answer", "scontrol ping"),
-    ("partition", lambda: checks.check_partition(parse_sinfo(SINFO), "gpu", "gpu:1"), Level.OK, "a100 x4", ""),
-    ("no such partition", lambda: checks.check_partition(parse_sinfo(SINFO), "gpus", "gpu:1"), Level.FAIL, "no partition gpus", "SLURM_PARTITION=cpu"),
-    ("no GPUs there", lambda: checks.check_partition(parse_sinfo(SINFO), "", "gpu:1"), Level.FAIL, "is asked for", "SLURM_PARTITION=gpu"),
+    ("partition", lambda: partition("gpu"), Level.OK, "a100 x4", ""),
+    ("no such partition", lambda: partition("gpus"), Level.FAIL, "no partition gpus", "SLURM_PARTITION=gpu"),
+    ("no default", lambda: checks.check_partition(parse_sinfo(SINFO.replace("*", "")), SlurmSettings(gres="")),
+     Level.FAIL, "no default partition", "SLURM_PARTITION=cpu"),
+    ("no GPUs there", lambda: partition(""), Level.FAIL, "is asked for", "SLURM_PARTITION=gpu"),
+    ("closed", lambda: partition("old"), Level.FAIL, "closed", "SLURM_PARTITION=gpu"),
+    ("too much memory", lambda: partition("gpu", mem_mb=10**6), Level.FAIL, "1000000 MB", "SLURM_MEM=512000"),
+    ("too many CPUs", lambda: partition("gpu", cpus=65), Level.FAIL, "65 CPUs", "SLURM_CPUS=64"),
+    ("too long", lambda: partition("gpu", time="2-00:00:00"), Level.FAIL, "2-00:00:00 is", "SLURM_TIME=1-00:00:00"),
     ("request refused", lambda: checks.check_request(explain_rejection("sbatch: error: invalid account"), "", "1 GPU"),
      Level.FAIL, "Slurm says", "."),
     ("request taken", lambda: checks.check_request(None, "to start now", "1 GPU"), Level.OK, "to start now", ""),

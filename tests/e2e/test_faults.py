@@ -244,3 +244,31 @@ async def test_an_edit_made_while_a_cell_runs_is_kept_with_the_cells_output(shar
         assert [c["id"] for c in cells][1] == "byhand02"
         assert outputs_text(cells[0]).splitlines() == [f"line {i}" for i in range(20)]
         await client.text("shutdown_session", session_id=session)
+
+
+@pytest.mark.parametrize("is_started_again", [False, True], ids=["gone", "another one runs"])
+async def test_the_next_process_closes_a_run_whose_process_and_server_were_killed(
+    project: Project, is_started_again: bool
+) -> None:
+    project.start()
+    async with wire(project) as first:
+        session, path, _ = await open_session(first, "unseen")
+        code = "import time\nfor i in range(600): print('line', i, flush=True); time.sleep(0.05)"
+        first.call("execute_code", session_id=session, code=code)
+        await until_recorded(project, session, "line 9\\n")
+        first.signal(signal.SIGKILL)
+        await first.gone()
+    spool = project.status_dir / "spool"
+    await until(lambda: any(b"line 40\\n" in part.read_bytes() for part in spool.rglob("*.seg")))
+    os.kill(int(project.status_file()["PID"]), signal.SIGKILL)
+    await until(lambda: not alive(int(project.status_file()["PID"])))
+    if is_started_again:
+        project.start()
+    async with wire(project) as second:
+        reply = await second.text("wait_for_run", run_id=f"{session}-1")
+        assert "job_ended" in reply.replace(" ", "_") or "has ended" in reply, reply
+        cells = read_notebook(path)["cells"]
+        lines = outputs_text(cells[-1]).splitlines()
+        assert lines == [f"line {i}" for i in range(len(lines))] and len(lines) > 40
+        assert cells[-1]["outputs"][-1]["ename"] == "JobEnded"
+        assert recorded_lines(project, session, "line ") == lines

@@ -8,16 +8,18 @@ import os
 import pty
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from tests.project import COMMAND, Project, project_in
+from tests.project import COMMAND, Project, project_in, until
 
 DOCTOR_KEYS = {"check", "level", "text", "mend"}
 
@@ -254,3 +256,35 @@ def test_the_shell_completes_commands_options_and_values(project: Project, shell
     assert any(w.startswith("start") for w in words) and any(w.startswith("stop") for w in words)
     if shell != "zsh":
         assert "--follow" in words
+
+
+async def test_records_that_are_too_old_are_removed_when_a_client_is_there(shared_server: Project) -> None:
+    sessions = shared_server.status_dir / "sessions"
+    sessions.mkdir(mode=0o700, exist_ok=True)
+    old, young = sessions / "00000001.1.jsonl", sessions / "00000002.1.jsonl"
+    for path, days in ((old, 40), (young, 3)):
+        path.write_text("", encoding="utf-8")
+        at = time.time() - days * 86400
+        os.utime(path, (at, at))
+    async with shared_server.client() as agent:
+        await agent.text("ping")
+        await until(lambda: not old.exists())
+    assert young.exists()
+
+
+def test_a_stop_that_takes_long_says_what_it_waits_for(project: Project) -> None:
+    project.start()
+    pid = int(project.status_file()["PID"])
+    os.kill(pid, signal.SIGSTOP)  # it cannot end by itself now
+    done = project.run("stop")
+    assert done.returncode == 0 and done.stdout == f"JupyterLab (PID {pid}) stopped.\n"
+    assert done.stderr.splitlines()[0] == f"Waiting for JupyterLab (PID {pid}) to end..."
+
+
+def test_trouble_with_files_is_a_sentence_and_not_a_traceback(tmp_path: Path) -> None:
+    with project_in(tmp_path) as project:
+        (project.home / ".jlab-mcp").write_text("in the way", encoding="utf-8")
+        done = project.run("stop")
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        assert ".jlab-mcp" in done.stderr and "jlab-mcp doctor" in done.stderr
+        assert findings(project)["state dir"]["level"] == "fail"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.processes import wire
 from tests.project import Agent, Project, outputs_text, read_notebook, until
 
 from .jobs import clear
@@ -145,3 +147,35 @@ def test_a_job_that_started_while_nobody_looked_is_ready(cluster: Cluster, lab: 
     wait_for(lambda: list(connections.glob("*.connection.json")), "the server is up", 60)
     status = lab.run("status")
     assert status.returncode == 0 and status.stdout.startswith("JupyterLab ready at http://")
+
+
+async def test_the_next_mcp_process_closes_a_run_whose_process_and_job_are_gone(
+    cluster: Cluster, lab: Project
+) -> None:
+    lab.start()
+    job_id = lab.status_file()["JOB_ID"]
+    async with wire(lab) as client:
+        opened = await client.record("start_new_session", experiment_name="count")
+        notebook = Path(opened["notebook_path"])
+        client.call("execute_code", session_id=opened["session_id"], code=COUNT)
+        await until((notebook.parent / "reached").exists, 30)
+        client.signal(signal.SIGKILL)
+        await client.gone()
+    seen = reached(notebook)
+    await until(lambda: reached(notebook) > seen + 20)
+    cluster.run("scancel", job_id)
+    cluster.wait_for_state(job_id, "CANCELLED")
+    cause = f"Job {job_id} was cancelled (by scancel, not by jlab-mcp)."
+    session = opened["session_id"]
+    async with lab.client() as agent:
+        ping = await agent.record("ping")
+        (ended,) = ping["ended_runs"]
+        assert ended["run_id"] == f"{session}-1" and cause in ended["cause"]
+        assert "ended_runs" not in await agent.record("ping")
+        assert cause in await agent.text("wait_for_run", run_id=f"{session}-1")
+        last = await agent.text("read_output", run_id=f"{session}-1", tail=1)
+        assert f"line {lines_in(notebook)[-1]}" in last
+    lines = lines_in(notebook)
+    assert lines == list(range(len(lines))) and lines[-1] >= reached(notebook) - 1
+    told = [e for e in lab.journal(session) if e["k"] in ("finished", "closed")]
+    assert [e["k"] for e in told] == ["finished", "closed"] and told[0]["status"] == "job_ended"

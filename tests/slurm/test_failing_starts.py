@@ -44,6 +44,25 @@ def test_an_environment_that_the_node_does_not_see_is_named(cluster: Cluster, la
     assert lab.run("status").returncode == 1
 
 
+@pytest.mark.parametrize("setup", ["", "source .venv/bin/activate"], ids=["found", "activated"])
+def test_a_venv_without_jupyter_is_named_with_the_command_that_installs_it(
+    cluster: Cluster, lab: Project, setup: str
+) -> None:
+    node = cluster.gpu1
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", ".venv"], cwd=lab.root, check=True)
+    node.run("mount", "-t", "tmpfs", "none", sys.prefix)
+    try:
+        extra = f"--nodelist={node.name}"
+        done = lab.run("start", "--detach", JLAB_MCP_SLURM_EXTRA=extra, JLAB_MCP_SETUP=setup)
+    finally:
+        node.run("umount", sys.prefix)
+    assert done.returncode == 1
+    python = f"{lab.root}/.venv/bin/python{'3' if setup else ''}"
+    assert "The Python on the node has no jupyter_server." in done.stderr, done.stderr
+    assert f"{python} -m pip install jupyterlab ipykernel" in done.stderr
+    assert lab.run("status").returncode == 1
+
+
 def test_a_set_up_that_ends_the_script_is_told_with_its_exit_code(cluster: Cluster, lab: Project) -> None:
     done = lab.run("start", "--detach", JLAB_MCP_SETUP="echo module broken: error; exit 7")
     assert done.returncode == 1

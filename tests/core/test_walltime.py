@@ -1,0 +1,26 @@
+"""When the end of a walltime is told, and how often."""
+
+from __future__ import annotations
+
+from jlab_tui.core.walltime import Notices, walltime_warning
+
+
+def test_the_warning_is_said_once_at_each_threshold_however_often_one_looks() -> None:
+    notices, ends = Notices(), 10_000.0
+    said = []
+    for now in range(9_000, 10_003):
+        warning = walltime_warning(ends, now)
+        said += [(10_000 - now, text) for text in notices.due([warning] if warning else [], ends, now)]
+    assert [left for left, _ in said] == [900, 300, 60, 0]
+    assert said[1][1].startswith("The job's walltime ends in 5 min 0 s:")
+
+
+def test_another_notice_is_said_when_it_is_new_and_again_after_it_was_gone() -> None:
+    notices = Notices()
+    looks = [["down"], ["down"], [], ["down", "other"], ["other"]]
+    assert [notices.due(look, 0.0, 0.0) for look in looks] == [["down"], [], [], ["down", "other"], []]
+
+
+def test_nothing_is_said_of_the_walltime_of_a_job_that_is_over() -> None:
+    notices = Notices()
+    assert notices.due([], 10_000.0, 10_001.0) == []

@@ -1,0 +1,52 @@
+"""The plugin for Claude Code: its version is ours, Claude Code accepts it, and its server connects."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from jlab_tui import __version__
+from tests.project import COMMAND
+
+ROOT = Path(__file__).parents[2]
+
+
+def read(path: str) -> dict[str, object]:
+    value = json.loads((ROOT / path).read_text(encoding="utf-8"))
+    assert isinstance(value, dict)
+    return value
+
+
+def test_the_plugin_has_the_version_of_the_package_and_starts_its_command() -> None:
+    assert read("plugin/.claude-plugin/plugin.json")["version"] == __version__
+    assert read("plugin/.mcp.json") == {
+        "mcpServers": {"jlab-mcp": {"type": "stdio", "command": "jlab-mcp", "args": []}}
+    }
+
+
+def test_claude_code_takes_the_plugin_and_connects_to_its_server(tmp_path: Path) -> None:
+    claude = shutil.which("claude")
+    if claude is None:
+        pytest.skip("claude is not installed")
+    env = {
+        "PATH": f"{Path(COMMAND).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "JLAB_MCP_RUN_MODE": "local",
+    }
+
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            [claude, *words], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=90, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("plugin", "validate", "--strict", str(ROOT / "plugin"))
+    run("plugin", "marketplace", "add", str(ROOT))
+    run("plugin", "install", "jlab-mcp@jlab-mcp")
+    assert "plugin:jlab-mcp:jlab-mcp: jlab-mcp  - ✔ Connected" in run("mcp", "list")
