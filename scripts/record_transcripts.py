@@ -1,0 +1,111 @@
+"""Record what a real kernel sends for typical cells, as the tests of the kernel conversation replay it.
+
+    python scripts/record_transcripts.py [NAME ...]
+
+Writes tests/data/transcripts/<name>.json: for each cell its code and msg_id, then the messages in the order of arrival.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import AsyncKernelManager
+
+FOLDER = Path(__file__).resolve().parent.parent / "tests" / "data" / "transcripts"
+QUIET_S = 0.6
+SHOW = "from IPython.display import display, clear_output, HTML, Markdown\n"
+
+CELLS: dict[str, list[str]] = {
+    "streams": [
+        "import sys\nprint('out'); print('err', file=sys.stderr); print('out again')\n7",
+        "for i in range(40): print('line', i, flush=True)",
+        "import os; os.system('echo from a child'); None",
+    ],
+    "progress": [
+        "import sys, time\nfor i in range(60):\n    print(f'\\r{i:3d}%|{\"#\" * (i // 6):10s}| {i}/60', end='', file=sys.stderr, flush=True)\nprint(file=sys.stderr)",
+        "import sys\nfor i in range(5): print('\\x1b[2K\\x1b[1A\\x1b[2Kstep', i, flush=True)",
+        "try:\n    from tqdm import tqdm\n    for _ in tqdm(range(30)): pass\nexcept ImportError: pass",
+        "from rich.progress import track\nfrom rich.console import Console\nfor _ in track(range(5), console=Console(force_terminal=True, force_jupyter=False)): pass",
+    ],
+    "displays": [
+        SHOW
+        + "handle = display('first', display_id='shared'); display(HTML('<b>bold</b>')); Markdown('# title')",
+        "handle.update('second')\nprint('between')\nhandle.update('third')",
+        SHOW + "print('gone'); clear_output(); print('stays'); clear_output(wait=True); print('replaced')",
+        SHOW + "for i in range(5):\n    clear_output(wait=True); display(i)\nclear_output(wait=True)",
+    ],
+    "errors": [
+        "def f(x):\n    return 1 / x\nprint('before')\nf(0)",
+        "syntax error here",
+        "raise SystemExit(3)",
+        "input('name? ')",
+        "import getpass; getpass.getpass()",
+        "raise KeyboardInterrupt",
+    ],
+    "pages": ["len?", "x = 3; x?", "%magic_that_is_not_there", "%%time\n1 + 1"],
+    "late": [
+        "import threading, time\ndef later():\n    for i in range(4):\n        time.sleep(0.1); print('late', i, flush=True)\nthread = threading.Thread(target=later); thread.start()",
+        "print('meanwhile'); thread.join()",
+    ],
+}
+
+
+async def record(cells: list[str]) -> dict[str, Any]:
+    manager = AsyncKernelManager(kernel_name="python3")
+    await manager.start_kernel()
+    client = manager.client()
+    client.start_channels(hb=False, stdin=False)
+    messages: list[dict[str, Any]] = []
+    asked: list[dict[str, str]] = []
+    try:
+        await client.wait_for_ready(timeout=60)
+        for number, code in enumerate(cells):
+            if number and "late" not in code:
+                await _collect(client, messages)
+            msg_id = client.execute(code, allow_stdin=False, stop_on_error=False)
+            asked.append({"msg_id": msg_id, "code": code})
+        await _collect(client, messages)
+    finally:
+        client.stop_channels()
+        await manager.shutdown_kernel(now=True)
+    return {"asked": asked, "messages": messages}
+
+
+async def _collect(client: Any, messages: list[dict[str, Any]]) -> None:
+    """Both channels until nothing more comes."""
+    while True:
+        pending = {
+            asyncio.ensure_future(client.get_iopub_msg(timeout=QUIET_S)): "iopub",
+            asyncio.ensure_future(client.get_shell_msg(timeout=QUIET_S)): "shell",
+        }
+        await asyncio.wait(pending)
+        arrived = [(channel, task.result()) for task, channel in pending.items() if task.exception() is None]
+        for channel, message in arrived:
+            messages.append(
+                {
+                    "channel": channel,
+                    "msg_type": message["msg_type"],
+                    "msg_id": message["msg_id"],
+                    "parent_id": message["parent_header"].get("msg_id", ""),
+                    "content": message["content"],
+                }
+            )
+        if not arrived:
+            return
+
+
+async def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in sys.argv[1:] or CELLS:
+        found = await record(CELLS[name])
+        text = json.dumps(found, indent=1, ensure_ascii=True, default=str)
+        (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+        print(f"{name}: {len(found['asked'])} cells, {len(found['messages'])} messages")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
