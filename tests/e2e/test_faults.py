@@ -107,9 +107,8 @@ async def test_jupyterlab_killed_in_a_run_is_said_and_its_output_is_kept(project
     [
         "import time; time.sleep(600)",
         "while True: pass",
-        "try:\n    while True: pass\nfinally: print('tidied up')",
     ],
-    ids=["sleep", "python loop", "with clean-up"],
+    ids=["sleep", "python loop"],
 )
 async def test_esc_stops_the_code_and_keeps_its_output(shared_server: Project, body: str) -> None:
     async with wire(shared_server) as client:
@@ -121,7 +120,6 @@ async def test_esc_stops_the_code_and_keeps_its_output(shared_server: Project, b
         client.cancel(request, ESC)
         reply = await client.text("wait_for_run", run_id=f"{session}-1")
         assert "begun" in reply and "interrupted after" in reply and "KeyboardInterrupt" in reply
-        assert ("tidied up" in reply) is ("tidied" in body)
         assert "begun" in await client.text("read_output", run_id=f"{session}-1")
         assert (await client.text("execute_code", session_id=session, code="6 * 7")).startswith("42\n")
         cells = await until(lambda: _when(path, 2))
