@@ -132,6 +132,8 @@ class Dashboard(Deeds):
         self._draw_sessions()
         if bool(self.all_rows) != had_rows:
             self._draw_all()
+        elif not self.feed.items:  # what an empty feed says depends on whether the record has been read
+            self._draw_feed_frame()
         self._draw_title()
         if any(c.item is self.feed.current_item for c in mine):
             self._draw_detail()
