@@ -8,6 +8,7 @@ every status, and of the rest one per second.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from typing import Any, Callable, Dict, List, Optional, Set
 
@@ -18,7 +19,14 @@ log = logging.getLogger("jlab_mcp_node")
 OTHERS_EVERY_S = 1.0
 """Messages other than statuses only move the last activity, which need not be finer than this."""
 
+_BESIDE = re.compile(rb'"subshell_id"\s*:\s*"|"msg_type"\s*:\s*"[a-z]+_subshell_request"')
+
 Watcher = Callable[[List[bytes]], None]
+
+
+def _is_beside_main_shell(parent: bytes) -> bool:
+    """Whether a status is about a subshell: its idle says nothing of the code that the kernel runs."""
+    return _BESIDE.search(parent) is not None
 
 
 class _Fed:
@@ -66,6 +74,8 @@ class Activity:
         now = time.monotonic()
         for message in batch:
             is_status = message.msg_type == "status"
+            if is_status and _is_beside_main_shell(message.parent):
+                continue
             if not is_status and now - fed.fed_at < OTHERS_EVERY_S:
                 continue
             if not is_status:

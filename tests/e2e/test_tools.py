@@ -205,6 +205,10 @@ async def test_variables_are_shown_while_a_cell_runs(shared_server: Project) -> 
         assert "Not there: ghost" in await agent.text(
             "inspect_variables", session_id=session, names=["word", "ghost"]
         )
+        kernels = (await agent.record("ping"))["kernels"]
+        assert [k["state"] for k in kernels if k.get("session_id") == session] == ["busy"], (
+            "the idle of a subshell is not the kernel's"
+        )
         await agent.text("interrupt_kernel", session_id=session)
         assert "numbers | list" in await agent.text("inspect_variables", session_id=session)
 
