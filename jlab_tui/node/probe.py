@@ -15,7 +15,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 HISTORY_S = 600
 GPU_STALE_S = 10.0
@@ -252,6 +252,18 @@ def _gpu(index: int, name: str, *values: Optional[float]) -> Dict[str, Any]:
     return {"index": index, "name": name, **dict(zip(keys, values))}
 
 
+def visible_gpus(seen: Iterable[int], environ: Mapping[str, str]) -> Set[int]:
+    """Those of the GPUs that the tools see which this job may use: clusters that do not hide the others only name ours."""
+    everything = set(seen)
+    for name in ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
+        named = [part.strip() for part in environ.get(name, "").split(",")]
+        ours = {int(part) for part in named if part.isdigit()}
+        # Other spellings (UUIDs, MIG) and numbers that the tools do not know say nothing about what the tools call ours.
+        if ours and len(ours) == len(named) and ours <= everything:
+            return ours
+    return everything
+
+
 def parse_rocm(text: str) -> List[Dict[str, Any]]:
     """The answer of `rocm-smi --json`, whose keys differ between versions."""
     try:
@@ -292,7 +304,8 @@ def parse_rocm(text: str) -> List[Dict[str, Any]]:
 class GpuWatch:
     """The latest readings of all GPUs, kept by a thread that may block as long as it likes."""
 
-    def __init__(self) -> None:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
         self._gpus: Dict[int, Tuple[float, Dict[str, Any]]] = {}
         self._process_mb: Dict[int, float] = {}
         self._child: Optional[subprocess.Popen[str]] = None
@@ -314,10 +327,12 @@ class GpuWatch:
             child.terminate()
 
     def gpus(self) -> List[Dict[str, Any]]:
-        """By index; a reading that is old keeps only its name and size."""
+        """Ours by index; a reading that is old keeps only its name and size."""
         now = time.monotonic()
+        readings = self._gpus.copy()
         fresh = []
-        for _, (at, gpu) in sorted(self._gpus.copy().items()):
+        for index in sorted(visible_gpus(readings, self._environ)):
+            at, gpu = readings[index]
             if now - at > GPU_STALE_S:
                 gpu = {**_gpu(gpu["index"], gpu["name"], None, gpu["memory_total_mb"], None, None, None)}
             fresh.append(gpu)
@@ -462,7 +477,7 @@ class SamplerThread:
         """Set by the event loop, read by the thread."""
         self._period = period
         self._samples: Deque[Dict[str, Any]] = deque(maxlen=int(HISTORY_S / period))
-        self._gpus = GpuWatch()
+        self._gpus = GpuWatch(os.environ)
         self._sampler = Sampler(os.environ)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jlab-mcp-sampler", daemon=True)
@@ -492,7 +507,7 @@ class SamplerThread:
 
 def one_sample(wait_s: float = 0.25) -> Dict[str, Any]:
     """A single sample of this machine, with CPU use measured over `wait_s` seconds and GPUs asked once."""
-    gpus = GpuWatch()
+    gpus = GpuWatch(os.environ)
     sampler = Sampler(os.environ)
     kernels = find_kernels()
     sampler.sample(kernels, gpus)

@@ -93,6 +93,33 @@ def test_what_a_gpu_does_not_say_is_unknown() -> None:
     assert probe.parse_nvidia("No devices were found") is None
 
 
+def test_what_a_real_h200_says_is_read() -> None:
+    idle = probe.parse_nvidia("0, NVIDIA H200, 0, 143771, 0, 35, 78.50")
+    assert idle is not None and (idle["name"], idle["memory_used_mb"], idle["power_w"]) == (
+        "NVIDIA H200",
+        0,
+        78.5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "environ", "ours"),
+    [
+        ([0, 1, 2, 3], {"CUDA_VISIBLE_DEVICES": "1,3"}, {1, 3}),
+        ([0, 1], {"ROCR_VISIBLE_DEVICES": "1"}, {1}),
+        ([0, 1], {}, {0, 1}),
+        ([0, 1], {"CUDA_VISIBLE_DEVICES": "2,3"}, {0, 1}),
+        ([0, 1], {"CUDA_VISIBLE_DEVICES": "GPU-8f6d,1"}, {0, 1}),
+        ([0], {"CUDA_VISIBLE_DEVICES": "MIG-8f6d"}, {0}),
+        ([0], {"CUDA_VISIBLE_DEVICES": ""}, {0}),
+    ],
+)
+def test_only_the_gpus_of_the_allocation_are_shown(
+    seen: list[int], environ: Mapping[str, str], ours: set[int]
+) -> None:
+    assert probe.visible_gpus(seen, environ) == ours
+
+
 def test_rocm_answers_are_read_whatever_their_version_calls_things() -> None:
     card = {
         "Card Series": "AMD Instinct MI250X",
@@ -121,10 +148,10 @@ async def test_the_sampler_shows_gpus_and_kernels_and_its_tool_dies_with_the_ser
         "nvidia-smi",
         'case "$*" in *compute-apps*) cat "$GPU_PIDS" 2>/dev/null; exit;; esac\n'
         'echo $$ > "$GPU_PIDS.child"\n'
-        "while :; do echo '0, Fake GPU, 100, 1000, 50, 40, [N/A]'; sleep 0.2; done\n",
+        "while :; do echo '0, Fake GPU, 100, 1000, 50, 40, [N/A]'; echo '1, Not ours, 1, 2, 3, 4, 5'; sleep 0.2; done\n",
     )
     pids = tmp_path / "pids"
-    environ = {"PATH": f"{tools}:{os.environ['PATH']}", "GPU_PIDS": str(pids)}
+    environ = {"PATH": f"{tools}:{os.environ['PATH']}", "GPU_PIDS": str(pids), "CUDA_VISIBLE_DEVICES": "0"}
     with serving(tmp_path / "s", environ=environ) as server:
         async with owning(server) as channel:
             pids.write_text(f"{server.pid_of(channel.kernel)}, 77\n", encoding="utf-8")
@@ -136,7 +163,7 @@ async def test_the_sampler_shows_gpus_and_kernels_and_its_tool_dies_with_the_ser
                 return now if now["gpu"] and use.get("rss_mb", 0) > 120 and use["gpu_memory_mb"] else None
 
             now = until(complete, "GPU and kernel are in the sample", 20)
-            assert now["gpu"][0]["name"] == "Fake GPU" and now["gpu"][0]["power_w"] is None
+            assert [gpu["name"] for gpu in now["gpu"]] == ["Fake GPU"] and now["gpu"][0]["power_w"] is None
             assert now["kernels"][channel.kernel]["gpu_memory_mb"] == 77
             assert now["cpu"]["count"] >= 1 and now["memory"]["total_mb"] > 0
             assert len(server.http.get("jlab-mcp/resources?history=60").json()["history"]) >= 2

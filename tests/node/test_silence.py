@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.proxy import Proxy
 from tests.node.servers import Channel, Server, is_idle, serving, start_owner, until
 
 pytestmark = pytest.mark.xdist_group("impatient")  # one such server is enough
@@ -25,42 +26,18 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-class Wire:
-    """A network between client and server; cut, it takes everything and passes nothing on, in both directions."""
-
-    def __init__(self) -> None:
-        self.cut = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await source.read(1 << 16):
-                if not self.cut.is_set():
-                    target.write(data)
-        if not self.cut.is_set():
-            target.close()
-
-    @contextlib.asynccontextmanager
-    async def between(self, server: Server) -> AsyncIterator[Server]:
-        """The same server, seen through this wire."""
-
-        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", server.facts["port"])
-            both = [self.carry(reader, far_writer), self.carry(far_reader, writer)]
-            self._tasks |= {asyncio.create_task(each) for each in both}
-
-        listener = await asyncio.start_server(accept, "127.0.0.1", 0)
-        port = listener.sockets[0].getsockname()[1]
-        url = server.facts["url"].replace(str(server.facts["port"]), str(port))
-        seen = replace(server, facts={**server.facts, "url": url})
-        try:
-            yield seen
-        finally:
-            seen.http.close()
-            listener.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+@contextlib.asynccontextmanager
+async def through_a_proxy(server: Server) -> AsyncIterator[tuple[Server, Proxy]]:
+    """The same server, seen through a network that can swallow everything."""
+    proxy = Proxy(int(server.facts["port"]))
+    await proxy.start()
+    url = server.facts["url"].replace(str(server.facts["port"]), str(proxy.port))
+    seen = replace(server, facts={**server.facts, "url": url})
+    try:
+        yield seen, proxy
+    finally:
+        seen.http.close()
+        await proxy.close()
 
 
 async def adopted(server: Server, kernel: str) -> Channel:
@@ -78,15 +55,14 @@ async def adopted(server: Server, kernel: str) -> Channel:
 
 
 async def test_a_half_open_connection_is_noticed_and_its_run_is_adopted_whole(impatient: Server) -> None:
-    wire = Wire()
-    async with wire.between(impatient) as far:
+    async with through_a_proxy(impatient) as (far, network):
         owner = Channel(impatient, impatient.start_kernel())
         owner.claim()
         owner.server = far
         await owner.open()
         msg_id = await owner.send("import time\nfor i in range(40): print(i, flush=True); time.sleep(0.03)")
         await owner.until(lambda _, m: m.msg_type == "stream")
-        wire.cut.set()
+        network.cut("silence")
         assert impatient.claim(owner.kernel, "too-early").status_code == 409
         heir = await adopted(impatient, owner.kernel)
         await heir.until(lambda _, m: is_idle(m, msg_id))
