@@ -117,30 +117,27 @@ class Intent:
                     continue
                 if not self._is_stale(holder, now):
                     return holder
-                # Rename before removing: of two processes that both find it stale, one wins the rename.
-                grave = self.path.with_name(f".starting.{os.getpid()}-{time.monotonic_ns():x}")
-                with contextlib.suppress(FileNotFoundError):
-                    self.path.rename(grave)
-                    grave.unlink()
+                self._remove_stale(holder)
                 continue
             with os.fdopen(fd, "w", encoding="utf-8") as file:
                 json.dump(mine, file)
             return None
-        return self.holder()
+        # It changed hands at every look, so it is not ours, whoever has it now.
+        return self.holder() or IntentHolder("", 0, "", now, verb)
+
+    def _remove_stale(self, stale: IntentHolder) -> None:
+        """Rename before removing: of two processes that both find it stale, one wins the rename."""
+        grave = self.path.with_name(f".starting.{os.getpid()}-{time.monotonic_ns():x}")
+        with contextlib.suppress(FileNotFoundError):
+            self.path.rename(grave)
+            if _holder_in(grave) != stale:  # the other one was done already: this is its own intent
+                with contextlib.suppress(FileExistsError):
+                    os.link(grave, self.path)
+            grave.unlink()
 
     def holder(self) -> IntentHolder | None:
-        try:
-            raw = json.loads(self.path.read_text(encoding="utf-8") or "{}")
-            return IntentHolder(
-                str(raw["host"]), int(raw["pid"]), str(raw["pid_start"]), float(raw["at"]), str(raw["verb"])
-            )
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError):
-            # Being written this moment, or torn by a crash: its age decides.
-            with contextlib.suppress(OSError):
-                return IntentHolder("", 0, "", self.path.stat().st_mtime, "start")
-            return None
+        """Who has it now."""
+        return _holder_in(self.path)
 
     def release(self) -> None:
         holder = self.holder()
@@ -151,6 +148,21 @@ class Intent:
         if holder.host == self.host and holder.pid:
             return process_start(holder.pid) != holder.pid_start
         return now - holder.at > INTENT_STALE_S
+
+
+def _holder_in(path: Path) -> IntentHolder | None:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8") or "{}")
+        return IntentHolder(
+            str(raw["host"]), int(raw["pid"]), str(raw["pid_start"]), float(raw["at"]), str(raw["verb"])
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        # Being written this moment, or torn by a crash: its age decides.
+        with contextlib.suppress(OSError):
+            return IntentHolder("", 0, "", path.stat().st_mtime, "start")
+        return None
 
 
 def process_start(pid: int) -> str:

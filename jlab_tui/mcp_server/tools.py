@@ -11,7 +11,7 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import Field
 
-from ..core.errors import JlabError, NoServer, StatusFileDamaged, UnknownSession
+from ..core.errors import JlabError, NoServer, ServerError, StatusFileDamaged, UnknownSession
 from ..core.events import RunStatus
 from ..core.reply import Part, RunFacts, compose
 from .app import App, AppSource
@@ -20,6 +20,7 @@ from .launch_tools import add_launch_tools
 from .reading import read_cells, read_record_text
 
 if TYPE_CHECKING:
+    from ..core.situation import Situation
     from ..services.runs import Run
     from ..services.session import Session
     from .server import JlabServer
@@ -142,6 +143,23 @@ class Tools:
                     "hint": missing.hint,
                 }
             )
+        answer = self._server_facts(app, situation)
+        if closed := await app.sessions.close_ended():
+            answer["ended_runs"] = [
+                {"run_id": run.id, "status": str(run.status), "cause": run.cause} for run in closed
+            ]
+        if answer["healthy"]:
+            try:
+                await self._add_sessions(app, answer)
+            except ServerError as error:  # it was lost meanwhile
+                again = await app.launcher.look() or situation
+                answer |= self._server_facts(app, again) | {"active_sessions": 0}
+                if answer["healthy"]:
+                    answer |= {"status": str(again.record.state), "healthy": False}
+                    answer |= {"message": error.message, "hint": error.hint}
+        return as_json({key: value for key, value in answer.items() if value not in ("", None)})
+
+    def _server_facts(self, app: App, situation: Situation) -> dict[str, Any]:
         record = situation.record
         healthy = situation.reachable is True
         answer: dict[str, Any] = {
@@ -162,13 +180,7 @@ class Tools:
             answer["job_id"] = record.job_id
         if record.ends and record.state.is_live:
             answer["walltime_left_s"] = max(0, round(record.ends - app.now()))
-        if closed := await app.sessions.close_ended():
-            answer["ended_runs"] = [
-                {"run_id": run.id, "status": str(run.status), "cause": run.cause} for run in closed
-            ]
-        if healthy:
-            await self._add_sessions(app, answer)
-        return as_json({key: value for key, value in answer.items() if value not in ("", None)})
+        return answer
 
     async def _add_sessions(self, app: App, answer: dict[str, Any]) -> None:
         server = await app.server()

@@ -17,7 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.adapters.fifo import Bell, BellReader, private_tmp_dir
-from jlab_tui.adapters.files import Intent, StatusFile, private_dir, process_start, tail_text, write_atomic
+from jlab_tui.adapters.files import (
+    Intent,
+    IntentHolder,
+    StatusFile,
+    private_dir,
+    process_start,
+    tail_text,
+    write_atomic,
+)
 from jlab_tui.adapters.journal import JournalReader, JournalWriter, journals, read_entries
 from jlab_tui.adapters.local import free_port, is_ours
 from jlab_tui.core.errors import StatusFileDamaged
@@ -87,6 +95,39 @@ def test_only_one_holder_has_the_intent_and_a_dead_one_loses_it(tmp_path: Path) 
     )
     assert Intent(path, HOST).take("stop", 1001.0) is not None
     assert Intent(path, HOST).take("stop", 5000.0) is None
+
+
+class Overtaken(Intent):
+    """One that finds the intent stale, and is overtaken by another process before it can take it."""
+
+    def _is_stale(self, holder: IntentHolder, now: float) -> bool:
+        stale = super()._is_stale(holder, now)
+        if stale:
+            assert Intent(self.path, self.host).take("stop", now) is None
+        return stale
+
+
+def test_of_two_that_find_an_intent_stale_only_one_gets_it(tmp_path: Path) -> None:
+    path = tmp_path / "starting"
+    path.write_text(
+        json.dumps({"host": HOST, "pid": 2**22 - 1, "pid_start": "1", "at": 1000.0, "verb": "start"}),
+        encoding="utf-8",
+    )
+    holder = Overtaken(path, HOST).take("start", 1001.0)
+    assert holder is not None and holder.verb == "stop"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+class Passing(Intent):
+    """One whose intent is given back by its holder at the moment at which it is looked at."""
+
+    def holder(self) -> IntentHolder | None:
+        return None
+
+
+def test_an_intent_that_changes_hands_at_every_look_is_not_taken(tmp_path: Path) -> None:
+    assert Intent(tmp_path / "starting", HOST).take("stop", 1000.0) is None
+    assert Passing(tmp_path / "starting", HOST).take("start", 1000.0) is not None
 
 
 def test_a_process_is_known_by_its_start_time() -> None:

@@ -17,6 +17,8 @@ from tests.project import Project
 
 Cut = Literal["fin", "rst", "silence"]
 _BLOCK = 1 << 16
+_FLUSH_S = 1.0
+"""how long a connection that is closed in order may take to hand on what is on its way"""
 
 
 class Proxy:
@@ -37,11 +39,14 @@ class Proxy:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
+        """End every connection and wait until its sockets are closed: the event loop may end right after."""
         if self._server is not None:
             self._server.close()
-        for pair in list(self._pairs):
-            pair.end("rst")
-        await asyncio.gather(*(pair.task for pair in self._pairs), return_exceptions=True)
+        while self._pairs:
+            pairs = list(self._pairs)
+            for pair in pairs:
+                pair.end("rst")
+            await asyncio.gather(*(pair.task for pair in pairs), return_exceptions=True)
 
     def cut(self, how: Cut) -> None:
         """Break every open connection, and treat new ones alike until `restore`.
@@ -72,6 +77,7 @@ class Proxy:
                 await pair.forward(self._target)
         finally:
             pair.end("fin")
+            await pair.closed()
             self._pairs.discard(pair)
 
 
@@ -100,6 +106,14 @@ class _Pair:
                 writer.close()
         self.over.set()
 
+    async def closed(self) -> None:
+        """Wait until both sockets are closed; what a peer does not read is dropped after a moment."""
+        waiting = [asyncio.ensure_future(writer.wait_closed()) for writer in self._writers]
+        _, slow = await asyncio.wait(waiting, timeout=_FLUSH_S)
+        if slow:
+            self.end("rst")
+        await asyncio.gather(*waiting, return_exceptions=True)
+
     async def forward(self, target: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", target, limit=_BLOCK)
         self._writers.append(writer)
@@ -107,16 +121,15 @@ class _Pair:
             asyncio.create_task(self._copy(self._reader, writer)),
             asyncio.create_task(self._copy(reader, self._writers[0])),
         ]
+        tasks = [*copies, asyncio.create_task(self.over.wait())]
         try:
-            await asyncio.wait(
-                [*copies, asyncio.create_task(self.over.wait())], return_when="FIRST_COMPLETED"
-            )
+            await asyncio.wait(tasks, return_when="FIRST_COMPLETED")
             if self._silent:
                 await self.over.wait()
         finally:
-            for copy in copies:
-                copy.cancel()
-            await asyncio.gather(*copies, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(_BLOCK):

@@ -74,7 +74,7 @@ def slurm_conf(spec: ClusterSpec) -> str:
         "SlurmctldTimeout=10",
         "MessageTimeout=2",
         "KillWait=2",
-        "MinJobAge=300",
+        "MinJobAge=3600",  # what has ended is asserted on at the end of a run
         "DefMemPerCPU=200",
         "GresTypes=gpu",
         *spec.settings,
