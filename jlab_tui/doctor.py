@@ -30,7 +30,7 @@ from .core.models import ServerRecord, ServerState
 from .core.registration import is_throwaway
 from .core.settings import Mode, Settings
 from .core.situation import Situation
-from .core.slurm import QueueUnknown
+from .core.slurm_queue import QueueUnknown
 from .services.launcher import Launcher
 
 _NEEDED = ("textual", "mcp", "httpx", "websockets", "nbformat", "Pillow", "rich", "jupyterlab", "ipykernel")

@@ -10,20 +10,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..core.slurm import (
+from ..core.slurm import JobPhase
+from ..core.slurm_queue import (
     QUEUE_FORMAT,
     Job,
-    JobDetails,
-    JobPhase,
     QueueAnswer,
     QueueUnknown,
     is_ours,
-    parse_node_address,
-    parse_show_job,
     parse_squeue,
     queue_position,
 )
 from ..core.slurm_script import submission_environment
+from ..core.slurm_show import JobDetails, parse_node_address, parse_show_job
 from ..core.slurm_submit import (
     Cancel,
     Rejected,

@@ -16,7 +16,8 @@ from ..core.errors import LaunchFailed, ServerError, UsageError
 from ..core.models import Connection, ServerRecord, ServerState
 from ..core.settings import Mode, Settings
 from ..core.situation import JobGone, Observation
-from ..core.slurm import JobDetails, JobPhase, QueueAnswer, QueueRows, QueueUnknown, poll_interval
+from ..core.slurm import JobPhase
+from ..core.slurm_queue import QueueAnswer, QueueRows, QueueUnknown, poll_interval
 from ..core.slurm_script import (
     ResourceRequest,
     ScriptInputs,
@@ -26,6 +27,7 @@ from ..core.slurm_script import (
     script_values,
     submission_comment,
 )
+from ..core.slurm_show import JobDetails
 from ..core.slurm_submit import Cancel, Rejected, Rejection, Submitted
 from ..core.slurm_survey import survey_lines
 from ..core.startup_slurm import JOB_START, SUBMISSION, SUBMITTED, find_job, restarts_of, wants_details

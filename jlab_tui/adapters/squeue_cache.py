@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from ..core.slurm import Job, QueueAnswer, poll_interval, queue_position
+from ..core.slurm_queue import Job, QueueAnswer, poll_interval, queue_position
 from ..core.slurm_survey import Partition, parse_sinfo
 from .files import Intent, private_dir, write_atomic
 from .slurm import Ran, Slurm, queue_answer

@@ -11,7 +11,8 @@ from .models import ServerRecord
 from .registration import Registered
 from .settings import PREFIX, Mode, SlurmSettings
 from .situation import Situation
-from .slurm import QueueAnswer, QueueUnknown, parse_span
+from .slurm import parse_span
+from .slurm_queue import QueueAnswer, QueueUnknown
 from .slurm_submit import Rejected
 from .slurm_survey import Partition, format_span, survey_lines
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from .models import Connection, ServerRecord, ServerState
-from .slurm import JobDetails, QueueAnswer, QueueUnknown
+from .slurm_queue import QueueAnswer, QueueUnknown
+from .slurm_show import JobDetails
 
 
 class Health(Enum):

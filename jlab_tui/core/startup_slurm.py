@@ -21,9 +21,11 @@ from .situation import (
     telling_line,
     with_extra,
 )
-from .slurm import Job, JobDetails, JobPhase, JobState, QueueAnswer, QueueRows, QueueUnknown, is_ours
+from .slurm import JobPhase, JobState
 from .slurm_end import explain_end, explain_gone, explain_live
+from .slurm_queue import Job, QueueAnswer, QueueRows, QueueUnknown, is_ours
 from .slurm_script import submission_comment
+from .slurm_show import JobDetails
 from .slurm_survey import format_span
 from .slurm_text import Advice, explain_pending
 from .walltime import walltime_warning

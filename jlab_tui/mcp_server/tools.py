@@ -153,7 +153,7 @@ class Tools:
                 await self._add_sessions(app, answer)
             except ServerError as error:  # it was lost meanwhile
                 again = await app.launcher.look() or situation
-                answer |= self._server_facts(app, again) | {"active_sessions": 0}
+                answer |= self._server_facts(app, again)
                 if answer["healthy"]:
                     answer |= {"status": str(again.record.state), "healthy": False}
                     answer |= {"message": error.message, "hint": error.hint}

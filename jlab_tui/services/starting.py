@@ -12,7 +12,8 @@ from ..core.errors import LaunchFailed, NoServer, UsageError
 from ..core.models import ServerState
 from ..core.settings import Mode
 from ..core.situation import Situation
-from ..core.slurm import QueueUnknown, parse_span
+from ..core.slurm import parse_span
+from ..core.slurm_queue import QueueUnknown
 from ..core.slurm_script import check_count, check_gres, check_partition, check_time
 from ..core.slurm_survey import Partition, format_span, parse_gres, survey_lines
 from .launcher import Launcher

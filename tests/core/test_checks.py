@@ -20,7 +20,7 @@ from jlab_tui.core.checks import (
 from jlab_tui.core.models import ServerRecord, ServerState
 from jlab_tui.core.registration import Registered
 from jlab_tui.core.settings import Mode, SlurmSettings
-from jlab_tui.core.slurm import QueueUnknown
+from jlab_tui.core.slurm_queue import QueueUnknown
 from jlab_tui.core.slurm_submit import explain_rejection
 from jlab_tui.core.slurm_survey import parse_sinfo
 

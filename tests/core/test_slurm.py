@@ -8,20 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.slurm import (
+from jlab_tui.core.slurm import JobPhase, JobState, parse_moment, parse_span
+from jlab_tui.core.slurm_queue import (
     QUEUE_FORMAT,
     Job,
-    JobPhase,
-    JobState,
     QueueRows,
     is_ours,
-    parse_moment,
-    parse_show_job,
-    parse_span,
     parse_squeue,
     poll_interval,
     queue_position,
 )
+from jlab_tui.core.slurm_show import parse_show_job
 from jlab_tui.core.slurm_submit import Submitted, parse_sbatch
 from jlab_tui.core.slurm_survey import Gres, format_span, parse_gres, parse_sinfo, survey_lines
 

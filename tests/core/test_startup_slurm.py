@@ -9,7 +9,9 @@ import pytest
 from jlab_tui.core.models import Connection, ServerRecord, ServerState
 from jlab_tui.core.settings import Mode
 from jlab_tui.core.situation import Health, JobGone, Limits, Observation, Situation
-from jlab_tui.core.slurm import JOB_NAME, Job, JobDetails, JobState, QueueRows, QueueUnknown
+from jlab_tui.core.slurm import JOB_NAME, JobState
+from jlab_tui.core.slurm_queue import Job, QueueRows, QueueUnknown
+from jlab_tui.core.slurm_show import JobDetails
 from jlab_tui.core.startup import step
 from jlab_tui.core.startup_slurm import wants_details
 

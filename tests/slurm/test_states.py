@@ -9,9 +9,11 @@ from dataclasses import replace
 import pytest
 
 from jlab_tui.adapters.slurm import Slurm
-from jlab_tui.core.slurm import JobDetails, JobPhase, JobState, QueueRows, is_ours
+from jlab_tui.core.slurm import JobPhase, JobState
 from jlab_tui.core.slurm_end import explain_end
+from jlab_tui.core.slurm_queue import QueueRows, is_ours
 from jlab_tui.core.slurm_script import restarted_name, submission_comment
+from jlab_tui.core.slurm_show import JobDetails
 from jlab_tui.core.slurm_submit import Cancel
 from jlab_tui.core.slurm_text import explain_pending
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from jlab_tui.adapters.slurm import Ran, Slurm, query_environment, run
-from jlab_tui.core.slurm import JobState, QueueRows, QueueUnknown
+from jlab_tui.core.slurm import JobState
+from jlab_tui.core.slurm_queue import QueueRows, QueueUnknown
 from jlab_tui.core.slurm_script import submission_comment
 from jlab_tui.core.slurm_submit import Cancel, Rejected, Rejection, read_scancel
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from jlab_tui.adapters.slurm import Slurm
-from jlab_tui.core.slurm import JobDetails, JobState
+from jlab_tui.core.slurm import JobState
 from jlab_tui.core.slurm_end import explain_end
+from jlab_tui.core.slurm_show import JobDetails
 
 from .jobs import has_ended, job_when
 

@@ -1,0 +1,163 @@
+"""This user's jobs as squeue prints them, and what follows from a row: whose it is, how soon to ask again."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .slurm import JOB_NAME, JobPhase, JobState, integer, known, parse_moment, parse_span
+
+QUEUE_FORMAT = "%i|%T|%N|%L|%l|%M|%S|%e|%B|%C|%m|%b|%Q|%P|%U|%V|comment=%k|name=%j|reason=%r"
+"""`squeue -o`: the last three are free text, so they stand last and are told apart by their names"""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row of squeue."""
+
+    job_id: str
+    """as printed: `11`, `11_3` (array task), `11+1` (part of a heterogeneous job)"""
+    state: JobState
+    reason: str
+    """why it waits or ended, in Slurm's words; may contain commas and blanks, `None` is Slurm's for none"""
+    nodes: str = ""
+    batch_host: str = ""
+    """node that runs the job script; empty while there is none"""
+    time_left: float | None = None
+    """seconds; 0 when the limit is passed, inf without a limit, None unknown"""
+    time_limit: float | None = None
+    run_time: float | None = None
+    starts: float | None = None
+    """epoch seconds: start, or for a waiting job the estimate; None while Slurm has none"""
+    ends: float | None = None
+    """epoch seconds: for a running job the walltime's end"""
+    submitted: float | None = None
+    cpus: int | None = None
+    memory: str = ""
+    gres: str = ""
+    priority: int | None = None
+    partition: str = ""
+    uid: int | None = None
+    comment: str = ""
+    name: str = ""
+
+    @property
+    def phase(self) -> JobPhase:
+        return self.state.phase
+
+    @property
+    def host(self) -> str:
+        """Node to look for our server on; empty while the job waits."""
+        return self.batch_host or self.nodes
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRows:
+    """An answer of squeue: all jobs of this user, those ended minutes ago included."""
+
+    jobs: tuple[Job, ...]
+    asked: float = 0.0
+    """epoch seconds when squeue was started"""
+
+    def find(self, job_id: str) -> Job | None:
+        """Row of that job; of a heterogeneous job or an array the first part."""
+        parts = [job for job in self.jobs if re.split(r"[_+]", job.job_id)[0] == job_id]
+        return next((job for job in parts if job.job_id == job_id), parts[0] if parts else None)
+
+    def with_comment(self, comment: str) -> Job | None:
+        """Latest job with that comment: finds a submission whose reply was lost."""
+        return next((job for job in reversed(self.jobs) if comment and job.comment == comment), None)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueUnknown:
+    """The queue could not be asked. It says nothing about any job."""
+
+    reason: str
+    """one sentence for the user"""
+    said: str = ""
+    """Slurm's own words"""
+    asked: float = 0.0
+
+
+QueueAnswer = QueueRows | QueueUnknown
+
+
+def parse_squeue(text: str, asked: float = 0.0) -> QueueRows:
+    """Rows of `squeue -h -o QUEUE_FORMAT`; lines that are no rows (`CLUSTER: x`, warnings) are skipped."""
+    rows = (_job(line) for line in text.split("\n"))
+    return QueueRows(tuple(row for row in rows if row), asked)
+
+
+def _job(line: str) -> Job | None:
+    head, _, free = line.partition("|comment=")
+    fields = head.split("|")
+    if len(fields) != 16 or not re.match(r"\d+", fields[0], re.ASCII):
+        return None
+    comment, _, rest = free.partition("|name=")
+    name, _, reason = rest.partition("|reason=")
+    state = JobState.parse(fields[1])
+    waits = state.phase is JobPhase.WAITING
+    return Job(
+        job_id=fields[0],
+        state=state,
+        reason=reason,
+        nodes=known(fields[2]),
+        batch_host="" if waits else known(fields[8]),
+        time_left=0.0 if fields[3] == "INVALID" else parse_span(fields[3]),
+        time_limit=parse_span(fields[4]),
+        run_time=parse_span(fields[5]),
+        starts=parse_moment(fields[6]),
+        ends=parse_moment(fields[7]),
+        submitted=parse_moment(fields[15]),
+        cpus=integer(fields[9]),
+        memory=known(fields[10]),
+        gres=known(fields[11]),
+        priority=integer(fields[12]),
+        partition=fields[13],
+        uid=integer(fields[14]),
+        comment=known(comment),
+        name=name,
+    )
+
+
+def is_ours(job: Job, uid: int, submitted: float | None, comment: str = "") -> bool:
+    """Whether a row is the job that we submitted, and not another one under a recycled id.
+
+    A requeue keeps id, name and comment and may move the submit time forward, never back. Sites that rewrite
+    comments leave the submit time to decide; `submitted` is squeue's own (%V), so the clocks agree.
+    """
+    if job.uid != uid or job.name != JOB_NAME:
+        return False
+    if comment and job.comment:
+        return job.comment == comment
+    return submitted is None or job.submitted is None or job.submitted >= submitted - 1
+
+
+def queue_position(text: str, job: Job) -> int | None:
+    """How many jobs wait before this one, from `squeue -h -t PD -p PARTITION -o '%i|%Q'`; None if it is not there.
+
+    Only as good as the priorities are public: sites may hide other users' jobs.
+    """
+    priorities = dict(line.split("|", 1) for line in text.splitlines() if line.count("|") == 1)
+    mine = integer(priorities.get(job.job_id, ""))
+    if mine is None:
+        return None
+    return sum(1 for other in priorities.values() if (integer(other) or 0) > mine)
+
+
+def poll_interval(job: Job | None, now: float, failures: int = 0) -> float:
+    """Seconds between two squeue calls: 2 for what changes soon, up to 30 for what waits or runs long.
+
+    A function of the job's own times, so that all processes that follow it agree without talking.
+    """
+    if failures:
+        return min(30.0, 2.0 * 2.0 ** min(failures - 1, 4))
+    if job is None or job.phase is JobPhase.ENDING:
+        return 2.0
+    if job.phase is JobPhase.WAITING:
+        waited = now - job.submitted if job.submitted is not None else 0.0
+        return min(30.0, max(2.0, waited / 10))
+    if job.phase is JobPhase.RUNNING and (job.run_time or 0.0) < 60:
+        return 2.0
+    return 30.0
