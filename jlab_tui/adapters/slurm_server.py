@@ -18,6 +18,7 @@ from ..core.settings import Mode, Settings
 from ..core.situation import JobGone, Observation
 from ..core.slurm import JobPhase
 from ..core.slurm_queue import QueueAnswer, QueueRows, QueueUnknown, poll_interval
+from ..core.slurm_record import JOB_START, SUBMISSION, SUBMITTED, find_job, restarts_of, wants_details
 from ..core.slurm_script import (
     ResourceRequest,
     ScriptInputs,
@@ -30,7 +31,6 @@ from ..core.slurm_script import (
 from ..core.slurm_show import JobDetails
 from ..core.slurm_submit import Cancel, Rejected, Rejection, Submitted
 from ..core.slurm_survey import survey_lines
-from ..core.startup_slurm import JOB_START, SUBMISSION, SUBMITTED, find_job, restarts_of, wants_details
 from .files import private_dir, tail_text
 from .local import PROJECT_KERNEL, choose_python, server_env, write_kernelspec
 from .node_files import install_node_files, read_connection, remove_launch_files, write_launch_files

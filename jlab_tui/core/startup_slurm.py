@@ -10,81 +10,33 @@ from dataclasses import replace
 
 from .models import ServerRecord, ServerState
 from .situation import (
-    LOG_LINES,
     Health,
     JobGone,
     Limits,
     Observation,
-    QueueFacts,
     Situation,
     over,
     telling_line,
     with_extra,
 )
 from .slurm import JobPhase, JobState
-from .slurm_end import explain_end, explain_gone, explain_live
-from .slurm_queue import Job, QueueAnswer, QueueRows, QueueUnknown, is_ours
-from .slurm_script import submission_comment
+from .slurm_end import explain_end, explain_gone
+from .slurm_queue import Job, QueueAnswer, QueueRows, QueueUnknown
+from .slurm_record import (
+    CONNECTED,
+    JOB_START,
+    LOST_S,
+    RESTARTS,
+    SUBMITTED,
+    find_job,
+    is_answered_by,
+    known_start,
+    restarts_of,
+    start_of,
+)
 from .slurm_show import JobDetails
-from .slurm_survey import format_span
-from .slurm_text import Advice, explain_pending
-from .walltime import walltime_warning
-
-RESTARTS = "RESTARTS"
-"""keys of the record's `extra`: how often Slurm has started the job again, ..."""
-JOB_START = "JOB_START"
-"""... when it was started last (epoch seconds, Slurm's), ..."""
-CONNECTED = "CONNECTED"
-"""... when its connection file was first seen, ..."""
-SUBMISSION = "SUBMISSION"
-"""... the random id in its comment, ..."""
-SUBMITTED = "SUBMITTED"
-"""... and when Slurm says that it was submitted"""
-
-SETTLE_S = 10.0
-"""an answer of the queue this soon after the submission may not have the job yet"""
-LOST_S = 60.0
-"""after that long without a job, a submission whose answer was lost has failed"""
-
-
-def find_job(record: ServerRecord, queue: QueueAnswer | None) -> Job | None:
-    """Row of the record's job; None where it is not there, or where its id now belongs to another job."""
-    if not isinstance(queue, QueueRows):
-        return None
-    comment = submission_comment(record.extra.get(SUBMISSION, ""))
-    if not record.job_id:
-        return queue.with_comment(comment)
-    job = queue.find(record.job_id)
-    submitted = float(record.extra.get(SUBMITTED) or 0) or None
-    if job is None or not is_ours(job, job.uid if job.uid is not None else -1, submitted, comment):
-        return None
-    return job
-
-
-def is_answered_by(record: ServerRecord, queue: QueueAnswer | None) -> bool:
-    """Whether the queue was asked late enough to have the job if there is one."""
-    return isinstance(queue, QueueRows) and queue.asked > record.started + SETTLE_S
-
-
-def wants_details(record: ServerRecord, queue: QueueAnswer | None) -> bool:
-    """Whether `scontrol show job` is needed: the job has ended, is missing, was started (again) or went back."""
-    if not isinstance(queue, QueueRows) or not record.job_id or not record.state.is_live:
-        return False
-    job = find_job(record, queue)
-    if job is None:
-        return is_answered_by(record, queue) and queue.find(record.job_id) is None
-    if job.phase is JobPhase.RUNNING:
-        return _start_of(job) > _known_start(record)
-    if job.phase is JobPhase.WAITING:
-        return record.state in (ServerState.STARTING, ServerState.READY)
-    return job.phase is JobPhase.ENDED
-
-
-def restarts_of(record: ServerRecord, details: JobDetails | QueueUnknown | JobGone | None) -> int:
-    """How often the job was restarted: its connection file is named after that."""
-    if isinstance(details, JobDetails):
-        return details.restarts
-    return int(record.extra.get(RESTARTS) or 0)
+from .slurm_situation import pending, ready, starting, warnings
+from .slurm_text import Advice
 
 
 def step_slurm(record: ServerRecord, seen: Observation, limits: Limits) -> Situation:
@@ -100,14 +52,14 @@ def step_slurm(record: ServerRecord, seen: Observation, limits: Limits) -> Situa
     record = _with_connection(record, seen)
     if record.state is ServerState.STOPPING:
         sentence = f"Job {record.job_id} is being cancelled..."
-        return Situation(record, "stopping", sentence, "Wait a moment.", notices=_notices(record, seen))
+        return Situation(record, "stopping", sentence, "Wait a moment.", notices=warnings(record, seen))
     if record.state is ServerState.PENDING:
-        return _pending(record, job if waits else None, seen)
+        return pending(record, job if waits else None, seen)
     if seen.health is Health.OK and record.url:
         record = record.with_state(ServerState.READY)
     if record.state is ServerState.READY:
-        return _ready(record, job, seen)
-    return _starting(record, job, seen, limits)
+        return ready(record, job, seen)
+    return starting(record, job, seen, limits)
 
 
 # -- how it ended ----------------------------------------------------------------------------------------------------
@@ -200,7 +152,7 @@ def _forget_server(record: ServerRecord, now: float) -> ServerRecord:
 
 
 def _running(record: ServerRecord, job: Job, seen: Observation) -> ServerRecord:
-    start, known = _start_of(job), _known_start(record)
+    start, known = start_of(job), known_start(record)
     if start < known or (start == known and record.state is ServerState.PENDING):
         return record  # an old row, of the run before this one
     if start > known:
@@ -215,14 +167,6 @@ def _running(record: ServerRecord, job: Job, seen: Observation) -> ServerRecord:
     return replace(record, hostname=job.host or record.hostname, ends=job.ends or record.ends)
 
 
-def _start_of(job: Job) -> float:
-    return job.starts or 0.0
-
-
-def _known_start(record: ServerRecord) -> float:
-    return float(record.extra.get(JOB_START) or 0)
-
-
 def _with_connection(record: ServerRecord, seen: Observation) -> ServerRecord:
     connection = seen.connection
     if connection is None or record.state is ServerState.STOPPING:
@@ -233,133 +177,3 @@ def _with_connection(record: ServerRecord, seen: Observation) -> ServerRecord:
         record = with_extra(record, **{CONNECTED: f"{seen.now:.3f}"})
     hostname = record.hostname or connection.hostname
     return replace(record, port=connection.port, url=connection.url, hostname=hostname)
-
-
-def _pending(record: ServerRecord, job: Job | None, seen: Observation) -> Situation:
-    name = f"Job {record.job_id}" if record.job_id else "The job"
-    if job is None:
-        sentence = (
-            f"SLURM job {record.job_id} submitted, waiting in queue..."
-            if record.job_id
-            else "sbatch did not answer in time; looking for the job in the queue..."
-        )
-        return Situation(
-            record, "pending", sentence, notices=_notices(record, seen), queue=_facts(None, seen)
-        )
-    why = explain_pending(job.reason)
-    is_plain = job.state is JobState.PENDING and not record.extra.get(RESTARTS)
-    if is_plain and job.reason in ("", "None"):
-        sentence = f"SLURM job {record.job_id} submitted, waiting in queue..."
-    elif is_plain:
-        sentence = f"{name} waits in the queue ({job.reason}): {why.advice.message}"
-    else:
-        live = explain_live(job.state, record.job_id, restarts=int(record.extra.get(RESTARTS) or 0))
-        sentence = f"{live.message} {why.advice.message if job.state is JobState.PENDING else ''}".strip()
-    facts = _facts(job, seen, is_stuck=why.is_stuck)
-    return Situation(
-        record,
-        f"pending ({job.reason})" if job.reason not in ("", "None") else "pending",
-        sentence,
-        why.advice.hint.replace("JOBID", record.job_id),
-        details=_queue_details(facts, seen.now),
-        queue=facts,
-        notices=_notices(record, seen),
-    )
-
-
-def _facts(job: Job | None, seen: Observation, *, is_stuck: bool = False) -> QueueFacts:
-    if job is None:
-        return QueueFacts(load=seen.load)
-    return QueueFacts(
-        reason=job.reason if job.reason != "None" else "",
-        position=seen.position,
-        estimated_start=job.starts,
-        queued_since=job.submitted,
-        partition=job.partition,
-        load=seen.load,
-        is_stuck=is_stuck,
-    )
-
-
-def _queue_details(facts: QueueFacts, now: float) -> tuple[str, ...]:
-    lines = []
-    if facts.position is not None:
-        ahead = (
-            "job with a higher priority waits" if facts.position == 1 else "jobs with a higher priority wait"
-        )
-        lines.append(f"{facts.position or 'No'} {ahead} in partition {facts.partition}.")
-    if facts.estimated_start is not None and facts.estimated_start > now:
-        minutes = (facts.estimated_start - now) / 60
-        shown = f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
-        lines.append(f"Slurm's estimate: it starts in about {shown if minutes >= 1 else '1 min'}.")
-    return tuple(lines)
-
-
-def _starting(record: ServerRecord, job: Job | None, seen: Observation, limits: Limits) -> Situation:
-    where = record.hostname or "its node"
-    if job is not None and job.phase in (JobPhase.SUSPENDED, JobPhase.ENDING):
-        live = explain_live(job.state, record.job_id, node=record.hostname)
-        return Situation(record, job.phase.value, live.message, live.hint, reachable=False)
-    late = "" if isinstance(seen.queue, QueueUnknown) else _late(record, seen, limits)
-    if late:
-        tail = tuple(seen.log_tail.splitlines()[-LOG_LINES:])
-        said = telling_line(seen.log_tail)
-        return Situation(
-            record,
-            "not starting",
-            f"{late} Its log ends with: {said}" if said else late,
-            "`jlab-mcp logs` shows more, `jlab-mcp stop` cancels the job; JLAB_MCP_READY_TIMEOUT is the limit.",
-            reachable=False,
-            give_up=True,
-            log_tail=tail,
-            notices=_notices(record, seen),
-        )
-    sentence = f"Job running on {where}, JupyterLab starting..."
-    return Situation(record, "starting", sentence, reachable=False, notices=_notices(record, seen))
-
-
-def _late(record: ServerRecord, seen: Observation, limits: Limits) -> str:
-    """What has not come in time, as a sentence; nothing while there is time."""
-    job, limit = f"Job {record.job_id} runs on {record.hostname}", limits.ready_s
-    connected, started = float(record.extra.get(CONNECTED) or 0), _known_start(record)
-    if not record.url and started and seen.now - started > limit:
-        return f"{job}, but JupyterLab has not come up there within {limit:.0f} s."
-    if record.url and seen.health not in (None, Health.OK) and seen.now - connected > limit:
-        how = (
-            "another server answers" if seen.health is Health.FOREIGN else "it could not be reached from here"
-        )
-        return f"{job}, but {how} at {record.url} for {limit:.0f} s."
-    return ""
-
-
-def _ready(record: ServerRecord, job: Job | None, seen: Observation) -> Situation:
-    notices = _notices(record, seen)
-    details = (f"Walltime left: {format_span(max(0.0, record.ends - seen.now))}",) if record.ends else ()
-    if seen.health is Health.OK or (seen.health is None and (job is None or job.phase is JobPhase.RUNNING)):
-        reachable = True if seen.health is Health.OK else None
-        sentence = f"JupyterLab ready at {record.url}"
-        return Situation(record, "running", sentence, reachable=reachable, details=details, notices=notices)
-    if job is not None and job.phase in (JobPhase.SUSPENDED, JobPhase.ENDING):
-        live = explain_live(job.state, record.job_id, node=record.hostname)
-        return Situation(record, job.phase.value, live.message, live.hint, reachable=False, notices=notices)
-    sentence = f"JupyterLab at {record.url} is not answering."
-    if job is not None:
-        sentence += f" Slurm says that job {record.job_id} runs on {record.hostname}."
-    return Situation(
-        record,
-        "not answering",
-        sentence,
-        "The node may be busy or lost, which Slurm finds out in some minutes; call again, or look at `jlab-mcp logs`.",
-        reachable=False,
-        details=details,
-        notices=notices,
-    )
-
-
-def _notices(record: ServerRecord, seen: Observation) -> tuple[str, ...]:
-    found = []
-    if isinstance(seen.queue, QueueUnknown):
-        found.append(f"{seen.queue.reason} The job is taken to go on as before.")
-    if record.state is ServerState.READY and (warning := walltime_warning(record.ends, seen.now)):
-        found.append(warning)
-    return tuple(found)

@@ -18,8 +18,8 @@ from ..core.errors import (
 )
 from ..core.models import ServerRecord, ServerState
 from ..core.settings import Mode
+from ..core.slurm_record import RESTARTS
 from ..core.startup import Health, Limits, Observation, Situation, step
-from ..core.startup_slurm import RESTARTS
 
 T = TypeVar("T")
 

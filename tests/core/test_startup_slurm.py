@@ -11,9 +11,9 @@ from jlab_tui.core.settings import Mode
 from jlab_tui.core.situation import Health, JobGone, Limits, Observation, Situation
 from jlab_tui.core.slurm import JOB_NAME, JobState
 from jlab_tui.core.slurm_queue import Job, QueueRows, QueueUnknown
+from jlab_tui.core.slurm_record import wants_details
 from jlab_tui.core.slurm_show import JobDetails
 from jlab_tui.core.startup import step
-from jlab_tui.core.startup_slurm import wants_details
 
 T = 1_000_000.0
 LIMITS = Limits(ready_s=120)
