@@ -22,7 +22,7 @@ from .adapters.files import INTENT_STALE_S
 from .adapters.interpreter import ask_driver, ask_python
 from .adapters.local import choose_python
 from .adapters.slurm import Slurm
-from .adapters.slurm_request import test_request
+from .adapters.slurm_submission import test_request
 from .core import checks
 from .core.checks import DriverFacts, Finding, Level
 from .core.errors import JlabError, SettingError, StatusFileDamaged
@@ -189,10 +189,10 @@ class Doctor:
             return found
         asked = f"{options.gres or 'no GPU'}, {options.cpus} CPUs, {options.mem_mb} MB for {options.time}"
         try:
-            verdict, said = await test_request(self._settings, self._env)
+            verdict = await test_request(self._settings, self._env)
         except JlabError as error:
             return [*found, Finding("request", Level.FAIL, error.message, error.hint)]
-        return [*found, *checks.check_request(verdict, said, asked)]
+        return [*found, *checks.check_request(verdict, asked, time.time())]
 
     async def _node(self) -> list[Finding]:
         record = self._situation.record if self._situation else None

@@ -13,22 +13,22 @@ from dataclasses import dataclass
 from ..core.slurm import JobPhase
 from ..core.slurm_queue import (
     QUEUE_FORMAT,
-    Job,
     QueueAnswer,
     QueueUnknown,
     is_ours,
     parse_squeue,
-    queue_position,
 )
 from ..core.slurm_script import submission_environment
 from ..core.slurm_show import JobDetails, parse_node_address, parse_show_job
 from ..core.slurm_submit import (
     Cancel,
+    Estimate,
     Rejected,
     Rejection,
     Submitted,
     explain_cancel,
     explain_rejection,
+    parse_estimate,
     parse_sbatch,
     read_scancel,
 )
@@ -38,6 +38,8 @@ from ..core.slurm_text import Advice, explain_queue_failure
 QUERY_TIMEOUT_S = 15.0
 """a hung controller makes squeue itself give up only after twice its MessageTimeout, 20 s and more"""
 SUBMIT_TIMEOUT_S = 60.0
+ONE_FORM = {"LC_ALL": "C", "TZ": "UTC", "SLURM_TIME_FORMAT": "%s"}
+"""environment in which answers have one form: no locale, times as epoch seconds"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +78,23 @@ class Slurm:
         self._clock = clock
         self._timeout_s = timeout_s
 
-    async def ask_queue(self) -> Ran:
-        """squeue for all jobs of this user, those that ended minutes ago included."""
-        return await self._query("squeue", "-h", "-u", str(self.uid), "-t", "all", "-o", QUEUE_FORMAT)
+    async def ask_queue(self, *, everybody: bool = False) -> Ran:
+        """squeue for all jobs of this user, or of everybody, those that ended minutes ago included."""
+        whose = [] if everybody else ["-u", str(self.uid)]
+        return await self._query("squeue", "-h", *whose, "-t", "all", "-o", QUEUE_FORMAT)
 
     async def queue(self) -> QueueAnswer:
         asked = self._clock()
         return queue_answer(await self.ask_queue(), asked)
 
-    async def submit(self, script: str, *, test_only: bool = False) -> Submitted | Rejected:
+    async def submit(self, script: str) -> Submitted | Rejected:
         """sbatch with the script on stdin, in the caller's environment.
 
         An answer that does not come in time is a rejection whose cause is UNCERTAIN: the job's comment finds it.
         Cancelling this call kills sbatch with the same uncertainty, so shield it.
         """
-        argv = ["sbatch", "--parsable", *(["--test-only"] if test_only else [])]
-        ran = await run(argv, submission_environment(self._env), SUBMIT_TIMEOUT_S, stdin=script)
+        environment = submission_environment(self._env)
+        ran = await run(["sbatch", "--parsable"], environment, SUBMIT_TIMEOUT_S, stdin=script)
         submitted = parse_sbatch(ran.out) if ran.is_ok else None
         if submitted:
             return submitted
@@ -99,6 +102,12 @@ class Slurm:
             advice = Advice("sbatch took the job and named no job id.", "Look for it with `squeue --me`.")
             return Rejected(Rejection.UNCERTAIN, advice, f"{ran.out.strip()} {ran.err.strip()}".strip()[:500])
         return explain_rejection(ran.err)
+
+    async def estimate(self, script: str, timeout_s: float = SUBMIT_TIMEOUT_S) -> Estimate | Rejected:
+        """`sbatch --test-only`: when the job would start, or why it would not. Uses up a job id, so ask seldom."""
+        environment = {**submission_environment(self._env), **ONE_FORM}
+        ran = await run(["sbatch", "--test-only"], environment, timeout_s, stdin=script)
+        return parse_estimate(ran.err + ran.out) if ran.is_ok else explain_rejection(ran.err)
 
     async def cancel(
         self, job_id: str, *, submitted: float | None = None, comment: str = "", cluster: str = ""
@@ -131,19 +140,10 @@ class Slurm:
     async def ask_survey(self) -> Ran:
         return await self._query("sinfo", "-h", "-o", SURVEY_FORMAT)
 
-    async def ask_waiting(self, partition: str) -> Ran:
-        """Ids and priorities of all jobs that wait in a partition."""
-        return await self._query("squeue", "-h", "-t", "PD", "-p", partition, "-o", "%i|%Q")
-
     async def survey(self) -> tuple[Partition, ...] | QueueUnknown:
         """Partitions that this user may see."""
         ran = await self.ask_survey()
         return parse_sinfo(ran.out) if ran.is_ok else _unknown(ran, self._clock())
-
-    async def position(self, job: Job) -> int | None:
-        """Jobs of higher priority that wait in the same partition; None where it cannot be known."""
-        ran = await self.ask_waiting(job.partition)
-        return queue_position(ran.out, job) if ran.is_ok else None
 
     async def node_address(self, node: str) -> str:
         """Address under which Slurm itself reaches a node; empty where it does not tell."""
@@ -165,9 +165,9 @@ def _unknown(ran: Ran, asked: float) -> QueueUnknown:
 
 
 def query_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Environment in which answers have one form: no locale, times as epoch seconds, no filters of the user's."""
+    """Environment in which answers have one form and nothing is left out: no filters of the user's."""
     kept = {name: value for name, value in env.items() if not name.startswith(("SQUEUE_", "SINFO_"))}
-    return {**kept, "LC_ALL": "C", "TZ": "UTC", "SLURM_TIME_FORMAT": "%s"}
+    return {**kept, **ONE_FORM}
 
 
 async def run(

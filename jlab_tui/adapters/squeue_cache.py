@@ -12,16 +12,15 @@ import re
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from ..core.slurm_queue import Job, QueueAnswer, poll_interval, queue_position
+from ..core.slurm_queue import QueueAnswer, QueueRows, poll_interval, split_queue, wants_count
 from ..core.slurm_survey import Partition, parse_sinfo
 from .files import Intent, private_dir, write_atomic
 from .slurm import Ran, Slurm, queue_answer
 
-_VERSION = 1
+_VERSION = 2
 SURVEY_EVERY_S = 60.0
 _STEP_S = 0.05
 """between two looks at the file of a process that asks for us"""
@@ -38,10 +37,15 @@ class Kept:
     err: str
     failures: int
     """failures in a row up to here"""
+    counted: float = 0.0
+    """epoch seconds when everybody's jobs were asked for last, to count those that wait before ours"""
+    ahead: dict[str, int] = field(default_factory=dict)
+    """how many those were, by job id"""
 
     @property
     def answer(self) -> QueueAnswer:
-        return queue_answer(Ran(self.returncode, self.out, self.err), self.asked)
+        answer = queue_answer(Ran(self.returncode, self.out, self.err), self.asked)
+        return replace(answer, ahead=self.ahead) if isinstance(answer, QueueRows) else answer
 
     def is_fresh(self, max_age_s: float, now: float) -> bool:
         """Whether squeue need not be asked again; after failures it is asked less and less often."""
@@ -61,12 +65,13 @@ class SharedCall:
 
     def __init__(
         self,
-        ask: Callable[[], Awaitable[Ran]],
+        ask: Callable[[Kept | None], Awaitable[Kept]],
         path: Path,
         *,
         clock: Callable[[], float] = time.time,
         wait_s: float = 20.0,
     ) -> None:
+        """`ask` runs the command, given what the file held before."""
         self._ask_now = ask
         self._path = path
         self._clock = clock
@@ -83,15 +88,14 @@ class SharedCall:
             deadline = self._clock() + self._wait_s
             while True:
                 kept = await asyncio.to_thread(self._read)
-                max_age_s = max_age(kept) if kept else 0.0
-                if kept and kept.is_fresh(max_age_s, self._clock()):
+                if kept and kept.is_fresh(max_age(kept), self._clock()):
                     return kept
                 try:
                     holder = await asyncio.to_thread(self._lock.take, "squeue", self._clock())
                 except OSError as error:
                     return await self._ask_unshared(error)
                 if holder is None:
-                    return await self._ask(max_age_s)
+                    return await self._ask(max_age)
                 if kept:
                     return kept
                 if self._clock() > deadline:
@@ -99,15 +103,12 @@ class SharedCall:
                     return Kept(self._clock(), None, "", why, 0)
                 await asyncio.sleep(_STEP_S)
 
-    async def _ask(self, max_age_s: float) -> Kept:
+    async def _ask(self, max_age: Callable[[Kept], float]) -> Kept:
         try:
             before = await asyncio.to_thread(self._read)
-            if before and before.is_fresh(max_age_s, self._clock()):
+            if before and before.is_fresh(max_age(before), self._clock()):
                 return before
-            asked = self._clock()
-            ran = await self._ask_now()
-            failures = 0 if ran.is_ok else (before.failures if before else 0) + 1
-            kept = Kept(asked, ran.returncode, ran.out, ran.err, failures)
+            kept = await self._ask_now(before)
             await asyncio.to_thread(self._write, kept)
             return kept
         finally:
@@ -116,10 +117,9 @@ class SharedCall:
 
     async def _ask_unshared(self, error: OSError) -> Kept:
         """A directory that cannot be written must not hide the answer."""
-        asked = self._clock()
-        ran = await self._ask_now()
-        said = ran.err if ran.is_ok else f"{ran.err} ({self._path.parent}: {error})"
-        return Kept(asked, ran.returncode, ran.out, said, 0)
+        kept = await self._ask_now(None)
+        said = f"{kept.err} ({self._path.parent}: {error})" if kept.failures else kept.err
+        return replace(kept, err=said, failures=0)
 
     def _read(self) -> Kept | None:
         try:
@@ -139,41 +139,50 @@ class SharedCall:
 
 
 class SharedQueue:
-    """This user's jobs, through the shared file."""
+    """This user's jobs, through the shared file; now and then also how many jobs of others wait before them."""
 
     def __init__(
         self, slurm: Slurm, path: Path, *, clock: Callable[[], float] = time.time, wait_s: float = 20.0
     ) -> None:
-        self._call = SharedCall(slurm.ask_queue, path, clock=clock, wait_s=wait_s)
+        self._slurm = slurm
+        self._clock = clock
+        self._call = SharedCall(self._ask, path, clock=clock, wait_s=wait_s)
 
     async def latest(self, max_age: float | Callable[[QueueAnswer], float]) -> QueueAnswer:
         """An answer at most `max_age` seconds old, which may depend on what the last answer says."""
         kept = await self._call.latest(lambda known: max_age(known.answer) if callable(max_age) else max_age)
         return kept.answer
 
+    async def _ask(self, before: Kept | None) -> Kept:
+        """One squeue, so that there is one in an interval: where it counts the others it asks for everybody's jobs."""
+        asked = self._clock()
+        counted = before.counted if before else 0.0
+        counts = before is not None and wants_count(before.answer, counted, asked)
+        ran = await self._slurm.ask_queue(everybody=counts)
+        kept = _kept(asked, ran, before)
+        if not counts:
+            return replace(kept, counted=counted, ahead=before.ahead if before else {})
+        own, ahead = split_queue(ran.out, self._slurm.uid)
+        return replace(kept, out=own, counted=asked, ahead=ahead)
+
 
 class SharedSurvey:
-    """What the cluster offers and how long a partition's queue is, asked about once a minute while somebody waits."""
+    """What the cluster offers, asked about once a minute while somebody waits."""
 
     def __init__(self, slurm: Slurm, home: Path, cluster: str = "") -> None:
         self._slurm = slurm
-        self._home = home
-        self._cluster = cluster
-        self._sinfo = SharedCall(slurm.ask_survey, cache_path(home, cluster, what="sinfo"))
-        self._queues: dict[str, SharedCall] = {}
+        self._sinfo = SharedCall(self._ask, cache_path(home, cluster, what="sinfo"))
 
     async def partitions(self) -> tuple[Partition, ...]:
         """Empty where sinfo gives no answer."""
         kept = await self._sinfo.latest(lambda _: SURVEY_EVERY_S)
         return parse_sinfo(kept.out) if kept.returncode == 0 else ()
 
-    async def position(self, job: Job) -> int | None:
-        """Jobs of higher priority that wait in the same partition; None where it cannot be known."""
-        if not job.partition:
-            return None
-        if (call := self._queues.get(job.partition)) is None:
-            path = cache_path(self._home, f"{self._cluster}-{job.partition}", what="waiting")
-            call = SharedCall(partial(self._slurm.ask_waiting, job.partition), path)
-            self._queues[job.partition] = call
-        kept = await call.latest(lambda _: SURVEY_EVERY_S)
-        return queue_position(kept.out, job) if kept.returncode == 0 else None
+    async def _ask(self, before: Kept | None) -> Kept:
+        asked = time.time()
+        return _kept(asked, await self._slurm.ask_survey(), before)
+
+
+def _kept(asked: float, ran: Ran, before: Kept | None) -> Kept:
+    failures = 0 if ran.is_ok else (before.failures if before else 0) + 1
+    return Kept(asked, ran.returncode, ran.out, ran.err, failures)

@@ -13,8 +13,8 @@ from .settings import PREFIX, Mode, SlurmSettings
 from .situation import Situation
 from .slurm import parse_span
 from .slurm_queue import QueueAnswer, QueueUnknown
-from .slurm_submit import Rejected
-from .slurm_survey import Partition, format_span, survey_lines
+from .slurm_submit import Estimate, Rejected
+from .slurm_survey import SOON_S, Partition, about, format_span, survey_lines
 
 LOW_DISK_MB = 1024
 LOW_FILES = 1000
@@ -363,12 +363,18 @@ def _too_much(partition: Partition, options: SlurmSettings) -> Iterator[tuple[st
         yield "TIME", options.time, format_span(limit)
 
 
-def check_request(rejected: Rejected | None, said: str, asked: str) -> list[Finding]:
+def check_request(answer: Estimate | Rejected, asked: str, now: float) -> list[Finding]:
     """What `sbatch --test-only` says of the job that `start` would submit: account, limits and resources in one."""
-    if rejected is not None:
-        text = f"{rejected.advice.message} Slurm says: {rejected.said}"
-        return [Finding("request", Level.FAIL, text, rejected.advice.hint)]
-    return [Finding("request", Level.OK, f"Slurm would take {asked}{f': {said}' if said else ''}")]
+    if isinstance(answer, Rejected):
+        text = f"{answer.advice.message} Slurm says: {answer.said}"
+        return [Finding("request", Level.FAIL, text, answer.advice.hint)]
+    when = ""
+    if answer.starts is not None:
+        wait = answer.starts - now
+        when = (
+            f", to start {f'in about {about(wait)}' if wait > SOON_S else 'at once'} {answer.where}".rstrip()
+        )
+    return [Finding("request", Level.OK, f"Slurm would take {asked}{when}")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,8 +41,6 @@ class Observation:
     """SLURM mode: this user's jobs"""
     details: JobDetails | QueueUnknown | JobGone | None = None
     """SLURM mode: what `scontrol show job` said, where the queue alone does not tell"""
-    position: int | None = None
-    """jobs that wait before ours"""
     load: tuple[str, ...] = ()
     """one line on each partition of the cluster"""
 

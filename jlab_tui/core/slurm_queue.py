@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from .slurm import JOB_NAME, JobPhase, JobState, integer, known, parse_moment, parse_span
 
 QUEUE_FORMAT = "%i|%T|%N|%L|%l|%M|%S|%e|%B|%C|%m|%b|%Q|%P|%U|%V|comment=%k|name=%j|reason=%r"
 """`squeue -o`: the last three are free text, so they stand last and are told apart by their names"""
+
+COUNT_EVERY_S = 60.0
+"""everybody's jobs are asked for no more often than that: it costs the controller more than one user's"""
+COUNT_AFTER_S = 5.0
+"""a job that waits longer than that is told how long the queue is"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class QueueRows:
     jobs: tuple[Job, ...]
     asked: float = 0.0
     """epoch seconds when squeue was started"""
+    ahead: Mapping[str, int] = field(default_factory=dict)
+    """by job id: how many jobs wait before it; only as good as the priorities are public, and minutes old"""
 
     def find(self, job_id: str) -> Job | None:
         """Row of that job; of a heterogeneous job or an array the first part."""
@@ -134,16 +142,43 @@ def is_ours(job: Job, uid: int, submitted: float | None, comment: str = "") -> b
     return submitted is None or job.submitted is None or job.submitted >= submitted - 1
 
 
-def queue_position(text: str, job: Job) -> int | None:
-    """How many jobs wait before this one, from `squeue -h -t PD -p PARTITION -o '%i|%Q'`; None if it is not there.
+def split_queue(text: str, uid: int) -> tuple[str, dict[str, int]]:
+    """Of everybody's rows: this user's, and for each of their waiting jobs how many wait before it.
 
-    Only as good as the priorities are public: sites may hide other users' jobs.
+    Before it are those of a higher priority in one of its partitions. Sites may hide other users' jobs.
     """
-    priorities = dict(line.split("|", 1) for line in text.splitlines() if line.count("|") == 1)
-    mine = integer(priorities.get(job.job_id, ""))
-    if mine is None:
-        return None
-    return sum(1 for other in priorities.values() if (integer(other) or 0) > mine)
+    own: list[str] = []
+    mine: list[tuple[str, int, set[str]]] = []
+    waiting: list[tuple[int, set[str]]] = []
+    for line in text.split("\n"):
+        fields = line.partition("|comment=")[0].split("|")
+        if len(fields) != 16:
+            continue
+        is_mine = fields[14] == str(uid)
+        if is_mine:
+            own.append(line)
+        if fields[1] == JobState.PENDING:
+            priority, partitions = integer(fields[12]) or 0, set(fields[13].split(","))
+            waiting.append((priority, partitions))
+            if is_mine:
+                mine.append((fields[0], priority, partitions))
+    return "\n".join(own), {
+        job_id: sum(1 for other, there in waiting if other > priority and there & partitions)
+        for job_id, priority, partitions in mine
+    }
+
+
+def wants_count(queue: QueueAnswer, counted: float, now: float) -> bool:
+    """Whether the next squeue should ask for everybody's jobs, because one of ours competes with them."""
+    if not isinstance(queue, QueueRows) or now - counted < COUNT_EVERY_S:
+        return False
+    return any(
+        job.name == JOB_NAME
+        and job.state is JobState.PENDING
+        and job.reason in ("Priority", "Resources")
+        and now - (job.submitted or now) >= COUNT_AFTER_S
+        for job in queue.jobs
+    )
 
 
 def poll_interval(job: Job | None, now: float, failures: int = 0) -> float:

@@ -18,7 +18,9 @@ CONNECTED = "CONNECTED"
 SUBMISSION = "SUBMISSION"
 """... the random id in its comment, ..."""
 SUBMITTED = "SUBMITTED"
-"""... and when Slurm says that it was submitted"""
+"""... when Slurm says that it was submitted, ..."""
+ESTIMATE = "ESTIMATE"
+"""... and when it expected, just before, that the job would start"""
 
 SETTLE_S = 10.0
 """an answer of the queue this soon after the submission may not have the job yet"""

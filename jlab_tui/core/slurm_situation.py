@@ -6,9 +6,9 @@ from .models import ServerRecord, ServerState
 from .situation import LOG_LINES, Health, Limits, Observation, QueueFacts, Situation, telling_line
 from .slurm import JobPhase, JobState
 from .slurm_end import explain_live
-from .slurm_queue import Job, QueueUnknown
-from .slurm_record import CONNECTED, RESTARTS, known_start
-from .slurm_survey import format_span
+from .slurm_queue import Job, QueueRows, QueueUnknown
+from .slurm_record import CONNECTED, ESTIMATE, RESTARTS, known_start
+from .slurm_survey import SOON_S, about, format_span
 from .slurm_text import explain_pending
 from .walltime import walltime_warning
 
@@ -22,8 +22,10 @@ def pending(record: ServerRecord, job: Job | None, seen: Observation) -> Situati
             if record.job_id
             else "sbatch did not answer in time; looking for the job in the queue..."
         )
+        facts = _facts(record, None, seen)
+        details = _queue_details(facts, seen.now)
         return Situation(
-            record, "pending", sentence, notices=warnings(record, seen), queue=_facts(None, seen)
+            record, "pending", sentence, details=details, notices=warnings(record, seen), queue=facts
         )
     why = explain_pending(job.reason)
     is_plain = job.state is JobState.PENDING and not record.extra.get(RESTARTS)
@@ -34,7 +36,7 @@ def pending(record: ServerRecord, job: Job | None, seen: Observation) -> Situati
     else:
         live = explain_live(job.state, record.job_id, restarts=int(record.extra.get(RESTARTS) or 0))
         sentence = f"{live.message} {why.advice.message if job.state is JobState.PENDING else ''}".strip()
-    facts = _facts(job, seen, is_stuck=why.is_stuck)
+    facts = _facts(record, job, seen, is_stuck=why.is_stuck)
     return Situation(
         record,
         f"pending ({job.reason})" if job.reason not in ("", "None") else "pending",
@@ -46,13 +48,14 @@ def pending(record: ServerRecord, job: Job | None, seen: Observation) -> Situati
     )
 
 
-def _facts(job: Job | None, seen: Observation, *, is_stuck: bool = False) -> QueueFacts:
+def _facts(record: ServerRecord, job: Job | None, seen: Observation, *, is_stuck: bool = False) -> QueueFacts:
+    expected = float(record.extra.get(ESTIMATE) or 0) or None
     if job is None:
-        return QueueFacts(load=seen.load)
+        return QueueFacts(estimated_start=expected, load=seen.load)
     return QueueFacts(
         reason=job.reason if job.reason != "None" else "",
-        position=seen.position,
-        estimated_start=job.starts,
+        position=seen.queue.ahead.get(job.job_id) if isinstance(seen.queue, QueueRows) else None,
+        estimated_start=job.starts or (None if is_stuck else expected),
         queued_since=job.submitted,
         partition=job.partition,
         load=seen.load,
@@ -67,10 +70,8 @@ def _queue_details(facts: QueueFacts, now: float) -> tuple[str, ...]:
             "job with a higher priority waits" if facts.position == 1 else "jobs with a higher priority wait"
         )
         lines.append(f"{facts.position or 'No'} {ahead} in partition {facts.partition}.")
-    if facts.estimated_start is not None and facts.estimated_start > now:
-        minutes = (facts.estimated_start - now) / 60
-        shown = f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
-        lines.append(f"Slurm's estimate: it starts in about {shown if minutes >= 1 else '1 min'}.")
+    if facts.estimated_start is not None and facts.estimated_start > now + SOON_S:
+        lines.append(f"Slurm's estimate: it starts in about {about(facts.estimated_start - now)}.")
     return tuple(lines)
 
 

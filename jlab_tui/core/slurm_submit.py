@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .slurm import parse_moment
 from .slurm_text import Advice, explain_queue_failure
 
 
@@ -28,6 +29,22 @@ def parse_sbatch(stdout: str) -> Submitted | None:
         if match:
             return Submitted(match[1], match[2] or "", tuple(other for other in lines if other != line))
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Slurm would take the job."""
+
+    starts: float | None
+    """epoch seconds when it would start; None where Slurm does not tell"""
+    where: str = ""
+    """in Slurm's words: `on nodes gpu1 in partition gpu`"""
+
+
+def parse_estimate(text: str) -> Estimate:
+    """What `sbatch --test-only` says on stderr: `sbatch: Job 5 to start at 1795706534 using 1 processors on ...`."""
+    said = re.search(r"Job \d+ to start at (\S+)(?:.*? (on nodes .*))?", text)
+    return Estimate(parse_moment(said[1]), said[2] or "") if said else Estimate(None)
 
 
 class Rejection(StrEnum):

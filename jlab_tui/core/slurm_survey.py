@@ -109,6 +109,16 @@ def _line(partition: Partition) -> str:
     )
 
 
+SOON_S = 10.0
+"""a wait that is not worth a word"""
+
+
+def about(seconds: float) -> str:
+    """A wait in words: `1 min`, `25 min`, `3 h`."""
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"
+
+
 def format_span(seconds: float | None) -> str:
     """Slurm's own form of a duration: `4:00:00`, `1-00:00:00`; `no limit`, `unknown`."""
     if seconds is None:

@@ -24,6 +24,7 @@ from .slurm_end import explain_end, explain_gone
 from .slurm_queue import Job, QueueAnswer, QueueRows, QueueUnknown
 from .slurm_record import (
     CONNECTED,
+    ESTIMATE,
     JOB_START,
     LOST_S,
     RESTARTS,
@@ -148,7 +149,7 @@ def _forget_server(record: ServerRecord, now: float) -> ServerRecord:
     """The job's next run is another server: sessions of the one before have ended with it."""
     record = record.with_state(ServerState.PENDING)
     record = replace(record, hostname="", port=0, url="", ends=0.0, started=round(now, 3))
-    return with_extra(record, **{CONNECTED: ""})
+    return with_extra(record, **{CONNECTED: "", ESTIMATE: ""})
 
 
 def _running(record: ServerRecord, job: Job, seen: Observation) -> ServerRecord:

@@ -217,4 +217,4 @@ def test_twelve_processes_share_one_squeue_per_interval(tmp_path: Path, bin_dir:
             watcher.communicate()
     times = sorted(answers)
     assert calls(tmp_path) == len(times), "every call was seen by somebody, and there was no other"
-    assert all(later - earlier >= 0.5 for earlier, later in pairwise(times))
+    assert all(later - earlier >= 0.5 for earlier, later in pairwise(times)), times

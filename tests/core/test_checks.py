@@ -21,7 +21,7 @@ from jlab_tui.core.models import ServerRecord, ServerState
 from jlab_tui.core.registration import Registered
 from jlab_tui.core.settings import Mode, SlurmSettings
 from jlab_tui.core.slurm_queue import QueueUnknown
-from jlab_tui.core.slurm_submit import explain_rejection
+from jlab_tui.core.slurm_submit import Estimate, explain_rejection
 from jlab_tui.core.slurm_survey import parse_sinfo
 
 ALL = {"ipykernel": "7.1", "jupyterlab": "4.5", "jupyter_server": "2.17"}
@@ -107,9 +107,9 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("too much memory", lambda: partition("gpu", mem_mb=10**6), Level.FAIL, "1000000 MB", "SLURM_MEM=512000"),
     ("too many CPUs", lambda: partition("gpu", cpus=65), Level.FAIL, "65 CPUs", "SLURM_CPUS=64"),
     ("too long", lambda: partition("gpu", time="2-00:00:00"), Level.FAIL, "2-00:00:00 is", "SLURM_TIME=1-00:00:00"),
-    ("request refused", lambda: checks.check_request(explain_rejection("sbatch: error: invalid account"), "", "1 GPU"),
+    ("request refused", lambda: checks.check_request(explain_rejection("sbatch: error: invalid account"), "1 GPU", 0),
      Level.FAIL, "Slurm says", "."),
-    ("request taken", lambda: checks.check_request(None, "to start now", "1 GPU"), Level.OK, "to start now", ""),
+    ("request taken", lambda: checks.check_request(Estimate(5), "1 GPU", 0), Level.OK, "to start at once", ""),
     ("files not shared", lambda: checks.check_shared_files("/d", "node1", NodeFacts(sees_files=False)), Level.FAIL, "does not see", "JLAB_MCP_DIR="),
     ("files shared", lambda: checks.check_shared_files("/d", "node1", NodeFacts(sees_files=True)), Level.OK, "sees", ""),
     ("no job", lambda: checks.check_shared_files("/d", "", None), Level.SKIP, "once a job", ""),

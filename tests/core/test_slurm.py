@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -13,13 +14,15 @@ from jlab_tui.core.slurm_queue import (
     QUEUE_FORMAT,
     Job,
     QueueRows,
+    QueueUnknown,
     is_ours,
     parse_squeue,
     poll_interval,
-    queue_position,
+    split_queue,
+    wants_count,
 )
 from jlab_tui.core.slurm_show import parse_show_job
-from jlab_tui.core.slurm_submit import Submitted, parse_sbatch
+from jlab_tui.core.slurm_submit import Estimate, Submitted, parse_estimate, parse_sbatch
 from jlab_tui.core.slurm_survey import Gres, format_span, parse_gres, parse_sinfo, survey_lines
 
 RUNNING = "1|RUNNING|gpu1|29:59|30:00|0:01|1795421052|1795422852|gpu1|1|500M|gres:gpu:1|4294901759|gpu|0|1795421051|comment=jlab-mcp/ab12|name=jlab-mcp|reason=None"
@@ -177,10 +180,49 @@ def test_a_job_is_ours_by_user_name_comment_and_submit_time(
     assert not is_ours(renamed, uid, submitted, comment)
 
 
-def test_the_position_counts_jobs_of_higher_priority() -> None:
-    (job,) = parse_squeue(PENDING).jobs
-    assert queue_position("1|20\n2|17\n3|17\n4|18\n", job) == 2
-    assert queue_position("1|20\n", job) is None
+def test_the_estimate_is_what_test_only_says() -> None:
+    said = "sbatch: Job 5 to start at 1795706534 using 1 processors on nodes gpu1 in partition gpu\n"
+    assert parse_estimate(f"a banner\n{said}") == Estimate(1795706534.0, "on nodes gpu1 in partition gpu")
+    assert parse_estimate("a banner") == Estimate(None)
+
+
+def row(job_id: str, state: str, priority: int, partition: str, uid: int) -> str:
+    return (
+        f"{job_id}|{state}||5:00|5:00|0:00|N/A|N/A|n/a|1|500M|N/A|{priority}|{partition}|{uid}|1795421051"
+        "|comment=a|b|name=x|reason=Priority"
+    )
+
+
+def test_of_everybodys_jobs_ours_are_kept_and_those_of_higher_priority_in_a_partition_of_ours_counted() -> (
+    None
+):
+    ours = [
+        row("3", "PENDING", 17, "gpu", 1001),
+        row("5", "RUNNING", 17, "gpu", 1001),
+        row("6", "PENDING", 19, "a,gpu", 1001),
+    ]
+    others = [
+        row("1", "PENDING", 20, "gpu", 0),
+        row("2", "PENDING", 17, "gpu", 0),
+        row("4_[1-9]", "PENDING", 18, "gpu,b", 10010),
+        row("7", "PENDING", 99, "cpu", 0),
+        row("8", "RUNNING", 99, "gpu", 0),
+    ]
+    own, ahead = split_queue("\n".join([*others[:2], "CLUSTER: x", *ours, *others[2:], ""]), 1001)
+    assert own.splitlines() == ours
+    assert ahead == {"3": 3, "6": 1}
+
+
+def test_everybodys_jobs_are_asked_for_once_a_minute_while_one_of_ours_competes() -> None:
+    line = row("3", "PENDING", 17, "gpu", 1001).replace("name=x", "name=jlab-mcp")
+    competes, now = parse_squeue(line), 1795421051 + 5.0
+    assert wants_count(competes, 0.0, now)
+    assert not wants_count(competes, 0.0, now - 1), "it has only just been submitted"
+    assert not wants_count(competes, now - 59, now) and wants_count(competes, now - 60, now)
+    for other in ("name=x", "reason=BeginTime"):
+        key = other.partition("=")[0]
+        assert not wants_count(parse_squeue(re.sub(rf"{key}=[\w-]*", other, line)), 0.0, now)
+    assert not wants_count(QueueUnknown("no answer"), 0.0, now)
 
 
 @pytest.mark.parametrize(("waited", "interval"), [(0, 2), (20, 2), (100, 10), (299, 29.9), (9999, 30)])

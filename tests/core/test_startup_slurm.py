@@ -8,7 +8,7 @@ import pytest
 
 from jlab_tui.core.models import Connection, ServerRecord, ServerState
 from jlab_tui.core.settings import Mode
-from jlab_tui.core.situation import Health, JobGone, Limits, Observation, Situation
+from jlab_tui.core.situation import Health, JobGone, Limits, Observation, Situation, with_extra
 from jlab_tui.core.slurm import JOB_NAME, JobState
 from jlab_tui.core.slurm_queue import Job, QueueRows, QueueUnknown
 from jlab_tui.core.slurm_record import wants_details
@@ -43,10 +43,21 @@ def ready() -> ServerRecord:
 
 
 def test_a_waiting_job_tells_its_reason_and_the_estimate() -> None:
-    seen = look(RECORD, replace(JOB, starts=T + 660), position=3)
+    rows = QueueRows((replace(JOB, starts=T + 660),), T + 60, ahead={"7": 3})
+    seen = step(RECORD, Observation(T + 60, queue=rows), LIMITS)
     assert seen.record.state is ServerState.PENDING and seen.phase == "pending (Priority)"
     assert seen.details[-1] == "Slurm's estimate: it starts in about 10 min."
     assert seen.queue and seen.queue.position == 3 and not seen.queue.is_stuck
+
+
+def test_until_slurm_estimates_the_start_what_it_expected_at_the_submission_is_told() -> None:
+    record = with_extra(RECORD, ESTIMATE=f"{T + 1860:.0f}")
+    expected = "Slurm's estimate: it starts in about 30 min."
+    assert expected in step(record, Observation(T + 60, queue=QueueRows((), T)), LIMITS).details
+    assert expected in look(record, JOB).details
+    assert expected not in look(record, replace(JOB, starts=T + 660)).details
+    assert look(record, replace(JOB, reason="JobHeldUser")).details == ()
+    assert look(with_extra(RECORD, ESTIMATE=f"{T + 65:.0f}"), JOB).details == (), "it starts at once"
 
 
 def test_a_running_job_is_starting_then_ready() -> None:

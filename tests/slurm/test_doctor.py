@@ -52,7 +52,12 @@ def test_typing_what_it_prints_leads_to_a_job_that_slurm_takes(project: Project)
 def test_a_controller_that_is_down_is_named_and_nothing_else_is_asked(
     project: Project, cluster: Cluster
 ) -> None:
-    project.extra_env["SLURM_CONF"] = str(project.home / "none.conf")
+    elsewhere = project.home / "elsewhere.conf"
+    text = (cluster.directory / "slurm.conf").read_text(encoding="utf-8")
+    elsewhere.write_text(
+        text.replace(f"SlurmctldPort={cluster.spec.port}", "SlurmctldPort=1"), encoding="utf-8"
+    )
+    project.extra_env["SLURM_CONF"] = str(elsewhere)
     found = failures(project)
     assert set(found) == {"slurm"} and found["slurm"]["mend"] == "scontrol ping"
 

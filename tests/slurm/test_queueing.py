@@ -160,15 +160,21 @@ def test_stop_never_cancels_another_job_that_got_the_same_id(cluster: Cluster, l
 
 
 SQUEUE = """#!/bin/sh
-case " $* " in *" -u "*) date +%s.%N >>"$ASKED" ;; esac # not the length of the queue, asked once a minute
+echo "$(date +%s.%N) $*" >>"$ASKED"
 exec /usr/bin/squeue "$@"
+"""
+OCCUPY = """#!/bin/bash
+#SBATCH -p gpu -N 2 --exclusive -t 5
+sleep 300
 """
 
 
 async def test_eight_watchers_and_four_mcp_servers_ask_squeue_once_per_interval(
     cluster: Cluster, lab: Project
 ) -> None:
-    lab.run("start", "--detach", JLAB_MCP_QUEUE_TIMEOUT="0", **HELD)
+    cluster.wait_for_state(cluster.run("sbatch", "--parsable", stdin=OCCUPY).strip(), "RUNNING")
+    started = lab.run("start", "--detach", JLAB_MCP_QUEUE_TIMEOUT="0")
+    assert "Slurm's estimate: it starts in about 5 min." in started.stderr
     (job_id,) = our_jobs(cluster)
     (lab.home / "squeue").write_text(SQUEUE, encoding="utf-8")
     (lab.home / "squeue").chmod(0o755)
@@ -179,14 +185,17 @@ async def test_eight_watchers_and_four_mcp_servers_ask_squeue_once_per_interval(
         agents = [a, b, c, d]
         for agent in agents:
             assert (await agent.record("wait_for_server", timeout_s=0))["state"] == "pending"
-        already = len(calls.read_text().split())
+        already = len(calls.read_text().splitlines())
         tasks = [asyncio.create_task(agent.record("wait_for_server", timeout_s=100)) for agent in agents]
-        await until(lambda: len(calls.read_text().split()) >= already + 4, 40)
+        await until(lambda: len(calls.read_text().splitlines()) >= already + 3, 40)
+        await until(lambda: "jobs with a higher priority" in lab.run("status").stdout)
         cluster.run("scancel", job_id)
         answers = await asyncio.gather(*tasks)
     assert [answer["state"] for answer in answers] == ["error"] * 4
     for watcher in watchers:
         said, _ = watcher.communicate(timeout=30)
         assert watcher.returncode == 1 and "was cancelled" in said
-    times = sorted(map(float, calls.read_text().split()))
+    asked = [line.split(" ", 1) for line in calls.read_text().splitlines()]
+    times = sorted(float(at) for at, _ in asked)
     assert all(later - earlier > 1.9 for earlier, later in itertools.pairwise(times)), times
+    assert [" -u " in arguments for _, arguments in asked].count(False) == 1, "the others' jobs, counted once"

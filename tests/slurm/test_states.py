@@ -11,7 +11,7 @@ import pytest
 from jlab_tui.adapters.slurm import Slurm
 from jlab_tui.core.slurm import JobPhase, JobState
 from jlab_tui.core.slurm_end import explain_end
-from jlab_tui.core.slurm_queue import QueueRows, is_ours
+from jlab_tui.core.slurm_queue import QueueRows, is_ours, split_queue
 from jlab_tui.core.slurm_script import restarted_name, submission_comment
 from jlab_tui.core.slurm_show import JobDetails
 from jlab_tui.core.slurm_submit import Cancel
@@ -67,12 +67,10 @@ async def test_every_pending_reason_is_told_apart_and_explained(cluster: Cluster
         job = await job_when(slurm, job_id, lambda job, reason=reason: job.reason.startswith(reason))  # type: ignore[misc]
         assert job.state is JobState.PENDING and not job.host
         assert job.reason not in explain_pending(job.reason).advice.message, "it is explained, not quoted"
-    answer = await slurm.queue()
-    assert isinstance(answer, QueueRows)
-    first, second = (answer.find(job_id) for job_id in list(wanted)[:2])
-    assert first and second
-    ahead, behind = await slurm.position(first), await slurm.position(second)
-    assert ahead is not None and behind is not None and ahead < behind
+    everybodys = await slurm.ask_queue(everybody=True)
+    _, ahead = split_queue(everybodys.out, slurm.uid)
+    first, second = list(wanted)[:2]
+    assert ahead[first] < ahead[second]
 
 
 @pytest.mark.parametrize("mode", ["pending", "running"])

@@ -1,0 +1,201 @@
+"""Submitting the job: its files, its script, and what sbatch makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ..core.errors import LaunchFailed, UsageError
+from ..core.models import ServerRecord, ServerState
+from ..core.settings import Mode, Settings
+from ..core.slurm_queue import QueueRows
+from ..core.slurm_record import ESTIMATE, SUBMISSION
+from ..core.slurm_script import (
+    ResourceRequest,
+    ScriptInputs,
+    check_request,
+    render_script,
+    script_values,
+    submission_comment,
+)
+from ..core.slurm_submit import Estimate, Rejected, Rejection, Submitted
+from .files import private_dir
+from .local import PROJECT_KERNEL, choose_python, server_env, write_kernelspec
+from .node_files import install_node_files, remove_launch_files, write_launch_files
+from .slurm import Slurm
+
+LOOK_UP_S = 15.0
+ESTIMATE_S = 5.0
+"""what an estimated start may take before the job itself is submitted"""
+
+PACKAGED_TEMPLATE = Path(__file__).parents[1] / "templates" / "jupyter_slurm.sh.template"
+SOURCE_TEMPLATE = Path(__file__).parents[2] / "templates" / "jupyter_slurm.sh.template"
+
+
+class Submission:
+    """Submits the job of one project."""
+
+    def __init__(self, settings: Settings, env: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._env = env
+        self._slurm = Slurm(server_env(env))
+        """in the environment that becomes the job's"""
+
+    async def submit(self, say: Callable[[str], None]) -> ServerRecord:
+        """Submit the job. Raises LaunchFailed with Slurm's reason and what to change."""
+        settings = self._settings
+        submission = secrets.token_hex(8)
+        request = check_request(request_of(settings))
+        template = read_template(settings.slurm.template)
+        pythons, kernel = await self._pythons(say)
+        try:
+            inputs, token, connection_file = self._write_files(submission, pythons, kernel)
+            script = render_script(template, script_values(request, inputs))
+        except OSError as error:
+            raise LaunchFailed(
+                f"The files of the job could not be written: {error}.",
+                "Set JLAB_MCP_DIR to a directory on the shared file system where you may write.",
+            ) from None
+        expected = await self._slurm.estimate(script, ESTIMATE_S)
+        started = round(time.time(), 3)
+        answer = await self._slurm.submit(script)
+        if isinstance(answer, Rejected) and answer.cause is not Rejection.UNCERTAIN:
+            remove_launch_files(connection_file)
+            raise LaunchFailed(f"{answer.advice.message} Slurm says: {answer.said}", answer.advice.hint)
+        job_id = answer.job_id if isinstance(answer, Submitted) else await self._look_up(submission)
+        if isinstance(answer, Submitted):
+            for notice in answer.notices:
+                say(notice)
+        return ServerRecord(
+            state=ServerState.PENDING,
+            mode=Mode.SLURM,
+            job_id=job_id,
+            token=token,
+            started=started,
+            launcher=socket.gethostname(),
+            conn_file=str(connection_file),
+            log=inputs.log.replace("%j", job_id) if job_id else inputs.log,
+            extra={"ROOT": str(settings.root), SUBMISSION: submission, **_estimate(expected)},
+        )
+
+    async def _pythons(self, say: Callable[[str], None]) -> tuple[list[str], str]:
+        """Interpreters to try on the node, and the kernels' own where it has no server."""
+        settings = self._settings
+        if settings.setup.strip():
+            return ["", sys.executable], ""
+        choice = await choose_python(settings.root, self._env)
+        if choice.note:
+            say(choice.note)
+        pythons = [choice.server, sys.executable]
+        own = settings.root / ".venv" / "bin" / "python"
+        if own.exists():
+            pythons.append(str(own))  # where none has a server, this is the one to install it for
+        return list(dict.fromkeys(pythons)), choice.kernel
+
+    def _write_files(
+        self, submission: str, pythons: list[str], kernel: str
+    ) -> tuple[ScriptInputs, str, Path]:
+        settings = self._settings
+        for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
+            private_dir(directory)
+        node = install_node_files(settings.node_dir)
+        kernelspecs = []
+        if kernel:
+            specs = write_kernelspec(settings.status_dir / "kernelspecs", kernel, settings.root.name)
+            kernelspecs.append(str(specs))
+        files = write_launch_files(
+            settings.connection_dir,
+            "slurm",
+            {
+                "ip": settings.slurm.bind_ip,
+                "port_min": settings.port_min,
+                "port_max": settings.port_max,
+                "root_dir": str(settings.server_root_dir),
+                "spool_dir": str(settings.spool_dir),
+                "kernelspec_dirs": kernelspecs,
+                "default_kernel": PROJECT_KERNEL if kernelspecs else None,
+                "exit_grace_s": settings.exit_grace_s,
+            },
+        )
+        inputs = ScriptInputs(
+            submission=submission,
+            log=str(settings.log_dir / "jupyter-slurm-%j.log"),
+            workdir=str(settings.server_root_dir),
+            launcher=str(node / "launch.py"),
+            config=str(files.config_file),
+            pythons=pythons,
+            setup=settings.setup,
+        )
+        return inputs, files.token, files.connection_file
+
+    async def _look_up(self, submission: str) -> str:
+        """Id of a job whose sbatch gave no answer, empty while the queue does not show it."""
+        deadline = asyncio.get_running_loop().time() + LOOK_UP_S
+        while asyncio.get_running_loop().time() < deadline:
+            answer = await self._slurm.queue()
+            job = (
+                answer.with_comment(submission_comment(submission)) if isinstance(answer, QueueRows) else None
+            )
+            if job is not None:
+                return job.job_id
+            await asyncio.sleep(0.5)
+        return ""
+
+
+def _estimate(expected: Estimate | Rejected) -> dict[str, str]:
+    """Of the record; a refusal is left to the submission itself, which may be taken all the same."""
+    if isinstance(expected, Rejected) or expected.starts is None:
+        return {}
+    return {ESTIMATE: f"{expected.starts:.0f}"}
+
+
+async def test_request(settings: Settings, env: Mapping[str, str]) -> Estimate | Rejected:
+    """`sbatch --test-only` of the job that `start` submits. Raises UsageError for what we refuse ourselves."""
+    request = check_request(request_of(settings))
+    inputs = ScriptInputs(
+        submission="0" * 16,
+        log="/dev/null",
+        workdir=str(settings.server_root_dir),
+        launcher=str(settings.node_dir / "launch.py"),
+        config="/dev/null",
+        pythons=[sys.executable],
+        setup=settings.setup,
+    )
+    script = render_script(read_template(settings.slurm.template), script_values(request, inputs))
+    return await Slurm(server_env(env)).estimate(script)
+
+
+def request_of(settings: Settings) -> ResourceRequest:
+    slurm = settings.slurm
+    return ResourceRequest(
+        time=slurm.time,
+        partition=slurm.partition,
+        gres=slurm.gres,
+        cpus=slurm.cpus,
+        mem_mb=slurm.mem_mb,
+        account=slurm.account,
+        qos=slurm.qos,
+        constraint=slurm.constraint,
+        modules=slurm.modules,
+        extra=slurm.extra,
+    )
+
+
+def read_template(own: str) -> str:
+    """Text of the job script template: the user's own, or ours. Raises UsageError when it cannot be read."""
+    if own:
+        path = Path(own).expanduser()
+    else:
+        path = PACKAGED_TEMPLATE if PACKAGED_TEMPLATE.exists() else SOURCE_TEMPLATE
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"The job script template {path} cannot be read: {error}.",
+            "Correct JLAB_MCP_SLURM_TEMPLATE, or unset it.",
+        ) from None
