@@ -94,3 +94,18 @@ def test_a_checkout_that_was_moved_gets_a_new_environment(checkout: Path, tmp_pa
     done = prepare(moved, PYTHON=str(base))
     assert done.returncode == 0 and "Installing" in done.stderr
     assert len(typed.read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_a_long_installation_says_that_it_goes_on(checkout: Path, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    until_told = f"until grep -q 'still at it' {said}; do /bin/sleep 0.05; done; exit 0"
+    wrapper = WRAPPER.replace('echo "$@" >> {typed}; exit 0', until_told)
+    base = executable(tmp_path / "base", wrapper.format(pip="exit 0", real=sys.executable))
+    short = executable(tmp_path / "bin" / "sleep", "#!/bin/sh\nexec /bin/sleep 0.1\n")
+    with said.open("w", encoding="utf-8") as file:
+        done = subprocess.run(
+            ["sh", "-euc", 'EXTRA=""; . scripts/environment'],
+            cwd=checkout, env={"PATH": f"{short.parent}:{os.environ['PATH']}", "PYTHON": str(base)},
+            stderr=file, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0 and said.read_text(encoding="utf-8").splitlines()[1].startswith("  still")
