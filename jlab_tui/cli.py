@@ -34,6 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
+    except ModuleNotFoundError as error:
+        print(f"jlab-mcp: the Python package {error.name} is missing from {sys.prefix}.", file=sys.stderr)
+        print("  `jlab-mcp doctor` prints the command that installs it.", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1

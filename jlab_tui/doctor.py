@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
 import shutil
@@ -12,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import asdict
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,8 +23,9 @@ from .adapters.interpreter import ask_driver, ask_python
 from .adapters.local import choose_python
 from .adapters.slurm import Slurm
 from .adapters.slurm_submission import test_request
-from .core import checks
-from .core.checks import DriverFacts, Finding, Level
+from .core import checks, checks_python, checks_slurm
+from .core.checks import Finding, Level
+from .core.checks_python import DriverFacts, PythonFacts
 from .core.errors import JlabError, SettingError, StatusFileDamaged
 from .core.models import ServerRecord, ServerState
 from .core.registration import is_throwaway
@@ -33,7 +34,6 @@ from .core.situation import Situation
 from .core.slurm_queue import QueueUnknown
 from .services.launcher import Launcher
 
-_NEEDED = ("textual", "mcp", "httpx", "websockets", "nbformat", "Pillow", "rich", "jupyterlab", "ipykernel")
 _MARKS = {Level.OK: "ok  ", Level.WARN: "warn", Level.FAIL: "FAIL", Level.SKIP: "-   "}
 _PATIENCE_S = 1.0
 
@@ -60,6 +60,8 @@ class Doctor:
         self._launcher = launcher
         self._clock = clock
         self._situation: Situation | None = None
+        self._chosen: PythonFacts | None = None
+        """the Python of the kernels, once it was asked"""
 
     async def examine(self, tell: Callable[[str], None]) -> AsyncIterator[Finding]:
         """Findings as they come; `tell` is called with what is being looked at when that takes long."""
@@ -93,46 +95,59 @@ class Doctor:
         return Finding("project", Level.OK, f"{self._settings.root}, {self._mode} mode ({why})")
 
     async def _program(self) -> list[Finding]:
-        missing = []
-        for name in _NEEDED:
-            try:
-                metadata.version(name)
-            except metadata.PackageNotFoundError:
-                missing.append(name)
-        found = checks.check_program(
-            __version__, sys.version_info[:3], sys.prefix, missing, throwaway=is_throwaway(sys.prefix)
+        unmet = await asyncio.to_thread(checkup.unmet_requirements, "jlab-mcp")
+        own = PythonFacts(
+            sys.executable,
+            ".".join(map(str, sys.version_info[:3])),
+            has_pip=importlib.util.find_spec("pip") is not None,
         )
-        return [*found, *checks.check_proxies(self._env)]
+        found = checks_python.check_program(
+            __version__, own, sys.prefix, unmet, throwaway=is_throwaway(sys.prefix)
+        )
+        return [*found, *checks.check_settings(self._env), *checks.check_proxies(self._env)]
 
     async def _python(self) -> list[Finding]:
-        choice = await choose_python(self._settings.root, self._env)
-        own = await ask_python(sys.executable, self._env)
-        chosen = own
+        root = self._settings.root
+        choice = await choose_python(root, self._env)
+        own = chosen = await ask_python(sys.executable, self._env)
         if (choice.kernel or choice.server) != sys.executable:
             chosen = await ask_python(choice.kernel or choice.server, self._env)
-        found = checks.check_environment(
-            chosen, own, choice.note, self._settings.setup, kernel_only=bool(choice.kernel)
+        self._chosen = chosen
+        found = checks_python.check_environment(
+            chosen,
+            own,
+            choice.note,
+            self._settings.setup,
+            kernel_only=bool(choice.kernel),
+            is_tool=not Path(sys.prefix).is_relative_to(root),
         )
-        driver: DriverFacts | None = await ask_driver(self._env)
-        if self._mode is Mode.SLURM and driver is not None and not driver.maker:
-            driver = None
-        return [*found, *checks.check_torch(chosen, driver)]
+        driver = await ask_driver(self._env)
+        if self._mode is Mode.SLURM and not driver.maker:
+            return found  # a login node; the node is asked when a job runs
+        return [*found, *checks_python.check_torch(chosen, driver)]
 
     async def _directories(self) -> list[Finding]:
         settings = self._settings
         found: list[Finding] = []
+        trouble: list[Path] = []
         for purpose, path, variable, private in (
             ("state", settings.home, "DIR", True),
             ("records", settings.status_dir, "STATUS_DIR", True),
             ("notebooks", settings.notebook_dir, "NOTEBOOK_DIR", False),
             ("logs", settings.log_dir, "LOG_DIR", False),
         ):
+            if any(path.is_relative_to(above) for above in trouble):
+                continue  # what mends the one above mends this one
             facts = await asyncio.to_thread(
                 checkup.look_at_directory, f"{purpose} dir", path, variable, private=private
             )
             found += checks.check_directory(facts)
+            if found[-1].level is not Level.OK:
+                trouble.append(path)
         used = await asyncio.to_thread(checkup.bytes_below, settings.sessions_dir, settings.spool_dir)
         found += checks.check_records(str(settings.status_dir), used, settings.keep_days)
+        if any(settings.fifo_dir.is_relative_to(above) for above in trouble):
+            return found
         error = await asyncio.to_thread(checkup.fifo_error, settings.fifo_dir)
         return [*found, *checks.check_bells(str(settings.fifo_dir), error)]
 
@@ -175,16 +190,16 @@ class Doctor:
         needed = ("sbatch", "squeue", "sinfo", "scancel")
         missing = [name for name in needed if shutil.which(name, path=self._env.get("PATH")) is None]
         if missing:
-            return checks.check_slurm_commands(missing, None)
+            return checks_slurm.check_slurm_commands(missing, None)
         slurm = Slurm(self._env)
         answer = await slurm.queue()
-        found = checks.check_slurm_commands([], answer)
+        found = checks_slurm.check_slurm_commands([], answer)
         if isinstance(answer, QueueUnknown):
             return found
         options = self._settings.slurm
         partitions = await slurm.survey()
         if not isinstance(partitions, QueueUnknown):
-            found += checks.check_partition(partitions, options)
+            found += checks_slurm.check_partition(partitions, options)
         if any(finding.level is Level.FAIL for finding in found):
             return found
         asked = f"{options.gres or 'no GPU'}, {options.cpus} CPUs, {options.mem_mb} MB for {options.time}"
@@ -192,14 +207,22 @@ class Doctor:
             verdict = await test_request(self._settings, self._env)
         except JlabError as error:
             return [*found, Finding("request", Level.FAIL, error.message, error.hint)]
-        return [*found, *checks.check_request(verdict, asked, time.time())]
+        return [*found, *checks_slurm.check_request(verdict, asked, time.time())]
 
     async def _node(self) -> list[Finding]:
         record = self._situation.record if self._situation else None
+        directory = self._settings.status_dir
         if record is None or record.mode is not Mode.SLURM or record.state is not ServerState.READY:
-            return checks.check_shared_files(str(self._settings.status_dir), "", None)
-        facts = await checkup.look_from_node(record.job_id, self._settings.status_dir, self._env)
-        return checks.check_shared_files(str(self._settings.status_dir), record.hostname, facts)
+            found = checks_slurm.check_shared_files(
+                str(directory), "", None, checkup.filesystem_of(directory)
+            )
+            return [*found, *self._torch_on(None)]
+        facts = await checkup.look_from_node(record.job_id, directory, record.hostname, self._env)
+        found = checks_slurm.check_shared_files(str(directory), record.hostname, facts)
+        return [*found, *self._torch_on(facts.driver)]
+
+    def _torch_on(self, driver: DriverFacts | None) -> list[Finding]:
+        return checks_python.check_torch(self._chosen, driver) if self._chosen else []
 
     async def _clients(self) -> list[Finding]:
         home = Path(self._env.get("HOME") or "~").expanduser()

@@ -11,11 +11,16 @@ import shutil
 import socket
 import stat
 from collections.abc import Mapping, Sequence
+from functools import partial
+from importlib import metadata
 from pathlib import Path
 
-from ..core.checks import DirectoryFacts, Hops, NodeFacts
+from ..core.checks import DirectoryFacts, Hops
+from ..core.checks_python import Unmet
+from ..core.checks_slurm import NodeFacts
 from ..core.registration import Registered, registered_in
 from .files import process_start
+from .interpreter import NODE_DRIVER, parse_driver
 from .local import free_port
 from .slurm import query_environment, run
 
@@ -23,6 +28,41 @@ _CONNECT_S = 5.0
 _STEP_S = 30.0
 _PROBE_BYTES = 65536
 """more than a file system rounds up to, so that an exceeded quota shows"""
+
+
+def unmet_requirements(distribution: str) -> list[Unmet]:
+    """What an installed distribution requires and its environment does not have, or not in that version."""
+    try:
+        from packaging.requirements import Requirement  # only needed here
+    except ImportError:
+        return [Unmet("packaging")]
+    try:
+        wanted = [Requirement(text) for text in metadata.requires(distribution) or ()]
+    except metadata.PackageNotFoundError:
+        return [Unmet(distribution)]
+    unmet = []
+    for one in wanted:
+        if one.marker is not None and not one.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            has = metadata.version(one.name)
+        except metadata.PackageNotFoundError:
+            has = ""
+        if not has or not one.specifier.contains(has, prereleases=True):
+            unmet.append(Unmet(f"{one.name}{one.specifier}", has))
+    return unmet
+
+
+def filesystem_of(path: Path) -> str:
+    """Type of the file system that a path lies on; empty where it is not known (no /proc)."""
+    there = str(nearest(path).resolve())
+    best, found = "", ""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines():
+            _, mount, kind, *_ = line.split()
+            if len(mount) >= len(best) and (there + "/").startswith(mount.rstrip("/") + "/"):
+                best, found = mount, kind
+    return found
 
 
 def nearest(path: Path) -> Path:
@@ -36,14 +76,18 @@ def look_at_directory(purpose: str, path: Path, variable: str, *, private: bool)
     """Whether it can be written to, by writing a file that is removed at once; blocking."""
     there = nearest(path)
     exists = path.is_dir()
-    if path.exists() and not exists:
-        return DirectoryFacts(purpose, str(path), variable, True, False, write_error="it is not a directory")
+    facts = partial(DirectoryFacts, purpose, str(path), variable, str(there), exists)
+    if not there.is_dir():
+        what = "it" if there == path else str(there)
+        return facts(is_writable=False, write_error=f"{what} is not a directory")
     error = ""
     probe = there / f".jlab-mcp-doctor-{secrets.token_hex(6)}"
     try:
         fd = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.write(fd, bytes(_PROBE_BYTES))
+            rest = bytes(_PROBE_BYTES)
+            while rest:  # a nearly full disk takes a part of it first
+                rest = rest[os.write(fd, rest) :]
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -56,10 +100,10 @@ def look_at_directory(purpose: str, path: Path, variable: str, *, private: bool)
     try:
         room = os.statvfs(there)
     except OSError:
-        return DirectoryFacts(purpose, str(path), variable, exists, not error, mode, write_error=error)
+        return facts(is_writable=not error, mode=mode, write_error=error)
     files = room.f_favail if room.f_files else None
     free = room.f_bavail * room.f_frsize >> 20
-    return DirectoryFacts(purpose, str(path), variable, exists, not error, mode, free, files, error)
+    return facts(is_writable=not error, mode=mode, free_mb=free, free_files=files, write_error=error)
 
 
 def bytes_below(*directories: Path) -> int:
@@ -97,7 +141,7 @@ def stale_intent(path: Path, now: float, stale_s: float) -> str:
         raw = json.loads(path.read_text(encoding="utf-8"))
         host, pid, begun = str(raw["host"]), int(raw["pid"]), float(raw["at"])
         alive = process_start(pid) == str(raw["pid_start"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, ValueError, KeyError, TypeError):
         return f"an unreadable {path}"
@@ -124,13 +168,14 @@ async def look_at_hops(host: str, port: int, *, answers: bool) -> Hops:
     return Hops(host, port, address, connects=True, answers=answers)
 
 
-async def look_from_node(job_id: str, directory: Path, env: Mapping[str, str]) -> NodeFacts:
-    """Write a file here and read it in a step of our running job."""
+async def look_from_node(job_id: str, directory: Path, host: str, env: Mapping[str, str]) -> NodeFacts:
+    """Write a file here, and read it in a step of our running job on `host`; look for its GPU driver too."""
     word = secrets.token_hex(8)
     probe = directory / f".jlab-mcp-doctor-{word}"
     try:
         probe.write_text(word, encoding="utf-8")
-        argv = ["srun", "--overlap", f"--jobid={job_id}", "-N1", "-n1", "cat", str(probe)]
+        look = f'{NODE_DRIVER}; cat "$0"'
+        argv = ["srun", "--overlap", f"--jobid={job_id}", "-N1", "-n1", "sh", "-c", look, str(probe)]
         ran = await run(argv, query_environment(env), _STEP_S)
     except OSError as error:
         return NodeFacts(error=str(error))
@@ -138,9 +183,9 @@ async def look_from_node(job_id: str, directory: Path, env: Mapping[str, str]) -
         with contextlib.suppress(OSError):
             probe.unlink()
     if word in ran.out:
-        return NodeFacts(sees_files=True)
+        return NodeFacts(sees_files=True, driver=parse_driver(ran.out, host))
     if "No such file" in ran.err:
-        return NodeFacts(sees_files=False)
+        return NodeFacts(sees_files=False, driver=parse_driver(ran.out, host))
     last = ran.err.strip().splitlines()
     return NodeFacts(error=last[-1] if last else "srun gave no answer")
 

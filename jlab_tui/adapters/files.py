@@ -63,7 +63,7 @@ class StatusFile:
         """The record, or None when there is no file. Raises StatusFileDamaged when it cannot be understood."""
         try:
             text = self.path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise StatusFileDamaged(str(self.path), str(error)) from None

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..core.checks import DriverFacts, PythonFacts
+from ..core.checks_python import DriverFacts, PythonFacts
 from .slurm import run
 
 ASK_S = 30.0
@@ -65,6 +65,17 @@ async def ask_driver(env: Mapping[str, str]) -> DriverFacts:
         except OSError:
             return DriverFacts(host, "amd")
     return DriverFacts(host)
+
+
+NODE_DRIVER = "nvidia-smi 2>/dev/null || { [ -e /dev/kfd ] && echo /dev/kfd; } || true"
+"""shell command whose output `parse_driver` reads"""
+
+
+def parse_driver(text: str, host: str) -> DriverFacts:
+    """The driver of another machine, from what `NODE_DRIVER` printed there."""
+    if "NVIDIA-SMI" in text:
+        return parse_nvidia_smi(text, host)
+    return DriverFacts(host, "amd" if "/dev/kfd" in text else "")
 
 
 def parse_nvidia_smi(text: str, host: str) -> DriverFacts:

@@ -42,15 +42,20 @@ class PythonChoice:
     note: str = ""
 
 
+_INSPECT = """
+import importlib.metadata as m, importlib.util as u, sys
+server = sys.version_info >= (3, 9) and all(u.find_spec(n) for n in ("jupyterlab", "jupyter_server"))
+server = server and int(m.version("jupyter_server").split(".")[0]) >= 2
+print(int(server), int(u.find_spec("ipykernel") is not None))
+"""
+"""what the node extension needs, else the Python is good for kernels only"""
+
+
 async def inspect_python(path: str) -> Interpreter:
     """Find out what a Python can do by asking it. One that cannot be run can do nothing."""
-    code = (
-        "import importlib.util as u;print(*(int(all(u.find_spec(m) for m in ms)) "
-        "for ms in (('jupyterlab','jupyter_server'),('ipykernel',))))"
-    )
     try:
         process = await asyncio.create_subprocess_exec(
-            path, "-c", code, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            path, "-c", _INSPECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         out, _ = await asyncio.wait_for(process.communicate(), 30)
         server, kernel = (flag == "1" for flag in out.decode().split()[-2:])

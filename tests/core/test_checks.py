@@ -7,16 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from jlab_tui.adapters.interpreter import parse_nvidia_smi
-from jlab_tui.core import checks
-from jlab_tui.core.checks import (
-    DirectoryFacts,
-    DriverFacts,
-    Finding,
-    Hops,
-    Level,
-    NodeFacts,
-    PythonFacts,
-)
+from jlab_tui.core import checks, checks_python, checks_slurm
+from jlab_tui.core.checks import DirectoryFacts, Finding, Hops, Level
+from jlab_tui.core.checks_python import DriverFacts, PythonFacts, Unmet
+from jlab_tui.core.checks_slurm import NodeFacts
 from jlab_tui.core.models import ServerRecord, ServerState
 from jlab_tui.core.registration import Registered
 from jlab_tui.core.settings import Mode, SlurmSettings
@@ -25,6 +19,7 @@ from jlab_tui.core.slurm_submit import Estimate, explain_rejection
 from jlab_tui.core.slurm_survey import parse_sinfo
 
 ALL = {"ipykernel": "7.1", "jupyterlab": "4.5", "jupyter_server": "2.17"}
+OWN = PythonFacts("/v/bin/python", "3.12.1")
 GOOD = PythonFacts("/p/.venv/bin/python", "3.12.1", ALL)
 JOB = ServerRecord(ServerState.READY, Mode.SLURM, job_id="7", port=18001, url="http://node1:18001")
 LOCAL = ServerRecord(ServerState.READY, Mode.LOCAL, port=18001, url="http://127.0.0.1:18001")
@@ -41,38 +36,48 @@ def torch(cuda: str = "", hip: str = "") -> PythonFacts:
 
 def directory(**changes: object) -> DirectoryFacts:
     values: dict[str, object] = {"exists": True, "is_writable": True, "mode": 0o700, "free_mb": 90_000}
+    values["there"] = "/home/ada"
     return DirectoryFacts("state dir", "/home/ada/.jlab-mcp", "DIR", **{**values, **changes})  # type: ignore[arg-type]
 
 
 def partition(name: str, **asked: object) -> list[Finding]:
-    return checks.check_partition(parse_sinfo(SINFO), SlurmSettings(partition=name, **asked))  # type: ignore[arg-type]
+    return checks_slurm.check_partition(parse_sinfo(SINFO), SlurmSettings(partition=name, **asked))  # type: ignore[arg-type]
 
 
 TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
-    ("missing package", lambda: checks.check_program("1", (3, 12, 1), "/v", ["mcp"], throwaway=False),
-     Level.FAIL, "lacks mcp", "/v/bin/python -m pip install mcp"),
-    ("uvx", lambda: checks.check_program("1", (3, 12, 1), "/v", [], throwaway=True), Level.WARN, "removed", "uv tool install"),
-    ("program", lambda: checks.check_program("1", (3, 12, 1), "/v", [], throwaway=False), Level.OK, "3.12.1", ""),
-    ("environment", lambda: checks.check_environment(GOOD, GOOD, "", "", kernel_only=False), Level.OK, "ipykernel 7.1", ""),
-    ("no kernel", lambda: checks.check_environment(PythonFacts("/p/python", "3.12", {}), GOOD, "", "", kernel_only=False),
+    ("missing package", lambda: checks_python.check_program("1", OWN, "/v", [Unmet("mcp<2.4")], throwaway=False),
+     Level.FAIL, "needs mcp<2.4 (missing)", "/v/bin/python -m pip install 'mcp<2.4'"),
+    ("old package", lambda: checks_python.check_program("1", OWN, "/v", [Unmet("rich>=14", "9.1")], throwaway=False),
+     Level.FAIL, "rich>=14 (9.1 is there)", "'rich>=14'"),
+    ("uvx", lambda: checks_python.check_program("1", OWN, "/v", [], throwaway=True), Level.WARN, "removed", "uv tool install"),
+    ("program", lambda: checks_python.check_program("1", OWN, "/v", [], throwaway=False), Level.OK, "3.12.1", ""),
+    ("settings", lambda: checks.check_settings({"JLAB_MCP_WAIT_S": "5", "HOME": "/h", "JLAB_MCP_VENV": "v"}), Level.OK, "JLAB_MCP_WAIT_S", ""),
+    ("no settings", lambda: checks.check_settings({"JLAB_MCP_DIR": ""}), Level.OK, "defaults", ""),
+    ("misspelt setting", lambda: checks.check_settings({"JLAB_MCP_SLURM_PARTION": "my gpu"}), Level.WARN,
+     "JLAB_MCP_SLURM_PARTITION is one", "export JLAB_MCP_SLURM_PARTITION='my gpu'; unset JLAB_MCP_SLURM_PARTION"),
+    ("no such setting", lambda: checks.check_settings({"JLAB_MCP_TOKEN": "x"}), Level.WARN, "no setting", "unset JLAB_MCP_TOKEN"),
+    ("own environment", lambda: checks_python.check_environment(GOOD, GOOD, "", "", kernel_only=False, is_tool=True),
+     Level.OK, "--bootstrap", ""),
+    ("environment", lambda: checks_python.check_environment(GOOD, GOOD, "", "", kernel_only=False), Level.OK, "ipykernel 7.1", ""),
+    ("no kernel", lambda: checks_python.check_environment(PythonFacts("/p/python", "3.12", {}), GOOD, "", "", kernel_only=False),
      Level.FAIL, "no ipykernel", "/p/python -m pip install ipykernel"),
     ("no kernel and no pip",
-     lambda: checks.check_environment(PythonFacts("/p/python", "3.12", {}, False), GOOD, "", "", kernel_only=False),
+     lambda: checks_python.check_environment(PythonFacts("/p/python", "3.12", {}, False), GOOD, "", "", kernel_only=False),
      Level.FAIL, "no ipykernel", "uv pip install --python /p/python ipykernel"),
-    ("broken venv", lambda: checks.check_environment(PythonFacts("/p/.venv/bin/python"), GOOD, "", "", kernel_only=False),
+    ("broken venv", lambda: checks_python.check_environment(PythonFacts("/p/.venv/bin/python"), GOOD, "", "", kernel_only=False),
      Level.FAIL, "cannot be run", "rm -r /p/.venv"),
-    ("setup", lambda: checks.check_environment(GOOD, GOOD, "", "conda activate x", kernel_only=False), Level.SKIP, "JLAB_MCP_SETUP", ""),
-    ("torch on its driver", lambda: checks.check_torch(torch("12.8"), NVIDIA), Level.OK, "suits", ""),
-    ("torch too new", lambda: checks.check_torch(torch("13.0"), NVIDIA), Level.FAIL, "only up to CUDA 12.4", "build for CUDA 12"),
-    ("torch for CPUs", lambda: checks.check_torch(torch(), NVIDIA), Level.WARN, "CPUs only", "--force-reinstall torch"),
-    ("torch for AMD", lambda: checks.check_torch(torch("12.8"), DriverFacts("n", "amd")), Level.WARN, "AMD", "ROCm"),
-    ("torch, no GPU", lambda: checks.check_torch(torch("12.8"), DriverFacts("n")), Level.OK, "no GPU driver", ""),
-    ("torch, node unknown", lambda: checks.check_torch(torch("12.8"), None), Level.SKIP, "once a job runs", ""),
+    ("setup", lambda: checks_python.check_environment(GOOD, GOOD, "", "conda activate x", kernel_only=False), Level.SKIP, "JLAB_MCP_SETUP", ""),
+    ("torch on its driver", lambda: checks_python.check_torch(torch("12.8"), NVIDIA), Level.OK, "suits", ""),
+    ("torch too new", lambda: checks_python.check_torch(torch("13.0"), NVIDIA), Level.FAIL, "only up to CUDA 12.4", "torch --index-url https://download.pytorch.org/whl/cu126"),
+    ("torch for CPUs", lambda: checks_python.check_torch(torch(), NVIDIA), Level.WARN, "CPUs only", "--force-reinstall torch"),
+    ("torch for AMD", lambda: checks_python.check_torch(torch("12.8"), DriverFacts("n", "amd")), Level.WARN, "AMD", "ROCm"),
+    ("torch, no GPU", lambda: checks_python.check_torch(torch("12.8"), DriverFacts("n")), Level.OK, "no GPU driver", ""),
+    ("torch, node unknown", lambda: checks_python.check_torch(torch("12.8"), None), Level.SKIP, "once a job runs", ""),
     ("directory", lambda: checks.check_directory(directory()), Level.OK, "88 GiB", ""),
     ("open directory", lambda: checks.check_directory(directory(mode=0o755)), Level.FAIL, "mode 755", "chmod 700 /home/ada/.jlab-mcp"),
     ("read-only", lambda: checks.check_directory(directory(is_writable=False)), Level.FAIL, "may not write", "JLAB_MCP_DIR="),
     ("quota", lambda: checks.check_directory(directory(write_error="Disk quota exceeded")), Level.FAIL, "quota", "JLAB_MCP_DIR="),
-    ("full disk", lambda: checks.check_directory(directory(free_mb=12)), Level.WARN, "12 MB", "du -sh"),
+    ("full disk", lambda: checks.check_directory(directory(free_mb=12)), Level.WARN, "12 MB", "du -sh /home/ada/*"),
     ("no inodes", lambda: checks.check_directory(directory(free_files=3)), Level.WARN, "3 more files", "du --inodes"),
     ("records", lambda: checks.check_records("/s", 12_000_000, 30), Level.OK, "12 MB", ""),
     ("many records", lambda: checks.check_records("/s", 10**11, 30), Level.WARN, "100,000 MB", "KEEP_DAYS=7"),
@@ -96,24 +101,25 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("clock behind", lambda: checks.check_clock("node1", -12), Level.WARN, "12 s behind", "timedatectl"),
     ("clock far off", lambda: checks.check_clock("node1", 3600), Level.FAIL, "3600 s ahead of", "timedatectl"),
     ("proxies", lambda: checks.check_proxies({"HTTPS_PROXY": "http://proxy:3128"}), Level.OK, "goes past them", ""),
-    ("no Slurm", lambda: checks.check_slurm_commands(["sbatch"], None), Level.FAIL, "sbatch", "JLAB_MCP_RUN_MODE=local"),
-    ("controller", lambda: checks.check_slurm_commands([], QueueUnknown("It does not answer.")), Level.FAIL, "does not answer", "scontrol ping"),
+    ("no Slurm", lambda: checks_slurm.check_slurm_commands(["sbatch"], None), Level.FAIL, "sbatch", "JLAB_MCP_RUN_MODE=local"),
+    ("controller", lambda: checks_slurm.check_slurm_commands([], QueueUnknown("It does not answer.")), Level.FAIL, "does not answer", "scontrol ping"),
     ("partition", lambda: partition("gpu"), Level.OK, "a100 x4", ""),
     ("no such partition", lambda: partition("gpus"), Level.FAIL, "no partition gpus", "SLURM_PARTITION=gpu"),
-    ("no default", lambda: checks.check_partition(parse_sinfo(SINFO.replace("*", "")), SlurmSettings(gres="")),
+    ("no default", lambda: checks_slurm.check_partition(parse_sinfo(SINFO.replace("*", "")), SlurmSettings(gres="")),
      Level.FAIL, "no default partition", "SLURM_PARTITION=cpu"),
     ("no GPUs there", lambda: partition(""), Level.FAIL, "is asked for", "SLURM_PARTITION=gpu"),
     ("closed", lambda: partition("old"), Level.FAIL, "closed", "SLURM_PARTITION=gpu"),
     ("too much memory", lambda: partition("gpu", mem_mb=10**6), Level.FAIL, "1000000 MB", "SLURM_MEM=512000"),
     ("too many CPUs", lambda: partition("gpu", cpus=65), Level.FAIL, "65 CPUs", "SLURM_CPUS=64"),
     ("too long", lambda: partition("gpu", time="2-00:00:00"), Level.FAIL, "2-00:00:00 is", "SLURM_TIME=1-00:00:00"),
-    ("request refused", lambda: checks.check_request(explain_rejection("sbatch: error: invalid account"), "1 GPU", 0),
+    ("request refused", lambda: checks_slurm.check_request(explain_rejection("sbatch: error: invalid account"), "1 GPU", 0),
      Level.FAIL, "Slurm says", "."),
-    ("request taken", lambda: checks.check_request(Estimate(5), "1 GPU", 0), Level.OK, "to start at once", ""),
-    ("files not shared", lambda: checks.check_shared_files("/d", "node1", NodeFacts(sees_files=False)), Level.FAIL, "does not see", "JLAB_MCP_DIR="),
-    ("files shared", lambda: checks.check_shared_files("/d", "node1", NodeFacts(sees_files=True)), Level.OK, "sees", ""),
-    ("no job", lambda: checks.check_shared_files("/d", "", None), Level.SKIP, "once a job", ""),
-    ("no step", lambda: checks.check_shared_files("/d", "n", NodeFacts(error="denied")), Level.SKIP, "denied", ""),
+    ("request taken", lambda: checks_slurm.check_request(Estimate(5), "1 GPU", 0), Level.OK, "to start at once", ""),
+    ("files not shared", lambda: checks_slurm.check_shared_files("/d", "node1", NodeFacts(sees_files=False)), Level.FAIL, "does not see", "JLAB_MCP_DIR="),
+    ("files shared", lambda: checks_slurm.check_shared_files("/d", "node1", NodeFacts(sees_files=True)), Level.OK, "sees", ""),
+    ("no step", lambda: checks_slurm.check_shared_files("/d", "n", NodeFacts(error="denied")), Level.SKIP, "denied", ""),
+    ("no job", lambda: checks_slurm.check_shared_files("/d", "", None, "ext4"), Level.SKIP, "/d on ext4 is known once a job", ""),
+    ("in memory", lambda: checks_slurm.check_shared_files("/d", "", None, "tmpfs"), Level.FAIL, "no node sees it", "JLAB_MCP_DIR="),
     ("unregistered", lambda: checks.check_registration([]), Level.WARN, "no MCP client", "jlab-mcp init"),
     ("moved", lambda: checks.check_registration([(Registered(".mcp.json", "/gone/jlab-mcp"), False)]), Level.FAIL, "cannot be run", "jlab-mcp init"),
     ("registered", lambda: checks.check_registration([(Registered(".mcp.json", "jlab-mcp"), True)]), Level.OK, "registered", ""),

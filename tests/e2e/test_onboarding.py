@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -171,6 +172,53 @@ def test_the_doctor_says_which_python_lacks_what(project: Project) -> None:
     assert finding["level"] in ("warn", "ok")
     text = project.run("doctor").stdout
     assert "has no ipykernel" in text and "ipykernel" in text.partition("-> ")[2]
+
+
+def test_the_doctor_compares_pytorch_with_the_driver_of_the_gpu(project: Project, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", project.root / ".venv"], check=True)
+    (packages,) = (project.root / ".venv").glob("lib/python*/site-packages")
+    (packages / "lent.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    (packages / "torch").mkdir()
+    (packages / "torch" / "__init__.py").write_text(
+        "raise SystemExit('it is not imported')", encoding="utf-8"
+    )
+    (packages / "torch" / "version.py").write_text(
+        "cuda: str | None = '13.0'\nhip = None\n", encoding="utf-8"
+    )
+    info = packages / "torch-2.9.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 2.9.0\n", encoding="utf-8")
+    smi = tmp_path / "bin" / "nvidia-smi"
+    smi.parent.mkdir()
+    smi.write_text(
+        '#!/bin/sh\necho "| NVIDIA-SMI 550.54  Driver Version: 550.54  CUDA Version: $CUDA |"\n',
+        encoding="utf-8",
+    )
+    smi.chmod(0o755)
+    path = f"{smi.parent}:{project.env['PATH']}"
+    old = findings(project, PATH=path, CUDA="12.4")["torch"]
+    assert old["level"] == "fail" and "goes only up to CUDA 12.4" in old["text"]
+    assert f"{project.root}/.venv/bin/python" in old["mend"] and "whl/cu126" in old["mend"]
+    assert findings(project, PATH=path, CUDA="13.0")["torch"]["level"] == "ok"
+
+
+def test_a_misspelt_setting_is_found_and_the_printed_command_corrects_it(project: Project) -> None:
+    found = findings(project, JLAB_MCP_NOTEBOK_DIR="/elsewhere")["settings"]
+    assert found["level"] == "warn" and "JLAB_MCP_NOTEBOOK_DIR is one" in found["text"]
+    typed = f"{found['mend']}; {COMMAND} doctor --json"
+    env = {**project.env, "JLAB_MCP_NOTEBOK_DIR": "/elsewhere"}
+    done = subprocess.run(
+        ["sh", "-c", typed], cwd=project.root, env=env, capture_output=True, text=True, check=False
+    )
+    again = {f["check"]: f for f in json.loads(done.stdout)}
+    assert again["settings"]["level"] == "ok" and "/elsewhere" in again["notebooks dir"]["text"]
+
+
+def test_one_cause_is_one_finding(project: Project) -> None:
+    (project.home / ".jlab-mcp").write_text("in the way", encoding="utf-8")
+    found = findings(project)
+    assert [name for name, one in found.items() if one["level"] == "fail"] == ["state dir"]
+    assert "records dir" not in found and found["state"]["level"] == "ok"
 
 
 def test_url_prints_the_way_there_without_the_token(shared_server: Project) -> None:

@@ -67,4 +67,4 @@ async def test_a_running_job_tells_whether_it_sees_what_is_written_here(
 ) -> None:
     job_id = await submit(slurm, cluster, "doctor", replace(GPU_JOB, cpus=1))
     await asyncio.to_thread(cluster.wait_for_state, job_id, "RUNNING")
-    assert (await look_from_node(job_id, cluster.shared, cluster.env)).sees_files is True
+    assert (await look_from_node(job_id, cluster.shared, "a-node", cluster.env)).sees_files is True
