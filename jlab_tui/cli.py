@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import __version__
-from .core.completion import SHELLS, Option, Subcommand, completion_script
+from .core.completion import SHELLS, Subcommand, completion_script, described
 from .core.errors import JlabError, UsageError
-from .core.settings import is_slurm_time
+from .core.settings import Settings, is_slurm_time
 
 INTERRUPTED = 130
 
@@ -188,9 +188,7 @@ def _start(arguments: argparse.Namespace) -> int:
         settings = replace(settings, slurm=replace(settings.slurm, time=arguments.time))
     mode = wiring.choose_mode(settings, arguments.mode)
     if arguments.bootstrap:
-        from .adapters.bootstrap import bootstrap
-
-        asyncio.run(bootstrap(settings.root, dict(os.environ), lambda text: print(text, flush=True)))
+        _bootstrap(settings)
     without_screen = arguments.no_tui or not (sys.stdin.isatty() and sys.stderr.isatty())
     if not (arguments.detach or without_screen):
         return run_dashboard(settings, dict(os.environ), mode, looks)
@@ -199,6 +197,17 @@ def _start(arguments: argparse.Namespace) -> int:
     launcher = wiring.make_launcher(settings, dict(os.environ))
     run = run_detached if arguments.detach else run_foreground
     return asyncio.run(run(launcher, mode, settings))
+
+
+def _bootstrap(settings: Settings) -> None:
+    from .adapters.bootstrap import bootstrap
+    from .services.patience import patiently
+
+    def tell(waited_s: float) -> None:
+        print(f"Still installing ({waited_s:.0f} s so far)...", file=sys.stderr, flush=True)
+
+    work = bootstrap(settings.root, dict(os.environ), lambda text: print(text, flush=True))
+    asyncio.run(patiently(work, tell, 5, 20))
 
 
 def _stop(_: argparse.Namespace) -> int:
@@ -218,7 +227,7 @@ def _wait(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from .headless import run_status
+    from .reporting import run_status
     from .wiring import ServerGate, make_launcher, settings_of
 
     settings = settings_of(os.environ)
@@ -227,7 +236,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _logs(arguments: argparse.Namespace) -> int:
-    from .headless import run_logs
+    from .reporting import run_logs
     from .wiring import make_launcher, settings_of
 
     return asyncio.run(
@@ -272,27 +281,7 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 def describe_commands() -> list[Subcommand]:
     """The command line as values, the program itself first: what completion and the documents are written from."""
-    parser = make_parser()
-    found = [_describe("", "", parser)]
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            summaries = {choice.dest: choice.help or "" for choice in action._choices_actions}
-            found += [_describe(name, summaries[name], sub) for name, sub in action.choices.items()]
-    return found
-
-
-def _describe(name: str, summary: str, parser: argparse.ArgumentParser) -> Subcommand:
-    options: list[Option] = []
-    words: tuple[str, ...] = ()
-    argument = ("", "")
-    for action in parser._actions:
-        choices = tuple(str(c) for c in action.choices or ())
-        if action.option_strings:
-            takes_value = action.nargs != 0
-            options.append(Option(tuple(action.option_strings), action.help or "", choices, takes_value))
-        elif not isinstance(action, argparse._SubParsersAction):
-            words, argument = choices, (str(action.metavar or action.dest), action.help or "")
-    return Subcommand(name, summary, tuple(options), words, argument)
+    return described(make_parser())
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .core.errors import JlabError, LaunchFailed
 from .core.settings import Mode, load_settings
+from .services.patience import patiently
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -85,11 +86,13 @@ async def _in_lines(env: Mapping[str, str], project: Path) -> int:
     def say(text: str) -> None:
         print(f"[{time.monotonic() - begin:5.1f} s] {text}", flush=True)
 
+    from .headless import Lines
     from .wiring import make_launcher
 
     launcher = make_launcher(load_settings(env, project), env)
+    lines = Lines(say)
     try:
-        await launcher.start_and_wait(Mode.LOCAL, say, lambda situation: say(situation.sentence), 90)
+        await patiently(launcher.start_and_wait(Mode.LOCAL, lines.say, lines.show, 90), lines.still, 5)
         return await _script(env, project, say)
     finally:
         await _stop(launcher, say)
@@ -98,7 +101,7 @@ async def _in_lines(env: Mapping[str, str], project: Path) -> int:
 
 async def _stop(launcher: Launcher, say: Say) -> None:
     with contextlib.suppress(JlabError):
-        say(await launcher.stop())
+        say(await patiently(launcher.stop(), lambda _: say("Stopping JupyterLab...")))
 
 
 def _with_dashboard(env: Mapping[str, str], project: Path) -> int:
@@ -152,6 +155,7 @@ async def _script(env: Mapping[str, str], project: Path, say: Say) -> int:
     parameters = StdioServerParameters(
         command=sys.executable, args=["-m", "jlab_tui"], cwd=str(project), env=dict(env)
     )
+    say("An MCP client starts `jlab-mcp` over stdio, as Claude Code would...")
     async with Client(stdio_client(parameters)) as client:
         agent = _Agent(client, say)
         say(f"MCP client connected: {len((await client.list_tools()).tools)} tools")
@@ -191,17 +195,32 @@ class _Agent:
         self.troubles: list[str] = []
 
     async def call(self, tool: str, *, expect: str = "", **arguments: Any) -> str:
-        result = await self._client.call_tool(tool, arguments)
+        code = str(arguments.get("code", "")).splitlines()
+        name = f"{tool}  {code[0]}" if code else tool
+        self._say(f"-> {name}")
+
+        async def still(progress: float, total: float | None, message: str | None) -> None:
+            self._say(f".. {tool}: {message or 'going on'}")
+
+        result = await self._client.call_tool(tool, arguments, progress_callback=still)
         texts = [block.text for block in result.content if block.type == "text"]
         pictures = sum(block.type == "image" for block in result.content)
         text = "\n".join(texts)
         if result.is_error or expect not in text:
             self.troubles.append(f"{tool} answered: {text[:300]}")
-        code = str(arguments.get("code", "")).splitlines()
-        self._say(f"{tool}{'  ' + code[0] if code else ''}")
-        for line in [*text.splitlines()[-6:], *([f"<{pictures} picture>"] if pictures else [])]:
+        self._say(f"<- {name}")
+        for line in [*_short(text), *([f"<{pictures} picture>"] if pictures else [])]:
             self._say(f"    {line}")
         return text
+
+
+def _short(text: str) -> list[str]:
+    """A record on one line, the last lines of other replies."""
+    try:
+        line = json.dumps(json.loads(text), ensure_ascii=False)
+    except ValueError:
+        return text.splitlines()[-6:]
+    return [line if len(line) <= 160 else line[:159] + "…"]
 
 
 def check_notebook(path: Path) -> list[str]:

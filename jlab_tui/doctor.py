@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,9 +32,9 @@ from .core.settings import Mode, Settings
 from .core.situation import Situation
 from .core.slurm_queue import QueueUnknown
 from .services.launcher import Launcher
+from .services.patience import patiently
 
 _MARKS = {Level.OK: "ok  ", Level.WARN: "warn", Level.FAIL: "FAIL", Level.SKIP: "-   "}
-_PATIENCE_S = 1.0
 
 
 class NodeClock(Protocol):
@@ -78,7 +77,11 @@ class Doctor:
             steps.append(("ports", self._ports))
         steps.append(("MCP clients", self._clients))
         for name, step in steps:
-            for finding in await _patiently(step(), partial(tell, f"looking at {name} ...")):
+
+            def still(waited_s: float, name: str = name) -> None:
+                tell(f"looking at {name} ... ({waited_s:.0f} s)")
+
+            for finding in await patiently(step(), still):
                 yield finding
 
     async def close(self) -> None:
@@ -236,14 +239,6 @@ def _host_of(record: ServerRecord) -> str:
     from urllib.parse import urlsplit
 
     return urlsplit(record.url).hostname or record.hostname or socket.gethostname()
-
-
-async def _patiently(work: Coroutine[Any, Any, list[Finding]], tell: Callable[[], None]) -> list[Finding]:
-    task = asyncio.create_task(work)
-    done, _ = await asyncio.wait([task], timeout=_PATIENCE_S)
-    if not done:
-        tell()
-    return await task
 
 
 async def run_doctor(doctor: Doctor, *, as_json: bool) -> int:

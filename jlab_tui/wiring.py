@@ -193,39 +193,6 @@ class ServerGate:
             await self._api.close()
 
 
-def resources_json(sample: Any) -> dict[str, Any]:
-    """A sample as `check_resources` gives it."""
-    used, total = sample.memory_used_mb, sample.memory_total_mb
-    return {
-        "cpu": {"count": sample.cpu_count, "percent": sample.cpu_percent, "load_1m": sample.load_1m},
-        "memory": {
-            "total_mb": round(total),
-            "used_mb": round(used),
-            "available_mb": round(max(0.0, total - used)),
-            "percent_used": round(sample.memory_percent, 1),
-        },
-        "gpu": [
-            {
-                "index": g.index,
-                "name": g.name,
-                "memory_used_mb": g.memory_used_mb,
-                "memory_total_mb": g.memory_total_mb,
-                "utilization_percent": g.utilization_percent,
-                "temperature_c": g.temperature_c,
-            }
-            for g in sample.gpus
-        ],
-        "kernels": {
-            kernel_id: {
-                "rss_mb": use.rss_mb,
-                "cpu_percent": use.cpu_percent,
-                "gpu_memory_mb": use.gpu_memory_mb,
-            }
-            for kernel_id, use in (sample.kernels or {}).items()
-        },
-    }
-
-
 async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelReasons) -> App:
     """Everything behind the MCP tools."""
     from .adapters.detached import DetachedStart, start_detached
@@ -237,6 +204,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     from .adapters.notebook import NotebookDirectory
     from .adapters.slurm import Slurm
     from .adapters.spool import Spool
+    from .core.resources import resources_json
     from .mcp_server.app import App
     from .services.cells import Cells
     from .services.inspection import Inspector

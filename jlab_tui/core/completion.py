@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 
 SHELLS = ("bash", "zsh", "fish")
@@ -26,6 +27,30 @@ class Subcommand:
     """values of its positional argument"""
     argument: tuple[str, str] = ("", "")
     """name and summary of its positional argument"""
+
+
+def described(parser: argparse.ArgumentParser) -> list[Subcommand]:
+    """A parser and its commands as values, the parser itself first."""
+    found = [_describe("", "", parser)]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            summaries = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            found += [_describe(name, summaries[name], sub) for name, sub in action.choices.items()]
+    return found
+
+
+def _describe(name: str, summary: str, parser: argparse.ArgumentParser) -> Subcommand:
+    options: list[Option] = []
+    words: tuple[str, ...] = ()
+    argument = ("", "")
+    for action in parser._actions:
+        choices = tuple(str(c) for c in action.choices or ())
+        if action.option_strings:
+            takes_value = action.nargs != 0
+            options.append(Option(tuple(action.option_strings), action.help or "", choices, takes_value))
+        elif not isinstance(action, argparse._SubParsersAction):
+            words, argument = choices, (str(action.metavar or action.dest), action.help or "")
+    return Subcommand(name, summary, tuple(options), words, argument)
 
 
 def completion_script(shell: str, program: str, main: Subcommand, commands: tuple[Subcommand, ...]) -> str:

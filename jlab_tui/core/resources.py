@@ -89,3 +89,36 @@ def parse_sample(raw: Mapping[str, Any]) -> Sample:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def resources_json(sample: Sample) -> dict[str, Any]:
+    """A sample as `check_resources` gives it."""
+    used, total = sample.memory_used_mb, sample.memory_total_mb
+    return {
+        "cpu": {"count": sample.cpu_count, "percent": sample.cpu_percent, "load_1m": sample.load_1m},
+        "memory": {
+            "total_mb": round(total),
+            "used_mb": round(used),
+            "available_mb": round(max(0.0, total - used)),
+            "percent_used": round(sample.memory_percent, 1),
+        },
+        "gpu": [
+            {
+                "index": g.index,
+                "name": g.name,
+                "memory_used_mb": g.memory_used_mb,
+                "memory_total_mb": g.memory_total_mb,
+                "utilization_percent": g.utilization_percent,
+                "temperature_c": g.temperature_c,
+            }
+            for g in sample.gpus
+        ],
+        "kernels": {
+            kernel_id: {
+                "rss_mb": use.rss_mb,
+                "cpu_percent": use.cpu_percent,
+                "gpu_memory_mb": use.gpu_memory_mb,
+            }
+            for kernel_id, use in (sample.kernels or {}).items()
+        },
+    }

@@ -201,7 +201,8 @@ async def test_ctrl_c_in_the_foreground_stops_the_server_that_it_launched(projec
     while not lines or "Ctrl+C" not in lines[-1]:
         lines.append(process.stdout.readline())
         assert lines[-1], lines
-    assert [line.split(" ")[1] for line in lines[:2]] == ["starting", "ready"]
+    told = [line for line in lines if not line.startswith("Still: ")]  # said on a busy machine
+    assert [line.split(" ")[1] for line in told[:2]] == ["starting", "ready"]
     pid = int(project.status_file()["PID"])
     process.send_signal(signal.SIGINT)
     rest = process.communicate(timeout=30)[0]

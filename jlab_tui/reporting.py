@@ -1,0 +1,174 @@
+"""What runs, and what its log says: `jlab-mcp status` and `jlab-mcp logs`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+from .core.errors import JlabError, NoServer, ServerNotReady
+from .core.models import KernelInfo, ServerRecord, ServerState
+from .core.resources import Sample
+from .core.settings import Settings
+from .core.startup import Situation
+from .services.launcher import Launcher
+from .services.patience import patiently
+
+_LOG_EVERY_S = 0.5
+
+
+class Api(Protocol):
+    async def kernels(self) -> tuple[KernelInfo, ...]: ...
+    async def resources(self, history_s: float = 0) -> list[Sample]: ...
+
+
+class Gate(Protocol):
+    def api(self, record: ServerRecord) -> Api: ...
+    async def close(self) -> None: ...
+
+
+async def run_status(launcher: Launcher, gate: Gate, settings: Settings, *, as_json: bool) -> int:
+    """Print what runs and what it uses. Exit code 0 when ready, 3 on its way, 1 otherwise."""
+    situation = await patiently(launcher.look(), lambda _: _tell("Asking how the server is..."))
+    facts = (
+        await _facts(situation, gate, settings)
+        if situation is not None
+        else {"state": "none", "root": str(settings.root)}
+    )
+    await gate.close()
+    if as_json:
+        print(json.dumps(facts, indent=1, ensure_ascii=False))
+    elif situation is None:
+        raise NoServer(str(settings.root))
+    else:
+        _print_status(facts)
+    if situation is None:
+        return 1
+    if situation.record.state is ServerState.READY:
+        return 0 if situation.reachable is not False else 1
+    return ServerNotReady.exit_code if situation.record.state.is_live else 1
+
+
+async def _facts(situation: Situation, gate: Gate, settings: Settings) -> dict[str, Any]:
+    record = situation.record
+    facts: dict[str, Any] = {
+        "state": str(record.state),
+        "phase": situation.phase,
+        "sentence": situation.sentence,
+        "hint": situation.hint,
+        "details": list(situation.details),
+        "notices": list(situation.notices),
+        "mode": str(record.mode),
+        "root": str(settings.root),
+        "hostname": record.hostname,
+        "url": record.url,
+        "job_id": record.job_id,
+        "pid": record.pid,
+        "started": record.started,
+        "walltime_left_s": _walltime_left(record),
+        "log": record.log,
+        "healthy": situation.reachable is True,
+        "kernels": [],
+        "resources": None,
+    }
+    if situation.reachable is True:
+        with contextlib.suppress(JlabError, ValueError):
+            api = gate.api(record)
+            facts["kernels"] = [
+                {"kernel_id": k.kernel_id, "state": k.execution_state, "notebook": k.path}
+                for k in await api.kernels()
+            ]
+            samples = await api.resources()
+            facts["resources"] = _resource_facts(samples[-1]) if samples else None
+    return facts
+
+
+def _walltime_left(record: ServerRecord) -> int | None:
+    return max(0, round(record.ends - time.time())) if record.ends and record.state.is_live else None
+
+
+def _resource_facts(sample: Sample) -> dict[str, Any]:
+    return {
+        "cpu_percent": sample.cpu_percent,
+        "cpu_count": sample.cpu_count,
+        "memory_used_mb": round(sample.memory_used_mb),
+        "memory_total_mb": round(sample.memory_total_mb),
+        "gpu": [
+            {
+                "index": g.index,
+                "name": g.name,
+                "utilization_percent": g.utilization_percent,
+                "memory_used_mb": g.memory_used_mb,
+                "memory_total_mb": g.memory_total_mb,
+            }
+            for g in sample.gpus
+        ],
+    }
+
+
+def _print_status(facts: dict[str, Any]) -> None:
+    print(facts["sentence"])
+    for line in (*facts["details"], *facts["notices"], facts["hint"]):
+        if line:
+            print(f"  {line}")
+    rows = [("mode", facts["mode"]), ("project", facts["root"])]
+    if facts["job_id"]:
+        rows.append(("job", facts["job_id"]))
+    if facts["hostname"]:
+        rows.append(("node", facts["hostname"]))
+    states = [k["state"] for k in facts["kernels"]]
+    rows.append(("kernels", f"{len(states)}, {states.count('busy')} busy" if states else "none"))
+    if use := facts["resources"]:
+        cpu = f"{use['cpu_percent']:.0f} %" if use["cpu_percent"] is not None else "n/a"
+        rows.append(("CPU", f"{cpu} of {use['cpu_count']}"))
+        rows.append(
+            ("memory", f"{use['memory_used_mb'] / 1024:.1f} of {use['memory_total_mb'] / 1024:.1f} GiB")
+        )
+        for gpu in use["gpu"]:
+            busy = f"{gpu['utilization_percent']:.0f} %" if gpu["utilization_percent"] is not None else "n/a"
+            rows.append((f"GPU {gpu['index']}", f"{gpu['name']}, {busy}"))
+    if facts["log"]:
+        rows.append(("log", facts["log"]))
+    for name, value in rows:
+        print(f"  {name:<9} {value}")
+
+
+async def run_logs(launcher: Launcher, *, follow: bool) -> int:
+    """Print the log; with `follow` go on until interrupted."""
+    situation = launcher.recall()
+    if situation is None or not situation.record.log:
+        raise NoServer(launcher.root)
+    path = Path(situation.record.log)
+    offset = 0
+    while True:
+        try:
+            offset = _print_from(path, offset)
+        except FileNotFoundError:
+            if not follow:
+                raise ServerNotReady(
+                    f"There is no log yet: {situation.sentence}", f"It will be {path}."
+                ) from None
+        if not follow:
+            return 0
+        await asyncio.sleep(_LOG_EVERY_S)
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _print_from(path: Path, offset: int) -> int:
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size < offset:
+            offset = 0  # a requeued job starts its log anew
+        file.seek(offset)
+        while chunk := file.read(1 << 16):
+            offset += len(chunk)
+            sys.stdout.buffer.write(chunk)
+    sys.stdout.flush()
+    return offset
