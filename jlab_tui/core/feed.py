@@ -1,17 +1,12 @@
 """What a person sees of the sessions: a pure fold over journal entries, item by item in the order of events.
 
 An item is a cell (one run, or a cell that was edited and not run) or a note (kernel change, human action, notice, ...).
-Items only grow and change in place; `version` tells a view which of them it has to draw again.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import struct
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from .events import (
@@ -34,123 +29,21 @@ from .events import (
     TextPrinted,
     Unknown,
 )
-from .scrollback import Scrollback
+from .items import (
+    FAILED,
+    Cell,
+    Change,
+    DroppedOutput,
+    ErrorOutput,
+    Item,
+    Note,
+    PictureOutput,
+    TextOutput,
+    output_of,
+)
 
 PICTURES_KEPT_BYTES = 64 << 20
 """base64 of pictures kept in memory over all sessions; older ones stay in the notebook"""
-
-FAILED = frozenset({RunStatus.ERROR, RunStatus.DIED, RunStatus.JOB_ENDED, RunStatus.LOST})
-
-
-@dataclass(slots=True, eq=False)
-class TextOutput:
-    """Printed text, or the plain text of a result."""
-
-    scrollback: Scrollback = field(default_factory=Scrollback)
-    display_id: str = ""
-    is_stream: bool = True
-
-
-@dataclass(slots=True, eq=False)
-class PictureOutput:
-    mime: str
-    data: str
-    """base64; empty when it is no longer kept in memory"""
-    width: int = 0
-    height: int = 0
-    """pixels; 0 where the header does not tell"""
-    display_id: str = ""
-
-
-@dataclass(slots=True, eq=False)
-class ErrorOutput:
-    ename: str
-    evalue: str
-    lines: tuple[str, ...]
-    """traceback with ANSI colours, one screen line each"""
-
-
-@dataclass(slots=True, eq=False)
-class DroppedOutput:
-    text: str
-
-
-Output = TextOutput | PictureOutput | ErrorOutput | DroppedOutput
-
-
-@dataclass(slots=True, eq=False)
-class Cell:
-    """One run of a cell, or a cell that was written and not run yet."""
-
-    session: str
-    at: float
-    source: str
-    cell_id: str = ""
-    run: str = ""
-    """empty: not run"""
-    tool: str = ""
-    is_markdown: bool = False
-    status: RunStatus | None = None
-    """None: not run"""
-    seconds: float = 0.0
-    execution_count: int | None = None
-    cause: str = ""
-    outputs: list[Output] = field(default_factory=list)
-    clear_pending: bool = False
-    version: int = 0
-
-    @property
-    def is_running(self) -> bool:
-        return self.status is RunStatus.RUNNING
-
-    @property
-    def has_failed(self) -> bool:
-        return self.status in FAILED
-
-    @property
-    def pictures(self) -> list[PictureOutput]:
-        return [output for output in self.outputs if isinstance(output, PictureOutput)]
-
-    @property
-    def error(self) -> ErrorOutput | None:
-        return next((o for o in reversed(self.outputs) if isinstance(o, ErrorOutput)), None)
-
-    def output_text(self) -> str:
-        """All text that the cell gave, tracebacks included, with their colours."""
-        parts = []
-        for output in self.outputs:
-            match output:
-                case TextOutput():
-                    parts.append(output.scrollback.text())
-                case ErrorOutput():
-                    parts.append("\n".join(output.lines) + "\n")
-                case _:
-                    pass
-        return "".join(part if part.endswith("\n") else part + "\n" for part in parts if part)
-
-
-@dataclass(slots=True, eq=False)
-class Note:
-    """Something that happened around the cells."""
-
-    session: str
-    at: float
-    text: str
-    level: str = "info"
-    """info, warning, error, human or faint"""
-    version: int = 0
-
-
-Item = Cell | Note
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Which item of which session is new or different."""
-
-    session: str
-    item: Item | None
-    is_new: bool
 
 
 class SessionFeed:
@@ -447,42 +340,3 @@ _ACTS = {
 
 def human_sentence(action: str) -> str:
     return _ACTS.get(action, f"did: {action}")
-
-
-_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
-
-
-def output_of(data: Mapping[str, Any], display_id: str = "") -> TextOutput | PictureOutput:
-    """What is shown of a MIME bundle: a picture before text, text before the names of its types."""
-    for mime in _PICTURES:
-        if isinstance(value := data.get(mime), str) and value:
-            width, height = picture_size(value)
-            return PictureOutput(mime, value, width, height, display_id)
-    output = TextOutput(display_id=display_id, is_stream=False)
-    for mime in ("text/plain", "text/markdown", "text/latex", "application/json", "text/html"):
-        if mime in data:
-            output.scrollback.write(_text(data[mime]))
-            break
-    else:
-        output.scrollback.write(f"[{', '.join(sorted(map(str, data))) or 'empty output'}]")
-    return output
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return "".join(map(str, value))
-    return repr(value)
-
-
-def picture_size(data: str) -> tuple[int, int]:
-    """Width and height in pixels of a base64 PNG, from its header; (0, 0) where they cannot be told."""
-    try:
-        head = base64.b64decode(data[:64], validate=False)
-    except (binascii.Error, ValueError):
-        return 0, 0
-    if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) >= 24:
-        width, height = struct.unpack(">II", head[16:24])
-        return width, height
-    return 0, 0

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 from ..core.errors import JlabError
 from ..core.events import Entry
-from ..core.feed import Change, Feed
+from ..core.feed import Feed
+from ..core.items import Change
 from ..core.models import KernelInfo, ServerRecord, ServerState
 from ..core.resources import Sample
 from .overview import OwnerAlive, ServerView, SessionRow, session_rows

@@ -14,7 +14,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.screen import Screen
 
-from ..core.feed import Cell, Change, Item, Note
+from ..core.items import Cell, Change, Item, Note
 from ..core.models import ServerState
 from ..core.walltime import Notices
 from ..services.acting import Actions

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from ..core.errors import JlabError
-from ..core.feed import Cell, PictureOutput
+from ..core.items import Cell, PictureOutput
 from ..core.models import ServerState
 from ..services.acting import Target
 from ..services.overview import SessionState

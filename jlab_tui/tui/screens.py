@@ -15,7 +15,7 @@ from textual.screen import ModalScreen, Screen
 from textual.strip import Strip
 from textual.widgets import Button, Static
 
-from ..core.feed import PictureOutput
+from ..core.items import PictureOutput
 from .keys import GROUPS, KEYS, MOVING
 from .pixels import fit
 from .plots import Line, area, binned, load_plotext, plotext_rows

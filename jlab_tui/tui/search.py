@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..core.feed import ErrorOutput, Item, Note, Output, TextOutput
+from ..core.items import ErrorOutput, Item, Note, Output, TextOutput
 from .ansi import plain
 
 MOST = 100_000

@@ -27,7 +27,8 @@ from jlab_tui.core.events import (
     Unknown,
     decode,
 )
-from jlab_tui.core.feed import Cell, Feed, Note, PictureOutput, SessionFeed, TextOutput
+from jlab_tui.core.feed import Feed, SessionFeed
+from jlab_tui.core.items import Cell, Note, PictureOutput, TextOutput
 
 OPENED = SessionOpened("s", "train", "/nb/train.ipynb", "k", "node", 1.0, client_host="h", client_pid=7)
 

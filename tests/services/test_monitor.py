@@ -24,7 +24,7 @@ from jlab_tui.core.events import (
     TextPrinted,
     encode,
 )
-from jlab_tui.core.feed import Cell, Change
+from jlab_tui.core.items import Cell, Change
 from jlab_tui.core.models import KernelInfo, Mode, ServerRecord, ServerState
 from jlab_tui.core.resources import GpuSample, Sample
 from jlab_tui.services.acting import RecordedActions, Target

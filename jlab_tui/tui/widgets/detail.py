@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from rich.segment import Segment
 from textual.strip import Strip
 
-from ...core.feed import Cell, Item, Note, PictureOutput, SessionFeed, TextOutput
+from ...core.feed import SessionFeed
+from ...core.items import Cell, Item, Note, PictureOutput, TextOutput
 from ...services.overview import SessionRow
 from ..ansi import one_line, plain
-from ..layout import Row, wrap
 from ..pixels import fit
 from ..themes import Palette
 from ..wording import Glyphs, LocalTime, at, counted, gib, seconds, session_mark, shortened
+from ..wrapping import Row, wrap
 from .feed import PictureWanted
 from .strips import StripWidget
 

@@ -24,10 +24,12 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.timer import Timer
 
-from ...core.feed import Cell, Change, Item, PictureOutput
+from ...core.items import Cell, Change, Item, PictureOutput
+from ..blocks import GUTTER, CodeBlock, Frame, PictureBlock
 from ..fenwick import Fenwick
-from ..layout import GUTTER, CodeBlock, Frame, Layout, PictureBlock, TextBlock, lay_out
+from ..layout import Layout, lay_out
 from ..search import Match, find
+from ..text_block import TextBlock
 from ..themes import Palette
 from ..wording import Glyphs, LocalTime
 

@@ -9,7 +9,7 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from ..layout import Row
+from ..wrapping import Row
 from .strips import StripWidget
 
 MOST = 7

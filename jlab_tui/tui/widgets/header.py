@@ -12,9 +12,9 @@ from ...core.models import Mode, ServerState
 from ...core.resources import Sample
 from ...services.overview import ServerView, SessionRow, SessionState
 from ..ansi import one_line
-from ..layout import Row
 from ..themes import Palette
 from ..wording import Glyphs, clock, counted, gib, server_mark, shortened
+from ..wrapping import Row
 from .strips import StripWidget
 
 

@@ -13,9 +13,9 @@ from textual.strip import Strip
 
 from ...services.overview import SessionRow, SessionState
 from ..ansi import one_line
-from ..layout import Row
 from ..themes import Palette
 from ..wording import Glyphs, counted, gib, seconds, session_mark, shortened
+from ..wrapping import Row
 from .strips import StripWidget
 
 ROWS_EACH = 3

@@ -9,9 +9,9 @@ from textual.strip import Strip
 from ...core.models import Mode, ServerState
 from ...services.overview import ServerView
 from ..ansi import one_line, plain
-from ..layout import Row, wrap
 from ..themes import Palette
 from ..wording import Glyphs, LocalTime, at, clock, seconds
+from ..wrapping import Row, wrap
 from .strips import StripWidget
 
 

@@ -1,0 +1,311 @@
+"""The parts of an item, one below the other: header, code, traceback, picture, sentences.
+
+A block tells its height at once; its rows are decoded, highlighted and wrapped only when they are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from ..core.items import Cell, ErrorOutput, Note, PictureOutput
+from . import highlight
+from .ansi import one_line, plain
+from .pixels import fit
+from .themes import Palette
+from .wording import Glyphs, LocalTime, at, counted, run_mark, seconds, shortened
+from .wrapping import Row, WrapIndex, wrap
+
+GUTTER = 2
+"""columns left of code and output; they never get into a selection"""
+CODE_HEAD, CODE_TAIL = 16, 4
+TRACE_HEAD, TRACE_TAIL = 1, 14
+LINE_CHARS = 2_000
+"""characters shown of one line while it is folded"""
+
+DrawPicture = Callable[[PictureOutput, int, int], Sequence[Strip] | None]
+"""strips of a picture on columns x rows; None while it is being decoded"""
+
+
+@dataclass(slots=True)
+class Frame:
+    """Everything that decides how items look, apart from the items."""
+
+    width: int
+    """columns of the feed without its scrollbar"""
+    picture_rows: int
+    palette: Palette
+    glyphs: Glyphs
+    local: LocalTime
+    draw_picture: DrawPicture
+    now: float = 0.0
+    """epoch seconds, for the elapsed time of running cells"""
+    names: dict[str, str] = field(default_factory=dict)
+    """session id -> name where several sessions are shown together; else empty"""
+    indexes: dict[int, WrapIndex] = field(default_factory=dict)
+    """wrapped heights of expanded texts, by the id of their scrollback"""
+
+    @property
+    def body(self) -> int:
+        return max(4, self.width - GUTTER - 1)
+
+
+class Block(Protocol):
+    height: int
+
+    def row(self, index: int) -> Row: ...
+
+
+class Blank:
+    height = 1
+
+    def row(self, index: int) -> Row:
+        return []
+
+
+class Header:
+    """` ✓ [13]  execute_code                02:13:51  310ms`"""
+
+    height = 1
+
+    def __init__(self, cell: Cell, frame: Frame) -> None:
+        self.cell = cell
+        self.frame = frame
+
+    def row(self, index: int) -> Row:
+        cell, frame = self.cell, self.frame
+        palette, glyphs = frame.palette, frame.glyphs
+        muted, faint = palette.style("muted"), palette.style("faint")
+        mark, hue = run_mark(cell.status, glyphs)
+        left: Row = []
+        if cell.is_markdown:
+            left += [
+                Segment(" ¶ " if glyphs.bar != "|" else " # ", palette.style("primary")),
+                Segment("note", muted),
+            ]
+        else:
+            count = (
+                str(cell.execution_count)
+                if cell.execution_count is not None
+                else ("*" if cell.is_running else " ")
+            )
+            left += [
+                Segment(f" {mark} ", palette.style(hue, bold=True)),
+                Segment(f"[{count}]", palette.style(bold=True)),
+                Segment(f"  {one_line(cell.tool) or 'run'}", muted),
+            ]
+            word = _status_word(cell)
+            if word:
+                left.append(Segment(f"  {word}", palette.style(hue, bold=cell.has_failed)))
+        if frame.names:
+            name = one_line(frame.names.get(cell.session, cell.session))
+            left.append(Segment(f"  {shortened(name, 24)}", palette.style("primary")))
+        took = ""
+        if cell.is_running:
+            took = seconds(frame.now - cell.at) if frame.now >= cell.at > 0 else ""
+        elif cell.status is not None:
+            took = seconds(cell.seconds)
+        when = at(cell.at, frame.local)
+        right: Row = [Segment(when, faint), Segment(f"  {took}" if took else "", muted)]
+        return _spread(left, right, frame.width - 1)
+
+
+def _status_word(cell: Cell) -> str:
+    if cell.status is None:
+        return "not run"
+    return {
+        "interrupted": "interrupted",
+        "died": "kernel died",
+        "aborted": "not started",
+        "job_ended": "job ended",
+        "lost": "lost",
+    }.get(cell.status.value, "")
+
+
+class CodeBlock:
+    """Highlighted source on a ground of its own; long code is folded."""
+
+    def __init__(self, cell: Cell, frame: Frame, hue: str, expanded: bool) -> None:
+        self.cell = cell
+        self.frame = frame
+        self._bar = Segment(frame.glyphs.bar, frame.palette.style(hue))
+        self._ground = Style(bgcolor=frame.palette.style(back="panel").bgcolor)
+        source = cell.source.rstrip("\n")
+        lines = source.split("\n")
+        room = frame.body - 1
+        heights = [
+            1 if len(line) * 2 <= room else len(wrap([Segment(line.expandtabs(4))], room)) for line in lines
+        ]
+        self._shown, self.folds = fold(len(lines), expanded, CODE_HEAD, CODE_TAIL)
+        self._rows = _row_index(self._shown, heights)
+        self.height = len(self._rows)
+        self._lines: highlight.Lines | None = None
+
+    def row(self, index: int) -> Row:
+        line, part = self._rows[index]
+        if line < 0:
+            text = f"{self.frame.glyphs.dots} {counted(part, 'line')} hidden {self.frame.glyphs.dots}"
+            body = [Segment(text, self.frame.palette.style("faint"))]
+        else:
+            if self._lines is None:
+                draw = highlight.markdown_lines if self.cell.is_markdown else highlight.code_lines
+                self._lines = draw(self.cell.source.rstrip("\n"), self.frame.palette)
+            pieces = wrap(self._lines[line], self.frame.body - 1) if line < len(self._lines) else [[]]
+            body = pieces[min(part, len(pieces) - 1)]
+        filled = Strip(body).adjust_cell_length(self.frame.body)
+        if self.cell.is_markdown:
+            return [self._bar, Segment(" "), *filled]
+        return [self._bar, *Strip([Segment(" "), *filled]).apply_style(self._ground)]
+
+
+class ErrorBlock:
+    """A traceback: dimmed, the failing line and the last line stand out."""
+
+    def __init__(self, output: ErrorOutput, frame: Frame, hue: str, expanded: bool) -> None:
+        self.shows = output
+        self.frame = frame
+        self._bar = Segment(f"{frame.glyphs.thin} ", frame.palette.style(hue))
+        lines = [plain(line.expandtabs(8))[:LINE_CHARS] for line in output.lines]
+        while lines and not lines[-1].strip():
+            lines.pop()
+        if not lines:
+            lines = [shortened(f"{output.ename}: {output.evalue}", LINE_CHARS).replace("\n", " ")]
+        self._pieces = [
+            wrap([Segment(line, self._style(i, lines))], frame.body) for i, line in enumerate(lines)
+        ]
+        shown, self.folds = fold(len(lines), expanded, TRACE_HEAD, TRACE_TAIL)
+        self._rows = _row_index(shown, [len(pieces) for pieces in self._pieces])
+        self.height = len(self._rows)
+
+    def row(self, index: int) -> Row:
+        line, part = self._rows[index]
+        if line < 0:
+            dots, separator = self.frame.glyphs.dots, self.frame.glyphs.separator
+            text = f"{dots} {counted(part, 'line')} hidden {separator} o expands {dots}"
+            return [self._bar, Segment(text, self.frame.palette.style("faint"))]
+        return [self._bar, *self._pieces[line][part]]
+
+    def _style(self, number: int, lines: list[str]) -> Style:
+        line = lines[number]
+        palette = self.frame.palette
+        if number == len(lines) - 1:
+            return palette.style("error", bold=True)
+        if line.lstrip().startswith("-->") or line.startswith("----> "):
+            return palette.style("warning")
+        if set(line.strip()) == {"-"}:
+            return palette.style("faint")
+        return palette.style("muted")
+
+
+class PictureBlock:
+    """A picture with a line above it that says what it is."""
+
+    def __init__(self, output: PictureOutput, frame: Frame, hue: str) -> None:
+        self.shows = output
+        self.frame = frame
+        self._bar = Segment(f"{frame.glyphs.thin} ", frame.palette.style(hue))
+        self.columns, self.rows = fit(output.width, output.height, frame.body, frame.picture_rows)
+        self.height = 1 + (self.rows if output.data else 0)
+
+    def row(self, index: int) -> Row:
+        output, frame = self.shows, self.frame
+        faint = frame.palette.style("faint")
+        if index == 0:
+            size = f" {output.width}×{output.height}" if output.width else ""
+            if frame.glyphs.bar == "|":
+                size = size.replace("×", "x")
+            what = f"{frame.glyphs.separator} v views, s saves"
+            if not output.data:
+                what = f"{frame.glyphs.separator} no longer in memory, see the notebook"
+            return [self._bar, Segment(f"{one_line(output.mime)}{size} {what}", faint)]
+        drawn = frame.draw_picture(output, self.columns, self.rows)
+        if drawn is None:
+            text = "drawing the picture" if index == 1 else ""
+            return [self._bar, Segment(text, faint)]
+        return [self._bar, *drawn[index - 1]] if index - 1 < len(drawn) else [self._bar]
+
+
+class Sentence:
+    """One of our own sentences below a cell's output."""
+
+    def __init__(self, text: str, frame: Frame, hue: str, text_hue: str) -> None:
+        self._bar = Segment(f"{frame.glyphs.thin} ", frame.palette.style(hue))
+        self._pieces = wrap([Segment(one_line(text), frame.palette.style(text_hue))], frame.body)
+        self.height = len(self._pieces)
+
+    def row(self, index: int) -> Row:
+        return [self._bar, *self._pieces[index]]
+
+
+class Hidden:
+    height = 1
+
+    def __init__(self, text: str, frame: Frame, hue: str) -> None:
+        self._bar = Segment(f"{frame.glyphs.thin} ", frame.palette.style(hue))
+        dots, separator = frame.glyphs.dots, frame.glyphs.separator
+        self._text = Segment(f"{dots} {text} {separator} o expands {dots}", frame.palette.style("faint"))
+
+    def row(self, index: int) -> Row:
+        return [self._bar, self._text]
+
+
+class NoteBlock:
+    """A note: its time, its sign, its sentence."""
+
+    def __init__(self, pieces: list[Row]) -> None:
+        self._pieces = pieces
+        self.height = len(pieces)
+
+    def row(self, index: int) -> Row:
+        return self._pieces[index]
+
+
+def note_block(note: Note, frame: Frame) -> NoteBlock:
+    hue = {"warning": "warning", "error": "error", "human": "secondary", "faint": "faint"}.get(
+        note.level, "muted"
+    )
+    style = frame.palette.style(hue)
+    name = f"{frame.names.get(note.session, note.session)}: " if frame.names else ""
+    text = one_line(name + note.text)[:LINE_CHARS]
+    when = at(note.at, frame.local)
+    room = frame.width - 4 - (len(when) + 2 if when else 0)
+    pieces = wrap([Segment(text, style)], max(8, room))
+    rows: list[Row] = []
+    for number, piece in enumerate(pieces):
+        mark = f" {frame.glyphs.note} " if number == 0 else "   "
+        right = [Segment(when, frame.palette.style("faint"))] if number == 0 else []
+        rows.append(_spread([Segment(mark, style), *piece], right, frame.width - 1))
+    return NoteBlock(rows)
+
+
+def fold(count: int, expanded: bool, head: int, tail: int) -> tuple[list[tuple[int, int]], bool]:
+    """Ranges of lines that are shown, and whether some are hidden; a fold hides at least three lines."""
+    if expanded or count <= head + tail + 2:
+        return [(0, count)], False
+    return [(0, head), (count - tail, count)], True
+
+
+def _row_index(shown: list[tuple[int, int]], heights: Sequence[int]) -> list[tuple[int, int]]:
+    """(line, part) of each row; (-1, hidden lines) where some are left out."""
+    rows: list[tuple[int, int]] = []
+    for number, (first, last) in enumerate(shown):
+        if number:
+            rows.append((-1, first - shown[number - 1][1]))
+        for line in range(first, last):
+            rows += [(line, part) for part in range(heights[line])]
+    return rows
+
+
+def _spread(left: Row, right: Row, width: int) -> Row:
+    """`left` and `right` at both ends of a row of `width` columns; `right` gives way."""
+    taken = sum(cell_len(s.text) for s in left)
+    wanted = sum(cell_len(s.text) for s in right)
+    if taken + wanted + 2 > width:
+        return list(Strip(left).crop(0, width))
+    return [*left, Segment(" " * (width - taken - wanted)), *right]
