@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
 
 from rich.segment import Segment
 from rich.style import Style
@@ -134,21 +134,29 @@ class Line:
 
     label: str
     values: Sequence[float | None]
+    """percent, oldest first"""
     hue: str
 
+    @property
+    def now(self) -> str:
+        """The last measured value, as it is written."""
+        value = next((v for v in reversed(self.values) if v is not None), None)
+        return "?" if value is None else f"{value:.0f}%"
 
-def load_plotext() -> Any | None:
+
+def load_plotext() -> ModuleType | None:
     """The plotext module, or None where it cannot be loaded (its kernel is compiled)."""
     try:
         import plotext  # 90 ms and a compiled library: only for the full-screen graphs
     except (ImportError, OSError):
         return None
     plotext.terminal.limit(False, False)  # else it clips to what it takes for the terminal's size
-    return plotext
+    module: ModuleType = plotext
+    return module
 
 
 def plotext_rows(
-    module: Any,
+    module: ModuleType,
     lines: Sequence[Line],
     times: Sequence[float],
     label: Callable[[float], str],
@@ -192,7 +200,7 @@ _LABELS = 4
 
 
 def _plotext_text(
-    module: Any,
+    module: ModuleType,
     values: Sequence[float | None],
     times: Sequence[float],
     label: Callable[[float], str],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -16,11 +17,12 @@ from textual.strip import Strip
 from textual.widgets import Button, Static
 
 from ..core.items import PictureOutput
+from .curves import Graph
 from .keys import GROUPS, KEYS, MOVING
 from .pixels import fit
-from .plots import Line, area, binned, load_plotext, plotext_rows
+from .plots import area, binned, load_plotext, plotext_rows
 from .themes import Palette
-from .widgets.feed import PictureWanted
+from .widgets.canvas import PictureWanted
 from .widgets.strips import StripWidget
 from .wording import Glyphs, LocalTime, at
 
@@ -193,43 +195,54 @@ def largest(width: int, height: int, columns: int, rows: int) -> tuple[int, int]
     return max(1, min(columns, round(rows * 2 * width / height))), rows
 
 
-Lines = Callable[[], tuple[Sequence[Line], Sequence[float], Sequence[str]]]
-"""curves, epoch seconds of their samples, and the legend's texts"""
+ReadGraphs = Callable[[], tuple[Sequence[Graph], Sequence[float]]]
+"""graphs, and the epoch seconds of their samples"""
 
 
 class BigGraph(StripWidget):
-    """All curves in one graph with axes; own areas where plotext cannot be loaded."""
+    """Graphs with axes, one below the other; own areas where plotext cannot be loaded."""
 
-    lines: Sequence[Line] = ()
+    graphs: Sequence[Graph] = ()
     times: Sequence[float] = ()
     local: LocalTime
-    legend: Sequence[str] = ()
     use_plotext = True
 
     def build(self, width: int, height: int) -> list[Strip]:
-        legend: list[Segment] = []
-        for line, text in zip(self.lines, self.legend, strict=False):
-            legend += [
-                Segment(f" {self.glyphs.full * 2} ", self.palette.style(line.hue, bold=True)),
-                Segment(f"{text}  ", self.palette.style()),
-            ]
         module = load_plotext() if self.use_plotext and self.glyphs.bar != "|" else None
-        if module is not None and height > 6:
+        rows: list[Strip] = []
+        count = max(1, len(self.graphs))
+        for number, graph in enumerate(self.graphs):
+            room = height * (number + 1) // count - height * number // count
+            if module is not None and room > 6:
+                rows += self._axes(module, graph, width, room - (1 if number + 1 < count else 0))
+                rows += [Strip([])] if number + 1 < count else []
+            else:
+                rows += self._areas(graph, width, room)
+        return rows
 
-            def label(when: float) -> str:
-                return at(when, self.local)
+    def _axes(self, module: ModuleType, graph: Graph, width: int, height: int) -> list[Strip]:
+        def label(when: float) -> str:
+            return at(when, self.local)
 
-            rows = plotext_rows(module, self.lines, self.times, label, width, height - 2, self.palette)
-            return [Strip(legend), Strip([]), *rows]
-        each = max(1, (height - 1) // max(1, len(self.lines)) - 1)
-        rows = []
-        for line, text in zip(self.lines, self.legend, strict=False):
-            rows.append(Strip([Segment(f" {text}", self.palette.style(line.hue, bold=True))]))
+        legend: list[Segment] = []
+        for line in graph.lines:
+            mark = Segment(f" {self.glyphs.full * 2} ", self.palette.style(line.hue, bold=True))
+            legend += [mark, Segment(f"{line.label} {line.now}  ", self.palette.style())]
+        rows = plotext_rows(module, graph.lines, self.times, label, width, height - 1, self.palette)
+        return [Strip(legend), *rows]
+
+    def _areas(self, graph: Graph, width: int, height: int) -> list[Strip]:
+        each = max(1, height // max(1, len(graph.lines)) - 1)
+        grid = self.palette.style("line")
+        rows: list[Strip] = []
+        for line in graph.lines:
+            rows.append(
+                Strip([Segment(f" {line.label} {line.now}", self.palette.style(line.hue, bold=True))])
+            )
             colors = self.palette.gradient(line.hue, each, warns=False)
-            grid = self.palette.style("line")
             values = binned(line.values, self.times, width * 2)
             rows += area(values, width, each, colors, grid, ascii_only=self.glyphs.bar == "|")
-        return rows
+        return rows[:height]
 
 
 class GraphScreen(Screen[None]):
@@ -239,7 +252,7 @@ class GraphScreen(Screen[None]):
         Binding("escape,q,m,enter", "close", "Close", id="graphs.close"),
     ]
 
-    def __init__(self, read: Lines, palette: Palette, glyphs: Glyphs, local: LocalTime) -> None:
+    def __init__(self, read: ReadGraphs, palette: Palette, glyphs: Glyphs, local: LocalTime) -> None:
         super().__init__()
         self._read = read
         self._view = BigGraph(palette, glyphs)
@@ -255,7 +268,7 @@ class GraphScreen(Screen[None]):
         self.update_lines()
 
     def update_lines(self) -> None:
-        self._view.lines, self._view.times, self._view.legend = self._read()
+        self._view.graphs, self._view.times = self._read()
         self._view.redraw()
 
     def action_close(self) -> None:

@@ -20,8 +20,9 @@ from jlab_tui.core.events import (
     TextPrinted,
 )
 from jlab_tui.core.models import KernelInfo, ServerState
-from jlab_tui.tui.app import Dashboard, farewell
+from jlab_tui.tui.app import Dashboard
 from jlab_tui.tui.keys import GROUPS, KEYS
+from jlab_tui.tui.sentences import farewell
 from jlab_tui.tui.widgets.footer import MOST
 
 from . import stage

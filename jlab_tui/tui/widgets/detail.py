@@ -16,7 +16,7 @@ from ..pixels import fit
 from ..themes import Palette
 from ..wording import Glyphs, LocalTime, at, counted, gib, seconds, session_mark, shortened
 from ..wrapping import Row, wrap
-from .feed import PictureWanted
+from .canvas import PictureWanted
 from .strips import StripWidget
 
 

@@ -1,0 +1,64 @@
+"""The samples as curves of the full-screen graphs: all in one graph, or a graph of its own for what several GPUs do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..core.resources import GpuSample, Sample
+from .plots import Line
+from .widgets.graphs import memory_percent
+from .widgets.header import short_gpu
+
+GPU_HUES = ("secondary", "accent", "success", "primary", "warning", "error", "text", "muted")
+"""one for each GPU; they begin again after the eighth"""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Curves that share their axes."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+
+def graphs_of(samples: Sequence[Sample]) -> list[Graph]:
+    """CPU and memory with a single GPU's curves beside them; GPU and GPU memory apart where there are several."""
+    common = (
+        Line("CPU", [s.cpu_percent for s in samples], "success"),
+        Line("MEM", [s.memory_percent for s in samples], "primary"),
+    )
+    gpus = samples[-1].gpus if samples else ()
+    if not gpus:
+        return [Graph("CPU and memory", common)]
+    if len(gpus) == 1:
+        use = Line(f"GPU {short_gpu(gpus[0].name)}", _of_gpu(samples, 0, _utilization), GPU_HUES[0])
+        memory = Line("VRAM", _of_gpu(samples, 0, memory_percent), GPU_HUES[1])
+        return [Graph("CPU, memory and GPU", (*common, use, memory))]
+    return [
+        Graph("CPU and memory", common),
+        Graph("GPUs", _lines("GPU", samples, gpus, _utilization)),
+        Graph("GPU memory", _lines("VRAM", samples, gpus, memory_percent)),
+    ]
+
+
+def _lines(
+    name: str,
+    samples: Sequence[Sample],
+    gpus: Sequence[GpuSample],
+    value: Callable[[GpuSample], float | None],
+) -> tuple[Line, ...]:
+    return tuple(
+        Line(f"{name} {gpu.index}", _of_gpu(samples, number, value), GPU_HUES[number % len(GPU_HUES)])
+        for number, gpu in enumerate(gpus)
+    )
+
+
+def _of_gpu(
+    samples: Sequence[Sample], number: int, value: Callable[[GpuSample], float | None]
+) -> list[float | None]:
+    return [value(s.gpus[number]) if number < len(s.gpus) else None for s in samples]
+
+
+def _utilization(gpu: GpuSample) -> float | None:
+    return gpu.utilization_percent

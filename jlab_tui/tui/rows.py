@@ -1,0 +1,166 @@
+"""The feed's items as rows, one below the other: which item stands at a row, how it is laid out, what was expanded.
+
+Without widgets: changes only mark items, `settle` lays out what is new or stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from textual.cache import LRUCache
+from textual.strip import Strip
+
+from ..core.items import Cell, Change, Item
+from .blocks import GUTTER, CodeBlock, Frame, PictureBlock
+from .fenwick import Fenwick
+from .layout import Layout, lay_out
+from .search import Match
+from .text_block import TextBlock
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a call of `settle` found."""
+
+    stale: tuple[int, ...]
+    """places of items that were laid out anew"""
+    has_added: bool
+    has_moved: bool
+    """rows came or went"""
+
+
+class ItemRows:
+    """Items with their heights at one width."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self.items: list[Item] = []
+        self._places: dict[int, int] = {}
+        self._heights = Fenwick()
+        self._stale: set[int] = set()
+        self._added: list[Item] = []
+        self._expanded: set[int] = set()
+        self._layouts: LRUCache[tuple[int, int], Layout] = LRUCache(512)
+
+    # -- changes
+
+    def show(self, items: Iterable[Item], names: Mapping[str, str]) -> None:
+        """Other items; they are laid out by the next `settle`."""
+        self.items = []
+        self._expanded.clear()
+        self._stale.clear()
+        self._added = list(items)
+        self._places = {id(item): -1 for item in self._added}
+        self.frame.names = dict(names)
+        self.frame.indexes.clear()
+        self._heights = Fenwick()
+        self.forget()
+
+    def take(self, changes: Iterable[Change]) -> None:
+        """Note items that are new or different."""
+        for change in changes:
+            item = change.item
+            if item is None:
+                continue
+            place = self._places.get(id(item))
+            if place is not None:
+                self._stale.add(place)
+            elif change.is_new:
+                self._added.append(item)
+                self._places[id(item)] = -1
+
+    def settle(self) -> Settled:
+        """Lay out what is new or stale."""
+        stale = tuple(place for place in self._stale if 0 <= place < len(self.items))
+        has_moved = bool(self._added)
+        for place in stale:
+            height = self.layout(place).height
+            has_moved |= height != self.height(place)
+            self._heights.set(place, height)
+        self._stale.clear()
+        for item in self._added:
+            self._places[id(item)] = len(self.items)
+            self.items.append(item)
+            self._heights.append(self.layout(len(self.items) - 1).height)
+        has_added, self._added = bool(self._added), []
+        return Settled(stale, has_added, has_moved)
+
+    def reframe(self, frame: Frame) -> None:
+        """Another width: everything is laid out anew."""
+        self.frame = frame
+        self.forget()
+        self._heights = Fenwick(self.layout(place).height for place in range(len(self.items)))
+
+    def forget(self) -> None:
+        """Layouts are made anew where they are needed: another theme."""
+        self._layouts.clear()
+
+    def is_expanded(self, place: int) -> bool:
+        return id(self.items[place]) in self._expanded
+
+    def expand(self, place: int, expanded: bool) -> None:
+        item = self.items[place]
+        if expanded:
+            self._expanded.add(id(item))
+        else:
+            self._expanded.discard(id(item))
+        self.forget()
+        self._heights.set(place, self.layout(place).height)
+
+    # -- questions
+
+    @property
+    def total(self) -> int:
+        return self._heights.total
+
+    def find(self, row: int) -> tuple[int, int]:
+        """Place of the item that holds `row`, and the row inside of it; `row` must lie below `total`."""
+        return self._heights.find(row)
+
+    def start(self, place: int) -> int:
+        """First row of an item."""
+        return self._heights.before(place)
+
+    def height(self, place: int) -> int:
+        return self._heights.heights[place]
+
+    def layout(self, place: int) -> Layout:
+        item = self.items[place]
+        key = (id(item), item.version)
+        layout = self._layouts.get(key)
+        if layout is None:
+            layout = lay_out(item, self.frame, expanded=id(item) in self._expanded)
+            self._layouts[key] = layout
+        return layout
+
+    def plain(self, row: int) -> str:
+        """Text of a row without gutter and colours."""
+        place, inner = self.find(row)
+        return Strip(self.layout(place).row(inner)).text[GUTTER:]
+
+    def last_cell(self) -> int:
+        """Place of the last cell, also when notes follow it; of the last item where there is no cell."""
+        places = range(len(self.items) - 1, -1, -1)
+        return next((p for p in places if isinstance(self.items[p], Cell)), len(self.items) - 1)
+
+    def cell_beside(self, place: int, by: int) -> int:
+        """Place of the cell before or after an item; -1 where there is none."""
+        place += by
+        while 0 <= place < len(self.items) and not isinstance(self.items[place], Cell):
+            place += by
+        return place if 0 <= place < len(self.items) else -1
+
+    def row_of(self, match: Match) -> int:
+        """The row on which a match stands."""
+        layout = self.layout(match.place)
+        inner = 0
+        for block in layout.blocks:
+            start = layout.start_of(match.output) if match.output is not None else 1
+            if isinstance(block, TextBlock) and block.shows is match.output:
+                inner = start + block.row_of(match.line)
+            elif match.output is None and isinstance(block, CodeBlock):
+                inner = 1 + match.line
+            elif match.output is not None and not inner:
+                inner = start + (0 if isinstance(block, PictureBlock) else match.line)
+        return self.start(match.place) + min(inner, layout.height - 1)
