@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import time
@@ -130,6 +131,7 @@ def _options(
 ) -> DashboardOptions:
     from .tui.terminal import prepare
 
+    gc.disable()  # until the first frame: a tenth of the time until then
     prepare(os.environ)  # before Textual is imported: it looks at the environment once
     from .tui.options import DashboardOptions
     from .tui.themes import known_themes

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
-from itertools import accumulate, islice
+from itertools import accumulate, islice, repeat
+from operator import sub
 
 KEEP_BYTES = 8 << 20
 """text kept for one block of output; beyond it the middle is dropped and counted"""
@@ -82,6 +83,12 @@ class Scrollback:
         return (self.starts[line + 1] if line + 1 < len(self.starts) else len(self.buffer)) - self.starts[
             line
         ]
+
+    def longest(self, first: int) -> int:
+        """Bytes of the longest line from `first` on, its newline included."""
+        starts = self.starts[first:]
+        starts.append(len(self.buffer))
+        return max(map(sub, islice(starts, 1, None), starts), default=0)
 
     def is_stderr(self, line: int) -> bool:
         return bisect_right(self._streams, line) % 2 == 1
@@ -231,7 +238,7 @@ class Scrollback:
             return
         start, end = self.starts[first], self.starts[last]
         del self.buffer[start:end]
-        kept = array("I", (s - (end - start) for s in self.starts[last:]))
+        kept = array("I", map(sub, self.starts[last:], repeat(end - start)))
         self.starts = self.starts[:first] + kept
         self._streams = [s if s <= first else max(first, s - (last - first)) for s in self._streams]
         self.gap = first

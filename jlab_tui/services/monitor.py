@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,8 +26,10 @@ log = logging.getLogger(__name__)
 HISTORY_S = 600.0
 SAMPLES_KEPT = 1800
 _CHUNK = 1 << 20
-"""bytes of a journal folded between two chances for the screen"""
+"""bytes of a journal that are read at a time"""
 _CHUNK_PACKED = 64 << 20
+_SLICE_S = 0.008
+"""time for which entries are folded before the screen and the keys have their turn"""
 _EVERY_S = 1.0
 _KERNELS_EVERY = 2
 """rounds between two looks at the kernels"""
@@ -252,17 +254,23 @@ class Monitor:
     async def _drain(self, session: str, follower: Follower, listener: Listener) -> None:
         limit = _CHUNK_PACKED if follower.path.suffix == ".gz" else _CHUNK
         while entries := await asyncio.to_thread(follower.read, limit):
-            listener.items_changed(self._fold(session, entries))
-            # Between two chunks the screen and the keys have their turn.
-            await asyncio.sleep(0)
+            rest = iter(entries)
+            while changes := self._fold(session, rest):
+                listener.items_changed(changes)
+                # Between two slices the screen and the keys have their turn.
+                await asyncio.sleep(0)
 
-    def _fold(self, session: str, entries: Iterable[Entry]) -> list[Change]:
+    def _fold(self, session: str, entries: Iterator[Entry]) -> list[Change]:
+        """Fold in entries for a moment; nothing is left of them when nothing has changed."""
         changes: dict[int, Change] = {}
+        end = time.perf_counter() + _SLICE_S
         for entry in entries:
             change = self.feed.apply(session, entry)
             key = id(change.item)
             if key not in changes or change.is_new:
                 changes[key] = change
+            if time.perf_counter() > end:
+                break
         return list(changes.values())
 
     def _fold_actions(self, listener: Listener) -> None:

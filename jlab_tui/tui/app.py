@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,12 +13,13 @@ from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
+from textual.timer import Timer
 
 from ..core.items import Cell, Change
 from ..core.walltime import Notices
 from ..services.acting import Actions
 from ..services.monitor import Source
-from . import pixels
+from . import highlight, pixels
 from .ansi import one_line
 from .base import pick_session
 from .keys import KEYS, NUMBERS
@@ -42,6 +44,10 @@ BELL_AFTER_S = 30.0
 """a cell that took longer rings the bell when it ends"""
 
 
+NEWS_S = 0.1
+"""time between two looks at what news mean for the list of sessions, the title and the detail"""
+
+
 class Dashboard(Moves):
     """Header, graphs, sessions, feed, footer."""
 
@@ -59,6 +65,9 @@ class Dashboard(Moves):
         self._running_cells: dict[int, Cell] = {}
         self._notices = Notices()
         self._readings_stale = True
+        self._news: set[str] = set()
+        """sessions in which something new has happened since the last look"""
+        self._news_timer: Timer | None = None
 
     # -- building
 
@@ -95,13 +104,20 @@ class Dashboard(Moves):
 
     def _begin(self) -> None:
         """After the first frame: everything that takes longer than a screen may be empty."""
+        if self.options.is_live:
+            gc.freeze()  # what was imported stays; looking through it again and again would hold up keys
+            gc.enable()
         self.run_worker(self._follow(), group="source")
         if self.options.is_live:
             self.set_interval(1.0, self._second)
 
     async def _follow(self) -> None:
-        await asyncio.to_thread(self.options.preload)
+        await asyncio.to_thread(self._load_rest)
         await self.source.run(self)
+
+    def _load_rest(self) -> None:
+        highlight.warm_up()
+        self.options.preload()
 
     def _take_theme(self) -> None:
         self.palette = Palette(self.get_css_variables(), dark=self.current_theme.dark)
@@ -113,21 +129,33 @@ class Dashboard(Moves):
 
     def items_changed(self, changes: Sequence[Change]) -> None:
         self._ring_for_finished(changes)
-        if not self.chosen_by_hand and self.source.is_loaded:
-            self._follow_newest(changes)
         mine = [c for c in changes if self._is_shown(c.session) and self._passes(c.item)]
         if mine:
-            self.feed.tick_clock(self.options.clock())
             self.feed.take(mine)
+        self._news.update(c.session for c in changes if c.is_new or c.item is None)
+        if self.session is None and self.source.is_loaded:
+            self._tell_news()
+        elif self._news_timer is None:
+            self._news_timer = self.set_timer(NEWS_S, self._tell_news)
+
+    def _tell_news(self) -> None:
+        """What news mean beside the feed; not with every single one of them."""
+        if self._news_timer is not None:
+            self._news_timer.stop()
+            self._news_timer = None
         had_rows = bool(self.all_rows)
+        self.all_rows = self.source.rows
+        if not self.chosen_by_hand and self.source.is_loaded:
+            self._follow_newest()
+        self._news.clear()
+        self.feed.tick_clock(self.options.clock())
         self._draw_sessions()
         if bool(self.all_rows) != had_rows:
             self._draw_all()
         elif not self.feed.items:  # what an empty feed says depends on whether the record has been read
             self._draw_feed_frame()
         self._draw_title()
-        if any(c.item is self.feed.current_item for c in mine):
-            self._draw_detail()
+        self._draw_detail()
 
     def server_changed(self) -> None:
         self._draw_all()
@@ -145,15 +173,13 @@ class Dashboard(Moves):
     def trouble(self, sentence: str) -> None:
         self.say(sentence, severity="warning")
 
-    def _follow_newest(self, changes: Sequence[Change]) -> None:
+    def _follow_newest(self) -> None:
         """Until somebody chooses: the session that was opened last, at first the one with the latest news."""
-        self.all_rows = self.source.rows
         if self.session is None:
             wanted = pick_session(self.all_rows)
         else:
             new = [row.session for row in self.all_rows if row.cells == 0 and not row.is_foreign]
-            opened = {c.session for c in changes if c.is_new or c.item is None}
-            wanted = next((s for s in reversed(new) if s in opened), self.session)
+            wanted = next((s for s in reversed(new) if s in self._news), self.session)
         if wanted is not None and wanted != self.session:
             self.choose(wanted)
 
@@ -243,6 +269,7 @@ def drawn_picture(data: str, columns: int, rows: int, ascii_only: bool) -> list[
 def run(source: Source, actions: Actions, options: DashboardOptions) -> int:
     """Show the dashboard until it is left. Returns the exit code; says on stdout what still runs."""
     prepare(os.environ)
+    gc.disable()  # until the first frame: nothing of what is loaded goes away
     app = Dashboard(source, actions, options)
     app.run()
     app.has_left()

@@ -86,7 +86,7 @@ class Header:
         left: Row = []
         if cell.is_markdown:
             left += [
-                Segment(" ¶ " if glyphs.bar != "|" else " # ", palette.style("primary")),
+                Segment(" ¶ " if not glyphs.is_ascii else " # ", palette.style("primary")),
                 Segment("note", muted),
             ]
         else:
@@ -218,7 +218,7 @@ class PictureBlock:
         faint = frame.palette.style("faint")
         if index == 0:
             size = f" {output.width}×{output.height}" if output.width else ""
-            if frame.glyphs.bar == "|":
+            if frame.glyphs.is_ascii:
                 size = size.replace("×", "x")
             what = f"{frame.glyphs.separator} v views, s saves"
             if not output.data:

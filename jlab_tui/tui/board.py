@@ -13,11 +13,12 @@ from ..services.overview import SessionState
 from .ansi import one_line
 from .deeds import Deeds
 from .keys import KEYS
+from .readings import readings
 from .screens import GraphScreen
 from .sentences import empty_lines, shown_path
 from .widgets.detail import Detail, DetailState
 from .widgets.footer import KeyLine
-from .widgets.graphs import GraphPanel, Meters, readings
+from .widgets.graphs import GraphPanel, Meters
 from .widgets.header import Header, HeaderState
 from .widgets.sessions import ALL, SessionList, SessionTabs
 from .widgets.state import StatePanel
@@ -84,6 +85,7 @@ class Board(Deeds):
                 self.screen.update_lines()
             return
         now = self.options.clock()
+        self.all_rows = self.source.rows
         with self.batch_update():
             self._draw_header()
             self._draw_graphs()
@@ -121,7 +123,6 @@ class Board(Deeds):
             panel.show(reading)
 
     def _draw_sessions(self) -> None:
-        self.all_rows = self.source.rows
         now = self.options.clock()
         sessions = self.main.query_one(SessionList)
         height = max(1, 3 * len(self.rows)) + 2

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ..core.resources import GpuSample, Sample
 from .plots import Line
-from .widgets.graphs import memory_percent
-from .widgets.header import short_gpu
+from .readings import memory_percent, of_gpu
+from .wording import short_gpu
 
 GPU_HUES = ("secondary", "accent", "success", "primary", "warning", "error", "text", "muted")
 """one for each GPU; they begin again after the eighth"""
@@ -32,8 +32,8 @@ def graphs_of(samples: Sequence[Sample]) -> list[Graph]:
     if not gpus:
         return [Graph("CPU and memory", common)]
     if len(gpus) == 1:
-        use = Line(f"GPU {short_gpu(gpus[0].name)}", _of_gpu(samples, 0, _utilization), GPU_HUES[0])
-        memory = Line("VRAM", _of_gpu(samples, 0, memory_percent), GPU_HUES[1])
+        use = Line(f"GPU {short_gpu(gpus[0].name)}", of_gpu(samples, 0, _utilization), GPU_HUES[0])
+        memory = Line("VRAM", of_gpu(samples, 0, memory_percent), GPU_HUES[1])
         return [Graph("CPU, memory and GPU", (*common, use, memory))]
     return [
         Graph("CPU and memory", common),
@@ -49,15 +49,9 @@ def _lines(
     value: Callable[[GpuSample], float | None],
 ) -> tuple[Line, ...]:
     return tuple(
-        Line(f"{name} {gpu.index}", _of_gpu(samples, number, value), GPU_HUES[number % len(GPU_HUES)])
+        Line(f"{name} {gpu.index}", of_gpu(samples, number, value), GPU_HUES[number % len(GPU_HUES)])
         for number, gpu in enumerate(gpus)
     )
-
-
-def _of_gpu(
-    samples: Sequence[Sample], number: int, value: Callable[[GpuSample], float | None]
-) -> list[float | None]:
-    return [value(s.gpus[number]) if number < len(s.gpus) else None for s in samples]
 
 
 def _utilization(gpu: GpuSample) -> float | None:

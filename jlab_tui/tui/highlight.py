@@ -21,9 +21,14 @@ CODE_MAX = 200_000
 
 @cache
 def _lexer() -> Lexer:
-    from pygments.lexers.python import PythonLexer  # 6 ms: at the first cell that is drawn, not at start
+    from pygments.lexers.python import PythonLexer  # not at start: at the first cell, or by warm_up()
 
     return PythonLexer(stripnl=False, ensurenl=False)
+
+
+def warm_up() -> None:
+    """Load what the first highlighted cell needs; in a thread, so that keys are answered meanwhile."""
+    _lexer()
 
 
 def code_lines(source: str, palette: Palette) -> Lines:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import ModuleType
 
 from rich.segment import Segment
@@ -38,32 +40,38 @@ def levels(values: Sequence[float | None], count: int, top: int, high: float) ->
     return found
 
 
-_BINS_S = (1, 2, 3, 5, 10, 15, 20, 30, 60)
+_SPANS_S = (60, 120, 180, 300, 600, 1800)
 
 
-def bin_width(span_s: float, count: int) -> int:
-    """Seconds of one of `count` bins that show as much of `span_s` as fills the graph, in whole seconds."""
-    return max(w for w in _BINS_S if w == 1 or span_s / w >= count - 2)
+def shown_span(span_s: float, count: int) -> float:
+    """Seconds that `count` bins show: a round number that holds `span_s`, at least one second a bin."""
+    return max(count, next((s for s in _SPANS_S if s >= span_s), span_s))
 
 
 def binned(values: Sequence[float | None], times: Sequence[float], count: int) -> list[float | None]:
-    """The last `count` means over equal spans; the spans stand still as time goes on."""
+    """The last `count` means over equal spans; the spans stand still as time goes on. `times` rise."""
     if not values or count <= 0:
         return []
-    width = bin_width(times[-1] - times[0], count)
+    bounds = _bounds(tuple(times), count)
+    return [_mean(values[first:last]) for first, last in bounds] if bounds else list(values)
+
+
+@lru_cache(maxsize=8)
+def _bounds(times: tuple[float, ...], count: int) -> tuple[tuple[int, int], ...]:
+    """First and last value of each bin; empty where every value has its own. All graphs of one second share them."""
+    width = shown_span(times[-1] - times[0], count) / count
     if width == 1:
-        return list(values)
-    last = int(times[-1] // width)
-    sums = [0.0] * count
-    counts = [0] * count
-    for value, when in zip(values, times, strict=True):
-        place = count - 1 - (last - int(when // width))
-        if value is not None and 0 <= place < count:
-            sums[place] += value
-            counts[place] += 1
-    found = [s / n if n else None for s, n in zip(sums, counts, strict=True)]
-    first = next((i for i, n in enumerate(counts) if n), 0)
-    return found[first:]
+        return ()
+    last = times[-1] // width
+    edges = [bisect_left(times, (last - count + 1 + n) * width) for n in range(count)]
+    edges.append(len(times))
+    first = next(n for n in range(count) if edges[n + 1] > edges[n])
+    return tuple((edges[n], edges[n + 1]) for n in range(first, count))
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def area(
@@ -172,7 +180,6 @@ def plotext_rows(
     texts = [_plotext_text(module, line.values, times, label, width, height) for line in lines]
     if not texts:
         return []
-    ruled = {round(part * (height - 2) / 4) for part in range(5)}
     rows = []
     for row in range(height):
         found = [(" ", palette.style("muted"))] * width
@@ -185,7 +192,7 @@ def plotext_rows(
                     char = chr(ord(char) | ord(below))
                 if char not in " \u2800":
                     found[column] = (char, hue if is_curve else palette.style("muted"))
-        if row in ruled:
+        if row + 1 < height and texts[0][row][:_LABELS].strip():
             grid = (_GRID, palette.style("line"))
             found = [
                 grid if char == " " and column >= _LABELS else (char, style)
@@ -212,7 +219,8 @@ def _plotext_text(
     figure.plot_size(width, height)
     means = binned(values, times, max(2, (width - _LABELS) * 2)) or [0.0]
     last = times[-1] if times else 0.0
-    step = bin_width(last - times[0], max(2, (width - _LABELS) * 2)) if times else 1
+    count = max(2, (width - _LABELS) * 2)
+    step = shown_span(last - times[0], count) / count if times else 1.0
     points = [(last - (len(means) - 1 - i) * step, y) for i, y in enumerate(means) if y is not None] or [
         (last, 0.0)
     ]

@@ -66,7 +66,7 @@ class ItemRows:
             place = self._places.get(id(item))
             if place is not None:
                 self._stale.add(place)
-            elif change.is_new:
+            else:  # new, or it has not been among those that are to be shown
                 self._added.append(item)
                 self._places[id(item)] = -1
 

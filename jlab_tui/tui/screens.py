@@ -59,8 +59,8 @@ class ConfirmScreen(ModalScreen[bool]):
         self.dismiss(answer)
 
 
-class HelpScreen(ModalScreen[None]):
-    """All keys, by what they are for."""
+class HelpScreen(Screen[None]):
+    """All keys, by what they are for. Not modal: what is below it would be tinted anew with every line of output."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,enter", "close", "Close", id="help.close"),
@@ -171,7 +171,7 @@ class PictureScreen(Screen[None]):
     def picture_ready(self, output: PictureOutput, columns: int, rows: int, strips: Sequence[Strip]) -> None:
         if self._asked == (id(output), columns, rows):
             self._view.drawn = strips
-            self._view.redraw()
+            self._view.rebuild()
 
     def action_turn(self, by: int) -> None:
         self._number = (self._number + by) % len(self._pictures)
@@ -208,7 +208,7 @@ class BigGraph(StripWidget):
     use_plotext = True
 
     def build(self, width: int, height: int) -> list[Strip]:
-        module = load_plotext() if self.use_plotext and self.glyphs.bar != "|" else None
+        module = load_plotext() if self.use_plotext and not self.glyphs.is_ascii else None
         rows: list[Strip] = []
         count = max(1, len(self.graphs))
         for number, graph in enumerate(self.graphs):
@@ -241,7 +241,7 @@ class BigGraph(StripWidget):
             )
             colors = self.palette.gradient(line.hue, each, warns=False)
             values = binned(line.values, self.times, width * 2)
-            rows += area(values, width, each, colors, grid, ascii_only=self.glyphs.bar == "|")
+            rows += area(values, width, each, colors, grid, ascii_only=self.glyphs.is_ascii)
         return rows[:height]
 
 

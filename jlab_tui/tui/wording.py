@@ -35,6 +35,9 @@ class Glyphs:
     separator: str = "·"
     follow: str = "▼"
     ellipsis: str = "…"
+    times: str = "×"
+    is_ascii: bool = False
+    """no character outside ASCII"""
 
 
 UNICODE = Glyphs()
@@ -57,6 +60,8 @@ ASCII = Glyphs(
     separator="-",
     follow="v",
     ellipsis="...",
+    times="x",
+    is_ascii=True,
 )
 
 
@@ -128,6 +133,24 @@ def seconds(value: float) -> str:
     return f"{whole // 86400}d{whole // 3600 % 24:02d}h"
 
 
+def span(value: float) -> str:
+    """A length of time in words for a sentence: 45 s, 38 min, 2 h 5 min, 3 d."""
+    whole = max(0, int(value))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min"
+    if whole < 86400:
+        minutes = whole // 60 % 60
+        return f"{whole // 3600} h" + (f" {minutes} min" if minutes else "")
+    return f"{whole // 86400} d"
+
+
+def percent(value: float | None) -> str:
+    """`94%`; a question mark where it is not known."""
+    return "?" if value is None else f"{value:.0f}%"
+
+
 def clock(value: float) -> str:
     """A time span as H:MM:SS, days in front: 3:41:12, 1-03:00:00."""
     whole = max(0, int(value))
@@ -165,3 +188,13 @@ def shortened(text: str, width: int, ellipsis: str = "…") -> str:
     if len(text) <= width:
         return text
     return text[: max(0, width - len(ellipsis))] + ellipsis if width > 0 else ""
+
+
+def short_gpu(name: str) -> str:
+    """`NVIDIA A100-SXM4-40GB` -> `A100`: what people call it."""
+    words = [
+        w for w in name.replace("-", " ").split() if w.upper() not in ("NVIDIA", "AMD", "TESLA", "GEFORCE")
+    ]
+    return shortened(
+        " ".join(words[:2]) if words and words[0].isalpha() else (words[0] if words else "GPU"), 14
+    )

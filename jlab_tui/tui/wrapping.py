@@ -91,6 +91,10 @@ class WrapIndex:
         first = max(0, len(self._before) - 32)
         total = self._before[first] if first < len(self._before) else 0
         del self._before[first:]
+        if first < count and not self.text.has_tabs and self.text.longest(first) <= self.width:
+            self._before.extend(range(total, total + count - first))
+            self.total = total + count - first
+            return
         for line in range(first, count):
             self._before.append(total)
             total += measure(self.text, line, self.width, self._limit)

@@ -36,7 +36,7 @@ async def settled(app: Dashboard, pilot: Pilot[int]) -> None:
     await until(pilot, lambda: app.source.is_loaded)
     for _ in range(3):
         await pilot.pause()
-    await until(pilot, lambda: app.feed._timer is None)
+    await until(pilot, lambda: app.feed._timer is None and app._news_timer is None)
     await until(pilot, lambda: not any(w.group == "pictures" for w in app.workers if w.is_running))
     await pilot.pause()
 

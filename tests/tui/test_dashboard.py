@@ -244,6 +244,19 @@ async def test_search_counts_goes_round_and_is_left_with_escape() -> None:
         assert any("not in this feed" in note for note in notes(app))
 
 
+async def test_a_cell_that_fails_later_comes_into_the_view_of_errors() -> None:
+    source = stage.working()
+    async with dashboard(source) as (app, pilot):
+        await pilot.press("a", "e")
+        await settled(app, pilot)
+        before = len(app.feed.items)
+        source.play(
+            [("train1", Entry(stage.NOW, RunFinished("train1-14", RunStatus.DIED, 3.0, cause="Gone.")))]
+        )
+        await settled(app, pilot)
+        assert len(app.feed.items) == before + 1 and "Gone." in screen_text(app)
+
+
 async def test_sessions_are_filtered_by_name() -> None:
     async with dashboard(stage.working()) as (app, pilot):
         await pilot.press("f", *"e", "enter")

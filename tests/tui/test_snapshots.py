@@ -50,6 +50,23 @@ async def test_a_view_looks_as_recorded(name: str, keys: list[str]) -> None:
         check_snapshot(app, f"{name}-120x36")
 
 
+@pytest.mark.parametrize(
+    ("name", "gpus", "size", "keys"),
+    [
+        ("gpus-2-120x36", 2, (120, 36), []),
+        ("gpus-8-80x24", 8, (80, 24), []),
+        ("gpus-4-graphs-120x36", 4, (120, 36), ["m"]),
+    ],
+)
+async def test_several_gpus_look_as_recorded(
+    name: str, gpus: int, size: tuple[int, int], keys: list[str]
+) -> None:
+    async with dashboard(stage.working(gpus=gpus), size) as (app, pilot):
+        await pilot.press(*keys)
+        await settled(app, pilot)
+        check_snapshot(app, name)
+
+
 @pytest.mark.parametrize("size", [(60, 20), (60, 30), (100, 26), (20, 5)])
 async def test_nothing_breaks_at_odd_sizes(size: tuple[int, int]) -> None:
     async with dashboard(stage.working(), size) as (app, pilot):

@@ -59,7 +59,7 @@ class FeedCanvas(ScrollView):
         self._glyphs = glyphs
 
     def on_mount(self) -> None:
-        if self._glyphs.bar == "|":
+        if self._glyphs.is_ascii:
             self.vertical_scrollbar.renderer = PlainBars  # type: ignore[misc]
 
     @property

@@ -1,160 +1,26 @@
-"""CPU, memory, GPU and GPU memory over time: bordered panels, or one-row meters where there is little room."""
+"""Graphs of the main screen: bordered panels, or one-row meters where there is little room."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from rich.segment import Segment
 from textual.content import Content
 from textual.strip import Strip
 
-from ...core.resources import GpuSample, Sample
-from ..plots import area, binned
+from ..plots import area, binned, shown_span
+from ..readings import Lane, Reading
 from ..themes import Palette
-from ..wording import Glyphs, gib, seconds
-from .header import short_gpu
+from ..wording import Glyphs, percent, span
+from ..wrapping import Row
 from .strips import StripWidget
 
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one panel shows."""
-
-    label: str
-    values: tuple[float | None, ...]
-    """percent, oldest first"""
-    times: tuple[float, ...]
-    """epoch seconds of the values"""
-    now: str
-    note: str
-    hue: str
-    warns: bool = False
-
-
-def readings(
-    samples: Sequence[Sample],
-    idle_since: Callable[[int], float | None],
-    names: dict[str, str],
-    separator: str,
-) -> list[Reading]:
-    """CPU and memory, and for nodes with GPUs their utilisation and memory (the mean over several)."""
-    if not samples:
-        waiting = "waiting for a reading"
-        return [Reading("CPU", (), (), "", waiting, "success"), Reading("MEM", (), (), "", "", "primary")]
-    times = tuple(s.at for s in samples)
-    last = samples[-1]
-    dot = f" {separator} "
-    load = f"load {last.load_1m:.1f}" if last.load_1m is not None else ""
-    cores = f"{last.cpu_count} core" + ("" if last.cpu_count == 1 else "s")
-    found = [
-        Reading(
-            "CPU",
-            tuple(s.cpu_percent for s in samples),
-            times,
-            _percent(last.cpu_percent),
-            dot.join(part for part in (cores, load) if part),
-            "success",
-            True,
-        ),
-        Reading(
-            "MEM",
-            tuple(s.memory_percent for s in samples),
-            times,
-            f"{gib(last.memory_used_mb, unit=False)}/{gib(last.memory_total_mb)}",
-            _largest(last, names, lambda use: use.rss_mb),
-            "primary",
-            True,
-        ),
-    ]
-    if last.gpus:
-        found += _gpu_readings(samples, times, idle_since, names, dot)
-    return found
-
-
-def _gpu_readings(
-    samples: Sequence[Sample],
-    times: tuple[float, ...],
-    idle_since: Callable[[int], float | None],
-    names: dict[str, str],
-    dot: str,
-) -> list[Reading]:
-    last = samples[-1]
-    count = len(last.gpus)
-    first = last.gpus[0]
-    idle = [idle_since(gpu.index) for gpu in last.gpus]
-    note = _gpu_note(last.gpus, dot)
-    since = max((i for i in idle if i is not None), default=None)
-    if all(i is not None for i in idle) and since is not None and last.at - since >= 60:
-        note = f"idle for {seconds(last.at - since)}"
-    now = _percent(_mean([gpu.utilization_percent for gpu in last.gpus]))
-    used, total = (
-        _sum(gpu.memory_used_mb for gpu in last.gpus),
-        _sum(gpu.memory_total_mb for gpu in last.gpus),
-    )
-    vram = f"{gib(used, unit=False)}/{gib(total)}" if used is not None else "?"
-    label = "GPU" if count == 1 else f"GPU {'×' if '·' in dot else 'x'}{count}"
-    largest = _largest(last, names, lambda use: use.gpu_memory_mb)
-    return [
-        Reading(
-            label,
-            tuple(_mean([g.utilization_percent for g in s.gpus]) for s in samples),
-            times,
-            now,
-            note,
-            "secondary",
-        ),
-        Reading(
-            "VRAM",
-            tuple(_mean([memory_percent(g) for g in s.gpus]) for s in samples),
-            times,
-            vram,
-            largest or (short_gpu(first.name) if count == 1 else ""),
-            "accent",
-        ),
-    ]
-
-
-def _gpu_note(gpus: Sequence[GpuSample], dot: str) -> str:
-    if len(gpus) > 1:
-        return dot.join(f"{g.index}: {_percent(g.utilization_percent)}" for g in gpus[:8])
-    gpu = gpus[0]
-    parts = [short_gpu(gpu.name)]
-    if gpu.temperature_c is not None:
-        parts.append(f"{gpu.temperature_c:.0f}{'°' if '·' in dot else ' '}C")
-    if gpu.power_w is not None:
-        parts.append(f"{gpu.power_w:.0f} W")
-    return dot.join(parts)
-
-
-def memory_percent(gpu: GpuSample) -> float | None:
-    if gpu.memory_used_mb is None or not gpu.memory_total_mb:
-        return None
-    return 100 * gpu.memory_used_mb / gpu.memory_total_mb
-
-
-def _largest(sample: Sample, names: dict[str, str], value: Callable[..., float | None]) -> str:
-    """The kernel that takes most of it, by its session's name."""
-    uses = [(value(use) or 0.0, kernel_id) for kernel_id, use in (sample.kernels or {}).items()]
-    if not uses or max(uses)[0] <= 0:
-        return ""
-    most, kernel_id = max(uses)
-    name = names.get(kernel_id)
-    return f"{name[:16]} {gib(most)}" if name else ""
-
-
-def _percent(value: float | None) -> str:
-    return "?" if value is None else f"{value:.0f}%"
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _sum(values: object) -> float | None:
-    known = [v for v in values if v is not None]  # type: ignore[attr-defined]
-    return sum(known) if known else None
+LABELS = 4
+"""columns of the labels at the left of a graph"""
+LABELLED_ROWS, LABELLED_COLUMNS = 6, 24
+"""smallest graph that has labels at its side"""
+TIMED_ROWS = 10
+"""smallest graph that has a line below that tells the time it spans"""
 
 
 class GraphPanel(StripWidget):
@@ -163,61 +29,189 @@ class GraphPanel(StripWidget):
     reading = Reading("", (), (), "", "", "text")
 
     def show(self, reading: Reading) -> None:
-        if reading != self.reading:
-            self.reading = reading
-            self.border_title = Content.assemble(
+        if reading == self.reading:
+            return
+        before, self.reading = self.reading, reading
+        if (reading.label, reading.now, reading.note) != (before.label, before.now, before.note):
+            title = Content.assemble(
                 Content.styled(reading.label, "bold $foreground"),
                 " ",
                 Content.styled(reading.now, "$foreground 60%"),
             )
-            self.border_subtitle = Content.styled(reading.note, "$foreground 60%") if reading.note else ""
-            self.redraw()
+            self.retitle(title, Content.styled(reading.note, "$foreground 60%"))
+        self.redraw()
 
     def build(self, width: int, height: int) -> list[Strip]:
-        reading = self.reading
-        colors = self.palette.gradient(reading.hue, height, warns=reading.warns)
-        grid = self.palette.style("line")
-        is_ascii = self.glyphs.bar == "|"
-        values = binned(reading.values, reading.times, width if is_ascii else width * 2)
-        return area(values, width, height, colors, grid, ascii_only=is_ascii)
+        if len(self.reading.lanes) > 1:
+            return lanes(self.reading, width, height, self.palette, self.glyphs)
+        return graph(self.reading, width, height, self.palette, self.glyphs)
+
+
+def graph(reading: Reading, width: int, height: int, palette: Palette, glyphs: Glyphs) -> list[Strip]:
+    """A filled area, with labels beside and below it where there is room."""
+    is_labelled = height >= LABELLED_ROWS and width >= LABELLED_COLUMNS
+    is_timed = height >= TIMED_ROWS and width >= LABELLED_COLUMNS
+    left = LABELS if is_labelled else 0
+    rows = height - (1 if is_timed else 0)
+    drawn = _area(reading.values, reading, width - left, rows, palette, glyphs)
+    if not is_labelled:
+        return drawn
+    marks = {0: "100 ", rows // 2: " 50 ", rows - 1: "  0 "}
+    faint = palette.style("faint")
+    found = [Strip([Segment(marks.get(y, " " * left), faint), *strip]) for y, strip in enumerate(drawn)]
+    if is_timed:
+        bins = (width - left) * (1 if glyphs.is_ascii else 2)
+        whole = reading.times[-1] - reading.times[0] if reading.times else 0.0
+        ago = f"{' ' * left}{span(shown_span(whole, bins))} ago" if whole else ""
+        found.append(Strip([Segment(ago, faint), Segment("now".rjust(width - len(ago)), faint)]))
+    return found
+
+
+def _area(
+    values: Sequence[float | None],
+    reading: Reading,
+    width: int,
+    height: int,
+    palette: Palette,
+    glyphs: Glyphs,
+    *,
+    hue: str = "",
+) -> list[Strip]:
+    return area(
+        binned(values, reading.times, width if glyphs.is_ascii else width * 2),
+        width,
+        height,
+        palette.gradient(hue or reading.hue, height, warns=reading.warns and height > 1),
+        palette.style("line"),
+        ascii_only=glyphs.is_ascii,
+    )
+
+
+def lanes(reading: Reading, width: int, height: int, palette: Palette, glyphs: Glyphs) -> list[Strip]:
+    """One small graph for each GPU: below each other, in several columns where there are more than rows."""
+    count = len(reading.lanes)
+    columns = -(-count // max(1, height))
+    per_column = -(-count // columns)
+    each = height // per_column
+    found = [Strip.blank(width)] * ((height - each * per_column) // 2)
+    for row in range(per_column):
+        parts: list[list[Strip]] = []
+        for column in range(columns):
+            place = column * per_column + row
+            room = width * (column + 1) // columns - width * column // columns
+            parts.append(
+                _lane(reading.lanes[place], reading, room, each, palette, glyphs)
+                if place < count
+                else [Strip.blank(room)] * each
+            )
+        found += [Strip.join(part) for part in zip(*parts, strict=True)]
+    return found
+
+
+def _lane(
+    lane: Lane, reading: Reading, width: int, height: int, palette: Palette, glyphs: Glyphs
+) -> list[Strip]:
+    """`0 ⣿⣿⣷⣶⣶   94%`, the words on the lowest row."""
+    label = f"{lane.label[:2]:<2} "
+    now = lane.now.rjust(max(5, len(lane.now) + 1)) + " "
+    room = width - len(label) - len(now)
+    hue = "warning" if lane.is_idle else "text"
+    if room < 2:
+        words = Segment(f"{label}{lane.now}", palette.style(hue))
+        return [*[Strip.blank(width)] * (height - 1), Strip([words]).adjust_cell_length(width)]
+    strips = _area(lane.values, reading, room, height, palette, glyphs)
+    blank = Segment(" " * len(label)), Segment(" " * len(now))
+    found = []
+    for number, strip in enumerate(strips):
+        is_last = number == height - 1
+        head = Segment(label, palette.style("muted")) if is_last else blank[0]
+        tail = Segment(now, palette.style(hue)) if is_last else blank[1]
+        found.append(Strip([head, *strip, tail]).adjust_cell_length(width))
+    return found
 
 
 class Meters(StripWidget):
-    """All readings as one-row graphs, two in a row."""
+    """All readings as one-row graphs, two in a row; several GPUs have a row, or a part of one, each."""
 
     shown: tuple[Reading, ...] = ()
 
     def show(self, shown: Sequence[Reading]) -> None:
-        if tuple(shown) != self.shown:
-            self.shown = tuple(shown)
-            self.redraw()
+        if tuple(shown) == self.shown:
+            return
+        has_lanes = [len(reading.lanes) for reading in self.shown]
+        self.shown = tuple(shown)
+        if has_lanes != [len(reading.lanes) for reading in self.shown]:
+            self.styles.height = meter_rows(self.shown)
+        self.redraw()
 
     def build(self, width: int, height: int) -> list[Strip]:
         column = width // 2
-        rows = []
+        rows: list[Strip] = []
         for start in range(0, len(self.shown), 2):
-            parts: list[Segment] = []
-            for reading in self.shown[start : start + 2]:
-                parts += meter(reading, column, self.palette, self.glyphs)
-            rows.append(Strip(parts))
+            pair = self.shown[start : start + 2]
+            if len(pair[0].lanes) <= 1:
+                rows.append(_joined(self._meter(reading, column) for reading in pair))
+            elif len(pair[0].lanes) <= BESIDE:
+                rows += self._beside(pair, column)
+            else:
+                rows += [strip for reading in pair for strip in self._packed(reading, width)]
         return rows
 
+    def _beside(self, pair: Sequence[Reading], column: int) -> list[Strip]:
+        """Utilisation and memory of one GPU in a row."""
+        return [_joined(self._meter(_of_lane(r, n), column) for r in pair) for n in range(len(pair[0].lanes))]
 
-def meter(reading: Reading, width: int, palette: Palette, glyphs: Glyphs) -> list[Segment]:
-    """` CPU  ⣄⣤⣤⣤⣴⣶⣶⣶    55%` in `width` columns."""
+    def _meter(self, reading: Reading, width: int) -> Row:
+        """` CPU  ⣄⣤⣤⣤⣴⣶⣶⣶    55%`"""
+        has_lanes = any(1 < len(shown.lanes) <= BESIDE for shown in self.shown)
+        return meter(reading, width, self.palette, self.glyphs, label=6 if has_lanes else 4)
+
+    def _packed(self, reading: Reading, width: int) -> list[Strip]:
+        """Four GPUs in a row."""
+        each = (width - 6) // PACKED
+        found = []
+        for start in range(0, len(reading.lanes), PACKED):
+            parts = [
+                _lane(lane, reading, each, 1, self.palette, self.glyphs)[0]
+                for lane in reading.lanes[start : start + PACKED]
+            ]
+            head = f" {'' if start else reading.label.split()[0]:<5}"
+            found.append(Strip.join([Strip([Segment(head, self.palette.style(bold=True))]), *parts]))
+        return found
+
+
+BESIDE = 3
+"""most GPUs of which each has a row of the meters"""
+PACKED = 4
+"""GPUs in a row where there are more"""
+
+
+def meter_rows(shown: Sequence[Reading]) -> int:
+    """Height of the meters."""
+    if len(shown) < 4:
+        return 1
+    count = len(shown[2].lanes)
+    return 1 + (max(1, count) if count <= BESIDE else 2 * -(-count // PACKED))
+
+
+def _of_lane(reading: Reading, number: int) -> Reading:
+    lane = reading.lanes[number]
+    label = f"{reading.label.split()[0]} {lane.label}"
+    return Reading(label, lane.values, reading.times, lane.now, "", reading.hue)
+
+
+def meter(reading: Reading, width: int, palette: Palette, glyphs: Glyphs, *, label: int = 4) -> Row:
+    """One reading in a row of `width` columns; `label` of them are for its name."""
     value = next((v for v in reversed(reading.values) if v is not None), None)
-    number = _percent(value).rjust(5)
-    room = max(4, width - 6 - len(number) - 2)
-    graph = area(
-        binned(reading.values, reading.times, room * 2),
-        room,
-        1,
-        palette.gradient(reading.hue, 1, warns=False),
-        palette.style("line"),
-        ascii_only=glyphs.bar == "|",
-    )
+    number = percent(value).rjust(5)
+    room = max(4, width - label - 2 - len(number) - 2)
+    drawn = _area(reading.values, reading, room, 1, palette, glyphs)
     return [
-        Segment(f" {reading.label[:4]:<4} ", palette.style(bold=True)),
-        *graph[0],
+        Segment(f" {reading.label[:label]:<{label}} ", palette.style(bold=True)),
+        *drawn[0],
         Segment(f"{number}  ", palette.style("text")),
     ]
+
+
+def _joined(rows: Iterable[Row]) -> Strip:
+    return Strip([part for row in rows for part in row])

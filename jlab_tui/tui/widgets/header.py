@@ -13,7 +13,7 @@ from ...core.resources import Sample
 from ...services.overview import ServerView, SessionRow, SessionState
 from ..ansi import one_line
 from ..themes import Palette
-from ..wording import Glyphs, clock, counted, gib, server_mark, shortened
+from ..wording import Glyphs, clock, counted, gib, server_mark, short_gpu, shortened
 from ..wrapping import Row
 from .strips import StripWidget
 
@@ -105,24 +105,11 @@ def _resources(sample: Sample | None, glyphs: Glyphs) -> str:
     parts = []
     if sample.gpus:
         name = short_gpu(sample.gpus[0].name)
-        times = "x" if glyphs.bar == "|" else "×"
-        parts.append(f"{len(sample.gpus)}{times}{name}")
+        parts.append(f"{len(sample.gpus)}{glyphs.times}{name}")
     parts.append(f"{sample.cpu_count} CPU")
     if sample.memory_total_mb:
         parts.append(f"{gib(sample.memory_total_mb, unit=False)}G")
     return f" {glyphs.separator} ".join(parts)
-
-
-def short_gpu(name: str) -> str:
-    """`NVIDIA A100-SXM4-40GB` -> `A100`: what people call it."""
-    words = [
-        w
-        for w in one_line(name).replace("-", " ").split()
-        if w.upper() not in ("NVIDIA", "AMD", "TESLA", "GEFORCE")
-    ]
-    return shortened(
-        " ".join(words[:2]) if words and words[0].isalpha() else (words[0] if words else "GPU"), 14
-    )
 
 
 def _bar(left_s: float, whole_s: float, width: int, palette: Palette, glyphs: Glyphs) -> Row:

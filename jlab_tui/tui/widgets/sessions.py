@@ -64,9 +64,7 @@ def session_lines(row: SessionRow, width: int, now: float, palette: Palette, gly
         [
             Segment("  "),
             Segment(
-                shortened(
-                    dot.join(memory) or ("-" if glyphs.bar == "|" else "–"), width - 2, glyphs.ellipsis
-                ),
+                shortened(dot.join(memory) or ("-" if glyphs.is_ascii else "–"), width - 2, glyphs.ellipsis),
                 third,
             ),
         ],

@@ -174,7 +174,7 @@ class StatePanel(StripWidget):
             self.view, self.now, self.local = view, now, local
             self.border_title = panel_title(view)
             self.set_class(view.state is ServerState.ERROR, "-error")
-            self._strips = None
+            self.rebuild()
             self.refresh(layout=True)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any, Self
 
-from rich.segment import Segment
+from textual.content import Content
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -17,6 +18,7 @@ class StripWidget(Widget):
 
     palette: Palette
     glyphs: Glyphs = UNICODE
+    _is_titling = False
 
     def __init__(self, palette: Palette, glyphs: Glyphs = UNICODE, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -30,22 +32,54 @@ class StripWidget(Widget):
         raise NotImplementedError
 
     def redraw(self) -> None:
+        """Build anew and repaint the rows that differ: most of a graph stands still from second to second."""
+        width, height = self.content_size
+        before = self._strips
+        if before is None or self._built_for != (width, height) or not width:
+            self.rebuild()
+            return
+        self._strips = self._finished(width, height)
+        changed = [y for y, strip in enumerate(self._strips) if strip != before[y]]
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def rebuild(self) -> None:
+        """Forget all rows: the theme has changed, or the size."""
         self._strips = None
         self.refresh()
 
     def repaint_with(self, palette: Palette) -> None:
         """Another theme."""
         self.palette = palette
-        self.redraw()
+        self.rebuild()
+
+    def retitle(self, title: Content, subtitle: Content) -> None:
+        """Other texts in the border; only the border is repainted."""
+        self._is_titling = True
+        try:
+            self.border_title, self.border_subtitle = title, subtitle
+        finally:
+            self._is_titling = False
+
+    def refresh(self, *regions: Region, **how: Any) -> Self:
+        if self._is_titling:  # Textual repaints the whole widget for a title
+            width, height = self.outer_size
+            regions = (Region(-1, -1, width, 1), Region(-1, height - 2, width, 1))
+        return super().refresh(*regions, **how)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._strips = None
 
     def render_line(self, y: int) -> Strip:
         width, height = self.content_size
         if self._strips is None or self._built_for != (width, height):
             self._built_for = (width, height)
-            self._strips = self.build(width, height)
-        strip = self._strips[y] if y < len(self._strips) else Strip.blank(width)
-        return strip.crop_extend(0, width, self.rich_style).apply_style(self.rich_style)
+            self._strips = self._finished(width, height)
+        return self._strips[y] if y < len(self._strips) else Strip.blank(width)
 
-
-def row(parts: Iterable[Segment]) -> Strip:
-    return Strip([part for part in parts if part.text])
+    def _finished(self, width: int, height: int) -> list[Strip]:
+        style = self.rich_style  # costs more than a row: once for all of them
+        strips = self.build(width, height)[:height]
+        strips += [Strip.blank(width)] * (height - len(strips))
+        return [strip.crop_extend(0, width, style).apply_style(style) for strip in strips]
