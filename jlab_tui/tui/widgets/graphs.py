@@ -105,7 +105,7 @@ def lanes(reading: Reading, width: int, height: int, palette: Palette, glyphs: G
                 else [Strip.blank(room)] * each
             )
         found += [Strip.join(part) for part in zip(*parts, strict=True)]
-    return found
+    return found + [Strip.blank(width)] * (height - len(found))
 
 
 def _lane(
