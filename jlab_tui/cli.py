@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,9 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error) or type(error).__name__
         print(f"jlab-mcp: {what}.", file=sys.stderr)
         print("  `jlab-mcp doctor` checks directories, disk space and rights.", file=sys.stderr)
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last of the translators
+        traceback.print_exc()
+        print(f"jlab-mcp: this is a fault in jlab-mcp ({type(error).__name__}).", file=sys.stderr)
+        print("  What runs goes on. Please report it with the lines above.", file=sys.stderr)
         return 1
 
 

@@ -19,8 +19,9 @@
     ├── NotebookError             a notebook file cannot be used as asked
     └── WaitTimeout               what was waited for did not come in time        (exit 3)
 
-Three translators turn them into text: `cli` (stderr and exit code), the dashboard (a notification)
-and `mcp_server` (error text of a tool). Nothing else catches `JlabError` to print it.
+Every one has a hint: the class asks for it, and a test walks the places where one is raised. Three translators turn
+them into text: `cli` (stderr and exit code), the dashboard (a notification) and `mcp_server` (error text of a tool).
+Nothing else catches `JlabError` to print it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class JlabError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint

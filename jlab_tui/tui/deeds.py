@@ -105,9 +105,10 @@ class Deeds(DashboardBase):
             outcome = await act()
         except JlabError as error:
             self.say(str(error), title=f"{one_line(title)}: failed", severity="error")
-        except Exception:
+        except Exception as error:
             log.exception("%s failed", title)
-            self.say("It failed for a reason that the log has.", title=one_line(title), severity="error")
+            text = f"This is a fault in jlab-mcp ({type(error).__name__}: {error}). What runs goes on; try again."
+            self.say(text, title=f"{one_line(title)}: failed", severity="error")
         else:
             self.say(outcome or "Done.", title=one_line(title))
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from jlab_tui.core import errors
 from jlab_tui.core.errors import JlabError
+from jlab_tui.core.models import ServerRecord, ServerState
+from jlab_tui.core.settings import Mode
+from jlab_tui.core.situation import Health, Limits, Observation, Situation
+from jlab_tui.core.slurm import JobState
+from jlab_tui.core.slurm_queue import Job, QueueRows
+from jlab_tui.core.slurm_show import JobDetails
+from jlab_tui.core.startup import step
 
 PACKAGE = Path(errors.__file__).parents[1]
 CLASSES = {
@@ -38,14 +46,48 @@ EXIT_CODES = {
 }
 
 
+MAKERS = {"_refused": "UsageError", "_damaged": "UsageError"}
+"""functions that make an error of ours from their own words"""
+CHOSEN = {"kinds[record.state]", "kind"}
+"""expressions that choose one of the classes"""
+INTERNAL = {
+    # exception: what becomes of it
+    "AssertionError": "a fault of jlab-mcp",
+    "NotImplementedError": "a fault of jlab-mcp",
+    "ValueError": "a codec's answer; whoever reads a file or a reply turns it into an error of ours or counts it",
+    "TypeError": "the same, inside a codec",
+    "NotJson": "merge_mcp_json makes a UsageError of it, with the position",
+    "ChangedOnDisk": "the notebook is read again",
+    "TimeoutError": "the connection is made again",
+    "ConnectionError": "the connection is made again",
+    "PermissionError": "the bell's directory elsewhere is used, or the command line's last resort says it",
+    "NotADirectoryError": "a warning next to the outputs",
+    "SystemExit": "exit codes of the program",
+    "argparse.ArgumentTypeError": "the parser says it with the usage",
+}
+
+
 def raised() -> Iterator[tuple[str, ast.Call, str]]:
     """Every place that makes an error of ours: class, call, and where."""
+    for path, tree in sources():
+        for found in ast.walk(tree):
+            if isinstance(found, ast.Call) and (name := _made_by(found)):
+                yield name, found, f"{path.relative_to(PACKAGE)}:{found.lineno}"
+
+
+def sources() -> Iterator[tuple[Path, ast.Module]]:
     for path in sorted(PACKAGE.rglob("*.py")):
-        if "node" in path.relative_to(PACKAGE).parts[:1]:
-            continue
-        for found in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(found, ast.Call) and isinstance(found.func, ast.Name) and found.func.id in CLASSES:
-                yield found.func.id, found, f"{path.relative_to(PACKAGE)}:{found.lineno}"
+        if path.relative_to(PACKAGE).parts[0] != "node":  # it answers HTTP and has no user
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _made_by(call: ast.Call) -> str:
+    """The class of ours that a call makes, empty where it makes none."""
+    text = ast.unparse(call.func)
+    name = text.rpartition(".")[2]
+    if name in MAKERS or text in CHOSEN:
+        return MAKERS.get(name, "JlabError")
+    return name if name in CLASSES else ""
 
 
 SITES = [pytest.param(name, call, id=where) for name, call, where in raised()]
@@ -54,6 +96,19 @@ SITES = [pytest.param(name, call, id=where) for name, call, where in raised()]
 def has_own_words(name: str) -> bool:
     """Whether the class makes its sentences itself."""
     return "__init__" in vars(CLASSES[name]) and name != "JlabError"
+
+
+def test_nothing_is_raised_but_errors_of_ours_and_what_is_caught_before_a_user_sees_it() -> None:
+    bare = []
+    for path, tree in sources():
+        for found in ast.walk(tree):
+            if not isinstance(found, ast.Raise) or found.exc is None:
+                continue
+            made = found.exc.func if isinstance(found.exc, ast.Call) else found.exc
+            ours = isinstance(found.exc, ast.Call) and _made_by(found.exc)
+            if not ours and ast.unparse(made) not in INTERNAL:
+                bare.append(f"{path.relative_to(PACKAGE)}:{found.lineno}: {ast.unparse(found)}")
+    assert bare == []
 
 
 def test_the_table_names_every_error_with_its_exit_code() -> None:
@@ -70,20 +125,66 @@ def test_each_error_says_what_happened_and_what_to_do(name: str, call: ast.Call)
     if has_own_words(name):
         return
     given = [*call.args, *(keyword.value for keyword in call.keywords)]
-    assert len(given) == 2 or any(isinstance(a, ast.Starred) for a in given), "it has no hint"
-    for argument in given:
-        if isinstance(argument, ast.Constant):
-            assert isinstance(argument.value, str)
-            assert argument.value, "an empty sentence"
-            assert argument.value[0].isupper() or argument.value.split()[0] == "sbatch", argument.value
-        if isinstance(argument, ast.Constant | ast.JoinedStr):
-            last = argument if isinstance(argument, ast.Constant) else argument.values[-1]
-            if isinstance(last, ast.Constant):
-                assert (
-                    str(last.value).endswith((".", ":", "`", ")", "?"))
-                    or "jlab-mcp " in str(last.value)
-                    or ": " in str(last.value)
-                )
+    is_starred = any(isinstance(argument, ast.Starred) for argument in given)
+    expected = {"_refused": 3, "_damaged": 1}.get(ast.unparse(call.func).rpartition(".")[2], 2)
+    assert is_starred or len(given) == expected, "it has no hint"
+    if expected != 2 or is_starred:
+        return
+    message, hint = given
+    for argument in (message, hint):
+        if not isinstance(argument, ast.Constant | ast.JoinedStr):
+            continue  # made elsewhere; test_a_situation_that_is_an_error_has_a_hint looks at most of them
+        parts = [argument] if isinstance(argument, ast.Constant) else argument.values
+        first, last = parts[0], parts[-1]
+        assert not isinstance(first, ast.Constant) or str(first.value)[:1].isupper() or _is_a_name(first)
+        assert (
+            not isinstance(last, ast.Constant)
+            or str(last.value).endswith((".", ":", "`", ")", "?"))
+            or _ends_in_a_command(argument)
+        )
+
+
+def _is_a_name(part: ast.Constant) -> bool:
+    """Commands and variables begin as they are written."""
+    return str(part.value).split()[0] in ("sbatch", "`jlab-mcp") or str(part.value).startswith("grep")
+
+
+def _ends_in_a_command(argument: ast.Constant | ast.JoinedStr) -> bool:
+    text = ast.unparse(argument)
+    return "jlab-mcp " in text or ": " in text
+
+
+@pytest.mark.parametrize("state", list(ServerState))
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_situation_that_is_an_error_has_a_hint(state: ServerState, mode: Mode) -> None:
+    seen = 0
+    for situation in situations(state, mode):
+        is_error = situation.is_over or situation.give_up or situation.record.state is ServerState.STOPPING
+        is_lost = situation.record.state is ServerState.READY and situation.reachable is False
+        if is_error or is_lost:
+            seen += 1
+            assert situation.sentence, situation
+            assert situation.hint, situation
+    assert seen
+
+
+def situations(state: ServerState, mode: Mode) -> Iterator[Situation]:
+    """What follows from every combination of what may be seen, early and late."""
+    record = ServerRecord(
+        state, mode, job_id="7" if mode is Mode.SLURM else "", hostname="node1", pid=5, port=18001, started=1000.0,
+        url="http://node1:18001", extra={"SUBMISSION": "abc", "CONNECTED": "1001"},
+    )  # fmt: skip
+    names = [None] if mode is Mode.LOCAL else [None, *JobState]
+    for alive, health, name, now in product((None, True, False), (None, *Health), names, (1005.0, 5000.0)):
+        job = (
+            Job("7", name, "None", batch_host="node1", comment="jlab-mcp/abc", submitted=1000.0)
+            if name
+            else None
+        )
+        rows = QueueRows((job,) if job else (), now) if mode is Mode.SLURM else None
+        told = JobDetails("7", name, "", 0, 0, 0, "/log", "node1") if name else None
+        seen = Observation(now, process_alive=alive, health=health, queue=rows, details=told)
+        yield step(record, seen, Limits())
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,8 @@ class Acts:
 
 
 @pytest.mark.parametrize(
-    ("failure", "outcome"), [(None, "It is idle."), (JlabError("No answer."), "failed: No answer.")]
+    ("failure", "outcome"),
+    [(None, "It is idle."), (JlabError("No answer.", "Try again."), "failed: No answer.")],
 )
 async def test_an_action_is_on_record_before_it_is_done_and_so_is_its_outcome(
     failure: JlabError | None, outcome: str
