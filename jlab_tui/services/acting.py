@@ -31,10 +31,26 @@ class Target:
     """run in progress, if any"""
 
 
-class Actions(Protocol):
+class Steers(Protocol):
     """Acts, and says in a sentence what came of it. Every method raises JlabError when it failed."""
 
     async def interrupt(self, target: Target) -> str: ...
+
+    async def restart(self, target: Target) -> str: ...
+
+    async def shutdown(self, target: Target) -> str: ...
+
+    async def stop_server(self) -> str: ...
+
+    async def cancel_job(self) -> str: ...
+
+
+class Actions(Protocol):
+    """What a dashboard can do: the same, and a person may say why."""
+
+    async def interrupt(self, target: Target, reason: str = "") -> str:
+        """`reason` stands in the reply that the model gets."""
+        ...
 
     async def restart(self, target: Target) -> str: ...
 
@@ -58,7 +74,7 @@ class RecordedActions:
 
     def __init__(
         self,
-        actions: Actions,
+        actions: Steers,
         log: ActionLog,
         *,
         by: str,
@@ -70,8 +86,8 @@ class RecordedActions:
         self._by = by
         self._clock = clock
 
-    async def interrupt(self, target: Target) -> str:
-        return await self._do("interrupt", target, lambda: self._actions.interrupt(target))
+    async def interrupt(self, target: Target, reason: str = "") -> str:
+        return await self._do("interrupt", target, lambda: self._actions.interrupt(target), reason)
 
     async def restart(self, target: Target) -> str:
         return await self._do("restart", target, lambda: self._actions.restart(target))
@@ -85,22 +101,25 @@ class RecordedActions:
     async def cancel_job(self) -> str:
         return await self._do("cancel", None, self._actions.cancel_job)
 
-    async def _do(self, action: str, target: Target | None, act: Callable[[], Awaitable[str]]) -> str:
-        self._write(action, target, "")
+    async def _do(
+        self, action: str, target: Target | None, act: Callable[[], Awaitable[str]], reason: str = ""
+    ) -> str:
+        self._write(action, target, "", reason)
         await _in_file(self._log.flushed())
         try:
             outcome = await act()
         except JlabError as error:
-            self._write(action, target, f"failed: {error.message}")
+            self._write(action, target, f"failed: {error.message}", reason)
             raise
-        self._write(action, target, outcome or "done")
+        self._write(action, target, outcome or "done", reason)
         return outcome
 
-    def _write(self, action: str, target: Target | None, outcome: str) -> None:
+    def _write(self, action: str, target: Target | None, outcome: str, reason: str = "") -> None:
         event = HumanActed(
             action,
             session=target.session if target else "",
             run=target.run if target else "",
+            reason=reason,
             by=self._by,
             outcome=outcome,
         )
@@ -120,7 +139,7 @@ class NoActions:
     def __init__(self, why: str) -> None:
         self._why = why
 
-    async def interrupt(self, target: Target) -> str:
+    async def interrupt(self, target: Target, reason: str = "") -> str:
         return await self._refuse()
 
     async def restart(self, target: Target) -> str:

@@ -226,6 +226,10 @@ class Dashboard(Moves):
 
     def on_prompt_answered(self, message: PromptAnswered) -> None:
         self.feed.focus()
+        if message.kind == "reason":
+            if not message.is_given_up:
+                self.interrupt_because(message.text.strip())
+            return
         if message.kind == "filter":
             self.name_filter = message.text.strip()
             self._draw_sessions()

@@ -18,13 +18,16 @@ from ..services.overview import SessionState
 from .ansi import one_line, plain
 from .base import DashboardBase
 from .screens import ConfirmScreen, PictureScreen, SaveWanted
-from .wording import counted, seconds
+from .widgets.prompt import Prompt
+from .wording import counted, seconds, shortened
 
 log = logging.getLogger(__name__)
 
 
 class Deeds(DashboardBase):
     """Actions of keys that reach out of the dashboard."""
+
+    _to_interrupt: Target | None = None
 
     def say(self, text: str, *, title: str = "", severity: str = "information") -> None:
         """A notification; the text is never markup."""
@@ -35,6 +38,22 @@ class Deeds(DashboardBase):
     def action_interrupt(self) -> None:
         if (target := self._acting_target()) is not None:
             self._do(f"Interrupting {target.name}", lambda: self.actions.interrupt(target))
+
+    async def action_interrupt_why(self) -> None:
+        self._to_interrupt = self._acting_target()
+        if self._to_interrupt is not None:
+            name = one_line(self._to_interrupt.name)
+            await (
+                self.screen_stack[0]
+                .query_one(Prompt)
+                .ask("reason", f"Interrupt {shortened(name, 24)}, because:", "")
+            )
+
+    def interrupt_because(self, reason: str) -> None:
+        """The answer to `action_interrupt_why`, about the kernel that was chosen then."""
+        target, self._to_interrupt = self._to_interrupt, None
+        if target is not None:
+            self._do(f"Interrupting {target.name}", lambda: self.actions.interrupt(target, reason))
 
     def action_restart(self) -> None:
         if (target := self._acting_target()) is not None:

@@ -199,7 +199,7 @@ class Log:
 
     def append(self, entry: Entry) -> None:
         assert isinstance(entry.event, HumanActed)
-        self.order.append(f"record {entry.event.action}: {entry.event.outcome}")
+        self.order.append(f"record {entry.event.action} ({entry.event.reason}): {entry.event.outcome}")
 
     def flushed(self) -> Future[None]:
         done: Future[None] = Future()
@@ -238,4 +238,7 @@ async def test_an_action_is_on_record_before_it_is_done_and_so_is_its_outcome(
     actions = RecordedActions(Acts(order, failure), Log(order), by="ben@h", clock=lambda: 1.0)
     with contextlib.suppress(JlabError):
         await actions.interrupt(Target("s", "k", "n", "r"))
-    assert order == ["record interrupt: ", "interrupt", f"record interrupt: {outcome}"]
+    assert order == ["record interrupt (): ", "interrupt", f"record interrupt (): {outcome}"]
+    with contextlib.suppress(JlabError):
+        await actions.interrupt(Target("s", "k", "n", "r"), "too slow")
+    assert order[3] == "record interrupt (too slow): "

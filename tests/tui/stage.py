@@ -54,8 +54,8 @@ class FakeActions:
             raise self.failure
         return f"{what}: done"
 
-    async def interrupt(self, target: Target) -> str:
-        return await self._act(f"interrupt {target.name}")
+    async def interrupt(self, target: Target, reason: str = "") -> str:
+        return await self._act(f"interrupt {target.name}" + (f" because {reason}" if reason else ""))
 
     async def restart(self, target: Target) -> str:
         return await self._act(f"restart {target.name}")

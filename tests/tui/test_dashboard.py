@@ -37,6 +37,9 @@ def notes(app: Dashboard) -> list[str]:
     ("keys", "done"),
     [
         (["i"], ["interrupt train-unet"]),
+        (["I", *"too slow", "enter"], ["interrupt train-unet because too slow"]),
+        (["I", "enter"], ["interrupt train-unet"]),
+        (["I", *"no", "escape"], []),
         (["r", "y"], ["restart train-unet"]),
         (["x", "y"], ["shutdown train-unet"]),
         (["Q", "y"], ["stop server"]),
@@ -71,7 +74,7 @@ async def test_a_pending_job_is_cancelled_and_not_stopped() -> None:
 async def test_read_only_keys_are_inert() -> None:
     actions = stage.FakeActions()
     async with dashboard(stage.working(), actions=actions, readonly=True) as (app, pilot):
-        for key in ("i", "r", "y", "x", "y", "Q", "y"):
+        for key in ("i", "I", "enter", "r", "y", "x", "y", "Q", "y"):
             await pilot.press(key)
         await settled(app, pilot)
         assert actions.done == []

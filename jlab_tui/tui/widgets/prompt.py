@@ -1,4 +1,4 @@
-"""One line for a text: what to search for, or which sessions to show."""
+"""One line for a text: what to search for, which sessions to show, why a kernel is interrupted."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from textual.widgets import Input, Static
 
 
 class PromptAnswered(Message):
-    """A text was given; empty when it was given up."""
+    """A text was given, or giving one was given up."""
 
-    def __init__(self, kind: str, text: str) -> None:
+    def __init__(self, kind: str, text: str, *, is_given_up: bool = False) -> None:
         super().__init__()
         self.kind = kind
         self.text = text
+        self.is_given_up = is_given_up
 
 
 class Prompt(Horizontal):
@@ -44,11 +45,11 @@ class Prompt(Horizontal):
         self._close(event.value)
 
     def action_give_up(self) -> None:
-        self._close("" if self.kind == "search" else self.query_one(Input).value)
+        self._close(self.query_one(Input).value if self.kind == "filter" else "", is_given_up=True)
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         self.remove_class("-open")
 
-    def _close(self, text: str) -> None:
+    def _close(self, text: str, *, is_given_up: bool = False) -> None:
         self.remove_class("-open")
-        self.post_message(PromptAnswered(self.kind, text))
+        self.post_message(PromptAnswered(self.kind, text, is_given_up=is_given_up))
