@@ -140,6 +140,16 @@ class RunFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyCut:
+    """What the last reply about a run did not show the model; the record and the notebook have it."""
+
+    run: str
+    chars: int
+    """characters of text"""
+    pictures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class NotebookEdited:
     action: str
     """add, edit, delete, markdown"""
@@ -202,6 +212,7 @@ Event = (
     | ErrorRaised
     | OutputDropped
     | RunFinished
+    | ReplyCut
     | NotebookEdited
     | KernelChanged
     | Notice
@@ -232,6 +243,7 @@ _KINDS: dict[str, type[Any]] = {
     "error": ErrorRaised,
     "dropped": OutputDropped,
     "finished": RunFinished,
+    "cut": ReplyCut,
     "edit": NotebookEdited,
     "kernel": KernelChanged,
     "notice": Notice,

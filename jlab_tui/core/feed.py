@@ -21,6 +21,7 @@ from .events import (
     Notice,
     OutputCleared,
     OutputDropped,
+    ReplyCut,
     RunFinished,
     RunStarted,
     RunStatus,
@@ -127,6 +128,11 @@ class SessionFeed:
                 return cell
             case RunFinished():
                 return self._finish(event, at)
+            case ReplyCut():
+                known = self._by_run.get(event.run)
+                if known is not None:
+                    known.cut_chars, known.cut_pictures = event.chars, event.pictures
+                return known
             case NotebookEdited():
                 return self._edit(event, at)
             case KernelChanged():

@@ -73,6 +73,9 @@ class Cell:
     cause: str = ""
     outputs: list[Output] = field(default_factory=list)
     clear_pending: bool = False
+    cut_chars: int = 0
+    """characters that the last reply did not show the model"""
+    cut_pictures: int = 0
     version: int = 0
 
     @property

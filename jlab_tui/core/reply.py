@@ -45,7 +45,16 @@ class RunFacts:
     notes: Sequence[str] = ()
 
 
-def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> list[Part]:
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply, and what it does not show."""
+
+    parts: list[Part]
+    cut_chars: int
+    hidden_pictures: int
+
+
+def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
     """Text and pictures of one reply, in the order in which they were put out; at most about `budget` characters."""
     parts: list[Part] = []
     shown = 0
@@ -66,7 +75,7 @@ def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> list[Part]:
     error = outputs.error
     error_text = plain_traceback(error.traceback, error.ename, error.evalue) if error else ""
     error_text = cut_to(error_text, int(budget * _ERROR_SHARE))
-    parts = _within(parts, max(200, budget - len(error_text)), facts.run_id, outputs)
+    parts, cut_chars = _within(parts, max(200, budget - len(error_text)), facts.run_id, outputs)
     if error_text:
         parts.append(error_text)
     hidden = outputs.pictures - shown
@@ -78,7 +87,7 @@ def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> list[Part]:
         )
     parts.append(status_line(facts, outputs))
     parts += facts.notes
-    return parts
+    return Reply(parts, cut_chars, max(0, hidden))
 
 
 def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
@@ -147,13 +156,16 @@ def _merge_streams(parts: list[Part]) -> list[Part]:
     ]
 
 
-def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -> list[Part]:
-    """Cut texts so that together they keep to the budget: the first keep their head, the last their tail."""
+def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -> tuple[list[Part], int]:
+    """Cut texts so that together they keep to the budget: the first keep their head, the last their tail.
+
+    Also gives how many characters that took."""
     total = sum(len(part) for part in parts if isinstance(part, str))
     missing = outputs.dropped_chars
     if total <= budget and not missing:
-        return parts
+        return parts, 0
     result: list[Part] = []
+    all_gone = 0
     left = budget
     texts = sum(isinstance(part, str) for part in parts)
     for part in parts:
@@ -168,6 +180,7 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
         cut = cut_middle(part, room)
         if cut.cut_chars or (missing and len(part) > 1000):
             gone = cut.cut_chars + missing
+            all_gone += gone
             missing = 0
             lines = f", about {cut.cut_lines:,} lines" if cut.cut_lines else ""
             note = f'\n... {gone:,} characters{lines} cut; all of it: read_output(run_id="{run_id}", offset=..., tail=..., grep=...) ...\n'
@@ -177,7 +190,7 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
             result.append(part)
             left -= len(part)
         left = max(0, left)
-    return result
+    return result, all_gone
 
 
 def _picture(item: DataItem) -> Picture | None:

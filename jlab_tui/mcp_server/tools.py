@@ -12,7 +12,7 @@ from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import Field
 
 from ..core.errors import JlabError, NoServer, ServerError, StatusFileDamaged, UnknownSession
-from ..core.events import RunStatus
+from ..core.events import ReplyCut, RunStatus
 from ..core.reply import Part, RunFacts, compose
 from .app import App, AppSource
 from .content import as_content, as_json, as_text
@@ -461,7 +461,10 @@ class Tools:
             run.id, run.session, run.status, run.elapsed(app.now()), run.execution_count, run.cause, run.cell,
             run.begun, run.waits_for_other, notes,
         )  # fmt: skip
-        return compose(facts, outputs, app.settings.output_chars)
+        reply = compose(facts, outputs, app.settings.output_chars)
+        if session is not None and (reply.cut_chars or reply.hidden_pictures):
+            session.recorder.record(ReplyCut(run.id, reply.cut_chars, reply.hidden_pictures))
+        return reply.parts
 
     # -- reading -------------------------------------------------------------------------------------------------
 

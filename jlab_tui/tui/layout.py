@@ -20,7 +20,7 @@ from .blocks import (
     note_block,
 )
 from .text_block import TextBlock
-from .wording import counted, run_mark
+from .wording import counted, left_out, run_mark
 from .wrapping import Row
 
 OUTPUTS_HEAD, OUTPUTS_TAIL = 2, 4
@@ -100,6 +100,8 @@ def _lay_out_cell(cell: Cell, frame: Frame, expanded: bool) -> Layout:
                 case _:
                     assert_never(output)
             blocks.append(block)
+    if cut := left_out(cell):
+        blocks.append(Sentence(cut, frame, glyph_hue, "muted"))
     if cell.cause:
         hue = "error" if cell.has_failed else "accent"
         blocks.append(Sentence(cell.cause, frame, glyph_hue, hue))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..core.events import RunStatus
+from ..core.items import Cell
 from ..core.models import ServerState
 from ..services.overview import SessionState
 
@@ -181,6 +182,16 @@ def gib(mb: float | None, *, unit: bool = True) -> str:
 def counted(count: int, word: str) -> str:
     """`1 cell`, `4 cells`."""
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def left_out(cell: Cell) -> str:
+    """What the model was not shown of a cell's output; empty where it was shown all."""
+    parts = []
+    if cell.cut_chars:
+        parts.append(counted(cell.cut_chars, "character"))
+    if cell.cut_pictures:
+        parts.append(counted(cell.cut_pictures, "picture"))
+    return f"Not in the model's reply: {' and '.join(parts)}." if parts else ""
 
 
 def shortened(text: str, width: int, ellipsis: str = "…") -> str:

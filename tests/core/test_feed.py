@@ -18,6 +18,7 @@ from jlab_tui.core.events import (
     Notice,
     OutputCleared,
     OutputDropped,
+    ReplyCut,
     RunFinished,
     RunStarted,
     RunStatus,
@@ -63,6 +64,17 @@ def test_a_run_becomes_one_cell_with_its_output_and_its_end() -> None:
     )
     assert cell.output_text() == "1\n2\n"
     assert session.running is None and session.name == "train"
+
+
+def test_what_was_cut_for_the_model_stands_at_its_cell() -> None:
+    session = folded(
+        OPENED,
+        RunStarted("r1", "execute_code", "c1", "print(text)"),
+        RunFinished("r1", RunStatus.OK, 0.5, 3),
+        ReplyCut("r1", 14_880, 3),
+        ReplyCut("unknown", 1),
+    )
+    assert (only_cell(session).cut_chars, only_cell(session).cut_pictures) == (14_880, 3)
 
 
 def test_output_without_its_beginning_is_shown_all_the_same() -> None:

@@ -160,6 +160,8 @@ async def test_a_huge_print_is_cut_for_the_model_and_kept_in_the_record(shared_s
         assert len(reply) < 25_000 and reply.startswith("x" * 79) and "the end" in reply
         assert f'read_output(run_id="{session}-1"' in reply
         page = await agent.text("read_output", run_id=f"{session}-1", tail=1)
+        (told,) = [line for line in shared_server.journal(session) if line["k"] == "cut"]  # for the dashboard
+        assert told["run"] == f"{session}-1" and told["chars"] > 19_900_000
         assert "the end" in page and "250,002 lines" in page
         (cell,) = (await agent.notebook(session))["cells"]
         assert len(outputs_text(cell)) < 1_200_000 and "are left out here" in outputs_text(cell)

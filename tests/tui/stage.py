@@ -22,6 +22,7 @@ from jlab_tui.core.events import (
     NotebookEdited,
     OutputCleared,
     OutputDropped,
+    ReplyCut,
     RunFinished,
     RunStarted,
     RunStatus,
@@ -361,6 +362,7 @@ def training(curve: str) -> list[tuple[str, Entry]]:
         text(lines),
         status=None,
     )
+    w.add(ReplyCut(f"train1-{w._runs}", 14_880))
     return w.entries
 
 
