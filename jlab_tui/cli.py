@@ -13,17 +13,20 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from . import __version__
 from .core.completion import SHELLS, Subcommand, completion_script, described
 from .core.errors import JlabError, UsageError
 from .core.settings import Settings, is_slurm_time
+from .core.usage import explain_usage
 
 INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `jlab-mcp`. Returns the exit code."""
+    os.environ.setdefault("HOME", os.path.expanduser("~"))  # noqa: PTH111 - from the password database
     try:
         arguments = make_parser().parse_args(argv)
         code: int = arguments.run(arguments)
@@ -54,14 +57,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in two lines what cannot be understood, like every other error, instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        options = [name for action in self._actions for name in action.option_strings]
+        raise UsageError(explain_usage(message, options), f"`{self.prog} --help` lists what it takes.")
+
+
 def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="jlab-mcp",
         description="A persistent Jupyter kernel for MCP clients, and a live dashboard. Without a command: the MCP server on stdio.",
     )
     parser.add_argument("--version", action="version", version=f"jlab-mcp {__version__}")
     parser.set_defaults(run=_serve)
-    commands = parser.add_subparsers(title="commands", metavar="")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     start = _command(commands, "start", _start, "start the server, or attach to it, and show the dashboard")
     start.add_argument(
@@ -136,14 +147,12 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[_Parser],
     name: str,
     run: Callable[[argparse.Namespace], int],
     summary: str,
 ) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=summary, description=summary[0].upper() + summary[1:] + "."
-    )
+    parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
     parser.set_defaults(run=run)
     return parser
 
@@ -162,6 +171,11 @@ def _serve(_: argparse.Namespace) -> int:
     from .wiring import make_app_source, settings_of
 
     settings = settings_of(os.environ, for_client=True)
+    if sys.stdin is None or sys.stdout is None:
+        raise UsageError(
+            "Stdin or stdout is closed, so no MCP client can be served.",
+            "An MCP client starts jlab-mcp with pipes.",
+        )
     if sys.stdin.isatty():
         print("jlab-mcp: this is the MCP server; it waits for an MCP client on stdin.", file=sys.stderr)
         print(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .core.errors import NoServer
+from .core.errors import NoServer, UsageError
 from .core.link import Lease, LinkChange
 from .core.models import Owner, ServerRecord
 from .core.settings import PREFIX, Mode, Settings, load_settings
@@ -50,9 +50,14 @@ _HEAVY = (
 
 
 def settings_of(env: Mapping[str, str], *, for_client: bool = False) -> Settings:
-    """Settings of this process. An MCP client names its project in CLAUDE_PROJECT_DIR. Raises SettingError."""
+    """Settings of this process. An MCP client names its project in CLAUDE_PROJECT_DIR. Raises UsageError."""
     start = env.get("CLAUDE_PROJECT_DIR", "") if for_client else ""
-    cwd = Path(start) if start and Path(start).is_dir() else Path.cwd()
+    try:
+        cwd = Path(start) if start and Path(start).is_dir() else Path.cwd()
+    except FileNotFoundError:
+        raise UsageError(
+            "The working directory is gone.", "`cd` to a directory that exists, then try again."
+        ) from None
     settings = load_settings(env, cwd.resolve())
     return load_settings(choices_of(settings).environment(env), cwd.resolve())
 

@@ -205,6 +205,12 @@ def _ps(pid: int, column: str) -> str:
     return done.stdout.strip()
 
 
+def reason_of(error: OSError) -> str:
+    """What an OSError says, without Python's brackets: `/path: Permission denied`."""
+    why = error.strerror or str(error) or type(error).__name__
+    return f"{os.fspath(error.filename)}: {why}" if isinstance(error.filename, str | Path) else why
+
+
 def tail_text(path: Path, size: int = 4000) -> str:
     """The last `size` bytes of a text file from the start of a line on, empty when it cannot be read."""
     try:

@@ -13,7 +13,7 @@ from ..core.errors import LaunchFailed, ServerError
 from ..core.models import ServerRecord, ServerState
 from ..core.settings import Mode, Settings
 from ..core.situation import Observation
-from .files import private_dir, process_start, tail_text
+from .files import private_dir, process_start, reason_of, tail_text
 from .local import (
     PORT_TAKEN,
     PROJECT_KERNEL,
@@ -41,6 +41,11 @@ class LocalServer:
         settings = self._settings
         host = socket.gethostname()
         port = free_port(settings.local_bind_ip, settings.port_min, settings.port_max, tried=self._tried)
+        if port is None and free_port(settings.local_bind_ip, 0, 0, tried=set()) is None:
+            raise LaunchFailed(
+                f"This machine has no address {settings.local_bind_ip}.",
+                "Unset JLAB_MCP_LOCAL_BIND_IP, or set it to an address of this machine.",
+            )
         if port is None:
             raise LaunchFailed(
                 f"Every port from {settings.port_min} to {settings.port_max} is taken on {host}.",
@@ -90,8 +95,8 @@ class LocalServer:
             )
         except OSError as error:
             raise LaunchFailed(
-                f"JupyterLab could not be started: {error}.",
-                "Check that the path exists and that you may write there.",
+                f"JupyterLab could not be started: {reason_of(error)}.",
+                "Check that the path exists and that you may write there; `jlab-mcp doctor` looks at each.",
             ) from None
         self._children[process.pid] = process
         return ServerRecord(

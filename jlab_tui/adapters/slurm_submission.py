@@ -24,7 +24,7 @@ from ..core.slurm_script import (
     submission_comment,
 )
 from ..core.slurm_submit import Estimate, Rejected, Rejection, Submitted
-from .files import private_dir
+from .files import private_dir, reason_of
 from .local import PROJECT_KERNEL, choose_python, server_env, write_kernelspec
 from .node_files import install_node_files, remove_launch_files, write_launch_files
 from .slurm import Slurm
@@ -58,7 +58,7 @@ class Submission:
             script = render_script(template, script_values(request, inputs))
         except OSError as error:
             raise LaunchFailed(
-                f"The files of the job could not be written: {error}.",
+                f"The files of the job could not be written: {reason_of(error)}.",
                 "Set JLAB_MCP_DIR to a directory on the shared file system where you may write.",
             ) from None
         expected = await self._slurm.estimate(script, ESTIMATE_S)

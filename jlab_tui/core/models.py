@@ -174,7 +174,12 @@ def parse_record(text: str) -> ServerRecord:
             )
         except ValueError:
             raise ValueError(f"{key}={raw!r} is not understood") from None
-    return ServerRecord(**values, extra=pairs)
+    record = ServerRecord(**values, extra=pairs)
+    if record.state.is_live and record.mode is Mode.LOCAL and (record.pid <= 1 or not record.launcher):
+        raise ValueError("it names no process")
+    if record.url and not record.url.startswith(("http://", "https://")):
+        raise ValueError(f"URL={record.url!r} is not understood")
+    return record
 
 
 def _plain(value: object) -> str:

@@ -194,7 +194,10 @@ def load_settings(
     port_min = read.integer("PORT_MIN", 18000, 1, 65535)
     port_max = read.integer("PORT_MAX", 19000, 1, 65535)
     if port_max < port_min:
-        raise SettingError(PREFIX + "PORT_MAX", str(port_max), f"at least {PREFIX}PORT_MIN ({port_min})")
+        if read.raw("PORT_MAX"):
+            raise SettingError(PREFIX + "PORT_MAX", str(port_max), f"at least {PREFIX}PORT_MIN ({port_min})")
+        wanted = f"at most {port_max}, which is {PREFIX}PORT_MAX"
+        raise SettingError(PREFIX + "PORT_MIN", str(port_min), wanted)
     mode = read.choice("RUN_MODE", [*Mode], None)
     gres = read.word("SLURM_GRES", "gpu:1")
     slurm = SlurmSettings(
@@ -270,7 +273,7 @@ class _Reader:
         if not text:
             return float(default)
         if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text, re.ASCII) or not low <= float(text) <= high:
-            raise SettingError(PREFIX + name, text, f"a number of seconds from {low:g} to {high:g}")
+            raise SettingError(PREFIX + name, text, f"a number of seconds from {low:.0f} to {high:.0f}")
         return float(text)
 
     def choice(self, name: str, options: list[str], default: str | None) -> str | None:

@@ -1,18 +1,21 @@
 """MCP over stdio on asyncio pipes, where a signal is a clean end of input.
 
 Made because the SDK's own transport is killed by SIGTERM without running the exit, hangs on SIGINT, shares its worker
-threads with tools, and drops the reason of a cancellation. Pipes, sockets and terminals only.
+threads with tools, and drops the reason of a cancellation.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import stat
 import sys
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from threading import Thread
 from typing import Any
 
 import anyio
@@ -141,4 +144,35 @@ def _take_standard_streams() -> tuple[int, int]:
     os.dup2(null, 0)
     os.close(null)
     os.dup2(2, 1)
-    return in_fd, out_fd
+    return _readable(in_fd), _writable(out_fd)
+
+
+def _readable(fd: int) -> int:
+    """The descriptor itself, or a pipe that a thread fills from it: an event loop cannot wait for files and /dev/null."""
+    if _can_be_waited_for(fd):
+        return fd
+    outlet, inlet = os.pipe()
+    Thread(target=_copy, args=(fd, inlet), daemon=True).start()
+    return outlet
+
+
+def _writable(fd: int) -> int:
+    """The same for output; the process ends when all of it is written."""
+    if _can_be_waited_for(fd):
+        return fd
+    outlet, inlet = os.pipe()
+    Thread(target=_copy, args=(outlet, fd)).start()
+    return inlet
+
+
+def _can_be_waited_for(fd: int) -> bool:
+    mode = os.fstat(fd).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(fd)
+
+
+def _copy(source: int, target: int) -> None:
+    with open(source, "rb", 0) as reading, open(target, "wb", 0) as writing, contextlib.suppress(OSError):
+        while chunk := reading.read(1 << 16):
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[writing.write(rest) or 0 :]

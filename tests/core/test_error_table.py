@@ -146,7 +146,7 @@ def test_each_error_says_what_happened_and_what_to_do(name: str, call: ast.Call)
 
 def _is_a_name(part: ast.Constant) -> bool:
     """Commands and variables begin as they are written."""
-    return str(part.value).split()[0] in ("sbatch", "`jlab-mcp") or str(part.value).startswith("grep")
+    return str(part.value).startswith(("sbatch", "`", "grep"))
 
 
 def _ends_in_a_command(argument: ast.Constant | ast.JoinedStr) -> bool:

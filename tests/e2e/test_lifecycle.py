@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import Project, alive, project_in, until
+from tests.project import COMMAND, Project, alive, project_in, until
 
 
 def test_start_detached_brings_up_a_server_that_outlives_the_command(project: Project) -> None:
@@ -138,6 +138,57 @@ def test_a_bad_setting_is_named_with_exit_code_2(project: Project, variable: str
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence", "hint"),
+    [
+        (["strat"], "There is no command 'strat'; did you mean start?", "`jlab-mcp --help` lists what it takes."),
+        (["start", "--mode", "cloud"], "--mode cannot be 'cloud'; there are: local, slurm.", "`jlab-mcp start --help`"),
+        (["start", "--dtach"], "--dtach is not understood here", "--help"),
+        (["start", "soon"], "'soon' is not a walltime.", "24:00:00"),
+        (["wait", "--timeout", "-1"], "--timeout: '-1' is not a number of seconds.", "`jlab-mcp wait --help`"),
+    ],
+)  # fmt: skip
+def test_arguments_that_are_not_understood_are_two_lines_and_exit_code_2(
+    words: list[str], sentence: str, hint: str
+) -> None:
+    done = subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False)
+    first, second = done.stderr.splitlines()
+    assert done.returncode == 2 and sentence in first and hint in second
+
+
+def test_without_a_home_the_one_of_the_password_database_is_used(project: Project) -> None:
+    env = {k: v for k, v in project.env.items() if k != "HOME"}
+    done = subprocess.run(
+        [COMMAND, "doctor", "--json"], cwd=project.root, env=env, capture_output=True, text=True, check=False
+    )
+    state = next(f for f in json.loads(done.stdout) if f["check"] == "state dir")
+    assert "~" not in state["text"] and state["text"].startswith("/")
+
+
+def test_a_working_directory_that_is_gone_is_named(project: Project) -> None:
+    script = f'mkdir gone && cd gone && rmdir ../gone && exec "{COMMAND}" status'
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=project.root, env=project.env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "The working directory is gone." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("JLAB_MCP_LOCAL_BIND_IP", "10.254.254.254", "This machine has no address 10.254.254.254."),
+        ("JLAB_MCP_SERVER_ROOT_DIR", "/not/there", "/not/there: No such file or directory."),
+        ("JLAB_MCP_LOG_DIR", "/etc/hostname", "/etc/hostname: File exists."),
+    ],
+)
+def test_a_start_that_cannot_be_names_the_place_and_leaves_nothing(
+    project: Project, variable: str, value: str, sentence: str
+) -> None:
+    done = project.run("start", "--detach", **{variable: value})
+    assert done.returncode == 1 and sentence in done.stderr and "Errno" not in done.stderr
+    assert not list((project.home / ".jlab-mcp").glob("servers/*/server-status"))
+
+
 def test_a_recycled_pid_is_never_killed(project: Project) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
         project.run("stop")
@@ -162,8 +213,18 @@ def test_a_server_of_another_host_is_not_touched(project: Project) -> None:
     assert project.status_file()["STATE"] == "ready"
 
 
-def test_a_half_written_status_file_is_said_and_cleared_by_stop(project: Project) -> None:
-    _write_status(project, "STATE=ready\nMODE=lo")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "STATE=ready\nMODE=lo",
+        "STATE=strange\nMODE=local\nEND=1\n",
+        "STATE=ready\nMODE=local\nEND=1\n",
+        "STATE=ready\nMODE=slurm\nJOB_ID=7\nURL=file:///etc/passwd\nEND=1\n",
+    ],
+    ids=["half", "unknown state", "no process", "no address"],
+)
+def test_a_damaged_status_file_is_said_and_cleared_by_stop(project: Project, text: str) -> None:
+    _write_status(project, text)
     status = project.run("status")
     assert status.returncode == 1 and "cannot be read" in status.stderr and "jlab-mcp stop" in status.stderr
     assert "removed" in project.run("stop").stdout
