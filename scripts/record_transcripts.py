@@ -102,7 +102,7 @@ async def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in sys.argv[1:] or CELLS:
         found = await record(CELLS[name])
-        text = json.dumps(found, indent=1, ensure_ascii=True, default=str)
+        text = json.dumps(found, indent=1, ensure_ascii=True, default=str).replace(sys.prefix, "/environment")
         (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
         print(f"{name}: {len(found['asked'])} cells, {len(found['messages'])} messages")
 

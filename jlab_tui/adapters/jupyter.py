@@ -223,6 +223,7 @@ class JupyterApi:
                 last_seq=int(k.get("last_seq") or 0),
                 acked_seq=int(k.get("acked_seq") or 0),
                 busy=bool(k.get("busy")),
+                running=str(k.get("running") or ""),
                 requests=frozenset(k.get("requests") or ()),
             )
             for kernel_id, k in answer.json().items()

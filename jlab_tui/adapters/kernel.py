@@ -251,7 +251,10 @@ class KernelLink:
         self._ws = ws
         dropped = 0
         if self._lease is not None:
-            hello = json.loads(await asyncio.wait_for(ws.recv(), _OPEN_TIMEOUT_S))["hello"]
+            async with asyncio.timeout(
+                _OPEN_TIMEOUT_S
+            ):  # `wait_for` can swallow a cancellation before Python 3.12
+                hello = json.loads(await ws.recv())["hello"]
             gap = hello.get("gap")
             dropped = int(gap.get("bytes") or 1) if gap else 0
             for frame in list(self._unconfirmed.values()):

@@ -38,6 +38,11 @@ class NotebookFile:
         self._identity: _Identity | None = None
         self._lock = threading.Lock()
 
+    @property
+    def saved_at(self) -> float:
+        """When the file was written, as we know it (epoch seconds)."""
+        return self._identity[0] / 1e9 if self._identity is not None else 0.0
+
     def load(self) -> Notebook:
         """Read the file. Raises NotebookError when it is missing or not a notebook we can use."""
         with self._lock:

@@ -71,6 +71,15 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class RunReplied:
+    """The kernel's reply, when output follows it: a process that goes on from the next line must not miss it."""
+
+    run: str
+    content: Mapping[str, Any]
+    """of the execute_reply"""
+
+
+@dataclass(frozen=True, slots=True)
 class TextPrinted:
     run: str
     stream: str
@@ -205,6 +214,7 @@ class Unknown:
 Event = (
     SessionOpened
     | RunStarted
+    | RunReplied
     | TextPrinted
     | DataShown
     | DataUpdated
@@ -236,6 +246,7 @@ class Entry:
 _KINDS: dict[str, type[Any]] = {
     "opened": SessionOpened,
     "run": RunStarted,
+    "reply": RunReplied,
     "text": TextPrinted,
     "data": DataShown,
     "update": DataUpdated,

@@ -6,7 +6,7 @@ Message semantics: https://jupyter-client.readthedocs.io/en/stable/messaging.htm
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +15,9 @@ from .wire import KernelMessage
 
 OBITUARY: Final = "jlab_mcp_obituary"
 """message type with which the node extension reports a kernel's death"""
+NO_REPLY: Final = (
+    "The kernel went idle without a reply: whether all of the code ran is not known, outputs may be missing."
+)
 _REMEMBERED_RUNS: Final = 200
 
 
@@ -27,6 +30,14 @@ class RunBegun:
 
 
 @dataclass(frozen=True, slots=True)
+class Replied:
+    """The kernel has answered and is not idle yet; output may follow."""
+
+    run: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     run: str
     status: RunStatus
@@ -36,13 +47,15 @@ class RunEnded:
 
 @dataclass(frozen=True, slots=True)
 class KernelDeath:
-    """The kernel process is gone; every run in progress went with it."""
+    """The kernel process is gone; every run that it had went with it."""
 
     cause: str
     """such as `exit code 3` or `signal 9 (SIGKILL)`; empty when the server does not say"""
     restarting: bool
     asked: bool = False
     """somebody restarted it or shut it down"""
+    lost: frozenset[str] | None = None
+    """requests that the process had; a later one goes to its successor. None when the server does not say"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +66,7 @@ class OtherActivity:
 
 
 Output = TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised
-Fact = Output | RunBegun | RunEnded | KernelDeath | OtherActivity
+Fact = Output | RunBegun | Replied | RunEnded | KernelDeath | OtherActivity
 
 
 @dataclass(slots=True)
@@ -68,6 +81,12 @@ class _Pending:
     exiting: bool = False
     """the code asked the kernel to exit: its death is the end of the run"""
     ended: bool = False
+    shown: Sequence[Mapping[str, Any]] = ()
+    """data that an earlier process has recorded"""
+
+    @property
+    def taken_up(self) -> bool:
+        return self.begun or self.idle or self.reply is not None
 
 
 @dataclass(slots=True)
@@ -77,9 +96,21 @@ class Conversation:
     _requests: OrderedDict[str, _Pending] = field(default_factory=OrderedDict)
     _others: set[str] = field(default_factory=set)
 
-    def asked(self, msg_id: str, run: str) -> None:
-        """An execute_request of ours is about to be sent."""
-        self._requests[msg_id] = _Pending(run)
+    def asked(
+        self,
+        msg_id: str,
+        run: str,
+        *,
+        begun: bool = False,
+        error: str = "",
+        reply: Mapping[str, Any] | None = None,
+        shown: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """An execute_request of ours is about to be sent; or an earlier process sent it and recorded so much of its
+        answer: the name of an exception, the reply, the data of displays."""
+        pending = self._requests[msg_id] = _Pending(run, begun=begun, error=error, shown=shown)
+        if reply is not None:
+            self._note_reply(pending, reply)
         while len(self._requests) > _REMEMBERED_RUNS:
             self._requests.popitem(last=False)
 
@@ -90,11 +121,6 @@ class Conversation:
     def forget(self, msg_id: str) -> None:
         """Messages of this request are from now on nobody's."""
         self._requests.pop(msg_id, None)
-
-    def has_begun(self, run: str) -> bool:
-        return any(
-            p.run == run and (p.begun or p.idle or p.reply is not None) for p in self._requests.values()
-        )
 
     @property
     def others_busy(self) -> bool:
@@ -117,12 +143,17 @@ class Conversation:
         return self._iopub(pending, message)
 
     def settle(self, run: str) -> list[Fact]:
-        """End a run of which one of reply and idle came and the other stays away."""
+        """End a run of which one of reply and idle came and the other stays away.
+
+        A kernel that goes idle without a reply was interrupted outside of the code, or the reply was lost on the way."""
         for pending in self._requests.values():
             if pending.run == run and not pending.ended and (pending.reply is not None or pending.idle):
                 pending.idle, pending.exiting = True, False
+                if pending.reply is None and not pending.error:
+                    pending.ended = True
+                    return [RunEnded(run, RunStatus.LOST, pending.count, NO_REPLY)]
                 if pending.reply is None:
-                    pending.reply = {"status": "error" if pending.error else "ok", "ename": pending.error}
+                    pending.reply = {"status": "error"}
                 return self._end(pending)
         return []
 
@@ -185,48 +216,69 @@ class Conversation:
     def _reply(self, pending: _Pending, message: KernelMessage) -> list[Fact]:
         if message.msg_type != "execute_reply":
             return []
-        content = message.content
+        self._note_reply(pending, message.content)
+        ending = self._end(pending)
+        return ending or [Replied(pending.run, message.content)]
+
+    @staticmethod
+    def _note_reply(pending: _Pending, content: Mapping[str, Any]) -> None:
         pending.reply = content
         pending.count = _count(content) or pending.count
-        facts: list[Fact] = []
-        for payload in content.get("payload") or ():
-            if not isinstance(payload, Mapping):
-                continue
-            if payload.get("source") == "ask_exit" and not payload.get("keepkernel"):
-                pending.exiting = True
-            if payload.get("source") == "page" and payload.get("data"):
-                facts.append(DataShown(pending.run, dict(payload["data"])))
-        if content.get("status") == "error" and not pending.error and content.get("ename"):
-            pending.error = str(content["ename"])
-            facts.append(_error(pending.run, content))
-        return facts + self._end(pending)
+        pending.exiting = any(
+            payload.get("source") == "ask_exit" and not payload.get("keepkernel")
+            for payload in _payloads(content)
+        )
 
     def _end(self, pending: _Pending) -> list[Fact]:
         if pending.ended or pending.exiting or not pending.idle or pending.reply is None:
             return []
         pending.ended = True
-        status = str(pending.reply.get("status"))
-        name = pending.error or str(pending.reply.get("ename") or "")
-        if status == "ok":
-            return [RunEnded(pending.run, RunStatus.OK, pending.count)]
-        if status in ("aborted", "abort"):
-            return [
-                RunEnded(
-                    pending.run, RunStatus.ABORTED, None, "The kernel skipped it after an earlier error."
-                )
-            ]
-        if name == "KeyboardInterrupt":
-            return [RunEnded(pending.run, RunStatus.INTERRUPTED, pending.count)]
-        return [RunEnded(pending.run, RunStatus.ERROR, pending.count)]
+        return [*_only_in_reply(pending, pending.reply), _end_of(pending, pending.reply)]
 
     def _died(self, death: KernelDeath) -> list[Fact]:
         facts: list[Fact] = [death]
-        for pending in self._requests.values():
-            if not pending.ended:
+        for msg_id, pending in self._requests.items():
+            if not pending.ended and (death.lost is None or pending.taken_up or msg_id in death.lost):
                 pending.ended = True
                 facts.append(RunEnded(pending.run, RunStatus.DIED, pending.count, death.cause))
         self._others.clear()
         return facts
+
+
+def _only_in_reply(pending: _Pending, reply: Mapping[str, Any]) -> list[Fact]:
+    """Pages, and an error that was not shown on iopub. The reply may overtake what iopub shows, hence at the end."""
+    facts: list[Fact] = [
+        DataShown(pending.run, dict(payload["data"]))
+        for payload in _payloads(reply)
+        if payload.get("source") == "page"
+        and isinstance(payload.get("data"), Mapping)
+        and payload["data"] not in pending.shown
+    ]
+    if reply.get("status") == "error" and not pending.error and reply.get("ename"):
+        pending.error = str(reply["ename"])
+        facts.append(_error(pending.run, reply))
+    return facts
+
+
+def _end_of(pending: _Pending, reply: Mapping[str, Any]) -> RunEnded:
+    status = str(reply.get("status"))
+    if status == "ok":
+        return RunEnded(pending.run, RunStatus.OK, pending.count)
+    if status in ("aborted", "abort"):
+        return RunEnded(pending.run, RunStatus.ABORTED, None, "The kernel skipped it after an earlier error.")
+    if pending.error == "KeyboardInterrupt":
+        return RunEnded(pending.run, RunStatus.INTERRUPTED, pending.count)
+    return RunEnded(pending.run, RunStatus.ERROR, pending.count)
+
+
+def _payloads(reply: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [payload for payload in reply.get("payload") or () if isinstance(payload, Mapping)]
+
+
+def ends_request(message: KernelMessage) -> bool:
+    """Whether it is one of the two messages with which a kernel ends a request: the reply, and idle."""
+    idle = message.msg_type == "status" and message.content.get("execution_state") == "idle"
+    return idle or message.msg_type == "execute_reply"
 
 
 def _obituary(content: Mapping[str, Any]) -> KernelDeath:
@@ -240,7 +292,13 @@ def _obituary(content: Mapping[str, Any]) -> KernelDeath:
         cause = f"exit code {code}"
     else:
         cause = str(content.get("detail") or "")
-    return KernelDeath(cause, bool(content.get("restarting")), asked=kind in ("restart", "shutdown"))
+    lost = content.get("lost")
+    return KernelDeath(
+        cause,
+        bool(content.get("restarting")),
+        asked=kind in ("restart", "shutdown"),
+        lost=frozenset(map(str, lost)) if isinstance(lost, list) else None,
+    )
 
 
 _SIGNALS: Final = {

@@ -23,6 +23,7 @@ from .events import (
     OutputDropped,
     ReplyCut,
     RunFinished,
+    RunReplied,
     RunStarted,
     RunStatus,
     SessionClosed,
@@ -126,6 +127,8 @@ class SessionFeed:
                     DroppedOutput(f"{event.count:,} {event.unit} of output were not recorded{why}")
                 )
                 return cell
+            case RunReplied():
+                return None
             case RunFinished():
                 return self._finish(event, at)
             case ReplyCut():

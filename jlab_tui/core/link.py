@@ -72,5 +72,7 @@ class RecordedKernel:
     last_seq: int
     acked_seq: int
     busy: bool
+    running: str = ""
+    """msg_id of our request that the kernel has begun with and not ended"""
     requests: frozenset[str] = frozenset()
     """msg_ids that reached the kernel, the latest ones"""

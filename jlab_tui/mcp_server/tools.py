@@ -599,7 +599,7 @@ class _InterruptOnCancel:
 
     async def _cancel(self, run: Run) -> None:
         try:
-            outcome = await self._session.cancel(run)
+            outcome = await self._session.stopper.cancel(run)
         except JlabError as error:
             outcome = str(error)
         self._session.notice(f"The user cancelled the call. {outcome}")

@@ -17,7 +17,7 @@ bytes of one kernel message in Jupyter's v1 framing. The pieces of a message fol
 
 What is numbered: all of iopub, whoever's request it belongs to, and the replies to requests of these channels.
 Adjacent prints of one cell may arrive joined, a huge one cut; and when the kernel's process ends, an iopub message
-`jlab_mcp_obituary` follows (obituary.py).
+`jlab_mcp_obituary` follows (obituary.py); requests that are not in its `lost` list go to the process that comes next.
 
 From the client, binary frames: one request each for shell or control in v1 framing, a msg_id of its own. A request
 is sent to the kernel once, as soon as that listens, however often it arrives; so after a cut a client sends again

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, Dict, NamedTuple, Optional, Set
+from typing import Any, Dict, List, NamedTuple, Optional, Set
 
 KNOWN_REQUESTS = 20_000
 SHOWN_REQUESTS = 100
@@ -70,12 +70,15 @@ class Conversation:
             request.state = DONE
             request.seq_reply = seq
 
-    def kernel_died(self, unsent: Set[str]) -> None:
-        """Everything that the dead process had is lost; what still waits to be sent is not."""
+    def kernel_died(self, unsent: Set[str]) -> List[str]:
+        """Everything that the dead process had is lost; what still waits to be sent is not. Returns what is lost."""
         self._busy.clear()
+        lost = []
         for msg_id, request in self._requests.items():
             if request.state in (SENT, RUNNING) and msg_id not in unsent:
                 request.state = LOST
+                lost.append(msg_id)
+        return lost
 
     @property
     def busy(self) -> bool:

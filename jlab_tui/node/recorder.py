@@ -194,9 +194,10 @@ class Recorder:
         self._disconnect()
 
     def _mourn(self, content: Dict[str, Any]) -> None:
-        self.obituary = content
-        self.conversation.kernel_died({request.msg_id for request in self._outbox})
-        self.stream.append(pack(obituary.message(content)))
+        # What waits for the next process goes to it, unless there is none.
+        unsent = {request.msg_id for request in self._outbox} if content["restarting"] else set()
+        self.obituary = {**content, "lost": self.conversation.kernel_died(unsent)}
+        self.stream.append(pack(obituary.message(self.obituary)))
         self._changed()
 
     def _connect(self) -> None:

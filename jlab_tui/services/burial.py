@@ -7,7 +7,7 @@ reads what the node recorded after the last line of the journal, and writes jour
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
@@ -15,11 +15,12 @@ from typing import Final, cast
 from ..core.errors import NotebookError
 from ..core.events import RunStatus, SessionClosed, SessionOpened
 from ..core.models import Owner, ServerRecord, ServerState
+from ..core.outputs import CellOutputs
 from ..core.settings import Mode
 from ..core.wire import KernelMessage, Request
 from .ports import Journals, Jupyter, Notebooks, Spool
 from .recorder import Recorder
-from .runs import Run, SessionRecord, read_record
+from .runs import Run, SessionRecord, read_record, rebuild_all
 from .saver import Saver
 from .session import Session, SessionInfo
 
@@ -132,7 +133,9 @@ class Burial:
 
         no_server = cast(Jupyter, None)  # nothing is asked of a server that is gone
         saver = await self._saver(opened.notebook) if record.unfinished else None
-        session = Session(info, no_server, recorder, saver, self._now, known, self._spool, record.count + 1)
+        session = Session(
+            info, no_server, recorder, saver, self._now, known, self._spool, self._read_back, record.count + 1
+        )
         session.link = _EndedLink(record.seq)
         session.over = reason
         if saver is not None:
@@ -140,12 +143,17 @@ class Burial:
         unfinished = record.unfinished
         for run in record.runs.values():
             session.adopt_run(run)
+        if saver is not None:
+            await session.keeper.restore(record, saver.file.saved_at)
         for run in unfinished[:-1]:
             session.close_run(run, RunStatus.LOST, "Its end was not recorded.")
         await session.end_with_server(reason)
         recorder.record(SessionClosed(reason))
         await session.close()
         return True
+
+    def _read_back(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:
+        return rebuild_all(runs, self._journals.read_from(runs[0].journal, runs[0].offset))
 
     async def _saver(self, path: str) -> Saver | None:
         """Saver of the session's notebook; None for one that has gone or cannot be read, which is left alone."""

@@ -148,7 +148,7 @@ class Cells:
         """A run that is left over from a call that the user cancelled is interrupted; any other one stands."""
         run = session.current
         if run is not None and run.cancelled:
-            outcome = await session.interrupt("cancel")
+            outcome = await session.stopper.cancel(run)
             if session.current is not None:
                 raise SessionBusy(
                     f"The run that was cancelled before still goes on. {outcome}",

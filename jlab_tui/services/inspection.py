@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
-import uuid
 from typing import Any, Final
 
 from ..core.errors import SessionBusy
-from ..core.wire import Request
 from .session import Session
+from .subshell import evaluation
 
 _ASK_S: Final = 15.0
 _ROWS_MAX: Final = 200
@@ -34,47 +33,23 @@ _PROBE: Final = r"""
 class Inspector:
     """Asks a kernel for its variables."""
 
-    def __init__(self) -> None:
-        self._subshells: dict[str, str] = {}
-
     async def inspect(self, session: Session, names: list[str] | None) -> str:
         """A table of variables. Raises SessionBusy when a cell runs and the kernel has no subshells."""
         await session.refuse_unless_usable()
         subshell = ""
         if session.current is not None:
-            subshell = await self._subshell(session)
+            subshell = await session.subshell.get(session.link, session.incarnation)
             if not subshell:
                 raise SessionBusy(
                     f"A cell runs ({session.current.id}) and this kernel has no subshells, so its variables cannot be read now.",
                     f'Wait for it with wait_for_run(run_id="{session.current.id}").',
                 )
-        code = _PROBE % (_ROWS_MAX, repr(names) if names else "None")
-        content = {
-            "code": "", "silent": True, "store_history": False, "user_expressions": {"v": code.strip()},
-            "allow_stdin": False, "stop_on_error": False,
-        }  # fmt: skip
+        expression = _PROBE % (_ROWS_MAX, repr(names) if names else "None")
         try:
-            reply = await session.link.ask(
-                Request("shell", "execute_request", uuid.uuid4().hex, content, subshell), _ASK_S
-            )
+            reply = await session.link.ask(evaluation(expression, subshell), _ASK_S)
         except TimeoutError:
             return "The kernel does not answer: it is in a long C call. Try again later."
         return _table(reply.content, names)
-
-    async def _subshell(self, session: Session) -> str:
-        known = self._subshells.get(session.info.kernel_id + str(session.incarnation))
-        if known:
-            return known
-        try:
-            reply = await session.link.ask(
-                Request("control", "create_subshell_request", uuid.uuid4().hex, {}), 3.0
-            )
-        except TimeoutError:
-            return ""
-        subshell = str(reply.content.get("subshell_id") or "") if reply.content.get("status") == "ok" else ""
-        if subshell:
-            self._subshells[session.info.kernel_id + str(session.incarnation)] = subshell
-        return subshell
 
 
 def _table(content: Any, names: list[str] | None) -> str:

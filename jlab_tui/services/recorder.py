@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ..core.events import Entry, Event, OutputDropped, RunFinished, TextPrinted
+from ..core.events import Entry, Event, OutputDropped, RunFinished, RunStarted, TextPrinted
 from .ports import Journal
 
 COALESCE_S: Final = 0.1
@@ -40,6 +40,9 @@ class Recorder:
         self._now = now
         self._seq = 0
         self._reaching = 0
+        self._written_seq = 0
+        """that the last line covers"""
+        self._unfinished: set[str] = set()
         self._abandoned = False
         self._text: list[str] = []
         self._text_chars = 0
@@ -79,10 +82,14 @@ class Recorder:
             self._seq = seq
             self._arm()
 
+    def goes_on_with(self, run: str) -> None:
+        """A run that an earlier process started is in progress."""
+        self._unfinished.add(run)
+
     def new_stream(self) -> None:
         """The session goes on with another kernel, whose stream is numbered from the beginning."""
         self._flush_text()
-        self._seq = self._reaching = 0
+        self._seq = self._reaching = self._written_seq = 0
 
     def record(self, event: Event) -> int:
         """Write one event. Returns the offset of its line (0 for text, which is held back for a moment)."""
@@ -92,7 +99,10 @@ class Recorder:
             case TextPrinted():
                 self._print(event)
                 return 0
+            case RunStarted():
+                self._unfinished.add(event.run)
             case RunFinished():
+                self._unfinished.discard(event.run)
                 self._flush_text()
                 self._write_tail(event.run)
         self._flush_text()
@@ -146,7 +156,8 @@ class Recorder:
             return
         self._flush_text()
         if self._seq:
-            seq = self._seq
+            # A process that takes a run over reads on from the last line: no message after that may be forgotten.
+            seq = self._written_seq if self._unfinished else self._seq
             loop = asyncio.get_running_loop()
             self._journal.flushed().add_done_callback(
                 lambda _: loop.call_soon_threadsafe(self._acknowledge_if_written, seq)
@@ -162,9 +173,11 @@ class Recorder:
             event = TextPrinted(run, stream, "".join(self._text))
             self._text, self._text_chars = [], 0
             self._text_of = ("", "")
+            self._written_seq = self._seq
             self._journal.append(Entry(self._text_at, event, self._seq))
 
     def _append(self, event: Event) -> int:
+        self._written_seq = self._seq
         return self._journal.append(Entry(self._now(), event, self._seq))
 
     def _write_tail(self, run: str) -> None:

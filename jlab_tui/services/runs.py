@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..core.events import (
     DataShown,
@@ -13,9 +14,11 @@ from ..core.events import (
     Entry,
     ErrorRaised,
     KernelChanged,
+    NotebookEdited,
     OutputCleared,
     OutputDropped,
     RunFinished,
+    RunReplied,
     RunStarted,
     RunStatus,
     SessionClosed,
@@ -49,10 +52,16 @@ class Run:
     outputs: CellOutputs | None = field(default_factory=CellOutputs)
     begun: bool = False
     """the kernel has taken it up"""
+    reply: Mapping[str, Any] | None = None
+    """the kernel's reply, while output may still follow it"""
+    reply_recorded: bool = False
     waits_for_other: bool = False
     """another client's code runs on the kernel; this one comes after it"""
     cancelled: bool = False
-    """the user cancelled the call; what it left running may be interrupted"""
+    """it is to be interrupted as soon as the kernel begins with it: the user cancelled the call"""
+    stopping: asyncio.Task[str] | None = None
+    """the last attempt to stop it; its result says what came of it"""
+    output_since_interrupt: bool = False
     interrupted_by: str = ""
     """who asked for an interrupt while it ran"""
     notes: list[str] = field(default_factory=list)
@@ -79,6 +88,12 @@ class SessionRecord:
     """number of the last run"""
     runs: dict[str, Run] = field(default_factory=dict)
     last_at: float = 0.0
+    displays: dict[str, set[str]] = field(default_factory=dict)
+    """ids of the runs that have shown something under a display id"""
+    texts: dict[str, tuple[float, NotebookEdited]] = field(default_factory=dict)
+    """text cells that were added, with the time, by cell id"""
+    deleted: set[str] = field(default_factory=set)
+    """cells that were deleted"""
 
     @property
     def unfinished(self) -> list[Run]:
@@ -117,11 +132,20 @@ def read_record(session: str, entries: Iterable[tuple[Path, int, Entry]]) -> Ses
                 )
                 number = event.run.rpartition("-")[2]
                 record.count = max(record.count, int(number) if number.isdecimal() else 0)
+            case RunReplied():
+                if run := record.runs.get(event.run):
+                    run.reply, run.reply_recorded = event.content, True
             case RunFinished():
                 if run := record.runs.get(event.run):
                     _finish(run, event)
                     run.outputs = None
+            case NotebookEdited(action="delete"):
+                record.deleted.add(event.cell)
+            case NotebookEdited(action="markdown"):
+                record.texts[event.cell] = (entry.at, event)
             case TextPrinted() | DataShown() | OutputCleared() | ErrorRaised():
+                if isinstance(event, DataShown) and event.display_id:
+                    record.displays.setdefault(event.display_id, set()).add(event.run)
                 if (run := record.runs.get(event.run)) and run.outputs is not None:
                     run.begun = True
                     run.outputs.feed(event)
@@ -136,18 +160,24 @@ def read_record(session: str, entries: Iterable[tuple[Path, int, Entry]]) -> Ses
 
 def rebuild_outputs(run: Run, entries: Iterable[Entry]) -> CellOutputs:
     """Outputs of one run from journal entries that begin with it."""
-    outputs = CellOutputs()
+    return rebuild_all([run], entries)[run.id]
+
+
+def rebuild_all(runs: Sequence[Run], entries: Iterable[Entry]) -> dict[str, CellOutputs]:
+    """Outputs of some runs, by run id, from journal entries that begin with the first of them."""
+    rebuilt = {run.id: CellOutputs() for run in runs}
     for entry in entries:
         match event := entry.event:
-            case TextPrinted() | DataShown() | OutputCleared() | ErrorRaised() if event.run == run.id:
-                outputs.feed(event)
+            case TextPrinted() | DataShown() | OutputCleared() | ErrorRaised() if event.run in rebuilt:
+                rebuilt[event.run].feed(event)
             case DataUpdated():
-                outputs.update(event)
-            case OutputDropped() if event.run == run.id and event.unit == "characters":
-                outputs.dropped_chars += event.count
+                for outputs in rebuilt.values():
+                    outputs.update(event)
+            case OutputDropped() if event.run in rebuilt and event.unit == "characters":
+                rebuilt[event.run].dropped_chars += event.count
             case _:
                 pass
-    return outputs
+    return rebuilt
 
 
 def _finish(run: Run, event: RunFinished) -> None:

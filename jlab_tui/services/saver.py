@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -104,10 +105,10 @@ class Saver:
             seconds = await self._save()
             if not self._dirty:
                 self._clean.set()
-            try:
-                await asyncio.wait_for(self._hurry.wait(), max(PAUSE_S, _PACE * seconds))
-            except TimeoutError:
-                pass
+            with contextlib.suppress(TimeoutError):
+                # Not `wait_for`, which can swallow a cancellation before Python 3.12: `close` would wait for ever.
+                async with asyncio.timeout(max(PAUSE_S, _PACE * seconds)):
+                    await self._hurry.wait()
 
     async def _save(self) -> float:
         for _attempt in range(3):

@@ -17,29 +17,38 @@ from ..core.events import (
     Notice,
     OutputDropped,
     RunFinished,
+    RunReplied,
     RunStarted,
     RunStatus,
 )
 from ..core.execution import (
+    NO_REPLY,
     Conversation,
     Fact,
     KernelDeath,
     OtherActivity,
     Output,
+    Replied,
     RunBegun,
     RunEnded,
+    ends_request,
 )
 from ..core.link import LEASE_S, LinkChange, LinkDown, LinkOver, LinkUp
 from ..core.notebook import Cell, Notebook
-from ..core.outputs import CellOutputs, to_nbformat
+from ..core.outputs import DataItem
 from ..core.wire import KernelMessage, Request
+from .keeper import NotebookKeeper, ReadBack
 from .ports import Jupyter, Link, Spool
 from .recorder import Recorder
 from .runs import Run
 from .saver import Saver
+from .stopping import Stopper
+from .subshell import Subshell
 
 SETTLE_S: Final = 2.0
 """how long the second of reply and idle may stay away before a run is taken to have ended"""
+_SETTLE_STEPS: Final = 4
+"""in so many steps: where this process was stopped meanwhile, what waited for it is read before the time is up"""
 UNSEEN_S: Final = 10.0
 """how long after a cut a stock server may leave open whether our request arrived"""
 LINK_PATIENCE_S: Final = 20.0
@@ -49,16 +58,6 @@ TERM_SETTLES_S: Final = 2.5
 """how long after a kernel's SIGTERM a server that was sent one too may still be connected"""
 JOB_ENDS_S: Final = 60.0
 """how long Slurm may take to say how a job ended"""
-_LOST_ENDS: Final = {
-    RunStatus.DIED: "KernelDied",
-    RunStatus.JOB_ENDED: "JobEnded",
-    RunStatus.LOST: "ConnectionLost",
-    RunStatus.ABORTED: "Aborted",
-}
-"""what stands in the notebook for a run that neither finished nor raised"""
-_INTERRUPT_WAITS_S: Final = (2.0, 2.0)
-"""the second interrupt must not hit the clean-up that the first one set off"""
-_TAKE_UP_S: Final = 1.0
 CONFIRM_S: Final = 3.0
 
 
@@ -90,6 +89,7 @@ class Session:
         now: Callable[[], float],
         diagnose: Callable[[], Awaitable[str]],
         spool: Spool,
+        read_back: ReadBack,
         first_run: int = 1,
     ) -> None:
         """`diagnose` tells in a sentence that the server has ended, or nothing while it may come back."""
@@ -97,7 +97,7 @@ class Session:
         self.info = info
         self.api = api
         self.recorder = recorder
-        self.saver = saver
+        self.keeper = NotebookKeeper(saver, read_back, recorder.flush)
         self.link: Link
         """set by the opener before anything else is called"""
         self.current: Run | None = None
@@ -116,16 +116,20 @@ class Session:
         self._diagnose = diagnose
         self._next_run = first_run
         self._own_restart = False
+        self.subshell = Subshell()
+        self.stopper = Stopper(self)
         self._conversation = Conversation()
-        self._displays: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- runs ----------------------------------------------------------------------------------------------------
 
     @property
     def notebook(self) -> Notebook:
-        assert self.saver is not None, "a scratch session has no notebook"
-        return self.saver.notebook
+        return self.keeper.notebook
+
+    @property
+    def saver(self) -> Saver | None:
+        return self.keeper.saver
 
     def refuse_if_busy(self, *, in_batch: bool = False) -> None:
         """Raise SessionBusy while a run is in progress, naming it."""
@@ -159,10 +163,7 @@ class Session:
         self.runs[run.id] = run
         run.offset = self.recorder.record(RunStarted(run.id, tool, run.cell, source, run.msg_id))
         if cell is not None:
-            cell.outputs = []
-            cell.execution_count = None
-            cell.touch()
-            self._save(now=True)
+            self.keeper.begin(run, cell)
         self._conversation.asked(run.msg_id, run.id)
         run.waits_for_other = self._conversation.others_busy
         content = {
@@ -184,10 +185,22 @@ class Session:
     def adopt_run(self, run: Run) -> None:
         """Go on with a run that an earlier process started; its messages follow from the recorded stream."""
         self.runs[run.id] = run
+        self.keeper.belongs_to(run)
         if run.status.is_final:
             self._conversation.ended(run.msg_id, run.id)
         else:
-            self._conversation.asked(run.msg_id, run.id)
+            error = run.outputs.error if run.outputs is not None else None
+            self._conversation.asked(
+                run.msg_id,
+                run.id,
+                begun=run.begun,
+                error=error.ename if error is not None else "",
+                reply=run.reply,
+                shown=[item.data for item in run.outputs.items() if isinstance(item, DataItem)]
+                if run.outputs is not None
+                else (),
+            )
+            self.recorder.goes_on_with(run.id)
             self.current = run
 
     def _new_run(self, tool: str, cell: Cell | None, source: str) -> Run:
@@ -224,14 +237,33 @@ class Session:
         if self.taken_over:
             return
         facts = self._conversation.feed(message)
+        self._record_reply_before(facts)
         for number, fact in enumerate(facts, 1):
             if number == len(facts):
                 self.recorder.reaching(message.seq)
             self._take(fact)
         self.recorder.saw(message.seq)
         run = self.current
-        if message.msg_type == "execute_reply" and run is not None and message.parent_id == run.msg_id:
-            asyncio.get_running_loop().call_later(SETTLE_S, self._settle, run)
+        if run is not None and message.parent_id == run.msg_id and ends_request(message):
+            self._settle_later(run, _SETTLE_STEPS)
+
+    def _record_reply_before(self, facts: list[Fact]) -> None:
+        """Whoever goes on from the line of this output will not see the reply that came before it."""
+        run = self.current
+        if run is None or run.reply is None or run.reply_recorded:
+            return
+        if any(isinstance(fact, Output) for fact in facts):
+            run.reply_recorded = True
+            self.recorder.record(RunReplied(run.id, run.reply))
+
+    def _settle_later(self, run: Run, steps: int) -> None:
+        if run.status.is_final:
+            return
+        if steps:
+            loop = asyncio.get_running_loop()
+            loop.call_later(SETTLE_S / _SETTLE_STEPS, self._settle_later, run, steps - 1)
+        else:
+            self._settle(run)
 
     def _settle(self, run: Run) -> None:
         if not run.status.is_final:
@@ -242,11 +274,8 @@ class Session:
         match fact:
             case RunBegun():
                 if run := self.runs.get(fact.run):
-                    run.begun, run.waits_for_other = True, False
                     run.execution_count = fact.execution_count
-                    run.taken_up.set()
-                    if run.cancelled and run is self.current:
-                        self._spawn(self._interrupt_quietly())
+                    self._begun(run)
             case RunEnded():
                 if fact.status is RunStatus.DIED and "SIGTERM" in fact.cause and not self._own_restart:
                     self._spawn(self._ended_unless_the_server_ends(fact))
@@ -254,34 +283,38 @@ class Session:
                     self._ended(fact)
             case KernelDeath():
                 self._died(fact)
+            case Replied():
+                if run := self.runs.get(fact.run):
+                    run.reply = fact.content
             case OtherActivity():
                 if self.current is not None and not self.current.begun:
                     self.current.waits_for_other = fact.busy
             case _:
                 self._output(fact)
 
+    def _begun(self, run: Run) -> None:
+        run.begun, run.waits_for_other = True, False
+        run.taken_up.set()
+        if run.cancelled and run is self.current:
+            self._spawn(self.stopper.begun(run))
+
     def _output(self, fact: Output) -> None:
         run = self.runs.get(fact.run)
         if run is None:
             return
+        if not run.begun:
+            self._begun(run)
+        run.output_since_interrupt = True
         self.recorder.record(fact)
         if isinstance(fact, DataUpdated):
-            self._update_displays(fact)
+            self.keeper.update_displays(fact, self.runs)
         if run.outputs is None:
-            # Late output of a run whose outputs were put away (a thread prints after its cell has ended).
-            run.outputs = CellOutputs()
-            run.notes.append("More output came after the run had ended.")
-        if run.outputs.feed(fact):
+            # A thread prints after its cell has ended and another run has begun.
+            self.keeper.came_late(run)
+        elif run.outputs.feed(fact):
             if run.status.is_final:
-                self._store(run)
-            self._save()
-
-    def _update_displays(self, update: DataUpdated) -> None:
-        for cell_id, output in self._displays.get(update.display_id, ()):
-            output["data"], output["metadata"] = dict(update.data), dict(update.metadata)
-            if self.saver is not None and (cell := self.notebook.by_id(cell_id)):
-                cell.touch()
-                self._save()
+                self.keeper.store(run)
+            self.keeper.save()
 
     def _ended(self, fact: RunEnded) -> None:
         run = self.runs.get(fact.run)
@@ -293,13 +326,17 @@ class Session:
         )
         run.cause = fact.cause
         run.status = fact.status
+        run.reply = None
+        if fact.cause == NO_REPLY and run.interrupted_by:
+            run.status, run.cause = RunStatus.INTERRUPTED, ""
+            run.notes.append("The interrupt came before the first line of the code or after its last one.")
         self.recorder.record(
             RunFinished(run.id, run.status, round(run.seconds, 3), run.execution_count, run.cause)
         )
         if self.current is run:
             self.current = None
-        self._store(run)
-        self._save(now=True)
+        self.keeper.store(run)
+        self.keeper.save(now=True)
         run.done.set()
 
     async def _ended_unless_the_server_ends(self, fact: RunEnded) -> None:
@@ -318,6 +355,8 @@ class Session:
     def _died(self, death: KernelDeath) -> None:
         self.link.renew()
         self.incarnation += 1
+        if self.current is not None and not self.current.begun:
+            self.current.incarnation = self.incarnation
         if death.asked:
             if not self._own_restart and death.restarting:
                 self.stale_kernel_notice = (
@@ -340,46 +379,12 @@ class Session:
     def sync_cells(self) -> None:
         """Put the outputs of the run in progress into its cell (called before each save)."""
         if self.current is not None:
-            self._store(self.current)
-
-    def _store(self, run: Run) -> None:
-        if self.saver is None or run.outputs is None or not run.cell:
-            return
-        cell = self.notebook.by_id(run.cell)
-        if cell is None or cell.cell_type != "code":
-            return
-        record = f'read_output(run_id="{run.id}"), recorded in {run.journal}'
-        cell.outputs = to_nbformat(run.outputs, record)
-        if run.status in _LOST_ENDS:
-            name, value = _LOST_ENDS[run.status], run.cause
-            lines = [f"{name}: {value}"]
-            cell.outputs.append({"output_type": "error", "ename": name, "evalue": value, "traceback": lines})
-        cell.execution_count = run.execution_count
-        cell.touch()
-        if run.status.is_final:
-            self._remember_displays(run, cell)
-
-    def _remember_displays(self, run: Run, cell: Cell) -> None:
-        assert run.outputs is not None
-        shown = [o for o in run.outputs.items() if getattr(o, "display_id", "")]
-        if not shown:
-            return
-        rich = [o for o in cell.outputs if o["output_type"] in ("display_data", "execute_result")]
-        items = [o for o in run.outputs.items() if hasattr(o, "display_id")]
-        for item, output in zip(items, rich, strict=False):
-            if item.display_id:
-                self._displays.setdefault(item.display_id, []).append((cell.id, output))
-        while len(self._displays) > 500:
-            self._displays.pop(next(iter(self._displays)))
-
-    def _save(self, *, now: bool = False) -> None:
-        if self.saver is not None:
-            self.saver.changed(now=now)
+            self.keeper.store(self.current)
 
     def note_edit(self, action: str, cell: Cell, index: int) -> None:
         """A cell was added, edited or deleted without running."""
         self.recorder.record(NotebookEdited(action, cell.id, cell.source, index, cell.cell_type))
-        self._save(now=True)
+        self.keeper.save(now=True)
 
     # -- link ----------------------------------------------------------------------------------------------------
 
@@ -416,8 +421,7 @@ class Session:
         self.over = f"Session {self.info.id} was taken over by another process: {why}."
         self.taken_over = True
         self.recorder.abandon()
-        if self.saver is not None:
-            self.saver.abandon()
+        self.keeper.abandon()
         if (run := self.current) is not None:
             self.current = None
             run.status, run.cause = RunStatus.LOST, f"{self.over} That process goes on with this run."
@@ -519,7 +523,7 @@ class Session:
     # -- steering ------------------------------------------------------------------------------------------------
 
     async def interrupt(self, by: str) -> str:
-        """Interrupt what runs, twice if needed, and check that the kernel is idle. Returns what came of it."""
+        """Interrupt what runs and check that the kernel is idle. Returns what came of it."""
         self._refuse_if_over()
         run = self.current
         if run is None:
@@ -530,37 +534,7 @@ class Session:
                     "No run of yours is in progress; what another client runs on this kernel was interrupted."
                 )
             return "Nothing is running; the kernel is idle."
-        run.interrupted_by = by
-        if not run.begun and not run.waits_for_other:
-            # An idle kernel ignores an interrupt; the code that is on its way would run all the same.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(run.taken_up.wait(), _TAKE_UP_S)
-        for attempt, patience in enumerate(_INTERRUPT_WAITS_S, 1):
-            await self.api.interrupt(self.info.kernel_id)
-            try:
-                await asyncio.wait_for(run.done.wait(), patience)
-            except TimeoutError:
-                continue
-            again = " at the second interrupt" if attempt > 1 else ""
-            return f"Run {run.id} stopped{again} after {run.seconds:.1f} s; the kernel is idle and keeps its variables."
-        return (
-            f"Run {run.id} does not stop: the code is in a C call that does not check for signals, or it swallows "
-            "KeyboardInterrupt. It may stop by itself later (wait_for_run). Otherwise only "
-            f'restart_kernel(session_id="{self.info.id}") helps; that loses all variables.'
-        )
-
-    async def cancel(self, run: Run) -> str:
-        """The user cancelled the call that started this run. Returns what came of it."""
-        run.cancelled = True
-        if run is not self.current:
-            return "The run had ended."
-        if run.waits_for_other:
-            return "It waits for the user's own code on this kernel, which is left alone; it is interrupted as soon as it begins."
-        return await self.interrupt("the user (the call was cancelled)")
-
-    async def _interrupt_quietly(self) -> None:
-        with contextlib.suppress(JlabError):
-            await self.interrupt("the user (the call was cancelled)")
+        return await self.stopper.interrupt(run, by)
 
     async def restart(self, by: str) -> str:
         """Restart the kernel. Everything in memory is lost; notebook and session stay."""
@@ -594,6 +568,7 @@ class Session:
             task.cancel()
         if not self.taken_over:
             self.sync_cells()
+            await self.keeper.close()
         await asyncio.gather(
             self.link.close(),
             self.recorder.close(),

@@ -29,7 +29,7 @@ from ..core.settings import OnExit
 from .burial import Burial, OwnerAlive
 from .ports import Journals, Jupyter, LinkMaker, NotebookFile, Notebooks, Spool
 from .recorder import Recorder
-from .runs import Run, SessionRecord, read_record, rebuild_outputs
+from .runs import Run, SessionRecord, read_record, rebuild_all
 from .saver import Saver
 from .session import Session, SessionInfo
 
@@ -214,7 +214,9 @@ class Sessions:
         recorder = Recorder(self._journals.writer(info.id, epoch), self._now)
         saver = Saver(file, notebook) if file is not None and notebook is not None else None
         diagnose = partial(self._diagnose, server.record)
-        session = Session(info, server.api, recorder, saver, self._now, diagnose, self._spool, first_run)
+        session = Session(
+            info, server.api, recorder, saver, self._now, diagnose, self._spool, self._read_back, first_run
+        )
         recorder.may_write = session.may_write
         if saver is not None:
             saver.before_save = session.sync_cells
@@ -314,9 +316,10 @@ class Sessions:
         """What a run has put out, from memory or from its record."""
         if run.outputs is not None:
             return run.outputs
-        return await asyncio.to_thread(
-            lambda: rebuild_outputs(run, self._journals.read_from(run.journal, run.offset))
-        )
+        return (await asyncio.to_thread(self._read_back, [run]))[run.id]
+
+    def _read_back(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:
+        return rebuild_all(runs, self._journals.read_from(runs[0].journal, runs[0].offset))
 
     def human_note(self, run: Run) -> str:
         """What a human did to this run from a dashboard, as a sentence, or nothing."""
@@ -401,9 +404,13 @@ class Sessions:
             opened.python, opened.cwd, warnings,
         )  # fmt: skip
         session = self._make_session(server, info, claim, file, notebook, record.epoch + 1, record.count + 1)
-        arrived = await self._arrived(server, opened.kernel_id) if claim else None
+        recorded = (await server.api.recorded_kernels()).get(opened.kernel_id) if claim else None
+        arrived = recorded.requests if recorded is not None else None
         for run in record.runs.values():
+            run.begun = run.begun or (recorded is not None and recorded.running == run.msg_id)
             session.adopt_run(run)
+        if file is not None:
+            await session.keeper.restore(record, file.saved_at)
         self._attach(session, server, claim, since=min(record.seq, claim.last_seq) if claim else 0)
         for run in record.unfinished:
             if arrived is not None and run.msg_id not in arrived and not run.begun:
@@ -420,10 +427,6 @@ class Sessions:
         except TimeoutError:
             session.notice("The kernel did not answer yet.", "warning")
         return session
-
-    async def _arrived(self, server: Server, kernel_id: str) -> frozenset[str] | None:
-        kernels = await server.api.recorded_kernels()
-        return kernels[kernel_id].requests if kernel_id in kernels else None
 
     # -- closing -------------------------------------------------------------------------------------------------
 

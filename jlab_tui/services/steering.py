@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .launcher import Launcher
     from .ports import Jupyter
 
-_WAITS_S: Final = (1.0, 2.0)
+_WAIT_S: Final = 3.0
 
 
 class Steering:
@@ -27,11 +27,13 @@ class Steering:
 
     async def interrupt(self, target: Target) -> str:
         api = await self._jupyter()
-        for attempt, patience in enumerate(_WAITS_S, 1):
-            await api.interrupt(target.kernel_id)
-            if await self._idle(api, target, patience):
-                return f"{target.name} is idle" + (" after a second interrupt." if attempt > 1 else ".")
-        return f"{target.name} does not stop: it ignores interrupts. Only restarting its kernel helps; variables are lost then."
+        await api.interrupt(target.kernel_id)
+        if await self._idle(api, target, _WAIT_S):
+            return f"{target.name} is idle."
+        return (
+            f"{target.name} was interrupted and still runs: it cleans up, or it ignores interrupts. Interrupt it again, "
+            "which breaks its clean-up off; if that does not help, restart its kernel, and its variables are lost."
+        )
 
     async def restart(self, target: Target) -> str:
         await (await self._jupyter()).restart(target.kernel_id)

@@ -172,9 +172,18 @@ async def until_recorded(project: Project, session: str, text: str) -> None:
     await until(lambda: text in journal_text(project, session), what=f"{text!r} in the journal")
 
 
+async def until_printed(project: Project, session: str, text: str) -> None:
+    """Wait until code of this session has printed something; what it says in its source does not count."""
+    await until(
+        lambda: any(text in line for line in recorded_lines(project, session, "")), what=f"{text!r} printed"
+    )
+
+
 def recorded_lines(project: Project, session: str, beginning: str) -> list[str]:
     """Printed lines of a session with this beginning, in the order of its journals."""
-    text = "".join(e["text"] for e in project.journal(session) if e["k"] == "text")
+    lines = journal_text(project, session).splitlines(keepends=True)
+    entries = [json.loads(line) for line in lines if line.endswith("\n")]
+    text = "".join(e["text"] for e in entries if e["k"] == "text")
     return [line for line in text.splitlines() if line.startswith(beginning)]
 
 
