@@ -110,6 +110,10 @@ class Doctor:
         return [*found, *checks.check_settings(self._env), *checks.check_proxies(self._env)]
 
     async def _python(self) -> list[Finding]:
+        if self._settings.setup.strip():
+            if self._mode is Mode.LOCAL:
+                self._chosen = await ask_python("python", self._env, self._settings.setup)
+            return [*checks_python.check_setup(self._chosen), *await self._torch_here()]
         root = self._settings.root
         choice = await choose_python(root, self._env)
         own = chosen = await ask_python(sys.executable, self._env)
@@ -120,14 +124,16 @@ class Doctor:
             chosen,
             own,
             choice.note,
-            self._settings.setup,
             kernel_only=bool(choice.kernel),
             is_tool=not Path(sys.prefix).is_relative_to(root),
         )
+        return [*found, *await self._torch_here()]
+
+    async def _torch_here(self) -> list[Finding]:
         driver = await ask_driver(self._env)
         if self._mode is Mode.SLURM and not driver.maker:
-            return found  # a login node; the node is asked when a job runs
-        return [*found, *checks_python.check_torch(chosen, driver)]
+            return []  # a login node; the node is asked when a job runs
+        return self._torch_on(driver)
 
     async def _directories(self) -> list[Finding]:
         settings = self._settings
@@ -147,6 +153,7 @@ class Doctor:
             found += checks.check_directory(facts)
             if found[-1].level is not Level.OK:
                 trouble.append(path)
+        found += checks.check_server_root(str(settings.server_root_dir), settings.server_root_dir.is_dir())
         used = await asyncio.to_thread(checkup.bytes_below, settings.sessions_dir, settings.spool_dir)
         found += checks.check_records(str(settings.status_dir), used, settings.keep_days)
         if any(settings.fifo_dir.is_relative_to(above) for above in trouble):

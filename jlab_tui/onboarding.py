@@ -13,6 +13,7 @@ from .core.registration import NAME, Command, claude_command, is_throwaway, othe
 from .core.settings import Settings
 from .core.tunnel import access_of
 from .services.launcher import Launcher
+from .services.patience import patiently
 
 
 def run_init(settings: Settings, env: Mapping[str, str], *, user: bool, only_print: bool) -> int:
@@ -77,7 +78,9 @@ def print_others(command: Command) -> None:
 
 async def run_url(launcher: Launcher, env: Mapping[str, str], host: str, *, to_clipboard: bool) -> int:
     """Print where JupyterLab is and how a laptop gets there; the link that logs in goes to the clipboard only."""
-    record = await launcher.ready_record()
+    record = await patiently(
+        launcher.ready_record(), lambda _: print("Asking how the server is...", file=sys.stderr, flush=True)
+    )
     await launcher.close()
     access = access_of(record, env.get("USER") or env.get("LOGNAME") or "", host)
     through_ssh = bool(env.get("SSH_CONNECTION"))

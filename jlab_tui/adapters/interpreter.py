@@ -30,20 +30,24 @@ if torch and torch.origin:
     except OSError:
         pass
 built = {k: v for k, v in re.findall(r"^(cuda|hip)\b[^=\n]*=\s*['\"]([^'\"]+)", text, re.M)}
-print(json.dumps({"version": "%d.%d.%d" % sys.version_info[:3], "packages": {k: v for k, v in packages.items() if v},
+print(json.dumps({"path": sys.executable, "version": "%d.%d.%d" % sys.version_info[:3], "packages": {k: v for k, v in packages.items() if v},
                   "pip": u.find_spec("pip") is not None, "built": built}))
 """
 
 
-async def ask_python(path: str, env: Mapping[str, str]) -> PythonFacts:
-    """What an interpreter says of itself; one that cannot be run has no version."""
-    ran = await run([path, "-c", _ASK], env, ASK_S)
+async def ask_python(path: str, env: Mapping[str, str], setup: str = "") -> PythonFacts:
+    """What an interpreter says of itself, after the shell lines `setup`; one that cannot be run has no version."""
+    argv = [path, "-c", _ASK]
+    if setup.strip():
+        argv = ["bash", "-c", f'{setup}\nexec "$@"', "jlab-mcp", *argv]
+    ran = await run(argv, env, ASK_S)
     try:
         told = json.loads(ran.out.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        return PythonFacts(path)
+        said = ran.err.strip().splitlines()
+        return PythonFacts(path, trouble=said[-1] if said else "")
     return PythonFacts(
-        path,
+        told["path"] if setup.strip() else path,
         told["version"],
         told["packages"],
         told["pip"],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 
-from .models import ServerRecord
+from .models import ServerRecord, ServerState
 from .registration import Registered
 from .settings import PREFIX, VARIABLES, Mode
 from .situation import Situation
@@ -101,6 +101,15 @@ def check_directory(facts: DirectoryFacts) -> list[Finding]:
     return [Finding(check, Level.OK, f"{facts.path}{'' if facts.exists else ' (made when needed)'}{room}")]
 
 
+def check_server_root(path: str, exists: bool) -> list[Finding]:
+    """JupyterLab's root directory; it is not made."""
+    if exists:
+        return []
+    return [
+        Finding("server root", Level.FAIL, f"there is no directory {path}.", f"mkdir -p {shlex.quote(path)}")
+    ]
+
+
 def check_records(directory: str, bytes_used: int, keep_days: int) -> list[Finding]:
     """Journals and recordings of this project."""
     text = f"{bytes_used / 1e6:,.0f} MB of journals and recordings, kept for {keep_days} days"
@@ -140,6 +149,8 @@ def check_state(situation: Situation | None, error: str, stale_intent: str) -> l
     if situation.is_over:
         mend = "jlab-mcp logs; jlab-mcp start" if situation.phase == "failed" else "jlab-mcp start"
         return [*found, Finding("state", Level.WARN, situation.sentence, mend)]
+    if situation.record.state is ServerState.READY and situation.reachable is False:
+        return found  # where it breaks off is what `check_hops` says
     return [*found, Finding("state", Level.OK, situation.sentence)]
 
 
@@ -173,7 +184,9 @@ def check_hops(record: ServerRecord, hops: Hops) -> list[Finding]:
             ask = f"srun --overlap --jobid {record.job_id} ss -tln"
             mend = f"{ask}   (listening there, refused here: a firewall; use another login node)"
         return [Finding("reach", Level.FAIL, text, mend)]
-    text = f"port {hops.port} of {hops.host} is open, but JupyterLab does not answer as ours."
+    text = (
+        f"port {hops.port} of {hops.host} is open, but JupyterLab does not answer: it is busy, or it hangs."
+    )
     return [Finding("reach", Level.FAIL, text, "jlab-mcp stop; jlab-mcp start")]
 
 

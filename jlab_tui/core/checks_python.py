@@ -22,6 +22,8 @@ class PythonFacts:
     torch_cuda: str = ""
     """CUDA version that its PyTorch was built for"""
     torch_hip: str = ""
+    trouble: str = ""
+    """its last words where it could not be run"""
 
     def has(self, *names: str) -> bool:
         return all(name in (self.packages or {}) for name in names)
@@ -73,16 +75,38 @@ def check_program(
     return [Finding("program", Level.OK, text)]
 
 
+def check_setup(facts: PythonFacts | None) -> list[Finding]:
+    """What JLAB_MCP_SETUP leads to; None: it is meant for another machine and was not run here."""
+    if facts is None:
+        text = (
+            "JLAB_MCP_SETUP prepares the environment on the node; what it gives is seen when the job starts."
+        )
+        return [Finding("environment", Level.SKIP, text)]
+    if not facts.version:
+        text = f"JLAB_MCP_SETUP does not lead to a Python that runs: {facts.trouble or 'it printed nothing'}"
+        return [Finding("environment", Level.FAIL, text, 'bash -xc "$JLAB_MCP_SETUP; python --version"')]
+    versions = _versions(facts, "ipykernel", "jupyterlab", "jupyter_server")
+    text = f"JLAB_MCP_SETUP leads to {facts.path} (Python {facts.version}, {versions})"
+    lacks = [name for name in ("jupyterlab", "ipykernel") if not facts.has(name)]
+    if lacks:
+        return [
+            Finding(
+                "environment",
+                Level.FAIL,
+                f"{text}, which lacks {' and '.join(lacks)}.",
+                facts.install(*lacks),
+            )
+        ]
+    return [Finding("environment", Level.OK, text)]
+
+
 def check_environment(
-    chosen: PythonFacts, own: PythonFacts, note: str, setup: str, *, kernel_only: bool, is_tool: bool = False
+    chosen: PythonFacts, own: PythonFacts, note: str, *, kernel_only: bool, is_tool: bool = False
 ) -> list[Finding]:
     """The Python that runs the kernels, and the one that runs JupyterLab.
 
     `is_tool`: our own Python is an environment apart, which lacks what the project's code imports.
     """
-    if setup.strip():
-        text = "JLAB_MCP_SETUP prepares the environment; what it gives is seen when the server starts."
-        return [Finding("environment", Level.SKIP, text)]
     found = []
     if not chosen.version:
         return [

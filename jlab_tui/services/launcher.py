@@ -264,7 +264,8 @@ class Launcher:
             waited = loop.time() - begun
             if situation is None:
                 raise ServerNotReady(
-                    f"The server's state could not be found out within {waited:.0f} s.", "Try again."
+                    f"The server's state could not be found out within {waited:.0f} s.",
+                    "Try again; `jlab-mcp doctor` says which step hangs.",
                 ) from None
             hint = "It goes on; wait for it with `jlab-mcp wait`, end it with `jlab-mcp stop`."
             if situation.record.state is ServerState.PENDING:

@@ -214,6 +214,27 @@ def test_a_misspelt_setting_is_found_and_the_printed_command_corrects_it(project
     assert again["settings"]["level"] == "ok" and "/elsewhere" in again["notebooks dir"]["text"]
 
 
+def test_the_doctor_runs_the_setup_and_says_what_it_leads_to(project: Project) -> None:
+    good = findings(project, JLAB_MCP_SETUP=f'PATH="{Path(sys.executable).parent}:$PATH"')["environment"]
+    assert good["level"] == "ok" and str(Path(sys.executable).parent) in good["text"]
+    bad = findings(project, JLAB_MCP_SETUP="source /not/there; conda activate torch; PATH=/none")[
+        "environment"
+    ]
+    assert bad["level"] == "fail" and "python: " in bad["text"] and bad["mend"].startswith("bash -xc")
+
+
+def test_a_server_that_hangs_is_one_finding_and_its_stop_says_what_it_waits_for(project: Project) -> None:
+    project.start()
+    pid = int(project.status_file()["PID"])
+    os.kill(pid, signal.SIGSTOP)  # it cannot answer, and cannot end by itself
+    found = findings(project)
+    assert found["reach"]["level"] == "fail" and "it hangs" in found["reach"]["text"] and "state" not in found
+    assert found["reach"]["mend"] == "jlab-mcp stop; jlab-mcp start"
+    done = project.run("stop")
+    assert done.returncode == 0 and done.stdout == f"JupyterLab (PID {pid}) stopped.\n"
+    assert done.stderr.splitlines()[0] == f"Waiting for JupyterLab (PID {pid}) to end..."
+
+
 def test_one_cause_is_one_finding(project: Project) -> None:
     (project.home / ".jlab-mcp").write_text("in the way", encoding="utf-8")
     found = findings(project)
@@ -318,15 +339,6 @@ async def test_records_that_are_too_old_are_removed_when_a_client_is_there(share
         await agent.text("ping")
         await until(lambda: not old.exists())
     assert young.exists()
-
-
-def test_a_stop_that_takes_long_says_what_it_waits_for(project: Project) -> None:
-    project.start()
-    pid = int(project.status_file()["PID"])
-    os.kill(pid, signal.SIGSTOP)  # it cannot end by itself now
-    done = project.run("stop")
-    assert done.returncode == 0 and done.stdout == f"JupyterLab (PID {pid}) stopped.\n"
-    assert done.stderr.splitlines()[0] == f"Waiting for JupyterLab (PID {pid}) to end..."
 
 
 def test_trouble_with_files_is_a_sentence_and_not_a_traceback(tmp_path: Path) -> None:
