@@ -112,7 +112,7 @@ class Doctor:
     async def _python(self) -> list[Finding]:
         if self._settings.setup.strip():
             if self._mode is Mode.LOCAL:
-                self._chosen = await ask_python("python", self._env, self._settings.setup)
+                self._chosen = await ask_python("python3", self._env, self._settings.setup)
             return [*checks_python.check_setup(self._chosen), *await self._torch_here()]
         root = self._settings.root
         choice = await choose_python(root, self._env)

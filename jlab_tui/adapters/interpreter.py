@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..core.checks_python import DriverFacts, PythonFacts
+from .local import after_setup
 from .slurm import run
 
 ASK_S = 30.0
@@ -39,7 +40,7 @@ async def ask_python(path: str, env: Mapping[str, str], setup: str = "") -> Pyth
     """What an interpreter says of itself, after the shell lines `setup`; one that cannot be run has no version."""
     argv = [path, "-c", _ASK]
     if setup.strip():
-        argv = ["bash", "-c", f'{setup}\nexec "$@"', "jlab-mcp", *argv]
+        argv = after_setup(setup, argv[1:])
     ran = await run(argv, env, ASK_S)
     try:
         told = json.loads(ran.out.strip().splitlines()[-1])

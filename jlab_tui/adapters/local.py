@@ -122,7 +122,7 @@ def spawn(
     """Start the server detached: a session of its own, no stdin, output to its log. Raises OSError."""
     private_dir(log.parent)
     if setup.strip():
-        arguments = ["bash", "-c", f'{setup}\nexec "$@"', "jlab-mcp", *arguments]
+        arguments = after_setup(setup, arguments[1:])
     fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(
@@ -137,6 +137,12 @@ def spawn(
         )
     finally:
         os.close(fd)
+
+
+def after_setup(setup: str, arguments: list[str]) -> list[str]:
+    """The command that runs the Python which some shell lines put on the PATH; `python3` goes first, as on a node."""
+    script = f'{setup}\nexec "$(command -v python3 || command -v python || echo python3)" "$@"'
+    return ["bash", "-c", script, "jlab-mcp", *arguments]
 
 
 def is_ours(pid: int, pid_start: str) -> bool:

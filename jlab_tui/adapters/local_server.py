@@ -84,7 +84,7 @@ class LocalServer:
             )
             process = spawn(
                 [
-                    "python" if settings.setup.strip() else choice.server,
+                    choice.server,
                     str(node / "launch.py"),
                     str(files.config_file),
                 ],

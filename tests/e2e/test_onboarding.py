@@ -220,7 +220,7 @@ def test_the_doctor_runs_the_setup_and_says_what_it_leads_to(project: Project) -
     bad = findings(project, JLAB_MCP_SETUP="source /not/there; conda activate torch; PATH=/none")[
         "environment"
     ]
-    assert bad["level"] == "fail" and "python: " in bad["text"] and bad["mend"].startswith("bash -xc")
+    assert bad["level"] == "fail" and "python3: " in bad["text"] and bad["mend"].startswith("bash -xc")
 
 
 def test_a_server_that_hangs_is_one_finding_and_its_stop_says_what_it_waits_for(project: Project) -> None:
