@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-from .core.errors import JlabError, NoServer, ServerNotReady
+from .core.errors import JlabError, ServerNotReady
 from .core.models import KernelInfo, ServerRecord, ServerState
 from .core.resources import Sample
 from .core.settings import Settings
@@ -44,7 +44,7 @@ async def run_status(launcher: Launcher, gate: Gate, settings: Settings, *, as_j
     if as_json:
         print(json.dumps(facts, indent=1, ensure_ascii=False))
     elif situation is None:
-        raise NoServer(str(settings.root))
+        raise launcher.no_server()
     else:
         _print_status(facts)
     if situation is None:
@@ -142,7 +142,7 @@ async def run_logs(launcher: Launcher, *, follow: bool) -> int:
     """Print the log; with `follow` go on until interrupted."""
     situation = launcher.recall()
     if situation is None or not situation.record.log:
-        raise NoServer(launcher.root)
+        raise launcher.no_server()
     path = Path(situation.record.log)
     offset = 0
     while True:

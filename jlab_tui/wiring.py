@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .core.errors import NoServer, UsageError
+from .core.errors import ServerUnreachable, UsageError
 from .core.link import Lease, LinkChange
 from .core.models import Owner, ServerRecord
 from .core.settings import PREFIX, Mode, Settings, load_settings
@@ -116,7 +116,7 @@ class _Intent:
 
 
 def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
-    from .adapters.files import Intent, StatusFile
+    from .adapters.files import Intent, StatusFile, other_roots
     from .adapters.local_server import LocalServer
     from .adapters.slurm import Slurm
     from .adapters.slurm_server import SlurmServer
@@ -138,6 +138,7 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
         HealthCheck(),
         Limits(local_start_s=settings.local_start_s, ready_s=settings.ready_timeout_s),
         time.time,
+        lambda: other_roots(settings.home / "servers", settings.status_dir, settings.cwd),
     )
 
 
@@ -260,7 +261,10 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     async def resources(record: ServerRecord) -> dict[str, Any]:
         samples = await gate.api(record).resources()
         if not samples:
-            raise NoServer(str(settings.root))
+            raise ServerUnreachable(
+                "The node has given no reading of its resources yet.",
+                "Call check_resources again in a moment.",
+            )
         return resources_json(samples[-1])
 
     async def close() -> None:

@@ -30,7 +30,7 @@ def tools_page() -> str:
         "",
         "What an MCP client sees. A model reads the same sentences.",
         "",
-        "Marks: **reads** changes nothing (clients may call it in parallel), **writes** adds to notebook or kernel, "
+        "Marks: **reads** takes nothing away and may be called beside other calls, **writes** adds to notebook or kernel, "
         "**loses** throws something away.",
         "",
     ]
@@ -68,7 +68,7 @@ def _mark(tool: Any) -> str:
 
 def _type(schema: dict[str, Any]) -> str:
     if "enum" in schema:
-        return " or ".join(f"`{value}`" for value in schema["enum"])
+        return " or ".join(f"`{value}`" if value else "empty" for value in schema["enum"])
     if "anyOf" in schema:
         return " or ".join(_type(part) for part in schema["anyOf"] if part.get("type") != "null")
     if schema.get("type") == "array":

@@ -80,6 +80,19 @@ class StatusFile:
         self.path.unlink(missing_ok=True)
 
 
+def other_roots(servers: Path, own: Path, cwd: Path, most: int = 3) -> list[str]:
+    """Project roots below `servers` that have a live record, without `own` (a status directory); near ones first."""
+    found: list[Path] = []
+    for file in servers.glob("*/server-status"):
+        with contextlib.suppress(OSError, ValueError):
+            record = parse_record(file.read_text(encoding="utf-8"))
+            root = Path(record.extra.get("ROOT", ""))
+            if file.parent != own and record.state.is_live and root.is_absolute():
+                found.append(root)
+    found.sort(key=lambda root: (not (root.is_relative_to(cwd) or cwd.is_relative_to(root)), str(root)))
+    return [str(root) for root in found[:most]]
+
+
 @dataclass(frozen=True, slots=True)
 class IntentHolder:
     """Who is starting or stopping the server right now."""

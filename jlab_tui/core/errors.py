@@ -26,6 +26,8 @@ Nothing else catches `JlabError` to print it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class JlabError(Exception):
     """Base of every error with a sentence for the user."""
@@ -61,11 +63,12 @@ class ServerError(JlabError):
 
 
 class NoServer(ServerError):
-    def __init__(self, root: str) -> None:
-        super().__init__(
-            f"No Jupyter server is running for {root}.",
-            "Start one with: jlab-mcp start",
-        )
+    def __init__(self, root: str, elsewhere: Sequence[str] = ()) -> None:
+        """`elsewhere`: directories that have a server; work in the wrong one is the usual reason for this error."""
+        hint = "Start one with: jlab-mcp start"
+        if elsewhere:
+            hint = f"One is on record for {' and for '.join(elsewhere)}: go there to use it. {hint}"
+        super().__init__(f"No Jupyter server is running for {root}.", hint)
 
 
 class ServerNotReady(ServerError):

@@ -11,7 +11,7 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import Field
 
-from ..core.errors import JlabError, NoServer, ServerError, StatusFileDamaged, UnknownSession
+from ..core.errors import JlabError, ServerError, StatusFileDamaged, UnknownSession
 from ..core.events import ReplyCut, RunStatus
 from ..core.reply import Part, RunFacts, compose
 from .app import App, AppSource
@@ -133,7 +133,7 @@ class Tools:
                 {"status": "error", "healthy": False, "message": error.message, "hint": error.hint}
             )
         if situation is None:
-            missing = NoServer(str(app.settings.root))
+            missing = app.launcher.no_server()
             return as_json(
                 {
                     "status": "no_server",

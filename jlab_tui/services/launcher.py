@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, TypeVar
 
@@ -91,8 +91,9 @@ class Launcher:
         check_health: HealthCheck,
         limits: Limits,
         now: Callable[[], float],
+        elsewhere: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        """`now` gives epoch seconds."""
+        """`now` gives epoch seconds, `elsewhere` the roots of other projects that have a server."""
         self.root = root
         self._store = store
         self._intent = intent
@@ -100,10 +101,15 @@ class Launcher:
         self._check_health = check_health
         self._limits = limits
         self._now = now
+        self._elsewhere = elsewhere
 
     async def close(self) -> None:
         """Give the connection for health checks back."""
         await self._check_health.close()
+
+    def no_server(self) -> NoServer:
+        """The error that there is no server here, with the places where there is one."""
+        return NoServer(self.root, self._elsewhere())
 
     async def look(self, *, health: bool = True) -> Situation | None:
         """The situation now, None when there is no server. A change of state is written to the status file."""
@@ -253,7 +259,7 @@ class Launcher:
             async with asyncio.timeout_at(end) as limit:
                 async for situation in self.follow():
                     if situation is None:
-                        raise NoServer(self.root)
+                        raise self.no_server()
                     on_change(situation)
                     if situation.record.state is ServerState.READY or situation.is_over or situation.give_up:
                         return situation
@@ -281,7 +287,7 @@ class Launcher:
         """Record of a server that can be used. Raises what stands in the way, with the next step."""
         situation = await self.look()
         if situation is None:
-            raise NoServer(self.root)
+            raise self.no_server()
         record = situation.record
         if record.state is ServerState.READY and situation.reachable is not False:
             return record

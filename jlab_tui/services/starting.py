@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from ..core.errors import LaunchFailed, NoServer, UsageError
+from ..core.errors import LaunchFailed, UsageError
 from ..core.models import ServerState
 from ..core.settings import Mode
 from ..core.situation import Situation
@@ -172,7 +172,7 @@ class Starting:
         """Without a record: there is none, or the start that we set off did not get so far."""
         running = self._running
         if running is None:
-            raise NoServer(self._launcher.root)
+            raise self._launcher.no_server()
         if running.exit_code is None:
             return
         self._running = None

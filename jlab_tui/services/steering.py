@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from ..core.errors import KernelGone, NoServer
+from ..core.errors import KernelGone
 from ..core.models import ServerRecord
 from .acting import Target
 
@@ -53,7 +53,7 @@ class Steering:
     async def _jupyter(self) -> Jupyter:
         situation = await self._launcher().look(health=False)
         if situation is None or not situation.record.url:
-            raise NoServer(self._launcher().root)
+            raise self._launcher().no_server()
         return self._api(situation.record)
 
     @staticmethod

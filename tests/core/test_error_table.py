@@ -46,7 +46,7 @@ EXIT_CODES = {
 }
 
 
-MAKERS = {"_refused": "UsageError", "_damaged": "UsageError"}
+MAKERS = {"_refused": "UsageError", "_damaged": "UsageError", "no_server": "NoServer"}
 """functions that make an error of ours from their own words"""
 CHOSEN = {"kinds[record.state]", "kind"}
 """expressions that choose one of the classes"""
@@ -196,6 +196,11 @@ def situations(state: ServerState, mode: Mode) -> Iterator[Situation]:
             "unset it",
         ),
         (errors.NoServer("/work"), "No Jupyter server is running for /work.", "jlab-mcp start"),
+        (
+            errors.NoServer("/work", ["/a", "/b"]),
+            "No Jupyter server is running for /work.",
+            "One is on record for /a and for /b",
+        ),
         (errors.StatusFileDamaged("/s", "torn"), "The status file /s cannot be read: torn.", "jlab-mcp stop"),
         (errors.UnknownSession("a", []), "There is no session 'a'.", "start_new_session"),
         (errors.UnknownSession("a", ["b"]), "There is no session 'a'.", "Open sessions: b."),

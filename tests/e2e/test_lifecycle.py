@@ -76,6 +76,20 @@ def test_two_starts_at_once_make_one_server(project: Project) -> None:
     assert len(launched.stdout.split()) == 1
 
 
+async def test_who_looks_in_the_wrong_directory_is_told_where_a_server_is(shared_server: Project) -> None:
+    above = Project(shared_server.root.parent, shared_server.home, shared_server.extra_env)
+    done = above.run("status")
+    assert (
+        done.returncode == 1
+        and f"One is on record for {shared_server.root}: go there to use it." in done.stderr
+    )
+    async with above.client() as agent:
+        assert str(shared_server.root) in (await agent.record("ping"))["hint"]
+    below = shared_server.root / "below"
+    below.mkdir(exist_ok=True)
+    assert Project(below, shared_server.home, shared_server.extra_env).run("status").returncode == 0
+
+
 def test_stop_with_nothing_running_says_so(project: Project) -> None:
     done = project.run("stop")
     assert done.returncode == 0 and done.stdout.startswith("Nothing is running for")
