@@ -1,6 +1,6 @@
 """What the dashboard costs: first frame, idle, a million lines, a stream, keys under load, bell to screen, search.
 
-    python benchmarks/dashboard.py [start|first-frame|idle|load|stream|flood|bell|search ...]
+    python benchmarks/dashboard.py [start|first-frame|idle|load|old|stream|flood|bell|search ...]
 
 `start` is `jlab-mcp start` at a real JupyterLab server; the others play the server. The real program runs on a pseudo-terminal of 120x36; CPU time and memory are the process's own (/proc), Linux only.
 """
@@ -36,6 +36,7 @@ from jlab_tui.core.events import (  # noqa: E402
     RunFinished,
     RunStarted,
     RunStatus,
+    SessionClosed,
     SessionOpened,
     TextPrinted,
     encode,
@@ -127,18 +128,28 @@ def plain(data: bytes) -> str:
 class Project:
     """A status directory with a ready server and one session's journal."""
 
-    def __init__(self, directory: Path, *, is_played: bool = True) -> None:
+    def __init__(self, directory: Path, *, is_played: bool = True, session: str = "s1") -> None:
         self.directory = directory
+        self.session = session
         (directory / "sessions").mkdir(parents=True, exist_ok=True)
         record = ServerRecord(
             ServerState.READY, Mode.LOCAL, hostname="node-01", pid=os.getpid(), started=time.time()
         )
         if is_played:
             StatusFile(directory / "server-status").write(record)
-        self.path = directory / "sessions" / "s1.1.jsonl"
+        self.path = directory / "sessions" / f"{session}.1.jsonl"
         self.file = self.path.open("ab")
         self.bell = Bell(directory / "fifos", HOST)
-        self.write(SessionOpened("s1", "bench", "/nb/bench.ipynb", "k-1", "node-01", 0.0))
+        self.write(
+            SessionOpened(
+                session,
+                f"bench-{session}",
+                "/nb/bench.ipynb",
+                "k-1" if session == "s1" else f"k-{session}",
+                "node-01",
+                0.0,
+            )
+        )
 
     def write(self, *events: object) -> None:
         for event in events:
@@ -146,14 +157,16 @@ class Project:
         self.file.flush()
 
     def ring(self) -> None:
-        self.bell.ring({"session": "s1", "journal": self.path.name, "end": self.file.tell(), "kind": "text"})
+        self.bell.ring(
+            {"session": self.session, "journal": self.path.name, "end": self.file.tell(), "kind": "text"}
+        )
 
     def fill(self, cells: int, lines: int) -> None:
         number = 0
         for cell in range(cells):
             text = "".join(LINE.format(cell, n, number + n) for n in range(lines))
             number += lines
-            run = f"s1-{cell}"
+            run = f"{self.session}-{cell}"
             self.write(
                 RunStarted(run, "execute_code", f"c{cell}", f"for step in range({lines}):\n    train(step)"),
                 TextPrinted(run, "stdout", text),
@@ -268,6 +281,24 @@ def load(directory: Path) -> dict[str, object]:
     result["page up ms cpu"] = (terminal.cpu() - before) / 50 * 1000
     terminal.close()
     return {**result, "limit": "2 s, 150 MB"}
+
+
+def old(directory: Path) -> dict[str, object]:
+    """10,000 cells in ten closed sessions beside an open one: what starting costs, and showing one of them."""
+    for number in range(10):
+        project = Project(directory, session=f"old{number}")
+        project.fill(1000, 100)
+        project.write(SessionClosed("done"))
+    Project(directory).fill(20, 10)
+    terminal = Terminal(directory)
+    terminal.wait_for("following")
+    wall, cpu, rss = time.perf_counter() - terminal.began, terminal.cpu(), terminal.rss_mb()
+    terminal.press("2")
+    result = {"first cells s": wall, "cpu s": cpu, "RSS MB": rss}
+    result["an old one s"] = terminal.wait_for("99999 ok")
+    result["RSS MB then"] = terminal.rss_mb()
+    terminal.close()
+    return {**result, "limit": "as with no old session"}
 
 
 def stream(directory: Path) -> dict[str, object]:
@@ -398,6 +429,7 @@ MEASURES: dict[str, Callable[[Path], dict[str, object]]] = {
     "first-frame": first_frame,
     "idle": idle,
     "load": load,
+    "old": old,
     "stream": stream,
     "flood": flood,
     "bell": bell,

@@ -187,6 +187,26 @@ class JournalReader:
         return data[: end - 1].split(b"\n")
 
 
+def read_ends(path: Path, most: int = 1 << 16) -> tuple[list[Entry], list[Entry]]:
+    """The complete lines within the first and the last `most` bytes; of a compressed file only the first."""
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path, "rb") as packed:
+                return _whole_lines(packed.read(most), is_start=True), []
+        with path.open("rb") as file:
+            head = file.read(most)
+            file.seek(max(0, os.fstat(file.fileno()).st_size - most))
+            is_start = file.tell() == 0
+            return _whole_lines(head, is_start=True), _whole_lines(file.read(), is_start=is_start)
+    except OSError:
+        return [], []
+
+
+def _whole_lines(data: bytes, *, is_start: bool) -> list[Entry]:
+    lines = data[: data.rfind(b"\n") + 1].split(b"\n")
+    return [decode(line) for line in (lines if is_start else lines[1:]) if line]
+
+
 def read_entries(path: Path, offset: int = 0) -> Iterator[tuple[int, Entry]]:
     """The complete lines of a journal from `offset` on, each with its own offset."""
     reader = JournalReader(path)

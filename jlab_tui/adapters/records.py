@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from .journal import JournalReader, journals
+from ..core.events import RecordEnds
+from .journal import JournalReader, journals, read_ends
 
 
 class DirectoryRecords:
@@ -25,3 +27,22 @@ class DirectoryRecords:
 
     def follow(self, path: Path) -> JournalReader:
         return JournalReader(path)
+
+    def ends(self, paths: Sequence[Path]) -> RecordEnds:
+        """What the first and the last lines of a session's journals say."""
+        first, last = paths[0], paths[-1]
+        head, tail = read_ends(first)
+        if last != first:
+            tail = read_ends(last)[1]
+        try:
+            changed_at = last.stat().st_mtime
+        except OSError:
+            changed_at = 0.0
+        return RecordEnds(tuple(head), tuple(tail), self.size(last), changed_at, last.suffix == ".gz")
+
+    def size(self, path: Path) -> int:
+        """Bytes of a file; 0 where it is not there."""
+        try:
+            return path.stat().st_size
+        except OSError:
+            return 0

@@ -6,7 +6,7 @@ An item is a cell (one run, or a cell that was edited and not run) or a note (ke
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from .events import (
@@ -43,6 +43,7 @@ from .items import (
     TextOutput,
     output_of,
 )
+from .scrollback import KEEP_BYTES, Scrollback
 
 PICTURES_KEPT_BYTES = 64 << 20
 """base64 of pictures kept in memory over all sessions; older ones stay in the notebook"""
@@ -51,8 +52,11 @@ PICTURES_KEPT_BYTES = 64 << 20
 class SessionFeed:
     """Everything that the journals of one session tell."""
 
-    def __init__(self, session: str) -> None:
+    def __init__(self, session: str, keep_text_bytes: int = KEEP_BYTES) -> None:
         self.session = session
+        self.is_partial = False
+        """only the ends of its record have been read: what it is and how it ended, but no cells"""
+        self._keep_text_bytes = keep_text_bytes
         self.opened: SessionOpened | None = None
         self.opened_at = 0.0
         self.changed_at = 0.0
@@ -71,6 +75,35 @@ class SessionFeed:
         self._acts: dict[tuple[str, str], Note] = {}
         self._faint: Note | None = None
         self._unreadable = 0
+
+    @classmethod
+    def of_ends(cls, session: str, head: Sequence[Entry], tail: Sequence[Entry]) -> SessionFeed:
+        """A session of which only the first and the last entries are known."""
+        view = cls(session)
+        for entry in head:
+            if isinstance(entry.event, SessionOpened):
+                view.apply(entry)
+        for entry in tail:
+            view.apply(entry)
+        view.items, view.cells, view.is_partial = [], 0, True
+        return view
+
+    @classmethod
+    def keeping_all(cls, session: str) -> SessionFeed:
+        """A session that drops no text."""
+        return cls(session, 1 << 31)
+
+    def take_whole(self, cell: Cell, rebuilt: SessionFeed) -> bool:
+        """Give a cell all its outputs, folded anew from the record. Returns False when they are not there."""
+        known = rebuilt._by_run.get(cell.run)
+        if known is None or self._by_run.get(cell.run) is not cell:
+            return False
+        cell.outputs = known.outputs
+        cell.version += 1
+        for display_id, entries in rebuilt._displays.items():
+            others = [pair for pair in self._displays.get(display_id, []) if pair[0] is not cell]
+            self._displays[display_id] = others + [(cell, output) for _, output in entries]
+        return True
 
     @property
     def name(self) -> str:
@@ -206,7 +239,7 @@ class SessionFeed:
         cell = self._output(event.run, at)
         last = cell.outputs[-1] if cell.outputs else None
         if not isinstance(last, TextOutput) or not last.is_stream:
-            last = TextOutput()
+            last = TextOutput(Scrollback(self._keep_text_bytes))
             cell.outputs.append(last)
         last.scrollback.write(event.text, stderr=event.stream == "stderr")
         return cell
@@ -278,7 +311,7 @@ class SessionFeed:
             note.text = f"{who} {what}{reason}: {event.outcome}"
             return note
         outcome = f": {event.outcome}" if event.outcome else ""
-        note = self._note(at, f"{who} {what}{reason}{outcome}", "human")
+        note = self._note(at, f"{who} {what}{reason}{outcome}", "human", is_late=True)
         if not event.outcome:
             self._acts[key] = note
         return note
@@ -295,9 +328,13 @@ class SessionFeed:
             )
         return self._faint
 
-    def _note(self, at: float, text: str, level: str) -> Note:
+    def _note(self, at: float, text: str, level: str, *, is_late: bool = False) -> Note:
+        """`is_late`: it comes from another file and may belong between earlier items."""
         note = Note(self.session, at, text, level)
-        self.items.append(note)
+        place = len(self.items)
+        while is_late and place and self.items[place - 1].at > at:
+            place -= 1
+        self.items.insert(place, note)
         return note
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .events import RunStatus
-from .scrollback import Scrollback
+from .scrollback import KEEP_BYTES, Scrollback
 
 FAILED = frozenset({RunStatus.ERROR, RunStatus.DIED, RunStatus.JOB_ENDED, RunStatus.LOST})
 
@@ -93,6 +93,21 @@ class Cell:
     @property
     def error(self) -> ErrorOutput | None:
         return next((o for o in reversed(self.outputs) if isinstance(o, ErrorOutput)), None)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Not everything that it put out is kept in memory; the record has the rest."""
+        return any(
+            output.scrollback.dropped > 0 if isinstance(output, TextOutput) else not output.data
+            for output in self.outputs
+            if isinstance(output, TextOutput | PictureOutput)
+        )
+
+    def drop_middle(self) -> None:
+        """Keep no more text in memory than of any other cell."""
+        for output in self.outputs:
+            if isinstance(output, TextOutput):
+                output.scrollback.keep(KEEP_BYTES)
 
     def output_text(self) -> str:
         """All text that the cell gave, tracebacks included, with their colours."""

@@ -44,6 +44,7 @@ class Scrollback:
         "gap",
         "has_tabs",
         "is_open",
+        "is_plain",
         "starts",
     )
 
@@ -59,6 +60,8 @@ class Scrollback:
         """number of the line before which they were dropped"""
         self.has_tabs = False
         """a tab has been written: the bytes of a line do not bound its columns"""
+        self.is_plain = True
+        """only ASCII without colours has been written: a byte is a column, tabs apart"""
         self.cut_bytes = 0
         """bytes cut from lines that were too long"""
         self._up = 0
@@ -84,11 +87,12 @@ class Scrollback:
             line
         ]
 
-    def longest(self, first: int) -> int:
-        """Bytes of the longest line from `first` on, its newline included."""
-        starts = self.starts[first:]
-        starts.append(len(self.buffer))
-        return max(map(sub, islice(starts, 1, None), starts), default=0)
+    def lengths(self, first: int, last: int) -> list[int]:
+        """Bytes of the lines from `first` up to `last`, their newlines included."""
+        ends = self.starts[first + 1 : last + 1]
+        if last >= len(self.starts):
+            ends.append(len(self.buffer))
+        return list(map(sub, ends, self.starts[first:last]))
 
     def is_stderr(self, line: int) -> bool:
         return bisect_right(self._streams, line) % 2 == 1
@@ -112,6 +116,12 @@ class Scrollback:
         if len(self.buffer) > self._keep_bytes * 5 // 4:
             self._shrink()
 
+    def keep(self, keep_bytes: int) -> None:
+        """Keep this much from now on; what is too much is dropped at once."""
+        self._keep_bytes = keep_bytes
+        if len(self.buffer) > keep_bytes * 5 // 4:
+            self._shrink()
+
     def _switch(self, stderr: bool) -> None:
         self._stderr = stderr
         if self.is_open:
@@ -124,9 +134,14 @@ class Scrollback:
         else:
             self._streams.append(at)
 
+    def _note_kind(self, data: bytes) -> None:
+        self.has_tabs = self.has_tabs or b"\t" in data
+        if self.is_plain and not (data.isascii() and b"\x1b" not in data and b"\x00" not in data):
+            self.is_plain = False
+
     def _append(self, text: str) -> None:
         data = text.encode("utf-8", "replace")
-        self.has_tabs = self.has_tabs or b"\t" in data
+        self._note_kind(data)
         lines = data.splitlines(keepends=True) if b"\r" not in data else data.split(b"\n")
         base = len(self.buffer)
         starts = accumulate(map(len, lines), initial=base)
@@ -212,7 +227,7 @@ class Scrollback:
     def _replace(self, text: str) -> None:
         line = max(0, self._target())
         data = text.encode("utf-8", "replace")[:LINE_MAX]
-        self.has_tabs = self.has_tabs or b"\t" in data
+        self._note_kind(data)
         if line >= len(self.starts):
             if not data:
                 return

@@ -71,6 +71,8 @@ class SessionRow:
     owner: str = ""
     """host:pid of the MCP process; empty for a kernel of nobody"""
     is_orphan: bool = False
+    is_partial: bool = False
+    """its cells have not been read yet"""
     is_foreign: bool = False
     """opened in JupyterLab, not through MCP"""
     connections: int | None = None
@@ -149,6 +151,7 @@ def _session_row(
         gpu_mb=use.gpu_memory_mb if use else None,
         owner=f"{opened.client_host}:{opened.client_pid}" if opened and opened.client_pid else "",
         is_orphan=alive is False,
+        is_partial=view.is_partial,
         connections=kernel.connections if kernel else None,
         last_seen=view.changed_at,
     )

@@ -157,6 +157,10 @@ class Dashboard(Moves):
         self._draw_title()
         self._draw_detail()
 
+    def record_read(self, session: str) -> None:
+        if self._is_shown(session) and self.session is not None:
+            self.choose(self.session)
+
     def server_changed(self) -> None:
         self._draw_all()
         server = self.source.server

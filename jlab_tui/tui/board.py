@@ -41,6 +41,7 @@ class Board(Deeds):
     def choose(self, session: str) -> None:
         """Show a session, or all of them."""
         self.session = session
+        self.source.want(session)
         if session == ALL:
             items: list[Item] = sorted(
                 (item for view in self.source.feed.sessions.values() for item in view.items),

@@ -126,7 +126,8 @@ class Deeds(DashboardBase):
             self.say(str(error), title=f"{one_line(title)}: failed", severity="error")
         except Exception as error:
             log.exception("%s failed", title)
-            text = f"This is a fault in jlab-mcp ({type(error).__name__}: {error}). What runs goes on; try again."
+            # Not the error's own text: it could hold a URL with a token.
+            text = f"This is a fault in jlab-mcp ({type(error).__name__}). What runs goes on; try again."
             self.say(text, title=f"{one_line(title)}: failed", severity="error")
         else:
             self.say(outcome or "Done.", title=one_line(title))
@@ -146,7 +147,8 @@ class Deeds(DashboardBase):
             self.say("The cell gave no text.")
             return
         self.copy_to_clipboard(text)
-        self.say(f"{counted(text.count(chr(10)), 'line')} of output copied.")
+        rest = " What is no longer in memory, w writes to a file." if self.cell and self.cell.has_gaps else ""
+        self.say(f"{counted(text.count(chr(10)), 'line')} of output copied.{rest}")
 
     def action_notebook(self) -> None:
         row = self.row
@@ -174,11 +176,21 @@ class Deeds(DashboardBase):
 
     def action_write(self) -> None:
         cell = self.cell
-        text = plain(cell.output_text()) if cell is not None else ""
-        if cell is None or not text:
+        if cell is None or not cell.output_text():
             self.say("The cell gave no text.")
             return
-        self._write([(self._file_name(cell, "txt"), text.encode("utf-8", "replace"))])
+        self._do("Write", lambda: self._write_output(cell))
+
+    async def _write_output(self, cell: Cell) -> str:
+        """All of it, also what is no longer in memory."""
+        is_whole = not cell.has_gaps or await self.source.whole(cell)
+        text = plain(cell.output_text()).encode("utf-8", "replace")
+        if not self.feed.is_expanded:
+            cell.drop_middle()
+        path = await asyncio.to_thread(_write_new, self.options.save_dir / self._file_name(cell, "txt"), text)
+        self.copy_to_clipboard(str(path))
+        gap = "" if is_whole else " What its record no longer has is missing."
+        return f"Saved, path copied: {path}{gap}"
 
     def _save(self, pictures: Sequence[PictureOutput]) -> None:
         if not pictures:

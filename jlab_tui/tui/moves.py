@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.items import Cell
 from .base import pick_session
 from .board import SAMPLES_SHOWN, Board
 from .curves import Graph, graphs_of
@@ -19,6 +20,15 @@ class Moves(Board):
     def action_expand(self) -> None:
         if not self.feed.toggle_fold():
             self.say("Nothing of this cell is hidden.")
+            return
+        cell = self.cell
+        if cell is not None and cell.has_gaps and self.feed.is_expanded:
+            self.run_worker(self._fetch(cell), group="records")
+
+    async def _fetch(self, cell: Cell) -> None:
+        """Bring what is not kept in memory of a cell that has been expanded."""
+        if not await self.source.whole(cell):
+            self.say("The record does not hold the rest of this output.", severity="warning")
 
     def action_zoom(self) -> None:
         self.main.toggle_class("-zoomed")

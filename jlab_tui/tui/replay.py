@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from ..core.events import Entry
-from ..core.feed import Feed
+from ..core.feed import Feed, SessionFeed
+from ..core.items import Cell
 from ..core.models import KernelInfo, ServerState
 from ..core.resources import Sample
 from ..services.monitor import Listener, note_idle_gpus
@@ -48,6 +49,16 @@ class Recording:
 
     def gpu_idle_since(self, index: int) -> float | None:
         return self._idle_since.get(index)
+
+    def want(self, session: str) -> None:
+        """Everything is there from the beginning."""
+
+    async def whole(self, cell: Cell) -> bool:
+        rebuilt = SessionFeed.keeping_all(cell.session)
+        for entry in self._entries:
+            if getattr(entry.event, "run", "") == cell.run:
+                rebuilt.apply(entry)
+        return not cell.is_running and self.feed.sessions[cell.session].take_whole(cell, rebuilt)
 
     async def run(self, listener: Listener) -> None:
         listener.server_changed()

@@ -105,6 +105,8 @@ class ItemRows:
             self._expanded.add(id(item))
         else:
             self._expanded.discard(id(item))
+            if isinstance(item, Cell):
+                item.drop_middle()
         self.forget()
         self._heights.set(place, self.layout(place).height)
 

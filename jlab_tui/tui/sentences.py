@@ -27,7 +27,7 @@ def empty_lines(
         return tuple((plain(line), "text") for line in view.log_tail)
     if view.state is not ServerState.READY:
         return (("Cells appear here as soon as a session runs something.", "muted"),)
-    if not is_loaded:
+    if not is_loaded or (row is not None and row.is_partial):
         return (("Reading the record ...", "muted"),)
     if row is not None and row.is_foreign:
         return (

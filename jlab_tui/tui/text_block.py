@@ -8,7 +8,7 @@ from ..core.items import TextOutput
 from .ansi import segments
 from .blocks import LINE_CHARS, Frame, fold
 from .wording import counted
-from .wrapping import Row, WrapIndex, measure, shown_text, wrap
+from .wrapping import Row, WrapIndex, line_rows, shown_text, wrap
 
 TEXT_HEAD, TEXT_TAIL = 3, 6
 LINE_CHARS_EXPANDED = 40_000
@@ -35,13 +35,12 @@ class TextBlock:
             self._index = index
             self.height = index.total + (1 if self._text.dropped else 0)
             return
-        heights = {line: self._height(line) for first, last in shown for line in range(first, last)}
         self._rows: list[tuple[int, int]] = []
         for number, (first, last) in enumerate(shown):
             if number:
                 self._rows.append((-1, first - shown[0][1] + self._text.dropped))
-            for line in range(first, last):
-                self._rows += [(line, part) for part in range(heights[line])]
+            heights = line_rows(self._text, first, last, frame.body, self._limit)
+            self._rows += [(line, part) for line, rows in enumerate(heights, first) for part in range(rows)]
         self.height = len(self._rows)
 
     def row(self, index: int) -> Row:
@@ -49,7 +48,7 @@ class TextBlock:
         frame = self.frame
         if line < 0:
             dots, separator = frame.glyphs.dots, frame.glyphs.separator
-            how = f"o expands {dots}" if self._index is None else f"in the record only {dots}"
+            how = f"o expands {dots}" if self._index is None else f"from the record {dots}"
             text = f"{dots} {counted(part, 'line')} hidden {separator} {how}"
             return [self._bar, Segment(text, frame.palette.style("faint"))]
         pieces = self._pieces(line)
@@ -71,9 +70,6 @@ class TextBlock:
             if index > gap_row:
                 index -= 1
         return self._index.find(index)
-
-    def _height(self, line: int) -> int:
-        return measure(self._text, line, self.frame.body, self._limit)
 
     def _pieces(self, line: int) -> list[Row]:
         if self._cached is None or self._cached[0] != line:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from itertools import accumulate
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -34,6 +35,22 @@ def measure(text: Scrollback, line: int, width: int, limit: int) -> int:
         return -(-len(raw) // width)
     shown = plain(shown_text(text, line, limit))
     return len(wrap([Segment(shown.expandtabs(8))], width))
+
+
+def line_rows(text: Scrollback, first: int, last: int, width: int, limit: int) -> list[int]:
+    """Rows that each line from `first` up to `last` takes; for a million of them, few are looked at one by one."""
+    lengths = text.lengths(first, last)
+    longest = max(lengths, default=0)
+    if not text.has_tabs and longest <= width:
+        return [1] * len(lengths)
+    if not text.has_tabs and text.is_plain and longest <= limit:
+        rows = [-(-(length - 1) // width) or 1 for length in lengths]
+        return [*rows[:-1], measure(text, last - 1, width, limit)]  # the last line may have no newline
+    short = width if not text.has_tabs else width // 8
+    return [
+        1 if length <= short else measure(text, line, width, limit)
+        for line, length in enumerate(lengths, first)
+    ]
 
 
 def wrap(row: Row, width: int) -> list[Row]:
@@ -91,14 +108,9 @@ class WrapIndex:
         first = max(0, len(self._before) - 32)
         total = self._before[first] if first < len(self._before) else 0
         del self._before[first:]
-        if first < count and not self.text.has_tabs and self.text.longest(first) <= self.width:
-            self._before.extend(range(total, total + count - first))
-            self.total = total + count - first
-            return
-        for line in range(first, count):
-            self._before.append(total)
-            total += measure(self.text, line, self.width, self._limit)
-        self.total = total
+        rows = line_rows(self.text, first, count, self.width, self._limit)
+        self._before.extend(accumulate(rows[:-1], initial=total) if rows else ())
+        self.total = total + sum(rows)
 
     def find(self, row: int) -> tuple[int, int]:
         line = bisect_right(self._before, row) - 1

@@ -24,7 +24,7 @@ from jlab_tui.core.events import (
     TextPrinted,
     encode,
 )
-from jlab_tui.core.items import Cell, Change
+from jlab_tui.core.items import Cell, Change, Note
 from jlab_tui.core.models import KernelInfo, Mode, ServerRecord, ServerState
 from jlab_tui.core.resources import GpuSample, Sample
 from jlab_tui.services.acting import RecordedActions, Target
@@ -41,9 +41,13 @@ class Heard:
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self.troubles: list[str] = []
+        self.read: list[str] = []
 
     def items_changed(self, changes: Sequence[Change]) -> None:
         self.changes += changes
+
+    def record_read(self, session: str) -> None:
+        self.read.append(session)
 
     def server_changed(self) -> None:
         pass
@@ -139,6 +143,65 @@ async def test_all_epochs_are_read_and_news_come_by_bell_and_without(place: Plac
         place.write("b.1.jsonl", opened("b"))
         await until(lambda: "b" in monitor.feed.sessions)
     assert list((place.directory / "fifos").iterdir()) == []
+
+
+async def test_of_closed_sessions_only_the_ends_are_read_until_they_are_wanted(place: Place) -> None:
+    text = [TextPrinted("old-1", "stdout", "x" * 200_000 + "\n") for _ in range(20)]
+    run = RunStarted("old-1", "t", "c", "long()")
+    place.write("old.1.jsonl", opened("old"), run, *text, SessionClosed("done"))
+    place.write("new.1.jsonl", opened("new"), RunStarted("new-1", "t", "c", "now()"))
+    place.write("me.jsonl", HumanActed("interrupt", "old", "old-1", by="ben"), folder="actions")
+    monitor = place.monitor(Node())
+    async with running(monitor) as heard:
+        rows = {row.session: row for row in monitor.rows}
+        assert (
+            rows["old"].is_partial and rows["old"].state is SessionState.CLOSED and rows["old"].name == "old"
+        )
+        assert not rows["new"].is_partial and rows["new"].cells == 1
+        assert monitor.feed.sessions["old"].items == []
+        monitor.want("old")
+        await until(lambda: heard.read == ["old"])
+        view = monitor.feed.sessions["old"]
+        assert view.cells == 1 and not view.is_partial
+        texts = [item.text for item in view.items if isinstance(item, Note)]
+        assert any("ben interrupted" in text for text in texts)
+
+
+async def test_a_closed_session_that_goes_on_is_read_as_a_whole(place: Place) -> None:
+    place.write("old.1.jsonl", opened("old"), RunStarted("old-1", "t", "c", "a()"), SessionClosed("done"))
+    monitor = place.monitor(Node())
+    async with running(monitor) as heard:
+        assert monitor.feed.sessions["old"].is_partial
+        place.write("old.2.jsonl", opened("old"), RunStarted("old-2", "t", "c", "b()"))
+        place.bell.ring({"session": "old", "kind": "run"})
+        await until(lambda: heard.read == ["old"])
+        assert monitor.feed.sessions["old"].cells == 2
+
+
+async def test_everything_that_a_cell_put_out_comes_from_its_record(place: Place) -> None:
+    """Also while it runs, and what is printed meanwhile is neither lost nor doubled."""
+    block = "".join(f"{n:07d}\n" for n in range(100_000))
+    place.write("a.1.jsonl", opened("a"), RunStarted("a-1", "t", "c", "loop()"))
+    for _ in range(16):
+        place.write("a.1.jsonl", TextPrinted("a-1", "stdout", block))
+    monitor = place.monitor(Node())
+    async with running(monitor):
+        (cell,) = [item for item in monitor.feed.sessions["a"].items if isinstance(item, Cell)]
+
+        def has_gaps() -> bool:
+            return cell.has_gaps
+
+        assert has_gaps()
+        place.write("a.1.jsonl", TextPrinted("a-1", "stdout", "before\n"))
+        assert await monitor.whole(cell)
+        place.write("a.1.jsonl", TextPrinted("a-1", "stdout", "after\n"))
+        place.bell.ring({"session": "a", "kind": "text"})
+        await until(lambda: cell.output_text().endswith("after\n"))
+        assert cell.output_text() == block * 16 + "before\nafter\n" and not has_gaps()
+        cell.drop_middle()
+        assert has_gaps() and len(cell.output_text()) < 12_000_000
+        (place.sessions / "a.1.jsonl").unlink()
+        assert not await monitor.whole(cell)
 
 
 async def test_a_torn_line_is_waited_for_and_a_closed_session_stays(place: Place) -> None:

@@ -30,6 +30,7 @@ from jlab_tui.core.events import (
     TextPrinted,
 )
 from jlab_tui.core.feed import Feed
+from jlab_tui.core.items import Cell
 from jlab_tui.core.models import KernelInfo, Mode, ServerRecord, ServerState
 from jlab_tui.core.resources import GpuSample, KernelUse, Sample
 from jlab_tui.core.situation import QueueFacts
@@ -87,6 +88,7 @@ class StillSource:
         self.is_loaded = False
         self.kernels = kernels
         self.listener: Listener | None = None
+        self.wanted: list[str] = []
         self._entries = entries
         self._idle_since: dict[int, float] = {}
         note_idle_gpus(self._idle_since, samples)
@@ -98,6 +100,12 @@ class StillSource:
 
     def gpu_idle_since(self, index: int) -> float | None:
         return self._idle_since.get(index)
+
+    def want(self, session: str) -> None:
+        self.wanted.append(session)
+
+    async def whole(self, cell: Cell) -> bool:
+        return False
 
     async def run(self, listener: Listener) -> None:
         self.listener = listener

@@ -95,7 +95,7 @@ async def test_an_unexpected_failure_is_said_without_its_text_and_the_dashboard_
         await pilot.press("i")
         await settled(app, pilot)
         assert app.is_running
-        assert any("the log has" in note for note in notes(app))
+        assert any("fault in jlab-mcp (RuntimeError)" in note for note in notes(app))
         assert "0123" not in screen_text(app)
 
 

@@ -229,6 +229,11 @@ class Feed(FeedCanvas, can_focus=True):
             self._bring(self.current)
         return True
 
+    @property
+    def is_expanded(self) -> bool:
+        """Everything of the current item is shown."""
+        return self.current_item is not None and self.rows.is_expanded(self.current)
+
     def _expand(self, place: int, expanded: bool) -> None:
         if expanded:
             self.follows = False

@@ -43,7 +43,7 @@ def session_lines(row: SessionRow, width: int, now: float, palette: Palette, gly
         state = [f"busy {seconds(now - row.run_since)}"]
     if row.is_foreign:
         state.append("in JupyterLab")
-    else:
+    elif not row.is_partial:
         state.append(counted(row.cells, "cell"))
     memory = []
     if row.rss_mb is not None:
