@@ -15,8 +15,9 @@ from typing import Any, Protocol
 
 from ..core.errors import JlabError
 from ..core.events import Entry, HumanActed, RecordEnds
-from ..core.feed import Feed, SessionFeed
+from ..core.feed import Feed
 from ..core.items import Cell, Change
+from ..core.session_feed import SessionFeed
 
 log = logging.getLogger(__name__)
 

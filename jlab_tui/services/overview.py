@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..core.events import RunStatus
-from ..core.feed import Feed, SessionFeed
+from ..core.feed import Feed
 from ..core.models import KernelInfo, ServerRecord, ServerState
 from ..core.resources import KernelUse, Sample
+from ..core.session_feed import SessionFeed
 from ..core.situation import QueueFacts
 
 CLOSED_SHOWN = 12

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from ..core.events import Entry
-from ..core.feed import Feed, SessionFeed
+from ..core.feed import Feed
 from ..core.items import Cell
 from ..core.models import KernelInfo, ServerState
 from ..core.resources import Sample
+from ..core.session_feed import SessionFeed
 from ..services.monitor import Listener, note_idle_gpus
 from ..services.overview import ServerView, SessionRow, session_rows
 

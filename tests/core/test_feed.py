@@ -28,8 +28,9 @@ from jlab_tui.core.events import (
     Unknown,
     decode,
 )
-from jlab_tui.core.feed import Feed, SessionFeed
+from jlab_tui.core.feed import Feed
 from jlab_tui.core.items import Cell, Note, PictureOutput, TextOutput
+from jlab_tui.core.session_feed import SessionFeed
 
 OPENED = SessionOpened("s", "train", "/nb/train.ipynb", "k", "node", 1.0, client_host="h", client_pid=7)
 
