@@ -87,13 +87,13 @@ class HealthCheck:
     async def warm_up(self) -> None:
         await asyncio.to_thread(importlib.import_module, "jlab_tui.adapters.jupyter")
 
-    async def __call__(self, url: str, token: str) -> Health:
+    async def __call__(self, url: str, token: str, patience: float) -> Health:
         from .adapters.jupyter import JupyterApi
 
         if self._api is None or self._key != (url, token):
             await self.close()
             self._api, self._key = JupyterApi(url, token), (url, token)
-        return await self._api.health()
+        return await self._api.health(patience)
 
     async def close(self) -> None:
         if self._api is not None:
@@ -243,6 +243,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         time.time,
         settings.on_exit,
         owner_alive,
+        launcher.why_silent,
     )
 
     def set_off(arguments: list[str], values: Mapping[str, str]) -> DetachedStart:

@@ -77,7 +77,8 @@ class JupyterApi:
 
     async def health(self, timeout: float = 3.0) -> Health:
         try:
-            answer = await self._request("GET", "/api/status", None, timeout, again=True)
+            again = timeout >= 1.0  # who has less patience does not ask twice
+            answer = await self._request("GET", "/api/status", None, timeout, again)
         except (httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError) as error:
             return Health.REFUSED if _is_refused(error) else Health.SILENT
         except httpx.HTTPError:

@@ -18,12 +18,17 @@ from ..core.errors import (
 )
 from ..core.models import ServerRecord, ServerState
 from ..core.settings import Mode
+from ..core.slurm import JobPhase
 from ..core.slurm_record import RESTARTS
 from ..core.startup import Health, Limits, Observation, Situation, step
 
 T = TypeVar("T")
 
 LOOK_EVERY_S: Final = 1.0
+HEALTH_S: Final = 3.0
+"""how long a server may take to answer"""
+SUSPENDED_S: Final = 0.5
+"""the same for one that Slurm says is suspended: only to see whether it has been resumed since"""
 _QUICK_S: Final = 0.1
 _PENDING_S: Final = 0.5
 """between two looks for the connection file of a job that waits; the queue is asked far less often"""
@@ -65,7 +70,9 @@ class Backend(Protocol):
 class HealthCheck(Protocol):
     """Looks at `GET /api/status` of a server given by URL and token."""
 
-    async def __call__(self, url: str, token: str) -> Health: ...
+    async def __call__(self, url: str, token: str, patience: float) -> Health:
+        """`patience` in seconds, for a server that takes the connection and says nothing."""
+
     async def warm_up(self) -> None:
         """Load what the first look needs, so that it is not late."""
 
@@ -121,7 +128,8 @@ class Launcher:
         situation = step(record, seen, self._limits)
         after = situation.record
         if health and after.state in (ServerState.STARTING, ServerState.READY) and after.url:
-            answer = await self._check_health(after.url, after.token)
+            patience = SUSPENDED_S if situation.phase == JobPhase.SUSPENDED.value else HEALTH_S
+            answer = await self._check_health(after.url, after.token, patience)
             if answer is not Health.OK and after.state is ServerState.READY:
                 seen = await backend.observe(record, urgent=True)
             situation = step(record, replace(seen, health=answer), self._limits)
@@ -324,6 +332,16 @@ class Launcher:
             what = f"Job {served.job_id} was requeued" if requeued else "Another server was started meanwhile"
             return f"The server of this session has ended: {what}. {situation.sentence}"
         return ""
+
+    async def why_silent(self) -> str:
+        """A sentence when the server has not ended and does not answer: suspended, its node lost, coming up again."""
+        try:
+            situation = await self.look()
+        except StatusFileDamaged:
+            return ""
+        if situation is None or situation.is_over or situation.reachable is not False:
+            return ""
+        return " ".join([situation.sentence, *situation.notices])
 
     async def stop(self) -> str:
         """End what the status file names and remove the file. Raises JlabError when it could not be ended."""

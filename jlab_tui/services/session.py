@@ -52,6 +52,8 @@ _SETTLE_STEPS: Final = 4
 UNSEEN_S: Final = 10.0
 """how long after a cut a stock server may leave open whether our request arrived"""
 LINK_PATIENCE_S: Final = 20.0
+SILENT_S: Final = 4.0
+"""without a word for so long, pings included, the server is worth a question"""
 BATCH_TOOL: Final = "resume"
 """name of the tool in runs that belong to a batch"""
 TERM_SETTLES_S: Final = 2.5
@@ -106,6 +108,8 @@ class Session:
         self.runs: dict[str, Run] = {}
         self.over = ""
         """why the session cannot be used any more; empty while it can"""
+        self.why_silent: Callable[[], Awaitable[str]] | None = None
+        """tells in a sentence why a server that has not ended does not answer; set by the opener"""
         self.taken_over = False
         """another process holds it now, and writes its record and its notebook"""
         self.stale_kernel_notice = ""
@@ -486,12 +490,18 @@ class Session:
             await self.link.ready(LINK_PATIENCE_S)
         except TimeoutError:
             self._refuse_if_over()
-            reason = await self._diagnose()
+            reason = await self._diagnose() or await self.explain_silence()
             raise ServerUnreachable(
                 reason
                 or f"JupyterLab not responding: no connection to the kernel for {LINK_PATIENCE_S:.0f} s.",
                 "Nothing was run. Call ping to see what is wrong.",
             ) from None
+
+    async def explain_silence(self) -> str:
+        """Why the kernel is not heard, in a sentence; nothing while it is, or where nobody knows."""
+        if self.why_silent is None or (self.link.connected and self.link.silent_for < SILENT_S):
+            return ""
+        return await self.why_silent()
 
     async def refuse_unless_usable(self) -> None:
         """Raise what keeps the kernel out of reach."""

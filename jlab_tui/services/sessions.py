@@ -73,11 +73,16 @@ class Sessions:
         now: Callable[[], float],
         on_exit: OnExit,
         owner_alive: OwnerAlive,
+        why_silent: Callable[[], Awaitable[str]],
     ) -> None:
-        """`server` raises a ServerError while none is ready; `diagnose` says why that one ended, or nothing."""
+        """`server` raises a ServerError while none is ready; `diagnose` says why that one ended, or nothing.
+
+        `why_silent` says why the present one does not answer, or nothing.
+        """
         self.owner = owner
         self._server = server
         self._diagnose = diagnose
+        self._why_silent = why_silent
         self._make_link = make_link
         self._spool = spool
         self._journals = journals
@@ -217,6 +222,7 @@ class Sessions:
         session = Session(
             info, server.api, recorder, saver, self._now, diagnose, self._spool, self._read_back, first_run
         )
+        session.why_silent = self._why_silent
         recorder.may_write = session.may_write
         if saver is not None:
             saver.before_save = session.sync_cells

@@ -64,3 +64,15 @@ def lab_env(cluster: Cluster, **more: str) -> dict[str, str]:
         "JLAB_MCP_EXIT_GRACE_S": "1",
         **more,
     }
+
+
+@pytest.fixture(scope="module")
+def served(lasting_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project with a server on a node, for the tests of one module; they leave it as they found it, but the last."""
+    with project_in(tmp_path_factory.mktemp("served"), **lab_env(lasting_cluster)) as project:
+        done = project.run("start", "--no-tui", "--detach")
+        assert done.returncode == 0, done.stdout + done.stderr + project.logs()
+        job_id = project.status_file()["JOB_ID"]
+        assert done.stdout.splitlines()[0] == f"SLURM job {job_id} submitted, waiting in queue..."
+        assert done.stdout.splitlines()[-1].startswith("JupyterLab ready at http://c")
+        yield project

@@ -1,4 +1,4 @@
-"""What befalls a server in a job while a cell runs: a controller in trouble, a preemption, a suspension."""
+"""What befalls a server in a job while cells run and does not end it: a controller in trouble, a suspension."""
 
 from __future__ import annotations
 
@@ -11,16 +11,12 @@ import pytest
 
 from tests.project import Agent, Project, until
 
+from .counting import assert_nothing_is_missing, reached, running_count
 from .machines import Cluster
-from .test_ends import lines_in, reached, running_count
 
 pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
 
 IN_TROUBLE = r"Slurm's controller is (not answering|hanging: no answer in time)\. The job is taken to go on as before\."
-OCCUPY = """#!/bin/bash
-#SBATCH -p gpu -N 2 --exclusive -t 5
-sleep 300
-"""
 
 
 async def pinged(agent: Agent, condition: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
@@ -34,18 +30,18 @@ async def pinged(agent: Agent, condition: Callable[[dict[str, Any]], object]) ->
 
 
 async def test_a_controller_that_is_down_or_hangs_is_a_notice_and_the_cell_runs_on(
-    cluster: Cluster, lab: Project
+    lasting_cluster: Cluster, served: Project
 ) -> None:
-    lab.start()
-    job_id = lab.status_file()["JOB_ID"]
-    async with lab.client() as agent:
+    job_id = served.status_file()["JOB_ID"]
+    async with served.client() as agent:
         session, run, notebook = await running_count(agent)
+        cluster = lasting_cluster
         for disturb, mend in ((cluster.stop, cluster.start), (cluster.pause, cluster.cont)):
             disturb()
             try:
                 before = reached(notebook)
                 ping = await pinged(agent, lambda answer: answer.get("notices"))
-                status = await asyncio.to_thread(lab.run, "status")
+                status = await asyncio.to_thread(served.run, "status")
             finally:
                 mend()
             assert ping["status"] == "ok" and re.fullmatch(IN_TROUBLE, ping["notices"][0])
@@ -59,46 +55,34 @@ async def test_a_controller_that_is_down_or_hangs_is_a_notice_and_the_cell_runs_
         assert (await agent.text("execute_code", session_id=session, code="6 * 7")).startswith("42")
 
 
-async def test_a_preempted_job_ends_the_run_with_that_cause(cluster: Cluster, lab: Project) -> None:
-    lab.extra_env["JLAB_MCP_SLURM_PARTITION"] = "scavenge"
-    lab.start()
-    facts = lab.status_file()
-    cause = f"Job {facts['JOB_ID']} was preempted: a job with a higher priority took its node on {facts['HOSTNAME']}."
-    async with lab.client() as agent:
-        session, run, notebook = await running_count(agent)
-        waiting = asyncio.create_task(agent.text("wait_for_run", run_id=run, wait_s=60))
-        await asyncio.to_thread(cluster.run, "sbatch", stdin=OCCUPY)
-        assert cause in await waiting
-        assert cause in await agent.error("execute_code", session_id=session, code="1")
-        ping = await agent.record("ping")
-        assert (ping["status"], ping["message"]) == ("ended", cause)
-        assert "not preemptible" in ping["hint"]
-    status = lab.run("status")
-    assert status.returncode == 1 and cause in status.stdout
-    lines = lines_in(notebook)
-    assert lines == list(range(len(lines))) and lines[-1] >= reached(notebook) - 1
-
-
 async def test_a_suspended_job_is_said_to_be_suspended_and_goes_on_afterwards(
-    cluster: Cluster, lab: Project
+    lasting_cluster: Cluster, served: Project
 ) -> None:
-    lab.start()
-    facts = lab.status_file()
+    facts = served.status_file()
     job_id = facts["JOB_ID"]
     said = f"Job {job_id} is suspended on {facts['HOSTNAME']}: nothing in it runs until it is resumed."
-    async with lab.client() as agent:
+    async with served.client() as agent:
         session, run, notebook = await running_count(agent)
-        cluster.run("scontrol", "suspend", job_id)
-        ping = await pinged(agent, lambda answer: answer["message"] == said)
-        assert ping["status"] == "ready" and not ping["healthy"]
-        status = await asyncio.to_thread(lab.run, "status")
-        assert said in status.stdout
-        assert said in await agent.error("start_new_session")
-        frozen = reached(notebook)
-        cluster.run("scontrol", "resume", job_id)
+        idle = await agent.session("idle")
+        lasting_cluster.run("scontrol", "suspend", job_id)
+        try:
+            waiting = asyncio.create_task(agent.text("wait_for_run", run_id=run, wait_s=8))
+            sent = asyncio.create_task(agent.text("execute_code", session_id=idle, code="6 * 7", wait_s=8))
+            ping = await pinged(agent, lambda answer: answer["message"] == said)
+            assert ping["status"] == "ready" and not ping["healthy"]
+            status = await asyncio.to_thread(served.run, "status")
+            assert said in status.stdout
+            assert said in await agent.error("start_new_session")
+            assert said in await waiting
+            not_yet = await sent
+            assert said in not_yet and "not yet taken up by the kernel" in not_yet
+            frozen = reached(notebook)
+        finally:
+            lasting_cluster.run("scontrol", "resume", job_id)
         await until(lambda: reached(notebook) > frozen + 20)
         assert (await pinged(agent, lambda answer: answer["healthy"]))["status"] == "ok"
+        sent_run = re.search(r'wait_for_run\(run_id="([^"]+)"', not_yet)
+        assert sent_run and (await agent.text("wait_for_run", run_id=sent_run[1])).startswith("42")
         await agent.text("interrupt_kernel", session_id=session)
         assert "KeyboardInterrupt" in await agent.text("wait_for_run", run_id=run)
-    lines = lines_in(notebook)
-    assert lines == list(range(len(lines)))
+    assert_nothing_is_missing(notebook)

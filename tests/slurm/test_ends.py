@@ -3,70 +3,83 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.processes import wire
-from tests.project import Agent, Project, outputs_text, read_notebook, until
+from tests.project import Project, until
 
+from .counting import assert_nothing_is_missing, count_code, lines_in, reached, running_count
 from .jobs import clear
 from .machines import Cluster, wait_for
 
 pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
 
-COUNT = """
-import os, time
-for number in range(100_000):
-    print("line", number, flush=True)
-    open("reached", "w").write(str(number))
-    time.sleep(0.05)
+OCCUPY = """#!/bin/bash
+#SBATCH -p gpu -N 2 --exclusive -t 5
+sleep 300
 """
 
 
-async def running_count(agent: Agent) -> tuple[str, str, Path]:
-    """A cell that counts for ever: session id, run id, notebook."""
-    opened = await agent.record("start_new_session", experiment_name="count")
-    session = opened["session_id"]
-    said = await agent.text("execute_code", session_id=session, code=COUNT, wait_s=1)
-    run = re.search(r'wait_for_run\(run_id="([^"]+)"', said)
-    assert run, said
-    notebook = Path(opened["notebook_path"])
-    await until((notebook.parent / "reached").exists, 30)
-    return session, run[1], notebook
-
-
-def lines_in(notebook: Path) -> list[int]:
-    return [int(n) for n in re.findall(r"line (\d+)", outputs_text(read_notebook(notebook)["cells"][-1]))]
-
-
-def reached(notebook: Path) -> int:
-    return int((notebook.parent / "reached").read_text(encoding="utf-8") or 0)
-
-
-async def test_a_job_cancelled_by_somebody_ends_the_run_with_that_cause(
+async def test_a_job_cancelled_by_somebody_ends_every_run_with_that_cause(
     cluster: Cluster, lab: Project
 ) -> None:
+    """Also the run of an MCP process that was killed before: the one that lives closes it."""
     lab.start()
     job_id = lab.status_file()["JOB_ID"]
+    cause = f"Job {job_id} was cancelled (by scancel, not by jlab-mcp)."
+    async with wire(lab) as client:
+        orphaned = await client.record("start_new_session", experiment_name="orphaned")
+        orphan = Path(orphaned["notebook_path"])
+        client.call("execute_code", session_id=orphaned["session_id"], code=count_code(orphan))
+        await until(lambda: reached(orphan) >= 0, 30)
+        client.signal(signal.SIGKILL)
+        await client.gone()
+    seen = reached(orphan)
     async with lab.client() as agent:
         session, run, notebook = await running_count(agent)
         waiting = asyncio.create_task(agent.text("wait_for_run", run_id=run, wait_s=60))
+        await until(lambda: reached(orphan) > seen + 20)
         cluster.run("scancel", job_id)
         said = await waiting
-        cause = f"Job {job_id} was cancelled (by scancel, not by jlab-mcp)."
         assert cause in said and "line 0" in said
-        refused = await agent.error("execute_code", session_id=session, code="1")
-        assert cause in refused
+        assert cause in await agent.error("execute_code", session_id=session, code="1")
         ping = await agent.record("ping")
         assert (ping["status"], ping["message"]) == ("ended", cause)
+        (ended,) = ping["ended_runs"]
+        assert ended["run_id"] == f"{orphaned['session_id']}-1" and cause in ended["cause"]
+        assert "ended_runs" not in await agent.record("ping")
+        assert cause in await agent.text("wait_for_run", run_id=ended["run_id"])
+        last = await agent.text("read_output", run_id=ended["run_id"], tail=1)
+        assert f"line {lines_in(orphan)[-1]}" in last
         assert "jlab-mcp start" in (await agent.error("start_new_session"))
-    lines = lines_in(notebook)
-    assert lines == list(range(len(lines))) and lines[-1] >= reached(notebook) - 1
+    for counted in (notebook, orphan):
+        assert_nothing_is_missing(counted)
     finished = [e for e in lab.journal(session) if e["k"] == "finished"]
     assert finished[-1]["status"] == "job_ended"
+    told = [e for e in lab.journal(orphaned["session_id"]) if e["k"] in ("finished", "closed")]
+    assert [e["k"] for e in told] == ["finished", "closed"] and told[0]["status"] == "job_ended"
+
+
+async def test_a_preempted_job_ends_the_run_with_that_cause(cluster: Cluster, lab: Project) -> None:
+    lab.extra_env["JLAB_MCP_SLURM_PARTITION"] = "scavenge"
+    lab.start()
+    facts = lab.status_file()
+    cause = f"Job {facts['JOB_ID']} was preempted: a job with a higher priority took its node on {facts['HOSTNAME']}."
+    async with lab.client() as agent:
+        session, run, notebook = await running_count(agent)
+        waiting = asyncio.create_task(agent.text("wait_for_run", run_id=run, wait_s=60))
+        await asyncio.to_thread(cluster.run, "sbatch", stdin=OCCUPY)
+        assert cause in await waiting
+        assert cause in await agent.error("execute_code", session_id=session, code="1")
+        ping = await agent.record("ping")
+        assert (ping["status"], ping["message"]) == ("ended", cause)
+        assert "not preemptible" in ping["hint"]
+    status = lab.run("status")
+    assert status.returncode == 1 and cause in status.stdout
+    assert_nothing_is_missing(notebook)
 
 
 async def test_what_a_cell_printed_after_the_node_was_lost_is_in_the_notebook(
@@ -122,60 +135,3 @@ async def test_a_requeued_job_serves_again_from_another_node(cluster: Cluster, l
         fresh = await agent.session("again")
         where = "import socket; print(socket.gethostname())"
         assert after["HOSTNAME"] in await agent.text("execute_code", session_id=fresh, code=where)
-
-
-async def test_the_end_of_the_walltime_is_announced_and_named(cluster: Cluster, lab: Project) -> None:
-    lab.start()
-    job_id = lab.status_file()["JOB_ID"]
-    cluster.run("scontrol", "update", f"JobId={job_id}", "EndTime=now+4")
-    async with lab.client() as agent:
-        await until(lambda: "The job's walltime " in lab.run("status").stdout, 20)
-        _, run, notebook = await running_count(agent)
-        said = await agent.text("wait_for_run", run_id=run, wait_s=100)
-        assert f"Job {job_id} reached the end of its walltime." in said
-    lines = lines_in(notebook)
-    assert lines == list(range(len(lines))) and lines[-1] >= reached(notebook) - 1
-    assert "jlab-mcp start TIME" in lab.run("status").stdout
-
-
-def test_a_job_that_started_while_nobody_looked_is_ready(cluster: Cluster, lab: Project) -> None:
-    done = lab.run("start", "--detach", JLAB_MCP_QUEUE_TIMEOUT="0", JLAB_MCP_SLURM_EXTRA="--hold")
-    assert done.returncode == 3
-    assert lab.status_file()["STATE"] == "pending"
-    cluster.run("scontrol", "release", lab.status_file()["JOB_ID"])
-    (connections,) = lab.status_dir.glob("connections")
-    wait_for(lambda: list(connections.glob("*.connection.json")), "the server is up", 60)
-    status = lab.run("status")
-    assert status.returncode == 0 and status.stdout.startswith("JupyterLab ready at http://")
-
-
-async def test_the_next_mcp_process_closes_a_run_whose_process_and_job_are_gone(
-    cluster: Cluster, lab: Project
-) -> None:
-    lab.start()
-    job_id = lab.status_file()["JOB_ID"]
-    async with wire(lab) as client:
-        opened = await client.record("start_new_session", experiment_name="count")
-        notebook = Path(opened["notebook_path"])
-        client.call("execute_code", session_id=opened["session_id"], code=COUNT)
-        await until((notebook.parent / "reached").exists, 30)
-        client.signal(signal.SIGKILL)
-        await client.gone()
-    seen = reached(notebook)
-    await until(lambda: reached(notebook) > seen + 20)
-    cluster.run("scancel", job_id)
-    cluster.wait_for_state(job_id, "CANCELLED")
-    cause = f"Job {job_id} was cancelled (by scancel, not by jlab-mcp)."
-    session = opened["session_id"]
-    async with lab.client() as agent:
-        ping = await agent.record("ping")
-        (ended,) = ping["ended_runs"]
-        assert ended["run_id"] == f"{session}-1" and cause in ended["cause"]
-        assert "ended_runs" not in await agent.record("ping")
-        assert cause in await agent.text("wait_for_run", run_id=f"{session}-1")
-        last = await agent.text("read_output", run_id=f"{session}-1", tail=1)
-        assert f"line {lines_in(notebook)[-1]}" in last
-    lines = lines_in(notebook)
-    assert lines == list(range(len(lines))) and lines[-1] >= reached(notebook) - 1
-    told = [e for e in lab.journal(session) if e["k"] in ("finished", "closed")]
-    assert [e["k"] for e in told] == ["finished", "closed"] and told[0]["status"] == "job_ended"

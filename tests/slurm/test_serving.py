@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,25 +14,12 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from tests.project import COMMAND, Agent, Project, project_in, read_notebook, text_of
 
-from .conftest import lab_env
 from .machines import Cluster
 
 pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
 
 OTHER_LOGIN_NODE = ["unshare", "--uts", "sh", "-c", 'hostname login2 && exec "$@"', "sh", COMMAND]
 """the same file system and network, another host name; processes of the first login node mean nothing there"""
-
-
-@pytest.fixture(scope="module")
-def served(lasting_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """A project with a server on a node, for the tests of this module."""
-    with project_in(tmp_path_factory.mktemp("served"), **lab_env(lasting_cluster)) as project:
-        done = project.run("start", "--no-tui", "--detach")
-        assert done.returncode == 0, done.stdout + done.stderr + project.logs()
-        job_id = project.status_file()["JOB_ID"]
-        assert done.stdout.splitlines()[0] == f"SLURM job {job_id} submitted, waiting in queue..."
-        assert done.stdout.splitlines()[-1].startswith("JupyterLab ready at http://c")
-        yield project
 
 
 @asynccontextmanager
