@@ -28,7 +28,7 @@ REGISTRY = Path(tempfile.gettempdir()) / "jlab-mcp-slurm"
 CLUSTERS = 60
 
 
-def claim(directory: Path | None, *, owner: bool) -> Cluster:
+def claim(directory: Path | None, *, owner: bool, cgroups: bool = False) -> Cluster:
     """A cluster with a number of its own on this machine. With an `owner` it is removed when that process is gone."""
     if directory and directory.exists() and any(directory.iterdir()):
         raise ClusterError(f"{directory} is not empty")
@@ -44,7 +44,7 @@ def claim(directory: Path | None, *, owner: bool) -> Cluster:
                 file.write(text)
         except FileExistsError:
             continue
-        return Cluster(where, index)
+        return Cluster(where, index, cgroups=cgroups)
     raise ClusterError(f"{CLUSTERS} clusters run already, see {REGISTRY}")
 
 
@@ -76,9 +76,9 @@ def reap() -> None:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Cluster]:
+def running(*, cgroups: bool = False) -> Iterator[Cluster]:
     """A cluster for the time of the block; also removed when this process is killed (a sentinel sees its pipe close)."""
-    cluster = claim(None, owner=True)
+    cluster = claim(None, owner=True, cgroups=cgroups)
     reading, writing = os.pipe()
     sentinel = subprocess.Popen(
         [sys.executable, "-m", __name__, "sentinel", str(cluster.directory)],

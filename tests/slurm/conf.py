@@ -33,6 +33,8 @@ class ClusterSpec:
     mem_mb: int = 4000
     settings: tuple[str, ...] = ()
     """further lines of slurm.conf, such as EnforcePartLimits=ALL"""
+    cgroups: bool = False
+    """jobs are held to their memory"""
 
 
 def slurm_conf(spec: ClusterSpec) -> str:
@@ -58,9 +60,9 @@ def slurm_conf(spec: ClusterSpec) -> str:
         f"SlurmdSpoolDir={spec.directory}/spool/%n",
         "MailProg=/bin/true",
         "MpiDefault=none",
-        "ProctrackType=proctrack/linuxproc",
-        "TaskPlugin=task/none",
-        "JobAcctGatherType=jobacct_gather/linux",
+        f"ProctrackType=proctrack/{'cgroup' if spec.cgroups else 'linuxproc'}",
+        f"TaskPlugin=task/{'cgroup' if spec.cgroups else 'none'}",
+        f"JobAcctGatherType=jobacct_gather/{'cgroup' if spec.cgroups else 'linux'}",
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_Core_Memory",
         "SlurmdParameters=config_overrides",  # the nodes may claim more than this machine has
@@ -110,5 +112,7 @@ FILES: Mapping[str, Callable[[ClusterSpec], str]] = {
     "gres.conf": gres_conf,
     "hosts": hosts,
     # Where this is not named, slurmd starts only with a cgroup file system mounted.
-    "cgroup.conf": lambda _spec: "CgroupPlugin=cgroup/v1\n",
+    "cgroup.conf": lambda spec: (
+        f"CgroupPlugin=cgroup/v1\nConstrainRAMSpace={'yes' if spec.cgroups else 'no'}\n"
+    ),
 }

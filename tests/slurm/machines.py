@@ -21,6 +21,7 @@ from .conf import FILES, ClusterSpec, NodeSpec, slurm_conf
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "munged", "ip", "nsenter", "unshare")
 DIRECTORIES = ("run", "log", "state", "spool", "dev", "shared")
 ETC_HOSTS = Path("/etc/hosts")
+CGROUPS = Path("/sys/fs/cgroup")
 
 os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
@@ -35,6 +36,14 @@ def missing() -> str:
     if absent:
         return f"needs {', '.join(absent)} (scripts/install-test-packages)"
     return "" if os.geteuid() == 0 else "needs root, for network namespaces"
+
+
+def missing_cgroups() -> str:
+    """What keeps a cluster here from holding jobs to their memory, in words; empty when nothing does."""
+    mounted = (CGROUPS / "memory").is_dir() and (CGROUPS / "freezer").is_dir()
+    if mounted and os.access(CGROUPS / "memory", os.W_OK):
+        return ""
+    return "that limits memory needs cgroup v1 (memory and freezer) at /sys/fs/cgroup, writable"
 
 
 def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 20.0) -> None:
@@ -133,7 +142,7 @@ class Node:
 class Cluster:
     """A controller, its nodes and their network. Use `running()`, which also cleans up."""
 
-    def __init__(self, directory: Path, index: int) -> None:
+    def __init__(self, directory: Path, index: int, *, cgroups: bool = False) -> None:
         self.directory = directory
         self.index = index
         subnet = f"10.213.{index}"
@@ -148,6 +157,7 @@ class Cluster:
                 NodeSpec(f"c{index}-gpu2", f"{subnet}.12", gpus=2),
                 NodeSpec(f"c{index}-cpu1", f"{subnet}.13", gpus=0),
             ),
+            cgroups=cgroups,
         )
         self.gpu1, self.gpu2, self.cpu1 = self.nodes = tuple(
             Node(self, spec, f"jlab{index}v{number}") for number, spec in enumerate(self.spec.nodes, 1)
@@ -197,6 +207,14 @@ class Cluster:
         with contextlib.suppress(ClusterError):
             self.ip([f"link del {self.bridge}"])
         self._hosts([])
+        self._remove_cgroups()
+
+    def _remove_cgroups(self) -> None:
+        for node in self.nodes:
+            for top in CGROUPS.glob(f"*/slurm_{node.name}"):
+                for path, _, _ in os.walk(top, topdown=False):
+                    with contextlib.suppress(OSError):
+                        os.rmdir(path)
 
     def remove_files(self) -> None:
         """Remove what `up` wrote, and the directory when nothing else is in it."""

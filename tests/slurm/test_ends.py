@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from pathlib import Path
 
 import pytest
 
+from jlab_tui.core.slurm_script import restarted_name
 from tests.e2e.processes import wire
-from tests.project import Project, until
+from tests.project import Agent, Project, project_in, until
 
+from .conftest import lab_env
 from .counting import assert_nothing_is_missing, count_code, lines_in, reached, running_count
 from .jobs import clear
-from .machines import Cluster, wait_for
+from .machines import Cluster, Node
 
 pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
 
@@ -82,56 +85,63 @@ async def test_a_preempted_job_ends_the_run_with_that_cause(cluster: Cluster, la
     assert_nothing_is_missing(notebook)
 
 
-async def test_what_a_cell_printed_after_the_node_was_lost_is_in_the_notebook(
-    cluster: Cluster, lab: Project
+async def test_a_lost_node_ends_one_job_and_moves_the_one_that_may_be_requeued(
+    cluster: Cluster, lab: Project, tmp_path: Path
 ) -> None:
-    lab.start()
-    facts = lab.status_file()
-    node = cluster.node(facts["HOSTNAME"])
-    try:
-        async with lab.client() as agent:
-            _, run, notebook = await running_count(agent)
-            node.cut()
-            at_the_cut = reached(notebook)
-            waiting = asyncio.create_task(agent.text("wait_for_run", run_id=run, wait_s=100))
-            said = await waiting
-            assert f"Job {facts['JOB_ID']} ended because its node failed on {node.name}." in said
-        lines = lines_in(notebook)
-        assert lines == list(range(len(lines)))
-        assert lines[-1] > at_the_cut + 20, "seconds of output that no connection carried"
-        status = lab.run("status")
-        assert status.returncode == 1 and "its node failed" in status.stdout
-    finally:
-        clear(cluster)
-        node.join()
-        node.crash()
-        node.boot()
-        cluster.wait_idle()
+    """Pulling the cable leaves the processes alive: what they print then is in the notebook all the same."""
+    node = cluster.gpu1
+    lab.extra_env["JLAB_MCP_SLURM_EXTRA"] = f"--nodelist={node.name}"
+    with project_in(tmp_path / "moving", **lab_env(cluster)) as moving:
+        lab.start()
+        cluster.run("scontrol", "update", f"NodeName={cluster.gpu2.name}", "State=DRAIN", "Reason=test")
+        moving.extra_env["JLAB_MCP_SLURM_EXTRA"] = "--requeue"
+        moving.start()
+        cluster.run("scontrol", "update", f"NodeName={cluster.gpu2.name}", "State=RESUME")
+        assert moving.status_file()["HOSTNAME"] == node.name
+        try:
+            async with lab.client() as agent, moving.client() as mover, asyncio.TaskGroup() as group:
+                group.create_task(output_after_the_cut_is_kept(lab, agent, node))
+                group.create_task(it_serves_again_from_another_node(cluster, moving, mover))
+        finally:
+            clear(cluster)
+            node.join()
+            node.crash()
+            node.boot()
+            cluster.wait_idle()
 
 
-async def test_a_requeued_job_serves_again_from_another_node(cluster: Cluster, lab: Project) -> None:
-    lab.extra_env["JLAB_MCP_SLURM_EXTRA"] = "--requeue"
-    lab.start()
-    before = lab.status_file()
+async def output_after_the_cut_is_kept(lab: Project, agent: Agent, node: Node) -> None:
+    job_id = lab.status_file()["JOB_ID"]
+    _, run, notebook = await running_count(agent)
+    node.cut()
+    at_the_cut = reached(notebook)
+    said = await agent.text("wait_for_run", run_id=run, wait_s=100)
+    assert f"Job {job_id} ended because its node failed on {node.name}." in said
+    lines = lines_in(notebook)
+    assert lines == list(range(len(lines)))
+    assert lines[-1] > at_the_cut + 20, "seconds of output that no connection carried"
+    status = await asyncio.to_thread(lab.run, "status")
+    assert status.returncode == 1 and "its node failed" in status.stdout
+
+
+async def it_serves_again_from_another_node(cluster: Cluster, moving: Project, agent: Agent) -> None:
+    before = moving.status_file()
     job_id = before["JOB_ID"]
-    async with lab.client() as agent:
-        session, run, _ = await running_count(agent)
-        waiting = asyncio.create_task(agent.text("wait_for_run", run_id=run, wait_s=100))
-        cluster.run("scontrol", "update", f"NodeName={before['HOSTNAME']}", "State=DRAIN", "Reason=test")
-        cluster.run("scontrol", "requeue", job_id)
-        said = await waiting
-        assert f"Job {job_id} was requeued" in said
-        wait_for(
-            lambda: "PENDING" in cluster.run("squeue", "-h", "-j", job_id, "-o", "%T"), "it is queued again"
-        )
-        refused = await agent.error("start_new_session")
-        cluster.run("scontrol", "update", f"JobId={job_id}", "StartTime=now")
-        assert "queue" in refused and "wait_for_server" in refused
-        answer = await agent.record("wait_for_server", timeout_s=100)
-        assert answer["ready"] and answer["job_id"] == job_id
-        after = lab.status_file()
-        assert after["HOSTNAME"] != before["HOSTNAME"] and after["RESTARTS"] == "1"
-        assert "requeued" in await agent.error("execute_code", session_id=session, code="1")
-        fresh = await agent.session("again")
-        where = "import socket; print(socket.gethostname())"
-        assert after["HOSTNAME"] in await agent.text("execute_code", session_id=fresh, code=where)
+    session, run, _ = await running_count(agent)
+    assert f"Job {job_id} was requeued" in await agent.text("wait_for_run", run_id=run, wait_s=100)
+    refused = await agent.error("start_new_session")
+    assert "queue" in refused and "wait_for_server" in refused
+    cluster.run("scontrol", "update", f"JobId={job_id}", "StartTime=now")
+    answer = await agent.record("wait_for_server", timeout_s=100)
+    assert answer["ready"] and answer["job_id"] == job_id
+    after = moving.status_file()
+    assert after["HOSTNAME"] != before["HOSTNAME"] and after["RESTARTS"] == "1"
+    assert "requeued" in await agent.error("execute_code", session_id=session, code="1")
+    fresh = await agent.session("again")
+    where = "import socket; print(socket.gethostname())"
+    assert after["HOSTNAME"] in await agent.text("execute_code", session_id=fresh, code=where)
+    first, second = (Path(before["CONN_FILE"]), Path(restarted_name(before["CONN_FILE"], 1)))
+    told = [json.loads(path.read_text(encoding="utf-8"))["hostname"] for path in (first, second)]
+    assert told == [before["HOSTNAME"], after["HOSTNAME"]], "each run has a connection file of its own"
+    log = Path(after["LOG"]).read_text(encoding="utf-8")
+    assert "restart 0" in log and "restart 1" in log, "the log of the first run is kept"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
-from tests.project import Project, until
+from tests.project import Project, project_in, until
 
+from .conftest import lab_env
 from .machines import Cluster, wait_for
 
 pytestmark = [pytest.mark.xdist_group("slurm"), pytest.mark.usefixtures("job_past_its_walltime")]
@@ -59,19 +62,22 @@ def test_a_job_stays_queued_when_the_patience_ends_and_the_next_start_waits_for_
     assert "No Jupyter server is running" in lab.run("status").stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 def test_a_signal_leaves_the_job_queued_and_says_how_to_resume_and_cancel(
-    cluster: Cluster, lab: Project, number: signal.Signals
+    cluster: Cluster, lab: Project
 ) -> None:
-    with lab.spawn("start", "--no-tui", **HELD) as process:
-        line_of(process, "held by you")
-        process.send_signal(number)
-        said = process.stdout.read() if process.stdout else ""
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    with contextlib.ExitStack() as stack:
+        starts = [stack.enter_context(lab.spawn("start", "--no-tui", **HELD)) for _ in numbers]
+        for process, number in zip(starts, numbers, strict=True):
+            line_of(process, "held by you")
+            process.send_signal(number)
+        said = [process.stdout.read() if process.stdout else "" for process in starts]
     (job_id,) = our_jobs(cluster)
-    assert said.endswith(
-        f"Job {job_id} stays in the queue. Resume with: jlab-mcp start   Cancel it with: jlab-mcp stop\n"
-    )
-    assert process.returncode == 128 + number
+    for process, number, lines in zip(starts, numbers, said, strict=True):
+        assert lines.endswith(
+            f"Job {job_id} stays in the queue. Resume with: jlab-mcp start   Cancel it with: jlab-mcp stop\n"
+        )
+        assert process.returncode == 128 + number
     assert state_of(cluster, job_id) == "PENDING"
 
 
@@ -94,6 +100,13 @@ def test_a_job_that_somebody_cancels_while_it_waits_is_told_at_once(cluster: Clu
     assert status.returncode == 1 and "cancelled (by scancel" in status.stdout
 
 
+@pytest.fixture(scope="module")
+def refused(lasting_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project of which no job is ever taken."""
+    with project_in(tmp_path_factory.mktemp("refused"), **lab_env(lasting_cluster)) as project:
+        yield project
+
+
 @pytest.mark.parametrize(
     ("settings", "said", "hint"),
     [
@@ -108,16 +121,16 @@ def test_a_job_that_somebody_cancels_while_it_waits_is_told_at_once(cluster: Clu
     ids=lambda value: next(iter(value.values())) if isinstance(value, dict) else "",
 )
 def test_a_refused_submission_says_slurms_reason_and_what_to_change(
-    cluster: Cluster, lab: Project, settings: dict[str, str], said: str, hint: str
+    lasting_cluster: Cluster, refused: Project, settings: dict[str, str], said: str, hint: str
 ) -> None:
-    done = lab.run("start", "--detach", **{f"JLAB_MCP_{name}": value for name, value in settings.items()})
+    done = refused.run("start", "--detach", **{f"JLAB_MCP_{name}": value for name, value in settings.items()})
     assert done.returncode == 1
     what, how = done.stderr.splitlines()
     assert said in what and "Slurm says: " in what
     assert hint in how
-    assert our_jobs(cluster) == []
-    assert "No Jupyter server is running" in lab.run("status").stderr
-    assert not list(lab.status_dir.glob("connections/*")), "no token is left behind"
+    assert our_jobs(lasting_cluster) == []
+    assert "No Jupyter server is running" in refused.run("status").stderr
+    assert not list(refused.status_dir.glob("connections/*")), "no token is left behind"
 
 
 def test_a_time_that_slurm_would_not_take_is_refused_before_anything_is_done(lab: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -30,6 +31,17 @@ def choices(project: Project) -> dict[str, str]:
     return chosen
 
 
+async def pending(agent: Agent) -> dict[str, Any]:
+    """The answer once the job is in the queue and Slurm has said why it waits."""
+    async with asyncio.timeout(30):
+        while True:
+            answer = await agent.record("wait_for_server", timeout_s=0)
+            if "held by you" in answer["message"]:
+                assert answer["state"] == "pending"
+                return answer
+            await asyncio.sleep(0.1)
+
+
 async def test_without_elicitation_the_model_is_told_to_ask_and_what_the_cluster_has(
     cluster: Cluster, undecided: Project
 ) -> None:
@@ -46,9 +58,8 @@ async def test_without_elicitation_the_model_is_told_to_ask_and_what_the_cluster
         ):
             assert why in await agent.error("start_server", mode="slurm", **wrong)
         assert our_jobs(cluster) == []
-        answer = await agent.record(
-            "start_server", mode="slurm", partition="gpu", time_limit="1:00:00", wait_s=3
-        )
+        await agent.text("start_server", mode="slurm", partition="gpu", time_limit="1:00:00", wait_s=0)
+        answer = await pending(agent)
         (job_id,) = our_jobs(cluster)
         assert (answer["ready"], answer["state"], answer["job_id"]) == (False, "pending", job_id)
         assert "held by you" in answer["message"] and answer["next"].startswith("Call wait_for_server()")
@@ -78,7 +89,8 @@ async def test_with_elicitation_the_user_is_asked_once(
     parameters = StdioServerParameters(command=COMMAND, args=[], cwd=str(undecided.root), env=undecided.env)
     async with Client(stdio_client(parameters), mode=era, elicitation_callback=answer) as client:
         agent = Agent(client, undecided)
-        assert (await agent.record("start_server", wait_s=3))["state"] == "pending"
+        await agent.text("start_server", wait_s=0)
+        await pending(agent)
         assert (await agent.record("start_server", wait_s=0))["state"] == "pending"
     assert len(asked) == 1 and "gpu a100 x2 per node" in asked[0]
     assert len(our_jobs(cluster)) == 1
