@@ -65,6 +65,7 @@ class Launcher(ServerWatch):
         try:
             if (there := await self._live()) is not None:
                 return Started(there, True)
+            await self._finish_stop()
             record = await _to_its_end(self._launch(mode, say))
         finally:
             self._intent.release()
@@ -74,6 +75,12 @@ class Launcher(ServerWatch):
         record = await self._backends[mode].launch(say)
         self._store.write(record)
         return record
+
+    async def _finish_stop(self) -> None:
+        """End what a `stop` that was killed has left: once it is off the record nobody would find it again."""
+        record = self._store.read()
+        if record is not None and record.state is ServerState.STOPPING:
+            await self._backends[record.mode].end(record)
 
     async def _live(self) -> Situation | None:
         try:

@@ -172,6 +172,17 @@ def test_stop_never_cancels_another_job_that_got_the_same_id(cluster: Cluster, l
     assert state_of(cluster, other) == "PENDING"
 
 
+def test_a_stop_that_was_killed_is_finished_by_the_next_start(cluster: Cluster, lab: Project) -> None:
+    lab.run("start", "--detach", JLAB_MCP_QUEUE_TIMEOUT="0", **HELD)
+    (job_id,) = our_jobs(cluster)
+    record = lab.status_dir / "server-status"
+    text = record.read_text(encoding="utf-8")
+    record.write_text(text.replace("STATE=pending\n", "STATE=stopping\n"), encoding="utf-8")
+    assert lab.run("start", "--detach", JLAB_MCP_QUEUE_TIMEOUT="0", **HELD).returncode == 3
+    (other,) = our_jobs(cluster)
+    assert other != job_id and state_of(cluster, job_id) == "CANCELLED"
+
+
 SQUEUE = """#!/bin/sh
 echo "$(date +%s.%N) $*" >>"$ASKED"
 exec /usr/bin/squeue "$@"
