@@ -133,7 +133,12 @@ class Project:
         self.session = session
         (directory / "sessions").mkdir(parents=True, exist_ok=True)
         record = ServerRecord(
-            ServerState.READY, Mode.LOCAL, hostname="node-01", pid=os.getpid(), started=time.time()
+            ServerState.READY,
+            Mode.LOCAL,
+            hostname="node-01",
+            pid=os.getpid(),
+            launcher=HOST,
+            started=time.time(),
         )
         if is_played:
             StatusFile(directory / "server-status").write(record)

@@ -57,7 +57,13 @@ class Project:
         self.status = StatusFile(directory / "server-status")
         self.status.write(
             ServerRecord(
-                ServerState.READY, Mode.LOCAL, "node-01", pid=4711, started=1.0, token="f00dfeed" * 6
+                ServerState.READY,
+                Mode.LOCAL,
+                "node-01",
+                pid=4711,
+                launcher=HOST,
+                started=1.0,
+                token="f00dfeed" * 6,
             )
         )
         self.bell = Bell(directory / "fifos", HOST)
