@@ -17,6 +17,8 @@ _LINE_CHARS: Final = 128 * 1024
 TEXT_CAP: Final = 64 << 20
 """characters of text recorded of one run; then the middle is dropped and counted"""
 _TAIL_CHARS: Final = 1 << 20
+_REMEMBERED_RUNS: Final = 200
+"""their threads may go on printing, which counts with what they printed before"""
 
 
 @dataclass(slots=True)
@@ -25,13 +27,15 @@ class _RunText:
     dropped: int = 0
     tail: deque[tuple[str, str]] = field(default_factory=deque)
     tail_chars: int = 0
+    over: bool = False
 
 
 class Recorder:
     """One session's journal, written from the event loop without waiting for the disk."""
 
-    def __init__(self, journal: Journal, now: Callable[[], float]) -> None:
+    def __init__(self, journal: Journal, now: Callable[[], float], text_cap: int = TEXT_CAP) -> None:
         """`now` gives epoch seconds."""
+        self._text_cap = text_cap
         self.acknowledge: Callable[[int], None] = lambda seq: None
         """called when everything up to `seq` is in the file"""
         self.may_write: Callable[[], bool] = lambda: True
@@ -104,7 +108,9 @@ class Recorder:
             case RunFinished():
                 self._unfinished.discard(event.run)
                 self._flush_text()
-                self._write_tail(event.run)
+                if text := self._runs.get(event.run):
+                    text.over = True
+                    self._write_tail(event.run, text)
         self._flush_text()
         self._seq = max(self._seq, self._reaching)
         return self._append(event)
@@ -112,6 +118,7 @@ class Recorder:
     async def flush(self) -> None:
         """Everything recorded so far is in the file when this returns."""
         self._flush_text()
+        self._write_late_tails()
         await asyncio.wrap_future(self._journal.flushed())
 
     async def close(self) -> None:
@@ -119,11 +126,12 @@ class Recorder:
             self._timer.cancel()
             self._timer = None
         self._flush_text()
+        self._write_late_tails()
         await asyncio.wrap_future(self._journal.close())
 
     def _print(self, event: TextPrinted) -> None:
-        text = self._runs.setdefault(event.run, _RunText())
-        if text.written >= TEXT_CAP:
+        text = self._text_of_run(event.run)
+        if text.written >= self._text_cap:
             text.tail.append((event.stream, event.text[-_TAIL_CHARS:]))
             text.dropped += max(0, len(event.text) - _TAIL_CHARS)
             text.tail_chars += len(text.tail[-1][1])
@@ -180,12 +188,25 @@ class Recorder:
         self._written_seq = self._seq
         return self._journal.append(Entry(self._now(), event, self._seq))
 
-    def _write_tail(self, run: str) -> None:
-        text = self._runs.pop(run, None)
-        if text is None or not text.tail:
-            return
+    def _text_of_run(self, run: str) -> _RunText:
+        text = self._runs.setdefault(run, _RunText())
+        if len(self._runs) > _REMEMBERED_RUNS:
+            oldest = next(iter(self._runs))
+            self._write_tail(oldest, self._runs.pop(oldest))
+        return text
+
+    def _write_late_tails(self) -> None:
+        """What threads have printed since their run has ended, beyond what is recorded of it as it comes."""
+        if not self._abandoned:
+            for run, text in self._runs.items():
+                if text.over:
+                    self._write_tail(run, text)
+
+    def _write_tail(self, run: str, text: _RunText) -> None:
         if text.dropped:
-            why = f"a run's text is recorded up to {TEXT_CAP >> 20} MB; its middle was dropped"
+            why = f"a run's text is recorded up to {self._text_cap >> 20} MB; its middle was dropped"
             self._append(OutputDropped(run, text.dropped, "characters", why))
         for stream, part in text.tail:
             self._append(TextPrinted(run, stream, part))
+        text.tail.clear()
+        text.tail_chars = text.dropped = 0

@@ -42,13 +42,10 @@ from .ports import Jupyter, Link, Spool
 from .recorder import Recorder
 from .runs import Run
 from .saver import Saver
+from .settling import Settler
 from .stopping import Stopper
 from .subshell import Subshell
 
-SETTLE_S: Final = 2.0
-"""how long the second of reply and idle may stay away before a run is taken to have ended"""
-_SETTLE_STEPS: Final = 4
-"""in so many steps: where this process was stopped meanwhile, what waited for it is read before the time is up"""
 UNSEEN_S: Final = 10.0
 """how long after a cut a stock server may leave open whether our request arrived"""
 LINK_PATIENCE_S: Final = 20.0
@@ -122,6 +119,7 @@ class Session:
         self._own_restart = False
         self.subshell = Subshell()
         self.stopper = Stopper(self)
+        self.settler = Settler(self)
         self._conversation = Conversation()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -206,6 +204,8 @@ class Session:
             )
             self.recorder.goes_on_with(run.id)
             self.current = run
+            if run.reply is not None:
+                self._spawn(self.settler.settle(run))
 
     def _new_run(self, tool: str, cell: Cell | None, source: str) -> Run:
         number = self._next_run
@@ -249,7 +249,8 @@ class Session:
         self.recorder.saw(message.seq)
         run = self.current
         if run is not None and message.parent_id == run.msg_id and ends_request(message):
-            self._settle_later(run, _SETTLE_STEPS)
+            self._spawn(self.settler.settle(run))
+        self.settler.on_message(message)
 
     def _record_reply_before(self, facts: list[Fact]) -> None:
         """Whoever goes on from the line of this output will not see the reply that came before it."""
@@ -260,16 +261,8 @@ class Session:
             run.reply_recorded = True
             self.recorder.record(RunReplied(run.id, run.reply))
 
-    def _settle_later(self, run: Run, steps: int) -> None:
-        if run.status.is_final:
-            return
-        if steps:
-            loop = asyncio.get_running_loop()
-            loop.call_later(SETTLE_S / _SETTLE_STEPS, self._settle_later, run, steps - 1)
-        else:
-            self._settle(run)
-
-    def _settle(self, run: Run) -> None:
+    def settle(self, run: Run) -> None:
+        """Nothing of this run will follow: end it with what has come."""
         if not run.status.is_final:
             for fact in self._conversation.settle(run.id):
                 self._take(fact)
@@ -473,7 +466,7 @@ class Session:
             if state == "busy":
                 deadline = loop.time() + UNSEEN_S
             elif not run.status.is_final:
-                self._settle(run)
+                self.settle(run)
                 what = "its end was not seen" if run.begun else "it is not known whether it ran"
                 self.close_run(
                     run, RunStatus.LOST, f"The connection broke and {what}; outputs may be missing."
