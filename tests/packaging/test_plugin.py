@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jlab_tui import __version__
-from tests.project import COMMAND
+from tests.project import COMMAND, Project
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +28,21 @@ def test_the_plugin_has_the_version_of_the_package_and_starts_its_command() -> N
     assert read("plugin/.mcp.json") == {
         "mcpServers": {"jlab-mcp": {"type": "stdio", "command": "jlab-mcp", "args": []}}
     }
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "plugin" / "commands").glob("*.md")), ids=lambda page: page.stem
+)
+def test_the_line_that_a_command_runs_prints_something_and_is_allowed(page: Path, project: Project) -> None:
+    text = page.read_text(encoding="utf-8")
+    (line,) = re.findall(r"^!`(.*)`$", text, re.M)
+    allowed = re.findall(r"Bash\((.*?):\*\)", text)
+    assert all(any(part.strip().startswith(word) for word in allowed) for part in line.split("||"))
+    env = {**project.env, "PATH": f"{Path(COMMAND).parent}{os.pathsep}{project.env['PATH']}"}
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=project.root, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and (done.stdout + done.stderr).strip()
 
 
 def test_claude_code_takes_the_plugin_and_connects_to_its_server(tmp_path: Path) -> None:
