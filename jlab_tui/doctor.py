@@ -139,9 +139,13 @@ class Doctor:
         settings = self._settings
         found: list[Finding] = []
         trouble: list[Path] = []
+        connections = [("connections", settings.connection_dir, "CONNECTION_DIR", True)]
+        if settings.connection_dir.is_relative_to(settings.status_dir):
+            connections = []
         for purpose, path, variable, private in (
             ("state", settings.home, "DIR", True),
             ("records", settings.status_dir, "STATUS_DIR", True),
+            *connections,
             ("notebooks", settings.notebook_dir, "NOTEBOOK_DIR", False),
             ("logs", settings.log_dir, "LOG_DIR", False),
         ):

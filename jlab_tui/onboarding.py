@@ -10,7 +10,7 @@ from .adapters.client_files import own_command, register_in_project, run_client_
 from .adapters.clipboard import copy
 from .core.errors import UsageError
 from .core.registration import NAME, Command, claude_command, is_throwaway, other_clients
-from .core.settings import Settings
+from .core.settings import PREFIX, Settings
 from .core.tunnel import access_of
 from .services.launcher import Launcher
 from .services.patience import patiently
@@ -31,8 +31,17 @@ def run_init(settings: Settings, env: Mapping[str, str], *, user: bool, only_pri
         _register_everywhere(command, env)
     else:
         _register_here(settings, command)
+    if places := [name for name in _PLACES if env.get(name)]:
+        print(f"\nSet here: {', '.join(f'{name}={env[name]}' for name in places)}")
+        print(
+            "The client must have the same: start it from a shell that does, or give it in the entry's `env`."
+        )
     print_others(command)
     return 0
+
+
+_PLACES = (PREFIX + "DIR", PREFIX + "STATUS_DIR")
+"""settings that the MCP server needs to find what `start` started"""
 
 
 def _register_here(settings: Settings, command: Command) -> None:

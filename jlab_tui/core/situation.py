@@ -106,7 +106,7 @@ def over(record: ServerRecord, log_tail: str = "", hint: str = "") -> Situation:
         hint = (
             hint
             or record.extra.get("HINT", "")
-            or "Look at the log with `jlab-mcp logs`, then: jlab-mcp start"
+            or "`jlab-mcp doctor` says what mends it, `jlab-mcp logs` shows all; then: jlab-mcp start"
         )
         sentence = record.message or "JupyterLab did not start."
         return Situation(record, "failed", sentence, hint, reachable=False, log_tail=lines)

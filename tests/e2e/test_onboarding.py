@@ -83,6 +83,12 @@ def test_init_refuses_a_broken_file_with_the_position_and_leaves_it_alone(projec
     assert path.read_text(encoding="utf-8") == '{"mcpServers": {"a": {},}}'
 
 
+def test_init_says_which_settings_the_client_must_have_too(project: Project) -> None:
+    assert "must have the same" not in project.run("init", "--print").stdout
+    told = project.run("init", "--print", JLAB_MCP_DIR="/scratch/ada").stdout
+    assert "JLAB_MCP_DIR=/scratch/ada" in told and "must have the same" in told
+
+
 def test_init_for_the_user_leaves_the_writing_to_the_client(project: Project, tmp_path: Path) -> None:
     without = project.run("init", "--user", PATH="/usr/bin:/bin")
     assert without.returncode == 0 and "claude mcp add --scope user jlab-mcp -- " in without.stdout
