@@ -105,7 +105,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     start.add_argument("--debug", action="store_true", help="log details to stderr")
 
-    _command(commands, "stop", _stop, "end the server or the job of this project")
+    stop = _command(commands, "stop", _stop, "end the server or the job of this project")
+    stop.add_argument(
+        "--forget",
+        action="store_true",
+        help="end nothing: only remove a record whose server cannot be ended from here",
+    )
 
     wait = _command(commands, "wait", _wait, "print state changes until the server is ready")
     wait.add_argument("--timeout", type=_seconds, metavar="S", help="seconds to wait at most (exit code 3)")
@@ -230,11 +235,12 @@ def _bootstrap(settings: Settings) -> None:
     asyncio.run(patiently(work, tell, 5, 20))
 
 
-def _stop(_: argparse.Namespace) -> int:
+def _stop(arguments: argparse.Namespace) -> int:
     from .headless import run_stop
     from .wiring import make_launcher, settings_of
 
-    return asyncio.run(run_stop(make_launcher(settings_of(os.environ), dict(os.environ))))
+    launcher = make_launcher(settings_of(os.environ), dict(os.environ))
+    return asyncio.run(run_stop(launcher, forget=arguments.forget))
 
 
 def _wait(arguments: argparse.Namespace) -> int:

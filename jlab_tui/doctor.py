@@ -25,7 +25,7 @@ from .adapters.slurm_submission import test_request
 from .core import checks, checks_python, checks_slurm
 from .core.checks import Finding, Level
 from .core.checks_python import DriverFacts, PythonFacts
-from .core.errors import JlabError, SettingError, StatusFileDamaged
+from .core.errors import JlabError, SettingError, StatusFileError
 from .core.models import ServerRecord, ServerState
 from .core.registration import is_throwaway
 from .core.settings import Mode, Settings
@@ -170,7 +170,7 @@ class Doctor:
         error = ""
         try:
             self._situation = await self._launcher.look()
-        except StatusFileDamaged as damaged:
+        except StatusFileError as damaged:
             error = damaged.message
         except JlabError as failure:
             error = str(failure)

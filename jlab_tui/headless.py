@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from .core.errors import JlabError, LaunchFailed, StatusFileDamaged
+from .core.errors import JlabError, LaunchFailed, StatusFileError
 from .core.models import ServerState
 from .core.settings import Mode, Settings
 from .core.startup import Situation
@@ -124,7 +124,7 @@ async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> 
 
 async def _after_signal(launcher: Launcher, number: int, ours: bool) -> int:
     situation = None
-    with contextlib.suppress(StatusFileDamaged):
+    with contextlib.suppress(StatusFileError):
         situation = launcher.recall()
     if situation is not None and situation.record.state.is_live:
         record = situation.record
@@ -144,15 +144,15 @@ async def _after_signal(launcher: Launcher, number: int, ours: bool) -> int:
     return 130 if number == signal.SIGINT else 128 + number
 
 
-async def run_stop(launcher: Launcher) -> int:
-    """End the server and say how; says on stderr what it waits for when that takes long."""
-    print(await _stop(launcher))
+async def run_stop(launcher: Launcher, *, forget: bool = False) -> int:
+    """End the server and say how; says on stderr what it waits for when that takes long. `forget` ends nothing."""
+    print(await (launcher.forget() if forget else _stop(launcher)))
     return 0
 
 
 async def _stop(launcher: Launcher) -> str:
     what = "the server"
-    with contextlib.suppress(StatusFileDamaged):
+    with contextlib.suppress(StatusFileError):
         situation = launcher.recall()
         if situation is not None:
             record = situation.record

@@ -101,7 +101,7 @@ class HealthCheck:
             self._api = None
 
 
-class _Intent:
+class IntentOfLauncher:
     """The intent file in the words of the launcher."""
 
     def __init__(self, intent: Intent) -> None:
@@ -130,7 +130,7 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     return Launcher(
         str(settings.root),
         StatusFile(settings.status_file),
-        _Intent(Intent(settings.status_dir / "starting", socket.gethostname())),
+        IntentOfLauncher(Intent(settings.status_dir / "starting", socket.gethostname())),
         {
             Mode.LOCAL: LocalServer(settings, env),
             Mode.SLURM: SlurmServer(settings, env, slurm, queue, survey),

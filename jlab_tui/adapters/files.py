@@ -6,6 +6,7 @@ Made for NFS: no locks, no inotify; a rename is the only atomic step.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -14,11 +15,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import StatusFileDamaged
-from ..core.models import ServerRecord, format_record, parse_record
+from ..core.errors import StatusFileDamaged, StatusFileUnreadable
+from ..core.models import ServerRecord, format_record, named_in, parse_record
 
 INTENT_STALE_S = 180.0
 """age after which a start or stop on another host is taken for dead"""
+_REOPEN = (errno.ESTALE, errno.EIO)
+"""what NFS answers when another host has replaced a file under its reader; a new look at its name gives the new one"""
+_TRIES = 4
 
 
 def private_dir(path: Path) -> Path:
@@ -60,17 +64,35 @@ class StatusFile:
         self.path = path
 
     def read(self) -> ServerRecord | None:
-        """The record, or None when there is no file. Raises StatusFileDamaged when it cannot be understood."""
+        """The record, or None when there is no file.
+
+        Raises StatusFileDamaged when it cannot be understood, StatusFileUnreadable when it cannot be read now.
+        """
         try:
-            text = self.path.read_text(encoding="utf-8")
+            text = self._text_of_now()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise StatusFileDamaged(str(self.path), str(error)) from None
+        except IsADirectoryError as error:
+            raise StatusFileDamaged(str(self.path), reason_of(error)) from None
+        except OSError as error:
+            raise StatusFileUnreadable(str(self.path), reason_of(error)) from None
         try:
             return parse_record(text)
         except ValueError as error:
-            raise StatusFileDamaged(str(self.path), str(error)) from None
+            raise StatusFileDamaged(str(self.path), str(error), named_in(text)) from None
+
+    def _text_of_now(self) -> str:
+        for left in reversed(range(_TRIES)):
+            try:
+                return self.read_bytes().decode("utf-8", "replace")
+            except OSError as error:
+                if error.errno not in _REOPEN or not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    def read_bytes(self) -> bytes:
+        """What the file holds, opened anew."""
+        return self.path.read_bytes()
 
     def write(self, record: ServerRecord) -> None:
         private_dir(self.path.parent)

@@ -9,7 +9,9 @@
     │   ├── ServerEnded           it was there and is gone: why, and how to get it back
     │   ├── ServerUnreachable     it should be there and does not answer
     │   ├── LaunchFailed          it did not come up
-    │   └── StatusFileDamaged     the status file cannot be understood
+    │   └── StatusFileError       who runs where cannot be told
+    │       ├── StatusFileUnreadable  the status file cannot be read at the moment
+    │       └── StatusFileDamaged     the status file cannot be understood
     ├── SessionError              one session, its kernel or its notebook
     │   ├── UnknownSession        no such session id
     │   ├── UnknownRun            no such run id
@@ -87,12 +89,32 @@ class LaunchFailed(ServerError):
     pass
 
 
-class StatusFileDamaged(ServerError):
+class StatusFileError(ServerError):
+    pass
+
+
+class StatusFileUnreadable(StatusFileError):
+    """A file system in trouble; what the file says stays true, so nothing may be concluded from it."""
+
     def __init__(self, path: str, why: str) -> None:
         super().__init__(
-            f"The status file {path} cannot be read: {why}.",
-            "Run `jlab-mcp stop` to clear it, then `jlab-mcp start`.",
+            f"The status file {path} cannot be read now: {why}.",
+            "What runs goes on. Try again; `jlab-mcp doctor` looks at the directory.",
         )
+
+
+class StatusFileDamaged(StatusFileError):
+    """It is there and says nothing that can be trusted. `named` is what may still run: `job 7 (scancel 7)`."""
+
+    def __init__(self, path: str, why: str, named: str = "") -> None:
+        hint = "Run `jlab-mcp stop` to clear it, then `jlab-mcp start`."
+        if named:
+            hint = (
+                f"A newer jlab-mcp may have written it: use that one. It names {named}; once that has ended, "
+                "`jlab-mcp stop --forget` clears the file."
+            )
+        super().__init__(f"The status file {path} cannot be read: {why}.", hint)
+        self.named = named
 
 
 class SessionError(JlabError):

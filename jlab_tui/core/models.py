@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -17,6 +18,7 @@ __all__ = [
     "ServerRecord",
     "ServerState",
     "format_record",
+    "named_in",
     "parse_record",
 ]
 
@@ -180,6 +182,18 @@ def parse_record(text: str) -> ServerRecord:
     if record.url and not record.url.startswith(("http://", "https://")):
         raise ValueError(f"URL={record.url!r} is not understood")
     return record
+
+
+def named_in(text: str) -> str:
+    """What a status file that cannot be understood says to be running, with the command that ends it; or nothing."""
+    if re.search(r"^STATE=(ended|error)$", text, re.MULTILINE):
+        return ""
+    found = dict(re.findall(r"^(JOB_ID|PID|LAUNCHER)=(\S+)$", text, re.MULTILINE))
+    if (job := found.get("JOB_ID", "")).isdecimal():
+        return f"job {job} (`scancel {job}`)"
+    if (pid := found.get("PID", "")).isdecimal() and int(pid) > 1:
+        return f"PID {pid} on {found.get('LAUNCHER', 'some host')} (`kill {pid}`)"
+    return ""
 
 
 def _plain(value: object) -> str:

@@ -10,7 +10,7 @@ from mcp.server.mcpserver import Context, Elicit, MCPServer, Resolve
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, Field
 
-from ..core.errors import StatusFileDamaged
+from ..core.errors import StatusFileError
 from ..core.models import ServerState
 from ..core.settings import Mode
 from ..core.situation import Situation
@@ -57,7 +57,7 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
         try:
             if app.starting.known_mode() is not None or await app.starting.is_there():
                 return None
-        except StatusFileDamaged:
+        except StatusFileError:
             return None
         survey = await app.starting.survey()
         return Elicit(

@@ -11,7 +11,7 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import Field
 
-from ..core.errors import JlabError, ServerError, StatusFileDamaged, UnknownSession
+from ..core.errors import JlabError, ServerError, StatusFileError, UnknownSession
 from ..core.events import ReplyCut, RunStatus
 from ..core.reply import Part, RunFacts, compose
 from .app import App, AppSource
@@ -128,7 +128,7 @@ class Tools:
         app = await self._source.get()
         try:
             situation = await app.launcher.look()
-        except StatusFileDamaged as error:
+        except StatusFileError as error:
             return as_json(
                 {"status": "error", "healthy": False, "message": error.message, "hint": error.hint}
             )

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from ..core.errors import (
     LaunchFailed,
+    ServerError,
     ServerNotReady,
     StatusFileDamaged,
 )
@@ -83,11 +84,7 @@ class Launcher(ServerWatch):
             await self._backends[record.mode].end(record)
 
     async def _live(self) -> Situation | None:
-        try:
-            situation = await self.look()
-        except StatusFileDamaged:
-            self._store.remove()
-            return None
+        situation = await self.look()
         if (
             situation is not None
             and situation.record.state.is_live
@@ -135,6 +132,20 @@ class Launcher(ServerWatch):
             self._store.write(replace(ended, extra={**ended.extra, "HINT": hint}))
         return done
 
+    async def forget(self) -> str:
+        """Remove a record whose server `stop` cannot end. Raises ServerError where it can."""
+        try:
+            record = self._store.read()
+        except StatusFileDamaged as damaged:
+            self._store.remove()
+            rest = f" It named {damaged.named}." if damaged.named else ""
+            return f"The damaged status file is removed.{rest}"
+        if record is None:
+            return f"Nothing is running for {self.root}."
+        raise ServerError(
+            "The server on record can be ended, so it is not forgotten.", "End it with: jlab-mcp stop"
+        )
+
     async def stop(self) -> str:
         """End what the status file names and remove the file. Raises JlabError when it could not be ended."""
         if (holder := self._intent.take("stop", self._now())) is not None:
@@ -144,9 +155,11 @@ class Launcher(ServerWatch):
         try:
             try:
                 record = self._store.read()
-            except StatusFileDamaged:
+            except StatusFileDamaged as damaged:
+                if damaged.named:
+                    raise
                 self._store.remove()
-                return "The status file was damaged and is removed; a process that it named may still run."
+                return "The status file was damaged and is removed; it named nothing that could be ended."
             if record is None:
                 return f"Nothing is running for {self.root}."
             if not record.state.is_live:

@@ -17,7 +17,7 @@ from ..core.errors import (
     ServerError,
     ServerNotReady,
     ServerUnreachable,
-    StatusFileDamaged,
+    StatusFileError,
 )
 from ..core.models import ServerRecord, ServerState
 from ..core.settings import Mode
@@ -85,7 +85,7 @@ class ServerWatch:
         return situation
 
     def recall(self) -> Situation | None:
-        """What is on record, without a look at anything else. Raises StatusFileDamaged."""
+        """What is on record, without a look at anything else. Raises StatusFileError."""
         record = self._store.read()
         return step(record, Observation(self._now()), self._limits) if record is not None else None
 
@@ -189,7 +189,7 @@ class ServerWatch:
         """
         try:
             situation = await self.look()
-        except StatusFileDamaged:
+        except StatusFileError:
             return ""
         if situation is None:
             return "JupyterLab not responding. Restart with: jlab-mcp start (the server was stopped)"
@@ -205,7 +205,7 @@ class ServerWatch:
         """A sentence when the server has not ended and does not answer: suspended, its node lost, coming up again."""
         try:
             situation = await self.look()
-        except StatusFileDamaged:
+        except StatusFileError:
             return ""
         if situation is None or situation.is_over or situation.reachable is not False:
             return ""

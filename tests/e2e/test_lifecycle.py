@@ -233,9 +233,8 @@ def test_a_server_of_another_host_is_not_touched(project: Project) -> None:
         "STATE=ready\nMODE=lo",
         "STATE=strange\nMODE=local\nEND=1\n",
         "STATE=ready\nMODE=local\nEND=1\n",
-        "STATE=ready\nMODE=slurm\nJOB_ID=7\nURL=file:///etc/passwd\nEND=1\n",
     ],
-    ids=["half", "unknown state", "no process", "no address"],
+    ids=["half", "unknown state", "no process"],
 )
 def test_a_damaged_status_file_is_said_and_cleared_by_stop(project: Project, text: str) -> None:
     _write_status(project, text)

@@ -15,7 +15,7 @@ from jlab_tui.adapters.fifo import BellReader
 from jlab_tui.adapters.files import StatusFile
 from jlab_tui.adapters.journal import JournalWriter
 from jlab_tui.adapters.records import DirectoryRecords
-from jlab_tui.core.errors import JlabError, StatusFileDamaged
+from jlab_tui.core.errors import JlabError, StatusFileError
 from jlab_tui.core.models import KernelInfo, ServerRecord
 from jlab_tui.core.resources import Sample
 from jlab_tui.services.acting import RecordedActions, Target
@@ -39,7 +39,7 @@ class FileObserver:
             record = self._file.read()
             if self._crashes and record is not None:
                 asyncio.get_running_loop().call_soon(_crash, record.token)
-        except StatusFileDamaged as error:
+        except StatusFileError as error:
             return ServerView(None, hint=str(error))
         return ServerView(record.state if record else None, record, reachable=True)
 

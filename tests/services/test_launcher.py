@@ -1,0 +1,146 @@
+"""Nothing that runs is lost sight of, ended for another, or started twice, whatever the files and the disk do."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from jlab_tui.adapters.files import Intent, StatusFile
+from jlab_tui.core.errors import StatusFileDamaged, StatusFileUnreadable
+from jlab_tui.core.models import ServerRecord, ServerState
+from jlab_tui.core.settings import Mode
+from jlab_tui.core.situation import Health, Limits, Observation
+from jlab_tui.services.launcher import Launcher
+from jlab_tui.wiring import IntentOfLauncher
+
+READY = ServerRecord(
+    ServerState.READY, Mode.LOCAL, hostname="here", pid=123, pid_start="9", port=1, token="t",
+    url="http://127.0.0.1:1", started=1000.0, launcher="here",
+)  # fmt: skip
+
+
+class Flaky(StatusFile):
+    """On a file system whose next reads fail."""
+
+    failures: list[int]
+
+    def __init__(self, path: Path, *failures: int) -> None:
+        super().__init__(path)
+        self.failures = list(failures)
+
+    def read_bytes(self) -> bytes:
+        if self.failures:
+            raise OSError(self.failures.pop(), "trouble", str(self.path))
+        return super().read_bytes()
+
+
+@dataclass
+class Machine:
+    """Where servers run, as far as a launcher sees."""
+
+    alive: bool | None = True
+    launched: int = 0
+    ended: list[int] = field(default_factory=list)
+
+    async def launch(self, say: Callable[[str], None]) -> ServerRecord:
+        self.launched += 1
+        return replace(READY, state=ServerState.STARTING, started=time.time(), pid=1000 + self.launched)
+
+    async def observe(self, record: ServerRecord, *, urgent: bool = False) -> Observation:
+        return Observation(time.time(), process_alive=self.alive)
+
+    async def end(self, record: ServerRecord) -> str:
+        self.ended.append(record.pid)
+        return "ended"
+
+    def may_retry(self, record: ServerRecord) -> bool:
+        return False
+
+
+@dataclass
+class Answers:
+    """What whoever is asked for their health answers."""
+
+    health: Health = Health.OK
+    asked: int = 0
+
+    async def __call__(self, url: str, token: str, patience: float) -> Health:
+        self.asked += 1
+        return self.health
+
+    async def warm_up(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+def launcher_on(store: StatusFile, machine: Machine, answers: Answers | None = None) -> Launcher:
+    intent = IntentOfLauncher(Intent(store.path.parent / "starting", socket.gethostname()))
+    machines = {Mode.LOCAL: machine, Mode.SLURM: machine}
+    return Launcher("/project", store, intent, machines, answers or Answers(), Limits(), time.time)
+
+
+def say_nothing(text: str) -> None:
+    pass
+
+
+@pytest.mark.parametrize("trouble", [errno.ESTALE, errno.EIO])
+async def test_a_file_replaced_under_its_reader_is_read_again(tmp_path: Path, trouble: int) -> None:
+    store, machine = Flaky(tmp_path / "server-status"), Machine()
+    store.write(READY)
+    store.failures = [trouble]
+    started = await launcher_on(store, machine).start(Mode.LOCAL, say_nothing)
+    assert started.attached and started.situation.record.pid == 123 and machine.launched == 0
+
+
+async def test_a_record_that_cannot_be_read_now_is_neither_replaced_nor_removed(tmp_path: Path) -> None:
+    store, machine = Flaky(tmp_path / "server-status"), Machine()
+    store.write(READY)
+    launcher = launcher_on(store, machine)
+    for act in (lambda: launcher.start(Mode.LOCAL, say_nothing), launcher.stop, launcher.forget):
+        store.failures = [errno.EACCES]
+        with pytest.raises(StatusFileUnreadable):
+            await act()
+    assert store.read() == READY and machine.launched == 0 and machine.ended == []
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("STATE=draining\nMODE=local\nPID=55\nPID_START=1\nLAUNCHER=login1\nEND=1\n", "PID 55 on login1"),
+        ("STATE=ready\nMODE=slurm\nJOB_ID=7\nHOSTNA", "scancel 7"),
+    ],
+    ids=["of a newer version", "torn"],
+)
+async def test_what_a_damaged_record_names_is_never_forgotten_unasked(
+    tmp_path: Path, text: str, named: str
+) -> None:
+    store, machine = StatusFile(tmp_path / "server-status"), Machine()
+    store.path.write_text(text, encoding="utf-8")
+    launcher = launcher_on(store, machine)
+    for act in (lambda: launcher.start(Mode.LOCAL, say_nothing), launcher.stop):
+        with pytest.raises(StatusFileDamaged) as refused:
+            await act()
+        assert named in refused.value.hint and "stop --forget" in refused.value.hint
+    assert store.path.read_text(encoding="utf-8") == text and machine.launched == 0
+    assert named in await launcher.forget()
+    assert store.read() is None
+
+
+async def test_a_damaged_record_that_names_nothing_is_cleared_by_stop_and_by_nothing_else(
+    tmp_path: Path,
+) -> None:
+    store = StatusFile(tmp_path / "server-status")
+    store.path.write_text("", encoding="utf-8")
+    launcher = launcher_on(store, Machine())
+    with pytest.raises(StatusFileDamaged, match="jlab-mcp stop"):
+        await launcher.start(Mode.LOCAL, say_nothing)
+    assert "removed" in await launcher.stop()
+    assert store.read() is None
