@@ -108,8 +108,17 @@ class JupyterApi:
             for k in kernels
         )
 
+    async def kernel_at(self, path: str) -> tuple[str, str] | None:
+        """Id and state of the kernel that a notebook session holds at a path below the server's root."""
+        for session in await self._json("GET", "/api/sessions"):
+            if session.get("path") == path and (kernel := session.get("kernel")):
+                return str(kernel["id"]), str(kernel.get("execution_state", "unknown"))
+        return None
+
     async def start_session(self, path: str, name: str, kernel_name: str | None) -> str:
-        """Start a kernel bound to a notebook path below the server's root. Returns the kernel id."""
+        """Start a kernel bound to a notebook path below the server's root. Returns the kernel id.
+
+        Jupyter gives the kernel of the session that is at this path already, if there is one: ask `kernel_at` before."""
         body = {"path": path, "type": "notebook", "name": name, "kernel": {"name": kernel_name}}
         answer = await self._json("POST", "/api/sessions", body, timeout=90)
         return str(answer["kernel"]["id"])
@@ -186,9 +195,19 @@ class JupyterApi:
         samples = [*(raw.get("history") or []), raw.get("now")]
         return [parse_sample(s) for s in samples if s]
 
-    async def claim(self, session: str, kernel_id: str, owner: Owner, *, takeover: bool = False) -> Claim:
-        """Become the owner of a session at the extension. Raises SessionOwned while somebody else's lease lives."""
-        body = {"session": session, "kernel": kernel_id, "owner": _owner_json(owner), "takeover": takeover}
+    async def claim(
+        self, session: str, kernel_id: str, owner: Owner, *, takeover: bool = False, on_exit: str
+    ) -> Claim:
+        """Become the owner of a session at the extension. Raises SessionOwned while somebody else's lease lives.
+
+        `on_exit`: what becomes of the kernel when this process is gone."""
+        body = {
+            "session": session,
+            "kernel": kernel_id,
+            "owner": _owner_json(owner),
+            "takeover": takeover,
+            "on_exit": on_exit,
+        }
         answer = await self._call("POST", "/jlab-mcp/claims", body, accept=(200, 404, 409), again=True)
         raw = answer.json()
         if answer.status_code == 409:
@@ -230,11 +249,9 @@ class JupyterApi:
             for kernel_id, k in answer.json().items()
         }
 
-    async def release(self, client: str, on_exit: str) -> None:
-        """Give up all sessions of one MCP process; its kernels are shut down as `on_exit` says."""
-        await self._call(
-            "POST", "/jlab-mcp/release", {"client": client, "on_exit": on_exit}, accept=(200, 404)
-        )
+    async def release(self, client: str) -> None:
+        """Give up all sessions of one MCP process; what becomes of each kernel was said when it was claimed."""
+        await self._call("POST", "/jlab-mcp/release", {"client": client}, accept=(200, 404))
 
     # -- plumbing ------------------------------------------------------------------------------------------------
 

@@ -55,6 +55,8 @@ class SessionOpened:
     client_pid: int = 0
     conversation: str = ""
     epoch: int = 1
+    users_kernel: bool = False
+    """the user had started the kernel; it is never shut down from here"""
 
 
 @dataclass(frozen=True, slots=True)

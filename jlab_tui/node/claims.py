@@ -66,19 +66,26 @@ class Claims:
         self._claims: Dict[str, _Claim] = {}
 
     def claim(
-        self, kernel: str, session: Optional[str], owner: Mapping[str, Any], takeover: bool, now: float
+        self,
+        kernel: str,
+        session: Optional[str],
+        owner: Mapping[str, Any],
+        takeover: bool,
+        now: float,
+        on_exit: Optional[str] = None,
     ) -> Union[Granted, Refused]:
-        """A client asks for a kernel; `owner` carries its uuid as "client"."""
+        """A client asks for a kernel; `owner` carries its uuid as "client". `on_exit` holds until a connection names another."""
         client = str(owner["client"])
         held = self._claims.get(kernel)
         if held is None:
             self._claims[kernel] = _Claim(
-                session, 1, client, dict(owner), "shutdown", set(), self._gone_at(now)
+                session, 1, client, dict(owner), on_exit or "shutdown", set(), self._gone_at(now)
             )
             return Granted(1, None, adopted=False, displaced=None)
         if held.client == client:
             held.session = session or held.session
             held.owner = dict(owner)
+            held.on_exit = on_exit or held.on_exit
             if not held.connections:
                 held.unowned_at = self._gone_at(now)
                 held.was_busy = False
@@ -89,7 +96,13 @@ class Claims:
         previous = held.owner
         epoch = held.epoch + 1
         self._claims[kernel] = _Claim(
-            session or held.session, epoch, client, dict(owner), "shutdown", set(), self._gone_at(now)
+            session or held.session,
+            epoch,
+            client,
+            dict(owner),
+            on_exit or "shutdown",
+            set(),
+            self._gone_at(now),
         )
         return Granted(epoch, previous, adopted=True, displaced=displaced)
 

@@ -7,7 +7,7 @@
   GET kernels               by kernel id: session, epoch, owner, owner_connected, first_seq, last_seq, acked_seq, busy,
                             running (msg_id), requests {msg_id: {state: sent|running|done|lost, seq_reply}}, obituary,
                             dropped_bytes, gone
-  POST claims               {kernel, session, owner: {client, ...}, takeover}: 200 {epoch, last_seq, acked_seq,
+  POST claims               {kernel, session, owner: {client, ...}, takeover, on_exit}: 200 {epoch, last_seq, acked_seq,
                             previous, adopted}; 409 {error: owned, owner, epoch, connected} while another client's
                             connection lives and takeover is false; 404 {error: unknown}. The first claim of a kernel
                             starts its recording. The epoch grows with each new owner and opens the channels.
@@ -86,7 +86,10 @@ class ClaimsHandler(_Handler):
         if not isinstance(kernel_id, str) or not self.node.has_kernel(kernel_id):
             self.answer({"error": "unknown", "message": "no such kernel"}, 404)
             return
-        outcome = self.node.claim(kernel_id, body.get("session"), owner, bool(body.get("takeover")))
+        on_exit = body.get("on_exit")
+        if on_exit is not None and on_exit not in ON_EXIT:
+            raise web.HTTPError(400, "on_exit must be one of %s" % ", ".join(ON_EXIT))
+        outcome = self.node.claim(kernel_id, body.get("session"), owner, bool(body.get("takeover")), on_exit)
         if isinstance(outcome, Refused):
             refusal = {"error": "owned", "owner": outcome.owner, "epoch": outcome.epoch, "connected": True}
             self.answer(refusal, 409)

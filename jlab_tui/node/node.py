@@ -107,10 +107,15 @@ class Node:
         return kernel_id in self.kernels and kernel_id not in self._reaping
 
     def claim(
-        self, kernel_id: str, session: Optional[str], owner: Mapping[str, Any], takeover: bool
+        self,
+        kernel_id: str,
+        session: Optional[str],
+        owner: Mapping[str, Any],
+        takeover: bool,
+        on_exit: Optional[str] = None,
     ) -> Union[Granted, Refused]:
         """Claim a kernel of this server; the first claim starts its recording."""
-        outcome = self.claims.claim(kernel_id, session, owner, takeover, time.monotonic())
+        outcome = self.claims.claim(kernel_id, session, owner, takeover, time.monotonic(), on_exit)
         if isinstance(outcome, Refused):
             return outcome
         if kernel_id not in self.recorders:

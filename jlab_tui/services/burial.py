@@ -125,7 +125,7 @@ class Burial:
         )
         info = SessionInfo(
             record.session, opened.name, opened.notebook, opened.kernel_id, opened.hostname, opened.python,
-            opened.cwd,
+            opened.cwd, opened.users_kernel,
         )  # fmt: skip
 
         async def known() -> str:

@@ -72,6 +72,8 @@ class SessionInfo:
     hostname: str
     python: str = ""
     cwd: str = ""
+    users_kernel: bool = False
+    """the user had started the kernel; it is never shut down from here"""
     warnings: list[str] = field(default_factory=list)
     """said once, with the reply that opens the session"""
 

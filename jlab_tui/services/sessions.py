@@ -35,6 +35,10 @@ from .session import Session, SessionInfo
 
 KERNEL_READY_S: Final = 60.0
 FEATURE: Final = "channels"
+USERS_KERNEL: Final = (
+    "This is the kernel that the user has open on this notebook: its variables are as the user left them, no cell was "
+    "run again, and the kernel stays when this session ends."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +120,40 @@ class Sessions:
             if session.info.notebook == str(path) and not session.over:
                 return session, True
         server = await self._server()
-        for record in await self._records(server):
+        records = await self._records(server)
+        for record in records:
             if record.opened is not None and record.opened.notebook == str(path) and not record.closed:
                 with contextlib.suppress(KernelGone):
                     return await self._adopt(server, record), True
         await self.close_ended()
         file = self._notebooks.file(path)
         notebook = await asyncio.to_thread(file.load)
+        if kernel_id := await self._kernel_at(server, path):
+            is_ours = any(
+                r.opened and r.opened.kernel_id == kernel_id and not r.opened.users_kernel for r in records
+            )
+            warnings = [] if is_ours else [USERS_KERNEL]
+            session = await self._connect(
+                server,
+                file.path.stem,
+                kernel_id,
+                file,
+                notebook,
+                warnings,
+                in_root=True,
+                users_kernel=not is_ours,
+            )
+            return session, True
         return await self._open_on(server, file, notebook, []), False
+
+    async def _kernel_at(self, server: Server, path: Path) -> str:
+        """The living kernel that a notebook is open on, as in JupyterLab; empty when there is none."""
+        at = await asyncio.to_thread(self._notebooks.server_path, path)
+        kernel_id, state = (await server.api.kernel_at(at) if at is not None else None) or ("", "")
+        if kernel_id and state == "dead":
+            await server.api.delete_kernel(kernel_id)
+            return ""
+        return kernel_id
 
     async def fork(self, notebook_path: str, experiment_name: str) -> Session:
         """A copy of a notebook as `<name>_continued.ipynb` next to it, with a fresh kernel; nothing is run."""
@@ -146,7 +176,13 @@ class Sessions:
         self, server: Server, file: NotebookFile, notebook: Notebook, warnings: list[str]
     ) -> Session:
         path = await asyncio.to_thread(self._notebooks.server_path, file.path)
-        if path is not None:
+        if path is not None and await self._kernel_at(server, file.path):
+            kernel_id = await server.api.start_kernel(None, path)
+            warnings.append(
+                f"JupyterLab still has a kernel under the name {path}, of a notebook that is gone; this session has a "
+                "kernel of its own, which JupyterLab does not show with the notebook."
+            )
+        elif path is not None:
             kernel_id = await server.api.start_session(path, file.path.name, None)
         else:
             kernel_id = await server.api.start_kernel(None)
@@ -165,6 +201,7 @@ class Sessions:
         warnings: list[str],
         *,
         in_root: bool = False,
+        users_kernel: bool = False,
     ) -> Session:
         session_id = uuid.uuid4().hex[:8]
         info = SessionInfo(
@@ -177,33 +214,42 @@ class Sessions:
             cwd=str(file.path.parent)
             if file is not None and in_root
             else server.record.extra.get("ROOT", ""),
+            users_kernel=users_kernel,
             warnings=warnings,
         )
         try:
-            claim = await self._claim(server, session_id, kernel_id)
+            claim = await self._claim(server, session_id, kernel_id, users_kernel=users_kernel)
             session = self._make_session(server, info, claim, file, notebook)
             self._attach(session, server, claim, since=claim.last_seq if claim else 0)
             await session.link.ready(KERNEL_READY_S)
         except TimeoutError:
-            await self._drop_kernel(server, kernel_id)
+            await self._drop_kernel(server, info)
             raise KernelGone(
                 f"The kernel did not answer within {KERNEL_READY_S:g} s.",
                 "Look at the log with: jlab-mcp logs",
             ) from None
         except JlabError:
-            await self._drop_kernel(server, kernel_id)
+            await self._drop_kernel(server, info)
             raise
         self._open[session_id] = session
         return session
 
-    async def _drop_kernel(self, server: Server, kernel_id: str) -> None:
-        with contextlib.suppress(JlabError):
-            await server.api.delete_kernel(kernel_id)
+    async def _drop_kernel(self, server: Server, info: SessionInfo) -> None:
+        if not info.users_kernel:
+            with contextlib.suppress(JlabError):
+                await server.api.delete_kernel(info.kernel_id)
 
-    async def _claim(self, server: Server, session_id: str, kernel_id: str) -> Claim | None:
+    async def _claim(
+        self, server: Server, session_id: str, kernel_id: str, *, users_kernel: bool
+    ) -> Claim | None:
         if FEATURE not in await server.api.features():
             return None
-        return await server.api.claim(session_id, kernel_id, self.owner)
+        return await server.api.claim(
+            session_id, kernel_id, self.owner, on_exit=self._on_exit_of(users_kernel)
+        )
+
+    def _on_exit_of(self, users_kernel: bool) -> OnExit:
+        return OnExit.KEEP if users_kernel else self._on_exit
 
     def _make_session(
         self,
@@ -242,12 +288,14 @@ class Sessions:
                 client_pid=self.owner.pid,
                 conversation=self.owner.conversation,
                 epoch=epoch,
+                users_kernel=info.users_kernel,
             )
         )
         return session
 
     def _attach(self, session: Session, server: Server, claim: Claim | None, since: int) -> None:
-        lease = Lease(self.owner.client, claim.epoch, self._on_exit) if claim else None
+        on_exit = self._on_exit_of(session.info.users_kernel)
+        lease = Lease(self.owner.client, claim.epoch, on_exit) if claim else None
         session.link = self._make_link(
             server.api,
             session.info.kernel_id,
@@ -389,7 +437,7 @@ class Sessions:
         """Take a session over, with the run that is in progress."""
         opened = record.opened
         assert opened is not None
-        claim = await self._claim(server, record.session, opened.kernel_id)
+        claim = await self._claim(server, record.session, opened.kernel_id, users_kernel=opened.users_kernel)
         if claim is None and await server.api.kernel_state(opened.kernel_id) is None:
             raise KernelGone(
                 f"The kernel of session {record.session} is gone.",
@@ -407,7 +455,7 @@ class Sessions:
                 notebook = new_notebook(await server.api.kernelspec())
         info = SessionInfo(
             record.session, opened.name, opened.notebook, opened.kernel_id, server.record.hostname,
-            opened.python, opened.cwd, warnings,
+            opened.python, opened.cwd, opened.users_kernel, warnings,
         )  # fmt: skip
         session = self._make_session(server, info, claim, file, notebook, record.epoch + 1, record.count + 1)
         recorded = (await server.api.recorded_kernels()).get(opened.kernel_id) if claim else None
@@ -439,13 +487,19 @@ class Sessions:
     async def shut_down(self, session_id: str) -> str:
         """Shut a session's kernel down and close its records."""
         session = await self.get(session_id)
+        is_users = session.info.users_kernel
         if session.current is not None:
-            session.close_run(session.current, RunStatus.DIED, "The session was shut down.")
-        with contextlib.suppress(ServerError):
-            await session.api.delete_kernel(session.info.kernel_id)
+            outcome = "was shut down; the kernel goes on" if is_users else "was shut down"
+            status = RunStatus.LOST if is_users else RunStatus.DIED
+            session.close_run(session.current, status, f"The session {outcome}.")
+        if not is_users:
+            with contextlib.suppress(ServerError):
+                await session.api.delete_kernel(session.info.kernel_id)
         session.recorder.record(SessionClosed("shut down"))
         await session.close()
         self._open.pop(session_id, None)
+        if is_users:
+            return f"Session {session_id} is closed. Its kernel is the user's own: it goes on and keeps its variables."
         return f"Session {session_id} is shut down; its kernel and variables are gone."
 
     async def end_scratch(self, session: Session, run: Run) -> None:
@@ -478,9 +532,9 @@ class Sessions:
     async def _release_kernels(self, sessions: Sequence[Session]) -> None:
         with_extension = [s for s in sessions if s.link.resumable]
         if with_extension:
-            await with_extension[0].api.release(self.owner.client, self._on_exit)
+            await with_extension[0].api.release(self.owner.client)
         if self._on_exit is not OnExit.KEEP:
-            plain = [s for s in sessions if not s.link.resumable]
+            plain = [s for s in sessions if not s.link.resumable and not s.info.users_kernel]
             doomed = [s for s in plain if s.current is None or self._on_exit is OnExit.KILL]
             await asyncio.gather(*(self._delete(s) for s in doomed), return_exceptions=True)
 

@@ -65,6 +65,15 @@ def test_a_released_kernel_is_due_by_its_policy(
     assert claims.due({"k": busy}, 100.0 + at) == expected
 
 
+def test_a_kernel_that_is_to_be_kept_is_kept_whoever_leaves_and_before_the_first_connection() -> None:
+    claims = Claims(GRACES)
+    claims.claim("k", "s", owner("a"), False, 0.0, "keep")
+    assert claims.due({}, 3000.0) == [], "claimed, never connected"
+    claims.claim("other", "s", owner("a"), False, 0.0, "shutdown")
+    claims.release("a", None, 100.0)
+    assert claims.due({}, 3000.0) == [("other", False)]
+
+
 def test_a_run_that_outlives_its_owner_gets_the_long_grace_from_its_end() -> None:
     claims = claims_of("a")
     claims.release("a", "shutdown", 0.0)

@@ -1,0 +1,297 @@
+"""A Jupyter server without processes, as the services' ports see one: kernels echo their code, the claims are the node extension's."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from jlab_tui.adapters.journal_store import JournalStore
+from jlab_tui.adapters.notebook import NotebookDirectory
+from jlab_tui.adapters.spool import Spool
+from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned
+from jlab_tui.core.link import Claim, Lease, LinkChange, LinkOver, LinkUp, RecordedKernel
+from jlab_tui.core.models import KernelInfo, KernelSpec, Owner, ServerRecord, ServerState
+from jlab_tui.core.resources import Sample
+from jlab_tui.core.settings import Mode, OnExit
+from jlab_tui.core.startup import Health
+from jlab_tui.core.wire import KernelMessage, Request
+from jlab_tui.node.claims import Claims, Graces, Granted
+from jlab_tui.services.sessions import Server, Sessions
+
+
+@dataclass
+class EchoKernel:
+    """Prints the code that it is sent; code that begins with `hang` never ends."""
+
+    id: str
+    path: str = ""
+    state: str = "idle"
+    count: int = 0
+    stream: list[KernelMessage] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
+    requests: set[str] = field(default_factory=set)
+    listeners: list[Callable[[KernelMessage], None]] = field(default_factory=list)
+    running: str = ""
+    is_gone: bool = False
+
+    def says(self, msg_type: str, content: dict[str, Any], parent: str = "", channel: str = "iopub") -> None:
+        message = KernelMessage(
+            channel, msg_type, uuid.uuid4().hex, parent, content, seq=len(self.stream) + 1
+        )
+        self.stream.append(message)
+        for listener in list(self.listeners):
+            listener(message)
+
+    def executes(self, code: str, msg_id: str) -> None:
+        self.codes.append(code)
+        self.requests.add(msg_id)
+        self.count += 1
+        self.says("status", {"execution_state": "busy"}, msg_id)
+        self.says("execute_input", {"code": code, "execution_count": self.count}, msg_id)
+        if code.startswith("hang"):
+            self.running = msg_id
+            return
+        self.says("stream", {"name": "stdout", "text": code}, msg_id)
+        self.ends(msg_id)
+
+    def ends(self, msg_id: str) -> None:
+        self.running = ""
+        self.says("execute_reply", {"status": "ok", "execution_count": self.count}, msg_id, "shell")
+        self.says("status", {"execution_state": "idle"}, msg_id)
+
+    def dies(self, cause: str, *, restarting: bool, **how: Any) -> None:
+        """What the node extension reports when the process ends; causes: restart, shutdown, died."""
+        lost, self.running = [self.running] if self.running else [], ""
+        self.says("jlab_mcp_obituary", {"cause": cause, "restarting": restarting, "lost": lost, **how})
+        self.count = 0
+
+
+class EchoServer:
+    """`Jupyter` of the services' ports, with the node extension's channels."""
+
+    url = "http://echo"
+    started = 1000.0
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, EchoKernel] = {}
+        self.claims = Claims(Graces())
+        self.start_delay = 0.0
+        """seconds until a started kernel is there"""
+        self.is_reachable = True
+        self._ids = itertools.count(1)
+
+    def opened_by_the_user(self, path: str) -> EchoKernel:
+        """A notebook session as JupyterLab makes it."""
+        kernel = EchoKernel(f"kernel-{next(self._ids)}", path)
+        self.by_id[kernel.id] = kernel
+        return kernel
+
+    def removes(self, kernel_id: str) -> None:
+        """The kernel is shut down, by whomever."""
+        kernel = self.by_id.pop(kernel_id)
+        kernel.is_gone = True
+        kernel.dies("shutdown", restarting=False)
+
+    def reaps(self, after: float = 1e6) -> None:
+        """The extension's clock goes on by `after` seconds."""
+        for kernel_id, _ in self.claims.due({}, time.monotonic() + after):
+            if kernel_id in self.by_id:
+                self.removes(kernel_id)
+
+    async def close(self) -> None: ...
+
+    async def health(self, timeout: float = 3.0) -> Health:
+        return Health.OK
+
+    async def kernels(self) -> tuple[KernelInfo, ...]:
+        return tuple(KernelInfo(k.id, "python3", k.state, 0, "", k.path) for k in self.by_id.values())
+
+    async def kernel_at(self, path: str) -> tuple[str, str] | None:
+        return next(((k.id, k.state) for k in self.by_id.values() if k.path == path), None)
+
+    async def start_session(self, path: str, name: str, kernel_name: str | None) -> str:
+        for kernel in self.by_id.values():
+            if kernel.path == path:
+                return kernel.id
+        return await self.start_kernel(kernel_name, path)
+
+    async def start_kernel(self, kernel_name: str | None, path: str = "") -> str:
+        if not self.is_reachable:
+            raise ServerUnreachable("It is out of reach.", "")
+        kernel = EchoKernel(f"kernel-{next(self._ids)}", path)
+        self.by_id[kernel.id] = kernel  # the server goes on with it, whatever becomes of the call
+        await asyncio.sleep(self.start_delay)
+        return kernel.id
+
+    async def kernelspec(self) -> KernelSpec:
+        return KernelSpec("python3", "Python 3", "python", "/usr/bin/python3")
+
+    async def delete_kernel(self, kernel_id: str) -> bool:
+        if not self.is_reachable:
+            raise ServerUnreachable("It is out of reach.", "")
+        if kernel_id not in self.by_id:
+            return False
+        self.removes(kernel_id)
+        return True
+
+    async def interrupt(self, kernel_id: str) -> None: ...
+
+    async def restart(self, kernel_id: str) -> None:
+        self.by_id[kernel_id].dies("restart", restarting=True, exit_code=0)
+
+    async def kernel_state(self, kernel_id: str) -> str | None:
+        kernel = self.by_id.get(kernel_id)
+        return kernel.state if kernel is not None else None
+
+    async def features(self) -> frozenset[str]:
+        return frozenset({"channels"})
+
+    async def resources(self, history_s: float = 0) -> list[Sample]:
+        return []
+
+    async def claim(
+        self, session: str, kernel_id: str, owner: Owner, *, takeover: bool = False, on_exit: str
+    ) -> Claim:
+        if kernel_id not in self.by_id:
+            raise KernelGone("It is gone.", "")
+        told = {"client": owner.client}
+        outcome = self.claims.claim(kernel_id, session, told, takeover, time.monotonic(), on_exit)
+        if not isinstance(outcome, Granted):
+            raise SessionOwned("It is held.", "")
+        return Claim(outcome.epoch, len(self.by_id[kernel_id].stream), outcome.adopted)
+
+    async def recorded_kernels(self) -> dict[str, RecordedKernel]:
+        return {
+            k.id: RecordedKernel("", 1, None, False, 1, len(k.stream), 0, bool(k.running), k.running,
+                                 frozenset(k.requests))
+            for k in self.by_id.values()
+        }  # fmt: skip
+
+    async def release(self, client: str) -> None:
+        self.claims.release(client, None, time.monotonic())
+
+
+class EchoLink:
+    """The owner's connection to one kernel."""
+
+    resumable = True
+    silent_for = 0.0
+
+    def __init__(
+        self,
+        api: Any,
+        kernel_id: str,
+        *,
+        session_id: str,
+        lease: Lease | None,
+        since: int,
+        on_message: Callable[[KernelMessage], None],
+        on_change: Callable[[LinkChange], None],
+    ) -> None:
+        self.server: EchoServer = api
+        self.kernel = self.server.by_id[kernel_id]
+        self.seq = since
+        self.lease = lease
+        self.acknowledged = 0
+        self._on_message, self._on_change = on_message, on_change
+
+    @property
+    def connected(self) -> bool:
+        return self._take in self.kernel.listeners
+
+    def open(self) -> None:
+        assert self.lease is not None
+        lease, claims = self.lease, self.server.claims
+        if not claims.connected(self.kernel.id, lease.client, lease.epoch, lease.on_exit, self):
+            self._on_change(LinkOver(True, "owned by another"))
+            return
+        self._on_change(LinkUp(first=True))
+        for message in self.kernel.stream[self.seq :]:
+            self._take(message)
+        self.kernel.listeners.append(self._take)
+
+    def _take(self, message: KernelMessage) -> None:
+        if message.seq > self.seq:
+            self.seq = message.seq
+            self._on_message(message)
+
+    async def ready(self, timeout: float) -> None:
+        if not self.connected:
+            raise TimeoutError
+
+    async def close(self) -> None:
+        if self.connected:
+            self.kernel.listeners.remove(self._take)
+        self.server.claims.disconnected(self.kernel.id, self, time.monotonic())
+
+    async def send(self, request: Request) -> bool:
+        if not self.kernel.is_gone and request.msg_type == "execute_request":
+            self.kernel.executes(request.content["code"], request.msg_id)
+        return True
+
+    async def ask(self, request: Request, timeout: float) -> KernelMessage:
+        raise TimeoutError
+
+    def acknowledge(self, seq: int) -> None:
+        self.acknowledged = max(self.acknowledged, seq)
+
+    def renew(self) -> None: ...
+
+
+@dataclass
+class Place:
+    """Directories of one project and its server; `process` makes one MCP server process after another."""
+
+    folder: Path
+    server: EchoServer = field(default_factory=EchoServer)
+    notebook_dir: Path = field(init=False)
+    _pids: itertools.count[int] = field(default_factory=lambda: itertools.count(2_000_001))
+
+    def __post_init__(self) -> None:
+        self.notebook_dir = self.folder / "notebooks"
+
+    @property
+    def journals(self) -> JournalStore:
+        folder = self.folder
+        return JournalStore(folder / "sessions", folder / "actions", lambda: folder / "fifos", "host")
+
+    def process(self, conversation: str = "", on_exit: OnExit = OnExit.SHUTDOWN) -> Sessions:
+        record = ServerRecord(ServerState.READY, Mode.LOCAL, started=self.server.started)
+
+        async def server() -> Server:
+            if not self.server.is_reachable:
+                raise ServerUnreachable("It is out of reach.", "")
+            return Server(record, self.server)
+
+        async def why_over(of: ServerRecord) -> str:
+            return "" if of.started == self.server.started else "That server has ended."
+
+        folder = self.folder
+        return Sessions(
+            Owner(uuid.uuid4().hex, "host", next(self._pids), conversation),
+            server,
+            why_over,
+            cast(Any, EchoLink),
+            self.journals,
+            NotebookDirectory(self.notebook_dir, folder, folder, folder),
+            Spool(folder / "spool"),
+            time.time,
+            on_exit,
+            lambda host, pid: False,
+        )
+
+    def kill(self, process: Sessions) -> None:
+        """The process is gone without a word: its connections close, nothing more is written."""
+        for session in process.open_sessions:
+            link = cast(EchoLink, session.link)
+            if link.connected:
+                link.kernel.listeners.remove(link._take)
+            self.server.claims.disconnected(link.kernel.id, link, time.monotonic())
+            session.recorder.abandon()
+            session.keeper.abandon()
