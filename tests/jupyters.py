@@ -15,6 +15,7 @@ from jlab_tui.adapters.journal_store import JournalStore
 from jlab_tui.adapters.notebook import NotebookDirectory
 from jlab_tui.adapters.spool import Spool
 from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned
+from jlab_tui.core.events import Entry
 from jlab_tui.core.link import Claim, Lease, LinkChange, LinkOver, LinkUp, RecordedKernel
 from jlab_tui.core.models import KernelInfo, KernelSpec, Owner, ServerRecord, ServerState
 from jlab_tui.core.resources import Sample
@@ -285,6 +286,10 @@ class Place:
             on_exit,
             lambda host, pid: False,
         )
+
+    def record_of(self, session: str) -> list[Entry]:
+        """Every line of a session's journals."""
+        return [entry for _, _, entry in self.journals.read(self.journals.files().get(session, []))]
 
     def kill(self, process: Sessions) -> None:
         """The process is gone without a word: its connections close, nothing more is written."""

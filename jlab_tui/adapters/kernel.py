@@ -19,7 +19,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
-from ..core.link import LEASE_S, Lease, LinkChange, LinkDown, LinkOver, LinkUp
+from ..core.link import LEASE_S, Lease, LinkChange, LinkDown, LinkOver, LinkUp, RequestRefused
 from ..core.wire import SUBPROTOCOL, KernelMessage, PieceJoiner, Request, pack_request, unpack_message
 
 log = logging.getLogger(__name__)
@@ -343,6 +343,11 @@ class KernelLink:
         news = json.loads(text)
         if known := news.get("known"):
             self._unconfirmed.pop(str(known), None)
+        if refused := news.get("refused"):
+            self._unconfirmed.pop(str(refused), None)
+            if (future := self._replies.get(str(refused))) is not None and not future.done():
+                future.set_exception(TimeoutError())
+            self._on_change(RequestRefused(str(refused), str(news.get("reason") or "refused")))
         if gap := news.get("gap"):
             self._on_change(LinkUp(False, int(gap.get("bytes") or 1)))
 

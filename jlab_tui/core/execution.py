@@ -284,7 +284,9 @@ def ends_request(message: KernelMessage) -> bool:
 def _obituary(content: Mapping[str, Any]) -> KernelDeath:
     kind = str(content.get("cause") or "")
     signal, code = content.get("signal"), content.get("exit_code")
-    if kind == "oom":
+    if kind in _ASKED:
+        cause = _ASKED[kind]
+    elif kind == "oom":
         cause = "out of memory: the kernel was killed by the out-of-memory killer"
     elif signal:
         cause = f"signal {_signal_name(signal)}"
@@ -296,11 +298,12 @@ def _obituary(content: Mapping[str, Any]) -> KernelDeath:
     return KernelDeath(
         cause,
         bool(content.get("restarting")),
-        asked=kind in ("restart", "shutdown"),
+        asked=kind in _ASKED,
         lost=frozenset(map(str, lost)) if isinstance(lost, list) else None,
     )
 
 
+_ASKED: Final = {"restart": "the kernel was restarted", "shutdown": "the kernel was shut down"}
 _SIGNALS: Final = {
     1: "SIGHUP",
     2: "SIGINT",

@@ -37,7 +37,15 @@ class LinkOver:
     why: str
 
 
-LinkChange = LinkUp | LinkDown | LinkOver
+@dataclass(frozen=True, slots=True)
+class RequestRefused:
+    """The node extension has not sent a request to the kernel."""
+
+    msg_id: str
+    why: str
+
+
+LinkChange = LinkUp | LinkDown | LinkOver | RequestRefused
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class RunFacts:
     cell: str = ""
     begun: bool = True
     waits_for_other: bool = False
+    is_over: bool = False
+    """the session cannot be used on"""
     notes: Sequence[str] = ()
 
 
@@ -115,9 +117,14 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
         case RunStatus.INTERRUPTED:
             return f"({label}: interrupted after {took}; the kernel keeps its variables)"
         case RunStatus.DIED:
+            goes_on = (
+                " and the session is over; open its notebook again with start_session_resume_notebook"
+                if facts.is_over
+                else "; the session can be used on with a restarted kernel"
+            )
             return (
                 f"Error: KernelDied: {facts.cause or 'the kernel process ended'}\n"
-                f"All variables and imports are lost; the session can be used on with a restarted kernel. ({label}, {took})"
+                f"All variables and imports are lost{goes_on}. ({label}, {took})"
             )
         case RunStatus.ABORTED:
             return f"({label}: not run. {facts.cause})"

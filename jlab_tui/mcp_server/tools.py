@@ -461,7 +461,7 @@ class Tools:
             notes.append(f"Warning: {warning}")
         facts = RunFacts(
             run.id, run.session, run.status, run.elapsed(app.now()), run.execution_count, run.cause, run.cell,
-            run.begun, run.waits_for_other, notes,
+            run.begun, run.waits_for_other, session is not None and bool(session.over), notes,
         )  # fmt: skip
         reply = compose(facts, outputs, app.settings.output_chars)
         if session is not None and (reply.cut_chars or reply.hidden_pictures):

@@ -33,7 +33,7 @@ from ..core.execution import (
     RunEnded,
     ends_request,
 )
-from ..core.link import LEASE_S, LinkChange, LinkDown, LinkOver, LinkUp
+from ..core.link import LEASE_S, LinkChange, LinkDown, LinkOver, LinkUp, RequestRefused
 from ..core.notebook import Cell, Notebook
 from ..core.outputs import DataItem
 from ..core.wire import KernelMessage, Request
@@ -119,6 +119,8 @@ class Session:
         self._diagnose = diagnose
         self._next_run = first_run
         self._own_restart = False
+        self._is_shut_down = False
+        self._server_ended = False
         self.subshell = Subshell()
         self.stopper = Stopper(self)
         self.settler = Settler(self)
@@ -276,7 +278,7 @@ class Session:
                     run.execution_count = fact.execution_count
                     self._begun(run)
             case RunEnded():
-                if fact.status is RunStatus.DIED and "SIGTERM" in fact.cause and not self._own_restart:
+                if fact.status is RunStatus.DIED and self._may_be_the_servers_end(fact.cause):
                     self._spawn(self._ended_unless_the_server_ends(fact))
                 else:
                     self._ended(fact)
@@ -338,8 +340,13 @@ class Session:
         self.keeper.save(now=True)
         run.done.set()
 
+    def _may_be_the_servers_end(self, cause: str) -> bool:
+        """Whether a kernel dies like that, too, when its server or its job ends."""
+        return not self._own_restart and ("SIGTERM" in cause or self._is_shut_down)
+
     async def _ended_unless_the_server_ends(self, fact: RunEnded) -> None:
-        """The end of a job sends SIGTERM to kernels and server alike: then not the kernel's death is the cause."""
+        """The end of a job sends SIGTERM to kernels and server alike, and a server that ends shuts its kernels down: then
+        not the kernel's death is the cause."""
         run = self.runs.get(fact.run)
         loop = asyncio.get_running_loop()
         begun = loop.time()
@@ -356,8 +363,13 @@ class Session:
         self.incarnation += 1
         if self.current is not None and not self.current.begun:
             self.current.incarnation = self.incarnation
+        if death.asked and not death.restarting:
+            self._is_shut_down = True
+            self.over = f"The kernel of session {self.info.id} was shut down."
+            self.recorder.record(KernelChanged(self.info.kernel_id, "shut down"))
+            return
         if death.asked:
-            if not self._own_restart and death.restarting:
+            if not self._own_restart:
                 self.stale_kernel_notice = (
                     "Somebody restarted the kernel: all variables and imports are lost."
                 )
@@ -400,6 +412,19 @@ class Session:
                     self._spawn(self._ask_why(change.why))
             case LinkOver():
                 self._link_over(change)
+            case RequestRefused():
+                self._refused(change)
+
+    def _refused(self, refusal: RequestRefused) -> None:
+        for run in self.runs.values():
+            if run.msg_id == refusal.msg_id:
+                self.close_run(run, RunStatus.LOST, f"It was not sent to the kernel: {refusal.why}.")
+        self._spawn(self.look())
+
+    async def look(self) -> None:
+        """Notice when the kernel is gone."""
+        if not self.over and await self._kernel_state() in ("gone", "dead"):
+            self.over = f"The kernel of session {self.info.id} is gone."
 
     def _gap(self, size: int) -> None:
         if self.current is not None:
@@ -411,7 +436,7 @@ class Session:
         if change.owned:
             self._yield_to_owner(change.why)
             return
-        self.over = f"The server no longer knows the kernel of session {self.info.id}."
+        self.over = self.over or f"The server no longer knows the kernel of session {self.info.id}."
         if self.current is not None:
             self.close_run(self.current, RunStatus.DIED, self.over)
 
@@ -434,8 +459,11 @@ class Session:
         return not self.link.resumable or self.link.silent_for < LEASE_S
 
     async def _ask_why(self, why: str) -> None:
+        if self._server_ended:
+            return
         reason = await self._diagnose()
-        if reason and not self.over and not self.link.connected:
+        if reason and not self.taken_over and not self.link.connected:
+            self._server_ended = True
             self.over = reason
             await self.end_with_server(reason)
 

@@ -116,9 +116,12 @@ class Sessions:
     async def open_existing(self, notebook_path: str) -> tuple[Session, bool]:
         """A session on an existing notebook: the live one when there is one, else a fresh kernel. Returns whether it was live."""
         path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
-        for session in self._open.values():
-            if session.info.notebook == str(path) and not session.over:
-                return session, True
+        for session in self.open_sessions:
+            if session.info.notebook == str(path):
+                await session.look()
+                if not session.over:
+                    return session, True
+                await self._let_go(session, session.over)
         server = await self._server()
         records = await self._records(server)
         for record in records:
@@ -482,6 +485,13 @@ class Sessions:
             session.notice("The kernel did not answer yet.", "warning")
         return session
 
+    async def _let_go(self, session: Session, why: str) -> None:
+        """Close a session; its kernel is not touched."""
+        if not session.taken_over:
+            session.recorder.record(SessionClosed(why))
+        await session.close()
+        self._open.pop(session.info.id, None)
+
     # -- closing -------------------------------------------------------------------------------------------------
 
     async def shut_down(self, session_id: str) -> str:
@@ -495,9 +505,7 @@ class Sessions:
         if not is_users:
             with contextlib.suppress(ServerError):
                 await session.api.delete_kernel(session.info.kernel_id)
-        session.recorder.record(SessionClosed("shut down"))
-        await session.close()
-        self._open.pop(session_id, None)
+        await self._let_go(session, "shut down")
         if is_users:
             return f"Session {session_id} is closed. Its kernel is the user's own: it goes on and keeps its variables."
         return f"Session {session_id} is shut down; its kernel and variables are gone."
@@ -510,9 +518,7 @@ class Sessions:
     async def close_scratch(self, session: Session) -> None:
         with contextlib.suppress(JlabError):
             await session.api.delete_kernel(session.info.kernel_id)
-        session.recorder.record(SessionClosed("scratch"))
-        await session.close()
-        self._open.pop(session.info.id, None)
+        await self._let_go(session, "scratch")
 
     async def release(self) -> None:
         """Let go of everything at the end of the process: fast, in parallel, best effort."""

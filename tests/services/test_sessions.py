@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile
+from jlab_tui.core.errors import KernelGone
+from jlab_tui.core.events import RunStatus, SessionClosed
+from jlab_tui.core.link import RequestRefused
 from jlab_tui.core.notebook import Cell, Notebook
+from jlab_tui.core.outputs import CellOutputs
+from jlab_tui.core.reply import RunFacts, status_line
 from tests.jupyters import Place
+from tests.project import until
 
 
 @pytest.fixture
@@ -51,3 +58,35 @@ async def test_a_new_notebook_gets_no_kernel_that_somebody_left_under_its_name(p
     await process.release()
     place.server.reaps()
     assert list(place.server.by_id) == [left.id]
+
+
+async def test_a_kernel_that_is_shut_down_from_outside_ends_its_run_and_its_session(place: Place) -> None:
+    process = place.process()
+    session = await process.open_new("n")
+    cell = Cell("cell", "code", "hang")
+    session.notebook.insert(cell)
+    run = await session.start_run("execute_code", cell, cell.source)
+    place.server.removes(session.info.kernel_id)
+    with pytest.raises(KernelGone, match="was shut down"):
+        await session.start_run("execute_code", None, "1")
+    await asyncio.wait_for(run.done.wait(), 20)
+    assert (run.status, run.cause) == (RunStatus.DIED, "the kernel was shut down")
+    facts = RunFacts(run.id, run.session, run.status, 1.0, None, run.cause, is_over=bool(session.over))
+    assert "the session is over" in status_line(facts, CellOutputs())
+    again, is_live = await process.open_existing(session.info.notebook)
+    assert not is_live and again.info.kernel_id != session.info.kernel_id
+    assert process.open_sessions == [again]
+    ends = [e.event.reason for e in place.record_of(session.info.id) if isinstance(e.event, SessionClosed)]
+    assert ends == [session.over], "the old session is closed: one session writes the notebook"
+    await process.release()
+
+
+async def test_code_that_the_server_did_not_hand_to_the_kernel_is_not_said_to_run(place: Place) -> None:
+    process = place.process()
+    session = await process.open_new("n")
+    run = await session.start_run("execute_code", None, "hang")
+    del place.server.by_id[session.info.kernel_id]
+    session.on_change(RequestRefused(run.msg_id, "the kernel is gone"))
+    assert (run.status, run.cause) == (RunStatus.LOST, "It was not sent to the kernel: the kernel is gone.")
+    await until(lambda: session.over == f"The kernel of session {session.info.id} is gone.")
+    await process.release()
