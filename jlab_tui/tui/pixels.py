@@ -1,4 +1,4 @@
-"""Pictures as terminal cells: quadrants of two colours each, after thickening lines that a strong reduction would lose.
+"""Pictures as terminal cells: quadrants of two colours each, after thickening the lines that a reduction would pale.
 
 Ordinary strips: they scroll, select and travel through tmux and ssh like text.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,12 @@ _FLAT = 160
 _STEP = 4
 """colours are rounded to this, so that neighbours share a style"""
 _MAX_PIXELS = 40_000_000
+_THIN_FROM = 1.5
+"""reduction from which lines are thickened"""
+_NEAR_GROUND = 16
+"""difference in brightness that still is the ground"""
+_GROUND_SHARE = 0.3
+"""part of the picture that has to be ground"""
 
 Rgb = tuple[int, int, int]
 
@@ -74,10 +81,7 @@ def strips(image: Image, columns: int, rows: int, *, ascii_only: bool = False) -
             )
             for y in range(rows)
         ]
-    small = _thicken(image, columns).resize(
-        (columns * 2, rows * 2), Images.Resampling.LANCZOS, reducing_gap=2
-    )
-    data = small.tobytes()
+    data = _reduced(image, columns * 2, rows * 2).tobytes()
     stride = columns * 6
     return [
         _row(
@@ -135,16 +139,53 @@ def _mean(pixels: tuple[Rgb, ...] | list[Rgb]) -> Rgb:
     )
 
 
-def _thicken(image: Image, columns: int) -> Image:
-    """Keep one-pixel lines alive: they are spread over their neighbours when the reduction is strong."""
-    from PIL import ImageFilter, ImageStat
+def _reduced(image: Image, width: int, height: int) -> Image:
+    """The picture at its final size; thin lines on an even ground keep their full colour.
 
-    shrink = image.width / (columns * 2)
-    if shrink < 2.5:
-        return image
-    ground = ImageStat.Stat(image.convert("L").resize((8, 8))).median[0]
-    size = 3 if shrink < 6 else 5
-    return image.filter(ImageFilter.MinFilter(size) if ground > 128 else ImageFilter.MaxFilter(size))
+    A line of two pixels is a quarter of a picture element after a reduction to an eighth, and would be as pale. So
+    whatever differs from the ground grows until it fills an element, and each element takes what is in its middle. Where
+    no ground is near, as within a heat map, the picture is reduced as usual.
+    """
+    from PIL import Image as Images
+    from PIL import ImageFilter
+
+    plain = image.resize((width, height), Images.Resampling.LANCZOS, reducing_gap=2)
+    shrink = image.width / width
+    if shrink < _THIN_FROM:
+        return plain
+    grey = image.convert("L").resize((width * 2, height * 2), Images.Resampling.BOX)
+    ground = _ground(grey)
+    if ground is None:
+        return plain
+    is_light = ground > 127
+    grown = _grown(image, math.ceil(shrink), darker=is_light)
+    middles = grown.resize((width * 2, height * 2), Images.Resampling.BOX)
+    middles = middles.resize((width, height), Images.Resampling.NEAREST)
+    near = grey.filter(ImageFilter.MaxFilter(5) if is_light else ImageFilter.MinFilter(5))
+    near = near.point([255 * (abs(value - ground) <= _NEAR_GROUND) for value in range(256)])
+    return Images.composite(middles, plain, near.resize((width, height), Images.Resampling.BOX))
+
+
+def _ground(grey: Image) -> int | None:
+    """The brightness that most of a picture has; None for a photograph."""
+    counts = grey.histogram()
+    ground = max(range(256), key=lambda value: counts[value])
+    near = sum(counts[max(0, ground - _NEAR_GROUND) : ground + _NEAR_GROUND + 1])
+    return ground if near >= _GROUND_SHARE * sum(counts) else None
+
+
+def _grown(image: Image, size: int, *, darker: bool) -> Image:
+    """Each pixel becomes the darkest, or the lightest, of the `size` x `size` around it."""
+    from PIL import ImageChops
+
+    pick = ImageChops.darker if darker else ImageChops.lighter
+    for right, down in ((1, 0), (0, 1)):
+        grown = 1
+        while grown < size:
+            step = min(grown, size - grown)
+            image = pick(image, ImageChops.offset(image, right * step, down * step))
+            grown += step
+    return ImageChops.offset(image, -(size // 2), -(size // 2))
 
 
 @lru_cache(maxsize=8192)
