@@ -111,6 +111,9 @@ class IntentOfLauncher:
         holder = self._intent.take(verb, now)
         return f"{holder.verb} by {holder.host}:{holder.pid}" if holder is not None else None
 
+    def is_taken(self) -> bool:
+        return self._intent.holder() is not None
+
     def release(self) -> None:
         self._intent.release()
 

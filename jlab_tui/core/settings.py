@@ -172,24 +172,32 @@ def status_dir_name(root: Path) -> str:
     return f"{name}-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}"
 
 
-def find_root(start: Path, home: Path, is_dir: Callable[[Path], bool]) -> Path:
-    """Nearest of `start` and its ancestors that has a status directory under `home`, else `start` itself."""
+MARKS = ("server-status", "sessions", "choices.json")
+"""what makes a status directory one of a project: a server, records of sessions, or a choice made for it"""
+
+
+def find_root(start: Path, home: Path, exists: Callable[[Path], bool]) -> Path:
+    """Nearest of `start` and its ancestors that is a project, by its status directory under `home`, else `start` itself.
+
+    An empty directory makes none: a command that was tried in the home directory would own every project below it.
+    """
     for candidate in (start, *start.parents):
-        if is_dir(home / "servers" / status_dir_name(candidate)):
+        directory = home / "servers" / status_dir_name(candidate)
+        if any(exists(directory / mark) for mark in MARKS):
             return candidate
     return start
 
 
 def load_settings(
-    env: Mapping[str, str], cwd: Path, is_dir: Callable[[Path], bool] = Path.is_dir
+    env: Mapping[str, str], cwd: Path, exists: Callable[[Path], bool] = Path.exists
 ) -> Settings:
     """Read every `JLAB_MCP_*` variable of `env`. Raises SettingError for the first that cannot be used.
 
-    `cwd` is absolute; `is_dir` answers whether a path is a directory (used to find the project root).
+    `cwd` is absolute; `exists` answers whether there is a file (used to find the project root).
     """
     read = _Reader(env, cwd)
     home = read.path("DIR", Path(env.get("HOME") or "~") / ".jlab-mcp")
-    root = find_root(cwd, home, is_dir)
+    root = find_root(cwd, home, exists)
     status_dir = read.path("STATUS_DIR", home / "servers" / status_dir_name(root))
     port_min = read.integer("PORT_MIN", 18000, 1, 65535)
     port_max = read.integer("PORT_MAX", 19000, 1, 65535)

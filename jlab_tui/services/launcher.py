@@ -146,8 +146,16 @@ class Launcher(ServerWatch):
             "The server on record can be ended, so it is not forgotten.", "End it with: jlab-mcp stop"
         )
 
+    def _has_no_record(self) -> bool:
+        try:
+            return self._store.read() is None
+        except StatusFileDamaged:
+            return False
+
     async def stop(self) -> str:
         """End what the status file names and remove the file. Raises JlabError when it could not be ended."""
+        if not self._intent.is_taken() and self._has_no_record():
+            return f"Nothing is running for {self.root}."  # and no directory is made for it
         if (holder := self._intent.take("stop", self._now())) is not None:
             raise ServerNotReady(
                 f"Another process ({holder}) is starting or stopping the server.", "Try again in a moment."

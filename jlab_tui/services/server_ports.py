@@ -19,6 +19,9 @@ class IntentLock(Protocol):
     """Lets one process at a time start or stop the server. `take` returns None, or who has it (host:pid)."""
 
     def take(self, verb: str, now: float) -> str | None: ...
+    def is_taken(self) -> bool:
+        """Whether somebody has it, dead or alive; leaves no trace."""
+
     def release(self) -> None: ...
 
 

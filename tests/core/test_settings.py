@@ -81,11 +81,18 @@ def test_paths_are_taken_from_the_working_directory_or_home() -> None:
 
 def test_the_root_is_the_nearest_ancestor_that_has_a_status_directory() -> None:
     home = Path("/h")
-    known = {home / "servers" / status_dir_name(Path("/data"))}
+    known = {home / "servers" / status_dir_name(Path("/data")) / "server-status"}
     assert find_root(Path("/data/project/deep"), home, known.__contains__) == Path("/data")
-    known.add(home / "servers" / status_dir_name(Path("/data/project")))
+    known.add(home / "servers" / status_dir_name(Path("/data/project")) / "sessions")
     assert find_root(Path("/data/project/deep"), home, known.__contains__) == Path("/data/project")
     assert find_root(Path("/other"), home, known.__contains__) == Path("/other")
+
+
+def test_a_directory_without_server_and_records_makes_no_project() -> None:
+    """A start that failed, or a stop of nothing, leaves at most an empty one."""
+    home = Path("/home/ada/.jlab-mcp")
+    left = {home / "servers" / status_dir_name(Path("/home/ada")) / name for name in ("node", "spool", "")}
+    assert find_root(Path("/home/ada/project"), home, left.__contains__) == Path("/home/ada/project")
 
 
 def test_status_directories_of_two_projects_never_coincide() -> None:

@@ -144,3 +144,9 @@ async def test_a_damaged_record_that_names_nothing_is_cleared_by_stop_and_by_not
         await launcher.start(Mode.LOCAL, say_nothing)
     assert "removed" in await launcher.stop()
     assert store.read() is None
+
+
+async def test_stop_with_nothing_to_stop_leaves_no_directory(tmp_path: Path) -> None:
+    store = StatusFile(tmp_path / "servers" / "home-1" / "server-status")
+    assert (await launcher_on(store, Machine()).stop()).startswith("Nothing is running")
+    assert list(tmp_path.iterdir()) == []
