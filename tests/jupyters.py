@@ -82,8 +82,8 @@ class EchoServer:
     def __init__(self) -> None:
         self.by_id: dict[str, EchoKernel] = {}
         self.claims = Claims(Graces())
-        self.start_delay = 0.0
-        """seconds until a started kernel is there"""
+        self.on_call: Callable[[str], object] = lambda called: None
+        """told of each call that opens a session"""
         self.is_reachable = True
         self._ids = itertools.count(1)
 
@@ -114,9 +114,12 @@ class EchoServer:
         return tuple(KernelInfo(k.id, "python3", k.state, 0, "", k.path) for k in self.by_id.values())
 
     async def kernel_at(self, path: str) -> tuple[str, str] | None:
+        self.on_call("kernel_at")
+        await asyncio.sleep(0)
         return next(((k.id, k.state) for k in self.by_id.values() if k.path == path), None)
 
     async def start_session(self, path: str, name: str, kernel_name: str | None) -> str:
+        self.on_call("start_session")
         for kernel in self.by_id.values():
             if kernel.path == path:
                 return kernel.id
@@ -127,10 +130,12 @@ class EchoServer:
             raise ServerUnreachable("It is out of reach.", "")
         kernel = EchoKernel(f"kernel-{next(self._ids)}", path)
         self.by_id[kernel.id] = kernel  # the server goes on with it, whatever becomes of the call
-        await asyncio.sleep(self.start_delay)
+        await asyncio.sleep(0)
         return kernel.id
 
     async def kernelspec(self) -> KernelSpec:
+        self.on_call("kernelspec")
+        await asyncio.sleep(0)
         return KernelSpec("python3", "Python 3", "python", "/usr/bin/python3")
 
     async def delete_kernel(self, kernel_id: str) -> bool:
@@ -159,6 +164,8 @@ class EchoServer:
     async def claim(
         self, session: str, kernel_id: str, owner: Owner, *, takeover: bool = False, on_exit: str
     ) -> Claim:
+        self.on_call("claim")
+        await asyncio.sleep(0)
         if kernel_id not in self.by_id:
             raise KernelGone("It is gone.", "")
         told = {"client": owner.client}
@@ -273,18 +280,22 @@ class Place:
         async def why_over(of: ServerRecord) -> str:
             return "" if of.started == self.server.started else "That server has ended."
 
+        async def nothing() -> str:
+            return ""
+
         folder = self.folder
         return Sessions(
-            Owner(uuid.uuid4().hex, "host", next(self._pids), conversation),
-            server,
-            why_over,
-            cast(Any, EchoLink),
-            self.journals,
-            NotebookDirectory(self.notebook_dir, folder, folder, folder),
-            Spool(folder / "spool"),
-            time.time,
-            on_exit,
-            lambda host, pid: False,
+            owner=Owner(uuid.uuid4().hex, "host", next(self._pids), conversation),
+            server=server,
+            diagnose=why_over,
+            make_link=cast(Any, EchoLink),
+            journals=self.journals,
+            notebooks=NotebookDirectory(self.notebook_dir, folder, folder, folder),
+            spool=Spool(folder / "spool"),
+            now=time.time,
+            on_exit=on_exit,
+            owner_alive=lambda host, pid: False,
+            why_silent=nothing,
         )
 
     def record_of(self, session: str) -> list[Entry]:

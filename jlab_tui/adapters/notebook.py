@@ -65,6 +65,12 @@ class NotebookFile:
             self._identity = self._now()
         self.save(copy_cells(notebook), notebook.metadata)
 
+    def discard(self) -> None:
+        """Remove the file, unless somebody else has written it."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._identity is not None and not self.changed():
+                self.path.unlink()
+
     def save(self, cells: Sequence[CellCopy], metadata: dict[str, object]) -> Saved:
         """Replace the file in one step. Raises ChangedOnDisk, or OSError when it cannot be written; then it stays as it was."""
         started = time.monotonic()

@@ -27,6 +27,7 @@ from ..core.notebook import Notebook, file_stem, new_notebook
 from ..core.outputs import CellOutputs
 from ..core.settings import OnExit
 from .burial import Burial, OwnerAlive
+from .opening import Opening, Openings
 from .ports import Journals, Jupyter, LinkMaker, NotebookFile, Notebooks, Spool
 from .recorder import Recorder
 from .runs import Run, SessionRecord, read_record, rebuild_all
@@ -34,6 +35,8 @@ from .saver import Saver
 from .session import Session, SessionInfo
 
 KERNEL_READY_S: Final = 60.0
+OPENING_S: Final = 5.0
+"""how long a process that ends waits for a session that is being opened: its kernel would have no owner"""
 FEATURE: Final = "channels"
 USERS_KERNEL: Final = (
     "This is the kernel that the user has open on this notebook: its variables are as the user left them, no cell was "
@@ -99,6 +102,7 @@ class Sessions:
         self._open: dict[str, Session] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._reclaimed = False
+        self._openings = Openings(self._undo)
 
     @property
     def open_sessions(self) -> list[Session]:
@@ -108,13 +112,25 @@ class Sessions:
 
     async def open_new(self, experiment_name: str) -> Session:
         """A new notebook, never over an existing one, with a kernel of its own."""
+        return await self._openings.whole(partial(self._open_new, experiment_name))
+
+    async def _open_new(self, experiment_name: str, opening: Opening) -> Session:
         server = await self._server()
         notebook = new_notebook(await server.api.kernelspec())
-        file, trouble = await asyncio.to_thread(self._notebooks.new, file_stem(experiment_name), notebook)
-        return await self._open_on(server, file, notebook, [trouble] if trouble else [])
+        warnings = await self._new_file(opening, file_stem(experiment_name), notebook)
+        return await self._open_on(server, opening, opening.file, notebook, warnings)
+
+    async def _new_file(
+        self, opening: Opening, stem: str, notebook: Notebook, directory: Path | None = None
+    ) -> list[str]:
+        opening.file, trouble = await asyncio.to_thread(self._notebooks.new, stem, notebook, directory)
+        return [trouble] if trouble else []
 
     async def open_existing(self, notebook_path: str) -> tuple[Session, bool]:
         """A session on an existing notebook: the live one when there is one, else a fresh kernel. Returns whether it was live."""
+        return await self._openings.whole(partial(self._open_existing, notebook_path))
+
+    async def _open_existing(self, notebook_path: str, opening: Opening) -> tuple[Session, bool]:
         path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
         for session in self.open_sessions:
             if session.info.notebook == str(path):
@@ -138,6 +154,7 @@ class Sessions:
             warnings = [] if is_ours else [USERS_KERNEL]
             session = await self._connect(
                 server,
+                opening,
                 file.path.stem,
                 kernel_id,
                 file,
@@ -147,7 +164,7 @@ class Sessions:
                 users_kernel=not is_ours,
             )
             return session, True
-        return await self._open_on(server, file, notebook, []), False
+        return await self._open_on(server, opening, file, notebook, []), False
 
     async def _kernel_at(self, server: Server, path: Path) -> str:
         """The living kernel that a notebook is open on, as in JupyterLab; empty when there is none."""
@@ -160,43 +177,63 @@ class Sessions:
 
     async def fork(self, notebook_path: str, experiment_name: str) -> Session:
         """A copy of a notebook as `<name>_continued.ipynb` next to it, with a fresh kernel; nothing is run."""
+        return await self._openings.whole(partial(self._fork, notebook_path, experiment_name))
+
+    async def _fork(self, notebook_path: str, experiment_name: str, opening: Opening) -> Session:
         path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
         source = await asyncio.to_thread(self._notebooks.file(path).load)
         server = await self._server()
         stem = file_stem(experiment_name) if experiment_name.strip() else f"{path.stem}_continued"
         if experiment_name.strip() and not stem.endswith("_continued"):
             stem += "_continued"
-        file, trouble = await asyncio.to_thread(self._notebooks.new, stem, source, path.parent)
-        return await self._open_on(server, file, source, [trouble] if trouble else [])
+        warnings = await self._new_file(opening, stem, source, path.parent)
+        return await self._open_on(server, opening, opening.file, source, warnings)
 
     async def open_scratch(self) -> Session:
         """A kernel without a notebook, for one run."""
+        return await self._openings.whole(self._open_scratch)
+
+    async def _open_scratch(self, opening: Opening) -> Session:
         server = await self._server()
-        kernel_id = await server.api.start_kernel(None)
-        return await self._connect(server, "scratch", kernel_id, None, None, [])
+        opening.kernel_id = await server.api.start_kernel(None)
+        return await self._connect(server, opening, "scratch", opening.kernel_id, None, None, [])
 
     async def _open_on(
-        self, server: Server, file: NotebookFile, notebook: Notebook, warnings: list[str]
+        self,
+        server: Server,
+        opening: Opening,
+        file: NotebookFile | None,
+        notebook: Notebook,
+        warnings: list[str],
     ) -> Session:
+        assert file is not None
         path = await asyncio.to_thread(self._notebooks.server_path, file.path)
         if path is not None and await self._kernel_at(server, file.path):
-            kernel_id = await server.api.start_kernel(None, path)
+            opening.kernel_id = await server.api.start_kernel(None, path)
             warnings.append(
                 f"JupyterLab still has a kernel under the name {path}, of a notebook that is gone; this session has a "
                 "kernel of its own, which JupyterLab does not show with the notebook."
             )
         elif path is not None:
-            kernel_id = await server.api.start_session(path, file.path.name, None)
+            opening.kernel_id = await server.api.start_session(path, file.path.name, None)
         else:
-            kernel_id = await server.api.start_kernel(None)
+            opening.kernel_id = await server.api.start_kernel(None)
             warnings.append(f"{file.path} is outside JupyterLab's root directory; it cannot be opened there.")
         return await self._connect(
-            server, file.path.stem, kernel_id, file, notebook, warnings, in_root=path is not None
+            server,
+            opening,
+            file.path.stem,
+            opening.kernel_id,
+            file,
+            notebook,
+            warnings,
+            in_root=path is not None,
         )
 
     async def _connect(
         self,
         server: Server,
+        opening: Opening,
         name: str,
         kernel_id: str,
         file: NotebookFile | None,
@@ -224,23 +261,25 @@ class Sessions:
             claim = await self._claim(server, session_id, kernel_id, users_kernel=users_kernel)
             session = self._make_session(server, info, claim, file, notebook)
             self._attach(session, server, claim, since=claim.last_seq if claim else 0)
+            opening.session = session
             await session.link.ready(KERNEL_READY_S)
         except TimeoutError:
-            await self._drop_kernel(server, info)
             raise KernelGone(
                 f"The kernel did not answer within {KERNEL_READY_S:g} s.",
                 "Look at the log with: jlab-mcp logs",
             ) from None
-        except JlabError:
-            await self._drop_kernel(server, info)
-            raise
         self._open[session_id] = session
         return session
 
-    async def _drop_kernel(self, server: Server, info: SessionInfo) -> None:
-        if not info.users_kernel:
-            with contextlib.suppress(JlabError):
-                await server.api.delete_kernel(info.kernel_id)
+    async def _undo(self, opening: Opening) -> None:
+        """Take back what was made for a session that nobody wants any more, or that could not be opened."""
+        if opening.kernel_id:
+            with contextlib.suppress(ServerError):
+                await (await self._server()).api.delete_kernel(opening.kernel_id)
+        if opening.session is not None:
+            await self._let_go(opening.session, "it was not wanted any more when it was open")
+        if opening.file is not None:
+            await asyncio.to_thread(opening.file.discard)
 
     async def _claim(
         self, server: Server, session_id: str, kernel_id: str, *, users_kernel: bool
@@ -522,6 +561,7 @@ class Sessions:
 
     async def release(self) -> None:
         """Let go of everything at the end of the process: fast, in parallel, best effort."""
+        await self._openings.settled(OPENING_S)
         if not self._open:
             return
         sessions = [s for s in self._open.values() if not s.taken_over]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile
-from jlab_tui.core.errors import KernelGone
+from jlab_tui.core.errors import KernelGone, SessionOwned
 from jlab_tui.core.events import RunStatus, SessionClosed
 from jlab_tui.core.link import RequestRefused
 from jlab_tui.core.notebook import Cell, Notebook
@@ -90,3 +90,23 @@ async def test_code_that_the_server_did_not_hand_to_the_kernel_is_not_said_to_ru
     assert (run.status, run.cause) == (RunStatus.LOST, "It was not sent to the kernel: the kernel is gone.")
     await until(lambda: session.over == f"The kernel of session {session.info.id} is gone.")
     await process.release()
+
+
+@pytest.mark.parametrize("moment", ["kernelspec", "kernel_at", "start_session", "claim"])
+async def test_a_start_that_is_cancelled_leaves_no_kernel_and_no_notebook(place: Place, moment: str) -> None:
+    process = place.process()
+    opening = asyncio.create_task(process.open_new("n"))
+    place.server.on_call = lambda called: opening.cancel() if called == moment else None
+    await asyncio.wait([opening])
+    assert opening.cancelled()
+    await process.release()
+    assert place.server.by_id == {} and not list(place.notebook_dir.glob("*.ipynb"))
+
+
+async def test_a_start_that_fails_leaves_no_notebook(place: Place) -> None:
+    process = place.process()
+    place.server.claims.claim("kernel-1", "s", {"client": "another"}, False, 0.0)
+    place.server.claims.connected("kernel-1", "another", 1, "keep", object())
+    with pytest.raises(SessionOwned):
+        await process.open_new("n")
+    assert place.server.by_id == {} and not list(place.notebook_dir.glob("*.ipynb"))
