@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
@@ -82,6 +83,7 @@ class Launcher(ServerWatch):
         record = self._store.read()
         if record is not None and record.state is ServerState.STOPPING:
             await self._backends[record.mode].end(record)
+            self._store.remove()
 
     async def _live(self) -> Situation | None:
         situation = await self.look()
@@ -173,11 +175,13 @@ class Launcher(ServerWatch):
             if not record.state.is_live:
                 self._store.remove()
                 return f"Nothing was running any more. {record.message}".strip()
-            self._store.write(record.with_state(ServerState.STOPPING))
+            with contextlib.suppress(OSError):  # a full disk does not keep anybody from stopping
+                self._store.write(record.with_state(ServerState.STOPPING))
             try:
                 done = await self._backends[record.mode].end(record)
             except BaseException:
-                self._store.write(record)
+                with contextlib.suppress(OSError):
+                    self._store.write(record)
                 raise
             self._store.remove()
             return done

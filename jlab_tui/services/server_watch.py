@@ -81,7 +81,13 @@ class ServerWatch:
             if answer is not Health.OK and after.state is ServerState.READY:
                 seen = await backend.observe(record, urgent=True)
             situation = step(record, replace(seen, health=answer), self._limits)
-        self._persist(record, situation.record)
+        try:
+            self._persist(record, situation.record)
+        except (OSError, StatusFileError) as error:
+            # What is the case must be told all the same; the next look writes it down.
+            why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            notice = f"The status file cannot be written now ({why})."
+            return replace(situation, notices=(*situation.notices, notice))
         return situation
 
     def recall(self) -> Situation | None:

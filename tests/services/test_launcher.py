@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.files import Intent, StatusFile
-from jlab_tui.core.errors import StatusFileDamaged, StatusFileUnreadable
+from jlab_tui.core.errors import LaunchFailed, StatusFileDamaged, StatusFileUnreadable
 from jlab_tui.core.models import ServerRecord, ServerState
 from jlab_tui.core.settings import Mode
 from jlab_tui.core.situation import Health, Limits, Observation
@@ -46,9 +46,12 @@ class Machine:
 
     alive: bool | None = True
     launched: int = 0
+    launch_fails: bool = False
     ended: list[int] = field(default_factory=list)
 
     async def launch(self, say: Callable[[str], None]) -> ServerRecord:
+        if self.launch_fails:
+            raise LaunchFailed("It does not start.", "Change something.")
         self.launched += 1
         return replace(READY, state=ServerState.STARTING, started=time.time(), pid=1000 + self.launched)
 
@@ -150,3 +153,38 @@ async def test_stop_with_nothing_to_stop_leaves_no_directory(tmp_path: Path) -> 
     store = StatusFile(tmp_path / "servers" / "home-1" / "server-status")
     assert (await launcher_on(store, Machine()).stop()).startswith("Nothing is running")
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_start_ends_what_a_killed_stop_has_left_before_it_launches(tmp_path: Path) -> None:
+    store, machine = StatusFile(tmp_path / "server-status"), Machine()
+    store.write(READY.with_state(ServerState.STOPPING))
+    started = await launcher_on(store, machine).start(Mode.LOCAL, say_nothing)
+    assert machine.ended == [123] and machine.launched == 1 and not started.attached
+    store.write(READY.with_state(ServerState.STOPPING))
+    machine.launch_fails = True
+    with pytest.raises(LaunchFailed):
+        await launcher_on(store, machine).start(Mode.LOCAL, say_nothing)
+    assert store.read() is None, "what has been ended is off the record"
+
+
+class Full(StatusFile):
+    """On a full disk."""
+
+    is_full = False
+
+    def write(self, record: ServerRecord) -> None:
+        if self.is_full:
+            raise OSError(errno.EDQUOT, "Disk quota exceeded")
+        super().write(record)
+
+
+async def test_a_full_disk_hides_no_state_and_keeps_nobody_from_stopping(tmp_path: Path) -> None:
+    store, machine = Full(tmp_path / "server-status"), Machine(alive=False)
+    store.write(READY)
+    store.is_full = True
+    launcher = launcher_on(store, machine)
+    situation = await launcher.look()
+    assert situation is not None and situation.record.state is ServerState.ENDED
+    assert "has ended" in situation.sentence and "Disk quota exceeded" in situation.notices[-1]
+    machine.alive = True
+    assert await launcher.stop() == "ended" and store.read() is None
