@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import random
+import shlex
 import signal
 import socket
 import subprocess
@@ -28,8 +29,9 @@ class Interpreter:
     """A Python and what it can do."""
 
     path: str
-    has_server: bool
-    has_kernel: bool
+    runs: bool
+    has_server: bool = False
+    has_kernel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,8 @@ async def inspect_python(path: str) -> Interpreter:
         out, _ = await asyncio.wait_for(process.communicate(), 30)
         server, kernel = (flag == "1" for flag in out.decode().split()[-2:])
     except (OSError, ValueError, TimeoutError):
-        return Interpreter(path, False, False)
-    return Interpreter(path, server, kernel)
+        return Interpreter(path, False)
+    return Interpreter(path, True, server, kernel)
 
 
 async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
@@ -72,8 +74,8 @@ async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
     note = ""
     for prefix in (str(root / ".venv"), env.get("VIRTUAL_ENV", ""), env.get("CONDA_PREFIX", "")):
         path = Path(prefix) / "bin" / "python"
-        if not prefix or not path.exists():
-            continue
+        if not prefix or not (path.exists() or path.is_symlink()):
+            continue  # a link that leads nowhere is an environment whose Python was removed
         if path.parent.parent.resolve() == Path(sys.prefix).resolve():
             break
         found = await inspect_python(str(path))
@@ -81,10 +83,17 @@ async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
             return PythonChoice(found.path, "", note)
         if found.has_kernel:
             return PythonChoice(sys.executable, found.path, note)
-        note = note or (
-            f"{prefix} has no ipykernel, so it is not used; add it with: {path} -m pip install ipykernel jupyterlab"
-        )
+        note = note or _why_not(prefix, found)
     return PythonChoice(sys.executable, "", note)
+
+
+def _why_not(prefix: str, found: Interpreter) -> str:
+    """Why an environment is not used, and after `with: ` what mends that."""
+    if found.runs:
+        mend = f"{shlex.quote(found.path)} -m pip install ipykernel jupyterlab"
+        return f"{prefix} has no ipykernel, so it is not used; add it with: {mend}"
+    mend = f"python3 -m venv --clear {shlex.quote(prefix)}"
+    return f"The Python of {prefix} does not run, so it is not used; make it anew with: {mend}"
 
 
 def write_kernelspec(directory: Path, python: str, name: str) -> Path:

@@ -116,7 +116,7 @@ def check_environment(
         ]
     if note:
         needed = chosen.install("ipykernel", "jupyterlab")
-        mend = note.partition("add it with: ")[2] or needed
+        mend = note.partition("with: ")[2] or needed
         found.append(Finding("environment", Level.WARN, note.partition(";")[0] + ".", mend))
     versions = _versions(chosen, "ipykernel", "jupyterlab", "jupyter_server")
     if not chosen.has("ipykernel"):

@@ -180,6 +180,23 @@ def test_the_doctor_says_which_python_lacks_what(project: Project) -> None:
     assert "has no ipykernel" in text and "ipykernel" in text.partition("-> ")[2]
 
 
+def test_an_environment_that_does_not_run_is_made_anew_by_the_printed_command(project: Project) -> None:
+    def warning() -> dict[str, str]:
+        found = json.loads(project.run("doctor", "--json").stdout)
+        return next(f for f in found if f["level"] == "warn" and f["check"] == "environment")
+
+    python = project.root / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    python.chmod(0o755)
+    assert "does not run" in warning()["text"]
+    python.unlink()
+    python.symlink_to("/not/there/python3")  # as an upgrade of the system leaves it
+    assert "does not run" in warning()["text"]
+    mend(project, warning())
+    assert "has no ipykernel" in warning()["text"] and "pip install ipykernel" in warning()["mend"]
+
+
 def test_the_doctor_compares_pytorch_with_the_driver_of_the_gpu(project: Project, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", project.root / ".venv"], check=True)
     (packages,) = (project.root / ".venv").glob("lib/python*/site-packages")
