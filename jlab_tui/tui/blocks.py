@@ -20,7 +20,7 @@ from .ansi import one_line, plain
 from .pixels import fit
 from .themes import Palette
 from .wording import Glyphs, LocalTime, at, counted, run_mark, seconds, shortened
-from .wrapping import Row, WrapIndex, wrap
+from .wrapping import Row, WrapIndex, wrap, wrap_words
 
 GUTTER = 2
 """columns left of code and output; they never get into a selection"""
@@ -236,7 +236,7 @@ class Sentence:
 
     def __init__(self, text: str, frame: Frame, hue: str, text_hue: str) -> None:
         self._bar = Segment(f"{frame.glyphs.thin} ", frame.palette.style(hue))
-        self._pieces = wrap([Segment(one_line(text), frame.palette.style(text_hue))], frame.body)
+        self._pieces = wrap_words(one_line(text), frame.palette.style(text_hue), frame.body)
         self.height = len(self._pieces)
 
     def row(self, index: int) -> Row:
@@ -275,7 +275,7 @@ def note_block(note: Note, frame: Frame) -> NoteBlock:
     text = one_line(name + note.text)[:LINE_CHARS]
     when = at(note.at, frame.local)
     room = frame.width - 4 - (len(when) + 2 if when else 0)
-    pieces = wrap([Segment(text, style)], max(8, room))
+    pieces = wrap_words(text, style, max(8, room))
     rows: list[Row] = []
     for number, piece in enumerate(pieces):
         mark = f" {frame.glyphs.note} " if number == 0 else "   "

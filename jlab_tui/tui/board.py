@@ -75,9 +75,9 @@ class Board(Deeds):
         self._draw_feed_frame()
         self._draw_detail()
         self._draw_title()
-        shown = [
-            k for k in KEYS if (k.in_footer if self.all_rows else k.action in ("stop", "help", "detach"))
-        ]
+        is_live = view.state is not None and view.state.is_live
+        bare = ("stop", "help", "detach") if is_live else ("help", "detach")
+        shown = [k for k in KEYS if (k.in_footer if self.all_rows else k.action in bare)]
         self.main.query_one(KeyLine).show([(k.shown, k.label, k.action) for k in shown])
 
     def _second(self) -> None:

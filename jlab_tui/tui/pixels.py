@@ -70,17 +70,9 @@ def load(data: str) -> Image:
 
 def strips(image: Image, columns: int, rows: int, *, ascii_only: bool = False) -> list[Strip]:
     """The picture on `columns` x `rows` cells."""
-    from PIL import Image as Images
 
     if ascii_only:
-        grey = image.convert("L").resize((columns, rows), Images.Resampling.BOX).tobytes()
-        return [
-            Strip(
-                [Segment("".join(_RAMP[v * 9 // 255] for v in grey[y * columns : (y + 1) * columns]))],
-                columns,
-            )
-            for y in range(rows)
-        ]
+        return _in_ascii(image, columns, rows)
     data = _reduced(image, columns * 2, rows * 2).tobytes()
     stride = columns * 6
     return [
@@ -91,6 +83,20 @@ def strips(image: Image, columns: int, rows: int, *, ascii_only: bool = False) -
         )
         for y in range(rows)
     ]
+
+
+def _in_ascii(image: Image, columns: int, rows: int) -> list[Strip]:
+    """The picture in characters: empty where its ground is, the denser the more a place differs from it."""
+    grey = _reduced(image, columns, rows).convert("L")
+    ground = _ground(grey)
+    low, high = grey.getextrema()
+    dark = low if isinstance(low, int) else 0
+    base = ground if ground is not None else dark
+    span = max(1, base - dark, (high if isinstance(high, int) else 255) - base)
+    values = grey.tobytes()
+    marks = [_RAMP[min(9, abs(value - base) * 9 // span)] for value in range(256)]
+    lines = (values[y * columns : (y + 1) * columns] for y in range(rows))
+    return [Strip([Segment("".join(marks[value] for value in line))], columns) for line in lines]
 
 
 def _row(upper: bytes, lower: bytes, columns: int) -> Strip:
@@ -176,16 +182,21 @@ def _ground(grey: Image) -> int | None:
 
 def _grown(image: Image, size: int, *, darker: bool) -> Image:
     """Each pixel becomes the darkest, or the lightest, of the `size` x `size` around it."""
-    from PIL import ImageChops
+    from PIL import ImageChops, ImageOps
 
     pick = ImageChops.darker if darker else ImageChops.lighter
+    width, height = image.size
+    image = ImageOps.expand(
+        image, size, "white" if darker else "black"
+    )  # else the edges grow into each other
     for right, down in ((1, 0), (0, 1)):
         grown = 1
         while grown < size:
             step = min(grown, size - grown)
             image = pick(image, ImageChops.offset(image, right * step, down * step))
             grown += step
-    return ImageChops.offset(image, -(size // 2), -(size // 2))
+    left = size + size // 2
+    return image.crop((left, left, left + width, left + height))
 
 
 @lru_cache(maxsize=8192)

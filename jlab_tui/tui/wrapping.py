@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 
 from ..core.scrollback import Scrollback
 from .ansi import plain
@@ -51,6 +52,19 @@ def line_rows(text: Scrollback, first: int, last: int, width: int, limit: int) -
         1 if length <= short else measure(text, line, width, limit)
         for line, length in enumerate(lengths, first)
     ]
+
+
+def wrap_words(text: str, style: Style, width: int) -> list[Row]:
+    """A sentence of ours cut between words; a word that is longer than a row is cut where the row ends."""
+    rows: list[Row] = []
+    line = ""
+    for word in text.split(" "):
+        if line and cell_len(line) + 1 + cell_len(word) > width:
+            rows += wrap([Segment(line, style)], width)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return rows + wrap([Segment(line, style)], width)
 
 
 def wrap(row: Row, width: int) -> list[Row]:

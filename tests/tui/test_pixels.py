@@ -53,6 +53,16 @@ def test_pictures_of_matplotlib_show_both_curves_and_the_whole_scale() -> None:
     assert any(red > 200 and green > 190 and blue < 90 for red, green, blue in heat)
 
 
+def test_an_edge_of_a_picture_does_not_grow_into_the_opposite_one() -> None:
+    image = Image.new("RGB", (640, 480), "white")
+    ImageDraw.Draw(image).rectangle([0, 0, 639, 60], fill="black")
+    bottom = strips(image, 40, 15)[-1]
+    colors = {
+        s.style.bgcolor.triplet.red for s in bottom if s.style and s.style.bgcolor and s.style.bgcolor.triplet
+    }
+    assert colors == {252}
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 2000), (2000, 3), (0, 0), (640, 480)])
 def test_every_shape_fits(size: tuple[int, int]) -> None:
     columns, rows = fit(*size, 40, 12)

@@ -15,7 +15,7 @@ from ..ansi import one_line, plain
 from ..pixels import fit
 from ..themes import Palette
 from ..wording import Glyphs, LocalTime, at, counted, gib, seconds, session_mark, shortened
-from ..wrapping import Row, wrap
+from ..wrapping import Row, wrap, wrap_words
 from .canvas import PictureWanted
 from .strips import StripWidget
 
@@ -75,7 +75,7 @@ def facts(state: DetailState, palette: Palette, glyphs: Glyphs, local: LocalTime
         fact("pictures", str(len(item.pictures)) if item.pictures else "")
     elif isinstance(item, Note):
         rows.append([])
-        rows += [[Segment(" "), *piece] for piece in wrap([Segment(one_line(item.text), muted)], width - 2)]
+        rows += [[Segment(" "), *piece] for piece in wrap_words(one_line(item.text), muted, width - 2)]
     return rows
 
 

@@ -11,7 +11,7 @@ from ...services.overview import ServerView
 from ..ansi import one_line, plain
 from ..themes import Palette
 from ..wording import Glyphs, LocalTime, at, clock, seconds
-from ..wrapping import Row, wrap
+from ..wrapping import Row, wrap_words
 from .strips import StripWidget
 
 
@@ -43,7 +43,7 @@ def panel_rows(
     def say(sentence: str, hue: str = "text", bold: bool = False) -> None:
         rows.extend(
             [Segment(" "), *piece]
-            for piece in wrap([Segment(one_line(sentence), palette.style(hue, bold=bold))], width - 2)
+            for piece in wrap_words(one_line(sentence), palette.style(hue, bold=bold), width - 2)
         )
 
     match view.state:
