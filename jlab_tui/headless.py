@@ -35,7 +35,8 @@ class Lines:
         is_new = situation.sentence != self._last
         self.say(situation.sentence)
         if is_new and situation.record.state is ServerState.PENDING:
-            for line in situation.details:
+            stuck = [situation.hint] if situation.queue is not None and situation.queue.is_stuck else []
+            for line in (*situation.details, *stuck):
                 self._write(f"  {line}")
         if is_new and situation.log_tail and (situation.give_up or situation.is_over):
             self._write(f"--- the end of {situation.record.log}")

@@ -59,7 +59,8 @@ class Submission:
         except OSError as error:
             raise LaunchFailed(
                 f"The files of the job could not be written: {reason_of(error)}.",
-                "Set JLAB_MCP_DIR to a directory on the shared file system where you may write.",
+                "Set JLAB_MCP_DIR (and JLAB_MCP_LOG_DIR, where that is set) to a directory on the shared file system "
+                "where you may write.",
             ) from None
         expected = await self._slurm.estimate(script, ESTIMATE_S)
         started = round(time.time(), 3)

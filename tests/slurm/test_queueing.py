@@ -48,7 +48,7 @@ def test_a_job_stays_queued_when_the_patience_ends_and_the_next_start_waits_for_
     assert first.returncode == 3, first.stdout + first.stderr
     (job_id,) = our_jobs(cluster)
     assert first.stdout.startswith(f"SLURM job {job_id} submitted, waiting in queue...\n")
-    assert "It is held by you." in first.stdout
+    assert f"It is held by you.\n  Let it go with `scontrol release {job_id}`.\n" in first.stdout
     assert "It stays in the queue: `jlab-mcp start`" in first.stderr
     second = lab.run("start", "--detach", JLAB_MCP_QUEUE_TIMEOUT="0.5", **HELD)
     assert second.returncode == 3 and our_jobs(cluster) == [job_id]
