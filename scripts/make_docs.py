@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jlab_tui.cli import describe_commands
+from jlab_tui.arguments import describe_commands
 from jlab_tui.core.settings import PREFIX, VARIABLES
 from jlab_tui.mcp_server.app import AppSource
 from jlab_tui.mcp_server.server import INSTRUCTIONS, make_server

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.cli import make_parser
+from jlab_tui.arguments import make_parser
 from jlab_tui.core.settings import PREFIX, VARIABLES, Settings, Variable, load_settings
 from tests.project import Project
 
