@@ -7,7 +7,8 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from .core.errors import JlabError, LaunchFailed, StatusFileError
 from .core.models import ServerState
@@ -69,11 +70,18 @@ def _tell(text: str) -> None:
 
 
 async def run_detached(launcher: Launcher, mode: Mode, settings: Settings) -> int:
-    """Start and return when ready; a job that is still queued after the queue timeout stays queued."""
+    """Start and return when ready; a job that is still queued after the queue timeout stays queued.
+
+    A signal ends only the waiting.
+    """
     lines = Lines(_print)
-    work = launcher.start_and_wait(mode, lines.say, lines.show, settings.queue_timeout_s)
-    await patiently(work, lines.still, _REMIND_S, _REMIND_MOST_S)
-    return 0
+
+    async def wait() -> int:
+        work = launcher.start_and_wait(mode, lines.say, lines.show, settings.queue_timeout_s)
+        await patiently(work, lines.still, _REMIND_S, _REMIND_MOST_S)
+        return 0
+
+    return await _until_signal(wait(), lambda number: leave(launcher, number))
 
 
 async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> int:
@@ -82,23 +90,16 @@ async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> 
     Ctrl+C stops a local server that this process launched; SIGHUP and SIGTERM only leave it.
     """
     lines = Lines(_print)
-    received: asyncio.Queue[int] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, received.put_nowait, number)
-    ours = [False]
 
     async def stay() -> int:
         work = launcher.start_and_wait(mode, lines.say, lines.show, settings.queue_timeout_s)
         started = await patiently(work, lines.still, _REMIND_S, _REMIND_MOST_S)
-        ours[0] = not started.attached
         if started.situation.record.mode is Mode.SLURM:
             job = started.situation.record.job_id
             lines.say(f"Press Ctrl+C to leave; job {job} goes on until `jlab-mcp stop`.")
         else:
-            lines.say(
-                "Press Ctrl+C to stop." if ours[0] else "It was running already; Ctrl+C leaves it running."
-            )
+            there = "It was running already; Ctrl+C leaves it running."
+            lines.say(there if started.attached else "Press Ctrl+C to stop.")
         async for situation in launcher.follow():
             if situation is None:
                 lines.say("The server was stopped.")
@@ -111,38 +112,49 @@ async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> 
                 return 0 if situation.record.state is ServerState.ENDED else 1
         return 0
 
-    work = asyncio.create_task(stay())
+    return await _until_signal(stay(), lambda number: leave(launcher, number, stops=number == signal.SIGINT))
+
+
+async def _until_signal(work: Coroutine[Any, Any, int], leave: Callable[[int], Awaitable[int]]) -> int:
+    """The exit code of `work`, or of `leave` when a signal comes first; what `work` has submitted is on record then."""
+    received: asyncio.Queue[int] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, received.put_nowait, number)
+    task = asyncio.create_task(work)
     signalled = asyncio.create_task(received.get())
-    await asyncio.wait([work, signalled], return_when=asyncio.FIRST_COMPLETED)
-    if work.done():
+    await asyncio.wait([task, signalled], return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
         signalled.cancel()
-        return work.result()
-    work.cancel()
+        return task.result()
+    task.cancel()
     with contextlib.suppress(asyncio.CancelledError, JlabError):
-        await work
-    return await _after_signal(launcher, signalled.result(), ours[0])
+        await task
+    return await leave(signalled.result())
 
 
-async def _after_signal(launcher: Launcher, number: int, ours: bool) -> int:
+async def leave(launcher: Launcher, number: int, *, stops: bool = False) -> int:
+    """Say what goes on without us, or end it: with `stops` a local server that this process launched."""
     situation = None
     with contextlib.suppress(StatusFileError):
         situation = launcher.recall()
-    if situation is not None and situation.record.state.is_live:
-        record = situation.record
-        starting = record.state is ServerState.STARTING
-        if number == signal.SIGINT and record.mode is Mode.LOCAL and (ours or starting):
-            print(await _stop(launcher))
-            return 0 if ours else 130
-        if record.mode is Mode.SLURM:
-            stays = "stays in the queue" if record.state is ServerState.PENDING else "goes on"
-            job = f"Job {record.job_id}" if record.job_id else "The job"
-            print(f"{job} {stays}. Resume with: jlab-mcp start   Cancel it with: jlab-mcp stop")
-        else:
-            print(
-                f"JupyterLab (PID {record.pid}) goes on. "
-                "See it again with `jlab-mcp start`, end it with `jlab-mcp stop`."
-            )
-    return 130 if number == signal.SIGINT else 128 + number
+    code = 128 + number
+    if situation is None or not situation.record.state.is_live:
+        return code
+    record = situation.record
+    if stops and record.mode is Mode.LOCAL and launcher.has_launched(record):
+        print(await _stop(launcher))
+        return 0 if record.state is ServerState.READY else code
+    if record.mode is Mode.SLURM:
+        stays = "stays in the queue" if record.state is ServerState.PENDING else "goes on"
+        job = f"Job {record.job_id}" if record.job_id else "The job"
+        print(f"{job} {stays}. Resume with: jlab-mcp start   Cancel it with: jlab-mcp stop")
+    else:
+        print(
+            f"JupyterLab (PID {record.pid}) goes on. "
+            "See it again with `jlab-mcp start`, end it with `jlab-mcp stop`."
+        )
+    return code
 
 
 async def run_stop(launcher: Launcher, *, forget: bool = False) -> int:

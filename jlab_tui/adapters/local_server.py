@@ -37,7 +37,10 @@ class LocalServer:
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._tried: set[int] = set()
 
-    async def launch(self, say: Callable[[str], None]) -> ServerRecord:
+    async def launch(
+        self, say: Callable[[str], None], announce: Callable[[ServerRecord], None]
+    ) -> ServerRecord:
+        """Start the process. It is not announced: nothing comes between its start and the record of it."""
         settings = self._settings
         host = socket.gethostname()
         port = free_port(settings.local_bind_ip, settings.port_min, settings.port_max, tried=self._tried)

@@ -57,9 +57,11 @@ class SlurmServer:
         self._survey = survey
         self._addresses: dict[str, str] = {}
 
-    async def launch(self, say: Callable[[str], None]) -> ServerRecord:
+    async def launch(
+        self, say: Callable[[str], None], announce: Callable[[ServerRecord], None]
+    ) -> ServerRecord:
         """Submit the job. Raises LaunchFailed with Slurm's reason and what to change."""
-        return await Submission(self._settings, self._env).submit(say)
+        return await Submission(self._settings, self._env).submit(say, announce)
 
     # -- observe -----------------------------------------------------------------------------------------------------
 

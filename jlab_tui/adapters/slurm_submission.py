@@ -14,7 +14,7 @@ from ..core.errors import LaunchFailed, UsageError
 from ..core.models import ServerRecord, ServerState
 from ..core.settings import Mode, Settings
 from ..core.slurm_queue import QueueRows
-from ..core.slurm_record import ESTIMATE, SUBMISSION
+from ..core.slurm_record import ESTIMATE, SUBMISSION, with_job_id
 from ..core.slurm_script import (
     ResourceRequest,
     ScriptInputs,
@@ -46,8 +46,14 @@ class Submission:
         self._slurm = Slurm(server_env(env))
         """in the environment that becomes the job's"""
 
-    async def submit(self, say: Callable[[str], None]) -> ServerRecord:
-        """Submit the job. Raises LaunchFailed with Slurm's reason and what to change."""
+    async def submit(
+        self, say: Callable[[str], None], announce: Callable[[ServerRecord], None]
+    ) -> ServerRecord:
+        """Submit the job. Raises LaunchFailed with Slurm's reason and what to change.
+
+        `announce` gets the record without a job id first: whoever is killed while sbatch works has left the comment
+        by which the job is found.
+        """
         settings = self._settings
         submission = secrets.token_hex(8)
         request = check_request(request_of(settings))
@@ -57,13 +63,14 @@ class Submission:
             inputs, token, connection_file = self._write_files(submission, pythons, kernel)
             script = render_script(template, script_values(request, inputs))
         except OSError as error:
-            raise LaunchFailed(
-                f"The files of the job could not be written: {reason_of(error)}.",
-                "Set JLAB_MCP_DIR (and JLAB_MCP_LOG_DIR, where that is set) to a directory on the shared file system "
-                "where you may write.",
-            ) from None
+            raise _cannot_write(error) from None
         expected = await self._slurm.estimate(script, ESTIMATE_S)
-        started = round(time.time(), 3)
+        record = self._record(submission, token, connection_file, inputs.log, expected)
+        try:
+            announce(record)
+        except OSError as error:
+            remove_launch_files(connection_file)
+            raise _cannot_write(error) from None
         answer = await self._slurm.submit(script)
         if isinstance(answer, Rejected) and answer.cause is not Rejection.UNCERTAIN:
             remove_launch_files(connection_file)
@@ -72,16 +79,21 @@ class Submission:
         if isinstance(answer, Submitted):
             for notice in answer.notices:
                 say(notice)
+        return with_job_id(record, job_id) if job_id else record
+
+    def _record(
+        self, submission: str, token: str, connection_file: Path, log: str, expected: Estimate | Rejected
+    ) -> ServerRecord:
+        """Of a job that has no id yet."""
         return ServerRecord(
             state=ServerState.PENDING,
             mode=Mode.SLURM,
-            job_id=job_id,
             token=token,
-            started=started,
+            started=round(time.time(), 3),
             launcher=socket.gethostname(),
             conn_file=str(connection_file),
-            log=inputs.log.replace("%j", job_id) if job_id else inputs.log,
-            extra={"ROOT": str(settings.root), SUBMISSION: submission, **_estimate(expected)},
+            log=log,
+            extra={"ROOT": str(self._settings.root), SUBMISSION: submission, **_estimate(expected)},
         )
 
     async def _pythons(self, say: Callable[[str], None]) -> tuple[list[str], str]:
@@ -146,6 +158,14 @@ class Submission:
                 return job.job_id
             await asyncio.sleep(0.5)
         return ""
+
+
+def _cannot_write(error: OSError) -> LaunchFailed:
+    return LaunchFailed(
+        f"The files of the job could not be written: {reason_of(error)}.",
+        "Set JLAB_MCP_DIR (and JLAB_MCP_LOG_DIR, where that is set) to a directory on the shared file system "
+        "where you may write.",
+    )
 
 
 def _estimate(expected: Estimate | Rejected) -> dict[str, str]:

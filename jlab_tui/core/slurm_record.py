@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .models import ServerRecord, ServerState
 from .situation import JobGone
 from .slurm import JobPhase
@@ -24,8 +26,10 @@ ESTIMATE = "ESTIMATE"
 
 SETTLE_S = 10.0
 """an answer of the queue this soon after the submission may not have the job yet"""
-LOST_S = 60.0
-"""after that long without a job, a submission whose answer was lost has failed"""
+LOST_S = 90.0
+"""after that long without a job, a submission whose answer was lost has failed; sbatch itself may take a minute"""
+ANSWER_S = 60.0
+"""sbatch is given up after that long"""
 
 
 def find_job(record: ServerRecord, queue: QueueAnswer | None) -> Job | None:
@@ -40,6 +44,16 @@ def find_job(record: ServerRecord, queue: QueueAnswer | None) -> Job | None:
     if job is None or not is_ours(job, job.uid if job.uid is not None else -1, submitted, comment):
         return None
     return job
+
+
+def with_job_id(record: ServerRecord, job_id: str) -> ServerRecord:
+    """The record once Slurm has given the job its id, which is in the name of the log too."""
+    return replace(record, job_id=job_id, log=record.log.replace("%j", job_id))
+
+
+def is_announced(record: ServerRecord) -> bool:
+    """Whether it was written before sbatch answered: there is a job, there will be one, or sbatch refuses it."""
+    return record.state is ServerState.PENDING and bool(record.extra.get(SUBMISSION)) and not record.job_id
 
 
 def is_answered_by(record: ServerRecord, queue: QueueAnswer | None) -> bool:

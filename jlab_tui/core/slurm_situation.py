@@ -7,7 +7,7 @@ from .situation import LOG_LINES, Health, Limits, Observation, QueueFacts, Situa
 from .slurm import JobPhase, JobState
 from .slurm_end import explain_live
 from .slurm_queue import Job, QueueRows, QueueUnknown
-from .slurm_record import CONNECTED, ESTIMATE, RESTARTS, known_start
+from .slurm_record import ANSWER_S, CONNECTED, ESTIMATE, RESTARTS, known_start
 from .slurm_survey import SOON_S, about, format_span
 from .slurm_text import explain_pending
 from .walltime import walltime_warning
@@ -17,11 +17,12 @@ def pending(record: ServerRecord, job: Job | None, seen: Observation) -> Situati
     """The job waits; `job` is its row, where the queue showed one."""
     name = f"Job {record.job_id}" if record.job_id else "The job"
     if job is None:
-        sentence = (
-            f"SLURM job {record.job_id} submitted, waiting in queue..."
-            if record.job_id
-            else "sbatch did not answer in time; looking for the job in the queue..."
-        )
+        if record.job_id:
+            sentence = f"SLURM job {record.job_id} submitted, waiting in queue..."
+        elif seen.now - record.started < ANSWER_S:
+            sentence = "SLURM job being submitted..."
+        else:
+            sentence = "sbatch did not answer in time; looking for the job in the queue..."
         facts = _facts(record, None, seen)
         details = _queue_details(facts, seen.now)
         return Situation(

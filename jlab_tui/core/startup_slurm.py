@@ -34,6 +34,7 @@ from .slurm_record import (
     known_start,
     restarts_of,
     start_of,
+    with_job_id,
 )
 from .slurm_show import JobDetails
 from .slurm_situation import pending, ready, starting, warnings
@@ -123,7 +124,7 @@ def _with_job(record: ServerRecord, job: Job | None, seen: Observation) -> Serve
     if job is None:
         return record
     if not record.job_id:
-        record = replace(record, job_id=job.job_id, log=record.log.replace("%j", job.job_id))
+        record = with_job_id(record, job.job_id)
     if job.submitted and not record.extra.get(SUBMITTED):
         record = with_extra(record, **{SUBMITTED: f"{job.submitted:.0f}"})
     match job.phase:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from ..core.errors import (
+    JlabError,
     LaunchFailed,
     ServerError,
     ServerNotReady,
@@ -16,6 +17,7 @@ from ..core.errors import (
 )
 from ..core.models import ServerRecord, ServerState
 from ..core.settings import Mode
+from ..core.slurm_record import LOST_S, SUBMISSION, is_announced
 from ..core.startup import Limits, Observation, Situation, step
 from .server_ports import Backend, HealthCheck, IntentLock, Store
 from .server_watch import QUICK_S, ServerWatch
@@ -49,23 +51,24 @@ class Launcher(ServerWatch):
         """`now` gives epoch seconds, `elsewhere` the roots of other projects that have a server."""
         super().__init__(root, store, backends, check_health, limits, now, elsewhere)
         self._intent = intent
+        self._launched: list[tuple[float, int, str]] = []
 
     async def start(self, mode: Mode, say: Callable[[str], None]) -> Started:
         """Start the server, or attach to the one that is there or on its way. Raises JlabError."""
         if (there := await self._live()) is not None:
             return Started(there, True)
-        waited = 0.0
+        waited, patience = 0.0, max(self._limits.local_start_s, LOST_S)
         while (holder := self._intent.take("start", self._now())) is not None:
             if (there := await self._live()) is not None:
                 return Started(there, True)
-            if waited > self._limits.local_start_s:
+            if waited > patience:
                 raise LaunchFailed(
                     f"Another process ({holder}) is starting the server and does not finish.", "Try again."
                 )
             await asyncio.sleep(QUICK_S)
             waited += QUICK_S
         try:
-            if (there := await self._live()) is not None:
+            if (there := await self._live(announced=True)) is not None:
                 return Started(there, True)
             await self._finish_stop()
             record = await _to_its_end(self._launch(mode, say))
@@ -74,9 +77,41 @@ class Launcher(ServerWatch):
         return Started(step(record, Observation(self._now()), self._limits), False)
 
     async def _launch(self, mode: Mode, say: Callable[[str], None]) -> ServerRecord:
-        record = await self._backends[mode].launch(say)
-        self._store.write(record)
+        """What is started gets on record, before a cancelled start ends, or it is ended."""
+        before = self._store.read()
+        try:
+            record = await self._backends[mode].launch(say, self._store.write)
+        except JlabError:
+            self._write_back(before)
+            raise
+        self._launched.append(_identity(record))
+        try:
+            self._store.write(record)
+        except OSError as error:
+            why = f"The status file could not be written ({error.strerror or error})"
+            try:
+                done = await self._backends[mode].end(record)
+            except JlabError as failure:
+                raise LaunchFailed(
+                    f"{why}, and what was started goes on: {failure.message}", failure.hint
+                ) from None
+            self._write_back(before)
+            raise LaunchFailed(
+                f"{why}. {done}", "Make room, or set JLAB_MCP_DIR to another directory."
+            ) from None
         return record
+
+    def _write_back(self, before: ServerRecord | None) -> None:
+        """Take an announced job that does not exist off the record."""
+        with contextlib.suppress(OSError):
+            if before is None:
+                self._store.remove()
+            elif self._store.read() != before:
+                self._store.write(before)
+
+    def has_launched(self, record: ServerRecord) -> bool:
+        """Whether this very process started it; what it attached to is another's."""
+        return _identity(record) in self._launched
 
     async def _finish_stop(self) -> None:
         """End what a `stop` that was killed has left: once it is off the record nobody would find it again."""
@@ -85,8 +120,16 @@ class Launcher(ServerWatch):
             await self._backends[record.mode].end(record)
             self._store.remove()
 
-    async def _live(self) -> Situation | None:
+    async def _live(self, *, announced: bool = False) -> Situation | None:
+        """What there is to attach to; `announced`: also a job whose submission nobody is at any more."""
         situation = await self.look()
+        if (
+            situation is not None
+            and is_announced(situation.record)
+            and self._intent.is_taken()
+            and not announced
+        ):
+            return None  # sbatch may refuse it yet
         if (
             situation is not None
             and situation.record.state.is_live
@@ -187,6 +230,10 @@ class Launcher(ServerWatch):
             return done
         finally:
             self._intent.release()
+
+
+def _identity(record: ServerRecord) -> tuple[float, int, str]:
+    return round(record.started, 3), record.pid, record.extra.get(SUBMISSION, "")
 
 
 async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:

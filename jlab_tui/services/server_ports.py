@@ -28,8 +28,13 @@ class IntentLock(Protocol):
 class Backend(Protocol):
     """Where JupyterLab runs: this machine, or a SLURM cluster."""
 
-    async def launch(self, say: Callable[[str], None]) -> ServerRecord:
-        """Start it and return at once. Raises JlabError with what to change."""
+    async def launch(
+        self, say: Callable[[str], None], announce: Callable[[ServerRecord], None]
+    ) -> ServerRecord:
+        """Start it and return at once. Raises JlabError with what to change; then nothing was started.
+
+        `announce` takes a record by which it can be found again, before the moment at which it cannot be taken back.
+        """
 
     async def observe(self, record: ServerRecord, *, urgent: bool = False) -> Observation:
         """Look at process or job, connection file and log, not at the server itself.

@@ -48,7 +48,12 @@ EXIT_CODES = {
 }
 
 
-MAKERS = {"_refused": "UsageError", "_damaged": "UsageError", "no_server": "NoServer"}
+MAKERS = {
+    "_refused": "UsageError",
+    "_damaged": "UsageError",
+    "_cannot_write": "LaunchFailed",
+    "no_server": "NoServer",
+}
 """functions that make an error of ours from their own words"""
 CHOSEN = {"kinds[record.state]", "kind"}
 """expressions that choose one of the classes"""
@@ -87,6 +92,8 @@ def _made_by(call: ast.Call) -> str:
     """The class of ours that a call makes, empty where it makes none."""
     text = ast.unparse(call.func)
     name = text.rpartition(".")[2]
+    if text == "self._refused":
+        return ""  # of a session: it tells the model of a refused request
     if name in MAKERS or text in CHOSEN:
         return MAKERS.get(name, "JlabError")
     return name if name in CLASSES else ""
@@ -128,7 +135,9 @@ def test_each_error_says_what_happened_and_what_to_do(name: str, call: ast.Call)
         return
     given = [*call.args, *(keyword.value for keyword in call.keywords)]
     is_starred = any(isinstance(argument, ast.Starred) for argument in given)
-    expected = {"_refused": 3, "_damaged": 1}.get(ast.unparse(call.func).rpartition(".")[2], 2)
+    expected = {"_refused": 3, "_damaged": 1, "_cannot_write": 1}.get(
+        ast.unparse(call.func).rpartition(".")[2], 2
+    )
     assert is_starred or len(given) == expected, "it has no hint"
     if expected != 2 or is_starred:
         return

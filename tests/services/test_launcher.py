@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from jlab_tui.core.errors import LaunchFailed, StatusFileDamaged, StatusFileUnre
 from jlab_tui.core.models import ServerRecord, ServerState
 from jlab_tui.core.settings import Mode
 from jlab_tui.core.situation import Health, Limits, Observation
+from jlab_tui.headless import leave
 from jlab_tui.services.launcher import Launcher
 from jlab_tui.wiring import IntentOfLauncher
 
@@ -49,7 +52,17 @@ class Machine:
     launch_fails: bool = False
     ended: list[int] = field(default_factory=list)
 
-    async def launch(self, say: Callable[[str], None]) -> ServerRecord:
+    announces: ServerRecord | None = None
+    """a job, before it is known whether it is taken"""
+    in_between: Callable[[], Awaitable[None]] | None = None
+
+    async def launch(
+        self, say: Callable[[str], None], announce: Callable[[ServerRecord], None]
+    ) -> ServerRecord:
+        if self.announces:
+            announce(self.announces)
+        if self.in_between:
+            await self.in_between()
         if self.launch_fails:
             raise LaunchFailed("It does not start.", "Change something.")
         self.launched += 1
@@ -171,9 +184,11 @@ class Full(StatusFile):
     """On a full disk."""
 
     is_full = False
+    is_full_for = 0
+    """a PID"""
 
     def write(self, record: ServerRecord) -> None:
-        if self.is_full:
+        if self.is_full or (record.pid and record.pid == self.is_full_for):
             raise OSError(errno.EDQUOT, "Disk quota exceeded")
         super().write(record)
 
@@ -188,3 +203,56 @@ async def test_a_full_disk_hides_no_state_and_keeps_nobody_from_stopping(tmp_pat
     assert "has ended" in situation.sentence and "Disk quota exceeded" in situation.notices[-1]
     machine.alive = True
     assert await launcher.stop() == "ended" and store.read() is None
+
+
+ANNOUNCED = ServerRecord(
+    ServerState.PENDING, Mode.SLURM, started=time.time(), launcher="here", extra={"SUBMISSION": "abc"}
+)
+
+
+async def test_a_job_is_on_record_before_it_is_submitted_and_off_it_when_it_is_refused(
+    tmp_path: Path,
+) -> None:
+    store, machine = StatusFile(tmp_path / "server-status"), Machine(announces=ANNOUNCED, launch_fails=True)
+    before = READY.with_state(ServerState.ENDED, "It was stopped.")
+    store.write(before)
+    seen: list[ServerRecord | None] = []
+
+    async def look_from_outside() -> None:
+        seen.append(store.read())
+        with pytest.raises(TimeoutError):  # it does not attach to what may be refused
+            await asyncio.wait_for(launcher_on(store, Machine()).start(Mode.SLURM, say_nothing), 0.3)
+
+    machine.in_between = look_from_outside
+    with pytest.raises(LaunchFailed):
+        await launcher_on(store, machine).start(Mode.SLURM, say_nothing)
+    assert seen == [replace(ANNOUNCED, started=round(ANNOUNCED.started, 3))]
+    assert store.read() == before
+
+
+async def test_a_job_whose_submitter_was_killed_is_attached_to(tmp_path: Path) -> None:
+    store, machine = StatusFile(tmp_path / "server-status"), Machine()
+    store.write(ANNOUNCED)
+    started = await launcher_on(store, machine).start(Mode.SLURM, say_nothing)
+    assert started.attached and machine.launched == 0
+
+
+async def test_what_cannot_be_put_on_record_is_ended(tmp_path: Path) -> None:
+    store, machine = Full(tmp_path / "server-status"), Machine()
+    store.is_full_for = 1001
+    with pytest.raises(LaunchFailed, match="Disk quota exceeded"):
+        await launcher_on(store, machine).start(Mode.LOCAL, say_nothing)
+    assert machine.ended == [1001] and store.read() is None
+
+
+@pytest.mark.parametrize(("stops", "launched"), [(True, True), (True, False), (False, True)])
+async def test_ctrl_c_ends_only_what_this_process_has_launched(
+    tmp_path: Path, stops: bool, launched: bool
+) -> None:
+    """Also before it is ready, when it may be the start of another terminal that is watched."""
+    store, machine = StatusFile(tmp_path / "server-status"), Machine()
+    mine, other = (launcher_on(store, machine, Answers(Health.SILENT)) for _ in range(2))
+    await (mine if launched else other).start(Mode.LOCAL, say_nothing)
+    await mine.start(Mode.LOCAL, say_nothing)
+    assert await leave(mine, signal.SIGINT, stops=stops) == 130
+    assert machine.ended == ([1001] if stops and launched else [])

@@ -1,0 +1,57 @@
+"""A job stays on record whatever happens to the start that submits it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.project import Project, project_in, until
+
+ROW = "77|PENDING||30:00|30:00|0:00|N/A|N/A||1|500M|gres:gpu:1|9|gpu|0|{now}|comment={comment}|name=jlab-mcp|reason=Priority"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """On a cluster of stand-ins: sbatch waits for `go`, squeue prints what is in `rows`."""
+    programs = {
+        "sbatch": f'case "$*" in *test-only*) exit 1;; esac\ncat > {tmp_path}/job\ntouch {tmp_path}/called\n'
+        f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done\necho 77",
+        "squeue": f"cat {tmp_path}/rows",
+        "scontrol": "exit 1",
+        "sinfo": "exit 1",
+        "scancel": f'echo "$@" >> {tmp_path}/cancelled; : > {tmp_path}/rows',
+    }
+    for name, body in programs.items():
+        path = tmp_path / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+        path.chmod(0o755)
+    (tmp_path / "rows").touch()
+    with project_in(tmp_path / "p", JLAB_MCP_RUN_MODE="slurm", PATH=f"{tmp_path}/bin:/usr/bin:/bin") as made:
+        yield made
+        (tmp_path / "go").touch()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL], ids=["a closed terminal", "kill -9"])
+async def test_a_start_that_ends_while_sbatch_works_leaves_a_job_that_is_found(
+    project: Project, tmp_path: Path, number: signal.Signals
+) -> None:
+    start = project.spawn("start", "--detach")
+    await until((tmp_path / "called").exists, 30)
+    assert project.status_file().get("JOB_ID") is None
+    comment = f"jlab-mcp/{project.status_file()['SUBMISSION']}"
+    assert comment in (tmp_path / "job").read_text(encoding="utf-8")
+    start.send_signal(number)
+    if number == signal.SIGKILL:
+        start.wait()
+    (tmp_path / "go").touch()
+    said, _ = start.communicate(timeout=30)
+    assert start.returncode == (129 if number == signal.SIGHUP else -9)
+    assert number == signal.SIGKILL or "Job 77 stays in the queue" in said
+    (tmp_path / "rows").write_text(ROW.format(now=int(time.time()), comment=comment), encoding="utf-8")
+    assert "Job 77 waits in the queue" in project.run("status").stdout
+    assert project.status_file()["JOB_ID"] == "77"
