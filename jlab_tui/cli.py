@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error) or type(error).__name__
+        what = error.strerror or str(error) or type(error).__name__
+        what = f"{error.filename}: {what}" if error.filename else what
         print(f"jlab-mcp: {what}.", file=sys.stderr)
         print("  `jlab-mcp doctor` checks directories, disk space and rights.", file=sys.stderr)
         return 1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.project import Project, project_in
+from tests.project import Mount, Project, project_in
 
 # A busy machine is no counterexample.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -28,3 +29,20 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]
     with project_in(tmp_path_factory.mktemp("shared"), JLAB_MCP_EXIT_GRACE_S="1") as made:
         made.start()
         yield made
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Mount]:
+    """A small disk, for tests of full and read-only ones; root only."""
+    there = tmp_path / "disk"
+    there.mkdir()
+
+    def make(options: str) -> Path:
+        argv = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(there)]
+        if subprocess.run(argv, capture_output=True, check=False).returncode:
+            pytest.skip("mounting a file system needs root")
+        return there
+
+    yield make
+    if there.is_mount():
+        subprocess.run(["umount", "-l", there], check=True)

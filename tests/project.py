@@ -22,6 +22,8 @@ from mcp_types import CallToolResult
 
 COMMAND = str(Path(sys.executable).with_name("jlab-mcp"))
 Era = Literal["auto", "legacy"]
+Mount = Callable[[str], Path]
+"""mounts a file system in memory with the options given, such as `size=64k` or `ro`"""
 
 
 @dataclass

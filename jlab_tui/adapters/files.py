@@ -154,8 +154,12 @@ class Intent:
                     return holder
                 self._remove_stale(holder)
                 continue
-            with os.fdopen(fd, "w", encoding="utf-8") as file:
-                json.dump(mine, file)
+            try:
+                with os.fdopen(fd, "w", encoding="utf-8") as file:
+                    json.dump(mine, file)
+            except OSError:
+                self.path.unlink(missing_ok=True)  # half of it would hold everybody up until it is stale
+                raise
             return None
         # It changed hands at every look, so it is not ours, whoever has it now.
         return self.holder() or IntentHolder("", 0, "", now, verb)

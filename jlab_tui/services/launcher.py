@@ -201,7 +201,10 @@ class Launcher(ServerWatch):
         """End what the status file names and remove the file. Raises JlabError when it could not be ended."""
         if not self._intent.is_taken() and self._has_no_record():
             return f"Nothing is running for {self.root}."  # and no directory is made for it
-        if (holder := self._intent.take("stop", self._now())) is not None:
+        holder = None
+        with contextlib.suppress(OSError):  # a full disk does not keep anybody from stopping
+            holder = self._intent.take("stop", self._now())
+        if holder is not None:
             raise ServerNotReady(
                 f"Another process ({holder}) is starting or stopping the server.", "Try again in a moment."
             )
@@ -218,7 +221,7 @@ class Launcher(ServerWatch):
             if not record.state.is_live:
                 self._store.remove()
                 return f"Nothing was running any more. {record.message}".strip()
-            with contextlib.suppress(OSError):  # a full disk does not keep anybody from stopping
+            with contextlib.suppress(OSError):
                 self._store.write(record.with_state(ServerState.STOPPING))
             try:
                 done = await self._backends[record.mode].end(record)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import pytest
 
 from jlab_tui.adapters.checkup import (
     filesystem_of,
@@ -16,27 +13,7 @@ from jlab_tui.adapters.checkup import (
     stale_intent,
 )
 from jlab_tui.core.checks import DirectoryFacts
-
-Mount = Callable[[str], Path]
-
-
-@pytest.fixture
-def mount(tmp_path: Path) -> Iterator[Mount]:
-    """Mounts a file system in memory with the options given, as root only."""
-    there = tmp_path / "disk"
-    there.mkdir()
-
-    def make(options: str) -> Path:
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", there], capture_output=True, check=False
-        )
-        if done.returncode:
-            pytest.skip("mounting a file system needs root")
-        return there
-
-    yield make
-    if there.is_mount():
-        subprocess.run(["umount", "-l", there], check=True)
+from tests.project import Mount
 
 
 def look(path: Path) -> DirectoryFacts:

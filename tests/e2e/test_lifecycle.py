@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import COMMAND, Project, alive, project_in, until
+from tests.project import COMMAND, Mount, Project, alive, project_in, until
 
 
 def test_start_detached_brings_up_a_server_that_outlives_the_command(project: Project) -> None:
@@ -88,6 +89,27 @@ async def test_who_looks_in_the_wrong_directory_is_told_where_a_server_is(shared
     below = shared_server.root / "below"
     below.mkdir(exist_ok=True)
     assert Project(below, shared_server.home, shared_server.extra_env).run("status").returncode == 0
+
+
+def test_a_full_disk_keeps_nobody_from_stopping(project: Project, mount: Mount) -> None:
+    disk = mount("size=4m")
+    project.extra_env["JLAB_MCP_DIR"] = str(disk / "state")
+    project.start()
+    pid = re.findall(r"PID (\d+)", project.run("status").stdout)[0]
+    with (disk / "filler").open("wb", 0) as filler, contextlib.suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+    stopped = project.run("stop")
+    assert (stopped.returncode, stopped.stdout) == (0, f"JupyterLab (PID {pid}) stopped.\n"), stopped.stderr
+    assert not alive(int(pid))
+    with (disk / "filler").open("ab", 0) as filler, contextlib.suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+    refused = project.run("start", "--detach")
+    assert refused.returncode == 1 and "No space left on device." in refused.stderr
+    assert "Errno" not in refused.stderr and "jlab-mcp doctor" in refused.stderr
+    (disk / "filler").unlink()
+    assert project.run("stop").stdout.startswith("Nothing is running for"), "half an intent is in the way"
 
 
 def test_stop_with_nothing_running_says_so(project: Project) -> None:
