@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,8 @@ from ..core.resources import Sample, parse_sample
 from ..core.startup import Health
 
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+_STUMBLES_S = (0.05, 0.2, 0.5)
+"""pauses after an internal error of the server"""
 _FIRST_TRY = httpx.Timeout(2.0, connect=2.0)
 
 
@@ -59,6 +62,22 @@ class JupyterApi:
         again: bool,
     ) -> httpx.Response:
         """`again`: may be asked twice. A kept connection that died in silence is only noticed by its silence."""
+        for pause in _STUMBLES_S if method == "GET" else ():
+            answer = await self._request_once(method, path, body, timeout, again)
+            if answer.status_code < 500:
+                return answer
+            # Jupyter stumbles over a kernel that is just being started (seen with /api/status).
+            await asyncio.sleep(pause)
+        return await self._request_once(method, path, body, timeout, again)
+
+    async def _request_once(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        timeout: float | httpx.Timeout,
+        again: bool,
+    ) -> httpx.Response:
         if again:
             client = self._client
             try:
@@ -82,6 +101,8 @@ class JupyterApi:
         except (httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError) as error:
             return Health.REFUSED if _is_refused(error) else Health.SILENT
         except httpx.HTTPError:
+            return Health.SILENT
+        if answer.status_code >= 500:
             return Health.SILENT
         try:
             return Health.OK if answer.status_code == 200 and "kernels" in answer.json() else Health.FOREIGN

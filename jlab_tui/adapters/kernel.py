@@ -28,7 +28,8 @@ _OWNED, _UNKNOWN_KERNEL = 4409, 4404
 _OPEN_TIMEOUT_S = 2.5
 _PAUSES_S = (0.05, 0.2, 0.5, 1.0)
 """between attempts to reconnect; the last one repeats"""
-_PING_RESUMABLE = (2.5, 3.0)
+_PING_RESUMABLE = (1.5, 2.5)
+"""pause between pings and longest wait for an answer: a half-open connection is noticed after 4 s"""
 _PING_STOCK = (10.0, 20.0)
 _GOT_EVERY = 1 << 20
 _MESSAGE_MAX = 256 << 20
@@ -183,6 +184,7 @@ class KernelLink:
         attempts = 0
         first = True
         while not self._over:
+            waited = False
             try:
                 async with contextlib.AsyncExitStack() as stack:
                     began = asyncio.get_running_loop().time()
@@ -198,8 +200,9 @@ class KernelLink:
                     await self._read(ws)
             except (OSError, TimeoutError, WebSocketException, ValueError) as error:
                 self._after(error, attempts)
+                waited = isinstance(error, TimeoutError)
             if not self._over:
-                await asyncio.sleep(_PAUSES_S[min(attempts, len(_PAUSES_S) - 1)])
+                await asyncio.sleep(_PAUSES_S[min(attempts, len(_PAUSES_S) - 1)] if not waited else 0)
                 attempts += 1
 
     def _disconnected(self) -> None:

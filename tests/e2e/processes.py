@@ -181,8 +181,9 @@ async def until_printed(project: Project, session: str, text: str) -> None:
 
 def recorded_lines(project: Project, session: str, beginning: str) -> list[str]:
     """Printed lines of a session with this beginning, in the order of its journals."""
-    lines = journal_text(project, session).splitlines(keepends=True)
-    entries = [json.loads(line) for line in lines if line.endswith("\n")]
+    files = sorted((project.status_dir / "sessions").glob(f"{session}.*.jsonl"))
+    whole = [path.read_bytes().rpartition(b"\n")[0] for path in files]  # the last line may be on its way
+    entries = [json.loads(line) for data in whole for line in data.split(b"\n") if line]
     text = "".join(e["text"] for e in entries if e["k"] == "text")
     return [line for line in text.splitlines() if line.startswith(beginning)]
 

@@ -1,0 +1,66 @@
+"""Jupyter's REST API as seen through a server that stumbles."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from jlab_tui.adapters.jupyter import JupyterApi
+from jlab_tui.core.startup import Health
+
+
+@asynccontextmanager
+async def answering(*statuses: int) -> AsyncIterator[tuple[str, list[str]]]:
+    """An HTTP server that answers with one status after the other, the last one again and again; its url and requests."""
+    left = list(statuses)
+    asked: list[str] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        while head := await reader.readline():
+            asked.append(head.decode().rsplit(" ", 1)[0])
+            while (await reader.readline()).strip():
+                pass
+            status = left.pop(0) if len(left) > 1 else left[0]
+            body = b'{"kernels": 0}' if status == 200 else b'{"message": "Unhandled error"}'
+            writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
+            await writer.drain()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+        for writer in writers:
+            writer.close()
+            await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("statuses", "health"),
+    [
+        ((500, 200), Health.OK),
+        ((500, 500, 500, 200), Health.OK),
+        ((500,), Health.SILENT),
+        ((404,), Health.FOREIGN),
+        ((403,), Health.FOREIGN),
+    ],
+)
+async def test_an_internal_error_is_asked_again_and_makes_no_other_server(
+    statuses: tuple[int, ...], health: Health
+) -> None:
+    async with answering(*statuses) as (url, _):
+        api = JupyterApi(url, "token")
+        assert await api.health() is health
+        await api.close()
+
+
+async def test_an_interrupt_is_sent_once_whatever_is_answered() -> None:
+    async with answering(500) as (url, asked):
+        api = JupyterApi(url, "token")
+        with pytest.raises(Exception, match="answered 500"):
+            await api.interrupt("k")
+        assert asked == ["POST /api/kernels/k/interrupt"]
+        await api.close()
