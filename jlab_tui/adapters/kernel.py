@@ -31,14 +31,17 @@ _PAUSES_S = (0.05, 0.2, 0.5, 1.0)
 _PING_RESUMABLE = (1.5, 2.5)
 """pause between pings and longest wait for an answer: a half-open connection is noticed after 4 s"""
 _PING_STOCK = (10.0, 20.0)
-_GOT_EVERY = 1 << 20
+_GOT_EVERY = 128_000
 _MESSAGE_MAX = 256 << 20
 _YIELD_EVERY = 64
 
 
-class _QuickAck(ClientConnection):
-    """Acknowledges TCP segments at once: a stock server leaves Nagle's algorithm on, and each cell would wait 40 ms."""
+class _Connection(ClientConnection):
+    """Knows when something arrived last, and acknowledges TCP segments at once: a stock server leaves Nagle's algorithm
+    on, and each cell would wait 40 ms."""
 
+    heard = 0.0
+    """when any part of a message arrived (the loop's time)"""
     _option = getattr(socket, "TCP_QUICKACK", None)
     _socket: socket.socket | None = None
 
@@ -54,6 +57,7 @@ class _QuickAck(ClientConnection):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        self.heard = self.loop.time()
         super().data_received(data)
         if self._socket is not None and self._option is not None:
             try:
@@ -232,7 +236,7 @@ class KernelLink:
             lease = self._lease
             path = (
                 f"/jlab-mcp/channels/{self._kernel_id}?since={self.seq}&client={lease.client}"
-                f"&epoch={lease.epoch}&on_exit={lease.on_exit}"
+                f"&epoch={lease.epoch}&on_exit={lease.on_exit}&got=bytes"
             )
         return await connect(
             self._base + path,
@@ -246,7 +250,7 @@ class KernelLink:
             compression=None,
             proxy=None,
             user_agent_header=None,
-            create_connection=_QuickAck,
+            create_connection=_Connection,
         )
 
     async def _handshake(self, ws: ClientConnection) -> int:
@@ -295,7 +299,8 @@ class KernelLink:
             while True:
                 sent = asyncio.get_running_loop().time()
                 async with asyncio.timeout(patience):
-                    await (await ws.ping())
+                    pong = asyncio.ensure_future(await ws.ping())
+                await _unless_silent(ws, pong, patience)
                 self._confirmed = sent
                 await asyncio.sleep(interval)
         except TimeoutError:
@@ -364,6 +369,22 @@ class KernelLink:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
+
+
+async def _unless_silent(ws: ClientConnection, pong: asyncio.Future[float], patience: float) -> None:
+    """Wait for a pong, which comes after all that is on its way already. Raises TimeoutError when nothing arrives."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    try:
+        while not pong.done():
+            heard = ws.heard if isinstance(ws, _Connection) else 0.0
+            left = max(begun, heard) + patience - loop.time()
+            if left <= 0:
+                raise TimeoutError
+            await asyncio.wait({pong}, timeout=left)
+        await pong
+    finally:
+        pong.cancel()
 
 
 async def _send_quietly(ws: ClientConnection, text: str) -> None:

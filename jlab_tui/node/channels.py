@@ -12,7 +12,7 @@ From the server, text frames (JSON):
   {"known": msg_id}                             this request was taken before and is not sent again
   {"refused": msg_id, "reason"}                 this request was not sent
   {"pong": value}                               the answer to {"ping": value}
-and binary frames: number u64, index of the piece u32, count of pieces u32 (little-endian), then at most 1,000,000
+and binary frames: number u64, index of the piece u32, count of pieces u32 (little-endian), then at most 128,000
 bytes of one kernel message in Jupyter's v1 framing. The pieces of a message follow each other.
 
 What is numbered: all of iopub, whoever's request it belongs to, and the replies to requests of these channels.
@@ -23,9 +23,10 @@ From the client, binary frames: one request each for shell or control in v1 fram
 is sent to the kernel once, as soon as that listens, however often it arrives; so after a cut a client sends again
 what it has seen no answer to. Text frames (JSON):
   {"got": seq, "bytes": n}  received: every message up to `seq`, and `n` bytes of binary frames (their heads included)
-                            since the connection opened. At 4 MB that were sent and not reported the server begins no
-                            further message; report at least every 1 MB. `bytes` may be left out by a client that
-                            reports after every message.
+                            since the connection opened. What was sent and not reported is at most 4 MB, on a slow
+                            connection 128 kB. With `got=bytes` in its address a client promises to report at least
+                            every 128 kB. Without, it reports after every message and may leave `bytes` out, and a
+                            message that was begun is sent to its end.
   {"ack": seq}              safe with the client: everything up to `seq` may be forgotten; implies "got"; owners only.
 
 Close codes: 4404 no such kernel, or not claimed; 4408 replaced by a newer connection of the same client, or no answer
@@ -110,7 +111,8 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         self.kernel_id, self.recorder, self.epoch = kernel_id, recorder, epoch
         current_epoch = self.node.claims.owner_of(kernel_id)[2]
         self._text(hello(recorder, since, current_epoch))
-        self.sender = Sender(recorder, since, self._bytes, self._text)
+        by_bytes = self.get_argument("got", "") == "bytes"
+        self.sender = Sender(recorder, since, self._bytes, self._text, by_bytes)
         recorder.listeners.add(self.sender.pump)
         self.sender.pump()
 
@@ -171,6 +173,9 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
             self.ping(b"")
         except websocket.WebSocketClosedError:
             self._pings.stop()
+
+    def on_ping(self, data: bytes) -> None:
+        self._heard = time.monotonic()
 
     def on_pong(self, data: bytes) -> None:
         self._heard = time.monotonic()

@@ -10,7 +10,7 @@ import re
 import struct
 from typing import Iterator, List, NamedTuple, Sequence, Union
 
-PIECE_BYTES = 1_000_000
+PIECE_BYTES = 128_000
 PIECE_HEAD = struct.Struct("<QII")
 """Stream sequence number, index of the piece, number of pieces."""
 

@@ -1,8 +1,9 @@
 """Sends a recorder's stream to one connection, from any number on: flow control, reading back, gaps said.
 
-No message is begun while the client has yet to report `WINDOW_BYTES` of what was sent. A message that is begun is
-sent to its end, however large, or a client that reports whole messages would wait for ever; its pieces go out one by
-one, as fast as the connection takes them.
+Nothing is sent while the client has yet to report a window of what was sent. What is on its way delays the answers to
+the client's pings, by which it knows that it still owns the kernel; so on a slow connection the window shrinks until
+its content arrives within a second. To a client that reports whole messages a message that was begun is sent to its
+end, however large, or it would wait for ever.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, Iterator, Optional, Tuple
 
@@ -17,8 +19,12 @@ from .framing import pieces
 from .recorder import Recorder
 
 WINDOW_BYTES = 4 << 20
+WINDOW_LEAST = 128 << 10
+"""A client that reports bytes does so at this many at the latest."""
+QUICK_S, SLOW_S = 0.3, 1.0
+"""From sending a piece to its report: below, the window may grow; above, it shrinks."""
 FETCH_BYTES = 2 << 20
-PACED_BYTES = 256 << 10
+PACED_BYTES = 64 << 10
 """Such a piece is waited for before the next one is handed to the connection."""
 
 log = logging.getLogger("jlab_mcp_node")
@@ -42,7 +48,10 @@ class Sender:
         since: int,
         write_bytes: Callable[[bytes], Optional[asyncio.Future[Any]]],
         write_text: Callable[[str], None],
+        by_bytes: bool,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`by_bytes`: the client reports bytes, not only whole messages."""
         self._recorder = recorder
         self._next = min(max(since, recorder.stream.acked), recorder.stream.last) + 1
         self._write_bytes = write_bytes
@@ -52,6 +61,14 @@ class Sender:
         self._received = 0
         self._ends: Deque[Tuple[int, int]] = deque()
         """Of each message that was not reported yet: number, and `_sent` after it."""
+        self._by_bytes = by_bytes
+        self._window = WINDOW_LEAST if by_bytes else WINDOW_BYTES
+        self._was_full = False
+        self._shrunk_at = 0
+        """`_sent` when the window shrank last; what was sent before says nothing about its new size."""
+        self._sent_at: Deque[Tuple[int, float]] = deque()
+        """Of each piece that was not reported yet: `_sent` after it, and when that was."""
+        self._now = now
         self._rest: Optional[Iterator[bytes]] = None
         self._flushing = False
         self._fetched: Dict[int, bytes] = {}
@@ -63,7 +80,27 @@ class Sender:
         while self._ends and self._ends[0][0] <= seq:
             size = max(size, self._ends.popleft()[1])
         self._received = min(self._sent, max(self._received, size))
+        self._fit_window()
         self.pump()
+
+    def _fit_window(self) -> None:
+        end, sent_at = 0, 0.0
+        while self._sent_at and self._sent_at[0][0] <= self._received:
+            end, sent_at = self._sent_at.popleft()
+        if not end or not self._by_bytes:
+            return
+        took = self._now() - sent_at
+        if took > SLOW_S and end > self._shrunk_at:
+            self._window = max(WINDOW_LEAST, self._window // 2)
+            self._shrunk_at = self._sent
+        elif took < QUICK_S and self._was_full:
+            self._window = min(WINDOW_BYTES, self._window * 2)
+        self._was_full = False
+
+    def _is_full(self) -> bool:
+        full = self._sent - self._received >= self._window
+        self._was_full = self._was_full or full
+        return full
 
     def close(self) -> None:
         self._closed = True
@@ -75,9 +112,11 @@ class Sender:
         stream = self._recorder.stream
         while not self._closed and self._fetching is None and not self._flushing:
             if self._rest is not None:
+                if self._by_bytes and self._is_full():
+                    return
                 self._send_piece(self._rest)
                 continue
-            if self._sent - self._received >= WINDOW_BYTES:
+            if self._is_full():
                 return
             seq = self._next
             if seq > stream.last:
@@ -104,6 +143,7 @@ class Sender:
             self._ends.append((self._next - 1, self._sent))
             return
         self._sent += len(piece)
+        self._sent_at.append((self._sent, self._now()))
         written = self._write_bytes(piece)
         if written is None:
             self._closed = True
