@@ -17,6 +17,7 @@ from .core.startup import Situation
 from .core.walltime import Notices
 from .services.launcher import Launcher
 from .services.patience import patiently
+from .services.server_watch import is_usable
 
 _REMIND_S = 15.0
 """a start that says nothing new for so long says that it still waits, then less and less often"""
@@ -104,7 +105,7 @@ async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> 
             if situation is None:
                 lines.say("The server was stopped.")
                 return 0
-            if situation.record.state is ServerState.READY and situation.reachable is not False:
+            if is_usable(situation):
                 lines.show_notices(situation)
                 continue
             lines.show(situation)
@@ -185,6 +186,6 @@ async def run_wait(launcher: Launcher, timeout: float | None, queue_timeout: flo
     situation = await patiently(
         launcher.until_ready(lines.show, timeout, queue_timeout=limit), lines.still, _REMIND_S, _REMIND_MOST_S
     )
-    if situation.record.state is not ServerState.READY:
+    if not is_usable(situation):
         raise LaunchFailed(situation.sentence, situation.hint)
     return 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..core.errors import LaunchFailed, ServerError
+from ..core.machine import MACHINE, Machine
 from ..core.models import ServerRecord, ServerState
 from ..core.settings import Mode, Settings
 from ..core.situation import Observation
@@ -25,14 +25,17 @@ from .local import (
     spawn,
     write_kernelspec,
 )
+from .machine import this_machine
 from .node_files import install_node_files, read_connection, remove_launch_files, write_launch_files
 
 
 class LocalServer:
     """Launches and watches JupyterLab on this machine."""
 
-    def __init__(self, settings: Settings, env: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings, env: Mapping[str, str], here: Machine | None = None) -> None:
+        """`here`: another machine than this one, for looking at what it would do."""
         self._settings = settings
+        self._here = here or this_machine()
         self._env = env
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._tried: set[int] = set()
@@ -42,7 +45,7 @@ class LocalServer:
     ) -> ServerRecord:
         """Start the process. It is not announced: nothing comes between its start and the record of it."""
         settings = self._settings
-        host = socket.gethostname()
+        host = self._here.name
         port = free_port(settings.local_bind_ip, settings.port_min, settings.port_max, tried=self._tried)
         if port is None and free_port(settings.local_bind_ip, 0, 0, tried=set()) is None:
             raise LaunchFailed(
@@ -114,7 +117,7 @@ class LocalServer:
             launcher=host,
             conn_file=str(files.connection_file),
             log=str(log),
-            extra={"ROOT": str(settings.root)},
+            extra={"ROOT": str(settings.root), MACHINE: self._here.text},
         )
 
     async def observe(self, record: ServerRecord, *, urgent: bool = False) -> Observation:
@@ -122,18 +125,24 @@ class LocalServer:
         if child is not None:
             child.poll()
         alive: bool | None = None
-        if record.launcher == socket.gethostname():
+        is_elsewhere = self.is_elsewhere(record)
+        if not is_elsewhere:
             # Right after the fork the command line is still ours; the start time tells.
             alive = is_ours(record.pid, record.pid_start)
         connection = read_connection(Path(record.conn_file)) if record.conn_file else None
         tail = tail_text(Path(record.log)) if alive is False and record.log else ""
-        return Observation(time.time(), process_alive=alive, connection=connection, log_tail=tail)
+        return Observation(
+            time.time(), process_alive=alive, is_elsewhere=is_elsewhere, connection=connection, log_tail=tail
+        )
+
+    def is_elsewhere(self, record: ServerRecord) -> bool:
+        return not self._here.has(record.launcher, record.extra.get(MACHINE, ""))
 
     async def end(self, record: ServerRecord) -> str:
-        if record.launcher != socket.gethostname():
+        if self.is_elsewhere(record):
             raise ServerError(
-                f"This server runs on {record.launcher}, not on {socket.gethostname()}.",
-                f"Run `jlab-mcp stop` on {record.launcher}.",
+                f"This server runs on {record.launcher}, not on {self._here.name}.",
+                f"Run `jlab-mcp stop` on {record.launcher}; when that machine is gone: jlab-mcp stop --forget",
             )
         what = f"JupyterLab (PID {record.pid})"
         if not is_ours(record.pid, record.pid_start):

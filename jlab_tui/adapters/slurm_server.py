@@ -173,6 +173,9 @@ class SlurmServer:
             pause = min(2.0, pause * 1.5)
         return False
 
+    def is_elsewhere(self, record: ServerRecord) -> bool:
+        return False
+
     def may_retry(self, record: ServerRecord) -> bool:
         """A job is never submitted again unasked."""
         return False

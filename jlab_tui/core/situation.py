@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from .models import Connection, ServerRecord, ServerState
+from .settings import Mode
 from .slurm_queue import QueueAnswer, QueueUnknown
 from .slurm_show import JobDetails
 
@@ -34,6 +35,8 @@ class Observation:
     now: float
     process_alive: bool | None = None
     """local mode: whether the PID of the record is alive and is our process"""
+    is_elsewhere: bool = False
+    """local mode: the server belongs to another machine, so its process and its loopback address mean nothing here"""
     connection: Connection | None = None
     health: Health | None = None
     log_tail: str = ""
@@ -52,6 +55,9 @@ class Limits:
     local_start_s: float = 60.0
     ready_s: float = 120.0
     """of a running job: until its connection file is there, and from then until it answers"""
+
+    def of(self, mode: Mode) -> float:
+        return self.ready_s if mode is Mode.SLURM else self.local_start_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,8 @@ class Situation:
     """whether JupyterLab answers; None where nobody looked"""
     give_up: bool = False
     """a start took too long: whoever waits for it ends it"""
+    is_elsewhere: bool = False
+    """it can only be used from another machine: there is nothing to wait for here"""
     details: tuple[str, ...] = ()
     """more of the same, one sentence each, such as the estimated start"""
     queue: QueueFacts | None = None

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .machine import is_loopback
 from .models import Connection, ServerRecord, ServerState
 from .settings import Mode
 from .situation import Health, JobGone, Limits, Observation, QueueFacts, Situation, failed, over
 from .startup_slurm import step_slurm
 
-__all__ = ["Health", "JobGone", "Limits", "Observation", "QueueFacts", "Situation", "step"]
+__all__ = ["Health", "JobGone", "Limits", "Observation", "QueueFacts", "Situation", "asks_for_health", "step"]
 
 
 def step(record: ServerRecord, seen: Observation, limits: Limits) -> Situation:
@@ -48,27 +49,52 @@ def _starting(record: ServerRecord, seen: Observation, limits: Limits) -> Situat
         return failed(record, f"JupyterLab (PID {record.pid}) ended while starting.", seen.log_tail)
     if seen.health is Health.OK:
         return _ready(record.with_state(ServerState.READY), seen)
-    if seen.health is Health.FOREIGN:
-        return failed(record, f"Port {record.port} on {record.hostname} belongs to another server.", "")
-    if seen.now - record.started > limits.local_start_s:
+    is_late = seen.now - record.started > limits.local_start_s
+    if seen.is_elsewhere:
+        return _elsewhere(record, "was started") if is_late else _on_its_way(record)
+    if is_late:
         late = failed(
             record, f"JupyterLab did not answer within {limits.local_start_s:.0f} s.", seen.log_tail
         )
         return replace(late, give_up=True)
+    return _on_its_way(record)
+
+
+def _on_its_way(record: ServerRecord) -> Situation:
     return Situation(record, "starting", f"JupyterLab starting (PID {record.pid})...", reachable=False)
+
+
+def asks_for_health(record: ServerRecord, seen: Observation) -> bool:
+    """Whether the server may be asked how it is: what listens at another machine's loopback address here is a stranger,
+    who must not be shown the token."""
+    if record.state not in (ServerState.STARTING, ServerState.READY) or not record.url:
+        return False
+    return not (seen.is_elsewhere and is_loopback(record.url))
+
+
+def _elsewhere(record: ServerRecord, what: str) -> Situation:
+    host = record.launcher
+    return Situation(
+        record,
+        f"on {host}",
+        f"JupyterLab {what} on {host} (PID {record.pid}) and can only be reached there.",
+        f"Work on {host}, or end it there with `jlab-mcp stop`. When {host} is gone: jlab-mcp stop --forget",
+        reachable=False,
+        is_elsewhere=True,
+    )
 
 
 def _ready(record: ServerRecord, seen: Observation) -> Situation:
     if seen.process_alive is False:
         return over(record.with_state(ServerState.ENDED, f"JupyterLab (PID {record.pid}) has ended."))
-    if seen.health is Health.FOREIGN:
-        message = f"Another server answers at {record.url}; ours has ended."
-        return over(record.with_state(ServerState.ENDED, message))
-    if seen.health in (Health.REFUSED, Health.SILENT):
+    if seen.is_elsewhere and is_loopback(record.url):
+        return _elsewhere(record, "runs")
+    if seen.health not in (None, Health.OK):
+        stranger = " Somebody else answers there." if seen.health is Health.FOREIGN else ""
         return Situation(
             record,
             "not answering",
-            f"JupyterLab at {record.url} is not answering.",
+            f"JupyterLab at {record.url} is not answering.{stranger}",
             "It may be busy; if it stays so: jlab-mcp logs, then jlab-mcp stop and jlab-mcp start.",
             reachable=False,
         )

@@ -173,7 +173,7 @@ def _answer(situation: Situation, now: float) -> dict[str, Any]:
             answer["estimated_start_in_s"] = max(0, round(queue.estimated_start - now))
         if queue.is_stuck:
             answer["stuck"] = "It will not start unless something is changed."
-    if not ready:
+    if not ready and not situation.is_elsewhere:
         waits = record.state.is_live
         answer["next"] = _WAIT_ON if waits else "Read the message; then start_server()."
     return {key: value for key, value in answer.items() if value not in ("", None)}

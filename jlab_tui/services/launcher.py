@@ -20,7 +20,7 @@ from ..core.settings import Mode
 from ..core.slurm_record import LOST_S, SUBMISSION, is_announced
 from ..core.startup import Limits, Observation, Situation, step
 from .server_ports import Backend, HealthCheck, IntentLock, Store
-from .server_watch import QUICK_S, ServerWatch
+from .server_watch import QUICK_S, ServerWatch, is_usable
 
 T = TypeVar("T")
 
@@ -155,7 +155,7 @@ class Launcher(ServerWatch):
                 on_change(started.situation)
             situation = await self.until_ready(on_change, queue_timeout=queue_timeout)
             record = situation.record
-            if record.state is ServerState.READY:
+            if is_usable(situation):
                 return Started(situation, started.attached)
             if situation.give_up and (record.mode is Mode.SLURM or not started.attached):
                 say(await self.give_up(situation))
@@ -187,6 +187,12 @@ class Launcher(ServerWatch):
             return f"The damaged status file is removed.{rest}"
         if record is None:
             return f"Nothing is running for {self.root}."
+        if self._backends[record.mode].is_elsewhere(record):
+            self._store.remove()
+            return (
+                f"JupyterLab (PID {record.pid}) on {record.launcher} is forgotten. "
+                f"If it still runs there, end it with: kill {record.pid}"
+            )
         raise ServerError(
             "The server on record can be ended, so it is not forgotten.", "End it with: jlab-mcp stop"
         )

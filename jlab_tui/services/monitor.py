@@ -173,7 +173,7 @@ class Monitor:
 
     async def _measure(self, listener: Listener, rounds: int) -> None:
         record = self.server.record
-        if record is None or self.server.state is not ServerState.READY:
+        if record is None or self.server.state is not ServerState.READY or self.server.reachable is False:
             return
         if rounds % _KERNELS_EVERY == 0 or self.kernels is None:
             asked_at = self._clock()

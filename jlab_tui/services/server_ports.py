@@ -45,6 +45,9 @@ class Backend(Protocol):
     async def end(self, record: ServerRecord) -> str:
         """End it, verified to be ours; returns what was done. Raises JlabError, then the record is kept."""
 
+    def is_elsewhere(self, record: ServerRecord) -> bool:
+        """Whether it can only be ended from another machine."""
+
     def may_retry(self, record: ServerRecord) -> bool:
         """Whether a failed start may work the next time (its port was taken)."""
 

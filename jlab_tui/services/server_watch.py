@@ -23,7 +23,7 @@ from ..core.models import ServerRecord, ServerState
 from ..core.settings import Mode
 from ..core.slurm import JobPhase
 from ..core.slurm_record import RESTARTS
-from ..core.startup import Health, Limits, Observation, Situation, step
+from ..core.startup import Health, Limits, Observation, Situation, asks_for_health, step
 from .server_ports import Backend, HealthCheck, Store
 
 LOOK_EVERY_S: Final = 1.0
@@ -75,7 +75,7 @@ class ServerWatch:
         seen = await backend.observe(record)
         situation = step(record, seen, self._limits)
         after = situation.record
-        if health and after.state in (ServerState.STARTING, ServerState.READY) and after.url:
+        if health and asks_for_health(after, seen):
             patience = SUSPENDED_S if situation.phase == JobPhase.SUSPENDED.value else HEALTH_S
             answer = await self._check_health(after.url, after.token, patience)
             if answer is not Health.OK and after.state is ServerState.READY:
@@ -129,13 +129,15 @@ class ServerWatch:
     ) -> Situation:
         """Follow until the server is ready, has failed, ended, or takes too long to come up (`give_up`).
 
-        Raises NoServer; ServerNotReady after `timeout` seconds, or after `queue_timeout` seconds in the queue.
+        Raises NoServer; ServerNotReady after `timeout` seconds, or after `queue_timeout` seconds in the queue;
+        ServerUnreachable when it is there and has not answered for as long as a start may take.
         """
         situation: Situation | None = None
         loop = asyncio.get_running_loop()
         begun = loop.time()
         end = begun + timeout if timeout is not None else None
         queue_end = begun + queue_timeout if queue_timeout is not None else None
+        silent_end: float | None = None
         await self._check_health.warm_up()
         try:
             async with asyncio.timeout_at(end) as limit:
@@ -143,10 +145,15 @@ class ServerWatch:
                     if situation is None:
                         raise self.no_server()
                     on_change(situation)
-                    if situation.record.state is ServerState.READY or situation.is_over or situation.give_up:
+                    if is_decided(situation):
                         return situation
-                    waits = situation.record.state is ServerState.PENDING
-                    ends = [at for at in (end, queue_end if waits else None) if at is not None]
+                    state = situation.record.state
+                    if state is not ServerState.READY:
+                        silent_end = None
+                    elif silent_end is None:
+                        silent_end = loop.time() + self._limits.of(situation.record.mode)
+                    waits = state is ServerState.PENDING
+                    ends = [at for at in (end, queue_end if waits else None, silent_end) if at is not None]
                     limit.reschedule(min(ends, default=None))
         except TimeoutError:
             waited = loop.time() - begun
@@ -155,6 +162,8 @@ class ServerWatch:
                     f"The server's state could not be found out within {waited:.0f} s.",
                     "Try again; `jlab-mcp doctor` says which step hangs.",
                 ) from None
+            if silent_end is not None and loop.time() >= silent_end:
+                raise ServerUnreachable(situation.sentence, situation.hint) from None
             hint = "It goes on; wait for it with `jlab-mcp wait`, end it with `jlab-mcp stop`."
             if situation.record.state is ServerState.PENDING:
                 hint = (
@@ -171,7 +180,7 @@ class ServerWatch:
         if situation is None:
             raise self.no_server()
         record = situation.record
-        if record.state is ServerState.READY and situation.reachable is not False:
+        if is_usable(situation):
             return record
         kinds: dict[ServerState, type[ServerError]] = {
             ServerState.PENDING: ServerNotReady,
@@ -216,6 +225,15 @@ class ServerWatch:
         if situation is None or situation.is_over or situation.reachable is not False:
             return ""
         return " ".join([situation.sentence, *situation.notices])
+
+
+def is_decided(situation: Situation) -> bool:
+    """Whether whoever waits for a usable server need not wait on: it is one, or it will not be one."""
+    return is_usable(situation) or situation.is_over or situation.give_up or situation.is_elsewhere
+
+
+def is_usable(situation: Situation) -> bool:
+    return situation.record.state is ServerState.READY and situation.reachable is not False
 
 
 def _pause(situation: Situation | None) -> float:

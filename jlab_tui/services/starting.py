@@ -158,7 +158,7 @@ class Starting:
                 if situation.record.state is ServerState.READY and situation.reachable:
                     return situation
                 is_ours_running = self._running is not None and self._running.exit_code is None
-                if situation.is_over and not is_ours_running:
+                if (situation.is_over and not is_ours_running) or situation.is_elsewhere:
                     return situation
             if waited >= timeout:
                 return situation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from jlab_tui.core.machine import Machine, is_loopback
 from jlab_tui.core.models import Connection, ServerRecord, ServerState
 from jlab_tui.core.settings import Mode
 from jlab_tui.core.startup import Health, Limits, Observation, step
@@ -45,10 +46,33 @@ def test_a_start_that_takes_too_long_is_given_up_by_its_launcher() -> None:
     assert late.record.state is ServerState.ERROR and late.give_up and "60 s" in late.sentence
 
 
-def test_a_foreign_server_on_our_port_is_never_ready() -> None:
+def test_a_stranger_at_our_address_is_never_ready_and_ends_nothing() -> None:
+    """Only its process tells that ours has ended: a proxy in between may answer for it."""
     for record in (STARTING, READY):
         seen = step(record, Observation(102.0, process_alive=True, health=Health.FOREIGN), LIMITS)
-        assert seen.record.state in (ServerState.ERROR, ServerState.ENDED) and seen.reachable is False
+        assert seen.record == record and seen.reachable is False
+    late = step(STARTING, Observation(161.0, process_alive=True, health=Health.FOREIGN), LIMITS)
+    assert late.record.state is ServerState.ERROR and late.give_up
+
+
+def test_a_start_on_another_machine_is_not_given_up_from_here() -> None:
+    soon, late = (step(STARTING, Observation(at, is_elsewhere=True), LIMITS) for at in (120.0, 5000.0))
+    assert soon.record == late.record == STARTING and not late.give_up
+    assert not soon.is_elsewhere and late.is_elsewhere and "stop --forget" in late.hint
+
+
+def test_a_machine_is_known_by_its_boot_and_a_container_by_its_processes() -> None:
+    here = Machine("laptop", "boot-1", "pid:[1]")
+    assert here.has("laptop", here.text) and here.has("renamed", here.text)
+    assert not here.has("laptop", "boot-1 pid:[2]"), "a container on this machine"
+    assert not here.has("login7", "boot-9 pid:[1]")
+    assert here.has("laptop", "boot-0 pid:[1]"), "before it was started anew: its processes are gone"
+    assert here.has("laptop", "") and not here.has("login7", "")
+
+
+def test_a_loopback_address_is_recognised() -> None:
+    assert all(is_loopback(f"http://{host}:1") for host in ("127.0.0.1", "127.9.9.9", "localhost", "[::1]"))
+    assert not any(is_loopback(f"http://{host}:1") for host in ("gpu1", "10.0.0.1", "[fe80::1]"))
 
 
 def test_a_silent_server_stays_ready_while_its_process_lives() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -27,10 +28,11 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     home.mkdir()
     project = Project(root, home)
     project.run("status")  # which directory is this project's
+    launch = home / "launch.py"  # what a server of ours is known by
+    launch.write_text("from jupyterlab.labapp import main\nmain()\n", encoding="utf-8")
     command = [
         sys.executable,
-        "-m",
-        "jupyterlab",
+        str(launch),
         "--no-browser",
         "--allow-root",
         "--port=0",
@@ -69,7 +71,7 @@ def write_status(project: Project, pid: int, port: int) -> None:
     connection.write_text(json.dumps(told), encoding="utf-8")
     pairs = {
         "STATE": "ready", "MODE": "local", "PID": pid, "PID_START": start, "HOSTNAME": "127.0.0.1", "PORT": port,
-        "TOKEN": TOKEN, "URL": url, "STARTED": "1.000", "LAUNCHER": "elsewhere", "CONN_FILE": connection,
+        "TOKEN": TOKEN, "URL": url, "STARTED": "1.000", "LAUNCHER": socket.gethostname(), "CONN_FILE": connection,
         "END": 1,
     }  # fmt: skip
     text = "".join(f"{key}={value}\n" for key, value in pairs.items())

@@ -14,10 +14,17 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.files import Intent, StatusFile
-from jlab_tui.core.errors import LaunchFailed, StatusFileDamaged, StatusFileUnreadable
+from jlab_tui.core.errors import (
+    LaunchFailed,
+    ServerError,
+    ServerNotReady,
+    ServerUnreachable,
+    StatusFileDamaged,
+    StatusFileUnreadable,
+)
 from jlab_tui.core.models import ServerRecord, ServerState
 from jlab_tui.core.settings import Mode
-from jlab_tui.core.situation import Health, Limits, Observation
+from jlab_tui.core.situation import Health, Limits, Observation, Situation
 from jlab_tui.headless import leave
 from jlab_tui.services.launcher import Launcher
 from jlab_tui.wiring import IntentOfLauncher
@@ -26,6 +33,8 @@ READY = ServerRecord(
     ServerState.READY, Mode.LOCAL, hostname="here", pid=123, pid_start="9", port=1, token="t",
     url="http://127.0.0.1:1", started=1000.0, launcher="here",
 )  # fmt: skip
+
+LIMITS = Limits(local_start_s=0.3, ready_s=0.3)
 
 
 class Flaky(StatusFile):
@@ -48,6 +57,7 @@ class Machine:
     """Where servers run, as far as a launcher sees."""
 
     alive: bool | None = True
+    elsewhere: bool = False
     launched: int = 0
     launch_fails: bool = False
     ended: list[int] = field(default_factory=list)
@@ -69,7 +79,10 @@ class Machine:
         return replace(READY, state=ServerState.STARTING, started=time.time(), pid=1000 + self.launched)
 
     async def observe(self, record: ServerRecord, *, urgent: bool = False) -> Observation:
-        return Observation(time.time(), process_alive=self.alive)
+        return Observation(time.time(), process_alive=self.alive, is_elsewhere=self.elsewhere)
+
+    def is_elsewhere(self, record: ServerRecord) -> bool:
+        return self.elsewhere
 
     async def end(self, record: ServerRecord) -> str:
         self.ended.append(record.pid)
@@ -97,10 +110,12 @@ class Answers:
         pass
 
 
-def launcher_on(store: StatusFile, machine: Machine, answers: Answers | None = None) -> Launcher:
+def launcher_on(
+    store: StatusFile, machine: Machine, answers: Answers | None = None, limits: Limits = LIMITS
+) -> Launcher:
     intent = IntentOfLauncher(Intent(store.path.parent / "starting", socket.gethostname()))
     machines = {Mode.LOCAL: machine, Mode.SLURM: machine}
-    return Launcher("/project", store, intent, machines, answers or Answers(), Limits(), time.time)
+    return Launcher("/project", store, intent, machines, answers or Answers(), limits, time.time)
 
 
 def say_nothing(text: str) -> None:
@@ -256,3 +271,60 @@ async def test_ctrl_c_ends_only_what_this_process_has_launched(
     await mine.start(Mode.LOCAL, say_nothing)
     assert await leave(mine, signal.SIGINT, stops=stops) == 130
     assert machine.ended == ([1001] if stops and launched else [])
+
+
+async def test_no_stranger_on_this_machine_is_shown_the_token_of_another_machines_server(
+    tmp_path: Path,
+) -> None:
+    store, machine, answers = (
+        StatusFile(tmp_path / "server-status"),
+        Machine(alive=None, elsewhere=True),
+        Answers(Health.FOREIGN),
+    )
+    store.write(READY)
+    launcher = launcher_on(store, machine, answers)
+    situation = await launcher.look()
+    assert situation is not None and answers.asked == 0
+    assert situation.record == READY and "can only be reached there" in situation.sentence
+    with pytest.raises(LaunchFailed, match="stop --forget"):
+        await launcher.start_and_wait(Mode.LOCAL, say_nothing, lambda situation: None, None)
+    assert store.read() == READY and machine.launched == 0
+    assert "kill 123" in await launcher.forget() and store.read() is None
+
+
+async def test_only_what_cannot_be_ended_from_here_is_forgotten(tmp_path: Path) -> None:
+    store = StatusFile(tmp_path / "server-status")
+    store.write(READY)
+    with pytest.raises(ServerError, match="jlab-mcp stop"):
+        await launcher_on(store, Machine()).forget()
+    assert store.read() == READY
+
+
+@pytest.mark.parametrize("health", [Health.FOREIGN, Health.SILENT, Health.REFUSED])
+async def test_a_server_that_lives_and_does_not_answer_is_kept_and_not_called_ready(
+    tmp_path: Path, health: Health
+) -> None:
+    store, machine = StatusFile(tmp_path / "server-status"), Machine()
+    store.write(READY)
+    launcher = launcher_on(store, machine, Answers(health))
+    with pytest.raises(ServerUnreachable, match="is not answering"):
+        await launcher.until_ready(lambda situation: None)
+    with pytest.raises(ServerNotReady, match="is not answering"):
+        await launcher.until_ready(lambda situation: None, timeout=0.1)
+    assert store.read() == READY
+    await launcher.stop()
+    assert machine.ended == [123]
+
+
+async def test_who_waits_for_a_server_that_answers_again_goes_on(tmp_path: Path) -> None:
+    store, answers = StatusFile(tmp_path / "server-status"), Answers(Health.SILENT)
+    store.write(READY)
+    seen: list[str] = []
+
+    def look(situation: Situation) -> None:
+        seen.append(situation.phase)
+        answers.health = Health.OK
+
+    launcher = launcher_on(store, Machine(), answers, Limits())
+    assert (await launcher.until_ready(look)).reachable
+    assert seen == ["not answering", "running"]

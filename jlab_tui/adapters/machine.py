@@ -1,0 +1,35 @@
+"""What the system tells of itself: see `core.machine`."""
+
+from __future__ import annotations
+
+import platform
+import socket
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from ..core.machine import Machine
+
+
+@cache
+def this_machine() -> Machine:
+    """The machine that this process runs on."""
+    return Machine(socket.gethostname(), _boot(), _processes())
+
+
+def _boot() -> str:
+    """Linux: `/proc/sys/kernel/random/boot_id`; macOS: `sysctl kern.bootsessionuuid`."""
+    try:
+        if platform.system() != "Darwin":
+            return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        asked = ["sysctl", "-n", "kern.bootsessionuuid"]
+        return subprocess.run(asked, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ""
+
+
+def _processes() -> str:
+    try:
+        return Path("/proc/self/ns/pid").readlink().name
+    except OSError:
+        return ""

@@ -1,0 +1,45 @@
+"""Which machine a process belongs to. A host's name is not enough: laptops and containers change theirs while they run."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+MACHINE = "MACHINE"
+"""key of the record's `extra`: `Machine.text` of the machine that runs a local server"""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One boot of one machine, as its processes see it."""
+
+    name: str
+    """host name"""
+    boot: str = ""
+    """id of the boot; empty where the system has none"""
+    processes: str = ""
+    """namespace of its process ids: a container's are its own"""
+
+    @property
+    def text(self) -> str:
+        return f"{self.boot} {self.processes}".strip()
+
+    def has(self, launcher: str, machine: str) -> bool:
+        """Whether a process id recorded by host `launcher`, on `machine` (`Machine.text`, or empty), means ours.
+
+        The same boot decides. After another boot the name does: a machine that was started anew knows what it has not.
+        """
+        boot, _, processes = machine.partition(" ")
+        if boot and boot == self.boot:
+            return processes == self.processes
+        return launcher == self.name
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address means another server on every machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
