@@ -15,7 +15,7 @@ from ..core.settings import Settings
 from ..core.situation import JobGone, Observation
 from ..core.slurm import JobPhase
 from ..core.slurm_queue import COUNT_AFTER_S, QueueAnswer, QueueRows, QueueUnknown, poll_interval
-from ..core.slurm_record import JOB_START, SUBMISSION, SUBMITTED, find_job, restarts_of, wants_details
+from ..core.slurm_record import SUBMISSION, SUBMITTED, find_job, restarts_of, seen_running, wants_details
 from ..core.slurm_script import (
     restarted_name,
     submission_comment,
@@ -97,7 +97,7 @@ class SlurmServer:
         job = find_job(record, answer)
         if job is None or job.phase is JobPhase.ENDED:
             return isinstance(details, JobDetails | JobGone)
-        started = float(record.extra.get(JOB_START) or 0)
+        started = seen_running(record)
         late = time.time() - started > self._settings.ready_timeout_s
         return record.state is ServerState.STARTING and bool(started) and late
 

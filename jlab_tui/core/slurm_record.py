@@ -15,6 +15,8 @@ RESTARTS = "RESTARTS"
 """keys of the record's `extra`: how often Slurm has started the job again, ..."""
 JOB_START = "JOB_START"
 """... when it was started last (epoch seconds, Slurm's), ..."""
+RUN_SEEN = "RUN_SEEN"
+"""... when we first saw that it runs (epoch seconds, ours), ..."""
 CONNECTED = "CONNECTED"
 """... when its connection file was first seen, ..."""
 SUBMISSION = "SUBMISSION"
@@ -90,3 +92,8 @@ def start_of(job: Job) -> float:
 def known_start(record: ServerRecord) -> float:
     """The start that the record is about; 0 before the first."""
     return float(record.extra.get(JOB_START) or 0)
+
+
+def seen_running(record: ServerRecord) -> float:
+    """From when on its server is waited for: nobody may have looked for hours after Slurm had started the job."""
+    return max(known_start(record), float(record.extra.get(RUN_SEEN) or 0))

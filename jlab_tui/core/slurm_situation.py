@@ -7,7 +7,7 @@ from .situation import LOG_LINES, Health, Limits, Observation, QueueFacts, Situa
 from .slurm import JobPhase, JobState
 from .slurm_end import explain_live
 from .slurm_queue import Job, QueueRows, QueueUnknown
-from .slurm_record import ANSWER_S, CONNECTED, ESTIMATE, RESTARTS, known_start
+from .slurm_record import ANSWER_S, CONNECTED, ESTIMATE, RESTARTS, seen_running
 from .slurm_survey import SOON_S, about, format_span
 from .slurm_text import explain_pending
 from .walltime import walltime_warning
@@ -103,7 +103,7 @@ def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: L
 def _late(record: ServerRecord, seen: Observation, limits: Limits) -> str:
     """What has not come in time, as a sentence; nothing while there is time."""
     job, limit = f"Job {record.job_id} runs on {record.hostname}", limits.ready_s
-    connected, started = float(record.extra.get(CONNECTED) or 0), known_start(record)
+    connected, started = float(record.extra.get(CONNECTED) or 0), seen_running(record)
     if not record.url and started and seen.now - started > limit:
         return f"{job}, but JupyterLab has not come up there within {limit:.0f} s."
     if record.url and seen.health not in (None, Health.OK) and seen.now - connected > limit:

@@ -28,6 +28,7 @@ from .slurm_record import (
     JOB_START,
     LOST_S,
     RESTARTS,
+    RUN_SEEN,
     SUBMITTED,
     find_job,
     is_answered_by,
@@ -163,7 +164,9 @@ def _running(record: ServerRecord, job: Job, seen: Observation) -> ServerRecord:
         if known and record.state is not ServerState.STOPPING:
             record = _forget_server(record, seen.now)
         restarts = restarts_of(record, seen.details)
-        record = with_extra(record, **{JOB_START: f"{start:.0f}", RESTARTS: str(restarts or "")})
+        record = with_extra(
+            record, **{JOB_START: f"{start:.0f}", RESTARTS: str(restarts or ""), RUN_SEEN: f"{seen.now:.0f}"}
+        )
     if record.state is ServerState.PENDING:
         record = record.with_state(ServerState.STARTING)
     return replace(record, hostname=job.host or record.hostname, ends=job.ends or record.ends)

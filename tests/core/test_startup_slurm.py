@@ -156,7 +156,7 @@ def test_a_submission_whose_answer_was_lost_is_found_by_its_comment_or_given_up(
 
 def test_a_start_that_takes_too_long_is_given_up_but_not_while_the_queue_is_unknown() -> None:
     starting = look(RECORD, RUNNING, details=details(JobState.RUNNING)).record
-    late = look(starting, RUNNING, at=171, log_tail="ImportError: x")
+    late = look(starting, RUNNING, at=181, log_tail="ImportError: x")
     assert late.give_up and late.record.state is ServerState.STARTING
     assert "within 120 s. Its log ends with: ImportError: x" in late.sentence
     unreached = look(starting, RUNNING, at=60, connection=CONNECTION, health=Health.SILENT).record
@@ -177,3 +177,13 @@ def test_the_last_minutes_of_the_walltime_are_announced() -> None:
     record = ready()
     assert look(record, RUNNING, at=2000, health=Health.OK).notices == ()
     assert "walltime ends in 4 min 10 s" in look(record, RUNNING, at=3400, health=Health.OK).notices[0]
+
+
+def test_a_job_that_nobody_looked_at_for_hours_is_not_given_up_at_the_first_look() -> None:
+    """Its connection file may not be visible here at this instant."""
+    ran_long = replace(RUNNING, run_time=6 * 3600.0)
+    hours_later = 50 + 6 * 3600.0
+    first = look(RECORD, ran_long, at=hours_later, details=details(JobState.RUNNING))
+    assert first.record.state is ServerState.STARTING and not first.give_up
+    assert not look(first.record, ran_long, at=hours_later + 119).give_up
+    assert look(first.record, ran_long, at=hours_later + 122).give_up
