@@ -65,8 +65,8 @@ class Dashboard(Moves):
         self._running_cells: dict[int, Cell] = {}
         self._notices = Notices()
         self._readings_stale = True
-        self._news: set[str] = set()
-        """sessions in which something new has happened since the last look"""
+        self._seen: frozenset[str] = frozenset()
+        """sessions that are not new any more"""
         self._news_timer: Timer | None = None
 
     # -- building
@@ -90,8 +90,8 @@ class Dashboard(Moves):
             detail = Detail(palette, glyphs, id="detail")
             detail.border_title = "Detail"
             yield detail
-        yield Prompt(id="prompt")
         yield KeyLine(palette, glyphs, id="keys")
+        yield Prompt(id="prompt")  # over the keys while something is asked
 
     async def on_mount(self) -> None:
         await self.on_event_loop_ready()
@@ -132,7 +132,6 @@ class Dashboard(Moves):
         mine = [c for c in changes if self._is_shown(c.session) and self._passes(c.item)]
         if mine:
             self.feed.take(mine)
-        self._news.update(c.session for c in changes if c.is_new or c.item is None)
         if self.session is None and self.source.is_loaded:
             self._tell_news()
         elif self._news_timer is None:
@@ -147,7 +146,6 @@ class Dashboard(Moves):
         self.all_rows = self.source.rows
         if not self.chosen_by_hand and self.source.is_loaded:
             self._follow_newest()
-        self._news.clear()
         self.feed.tick_clock(self.options.clock())
         self._draw_sessions()
         if bool(self.all_rows) != had_rows:
@@ -179,12 +177,10 @@ class Dashboard(Moves):
 
     def _follow_newest(self) -> None:
         """Until somebody chooses: the session that was opened last, at first the one with the latest news."""
-        if self.session is None:
-            wanted = pick_session(self.all_rows)
-        else:
-            new = [row.session for row in self.all_rows if row.cells == 0 and not row.is_foreign]
-            wanted = next((s for s in reversed(new) if s in self._news), self.session)
-        if wanted is not None and wanted != self.session:
+        fresh = [row.session for row in self.all_rows if not row.is_foreign and row.session not in self._seen]
+        is_first, self._seen = self.session is None, self._seen.union(fresh)
+        wanted = pick_session(self.all_rows) if is_first or not fresh else fresh[-1]
+        if wanted is not None and (is_first or fresh) and wanted != self.session:
             self.choose(wanted)
 
     def _ring_for_finished(self, changes: Sequence[Change]) -> None:

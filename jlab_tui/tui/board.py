@@ -152,7 +152,7 @@ class Board(Deeds):
             parts.append("errors only")
         if feed.needle:
             found = counted(len(feed.matches), "match").replace("matchs", "matches")
-            parts.append(f"{feed.match + 1}/{found}" if feed.matches else "nothing found")
+            parts.append(f"{feed.match + 1:,}/{found}" if feed.matches else "nothing found")
         if not feed.items:
             pass
         elif feed.follows:

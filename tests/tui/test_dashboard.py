@@ -165,7 +165,12 @@ async def test_a_new_session_is_shown_until_somebody_has_chosen_one() -> None:
         ("new1", Entry(stage.NOW, SessionOpened("new1", "fresh", "/nb/fresh.ipynb", "k-new", "gpu-07", 1.0)))
     ]
     async with dashboard(source) as (app, pilot):
-        source.play(opened)
+        source.play(
+            [*opened, ("new1", Entry(stage.NOW, RunStarted("new1-1", "execute_code", "c", "at_once()")))]
+        )
+        await settled(app, pilot)
+        assert app.session == "new1" and "at_once()" in screen_text(app)
+        source.play([("train1", Entry(stage.NOW, TextPrinted("train1-14", "stdout", "elsewhere\n")))])
         await settled(app, pilot)
         assert app.session == "new1"
     source = stage.working()
@@ -229,6 +234,19 @@ async def test_a_damaged_picture_is_a_sentence() -> None:
             source.play([("probe1", Entry(stage.NOW, DataShown("r", {"image/png": data})))])
             await settled(app, pilot)
         assert "The picture cannot be drawn" in screen_text(app)
+
+
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [("slash", " / typed"), ("f", " sessions: typed"), ("I", " Interrupt train-unet, because: typed")],
+)
+async def test_what_is_typed_is_seen_in_the_last_line(key: str, line: str) -> None:
+    async with dashboard(stage.working()) as (app, pilot):
+        await pilot.press(key, *"typed")
+        assert screen_text(app).splitlines()[-1].startswith(line)
+        await pilot.press("escape")
+        await settled(app, pilot)
+        assert "Help" in screen_text(app).splitlines()[-1]
 
 
 async def test_search_counts_goes_round_and_is_left_with_escape() -> None:
