@@ -25,10 +25,12 @@ _READ_SIZE = 1 << 18
 def usable_fifo_dir(wanted: Path, uid: int) -> Path:
     """`wanted`, or a private directory under /tmp where FIFOs cannot be made there. Both ends compute the same answer.
 
-    Raises PermissionError when the directory under /tmp belongs to somebody else.
+    Raises PermissionError when one of them belongs to somebody else, who could put other FIFOs into it.
     """
     marker = wanted.with_name("fifos-elsewhere")
     private_dir(wanted)
+    if wanted.stat().st_uid != uid:
+        raise PermissionError(errno.EPERM, "its directory belongs to somebody else; remove it", str(wanted))
     if not marker.exists():
         probe = wanted / f".probe-{os.getpid()}"
         try:

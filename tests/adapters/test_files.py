@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.adapters.fifo import Bell, BellReader, private_tmp_dir
+from jlab_tui.adapters.fifo import Bell, BellReader, private_tmp_dir, usable_fifo_dir
 from jlab_tui.adapters.files import (
     Intent,
     IntentHolder,
@@ -208,6 +208,9 @@ async def test_a_full_bell_is_dropped_and_nothing_waits(tmp_path: Path) -> None:
 def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PermissionError):
         private_tmp_dir(tmp_path / "jlab-mcp-1" / "x", uid=os.getuid() + 1)
+    with pytest.raises(PermissionError, match="belongs to somebody else"):
+        usable_fifo_dir(tmp_path / "fifos", uid=os.getuid() + 1)
+    assert usable_fifo_dir(tmp_path / "fifos", uid=os.getuid()) == tmp_path / "fifos"
 
 
 # -- journals ------------------------------------------------------------------------------------------------------
