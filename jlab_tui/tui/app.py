@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Horizontal
+from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -25,6 +26,7 @@ from .base import pick_session
 from .keys import KEYS, NUMBERS
 from .moves import Moves
 from .options import DashboardOptions
+from .plain_ascii import AsciiFilter
 from .screens import PictureScreen
 from .sentences import farewell
 from .terminal import prepare
@@ -65,6 +67,7 @@ class Dashboard(Moves):
         self._running_cells: dict[int, Cell] = {}
         self._notices = Notices()
         self._readings_stale = True
+        self._to_ascii = AsciiFilter()
         self._seen: frozenset[str] = frozenset()
         """sessions that are not new any more"""
         self._news_timer: Timer | None = None
@@ -92,6 +95,10 @@ class Dashboard(Moves):
             yield detail
         yield KeyLine(palette, glyphs, id="keys")
         yield Prompt(id="prompt")  # over the keys while something is asked
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        filters = super().get_line_filters()
+        return [*filters, self._to_ascii] if self.options.ascii else filters
 
     async def on_mount(self) -> None:
         await self.on_event_loop_ready()

@@ -77,7 +77,8 @@ class Board(Deeds):
         self._draw_title()
         is_live = view.state is not None and view.state.is_live
         bare = ("stop", "help", "detach") if is_live else ("help", "detach")
-        shown = [k for k in KEYS if (k.in_footer if self.all_rows else k.action in bare)]
+        useful = [k for k in KEYS if k.in_footer and (is_live or not k.acts)]
+        shown = useful if self.all_rows else [k for k in KEYS if k.action in bare]
         self.main.query_one(KeyLine).show([(k.shown, k.label, k.action) for k in shown])
 
     def _second(self) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from jlab_tui.core.events import Entry, TextPrinted
+
 from . import stage
 from .screen import check_snapshot, colours, dashboard, screen_text, settled
 
@@ -106,10 +108,22 @@ async def test_without_colour_only_greys_are_left_and_every_state_has_its_sign(
         assert all(sign in text for sign in ("▶ train-unet", "● eda", "✗ etl-2026", "◌ probe"))
 
 
-async def test_ascii_is_ascii() -> None:
-    async with dashboard(stage.working(), ascii=True) as (app, _):
-        odd = {char for char in screen_text(app) if not char.isascii()}
-        assert odd == set()
+async def test_ascii_is_ascii_on_every_screen() -> None:
+    async with dashboard(stage.working(gpus=2), ascii=True) as (app, pilot):
+        for keys in ([], ["1"], ["v"], ["escape", "m"], ["escape", "question_mark"], ["escape", "x"], ["n", "i"],
+                     ["slash", *"zzz", "enter"], ["a"], ["ctrl+p"]):  # fmt: skip
+            await pilot.press(*keys)
+            await settled(app, pilot)
+            odd = {char for char in screen_text(app) if not char.isascii()}
+            assert odd <= ({"🔎"} if keys == ["ctrl+p"] else set()), keys
+
+
+async def test_ascii_keeps_peoples_own_letters() -> None:
+    source = stage.StillSource(stage.probing(), stage.READY, (), stage.KERNELS)
+    async with dashboard(source, ascii=True) as (app, pilot):
+        source.play([("probe1", Entry(stage.NOW, TextPrinted("r", "stdout", "naïve 日本語 ┌─┐ ✓\n")))])
+        await settled(app, pilot)
+        assert "naïve 日本語 +-+ v" in screen_text(app)
 
 
 async def test_an_unknown_theme_falls_back_to_ours() -> None:
