@@ -129,9 +129,11 @@ class IntentHolder:
 class Intent:
     """An O_EXCL file that lets one process at a time start or stop the server of a project."""
 
-    def __init__(self, path: Path, host: str) -> None:
+    def __init__(self, path: Path, host: str, *, limit_s: float | None = None) -> None:
+        """`limit_s`: seconds after which it is taken from a holder that lives too, who may be suspended (Ctrl+Z)."""
         self.path = path
         self.host = host
+        self.limit_s = limit_s
 
     def take(self, verb: str, now: float) -> IntentHolder | None:
         """Take the intent. Returns None when it is ours now, else who has it. A dead holder's is taken over."""
@@ -184,6 +186,8 @@ class Intent:
             self.path.unlink(missing_ok=True)
 
     def _is_stale(self, holder: IntentHolder, now: float) -> bool:
+        if self.limit_s is not None and now - holder.at > self.limit_s:
+            return True
         if holder.host == self.host and holder.pid:
             return process_start(holder.pid) != holder.pid_start
         return now - holder.at > INTENT_STALE_S

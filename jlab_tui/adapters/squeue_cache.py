@@ -18,10 +18,12 @@ from pathlib import Path
 from ..core.slurm_queue import QueueAnswer, QueueRows, poll_interval, split_queue, wants_count
 from ..core.slurm_survey import Partition, parse_sinfo
 from .files import Intent, private_dir, write_atomic
-from .slurm import Ran, Slurm, queue_answer
+from .slurm import QUERY_TIMEOUT_S, Ran, Slurm, queue_answer
 
 _VERSION = 2
 SURVEY_EVERY_S = 60.0
+LOCK_S = 2 * QUERY_TIMEOUT_S
+"""nobody asks longer: whoever holds the lock after that is suspended, and all others ask without it"""
 _STEP_S = 0.05
 """between two looks at the file of a process that asks for us"""
 
@@ -76,7 +78,7 @@ class SharedCall:
         self._path = path
         self._clock = clock
         self._wait_s = wait_s
-        self._lock = Intent(path.with_suffix(".lock"), socket.gethostname())
+        self._lock = Intent(path.with_suffix(".lock"), socket.gethostname(), limit_s=LOCK_S)
         self._alone = asyncio.Lock()
 
     async def latest(self, max_age: Callable[[Kept], float]) -> Kept:
@@ -133,6 +135,9 @@ class SharedCall:
     def _write(self, kept: Kept) -> None:
         try:
             private_dir(self._path.parent)
+            there = self._read()
+            if there is not None and kept.asked < there.asked <= self._clock():
+                return  # we were suspended, and another process has asked since
             write_atomic(self._path, json.dumps({"version": _VERSION, **asdict(kept)}))
         except OSError:
             return  # a full disk: the next process asks for itself

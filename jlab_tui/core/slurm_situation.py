@@ -13,6 +13,10 @@ from .slurm_text import explain_pending
 from .walltime import walltime_warning
 
 
+OLD_S = 120.0
+"""an answer of the queue is asked for anew every half minute; one that is older than this is told to be"""
+
+
 def pending(record: ServerRecord, job: Job | None, seen: Observation) -> Situation:
     """The job waits; `job` is its row, where the queue showed one."""
     name = f"Job {record.job_id}" if record.job_id else "The job"
@@ -144,6 +148,9 @@ def warnings(record: ServerRecord, seen: Observation) -> tuple[str, ...]:
     found = []
     if isinstance(seen.queue, QueueUnknown):
         found.append(f"{seen.queue.reason} The job is taken to go on as before.")
+    elif seen.queue is not None and seen.queue.asked and seen.now - seen.queue.asked > OLD_S:
+        ago = about(seen.now - seen.queue.asked)
+        found.append(f"Slurm's last answer is {ago} old; the job is taken to go on as it was then.")
     if record.state is ServerState.READY and (warning := walltime_warning(record.ends, seen.now)):
         found.append(warning)
     return tuple(found)

@@ -9,14 +9,15 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from jlab_tui.adapters.files import process_start
-from jlab_tui.adapters.slurm import Slurm, run
-from jlab_tui.adapters.squeue_cache import SharedQueue, cache_path
+from jlab_tui.adapters.slurm import Ran, Slurm, run
+from jlab_tui.adapters.squeue_cache import LOCK_S, SharedQueue, cache_path
 from jlab_tui.core.slurm_queue import QueueRows, QueueUnknown
 
 ROW = "1|RUNNING|gpu1|29:59|30:00|0:01|1795421052|1795422852|gpu1|1|500M|gres:gpu:1|9|gpu|0|1795421051|comment=|name=jlab-mcp|reason=None"
@@ -173,7 +174,7 @@ WATCHER = """
 import asyncio, os, sys, time
 from pathlib import Path
 from jlab_tui.adapters.slurm import Slurm
-from jlab_tui.adapters.squeue_cache import SharedQueue, cache_path
+from jlab_tui.adapters.squeue_cache import LOCK_S, SharedQueue, cache_path
 
 async def watch(home):
     queue = SharedQueue(Slurm(os.environ), cache_path(home))
@@ -218,3 +219,36 @@ def test_twelve_processes_share_one_squeue_per_interval(tmp_path: Path, bin_dir:
     times = sorted(answers)
     assert calls(tmp_path) == len(times), "every call was seen by somebody, and there was no other"
     assert all(later - earlier >= 0.5 for earlier, later in pairwise(times)), times
+
+
+async def test_a_suspended_process_that_was_asking_keeps_nobody_from_asking(
+    tmp_path: Path, bin_dir: Path
+) -> None:
+    """Ctrl+Z on a dashboard during a squeue; when it goes on, its old answer replaces no newer one."""
+    now = [1000.0]
+    path = cache_path(tmp_path / "home")
+    suspended = Slow(environment(bin_dir), clock=lambda: now[0])
+    first = asyncio.create_task(SharedQueue(suspended, path, clock=lambda: now[0]).latest(2))
+    await suspended.is_asking.wait()
+    queue = SharedQueue(
+        Slurm(environment(bin_dir), clock=lambda: now[0]), path, clock=lambda: now[0], wait_s=-1
+    )
+    assert isinstance(await queue.latest(2), QueueUnknown), "it is asking"
+    now[0] += LOCK_S + 1
+    assert (await queue.latest(2)).asked == now[0]
+    suspended.goes_on.set()
+    await first
+    assert (await queue.latest(2)).asked == now[0] and calls(tmp_path) == 2
+
+
+class Slow(Slurm):
+    """One whose squeue gives its answer when it is told to."""
+
+    def __init__(self, env: dict[str, str], *, clock: Callable[[], float]) -> None:
+        super().__init__(env, clock=clock)
+        self.is_asking, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def ask_queue(self, *, everybody: bool = False) -> Ran:
+        self.is_asking.set()
+        await self.goes_on.wait()
+        return await super().ask_queue(everybody=everybody)

@@ -187,3 +187,10 @@ def test_a_job_that_nobody_looked_at_for_hours_is_not_given_up_at_the_first_look
     assert first.record.state is ServerState.STARTING and not first.give_up
     assert not look(first.record, ran_long, at=hours_later + 119).give_up
     assert look(first.record, ran_long, at=hours_later + 122).give_up
+
+
+def test_an_answer_of_the_queue_that_is_much_too_old_is_told_to_be() -> None:
+    rows = QueueRows((RUNNING,), T + 60)
+    assert step(ready(), Observation(T + 170, queue=rows, health=Health.OK), LIMITS).notices == ()
+    old = step(ready(), Observation(T + 360, queue=rows, health=Health.OK), LIMITS)
+    assert old.notices[0].startswith("Slurm's last answer is 5 min old")
