@@ -12,7 +12,6 @@ from .slurm_survey import SOON_S, about, format_span
 from .slurm_text import explain_pending
 from .walltime import walltime_warning
 
-
 OLD_S = 120.0
 """an answer of the queue is asked for anew every half minute; one that is older than this is told to be"""
 
