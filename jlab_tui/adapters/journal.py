@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from io import BufferedReader
 from pathlib import Path
 
 from ..core.events import Entry, decode, encode
@@ -209,14 +210,27 @@ def _whole_lines(data: bytes, *, is_start: bool) -> list[Entry]:
 
 def read_entries(path: Path, offset: int = 0) -> Iterator[tuple[int, Entry]]:
     """The complete lines of a journal from `offset` on, each with its own offset."""
-    reader = JournalReader(path)
-    reader.offset = offset
-    while True:
-        at = reader.offset
-        lines = reader.lines(_READ_SIZE)
-        if not lines:
-            return
-        for line in lines:
-            if line:
-                yield at, decode(line)
-            at += len(line) + 1
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            file.seek(offset)
+            while line := file.readline(LINE_MAX):
+                if line.endswith(b"\n"):
+                    if len(line) > 1:
+                        yield offset, decode(line[:-1])
+                elif len(line) < LINE_MAX:
+                    return  # torn
+                else:
+                    offset += _skip_line(file)
+                offset += len(line)
+    except (OSError, EOFError):
+        return
+
+
+def _skip_line(file: gzip.GzipFile | BufferedReader) -> int:
+    """Read to the end of a line that is too long; gives its length."""
+    skipped = 0
+    while part := file.readline(_READ_SIZE):
+        skipped += len(part)
+        if part.endswith(b"\n"):
+            break
+    return skipped

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..core.events import Entry, HumanActed, SessionClosed
+from ..core.heads import SessionHead
 from .fifo import Bell
 from .journal import JournalReader, JournalWriter, journal_path, journals, read_entries
+from .journal_heads import JournalHeads
 
 COMPRESS_AFTER_S = 7 * 86400.0
 
@@ -27,6 +29,7 @@ class JournalStore:
         self._actions_dir = actions_dir
         self._fifo_dir = fifo_dir
         self._host = host
+        self._heads = JournalHeads()
 
     def writer(self, session: str, epoch: int) -> JournalWriter:
         """A journal of its own for one owner of a session; rings the dashboards after each write."""
@@ -55,6 +58,10 @@ class JournalStore:
 
     def files(self) -> dict[str, list[Path]]:
         return journals(self._sessions_dir)
+
+    def heads(self) -> list[SessionHead]:
+        """How every session stands. Blocks."""
+        return self._heads.read(self.files())
 
     def read(self, files: Sequence[Path]) -> Iterator[tuple[Path, int, Entry]]:
         """Every entry of some journals with its place."""

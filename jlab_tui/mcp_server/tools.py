@@ -207,7 +207,7 @@ class Tools:
             for s in app.sessions.open_sessions
         ]
         alive = {k.kernel_id for k in kernels}
-        if adoptable := [a for a in await app.sessions.adoptable() if a.kernel_id in alive]:
+        if adoptable := await app.sessions.adoptable(alive):
             answer["adoptable_sessions"] = [
                 {"session_id": a.session, "notebook_path": a.notebook, "running": a.running}
                 for a in adoptable

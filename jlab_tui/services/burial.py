@@ -7,13 +7,14 @@ reads what the node recorded after the last line of the journal, and writes jour
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
 
 from ..core.errors import NotebookError
 from ..core.events import RunStatus, SessionClosed, SessionOpened
+from ..core.heads import SessionHead
 from ..core.models import Owner, ServerRecord, ServerState
 from ..core.outputs import CellOutputs
 from ..core.settings import Mode
@@ -27,6 +28,7 @@ from .session import Session, SessionInfo
 OwnerAlive = Callable[[str, int], bool | None]
 """whether the process of a host and id is alive; None for another host"""
 
+KERNEL_GONE: Final = "Its kernel was shut down after its process had gone."
 FOREIGN_S: Final = 90.0
 """a process on another host is taken to be gone when it has recorded nothing for so long after the server's end"""
 
@@ -52,14 +54,17 @@ class Burial:
         self._spool = spool
         self._now = now
         self._owner_alive = owner_alive
-        self._settled: set[str] = set()
-        """sessions with nothing left to close"""
         self._lock = asyncio.Lock()
 
     async def bury(self, session_id: str) -> str:
         """Close the records of a session whose server is gone. Returns why it is, or nothing when it may come back."""
         async with self._lock:
-            reason, _ = await self._bury(session_id, {})
+            record = await asyncio.to_thread(self._read, session_id)
+            if record.opened is None or record.closed:
+                return ""
+            reason = await self._why_over(record.opened.server_started, {})
+            if reason and not self._is_held(record.opened, record.last_at):
+                await self._close(record, record.opened, reason)
             return reason
 
     async def bury_all(self) -> list[Run]:
@@ -67,34 +72,51 @@ class Burial:
         found: list[Run] = []
         reasons: dict[float, str] = {}
         async with self._lock:
-            for session_id in await asyncio.to_thread(lambda: list(self._journals.files())):
-                if session_id not in self._settled:
-                    found += (await self._bury(session_id, reasons, only_unfinished=True))[1]
+            for head in await asyncio.to_thread(self._journals.heads):
+                if head.running:
+                    found += await self._close_head(head, reasons, {})
         return found
 
-    async def _bury(
-        self, session_id: str, reasons: dict[float, str], *, only_unfinished: bool = False
-    ) -> tuple[str, list[Run]]:
-        """Why the server is gone, and the runs that were closed. `reasons` keeps what is known of servers."""
-        files = (await asyncio.to_thread(self._journals.files)).get(session_id, [])
-        record = await asyncio.to_thread(lambda: read_record(session_id, self._journals.read(files)))
-        opened = record.opened
-        if opened is None or record.closed:
-            self._settled.add(session_id)
-            return "", []
-        if only_unfinished and not record.unfinished:
-            return "", []
-        if opened.server_started not in reasons:
-            served = ServerRecord(ServerState.ENDED, Mode.LOCAL, started=opened.server_started)
-            reasons[opened.server_started] = await self._diagnose(served)
-        reason = reasons[opened.server_started]
-        if not reason or self._is_held(opened, record.last_at):
-            return reason, []
+    async def bury_left(self, server_started: float, kernels: Collection[str]) -> None:
+        """Close every session that nobody holds and whose kernel is gone. `kernels` are those of the server that began at
+        `server_started`, asked for just now."""
+        reasons: dict[float, str] = {}
+        async with self._lock:
+            for head in await asyncio.to_thread(self._journals.heads):
+                opened = head.opened
+                is_gone = opened.server_started == server_started and opened.kernel_id not in kernels
+                await self._close_head(head, reasons, {opened.kernel_id: KERNEL_GONE} if is_gone else {})
+
+    async def _close_head(
+        self, head: SessionHead, reasons: dict[float, str], gone: Mapping[str, str]
+    ) -> list[Run]:
+        """Close a session when its server or its kernel is gone and nobody holds it; gives the runs that this ended."""
+        opened = head.opened
+        if head.is_closed or self._is_held(opened, head.last_at):
+            return []
+        kernel_gone = gone.get(opened.kernel_id, "")
+        reason = kernel_gone or await self._why_over(opened.server_started, reasons)
+        if not reason:
+            return []
+        if not head.running:
+            await self._close_idle(opened, reason)
+            return []
+        record = await asyncio.to_thread(self._read, head.session)
+        if record.opened is None or record.closed:
+            return []
         unfinished = record.unfinished
-        if not await self._close(record, opened, files, reason):
-            return reason, []
-        self._settled.add(session_id)
-        return reason, unfinished
+        status = RunStatus.DIED if kernel_gone else RunStatus.JOB_ENDED
+        return unfinished if await self._close(record, record.opened, reason, status) else []
+
+    async def _why_over(self, server_started: float, known: dict[float, str]) -> str:
+        """Why a server is gone; empty while it may come back."""
+        if server_started not in known:
+            served = ServerRecord(ServerState.ENDED, Mode.LOCAL, started=server_started)
+            known[server_started] = await self._diagnose(served)
+        return known[server_started]
+
+    def _read(self, session_id: str) -> SessionRecord:
+        return read_record(session_id, self._journals.read(self._journals.files().get(session_id, [])))
 
     def _is_held(self, opened: SessionOpened, last_at: float) -> bool:
         """Whether a living process has the session, and closes it by itself."""
@@ -106,23 +128,16 @@ class Burial:
         return self._now() - last_at < FOREIGN_S if alive is None else alive
 
     async def _close(
-        self, record: SessionRecord, opened: SessionOpened, files: list[Path], reason: str
+        self,
+        record: SessionRecord,
+        opened: SessionOpened,
+        reason: str,
+        status: RunStatus = RunStatus.JOB_ENDED,
     ) -> bool:
         """Write journal and notebook to their end. Returns False when another process does that now."""
-        journal = await asyncio.to_thread(self._journals.successor, record.session, files)
-        if journal is None:
+        recorder = await self._succeed(opened, record.epoch)
+        if recorder is None:
             return False
-        owner = self._owner
-        recorder = Recorder(journal, self._now)
-        recorder.record(
-            replace(
-                opened,
-                client=owner.client,
-                client_host=owner.host,
-                client_pid=owner.pid,
-                epoch=record.epoch + 1,
-            )
-        )
         info = SessionInfo(
             record.session, opened.name, opened.notebook, opened.kernel_id, opened.hostname, opened.python,
             opened.cwd, opened.users_kernel,
@@ -147,10 +162,34 @@ class Burial:
             await session.keeper.restore(record, saver.file.saved_at)
         for run in unfinished[:-1]:
             session.close_run(run, RunStatus.LOST, "Its end was not recorded.")
-        await session.end_with_server(reason)
+        await session.end_with_server(reason, status)
         recorder.record(SessionClosed(reason))
         await session.close()
         return True
+
+    async def _close_idle(self, opened: SessionOpened, reason: str) -> None:
+        if recorder := await self._succeed(opened, opened.epoch):
+            recorder.record(SessionClosed(reason))
+            await recorder.close()
+
+    async def _succeed(self, opened: SessionOpened, epoch: int) -> Recorder | None:
+        """The next journal of a session, begun by this process; None when another one is quicker."""
+        files = (await asyncio.to_thread(self._journals.files)).get(opened.session, [])
+        journal = await asyncio.to_thread(self._journals.successor, opened.session, files)
+        if journal is None:
+            return None
+        owner = self._owner
+        recorder = Recorder(journal, self._now)
+        recorder.record(
+            replace(
+                opened,
+                client=owner.client,
+                client_host=owner.host,
+                client_pid=owner.pid,
+                epoch=epoch + 1,
+            )
+        )
+        return recorder
 
     def _read_back(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:
         return rebuild_all(runs, self._journals.read_from(runs[0].journal, runs[0].offset))

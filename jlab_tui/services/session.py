@@ -467,8 +467,8 @@ class Session:
             self.over = reason
             await self.end_with_server(reason)
 
-    async def end_with_server(self, reason: str) -> None:
-        """The server is gone for good: take in what it recorded to its end, then close the run in progress."""
+    async def end_with_server(self, reason: str, status: RunStatus = RunStatus.JOB_ENDED) -> None:
+        """Kernel or server are gone for good: take in what was recorded to the end, then close the run in progress."""
         kernel_id = self.info.kernel_id
         seq = max(self.link.seq, self.recorder.seq)
         while self.current is not None and self.link.resumable:
@@ -479,7 +479,7 @@ class Session:
                 self.on_message(message)
                 seq = message.seq
         if self.current is not None:
-            self.close_run(self.current, RunStatus.JOB_ENDED, reason)
+            self.close_run(self.current, status, reason)
 
     async def _watch_unseen(self, run: Run) -> None:
         """On a stock server, after a cut: say so when nothing shows that the code arrived or still runs."""

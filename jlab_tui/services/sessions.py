@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from ..core.errors import (
     UnknownSession,
 )
 from ..core.events import HumanActed, RunStatus, SessionClosed, SessionOpened
+from ..core.heads import SessionHead
 from ..core.link import Claim, Lease
 from ..core.models import Owner, ServerRecord
 from ..core.notebook import Notebook, file_stem, new_notebook
@@ -57,12 +58,9 @@ class Adoptable:
     """A session that no living process of ours holds."""
 
     session: str
-    name: str
     notebook: str
-    kernel_id: str
     running: str
     """id of a run in progress, empty when there is none"""
-    last_at: float
 
 
 class Sessions:
@@ -102,6 +100,7 @@ class Sessions:
         self._open: dict[str, Session] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._reclaimed = False
+        self._tidying: asyncio.Task[None] | None = None
         self._openings = Openings(self._undo)
 
     @property
@@ -139,18 +138,18 @@ class Sessions:
                     return session, True
                 await self._let_go(session, session.over)
         server = await self._server()
-        records = await self._records(server)
-        for record in records:
-            if record.opened is not None and record.opened.notebook == str(path) and not record.closed:
-                with contextlib.suppress(KernelGone):
-                    return await self._adopt(server, record), True
+        heads = await self._heads(server)
+        for head in heads:
+            if head.opened.notebook == str(path) and not head.is_closed:
+                record = await asyncio.to_thread(self._read, head.session)
+                if record is not None and record.opened is not None and not record.closed:
+                    with contextlib.suppress(KernelGone):
+                        return await self._adopt(server, record), True
         await self.close_ended()
         file = self._notebooks.file(path)
         notebook = await asyncio.to_thread(file.load)
         if kernel_id := await self._kernel_at(server, path):
-            is_ours = any(
-                r.opened and r.opened.kernel_id == kernel_id and not r.opened.users_kernel for r in records
-            )
+            is_ours = any(h.opened.kernel_id == kernel_id and not h.opened.users_kernel for h in heads)
             warnings = [] if is_ours else [USERS_KERNEL]
             session = await self._connect(
                 server,
@@ -370,14 +369,15 @@ class Sessions:
                 await self._burial.bury(session_id)
                 raise
             record = await asyncio.to_thread(self._read, session_id)
-            if record is None or record.opened is None or record.closed:
+            if record is None or record.opened is None or (record.closed and not record.opened.notebook):
                 raise UnknownSession(session_id, [s.info.id for s in self._open.values()])
-            if record.opened.server_started != server.record.started and (
-                reason := await self._burial.bury(session_id)
-            ):
+            reason = f"Session {session_id} is closed: {record.closed}" if record.closed else ""
+            if not reason and record.opened.server_started != server.record.started:
+                reason = await self._burial.bury(session_id)
+            if reason:
                 path = record.opened.notebook
                 raise KernelGone(
-                    reason,
+                    reason.rstrip(".") + ".",
                     f'Open its notebook again with start_session_resume_notebook(notebook_path="{path}").',
                 )
             return await self._adopt(server, record)
@@ -428,25 +428,19 @@ class Sessions:
                 return f"The user did this from the dashboard ({act.action}{reason})."
         return ""
 
-    async def adoptable(self) -> list[Adoptable]:
-        """Sessions of this server that we do not hold and that are not closed."""
+    async def adoptable(self, kernels: Collection[str]) -> list[Adoptable]:
+        """Sessions of this server that we do not hold and that can be taken over. `kernels`: those that it has now."""
         server = await self._server()
-        found = []
-        for record in await self._records(server):
-            if record.opened is not None and not record.closed and record.session not in self._open:
-                running = record.unfinished[-1].id if record.unfinished else ""
-                opened = record.opened
-                found.append(
-                    Adoptable(
-                        record.session,
-                        opened.name,
-                        opened.notebook,
-                        opened.kernel_id,
-                        running,
-                        record.last_at,
-                    )
-                )
-        return found
+        left = [h for h in await asyncio.to_thread(self._journals.heads) if not h.is_closed]
+        left = [h for h in left if h.opened.client != self.owner.client]
+        found = [
+            h
+            for h in left
+            if h.opened.server_started == server.record.started and h.opened.kernel_id in kernels
+        ]
+        if len(found) < len(left) and (self._tidying is None or self._tidying.done()):
+            self._tidying = asyncio.create_task(self._burial.bury_left(server.record.started, kernels))
+        return [Adoptable(h.session, h.opened.notebook, h.running) for h in found]
 
     async def reclaim(self) -> None:
         """Once: take back the sessions of this client's conversation that an earlier process of it left."""
@@ -454,22 +448,18 @@ class Sessions:
             return
         self._reclaimed = True
         server = await self._server()
-        for record in await self._records(server):
-            opened = record.opened
-            if opened is None or record.closed or opened.conversation != self.owner.conversation:
+        for head in await self._heads(server):
+            opened = head.opened
+            if head.is_closed or opened.conversation != self.owner.conversation:
                 continue
-            if opened.client != self.owner.client and record.session not in self._open:
+            if opened.client != self.owner.client and head.session not in self._open:
                 with contextlib.suppress(JlabError):
-                    await self.get(record.session)
+                    await self.get(head.session)
 
-    async def _records(self, server: Server) -> list[SessionRecord]:
-        """Sessions of this incarnation of the server, as their journals tell."""
-        records = []
-        for session_id in await asyncio.to_thread(lambda: list(self._journals.files())):
-            record = await asyncio.to_thread(self._read, session_id)
-            if record and record.opened and record.opened.server_started == server.record.started:
-                records.append(record)
-        return records
+    async def _heads(self, server: Server) -> list[SessionHead]:
+        """Sessions of this incarnation of the server."""
+        heads = await asyncio.to_thread(self._journals.heads)
+        return [head for head in heads if head.opened.server_started == server.record.started]
 
     def _read(self, session_id: str) -> SessionRecord | None:
         files = self._journals.files().get(session_id)

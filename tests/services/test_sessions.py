@@ -14,6 +14,7 @@ from jlab_tui.core.link import RequestRefused
 from jlab_tui.core.notebook import Cell, Notebook
 from jlab_tui.core.outputs import CellOutputs
 from jlab_tui.core.reply import RunFacts, status_line
+from jlab_tui.services.sessions import Adoptable
 from tests.jupyters import Place
 from tests.project import until
 
@@ -110,3 +111,30 @@ async def test_a_start_that_fails_leaves_no_notebook(place: Place) -> None:
     with pytest.raises(SessionOwned):
         await process.open_new("n")
     assert place.server.by_id == {} and not list(place.notebook_dir.glob("*.ipynb"))
+
+
+async def test_a_session_whose_kernel_was_reaped_is_closed_in_its_record(place: Place) -> None:
+    first = place.process()
+    idle, busy = await first.open_new("idle"), await first.open_new("busy")
+    run = await busy.start_run("execute_code", None, "hang")
+    await busy.recorder.flush()
+    place.kill(first)
+    for kernel_id in list(place.server.by_id):
+        del place.server.by_id[kernel_id]
+    second = place.process()
+    assert await second.adoptable([]) == []
+    await until(lambda: all(head.is_closed for head in place.journals.heads()))
+    with pytest.raises(KernelGone, match="shut down after its process had gone"):
+        await second.get(idle.info.id)
+    _, found = await second.find_run(run.id)
+    assert found.status is RunStatus.DIED
+
+
+async def test_what_an_earlier_process_left_is_listed_with_the_run_that_goes_on(place: Place) -> None:
+    first = place.process()
+    session = await first.open_new("n")
+    run = await session.start_run("execute_code", None, "hang")
+    await session.recorder.flush()
+    place.kill(first)
+    (left,) = await place.process().adoptable(place.server.by_id)
+    assert left == Adoptable(session.info.id, session.info.notebook, run.id)
