@@ -36,18 +36,20 @@ class Cells:
         cell = Cell(self._notebooks.new_cell_id(), "code", code)
         if index != -1:
             await self._refresh(session)
-        at = session.notebook.insert(cell, index)
+        session.notebook.insert(cell, index)
         try:
             return await session.start_run("execute_code", cell, code)
         except BaseException:
-            if session.notebook.by_id(cell.id) is cell and cell.saved_version < 0:
-                session.notebook.cells.pop(min(at, len(session.notebook.cells) - 1))
+            if not session.has_run(cell):
+                session.notebook.cells = [c for c in session.notebook.cells if c is not cell]
+                if cell.saved_version >= 0:
+                    session.keeper.save(now=True)
             raise
 
     async def edit(
         self, session: Session, cell: str | int, source: str, *, run: bool
     ) -> tuple[Cell, Run | None]:
-        """Replace a cell's source and run it when it is code. Its old outputs go."""
+        """Replace a cell's source and run it when it is code. Its old outputs go. What cannot be run is not edited."""
         if run:
             _check_code(source)
         found = await self._find(session, cell)
@@ -60,12 +62,13 @@ class Cells:
             session.refuse_if_busy()
         if run:
             await self._make_way(session)
+            return found, await session.start_run("edit_cell", found, source)
         found.source = source
         found.outputs = []
         found.execution_count = None
         found.touch()
         session.note_edit("edit", found, session.notebook.find(found.id))
-        return found, await session.start_run("edit_cell", found, source) if run else None
+        return found, None
 
     async def run(self, session: Session, cell: str | int, tool: str = "run_cell") -> Run:
         """Run a cell as it stands."""

@@ -155,13 +155,17 @@ class Session:
         )
 
     async def start_run(self, tool: str, cell: Cell | None, source: str) -> Run:
-        """Send code to the kernel, once. Raises SessionBusy, or what keeps the kernel out of reach."""
+        """Send code to the kernel, once; the cell gets it as its source. Raises SessionBusy, or what keeps the kernel out
+        of reach; then nothing has changed."""
         self._refuse_if_over()
         self.refuse_if_busy(in_batch=tool == BATCH_TOOL)
         run = self._new_run(tool, cell, source)
         self.current = run
         try:
             await self._link_ready()
+            if cell is not None and cell.source != source:
+                cell.source = source
+                self.note_edit("edit", cell, self.notebook.find(cell.id))
         except BaseException:
             self.current = None
             raise
@@ -187,6 +191,10 @@ class Session:
     async def _send(self, run: Run, content: dict[str, Any]) -> None:
         if not await self.link.send(Request("shell", "execute_request", run.msg_id, content)):
             self._spawn(self._watch_unseen(run))
+
+    def has_run(self, cell: Cell) -> bool:
+        """Whether code of this cell was sent."""
+        return any(run.cell == cell.id for run in self.runs.values())
 
     def adopt_run(self, run: Run) -> None:
         """Go on with a run that an earlier process started; its messages follow from the recorded stream."""

@@ -1,0 +1,110 @@
+"""Running and editing cells: what is refused has changed nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from jlab_tui.adapters.notebook import NotebookDirectory
+from jlab_tui.core.errors import ServerUnreachable, SessionBusy
+from jlab_tui.core.notebook import Cell
+from jlab_tui.core.wire import Request
+from jlab_tui.services.cells import Cells
+from tests.kernels import Transcript
+from tests.services.test_replay import Process, RecordedStream
+
+OUTPUT = {"output_type": "stream", "name": "stdout", "text": "old output\n"}
+
+
+class Stream(RecordedStream):
+    """A link that can be down, or takes its time to send."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+        self.is_down = False
+        self.may_send = asyncio.Event()
+        self.may_send.set()
+        self.sending = asyncio.Event()
+
+    async def ready(self, timeout: float) -> None:
+        await asyncio.sleep(0)
+        if self.is_down:
+            raise TimeoutError
+
+    async def send(self, request: Request) -> bool:
+        self.sending.set()
+        await self.may_send.wait()
+        return True
+
+
+class Room:
+    """A session with one cell that has run, and what works on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stream = Stream()
+        self.process = Process(folder, Transcript({}, ()), self.stream)
+        self.session = self.process.session
+        self.cells = Cells(NotebookDirectory(folder, folder, folder, folder), time.time)
+        self.old = Cell("old", "code", "old source", [dict(OUTPUT)])
+        self.session.notebook.insert(self.old)
+
+    @property
+    def sources(self) -> list[str]:
+        return [cell.source for cell in self.session.notebook.cells]
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    made = Room(tmp_path)
+    await made.process.begin()
+    yield made
+    await made.process.end()
+
+
+async def test_an_edit_that_is_refused_because_a_run_is_in_progress_leaves_the_cell_alone(room: Room) -> None:
+    await room.cells.execute(room.session, "run")
+    with pytest.raises(SessionBusy):
+        await room.cells.edit(room.session, "old", "new source", run=True)
+    assert room.sources == ["old source", "run"]
+    assert room.old.outputs == [OUTPUT]
+
+
+async def test_an_edit_that_cannot_be_sent_leaves_the_cell_alone(room: Room) -> None:
+    room.stream.is_down = True
+    with pytest.raises(ServerUnreachable):
+        await room.cells.edit(room.session, "old", "new source", run=True)
+    assert room.sources == ["old source"]
+    assert room.old.outputs == [OUTPUT]
+
+
+async def test_an_edit_that_is_run_is_recorded_with_its_new_source(room: Room) -> None:
+    _, run = await room.cells.edit(room.session, "old", "new source", run=True)
+    assert run is not None and run.source == "new source"
+    assert room.sources == ["new source"] and room.old.outputs == []
+
+
+async def test_code_that_cannot_be_sent_leaves_no_cell_and_takes_none_away(room: Room) -> None:
+    room.stream.is_down = True
+    work = asyncio.create_task(room.cells.execute(room.session, "unsent"))
+    while len(room.session.notebook.cells) == 1:
+        await asyncio.sleep(0)
+    room.session.notebook.insert(Cell("other", "markdown", "added meanwhile"), 0)
+    with pytest.raises(ServerUnreachable):
+        await work
+    assert room.sources == ["added meanwhile", "old source"]
+
+
+async def test_a_cell_whose_call_is_cancelled_while_its_code_is_sent_stays(room: Room) -> None:
+    room.stream.may_send.clear()
+    work = asyncio.create_task(room.cells.execute(room.session, "sent"))
+    await room.stream.sending.wait()
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    room.stream.may_send.set()
+    assert room.sources == ["old source", "sent"]
+    assert room.session.current is not None and room.session.current.source == "sent"
