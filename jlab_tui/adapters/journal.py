@@ -11,12 +11,13 @@ import os
 import queue
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from io import BufferedReader
 from pathlib import Path
 
-from ..core.events import Entry, decode, encode
+from ..core.events import DataShown, DataUpdated, Entry, TextPrinted, decode, encode
 from .files import private_dir
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 _NAME = re.compile(r"(?P<session>[A-Za-z0-9_-]+)\.(?P<epoch>\d+)\.jsonl(\.gz)?\Z")
 SYNC_EVERY_S = 1.0
 _READ_SIZE = 1 << 20
+HELD_MAX = 8 << 20
+"""bytes that wait while the disk takes nothing; output beyond that is dropped and counted"""
 LINE_MAX = 256 << 20
 """a line longer than this is skipped by readers"""
 
@@ -48,11 +51,14 @@ def journals(directory: Path) -> dict[str, list[Path]]:
 class JournalWriter:
     """Appends entries from a thread of its own. `end` grows as they reach the file.
 
-    A full or failing disk never stops a run: the failure is kept in `failure`, lines are counted in `lost`,
-    and writing is tried again with the next entry.
+    A full or failing disk never stops a run: the failure is kept in `failure` and what could not be written waits, to
+    be tried again every second. Output beyond `held_max` bytes is dropped, whole lines of it, and its bytes are counted in
+    `lost`; what tells how a run began and ended never is.
     """
 
-    def __init__(self, path: Path, on_written: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self, path: Path, on_written: Callable[[int], None] | None = None, held_max: int = HELD_MAX
+    ) -> None:
         """`on_written(end)` is called in the writer's thread after each write, with the file's size in bytes."""
         self.path = path
         self.end = 0
@@ -60,16 +66,22 @@ class JournalWriter:
         self.lost = 0
         self._on_written = on_written
         self._appended = 0
-        self._queue: queue.SimpleQueue[bytes | Future[None] | None] = queue.SimpleQueue()
+        self._held_max = held_max
+        self._fd = -1
+        self._held: deque[bytes] = deque()
+        """not written yet; the first may be the rest of a line"""
+        self._held_bytes = 0
+        self._queue: queue.SimpleQueue[tuple[bytes, bool] | Future[None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=f"journal {path.name}", daemon=True)
         self._thread.start()
 
     def append(self, entry: Entry) -> int:
-        """Hand an entry to the writer. Returns the offset at which its line will stand, in a file that is new."""
+        """Hand an entry to the writer. Returns the offset at which its line will stand, in a file that is new and if
+        nothing before it is dropped."""
         line = encode(entry)
         start = self._appended
         self._appended += len(line)
-        self._queue.put(line)
+        self._queue.put((line, isinstance(entry.event, TextPrinted | DataShown | DataUpdated)))
         return start
 
     def flushed(self) -> Future[None]:
@@ -85,56 +97,58 @@ class JournalWriter:
         return done
 
     def _work(self) -> None:
-        fd = -1
         dirty = False
         while True:
             try:
-                item = self._queue.get(timeout=SYNC_EVERY_S if dirty else None)
+                item = self._queue.get(timeout=SYNC_EVERY_S if dirty or self._held else None)
             except queue.Empty:
-                dirty = self._sync(fd)
+                if self._held:
+                    self._write()
+                dirty = self._sync()
                 continue
-            batch: list[bytes] = []
             waiting: list[Future[None]] = []
             ending = False
             while True:
-                if item is None:
-                    ending = True
-                elif isinstance(item, bytes):
-                    batch.append(item)
-                else:
-                    waiting.append(item)
-                if ending or self._queue.empty() or sum(map(len, batch)) > _READ_SIZE:
+                match item:
+                    case None:
+                        ending = True
+                    case (line, is_output):
+                        self._hold(line, is_output)
+                    case Future():
+                        waiting.append(item)
+                if ending or self._queue.empty() or self._held_bytes > _READ_SIZE:
                     break
                 item = self._queue.get()
-            if batch:
-                fd = self._write(fd, batch)
+            if self._held:
+                self._write()
                 dirty = True
             for future in waiting:
                 future.set_result(None)
             if ending:
-                self._sync(fd)
-                if fd >= 0:
-                    os.close(fd)
+                self._end()
                 return
 
-    def _write(self, fd: int, batch: list[bytes]) -> int:
+    def _hold(self, line: bytes, is_output: bool) -> None:
+        if is_output and self._held_bytes + len(line) > self._held_max and self.failure:
+            self.lost += len(line)
+        else:
+            self._held.append(line)
+            self._held_bytes += len(line)
+
+    def _write(self) -> None:
         try:
-            if fd < 0:
-                private_dir(self.path.parent)
-                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-                size = os.fstat(fd).st_size
-                if size and os.pread(fd, 1, size - 1) != b"\n":
-                    batch = [b"\n", *batch]  # after a torn line, start on a new one
-                self.end = size
-            data = memoryview(b"".join(batch))
-            while data:
-                written = os.write(fd, data)
+            if self._fd < 0:
+                self._open()
+            while self._held:
+                data = b"".join(self._held)
+                self._held = deque([data])
+                written = os.write(self._fd, data)
                 self.end += written
-                data = data[written:]
+                self._held_bytes -= written
+                self._held = deque([data[written:]] if written < len(data) else [])
             self.failure = ""
         except OSError as error:
             self.failure = f"{error.strerror or error} ({self.path})"
-            self.lost += len(batch)
         if self._on_written is not None:
             try:
                 self._on_written(self.end)
@@ -142,12 +156,26 @@ class JournalWriter:
                 # A dashboard's bell is never worth a record.
                 log.exception("telling about %s failed", self.path)
                 self._on_written = None
-        return fd
 
-    def _sync(self, fd: int) -> bool:
-        if fd >= 0:
+    def _open(self) -> None:
+        private_dir(self.path.parent)
+        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        size = os.fstat(self._fd).st_size
+        if size and os.pread(self._fd, 1, size - 1) != b"\n":
+            self._held.appendleft(b"\n")  # after a torn line, start on a new one
+            self._held_bytes += 1
+        self.end = size
+
+    def _end(self) -> None:
+        self.lost += self._held_bytes
+        self._sync()
+        if self._fd >= 0:
+            os.close(self._fd)
+
+    def _sync(self) -> bool:
+        if self._fd >= 0:
             try:
-                os.fsync(fd)
+                os.fsync(self._fd)
             except OSError as error:
                 self.failure = f"{error.strerror or error} ({self.path})"
         return False

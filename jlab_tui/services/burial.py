@@ -21,7 +21,7 @@ from ..core.settings import Mode
 from ..core.wire import KernelMessage, Request
 from .ports import Journals, Jupyter, Notebooks, Spool
 from .recorder import Recorder
-from .runs import Run, SessionRecord, read_record, rebuild_all
+from .runs import Run, SessionRecord, entries_since, read_record, rebuild_all
 from .saver import Saver
 from .session import Session, SessionInfo
 
@@ -192,7 +192,7 @@ class Burial:
         return recorder
 
     def _read_back(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:
-        return rebuild_all(runs, self._journals.read_from(runs[0].journal, runs[0].offset))
+        return rebuild_all(runs, entries_since(runs[0], self._journals.read_from))
 
     async def _saver(self, path: str) -> Saver | None:
         """Saver of the session's notebook; None for one that has gone or cannot be read, which is left alone."""

@@ -18,7 +18,7 @@ from ..core.notebook import Cell, Notebook
 from ..core.text import describe_data, plain_traceback
 from .cells import CellRow, cell_map
 from .ports import Journals, Notebooks
-from .runs import Run
+from .runs import Run, entries_since
 from .session import Session
 
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -102,7 +102,7 @@ class Reader:
         return cell_map(cells, running, ran)
 
     def _events(self, run: Run) -> Iterator[Event]:
-        for entry in self._journals.read_from(run.journal, run.offset):
+        for entry in entries_since(run, self._journals.read_from):
             if getattr(entry.event, "run", None) == run.id:
                 yield entry.event
 

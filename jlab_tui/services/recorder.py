@@ -47,6 +47,9 @@ class Recorder:
         self._written_seq = 0
         """that the last line covers"""
         self._unfinished: set[str] = set()
+        self._last_run = ""
+        self._lost_told = 0
+        """bytes that never reached the file, as far as its reader is told"""
         self._abandoned = False
         self._text: list[str] = []
         self._text_chars = 0
@@ -89,6 +92,7 @@ class Recorder:
     def goes_on_with(self, run: str) -> None:
         """A run that an earlier process started is in progress."""
         self._unfinished.add(run)
+        self._last_run = run
 
     def new_stream(self) -> None:
         """The session goes on with another kernel, whose stream is numbered from the beginning."""
@@ -105,6 +109,7 @@ class Recorder:
                 return 0
             case RunStarted():
                 self._unfinished.add(event.run)
+                self._last_run = event.run
             case RunFinished():
                 self._unfinished.discard(event.run)
                 self._flush_text()
@@ -163,6 +168,7 @@ class Recorder:
             self._arm()
             return
         self._flush_text()
+        self._tell_lost()
         if self._seq:
             # A process that takes a run over reads on from the last line: no message after that may be forgotten.
             seq = self._written_seq if self._unfinished else self._seq
@@ -172,8 +178,14 @@ class Recorder:
             )
 
     def _acknowledge_if_written(self, seq: int) -> None:
-        if not self._journal.failure:
+        if not self._journal.failure and self._journal.lost == self._lost_told:
             self.acknowledge(seq)
+
+    def _tell_lost(self) -> None:
+        lost = self._journal.lost - self._lost_told
+        if lost and not self._journal.failure:
+            self._lost_told += lost
+            self._append(OutputDropped(self._last_run, lost, "bytes", "the disk was full"))
 
     def _flush_text(self) -> None:
         if self._text:

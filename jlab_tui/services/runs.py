@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,18 @@ def read_record(session: str, entries: Iterable[tuple[Path, int, Entry]]) -> Ses
             case _:
                 pass
     return record
+
+
+def entries_since(run: Run, read_from: Callable[[Path, int], Iterable[Entry]]) -> Iterator[Entry]:
+    """The record from the beginning of a run on. Where output was dropped before it, since the disk was full, it stands
+    further in front than was thought: then from the journal's beginning."""
+    entries = iter(read_from(run.journal, run.offset))
+    first = next(entries, None)
+    if first is None or not isinstance(first.event, RunStarted) or first.event.run != run.id:
+        yield from read_from(run.journal, 0)
+    else:
+        yield first
+        yield from entries
 
 
 def rebuild_outputs(run: Run, entries: Iterable[Entry]) -> CellOutputs:

@@ -31,7 +31,7 @@ from .burial import Burial, OwnerAlive
 from .opening import Opening, Openings
 from .ports import Journals, Jupyter, LinkMaker, NotebookFile, Notebooks, Spool
 from .recorder import Recorder
-from .runs import Run, SessionRecord, read_record, rebuild_all
+from .runs import Run, SessionRecord, entries_since, read_record, rebuild_all
 from .saver import Saver
 from .session import Session, SessionInfo
 
@@ -415,7 +415,7 @@ class Sessions:
         return (await asyncio.to_thread(self._read_back, [run]))[run.id]
 
     def _read_back(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:
-        return rebuild_all(runs, self._journals.read_from(runs[0].journal, runs[0].offset))
+        return rebuild_all(runs, entries_since(runs[0], self._journals.read_from))
 
     def human_note(self, run: Run) -> str:
         """What a human did to this run from a dashboard, as a sentence, or nothing."""
