@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,6 +33,7 @@ class Interpreter:
     runs: bool
     has_server: bool = False
     has_kernel: bool = False
+    has_pip: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ _INSPECT = """
 import importlib.metadata as m, importlib.util as u, sys
 server = sys.version_info >= (3, 9) and all(u.find_spec(n) for n in ("jupyterlab", "jupyter_server"))
 server = server and int(m.version("jupyter_server").split(".")[0]) >= 2
-print(int(server), int(u.find_spec("ipykernel") is not None))
+print(int(server), *(int(u.find_spec(name) is not None) for name in ("ipykernel", "pip")))
 """
 """what the node extension needs, else the Python is good for kernels only"""
 
@@ -60,10 +62,10 @@ async def inspect_python(path: str) -> Interpreter:
             path, "-c", _INSPECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         out, _ = await asyncio.wait_for(process.communicate(), 30)
-        server, kernel = (flag == "1" for flag in out.decode().split()[-2:])
+        server, kernel, pip = (flag == "1" for flag in out.decode().split()[-3:])
     except (OSError, ValueError, TimeoutError):
         return Interpreter(path, False)
-    return Interpreter(path, True, server, kernel)
+    return Interpreter(path, True, server, kernel, pip)
 
 
 async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
@@ -83,17 +85,19 @@ async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
             return PythonChoice(found.path, "", note)
         if found.has_kernel:
             return PythonChoice(sys.executable, found.path, note)
-        note = note or _why_not(prefix, found)
+        note = note or _why_not(prefix, found, shutil.which("uv", path=env.get("PATH")))
     return PythonChoice(sys.executable, "", note)
 
 
-def _why_not(prefix: str, found: Interpreter) -> str:
-    """Why an environment is not used, and after `with: ` what mends that."""
-    if found.runs:
-        mend = f"{shlex.quote(found.path)} -m pip install ipykernel jupyterlab"
-        return f"{prefix} has no ipykernel, so it is not used; add it with: {mend}"
-    mend = f"python3 -m venv --clear {shlex.quote(prefix)}"
-    return f"The Python of {prefix} does not run, so it is not used; make it anew with: {mend}"
+def _why_not(prefix: str, found: Interpreter, uv: str | None) -> str:
+    """Why an environment is not used, and after `with: ` what mends that; environments that uv makes have no pip."""
+    python = shlex.quote(found.path)
+    if not found.runs:
+        mend = f"python3 -m venv --clear {shlex.quote(prefix)}"
+        return f"The Python of {prefix} does not run, so it is not used; make it anew with: {mend}"
+    install = f"{python} -m pip install" if found.has_pip or not uv else f"uv pip install --python {python}"
+    first = "" if found.has_pip or uv else f"{python} -m ensurepip && "
+    return f"{prefix} has no ipykernel, so it is not used; add it with: {first}{install} ipykernel jupyterlab"
 
 
 def write_kernelspec(directory: Path, python: str, name: str) -> Path:
