@@ -73,8 +73,8 @@ class QueueRows:
         return next((job for job in parts if job.job_id == job_id), parts[0] if parts else None)
 
     def with_comment(self, comment: str) -> Job | None:
-        """Latest job with that comment: finds a submission whose reply was lost."""
-        return next((job for job in reversed(self.jobs) if comment and job.comment == comment), None)
+        """Latest job with that comment, whatever else a site wrote to it: finds a submission whose reply was lost."""
+        return next((job for job in reversed(self.jobs) if _names(job, comment)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +129,31 @@ def _job(line: str) -> Job | None:
     )
 
 
+_SUBMISSION = re.compile(rf"\b{JOB_NAME}/[A-Za-z0-9-]")
+
+
+def _names(job: Job, comment: str) -> bool:
+    """Whether the random id of `comment` (`jlab-mcp/ID`) stands in the job's."""
+    submission = comment.rpartition("/")[2]
+    return (
+        bool(submission)
+        and re.search(rf"(?<![\w-]){re.escape(submission)}(?![\w-])", job.comment) is not None
+    )
+
+
 def is_ours(job: Job, uid: int, submitted: float | None, comment: str = "") -> bool:
     """Whether a row is the job that we submitted, and not another one under a recycled id.
 
-    A requeue keeps id, name and comment and may move the submit time forward, never back. Sites that rewrite
-    comments leave the submit time to decide; `submitted` is squeue's own (%V), so the clocks agree.
+    Our random id in its comment proves it, and another one of ours disproves it. Sites and users that rewrite comments
+    leave name and submit time to decide: a requeue may move that forward, never back; `submitted` is squeue's own (%V),
+    so the clocks agree.
     """
-    if job.uid != uid or job.name != JOB_NAME:
+    if job.uid != uid:
         return False
-    if comment and job.comment:
-        return job.comment == comment
+    if _names(job, comment):
+        return True
+    if job.name != JOB_NAME or (comment and _SUBMISSION.search(job.comment)):
+        return False
     return submitted is None or job.submitted is None or job.submitted >= submitted - 1
 
 

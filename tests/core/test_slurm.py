@@ -177,7 +177,23 @@ def test_a_job_is_ours_by_user_name_comment_and_submit_time(
     (job,) = parse_squeue(RUNNING).jobs
     assert is_ours(job, uid, submitted, comment) is ours
     (renamed,) = parse_squeue(RUNNING.replace("name=jlab-mcp", "name=train")).jobs
-    assert not is_ours(renamed, uid, submitted, comment)
+    assert is_ours(renamed, uid, submitted, comment) is (uid == 0 and comment == "jlab-mcp/ab12")
+
+
+@pytest.mark.parametrize("rewritten", ["project=7;jlab-mcp/ab12", "ab12 (site note)", "site note", "(null)"])
+def test_a_job_whose_comment_a_site_or_its_user_rewrote_is_still_ours(rewritten: str) -> None:
+    (job,) = parse_squeue(RUNNING.replace("comment=jlab-mcp/ab12", f"comment={rewritten}")).jobs
+    assert is_ours(job, 0, 1795421051.0, "jlab-mcp/ab12")
+    assert not is_ours(job, 1, 1795421051.0, "jlab-mcp/ab12")
+    is_named = "ab12" in rewritten
+    assert is_ours(job, 0, 1795421060.0, "jlab-mcp/ab12") is is_named, "submitted before ours: a recycled id"
+    assert (QueueRows((job,)).with_comment("jlab-mcp/ab12") is not None) is is_named
+
+
+def test_a_job_with_the_comment_of_another_submission_is_not_ours() -> None:
+    (job,) = parse_squeue(RUNNING).jobs
+    assert not is_ours(job, 0, 1795421051.0, "jlab-mcp/ab1")
+    assert not is_ours(job, 0, None, "jlab-mcp/ffff")
 
 
 def test_the_estimate_is_what_test_only_says() -> None:
