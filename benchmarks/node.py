@@ -1,6 +1,6 @@
 """What the node extension costs, against a raw jupyter_client: round trip, floods of prints, huge output.
 
-    python benchmarks/node.py [round-trip|prints|huge|picture ...]
+    [PRINTS=N] [JLAB_MCP_NODE_PYTHON=...] python benchmarks/node.py [round-trip|prints|huge|picture ...]
 
 Each figure comes with its limit from the same run: a plain jupyter_client on the kernel's own ZeroMQ sockets. The
 server is a real one, as launched on a node; CPU time and memory are its process's own (/proc), Linux only.
@@ -22,12 +22,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import zmq  # noqa: E402
 from jupyter_client.blocking.client import BlockingKernelClient  # noqa: E402
 from jupyter_client.manager import KernelManager  # noqa: E402
 
 from jlab_tui.adapters.kernel import KernelLink  # noqa: E402
 from jlab_tui.core.link import Lease  # noqa: E402
 from jlab_tui.core.wire import KernelMessage, Request  # noqa: E402
+from jlab_tui.node.kernel_command import addition  # noqa: E402
 from tests.node.servers import TOKEN, Server, serving  # noqa: E402
 
 ROUND_TRIPS = 200
@@ -36,19 +38,18 @@ PRINTS = int(os.environ.get("PRINTS", "100000"))
 HUGE = 50_000_000
 PICTURE = 30_000_000
 FLOOD = f"for i in range({PRINTS}): print('line', i, flush=True)"
-HOLD_MORE = (
-    "(lambda t: t.schedule(lambda: setattr(t.socket, 'sndhwm', 0)))(get_ipython().kernel.iopub_thread)"
-)
+HOLD_MORE = addition(["-m", "ipykernel_launcher"])
 
 
 class Raw:
     """A plain jupyter_client on a kernel; sees every message and parses only the ends."""
 
     def __init__(self, connection_file: str) -> None:
-        self.client = BlockingKernelClient(connection_file=connection_file)
+        context = zmq.Context()
+        context.setsockopt(zmq.RCVHWM, 0)
+        self.client = BlockingKernelClient(connection_file=connection_file, context=context)
         self.client.load_connection_file()
         self.client.start_channels(stdin=False, hb=False)
-        self.client.iopub_channel.socket.rcvhwm = 0
         self.client.wait_for_ready(timeout=30)
 
     def run(self, code: str) -> float:
@@ -186,9 +187,8 @@ async def round_trip(server: Server) -> None:
 
 async def prints(server: Server) -> None:
     manager = KernelManager()
-    await asyncio.to_thread(manager.start_kernel)
+    await asyncio.to_thread(manager.start_kernel, extra_arguments=HOLD_MORE)
     raw = Raw(manager.connection_file)
-    raw.run(HOLD_MORE)
     alone = await asyncio.to_thread(raw.drain, FLOOD)
     decoded = await asyncio.to_thread(raw.run, FLOOD)
     raw.close()

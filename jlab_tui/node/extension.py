@@ -10,6 +10,7 @@ from typing import Any, Dict
 
 from .claims import Graces, configured
 from .handlers import routes
+from .kernel_command import add_to_kernels
 from .node import Node
 from .recorder import Limits
 
@@ -25,6 +26,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
     node.silence_s = float(config.get("silence_s", node.silence_s))
     app.web_app.add_handlers(".*$", routes(app.web_app.settings["base_url"], node))
     node.start()
+    add_to_kernels(app.kernel_manager)
     atexit.register(node.stop)
     _send_without_delay(app.log)
 

@@ -26,7 +26,7 @@ which are joined, instead of keeping the event loop busy one by one."""
 IOPUB_HWM = 10_000
 """Full, it makes the kernel's side wait (TCP), which then holds up to its own mark; nothing is dropped here."""
 IOPUB_HWM_LOW = 1_000
-"""Enough where the kernel's own mark was raised; large messages then fill the kernel's memory, not the server's."""
+"""Enough where the kernel's own mark is high (in_kernel.py); large messages then fill the kernel's memory, not the server's."""
 
 log = logging.getLogger("jlab_mcp_node")
 
@@ -43,11 +43,14 @@ class KernelSocket:
         session: Any,
         on_batch: Callable[[List[Message]], None],
         may_read: Callable[[], bool],
+        kernel_holds_more: bool,
     ) -> None:
         self._loop = asyncio.get_event_loop()
         self._session = session
         self._on_batch = on_batch
         self._may_read = may_read
+        # Never changed on a live socket: see in_kernel.py.
+        self._iopub_hwm = IOPUB_HWM_LOW if kernel_holds_more else IOPUB_HWM
         self.closed = False
         self._prints = 0
         """Batches of iopub in a row that ended in a print."""
@@ -73,7 +76,7 @@ class KernelSocket:
             sock.curve_publickey = info["curve_publickey"]
             sock.curve_serverkey = info["curve_publickey"]
         if channel == "iopub":
-            sock.rcvhwm = IOPUB_HWM
+            sock.rcvhwm = self._iopub_hwm
             sock.setsockopt(zmq.SUBSCRIBE, b"")
         else:
             sock.sndhwm = 0
@@ -93,10 +96,6 @@ class KernelSocket:
     def resume(self) -> None:
         """Read on after `may_read` said no."""
         self._drain("iopub")
-
-    def lower_mark(self) -> None:
-        """The kernel holds back for a slow reader itself now."""
-        self._sockets["iopub"].rcvhwm = IOPUB_HWM_LOW
 
     def drain_all(self) -> None:
         """Take everything that has arrived, replies last as the kernel sends them."""

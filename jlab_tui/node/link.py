@@ -12,25 +12,16 @@ import json
 import logging
 import uuid
 from collections import deque
-from typing import Any, Callable, Deque, List, Mapping, NamedTuple, Optional, Set
+from typing import Any, Callable, Deque, List, Mapping, NamedTuple, Set
 
 import zmq
 
 from .framing import Message
 from .kernel_socket import KernelSocket
 
-SEND_HWM = 1_000_000
-"""Messages that an IPython kernel may hold for a slow reader before it drops any (default 1,000)."""
 ANSWER_S = 5.0
 HEARD_S = 0.1
 HEARD_TRIES = 30
-
-# Runs inside the kernel, silently and without leaving a name behind.
-_RAISE_HWM = (
-    "(lambda thread: thread.schedule(lambda: setattr(thread.socket, 'sndhwm', %d)))(get_ipython().kernel.iopub_thread)"
-    % SEND_HWM
-)
-
 
 log = logging.getLogger("jlab_mcp_node")
 
@@ -57,14 +48,14 @@ class KernelLink:
         on_batch: Callable[[List[Message]], None],
         may_read: Callable[[], bool],
         outbox: Deque[Request],
+        kernel_holds_more: bool,
     ) -> None:
         self.ready = False
         self.outbox = outbox
         self._own: Set[str] = set()
-        self._answer: Optional[Message] = None
         self._answered = asyncio.Event()
         self._heard = asyncio.Event()
-        self.socket = KernelSocket(context, info, session, on_batch, may_read)
+        self.socket = KernelSocket(context, info, session, on_batch, may_read, kernel_holds_more)
         self._task = asyncio.ensure_future(self._handshake())
 
     def is_own(self, parent_id: str, message: Message) -> bool:
@@ -74,7 +65,6 @@ class KernelLink:
         if parent_id not in self._own:
             return False
         if message.channel == "shell" and message.msg_type == "kernel_info_reply":
-            self._answer = message
             self._answered.set()
         return True
 
@@ -107,19 +97,6 @@ class KernelLink:
             if await _happened(self._heard, HEARD_S):
                 break
             self._send_own("kernel_info_request", {})
-        if _is_ipython(self._answer):
-            self._send_own(
-                "execute_request",
-                {
-                    "code": _RAISE_HWM,
-                    "silent": True,
-                    "store_history": False,
-                    "user_expressions": {},
-                    "allow_stdin": False,
-                    "stop_on_error": False,
-                },
-            )
-            self.socket.lower_mark()
         self.ready = True
         while self.outbox:
             self.socket.send(self.outbox.popleft().message)
@@ -145,15 +122,6 @@ async def _happened(event: asyncio.Event, timeout: float) -> bool:
     except asyncio.TimeoutError:
         return False
     return True
-
-
-def _is_ipython(answer: Optional[Message]) -> bool:
-    if answer is None:
-        return False
-    try:
-        return bool(json.loads(answer.content).get("implementation") == "ipython")
-    except ValueError:
-        return False
 
 
 def new_outbox() -> Deque[Request]:

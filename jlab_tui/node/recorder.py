@@ -18,6 +18,7 @@ from . import obituary, segments
 from .activity import Activity
 from .conversation import Conversation, Parent
 from .framing import Message, pack
+from .kernel_command import holds_more
 from .kernel_process import exited, process_of, successor
 from .link import KernelLink, Request, new_outbox
 from .prints import cut, joined
@@ -208,7 +209,13 @@ class Recorder:
         manager.add_restart_callback(self._on_crash, "restart")
         info = manager.get_connection_info()
         self._link = KernelLink(
-            self._context, info, manager.session, self._on_batch, self._may_read, self._outbox
+            self._context,
+            info,
+            manager.session,
+            self._on_batch,
+            self._may_read,
+            self._outbox,
+            holds_more(manager),
         )
 
     def _on_crash(self) -> None:

@@ -1,0 +1,34 @@
+"""Runs inside an IPython kernel while that starts, as one more configuration file; leaves nothing behind.
+
+An output socket holds 1,000 messages for a slow reader and then drops what comes: here it gets a higher mark. That
+must happen before the socket exists: changing the mark of a live one while any reader's connection ends crashes the
+process, because ZeroMQ tells the new mark to the end of a pipe that its own thread has freed.
+"""
+
+import contextlib
+
+
+def raise_mark():  # type: ignore[no-untyped-def]  # runs on whatever Python the kernel has
+    import zmq
+    from ipykernel.kernelapp import IPKernelApp
+
+    send_hwm = 1000000
+    app = IPKernelApp.instance() if IPKernelApp.initialized() else None
+    if app is None or app.context is not None:
+        return
+    init_iopub = app.init_iopub
+
+    def init_iopub_with_mark(context):  # type: ignore[no-untyped-def]
+        del app.init_iopub
+        context.setsockopt(zmq.SNDHWM, send_hwm)
+        try:
+            init_iopub(context)
+        finally:
+            context.sockopts.pop(zmq.SNDHWM, None)
+
+    app.init_iopub = init_iopub_with_mark
+
+
+# A kernel that is built otherwise starts as it always did.
+with contextlib.suppress(Exception):
+    raise_mark()  # type: ignore[no-untyped-call]
