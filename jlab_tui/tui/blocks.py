@@ -177,8 +177,9 @@ class ErrorBlock:
         if not lines:
             lines = [shortened(f"{output.ename}: {output.evalue}", LINE_CHARS).replace("\n", " ")]
         self._pieces = [
-            wrap([Segment(line, self._style(i, lines))], frame.body) for i, line in enumerate(lines)
+            wrap([Segment(line, self._style(i, lines))], frame.body) for i, line in enumerate(lines[:-1])
         ]
+        self._pieces.append(wrap_words(lines[-1], self._style(len(lines) - 1, lines), frame.body))
         shown, self.folds = fold(len(lines), expanded, TRACE_HEAD, TRACE_TAIL)
         self._rows = _row_index(shown, [len(pieces) for pieces in self._pieces])
         self.height = len(self._rows)

@@ -49,6 +49,8 @@ class FeedCanvas(ScrollView):
         """place of the item that keys act on; -1 where there is none"""
         self.needle = ""
         """text that is marked"""
+        self.match_row = -1
+        """row of the match that was gone to"""
         self.empty: tuple[tuple[str, str], ...] = ()
         """lines (text, hue) shown while there is no item"""
         self._drawn: LRUCache[tuple[int, int, int], tuple[int, Strip]] = LRUCache(2048)
@@ -134,7 +136,7 @@ class FeedCanvas(ScrollView):
         if inner == 0 and place == self.current and len(self.items) > 1:
             strip = strip.apply_style(Style(bgcolor=self.rows.frame.palette.style(back="panel").bgcolor))
         if self.needle:
-            strip = self._marked(strip)
+            strip = self._marked(strip, "accent" if row == self.match_row else "warning")
         if selection is not None and (span := selection.get_span(row)) is not None:
             strip = self._selected(strip, *span)
         strip = strip.apply_offsets(0, row)
@@ -149,10 +151,10 @@ class FeedCanvas(ScrollView):
         style = self.rows.frame.palette.style(hue)
         return Strip([Segment(f"  {text}", style)]).crop_extend(0, width, base).apply_style(base)
 
-    def _marked(self, strip: Strip) -> Strip:
+    def _marked(self, strip: Strip, hue: str) -> Strip:
         flags = 0 if self.needle != self.needle.lower() else re.IGNORECASE
         text = strip.text
-        style = self.rows.frame.palette.style("warning", reverse=True)
+        style = self.rows.frame.palette.style(hue, reverse=True)
         for match in reversed(list(re.finditer(re.escape(self.needle), text, flags))):
             start, end = cell_len(text[: match.start()]), cell_len(text[: match.end()])
             strip = _restyled(strip, start, end, style)

@@ -244,7 +244,7 @@ class Feed(FeedCanvas, can_focus=True):
 
     def search(self, needle: str) -> int:
         """Mark every place of `needle` and go to the last one at or above the end of the view. Returns how many."""
-        self.needle = needle
+        self.needle, self.match_row = needle, -1
         self.matches = find(self.items, needle)
         self.match = -1
         self._drawn.clear()
@@ -265,7 +265,7 @@ class Feed(FeedCanvas, can_focus=True):
         self.follows = False
         if self.rows.layout(match.place).folds:
             self._expand(match.place, True)
-        row = self.rows.row_of(match)
+        row = self.match_row = self.rows.row_of(match)
         region = self.scrollable_content_region
         self._focus_cell(match.place)
         self.set_reactive(ScrollView.virtual_size, Size(region.width, self.rows.total))
