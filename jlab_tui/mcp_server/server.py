@@ -7,16 +7,19 @@ import difflib
 import gc
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from mcp.server import MCPServer, NotificationOptions
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, InputRequiredResult, TextContent
+from mcp_types import Resource as MCPResource
+from mcp_types import ResourceTemplate as MCPResourceTemplate
 from mcp_types import Tool as MCPTool
-from pydantic import ValidationError
+from pydantic import AnyUrl, ValidationError
 
 from .. import __version__
 from ..core.errors import JlabError
@@ -48,10 +51,32 @@ kernel died or was restarted, run the imports and definitions you need again."""
 class JlabServer(MCPServer[None]):
     """MCPServer whose tools raise `JlabError` for everything that a model can act on."""
 
+    register: Callable[[], None] | None = None
+    """adds tools and resources; called when they are first asked for, so that the handshake is answered before"""
     _arguments: dict[str, list[str]] | None = None
     """of each tool; the tools do not change"""
 
+    def _be_complete(self) -> None:
+        register, self.register = self.register, None
+        if register is not None:
+            register()
+
+    async def list_resources(self) -> list[MCPResource]:
+        self._be_complete()
+        return await super().list_resources()
+
+    async def list_resource_templates(self) -> list[MCPResourceTemplate]:
+        self._be_complete()
+        return await super().list_resource_templates()
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Any, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        self._be_complete()
+        return await super().read_resource(uri, context)
+
     async def list_tools(self) -> list[MCPTool]:
+        self._be_complete()
         tools = await super().list_tools()
         for tool in tools:
             tool.input_schema = {**tool.input_schema, "additionalProperties": False}
@@ -112,7 +137,12 @@ def _invalid(name: str, error: ValidationError) -> str:
 
 def make_server(source: AppSource) -> JlabServer:
     """The server with its tools; `source` gives the application at the first call that needs it."""
-    from .tools import add_resources, add_tools  # after `JlabServer`, which the tools' module need not know
+
+    def register() -> None:
+        from .tools import add_resources, add_tools  # after the first reply: their modules take a while
+
+        add_tools(server, source)
+        add_resources(server, source)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[None]) -> AsyncIterator[None]:
@@ -124,8 +154,7 @@ def make_server(source: AppSource) -> JlabServer:
     server = JlabServer(
         NAME, version=__version__, instructions=INSTRUCTIONS, lifespan=lifespan, log_level="WARNING"
     )
-    add_tools(server, source)
-    add_resources(server, source)
+    server.register = register
     return server
 
 
