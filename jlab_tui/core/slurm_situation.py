@@ -53,13 +53,16 @@ def pending(record: ServerRecord, job: Job | None, seen: Observation) -> Situati
 
 
 def _facts(record: ServerRecord, job: Job | None, seen: Observation, *, is_stuck: bool = False) -> QueueFacts:
-    expected = float(record.extra.get(ESTIMATE) or 0) or None
+    expected = float(record.extra.get(ESTIMATE) or 0)
+    if job is not None:
+        expected = job.starts or (0.0 if is_stuck else expected)
+    starts = expected if expected > seen.now + SOON_S else None
     if job is None:
-        return QueueFacts(estimated_start=expected, load=seen.load)
+        return QueueFacts(estimated_start=starts, load=seen.load)
     return QueueFacts(
         reason=job.reason if job.reason != "None" else "",
         position=seen.queue.ahead.get(job.job_id) if isinstance(seen.queue, QueueRows) else None,
-        estimated_start=job.starts or (None if is_stuck else expected),
+        estimated_start=starts,
         queued_since=job.submitted,
         partition=job.partition,
         load=seen.load,
@@ -74,7 +77,7 @@ def _queue_details(facts: QueueFacts, now: float) -> tuple[str, ...]:
             "job with a higher priority waits" if facts.position == 1 else "jobs with a higher priority wait"
         )
         lines.append(f"{facts.position or 'No'} {ahead} in partition {facts.partition}.")
-    if facts.estimated_start is not None and facts.estimated_start > now + SOON_S:
+    if facts.estimated_start is not None:
         lines.append(f"Slurm's estimate: it starts in about {about(facts.estimated_start - now)}.")
     return tuple(lines)
 

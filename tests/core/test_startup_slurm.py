@@ -57,7 +57,8 @@ def test_until_slurm_estimates_the_start_what_it_expected_at_the_submission_is_t
     assert expected in look(record, JOB).details
     assert expected not in look(record, replace(JOB, starts=T + 660)).details
     assert look(record, replace(JOB, reason="JobHeldUser")).details == ()
-    assert look(with_extra(RECORD, ESTIMATE=f"{T + 65:.0f}"), JOB).details == (), "it starts at once"
+    at_once = look(with_extra(RECORD, ESTIMATE=f"{T + 65:.0f}"), JOB)
+    assert at_once.details == () and at_once.queue and at_once.queue.estimated_start is None
 
 
 def test_a_running_job_is_starting_then_ready() -> None:

@@ -16,6 +16,8 @@ from tests.project import Project
 from tests.slurm.jobs import GPU_JOB, submit
 from tests.slurm.machines import Cluster
 
+pytestmark = pytest.mark.xdist_group("slurm")
+
 
 @pytest.fixture
 def project(cluster: Cluster, tmp_path: Path) -> Project:

@@ -14,6 +14,8 @@ import pytest
 from tests.project import COMMAND
 from tests.slurm.machines import Cluster
 
+pytestmark = pytest.mark.xdist_group("slurm")
+
 PAGE = Path(__file__).parents[2] / "docs" / "cluster.md"
 
 CONDA = """\

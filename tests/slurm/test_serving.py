@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +14,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from tests.e2e.test_live_view import terminal
 from tests.project import COMMAND, Agent, Project, project_in, read_notebook, text_of
 
 from .machines import Cluster
@@ -75,6 +78,23 @@ async def test_another_login_node_sees_and_uses_the_same_server(served: Project)
         session = await agent.session("elsewhere")
         assert (await agent.text("execute_code", session_id=session, code="6 * 7")).startswith("42")
     assert served.status_file()["JOB_ID"] == job_id
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+async def test_a_dashboard_on_another_login_node_shows_a_cell_live(served: Project) -> None:
+    """No FIFO reaches it: it reads the journals on the shared file system."""
+    with terminal(served, shlex.join([*OTHER_LOGIN_NODE, "start", "--readonly"])) as dashboard:
+        await dashboard.shows("● running", 60)
+        (fifo,) = served.status_dir.glob("fifos/*")
+        assert fifo.name.startswith("login2-")
+        async with served.client() as agent:
+            session = await agent.session("watched from afar")
+            code = "import time\nfor n in range(600): print('step', n, flush=True); time.sleep(0.05)"
+            await agent.text("execute_code", session_id=session, code=code, wait_s=0)
+            await dashboard.shows(r"step \d+")
+            await agent.text("interrupt_kernel", session_id=session)
+        dashboard.keys("q")
+        await dashboard.shows("exit=0")
 
 
 def test_a_login_node_that_cannot_resolve_the_nodes_uses_the_address_that_slurm_knows(
