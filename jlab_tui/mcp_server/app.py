@@ -108,6 +108,7 @@ class AppSource:
                 if self._app is None:
                     await asyncio.to_thread(self._preload)
                     self._app = await self._make()
+        self._app.sessions.reclaim_soon()
         return self._app
 
     def warm_up(self) -> None:

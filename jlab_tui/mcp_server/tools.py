@@ -241,7 +241,6 @@ class Tools:
         Gives JSON with session_id (needed by the other tools), notebook_path, hostname, kernel_id. Keep one session for
         one line of work; start a second one to compute in parallel."""
         app = await self._source.get()
-        await app.sessions.reclaim()
         session = await app.sessions.open_new(experiment_name)
         return as_json(self._opened(session))
 

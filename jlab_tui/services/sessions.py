@@ -38,6 +38,8 @@ from .session import Session, SessionInfo
 KERNEL_READY_S: Final = 60.0
 OPENING_S: Final = 5.0
 """how long a process that ends waits for a session that is being opened: its kernel would have no owner"""
+PREDECESSOR_S: Final = 60.0
+"""how long sessions are tried to be taken back from an earlier process of the same conversation that still has them"""
 FEATURE: Final = "channels"
 USERS_KERNEL: Final = (
     "This is the kernel that the user has open on this notebook: its variables are as the user left them, no cell was "
@@ -100,6 +102,8 @@ class Sessions:
         self._open: dict[str, Session] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._reclaimed = False
+        self._reclaiming: asyncio.Task[None] | None = None
+        self._first_claim = 0.0
         self._tidying: asyncio.Task[None] | None = None
         self._openings = Openings(self._undo)
 
@@ -141,10 +145,8 @@ class Sessions:
         heads = await self._heads(server)
         for head in heads:
             if head.opened.notebook == str(path) and not head.is_closed:
-                record = await asyncio.to_thread(self._read, head.session)
-                if record is not None and record.opened is not None and not record.closed:
-                    with contextlib.suppress(KernelGone):
-                        return await self._adopt(server, record), True
+                with contextlib.suppress(KernelGone, UnknownSession):
+                    return await self.get(head.session), True
         await self.close_ended()
         file = self._notebooks.file(path)
         notebook = await asyncio.to_thread(file.load)
@@ -442,19 +444,36 @@ class Sessions:
             self._tidying = asyncio.create_task(self._burial.bury_left(server.record.started, kernels))
         return [Adoptable(h.session, h.opened.notebook, h.running) for h in found]
 
+    def reclaim_soon(self) -> None:
+        """Like `reclaim`, in the background; for every call, whatever it is about."""
+        is_idle = self._reclaiming is None or self._reclaiming.done()
+        if is_idle and not self._reclaimed and self.owner.conversation:
+            self._reclaiming = asyncio.create_task(self._try_to_reclaim())
+
+    async def _try_to_reclaim(self) -> None:
+        with contextlib.suppress(JlabError):  # no server yet: the next call tries again
+            await self.reclaim()
+
     async def reclaim(self) -> None:
         """Once: take back the sessions of this client's conversation that an earlier process of it left."""
         if self._reclaimed or not self.owner.conversation:
             return
-        self._reclaimed = True
+        began = self._now()
         server = await self._server()
-        for head in await self._heads(server):
-            opened = head.opened
-            if head.is_closed or opened.conversation != self.owner.conversation:
-                continue
-            if opened.client != self.owner.client and head.session not in self._open:
-                with contextlib.suppress(JlabError):
+        heads = await self._heads(server)
+        mine = [h for h in heads if not h.is_closed and h.opened.conversation == self.owner.conversation]
+        is_held = False
+        for head in mine:
+            if head.opened.client != self.owner.client and head.session not in self._open:
+                try:
                     await self.get(head.session)
+                except SessionOwned:
+                    is_held = True
+                except JlabError:
+                    pass
+        # The process before us may still be about to end: later calls try again.
+        self._first_claim = self._first_claim or began
+        self._reclaimed = not is_held or began - self._first_claim > PREDECESSOR_S
 
     async def _heads(self, server: Server) -> list[SessionHead]:
         """Sessions of this incarnation of the server."""

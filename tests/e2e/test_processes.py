@@ -197,11 +197,15 @@ WAYS = ["as Claude Code does", "stdin closed", "SIGTERM", "SIGKILL"]
 async def test_a_process_that_follows_in_time_keeps_the_variables(patient_server: Project, how: str) -> None:
     async with wire(patient_server, **CONVERSATION) as first:
         session, _, _ = await open_session(first, "kept")
+        other, _, _ = await open_session(first, "other")
         await first.text("execute_code", session_id=session, code="kept = 41")
         await leave(first, how)
     async with wire(patient_server, **CONVERSATION) as second:
         assert (await second.text("execute_code", session_id=session, code="kept + 1")).startswith("42\n")
-        await second.text("shutdown_session", session_id=session)
+        claimed = patient_server.status_dir / "sessions" / f"{other}.2.jsonl"
+        await until(claimed.exists, what="the session that nobody asked for is taken over, too")
+        for each in (session, other):
+            await second.text("shutdown_session", session_id=each)
 
 
 @pytest.mark.parametrize("how", WAYS)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile
-from jlab_tui.core.errors import KernelGone, SessionOwned
+from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned
 from jlab_tui.core.events import RunStatus, SessionClosed
 from jlab_tui.core.link import RequestRefused
 from jlab_tui.core.notebook import Cell, Notebook
@@ -138,3 +138,26 @@ async def test_what_an_earlier_process_left_is_listed_with_the_run_that_goes_on(
     place.kill(first)
     (left,) = await place.process().adoptable(place.server.by_id)
     assert left == Adoptable(session.info.id, session.info.notebook, run.id)
+
+
+async def test_all_sessions_of_a_conversation_are_taken_back_whatever_is_called_first(place: Place) -> None:
+    first = place.process("one and the same")
+    ids = {(await first.open_new("a")).info.id, (await first.open_new("b")).info.id}
+    stranger = await place.process("another").open_new("c")
+    second = place.process("one and the same")
+    second.reclaim_soon()  # the process before is still there
+    place.server.is_reachable = False
+    second.reclaim_soon()
+    with pytest.raises(ServerUnreachable):
+        await second.reclaim()
+    place.kill(first)
+    place.server.is_reachable = True
+
+    def held() -> set[str]:
+        second.reclaim_soon()  # as each call does
+        return {session.info.id for session in second.open_sessions}
+
+    await until(lambda: held() == ids)
+    place.server.reaps()
+    assert set(place.server.by_id) == {s.info.kernel_id for s in [*second.open_sessions, stranger]}
+    await second.release()
