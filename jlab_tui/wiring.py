@@ -119,24 +119,19 @@ class IntentOfLauncher:
 
 
 def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
+    from .adapters.clusters import Clusters
     from .adapters.files import Intent, StatusFile, other_roots
     from .adapters.local_server import LocalServer
-    from .adapters.slurm import Slurm
     from .adapters.slurm_server import SlurmServer
-    from .adapters.squeue_cache import SharedQueue, SharedSurvey, cache_path
     from .services.launcher import Launcher
 
-    slurm = Slurm(env)
-    cluster = env.get("SLURM_CLUSTERS", "")
-    queue = SharedQueue(slurm, cache_path(settings.home, cluster))
-    survey = SharedSurvey(slurm, settings.home, cluster)
     return Launcher(
         str(settings.root),
         StatusFile(settings.status_file),
         IntentOfLauncher(Intent(settings.status_dir / "starting", socket.gethostname())),
         {
             Mode.LOCAL: LocalServer(settings, env),
-            Mode.SLURM: SlurmServer(settings, env, slurm, queue, survey),
+            Mode.SLURM: SlurmServer(settings, env, Clusters(env, settings.home)),
         },
         HealthCheck(),
         Limits(local_start_s=settings.local_start_s, ready_s=settings.ready_timeout_s),

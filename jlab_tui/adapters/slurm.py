@@ -63,18 +63,24 @@ class CancelResult:
 
 
 class Slurm:
-    """One user's view of one cluster. Nothing is cached here; `squeue_cache.SharedQueue` does that."""
+    """One user's view of one cluster (Slurm's commands read its name from SLURM_CLUSTERS). Nothing is cached here; `squeue_cache.SharedQueue` does that."""
 
     def __init__(
         self,
         env: Mapping[str, str],
         *,
+        cluster: str | None = None,
         uid: int | None = None,
         clock: Callable[[], float] = time.time,
         timeout_s: float = QUERY_TIMEOUT_S,
     ) -> None:
+        """`cluster`: as `--clusters` takes it, empty for the one of this host; None leaves it to the environment."""
         self.uid = os.getuid() if uid is None else uid
-        self._env = dict(env)
+        self._env = {
+            name: value for name, value in env.items() if cluster is None or name != "SLURM_CLUSTERS"
+        }
+        if cluster:
+            self._env["SLURM_CLUSTERS"] = cluster
         self._clock = clock
         self._timeout_s = timeout_s
 
@@ -93,7 +99,7 @@ class Slurm:
         An answer that does not come in time is a rejection whose cause is UNCERTAIN: the job's comment finds it.
         Cancelling this call kills sbatch with the same uncertainty, so shield it.
         """
-        environment = submission_environment(self._env)
+        environment = submission_environment(self._env, script)
         ran = await run(["sbatch", "--parsable"], environment, SUBMIT_TIMEOUT_S, stdin=script)
         submitted = parse_sbatch(ran.out) if ran.is_ok else None
         if submitted:
@@ -105,13 +111,11 @@ class Slurm:
 
     async def estimate(self, script: str, timeout_s: float = SUBMIT_TIMEOUT_S) -> Estimate | Rejected:
         """`sbatch --test-only`: when the job would start, or why it would not. Uses up a job id, so ask seldom."""
-        environment = {**submission_environment(self._env), **ONE_FORM}
+        environment = {**submission_environment(self._env, script), **ONE_FORM}
         ran = await run(["sbatch", "--test-only"], environment, timeout_s, stdin=script)
         return parse_estimate(ran.err + ran.out) if ran.is_ok else explain_rejection(ran.err)
 
-    async def cancel(
-        self, job_id: str, *, submitted: float | None = None, comment: str = "", cluster: str = ""
-    ) -> CancelResult:
+    async def cancel(self, job_id: str, *, submitted: float | None = None, comment: str = "") -> CancelResult:
         """scancel, after squeue has shown that the id is still our job (user, name, comment, submit time)."""
         answer = await self.queue()
         if isinstance(answer, QueueUnknown):
@@ -123,8 +127,7 @@ class Slurm:
             return CancelResult(Cancel.UNKNOWN_JOB, explain_cancel(Cancel.UNKNOWN_JOB, job_id))
         if not is_ours(job, self.uid, submitted, comment):
             return CancelResult(Cancel.NOT_OURS, explain_cancel(Cancel.NOT_OURS, job_id))
-        where = ["-M", cluster] if cluster else []
-        ran = await self._query("scancel", *where, job_id)
+        ran = await self._query("scancel", job_id)
         outcome = Cancel.UNREACHABLE if ran.returncode is None else read_scancel(ran.returncode, ran.err)
         return CancelResult(outcome, explain_cancel(outcome, job_id, ran.err))
 

@@ -15,7 +15,15 @@ from ..core.settings import Settings
 from ..core.situation import JobGone, Observation
 from ..core.slurm import JobPhase
 from ..core.slurm_queue import COUNT_AFTER_S, QueueAnswer, QueueRows, QueueUnknown, poll_interval
-from ..core.slurm_record import SUBMISSION, SUBMITTED, find_job, restarts_of, seen_running, wants_details
+from ..core.slurm_record import (
+    CLUSTER,
+    SUBMISSION,
+    SUBMITTED,
+    find_job,
+    restarts_of,
+    seen_running,
+    wants_details,
+)
 from ..core.slurm_script import (
     restarted_name,
     submission_comment,
@@ -23,11 +31,10 @@ from ..core.slurm_script import (
 from ..core.slurm_show import JobDetails
 from ..core.slurm_submit import Cancel
 from ..core.slurm_survey import survey_lines
+from .clusters import Cluster, Clusters
 from .files import tail_text
 from .node_files import read_connection, remove_launch_files
-from .slurm import Slurm
 from .slurm_submission import Submission
-from .squeue_cache import SharedQueue, SharedSurvey
 
 URGENT_S = 2.0
 """age of a queue answer that may still explain why a server stopped answering"""
@@ -46,15 +53,11 @@ class SlurmServer:
         self,
         settings: Settings,
         env: Mapping[str, str],
-        slurm: Slurm,
-        queue: SharedQueue,
-        survey: SharedSurvey,
+        clusters: Clusters,
     ) -> None:
         self._settings = settings
         self._env = env
-        self._slurm = slurm
-        self._queue = queue
-        self._survey = survey
+        self._clusters = clusters
         self._addresses: dict[str, str] = {}
 
     async def launch(
@@ -69,10 +72,11 @@ class SlurmServer:
         """Look at queue, connection file and log. `urgent`: the server does not answer, so an old answer will not do."""
         if not record.state.is_live:
             return Observation(time.time())
-        answer = await self._queue.latest(lambda known: self._max_age(record, known, urgent=urgent))
+        cluster = self._cluster_of(record)
+        answer = await cluster.queue.latest(lambda known: self._max_age(record, known, urgent=urgent))
         details: JobDetails | QueueUnknown | JobGone | None = None
         if wants_details(record, answer):
-            details = await self._slurm.details(record.job_id) or JobGone()
+            details = await cluster.slurm.details(record.job_id) or JobGone()
         connection = await self._connection(record, answer, details)
         tail = ""
         if self._wants_log(record, answer, details):
@@ -83,7 +87,10 @@ class SlurmServer:
             return seen
         if job.submitted is None or seen.now - job.submitted < COUNT_AFTER_S:
             return seen
-        return replace(seen, load=tuple(survey_lines(await self._survey.partitions())))
+        return replace(seen, load=tuple(survey_lines(await cluster.survey.partitions())))
+
+    def _cluster_of(self, record: ServerRecord) -> Cluster:
+        return self._clusters.named(record.extra.get(CLUSTER, ""))
 
     def _max_age(self, record: ServerRecord, known: QueueAnswer, *, urgent: bool) -> float:
         if isinstance(known, QueueUnknown):
@@ -124,7 +131,7 @@ class SlurmServer:
         if (known := self._addresses.get(host)) is None:
             known = host
             if not await _resolves(host):
-                known = await self._slurm.node_address(record.hostname or host) or host
+                known = await self._cluster_of(record).slurm.node_address(record.hostname or host) or host
             self._addresses[host] = known
         if known == host:
             return connection.url
@@ -135,9 +142,9 @@ class SlurmServer:
 
     async def end(self, record: ServerRecord) -> str:
         """Cancel the job, verified to be ours, and wait until it is gone. Raises ServerError; then it is still there."""
-        job_id = record.job_id
+        job_id, slurm = record.job_id, self._cluster_of(record).slurm
         if not job_id:
-            found = find_job(record, await self._slurm.queue())
+            found = find_job(record, await slurm.queue())
             if found is None:
                 raise ServerError(
                     "sbatch did not answer when the job was submitted, and the queue does not show it now.",
@@ -146,7 +153,7 @@ class SlurmServer:
             job_id = found.job_id
         submitted = float(record.extra.get(SUBMITTED) or 0) or None
         comment = submission_comment(record.extra.get(SUBMISSION, ""))
-        result = await self._slurm.cancel(job_id, submitted=submitted, comment=comment)
+        result = await slurm.cancel(job_id, submitted=submitted, comment=comment)
         match result.outcome:
             case Cancel.UNKNOWN_JOB | Cancel.NOT_OURS:
                 remove_launch_files(Path(record.conn_file))
@@ -154,17 +161,17 @@ class SlurmServer:
             case Cancel.DENIED | Cancel.UNREACHABLE | Cancel.FAILED:
                 raise ServerError(result.advice.message, result.advice.hint)
             case Cancel.SENT:
-                gone = await self._wait_for_end(job_id)
+                gone = await self._wait_for_end(record, job_id)
                 remove_launch_files(Path(record.conn_file))
                 return (
                     f"Job {job_id} was cancelled." if gone else f"Job {job_id} is being cancelled by Slurm."
                 )
 
-    async def _wait_for_end(self, job_id: str) -> bool:
+    async def _wait_for_end(self, record: ServerRecord, job_id: str) -> bool:
         deadline = asyncio.get_running_loop().time() + END_PATIENCE_S
         pause = 0.2
         while asyncio.get_running_loop().time() < deadline:
-            answer = await self._queue.latest(pause)
+            answer = await self._cluster_of(record).queue.latest(pause)
             if isinstance(answer, QueueRows):
                 job = answer.find(job_id)
                 if job is None or job.phase is JobPhase.ENDED:

@@ -13,17 +13,19 @@ from pathlib import Path
 from ..core.errors import LaunchFailed, UsageError
 from ..core.models import ServerRecord, ServerState
 from ..core.settings import Mode, Settings
+from ..core.situation import with_extra
 from ..core.slurm_queue import QueueRows
-from ..core.slurm_record import ESTIMATE, SUBMISSION, with_job_id
+from ..core.slurm_record import CLUSTER, ESTIMATE, SUBMISSION, with_job_id
 from ..core.slurm_script import (
     ResourceRequest,
     ScriptInputs,
     check_request,
+    named_cluster,
     render_script,
     script_values,
     submission_comment,
 )
-from ..core.slurm_submit import Estimate, Rejected, Rejection, Submitted
+from ..core.slurm_submit import Estimate, Rejected, Rejection
 from .files import private_dir, reason_of
 from .local import PROJECT_KERNEL, choose_python, server_env, write_kernelspec
 from .node_files import install_node_files, remove_launch_files, write_launch_files
@@ -65,7 +67,9 @@ class Submission:
         except OSError as error:
             raise _cannot_write(error) from None
         expected = await self._slurm.estimate(script, ESTIMATE_S)
+        cluster = named_cluster(script, self._env)
         record = self._record(submission, token, connection_file, inputs.log, expected)
+        record = with_extra(record, **{CLUSTER: cluster})
         try:
             announce(record)
         except OSError as error:
@@ -75,11 +79,12 @@ class Submission:
         if isinstance(answer, Rejected) and answer.cause is not Rejection.UNCERTAIN:
             remove_launch_files(connection_file)
             raise LaunchFailed(f"{answer.advice.message} Slurm says: {answer.said}", answer.advice.hint)
-        job_id = answer.job_id if isinstance(answer, Submitted) else await self._look_up(submission)
-        if isinstance(answer, Submitted):
-            for notice in answer.notices:
-                say(notice)
-        return with_job_id(record, job_id) if job_id else record
+        if isinstance(answer, Rejected):
+            job_id = await self._look_up(submission, cluster)
+            return with_job_id(record, job_id) if job_id else record
+        for notice in answer.notices:
+            say(notice)
+        return with_job_id(with_extra(record, **{CLUSTER: answer.cluster or cluster}), answer.job_id)
 
     def _record(
         self, submission: str, token: str, connection_file: Path, log: str, expected: Estimate | Rejected
@@ -146,11 +151,11 @@ class Submission:
         )
         return inputs, files.token, files.connection_file
 
-    async def _look_up(self, submission: str) -> str:
+    async def _look_up(self, submission: str, cluster: str) -> str:
         """Id of a job whose sbatch gave no answer, empty while the queue does not show it."""
         deadline = asyncio.get_running_loop().time() + LOOK_UP_S
         while asyncio.get_running_loop().time() < deadline:
-            answer = await self._slurm.queue()
+            answer = await Slurm(self._env, cluster=cluster).queue()
             job = (
                 answer.with_comment(submission_comment(submission)) if isinstance(answer, QueueRows) else None
             )

@@ -24,7 +24,9 @@ SUBMISSION = "SUBMISSION"
 SUBMITTED = "SUBMITTED"
 """... when Slurm says that it was submitted, ..."""
 ESTIMATE = "ESTIMATE"
-"""... and when it expected, just before, that the job would start"""
+"""... when it expected, just before, that the job would start, ..."""
+CLUSTER = "CLUSTER"
+"""... and the cluster that has it, where one was named (`--clusters`)"""
 
 SETTLE_S = 10.0
 """an answer of the queue this soon after the submission may not have the job yet"""

@@ -15,6 +15,10 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,@+-]*", re.ASCII)
 _GRES = re.compile(r"[A-Za-z][A-Za-z0-9_:.,=/+-]*", re.ASCII)
 _CONSTRAINT = re.compile(r"[A-Za-z0-9_.,&|*()\[\]!=+-]+", re.ASCII)
 _MODULE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/:-]*", re.ASCII)
+_OURS = re.compile(
+    r"--(job-name|comment|wrap|parsable|array|output|error|open-mode|chdir)(?![a-z-])|-[JaoeD]"
+)
+"""options that the script needs as they are: the job is found by them, and its log"""
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]+)\s*\}\}")
 
 
@@ -118,7 +122,7 @@ def split_extra(text: str) -> list[str]:
     for option in options:
         if not re.match(r"--?[A-Za-z]", option) or not option.isprintable():
             raise _refused("sbatch option", option, "Write options as --name=value, separated by `;`.")
-        if re.match(r"(--job-name|-J|--comment|--wrap|--parsable|--array|-a)(?![a-z])", option):
+        if _OURS.match(option):
             raise _refused("sbatch option", option, "jlab-mcp sets this one itself.")
     return options
 
@@ -180,14 +184,46 @@ _NOT_EXPORTED = frozenset(
         "JUPYTER_TOKEN",
     ]
 )
+_LONG = {"t": "time", "p": "partition", "A": "account", "q": "qos", "C": "constraint", "M": "clusters", "G": "gpus",
+         "m": "distribution", "S": "core-spec", "L": "licenses", "w": "nodelist", "x": "exclude"}  # fmt: skip
+_VARIABLES = {
+    "time": ("TIMELIMIT",),
+    "mem": ("MEM_PER_NODE", "MEM_PER_CPU", "MEM_PER_GPU"),
+    "mem-per-cpu": ("MEM_PER_NODE", "MEM_PER_CPU", "MEM_PER_GPU"),
+    "mem-per-gpu": ("MEM_PER_NODE", "MEM_PER_CPU", "MEM_PER_GPU"),
+    "switches": ("REQ_SWITCH",),
+    "clusters": ("CLUSTERS",),
+}
+"""sbatch's input variables, without `SBATCH_`, where they are not the option's name in capitals"""
 
 
-def submission_environment(env: Mapping[str, str]) -> dict[str, str]:
+def script_options(script: str) -> dict[str, str]:
+    """Options of the `#SBATCH` lines by their long names, with their values."""
+    found = {}
+    for line in re.findall(r"^#SBATCH\s+(.+)$", script, re.MULTILINE):
+        if match := re.match(r"--([a-z][a-z-]*)(?:[=\s]\s*(.*))?$|-([A-Za-z])\s*=?\s*(.*)$", line.strip()):
+            found[match[1] or _LONG.get(match[3], match[3])] = (match[2] or match[4] or "").strip("\"' ")
+    return found
+
+
+def named_cluster(script: str, env: Mapping[str, str]) -> str:
+    """The cluster, or the clusters to choose from, that sbatch is told; empty for the one of this host."""
+    told = script_options(script).get("clusters", "")
+    return told or env.get("SBATCH_CLUSTERS", "") or env.get("SLURM_CLUSTERS", "")
+
+
+def submission_environment(env: Mapping[str, str], script: str) -> dict[str, str]:
     """The environment for sbatch, which becomes the job's (Slurm's default, `--export=ALL`).
 
-    Without what would override the script's own lines, and without a Jupyter token.
+    To sbatch a variable counts more than a line of the script; to us the settings do, from which the lines are made. So
+    what would override a line is left out, and so is a Jupyter token.
     """
-    return {name: value for name, value in env.items() if name not in _NOT_EXPORTED}
+    ruled = {
+        f"SBATCH_{variable}"
+        for option in script_options(script)
+        for variable in _VARIABLES.get(option, (option.upper().replace("-", "_"),))
+    }
+    return {name: value for name, value in env.items() if name not in _NOT_EXPORTED and name not in ruled}
 
 
 def restarted_name(path: str, restarts: int) -> str:

@@ -17,6 +17,7 @@ from jlab_tui.core.slurm_script import (
     ResourceRequest,
     ScriptInputs,
     check_request,
+    named_cluster,
     render_script,
     restarted_name,
     script_values,
@@ -192,9 +193,51 @@ def test_percent_signs_of_a_log_path_are_not_taken_for_slurms() -> None:
     assert '--output="/s/100%%u/%j.log"' in rendered(given=replace(INPUTS, log="/s/100%u/%j.log"))
 
 
-def test_the_environment_of_a_submission_has_no_token_and_no_overrides() -> None:
+def test_the_environment_of_a_submission_has_no_token_and_overrides_no_line_of_the_script() -> None:
+    """sbatch lets its variables win over `#SBATCH` lines."""
     env = {"PATH": "/bin", "JUPYTER_TOKEN": "x", "SBATCH_JOB_NAME": "y", "SBATCH_PARTITION": "gpu"}
-    assert submission_environment(env) == {"PATH": "/bin", "SBATCH_PARTITION": "gpu"}
+    kept = {"PATH": "/bin", "SBATCH_PARTITION": "gpu"}
+    assert submission_environment(env, rendered()) == kept, "no line says which partition"
+    ruled = (
+        "PARTITION",
+        "TIMELIMIT",
+        "GRES",
+        "MEM_PER_NODE",
+        "MEM_PER_CPU",
+        "OUTPUT",
+        "CLUSTERS",
+        "RESERVATION",
+    )
+    env |= {f"SBATCH_{name}": "z" for name in ruled}
+    script = rendered(
+        replace(PLAIN, partition="gpu", gres="gpu:1", mem_mb=100, extra="--reservation=r; -M big")
+    )
+    assert submission_environment({**env, "SBATCH_WCKEY": "w"}, script) == {
+        "PATH": "/bin",
+        "SBATCH_WCKEY": "w",
+    }
+
+
+@pytest.mark.parametrize(
+    ("extra", "env", "cluster"),
+    [
+        ("", {}, ""),
+        ("--clusters=a,b", {}, "a,b"),
+        ("-M big", {"SBATCH_CLUSTERS": "small"}, "big"),
+        ("", {"SBATCH_CLUSTERS": "small", "SLURM_CLUSTERS": "big"}, "small"),
+        ("", {"SLURM_CLUSTERS": "big"}, "big"),
+    ],
+)
+def test_the_cluster_of_a_submission_is_known(extra: str, env: dict[str, str], cluster: str) -> None:
+    assert named_cluster(rendered(replace(PLAIN, extra=extra)), env) == cluster
+
+
+@pytest.mark.parametrize(
+    "extra", ["--output=/x", "-o/x", "-o x", "--chdir=/", "-D /", "--open-mode=truncate", "-e log"]
+)
+def test_what_the_log_is_found_by_cannot_be_set(extra: str) -> None:
+    with pytest.raises(UsageError, match="jlab-mcp sets this one itself"):
+        rendered(replace(PLAIN, extra=extra))
 
 
 @pytest.mark.parametrize(

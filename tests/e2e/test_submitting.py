@@ -55,3 +55,26 @@ async def test_a_start_that_ends_while_sbatch_works_leaves_a_job_that_is_found(
     (tmp_path / "rows").write_text(ROW.format(now=int(time.time()), comment=comment), encoding="utf-8")
     assert "Job 77 waits in the queue" in project.run("status").stdout
     assert project.status_file()["JOB_ID"] == "77"
+
+
+async def test_a_job_of_another_cluster_is_asked_about_and_cancelled_there(
+    project: Project, tmp_path: Path
+) -> None:
+    for name in ("squeue", "scancel"):  # answer for cluster `big` only
+        path = tmp_path / "bin" / name
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace("\n", '\n[ "$SLURM_CLUSTERS" = big ] || exit 0\n', 1), encoding="utf-8")
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.write_text(
+        sbatch.read_text(encoding="utf-8").replace("echo 77", "echo '77;big'"), encoding="utf-8"
+    )
+    (tmp_path / "go").touch()
+    env = {"JLAB_MCP_SLURM_EXTRA": "--clusters=big,small", "JLAB_MCP_QUEUE_TIMEOUT": "0"}
+    assert project.run("start", "--detach", **env).returncode == 3
+    facts = project.status_file()
+    assert (facts["JOB_ID"], facts["CLUSTER"]) == ("77", "big")
+    comment = f"jlab-mcp/{facts['SUBMISSION']}"
+    (tmp_path / "rows").write_text(ROW.format(now=int(time.time()), comment=comment), encoding="utf-8")
+    await until(lambda: "Job 77 waits in the queue" in project.run("status").stdout, 20)
+    assert "Job 77 was cancelled" in project.run("stop", SLURM_CLUSTERS="small").stdout
+    assert (tmp_path / "cancelled").read_text(encoding="utf-8") == "77\n"

@@ -1,0 +1,36 @@
+"""Slurm's clusters, one view of each: a job is asked about, and cancelled, on the one that took it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .slurm import Slurm
+from .squeue_cache import SharedQueue, SharedSurvey, cache_path
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What one cluster is asked through."""
+
+    slurm: Slurm
+    queue: SharedQueue
+    survey: SharedSurvey
+
+
+class Clusters:
+    """Each cluster's view, made when it is needed first."""
+
+    def __init__(self, env: Mapping[str, str], home: Path) -> None:
+        self._env = env
+        self._home = home
+        self._made: dict[str, Cluster] = {}
+
+    def named(self, name: str) -> Cluster:
+        """By the name that `--clusters` takes; empty: the one of this host's configuration."""
+        if name not in self._made:
+            slurm = Slurm(self._env, cluster=name)
+            queue = SharedQueue(slurm, cache_path(self._home, name))
+            self._made[name] = Cluster(slurm, queue, SharedSurvey(slurm, self._home, name))
+        return self._made[name]
