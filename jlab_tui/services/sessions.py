@@ -585,9 +585,11 @@ class Sessions:
         self._open.clear()
 
     async def _release_kernels(self, sessions: Sequence[Session]) -> None:
-        with_extension = [s for s in sessions if s.link.resumable]
-        if with_extension:
-            await with_extension[0].api.release(self.owner.client)
+        # A session that is over may belong to a server that is gone: nobody answers there.
+        servers = {id(s.api): s.api for s in sessions if s.link.resumable and not s.over}
+        await asyncio.gather(
+            *(api.release(self.owner.client) for api in servers.values()), return_exceptions=True
+        )
         if self._on_exit is not OnExit.KEEP:
             plain = [s for s in sessions if not s.link.resumable and not s.info.users_kernel]
             doomed = [s for s in plain if s.current is None or self._on_exit is OnExit.KILL]

@@ -15,7 +15,7 @@ from jlab_tui.core.notebook import Cell, Notebook
 from jlab_tui.core.outputs import CellOutputs
 from jlab_tui.core.reply import RunFacts, status_line
 from jlab_tui.services.sessions import Adoptable
-from tests.jupyters import Place
+from tests.jupyters import EchoServer, Place
 from tests.project import until
 
 
@@ -161,3 +161,16 @@ async def test_all_sessions_of_a_conversation_are_taken_back_whatever_is_called_
     place.server.reaps()
     assert set(place.server.by_id) == {s.info.kernel_id for s in [*second.open_sessions, stranger]}
     await second.release()
+
+
+async def test_the_server_that_is_there_is_told_of_the_exit_not_the_one_that_ended_before(
+    place: Place,
+) -> None:
+    process = place.process()
+    first = await process.open_new("first")
+    first.over = "That server has ended."
+    place.server = EchoServer()
+    second = await process.open_new("second")
+    await process.release()
+    owner, *_ = place.server.claims.owner_of(second.info.kernel_id)
+    assert owner is None
