@@ -26,14 +26,23 @@ _TRIES = 4
 
 
 def private_dir(path: Path) -> Path:
-    """`path` as a directory that only its owner can enter; so are parents that are made. Its mode is mended when it is ours."""
+    """`path` as a directory; one that is made can be entered by its owner only, and so can parents that are made.
+
+    The mode of one that is there is its owner's business: files of ours are 0600, whatever it is.
+    """
     if not path.parent.exists():
         private_dir(path.parent)  # mkdir would give parents the umask's rights
     path.mkdir(exist_ok=True, mode=0o700)
-    info = path.stat()
-    if info.st_uid == os.getuid() and stat.S_IMODE(info.st_mode) != 0o700:
-        path.chmod(0o700)
     return path
+
+
+def refuse_foreign_hands(path: Path) -> None:
+    """Raise PermissionError for a directory in which others could put their server or token in the place of ours."""
+    info = path.stat()
+    if info.st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, "It belongs to somebody else", str(path))
+    if info.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(errno.EPERM, "Others may write there (`chmod go-w` mends it)", str(path))
 
 
 def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o600, sync: bool = False) -> None:

@@ -13,7 +13,7 @@ from ..core.machine import MACHINE, Machine
 from ..core.models import ServerRecord, ServerState
 from ..core.settings import Mode, Settings
 from ..core.situation import Observation
-from .files import private_dir, process_start, reason_of, tail_text
+from .files import private_dir, process_start, reason_of, refuse_foreign_hands, tail_text
 from .local import (
     PORT_TAKEN,
     PROJECT_KERNEL,
@@ -66,6 +66,7 @@ class LocalServer:
         try:
             for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
                 private_dir(directory)
+            refuse_foreign_hands(settings.status_dir)
             node = install_node_files(settings.node_dir)
             if choice.kernel:
                 specs = write_kernelspec(

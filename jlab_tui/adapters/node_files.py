@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.models import Connection
-from .files import private_dir, write_atomic
+from .files import private_dir, refuse_foreign_hands, write_atomic
 
 PACKAGE_DIR = Path(__file__).resolve().parent.parent / "node"
 
@@ -57,7 +57,7 @@ def write_launch_files(directory: Path, name: str, config: dict[str, Any]) -> La
 
     `config` is what `launch.py` reads (its module says which keys); token and connection file are added here.
     """
-    private_dir(directory)
+    refuse_foreign_hands(private_dir(directory))
     stem = f"{name}-{secrets.token_hex(4)}"
     token = secrets.token_hex(24)
     files = LaunchFiles(

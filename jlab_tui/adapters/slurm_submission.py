@@ -26,7 +26,7 @@ from ..core.slurm_script import (
     submission_comment,
 )
 from ..core.slurm_submit import Estimate, Rejected, Rejection
-from .files import private_dir, reason_of
+from .files import private_dir, reason_of, refuse_foreign_hands
 from .local import PROJECT_KERNEL, choose_python, server_env, write_kernelspec
 from .node_files import install_node_files, remove_launch_files, write_launch_files
 from .slurm import Slurm
@@ -121,6 +121,7 @@ class Submission:
         settings = self._settings
         for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
             private_dir(directory)
+        refuse_foreign_hands(settings.status_dir)
         node = install_node_files(settings.node_dir)
         kernelspecs = []
         if kernel:

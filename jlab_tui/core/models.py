@@ -164,7 +164,8 @@ def format_record(record: ServerRecord) -> str:
 
 def parse_record(text: str) -> ServerRecord:
     """Record of a status file's text. Raises ValueError with the reason when it is not complete or not understood."""
-    pairs = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    lines = (line.removesuffix("\r") for line in text.split("\n"))
+    pairs = dict(line.split("=", 1) for line in lines if "=" in line)
     if pairs.pop("END", None) != "1":
         raise ValueError("it is incomplete (its last line is missing)")
     values: dict[str, Any] = {}
@@ -197,7 +198,8 @@ def named_in(text: str) -> str:
 
 
 def _plain(value: object) -> str:
-    return one_line(f"{value:.3f}" if isinstance(value, float) else str(value))
+    """On one line and otherwise as it is: a path may have any blanks."""
+    return re.sub(r"[\r\n]+", " ", f"{value:.3f}" if isinstance(value, float) else str(value))
 
 
 _PARSERS: dict[str, Any] = {

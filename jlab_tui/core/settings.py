@@ -143,7 +143,9 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("SLURM_TEMPLATE", "", "own job script template"),
     Variable("SETUP", "", "shell lines run before jupyter (conda, apptainer, ...)"),
     Variable("QUEUE_TIMEOUT", "300", "seconds that `start --no-tui`, `wait` and the tools wait in the queue"),
-    Variable("READY_TIMEOUT", "120", "seconds that a job may take to come up, for each step (locally 60)"),
+    Variable(
+        "READY_TIMEOUT", "120", "seconds that a job may take to come up, for each step (unset, 60 locally)"
+    ),
     Variable("PORT_MIN", "18000", "lowest port"),
     Variable("PORT_MAX", "19000", "highest port"),
     Variable("LOCAL_BIND_IP", "127.0.0.1", "address that a local JupyterLab listens on"),
@@ -236,7 +238,7 @@ def load_settings(
         setup=env.get(PREFIX + "SETUP", ""),
         queue_timeout_s=read.number("QUEUE_TIMEOUT", 300, 0, 30 * 86400),
         ready_timeout_s=read.number("READY_TIMEOUT", 120, 1, 86400),
-        local_start_s=min(60.0, read.number("READY_TIMEOUT", 60, 1, 86400)),
+        local_start_s=read.number("READY_TIMEOUT", 60, 1, 86400),
         port_min=port_min,
         port_max=port_max,
         local_bind_ip=read.address("LOCAL_BIND_IP", "127.0.0.1"),

@@ -23,6 +23,7 @@ from jlab_tui.adapters.files import (
     StatusFile,
     private_dir,
     process_start,
+    refuse_foreign_hands,
     tail_text,
     write_atomic,
 )
@@ -66,9 +67,15 @@ def test_readers_of_a_file_that_is_rewritten_see_whole_versions(tmp_path: Path) 
         writer.join()
 
 
-def test_private_directories_are_mended(tmp_path: Path) -> None:
-    (tmp_path / "open").mkdir(mode=0o755)
-    assert private_dir(tmp_path / "open").stat().st_mode & 0o777 == 0o700
+def test_directories_that_are_made_are_private_and_those_of_the_user_stay_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir(mode=0o755)
+    made = private_dir(tmp_path / "shared" / "a" / "b")
+    assert {path.stat().st_mode & 0o777 for path in (made, made.parent)} == {0o700}
+    assert private_dir(tmp_path / "shared").stat().st_mode & 0o777 == 0o755
+    refuse_foreign_hands(tmp_path / "shared")
+    (tmp_path / "shared").chmod(0o775)
+    with pytest.raises(PermissionError, match="Others may write there"):
+        refuse_foreign_hands(tmp_path / "shared")
 
 
 def test_a_status_file_that_is_a_directory_is_damaged(tmp_path: Path) -> None:

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from jlab_tui.core.models import ServerRecord, ServerState, format_record, parse_record
 from jlab_tui.core.settings import Mode
 
-text = st.text(
-    st.characters(codec="utf-8", exclude_characters="\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"), max_size=30
-).map(lambda s: " ".join(s.split()))
+text = st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=30)
+"""paths too: with double blanks, U+00A0 and U+3000, and what other programs take for an end of line"""
 records = st.builds(
     ServerRecord,
     state=st.sampled_from(ServerState),

@@ -109,3 +109,10 @@ def test_walltimes_are_slurms_six_forms(text: str, good: bool) -> None:
 def test_every_variable_is_documented_and_has_a_meaning() -> None:
     names = [v.name for v in VARIABLES]
     assert len(names) == len(set(names)) and all(v.meaning for v in VARIABLES)
+
+
+def test_a_local_start_may_take_as_long_as_it_is_told() -> None:
+    assert (load().local_start_s, load().ready_timeout_s) == (60, 120)
+    for seconds in (5, 300):
+        given = load(READY_TIMEOUT=str(seconds))
+        assert given.local_start_s == given.ready_timeout_s == seconds
