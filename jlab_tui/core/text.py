@@ -17,6 +17,7 @@ _TOKEN = re.compile(
 )
 _INVISIBLE = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]")
 _OPEN_END = re.compile(r"(?:\r|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*)?)\Z")
+_TAG = re.compile(r"<[^<>]*>")
 _KEPT_ROWS: Final = 500
 _LINE_MAX: Final = 1_000_000
 _MOVES: Final = ("\r", "\x08", "\x1b")
@@ -224,7 +225,16 @@ def plain_traceback(traceback: tuple[str, ...], ename: str, evalue: str) -> str:
 
 
 def describe_data(data: Mapping[str, Any]) -> str:
-    """Words for rich data that is not a bitmap: the most telling representation as plain text."""
+    """Words for rich data that is not a bitmap: the most telling representation as plain text.
+
+    Whatever a kernel has sent gives some words: one odd output must not withhold a whole reply."""
+    try:
+        return _describe(data)
+    except (TypeError, ValueError, AttributeError, LookupError, RecursionError):
+        return f"[output of type {', '.join(map(str, data))} that is not as this type should be]"
+
+
+def _describe(data: Mapping[str, Any]) -> str:
     for mime in ("text/markdown", "text/latex"):
         if text := _text(data.get(mime)):
             return strip_ansi(text)
@@ -249,8 +259,11 @@ def describe_data(data: Mapping[str, Any]) -> str:
 def html_text(html: str) -> str:
     """Text of an HTML fragment: one line a block or table row, cells separated by ` | `; scripts and styles left out."""
     reader = _HtmlText()
-    reader.feed(html)
-    reader.close()
+    try:
+        reader.feed(html)
+        reader.close()
+    except AssertionError:  # html.parser asserts that a marked section such as <![if ...]> is one that it knows
+        return " ".join(_TAG.sub(" ", html).split())
     return reader.result()
 
 
