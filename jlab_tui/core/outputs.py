@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from .events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
@@ -109,6 +109,17 @@ class CellOutputs:
                     item.number = self.pictures
         return found
 
+    @property
+    def kept_chars(self) -> int:
+        """characters of text in memory"""
+        return self._head_chars + self._tail_chars
+
+    def copy(self) -> CellOutputs:
+        """A copy to be read in a thread while this one goes on."""
+        return replace(
+            self, head=[_copy(item) for item in self.head], tail=deque(_copy(item) for item in self.tail)
+        )
+
     def items(self) -> Iterator[Item]:
         yield from self.head
         yield from self.tail
@@ -202,6 +213,10 @@ class CellOutputs:
                 case ErrorItem():
                     self.tail.appendleft(item)
                     return
+
+
+def _copy(item: Item) -> Item:
+    return replace(item, parts=list(item.parts)) if isinstance(item, TextItem) else replace(item)
 
 
 _PICTURES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")

@@ -14,6 +14,9 @@ PICTURES_MAX: Final = 10
 _BITMAPS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _ERROR_SHARE: Final = 0.4
 _RICH_TEXT_MAX: Final = 6000
+_TEXT_LEAST: Final = 100
+_CUT_NOTE: Final = 60
+"""characters that the note of a cut may take"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,46 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
             return f"{facts.cause} ({label}, after {took}; output up to then is above)"
         case RunStatus.LOST:
             return f"Error: {facts.cause or 'The end of the run was not seen.'} ({label}, after {took})"
+
+
+def fit(parts: Sequence[Part], budget: int, pictures: int = PICTURES_MAX) -> list[Part]:
+    """Any parts as one reply: texts cut so that together they have at most about `budget` characters, and so many
+    pictures. What a short text leaves over, the longer ones have; what finds no room is counted at the end."""
+    room = max(_TEXT_LEAST, _room_each([len(part) for part in parts if isinstance(part, str)], budget))
+    fitted: list[Part] = []
+    texts_out = pictures_out = 0
+    for part in parts:
+        if isinstance(part, str):
+            text = cut_to(part, room)
+            if len(text) > budget:
+                texts_out += 1
+                continue
+            budget -= len(text)
+            fitted.append(text)
+        elif pictures:
+            pictures -= 1
+            fitted.append(part)
+        else:
+            pictures_out += 1
+    if texts_out or pictures_out:
+        what = [
+            f"{count} more {name}{'s' * (count != 1)}"
+            for count, name in ((texts_out, "text"), (pictures_out, "picture"))
+            if count
+        ]
+        fitted.append(f"[the reply is full: {' and '.join(what)} left out; ask for fewer at once]")
+    return fitted
+
+
+def _room_each(sizes: list[int], budget: int) -> int:
+    """The size to which texts must be cut so that together they keep to the budget."""
+    left = budget
+    for number, size in enumerate(sorted(sizes)):
+        share = left // (len(sizes) - number)
+        if size > share:
+            return share - _CUT_NOTE
+        left -= size
+    return budget
 
 
 def cut_to(text: str, budget: int) -> str:

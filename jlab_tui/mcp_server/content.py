@@ -10,18 +10,20 @@ from typing import Any, Final
 
 from mcp_types import CallToolResult, ImageContent, TextContent
 
-from ..core.reply import Part, Picture
+from ..core.reply import Part, Picture, fit
 from .app import App
 
 REPLY_BYTES_MAX: Final = 6 << 20
 """of base64 in one reply; clients drop the connection at about 16 MB"""
+_OVER_BUDGET: Final = 1.15
+"""what a reply may have beyond the budget of its output, for what is said about it"""
 
 
 async def as_content(app: App, parts: Sequence[Part], *, max_px: int | None = None) -> CallToolResult:
-    """Content blocks in the order of `parts`."""
+    """Content blocks in the order of `parts`, no more than one reply may hold."""
     blocks: list[TextContent | ImageContent] = []
     left = REPLY_BYTES_MAX
-    for part in parts:
+    for part in fit(parts, int(app.settings.output_chars * _OVER_BUDGET)):
         if isinstance(part, Picture):
             shrunk = await asyncio.to_thread(
                 app.shrink, part.base64, part.mime, max_px or app.settings.image_max_px

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
@@ -121,11 +121,9 @@ async def read_cells(
     notebook, where = await app.reader.notebook(session, path)
     if not cells:
         return [_map(app, session, where, notebook.cells)]
-    parts: list[Part] = []
-    for wanted in cells:
-        cell = notebook.cells[notebook.find(wanted)]
-        parts += _whole(cell, notebook.find(wanted))
-    return parts
+    chosen = [(index, notebook.cells[index]) for index in map(notebook.find, cells)]
+    copies = [(index, replace(cell, outputs=list(cell.outputs))) for index, cell in chosen]
+    return await asyncio.to_thread(lambda: [part for index, cell in copies for part in _whole(cell, index)])
 
 
 def _map(app: App, session: Session | None, where: str, cells: list[Cell]) -> str:
@@ -141,7 +139,7 @@ def _map(app: App, session: Session | None, where: str, cells: list[Cell]) -> st
         lines.append(
             f"{row.index} {row.id} {row.cell_type} {count} {row.state or '-'} {kinds} | {row.first_line}{more}"
         )
-    return cut_to("\n".join(lines), app.settings.output_chars * 2)
+    return cut_to("\n".join(lines), app.settings.output_chars)
 
 
 def _whole(cell: Cell, index: int) -> list[Part]:
@@ -154,7 +152,8 @@ def _whole(cell: Cell, index: int) -> list[Part]:
             parts.append(cut_to(render_terminal(str(output.get("text", ""))), _CELL_CHARS))
         elif kind == "error":
             lines = tuple(str(line) for line in output.get("traceback") or ())
-            parts.append(plain_traceback(lines, str(output.get("ename")), str(output.get("evalue"))))
+            plain = plain_traceback(lines, str(output.get("ename")), str(output.get("evalue")))
+            parts.append(cut_to(plain, _CELL_CHARS))
         else:
             data = output.get("data") or {}
             mime = next((m for m in _BITMAPS if isinstance(data.get(m), str)), None)

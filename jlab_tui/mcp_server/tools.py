@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 WAIT_MAX_S: Final = 110.0
 PROGRESS_S: Final = 2.0
 """between two progress messages while cells are run again"""
+_RENDERED_AT_ONCE: Final = 30_000
+"""characters of output; more is rendered in a thread"""
 _LOOK_S: Final = 1.0
 """between two looks at the record of a run that another process holds"""
 Ctx = Context[Any, Any]
@@ -462,7 +464,10 @@ class Tools:
             run.id, run.session, run.status, run.elapsed(app.now()), run.execution_count, run.cause, run.cell,
             run.begun, run.waits_for_other, session is not None and bool(session.over), notes,
         )  # fmt: skip
-        reply = compose(facts, outputs, app.settings.output_chars)
+        if outputs.kept_chars < _RENDERED_AT_ONCE:
+            reply = compose(facts, outputs, app.settings.output_chars)
+        else:
+            reply = await asyncio.to_thread(compose, facts, outputs.copy(), app.settings.output_chars)
         if session is not None and (reply.cut_chars or reply.hidden_pictures):
             session.recorder.record(ReplyCut(run.id, reply.cut_chars, reply.hidden_pictures))
         return reply.parts
