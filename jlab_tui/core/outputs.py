@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from .events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
+from .pictures import PictureCount, Place
 
 TEXT_HALF: Final = 512 * 1024
 """characters of text kept from the beginning, and again from the end"""
@@ -40,8 +41,7 @@ class DataItem:
     display_id: str
     execution_count: int | None
     """a number for an execute_result, None for a display"""
-    number: int
-    """counts the pictures of the run from 1; 0 for data without a picture"""
+    place: Place
     size: int
 
 
@@ -63,8 +63,7 @@ class CellOutputs:
     tail: deque[Item] = field(default_factory=deque)
     dropped_chars: int = 0
     dropped_items: int = 0
-    pictures: int = 0
-    """pictures shown so far, dropped ones included"""
+    pictures: PictureCount = field(default_factory=PictureCount)
     dropped_pictures: int = 0
     total_chars: int = 0
     last_line: str = ""
@@ -76,6 +75,7 @@ class CellOutputs:
 
     def feed(self, event: TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised) -> bool:
         """Take one event in. Returns whether anything changed."""
+        places = self.pictures.feed(event)
         match event:
             case OutputCleared():
                 if event.wait:
@@ -83,13 +83,13 @@ class CellOutputs:
                     return False
                 self._clear()
             case DataUpdated():
-                return self.update(event)
+                return self._update(event)
             case TextPrinted():
                 self._before_output()
                 self._text(event.stream, event.text)
             case DataShown():
                 self._before_output()
-                self._data(event)
+                self._data(event, places[0])
             case ErrorRaised():
                 self._before_output()
                 self._put(ErrorItem(event.ename, event.evalue, event.traceback))
@@ -97,6 +97,9 @@ class CellOutputs:
 
     def update(self, event: DataUpdated) -> bool:
         """Replace the data of every output with this display id. Returns whether there was one."""
+        return self.feed(event)
+
+    def _update(self, event: DataUpdated) -> bool:
         found = False
         for item in self.items():
             if isinstance(item, DataItem) and item.display_id == event.display_id:
@@ -104,9 +107,6 @@ class CellOutputs:
                 size = _rich_size(event.data)
                 self._rich += size - item.size
                 item.data, item.metadata, item.size = event.data, event.metadata, size
-                if is_picture(event.data) and not item.number:
-                    self.pictures += 1
-                    item.number = self.pictures
         return found
 
     @property
@@ -117,7 +117,7 @@ class CellOutputs:
     def copy(self) -> CellOutputs:
         """A copy to be read in a thread while this one goes on."""
         return replace(
-            self, head=[_copy(item) for item in self.head], tail=deque(_copy(item) for item in self.tail)
+            self, pictures=replace(self.pictures), head=[_copy(item) for item in self.head], tail=deque(_copy(item) for item in self.tail)
         )
 
     def items(self) -> Iterator[Item]:
@@ -174,24 +174,20 @@ class CellOutputs:
             self._tail_chars += len(text)
             self._evict()
 
-    def _data(self, event: DataShown) -> None:
+    def _data(self, event: DataShown, place: Place) -> None:
         size = _rich_size(event.data)
-        number = 0
-        if is_picture(event.data):
-            self.pictures += 1
-            number = self.pictures
         if self._rich + size > IMAGE_BUDGET:
             # The record keeps it in full; here only its place.
-            if number:
+            if place.number:
                 self.dropped_pictures += 1
             else:
                 self.dropped_items += 1
-            what = f"picture {number}" if number else "rich output"
+            what = f"picture {place.number}" if place.number else "rich output"
             note = {"text/plain": f"[{what} ({size:,} characters) is only in the run's record]"}
-            self._put(DataItem(note, {}, event.display_id, event.execution_count, 0, 0))
+            self._put(DataItem(note, {}, event.display_id, event.execution_count, place, 0))
             return
         self._rich += size
-        self._put(DataItem(event.data, event.metadata, event.display_id, event.execution_count, number, size))
+        self._put(DataItem(event.data, event.metadata, event.display_id, event.execution_count, place, size))
 
     def _put(self, item: Item) -> None:
         if not self.tail and len(self.head) < ITEMS_HALF:
@@ -209,7 +205,7 @@ class CellOutputs:
                 case DataItem():
                     self._rich -= item.size
                     self.dropped_items += 1
-                    self.dropped_pictures += bool(item.number)
+                    self.dropped_pictures += bool(item.place.number)
                 case ErrorItem():
                     self.tail.appendleft(item)
                     return
@@ -217,13 +213,6 @@ class CellOutputs:
 
 def _copy(item: Item) -> Item:
     return replace(item, parts=list(item.parts)) if isinstance(item, TextItem) else replace(item)
-
-
-_PICTURES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
-
-
-def is_picture(data: Mapping[str, Any]) -> bool:
-    return any(mime in data for mime in _PICTURES)
 
 
 def to_nbformat(outputs: CellOutputs, record: str) -> list[dict[str, Any]]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from .events import RunStatus
 from .outputs import CellOutputs, DataItem, ErrorItem, TextItem
+from .pictures import bitmap
 from .text import cut_middle, describe_data, plain_traceback, render_terminal
 
 PICTURES_MAX: Final = 10
-_BITMAPS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _ERROR_SHARE: Final = 0.4
 _RICH_TEXT_MAX: Final = 6000
 _TEXT_LEAST: Final = 100
@@ -62,16 +62,16 @@ class Reply:
 def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
     """Text and pictures of one reply, in the order in which they were put out; at most about `budget` characters."""
     parts: list[Part] = []
-    shown = 0
+    shown: set[int] = set()
     for item in outputs.items():
         match item:
             case TextItem():
                 _add_text(parts, render_terminal(item.text))
             case DataItem():
                 picture = _picture(item)
-                if picture is not None and shown < PICTURES_MAX:
+                if picture is not None and len(shown) < PICTURES_MAX:
                     parts.append(picture)
-                    shown += 1
+                    shown.add(picture.number)
                 elif picture is None:
                     _add_text(parts, cut_to(describe_data(item.data), _RICH_TEXT_MAX), block=True)
             case ErrorItem():
@@ -83,16 +83,17 @@ def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
     parts, cut_chars = _within(parts, max(200, budget - len(error_text)), facts.run_id, outputs)
     if error_text:
         parts.append(error_text)
-    hidden = outputs.pictures - shown
-    if hidden > 0:
-        first = shown + 1
+    count = outputs.pictures
+    hidden = [number for number in range(count.cleared + 1, count.total + 1) if number not in shown]
+    if hidden:
+        listed = f"{hidden[0]}, ..." if len(hidden) > 1 else str(hidden[0])
         parts.append(
-            f"[{hidden} more picture{'s' * (hidden != 1)} not shown; "
-            f'see them with read_output(run_id="{facts.run_id}", images=[{first}, ...])]'
+            f"[{len(hidden)} more picture{'s' * (len(hidden) != 1)} not shown; "
+            f'see them with read_output(run_id="{facts.run_id}", images=[{listed}])]'
         )
     parts.append(status_line(facts, outputs))
     parts += facts.notes
-    return Reply(parts, cut_chars, max(0, hidden))
+    return Reply(parts, cut_chars, len(hidden))
 
 
 def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
@@ -244,13 +245,5 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
 
 
 def _picture(item: DataItem) -> Picture | None:
-    for mime in _BITMAPS:
-        value = _bitmap(item.data, mime)
-        if value:
-            return Picture(item.number, mime, value)
-    return None
-
-
-def _bitmap(data: Mapping[str, Any], mime: str) -> str:
-    value = data.get(mime)
-    return value if isinstance(value, str) else "".join(value) if isinstance(value, list) else ""
+    found = bitmap(item.data)
+    return Picture(item.place.number, *found) if found is not None else None

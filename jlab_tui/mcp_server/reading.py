@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
+from ..core.pictures import bitmap
 from ..core.reply import Part, Picture, cut_to
 from ..core.text import TerminalLines, describe_data, plain_traceback, render_terminal
 from .app import App
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _CELL_CHARS = 8000
 _LINE_CHARS = 2000
-_BITMAPS = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
 async def read_record_text(
@@ -85,6 +85,9 @@ def _page(
         matching += 1
     shown: list[str] = []
     size = 0
+    too_long = sum(len(text) + 8 for _, _, text in chosen) - app.settings.output_chars
+    while tail and too_long > 0 and len(chosen) > 1:
+        too_long -= len(chosen.popleft()[2]) + 8
     for place, number, text in chosen:
         size += len(text) + 8
         if size > app.settings.output_chars and shown:
@@ -156,6 +159,6 @@ def _whole(cell: Cell, index: int) -> list[Part]:
             parts.append(cut_to(plain, _CELL_CHARS))
         else:
             data = output.get("data") or {}
-            mime = next((m for m in _BITMAPS if isinstance(data.get(m), str)), None)
-            parts.append(Picture(0, mime, data[mime]) if mime else cut_to(describe_data(data), _CELL_CHARS))
+            picture = bitmap(data)
+            parts.append(Picture(0, *picture) if picture else cut_to(describe_data(data), _CELL_CHARS))
     return parts

@@ -440,7 +440,7 @@ class Tools:
             await session.recorder.flush()
         result = await as_content(app, await self._parts(app, session, run))
         outputs = run.outputs
-        if run.status.is_final and (outputs is None or outputs.is_cut or outputs.pictures):
+        if run.status.is_final and (outputs is None or outputs.is_cut or outputs.pictures.total):
             app.tidy_up()
         return result
 

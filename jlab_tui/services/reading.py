@@ -15,13 +15,12 @@ from ..core.events import (
     TextPrinted,
 )
 from ..core.notebook import Cell, Notebook
+from ..core.pictures import PictureCount, bitmap
 from ..core.text import describe_data, plain_traceback
 from .cells import CellRow, cell_map
 from .ports import Journals, Notebooks
 from .runs import Run, entries_since
 from .session import Session
-
-_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
 class Reader:
@@ -39,7 +38,7 @@ class Reader:
             match event:
                 case TextPrinted():
                     text = event.text
-                case DataShown() if not any(m in event.data for m in _PICTURES):
+                case DataShown() if bitmap(event.data) is None:
                     text = ("" if at_line_end else "\n") + describe_data(event.data) + "\n"
                 case ErrorRaised():
                     plain = plain_traceback(event.traceback, event.ename, event.evalue)
@@ -58,24 +57,18 @@ class Reader:
     def pictures(self, run: Run, wanted: set[int]) -> dict[int, tuple[str, str]]:
         """MIME type and base64 of a run's pictures by their numbers, as the kernel sent them (latest update)."""
         found: dict[int, tuple[str, str]] = {}
-        by_display: dict[str, int] = {}
-        number = 0
+        count = PictureCount()
         for event in self._events(run):
-            if isinstance(event, DataShown):
-                bitmap = _bitmap(event)
-                if bitmap is None and "image/svg+xml" not in event.data:
-                    continue
-                number += 1
-                if event.display_id:
-                    by_display[event.display_id] = number
-                if bitmap and number in wanted:
-                    found[number] = bitmap
-            elif (
-                isinstance(event, DataUpdated)
-                and by_display.get(event.display_id) in wanted
-                and (b := _bitmap(event))
-            ):
-                found[by_display[event.display_id]] = b
+            match event:
+                case DataShown() | DataUpdated():
+                    picture = bitmap(event.data)
+                    for place in count.feed(event):
+                        if picture is not None and place.number in wanted:
+                            found[place.number] = picture
+                case TextPrinted() | OutputCleared() | ErrorRaised():
+                    count.feed(event)
+                case _:
+                    pass
         return found
 
     async def notebook(self, session: Session | None, path: str) -> tuple[Notebook, str]:
@@ -105,11 +98,3 @@ class Reader:
         for entry in entries_since(run, self._journals.read_from):
             if getattr(entry.event, "run", None) == run.id:
                 yield entry.event
-
-
-def _bitmap(event: DataShown | DataUpdated) -> tuple[str, str] | None:
-    for mime in _PICTURES:
-        value = event.data.get(mime)
-        if isinstance(value, str) and value:
-            return mime, value
-    return None

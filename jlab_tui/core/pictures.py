@@ -1,0 +1,78 @@
+"""Which picture of a run is number 3: one count for what a reply shows and for what is read back from the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
+
+BITMAPS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
+
+
+@dataclass(slots=True)
+class Place:
+    """A place in the output where data was shown."""
+
+    number: int = 0
+    """counts the pictures of the run from 1; 0 while no picture stands there"""
+
+
+@dataclass(slots=True)
+class PictureCount:
+    """Numbers pictures in the order in which they came first, wherever they stand."""
+
+    total: int = 0
+    """cleared and dropped ones included"""
+    cleared: int = 0
+    """pictures up to this number are gone: the output was cleared"""
+    _places: dict[str, list[Place]] = field(default_factory=dict)
+    """by display id"""
+    _clear_pending: bool = False
+
+    def feed(self, event: TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised) -> list[Place]:
+        """Take one event in. Returns the places whose data it sets."""
+        match event:
+            case OutputCleared(wait=True):
+                self._clear_pending = True
+            case OutputCleared():
+                self._clear()
+            case DataUpdated():
+                return self._set(self._places.get(event.display_id, []), event.data)
+            case TextPrinted() | ErrorRaised():
+                self._before_output()
+            case DataShown():
+                self._before_output()
+                place = Place()
+                if event.display_id:
+                    self._places.setdefault(event.display_id, []).append(place)
+                return self._set([place], event.data)
+        return []
+
+    def _set(self, places: list[Place], data: Mapping[str, Any]) -> list[Place]:
+        if bitmap(data) is not None:
+            for place in places:
+                if not place.number:
+                    self.total += 1
+                    place.number = self.total
+        return places
+
+    def _before_output(self) -> None:
+        if self._clear_pending:
+            self._clear()
+
+    def _clear(self) -> None:
+        self.cleared = self.total
+        self._places = {}
+        self._clear_pending = False
+
+
+def bitmap(data: Mapping[str, Any]) -> tuple[str, str] | None:
+    """MIME type and base64 of the bitmap among some data."""
+    for mime in BITMAPS:
+        value = data.get(mime)
+        text = value if isinstance(value, str) else "".join(map(str, value)) if isinstance(value, list) else ""
+        if text:
+            return mime, text
+    return None

@@ -1,0 +1,112 @@
+"""What is read back from a run's record is what its reply has told of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jlab_tui.core.events import (
+    DataShown,
+    DataUpdated,
+    Entry,
+    Event,
+    OutputCleared,
+    RunStarted,
+    RunStatus,
+    TextPrinted,
+)
+from jlab_tui.core.outputs import CellOutputs
+from jlab_tui.core.reply import Picture, Reply, RunFacts, compose
+from jlab_tui.services.ports import Journals, Notebooks
+from jlab_tui.services.reading import Reader
+from jlab_tui.services.runs import Run
+
+RUN = "a-1"
+FACTS = RunFacts(RUN, "a", RunStatus.OK, 1.0, 1)
+
+
+def text(words: str, display_id: str = "") -> DataShown:
+    return DataShown(RUN, {"text/plain": words}, {}, display_id)
+
+
+def plot(name: str, display_id: str = "") -> DataShown:
+    return DataShown(RUN, {"image/png": name}, {}, display_id)
+
+
+def replied(events: list[Event]) -> Reply:
+    outputs = CellOutputs()
+    for event in events:
+        match event:
+            case TextPrinted() | DataShown() | DataUpdated() | OutputCleared():
+                outputs.feed(event)
+            case _:
+                raise AssertionError
+    return compose(FACTS, outputs, 20_000)
+
+
+def read_back(events: list[Event], numbers: set[int]) -> dict[int, str]:
+    entries = [Entry(0.0, event) for event in [RunStarted(RUN, "execute_code", "c", "1", "m"), *events]]
+    journals = SimpleNamespace(read_from=lambda path, offset: entries)
+    reader = Reader(cast(Journals, journals), cast(Notebooks, None))
+    run = Run(RUN, "a", "execute_code", "c", "1", "m", 0.0, Path("a.1.jsonl"), 0)
+    return {number: data for number, (_, data) in reader.pictures(run, numbers).items()}
+
+
+def test_a_text_that_becomes_a_picture_has_the_next_number() -> None:
+    events = [
+        text("working", "d"),
+        DataUpdated(RUN, "d", {"image/png": "first"}, {}),
+        plot("second"),
+        DataUpdated(RUN, "d", {"image/png": "first, later"}, {}),
+    ]
+    assert read_back(events, {1, 2}) == {1: "first, later", 2: "second"}
+    shown = [(p.number, p.base64) for p in replied(events).parts if isinstance(p, Picture)]
+    assert shown == [(1, "first, later"), (2, "second")]
+
+
+def test_pictures_that_were_cleared_away_are_not_said_to_be_hidden() -> None:
+    events: list[Event] = []
+    for number in range(30):
+        events += [OutputCleared(RUN, wait=True), plot(f"frame {number}")]
+    reply = replied(events)
+    assert reply.hidden_pictures == 0
+    assert not [part for part in reply.parts if isinstance(part, str) and "not shown" in part]
+    (last,) = (part for part in reply.parts if isinstance(part, Picture))
+    assert (last.number, last.base64) == (30, "frame 29")
+    assert read_back(events, {30}) == {30: "frame 29"}
+
+
+def test_a_vector_drawing_is_told_in_words_and_not_counted() -> None:
+    reply = replied([DataShown(RUN, {"image/svg+xml": "<svg><title>A</title></svg>"}, {}), plot("one")])
+    assert reply.hidden_pictures == 0
+    assert read_back([DataShown(RUN, {"image/svg+xml": "<svg/>"}, {}), plot("one")], {1}) == {1: "one"}
+
+
+NAMES = st.text("abc", min_size=1, max_size=3)
+IDS = st.sampled_from(["", "d", "e"])
+EVENTS = st.lists(
+    st.builds(text, NAMES, IDS)
+    | st.builds(plot, NAMES, IDS)
+    | st.builds(lambda name, to: DataUpdated(RUN, to, {"image/png": name}, {}), NAMES, st.sampled_from("de"))
+    | st.builds(lambda wait: OutputCleared(RUN, wait), st.booleans())
+    | st.builds(lambda words: TextPrinted(RUN, "stdout", words), NAMES),
+    max_size=30,
+)
+
+
+@given(EVENTS)
+def test_every_picture_of_a_reply_is_read_back_by_its_number_and_so_is_every_hidden_one(
+    events: list[Event],
+) -> None:
+    reply = replied(events)
+    shown = {part.number: part.base64 for part in reply.parts if isinstance(part, Picture)}
+    assert read_back(events, set(shown)) == shown
+    hint = next((p for p in reply.parts if isinstance(p, str) and "not shown" in p), "")
+    assert bool(hint) == (reply.hidden_pictures > 0)
+    if hint:
+        first = int(hint.partition("images=[")[2].partition(",")[0].rstrip("])"))
+        assert first not in shown and first in read_back(events, {first})
