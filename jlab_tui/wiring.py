@@ -202,6 +202,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     from .adapters.detached import DetachedStart, start_detached
     from .adapters.fifo import usable_fifo_dir
     from .adapters.files import owner_alive
+    from .adapters.grep import grep
     from .adapters.images import shrink
     from .adapters.journal_store import JournalStore
     from .adapters.memory import give_back, return_large_blocks
@@ -282,6 +283,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         server=gate.server,
         resources=resources,
         shrink=shrink,
+        grep=grep,
         give_memory_back=give_back,
         now=time.time,
         reasons=reasons,

@@ -117,7 +117,10 @@ class CellOutputs:
     def copy(self) -> CellOutputs:
         """A copy to be read in a thread while this one goes on."""
         return replace(
-            self, pictures=replace(self.pictures), head=[_copy(item) for item in self.head], tail=deque(_copy(item) for item in self.tail)
+            self,
+            pictures=replace(self.pictures),
+            head=[_copy(item) for item in self.head],
+            tail=deque(_copy(item) for item in self.tail),
         )
 
     def items(self) -> Iterator[Item]:

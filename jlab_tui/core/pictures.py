@@ -72,7 +72,9 @@ def bitmap(data: Mapping[str, Any]) -> tuple[str, str] | None:
     """MIME type and base64 of the bitmap among some data."""
     for mime in BITMAPS:
         value = data.get(mime)
-        text = value if isinstance(value, str) else "".join(map(str, value)) if isinstance(value, list) else ""
+        text = (
+            value if isinstance(value, str) else "".join(map(str, value)) if isinstance(value, list) else ""
+        )
         if text:
             return mime, text
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -54,6 +54,8 @@ class App:
     """CPU, memory and GPUs as JSON"""
     shrink: Callable[[str, str, int], ShrunkPicture]
     """`(base64, mime, max_px)`; blocking"""
+    grep: Callable[[str, Iterable[tuple[int, str]]], Iterator[tuple[int, str]]]
+    """the numbered lines that match a regular expression; raises TimeoutError; blocking"""
     give_memory_back: Callable[[], None]
     """to the system, after something large; blocking"""
     now: Callable[[], float]

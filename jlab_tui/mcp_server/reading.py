@@ -33,18 +33,24 @@ async def read_record_text(
     grep: str | None,
     images: list[int] | None,
 ) -> list[Part]:
-    """Lines of a run's record, or pictures of it. Raises UsageError for a pattern that is not a regular expression."""
-    pattern: re.Pattern[str] | None = None
+    """Lines of a run's record, or pictures of it. Raises UsageError for a pattern that is not a regular expression, or
+    takes too long."""
     if grep is not None:
         try:
-            pattern = re.compile(grep)
+            re.compile(grep)
         except re.error as error:
             raise UsageError(
                 f"grep={grep!r} is not a regular expression: {error}.", "Escape special characters."
             ) from None
     if images:
         return await asyncio.to_thread(_pictures, app, run, images)
-    return [await asyncio.to_thread(_page, app, run, offset, limit, tail, pattern)]
+    try:
+        return [await asyncio.to_thread(_page, app, run, offset, limit, tail, grep)]
+    except TimeoutError:
+        raise UsageError(
+            f"Searching this output for grep={grep!r} takes too long.",
+            "Use a simpler pattern: a repetition within a repetition, such as (a+)+, can take for ever.",
+        ) from None
 
 
 @dataclass(slots=True)
@@ -71,15 +77,11 @@ class _Lines:
             self.total += 1
 
 
-def _page(
-    app: App, run: Run, offset: int, limit: int, tail: int | None, pattern: re.Pattern[str] | None
-) -> str:
+def _page(app: App, run: Run, offset: int, limit: int, tail: int | None, pattern: str | None) -> str:
     lines = _Lines(app.reader.texts(run))
     chosen: deque[tuple[int, int, str]] = deque(maxlen=tail or limit)
     matching = 0
-    for number, line in lines:
-        if pattern is not None and not pattern.search(line):
-            continue
+    for number, line in lines if pattern is None else app.grep(pattern, lines):
         if tail or offset <= matching < offset + limit:
             chosen.append((matching, number, cut_to(line, _LINE_CHARS)))
         matching += 1

@@ -16,7 +16,9 @@ JSON = st.recursive(
     max_leaves=12,
 )  # fmt: skip
 MIMES = ("text/plain", "text/html", "text/markdown", "text/latex", "image/svg+xml", "application/json")
-TYPES = st.sampled_from((*MIMES, "application/vnd.plotly.v1+json", "application/javascript", "application/x-own"))
+TYPES = st.sampled_from(
+    (*MIMES, "application/vnd.plotly.v1+json", "application/javascript", "application/x-own")
+)
 
 
 @given(st.dictionaries(TYPES, JSON, max_size=3))

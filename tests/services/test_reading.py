@@ -57,7 +57,7 @@ def read_back(events: list[Event], numbers: set[int]) -> dict[int, str]:
 
 
 def test_a_text_that_becomes_a_picture_has_the_next_number() -> None:
-    events = [
+    events: list[Event] = [
         text("working", "d"),
         DataUpdated(RUN, "d", {"image/png": "first"}, {}),
         plot("second"),

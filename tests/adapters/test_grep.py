@@ -1,0 +1,26 @@
+"""Searching the lines of a record."""
+
+from __future__ import annotations
+
+import pytest
+
+from jlab_tui.adapters.grep import grep
+
+
+def test_matching_lines_come_with_their_numbers_through_any_number_of_blocks() -> None:
+    lines = [(number, f"epoch {number} " + "x" * 2000) for number in range(2000)]
+    found = list(grep(r"epoch \d*7 ", lines))
+    assert found == [line for line in lines if line[0] % 10 == 7]
+
+
+def test_any_character_can_be_searched_for() -> None:
+    assert list(grep("\ud800|ü$", [(0, "a\ud800b"), (1, "\0"), (2, "ü")])) == [(0, "a\ud800b"), (2, "ü")]
+
+
+def test_no_lines_match_nothing() -> None:
+    assert list(grep("a", [])) == []
+
+
+def test_a_pattern_that_takes_for_ever_is_given_up() -> None:
+    with pytest.raises(TimeoutError):
+        list(grep(r"(a+)+$", [(0, "a" * 60 + "b")], timeout_s=0.3))

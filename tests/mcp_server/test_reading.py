@@ -1,0 +1,62 @@
+"""Pages of a run's record."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from jlab_tui.adapters.grep import grep
+from jlab_tui.core.errors import UsageError
+from jlab_tui.mcp_server.app import App
+from jlab_tui.mcp_server.reading import read_record_text
+from jlab_tui.services.runs import Run
+
+RUN = Run("a-1", "a", "execute_code", "c", "1", "m", 0.0, Path("a.1.jsonl"), 0)
+
+
+def app(text: str) -> App:
+    def texts(run: Run) -> Iterator[tuple[str, int]]:
+        yield text, 0
+
+    made = SimpleNamespace(
+        reader=SimpleNamespace(texts=texts),
+        settings=SimpleNamespace(output_chars=20_000),
+        grep=functools.partial(grep, timeout_s=1.0),
+    )
+    return cast(App, made)
+
+
+async def page(text: str, tail: int | None = None, pattern: str | None = None) -> str:
+    (found,) = await read_record_text(app(text), RUN, 0, 200, tail, pattern, None)
+    assert isinstance(found, str)
+    return found
+
+
+async def test_a_tail_that_is_too_long_keeps_its_end() -> None:
+    text = "".join(f"line {number} {'x' * 500}\n" for number in range(1000))
+    found = await page(text, tail=1000)
+    assert found.splitlines()[-1].startswith("line 999 ")
+    assert len(found) < 21_000
+    assert "lines 962 to 999" in found.splitlines()[0]
+
+
+async def test_a_page_from_the_front_says_where_to_go_on() -> None:
+    text = "".join(f"line {number} {'x' * 500}\n" for number in range(1000))
+    found = await page(text)
+    assert found.splitlines()[1].startswith("line 0 ") and "go on with offset=38" in found
+
+
+async def test_a_search_that_takes_for_ever_is_refused_with_the_reason() -> None:
+    with pytest.raises(UsageError, match="takes too long"):
+        await page("a" * 60 + "b\n", pattern="(a+)+$")
+
+
+async def test_a_search_gives_lines_with_their_numbers() -> None:
+    assert await page("one\ntwo\nthree\n", pattern="t") == (
+        "[run a-1, running: 2 of 3 lines match so far]\n1: two\n2: three"
+    )
