@@ -114,7 +114,11 @@ class Recorder:
     async def read_back(self, after: int, max_bytes: int) -> List[Record]:
         """Records that are on disk only; a file system that hangs holds up this reader and nobody else."""
         folder = self._spool.folder(self.kernel_id)
-        return await self._loop.run_in_executor(self._readers, segments.read_spool, folder, after, max_bytes)
+        unsafe = [record for record in self._spool.unsafe(self.kernel_id) if record[0] > after]
+        read = await self._loop.run_in_executor(
+            self._readers, segments.read_spool, folder, after, max_bytes
+        )
+        return sorted(dict([*unsafe, *read]).items())
 
     def close(self) -> None:
         """Stop recording; what is in memory goes to the spool as far as the spool takes it."""

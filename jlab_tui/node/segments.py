@@ -60,7 +60,7 @@ def read_spool(folder: str, since: int = 0, max_bytes: int = 0) -> List[Tuple[in
     starts = [first for first, _ in files]
     skip = max((i for i, first in enumerate(starts) if first <= since + 1), default=0)
     records: List[Tuple[int, bytes]] = []
-    size = 0
+    size, last = 0, since
     for _, path in files[skip:]:
         try:
             with open(path, "rb") as segment:
@@ -68,8 +68,9 @@ def read_spool(folder: str, since: int = 0, max_bytes: int = 0) -> List[Tuple[in
         except FileNotFoundError:
             continue
         for seq, frame in decode(data):
-            if seq <= since:
+            if seq <= last:  # a segment that was given up may hold what the next one has again
                 continue
+            last = seq
             if max_bytes and records and size + len(frame) > max_bytes:
                 return records
             records.append((seq, frame))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import queue
 import random
@@ -8,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from jlab_tui.node.recording import SEGMENT_BYTES, Recording
 from jlab_tui.node.segments import read_spool, segment_files
-from jlab_tui.node.spool import SEGMENT_BYTES, Recording, Spool, Written
+from jlab_tui.node.spool import Spool, Written
 from jlab_tui.node.stream import Gap, Stream
 
 
@@ -106,3 +109,93 @@ def test_a_hanging_file_system_holds_up_the_spool_thread_only(tmp_path: Path) ->
         call(written)
     assert len(outcomes) == 1
     spool.stop(5)
+
+
+class Refusing:
+    """Stands for the module os on a file system that takes everything and then refuses it, as NFS does at a full quota."""
+
+    def __init__(self) -> None:
+        self.refused: set[str] = set()
+        self.asked = 0
+        self._safe: dict[int, int] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(os, name)
+
+        def refusing(*arguments: Any) -> Any:
+            if name not in self.refused:
+                if name == "fsync":
+                    self._safe[os.fstat(arguments[0]).st_ino] = os.fstat(arguments[0]).st_size
+                return call(*arguments)
+            self.asked += 1
+            if name == "close":
+                call(*arguments)
+            if name == "fsync":
+                lost = os.fstat(arguments[0])
+                safe = self._safe.get(lost.st_ino, 0)
+                os.pwrite(arguments[0], bytes(lost.st_size - safe), safe)
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+        return refusing
+
+
+def frames(first: int, last: int, size: int = 100) -> list[tuple[int, bytes]]:
+    return [(seq, b"%06d" % seq * (size // 6)) for seq in range(first, last + 1)]
+
+
+def test_a_close_that_fails_costs_nothing_and_writes_into_no_other_file(tmp_path: Path) -> None:
+    system = Refusing()
+    recording = Recording(str(tmp_path / "k"), 1 << 30, system)
+    system.refused = {"close"}
+    recording.write(frames(1, 1, SEGMENT_BYTES + 6))
+    with (tmp_path / "notebook").open("w+b") as other:
+        assert system.asked == 1
+        recording.write(frames(2, 9))
+        system.refused = set()
+        recording.write(frames(10, 12))
+        recording.close(remove=False)
+        assert other.read() == b""
+    assert read_spool(recording.folder) == [*frames(1, 1, SEGMENT_BYTES + 6), *frames(2, 12)]
+
+
+@pytest.mark.parametrize("refused", ["fsync", "writev", "open", "fsync writev", "fsync ftruncate truncate"])
+def test_what_the_disk_took_and_then_refused_is_written_again(tmp_path: Path, refused: str) -> None:
+    system = Refusing()
+    recording = Recording(str(tmp_path / "k"), 1 << 30, system)
+    recording.write(frames(1, 10))
+    recording.sync()
+    recording.write(frames(11, 20))
+    system.refused = set(refused.split())
+    given_back = []
+    for batch in (frames(21, 30), frames(31, 40)):
+        with contextlib.suppress(OSError):
+            recording.sync()
+        try:
+            recording.write(batch)
+        except OSError:
+            given_back += batch
+    kept = dict([*recording.unsafe(), *read_spool(recording.folder)])
+    assert sorted(kept.items()) == [r for r in frames(1, 40) if r not in given_back]
+    system.refused = set()
+    if given_back:
+        recording.write(given_back)
+    recording.write(frames(41, 50))
+    recording.close(remove=False)
+    assert read_spool(recording.folder) == frames(1, 50)
+    if "truncate" not in refused:
+        assert recording.size == sum(os.path.getsize(path) for _, path in segment_files(recording.folder))
+
+
+def test_a_disk_that_goes_on_refusing_does_not_fill_the_memory(tmp_path: Path) -> None:
+    system = Refusing()
+    recording = Recording(str(tmp_path / "k"), 1 << 30, system)
+    recording.write(frames(1, 10))
+    system.refused = {"fsync"}
+    for first in range(11, 1000, 10):
+        with contextlib.suppress(OSError):
+            recording.sync()
+        with contextlib.suppress(OSError):
+            recording.write(frames(first, first + 9))
+    assert recording.unsafe() == frames(1, 10)
+    recording.ack(10)
+    assert recording.unsafe() == []
