@@ -1,0 +1,103 @@
+"""The tools that read outputs, notebooks and variables, and change cells without running them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from mcp_types import CallToolResult
+from pydantic import Field
+
+from ..core.errors import UnknownSession
+from .app import AppSource
+from .arguments import CellRef, SessionId
+from .content import as_content, as_text
+from .reading import read_cells, read_record_text
+
+if TYPE_CHECKING:
+    from ..services.session import Session
+
+
+class NotebookTools:
+    """Reading, and cells that are not run."""
+
+    def __init__(self, source: AppSource) -> None:
+        self._source = source
+
+    async def read_output(
+        self,
+        run_id: Annotated[str, Field(description="as given by execute_code, e.g. `a1b2c3d4-7`")],
+        offset: Annotated[int, Field(ge=0, description="first line to give, counted from 0")] = 0,
+        limit: Annotated[int, Field(ge=1, le=5000, description="number of lines")] = 200,
+        tail: Annotated[int | None, Field(ge=1, le=5000, description="give the last lines instead")] = None,
+        grep: Annotated[
+            str | None, Field(description="give only lines that match this regular expression")
+        ] = None,
+        images: Annotated[
+            list[int] | None, Field(description="numbers of pictures to give, counted from 1, at full size")
+        ] = None,
+    ) -> CallToolResult:
+        """Read the full text output of a run, in progress or finished, beyond what a reply could hold: a range of lines,
+        the last lines, or the lines that match. With images=[1, 3] gives those pictures at full size instead of text."""
+        app = await self._source.get()
+        session, run = await app.sessions.find_run(run_id)
+        if session is not None:
+            await session.recorder.flush()
+        parts = await read_record_text(app, run, offset, limit, tail, grep, images)
+        app.tidy_up()
+        return await as_content(app, parts, max_px=2000 if images else None)
+
+    async def read_notebook(
+        self,
+        session_id: Annotated[str, Field(description="a session, or leave it out and give a path")] = "",
+        path: Annotated[
+            str, Field(description="path of an .ipynb file, for a notebook without a session")
+        ] = "",
+        cells: Annotated[
+            list[str | int] | None,
+            Field(description="ids or indices of cells to give in full; left out: the map of all cells"),
+        ] = None,
+    ) -> CallToolResult:
+        """Read a notebook: the map of its cells (index, id, type, state, execution count, first line, kinds of output),
+        or chosen cells in full with their output. Use it to find a cell to edit or to see what has been done."""
+        app = await self._source.get()
+        session: Session | None = None
+        if session_id:
+            session, path = await app.sessions.for_reading(session_id)
+        elif not path:
+            raise UnknownSession("", [s.info.id for s in app.sessions.open_sessions])
+        return await as_content(app, await read_cells(app, session, path, cells))
+
+    async def inspect_variables(
+        self,
+        session_id: SessionId,
+        names: Annotated[
+            list[str] | None, Field(description="variables to show; left out: all of the user's")
+        ] = None,
+    ) -> CallToolResult:
+        """List the variables in the kernel with type, shape, dtype, device and size. Works while a cell runs. Adds no
+        cell and does not change the execution count."""
+        app = await self._source.get()
+        session = await app.sessions.get(session_id)
+        return as_text(await app.inspector.inspect(session, names))
+
+    async def delete_cell(self, session_id: SessionId, cell: CellRef) -> CallToolResult:
+        """Delete a cell from the notebook. Variables that it made stay in the kernel."""
+        app = await self._source.get()
+        session = await app.sessions.get(session_id)
+        gone = await app.cells.delete(session, cell)
+        return as_text(
+            f"Cell {gone.id} is deleted; the notebook has {len(session.notebook.cells)} cells.",
+            *session.warnings(),
+        )
+
+    async def add_markdown(
+        self,
+        session_id: SessionId,
+        markdown: Annotated[str, Field(description="Markdown text")],
+        position: Annotated[int, Field(description="where the cell is put; -1: at the end")] = -1,
+    ) -> CallToolResult:
+        """Add a text cell to the notebook: a heading, what you are about to try, what came out."""
+        app = await self._source.get()
+        session = await app.sessions.get(session_id)
+        cell, index = await app.cells.add_markdown(session, markdown, position)
+        return as_text(f"Markdown cell {cell.id} added at index {index}.", *session.warnings())

@@ -1,0 +1,149 @@
+"""The tools that open, steer and end sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from mcp_types import CallToolResult
+from pydantic import Field
+
+from .app import App, AppSource
+from .arguments import Ctx, SessionId, WaitS
+from .cancelling import InterruptOnCancel
+from .content import as_json, as_text
+
+if TYPE_CHECKING:
+    from ..services.runs import Run
+    from ..services.session import Session
+
+PROGRESS_S: Final = 2.0
+"""between two progress messages while cells are run again"""
+
+
+class SessionTools:
+    """Sessions: new, resumed, continued; interrupted, restarted, shut down."""
+
+    def __init__(self, source: AppSource) -> None:
+        self._source = source
+
+    async def start_new_session(
+        self,
+        experiment_name: Annotated[
+            str, Field(description="names the notebook file, e.g. `resnet lr sweep`")
+        ] = "experiment",
+    ) -> CallToolResult:
+        """Start a kernel with a new notebook. Other kernels and notebooks are not touched; nothing is overwritten.
+
+        Gives JSON with session_id (needed by the other tools), notebook_path, hostname, kernel_id. Keep one session for
+        one line of work; start a second one to compute in parallel."""
+        app = await self._source.get()
+        session = await app.sessions.open_new(experiment_name)
+        return as_json(self._opened(session))
+
+    async def start_session_resume_notebook(
+        self,
+        notebook_path: Annotated[str, Field(description="path of an .ipynb file")],
+        reexecute: Annotated[
+            Literal["auto", "always", "never"],
+            Field(description="auto: re-run all cells when no live kernel holds the notebook's state"),
+        ] = "auto",
+        on_error: Annotated[Literal["stop", "continue"], Field(description="at a cell that raises")] = "stop",
+        wait_s: WaitS = None,
+        *,
+        ctx: Ctx,
+    ) -> CallToolResult:
+        """Open an existing notebook with its state: on its live kernel if there is one, else on a fresh kernel where
+        all its cells are run again in order.
+
+        Gives JSON with session_id and, after a re-run, one entry for each cell (ok or error, with the error's text).
+        A re-run that takes longer than wait_s goes on; follow it with read_notebook(session_id)."""
+        app = await self._source.get()
+        session, live = await app.sessions.open_existing(notebook_path)
+        answer: dict[str, Any] = {**self._opened(session), "live_kernel": live}
+        if reexecute == "always" or (reexecute == "auto" and not live):
+            answer |= await self._rerun(app, session, on_error == "stop", wait_s, ctx)
+        return as_json(answer)
+
+    async def _rerun(
+        self, app: App, session: Session, stop: bool, wait_s: float | None, ctx: Ctx
+    ) -> dict[str, Any]:
+        seen: list[Run] = []
+        total = sum(c.cell_type == "code" and bool(c.source.strip()) for c in session.notebook.cells)
+
+        async def on_cell(run: Run) -> None:
+            seen.append(run)
+
+        async def wait() -> None:
+            while not work.done():
+                await asyncio.wait([work], timeout=PROGRESS_S)
+                last = seen[-1].outputs.last_line if seen and seen[-1].outputs else ""
+                await ctx.report_progress(
+                    len(seen), total, f"cell {len(seen)} of {total}: {last[-150:]}".rstrip(": ")
+                )
+
+        work = app.start_background(app.cells.run_all(session, stop_on_error=stop, on_cell=on_cell))
+        async with InterruptOnCancel(app, session, ctx):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wait(), app.settings.wait_s if wait_s is None else wait_s)
+        if work.done():
+            work.result()
+        cells = []
+        for run in seen:
+            outputs = await app.sessions.outputs(run)
+            row: dict[str, Any] = {"cell": run.cell, "run_id": run.id, "state": str(run.status)}
+            if outputs.error is not None:
+                row["error"] = f"{outputs.error.ename}: {outputs.error.evalue}"[:300]
+            cells.append(row)
+        state = "done" if work.done() else "still running; follow it with read_notebook"
+        return {"reexecution": state, "cells_total": total, "cells": cells}
+
+    async def start_session_continue_notebook(
+        self,
+        notebook_path: Annotated[str, Field(description="path of an .ipynb file")],
+        experiment_name: Annotated[str, Field(description="names the copy; empty: <name>_continued")] = "",
+    ) -> CallToolResult:
+        """Copy a notebook to `<name>_continued.ipynb` and open the copy with a fresh kernel. Nothing is run: the
+        variables of the old notebook do not exist until you run its cells (run_cell). The original stays as it is.
+
+        Gives JSON with session_id, notebook_path, hostname, kernel_id."""
+        app = await self._source.get()
+        session = await app.sessions.fork(notebook_path, experiment_name)
+        return as_json(self._opened(session))
+
+    @staticmethod
+    def _opened(session: Session) -> dict[str, Any]:
+        info = session.info
+        answer: dict[str, Any] = {
+            "session_id": info.id,
+            "notebook_path": info.notebook,
+            "hostname": info.hostname,
+            "kernel_id": info.kernel_id,
+        }
+        if info.python:
+            answer["python"] = info.python
+        if info.cwd:
+            answer["cwd"] = info.cwd
+        if info.warnings:
+            answer["warnings"] = list(info.warnings)
+        return answer
+
+    async def interrupt_kernel(self, session_id: SessionId) -> CallToolResult:
+        """Stop what runs in the session's kernel, as Ctrl-C would, and check that it is idle. Variables stay. Says so
+        when the code cannot be interrupted and what helps."""
+        app = await self._source.get()
+        session = await app.sessions.get(session_id)
+        return as_text(await session.interrupt("you (interrupt_kernel)"))
+
+    async def restart_kernel(self, session_id: SessionId) -> CallToolResult:
+        """Restart the session's kernel: all variables, imports and GPU memory are lost, what runs is ended. The notebook
+        and the session stay. For a kernel that cannot be interrupted, or to free memory."""
+        app = await self._source.get()
+        session = await app.sessions.get(session_id)
+        return as_text(await session.restart("you (restart_kernel)"))
+
+    async def shutdown_session(self, session_id: SessionId) -> CallToolResult:
+        """End a session: its kernel and variables are gone, its notebook stays. Only when the user asks for it."""
+        app = await self._source.get()
+        return as_text(await app.sessions.shut_down(session_id))
