@@ -141,7 +141,7 @@ async def _wait_and_script(env: Mapping[str, str], project: Path) -> int:
             await launcher.until_ready(lambda situation: None, 90)
             break
         if time.monotonic() > deadline:
-            raise LaunchFailed("The demo's server did not come up.", "Look at the log with: jlab-mcp logs")
+            raise LaunchFailed("The demo's server did not come up.", f"Look at the logs in {project.parent}.")
         await asyncio.sleep(0.2)
     await launcher.close()
     return await _script(env, project, lambda text: print(text, flush=True))
