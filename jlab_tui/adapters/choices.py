@@ -32,6 +32,11 @@ class Choices:
             text = self.path.read_text(encoding="utf-8")
         except (FileNotFoundError, NotADirectoryError):
             return {}
+        except PermissionError:
+            raise UsageError(
+                f"You may not read {self.path.parent}.",
+                f"Set {PREFIX}DIR (or {PREFIX}STATUS_DIR, where that is set) to a directory of yours.",
+            ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise self._damaged(str(error)) from None
         try:

@@ -190,9 +190,15 @@ def find_root(start: Path, home: Path, exists: Callable[[Path], bool]) -> Path:
     return start
 
 
-def load_settings(
-    env: Mapping[str, str], cwd: Path, exists: Callable[[Path], bool] = Path.exists
-) -> Settings:
+def _is_there(path: Path) -> bool:
+    """What may not be looked at counts as not there; whoever needs it says why it cannot be used."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def load_settings(env: Mapping[str, str], cwd: Path, exists: Callable[[Path], bool] = _is_there) -> Settings:
     """Read every `JLAB_MCP_*` variable of `env`. Raises SettingError for the first that cannot be used.
 
     `cwd` is absolute; `exists` answers whether there is a file (used to find the project root).

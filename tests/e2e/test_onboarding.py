@@ -20,6 +20,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from jlab_tui.core.settings import status_dir_name
 from tests.project import COMMAND, Project, project_in, until
 
 DOCTOR_KEYS = {"check", "level", "text", "mend"}
@@ -358,6 +359,24 @@ async def test_records_that_are_too_old_are_removed_when_a_client_is_there(share
         await agent.text("ping")
         await until(lambda: not old.exists())
     assert young.exists()
+
+
+def test_a_directory_that_may_not_be_read_is_said_by_every_command(project: Project) -> None:
+    status = project.home / ".jlab-mcp" / "servers" / status_dir_name(project.root)
+    status.mkdir(parents=True)
+    status.chmod(0)
+    mortal = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+    try:
+        for command in (["status"], ["stop"], ["start", "--detach"], ["doctor"]):
+            refused = subprocess.run(
+                [*mortal, COMMAND, *command], cwd=project.root, env=project.env,
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            said = refused.stdout + refused.stderr
+            assert refused.returncode in (1, 2) and f"You may not read {status}." in said, said
+            assert "JLAB_MCP_DIR" in said and "Traceback" not in said
+    finally:
+        status.chmod(0o700)
 
 
 def test_trouble_with_files_is_a_sentence_and_not_a_traceback(tmp_path: Path) -> None:
