@@ -90,8 +90,12 @@ class JournalStore:
         return sorted(found, key=lambda entry: entry.at)
 
     def clear_old(self, keep_days: int, now: float | None = None) -> None:
-        """Compress journals of closed sessions after a week, remove them after `keep_days`."""
+        """Compress journals of closed sessions after a week, remove them after `keep_days`; so long are deeds kept."""
         now = time.time() if now is None else now
+        for path in self._actions_dir.glob("*.jsonl"):
+            with contextlib.suppress(OSError):
+                if now - path.stat().st_mtime > keep_days * 86400:
+                    path.unlink()
         for files in self.files().values():
             with contextlib.suppress(OSError):
                 age = now - max(path.stat().st_mtime for path in files)

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..core.errors import LaunchFailed, ServerError
 from ..core.machine import MACHINE, Machine
 from ..core.models import ServerRecord, ServerState
-from ..core.settings import Mode, Settings
+from ..core.settings import Mode, Settings, status_dir_name
 from ..core.situation import Observation
 from .files import private_dir, process_start, reason_of, refuse_foreign_hands, tail_text
 from .local import (
@@ -27,6 +27,7 @@ from .local import (
 )
 from .machine import this_machine
 from .node_files import install_node_files, read_connection, remove_launch_files, write_launch_files
+from .pruning import prune
 
 
 class LocalServer:
@@ -61,13 +62,14 @@ class LocalServer:
         choice = await choose_python(settings.root, self._env)
         if choice.note:
             say(choice.note)
-        log = settings.log_dir / f"jupyter-local-{port}.log"
+        log = settings.log_dir / f"jupyter-local-{status_dir_name(settings.root)}-{port}.log"
         kernelspecs: list[str] = []
         try:
             for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
                 private_dir(directory)
             refuse_foreign_hands(settings.status_dir)
             node = install_node_files(settings.node_dir)
+            prune(settings, node, time.time())
             if choice.kernel:
                 specs = write_kernelspec(
                     settings.status_dir / "kernelspecs", choice.kernel, settings.root.name
@@ -147,14 +149,14 @@ class LocalServer:
             )
         what = f"JupyterLab (PID {record.pid})"
         if not is_ours(record.pid, record.pid_start):
-            self._clean_up(record)
+            self.clear_up(record)
             return f"{what} had already ended."
         if not await end_process(record.pid, record.pid_start):
             raise ServerError(f"{what} does not end.", f"End it with: kill -9 {record.pid}")
         child = self._children.pop(record.pid, None)
         if child is not None:
             await asyncio.to_thread(child.wait)
-        self._clean_up(record)
+        self.clear_up(record)
         return f"{what} stopped."
 
     def may_retry(self, record: ServerRecord) -> bool:
@@ -162,6 +164,6 @@ class LocalServer:
         code = child.poll() if child is not None else None
         return code == PORT_TAKEN or "in use" in record.message
 
-    def _clean_up(self, record: ServerRecord) -> None:
+    def clear_up(self, record: ServerRecord) -> None:
         if record.conn_file:
             remove_launch_files(Path(record.conn_file))

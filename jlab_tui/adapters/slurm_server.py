@@ -183,6 +183,9 @@ class SlurmServer:
     def is_elsewhere(self, record: ServerRecord) -> bool:
         return False
 
+    def clear_up(self, record: ServerRecord) -> None:
+        remove_launch_files(Path(record.conn_file))
+
     def may_retry(self, record: ServerRecord) -> bool:
         """A job is never submitted again unasked."""
         return False

@@ -29,6 +29,7 @@ from ..core.slurm_submit import Estimate, Rejected, Rejection
 from .files import private_dir, reason_of, refuse_foreign_hands
 from .local import PROJECT_KERNEL, choose_python, server_env, write_kernelspec
 from .node_files import install_node_files, remove_launch_files, write_launch_files
+from .pruning import prune
 from .slurm import Slurm
 
 LOOK_UP_S = 15.0
@@ -123,6 +124,7 @@ class Submission:
             private_dir(directory)
         refuse_foreign_hands(settings.status_dir)
         node = install_node_files(settings.node_dir)
+        prune(settings, node, time.time())
         kernelspecs = []
         if kernel:
             specs = write_kernelspec(settings.status_dir / "kernelspecs", kernel, settings.root.name)

@@ -188,6 +188,7 @@ class Launcher(ServerWatch):
         if record is None:
             return f"Nothing is running for {self.root}."
         if self._backends[record.mode].is_elsewhere(record):
+            self._backends[record.mode].clear_up(record)
             self._store.remove()
             return (
                 f"JupyterLab (PID {record.pid}) on {record.launcher} is forgotten. "
@@ -225,6 +226,7 @@ class Launcher(ServerWatch):
             if record is None:
                 return f"Nothing is running for {self.root}."
             if not record.state.is_live:
+                self._backends[record.mode].clear_up(record)
                 self._store.remove()
                 return f"Nothing was running any more. {record.message}".strip()
             with contextlib.suppress(OSError):

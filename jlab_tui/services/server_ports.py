@@ -48,6 +48,9 @@ class Backend(Protocol):
     def is_elsewhere(self, record: ServerRecord) -> bool:
         """Whether it can only be ended from another machine."""
 
+    def clear_up(self, record: ServerRecord) -> None:
+        """Remove the files of a launch that is over: its token is no longer any good."""
+
     def may_retry(self, record: ServerRecord) -> bool:
         """Whether a failed start may work the next time (its port was taken)."""
 

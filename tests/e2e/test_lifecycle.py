@@ -28,7 +28,10 @@ def test_start_detached_brings_up_a_server_that_outlives_the_command(project: Pr
     assert record["STATE"] == "ready" and record["MODE"] == "local"
     assert 18000 <= int(record["PORT"]) <= 19000
     assert re.fullmatch(r"[0-9a-f]{48}", record["TOKEN"])
-    assert record["LOG"].endswith(f"jupyter-local-{record['PORT']}.log") and Path(record["LOG"]).exists()
+    assert (
+        record["LOG"].endswith(f"jupyter-local-{project.status_dir.name}-{record['PORT']}.log")
+        and Path(record["LOG"]).exists()
+    )
     assert (project.status_dir / "server-status").stat().st_mode & 0o777 == 0o600
     assert project.status_dir.stat().st_mode & 0o777 == 0o700
 

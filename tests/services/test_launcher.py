@@ -61,6 +61,7 @@ class Machine:
     launched: int = 0
     launch_fails: bool = False
     ended: list[int] = field(default_factory=list)
+    cleared: list[int] = field(default_factory=list)
 
     announces: ServerRecord | None = None
     """a job, before it is known whether it is taken"""
@@ -87,6 +88,9 @@ class Machine:
     async def end(self, record: ServerRecord) -> str:
         self.ended.append(record.pid)
         return "ended"
+
+    def clear_up(self, record: ServerRecord) -> None:
+        self.cleared.append(record.pid)
 
     def may_retry(self, record: ServerRecord) -> bool:
         return False
@@ -328,3 +332,10 @@ async def test_who_waits_for_a_server_that_answers_again_goes_on(tmp_path: Path)
     launcher = launcher_on(store, Machine(), answers, Limits())
     assert (await launcher.until_ready(look)).reachable
     assert seen == ["not answering", "running"]
+
+
+async def test_a_server_that_ended_by_itself_leaves_no_token_when_it_is_stopped(tmp_path: Path) -> None:
+    store, machine = StatusFile(tmp_path / "server-status"), Machine()
+    store.write(READY.with_state(ServerState.ENDED, "It has ended."))
+    assert "It has ended." in await launcher_on(store, machine).stop()
+    assert machine.cleared == [123] and machine.ended == []

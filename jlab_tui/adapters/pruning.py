@@ -1,0 +1,56 @@
+"""Clearing away what launches of the past have left: their tokens, copies of the node's files, old logs.
+
+Called by a start that has the intent and found no server, so nothing of this project is in use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..core.models import parse_record
+from ..core.settings import Settings
+
+_LAUNCH = re.compile(r"(local-\d+|slurm)-[0-9a-f]{8}\.(token|config|connection).*")
+_LOG = re.compile(r"(jupyter-local-|jupyter-slurm-|start-).*\.log")
+_COPY = re.compile(r"\.?[0-9a-f]{12}(\.\d+)?")
+
+
+def prune(settings: Settings, node: Path, now: float) -> None:
+    """Remove launch files and copies of this project, and logs (of all projects) older than the records are kept.
+
+    `node`: the copy of the node's files that is used next.
+    """
+    if settings.connection_dir.is_relative_to(
+        settings.status_dir
+    ):  # else other projects may have theirs there
+        _remove(settings.connection_dir, _LAUNCH)
+    _remove(settings.node_dir, _COPY, without=[node])
+    oldest = now - settings.keep_days * 86400
+    kept = set(_logs_on_record([settings.status_file, *(settings.home / "servers").glob("*/server-status")]))
+    _remove(settings.log_dir, _LOG, before=oldest, without=kept)
+
+
+def _logs_on_record(files: Iterable[Path]) -> Iterable[Path]:
+    for file in files:
+        with contextlib.suppress(OSError, ValueError):
+            yield Path(parse_record(file.read_text(encoding="utf-8")).log)
+
+
+def _remove(
+    directory: Path, name: re.Pattern[str], *, before: float | None = None, without: Iterable[Path] = ()
+) -> None:
+    with contextlib.suppress(OSError):
+        for path in directory.iterdir():
+            if not name.fullmatch(path.name) or path in without:
+                continue
+            with contextlib.suppress(OSError):
+                if before is not None and path.stat().st_mtime >= before:
+                    continue
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
