@@ -137,11 +137,12 @@ def _wait(arguments: argparse.Namespace) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     from .reporting import run_status
-    from .wiring import ServerGate, make_launcher, settings_of
+    from .wiring import ServerGate, SessionRecords, make_launcher, settings_of
 
     settings = settings_of(os.environ)
     launcher = make_launcher(settings, dict(os.environ))
-    return asyncio.run(run_status(launcher, ServerGate(launcher), settings, as_json=arguments.json))
+    gate, records = ServerGate(launcher), SessionRecords(settings)
+    return asyncio.run(run_status(launcher, gate, records, settings, as_json=arguments.json))
 
 
 def _logs(arguments: argparse.Namespace) -> int:

@@ -8,10 +8,12 @@ import json
 import os
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Protocol
 
 from .core.errors import JlabError, ServerNotReady
+from .core.heads import SessionHead
 from .core.models import KernelInfo, ServerRecord, ServerState
 from .core.resources import Sample
 from .core.settings import Settings
@@ -32,13 +34,26 @@ class Gate(Protocol):
     async def close(self) -> None: ...
 
 
-async def run_status(launcher: Launcher, gate: Gate, settings: Settings, *, as_json: bool) -> int:
+class Records(Protocol):
+    """What is on record of sessions. Both block."""
+
+    def heads(self) -> list[SessionHead]: ...
+    def size(self) -> int:
+        """Bytes on disk."""
+
+
+async def run_status(
+    launcher: Launcher, gate: Gate, records: Records, settings: Settings, *, as_json: bool
+) -> int:
     """Print what runs and what it uses. Exit code 0 when ready, 3 on its way, 1 otherwise."""
     situation = await patiently(launcher.look(), lambda _: _tell("Asking how the server is..."))
-    facts = (
+    facts: dict[str, Any] = (
         await _facts(situation, gate, settings)
         if situation is not None
         else {"state": "none", "root": str(settings.root)}
+    )
+    facts |= await _record_facts(
+        situation, records, {kernel["kernel_id"] for kernel in facts.get("kernels", ())}
     )
     await gate.close()
     if as_json:
@@ -88,6 +103,32 @@ async def _facts(situation: Situation, gate: Gate, settings: Settings) -> dict[s
     return facts
 
 
+async def _record_facts(
+    situation: Situation | None, records: Records, kernels: Collection[str]
+) -> dict[str, Any]:
+    """Sessions of the present server that nobody has closed, and what all records take on disk."""
+    size = await asyncio.to_thread(records.size)
+    heads = []
+    if situation is not None and situation.record.state is ServerState.READY:
+        heads = [
+            head
+            for head in await asyncio.to_thread(records.heads)
+            if not head.is_closed
+            and abs(head.opened.server_started - situation.record.started) < 0.01
+            and (not situation.reachable or head.opened.kernel_id in kernels)
+        ]
+    sessions = [
+        {
+            "session_id": head.session,
+            "notebook": head.opened.notebook,
+            "kernel_id": head.opened.kernel_id,
+            "running": head.running,
+        }
+        for head in heads
+    ]
+    return {"sessions": sessions, "records_mb": round(size / 1e6, 1)}
+
+
 def _walltime_left(record: ServerRecord) -> int | None:
     return max(0, round(record.ends - time.time())) if record.ends and record.state.is_live else None
 
@@ -123,6 +164,9 @@ def _print_status(facts: dict[str, Any]) -> None:
         rows.append(("node", facts["hostname"]))
     states = [k["state"] for k in facts["kernels"]]
     rows.append(("kernels", f"{len(states)}, {states.count('busy')} busy" if states else "none"))
+    running = sum(1 for session in facts["sessions"] if session["running"])
+    count = len(facts["sessions"])
+    rows.append(("sessions", f"{count}, {running} running a cell" if count else "none"))
     if use := facts["resources"]:
         cpu = f"{use['cpu_percent']:.0f} %" if use["cpu_percent"] is not None else "n/a"
         rows.append(("CPU", f"{cpu} of {use['cpu_count']}"))
@@ -132,6 +176,7 @@ def _print_status(facts: dict[str, Any]) -> None:
         for gpu in use["gpu"]:
             busy = f"{gpu['utilization_percent']:.0f} %" if gpu["utilization_percent"] is not None else "n/a"
             rows.append((f"GPU {gpu['index']}", f"{gpu['name']}, {busy}"))
+    rows.append(("records", f"{facts['records_mb']:,.1f} MB on disk"))
     if facts["log"]:
         rows.append(("log", facts["log"]))
     for name, value in rows:

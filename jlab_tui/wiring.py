@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .adapters.files import Intent
     from .adapters.jupyter import JupyterApi
     from .adapters.kernel import KernelLink
+    from .core.heads import SessionHead
     from .doctor import Doctor
     from .mcp_server.app import App, AppSource
     from .mcp_server.stdio import CancelReasons
@@ -291,6 +292,24 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     )
     app.start_background(asyncio.to_thread(journals.clear_old, settings.keep_days))
     return app
+
+
+class SessionRecords:
+    """What is on record of sessions, and how much of it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def heads(self) -> list[SessionHead]:
+        from .adapters.journal import journals
+        from .adapters.journal_heads import JournalHeads
+
+        return JournalHeads().read(journals(self._settings.sessions_dir))
+
+    def size(self) -> int:
+        from .adapters.checkup import bytes_below
+
+        return bytes_below(self._settings.sessions_dir, self._settings.spool_dir)
 
 
 def preload() -> None:

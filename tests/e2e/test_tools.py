@@ -308,3 +308,17 @@ async def test_continue_copies_the_notebook_and_runs_nothing(shared_server: Proj
         assert "NameError" in await agent.text("execute_code", session_id=fork["session_id"], code="z")
         assert len((await agent.notebook(fork["session_id"]))["cells"]) == 2
         assert len((await agent.notebook(opened["session_id"]))["cells"]) == 1
+
+
+async def test_status_shows_the_sessions_that_live_and_what_records_take(shared_server: Project) -> None:
+    async with shared_server.client() as agent:
+        closed, session = await agent.session("closed"), await agent.session("shown")
+        await agent.text("shutdown_session", session_id=closed)
+        await agent.text("execute_code", session_id=session, code="import time; time.sleep(600)", wait_s=0)
+        facts = json.loads(shared_server.run("status", "--json").stdout)
+        shown = {known["session_id"]: known for known in facts["sessions"]}
+        assert closed not in shown and shown[session]["notebook"].endswith("shown.ipynb")
+        assert shown[session]["running"].startswith(session) and facts["records_mb"] >= 0
+        said = shared_server.run("status").stdout
+        assert "running a cell" in said and "MB on disk" in said
+        await agent.text("shutdown_session", session_id=session)
