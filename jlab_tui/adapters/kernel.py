@@ -263,7 +263,8 @@ class KernelLink:
             ):  # `wait_for` can swallow a cancellation before Python 3.12
                 hello = json.loads(await ws.recv())["hello"]
             gap = hello.get("gap")
-            dropped = int(gap.get("bytes") or 1) if gap else 0
+            # Without bytes it is what we have acknowledged: nothing is missing.
+            dropped = int(gap.get("bytes") or 0) if gap else 0
             for frame in list(self._unconfirmed.values()):
                 await ws.send(frame)
             self._ready.set()
@@ -356,8 +357,8 @@ class KernelLink:
             if (future := self._replies.get(str(refused))) is not None and not future.done():
                 future.set_exception(TimeoutError())
             self._on_change(RequestRefused(str(refused), str(news.get("reason") or "refused")))
-        if gap := news.get("gap"):
-            self._on_change(LinkUp(False, int(gap.get("bytes") or 1)))
+        if (gap := news.get("gap")) and (lost := int(gap.get("bytes") or 0)):
+            self._on_change(LinkUp(False, lost))
 
     def _tell(self, news: Mapping[str, Any]) -> None:
         ws = self._ws

@@ -73,6 +73,14 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class RunTakenUp:
+    """The kernel has begun with it."""
+
+    run: str
+    execution_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunReplied:
     """The kernel's reply, when output follows it: a process that goes on from the next line must not miss it."""
 
@@ -216,6 +224,7 @@ class Unknown:
 Event = (
     SessionOpened
     | RunStarted
+    | RunTakenUp
     | RunReplied
     | TextPrinted
     | DataShown
@@ -261,6 +270,7 @@ class RecordEnds:
 _KINDS: dict[str, type[Any]] = {
     "opened": SessionOpened,
     "run": RunStarted,
+    "begun": RunTakenUp,
     "reply": RunReplied,
     "text": TextPrinted,
     "data": DataShown,

@@ -25,6 +25,7 @@ from .events import (
     RunReplied,
     RunStarted,
     RunStatus,
+    RunTakenUp,
     SessionClosed,
     SessionOpened,
     TextPrinted,
@@ -156,7 +157,7 @@ class SessionFeed:
                     DroppedOutput(f"{event.count:,} {event.unit} of output were not recorded{why}")
                 )
                 return cell
-            case RunReplied():
+            case RunTakenUp() | RunReplied():
                 return None
             case RunFinished():
                 return self._finish(event, at)

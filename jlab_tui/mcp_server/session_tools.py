@@ -62,7 +62,10 @@ class SessionTools:
         app = await self._source.get()
         session, live = await app.sessions.open_existing(notebook_path)
         answer: dict[str, Any] = {**self._opened(session), "live_kernel": live}
-        if reexecute == "always" or (reexecute == "auto" and not live):
+        is_empty = not session.holds_state
+        if live and is_empty:
+            answer["kernel_state"] = "empty: nothing has run in it since it was started or restarted"
+        if reexecute == "always" or (reexecute == "auto" and is_empty):
             answer |= await self._rerun(app, session, on_error == "stop", wait_s, ctx)
         return as_json(answer)
 
@@ -127,6 +130,9 @@ class SessionTools:
             answer["cwd"] = info.cwd
         if info.warnings:
             answer["warnings"] = list(info.warnings)
+        if session.stale_kernel_notice:
+            answer["notice"] = session.stale_kernel_notice
+            session.stale_kernel_notice = ""
         return answer
 
     async def interrupt_kernel(self, session_id: SessionId) -> CallToolResult:

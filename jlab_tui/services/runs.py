@@ -21,6 +21,7 @@ from ..core.events import (
     RunReplied,
     RunStarted,
     RunStatus,
+    RunTakenUp,
     SessionClosed,
     SessionOpened,
     TextPrinted,
@@ -43,8 +44,8 @@ class Run:
     journal: Path
     offset: int
     """of its first line in the journal"""
-    incarnation: int = 0
-    """of the kernel; 0 for a run of an earlier process"""
+    incarnation: int = 1
+    """of the kernel that it was sent to"""
     status: RunStatus = RunStatus.RUNNING
     seconds: float = 0.0
     execution_count: int | None = None
@@ -86,6 +87,8 @@ class SessionRecord:
     seq: int = 0
     count: int = 0
     """number of the last run"""
+    incarnation: int = 1
+    """of the kernel: counts its restarts"""
     runs: dict[str, Run] = field(default_factory=dict)
     last_at: float = 0.0
     displays: dict[str, set[str]] = field(default_factory=dict)
@@ -116,6 +119,10 @@ def read_record(session: str, entries: Iterable[tuple[Path, int, Entry]]) -> Ses
             case KernelChanged():
                 if event.kernel_id != record.kernel_id:
                     record.seq, record.kernel_id = 0, event.kernel_id
+                record.incarnation += 1
+                for waiting in record.unfinished:
+                    if not waiting.begun:  # it goes to the next one
+                        waiting.incarnation = record.incarnation
             case SessionClosed():
                 record.closed = event.reason
             case RunStarted():
@@ -129,9 +136,13 @@ def read_record(session: str, entries: Iterable[tuple[Path, int, Entry]]) -> Ses
                     entry.at,
                     path,
                     offset,
+                    record.incarnation,
                 )
                 number = event.run.rpartition("-")[2]
                 record.count = max(record.count, int(number) if number.isdecimal() else 0)
+            case RunTakenUp():
+                if run := record.runs.get(event.run):
+                    run.begun, run.execution_count = True, event.execution_count
             case RunReplied():
                 if run := record.runs.get(event.run):
                     run.reply, run.reply_recorded = event.content, True

@@ -20,6 +20,7 @@ from ..core.events import (
     RunReplied,
     RunStarted,
     RunStatus,
+    RunTakenUp,
 )
 from ..core.execution import (
     NO_REPLY,
@@ -115,10 +116,13 @@ class Session:
         """said once in the next reply: the kernel was restarted, variables are gone"""
         self.incarnation = 1
         """counts the kernel's restarts; what ran before is stale"""
+        self._used = 0
+        """incarnation in which code has run last, ours or another client's"""
         self._now = now
         self._diagnose = diagnose
         self._next_run = first_run
-        self._own_restart = False
+        self._restarted_by = ""
+        """who restarts the kernel through us, just now"""
         self._is_shut_down = False
         self._server_ended = False
         self.subshell = Subshell()
@@ -136,6 +140,12 @@ class Session:
     @property
     def saver(self) -> Saver | None:
         return self.keeper.saver
+
+    @property
+    def holds_state(self) -> bool:
+        """Whether there may be variables: not in a kernel that was restarted, or begun for us, and has run nothing since."""
+        is_users = self.info.users_kernel and self.incarnation == 1
+        return is_users or self.current is not None or self._used == self.incarnation
 
     def refuse_if_busy(self, *, in_batch: bool = False) -> None:
         """Raise SessionBusy while a run is in progress, naming it."""
@@ -199,6 +209,8 @@ class Session:
     def adopt_run(self, run: Run) -> None:
         """Go on with a run that an earlier process started; its messages follow from the recorded stream."""
         self.runs[run.id] = run
+        if run.begun or run.status in (RunStatus.OK, RunStatus.ERROR, RunStatus.INTERRUPTED):
+            self._used = max(self._used, run.incarnation)
         self.keeper.belongs_to(run)
         if run.status.is_final:
             self._conversation.ended(run.msg_id, run.id)
@@ -265,11 +277,11 @@ class Session:
         self.settler.on_message(message)
 
     def _record_reply_before(self, facts: list[Fact]) -> None:
-        """Whoever goes on from the line of this output will not see the reply that came before it."""
+        """Whoever goes on from the line that these facts make will not see the reply that came before it."""
         run = self.current
         if run is None or run.reply is None or run.reply_recorded:
             return
-        if any(isinstance(fact, Output) for fact in facts):
+        if any(isinstance(fact, Output | RunBegun) for fact in facts):
             run.reply_recorded = True
             self.recorder.record(RunReplied(run.id, run.reply))
 
@@ -296,13 +308,17 @@ class Session:
                 if run := self.runs.get(fact.run):
                     run.reply = fact.content
             case OtherActivity():
+                self._used = self.incarnation
                 if self.current is not None and not self.current.begun:
                     self.current.waits_for_other = fact.busy
             case _:
                 self._output(fact)
 
     def _begun(self, run: Run) -> None:
+        if not run.begun:
+            self.recorder.record(RunTakenUp(run.id, run.execution_count))
         run.begun, run.waits_for_other = True, False
+        self._used = self.incarnation
         run.taken_up.set()
         if run.cancelled and run is self.current:
             self._spawn(self.stopper.begun(run))
@@ -333,7 +349,8 @@ class Session:
         run.execution_count = (
             fact.execution_count if fact.execution_count is not None else run.execution_count
         )
-        run.cause = fact.cause
+        is_ours = fact.status is RunStatus.DIED and bool(self._restarted_by)
+        run.cause = f"The kernel was restarted by {self._restarted_by}." if is_ours else fact.cause
         run.status = fact.status
         run.reply = None
         if fact.cause == NO_REPLY and run.interrupted_by:
@@ -350,7 +367,7 @@ class Session:
 
     def _may_be_the_servers_end(self, cause: str) -> bool:
         """Whether a kernel dies like that, too, when its server or its job ends."""
-        return not self._own_restart and ("SIGTERM" in cause or self._is_shut_down)
+        return not self._restarted_by and ("SIGTERM" in cause or self._is_shut_down)
 
     async def _ended_unless_the_server_ends(self, fact: RunEnded) -> None:
         """The end of a job sends SIGTERM to kernels and server alike, and a server that ends shuts its kernels down: then
@@ -377,7 +394,7 @@ class Session:
             self.recorder.record(KernelChanged(self.info.kernel_id, "shut down"))
             return
         if death.asked:
-            if not self._own_restart:
+            if not self._restarted_by:
                 self.stale_kernel_notice = (
                     "Somebody restarted the kernel: all variables and imports are lost."
                 )
@@ -581,7 +598,7 @@ class Session:
         """Restart the kernel. Everything in memory is lost; notebook and session stay."""
         self.refuse_if_taken_over()
         run = self.current
-        self._own_restart = True
+        self._restarted_by = by
         try:
             await self.api.restart(self.info.kernel_id)
         finally:
@@ -598,7 +615,7 @@ class Session:
         return f"The kernel of session {self.info.id} was restarted.{stopped} All variables and imports are lost."
 
     def _restart_over(self) -> None:
-        self._own_restart = False
+        self._restarted_by = ""
 
     def notice(self, text: str, level: str = "info") -> None:
         self.recorder.record(Notice(text, level))

@@ -511,6 +511,7 @@ class Sessions:
         session = self._make_session(server, info, claim, file, notebook, record.epoch + 1, record.count + 1)
         recorded = (await server.api.recorded_kernels()).get(opened.kernel_id) if claim else None
         arrived = recorded.requests if recorded is not None else None
+        session.incarnation = record.incarnation
         for run in record.runs.values():
             run.begun = run.begun or (recorded is not None and recorded.running == run.msg_id)
             session.adopt_run(run)

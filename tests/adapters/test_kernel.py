@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from jlab_tui.adapters.kernel import KernelLink
-from jlab_tui.core.link import Lease, LinkChange, RequestRefused
+from jlab_tui.core.link import Lease, LinkChange, LinkUp, RequestRefused
 from jlab_tui.core.wire import Request
 
 
@@ -52,3 +52,9 @@ async def test_a_refused_request_is_told_and_not_waited_for() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(link.ask(Request("shell", "execute_request", "asked", {}), 1000), 20)
         assert changes[-1] == RequestRefused("asked", "the kernel is gone")
+
+
+@pytest.mark.parametrize(("size", "lost"), [(0, 0), (700, 700)])
+async def test_only_what_was_lost_is_said_to_be_lost(size: int, lost: int) -> None:
+    async with linked({"from": 1, "to": 9, "bytes": size}) as (_, changes):
+        assert changes[0] == LinkUp(first=True, dropped_bytes=lost), "what we acknowledged is not lost"

@@ -14,6 +14,8 @@ from jlab_tui.core.link import RequestRefused
 from jlab_tui.core.notebook import Cell, Notebook
 from jlab_tui.core.outputs import CellOutputs
 from jlab_tui.core.reply import RunFacts, status_line
+from jlab_tui.services.reading import Reader
+from jlab_tui.services.runs import read_record
 from jlab_tui.services.sessions import Adoptable
 from tests.jupyters import EchoServer, Place
 from tests.project import until
@@ -174,3 +176,48 @@ async def test_the_server_that_is_there_is_told_of_the_exit_not_the_one_that_end
     await process.release()
     owner, *_ = place.server.claims.owner_of(second.info.kernel_id)
     assert owner is None
+
+
+async def test_a_kernel_that_was_restarted_holds_nothing_until_code_has_run(place: Place) -> None:
+    first = place.process()
+    session = await first.open_new("n")
+    held = [session.holds_state]
+    await session.start_run("execute_code", None, "x = 1")
+    held.append(session.holds_state)
+    await session.restart("you (restart_kernel)")
+    again, is_live = await first.open_existing(session.info.notebook)
+    assert (again, is_live, [*held, again.holds_state]) == (session, True, [False, True, False])
+    place.kill(first)
+    second = place.process()
+    taken, is_live = await second.open_existing(session.info.notebook)
+    assert (is_live, taken.holds_state) == (True, False), "so says the record, too"
+    place.server.by_id[taken.info.kernel_id].executes("x = 2", "of the user")
+    after, _ = await second.open_existing(session.info.notebook)
+    assert after.holds_state
+    await second.release()
+
+
+async def test_a_run_that_our_own_restart_ended_says_so(place: Place) -> None:
+    process = place.process()
+    session = await process.open_new("n")
+    run = await session.start_run("execute_code", None, "hang")
+    await session.restart("you (restart_kernel)")
+    assert (run.status, run.cause) == (RunStatus.DIED, "The kernel was restarted by you (restart_kernel).")
+    await process.release()
+
+
+async def test_a_quiet_run_is_taken_over_as_what_it_is(place: Place) -> None:
+    first = place.process()
+    session = await first.open_new("n")
+    cells = [Cell("done", "code", "x = 1"), Cell("quiet", "code", "hang")]
+    for cell in cells:
+        session.notebook.insert(cell)
+        run = await session.start_run("execute_code", cell, cell.source)
+    await session.recorder.flush()
+    place.kill(first)
+    record = read_record(session.info.id, place.journals.read(place.journals.files()[session.info.id]))
+    assert record.runs[run.id].begun, "whoever reads along knows that it runs"
+    reader = place.process()
+    taken = await reader.get(session.info.id)
+    assert [row.state for row in Reader.rows(taken, taken.notebook.cells)] == ["ok", "running"]
+    await reader.release()
