@@ -51,7 +51,7 @@ class DirectoryFacts:
     is_writable: bool
     """the directory, or where it would be made"""
     mode: int | None = None
-    """permission bits of a directory that holds tokens; None where privacy does not matter"""
+    """permission bits of a directory that leads to tokens; None for others"""
     free_mb: int | None = None
     free_files: int | None = None
     write_error: str = ""
@@ -87,9 +87,9 @@ def check_directory(facts: DirectoryFacts) -> list[Finding]:
         why = facts.write_error or "you may not write there"
         mend = f"export JLAB_MCP_{facts.variable}=/a/directory/of/yours"
         return [Finding(check, Level.FAIL, f"{facts.path}: {why}.", mend)]
-    if facts.mode is not None and facts.exists and facts.mode & 0o077:
-        text = f"{facts.path} holds tokens and can be entered by others (mode {facts.mode:o})."
-        return [Finding(check, Level.FAIL, text, f"chmod 700 {quoted}")]
+    if facts.mode is not None and facts.exists and facts.mode & 0o022:
+        text = f"{facts.path} can be written by others (mode {facts.mode:o}), who could put their server in the place of yours."
+        return [Finding(check, Level.FAIL, text, f"chmod go-w {quoted}")]
     if facts.free_mb is not None and facts.free_mb < LOW_DISK_MB:
         text = f"{facts.path} has only {facts.free_mb} MB left."
         mend = f"du -sh {there}/* | sort -h   (then remove what you do not need)"

@@ -78,7 +78,7 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("torch, no GPU", lambda: checks_python.check_torch(torch("12.8"), DriverFacts("n")), Level.OK, "no GPU driver", ""),
     ("torch, node unknown", lambda: checks_python.check_torch(torch("12.8"), None), Level.SKIP, "once a job runs", ""),
     ("directory", lambda: checks.check_directory(directory()), Level.OK, "88 GiB", ""),
-    ("open directory", lambda: checks.check_directory(directory(mode=0o755)), Level.FAIL, "mode 755", "chmod 700 /home/ada/.jlab-mcp"),
+    ("open directory", lambda: checks.check_directory(directory(mode=0o775)), Level.FAIL, "mode 775", "chmod go-w /home/ada/.jlab-mcp"),
     ("read-only", lambda: checks.check_directory(directory(is_writable=False)), Level.FAIL, "may not write", "JLAB_MCP_DIR="),
     ("quota", lambda: checks.check_directory(directory(write_error="Disk quota exceeded")), Level.FAIL, "quota", "JLAB_MCP_DIR="),
     ("full disk", lambda: checks.check_directory(directory(free_mb=12)), Level.WARN, "12 MB", "du -sh /home/ada/*"),

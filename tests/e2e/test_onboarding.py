@@ -129,7 +129,7 @@ def test_what_the_doctor_prints_mends_what_it_found(project: Project) -> None:
     provoked("client", "fail")
 
     project.start()
-    (project.home / ".jlab-mcp").chmod(0o755)
+    (project.home / ".jlab-mcp").chmod(0o777)
     provoked("state dir", "fail")
     status = project.status_dir / "server-status"
     subprocess.run(["kill", "-9", project.status_file()["PID"]], check=True)
