@@ -262,9 +262,8 @@ def html_text(html: str) -> str:
     try:
         reader.feed(html)
         reader.close()
-    except (
-        AssertionError
-    ):  # html.parser asserts that a marked section such as <![if ...]> is one that it knows
+    except AssertionError:
+        # html.parser asserts that a marked section such as <![if ...]> is one that it knows.
         return " ".join(_TAG.sub(" ", html).split())
     return reader.result()
 

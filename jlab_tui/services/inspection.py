@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 from typing import Any, Final
 
@@ -10,24 +11,66 @@ from ..core.errors import SessionBusy
 from .session import Session
 from .subshell import evaluation
 
-_ASK_S: Final = 15.0
+_ASK_S: Final = 10.0
 _ROWS_MAX: Final = 200
 
-# Runs in the user's kernel: leaves no name behind, calls no user code but __repr__ of small values.
-_PROBE: Final = r"""
-(lambda names, sys, json, types: json.dumps([
-    (lambda n, v: {
-        "name": n, "type": (type(v).__module__ + "." if type(v).__module__ not in ("builtins", "__main__") else "") + type(v).__qualname__,
-        "shape": str(tuple(v.shape)) if isinstance(getattr(v, "shape", None), (tuple, list)) else (str(len(v)) if isinstance(v, (str, bytes, list, tuple, dict, set, frozenset)) else ""),
-        "dtype": str(getattr(v, "dtype", "")) if not isinstance(v, type) and hasattr(v, "dtype") else "",
-        "device": str(getattr(v, "device", "")) if not isinstance(v, type) and hasattr(v, "device") else "",
-        "bytes": int(getattr(v, "nbytes", 0) or 0) if isinstance(getattr(v, "nbytes", None), int) else sys.getsizeof(v, 0),
-        "value": repr(v)[:60] if isinstance(v, (int, float, complex, bool, str, bytes, type(None))) and sys.getsizeof(v, 0) < 10000 else "",
-    })(n, v)
-    for n, v in list(get_ipython().user_ns.items())
-    if (n in names if names else not n.startswith("_") and n not in get_ipython().user_ns_hidden and not isinstance(v, types.ModuleType))
-][:%d]))(%s, __import__("sys"), __import__("json"), __import__("types"))
+# Runs in the user's kernel: leaves no name behind. Attributes and __repr__ may be the user's code and may raise.
+_PROBE: Final = """
+import json, sys, types
+
+def quietly(ask, otherwise=""):
+    try:
+        return ask()
+    except Exception:
+        return otherwise
+
+def attribute(value, name):
+    return None if isinstance(value, type) else quietly(lambda: getattr(value, name, None), None)
+
+def type_name(value):
+    kind = type(value)
+    return ("" if kind.__module__ in ("builtins", "__main__") else str(kind.__module__) + ".") + kind.__qualname__
+
+def shape(value):
+    shape = attribute(value, "shape")
+    if isinstance(shape, (tuple, list)):
+        return str(tuple(shape))
+    return str(len(value)) if isinstance(value, (str, bytes, list, tuple, dict, set, frozenset)) else ""
+
+def text(value):
+    return "" if value is None else str(value)
+
+def size(value):
+    count = attribute(value, "nbytes")
+    return int(count) if isinstance(count, int) else sys.getsizeof(value, 0)
+
+def small(value):
+    plain = isinstance(value, (int, float, complex, str, bytes, type(None))) and sys.getsizeof(value, 0) < 10000
+    return repr(value)[:60] if plain else ""
+
+def row(name, value):
+    return {
+        "name": name, "type": quietly(lambda: type_name(value), "?"), "shape": quietly(lambda: shape(value)),
+        "dtype": quietly(lambda: text(attribute(value, "dtype"))),
+        "device": quietly(lambda: text(attribute(value, "device"))),
+        "bytes": quietly(lambda: size(value), 0), "value": quietly(lambda: small(value)),
+    }
+
+def is_wanted(name, value):
+    if names:
+        return name in names
+    is_module = quietly(lambda: isinstance(value, types.ModuleType), False)
+    return not name.startswith("_") and name not in shell.user_ns_hidden and not is_module
+
+shell = get_ipython()
+answer = json.dumps([row(*item) for item in list(shell.user_ns.items()) if is_wanted(*item)][:most])
 """
+
+
+def probe(names: list[str] | None) -> str:
+    """An expression that gives the rows as JSON."""
+    given = f"{{'names': {names or None!r}, 'most': {_ROWS_MAX}, 'get_ipython': get_ipython}}"
+    return f"(lambda room: exec({_PROBE!r}, room) or room['answer'])({given})"
 
 
 class Inspector:
@@ -36,20 +79,30 @@ class Inspector:
     async def inspect(self, session: Session, names: list[str] | None) -> str:
         """A table of variables. Raises SessionBusy when a cell runs and the kernel has no subshells."""
         await session.refuse_unless_usable()
-        subshell = ""
-        if session.current is not None:
-            subshell = await session.subshell.get(session.link, session.incarnation)
-            if not subshell:
-                raise SessionBusy(
-                    f"A cell runs ({session.current.id}) and this kernel has no subshells, so its variables cannot be read now.",
-                    f'Wait for it with wait_for_run(run_id="{session.current.id}").',
-                )
-        expression = _PROBE % (_ROWS_MAX, repr(names) if names else "None")
+        if not session.is_kernel_busy:
+            with contextlib.suppress(TimeoutError):
+                reply = await session.link.ask(evaluation(probe(names)), _ASK_S)
+                return _table(reply.content, names)
+        subshell = await session.subshell.get(session.link, session.incarnation)
+        if not subshell:
+            raise _busy(session)
         try:
-            reply = await session.link.ask(evaluation(expression, subshell), _ASK_S)
+            reply = await session.link.ask(evaluation(probe(names), subshell), _ASK_S)
         except TimeoutError:
             return "The kernel does not answer: it is in a long C call. Try again later."
         return _table(reply.content, names)
+
+
+def _busy(session: Session) -> SessionBusy:
+    without = "this kernel has no subshells, so its variables cannot be read now."
+    run = session.current
+    if run is not None and not run.waits_for_other:
+        return SessionBusy(
+            f"A cell runs ({run.id}) and {without}", f'Wait for it with wait_for_run(run_id="{run.id}").'
+        )
+    return SessionBusy(
+        f"The user's own code runs on this kernel and {without}", "Try again when it has ended."
+    )
 
 
 def _table(content: Any, names: list[str] | None) -> str:

@@ -147,6 +147,11 @@ class Session:
         is_users = self.info.users_kernel and self.incarnation == 1
         return is_users or self.current is not None or self._used == self.incarnation
 
+    @property
+    def is_kernel_busy(self) -> bool:
+        """Whether a run of ours or another client's code is known to be on the kernel."""
+        return self.current is not None or self._conversation.others_busy
+
     def refuse_if_busy(self, *, in_batch: bool = False) -> None:
         """Raise SessionBusy while a run is in progress, naming it."""
         run = self.current

@@ -44,7 +44,15 @@ class Stopper:
         self._session = session
 
     async def interrupt(self, run: Run, by: str) -> str:
-        """Interrupt a run and check that the kernel is idle; joins an attempt that is on. Returns what came of it."""
+        """Interrupt a run and check that the kernel is idle; joins an attempt that is on. Returns what came of it.
+
+        While the user's own code runs before it, that is left alone and the run is interrupted when it begins."""
+        if run.waits_for_other:
+            run.cancelled, run.interrupted_by = True, by
+            return (
+                f"Run {run.id} waits for the user's own code on this kernel, which is left alone; "
+                "the run is interrupted as soon as it begins."
+            )
         if run.stopping is None or run.stopping.done():
             run.stopping = asyncio.create_task(self._stop(run, by))
         return await asyncio.shield(run.stopping)
@@ -54,8 +62,6 @@ class Stopper:
         run.cancelled = True
         if run.status.is_final:
             return "The run had ended."
-        if run.waits_for_other:
-            return "It waits for the user's own code on this kernel, which is left alone; it is interrupted as soon as it begins."
         if run.stopping is not None:
             return await asyncio.shield(run.stopping)
         return await self.interrupt(run, "the user (the call was cancelled)")

@@ -218,6 +218,7 @@ async def test_esc_leaves_the_users_own_cell_alone(shared_server: Project) -> No
             await until_recorded(shared_server, session, '"k":"run"')
             queued = await client.text("wait_for_run", run_id=f"{session}-1", wait_s=0.5)
             assert "Queued for" in queued and "user's own code" in queued
+            assert "No variables yet" in await client.text("inspect_variables", session_id=session)
             client.cancel(request, ESC)
             await until_recorded(shared_server, session, "is left alone")
             flag.touch()

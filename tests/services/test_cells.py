@@ -6,14 +6,17 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from jlab_tui.adapters.notebook import NotebookDirectory
 from jlab_tui.core.errors import ServerUnreachable, SessionBusy
 from jlab_tui.core.notebook import Cell
-from jlab_tui.core.wire import Request
+from jlab_tui.core.wire import KernelMessage, Request
 from jlab_tui.services.cells import Cells
+from jlab_tui.services.ports import Jupyter
 from tests.kernels import Transcript
 from tests.services.test_replay import Process, RecordedStream
 
@@ -108,3 +111,22 @@ async def test_a_cell_whose_call_is_cancelled_while_its_code_is_sent_stays(room:
     room.stream.may_send.set()
     assert room.sources == ["old source", "sent"]
     assert room.session.current is not None and room.session.current.source == "sent"
+
+
+async def test_an_interrupt_leaves_the_users_own_code_alone_and_takes_ours_when_it_begins(room: Room) -> None:
+    interrupted = asyncio.Event()
+
+    async def interrupt(kernel_id: str) -> None:
+        interrupted.set()
+
+    session = room.session
+    session.api = cast(Jupyter, SimpleNamespace(interrupt=interrupt))
+    session.on_message(KernelMessage("iopub", "execute_input", "m1", "the user's", {}, 1))
+    run = await room.cells.execute(session, "queued")
+    assert "left alone" in await session.interrupt("you (interrupt_kernel)")
+    assert not interrupted.is_set()
+    idle = {"execution_state": "idle"}
+    session.on_message(KernelMessage("iopub", "status", "m2", "the user's", idle, 2))
+    session.on_message(KernelMessage("iopub", "execute_input", "m3", run.msg_id, {"execution_count": 1}, 3))
+    await asyncio.wait_for(interrupted.wait(), 30)
+    assert run.interrupted_by == "you (interrupt_kernel)"

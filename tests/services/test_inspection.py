@@ -1,0 +1,60 @@
+"""The table of variables, whatever the variables do when they are looked at."""
+
+from __future__ import annotations
+
+import json
+import types
+from types import SimpleNamespace
+from typing import Any
+
+from jlab_tui.services.inspection import probe
+
+
+class Hostile:
+    """Raises wherever it is asked."""
+
+    @property
+    def dtype(self) -> str:
+        raise RuntimeError("no")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        raise ValueError("not yet built")
+
+    @property
+    def nbytes(self) -> int:
+        raise OSError
+
+    def __sizeof__(self) -> int:
+        raise MemoryError
+
+    def __getattr__(self, name: str) -> Any:
+        raise ZeroDivisionError
+
+
+class Array:
+    shape = (3, 4)
+    dtype = "float32"
+    device = "cuda:0"
+    nbytes = 48
+
+
+def rows(variables: dict[str, Any], names: list[str] | None = None) -> dict[str, dict[str, Any]]:
+    shell = SimpleNamespace(user_ns=variables, user_ns_hidden={"exit"})
+    before = dict(variables)
+    answer = eval(probe(names), {"get_ipython": lambda: shell})
+    assert variables == before, "the user's variables are as they were"
+    return {row["name"]: row for row in json.loads(answer)}
+
+
+def test_one_variable_that_raises_leaves_the_others_readable() -> None:
+    found = rows({"a": 1, "bad": Hostile(), "grid": Array(), "exit": 0, "_hidden": 0, "types": types})
+    assert set(found) == {"a", "bad", "grid"}
+    assert found["a"]["value"] == "1"
+    assert found["bad"]["type"].endswith("Hostile") and found["bad"]["dtype"] == ""
+    shown = [found["grid"][key] for key in ("shape", "dtype", "device", "bytes")]
+    assert shown == ["(3, 4)", "float32", "cuda:0", 48]
+
+
+def test_named_variables_are_shown_even_when_hidden() -> None:
+    assert set(rows({"_x": "a", "y": "b"}, ["_x", "ghost"])) == {"_x"}
