@@ -100,10 +100,6 @@ class Scrollback:
     def text(self) -> str:
         return self.buffer.decode("utf-8", "replace")
 
-    def line_at(self, position: int) -> int:
-        """Number of the line that holds the byte at `position`."""
-        return bisect_right(self.starts, position) - 1
-
     def write(self, text: str, *, stderr: bool = False) -> None:
         if not text:
             return

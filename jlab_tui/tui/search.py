@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..core.items import ErrorOutput, Item, Note, Output, TextOutput
 from .ansi import plain
@@ -12,9 +13,8 @@ MOST = 100_000
 """matches that are kept"""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """One line that holds the text."""
+class Match(NamedTuple):
+    """One line that holds the text; a tuple, because there may be a hundred thousand."""
 
     place: int
     """number of the item"""
@@ -62,12 +62,14 @@ def _in_item(place: int, item: Item, needle: str, raw: bytes, is_exact: bool) ->
 def _in_text(place: int, output: TextOutput, raw: bytes, is_exact: bool) -> Iterator[Match]:
     text = output.scrollback
     buffer = text.buffer if is_exact else text.buffer.lower()
+    starts, count = text.starts, len(text.starts)
+    line = 0
     position = buffer.find(raw)
     while position >= 0:
-        line = text.line_at(position)
+        line = bisect_right(starts, position, line) - 1
         yield Match(place, output, line)
-        end = text.starts[line + 1] if line + 1 < len(text.starts) else len(buffer)
-        position = buffer.find(raw, end)
+        line += 1
+        position = buffer.find(raw, starts[line]) if line < count else -1
 
 
 def _holds(text: str, needle: str, is_exact: bool) -> bool:
