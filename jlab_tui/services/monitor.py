@@ -25,8 +25,10 @@ log = logging.getLogger(__name__)
 HISTORY_S = 600.0
 SAMPLES_KEPT = 1800
 _EVERY_S = 1.0
-_KERNELS_EVERY = 2
+_KERNELS_EVERY = 3
 """rounds between two looks at the kernels"""
+_CALM_EVERY = 3
+"""rounds between two looks at a server that answers the other requests"""
 IDLE_GPU_PERCENT = 1.0
 
 
@@ -164,6 +166,9 @@ class Monitor:
             await asyncio.sleep(max(0.05, due - loop.time()))
 
     async def _look(self, listener: Listener, rounds: int) -> None:
+        is_calm = bool(self.server.state is ServerState.READY and self.server.reachable and self.samples)
+        if is_calm and "resources" not in self._trouble and rounds % _CALM_EVERY:
+            return
         view = await self._observer.look()
         if view.state is not ServerState.READY:
             self.kernels = None
