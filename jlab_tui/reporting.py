@@ -137,8 +137,8 @@ def _resource_facts(sample: Sample) -> dict[str, Any]:
     return {
         "cpu_percent": sample.cpu_percent,
         "cpu_count": sample.cpu_count,
-        "memory_used_mb": round(sample.memory_used_mb),
-        "memory_total_mb": round(sample.memory_total_mb),
+        "memory_used_mb": _rounded(sample.memory_used_mb),
+        "memory_total_mb": _rounded(sample.memory_total_mb),
         "gpu": [
             {
                 "index": g.index,
@@ -150,6 +150,14 @@ def _resource_facts(sample: Sample) -> dict[str, Any]:
             for g in sample.gpus
         ],
     }
+
+
+def _rounded(mb: float | None) -> int | None:
+    return None if mb is None else round(mb)
+
+
+def _gib(mb: float | None) -> str:
+    return "?" if mb is None else f"{mb / 1024:.1f}"
 
 
 def _print_status(facts: dict[str, Any]) -> None:
@@ -170,9 +178,7 @@ def _print_status(facts: dict[str, Any]) -> None:
     if use := facts["resources"]:
         cpu = f"{use['cpu_percent']:.0f} %" if use["cpu_percent"] is not None else "n/a"
         rows.append(("CPU", f"{cpu} of {use['cpu_count']}"))
-        rows.append(
-            ("memory", f"{use['memory_used_mb'] / 1024:.1f} of {use['memory_total_mb'] / 1024:.1f} GiB")
-        )
+        rows.append(("memory", f"{_gib(use['memory_used_mb'])} of {_gib(use['memory_total_mb'])} GiB"))
         for gpu in use["gpu"]:
             busy = f"{gpu['utilization_percent']:.0f} %" if gpu["utilization_percent"] is not None else "n/a"
             rows.append((f"GPU {gpu['index']}", f"{gpu['name']}, {busy}"))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .core.errors import ServerUnreachable, UsageError
+from .core.errors import UsageError
 from .core.link import Lease, LinkChange
 from .core.models import Owner, ServerRecord
 from .core.settings import PREFIX, Mode, Settings, load_settings
@@ -44,6 +44,7 @@ _HEAVY = (
     "jlab_tui.adapters.spool",
     "jlab_tui.services.cells",
     "jlab_tui.services.inspection",
+    "jlab_tui.services.measuring",
     "jlab_tui.services.reading",
     "jlab_tui.services.sessions",
     "jlab_tui.services.starting",
@@ -207,6 +208,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     from .adapters.images import shrink
     from .adapters.journal_store import JournalStore
     from .adapters.memory import give_back, return_large_blocks
+    from .adapters.node_files import probe_source
     from .adapters.notebook import NotebookDirectory
     from .adapters.slurm import Slurm
     from .adapters.spool import Spool
@@ -214,6 +216,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     from .mcp_server.app import App
     from .services.cells import Cells
     from .services.inspection import Inspector
+    from .services.measuring import Measuring
     from .services.reading import Reader
     from .services.sessions import Sessions
     from .services.starting import Starting
@@ -259,14 +262,10 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         set_off,
     )
 
+    measuring = Measuring(open_link, probe_source)
+
     async def resources(record: ServerRecord) -> dict[str, Any]:
-        samples = await gate.api(record).resources()
-        if not samples:
-            raise ServerUnreachable(
-                "The node has given no reading of its resources yet.",
-                "Call check_resources again in a moment.",
-            )
-        return resources_json(samples[-1])
+        return resources_json(await measuring.sample(gate.api(record)))
 
     async def close() -> None:
         await sessions.release()

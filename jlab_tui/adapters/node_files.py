@@ -42,6 +42,11 @@ def install_node_files(node_dir: Path) -> Path:
     return target
 
 
+def probe_source() -> str:
+    """Python that measures CPU, memory and GPUs with the standard library alone; see `one_sample` in it."""
+    return (PACKAGE_DIR / "probe.py").read_text(encoding="utf-8")
+
+
 @dataclass(frozen=True, slots=True)
 class LaunchFiles:
     """Files of one submission; nothing else than these names reaches the node."""

@@ -25,29 +25,31 @@ class KernelUse:
     """What one kernel and its child processes use."""
 
     pid: int
-    rss_mb: float
+    rss_mb: float | None = None
     cpu_percent: float | None = None
     gpu_memory_mb: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Of the allocation (cgroup limit, SLURM's numbers), not of the whole node."""
+    """Of the allocation (cgroup limit, SLURM's numbers), not of the whole node; None where nobody says."""
 
     at: float
     """epoch seconds"""
     cpu_count: int
     cpu_percent: float | None
     load_1m: float | None
-    memory_used_mb: float
-    memory_total_mb: float
+    memory_used_mb: float | None
+    memory_total_mb: float | None
     gpus: tuple[GpuSample, ...] = ()
     kernels: Mapping[str, KernelUse] | None = None
     """by kernel id"""
 
     @property
-    def memory_percent(self) -> float:
-        return 100 * self.memory_used_mb / self.memory_total_mb if self.memory_total_mb else 0.0
+    def memory_percent(self) -> float | None:
+        if self.memory_used_mb is None or not self.memory_total_mb:
+            return None
+        return 100 * self.memory_used_mb / self.memory_total_mb
 
 
 def parse_sample(raw: Mapping[str, Any]) -> Sample:
@@ -59,8 +61,8 @@ def parse_sample(raw: Mapping[str, Any]) -> Sample:
             cpu_count=int(cpu["count"]),
             cpu_percent=_number(cpu.get("percent")),
             load_1m=_number(cpu.get("load_1m")),
-            memory_used_mb=float(memory["used_mb"]),
-            memory_total_mb=float(memory["total_mb"]),
+            memory_used_mb=_number(memory["used_mb"]),
+            memory_total_mb=_number(memory["total_mb"]),
             gpus=tuple(
                 GpuSample(
                     index=int(gpu["index"]),
@@ -76,7 +78,7 @@ def parse_sample(raw: Mapping[str, Any]) -> Sample:
             kernels={
                 str(kernel_id): KernelUse(
                     pid=int(use["pid"]),
-                    rss_mb=float(use["rss_mb"]),
+                    rss_mb=_number(use["rss_mb"]),
                     cpu_percent=_number(use.get("cpu_percent")),
                     gpu_memory_mb=_number(use.get("gpu_memory_mb")),
                 )
@@ -93,14 +95,14 @@ def _number(value: Any) -> float | None:
 
 def resources_json(sample: Sample) -> dict[str, Any]:
     """A sample as `check_resources` gives it."""
-    used, total = sample.memory_used_mb, sample.memory_total_mb
+    used, total, percent = sample.memory_used_mb, sample.memory_total_mb, sample.memory_percent
     return {
         "cpu": {"count": sample.cpu_count, "percent": sample.cpu_percent, "load_1m": sample.load_1m},
         "memory": {
-            "total_mb": round(total),
-            "used_mb": round(used),
-            "available_mb": round(max(0.0, total - used)),
-            "percent_used": round(sample.memory_percent, 1),
+            "total_mb": None if total is None else round(total),
+            "used_mb": None if used is None else round(used),
+            "available_mb": None if total is None or used is None else round(max(0.0, total - used)),
+            "percent_used": None if percent is None else round(percent, 1),
         },
         "gpu": [
             {

@@ -124,7 +124,8 @@ class ServerTools:
 
         Gives JSON: cpu (count, percent, load_1m), memory (total_mb, used_mb, available_mb, percent_used), gpu (a list:
         index, name, memory_used_mb, memory_total_mb, utilization_percent, temperature_c; empty without a GPU) and what
-        each kernel uses. Takes milliseconds and runs nothing in your kernels."""
+        each kernel uses; null where nobody says. Takes milliseconds, or seconds on a server without the node extension;
+        runs nothing in your kernels."""
         app = await self._source.get()
         server = await app.server()
         return as_json(await app.resources(server.record))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import json
+import logging
 import os
 import re
 import shutil
@@ -19,9 +20,13 @@ from typing import Any, Callable, Deque, Dict, Iterable, List, Mapping, Optional
 
 HISTORY_S = 600
 GPU_STALE_S = 10.0
+STALE_S = 15.0
+"""A sample that is older tells nothing of now."""
 TOOL_TIMEOUT_S = 20.0
 NO_LIMIT = 1 << 60
 MIB = 1 << 20
+log = logging.getLogger("jlab_mcp_node")
+
 _NVIDIA_FIELDS = "index,name,memory.used,memory.total,utilization.gpu,temperature.gpu,power.draw"
 
 
@@ -129,29 +134,45 @@ def meminfo(root: str = "/") -> Dict[str, int]:
 
 
 def memory_sample(
-    folders: Mapping[str, str], environ: Mapping[str, str], kernels_rss: int, root: str = "/"
+    folders: Mapping[str, str], environ: Mapping[str, str], kernels_rss: Optional[int], root: str = "/"
 ) -> Dict[str, Any]:
     """Memory of the allocation; `kernels_rss` (bytes) stands in for its use where no cgroup counts it."""
     machine = meminfo(root)
-    total, source = machine.get("MemTotal", 0), "machine"
-    free = machine.get("MemAvailable", machine.get("MemFree", 0))
-    used = total - free
+    total: Optional[int] = machine.get("MemTotal") or physical_memory()
+    free = machine.get("MemAvailable", machine.get("MemFree"))
+    used = None if total is None or free is None else total - free
+    source = "machine"
     slurm = _number(environ.get("SLURM_MEM_PER_NODE", ""))
-    if slurm and slurm * MIB < total:
+    if slurm and (total is None or slurm * MIB < total):
         total, source, used = int(slurm * MIB), "slurm", kernels_rss
     limit = cgroup_memory_limit(folders, root)
-    if limit is not None and limit <= total:
+    if limit is not None and (total is None or limit <= total):
         total, source = limit, "cgroup"
         counted = _cgroup_memory_used(folders, limit, root)
         used = used if counted is None else counted
-    available = max(0, min(total - used, free if free else total))
+    available = percent = None
+    if total is not None and used is not None:
+        available = max(0, min(total - used, free if free else total))
+        percent = round(100 * used / total, 1)
     return {
-        "total_mb": round(total / MIB, 1),
-        "used_mb": round(used / MIB, 1),
-        "available_mb": round(available / MIB, 1),
-        "percent_used": round(100 * used / total, 1) if total else None,
+        "total_mb": _mib(total),
+        "used_mb": _mib(used),
+        "available_mb": _mib(available),
+        "percent_used": percent,
         "limit_source": source,
     }
+
+
+def physical_memory() -> Optional[int]:
+    """Bytes, where there is no /proc to ask (macOS); None where nobody says."""
+    try:
+        return (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) or None
+    except (OSError, ValueError):
+        return None
+
+
+def _mib(size: Optional[float]) -> Optional[float]:
+    return None if size is None else round(size / MIB, 1)
 
 
 def _cgroup_memory_used(folders: Mapping[str, str], limit: int, root: str) -> Optional[int]:
@@ -183,7 +204,7 @@ def oom_counter_paths(root: str = "/") -> List[str]:
     return [path for path in [*paths, os.path.join(root, "proc/vmstat")] if "oom_kill " in read(path)]
 
 
-def cpu_seconds(folders: Mapping[str, str], root: str = "/") -> Tuple[float, str]:
+def cpu_seconds(folders: Mapping[str, str], root: str = "/") -> Tuple[Optional[float], str]:
     """CPU time used so far, and by what: the allocation's cgroup when it has a limit of its own, else the machine."""
     if cgroup_cpu_limit(folders, root) is not None or cgroup_memory_limit(folders, root) is not None:
         if folders["version"] == "2":
@@ -194,7 +215,16 @@ def cpu_seconds(folders: Mapping[str, str], root: str = "/") -> Tuple[float, str
         if used is not None:
             return used / 1e9, "cgroup"
     fields = [int(x) for x in read(os.path.join(root, "proc/stat")).split("\n", 1)[0].split()[1:]]
-    return (sum(fields[:8]) - sum(fields[3:5])) / os.sysconf("SC_CLK_TCK") if fields else 0.0, "machine"
+    ticks = sum(fields[:8]) - sum(fields[3:5]) if fields else None
+    return None if ticks is None else ticks / os.sysconf("SC_CLK_TCK"), "machine"
+
+
+def load_averages() -> Tuple[Optional[float], ...]:
+    """Of 1, 5 and 15 minutes."""
+    try:
+        return tuple(round(load, 2) for load in os.getloadavg())
+    except OSError:
+        return (None, None, None)
 
 
 # Processes of the kernels.
@@ -226,11 +256,11 @@ def process_tree(pid: int) -> List[int]:
     return found
 
 
-def process_use(pid: int) -> Tuple[float, int]:
-    """CPU seconds and resident bytes of one process; zeros when it is gone."""
+def process_use(pid: int) -> Optional[Tuple[float, int]]:
+    """CPU seconds and resident bytes of one process; None when it is gone, or where there is no /proc."""
     fields = read("/proc/%d/stat" % pid).rpartition(")")[2].split()
     if len(fields) < 22:
-        return 0.0, 0
+        return None
     ticks = int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK"), int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -429,20 +459,21 @@ class Sampler:
     def sample(self, kernel_pids: Mapping[str, int], gpus: GpuWatch) -> Dict[str, Any]:
         """One sample; see the module's docstring for units."""
         kernels = {kernel_id: self._kernel(kernel_id, pid, gpus) for kernel_id, pid in kernel_pids.items()}
-        load = os.getloadavg()
+        load = load_averages()
         used, source = cpu_seconds(self._folders, self._root)
         cores = self._cpus if source == "cgroup" else os.cpu_count() or 1
         percent = self._rate("node", used)
-        rss = int(sum(use["rss_mb"] for use in kernels.values()) * MIB)
+        known = [use["rss_mb"] for use in kernels.values() if use["rss_mb"] is not None]
+        rss = int(sum(known) * MIB) if known or not kernels else None
         self._before = {k: v for k, v in self._before.items() if k == "node" or k in kernel_pids}
         return {
             "t": time.time(),
             "cpu": {
                 "count": self._cpus,
                 "percent": None if percent is None else round(min(100.0, percent / cores), 1),
-                "load_1m": round(load[0], 2),
-                "load_5m": round(load[1], 2),
-                "load_15m": round(load[2], 2),
+                "load_1m": load[0],
+                "load_5m": load[1],
+                "load_15m": load[2],
             },
             "memory": memory_sample(self._folders, self._environ, rss, self._root),
             "gpu": gpus.gpus(),
@@ -451,18 +482,21 @@ class Sampler:
 
     def _kernel(self, kernel_id: str, pid: int, gpus: GpuWatch) -> Dict[str, Any]:
         pids = process_tree(pid)
-        uses = [process_use(each) for each in pids]
-        percent = self._rate(kernel_id, sum(cpu for cpu, _ in uses))
+        uses = [use for use in map(process_use, pids) if use is not None]
+        percent = self._rate(kernel_id, sum(cpu for cpu, _ in uses) if uses else None)
         return {
             "pid": pid,
-            "rss_mb": round(sum(rss for _, rss in uses) / MIB, 1),
+            "rss_mb": _mib(sum(rss for _, rss in uses)) if uses else None,
             "cpu_percent": None if percent is None else round(max(0.0, percent), 1),
             "gpu_memory_mb": gpus.memory_of(pids),
             "processes": len(pids),
         }
 
-    def _rate(self, key: str, cpu: float) -> Optional[float]:
+    def _rate(self, key: str, cpu: Optional[float]) -> Optional[float]:
         """Percent of one core since the last call with this key."""
+        if cpu is None:
+            self._before.pop(key, None)
+            return None
         now = time.monotonic()
         before = self._before.get(key)
         self._before[key] = (now, cpu)
@@ -472,13 +506,22 @@ class Sampler:
 class SamplerThread:
     """A sample a second, the last ten minutes of them."""
 
-    def __init__(self, period: float = 1.0) -> None:
+    def __init__(
+        self,
+        period: float = 1.0,
+        take: Optional[Callable[..., Dict[str, Any]]] = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`take`: what gives one sample, as `Sampler.sample` does."""
         self.kernel_pids: Mapping[str, int] = {}
         """Set by the event loop, read by the thread."""
         self._period = period
         self._samples: Deque[Dict[str, Any]] = deque(maxlen=int(HISTORY_S / period))
         self._gpus = GpuWatch(os.environ)
-        self._sampler = Sampler(os.environ)
+        self._take = take or Sampler(os.environ).sample
+        self._clock = clock
+        self._taken_at = 0.0
+        self._complained = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="jlab-mcp-sampler", daemon=True)
 
@@ -494,13 +537,20 @@ class SamplerThread:
         """The newest sample and those of the last `seconds`, oldest first."""
         samples = list(self._samples)
         since = time.time() - seconds
-        return (samples[-1] if samples else None), [sample for sample in samples if sample["t"] >= since]
+        is_fresh = bool(samples) and self._clock() - self._taken_at < STALE_S
+        return (samples[-1] if is_fresh else None), [sample for sample in samples if sample["t"] >= since]
 
     def _run(self) -> None:
-        take: Callable[..., Dict[str, Any]] = self._sampler.sample
         due = time.monotonic()
         while not self._stopped.is_set():
-            self._samples.append(take(self.kernel_pids, self._gpus))
+            try:
+                self._samples.append(self._take(self.kernel_pids, self._gpus))
+                self._taken_at = self._clock()
+            except Exception:
+                # A sample that cannot be taken is one that is missing; the next one may succeed.
+                if not self._complained:
+                    log.exception("jlab-mcp: the use of CPU, memory and GPUs could not be measured")
+                self._complained = True
             due = max(due + self._period, time.monotonic())
             self._stopped.wait(due - time.monotonic())
 

@@ -82,7 +82,11 @@ async def test_the_tools_work_and_ping_says_what_is_missing(stock: Project) -> N
     async with wire(stock) as client:
         opened = await client.record("start_new_session", experiment_name="stock")
         session = opened["session_id"]
+        use = await client.record("check_resources")
+        assert use["memory"]["total_mb"] > use["memory"]["used_mb"] > 0 and use["cpu"]["percent"] is not None
+        assert list(use["kernels"]) == [opened["kernel_id"]]
         ping = await client.record("ping")
+        assert [kernel["kernel_id"] for kernel in ping["kernels"]] == [opened["kernel_id"]]
         assert ping["healthy"] is True and "extension is not loaded" in ping["missing"]
         assert (await client.text("execute_code", session_id=session, code="x = 41\nx + 1")).startswith(
             "42\n"

@@ -5,13 +5,15 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from jlab_tui.core.resources import parse_sample, resources_json
 from jlab_tui.node import probe
 from tests.node.servers import NODE, owning, serving, until
 
@@ -75,6 +77,66 @@ def test_slurms_numbers_count_where_no_cgroup_limits(tmp_path: Path) -> None:
     assert (memory["total_mb"], memory["used_mb"], memory["limit_source"]) == (32000, 2048, "slurm")
     assert probe.memory_sample(folders, {}, 0, root)["limit_source"] == "machine"
     assert probe.allocated_cpus(folders, environ, root) == 1
+
+
+def test_a_machine_without_proc_says_unknown_and_not_zero(tmp_path: Path) -> None:
+    """As macOS: of the memory only its size is known."""
+    root = str(tmp_path)
+    physical_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20
+    memory = probe.memory_sample(probe.cgroup_folders(root), {}, None, root)
+    assert memory["total_mb"] == pytest.approx(physical_mb, rel=0.01)
+    assert (memory["used_mb"], memory["available_mb"], memory["percent_used"]) == (None, None, None)
+    sampler = probe.Sampler({}, root)
+    for _ in range(2):
+        sample = sampler.sample({"k": 2**22 + 1}, probe.GpuWatch({}))
+        assert sample["cpu"]["percent"] is None
+        assert sample["kernels"]["k"] == {
+            "pid": 2**22 + 1, "rss_mb": None, "cpu_percent": None, "gpu_memory_mb": None, "processes": 1
+        }  # fmt: skip
+    parsed = parse_sample(sample)
+    assert (parsed.memory_percent, resources_json(parsed)["memory"]["used_mb"]) == (None, None)
+
+
+def test_a_sample_that_cannot_be_taken_is_missing_and_the_next_one_is_taken() -> None:
+    outcomes: Iterator[Any] = iter(
+        [{"t": time.time()}, ZeroDivisionError(), OSError("gone"), {"t": time.time() + 1}]
+    )
+    last = threading.Event()
+
+    def take(*_: object) -> dict[str, Any]:
+        outcome = next(outcomes, None)
+        if outcome is None:
+            last.set()
+            raise ValueError
+        if isinstance(outcome, Exception):
+            raise outcome
+        return dict(outcome)
+
+    thread = probe.SamplerThread(0.01, take)
+    thread.start()
+    assert last.wait(20)
+    thread.stop()
+    now, history = thread.read(60)
+    assert now is not None and len(history) == 2 and now == history[-1]
+
+
+def test_an_old_sample_is_not_told_as_of_now() -> None:
+    clock = [100.0]
+    taken = threading.Event()
+
+    def take(*_: object) -> dict[str, Any]:
+        if taken.is_set():
+            raise ValueError
+        taken.set()
+        return {"t": time.time()}
+
+    thread = probe.SamplerThread(0.01, take, lambda: clock[0])
+    thread.start()
+    now = until(lambda: thread.read(60)[0], "a sample is taken")
+    assert now is not None
+    clock[0] += probe.STALE_S + 1
+    assert thread.read(60)[0] is None and len(thread.read(60)[1]) == 1
+    thread.stop()
 
 
 def test_what_a_gpu_does_not_say_is_unknown() -> None:
