@@ -149,7 +149,7 @@ class RunTools:
             if note:
                 notes.append(note)
         if session is not None:
-            if run.status is RunStatus.RUNNING and (silence := await session.explain_silence()):
+            if run.status is RunStatus.RUNNING and (silence := await session.connection.explain_silence()):
                 notes.append(f"Warning: {silence}")
             if session.stale_kernel_notice and run.status is not RunStatus.DIED:
                 notes.append(session.stale_kernel_notice)

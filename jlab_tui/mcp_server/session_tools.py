@@ -147,7 +147,7 @@ class SessionTools:
         and the session stay. For a kernel that cannot be interrupted, or to free memory."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        return as_text(await session.restart("you (restart_kernel)"))
+        return as_text(await session.lives.restart("you (restart_kernel)"))
 
     async def shutdown_session(self, session_id: SessionId) -> CallToolResult:
         """End a session: its kernel and variables are gone, its notebook stays. Only when the user asks for it."""

@@ -162,7 +162,7 @@ class Burial:
             await session.keeper.restore(record, saver.file.saved_at)
         for run in unfinished[:-1]:
             session.close_run(run, RunStatus.LOST, "Its end was not recorded.")
-        await session.end_with_server(reason, status)
+        await session.connection.end_with_server(reason, status)
         recorder.record(SessionClosed(reason))
         await session.close()
         return True

@@ -32,7 +32,7 @@ class Cells:
         """Add a code cell and run it. The cell is in the notebook before it runs."""
         _check_code(code)
         await self._make_way(session)
-        await session.confirm()
+        await session.connection.confirm()
         cell = Cell(self._notebooks.new_cell_id(), "code", code)
         if index != -1:
             await self._refresh(session)
@@ -90,7 +90,7 @@ class Cells:
         return found
 
     async def add_markdown(self, session: Session, markdown: str, position: int = -1) -> tuple[Cell, int]:
-        await session.confirm()
+        await session.connection.confirm()
         if position != -1:
             await self._refresh(session)
         cell = Cell(self._notebooks.new_cell_id(), "markdown", markdown)
@@ -144,7 +144,7 @@ class Cells:
 
     async def _refresh(self, session: Session) -> None:
         assert session.saver is not None
-        await session.confirm()
+        await session.connection.confirm()
         await session.saver.refresh()
 
     async def _make_way(self, session: Session) -> None:

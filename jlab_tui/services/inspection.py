@@ -78,7 +78,7 @@ class Inspector:
 
     async def inspect(self, session: Session, names: list[str] | None) -> str:
         """A table of variables. Raises SessionBusy when a cell runs and the kernel has no subshells."""
-        await session.refuse_unless_usable()
+        await session.connection.refuse_unless_usable()
         if not session.is_kernel_busy:
             with contextlib.suppress(TimeoutError):
                 reply = await session.link.ask(evaluation(probe(names)), _ASK_S)

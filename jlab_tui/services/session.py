@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..core.errors import JlabError, KernelGone, ServerUnreachable, SessionBusy, SessionOwned
+from ..core.errors import SessionBusy
 from ..core.events import (
     DataUpdated,
-    KernelChanged,
     NotebookEdited,
     Notice,
-    OutputDropped,
     RunFinished,
     RunReplied,
     RunStarted,
@@ -34,11 +31,12 @@ from ..core.execution import (
     RunEnded,
     ends_request,
 )
-from ..core.link import LEASE_S, LinkChange, LinkDown, LinkOver, LinkUp, RequestRefused
 from ..core.notebook import Cell, Notebook
 from ..core.outputs import DataItem
 from ..core.wire import KernelMessage, Request
+from .connection import Connection
 from .keeper import NotebookKeeper, ReadBack
+from .lives import Lives
 from .ports import Jupyter, Link, Spool
 from .recorder import Recorder
 from .runs import Run
@@ -47,18 +45,8 @@ from .settling import Settler
 from .stopping import Stopper
 from .subshell import Subshell
 
-UNSEEN_S: Final = 10.0
-"""how long after a cut a stock server may leave open whether our request arrived"""
-LINK_PATIENCE_S: Final = 20.0
-SILENT_S: Final = 4.0
-"""without a word for so long, pings included, the server is worth a question"""
 BATCH_TOOL: Final = "resume"
 """name of the tool in runs that belong to a batch"""
-TERM_SETTLES_S: Final = 2.5
-"""how long after a kernel's SIGTERM a server that was sent one too may still be connected"""
-JOB_ENDS_S: Final = 60.0
-"""how long Slurm may take to say how a job ended"""
-CONFIRM_S: Final = 3.0
 
 
 @dataclass(slots=True)
@@ -95,7 +83,6 @@ class Session:
         first_run: int = 1,
     ) -> None:
         """`diagnose` tells in a sentence that the server has ended, or nothing while it may come back."""
-        self._spool = spool
         self.info = info
         self.api = api
         self.recorder = recorder
@@ -108,8 +95,6 @@ class Session:
         self.runs: dict[str, Run] = {}
         self.over = ""
         """why the session cannot be used any more; empty while it can"""
-        self.why_silent: Callable[[], Awaitable[str]] | None = None
-        """tells in a sentence why a server that has not ended does not answer; set by the opener"""
         self.taken_over = False
         """another process holds it now, and writes its record and its notebook"""
         self.stale_kernel_notice = ""
@@ -118,14 +103,13 @@ class Session:
         """counts the kernel's restarts; what ran before is stale"""
         self._used = 0
         """incarnation in which code has run last, ours or another client's"""
-        self._now = now
-        self._diagnose = diagnose
+        self.now = now
         self._next_run = first_run
         self._restarted_by = ""
         """who restarts the kernel through us, just now"""
-        self._is_shut_down = False
-        self._server_ended = False
         self.subshell = Subshell()
+        self.connection = Connection(self, diagnose, spool)
+        self.lives = Lives(self)
         self.stopper = Stopper(self)
         self.settler = Settler(self)
         self._conversation = Conversation()
@@ -165,19 +149,19 @@ class Session:
         last = run.outputs.last_line if run.outputs else ""
         shown = f" Its last line: {last[-200:]}" if last else ""
         raise SessionBusy(
-            f"Session {self.info.id} is busy: run {run.id} has been going for {run.elapsed(self._now()):.0f} s.{shown}",
+            f"Session {self.info.id} is busy: run {run.id} has been going for {run.elapsed(self.now()):.0f} s.{shown}",
             f'Nothing was run. Call wait_for_run(run_id="{run.id}"), or interrupt_kernel(session_id="{self.info.id}").',
         )
 
     async def start_run(self, tool: str, cell: Cell | None, source: str) -> Run:
         """Send code to the kernel, once; the cell gets it as its source. Raises SessionBusy, or what keeps the kernel out
         of reach; then nothing has changed."""
-        self._refuse_if_over()
+        self.connection.refuse_if_over()
         self.refuse_if_busy(in_batch=tool == BATCH_TOOL)
         run = self._new_run(tool, cell, source)
         self.current = run
         try:
-            await self._link_ready()
+            await self.connection.ready()
             if cell is not None and cell.source != source:
                 cell.source = source
                 self.note_edit("edit", cell, self.notebook.find(cell.id))
@@ -200,12 +184,12 @@ class Session:
             "stop_on_error": True,
         }
         # A cancelled call must not leave it open whether the code was sent.
-        await asyncio.shield(self._spawn(self._send(run, content)))
+        await asyncio.shield(self.spawn(self._send(run, content)))
         return run
 
     async def _send(self, run: Run, content: dict[str, Any]) -> None:
         if not await self.link.send(Request("shell", "execute_request", run.msg_id, content)):
-            self._spawn(self._watch_unseen(run))
+            self.spawn(self.connection.watch_unseen(run))
 
     def has_run(self, cell: Cell) -> bool:
         """Whether code of this cell was sent."""
@@ -234,7 +218,7 @@ class Session:
             self.recorder.goes_on_with(run.id)
             self.current = run
             if run.reply is not None:
-                self._spawn(self.settler.settle(run))
+                self.spawn(self.settler.settle(run))
 
     def _new_run(self, tool: str, cell: Cell | None, source: str) -> Run:
         number = self._next_run
@@ -246,7 +230,7 @@ class Session:
             cell=cell.id if cell is not None else "",
             source=source,
             msg_id=uuid.uuid4().hex,
-            started=self._now(),
+            started=self.now(),
             incarnation=self.incarnation,
             journal=self.recorder.journal_path,
             offset=0,
@@ -256,7 +240,7 @@ class Session:
         """End a run for another reason than a message of the kernel."""
         if not run.status.is_final:
             self._conversation.forget(run.msg_id)
-            self._ended(RunEnded(run.id, status, run.execution_count, cause))
+            self.ended(RunEnded(run.id, status, run.execution_count, cause))
 
     def _release_outputs(self, keep: Run | None = None) -> None:
         for run in self.runs.values():
@@ -278,7 +262,7 @@ class Session:
         self.recorder.saw(message.seq)
         run = self.current
         if run is not None and message.parent_id == run.msg_id and ends_request(message):
-            self._spawn(self.settler.settle(run))
+            self.spawn(self.settler.settle(run))
         self.settler.on_message(message)
 
     def _record_reply_before(self, facts: list[Fact]) -> None:
@@ -303,12 +287,12 @@ class Session:
                     run.execution_count = fact.execution_count
                     self._begun(run)
             case RunEnded():
-                if fact.status is RunStatus.DIED and self._may_be_the_servers_end(fact.cause):
-                    self._spawn(self._ended_unless_the_server_ends(fact))
+                if fact.status is RunStatus.DIED and self.lives.may_be_the_servers_end(fact.cause):
+                    self.spawn(self.lives.ended_unless_the_server_ends(fact))
                 else:
-                    self._ended(fact)
+                    self.ended(fact)
             case KernelDeath():
-                self._died(fact)
+                self.lives.died(fact)
             case Replied():
                 if run := self.runs.get(fact.run):
                     run.reply = fact.content
@@ -326,7 +310,7 @@ class Session:
         self._used = self.incarnation
         run.taken_up.set()
         if run.cancelled and run is self.current:
-            self._spawn(self.stopper.begun(run))
+            self.spawn(self.stopper.begun(run))
 
     def _output(self, fact: Output) -> None:
         run = self.runs.get(fact.run)
@@ -346,11 +330,11 @@ class Session:
                 self.keeper.store(run)
             self.keeper.save()
 
-    def _ended(self, fact: RunEnded) -> None:
+    def ended(self, fact: RunEnded) -> None:
         run = self.runs.get(fact.run)
         if run is None or run.status.is_final:
             return
-        run.seconds = max(0.0, self._now() - run.started)
+        run.seconds = max(0.0, self.now() - run.started)
         run.execution_count = (
             fact.execution_count if fact.execution_count is not None else run.execution_count
         )
@@ -370,51 +354,6 @@ class Session:
         self.keeper.save(now=True)
         run.done.set()
 
-    def _may_be_the_servers_end(self, cause: str) -> bool:
-        """Whether a kernel dies like that, too, when its server or its job ends."""
-        return not self._restarted_by and ("SIGTERM" in cause or self._is_shut_down)
-
-    async def _ended_unless_the_server_ends(self, fact: RunEnded) -> None:
-        """The end of a job sends SIGTERM to kernels and server alike, and a server that ends shuts its kernels down: then
-        not the kernel's death is the cause."""
-        run = self.runs.get(fact.run)
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
-        while run is not None and not run.status.is_final:
-            try:
-                await asyncio.wait_for(run.done.wait(), 0.1)
-            except TimeoutError:
-                waited = loop.time() - begun
-                if waited > (TERM_SETTLES_S if self.link.connected else JOB_ENDS_S):
-                    self._ended(fact)
-
-    def _died(self, death: KernelDeath) -> None:
-        self.link.renew()
-        self.incarnation += 1
-        if self.current is not None and not self.current.begun:
-            self.current.incarnation = self.incarnation
-        if death.asked and not death.restarting:
-            self._is_shut_down = True
-            self.over = f"The kernel of session {self.info.id} was shut down."
-            self.recorder.record(KernelChanged(self.info.kernel_id, "shut down"))
-            return
-        if death.asked:
-            if not self._restarted_by:
-                self.stale_kernel_notice = (
-                    "Somebody restarted the kernel: all variables and imports are lost."
-                )
-                self.recorder.record(KernelChanged(self.info.kernel_id, "restarted by somebody else"))
-            return
-        cause = death.cause or "its process ended"
-        self.stale_kernel_notice = (
-            f"The kernel died ({cause}) and was restarted: all variables and imports are lost. Run what you need again."
-            if death.restarting
-            else ""
-        )
-        self.recorder.record(KernelChanged(self.info.kernel_id, f"died: {cause}"))
-        if not death.restarting:
-            self.over = f"The kernel died ({cause}) and is not restarted any more."
-
     # -- notebook ------------------------------------------------------------------------------------------------
 
     def sync_cells(self) -> None:
@@ -427,200 +366,21 @@ class Session:
         self.recorder.record(NotebookEdited(action, cell.id, cell.source, index, cell.cell_type))
         self.keeper.save(now=True)
 
-    # -- link ----------------------------------------------------------------------------------------------------
-
-    def on_change(self, change: LinkChange) -> None:
-        """The link came up, broke or is over; called in the event loop."""
-        match change:
-            case LinkUp():
-                if change.dropped_bytes:
-                    self._gap(change.dropped_bytes)
-                if not change.first and self.current is not None and not self.link.resumable:
-                    self._spawn(self._watch_unseen(self.current))
-            case LinkDown():
-                if change.attempts >= 2:
-                    self._spawn(self._ask_why(change.why))
-            case LinkOver():
-                self._link_over(change)
-            case RequestRefused():
-                self._refused(change)
-
-    def _refused(self, refusal: RequestRefused) -> None:
-        for run in self.runs.values():
-            if run.msg_id == refusal.msg_id:
-                self.close_run(run, RunStatus.LOST, f"It was not sent to the kernel: {refusal.why}.")
-        self._spawn(self.look())
-
-    async def look(self) -> None:
-        """Notice when the kernel is gone."""
-        if not self.over and await self._kernel_state() in ("gone", "dead"):
-            self.over = f"The kernel of session {self.info.id} is gone."
-
-    def _gap(self, size: int) -> None:
-        if self.current is not None:
-            note = f"{size:,} bytes of output were lost in a connection failure."
-            self.current.notes.append(note)
-            self.recorder.record(OutputDropped(self.current.id, size, "bytes", "connection failure"))
-
-    def _link_over(self, change: LinkOver) -> None:
-        if change.owned:
-            self._yield_to_owner(change.why)
-            return
-        self.over = self.over or f"The server no longer knows the kernel of session {self.info.id}."
-        if self.current is not None:
-            self.close_run(self.current, RunStatus.DIED, self.over)
-
-    def _yield_to_owner(self, why: str) -> None:
-        """Another process holds the session: from here on nothing is written to its record or its notebook."""
-        self.over = f"Session {self.info.id} was taken over by another process: {why}."
-        self.taken_over = True
-        self.recorder.abandon()
-        self.keeper.abandon()
-        if (run := self.current) is not None:
-            self.current = None
-            run.status, run.cause = RunStatus.LOST, f"{self.over} That process goes on with this run."
-            run.seconds = max(0.0, self._now() - run.started)
-            run.done.set()
-
-    def may_write(self) -> bool:
-        """Whether the lease is known to be ours: the server was heard lately, or it is gone for good."""
-        if self.over:
-            return not self.taken_over
-        return not self.link.resumable or self.link.silent_for < LEASE_S
-
-    async def _ask_why(self, why: str) -> None:
-        if self._server_ended:
-            return
-        reason = await self._diagnose()
-        if reason and not self.taken_over and not self.link.connected:
-            self._server_ended = True
-            self.over = reason
-            await self.end_with_server(reason)
-
-    async def end_with_server(self, reason: str, status: RunStatus = RunStatus.JOB_ENDED) -> None:
-        """Kernel or server are gone for good: take in what was recorded to the end, then close the run in progress."""
-        kernel_id = self.info.kernel_id
-        seq = max(self.link.seq, self.recorder.seq)
-        while self.current is not None and self.link.resumable:
-            messages = await asyncio.to_thread(self._spool.read, kernel_id, seq)
-            if not messages:
-                break
-            for message in messages:
-                self.on_message(message)
-                seq = message.seq
-        if self.current is not None:
-            self.close_run(self.current, status, reason)
-
-    async def _watch_unseen(self, run: Run) -> None:
-        """On a stock server, after a cut: say so when nothing shows that the code arrived or still runs."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + UNSEEN_S
-        while not run.status.is_final:
-            try:
-                await asyncio.wait_for(run.done.wait(), 1.0)
-            except TimeoutError:
-                pass
-            if loop.time() < deadline or not self.link.connected:
-                continue
-            state = await self._kernel_state()
-            if state == "busy":
-                deadline = loop.time() + UNSEEN_S
-            elif not run.status.is_final:
-                self.settle(run)
-                what = "its end was not seen" if run.begun else "it is not known whether it ran"
-                self.close_run(
-                    run, RunStatus.LOST, f"The connection broke and {what}; outputs may be missing."
-                )
-
-    async def _kernel_state(self) -> str:
-        try:
-            return await self.api.kernel_state(self.info.kernel_id) or "gone"
-        except ServerUnreachable:
-            return "unreachable"
-
-    async def _link_ready(self) -> None:
-        try:
-            await self.link.ready(LINK_PATIENCE_S)
-        except TimeoutError:
-            self._refuse_if_over()
-            reason = await self._diagnose() or await self.explain_silence()
-            raise ServerUnreachable(
-                reason
-                or f"JupyterLab not responding: no connection to the kernel for {LINK_PATIENCE_S:.0f} s.",
-                "Nothing was run. Call ping to see what is wrong.",
-            ) from None
-
-    async def explain_silence(self) -> str:
-        """Why the kernel is not heard, in a sentence; nothing while it is, or where nobody knows."""
-        if self.why_silent is None or (self.link.connected and self.link.silent_for < SILENT_S):
-            return ""
-        return await self.why_silent()
-
-    async def refuse_unless_usable(self) -> None:
-        """Raise what keeps the kernel out of reach."""
-        self._refuse_if_over()
-        await self._link_ready()
-
-    def refuse_if_taken_over(self) -> None:
-        """Raise SessionOwned when another process holds the session now."""
-        if self.taken_over:
-            self._refuse_if_over()
-
-    async def confirm(self) -> None:
-        """Before the notebook is changed: make sure that the session is still ours. Raises SessionOwned."""
-        if not self.over and not self.may_write():
-            with contextlib.suppress(TimeoutError):
-                await self.link.ready(CONFIRM_S)
-        self.refuse_if_taken_over()
-
-    def _refuse_if_over(self) -> None:
-        if self.over:
-            kind: type[JlabError] = SessionOwned if self.taken_over else KernelGone
-            hint = "Open its notebook again with start_session_resume_notebook."
-            if self.taken_over:
-                hint = "Nothing was done. It can be read from here; to run code, open a session of your own with start_new_session."
-            elif self.info.notebook:
-                hint = f'Open its notebook again with start_session_resume_notebook(notebook_path="{self.info.notebook}").'
-            raise kind(self.over, hint)
-
     # -- steering ------------------------------------------------------------------------------------------------
 
     async def interrupt(self, by: str) -> str:
         """Interrupt what runs and check that the kernel is idle. Returns what came of it."""
-        self._refuse_if_over()
+        self.connection.refuse_if_over()
         run = self.current
         if run is None:
-            await self.confirm()
-            if await self._kernel_state() == "busy":
+            await self.connection.confirm()
+            if await self.connection.kernel_state() == "busy":
                 await self.api.interrupt(self.info.kernel_id)
                 return (
                     "No run of yours is in progress; what another client runs on this kernel was interrupted."
                 )
             return "Nothing is running; the kernel is idle."
         return await self.stopper.interrupt(run, by)
-
-    async def restart(self, by: str) -> str:
-        """Restart the kernel. Everything in memory is lost; notebook and session stay."""
-        self.refuse_if_taken_over()
-        run = self.current
-        self._restarted_by = by
-        try:
-            await self.api.restart(self.info.kernel_id)
-        finally:
-            asyncio.get_running_loop().call_later(2.0, self._restart_over)
-        if not self.link.resumable:
-            self.link.renew()
-            self.incarnation += 1
-        self.recorder.record(KernelChanged(self.info.kernel_id, f"restarted by {by}"))
-        if run is not None:
-            self.close_run(run, RunStatus.DIED, f"The kernel was restarted by {by}.")
-        self.over = ""
-        self.stale_kernel_notice = ""
-        stopped = f" Run {run.id} was ended." if run is not None else ""
-        return f"The kernel of session {self.info.id} was restarted.{stopped} All variables and imports are lost."
-
-    def _restart_over(self) -> None:
-        self._restarted_by = ""
 
     def notice(self, text: str, level: str = "info") -> None:
         self.recorder.record(Notice(text, level))
@@ -651,7 +411,7 @@ class Session:
             found.append(f"The run's record could not be written: {self.recorder.failure}.")
         return found
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

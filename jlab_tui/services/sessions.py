@@ -137,7 +137,7 @@ class Sessions:
         path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
         for session in self.open_sessions:
             if session.info.notebook == str(path):
-                await session.look()
+                await session.connection.look()
                 if not session.over:
                     return session, True
                 await self._let_go(session, session.over)
@@ -311,11 +311,11 @@ class Sessions:
         session = Session(
             info, server.api, recorder, saver, self._now, diagnose, self._spool, self._read_back, first_run
         )
-        session.why_silent = self._why_silent
-        recorder.may_write = session.may_write
+        session.connection.why_silent = self._why_silent
+        recorder.may_write = session.connection.may_write
         if saver is not None:
             saver.before_save = session.sync_cells
-            saver.may_write = session.may_write
+            saver.may_write = session.connection.may_write
         recorder.record(
             SessionOpened(
                 session=info.id,
@@ -346,7 +346,7 @@ class Sessions:
             lease=lease,
             since=since,
             on_message=session.on_message,
-            on_change=session.on_change,
+            on_change=session.connection.on_change,
         )
         session.recorder.acknowledge = session.link.acknowledge
         session.link.open()

@@ -89,7 +89,7 @@ async def test_code_that_the_server_did_not_hand_to_the_kernel_is_not_said_to_ru
     session = await process.open_new("n")
     run = await session.start_run("execute_code", None, "hang")
     del place.server.by_id[session.info.kernel_id]
-    session.on_change(RequestRefused(run.msg_id, "the kernel is gone"))
+    session.connection.on_change(RequestRefused(run.msg_id, "the kernel is gone"))
     assert (run.status, run.cause) == (RunStatus.LOST, "It was not sent to the kernel: the kernel is gone.")
     await until(lambda: session.over == f"The kernel of session {session.info.id} is gone.")
     await process.release()
@@ -184,7 +184,7 @@ async def test_a_kernel_that_was_restarted_holds_nothing_until_code_has_run(plac
     held = [session.holds_state]
     await session.start_run("execute_code", None, "x = 1")
     held.append(session.holds_state)
-    await session.restart("you (restart_kernel)")
+    await session.lives.restart("you (restart_kernel)")
     again, is_live = await first.open_existing(session.info.notebook)
     assert (again, is_live, [*held, again.holds_state]) == (session, True, [False, True, False])
     place.kill(first)
@@ -201,7 +201,7 @@ async def test_a_run_that_our_own_restart_ended_says_so(place: Place) -> None:
     process = place.process()
     session = await process.open_new("n")
     run = await session.start_run("execute_code", None, "hang")
-    await session.restart("you (restart_kernel)")
+    await session.lives.restart("you (restart_kernel)")
     assert (run.status, run.cause) == (RunStatus.DIED, "The kernel was restarted by you (restart_kernel).")
     await process.release()
 
