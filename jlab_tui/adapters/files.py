@@ -39,9 +39,8 @@ def private_dir(path: Path) -> Path:
 def refuse_foreign_hands(path: Path) -> None:
     """Raise PermissionError for a directory in which others could put their server or token in the place of ours."""
     info = path.stat()
-    if info.st_uid != os.getuid():
-        raise PermissionError(errno.EPERM, "It belongs to somebody else", str(path))
-    if info.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    group = 0 if info.st_gid == info.st_uid else stat.S_IWGRP  # a group of its owner alone
+    if info.st_mode & (group | stat.S_IWOTH):
         raise PermissionError(errno.EPERM, "Others may write there (`chmod go-w` mends it)", str(path))
 
 

@@ -128,8 +128,9 @@ class LocalServer:
         if child is not None:
             child.poll()
         alive: bool | None = None
-        is_elsewhere = self.is_elsewhere(record)
-        if not is_elsewhere:
+        machine = record.extra.get(MACHINE, "")
+        is_elsewhere = self.is_elsewhere(record) and not self._here.shares_loopback(record.launcher, machine)
+        if not self.is_elsewhere(record):
             # Right after the fork the command line is still ours; the start time tells.
             alive = is_ours(record.pid, record.pid_start)
         connection = read_connection(Path(record.conn_file)) if record.conn_file else None

@@ -14,7 +14,7 @@ from ..core.machine import Machine
 @cache
 def this_machine() -> Machine:
     """The machine that this process runs on."""
-    return Machine(socket.gethostname(), _boot(), _processes())
+    return Machine(socket.gethostname(), _boot(), _namespace("pid"), _namespace("net"))
 
 
 def _boot() -> str:
@@ -28,8 +28,9 @@ def _boot() -> str:
         return ""
 
 
-def _processes() -> str:
+def _namespace(kind: str) -> str:
+    """Linux: `pid:[4026531836]` and the like; empty elsewhere."""
     try:
-        return Path("/proc/self/ns/pid").readlink().name
+        return Path(f"/proc/self/ns/{kind}").readlink().name
     except OSError:
         return ""

@@ -19,21 +19,33 @@ class Machine:
     boot: str = ""
     """id of the boot; empty where the system has none"""
     processes: str = ""
-    """namespace of its process ids: a container's are its own"""
+    """namespace of its process ids: a container's and a sandbox's are their own"""
+    network: str = ""
+    """namespace of its network: the loopback address is a container's own, and a sandbox may share it"""
 
     @property
     def text(self) -> str:
-        return f"{self.boot} {self.processes}".strip()
+        return f"{self.boot} {self.processes} {self.network}".strip()
+
+    def shares_loopback(self, launcher: str, machine: str) -> bool:
+        """Whether a loopback address recorded there leads to the same server here."""
+        boot, _, network = _parts(machine)
+        return network == self.network if boot and boot == self.boot else launcher == self.name
 
     def has(self, launcher: str, machine: str) -> bool:
         """Whether a process id recorded by host `launcher`, on `machine` (`Machine.text`, or empty), means ours.
 
         The same boot decides. After another boot the name does: a machine that was started anew knows what it has not.
         """
-        boot, _, processes = machine.partition(" ")
+        boot, processes, _ = _parts(machine)
         if boot and boot == self.boot:
             return processes == self.processes
         return launcher == self.name
+
+
+def _parts(machine: str) -> tuple[str, str, str]:
+    boot, processes, network = (*machine.split(" "), "", "", "")[:3]
+    return boot, processes, network
 
 
 def is_loopback(url: str) -> bool:

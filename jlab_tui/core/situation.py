@@ -36,7 +36,8 @@ class Observation:
     process_alive: bool | None = None
     """local mode: whether the PID of the record is alive and is our process"""
     is_elsewhere: bool = False
-    """local mode: the server belongs to another machine, so its process and its loopback address mean nothing here"""
+    """local mode: the server belongs to another machine, so its process and its loopback address mean nothing here
+    (in a sandbox on the same machine the address may mean something, and this is False)"""
     connection: Connection | None = None
     health: Health | None = None
     log_tail: str = ""

@@ -53,10 +53,15 @@ def _starting(record: ServerRecord, seen: Observation, limits: Limits) -> Situat
     if seen.is_elsewhere:
         return _elsewhere(record, "was started") if is_late else _on_its_way(record)
     if is_late:
-        late = failed(
-            record, f"JupyterLab did not answer within {limits.local_start_s:.0f} s.", seen.log_tail
+        # It lives: only who ends it may say that it is over, or nobody would find it again.
+        return Situation(
+            record,
+            "not starting",
+            f"JupyterLab (PID {record.pid}) has not answered within {limits.local_start_s:.0f} s.",
+            "`jlab-mcp logs` shows more, `jlab-mcp stop` ends it; JLAB_MCP_READY_TIMEOUT is the limit.",
+            reachable=False,
+            give_up=True,
         )
-        return replace(late, give_up=True)
     return _on_its_way(record)
 
 

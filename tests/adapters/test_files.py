@@ -73,7 +73,7 @@ def test_directories_that_are_made_are_private_and_those_of_the_user_stay_as_the
     assert {path.stat().st_mode & 0o777 for path in (made, made.parent)} == {0o700}
     assert private_dir(tmp_path / "shared").stat().st_mode & 0o777 == 0o755
     refuse_foreign_hands(tmp_path / "shared")
-    (tmp_path / "shared").chmod(0o775)
+    (tmp_path / "shared").chmod(0o777)
     with pytest.raises(PermissionError, match="Others may write there"):
         refuse_foreign_hands(tmp_path / "shared")
 

@@ -339,3 +339,19 @@ async def test_a_server_that_ended_by_itself_leaves_no_token_when_it_is_stopped(
     store.write(READY.with_state(ServerState.ENDED, "It has ended."))
     assert "It has ended." in await launcher_on(store, machine).stop()
     assert machine.cleared == [123] and machine.ended == []
+
+
+async def test_a_start_that_takes_too_long_is_on_record_until_it_is_ended(tmp_path: Path) -> None:
+    """Whoever looks meanwhile does not make the living process one that nobody knows."""
+    store, machine = StatusFile(tmp_path / "server-status"), Machine()
+    slow = launcher_on(store, machine, Answers(Health.SILENT))
+    with pytest.raises(LaunchFailed, match="has not answered within"):
+        await slow.start_and_wait(Mode.LOCAL, say_nothing, lambda situation: None, None)
+    record = store.read()
+    assert record is not None and record.state is ServerState.ERROR and machine.ended == [1001]
+    store.write(replace(READY, state=ServerState.STARTING))
+    with pytest.raises(LaunchFailed, match="has not answered within"):
+        await slow.start_and_wait(Mode.LOCAL, say_nothing, lambda situation: None, None)
+    assert machine.ended == [1001], "it is another process's start"
+    await slow.stop()
+    assert machine.ended == [1001, 123]
