@@ -200,8 +200,10 @@ class NotebookDirectory:
         return NotebookFile(path)
 
     def new(self, stem: str, notebook: Notebook, directory: Path | None = None) -> tuple[NotebookFile, str]:
-        """A new file that overwrites none, with the first free name, and a warning when it cannot be written now."""
-        for path in free_names(directory or self._notebook_dir, stem):
+        """A new file that overwrites none, with the first free name, and a warning when it cannot be written now.
+
+        Its path has no symbolic links, like those of `resolve`: a notebook has one path."""
+        for path in free_names((directory or self._notebook_dir).resolve(), stem):
             file = NotebookFile(path)
             try:
                 file.create(notebook)

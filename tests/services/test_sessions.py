@@ -221,3 +221,13 @@ async def test_a_quiet_run_is_taken_over_as_what_it_is(place: Place) -> None:
     taken = await reader.get(session.info.id)
     assert [row.state for row in Reader.rows(taken, taken.notebook.cells)] == ["ok", "running"]
     await reader.release()
+
+
+async def test_a_notebook_below_a_symbolic_link_is_one_notebook(place: Place) -> None:
+    (place.folder / "disk").mkdir()
+    place.notebook_dir.symlink_to(place.folder / "disk")
+    process = place.process()
+    session = await process.open_new("n")
+    for path in (session.info.notebook, str(place.notebook_dir / "n.ipynb")):
+        assert await process.open_existing(path) == (session, True)
+    await process.release()
