@@ -13,6 +13,8 @@ from .ports import NotebookFile
 
 PAUSE_S: Final = 0.2
 """between two saves of a small notebook"""
+RETRY_S: Final = 2.0
+"""after a save that failed"""
 _HELD_S: Final = 0.5
 """between two looks whether saving may go on"""
 _PACE: Final = 4.0
@@ -66,6 +68,8 @@ class Saver:
     async def flush(self, timeout: float = 30.0) -> None:
         """Wait until the file holds everything, or saving failed."""
         if self._dirty or not self._clean.is_set():
+            self._clean.clear()
+            self._wake.set()
             self._hurry.set()
             try:
                 await asyncio.wait_for(self._clean.wait(), timeout)
@@ -74,8 +78,6 @@ class Saver:
 
     async def close(self) -> None:
         self._closing = True
-        if self._dirty:
-            self._wake.set()
         await self.flush()
         if self._task is not None:
             self._task.cancel()
@@ -102,15 +104,21 @@ class Saver:
                 self._wake.set()
                 await asyncio.sleep(_HELD_S)
                 continue
+            self._clean.clear()
             seconds = await self._save()
-            if not self._dirty:
+            pause = max(PAUSE_S, _PACE * seconds) if seconds is not None else RETRY_S
+            if seconds is None:
+                self._dirty = True
+                self._wake.set()
+            if seconds is None or not self._dirty:
                 self._clean.set()
             with contextlib.suppress(TimeoutError):
                 # Not `wait_for`, which can swallow a cancellation before Python 3.12: `close` would wait for ever.
-                async with asyncio.timeout(max(PAUSE_S, _PACE * seconds)):
+                async with asyncio.timeout(pause):
                     await self._hurry.wait()
 
-    async def _save(self) -> float:
+    async def _save(self) -> float | None:
+        """Save once, merging what others wrote. Gives the seconds that it took, None when it failed."""
         for _attempt in range(3):
             self._dirty = False
             self.before_save()
@@ -121,14 +129,14 @@ class Saver:
             except ChangedOnDisk:
                 if not self.may_write():
                     self.failure = f"Somebody else wrote {self.file.path}; the last changes are only in the run's record."
-                    return 0.0
+                    return None
                 await self._merge()
                 continue
             except OSError as error:
                 self.failure = (
                     f"The notebook could not be saved: {error.strerror or error} ({self.file.path})."
                 )
-                return 0.0
+                return None
             self.failure = ""
             for cell in self.notebook.cells:
                 if cell.id in saved.fragments and saved.fragments[cell.id][0] == cell.version:
@@ -136,7 +144,8 @@ class Saver:
                 if cell.id in saved.versions:
                     cell.saved_version, cell.saved_source = saved.versions[cell.id]
             return saved.seconds
-        return 0.0
+        self.failure = self.failure or f"Somebody else keeps writing {self.file.path}."
+        return None
 
     async def _merge(self) -> None:
         try:

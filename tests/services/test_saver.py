@@ -1,0 +1,39 @@
+"""A notebook that cannot be saved for a while is saved as soon as it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from jlab_tui.adapters.notebook import NotebookFile
+from jlab_tui.core.notebook import Cell, Notebook
+from jlab_tui.services.saver import Saver
+from tests.project import until
+
+
+async def wait_for_it(saver: Saver) -> None:
+    await until(lambda: not saver.failure)
+    await saver.close()
+
+
+@pytest.mark.parametrize("afterwards", [wait_for_it, Saver.close], ids=["in time", "at the exit"])
+async def test_a_save_that_failed_is_tried_again(
+    tmp_path: Path, afterwards: Callable[[Saver], Awaitable[None]]
+) -> None:
+    folder, away = tmp_path / "notebooks", tmp_path / "away"
+    file = NotebookFile(folder / "n.ipynb")
+    saver = Saver(file, Notebook([Cell("a", "code", "1")]))
+    folder.mkdir()
+    saver.changed()
+    await saver.flush()
+    folder.rename(away)
+    saver.notebook.cells[0].source = "2"
+    saver.notebook.cells[0].touch()
+    saver.changed()
+    await saver.flush()
+    assert "could not be saved: No such file or directory" in saver.failure
+    away.rename(folder)
+    await afterwards(saver)
+    assert file.load().cells[0].source == "2"
