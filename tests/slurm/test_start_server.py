@@ -115,11 +115,8 @@ async def test_a_refusal_by_slurm_reaches_the_model(cluster: Cluster, undecided:
 
 
 def test_damaged_choices_are_named(undecided: Project) -> None:
-    undecided.run("start", "--detach", "--mode", "slurm", JLAB_MCP_QUEUE_TIMEOUT="0")
-    undecided.stop()
-    servers = undecided.home / ".jlab-mcp" / "servers"
-    path = (next(servers.iterdir()) if servers.exists() else servers) / "choices.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = undecided.home / "status" / "choices.json"
+    path.parent.mkdir(mode=0o700)
     path.write_text('{"version": 1, "values": {"SLURM_TOKEN": "x"}}', encoding="utf-8")
-    done = undecided.run("status")
+    done = undecided.run("status", JLAB_MCP_STATUS_DIR=str(path.parent))
     assert done.returncode == 2 and f"rm {path}" in done.stderr
