@@ -29,6 +29,9 @@ what it has seen no answer to. Text frames (JSON):
                             message that was begun is sent to its end.
   {"ack": seq}              safe with the client: everything up to `seq` may be forgotten; implies "got"; owners only.
 
+An owner that answers no pings for 20 s is silent: others may claim its kernel. Its connection is closed only when its
+system acknowledges nothing any more either; that of a process which was suspended lives on, and so does its kernel.
+
 Close codes: 4404 no such kernel, or not claimed; 4408 replaced by a newer connection of the same client, or no answer
 to pings; 4409 owned by another client (the reason says who). After any other code, and after 4408 for want of an
 answer, a client comes back with `since` at its last whole message.
@@ -49,6 +52,7 @@ from tornado import ioloop, web, websocket
 
 from .claims import ON_EXIT
 from .node import Node, owned_by
+from .peer import is_gone
 from .recorder import Recorder
 from .requests import Unacceptable, parse_request
 from .sender import Sender, hello
@@ -127,7 +131,7 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         return True
 
     def on_message(self, frame: Union[str, bytes]) -> None:
-        self._heard = time.monotonic()
+        self._hear()
         if self.recorder is None or self.sender is None:
             return
         if isinstance(frame, bytes):
@@ -164,21 +168,32 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
             self._text(json.dumps({"known": request.msg_id}))
 
     def _ping(self) -> None:
-        if time.monotonic() - self._heard > self.node.silence_s:
+        is_silent = time.monotonic() - self._heard > self.node.silence_s
+        if is_silent and (not self.client or is_gone(self._socket(), self.node.silence_s)):
             log.info("jlab-mcp: no answer on a connection of kernel %s, closing it", self.kernel_id)
             self._pings.stop()
             self.close(4408, "no answer to pings")
             return
+        if self.client:
+            self.node.claims.silent(self.kernel_id, self, is_silent)
         try:
             self.ping(b"")
         except websocket.WebSocketClosedError:
             self._pings.stop()
 
     def on_ping(self, data: bytes) -> None:
-        self._heard = time.monotonic()
+        self._hear()
 
     def on_pong(self, data: bytes) -> None:
+        self._hear()
+
+    def _hear(self) -> None:
         self._heard = time.monotonic()
+        if self.client:
+            self.node.claims.silent(self.kernel_id, self, False)
+
+    def _socket(self) -> Any:
+        return getattr(getattr(self.ws_connection, "stream", None), "socket", None)
 
     def on_close(self) -> None:
         if self._pings is not None:

@@ -1,7 +1,8 @@
 """Who owns which kernel, and when an unowned one is shut down. A pure state machine: the clock is a parameter.
 
 A client (one MCP process, named by a uuid) claims a kernel and gets an epoch; its open channels connection is the
-lease. The epoch grows whenever the owner changes, so a process that was frozen and overtaken can tell, and is told.
+lease. An owner that has fallen silent while its connection lives (a suspended process) may be succeeded, but nothing of
+its is reaped. The epoch grows whenever the owner changes, so a process that was frozen and overtaken can tell, and is told.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class _Claim:
     owner: Dict[str, Any]
     on_exit: str
     connections: Set[object]
+    silent: Set[object]
+    """Of the connections, those whose client says nothing although it is there: a suspended process."""
     unowned_at: Optional[float]
     """When the owner left, or will count as gone; None while it is here."""
     was_busy: bool = False
@@ -79,7 +82,7 @@ class Claims:
         held = self._claims.get(kernel)
         if held is None:
             self._claims[kernel] = _Claim(
-                session, 1, client, dict(owner), on_exit or "shutdown", set(), self._gone_at(now)
+                session, 1, client, dict(owner), on_exit or "shutdown", set(), set(), self._gone_at(now)
             )
             return Granted(1, None, adopted=False, displaced=None)
         if held.client == client:
@@ -90,7 +93,7 @@ class Claims:
                 held.unowned_at = self._gone_at(now)
                 held.was_busy = False
             return Granted(held.epoch, None, adopted=False, displaced=None)
-        if held.client is not None and held.connections and not takeover:
+        if held.client is not None and held.connections - held.silent and not takeover:
             return Refused(held.owner, held.epoch)
         displaced = held.client if held.connections else None
         previous = held.owner
@@ -101,6 +104,7 @@ class Claims:
             client,
             dict(owner),
             on_exit or "shutdown",
+            set(),
             set(),
             self._gone_at(now),
         )
@@ -122,9 +126,20 @@ class Claims:
         if held is None or connection not in held.connections:
             return
         held.connections.discard(connection)
+        held.silent.discard(connection)
         if not held.connections and held.client is not None:
             held.unowned_at = self._gone_at(now)
             held.was_busy = False
+
+    def silent(self, kernel: str, connection: object, is_silent: bool) -> None:
+        """A client that says nothing may be succeeded; nothing is reaped, for it may wake up and find its variables."""
+        held = self._claims.get(kernel)
+        if held is None or connection not in held.connections:
+            return
+        if is_silent:
+            held.silent.add(connection)
+        else:
+            held.silent.discard(connection)
 
     def release(self, client: str, on_exit: Optional[str], now: float) -> List[str]:
         """A client leaves; returns the kernels that were its own."""
@@ -142,12 +157,12 @@ class Claims:
         return held is not None and client is not None and held.client == client and held.epoch == epoch
 
     def owner_of(self, kernel: str) -> Tuple[Optional[Dict[str, Any]], bool, int, Optional[str]]:
-        """(owner or None, whether its connection is open, epoch, session)."""
+        """(owner or None, whether it has an open connection and speaks, epoch, session)."""
         held = self._claims.get(kernel)
         if held is None:
             return None, False, 0, None
         owner = held.owner if held.client is not None else None
-        return owner, owner is not None and bool(held.connections), held.epoch, held.session
+        return owner, owner is not None and bool(held.connections - held.silent), held.epoch, held.session
 
     def forget(self, kernel: str) -> None:
         """The kernel is gone."""

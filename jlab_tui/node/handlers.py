@@ -9,7 +9,7 @@
                             dropped_bytes, gone
   POST claims               {kernel, session, owner: {client, ...}, takeover, on_exit}: 200 {epoch, last_seq, acked_seq,
                             previous, adopted}; 409 {error: owned, owner, epoch, connected} while another client's
-                            connection lives and takeover is false; 404 {error: unknown}. The first claim of a kernel
+                            connection lives and speaks, and takeover is false; 404 {error: unknown}. The first claim of a kernel
                             starts its recording. The epoch grows with each new owner and opens the channels.
   POST release              {client, on_exit}: the client leaves all its kernels; {kernels: [...]}
   GET channels/<kernel>     the websocket (channels.py)

@@ -22,7 +22,7 @@ from .spool import Spool
 TICK_S = 0.5
 KEEP_GONE_S = 600.0
 SILENCE_S = 20.0
-"""A connection that answers no ping for this long is half-open: closed, and the lease with it."""
+"""An owner that answers no ping for this long may be succeeded; where its system is gone too, its lease ends."""
 FEATURES = ["channels", "claims", "release", "resources", "obituaries", "subshells"]
 
 log = logging.getLogger("jlab_mcp_node")

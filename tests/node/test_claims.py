@@ -94,6 +94,24 @@ def test_a_lost_connection_has_time_to_come_back_before_it_counts_as_gone() -> N
     assert claims.due({"k": False}, 200.0) == []
 
 
+def test_a_silent_owner_may_be_succeeded_and_loses_nothing_as_long_as_it_is_there() -> None:
+    claims = claims_of("a")
+    connection = object()
+    claims.connected("k", "a", 1, "shutdown", connection)
+    claims.silent("k", connection, True)
+    assert claims.owner_of("k")[:2] == (owner("a"), False)
+    assert claims.due({}, 1e6) == []
+    claims.silent("k", connection, False)
+    assert claims.owner_of("k")[1]
+    assert isinstance(claims.claim("k", "s", owner("b"), False, 1e6), Refused)
+    claims.silent("k", connection, True)
+    assert claims.claim("k", "s", owner("b"), False, 1e6) == Granted(
+        2, owner("a"), adopted=True, displaced="a"
+    )
+    claims.silent("k", connection, True)
+    assert not claims.owner_of("k")[1]
+
+
 async def test_a_living_owner_keeps_its_kernel_and_a_takeover_ends_its_connection(server: Server) -> None:
     async with owning(server) as first:
         await first.run("x = 1")

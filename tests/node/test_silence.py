@@ -22,7 +22,7 @@ LINES = "".join(f"{i}\n" for i in range(40))
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder: Path = tmp_path_factory.mktemp("impatient")
-    with serving(folder, lab=False, silence_s=2, reconnect_grace_s=20) as running:
+    with serving(folder, lab=False, silence_s=2, reconnect_grace_s=4) as running:
         yield running
 
 
@@ -86,10 +86,37 @@ async def test_a_frozen_owner_is_succeeded_and_refused_when_it_wakes(impatient: 
             assert heir.printed(msg_id) == LINES
             owner.send_signal(signal.SIGCONT)
             closed_with, came_back_to = [await asyncio.to_thread(said.readline) for _ in range(2)]
-        assert closed_with in (b"4408\n", b"1006\n")
+        assert closed_with in (b"4409\n", b"1006\n")
         assert came_back_to == b"4409\n"
         assert await heir.run("print('still mine')") == "still mine\n"
         await heir.close()
+    finally:
+        owner.kill()
+        owner.wait()
+
+
+async def test_a_suspended_owner_keeps_its_kernel_and_finds_its_variables(impatient: Server) -> None:
+    """Nothing is reaped as long as its system acknowledges, for longer than all graces together."""
+    kernel = impatient.start_kernel()
+    owner = start_owner(impatient, kernel)
+    try:
+        assert owner.stdout is not None
+        with owner.stdout as said:
+            assert await asyncio.to_thread(said.readline) == b"running\n"
+            owner.send_signal(signal.SIGSTOP)
+
+            def silent() -> bool:
+                return not impatient.kernels()[kernel]["owner_connected"]
+
+            await asyncio.to_thread(until, silent, "the owner is called silent")
+            other = impatient.start_kernel()
+            impatient.claim(
+                other, "leaving"
+            )  # and never connects: the reconnect grace, then the grace for leaving
+            await asyncio.to_thread(until, lambda: not impatient.alive(other), "the graces are over", 40)
+            assert impatient.alive(kernel)
+            owner.send_signal(signal.SIGCONT)
+            await asyncio.to_thread(until, lambda: not silent(), "the owner is back")
     finally:
         owner.kill()
         owner.wait()
