@@ -17,7 +17,7 @@ from pathlib import Path
 from .arguments import describe_commands, make_parser
 from .core.completion import completion_script
 from .core.errors import JlabError, UsageError
-from .core.settings import Settings, is_slurm_time
+from .core.settings import Mode, Settings, is_slurm_time
 
 INTERRUPTED = 130
 
@@ -95,6 +95,8 @@ def _start(arguments: argparse.Namespace) -> int:
     if arguments.time is not None:
         settings = replace(settings, slurm=replace(settings.slurm, time=arguments.time))
     mode = wiring.choose_mode(settings, arguments.mode)
+    if arguments.time is not None and mode is Mode.LOCAL:
+        print(f"jlab-mcp: a local server has no walltime; {arguments.time} is not used.", file=sys.stderr)
     if arguments.bootstrap:
         _bootstrap(settings)
     without_screen = arguments.no_tui or not (sys.stdin.isatty() and sys.stderr.isatty())

@@ -94,7 +94,7 @@ async def run_url(launcher: Launcher, env: Mapping[str, str], host: str, *, to_c
     access = access_of(record, env.get("USER") or env.get("LOGNAME") or "", host)
     through_ssh = bool(env.get("SSH_CONNECTION"))
     print(access.url)
-    print("From a laptop, first type there:")
+    print("From another machine, such as a laptop, first type there:")
     print(f"  {access.ssh}")
     print(f"then open {access.local_url}")
     if not to_clipboard:

@@ -35,8 +35,9 @@ def test_start_detached_brings_up_a_server_that_outlives_the_command(project: Pr
     assert (project.status_dir / "server-status").stat().st_mode & 0o777 == 0o600
     assert project.status_dir.stat().st_mode & 0o777 == 0o700
 
-    again = project.run("start", "--detach")
+    again = project.run("start", "24:00:00", "--detach")
     assert again.returncode == 0 and f"PID {record['PID']}" in again.stdout
+    assert again.stderr == "jlab-mcp: a local server has no walltime; 24:00:00 is not used.\n"
 
     status = project.run("status")
     assert status.returncode == 0 and "ready at" in status.stdout and "kernels" in status.stdout
