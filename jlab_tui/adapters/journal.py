@@ -57,14 +57,20 @@ class JournalWriter:
     """
 
     def __init__(
-        self, path: Path, on_written: Callable[[int], None] | None = None, held_max: int = HELD_MAX
+        self,
+        path: Path,
+        on_written: Callable[[int], None] | None = None,
+        held_max: int = HELD_MAX,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_written(end)` is called in the writer's thread after each write, with the file's size in bytes."""
+        """`on_written(end)` is called in the writer's thread after each write, with the file's size in bytes; `on_end`
+        after the last one."""
         self.path = path
         self.end = 0
         self.failure = ""
         self.lost = 0
         self._on_written = on_written
+        self._on_end = on_end
         self._appended = 0
         self._held_max = held_max
         self._fd = -1
@@ -126,6 +132,7 @@ class JournalWriter:
                 future.set_result(None)
             if ending:
                 self._end()
+                self._on_end()
                 return
 
     def _hold(self, line: bytes, is_output: bool) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import os
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -53,7 +55,9 @@ class JournalStore:
         except OSError:
             return JournalWriter(path)  # no bells here: dashboards look once a second
         return JournalWriter(
-            path, lambda end: bell.ring({"session": session, "journal": path.name, "end": end})
+            path,
+            lambda end: bell.ring({"session": session, "journal": path.name, "end": end}),
+            on_end=bell.close,
         )
 
     def files(self) -> dict[str, list[Path]]:
@@ -124,9 +128,14 @@ def _compress(path: Path) -> None:
     if path.suffix == ".gz":
         return
     packed = path.with_name(path.name + ".gz")
-    part = path.with_name(f".{path.name}.gz")
-    with path.open("rb") as source, gzip.open(part, "wb", compresslevel=6) as target:
-        shutil.copyfileobj(source, target, 1 << 20)
-    part.chmod(0o600)
-    part.replace(packed)
+    part = path.with_name(
+        f".{path.name}.{socket.gethostname()}-{os.getpid()}.gz"
+    )  # others may do the same now
+    try:
+        with path.open("rb") as source, gzip.open(part, "wb", compresslevel=6) as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+        part.chmod(0o600)
+        part.replace(packed)
+    finally:
+        part.unlink(missing_ok=True)
     path.unlink()

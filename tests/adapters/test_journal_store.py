@@ -1,0 +1,56 @@
+"""All journals of a project: what a session's end leaves open, and clearing old ones away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from pathlib import Path
+
+from jlab_tui.adapters.journal_store import COMPRESS_AFTER_S, JournalStore
+from jlab_tui.core.events import Entry, Notice, SessionClosed, SessionOpened, TextPrinted
+from tests.project import until
+
+OPENED = SessionOpened("s", "n", "/n.ipynb", "kernel", "host", 1.0)
+
+
+def store_in(folder: Path) -> JournalStore:
+    return JournalStore(folder / "sessions", folder / "actions", lambda: folder, "host")
+
+
+async def test_a_closed_journal_leaves_no_file_open(tmp_path: Path) -> None:
+    fifo = tmp_path / "host-1.fifo"
+    os.mkfifo(fifo)
+    dashboard = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+    store = store_in(tmp_path)
+
+    async def open_files() -> int:
+        await until(lambda: not [t for t in threading.enumerate() if t.name.startswith("journal ")])
+        return len(os.listdir("/proc/self/fd"))
+
+    before = await open_files()
+    for number in range(3):
+        writer = store.writer(f"s{number}", 1)
+        writer.append(Entry(1.0, Notice("rings the bell")))
+        await asyncio.wrap_future(writer.close())
+    assert os.read(dashboard, 4096).count(b"\n") == 3
+    assert await open_files() == before
+    os.close(dashboard)
+
+
+async def test_an_old_journal_is_compressed_beside_another_process_that_does_the_same(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    writer = store.writer("s", 1)
+    events = [OPENED, TextPrinted("s-1", "stdout", "text"), SessionClosed("done")]
+    for event in events:
+        writer.append(Entry(1.0, event))
+    await asyncio.wrap_future(writer.close())
+    others = tmp_path / "sessions" / ".s.1.jsonl.gz"
+    others.write_bytes(b"half of it")
+    store.clear_old(30, time.time() + COMPRESS_AFTER_S + 1000)
+    assert others.read_bytes() == b"half of it"
+    others.unlink()
+    (packed,) = (tmp_path / "sessions").iterdir()
+    assert packed.name == "s.1.jsonl.gz"
+    assert [entry.event for _, _, entry in store.read([packed])] == events
