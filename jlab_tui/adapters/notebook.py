@@ -86,7 +86,7 @@ class NotebookFile:
             if self._identity is not None and self._now() not in (self._identity, None):
                 raise ChangedOnDisk
             self._write(notebook_bytes(texts, metadata))
-        versions = {copy.cell.id: (copy.version, copy.cell.source) for copy in cells}
+        versions = {copy.cell.id: (copy.version, copy.source) for copy in cells}
         return Saved(fragments, versions, time.monotonic() - started)
 
     def _write(self, parts: list[bytes]) -> None:

@@ -271,6 +271,7 @@ class CellCopy:
 
     cell: Cell
     version: int
+    source: str
     fragment: bytes | None
 
 
@@ -283,9 +284,9 @@ def copy_cells(notebook: Notebook) -> list[CellCopy]:
                 cell.id, cell.cell_type, cell.source, list(cell.outputs), cell.execution_count,
                 dict(cell.metadata), cell.attachments,
             )  # fmt: skip
-            copies.append(CellCopy(frozen, cell.version, None))
+            copies.append(CellCopy(frozen, cell.version, cell.source, None))
         else:
-            copies.append(CellCopy(cell, cell.version, cell.fragment))
+            copies.append(CellCopy(cell, cell.version, cell.source, cell.fragment))
     return copies
 
 
