@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class InterruptOnCancel:
-    """Around a call that runs code: when the user cancels it, interrupt that run and check; else leave the run alone."""
+    """Around a call that runs code or waits for it: when the user cancels it, interrupt that run and check; else leave it."""
 
     def __init__(self, app: App, session: Session, ctx: Ctx) -> None:
         self.run: Run | None = None
-        """the run that the call started, once it is known"""
+        """the run that the call started, once it is known, or waits for"""
         self._app, self._session, self._ctx = app, session, ctx
         self._before = session.current
 

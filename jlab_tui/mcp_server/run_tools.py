@@ -61,7 +61,8 @@ class RunTools:
         ctx: Ctx,
     ) -> CallToolResult:
         """Wait for a run that is in progress and give its output, the same answer as execute_code. Returns at once for
-        a run that has ended, also one of an earlier process. Waiting does not touch the run; call it as often as needed."""
+        a run that has ended, also one of an earlier process. Waiting does not touch the run; call it as often as needed.
+        Only when the user cancels this call is the run interrupted, as with execute_code."""
         app = await self._source.get()
         session, run = await app.sessions.find_run(run_id)
         patience = app.settings.wait_s if wait_s is None else wait_s
@@ -70,7 +71,11 @@ class RunTools:
             await asyncio.sleep(min(_LOOK_S, patience))
             patience -= _LOOK_S
             session, run = await app.sessions.find_run(run_id)
-        return await self._answer(app, session, run, max(0.0, patience) if session else 0.0, ctx)
+        if session is None:
+            return await self._answer(app, None, run, 0.0, ctx)
+        async with InterruptOnCancel(app, session, ctx) as watch:
+            watch.run = run
+            return await self._answer(app, session, run, max(0.0, patience), ctx)
 
     async def edit_cell(
         self,
@@ -114,6 +119,7 @@ class RunTools:
         """Run code in a fresh throwaway kernel: no session's variables are visible, nothing is saved in a notebook. For
         a quick look at versions, files or hardware. Answers like execute_code; the kernel ends with the run."""
         app = await self._source.get()
+        app.cells.check(code)
         session = await app.sessions.open_scratch()
         try:
             run = await session.start_run("execute_scratch", None, code)

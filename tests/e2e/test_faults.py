@@ -147,6 +147,25 @@ finally:
         await client.text("shutdown_session", session_id=session)
 
 
+async def test_esc_while_a_run_is_waited_for_stops_it_and_a_clients_timeout_does_not(
+    shared_server: Project,
+) -> None:
+    async with wire(shared_server) as client:
+        session, _, _ = await open_session(client, "esc in a wait")
+        code = "import time; print('begun', flush=True); time.sleep(600)"
+        await client.text("execute_code", session_id=session, code=code, wait_s=0)
+        await until_printed(shared_server, session, "begun")
+        for reason, outcome in (("SdkError: Request timed out", "Still running"), (ESC, "interrupted after")):
+            request, _ = client.call("wait_for_run", run_id=f"{session}-1", wait_s=60)
+            await client.text(
+                "read_output", run_id=f"{session}-1"
+            )  # the wait has begun when this is answered
+            client.cancel(request, reason)
+            patience = 60 if reason == ESC else 1
+            assert outcome in await client.text("wait_for_run", run_id=f"{session}-1", wait_s=patience)
+        await client.text("shutdown_session", session_id=session)
+
+
 async def test_esc_before_the_kernel_has_begun_is_not_lost(shared_server: Project) -> None:
     async with wire(shared_server) as client:
         session, _, _ = await open_session(client, "early esc")
