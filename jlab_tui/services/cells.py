@@ -28,9 +28,20 @@ class Cells:
         self._notebooks = notebooks
         self._now = now
 
+    @staticmethod
+    def check(code: str) -> None:
+        """Raise NotebookError for code that is not sent."""
+        if not code.strip():
+            raise NotebookError("The code is empty; nothing was run.", "Give the code to run.")
+        if len(code) > CODE_MAX:
+            raise NotebookError(
+                f"The code has {len(code):,} characters; at most {CODE_MAX:,} can be sent.",
+                "Write it to a file and run that.",
+            )
+
     async def execute(self, session: Session, code: str, index: int = -1) -> Run:
         """Add a code cell and run it. The cell is in the notebook before it runs."""
-        _check_code(code)
+        self.check(code)
         await self._make_way(session)
         await session.connection.confirm()
         cell = Cell(self._notebooks.new_cell_id(), "code", code)
@@ -51,7 +62,7 @@ class Cells:
     ) -> tuple[Cell, Run | None]:
         """Replace a cell's source and run it when it is code. Its old outputs go. What cannot be run is not edited."""
         if run:
-            _check_code(source)
+            self.check(source)
         found = await self._find(session, cell)
         if found.cell_type != "code":
             found.source = source
@@ -143,9 +154,8 @@ class Cells:
         return session.notebook.cells[session.notebook.find(cell)]
 
     async def _refresh(self, session: Session) -> None:
-        assert session.saver is not None
         await session.connection.confirm()
-        await session.saver.refresh()
+        await session.keeper.refresh()
 
     async def _make_way(self, session: Session) -> None:
         """A run that is left over from a call that the user cancelled is interrupted; any other one stands."""
@@ -157,16 +167,6 @@ class Cells:
                     f"The run that was cancelled before still goes on. {outcome}",
                     f"Call wait_for_run('{session.current.id}'), or restart_kernel, which loses the variables.",
                 )
-
-
-def _check_code(code: str) -> None:
-    if not code.strip():
-        raise NotebookError("The code is empty; nothing was run.", "Give the code to run.")
-    if len(code) > CODE_MAX:
-        raise NotebookError(
-            f"The code has {len(code):,} characters; at most {CODE_MAX:,} can be sent.",
-            "Write it to a file and run that.",
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
+from ..core.errors import NotebookError
 from ..core.events import DataUpdated, RunStatus
 from ..core.notebook import Cell, Notebook
 from ..core.outputs import CellOutputs, to_nbformat
@@ -51,8 +52,20 @@ class NotebookKeeper:
 
     @property
     def notebook(self) -> Notebook:
-        assert self.saver is not None, "a scratch session has no notebook"
-        return self.saver.notebook
+        return self._saver.notebook
+
+    @property
+    def _saver(self) -> Saver:
+        if self.saver is None:
+            raise NotebookError(
+                "A scratch session has no notebook.",
+                "Start a session with start_new_session; the output of scratch code is read with read_output.",
+            )
+        return self.saver
+
+    async def refresh(self) -> bool:
+        """Take in what somebody else wrote to the file. Returns whether they did."""
+        return await self._saver.refresh()
 
     def save(self, *, now: bool = False) -> None:
         if self.saver is not None:

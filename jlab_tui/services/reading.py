@@ -74,8 +74,7 @@ class Reader:
     async def notebook(self, session: Session | None, path: str) -> tuple[Notebook, str]:
         """A session's notebook, or one by path, and what to call it."""
         if session is not None:
-            if session.saver is not None:
-                await session.saver.refresh()
+            await session.keeper.refresh()
             session.sync_cells()
             return session.notebook, session.info.notebook
         resolved = await asyncio.to_thread(self._notebooks.resolve, path)

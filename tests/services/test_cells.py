@@ -12,11 +12,12 @@ from typing import cast
 import pytest
 
 from jlab_tui.adapters.notebook import NotebookDirectory
-from jlab_tui.core.errors import ServerUnreachable, SessionBusy
+from jlab_tui.core.errors import NotebookError, ServerUnreachable, SessionBusy
 from jlab_tui.core.notebook import Cell
 from jlab_tui.core.wire import KernelMessage, Request
 from jlab_tui.services.cells import Cells
-from jlab_tui.services.ports import Jupyter
+from jlab_tui.services.ports import Journals, Jupyter
+from jlab_tui.services.reading import Reader
 from tests.kernels import Transcript
 from tests.services.test_replay import Process, RecordedStream
 
@@ -130,3 +131,21 @@ async def test_an_interrupt_leaves_the_users_own_code_alone_and_takes_ours_when_
     session.on_message(KernelMessage("iopub", "execute_input", "m3", run.msg_id, {"execution_count": 1}, 3))
     await asyncio.wait_for(interrupted.wait(), 30)
     assert run.interrupted_by == "you (interrupt_kernel)"
+
+
+async def test_a_scratch_session_is_said_to_have_no_notebook(room: Room, tmp_path: Path) -> None:
+    room.session.keeper.saver, saver = None, room.session.keeper.saver
+    notebooks = NotebookDirectory(tmp_path, tmp_path, tmp_path, tmp_path)
+    for work in (
+        Reader(cast(Journals, None), notebooks).notebook(room.session, ""),
+        room.cells.execute(room.session, "1"),
+        room.cells.edit(room.session, 0, "1", run=True),
+    ):
+        with pytest.raises(NotebookError, match="scratch session has no notebook"):
+            await work
+    room.session.keeper.saver = saver
+
+
+def test_empty_code_is_refused_before_a_kernel_is_started_for_it() -> None:
+    with pytest.raises(NotebookError, match="empty"):
+        Cells.check(" \n")
