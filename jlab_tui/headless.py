@@ -160,7 +160,7 @@ async def leave(launcher: Launcher, number: int, *, stops: bool = False) -> int:
 
 async def run_stop(launcher: Launcher, *, forget: bool = False) -> int:
     """End the server and say how; says on stderr what it waits for when that takes long. `forget` ends nothing."""
-    print(await (launcher.forget() if forget else _stop(launcher)))
+    print(launcher.forget() if forget else await _stop(launcher))
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
@@ -177,45 +177,11 @@ class Launcher(ServerWatch):
             self._store.write(replace(ended, extra={**ended.extra, "HINT": hint}))
         return done
 
-    async def forget(self) -> str:
-        """Remove a record whose server `stop` cannot end. Raises ServerError where it can."""
-        try:
-            record = self._store.read()
-        except StatusFileDamaged as damaged:
-            self._store.remove()
-            rest = f" It named {damaged.named}." if damaged.named else ""
-            return f"The damaged status file is removed.{rest}"
-        if record is None:
-            return f"Nothing is running for {self.root}."
-        if self._backends[record.mode].is_elsewhere(record):
-            self._backends[record.mode].clear_up(record)
-            self._store.remove()
-            return (
-                f"JupyterLab (PID {record.pid}) on {record.launcher} is forgotten. "
-                f"If it still runs there, end it with: kill {record.pid}"
-            )
-        raise ServerError(
-            "The server on record can be ended, so it is not forgotten.", "End it with: jlab-mcp stop"
-        )
-
-    def _has_no_record(self) -> bool:
-        try:
-            return self._store.read() is None
-        except StatusFileDamaged:
-            return False
-
     async def stop(self) -> str:
         """End what the status file names and remove the file. Raises JlabError when it could not be ended."""
-        if not self._intent.is_taken() and self._has_no_record():
-            return f"Nothing is running for {self.root}."  # and no directory is made for it
-        holder = None
-        with contextlib.suppress(OSError):  # a full disk does not keep anybody from stopping
-            holder = self._intent.take("stop", self._now())
-        if holder is not None:
-            raise ServerNotReady(
-                f"Another process ({holder}) is starting or stopping the server.", "Try again in a moment."
-            )
-        try:
+        if self._has_nothing():
+            return self._nothing()
+        with self._alone():
             try:
                 record = self._store.read()
             except StatusFileDamaged as damaged:
@@ -224,21 +190,69 @@ class Launcher(ServerWatch):
                 self._store.remove()
                 return "The status file was damaged and is removed; it named nothing that could be ended."
             if record is None:
-                return f"Nothing is running for {self.root}."
+                return self._nothing()
+            backend = self._backends[record.mode]
             if not record.state.is_live:
-                self._backends[record.mode].clear_up(record)
+                backend.clear_up(record)
                 self._store.remove()
                 return f"Nothing was running any more. {record.message}".strip()
             with contextlib.suppress(OSError):
                 self._store.write(record.with_state(ServerState.STOPPING))
             try:
-                done = await self._backends[record.mode].end(record)
+                done = await backend.end(record)
             except BaseException:
                 with contextlib.suppress(OSError):
                     self._store.write(record)
                 raise
             self._store.remove()
             return done
+
+    def forget(self) -> str:
+        """Remove a record whose server `stop` cannot end. Raises ServerError where it can."""
+        if self._has_nothing():
+            return self._nothing()
+        with self._alone():
+            try:
+                record = self._store.read()
+            except StatusFileDamaged as damaged:
+                self._store.remove()
+                return f"The damaged status file is removed. It named {damaged.named or 'nothing that runs'}."
+            if record is None:
+                return self._nothing()
+            backend = self._backends[record.mode]
+            if not backend.is_elsewhere(record):
+                raise ServerError(
+                    "The server on record can be ended, so it is not forgotten.", "End it with: jlab-mcp stop"
+                )
+            backend.clear_up(record)
+            self._store.remove()
+            return (
+                f"JupyterLab (PID {record.pid}) on {record.launcher} is forgotten. "
+                f"If it still runs there, end it with: kill {record.pid}"
+            )
+
+    def _nothing(self) -> str:
+        return f"Nothing is running for {self.root}."
+
+    def _has_nothing(self) -> bool:
+        """Whether there is neither a record nor somebody who starts; no directory is made to find that out."""
+        try:
+            return not self._intent.is_taken() and self._store.read() is None
+        except StatusFileDamaged:
+            return False
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While nobody else starts or stops. Raises ServerNotReady when somebody does."""
+        holder = None
+        with contextlib.suppress(OSError):  # a full disk does not keep anybody from stopping
+            holder = self._intent.take("stop", self._now())
+        if holder is not None:
+            raise ServerNotReady(
+                f"Another process ({holder}) is starting or stopping the server.", "Try again in a moment."
+            )
+        try:
+            yield
         finally:
             self._intent.release()
 

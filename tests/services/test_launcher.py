@@ -139,10 +139,13 @@ async def test_a_record_that_cannot_be_read_now_is_neither_replaced_nor_removed(
     store, machine = Flaky(tmp_path / "server-status"), Machine()
     store.write(READY)
     launcher = launcher_on(store, machine)
-    for act in (lambda: launcher.start(Mode.LOCAL, say_nothing), launcher.stop, launcher.forget):
+    for act in (lambda: launcher.start(Mode.LOCAL, say_nothing), launcher.stop):
         store.failures = [errno.EACCES]
         with pytest.raises(StatusFileUnreadable):
             await act()
+    store.failures = [errno.EACCES]
+    with pytest.raises(StatusFileUnreadable):
+        launcher.forget()
     assert store.read() == READY and machine.launched == 0 and machine.ended == []
 
 
@@ -165,7 +168,7 @@ async def test_what_a_damaged_record_names_is_never_forgotten_unasked(
             await act()
         assert named in refused.value.hint and "stop --forget" in refused.value.hint
     assert store.path.read_text(encoding="utf-8") == text and machine.launched == 0
-    assert named in await launcher.forget()
+    assert named in launcher.forget()
     assert store.read() is None
 
 
@@ -293,14 +296,14 @@ async def test_no_stranger_on_this_machine_is_shown_the_token_of_another_machine
     with pytest.raises(LaunchFailed, match="stop --forget"):
         await launcher.start_and_wait(Mode.LOCAL, say_nothing, lambda situation: None, None)
     assert store.read() == READY and machine.launched == 0
-    assert "kill 123" in await launcher.forget() and store.read() is None
+    assert "kill 123" in launcher.forget() and store.read() is None
 
 
 async def test_only_what_cannot_be_ended_from_here_is_forgotten(tmp_path: Path) -> None:
     store = StatusFile(tmp_path / "server-status")
     store.write(READY)
     with pytest.raises(ServerError, match="jlab-mcp stop"):
-        await launcher_on(store, Machine()).forget()
+        launcher_on(store, Machine()).forget()
     assert store.read() == READY
 
 
