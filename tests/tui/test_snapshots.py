@@ -69,12 +69,17 @@ async def test_several_gpus_look_as_recorded(
         check_snapshot(app, name)
 
 
-@pytest.mark.parametrize("size", [(60, 20), (60, 30), (100, 26), (20, 5)])
-async def test_nothing_breaks_at_odd_sizes(size: tuple[int, int]) -> None:
-    async with dashboard(stage.working(), size) as (app, pilot):
-        for keys in ("question_mark", "escape", "m", "escape", "x", "escape", "bracketleft"):
-            await pilot.press(keys)
-        assert app.is_running
+async def test_nothing_breaks_at_odd_sizes_on_the_way_there_and_back() -> None:
+    async with dashboard(stage.working(), (60, 20)) as (app, pilot):
+        check_snapshot(app, "working-60x20")
+        for size in ((60, 30), (100, 26), (20, 5), (60, 20)):
+            await pilot.resize_terminal(*size)
+            for keys in ("question_mark", "escape", "m", "escape", "x", "escape", "left_square_bracket"):
+                await pilot.press(keys)
+            assert app.is_running
+        await pilot.press("G")
+        await settled(app, pilot)
+        check_snapshot(app, "working-60x20")
 
 
 async def test_a_resize_changes_the_layout_at_once() -> None:
@@ -90,12 +95,15 @@ async def test_a_resize_changes_the_layout_at_once() -> None:
 
 async def test_themes_differ_in_colours_and_not_in_text() -> None:
     texts, seen = [], []
-    for theme in ("night", "day", "ansi-dark", "dracula"):
-        async with dashboard(stage.working(), theme=theme) as (app, _):
+    async with dashboard(stage.working(), theme="day") as (app, pilot):
+        for theme in ("day", "night", "ansi-dark", "dracula"):
+            app.theme = theme
+            await settled(app, pilot)
             texts.append(screen_text(app))
             seen.append(colours(app))
     assert len(set(texts)) == 1
-    assert seen[0] & {(17, 19, 28)} and seen[1] & {(246, 247, 251)}
+    assert (246, 247, 251) in seen[0] and (17, 19, 28) in seen[1]
+    assert (17, 19, 28) not in seen[0] | seen[3]
 
 
 async def test_without_colour_only_greys_are_left_and_every_state_has_its_sign(
