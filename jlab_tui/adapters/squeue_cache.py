@@ -167,7 +167,7 @@ class SharedQueue:
         kept = _kept(asked, ran, before)
         if not counts:
             return replace(kept, counted=counted, ahead=before.ahead if before else {})
-        own, ahead = split_queue(ran.out, self._slurm.uid)
+        own, ahead = await asyncio.to_thread(split_queue, ran.out, self._slurm.uid)
         return replace(kept, out=own, counted=asked, ahead=ahead)
 
 

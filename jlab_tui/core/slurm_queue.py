@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -163,8 +165,8 @@ def split_queue(text: str, uid: int) -> tuple[str, dict[str, int]]:
     Before it are those of a higher priority in one of its partitions. Sites may hide other users' jobs.
     """
     own: list[str] = []
-    mine: list[tuple[str, int, set[str]]] = []
-    waiting: list[tuple[int, set[str]]] = []
+    mine: list[tuple[str, int, str]] = []
+    waiting: defaultdict[str, list[int]] = defaultdict(list)  # by what is printed: `gpu`, `gpu,long`
     for line in text.split("\n"):
         fields = line.partition("|comment=")[0].split("|")
         if len(fields) != 16:
@@ -173,12 +175,18 @@ def split_queue(text: str, uid: int) -> tuple[str, dict[str, int]]:
         if is_mine:
             own.append(line)
         if fields[1] == JobState.PENDING:
-            priority, partitions = integer(fields[12]) or 0, set(fields[13].split(","))
-            waiting.append((priority, partitions))
+            priority = integer(fields[12]) or 0
+            waiting[fields[13]].append(priority)
             if is_mine:
-                mine.append((fields[0], priority, partitions))
+                mine.append((fields[0], priority, fields[13]))
+    for priorities in waiting.values():
+        priorities.sort()
     return "\n".join(own), {
-        job_id: sum(1 for other, there in waiting if other > priority and there & partitions)
+        job_id: sum(
+            len(priorities) - bisect_right(priorities, priority)
+            for there, priorities in waiting.items()
+            if not set(there.split(",")).isdisjoint(partitions.split(","))
+        )
         for job_id, priority, partitions in mine
     }
 
