@@ -171,8 +171,9 @@ def open_link(
 class ServerGate:
     """The ready server's API, made anew when the status file names another one."""
 
-    def __init__(self, launcher: Launcher) -> None:
+    def __init__(self, launcher: Launcher, exit_grace_s: float | None = None) -> None:
         self._launcher = launcher
+        self._exit_grace_s = exit_grace_s
         self._api: JupyterApi | None = None
         self._record: ServerRecord | None = None
 
@@ -190,7 +191,7 @@ class ServerGate:
             or self._record is None
             or (record.url, record.token) != (self._record.url, self._record.token)
         ):
-            self._api = JupyterApi(record.url, record.token)
+            self._api = JupyterApi(record.url, record.token, self._exit_grace_s)
             self._record = record
         return self._api
 
@@ -224,7 +225,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     return_large_blocks()
     host = socket.gethostname()
     launcher = make_launcher(settings, env)
-    gate = ServerGate(launcher)
+    gate = ServerGate(launcher, settings.exit_grace_s)
     journals = JournalStore(
         settings.sessions_dir,
         settings.actions_dir,

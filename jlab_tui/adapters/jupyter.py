@@ -24,7 +24,9 @@ _FIRST_TRY = httpx.Timeout(2.0, connect=2.0)
 class JupyterApi:
     """Calls to one Jupyter server. Raises ServerUnreachable when it does not answer, KernelGone for a kernel it does not know."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, exit_grace_s: float | None = None) -> None:
+        """`exit_grace_s`: how long idle kernels that are claimed here outlive this process; None: as the server has it."""
+        self._exit_grace_s = exit_grace_s
         self.url = url.rstrip("/")
         self._token = token
         self._client = self._new_client()
@@ -228,6 +230,7 @@ class JupyterApi:
             "owner": _owner_json(owner),
             "takeover": takeover,
             "on_exit": on_exit,
+            "exit_grace_s": self._exit_grace_s,
         }
         answer = await self._call("POST", "/jlab-mcp/claims", body, accept=(200, 404, 409), again=True)
         raw = answer.json()

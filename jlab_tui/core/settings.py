@@ -78,7 +78,8 @@ class Settings:
     output_chars: int
     wait_s: float
     on_exit: OnExit
-    exit_grace_s: float
+    exit_grace_s: float | None
+    """None where nothing was set: a client then leaves it to the server that it meets"""
     keep_days: int
     """days that journals of closed sessions are kept; compressed after a week"""
 
@@ -252,7 +253,7 @@ def load_settings(env: Mapping[str, str], cwd: Path, exists: Callable[[Path], bo
         output_chars=read.integer("OUTPUT_CHARS", 20_000, 500, 90_000),
         wait_s=read.number("WAIT_S", 90, 0, 110),
         on_exit=OnExit(read.choice("ON_EXIT", [*OnExit], OnExit.SHUTDOWN) or OnExit.SHUTDOWN),
-        exit_grace_s=read.number("EXIT_GRACE_S", 30, 0, 86400),
+        exit_grace_s=read.number("EXIT_GRACE_S", 30, 0, 86400) if read.raw("EXIT_GRACE_S") else None,
         keep_days=read.integer("KEEP_DAYS", 30, 1, 36500),
     )
 

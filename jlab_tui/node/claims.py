@@ -55,6 +55,8 @@ class _Claim:
     """Of the connections, those whose client says nothing although it is there: a suspended process."""
     unowned_at: Optional[float]
     """When the owner left, or will count as gone; None while it is here."""
+    exit_s: Optional[float] = None
+    """The owner's own grace for an idle kernel, when it has one."""
     was_busy: bool = False
     """A run was seen since the owner left."""
     idle_at: float = 0.0
@@ -76,19 +78,22 @@ class Claims:
         takeover: bool,
         now: float,
         on_exit: Optional[str] = None,
+        exit_s: Optional[float] = None,
     ) -> Union[Granted, Refused]:
         """A client asks for a kernel; `owner` carries its uuid as "client". `on_exit` holds until a connection names another."""
         client = str(owner["client"])
         held = self._claims.get(kernel)
         if held is None:
+            gone_at = self._gone_at(now)
             self._claims[kernel] = _Claim(
-                session, 1, client, dict(owner), on_exit or "shutdown", set(), set(), self._gone_at(now)
+                session, 1, client, dict(owner), on_exit or "shutdown", set(), set(), gone_at, exit_s
             )
             return Granted(1, None, adopted=False, displaced=None)
         if held.client == client:
             held.session = session or held.session
             held.owner = dict(owner)
             held.on_exit = on_exit or held.on_exit
+            held.exit_s = held.exit_s if exit_s is None else exit_s
             if not held.connections:
                 held.unowned_at = self._gone_at(now)
                 held.was_busy = False
@@ -107,6 +112,7 @@ class Claims:
             set(),
             set(),
             self._gone_at(now),
+            exit_s,
         )
         return Granted(epoch, previous, adopted=True, displaced=displaced)
 
@@ -187,7 +193,7 @@ class Claims:
         assert held.unowned_at is not None
         if held.was_busy:
             return held.idle_at + self.graces.unclaimed_busy_s
-        return held.unowned_at + self.graces.exit_s
+        return held.unowned_at + (self.graces.exit_s if held.exit_s is None else held.exit_s)
 
     def _gone_at(self, now: float) -> float:
         return now + self.graces.reconnect_s

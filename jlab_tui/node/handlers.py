@@ -7,13 +7,14 @@
   GET kernels               by kernel id: session, epoch, owner, owner_connected, first_seq, last_seq, acked_seq, busy,
                             running (msg_id), requests {msg_id: {state: sent|running|done|lost, seq_reply}}, obituary,
                             dropped_bytes, gone
-  POST claims               {kernel, session, owner: {client, ...}, takeover, on_exit}: 200 {epoch, last_seq, acked_seq,
-                            previous, adopted}; 409 {error: owned, owner, epoch, connected} while another client's
+  POST claims               {kernel, session, owner: {client, ...}, takeover, on_exit, exit_grace_s}: 200 {epoch,
+                            last_seq, acked_seq, previous, adopted}; 409 {error: owned, owner, epoch, connected} while another client's
                             connection lives and speaks, and takeover is false; 404 {error: unknown}. The first claim of a kernel
                             starts its recording. The epoch grows with each new owner and opens the channels.
   POST release              {client, on_exit}: the client leaves all its kernels; {kernels: [...]}
   GET channels/<kernel>     the websocket (channels.py)
 
+`exit_grace_s` is how long the owner's idle kernel is kept after it left, when that is not to be the server's own.
 `owner` is shown to others as it was given; of it only `client`, a uuid per process, has a meaning here.
 """
 
@@ -30,6 +31,8 @@ from tornado import web
 from .channels import ChannelsHandler
 from .claims import ON_EXIT, Refused
 from .node import Node
+
+LONGEST_GRACE_S = 86400
 
 
 class _Handler(APIHandler):  # type: ignore[misc]
@@ -89,7 +92,11 @@ class ClaimsHandler(_Handler):
         on_exit = body.get("on_exit")
         if on_exit is not None and on_exit not in ON_EXIT:
             raise web.HTTPError(400, "on_exit must be one of %s" % ", ".join(ON_EXIT))
-        outcome = self.node.claim(kernel_id, body.get("session"), owner, bool(body.get("takeover")), on_exit)
+        grace = body.get("exit_grace_s")
+        if grace is not None and not (_is_number(grace) and 0 <= grace <= LONGEST_GRACE_S):
+            raise web.HTTPError(400, "exit_grace_s must be a number of seconds up to %d" % LONGEST_GRACE_S)
+        takeover = bool(body.get("takeover"))
+        outcome = self.node.claim(kernel_id, body.get("session"), owner, takeover, on_exit, grace)
         if isinstance(outcome, Refused):
             refusal = {"error": "owned", "owner": outcome.owner, "epoch": outcome.epoch, "connected": True}
             self.answer(refusal, 409)
@@ -116,6 +123,10 @@ class ReleaseHandler(_Handler):
         if on_exit is not None and on_exit not in ON_EXIT:
             raise web.HTTPError(400, "on_exit must be one of %s" % ", ".join(ON_EXIT))
         self.answer({"kernels": self.node.release(client, on_exit)})
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def routes(base_url: str, node: Node) -> List[Tuple[str, type, Dict[str, Any]]]:

@@ -113,9 +113,10 @@ class Node:
         owner: Mapping[str, Any],
         takeover: bool,
         on_exit: Optional[str] = None,
+        exit_s: Optional[float] = None,
     ) -> Union[Granted, Refused]:
         """Claim a kernel of this server; the first claim starts its recording."""
-        outcome = self.claims.claim(kernel_id, session, owner, takeover, time.monotonic(), on_exit)
+        outcome = self.claims.claim(kernel_id, session, owner, takeover, time.monotonic(), on_exit, exit_s)
         if isinstance(outcome, Refused):
             return outcome
         if kernel_id not in self.recorders:

@@ -36,7 +36,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert settings.status_dir == settings.home / "servers" / status_dir_name(CWD)
     assert (settings.port_min, settings.port_max, settings.local_bind_ip) == (18000, 19000, "127.0.0.1")
     assert (settings.wait_s, settings.output_chars, settings.image_max_px) == (90, 20_000, 512)
-    assert settings.run_mode is None and settings.on_exit is OnExit.SHUTDOWN and settings.exit_grace_s == 30
+    assert settings.run_mode is None and settings.on_exit is OnExit.SHUTDOWN and settings.exit_grace_s is None
     assert (
         settings.slurm.partition == "" and settings.slurm.gres == "gpu:1" and settings.slurm.time == "4:00:00"
     )

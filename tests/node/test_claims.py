@@ -5,8 +5,10 @@ import signal
 
 import pytest
 
+from jlab_tui.adapters.jupyter import JupyterApi
+from jlab_tui.core.models import Owner
 from jlab_tui.node.claims import Claims, Graces, Granted, Refused
-from tests.node.servers import Channel, Server, owning, start_owner, until
+from tests.node.servers import TOKEN, Channel, Server, owning, start_owner, until
 
 GRACES = Graces(exit_s=30, unclaimed_busy_s=600, reconnect_s=20)
 
@@ -112,6 +114,17 @@ def test_a_silent_owner_may_be_succeeded_and_loses_nothing_as_long_as_it_is_ther
     assert not claims.owner_of("k")[1]
 
 
+def test_an_owners_own_grace_counts_until_another_one_claims() -> None:
+    claims = claims_of("a")
+    claims.claim("k", "s", owner("a"), False, 0.0, exit_s=500.0)
+    claims.claim("k", "s", owner("a"), False, 0.0)
+    claims.release("a", None, 0.0)
+    assert claims.due({}, 499.0) == [] and claims.due({}, 501.0) == [("k", False)]
+    claims.claim("k", "s", owner("b"), False, 501.0)
+    claims.release("b", None, 501.0)
+    assert claims.due({}, 530.0) == [] and claims.due({}, 532.0) == [("k", False)]
+
+
 async def test_a_living_owner_keeps_its_kernel_and_a_takeover_ends_its_connection(server: Server) -> None:
     async with owning(server) as first:
         await first.run("x = 1")
@@ -171,6 +184,19 @@ async def test_a_released_idle_kernel_and_its_session_go_after_the_grace(server:
         assert (await channel.obituary())["cause"] == "shutdown"
     assert not server.alive(kernel)
     assert kernel not in {s["kernel"]["id"] for s in server.http.get("api/sessions").json()}
+
+
+async def test_a_clients_own_exit_grace_travels_with_its_claim(server: Server) -> None:
+    kernels = [server.start_kernel(), server.start_kernel()]
+    for kernel, grace in zip(kernels, (600.0, None), strict=True):
+        api = JupyterApi(server.facts["url"], TOKEN, grace)
+        await api.claim("s", kernel, Owner(kernel, "h", 1), on_exit="shutdown")
+        await api.release(kernel)
+        await api.close()
+    await asyncio.to_thread(until, lambda: not server.alive(kernels[1]), "the server's own grace is over")
+    assert server.alive(kernels[0])
+    assert server.claim(kernels[0], "x", exit_grace_s="long").status_code == 400
+    server.claim(kernels[0], "x", on_exit="kill")
 
 
 async def test_a_kernel_that_is_claimed_again_in_time_stays(server: Server) -> None:
