@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from jlab_tui.adapters.journal_store import COMPRESS_AFTER_S, JournalStore
-from jlab_tui.core.events import Entry, Notice, SessionClosed, SessionOpened, TextPrinted
+from jlab_tui.core.events import Entry, Event, Notice, SessionClosed, SessionOpened, TextPrinted
 from tests.project import until
 
 OPENED = SessionOpened("s", "n", "/n.ipynb", "kernel", "host", 1.0)
@@ -42,7 +42,7 @@ async def test_a_closed_journal_leaves_no_file_open(tmp_path: Path) -> None:
 async def test_an_old_journal_is_compressed_beside_another_process_that_does_the_same(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     writer = store.writer("s", 1)
-    events = [OPENED, TextPrinted("s-1", "stdout", "text"), SessionClosed("done")]
+    events: list[Event] = [OPENED, TextPrinted("s-1", "stdout", "text"), SessionClosed("done")]
     for event in events:
         writer.append(Entry(1.0, event))
     await asyncio.wrap_future(writer.close())
