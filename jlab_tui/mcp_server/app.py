@@ -64,10 +64,10 @@ class App:
     walltime: WalltimeWarnings = field(default_factory=WalltimeWarnings)
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
 
-    def walltime_warning(self) -> str:
+    async def walltime_warning(self) -> str:
         """A sentence when the job's walltime has come close since the last call; else nothing."""
         try:
-            known = self.launcher.recall()
+            known = await asyncio.to_thread(self.launcher.recall)
         except JlabError:
             return ""
         if known is None or known.record.state is not ServerState.READY:

@@ -137,6 +137,8 @@ def _map(app: App, session: Session | None, where: str, cells: list[Cell]) -> st
         f"{where}: {len(rows)} cell{'s' * (len(rows) != 1)}",
         "index id type count state outputs | first line",
     ]
+    if session is not None and (batch := session.batch or session.batch_end):
+        lines.insert(1, f"({batch})")
     for row in rows:
         count = f"[{row.execution_count}]" if row.execution_count is not None else "[ ]"
         more = f" (+{row.lines - 1} lines)" if row.lines > 1 else ""

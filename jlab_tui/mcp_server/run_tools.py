@@ -161,7 +161,7 @@ class RunTools:
                 notes.append(session.stale_kernel_notice)
                 session.stale_kernel_notice = ""
             notes += [f"Warning: {w}" for w in session.warnings()]
-        if warning := app.walltime_warning():
+        if warning := await app.walltime_warning():
             notes.append(f"Warning: {warning}")
         facts = RunFacts(
             run.id, run.session, run.status, run.elapsed(app.now()), run.execution_count, run.cause, run.cell,

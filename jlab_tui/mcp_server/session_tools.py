@@ -92,6 +92,8 @@ class SessionTools:
                 await asyncio.wait_for(wait(), app.settings.wait_s if wait_s is None else wait_s)
         if work.done():
             work.result()
+        else:  # how it ends stands in the notebook's map
+            work.add_done_callback(lambda done: done.cancelled() or done.exception())
         cells = []
         for run in seen:
             outputs = await app.sessions.outputs(run)

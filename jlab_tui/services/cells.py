@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from ..core.errors import NotebookError, SessionBusy
+from ..core.errors import JlabError, NotebookError, SessionBusy
 from ..core.events import RunStatus
 from ..core.notebook import Cell
 from .ports import Notebooks
@@ -117,7 +117,7 @@ class Cells:
         session.refuse_if_busy()
         todo = [c.id for c in session.notebook.cells if c.cell_type == "code" and c.source.strip()]
         runs: list[Run] = []
-        session.batch = "its cells are being run again"
+        session.batch, session.batch_end = "its cells are being run again", ""
         try:
             for cell_id in todo:
                 cell = session.notebook.by_id(cell_id)
@@ -130,7 +130,14 @@ class Cells:
                 if run.status is RunStatus.ERROR and not stop_on_error:
                     continue
                 if run.status is not RunStatus.OK:
+                    session.batch_end = (
+                        f"Running the cells again ended with cell {cell_id}: {run.cause or run.status}"
+                    )
                     break
+        except JlabError as error:
+            session.batch_end = f"Running the cells again stopped before cell {cell_id}: {error.message}"
+            session.notice(session.batch_end, "warning")
+            raise
         finally:
             session.batch = ""
         return runs

@@ -92,6 +92,8 @@ class Session:
         self.current: Run | None = None
         self.batch = ""
         """what runs cell after cell, such as `its cells are being run again`; empty when nothing does"""
+        self.batch_end = ""
+        """why the last batch stopped before its last cell, one sentence"""
         self.runs: dict[str, Run] = {}
         self.over = ""
         """why the session cannot be used any more; empty while it can"""

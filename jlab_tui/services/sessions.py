@@ -16,6 +16,7 @@ from ..core.errors import (
     KernelGone,
     NotebookError,
     ServerError,
+    ServerUnreachable,
     SessionOwned,
     UnknownRun,
     UnknownSession,
@@ -544,16 +545,22 @@ class Sessions:
     # -- closing -------------------------------------------------------------------------------------------------
 
     async def shut_down(self, session_id: str) -> str:
-        """Shut a session's kernel down and close its records."""
+        """Shut a session's kernel down and close its records. Raises ServerUnreachable when the kernel may go on."""
         session = await self.get(session_id)
         is_users = session.info.users_kernel
+        if not is_users:
+            try:
+                await session.api.delete_kernel(session.info.kernel_id)
+            except ServerError as error:
+                if not session.over:
+                    raise ServerUnreachable(
+                        f"Session {session_id} was not shut down: {error.message}",
+                        "Its kernel may go on. Call ping, and try again when the server answers.",
+                    ) from None
         if session.current is not None:
             outcome = "was shut down; the kernel goes on" if is_users else "was shut down"
             status = RunStatus.LOST if is_users else RunStatus.DIED
             session.close_run(session.current, status, f"The session {outcome}.")
-        if not is_users:
-            with contextlib.suppress(ServerError):
-                await session.api.delete_kernel(session.info.kernel_id)
         await self._let_go(session, "shut down")
         if is_users:
             return f"Session {session_id} is closed. Its kernel is the user's own: it goes on and keeps its variables."

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
-from jlab_tui.adapters.notebook import NotebookFile
+from jlab_tui.adapters.notebook import NotebookDirectory, NotebookFile
 from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned
 from jlab_tui.core.events import RunStatus, SessionClosed
 from jlab_tui.core.link import RequestRefused
 from jlab_tui.core.notebook import Cell, Notebook
 from jlab_tui.core.outputs import CellOutputs
 from jlab_tui.core.reply import RunFacts, status_line
+from jlab_tui.services.cells import Cells
 from jlab_tui.services.reading import Reader
-from jlab_tui.services.runs import read_record
+from jlab_tui.services.runs import Run, read_record
 from jlab_tui.services.sessions import Adoptable
 from tests.jupyters import EchoServer, Place
 from tests.project import until
@@ -230,4 +232,31 @@ async def test_a_notebook_below_a_symbolic_link_is_one_notebook(place: Place) ->
     session = await process.open_new("n")
     for path in (session.info.notebook, str(place.notebook_dir / "n.ipynb")):
         assert await process.open_existing(path) == (session, True)
+    await process.release()
+
+
+async def test_a_session_is_only_said_to_be_shut_down_when_its_kernel_is(place: Place) -> None:
+    process = place.process()
+    session = await process.open_new("n")
+    place.server.is_reachable = False
+    with pytest.raises(ServerUnreachable, match="was not shut down"):
+        await process.shut_down(session.info.id)
+    assert process.open_sessions == [session]
+    place.server.is_reachable = True
+    assert "is shut down" in await process.shut_down(session.info.id)
+    assert (place.server.by_id, process.open_sessions) == ({}, [])
+
+
+async def test_why_cells_were_not_run_again_to_the_end_is_known_afterwards(place: Place) -> None:
+    path = notebook_in(place, "n.ipynb", "x = 1", "y = 2")
+    process = place.process()
+    session, _ = await process.open_existing(str(path))
+
+    async def the_kernel_goes(_: Run) -> None:
+        session.over = "It is gone."
+
+    cells = Cells(NotebookDirectory(place.notebook_dir, place.folder, place.folder, place.folder), time.time)
+    with pytest.raises(KernelGone):
+        await cells.run_all(session, stop_on_error=True, on_cell=the_kernel_goes)
+    assert session.batch_end == "Running the cells again stopped before cell cell-1: It is gone."
     await process.release()
