@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -101,6 +102,8 @@ class JupyterApi:
             again = timeout >= 1.0  # who has less patience does not ask twice
             answer = await self._request("GET", "/api/status", None, timeout, again)
         except (httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError) as error:
+            if _is_untrusted(error):
+                return Health.UNTRUSTED
             return Health.REFUSED if _is_refused(error) else Health.SILENT
         except httpx.HTTPError:
             return Health.SILENT
@@ -329,6 +332,15 @@ def _reason(answer: httpx.Response) -> str:
         return str(raw.get("message") or raw.get("reason") or answer.reason_phrase)[:300]
     except (ValueError, AttributeError):
         return answer.reason_phrase
+
+
+def _is_untrusted(error: BaseException) -> bool:
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def _is_refused(error: BaseException) -> bool:

@@ -21,6 +21,8 @@ class Health(Enum):
     """no answer in time, or the host cannot be reached"""
     FOREIGN = auto()
     """somebody else's server: our token is not accepted, or the answer is not Jupyter's"""
+    UNTRUSTED = auto()
+    """its certificate is not trusted here: the user's Jupyter configuration names a self-signed one"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +153,15 @@ def telling_line(log_tail: str) -> str:
         ):
             return line[-300:]
     return lines[-1][-300:] if lines else ""
+
+
+def untrusted(record: ServerRecord, *, give_up: bool) -> Situation:
+    """Waiting does not help: who connects here would have to trust the certificate first."""
+    return Situation(
+        record,
+        "not trusted",
+        f"JupyterLab at {record.url} shows a certificate that is not trusted here.",
+        "Take `certfile` out of your Jupyter configuration (`jupyter --paths` says where that is), then: jlab-mcp start",
+        reachable=False,
+        give_up=give_up,
+    )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from .machine import is_loopback
 from .models import Connection, ServerRecord, ServerState
 from .settings import Mode
-from .situation import Health, JobGone, Limits, Observation, QueueFacts, Situation, failed, over
+from .situation import Health, JobGone, Limits, Observation, QueueFacts, Situation, failed, over, untrusted
 from .startup_slurm import step_slurm
 
 __all__ = ["Health", "JobGone", "Limits", "Observation", "QueueFacts", "Situation", "asks_for_health", "step"]
@@ -49,6 +49,8 @@ def _starting(record: ServerRecord, seen: Observation, limits: Limits) -> Situat
         return failed(record, f"JupyterLab (PID {record.pid}) ended while starting.", seen.log_tail)
     if seen.health is Health.OK:
         return _ready(record.with_state(ServerState.READY), seen)
+    if seen.health is Health.UNTRUSTED:
+        return untrusted(record, give_up=True)
     is_late = seen.now - record.started > limits.local_start_s
     if seen.is_elsewhere:
         return _elsewhere(record, "was started") if is_late else _on_its_way(record)
@@ -94,6 +96,8 @@ def _ready(record: ServerRecord, seen: Observation) -> Situation:
         return over(record.with_state(ServerState.ENDED, f"JupyterLab (PID {record.pid}) has ended."))
     if seen.is_elsewhere and is_loopback(record.url):
         return _elsewhere(record, "runs")
+    if seen.health is Health.UNTRUSTED:
+        return untrusted(record, give_up=False)
     if seen.health not in (None, Health.OK):
         stranger = " Somebody else answers there." if seen.health is Health.FOREIGN else ""
         return Situation(

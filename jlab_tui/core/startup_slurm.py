@@ -17,6 +17,7 @@ from .situation import (
     Situation,
     over,
     telling_line,
+    untrusted,
     with_extra,
 )
 from .slurm import JobPhase, JobState
@@ -60,6 +61,8 @@ def step_slurm(record: ServerRecord, seen: Observation, limits: Limits) -> Situa
         return pending(record, job if waits else None, seen)
     if seen.health is Health.OK and record.url:
         record = record.with_state(ServerState.READY)
+    if seen.health is Health.UNTRUSTED:
+        return untrusted(record, give_up=record.state is ServerState.STARTING)
     if record.state is ServerState.READY:
         return ready(record, job, seen)
     return starting(record, job, seen, limits)

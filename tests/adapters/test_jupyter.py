@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -63,4 +67,19 @@ async def test_an_interrupt_is_sent_once_whatever_is_answered() -> None:
         with pytest.raises(Exception, match="answered 500"):
             await api.interrupt("k")
         assert asked == ["POST /api/kernels/k/interrupt"]
+        await api.close()
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+async def test_a_certificate_that_nobody_here_trusts_is_told_apart_from_silence(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1"
+    command = [*make.split(), "-keyout", str(key), "-out", str(certificate)]
+    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    async with server:
+        api = JupyterApi(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", "token")
+        assert await api.health() is Health.UNTRUSTED
         await api.close()
