@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import stat
@@ -99,7 +100,10 @@ async def stdio(
                     reasons.note(message)
                     await in_send.send(message)
                 except ValidationError as error:
-                    await in_send.send(error)
+                    if answer := _refusal(line):
+                        writer.write(answer)
+                    else:
+                        await in_send.send(error)
             reasons.input_ended = True
 
     async def pump_out() -> None:
@@ -126,6 +130,23 @@ async def stdio(
                 # Everything is written; a second signal must not turn this end into a crash.
                 loop.remove_signal_handler(number)
                 signal.signal(number, signal.SIG_IGN)
+
+
+def _refusal(line: bytes) -> bytes | None:
+    """The answer to a request that the SDK cannot read; without one its client would wait for ever."""
+    try:
+        raw = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(raw, dict) or "method" not in raw or not isinstance(raw.get("id"), int | str):
+        return None
+    why = "it is not a valid request"
+    try:
+        json.dumps(raw, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        why = "its text holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+    error = {"code": -32600, "message": f"The request was refused, nothing was done: {why}."}
+    return json.dumps({"jsonrpc": "2.0", "id": raw["id"], "error": error}).encode() + b"\n"
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:

@@ -55,3 +55,29 @@ def test_a_closed_stdin_is_said(project: Project) -> None:
         cwd=project.root, env=project.env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2 and "Stdin or stdout is closed" in done.stderr.splitlines()[0]
+
+
+def test_a_request_that_cannot_be_read_is_refused_and_the_next_one_is_answered(project: Project) -> None:
+    half = {
+        "jsonrpc": "2.0",
+        "id": 2,
+        "method": "tools/call",
+        "params": {"name": "ping", "arguments": {"x": "\ud800"}},
+    }
+    wrong = {"jsonrpc": "2.0", "id": "three", "method": ["tools/call"]}
+    with subprocess.Popen(
+        [COMMAND], cwd=project.root, env=project.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as server:
+        assert server.stdin is not None and server.stdout is not None
+        answers = []
+        for request in (HELLO, half, wrong, {"jsonrpc": "2.0", "id": 4, "method": "ping"}):
+            server.stdin.write(json.dumps(request).encode() + b"\n")
+            server.stdin.flush()
+            answers.append(json.loads(server.stdout.readline()))
+        server.stdin.close()
+        assert server.wait(20) == 0
+    assert [answer["id"] for answer in answers] == [1, 2, "three", 4]
+    assert (
+        "surrogate" in answers[1]["error"]["message"] and "nothing was done" in answers[1]["error"]["message"]
+    )
+    assert answers[2]["error"]["code"] == -32600 and answers[3]["result"] == {}
