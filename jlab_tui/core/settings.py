@@ -156,7 +156,11 @@ VARIABLES: tuple[Variable, ...] = (
         "WAIT_S", "90", "seconds that a call waits for a cell before it answers with a run id (at most 110)"
     ),
     Variable("ON_EXIT", "shutdown", "what happens to kernels when the client ends: shutdown, keep or kill"),
-    Variable("EXIT_GRACE_S", "30", "seconds that idle kernels live on after the client ended"),
+    Variable(
+        "EXIT_GRACE_S",
+        "30, or as the server was started",
+        "seconds that idle kernels live on after the client ended",
+    ),
     Variable("KEEP_DAYS", "30", "days that records of closed sessions are kept"),
 )
 
