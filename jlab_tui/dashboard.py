@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,7 +124,9 @@ def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> in
             f"{file} holds no journal.", "Give a file such as <status directory>/sessions/<id>.1.jsonl."
         )
     session = file.name.partition(".")[0]
-    return run(Recording(session, entries, speed=speed), NoActions("A recording cannot be steered."), options)
+    recording = Recording(session, entries, speed=speed)
+    options = replace(options, clock=recording.clock)
+    return run(recording, NoActions("A recording cannot be steered."), options)
 
 
 def _options(

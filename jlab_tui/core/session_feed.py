@@ -157,7 +157,12 @@ class SessionFeed:
                     DroppedOutput(f"{event.count:,} {event.unit} of output were not recorded{why}")
                 )
                 return cell
-            case RunTakenUp() | RunReplied():
+            case RunTakenUp():
+                begun = self._by_run.get(event.run)
+                if begun is not None:
+                    begun.execution_count = event.execution_count
+                return begun
+            case RunReplied():
                 return None
             case RunFinished():
                 return self._finish(event, at)

@@ -100,7 +100,7 @@ class Board(Deeds):
     def _draw_header(self) -> None:
         now = self.options.clock()
         source = self.source
-        flag = "replay" if self.options.is_replay else "read-only" if self.options.readonly else ""
+        flag = "read-only" if self.options.readonly and not self.options.is_replay else ""
         sample = source.samples[-1] if source.samples else None
         time = at(now, self.options.local)
         state = HeaderState(
@@ -117,6 +117,7 @@ class Board(Deeds):
         if self.source.server.state is not ServerState.READY:
             return
         samples = list(self.source.samples)[-SAMPLES_SHOWN:]
+        self.main.set_class(self.options.is_replay and not samples, "-no-graphs")
         names = {row.kernel_id: one_line(row.name) for row in self.all_rows}
         shown = readings(samples, self.source.gpu_idle_since, names, self.glyphs.separator)
         self.main.set_class(len(shown) < 4, "-no-gpu")

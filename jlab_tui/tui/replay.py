@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from ..core.events import Entry
@@ -30,6 +31,7 @@ class Recording:
         view: ServerView | None = None,
         samples: Sequence[Sample] = (),
         kernels: Sequence[KernelInfo] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.feed = Feed()
         self.server = view or ServerView(state=ServerState.READY, phase="replay")
@@ -37,9 +39,14 @@ class Recording:
         self.is_loaded = False
         self._session = session
         self._entries = sorted(entries, key=lambda entry: entry.at)
+        self._played = 0
+        """entries that are on the screen"""
         self._speed = speed
         self._longest_pause_s = longest_pause_s
         self._kernels = kernels
+        self._at = self._entries[0].at if self._entries else 0.0
+        self._at_since = monotonic()
+        self._monotonic = monotonic
         self._idle_since: dict[int, float] = {}
         note_idle_gpus(self._idle_since, samples)
 
@@ -47,6 +54,11 @@ class Recording:
     def rows(self) -> tuple[SessionRow, ...]:
         sample = self.samples[-1] if self.samples else None
         return session_rows(self.feed, self._kernels, sample, self.server.state)
+
+    def clock(self) -> float:
+        """The time of the recording, epoch seconds: that of the last event and what has gone by since."""
+        last = self._entries[-1].at if self._entries else 0.0
+        return min(last, self._at + (self._monotonic() - self._at_since) * self._speed)
 
     def gpu_idle_since(self, index: int) -> float | None:
         return self._idle_since.get(index)
@@ -56,10 +68,10 @@ class Recording:
 
     async def whole(self, cell: Cell) -> bool:
         rebuilt = SessionFeed.keeping_all(cell.session)
-        for entry in self._entries:
+        for entry in self._entries[: self._played]:
             if getattr(entry.event, "run", "") == cell.run:
                 rebuilt.apply(entry)
-        return not cell.is_running and self.feed.sessions[cell.session].take_whole(cell, rebuilt)
+        return self.feed.sessions[cell.session].take_whole(cell, rebuilt)
 
     async def run(self, listener: Listener) -> None:
         listener.server_changed()
@@ -69,7 +81,10 @@ class Recording:
             if self._speed and before:
                 await asyncio.sleep(min(self._longest_pause_s, (at - before) / self._speed))
             before = at or before
-            listener.items_changed([self.feed.apply(self._session, entry) for entry in together])
+            self._at, self._at_since = before, self._monotonic()
+            changes = [self.feed.apply(self._session, entry) for entry in together]
+            self._played += len(changes)
+            listener.items_changed(changes)
             self.is_loaded = True
         self.is_loaded = True
         listener.items_changed(())

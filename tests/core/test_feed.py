@@ -22,6 +22,7 @@ from jlab_tui.core.events import (
     RunFinished,
     RunStarted,
     RunStatus,
+    RunTakenUp,
     SessionClosed,
     SessionOpened,
     TextPrinted,
@@ -65,6 +66,13 @@ def test_a_run_becomes_one_cell_with_its_output_and_its_end() -> None:
     )
     assert cell.output_text() == "1\n2\n"
     assert session.running is None and session.name == "train"
+
+
+def test_a_run_has_its_number_from_the_moment_the_kernel_takes_it_up() -> None:
+    session = folded(
+        OPENED, RunStarted("r1", "execute_code", "c1", "x"), RunTakenUp("r1", 7), RunTakenUp("no", 1)
+    )
+    assert only_cell(session).execution_count == 7 and only_cell(session).is_running
 
 
 def test_what_was_cut_for_the_model_stands_at_its_cell() -> None:

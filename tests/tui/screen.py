@@ -9,6 +9,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from jlab_tui.services.monitor import Source
 from jlab_tui.tui.app import Dashboard
 
 from . import stage
@@ -19,7 +20,7 @@ UPDATE = "UPDATE_SNAPSHOTS" in os.environ
 
 @asynccontextmanager
 async def dashboard(
-    source: stage.StillSource,
+    source: Source,
     size: tuple[int, int] = (120, 36),
     actions: stage.FakeActions | None = None,
     **options: object,

@@ -27,6 +27,7 @@ from jlab_tui.core.events import (
     RunFinished,
     RunStarted,
     RunStatus,
+    RunTakenUp,
     SessionOpened,
     TextPrinted,
 )
@@ -345,6 +346,7 @@ def training(curve: str) -> list[tuple[str, Entry]]:
         text(lines),
         status=None,
     )
+    w.add(RunTakenUp(f"train1-{w._runs}", w._runs))
     w.add(ReplyCut(f"train1-{w._runs}", 14_880))
     return w.entries
 

@@ -28,7 +28,7 @@ class HeaderState:
     now: float = 0.0
     time: str = ""
     flag: str = ""
-    """`read-only` or `replay`"""
+    """`read-only`"""
 
 
 def header_row(state: HeaderState, width: int, palette: Palette, glyphs: Glyphs) -> Row:
