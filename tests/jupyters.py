@@ -32,6 +32,7 @@ class EchoKernel:
 
     id: str
     path: str = ""
+    name: str = "python3"
     state: str = "idle"
     count: int = 0
     stream: list[KernelMessage] = field(default_factory=list)
@@ -128,14 +129,16 @@ class EchoServer:
     async def start_kernel(self, kernel_name: str | None, path: str = "") -> str:
         if not self.is_reachable:
             raise ServerUnreachable("It is out of reach.", "")
-        kernel = EchoKernel(f"kernel-{next(self._ids)}", path)
+        kernel = EchoKernel(f"kernel-{next(self._ids)}", path, kernel_name or "python3")
         self.by_id[kernel.id] = kernel  # the server goes on with it, whatever becomes of the call
         await asyncio.sleep(0)
         return kernel.id
 
-    async def kernelspec(self) -> KernelSpec:
+    async def kernelspec(self, wanted: str = "") -> KernelSpec:
         self.on_call("kernelspec")
         await asyncio.sleep(0)
+        if wanted == "ir":
+            return KernelSpec("ir", "R", "R", "/usr/bin/R")
         return KernelSpec("python3", "Python 3", "python", "/usr/bin/python3")
 
     async def delete_kernel(self, kernel_id: str) -> bool:

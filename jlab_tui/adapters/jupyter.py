@@ -33,7 +33,7 @@ class JupyterApi:
         self._client = self._new_client()
         self._old: list[httpx.AsyncClient] = []
         self._features: frozenset[str] | None = None
-        self._spec: KernelSpec | None = None
+        self._specs: dict[str, Any] | None = None
         self._python = ""
         self.extension_version = ""
 
@@ -156,21 +156,21 @@ class JupyterApi:
             body["path"] = path
         return str((await self._json("POST", "/api/kernels", body, timeout=90))["id"])
 
-    async def kernelspec(self) -> KernelSpec:
-        """The server's default kernel (asked once)."""
-        if self._spec is None:
-            answer = await self._json("GET", "/api/kernelspecs")
-            name = str(answer.get("default") or "python3")
-            spec = answer.get("kernelspecs", {}).get(name, {}).get("spec", {})
+    async def kernelspec(self, wanted: str = "") -> KernelSpec:
+        """The kernel of that name if the server has it, else the server's default one (asked once)."""
+        if self._specs is None:
+            self._specs = await self._json("GET", "/api/kernelspecs")
             await self.features()
-            program = str((spec.get("argv") or [""])[0])
-            self._spec = KernelSpec(
-                name,
-                str(spec.get("display_name") or name),
-                str(spec.get("language") or "python"),
-                program if program.startswith("/") else self._python,
-            )
-        return self._spec
+        known = self._specs.get("kernelspecs", {})
+        name = wanted if wanted in known else str(self._specs.get("default") or "python3")
+        spec = known.get(name, {}).get("spec", {})
+        program = str((spec.get("argv") or [""])[0])
+        return KernelSpec(
+            name,
+            str(spec.get("display_name") or name),
+            str(spec.get("language") or "python"),
+            program if program.startswith("/") else self._python,
+        )
 
     async def delete_kernel(self, kernel_id: str) -> bool:
         """Shut a kernel down, with its session when it has one. Returns whether the server knew it."""

@@ -90,6 +90,13 @@ class Notebook:
         return at
 
 
+def kernel_of(notebook: Notebook | None) -> str:
+    """Name of the kernel that a notebook asks for; empty for Python's usual one, which any environment's can stand for."""
+    spec = notebook.metadata.get("kernelspec") if notebook is not None else None
+    name = spec.get("name") if isinstance(spec, dict) else None
+    return name if isinstance(name, str) and name != "python3" else ""
+
+
 def new_notebook(spec: KernelSpec) -> Notebook:
     return Notebook(
         metadata={

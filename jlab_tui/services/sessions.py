@@ -25,7 +25,7 @@ from ..core.events import HumanActed, RunStatus, SessionClosed, SessionOpened
 from ..core.heads import SessionHead
 from ..core.link import Claim, Lease
 from ..core.models import Owner, ServerRecord
-from ..core.notebook import Notebook, file_stem, new_notebook
+from ..core.notebook import Notebook, file_stem, kernel_of, new_notebook
 from ..core.outputs import CellOutputs
 from ..core.settings import OnExit
 from .burial import Burial, OwnerAlive
@@ -210,16 +210,18 @@ class Sessions:
     ) -> Session:
         assert file is not None
         path = await asyncio.to_thread(self._notebooks.server_path, file.path)
+        wanted = kernel_of(notebook)
+        kernel = (await server.api.kernelspec(wanted)).name if wanted else None
         if path is not None and await self._kernel_at(server, file.path):
-            opening.kernel_id = await server.api.start_kernel(None, path)
+            opening.kernel_id = await server.api.start_kernel(kernel, path)
             warnings.append(
                 f"JupyterLab still has a kernel under the name {path}, of a notebook that is gone; this session has a "
                 "kernel of its own, which JupyterLab does not show with the notebook."
             )
         elif path is not None:
-            opening.kernel_id = await server.api.start_session(path, file.path.name, None)
+            opening.kernel_id = await server.api.start_session(path, file.path.name, kernel)
         else:
-            opening.kernel_id = await server.api.start_kernel(None)
+            opening.kernel_id = await server.api.start_kernel(kernel)
             warnings.append(f"{file.path} is outside JupyterLab's root directory; it cannot be opened there.")
         return await self._connect(
             server,
@@ -252,7 +254,7 @@ class Sessions:
             notebook=str(file.path) if file is not None else "",
             kernel_id=kernel_id,
             hostname=server.record.hostname,
-            python=(await server.api.kernelspec()).python,
+            python=(await server.api.kernelspec(kernel_of(notebook))).python,
             cwd=str(file.path.parent)
             if file is not None and in_root
             else server.record.extra.get("ROOT", ""),

@@ -260,3 +260,17 @@ async def test_why_cells_were_not_run_again_to_the_end_is_known_afterwards(place
         await cells.run_all(session, stop_on_error=True, on_cell=the_kernel_goes)
     assert session.batch_end == "Running the cells again stopped before cell cell-1: It is gone."
     await process.release()
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"), [("ir", "ir"), ("python3", "python3"), ("of another machine", "python3")]
+)
+async def test_a_notebook_gets_the_kernel_that_it_asks_for_where_there_is_one(
+    place: Place, asked: str, given: str
+) -> None:
+    path = place.notebook_dir / "n.ipynb"
+    NotebookFile(path).create(Notebook([], {"kernelspec": {"name": asked}}))
+    process = place.process()
+    session, _ = await process.open_existing(str(path))
+    assert place.server.by_id[session.info.kernel_id].name == given
+    await process.release()
