@@ -192,7 +192,7 @@ class Launcher(ServerWatch):
             if record is None:
                 return self._nothing()
             backend = self._backends[record.mode]
-            if not record.state.is_live:
+            if not record.state.is_live and not (await backend.observe(record)).process_alive:
                 backend.clear_up(record)
                 self._store.remove()
                 return f"Nothing was running any more. {record.message}".strip()

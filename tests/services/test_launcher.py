@@ -338,7 +338,7 @@ async def test_who_waits_for_a_server_that_answers_again_goes_on(tmp_path: Path)
 
 
 async def test_a_server_that_ended_by_itself_leaves_no_token_when_it_is_stopped(tmp_path: Path) -> None:
-    store, machine = StatusFile(tmp_path / "server-status"), Machine()
+    store, machine = StatusFile(tmp_path / "server-status"), Machine(alive=False)
     store.write(READY.with_state(ServerState.ENDED, "It has ended."))
     assert "It has ended." in await launcher_on(store, machine).stop()
     assert machine.cleared == [123] and machine.ended == []
@@ -358,3 +358,10 @@ async def test_a_start_that_takes_too_long_is_on_record_until_it_is_ended(tmp_pa
     assert machine.ended == [1001], "it is another process's start"
     await slow.stop()
     assert machine.ended == [1001, 123]
+
+
+async def test_a_server_that_lives_against_its_record_is_ended_by_stop(tmp_path: Path) -> None:
+    store, machine = StatusFile(tmp_path / "server-status"), Machine()
+    store.write(READY.with_state(ServerState.ERROR, "It did not start."))
+    assert await launcher_on(store, machine).stop() == "ended"
+    assert machine.ended == [123] and store.read() is None
