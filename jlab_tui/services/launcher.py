@@ -70,7 +70,7 @@ class Launcher(ServerWatch):
         try:
             if (there := await self._live(announced=True)) is not None:
                 return Started(there, True)
-            await self._finish_stop()
+            await self._end_what_is_left()
             record = await _to_its_end(self._launch(mode, say))
         finally:
             self._intent.release()
@@ -113,11 +113,16 @@ class Launcher(ServerWatch):
         """Whether this very process started it; what it attached to is another's."""
         return _identity(record) in self._launched
 
-    async def _finish_stop(self) -> None:
-        """End what a `stop` that was killed has left: once it is off the record nobody would find it again."""
+    async def _end_what_is_left(self) -> None:
+        """End what a `stop` that was killed has left, and what lives against its record: once that is replaced nobody
+        would find it again."""
         record = self._store.read()
-        if record is not None and record.state is ServerState.STOPPING:
-            await self._backends[record.mode].end(record)
+        if record is None:
+            return
+        backend = self._backends[record.mode]
+        lives = not record.state.is_live and (await backend.observe(record)).process_alive
+        if record.state is ServerState.STOPPING or lives:
+            await backend.end(record)
             self._store.remove()
 
     async def _live(self, *, announced: bool = False) -> Situation | None:

@@ -235,7 +235,10 @@ ANNOUNCED = ServerRecord(
 async def test_a_job_is_on_record_before_it_is_submitted_and_off_it_when_it_is_refused(
     tmp_path: Path,
 ) -> None:
-    store, machine = StatusFile(tmp_path / "server-status"), Machine(announces=ANNOUNCED, launch_fails=True)
+    store, machine = (
+        StatusFile(tmp_path / "server-status"),
+        Machine(alive=False, announces=ANNOUNCED, launch_fails=True),
+    )
     before = READY.with_state(ServerState.ENDED, "It was stopped.")
     store.write(before)
     seen: list[ServerRecord | None] = []
@@ -360,8 +363,13 @@ async def test_a_start_that_takes_too_long_is_on_record_until_it_is_ended(tmp_pa
     assert machine.ended == [1001, 123]
 
 
-async def test_a_server_that_lives_against_its_record_is_ended_by_stop(tmp_path: Path) -> None:
+async def test_a_server_that_lives_against_its_record_is_ended_by_stop_and_before_the_next_start(
+    tmp_path: Path,
+) -> None:
     store, machine = StatusFile(tmp_path / "server-status"), Machine()
     store.write(READY.with_state(ServerState.ERROR, "It did not start."))
     assert await launcher_on(store, machine).stop() == "ended"
     assert machine.ended == [123] and store.read() is None
+    store.write(READY.with_state(ServerState.ENDED, "It has ended."))
+    await launcher_on(store, machine).start(Mode.LOCAL, say_nothing)
+    assert machine.ended == [123, 123] and machine.launched == 1
