@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from typing import Final
 
 from ..core.errors import NotebookError
 from ..core.notebook import ChangedOnDisk, Notebook, copy_cells, merge
 from .ports import NotebookFile
+
+log = logging.getLogger(__name__)
 
 PAUSE_S: Final = 0.2
 """between two saves of a small notebook"""
@@ -105,7 +108,12 @@ class Saver:
                 await asyncio.sleep(_HELD_S)
                 continue
             self._clean.clear()
-            seconds = await self._save()
+            try:
+                seconds = await self._save()
+            except Exception as error:
+                log.exception("saving %s failed", self.file.path)
+                self.failure = f"The notebook could not be saved ({type(error).__name__}: {error})."
+                seconds = None
             pause = max(PAUSE_S, _PACE * seconds) if seconds is not None else RETRY_S
             if seconds is None:
                 self._dirty = True

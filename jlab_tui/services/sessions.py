@@ -315,10 +315,8 @@ class Sessions:
             info, server.api, recorder, saver, self._now, diagnose, self._spool, self._read_back, first_run
         )
         session.connection.why_silent = self._why_silent
-        recorder.may_write = session.connection.may_write
         if saver is not None:
             saver.before_save = session.sync_cells
-            saver.may_write = session.connection.may_write
         recorder.record(
             SessionOpened(
                 session=info.id,
@@ -352,6 +350,10 @@ class Sessions:
             on_change=session.connection.on_change,
         )
         session.recorder.acknowledge = session.link.acknowledge
+        # Until here the claim that was just made tells that the session is ours.
+        session.recorder.may_write = session.connection.may_write
+        if session.saver is not None:
+            session.saver.may_write = session.connection.may_write
         session.link.open()
 
     # -- looking up ----------------------------------------------------------------------------------------------

@@ -37,3 +37,20 @@ async def test_a_save_that_failed_is_tried_again(
     away.rename(folder)
     await afterwards(saver)
     assert file.load().cells[0].source == "2"
+
+
+async def test_a_fault_in_one_save_does_not_end_saving(tmp_path: Path) -> None:
+    file = NotebookFile(tmp_path / "n.ipynb")
+    saver = Saver(file, Notebook([Cell("a", "code", "1")]))
+    faults = [RuntimeError("once")]
+
+    def fails_once() -> None:
+        if faults:
+            raise faults.pop()
+
+    saver.before_save = fails_once
+    saver.changed()
+    await saver.flush()
+    assert "RuntimeError: once" in saver.failure
+    await saver.close()
+    assert file.load().cells[0].source == "1"

@@ -223,6 +223,10 @@ async def test_a_quiet_run_is_taken_over_as_what_it_is(place: Place) -> None:
     taken = await reader.get(session.info.id)
     assert [row.state for row in Reader.rows(taken, taken.notebook.cells)] == ["ok", "running"]
     await reader.release()
+    saved = NotebookFile(Path(session.info.notebook)).load().cells
+    assert [cell.id for cell in saved] == ["done", "quiet"], (
+        "what was restored is saved before the link is there"
+    )
 
 
 async def test_a_notebook_below_a_symbolic_link_is_one_notebook(place: Place) -> None:
