@@ -37,6 +37,8 @@ from .saver import Saver
 from .session import Session, SessionInfo
 
 KERNEL_READY_S: Final = 60.0
+BUSY_READY_S: Final = 2.0
+"""the same for a kernel that is known to be busy"""
 OPENING_S: Final = 5.0
 """how long a process that ends waits for a session that is being opened: its kernel would have no owner"""
 PREDECESSOR_S: Final = 60.0
@@ -533,10 +535,13 @@ class Sessions:
             elif run is not record.unfinished[-1]:
                 session.close_run(run, RunStatus.LOST, "Its end was not recorded.")
         self._open[record.session] = session
+        # A stock server's kernel answers when its cell has ended; until then nothing has to be sent to it.
+        patience = KERNEL_READY_S if session.current is None else BUSY_READY_S
         try:
-            await session.link.ready(KERNEL_READY_S)
+            await session.link.ready(patience)
         except TimeoutError:
-            session.notice("The kernel did not answer yet.", "warning")
+            if session.current is None:
+                session.notice("The kernel did not answer yet.", "warning")
         return session
 
     async def _let_go(self, session: Session, why: str) -> None:
