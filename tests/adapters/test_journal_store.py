@@ -25,17 +25,15 @@ async def test_a_closed_journal_leaves_no_file_open(tmp_path: Path) -> None:
     dashboard = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
     store = store_in(tmp_path)
 
-    async def open_files() -> int:
-        await until(lambda: not [t for t in threading.enumerate() if t.name.startswith("journal ")])
-        return len(os.listdir("/proc/self/fd"))
-
-    before = await open_files()
+    threads = set(threading.enumerate())
+    before = len(os.listdir("/proc/self/fd"))
     for number in range(3):
         writer = store.writer(f"s{number}", 1)
         writer.append(Entry(1.0, Notice("rings the bell")))
         await asyncio.wrap_future(writer.close())
     assert os.read(dashboard, 4096).count(b"\n") == 3
-    assert await open_files() == before
+    await until(lambda: set(threading.enumerate()) <= threads)
+    assert len(os.listdir("/proc/self/fd")) == before
     os.close(dashboard)
 
 
