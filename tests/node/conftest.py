@@ -12,5 +12,5 @@ from tests.node.servers import Server, serving
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests that need nothing special of it; each test takes kernels of its own."""
     folder: Path = tmp_path_factory.mktemp("server")
-    with serving(folder) as running:
+    with serving(folder, lab=False) as running:
         yield running

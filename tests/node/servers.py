@@ -215,6 +215,7 @@ class Channel:
             f"{base}jlab-mcp/channels/{self.kernel}?since={self.last if since is None else since}{lease}",
             additional_headers={"Authorization": f"token {TOKEN}"},
             max_size=None,
+            max_queue=None,  # closing would wait for frames that a test has not read
             compression=None,
             proxy=None,
         )

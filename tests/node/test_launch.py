@@ -63,30 +63,24 @@ async def test_a_copy_of_the_folder_serves_beside_the_users_own_configuration(tm
 def test_a_broken_extension_leaves_a_plain_server(tmp_path: Path) -> None:
     node = copied(tmp_path)
     (node / "extension.py").write_text("raise RuntimeError('broken')\n", encoding="utf-8")
-    with serving(tmp_path / "s", node=node) as server:
+    with serving(tmp_path / "s", node=node, lab=False) as server:
         assert server.http.get("api/status").status_code == 200
         assert server.http.get("jlab-mcp/info").status_code == 404
 
 
-def test_a_kernelspec_of_ours_is_found_and_is_the_default(tmp_path: Path) -> None:
+def test_the_launch_configuration_is_followed_and_the_address_published_and_withdrawn(tmp_path: Path) -> None:
     spec = tmp_path / "data" / "kernels" / "mine"
     spec.mkdir(parents=True)
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     (spec / "kernel.json").write_text(
         json.dumps({"argv": argv, "display_name": "Mine", "language": "python"})
     )
-    with serving(
-        tmp_path / "s", lab=False, kernelspec_dirs=[str(tmp_path / "data")], default_kernel="mine"
-    ) as server:
+    kernelspecs = {"kernelspec_dirs": [str(tmp_path / "data")], "default_kernel": "mine"}
+    with serving(tmp_path / "s", lab=False, hostname="node7", **kernelspecs) as server:
         specs = server.http.get("api/kernelspecs").json()
         assert specs["default"] == "mine" and "python3" in specs["kernelspecs"]
         assert server.http.post("api/kernels", json={}).json()["name"] == "mine"
-
-
-def test_the_address_is_published_without_the_token_and_withdrawn_at_the_end(tmp_path: Path) -> None:
-    folder = tmp_path / "s"
-    with serving(folder, lab=False, hostname="node7") as server:
-        path = folder / "connection.json"
+        path = tmp_path / "s" / "connection.json"
         facts = server.facts
         assert facts["hostname"] == "node7" and facts["pid"] == server.process.pid
         stat = Path(f"/proc/{facts['pid']}/stat").read_text(encoding="utf-8")

@@ -214,7 +214,7 @@ async def test_the_sampler_shows_gpus_and_kernels_and_its_tool_dies_with_the_ser
     )
     pids = tmp_path / "pids"
     environ = {"PATH": f"{tools}:{os.environ['PATH']}", "GPU_PIDS": str(pids), "CUDA_VISIBLE_DEVICES": "0"}
-    with serving(tmp_path / "s", environ=environ) as server:
+    with serving(tmp_path / "s", environ=environ, lab=False) as server:
         async with owning(server) as channel:
             pids.write_text(f"{server.pid_of(channel.kernel)}, 77\n", encoding="utf-8")
             await channel.run("x = bytearray(100_000_000)")
