@@ -30,7 +30,7 @@ def tools_page() -> str:
         "",
         "What an MCP client sees. A model reads the same sentences.",
         "",
-        "Marks: **reads** takes nothing away and may be called beside other calls, **writes** adds to notebook or kernel, "
+        "Marks: **reads** changes nothing and may be called beside other calls, **writes** changes notebook or kernel, "
         "**loses** throws something away.",
         "",
     ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcp_types import CallToolResult, ToolAnnotations
+from mcp_types import CallToolResult
 
 from .app import AppSource
-from .arguments import LOSES, READ, WRITE
+from .arguments import LOSES, READ, STEER, WRITE
 from .launch_tools import add_launch_tools
 from .notebook_tools import NotebookTools
 from .run_tools import RunTools
@@ -45,11 +45,7 @@ def add_tools(server: JlabServer, source: AppSource) -> None:
         (notebooks.read_notebook, "Read a notebook", READ),
         (runs.execute_scratch, "Run code in a throwaway kernel", WRITE),
         (notebooks.inspect_variables, "What is in memory", READ),
-        (
-            sessions.interrupt_kernel,
-            "Interrupt",
-            ToolAnnotations(read_only_hint=True, destructive_hint=False),
-        ),
+        (sessions.interrupt_kernel, "Interrupt", STEER),
         (sessions.restart_kernel, "Restart the kernel", LOSES),
         (sessions.shutdown_session, "Shut a session down", LOSES),
     ):

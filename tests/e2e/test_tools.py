@@ -45,6 +45,15 @@ async def test_every_tool_is_described_and_annotated(shared_server: Project) -> 
             assert tool.description and len(tool.description) < 2000, tool.name
             assert tool.annotations is not None and tool.annotations.read_only_hint is not None, tool.name
             assert tool.output_schema is None, tool.name
+        readers = {tool.name for tool in tools if tool.annotations and tool.annotations.read_only_hint}
+        assert not readers & {
+            "interrupt_kernel",
+            "execute_code",
+            "edit_cell",
+            "shutdown_session",
+            "start_server",
+        }
+        for tool in tools:
             assert tool.input_schema["additionalProperties"] is False
             for name, schema in tool.input_schema.get("properties", {}).items():
                 assert "description" in schema, (tool.name, name)
