@@ -178,7 +178,7 @@ class ServerGate:
         self._record: ServerRecord | None = None
 
     async def server(self) -> Any:
-        from .services.sessions import Server
+        from .services.assembly import Server
 
         record = await self._launcher.ready_record()
         return Server(record, self.api(record))

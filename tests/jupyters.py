@@ -23,7 +23,8 @@ from jlab_tui.core.settings import Mode, OnExit
 from jlab_tui.core.startup import Health
 from jlab_tui.core.wire import KernelMessage, Request
 from jlab_tui.node.claims import Claims, Graces, Granted
-from jlab_tui.services.sessions import Server, Sessions
+from jlab_tui.services.assembly import Server
+from jlab_tui.services.sessions import Sessions
 
 
 @dataclass

@@ -15,11 +15,12 @@ from .stdio import CancelReasons
 if TYPE_CHECKING:
     from ..core.models import ServerRecord
     from ..core.settings import Settings
+    from ..services.assembly import Server
     from ..services.cells import Cells
     from ..services.inspection import Inspector
     from ..services.launcher import Launcher
     from ..services.reading import Reader
-    from ..services.sessions import Server, Sessions
+    from ..services.sessions import Sessions
     from ..services.starting import Starting
 
 

@@ -45,6 +45,8 @@ from .settling import Settler
 from .stopping import Stopper
 from .subshell import Subshell
 
+KERNEL_READY_S: Final = 60.0
+"""how long a kernel that was started, or is idle, may take to answer"""
 BATCH_TOOL: Final = "resume"
 """name of the tool in runs that belong to a batch"""
 

@@ -14,48 +14,34 @@ from typing import Final
 from ..core.errors import (
     JlabError,
     KernelGone,
-    NotebookError,
     ServerError,
     ServerUnreachable,
     SessionOwned,
     UnknownRun,
     UnknownSession,
 )
-from ..core.events import HumanActed, RunStatus, SessionClosed, SessionOpened
+from ..core.events import HumanActed, RunStatus, SessionClosed
 from ..core.heads import SessionHead
-from ..core.link import Claim, Lease
 from ..core.models import Owner, ServerRecord
 from ..core.notebook import Notebook, file_stem, kernel_of, new_notebook
 from ..core.outputs import CellOutputs
 from ..core.settings import OnExit
+from .adoption import Adoption
+from .assembly import Assembly, Server
 from .burial import Burial, OwnerAlive
 from .opening import Opening, Openings
-from .ports import Journals, Jupyter, LinkMaker, NotebookFile, Notebooks, Spool
-from .recorder import Recorder
-from .runs import Run, SessionRecord, entries_since, read_record, rebuild_all
-from .saver import Saver
-from .session import Session, SessionInfo
+from .ports import Journals, LinkMaker, NotebookFile, Notebooks, Spool
+from .runs import Run, SessionRecord, read_record
+from .session import KERNEL_READY_S, Session, SessionInfo
 
-KERNEL_READY_S: Final = 60.0
-BUSY_READY_S: Final = 2.0
-"""the same for a kernel that is known to be busy"""
 OPENING_S: Final = 5.0
 """how long a process that ends waits for a session that is being opened: its kernel would have no owner"""
 PREDECESSOR_S: Final = 60.0
 """how long sessions are tried to be taken back from an earlier process of the same conversation that still has them"""
-FEATURE: Final = "channels"
 USERS_KERNEL: Final = (
     "This is the kernel that the user has open on this notebook: its variables are as the user left them, no cell was "
     "run again, and the kernel stays when this session ends."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """The server that sessions are opened on."""
-
-    record: ServerRecord
-    api: Jupyter
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +77,12 @@ class Sessions:
         """
         self.owner = owner
         self._server = server
-        self._diagnose = diagnose
-        self._why_silent = why_silent
-        self._make_link = make_link
-        self._spool = spool
         self._journals = journals
         self._notebooks = notebooks
         self._now = now
         self._on_exit = on_exit
+        self._assembly = Assembly(owner, make_link, journals, spool, now, on_exit, diagnose, why_silent)
+        self._adoption = Adoption(self._assembly, notebooks)
         self._burial = Burial(owner, diagnose, journals, notebooks, spool, now, owner_alive)
         self.close_ended = self._burial.bury_all
         """closes runs of dead processes that ended with their server; returns them"""
@@ -264,9 +248,9 @@ class Sessions:
             warnings=warnings,
         )
         try:
-            claim = await self._claim(server, session_id, kernel_id, users_kernel=users_kernel)
-            session = self._make_session(server, info, claim, file, notebook)
-            self._attach(session, server, claim, since=claim.last_seq if claim else 0)
+            claim = await self._assembly.claim(server, session_id, kernel_id, users_kernel=users_kernel)
+            session = self._assembly.make(server, info, claim, file, notebook)
+            self._assembly.attach(session, server, claim, since=claim.last_seq if claim else 0)
             opening.session = session
             await session.link.ready(KERNEL_READY_S)
         except TimeoutError:
@@ -286,77 +270,6 @@ class Sessions:
             await self._let_go(opening.session, "it was not wanted any more when it was open")
         if opening.file is not None:
             await asyncio.to_thread(opening.file.discard)
-
-    async def _claim(
-        self, server: Server, session_id: str, kernel_id: str, *, users_kernel: bool
-    ) -> Claim | None:
-        if FEATURE not in await server.api.features():
-            return None
-        return await server.api.claim(
-            session_id, kernel_id, self.owner, on_exit=self._on_exit_of(users_kernel)
-        )
-
-    def _on_exit_of(self, users_kernel: bool) -> OnExit:
-        return OnExit.KEEP if users_kernel else self._on_exit
-
-    def _make_session(
-        self,
-        server: Server,
-        info: SessionInfo,
-        claim: Claim | None,
-        file: NotebookFile | None,
-        notebook: Notebook | None,
-        epoch: int = 0,
-        first_run: int = 1,
-    ) -> Session:
-        epoch = max(epoch, claim.epoch if claim else 1)
-        recorder = Recorder(self._journals.writer(info.id, epoch), self._now)
-        saver = Saver(file, notebook) if file is not None and notebook is not None else None
-        diagnose = partial(self._diagnose, server.record)
-        session = Session(
-            info, server.api, recorder, saver, self._now, diagnose, self._spool, self._read_back, first_run
-        )
-        session.connection.why_silent = self._why_silent
-        if saver is not None:
-            saver.before_save = session.sync_cells
-        recorder.record(
-            SessionOpened(
-                session=info.id,
-                name=info.name,
-                notebook=info.notebook,
-                kernel_id=info.kernel_id,
-                hostname=info.hostname,
-                server_started=server.record.started,
-                python=info.python,
-                cwd=info.cwd,
-                client=self.owner.client,
-                client_host=self.owner.host,
-                client_pid=self.owner.pid,
-                conversation=self.owner.conversation,
-                epoch=epoch,
-                users_kernel=info.users_kernel,
-            )
-        )
-        return session
-
-    def _attach(self, session: Session, server: Server, claim: Claim | None, since: int) -> None:
-        on_exit = self._on_exit_of(session.info.users_kernel)
-        lease = Lease(self.owner.client, claim.epoch, on_exit) if claim else None
-        session.link = self._make_link(
-            server.api,
-            session.info.kernel_id,
-            session_id=f"jlab-mcp-{session.info.id}",
-            lease=lease,
-            since=since,
-            on_message=session.on_message,
-            on_change=session.connection.on_change,
-        )
-        session.recorder.acknowledge = session.link.acknowledge
-        # Until here the claim that was just made tells that the session is ours.
-        session.recorder.may_write = session.connection.may_write
-        if session.saver is not None:
-            session.saver.may_write = session.connection.may_write
-        session.link.open()
 
     # -- looking up ----------------------------------------------------------------------------------------------
 
@@ -389,7 +302,10 @@ class Sessions:
                     reason.rstrip(".") + ".",
                     f'Open its notebook again with start_session_resume_notebook(notebook_path="{path}").',
                 )
-            return await self._adopt(server, record)
+            session = await self._adoption.take_over(server, record)
+            self._open[session_id] = session
+            await self._adoption.usable(session)
+            return session
 
     async def for_reading(self, session_id: str) -> tuple[Session | None, str]:
         """A session, and its notebook's path. None instead of a session that another process holds."""
@@ -421,10 +337,7 @@ class Sessions:
         """What a run has put out, from memory or from its record."""
         if run.outputs is not None:
             return run.outputs
-        return (await asyncio.to_thread(self._read_back, [run]))[run.id]
-
-    def _read_back(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:
-        return rebuild_all(runs, entries_since(runs[0], self._journals.read_from))
+        return (await asyncio.to_thread(self._assembly.read_back, [run]))[run.id]
 
     def human_note(self, run: Run) -> str:
         """What a human did to this run from a dashboard, as a sentence, or nothing."""
@@ -490,59 +403,6 @@ class Sessions:
     def _read(self, session_id: str) -> SessionRecord | None:
         files = self._journals.files().get(session_id)
         return read_record(session_id, self._journals.read(files)) if files else None
-
-    async def _adopt(self, server: Server, record: SessionRecord) -> Session:
-        """Take a session over, with the run that is in progress."""
-        opened = record.opened
-        assert opened is not None
-        claim = await self._claim(server, record.session, opened.kernel_id, users_kernel=opened.users_kernel)
-        if claim is None and await server.api.kernel_state(opened.kernel_id) is None:
-            raise KernelGone(
-                f"The kernel of session {record.session} is gone.",
-                f'Open its notebook again with start_session_resume_notebook(notebook_path="{opened.notebook}").',
-            )
-        file: NotebookFile | None = None
-        notebook: Notebook | None = None
-        warnings: list[str] = []
-        if opened.notebook:
-            file = self._notebooks.file(Path(opened.notebook))
-            try:
-                notebook = await asyncio.to_thread(file.load)
-            except NotebookError as error:
-                warnings.append(f"{error.message} A new one is written.")
-                notebook = new_notebook(await server.api.kernelspec())
-        info = SessionInfo(
-            record.session, opened.name, opened.notebook, opened.kernel_id, server.record.hostname,
-            opened.python, opened.cwd, opened.users_kernel, warnings,
-        )  # fmt: skip
-        session = self._make_session(server, info, claim, file, notebook, record.epoch + 1, record.count + 1)
-        recorded = (await server.api.recorded_kernels()).get(opened.kernel_id) if claim else None
-        arrived = recorded.requests if recorded is not None else None
-        session.incarnation = record.incarnation
-        for run in record.runs.values():
-            run.begun = run.begun or (recorded is not None and recorded.running == run.msg_id)
-            session.adopt_run(run)
-        if file is not None:
-            await session.keeper.restore(record, file.saved_at)
-        self._attach(session, server, claim, since=min(record.seq, claim.last_seq) if claim else 0)
-        for run in record.unfinished:
-            if arrived is not None and run.msg_id not in arrived and not run.begun:
-                session.close_run(
-                    run,
-                    RunStatus.LOST,
-                    "It never reached the kernel: the process that asked for it ended first.",
-                )
-            elif run is not record.unfinished[-1]:
-                session.close_run(run, RunStatus.LOST, "Its end was not recorded.")
-        self._open[record.session] = session
-        # A stock server's kernel answers when its cell has ended; until then nothing has to be sent to it.
-        patience = KERNEL_READY_S if session.current is None else BUSY_READY_S
-        try:
-            await session.link.ready(patience)
-        except TimeoutError:
-            if session.current is None:
-                session.notice("The kernel did not answer yet.", "warning")
-        return session
 
     async def _let_go(self, session: Session, why: str) -> None:
         """Close a session; its kernel is not touched."""
