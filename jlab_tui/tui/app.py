@@ -22,7 +22,7 @@ from ..services.acting import Actions
 from ..services.monitor import Source
 from . import highlight, pixels
 from .ansi import one_line
-from .base import pick_session
+from .base import session_to_follow
 from .keys import KEYS, NUMBERS
 from .moves import Moves
 from .options import DashboardOptions
@@ -183,11 +183,16 @@ class Dashboard(Moves):
         self.say(sentence, severity="warning")
 
     def _follow_newest(self) -> None:
-        """Until somebody chooses: the session that was opened last, at first the one with the latest news."""
+        """Until somebody chooses: the session that was opened last, at first the one with the latest news. One that is
+        closed gives way to the next news."""
         fresh = [row.session for row in self.all_rows if not row.is_foreign and row.session not in self._seen]
-        is_first, self._seen = self.session is None, self._seen.union(fresh)
-        wanted = pick_session(self.all_rows) if is_first or not fresh else fresh[-1]
-        if wanted is not None and (is_first or fresh) and wanted != self.session:
+        self._seen = self._seen.union(fresh)
+        wanted = (
+            fresh[-1]
+            if fresh and self.session is not None
+            else session_to_follow(self.all_rows, self.session)
+        )
+        if wanted is not None and wanted != self.session:
             self.choose(wanted)
 
     def _ring_for_finished(self, changes: Sequence[Change]) -> None:

@@ -78,3 +78,14 @@ def pick_session(rows: Sequence[SessionRow]) -> str | None:
         key=lambda r: (r.state is SessionState.BUSY, r.state is not SessionState.CLOSED, r.last_seen),
     )
     return best.session
+
+
+def session_to_follow(rows: Sequence[SessionRow], shown: str | None) -> str | None:
+    """The session to show instead of `shown`; `shown` itself as long as it is open, or nothing has happened since."""
+    row = next((row for row in rows if row.session == shown), None)
+    if row is None:
+        return pick_session(rows)
+    if row.state is not SessionState.CLOSED:
+        return shown
+    since = [r for r in rows if r.state is not SessionState.CLOSED and r.last_seen > row.last_seen]
+    return pick_session(since) or shown

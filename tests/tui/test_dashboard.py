@@ -16,6 +16,7 @@ from jlab_tui.core.events import (
     RunFinished,
     RunStarted,
     RunStatus,
+    SessionClosed,
     SessionOpened,
     TextPrinted,
 )
@@ -173,6 +174,12 @@ async def test_a_new_session_is_shown_until_somebody_has_chosen_one() -> None:
         source.play([("train1", Entry(stage.NOW, TextPrinted("train1-14", "stdout", "elsewhere\n")))])
         await settled(app, pilot)
         assert app.session == "new1"
+        source.play([("new1", Entry(stage.NOW, SessionClosed("scratch")))])
+        await settled(app, pilot)
+        assert app.session == "new1", "what it printed can still be read"
+        source.play([("train1", Entry(stage.NOW + 1, TextPrinted("train1-14", "stdout", "and on\n")))])
+        await settled(app, pilot)
+        assert app.session == "train1"
     source = stage.working()
     async with dashboard(source) as (app, pilot):
         await pilot.press("1")
