@@ -87,10 +87,11 @@ async def test_the_servers_own_watcher_returns_when_the_recording_ends() -> None
         assert type(manager._activity_stream) is stock
         client = manager.client()
         client.start_channels()
-        client.execute("1")
         async with asyncio.timeout(20):
-            while manager.execution_state != "idle":
-                await client.get_iopub_msg()
+            while (
+                manager.execution_state != "idle"
+            ):  # the watcher may connect after a cell's messages have passed
+                await client.execute_interactive("1", timeout=20)
         client.stop_channels()
     finally:
         await kernels.shutdown_all(now=True)

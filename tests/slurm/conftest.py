@@ -42,7 +42,7 @@ def job_past_its_walltime(lasting_cluster: Cluster) -> str:
         "sbatch", "--parsable", "--job-name=walltime", "--no-requeue", "--wrap=exec sleep 600"
     ).strip()
     lasting_cluster.wait_for_state(job_id, "RUNNING")
-    lasting_cluster.run("scontrol", "update", f"JobId={job_id}", "EndTime=now")
+    lasting_cluster.run("scontrol", "update", f"JobId={job_id}", "EndTime=now+2")
     return job_id
 
 

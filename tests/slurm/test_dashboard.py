@@ -66,7 +66,7 @@ async def test_the_dashboard_shows_queue_run_walltime_and_end_of_a_job(
             assert "The job's walltime ends in " in await agent.text("wait_for_run", run_id=run, wait_s=0)
 
             waiting = asyncio.create_task(agent.text("wait_for_run", run_id=run, wait_s=100))
-            cluster.run("scontrol", "update", f"JobId={job_id}", "EndTime=now")
+            cluster.run("scontrol", "update", f"JobId={job_id}", "EndTime=now+2")
             cause = f"Job {job_id} reached the end of its walltime."
             assert cause in await waiting
             screen = await dashboard.shows(re.escape(cause))
