@@ -73,7 +73,8 @@ class Adoption:
         return session
 
     async def usable(self, session: Session) -> None:
-        """Wait until its kernel answers, if that can be expected."""
+        """Wait until it is on record as ours, and until its kernel answers, if that can be expected."""
+        await session.recorder.flush()
         # A stock server's kernel answers when its cell has ended; until then nothing has to be sent to it.
         patience = KERNEL_READY_S if session.current is None else BUSY_READY_S
         try:

@@ -259,6 +259,7 @@ class Sessions:
                 "Look at the log with: jlab-mcp logs",
             ) from None
         self._open[session_id] = session
+        await session.recorder.flush()  # a process that ends now leaves a session that the next one finds
         return session
 
     async def _undo(self, opening: Opening) -> None:

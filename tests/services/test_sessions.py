@@ -10,7 +10,7 @@ import pytest
 
 from jlab_tui.adapters.notebook import NotebookDirectory, NotebookFile
 from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned
-from jlab_tui.core.events import RunStatus, SessionClosed
+from jlab_tui.core.events import RunStatus, SessionClosed, SessionOpened
 from jlab_tui.core.link import RequestRefused
 from jlab_tui.core.notebook import Cell, Notebook
 from jlab_tui.core.outputs import CellOutputs
@@ -53,6 +53,17 @@ async def test_the_users_own_kernel_is_used_as_it_is_and_outlives_every_session_
     await third.release()
     place.server.reaps()
     assert kernel.id in place.server.by_id
+
+
+async def test_a_session_is_on_record_when_it_is_given_and_when_it_is_taken_over(place: Place) -> None:
+    for _ in range(20):
+        first = place.process()
+        session = await first.open_new("n")
+        assert [type(e.event) for e in place.record_of(session.info.id)] == [SessionOpened]
+        place.kill(first)
+        await place.process().get(session.info.id)
+        opened = [e.event for e in place.record_of(session.info.id) if isinstance(e.event, SessionOpened)]
+        assert [event.epoch for event in opened] == [1, 2]
 
 
 async def test_a_new_notebook_gets_no_kernel_that_somebody_left_under_its_name(place: Place) -> None:
