@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from queue import Empty
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -52,7 +53,7 @@ async def raw_client(project: Project, kernel_id: str) -> AsyncIterator[AsyncKer
     client.start_channels(hb=False, stdin=False)
     try:
         await client.kernel_info(reply=True, timeout=30)
-        await raw_execute(client, "")
+        await _subscribed(client)
         yield client
     finally:
         client.stop_channels()
@@ -65,6 +66,19 @@ def _connection_file(project: Project, kernel_id: str, server_pid: int) -> Path:
                 if argument.endswith(f"kernel-{kernel_id}.json".encode()):
                     return Path(argument.decode())
     raise FileNotFoundError(f"no process of kernel {kernel_id} (server {server_pid} of {project.root})")
+
+
+async def _subscribed(client: AsyncKernelClient) -> None:
+    """Ask until iopub is heard: its subscription may reach the kernel after the first answer."""
+    for _ in range(20):
+        client.execute("", silent=True)
+        await client.get_shell_msg(timeout=30)
+        with contextlib.suppress(Empty):
+            message = await client.get_iopub_msg(timeout=0.5)
+            while message["content"].get("execution_state") != "idle":
+                message = await client.get_iopub_msg(timeout=0.5)
+            return
+    raise TimeoutError("the kernel's iopub is not heard")
 
 
 async def raw_execute(client: AsyncKernelClient, code: str) -> None:

@@ -21,7 +21,8 @@ RETRY_S: Final = 2.0
 _HELD_S: Final = 0.5
 """between two looks whether saving may go on"""
 _PACE: Final = 4.0
-"""a save that took t seconds is followed by a pause of at least 4 t"""
+"""a save that took t seconds is followed by a pause of at least 4 t, also in a hurry: a large notebook must not slow
+down cells that follow each other fast"""
 
 
 class Saver:
@@ -39,7 +40,7 @@ class Saver:
         self.merge_notes: list[str] = []
         """what a merge could not decide; taken by whoever tells the user"""
         self._abandoned = False
-        self._closing = False
+        self._closing = asyncio.Event()
         self._dirty = False
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -80,7 +81,7 @@ class Saver:
                 self.failure = f"saving {self.file.path} takes longer than {timeout:g} s."
 
     async def close(self) -> None:
-        self._closing = True
+        self._closing.set()
         await self.flush()
         if self._task is not None:
             self._task.cancel()
@@ -99,7 +100,7 @@ class Saver:
             await self._wake.wait()
             self._wake.clear()
             self._hurry.clear()
-            if not self.may_write() and not self._closing:
+            if not self.may_write() and not self._closing.is_set():
                 self.failure = (
                     "The notebook is saved when the connection to the server is back: until then it is not "
                     "certain that no other process has taken the session over."
@@ -114,16 +115,14 @@ class Saver:
                 log.exception("saving %s failed", self.file.path)
                 self.failure = f"The notebook could not be saved ({type(error).__name__}: {error})."
                 seconds = None
-            pause = max(PAUSE_S, _PACE * seconds) if seconds is not None else RETRY_S
             if seconds is None:
                 self._dirty = True
                 self._wake.set()
             if seconds is None or not self._dirty:
                 self._clean.set()
-            with contextlib.suppress(TimeoutError):
-                # Not `wait_for`, which can swallow a cancellation before Python 3.12: `close` would wait for ever.
-                async with asyncio.timeout(pause):
-                    await self._hurry.wait()
+            if seconds is not None:
+                await _pause(_PACE * seconds, self._closing)
+            await _pause(PAUSE_S if seconds is not None else RETRY_S, self._hurry)
 
     async def _save(self) -> float | None:
         """Save once, merging what others wrote. Gives the seconds that it took, None when it failed."""
@@ -165,3 +164,10 @@ class Saver:
         self.notebook.cells = merged.cells
         self.notebook.metadata = merged.metadata
         self.merge_notes += troubles
+
+
+async def _pause(seconds: float, end: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        # Not `wait_for`, which can swallow a cancellation before Python 3.12: `close` would wait for ever.
+        async with asyncio.timeout(seconds):
+            await end.wait()
