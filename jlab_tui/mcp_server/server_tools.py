@@ -116,7 +116,8 @@ class ServerTools:
         features = await server.api.features()
         if not features:
             answer["missing"] = (
-                "The node extension is not loaded: after a connection failure or a restart of this process output may be lost."
+                "The node extension is not loaded: after a connection failure or a restart of this process output may be lost, "
+                "and nothing keeps two processes from using one session at a time."
             )
 
     async def check_resources(self) -> CallToolResult:
