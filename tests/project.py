@@ -157,7 +157,7 @@ def outputs_text(cell: dict[str, Any]) -> str:
     return "".join("".join(o["text"]) for o in cell["outputs"] if o["output_type"] == "stream")
 
 
-async def until(condition: Callable[[], Any], timeout: float = 20, what: str = "") -> Any:
+async def until(condition: Callable[[], Any], timeout: float = 40, what: str = "") -> Any:
     """Wait for a condition; returns its true value. The pause only bounds how often it is looked at."""
     deadline = time.monotonic() + timeout
     while True:

@@ -46,7 +46,7 @@ def missing_cgroups() -> str:
     return "that limits memory needs cgroup v1 (memory and freezer) at /sys/fs/cgroup, writable"
 
 
-def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 20.0) -> None:
+def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 40.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
