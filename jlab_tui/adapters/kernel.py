@@ -32,6 +32,8 @@ _PING_RESUMABLE = (1.5, 2.5)
 """pause between pings and longest wait for an answer: a half-open connection is noticed after 4 s"""
 _PING_STOCK = (10.0, 20.0)
 _GOT_EVERY = 128_000
+_KNOCKS_FOR_IOPUB = 20
+"""so often is iopub waited for; a kernel that says nothing there is used all the same"""
 _MESSAGE_MAX = 256 << 20
 _YIELD_EVERY = 64
 
@@ -95,6 +97,9 @@ class KernelLink:
         self._confirmed = asyncio.get_running_loop().time()
         self._unconfirmed: dict[str, bytes] = {}
         self._replies: dict[str, asyncio.Future[KernelMessage]] = {}
+        self._knock_id = ""
+        self._heard = asyncio.Event()
+        """iopub has brought something about the last knock"""
         self._background: set[asyncio.Task[None]] = set()
         self._acked = since
         self._over = False
@@ -281,9 +286,14 @@ class KernelLink:
             )
             future: asyncio.Future[KernelMessage] = asyncio.get_running_loop().create_future()
             self._replies[request.msg_id] = future
+            self._knock_id = request.msg_id
+            self._heard.clear()
             try:
                 await ws.send(pack_request(request, self._session_id, datetime.now(UTC).isoformat()))
                 await asyncio.wait_for(asyncio.shield(future), 1.0)
+                if attempt < _KNOCKS_FOR_IOPUB:
+                    # After a restart the server may hear the kernel's replies before it hears its output.
+                    await asyncio.wait_for(self._heard.wait(), 0.5)
                 if self._ws is ws:
                     self._ready.set()
             except TimeoutError:
@@ -343,6 +353,8 @@ class KernelLink:
             log.warning("a message of kernel %s was not understood: %s", self._kernel_id, error)
             return
         self._unconfirmed.pop(message.parent_id, None)
+        if message.channel == "iopub" and message.parent_id == self._knock_id:
+            self._heard.set()
         future = self._replies.get(message.parent_id)
         if future is not None and message.channel in ("shell", "control") and not future.done():
             future.set_result(message)
