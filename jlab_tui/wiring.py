@@ -14,11 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .core.errors import UsageError
-from .core.link import Lease, LinkChange
-from .core.models import Owner, ServerRecord
 from .core.settings import PREFIX, Mode, Settings, load_settings
-from .core.startup import Health, Limits
-from .core.wire import KernelMessage
 
 if TYPE_CHECKING:
     from .adapters.choices import Choices
@@ -26,8 +22,13 @@ if TYPE_CHECKING:
     from .adapters.jupyter import JupyterApi
     from .adapters.kernel import KernelLink
     from .core.heads import SessionHead
+    from .core.link import Lease, LinkChange
+    from .core.models import ServerRecord
+    from .core.startup import Health
+    from .core.wire import KernelMessage
     from .doctor import Doctor
-    from .mcp_server.app import App, AppSource
+    from .mcp_server.app import App
+    from .mcp_server.source import AppSource
     from .mcp_server.stdio import CancelReasons
     from .services.launcher import Launcher
     from .services.ports import Jupyter
@@ -125,6 +126,7 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     from .adapters.files import Intent, StatusFile, other_roots
     from .adapters.local_server import LocalServer
     from .adapters.slurm_server import SlurmServer
+    from .core.startup import Limits
     from .services.launcher import Launcher
 
     return Launcher(
@@ -213,6 +215,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     from .adapters.notebook import NotebookDirectory
     from .adapters.slurm import Slurm
     from .adapters.spool import Spool
+    from .core.models import Owner
     from .core.resources import resources_json
     from .mcp_server.app import App
     from .services.cells import Cells
@@ -319,7 +322,7 @@ def preload() -> None:
 
 
 def make_app_source(settings: Settings, env: Mapping[str, str], reasons: CancelReasons) -> AppSource:
-    from .mcp_server.app import AppSource
+    from .mcp_server.source import AppSource
 
     return AppSource(lambda: make_app(settings, env, reasons), preload, reasons)
 

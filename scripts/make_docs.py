@@ -14,8 +14,8 @@ from typing import Any
 
 from jlab_tui.arguments import describe_commands
 from jlab_tui.core.settings import PREFIX, VARIABLES
-from jlab_tui.mcp_server.app import AppSource
 from jlab_tui.mcp_server.server import INSTRUCTIONS, make_server
+from jlab_tui.mcp_server.source import AppSource
 from jlab_tui.mcp_server.stdio import CancelReasons
 from jlab_tui.tui.keys import GROUPS, KEYS, MOVING
 

@@ -1,4 +1,4 @@
-"""What the tools work with, made at the first call that needs it: its libraries are not loaded before the first reply."""
+"""What the tools work with: services, settings and what runs beside a call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from ..core.errors import JlabError
 from ..core.models import ServerState
 from ..core.walltime import WalltimeWarnings
-from .stdio import CancelReasons
 
 if TYPE_CHECKING:
     from ..core.models import ServerRecord
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from ..services.reading import Reader
     from ..services.sessions import Sessions
     from ..services.starting import Starting
+    from .stdio import CancelReasons
 
 
 T = TypeVar("T")
@@ -90,35 +90,3 @@ class App:
     async def _tidy_up(self) -> None:
         await asyncio.sleep(_TIDY_AFTER_S)
         await asyncio.to_thread(self.give_memory_back)
-
-
-class AppSource:
-    """Makes the application once, in a thread as far as imports go."""
-
-    def __init__(
-        self, make: Callable[[], Awaitable[App]], preload: Callable[[], None], reasons: CancelReasons
-    ) -> None:
-        self.reasons = reasons
-        self._make = make
-        self._preload = preload
-        self._app: App | None = None
-        self._lock = asyncio.Lock()
-        self._warming: asyncio.Task[None] | None = None
-
-    async def get(self) -> App:
-        if self._app is None:
-            async with self._lock:
-                if self._app is None:
-                    await asyncio.to_thread(self._preload)
-                    self._app = await self._make()
-        self._app.sessions.reclaim_soon()
-        return self._app
-
-    def warm_up(self) -> None:
-        """After the first reply: load what the first call will need."""
-        if self._warming is None:
-            self._warming = asyncio.create_task(asyncio.to_thread(self._preload))
-
-    async def close(self) -> None:
-        if self._app is not None:
-            await self._app.close()

@@ -14,8 +14,8 @@ from ..core.errors import StatusFileError
 from ..core.models import ServerState
 from ..core.settings import Mode
 from ..core.situation import Situation
-from .app import AppSource
 from .content import as_json, as_text
+from .source import AppSource
 
 _MARKS: Final = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False

@@ -8,10 +8,10 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from ..core.errors import UnknownSession
-from .app import AppSource
 from .arguments import CellRef, SessionId
 from .content import as_content, as_text
 from .reading import read_cells, read_record_text
+from .source import AppSource
 
 if TYPE_CHECKING:
     from ..services.session import Session

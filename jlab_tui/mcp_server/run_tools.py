@@ -11,10 +11,11 @@ from pydantic import Field
 
 from ..core.events import ReplyCut, RunStatus
 from ..core.reply import Part, RunFacts, compose
-from .app import App, AppSource
+from .app import App
 from .arguments import CellRef, Ctx, SessionId, WaitS
 from .cancelling import InterruptOnCancel
 from .content import as_content, as_text
+from .source import AppSource
 
 if TYPE_CHECKING:
     from ..services.runs import Run

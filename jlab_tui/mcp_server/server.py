@@ -23,7 +23,7 @@ from pydantic import AnyUrl, ValidationError
 
 from .. import __version__
 from ..core.errors import JlabError
-from .app import AppSource
+from .source import AppSource
 from .stdio import CancelReasons, stdio
 
 log = logging.getLogger(__name__)
@@ -160,7 +160,6 @@ def make_server(source: AppSource) -> JlabServer:
 
 def serve(make_source: Callable[[CancelReasons], AppSource]) -> None:
     """Serve on stdio until the client goes away or a signal comes."""
-    gc.disable()
     reasons = CancelReasons()
     source = make_source(reasons)
     server = make_server(source)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from mcp_types import CallToolResult
 
 from ..core.errors import ServerError, StatusFileError
-from .app import App, AppSource
+from .app import App
 from .content import as_json
+from .source import AppSource
 
 if TYPE_CHECKING:
     from ..core.situation import Situation

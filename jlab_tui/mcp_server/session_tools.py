@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from .app import App, AppSource
+from .app import App
 from .arguments import Ctx, SessionId, WaitS
 from .cancelling import InterruptOnCancel
 from .content import as_json, as_text
+from .source import AppSource
 
 if TYPE_CHECKING:
     from ..services.runs import Run

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from mcp_types import CallToolResult
 
-from .app import AppSource
 from .arguments import LOSES, READ, STEER, WRITE
 from .launch_tools import add_launch_tools
 from .notebook_tools import NotebookTools
 from .run_tools import RunTools
 from .server_tools import ServerTools
 from .session_tools import SessionTools
+from .source import AppSource
 
 if TYPE_CHECKING:
     from .server import JlabServer

@@ -322,16 +322,34 @@ async def test_leaving_the_foreground_by_sigterm_leaves_the_server(project: Proj
     assert project.run("status").returncode == 0
 
 
-def test_status_imports_neither_textual_nor_mcp(project: Project) -> None:
+def _imported(project: Project, *command: str) -> set[str]:
+    """Modules that the program loads; without input, so that the MCP server ends before it warms up for a first call."""
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "jlab_tui", "status"],
-        cwd=project.root, env=project.env, capture_output=True, text=True, check=False,
+        [sys.executable, "-X", "importtime", "-m", "jlab_tui", *command],
+        cwd=project.root, env=project.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    imported = {
-        line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if "|" in line
-    }
-    assert "httpx" in imported or "jlab_tui" in imported
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
+
+
+def test_status_imports_neither_textual_nor_mcp(project: Project) -> None:
+    imported = _imported(project, "status")
+    assert "jlab_tui.core.startup" in imported
     assert not imported & {"textual", "mcp", "mcp_types", "nbformat", "PIL", "plotext"}
+
+
+def test_before_the_first_reply_the_mcp_server_loads_little_but_the_sdk(project: Project) -> None:
+    imported = _imported(project)
+    assert "mcp.server" in imported
+    ours = {name for name in imported if name.startswith("jlab_tui.")}
+    assert not {name for name in ours if ".services" in name or ".adapters.jupyter" in name}
+    assert not imported & {
+        "websockets",
+        "nbformat",
+        "PIL",
+        "textual",
+        "jlab_tui.core.startup",
+        "jlab_tui.mcp_server.tools",
+    }
 
 
 def _write_status(project: Project, text: str) -> None:
