@@ -35,7 +35,6 @@ class JupyterApi:
         self._features: frozenset[str] | None = None
         self._specs: dict[str, Any] | None = None
         self._python = ""
-        self.extension_version = ""
 
     @property
     def authorization(self) -> dict[str, str]:
@@ -199,7 +198,6 @@ class JupyterApi:
             answer = await self._call("GET", "/jlab-mcp/info", accept=(200, 404))
             info = answer.json() if answer.status_code == 200 else {}
             if info.get("protocol") == 1:
-                self.extension_version = str(info.get("version", ""))
                 self._python = str(info.get("python", ""))
                 self._features = frozenset(info.get("features", ()))
             else:

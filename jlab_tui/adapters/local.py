@@ -21,7 +21,6 @@ from typing import Any
 from .files import command_line, private_dir, process_start, write_atomic
 
 PORT_TAKEN = 98
-NO_JUPYTER = 97
 PROJECT_KERNEL = "jlab-mcp-project"
 
 

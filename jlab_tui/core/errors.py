@@ -18,8 +18,7 @@
     │   ├── SessionBusy           a run is in progress
     │   ├── SessionOwned          another process holds it
     │   └── KernelGone            the kernel is dead or no longer known to the server
-    ├── NotebookError             a notebook file cannot be used as asked
-    └── WaitTimeout               what was waited for did not come in time        (exit 3)
+    └── NotebookError             a notebook file cannot be used as asked
 
 Every one has a hint: the class asks for it, and a test walks the places where one is raised. Three translators turn
 them into text: `cli` (stderr and exit code), the dashboard (a notification) and `mcp_server` (error text of a tool).
@@ -149,7 +148,3 @@ class KernelGone(SessionError):
 
 class NotebookError(JlabError):
     pass
-
-
-class WaitTimeout(JlabError):
-    exit_code = 3

@@ -290,11 +290,6 @@ _KIND_OF: dict[type[Any], str] = {cls: kind for kind, cls in _KINDS.items()}
 _HINTS: dict[type[Any], dict[str, Any]] = {cls: typing.get_type_hints(cls) for cls in _KINDS.values()}
 
 
-def kind_of(event: Event) -> str:
-    """The event's name in the journal."""
-    return event.kind if isinstance(event, Unknown) else _KIND_OF[type(event)]
-
-
 def encode(entry: Entry) -> bytes:
     """One line, with its newline. Lone surrogates are escaped, so every text can be written."""
     event = entry.event

@@ -21,8 +21,6 @@ class Lives:
     """Tells what the end of a kernel's process means for its session."""
 
     def __init__(self, session: Session) -> None:
-        self.own_restart = False
-        """a restart that we asked for is on"""
         self._session = session
         self._is_shut_down = False
 

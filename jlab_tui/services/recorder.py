@@ -94,11 +94,6 @@ class Recorder:
         self._unfinished.add(run)
         self._last_run = run
 
-    def new_stream(self) -> None:
-        """The session goes on with another kernel, whose stream is numbered from the beginning."""
-        self._flush_text()
-        self._seq = self._reaching = self._written_seq = 0
-
     def record(self, event: Event) -> int:
         """Write one event. Returns the offset of its line (0 for text, which is held back for a moment)."""
         if self._abandoned:

@@ -181,11 +181,6 @@ def entries_since(run: Run, read_from: Callable[[Path, int], Iterable[Entry]]) -
         yield from entries
 
 
-def rebuild_outputs(run: Run, entries: Iterable[Entry]) -> CellOutputs:
-    """Outputs of one run from journal entries that begin with it."""
-    return rebuild_all([run], entries)[run.id]
-
-
 def rebuild_all(runs: Sequence[Run], entries: Iterable[Entry]) -> dict[str, CellOutputs]:
     """Outputs of some runs, by run id, from journal entries that begin with the first of them."""
     rebuilt = {run.id: CellOutputs() for run in runs}

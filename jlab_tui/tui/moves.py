@@ -82,7 +82,7 @@ class Moves(Board):
         self.theme = "day" if self.current_theme.dark else "night"
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(self.palette, readonly=self.options.readonly))
+        self.push_screen(HelpScreen(readonly=self.options.readonly))
 
     async def action_quit(self) -> None:
         """Textual's own name for it, as the palette calls it."""

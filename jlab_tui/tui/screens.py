@@ -66,9 +66,8 @@ class HelpScreen(Screen[None]):
         Binding("escape,q,question_mark,enter", "close", "Close", id="help.close"),
     ]
 
-    def __init__(self, palette: Palette, *, readonly: bool) -> None:
+    def __init__(self, *, readonly: bool) -> None:
         super().__init__()
-        self._palette = palette
         self._readonly = readonly
 
     def compose(self) -> ComposeResult:

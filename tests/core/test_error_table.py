@@ -44,7 +44,6 @@ EXIT_CODES = {
     "SessionOwned": 1,
     "KernelGone": 1,
     "NotebookError": 1,
-    "WaitTimeout": 3,
 }
 
 

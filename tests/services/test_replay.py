@@ -25,7 +25,7 @@ from jlab_tui.core.outputs import CellOutputs, to_nbformat
 from jlab_tui.core.wire import KernelMessage, Request
 from jlab_tui.services.ports import Jupyter, Spool
 from jlab_tui.services.recorder import Recorder
-from jlab_tui.services.runs import Run, read_record, rebuild_all, rebuild_outputs
+from jlab_tui.services.runs import Run, read_record, rebuild_all
 from jlab_tui.services.saver import Saver
 from jlab_tui.services.session import Session, SessionInfo
 from tests.kernels import NAMES, Transcript, transcript
@@ -137,7 +137,7 @@ def folded(folder: Path) -> tuple[list[Any], list[Any], list[Any]]:
     ends = [e.event for _, _, e in store.read(store.files()[ID]) if isinstance(e.event, RunFinished)]
     assert len(ends) == len(record.runs), "every run ends once"
     outputs = [
-        to_nbformat(rebuild_outputs(run, store.read_from(run.journal, run.offset)), "record")
+        to_nbformat(rebuild_all([run], store.read_from(run.journal, run.offset))[run.id], "record")
         for run in record.runs.values()
     ]
     cells = [
