@@ -87,6 +87,7 @@ class EchoServer:
         self.on_call: Callable[[str], object] = lambda called: None
         """told of each call that opens a session"""
         self.is_reachable = True
+        self.started_here: set[str] = set()
         self._ids = itertools.count(1)
 
     def opened_by_the_user(self, path: str) -> EchoKernel:
@@ -120,20 +121,21 @@ class EchoServer:
         await asyncio.sleep(0)
         return next(((k.id, k.state) for k in self.by_id.values() if k.path == path), None)
 
-    async def start_session(self, path: str, name: str, kernel_name: str | None) -> str:
-        self.on_call("start_session")
-        for kernel in self.by_id.values():
-            if kernel.path == path:
-                return kernel.id
-        return await self.start_kernel(kernel_name, path)
-
-    async def start_kernel(self, kernel_name: str | None, path: str = "") -> str:
+    async def start_kernel(self, kernel_name: str | None, path: str = "", notebook: str = "") -> str:
+        self.on_call("start_kernel")
         if not self.is_reachable:
             raise ServerUnreachable("It is out of reach.", "")
         kernel = EchoKernel(f"kernel-{next(self._ids)}", path, kernel_name or "python3")
         self.by_id[kernel.id] = kernel  # the server goes on with it, whatever becomes of the call
         await asyncio.sleep(0)
         return kernel.id
+
+    async def start_claimed(
+        self, session: str, owner: Owner, kernel_name: str | None, path: str = "", notebook: str = ""
+    ) -> tuple[str, Claim]:
+        kernel_id = await self.start_kernel(kernel_name, path, notebook)
+        self.started_here.add(kernel_id)
+        return kernel_id, await self.claim(session, kernel_id, owner, on_exit="shutdown")
 
     async def kernelspec(self, wanted: str = "") -> KernelSpec:
         self.on_call("kernelspec")
@@ -181,7 +183,7 @@ class EchoServer:
     async def recorded_kernels(self) -> dict[str, RecordedKernel]:
         return {
             k.id: RecordedKernel("", 1, None, False, 1, len(k.stream), 0, bool(k.running), k.running,
-                                 frozenset(k.requests))
+                                 frozenset(k.requests), k.id in self.started_here)
             for k in self.by_id.values()
         }  # fmt: skip
 

@@ -140,16 +140,14 @@ class JupyterApi:
                 return str(kernel["id"]), str(kernel.get("execution_state", "unknown"))
         return None
 
-    async def start_session(self, path: str, name: str, kernel_name: str | None) -> str:
-        """Start a kernel bound to a notebook path below the server's root. Returns the kernel id.
+    async def start_kernel(self, kernel_name: str | None, path: str = "", notebook: str = "") -> str:
+        """Start a kernel in the directory of `path`, which is below the server's root; with the name of a notebook as
+        that one's session. Returns its id.
 
         Jupyter gives the kernel of the session that is at this path already, if there is one: ask `kernel_at` before."""
-        body = {"path": path, "type": "notebook", "name": name, "kernel": {"name": kernel_name}}
-        answer = await self._json("POST", "/api/sessions", body, timeout=90)
-        return str(answer["kernel"]["id"])
-
-    async def start_kernel(self, kernel_name: str | None, path: str = "") -> str:
-        """Start a kernel without a session. Returns its id."""
+        if notebook:
+            session = {"path": path, "type": "notebook", "name": notebook, "kernel": {"name": kernel_name}}
+            return str((await self._json("POST", "/api/sessions", session, timeout=90))["kernel"]["id"])
         body: dict[str, str] = {"name": kernel_name} if kernel_name else {}
         if path:
             body["path"] = path
@@ -246,12 +244,22 @@ class JupyterApi:
                 f"Kernel {kernel_id} no longer exists.",
                 "Open the notebook again with start_session_resume_notebook.",
             )
-        return Claim(
-            int(raw["epoch"]),
-            int(raw.get("last_seq", 0)),
-            bool(raw.get("adopted")),
-            _owner(raw.get("previous")),
-        )
+        return _claim(raw)
+
+    async def start_claimed(
+        self, session: str, owner: Owner, kernel_name: str | None, path: str = "", notebook: str = ""
+    ) -> tuple[str, Claim]:
+        """Like `start_kernel`, and the kernel is ours from its beginning: at no moment is it nobody's."""
+        body = {
+            "name": kernel_name,
+            "path": path or None,
+            "notebook": notebook,
+            "session": session,
+            "owner": _owner_json(owner),
+            "exit_grace_s": self._exit_grace_s,
+        }
+        raw = await self._json("POST", "/jlab-mcp/kernels", body, timeout=90)
+        return str(raw["kernel"]), _claim(raw)
 
     async def recorded_kernels(self) -> dict[str, RecordedKernel]:
         """Recorded kernels by kernel id. Empty on a stock server."""
@@ -270,6 +278,7 @@ class JupyterApi:
                 busy=bool(k.get("busy")),
                 running=str(k.get("running") or ""),
                 requests=frozenset(k.get("requests") or ()),
+                started_here=bool(k.get("started_here")),
             )
             for kernel_id, k in answer.json().items()
         }
@@ -350,6 +359,15 @@ def _is_refused(error: BaseException) -> bool:
             return True
         seen = seen.__cause__ or seen.__context__
     return isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
+
+
+def _claim(raw: Mapping[str, Any]) -> Claim:
+    return Claim(
+        int(raw["epoch"]),
+        int(raw.get("last_seq", 0)),
+        bool(raw.get("adopted")),
+        _owner(raw.get("previous")),
+    )
 
 
 def _owner(raw: Any) -> Owner | None:

@@ -84,3 +84,5 @@ class RecordedKernel:
     """msg_id of our request that the kernel has begun with and not ended"""
     requests: frozenset[str] = frozenset()
     """msg_ids that reached the kernel, the latest ones"""
+    started_here: bool = False
+    """it was started for a session of ours, not by the user"""

@@ -48,6 +48,7 @@ class Node:
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="jlab-mcp-read")
         self._oom = OomCounter(probe.oom_counter_paths())
         self._activity = Activity(self.kernels)
+        self._started_here: Set[str] = set()
         self._reaping: Set[str] = set()
         self._tasks: Set[asyncio.Future[Any]] = set()
 
@@ -100,11 +101,35 @@ class Node:
             "obituary": recorder.obituary,
             "dropped_bytes": recorder.stream.dropped_bytes,
             "gone": recorder.gone_at is not None,
+            "started_here": kernel_id in self._started_here,
         }
 
     def has_kernel(self, kernel_id: str) -> bool:
         """Whether it is there, and not on its way out."""
         return kernel_id in self.kernels and kernel_id not in self._reaping
+
+    async def start_kernel(
+        self,
+        name: Optional[str],
+        path: Optional[str],
+        notebook: Optional[str],
+        session: Optional[str],
+        owner: Mapping[str, Any],
+        exit_s: Optional[float],
+    ) -> Tuple[str, Granted]:
+        """Start a kernel, as the session of a notebook if one is named, and claim it in the same step."""
+        if notebook:
+            model = await self.sessions.create_session(
+                path=path, name=notebook, type="notebook", kernel_name=name
+            )
+            kernel_id = model["kernel"]["id"]
+        else:
+            name = name or self.kernels.default_kernel_name
+            kernel_id = await self.kernels.start_kernel(kernel_name=name, path=path)
+        self._started_here.add(kernel_id)
+        outcome = self.claim(kernel_id, session, owner, takeover=True, exit_s=exit_s)
+        assert isinstance(outcome, Granted)
+        return kernel_id, outcome
 
     def claim(
         self,
@@ -168,6 +193,7 @@ class Node:
             if recorder.gone_at is not None and now - recorder.gone_at > KEEP_GONE_S:
                 recorder.close()
                 del self.recorders[kernel_id]
+                self._started_here.discard(kernel_id)
                 self.claims.forget(kernel_id)
 
     def _kernel_pids(self) -> Dict[str, int]:

@@ -55,6 +55,15 @@ class Assembly:
         self._diagnose = diagnose
         self._why_silent = why_silent
 
+    async def start(
+        self, server: Server, session_id: str, kernel_name: str | None, path: str = "", notebook: str = ""
+    ) -> tuple[str, Claim | None]:
+        """A kernel for a session, ours from its beginning; on a server without the extension, where None comes with it,
+        it is nobody's until the session is on record."""
+        if FEATURE in await server.api.features():
+            return await server.api.start_claimed(session_id, self.owner, kernel_name, path, notebook)
+        return await server.api.start_kernel(kernel_name, path, notebook), None
+
     async def claim(
         self, server: Server, session_id: str, kernel_id: str, *, users_kernel: bool
     ) -> Claim | None:

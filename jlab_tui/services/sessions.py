@@ -22,6 +22,7 @@ from ..core.errors import (
 )
 from ..core.events import HumanActed, RunStatus, SessionClosed
 from ..core.heads import SessionHead
+from ..core.link import Claim
 from ..core.models import Owner, ServerRecord
 from ..core.notebook import Notebook, file_stem, kernel_of, new_notebook
 from ..core.outputs import CellOutputs
@@ -35,7 +36,8 @@ from .runs import Run, SessionRecord, read_record
 from .session import KERNEL_READY_S, Session, SessionInfo
 
 OPENING_S: Final = 5.0
-"""how long a process that ends waits for a session that is being opened: its kernel would have no owner"""
+"""how long a process that ends waits for a session that is being opened: it leaves no empty notebook, and on a stock
+server no kernel of nobody"""
 PREDECESSOR_S: Final = 60.0
 """how long sessions are tried to be taken back from an earlier process of the same conversation that still has them"""
 USERS_KERNEL: Final = (
@@ -138,21 +140,31 @@ class Sessions:
         file = self._notebooks.file(path)
         notebook = await asyncio.to_thread(file.load)
         if kernel_id := await self._kernel_at(server, path):
-            is_ours = any(h.opened.kernel_id == kernel_id and not h.opened.users_kernel for h in heads)
-            warnings = [] if is_ours else [USERS_KERNEL]
+            users_kernel = not await self._is_ours(server, kernel_id, heads)
+            session_id = _new_id()
+            claim = await self._assembly.claim(server, session_id, kernel_id, users_kernel=users_kernel)
             session = await self._connect(
                 server,
                 opening,
-                file.path.stem,
+                session_id,
                 kernel_id,
+                claim,
                 file,
                 notebook,
-                warnings,
+                [USERS_KERNEL] if users_kernel else [],
                 in_root=True,
-                users_kernel=not is_ours,
+                users_kernel=users_kernel,
             )
             return session, True
         return await self._open_on(server, opening, file, notebook, []), False
+
+    async def _is_ours(self, server: Server, kernel_id: str, heads: Sequence[SessionHead]) -> bool:
+        """Whether a kernel was started for a session of ours. One that is on no record was, when its process was killed
+        in the middle of that."""
+        if any(h.opened.kernel_id == kernel_id and not h.opened.users_kernel for h in heads):
+            return True
+        recorded = (await server.api.recorded_kernels()).get(kernel_id)
+        return recorded is not None and recorded.started_here
 
     async def _kernel_at(self, server: Server, path: Path) -> str:
         """The living kernel that a notebook is open on, as in JupyterLab; empty when there is none."""
@@ -183,8 +195,9 @@ class Sessions:
 
     async def _open_scratch(self, opening: Opening) -> Session:
         server = await self._server()
-        opening.kernel_id = await server.api.start_kernel(None)
-        return await self._connect(server, opening, "scratch", opening.kernel_id, None, None, [])
+        session_id = _new_id()
+        opening.kernel_id, claim = await self._assembly.start(server, session_id, None)
+        return await self._connect(server, opening, session_id, opening.kernel_id, claim, None, None, [])
 
     async def _open_on(
         self,
@@ -195,25 +208,27 @@ class Sessions:
         warnings: list[str],
     ) -> Session:
         assert file is not None
+        session_id = _new_id()
         path = await asyncio.to_thread(self._notebooks.server_path, file.path)
         wanted = kernel_of(notebook)
         kernel = (await server.api.kernelspec(wanted)).name if wanted else None
-        if path is not None and await self._kernel_at(server, file.path):
-            opening.kernel_id = await server.api.start_kernel(kernel, path)
+        name = file.path.name
+        if path is None:
+            name = ""
+            warnings.append(f"{file.path} is outside JupyterLab's root directory; it cannot be opened there.")
+        elif await self._kernel_at(server, file.path):
+            name = ""
             warnings.append(
                 f"JupyterLab still has a kernel under the name {path}, of a notebook that is gone; this session has a "
                 "kernel of its own, which JupyterLab does not show with the notebook."
             )
-        elif path is not None:
-            opening.kernel_id = await server.api.start_session(path, file.path.name, kernel)
-        else:
-            opening.kernel_id = await server.api.start_kernel(kernel)
-            warnings.append(f"{file.path} is outside JupyterLab's root directory; it cannot be opened there.")
+        opening.kernel_id, claim = await self._assembly.start(server, session_id, kernel, path or "", name)
         return await self._connect(
             server,
             opening,
-            file.path.stem,
+            session_id,
             opening.kernel_id,
+            claim,
             file,
             notebook,
             warnings,
@@ -224,8 +239,9 @@ class Sessions:
         self,
         server: Server,
         opening: Opening,
-        name: str,
+        session_id: str,
         kernel_id: str,
+        claim: Claim | None,
         file: NotebookFile | None,
         notebook: Notebook | None,
         warnings: list[str],
@@ -233,10 +249,9 @@ class Sessions:
         in_root: bool = False,
         users_kernel: bool = False,
     ) -> Session:
-        session_id = uuid.uuid4().hex[:8]
         info = SessionInfo(
             id=session_id,
-            name=name,
+            name=file.path.stem if file is not None else "scratch",
             notebook=str(file.path) if file is not None else "",
             kernel_id=kernel_id,
             hostname=server.record.hostname,
@@ -248,12 +263,12 @@ class Sessions:
             warnings=warnings,
         )
         try:
-            claim = await self._assembly.claim(server, session_id, kernel_id, users_kernel=users_kernel)
             session = self._assembly.make(server, info, claim, file, notebook)
             self._assembly.attach(session, server, claim, since=claim.last_seq if claim else 0)
             opening.session = session
             await session.link.ready(KERNEL_READY_S)
         except TimeoutError:
+            session.connection.refuse_if_over()
             raise KernelGone(
                 f"The kernel did not answer within {KERNEL_READY_S:g} s.",
                 "Look at the log with: jlab-mcp logs",
@@ -264,7 +279,7 @@ class Sessions:
 
     async def _undo(self, opening: Opening) -> None:
         """Take back what was made for a session that nobody wants any more, or that could not be opened."""
-        if opening.kernel_id:
+        if opening.kernel_id and not (opening.session is not None and opening.session.taken_over):
             with contextlib.suppress(ServerError):
                 await (await self._server()).api.delete_kernel(opening.kernel_id)
         if opening.session is not None:
@@ -476,3 +491,7 @@ class Sessions:
     async def _delete(self, session: Session) -> None:
         session.recorder.record(SessionClosed("its client ended"))
         await session.api.delete_kernel(session.info.kernel_id)
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex[:8]

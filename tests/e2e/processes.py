@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 from websockets.asyncio.client import connect
 
 from tests.project import COMMAND, Project, alive, until
@@ -155,6 +156,13 @@ async def tab(project: Project, kernel_id: str) -> AsyncIterator[Callable[[str],
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
+
+
+def rest(project: Project) -> httpx.Client:
+    """Jupyter's REST API of the project's server, for the user."""
+    facts = project.status_file()
+    headers = {"Authorization": f"token {facts['TOKEN']}"}
+    return httpx.Client(base_url=facts["URL"], headers=headers, timeout=30, trust_env=False)
 
 
 def text_of(answer: dict[str, Any]) -> str:

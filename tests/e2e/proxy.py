@@ -1,4 +1,4 @@
-"""A TCP proxy that can cut, reset, silence and slow the connections through it, switched while they are open."""
+"""A TCP proxy that can cut, reset, silence, hold and slow the connections through it, switched while they are open."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class Proxy:
         self.port = 0
         self.bytes_per_s = 0
         """0: as fast as it goes"""
+        self.holds: bytes | None = None
+        """a request that begins so is handed on, its answer is not"""
         self.accepted = 0
         self._target = target
         self._down: Cut | None = None
@@ -91,6 +93,7 @@ class _Pair:
         self._reader = reader
         self._writers = [writer]
         self._silent = False
+        self._is_held = False
 
     def end(self, how: Cut) -> None:
         if how == "silence":
@@ -133,7 +136,9 @@ class _Pair:
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(_BLOCK):
-            if self._silent:
+            if reader is self._reader and self._proxy.holds is not None:
+                self._is_held = data.startswith(self._proxy.holds)
+            if self._silent or (self._is_held and reader is not self._reader):
                 await self.over.wait()
             if speed := self._proxy.bytes_per_s:
                 await asyncio.sleep(len(data) / speed)

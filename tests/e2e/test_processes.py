@@ -14,10 +14,12 @@ from tests.e2e.processes import (
     journal_text,
     kernel_pid,
     recorded_lines,
+    rest,
     text_of,
     until_recorded,
     wire,
 )
+from tests.e2e.proxy import proxied
 from tests.project import Project, outputs_text, project_in, read_notebook, until
 
 TALK = "import time\nfor i in range(20): print('line', i, flush=True); time.sleep(0.1)\n'the end'"
@@ -162,6 +164,35 @@ async def test_a_frozen_owner_that_wakes_up_writes_nothing_more(shared_server: P
         assert journal_text(shared_server, session) == journal
         assert (await next_one.text("execute_code", session_id=session, code="i + 1")).startswith("20\n")
         await next_one.text("shutdown_session", session_id=session)
+
+
+async def test_a_process_killed_before_it_hears_of_a_kernel_that_it_started_leaves_none(
+    shared_server: Project, tmp_path: Path
+) -> None:
+    with rest(shared_server) as server:
+
+        def kernels() -> set[str]:
+            return {kernel["id"] for kernel in server.get("/api/kernels").json()}
+
+        body = {"path": "theirs.ipynb", "type": "notebook", "name": "theirs", "kernel": {"name": "python3"}}
+        theirs = server.post("/api/sessions", json=body).json()
+        before = kernels()
+        path = shared_server.root / "notebooks" / "killed early.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}', encoding="utf-8")
+        async with proxied(shared_server, tmp_path) as (project, proxy), wire(project) as client:
+            await client.text("ping")
+            proxy.holds = b"POST "
+            client.call("start_new_session", experiment_name="early")
+            client.call("start_session_resume_notebook", notebook_path=str(path))
+            client.call("execute_scratch", code="1")
+            await until(lambda: len(kernels()) >= len(before) + 3)
+            client.signal(signal.SIGKILL)
+            await client.gone()
+        await until(lambda: kernels() <= before, 60, "the end of kernels that nobody knows")
+        left = [(s["id"], s["kernel"]["id"]) for s in server.get("/api/sessions").json()]
+        assert (theirs["id"], theirs["kernel"]["id"]) in left
+        server.delete(f"/api/sessions/{theirs['id']}")
 
 
 @pytest.fixture(scope="module")

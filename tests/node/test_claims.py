@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import signal
 
+import httpx
 import pytest
 
 from jlab_tui.adapters.jupyter import JupyterApi
@@ -184,6 +185,39 @@ async def test_a_released_idle_kernel_and_its_session_go_after_the_grace(server:
         assert (await channel.obituary())["cause"] == "shutdown"
     assert not server.alive(kernel)
     assert kernel not in {s["kernel"]["id"] for s in server.http.get("api/sessions").json()}
+
+
+@pytest.mark.parametrize("notebook", ["mine.ipynb", None])
+async def test_a_kernel_whose_client_vanished_while_it_started_is_its_own_until_the_grace_is_over(
+    server: Server, notebook: str | None
+) -> None:
+    theirs = server.start_kernel()
+    before = set(server.kernels())
+    asked = {"session": "s", "owner": owner("gone"), "path": "mine.ipynb", "notebook": notebook}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(
+            f"{server.facts['url']}jlab-mcp/kernels",
+            json=asked,
+            headers={"Authorization": f"token {TOKEN}"},
+            timeout=httpx.Timeout(10, read=0.001),
+            trust_env=False,
+        )
+    (kernel,) = await asyncio.to_thread(until, lambda: set(server.kernels()) - before, "it is claimed")
+    known = server.kernels()[kernel]
+    assert known["owner"]["client"] == "gone" and known["started_here"] and not known["owner_connected"]
+    sessions = [s["path"] for s in server.http.get("api/sessions").json() if s["kernel"]["id"] == kernel]
+    assert sessions == ([notebook] if notebook else [])
+    await asyncio.to_thread(until, lambda: not server.alive(kernel), "it is shut down")
+    assert server.alive(theirs)
+    assert "mine.ipynb" not in [s["path"] for s in server.http.get("api/sessions").json()]
+
+
+async def test_a_kernel_that_cannot_be_started_is_said_to_be_that(server: Server) -> None:
+    body = {"session": "s", "owner": owner("a"), "name": "no-such-kernel"}
+    answer = server.http.post("jlab-mcp/kernels", json=body)
+    assert answer.status_code == 500 and "no-such-kernel" in answer.json()["message"]
+    assert server.http.post("jlab-mcp/kernels", json={**body, "owner": None}).status_code == 400
+    assert server.http.post("jlab-mcp/kernels", json={**body, "notebook": "n"}).status_code == 400
 
 
 async def test_a_clients_own_exit_grace_travels_with_its_claim(server: Server) -> None:

@@ -108,7 +108,7 @@ async def test_code_that_the_server_did_not_hand_to_the_kernel_is_not_said_to_ru
     await process.release()
 
 
-@pytest.mark.parametrize("moment", ["kernelspec", "kernel_at", "start_session", "claim"])
+@pytest.mark.parametrize("moment", ["kernelspec", "kernel_at", "start_kernel", "claim"])
 async def test_a_start_that_is_cancelled_leaves_no_kernel_and_no_notebook(place: Place, moment: str) -> None:
     process = place.process()
     opening = asyncio.create_task(process.open_new("n"))
@@ -121,11 +121,45 @@ async def test_a_start_that_is_cancelled_leaves_no_kernel_and_no_notebook(place:
 
 async def test_a_start_that_fails_leaves_no_notebook(place: Place) -> None:
     process = place.process()
-    place.server.claims.claim("kernel-1", "s", {"client": "another"}, False, 0.0)
-    place.server.claims.connected("kernel-1", "another", 1, "keep", object())
-    with pytest.raises(SessionOwned):
+
+    def fails(called: str) -> None:
+        if called == "start_kernel":
+            raise ServerUnreachable("It is out of reach.", "")
+
+    place.server.on_call = fails
+    with pytest.raises(ServerUnreachable):
         await process.open_new("n")
     assert place.server.by_id == {} and not list(place.notebook_dir.glob("*.ipynb"))
+
+
+async def test_a_start_that_another_process_overtakes_leaves_it_the_kernel(place: Place) -> None:
+    process = place.process()
+    path = notebook_in(place, "n.ipynb")
+
+    def overtakes(called: str) -> None:
+        claims = place.server.claims
+        for kernel_id in place.server.by_id if called == "kernelspec" else ():
+            claims.claim(kernel_id, "s", {"client": "another"}, False, 0.0)
+            claims.connected(kernel_id, "another", 2, "shutdown", object())
+
+    place.server.on_call = overtakes
+    with pytest.raises(SessionOwned, match="taken over"):
+        await process.open_existing(str(path))
+    assert len(place.server.by_id) == 1
+
+
+async def test_a_kernel_whose_process_was_killed_before_it_was_on_record_is_not_taken_for_the_users(
+    place: Place,
+) -> None:
+    path = notebook_in(place, "n.ipynb", "x = 1")
+    dead = place.process()
+    await place.server.start_claimed("s", dead.owner, None, "notebooks/n.ipynb", "n.ipynb")
+    process = place.process()
+    session, is_live = await process.open_existing(str(path))
+    assert is_live and session.info.warnings == []
+    await process.release()
+    place.server.reaps()
+    assert place.server.by_id == {}
 
 
 async def test_a_session_whose_kernel_was_reaped_is_closed_in_its_record(place: Place) -> None:
