@@ -82,7 +82,7 @@ class NotebookKeeper:
         cell.outputs = []
         cell.execution_count = None
         cell.touch()
-        self.save(now=True)
+        self.save()
 
     def store(self, run: Run) -> None:
         """Put the outputs of a run, as far as they have come, into its cell."""

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 PAUSE_S: Final = 0.2
 """between two saves of a small notebook"""
+_GATHER_S: Final = 0.05
+"""a first change waits for more: a cell that is over at once is saved once, and not while it runs"""
 RETRY_S: Final = 2.0
 """after a save that failed"""
 _HELD_S: Final = 0.5
@@ -98,6 +100,7 @@ class Saver:
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
+            await _pause(_GATHER_S, self._hurry)
             self._wake.clear()
             self._hurry.clear()
             if not self.may_write() and not self._closing.is_set():

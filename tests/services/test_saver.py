@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -54,3 +55,16 @@ async def test_a_fault_in_one_save_does_not_end_saving(tmp_path: Path) -> None:
     assert "RuntimeError: once" in saver.failure
     await saver.close()
     assert file.load().cells[0].source == "1"
+
+
+async def test_a_cell_that_is_over_at_once_is_saved_once(tmp_path: Path) -> None:
+    file = NotebookFile(tmp_path / "n.ipynb")
+    saver = Saver(file, Notebook([Cell("a", "code", "1")]))
+    saves: list[int | None] = []
+    saver.before_save = lambda: saves.append(saver.notebook.cells[0].execution_count)
+    saver.changed()
+    await asyncio.to_thread(lambda: None)
+    saver.notebook.cells[0].execution_count = 1
+    saver.changed(now=True)
+    await saver.close()
+    assert saves == [1]
