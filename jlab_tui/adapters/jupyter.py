@@ -1,25 +1,18 @@
-"""Jupyter's REST API, and the node extension's where it is loaded. One client per server; the token travels in a header only."""
+"""Jupyter's REST API, and the node extension's where it is loaded."""
 
 from __future__ import annotations
 
-import asyncio
-import ssl
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
-from ..core.errors import KernelGone, ServerUnreachable, SessionOwned
+from ..core.errors import KernelGone, SessionOwned
 from ..core.link import Claim, RecordedKernel
 from ..core.models import KernelInfo, KernelSpec, Owner
 from ..core.resources import Sample, parse_sample
 from ..core.startup import Health
-
-_TIMEOUT = httpx.Timeout(20.0, connect=5.0)
-_STUMBLES_S = (0.05, 0.2, 0.5)
-"""pauses after an internal error of the server"""
-_FIRST_TRY = httpx.Timeout(2.0, connect=2.0)
+from .http_client import HttpClient, is_refused, is_untrusted
 
 
 class JupyterApi:
@@ -28,82 +21,31 @@ class JupyterApi:
     def __init__(self, url: str, token: str, exit_grace_s: float | None = None) -> None:
         """`exit_grace_s`: how long idle kernels that are claimed here outlive this process; None: as the server has it."""
         self._exit_grace_s = exit_grace_s
-        self.url = url.rstrip("/")
-        self._token = token
-        self._client = self._new_client()
-        self._old: list[httpx.AsyncClient] = []
+        self._http = HttpClient(url, token)
         self._features: frozenset[str] | None = None
         self._specs: dict[str, Any] | None = None
         self._python = ""
 
     @property
+    def url(self) -> str:
+        return self._http.url
+
+    @property
     def authorization(self) -> dict[str, str]:
         """Header for WebSockets to the same server."""
-        return {"Authorization": f"token {self._token}"}
+        return self._http.authorization
 
     async def close(self) -> None:
-        for client in (self._client, *self._old):
-            await client.aclose()
-
-    def _new_client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            base_url=self.url,
-            headers={"Authorization": f"token {self._token}"},
-            timeout=_TIMEOUT,
-            trust_env=False,
-            verify=self.url.startswith("https"),  # loading certificates takes 20 ms
-            limits=httpx.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=30),
-        )
-
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None,
-        timeout: float | httpx.Timeout,
-        again: bool,
-    ) -> httpx.Response:
-        """`again`: may be asked twice. A kept connection that died in silence is only noticed by its silence."""
-        for pause in _STUMBLES_S if method == "GET" else ():
-            answer = await self._request_once(method, path, body, timeout, again)
-            if answer.status_code < 500:
-                return answer
-            # Jupyter stumbles over a kernel that is just being started (seen with /api/status).
-            await asyncio.sleep(pause)
-        return await self._request_once(method, path, body, timeout, again)
-
-    async def _request_once(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None,
-        timeout: float | httpx.Timeout,
-        again: bool,
-    ) -> httpx.Response:
-        if again:
-            client = self._client
-            try:
-                return await client.request(method, path, json=body, timeout=_FIRST_TRY)
-            except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.RemoteProtocolError):
-                if self._client is client:
-                    await self._renew()
-        return await self._client.request(method, path, json=body, timeout=timeout)
-
-    async def _renew(self) -> None:
-        """Go on with new connections. Requests under way on the old ones may still end."""
-        self._old.append(self._client)
-        self._client = self._new_client()
-        if len(self._old) > 2:
-            await self._old.pop(0).aclose()
+        await self._http.close()
 
     async def health(self, timeout: float = 3.0) -> Health:
         try:
             again = timeout >= 1.0  # who has less patience does not ask twice
-            answer = await self._request("GET", "/api/status", None, timeout, again)
+            answer = await self._http.request("GET", "/api/status", None, timeout, again)
         except (httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError) as error:
-            if _is_untrusted(error):
+            if is_untrusted(error):
                 return Health.UNTRUSTED
-            return Health.REFUSED if _is_refused(error) else Health.SILENT
+            return Health.REFUSED if is_refused(error) else Health.SILENT
         except httpx.HTTPError:
             return Health.SILENT
         if answer.status_code >= 500:
@@ -115,10 +57,10 @@ class JupyterApi:
 
     async def kernels(self) -> tuple[KernelInfo, ...]:
         """Every kernel of the server, with the notebook of its session."""
-        kernels = await self._json("GET", "/api/kernels")
+        kernels = await self._http.json("GET", "/api/kernels")
         paths = {
             s["kernel"]["id"]: s.get("path", "")
-            for s in await self._json("GET", "/api/sessions")
+            for s in await self._http.json("GET", "/api/sessions")
             if s.get("kernel")
         }
         return tuple(
@@ -135,7 +77,7 @@ class JupyterApi:
 
     async def kernel_at(self, path: str) -> tuple[str, str] | None:
         """Id and state of the kernel that a notebook session holds at a path below the server's root."""
-        for session in await self._json("GET", "/api/sessions"):
+        for session in await self._http.json("GET", "/api/sessions"):
             if session.get("path") == path and (kernel := session.get("kernel")):
                 return str(kernel["id"]), str(kernel.get("execution_state", "unknown"))
         return None
@@ -147,16 +89,16 @@ class JupyterApi:
         Jupyter gives the kernel of the session that is at this path already, if there is one: ask `kernel_at` before."""
         if notebook:
             session = {"path": path, "type": "notebook", "name": notebook, "kernel": {"name": kernel_name}}
-            return str((await self._json("POST", "/api/sessions", session, timeout=90))["kernel"]["id"])
+            return str((await self._http.json("POST", "/api/sessions", session, timeout=90))["kernel"]["id"])
         body: dict[str, str] = {"name": kernel_name} if kernel_name else {}
         if path:
             body["path"] = path
-        return str((await self._json("POST", "/api/kernels", body, timeout=90))["id"])
+        return str((await self._http.json("POST", "/api/kernels", body, timeout=90))["id"])
 
     async def kernelspec(self, wanted: str = "") -> KernelSpec:
         """The kernel of that name if the server has it, else the server's default one (asked once)."""
         if self._specs is None:
-            self._specs = await self._json("GET", "/api/kernelspecs")
+            self._specs = await self._http.json("GET", "/api/kernelspecs")
             await self.features()
         known = self._specs.get("kernelspecs", {})
         name = wanted if wanted in known else str(self._specs.get("default") or "python3")
@@ -171,11 +113,13 @@ class JupyterApi:
 
     async def delete_kernel(self, kernel_id: str) -> bool:
         """Shut a kernel down, with its session when it has one. Returns whether the server knew it."""
-        for session in await self._json("GET", "/api/sessions"):
+        for session in await self._http.json("GET", "/api/sessions"):
             if session.get("kernel", {}).get("id") == kernel_id:
-                await self._call("DELETE", f"/api/sessions/{session['id']}", accept=(204, 404, 410))
+                await self._http.call("DELETE", f"/api/sessions/{session['id']}", accept=(204, 404, 410))
                 return True
-        return (await self._call("DELETE", f"/api/kernels/{kernel_id}", accept=(204, 404))).status_code == 204
+        return (
+            await self._http.call("DELETE", f"/api/kernels/{kernel_id}", accept=(204, 404))
+        ).status_code == 204
 
     async def interrupt(self, kernel_id: str) -> None:
         await self._kernel_call("POST", kernel_id, "/interrupt")
@@ -185,15 +129,26 @@ class JupyterApi:
 
     async def kernel_state(self, kernel_id: str) -> str | None:
         """Execution state as the server believes it, None for a kernel that it does not know."""
-        answer = await self._call("GET", f"/api/kernels/{kernel_id}", accept=(200, 404))
+        answer = await self._http.call("GET", f"/api/kernels/{kernel_id}", accept=(200, 404))
         return str(answer.json().get("execution_state", "unknown")) if answer.status_code == 200 else None
 
-    # -- node extension ------------------------------------------------------------------------------------------
+    async def _kernel_call(self, method: str, kernel_id: str, verb: str) -> None:
+        again = verb == "/interrupt"
+        answer = await self._http.call(
+            method, f"/api/kernels/{kernel_id}{verb}", accept=(200, 204, 404), again=again
+        )
+        if answer.status_code == 404:
+            raise KernelGone(
+                f"The server no longer knows kernel {kernel_id}.",
+                "Its variables are lost. Open the notebook again with start_session_resume_notebook.",
+            )
+
+    # -- node extension
 
     async def features(self) -> frozenset[str]:
         """What the node extension offers; empty on a stock server."""
         if self._features is None:
-            answer = await self._call("GET", "/jlab-mcp/info", accept=(200, 404))
+            answer = await self._http.call("GET", "/jlab-mcp/info", accept=(200, 404))
             info = answer.json() if answer.status_code == 200 else {}
             if info.get("protocol") == 1:
                 self._python = str(info.get("python", ""))
@@ -204,13 +159,15 @@ class JupyterApi:
 
     async def clock(self) -> float | None:
         """Epoch seconds on the node when it answered; None on a stock server."""
-        answer = await self._call("GET", "/jlab-mcp/info", accept=(200, 404))
+        answer = await self._http.call("GET", "/jlab-mcp/info", accept=(200, 404))
         now = answer.json().get("now") if answer.status_code == 200 else None
         return float(now) if isinstance(now, int | float) else None
 
     async def resources(self, history_s: float = 0) -> list[Sample]:
         """Samples of the last `history_s` seconds, oldest first, the newest always included. Empty on a stock server."""
-        answer = await self._call("GET", f"/jlab-mcp/resources?history={history_s:g}", accept=(200, 404, 503))
+        answer = await self._http.call(
+            "GET", f"/jlab-mcp/resources?history={history_s:g}", accept=(200, 404, 503)
+        )
         if answer.status_code != 200:
             return []
         raw = answer.json()
@@ -231,7 +188,7 @@ class JupyterApi:
             "on_exit": on_exit,
             "exit_grace_s": self._exit_grace_s,
         }
-        answer = await self._call("POST", "/jlab-mcp/claims", body, accept=(200, 404, 409), again=True)
+        answer = await self._http.call("POST", "/jlab-mcp/claims", body, accept=(200, 404, 409), again=True)
         raw = answer.json()
         if answer.status_code == 409:
             holder = _owner(raw.get("owner")) or Owner("", "another host", 0)
@@ -258,12 +215,12 @@ class JupyterApi:
             "owner": _owner_json(owner),
             "exit_grace_s": self._exit_grace_s,
         }
-        raw = await self._json("POST", "/jlab-mcp/kernels", body, timeout=90)
+        raw = await self._http.json("POST", "/jlab-mcp/kernels", body, timeout=90)
         return str(raw["kernel"]), _claim(raw)
 
     async def recorded_kernels(self) -> dict[str, RecordedKernel]:
         """Recorded kernels by kernel id. Empty on a stock server."""
-        answer = await self._call("GET", "/jlab-mcp/kernels", accept=(200, 404))
+        answer = await self._http.call("GET", "/jlab-mcp/kernels", accept=(200, 404))
         if answer.status_code != 200:
             return {}
         return {
@@ -285,80 +242,7 @@ class JupyterApi:
 
     async def release(self, client: str) -> None:
         """Give up all sessions of one MCP process; what becomes of each kernel was said when it was claimed."""
-        await self._call("POST", "/jlab-mcp/release", {"client": client}, accept=(200, 404))
-
-    # -- plumbing ------------------------------------------------------------------------------------------------
-
-    async def _kernel_call(self, method: str, kernel_id: str, verb: str) -> None:
-        again = verb == "/interrupt"
-        answer = await self._call(
-            method, f"/api/kernels/{kernel_id}{verb}", accept=(200, 204, 404), again=again
-        )
-        if answer.status_code == 404:
-            raise KernelGone(
-                f"The server no longer knows kernel {kernel_id}.",
-                "Its variables are lost. Open the notebook again with start_session_resume_notebook.",
-            )
-
-    async def _json(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout: float | None = None
-    ) -> Any:
-        return (await self._call(method, path, body, accept=(200, 201), timeout=timeout)).json()
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        accept: tuple[int, ...],
-        timeout: float | None = None,
-        again: bool | None = None,
-    ) -> httpx.Response:
-        again = method == "GET" if again is None else again
-        try:
-            answer = await self._request(
-                method, path, body, timeout if timeout is not None else _TIMEOUT, again
-            )
-        except httpx.HTTPError as error:
-            raise ServerUnreachable(
-                f"JupyterLab not responding at {self.url} ({type(error).__name__}).",
-                "Restart with: jlab-mcp start",
-            ) from None
-        if answer.status_code not in accept:
-            raise ServerUnreachable(
-                f"JupyterLab at {self.url} answered {answer.status_code} to {method} {quote(path.partition('?')[0])}: {_reason(answer)}",
-                "Look at its log with: jlab-mcp logs",
-            )
-        return answer
-
-
-def _reason(answer: httpx.Response) -> str:
-    try:
-        raw = answer.json()
-        return str(raw.get("message") or raw.get("reason") or answer.reason_phrase)[:300]
-    except (ValueError, AttributeError):
-        return answer.reason_phrase
-
-
-def _is_untrusted(error: BaseException) -> bool:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
-
-
-def _is_refused(error: BaseException) -> bool:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ConnectionRefusedError | ConnectionResetError) or "refused" in str(seen):
-            return True
-        if isinstance(seen, OSError) and "All connection attempts failed" in str(seen):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
+        await self._http.call("POST", "/jlab-mcp/release", {"client": client}, accept=(200, 404))
 
 
 def _claim(raw: Mapping[str, Any]) -> Claim:
