@@ -86,7 +86,11 @@ def main(argv: List[str]) -> int:
         complain("On %s, %s is taken." % (ip, where), "Choose another port or range.")
         return EXIT_PORT_TAKEN
     try:
-        from jlab_mcp_node import server  # type: ignore[import-not-found]
+        from jlab_mcp_node import late  # type: ignore[import-not-found]
+
+        # Compiles a grammar for more than half of the time that Jupyter's imports take; only the check of an IRI needs it.
+        late.put_off("rfc3987_syntax", "is_valid_syntax")
+        from jlab_mcp_node import server
     except ImportError as error:
         complain(
             "Jupyter cannot be imported by %s (%s)." % (sys.executable, error),

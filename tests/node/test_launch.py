@@ -29,12 +29,16 @@ async def test_a_copy_of_the_folder_serves_beside_the_users_own_configuration(tm
     settings = tmp_path / "settings"
     settings.mkdir()
     (settings / "theirs.py").write_text(
+        "import sys\n"
         "from jupyter_server.base.handlers import JupyterHandler\n"
         "class H(JupyterHandler):\n"
         "    def get(self): self.finish('theirs')\n"
+        "class G(JupyterHandler):\n"
+        "    def get(self): self.finish(str('rfc3987_syntax.syntax_helpers' in sys.modules))\n"
         "def _jupyter_server_extension_points(): return [{'module': 'theirs'}]\n"
         "def _load_jupyter_server_extension(app):\n"
-        "    app.web_app.add_handlers('.*$', [(app.web_app.settings['base_url'] + 'theirs', H)])\n",
+        "    app.web_app.add_handlers('.*$', [(app.web_app.settings['base_url'] + 'theirs', H)])\n"
+        "    app.web_app.add_handlers('.*$', [(app.web_app.settings['base_url'] + 'grammar', G)])\n",
         encoding="utf-8",
     )
     (settings / "jupyter_server_config.py").write_text(
@@ -51,6 +55,7 @@ async def test_a_copy_of_the_folder_serves_beside_the_users_own_configuration(tm
     with serving(tmp_path / "s", node=copied(tmp_path), environ=environ) as server:
         assert server.facts["url"].endswith("/mine/")
         assert server.http.get("theirs").text == "theirs"
+        assert server.http.get("grammar").text == "False", "compiled at the start, and nobody asked for it"
         assert server.http.get("jlab-mcp/info").json()["protocol"] == 1
         assert server.http.get("api/terminals").status_code == 404
         assert server.http.get("api/status").headers["X-Mine"] == "yes"
