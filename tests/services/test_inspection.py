@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import types
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +33,26 @@ class Hostile:
         raise ZeroDivisionError
 
 
+class Frame:
+    """Answers to the names of its columns, as a data frame does."""
+
+    shape = (2, 2)
+
+    def __getattr__(self, name: str) -> str:
+        return "0    a\n1    b"
+
+
+class Stuck:
+    """Does not answer before `answers` is set."""
+
+    answers = threading.Event()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        self.answers.wait()
+        return ()
+
+
 class Array:
     shape = (3, 4)
     dtype = "float32"
@@ -42,7 +63,7 @@ class Array:
 def rows(variables: dict[str, Any], names: list[str] | None = None) -> dict[str, dict[str, Any]]:
     shell = SimpleNamespace(user_ns=variables, user_ns_hidden={"exit"})
     before = dict(variables)
-    answer = eval(probe(names), {"get_ipython": lambda: shell})
+    answer = eval(probe(names, each_s=0.2), {"get_ipython": lambda: shell})
     assert variables == before, "the user's variables are as they were"
     return {row["name"]: row for row in json.loads(answer)}
 
@@ -54,6 +75,21 @@ def test_one_variable_that_raises_leaves_the_others_readable() -> None:
     assert found["bad"]["type"].endswith("Hostile") and found["bad"]["dtype"] == ""
     shown = [found["grid"][key] for key in ("shape", "dtype", "device", "bytes")]
     assert shown == ["(3, 4)", "float32", "cuda:0", 48]
+
+
+def test_one_variable_that_never_answers_is_named_and_leaves_the_others_readable() -> None:
+    try:
+        found = rows({"a": 1, "one": Stuck(), "b": 2, "two": Stuck(), "c": 3})
+    finally:
+        Stuck.answers.set()
+    assert [found[name]["value"] for name in "abc"] == ["1", "2", "3"]
+    for name in ("one", "two"):
+        assert found[name]["type"].endswith("Stuck") and found[name]["value"] == "(does not answer)"
+
+
+def test_a_column_is_not_taken_for_an_attribute() -> None:
+    frame = rows({"frame": Frame()})["frame"]
+    assert (frame["shape"], frame["dtype"], frame["device"]) == ("(2, 2)", "", "")
 
 
 def test_named_variables_are_shown_even_when_hidden() -> None:
