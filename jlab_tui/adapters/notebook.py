@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import itertools
 import os
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 from ..core.errors import NotebookError
@@ -49,8 +51,25 @@ class NotebookFile:
             return self._load()
 
     def changed(self) -> bool:
-        """Whether somebody else wrote, replaced or removed the file since our last load or save."""
-        return self._now() != self._identity
+        """Whether somebody else wrote, replaced or removed the file since our last load or save, as far as can be seen."""
+        with contextlib.suppress(OSError):
+            return self._now() != self._identity
+        return False
+
+    def look_after(self, known: Container[str]) -> bool:
+        """Whether the file is there, or was renamed in its directory: then it is followed. Else it is given up, and the
+        next save writes a new one. `known`: ids of its cells, because inodes are used again."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._now() is not None:
+                return True
+            inode = self._identity[2] if self._identity is not None else None
+            for other in self.path.parent.glob("*.ipynb"):
+                if other.stat().st_ino == inode and _has_one_of(other, known):
+                    self.path = other
+                    return True
+            self._identity = None
+            return False
+        return True
 
     def create(self, notebook: Notebook) -> None:
         """Write a new file. Raises FileExistsError when there is one, OSError when it cannot be written."""
@@ -68,7 +87,7 @@ class NotebookFile:
     def discard(self) -> None:
         """Remove the file, unless somebody else has written it."""
         with self._lock, contextlib.suppress(OSError):
-            if self._identity is not None and not self.changed():
+            if self._identity is not None and self._now() == self._identity:
                 self.path.unlink()
 
     def save(self, cells: Sequence[CellCopy], metadata: dict[str, object]) -> Saved:
@@ -83,7 +102,7 @@ class NotebookFile:
                 fragments[copy.cell.id] = (copy.version, text)
             texts.append(text)
         with self._lock:
-            if self._identity is not None and self._now() not in (self._identity, None):
+            if self._now() != self._identity:
                 raise ChangedOnDisk
             self._write(notebook_bytes(texts, metadata))
         versions = {copy.cell.id: (copy.version, copy.source) for copy in cells}
@@ -92,8 +111,10 @@ class NotebookFile:
     def _write(self, parts: list[bytes]) -> None:
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}-{time.monotonic_ns():x}"[-240:])
         mode = 0o644
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError):
             mode = self.path.stat().st_mode & 0o777
+            if not mode & 0o222 or not os.access(self.path, os.W_OK):  # what replaces it would not mind
+                raise PermissionError(errno.EACCES, "it is read-only", str(self.path))
         try:
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
             with os.fdopen(fd, "wb", buffering=1 << 20) as file:
@@ -115,7 +136,7 @@ class NotebookFile:
                     raise NotebookError(f"{self.path} has {identity[1]:,} bytes.", "Clear its outputs first.")
                 text = self.path.read_text(encoding="utf-8")
                 try:
-                    notebook = parse_notebook(text, _new_ids())
+                    notebook = parse_notebook(text, _new_ids(text))
                 except NotebookError:
                     # jupyter_server truncates the file and writes it in place: look again before believing it broken.
                     if attempt == 5 or (attempt and text and identity == self._now()):
@@ -146,9 +167,15 @@ class NotebookFile:
     def _now(self) -> _Identity | None:
         try:
             info = self.path.stat()
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return info.st_mtime_ns, info.st_size, info.st_ino
+
+
+def _has_one_of(path: Path, cells: Container[str]) -> bool:
+    with contextlib.suppress(NotebookError):
+        return any(cell.id in cells for cell in NotebookFile(path).load().cells)
+    return False
 
 
 def free_names(directory: Path, stem: str) -> Iterator[Path]:
@@ -179,12 +206,20 @@ def allowed_path(given: str, roots: Sequence[Path], base: Path) -> Path:
 
 
 def new_cell_id() -> str:
-    return uuid.uuid4().hex[:8]
+    return _id_of(uuid.uuid4().hex)
 
 
-def _new_ids() -> Iterator[str]:
-    while True:
-        yield new_cell_id()
+def _id_of(digits: str) -> str:
+    """8 hex digits that nobody takes for an index."""
+    return digits.lstrip("0123456789")[:8]
+
+
+def _new_ids(text: str) -> Iterator[str]:
+    """The same ones each time that a file of this text is read."""
+    digest = hashlib.sha256(text.encode("utf-8", "replace"))
+    for number in itertools.count():
+        digest.update(str(number).encode())
+        yield _id_of(digest.hexdigest())
 
 
 class NotebookDirectory:

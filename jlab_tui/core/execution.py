@@ -63,6 +63,8 @@ class OtherActivity:
     """Another client's code started or ended on this kernel."""
 
     busy: bool
+    code: str = ""
+    """what started"""
 
 
 Output = TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised
@@ -160,7 +162,7 @@ class Conversation:
     def _other(self, message: KernelMessage) -> list[Fact]:
         if message.msg_type == "execute_input":
             self._others.add(message.parent_id)
-            return [OtherActivity(True)] if len(self._others) == 1 else []
+            return [OtherActivity(True, str(message.content.get("code", "")))]
         is_idle = message.msg_type == "status" and message.content.get("execution_state") == "idle"
         if is_idle and message.parent_id in self._others:
             self._others.discard(message.parent_id)

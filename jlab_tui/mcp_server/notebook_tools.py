@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from ..core.errors import UnknownSession
+from ..core.errors import UsageError
 from .arguments import CellRef, SessionId
 from .content import as_content, as_text
 from .reading import read_cells, read_record_text
@@ -61,10 +61,10 @@ class NotebookTools:
         or chosen cells in full with their output. Use it to find a cell to edit or to see what has been done."""
         app = await self._source.get()
         session: Session | None = None
+        if bool(session_id) == bool(path):
+            raise UsageError("read_notebook reads one notebook.", "Give either session_id or path.")
         if session_id:
             session, path = await app.sessions.for_reading(session_id)
-        elif not path:
-            raise UnknownSession("", [s.info.id for s in app.sessions.open_sessions])
         return await as_content(app, await read_cells(app, session, path, cells))
 
     async def inspect_variables(

@@ -125,10 +125,18 @@ async def read_cells(
     """A notebook's map, or chosen cells in full."""
     notebook, where = await app.reader.notebook(session, path)
     if not cells:
-        return [_map(app, session, where, notebook.cells)]
+        notebook.is_shifted = False
+        return [_map(app, session, where, notebook.cells), *_warnings(session)]
     chosen = [(index, notebook.cells[index]) for index in map(notebook.find, cells)]
+    for _, cell in chosen:
+        cell.is_edited = False
     copies = [(index, replace(cell, outputs=list(cell.outputs))) for index, cell in chosen]
     return await asyncio.to_thread(lambda: [part for index, cell in copies for part in _whole(cell, index)])
+
+
+def _warnings(session: Session | None) -> list[Part]:
+    found = session.warnings() if session is not None else []
+    return ["\n".join(f"Warning: {warning}" for warning in found)] if found else []
 
 
 def _map(app: App, session: Session | None, where: str, cells: list[Cell]) -> str:

@@ -45,7 +45,12 @@ class Adoption:
             try:
                 notebook = await asyncio.to_thread(file.load)
             except NotebookError as error:
-                warnings.append(f"{error.message} A new one is written.")
+                what = (
+                    "It stays as it is until it can be merged"
+                    if file.path.exists()
+                    else "A new one is written"
+                )
+                warnings.append(f"{error.message} {what}; every output is in its run's record.")
                 notebook = new_notebook(await server.api.kernelspec())
         info = SessionInfo(
             record.session, opened.name, opened.notebook, opened.kernel_id, server.record.hostname,

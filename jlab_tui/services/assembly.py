@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from ..core.events import SessionOpened
@@ -96,26 +97,30 @@ class Assembly:
             info, server.api, recorder, saver, self._now, diagnose, self._spool, self.read_back, first_run
         )
         session.connection.why_silent = self._why_silent
-        if saver is not None:
-            saver.before_save = session.sync_cells
-        recorder.record(
-            SessionOpened(
-                session=info.id,
-                name=info.name,
-                notebook=info.notebook,
-                kernel_id=info.kernel_id,
-                hostname=info.hostname,
-                server_started=server.record.started,
-                python=info.python,
-                cwd=info.cwd,
-                client=self.owner.client,
-                client_host=self.owner.host,
-                client_pid=self.owner.pid,
-                conversation=self.owner.conversation,
-                epoch=epoch,
-                users_kernel=info.users_kernel,
-            )
+        opened = SessionOpened(
+            session=info.id,
+            name=info.name,
+            notebook=info.notebook,
+            kernel_id=info.kernel_id,
+            hostname=info.hostname,
+            server_started=server.record.started,
+            python=info.python,
+            cwd=info.cwd,
+            client=self.owner.client,
+            client_host=self.owner.host,
+            client_pid=self.owner.pid,
+            conversation=self.owner.conversation,
+            epoch=epoch,
+            users_kernel=info.users_kernel,
         )
+        recorder.record(opened)
+
+        def moved(path: Path) -> None:
+            info.notebook = str(path)
+            recorder.record(replace(opened, notebook=info.notebook))
+
+        if saver is not None:
+            saver.before_save, saver.on_moved = session.sync_cells, moved
         return session
 
     def attach(self, session: Session, server: Server, claim: Claim | None, since: int) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from ..core.errors import JlabError, NotebookError, SessionBusy
 from ..core.events import RunStatus
 from ..core.notebook import Cell
+from ..core.reply import cut_to
 from .ports import Notebooks
 from .runs import Run
 from .session import BATCH_TOOL, Session
@@ -51,10 +52,9 @@ class Cells:
         try:
             return await session.start_run("execute_code", cell, code)
         except BaseException:
-            if not session.has_run(cell):
-                session.notebook.cells = [c for c in session.notebook.cells if c is not cell]
-                if cell.saved_version >= 0:
-                    session.keeper.save(now=True)
+            if not session.has_run(cell) and session.notebook.by_id(cell.id) is not None:
+                session.notebook.remove(cell.id)
+                session.keeper.save(now=True)
             raise
 
     async def edit(
@@ -64,6 +64,7 @@ class Cells:
         if run:
             self.check(source)
         found = await self._find(session, cell)
+        _refuse_if_edited(found)
         if found.cell_type != "code":
             found.source = source
             found.touch()
@@ -88,15 +89,20 @@ class Cells:
             raise NotebookError(
                 f"Cell {found.id} is a {found.cell_type} cell; there is nothing to run.", "Give a code cell."
             )
+        self.check(found.source)
         await self._make_way(session)
-        return await session.start_run(tool, found, found.source)
+        run = await session.start_run(tool, found, found.source)
+        if found.is_edited:
+            found.is_edited = False
+            run.notes.append("Somebody else had changed the text of this cell; it was run as it stands.")
+        return run
 
     async def delete(self, session: Session, cell: str | int) -> Cell:
         found = await self._find(session, cell)
         if session.current is not None and session.current.cell == found.id:
             session.refuse_if_busy()
-        index = session.notebook.find(found.id)
-        session.notebook.cells.pop(index)
+        _refuse_if_edited(found)
+        index = session.notebook.remove(found.id)
         session.note_edit("delete", found, index)
         return found
 
@@ -158,7 +164,16 @@ class Cells:
 
     async def _find(self, session: Session, cell: str | int) -> Cell:
         await self._refresh(session)
-        return session.notebook.cells[session.notebook.find(cell)]
+        notebook = session.notebook
+        found = notebook.cells[notebook.find(cell)]
+        if notebook.is_shifted and found.id != str(cell).strip():
+            notebook.is_shifted = False
+            raise NotebookError(
+                f"Somebody else added, moved or removed cells: index {cell} is now cell {found.id}, which begins with "
+                f"{found.source[:80]!r}.",
+                "Nothing was done. Name the cell by its id, or by its index as read_notebook shows it now.",
+            )
+        return found
 
     async def _refresh(self, session: Session) -> None:
         await session.connection.confirm()
@@ -176,6 +191,16 @@ class Cells:
                 )
 
 
+def _refuse_if_edited(cell: Cell) -> None:
+    """Raise NotebookError, once, for a cell whose text somebody else changed: the model does not know what it replaces."""
+    if cell.is_edited:
+        cell.is_edited = False
+        raise NotebookError(
+            f"Somebody else changed the text of cell {cell.id} since you saw it. It is now:\n{cut_to(cell.source, 4000)}\n",
+            "Nothing was done. Call again when it shall go all the same.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class CellRow:
     """One line of a notebook's map."""
@@ -187,14 +212,16 @@ class CellRow:
     lines: int
     execution_count: int | None
     state: str
-    """ok, error, never run, running, stale (its outputs are of an earlier kernel), or empty for text"""
+    """ok, error, never run, running, stale (its outputs are of an earlier kernel or text), or empty for text"""
     outputs: str
     """kinds of outputs, such as `stream, image/png`"""
 
 
-def cell_map(cells: list[Cell], running: str, ran: dict[str, RunStatus] | None) -> list[CellRow]:
-    """Rows of a notebook. `running` is the id of the cell in progress; `ran` the last status of cells run by this kernel
-    (None: no kernel)."""
+def cell_map(
+    cells: list[Cell], running: str, ran: Mapping[str, Run], ran_elsewhere: Callable[[str], bool]
+) -> list[CellRow]:
+    """Rows of a notebook. `running` is the id of the cell in progress; `ran` the last run of each cell by us in this
+    kernel; `ran_elsewhere` tells of other text whether its outputs may be of this kernel."""
     rows = []
     for index, cell in enumerate(cells):
         lines = cell.source.splitlines() or [""]
@@ -207,24 +234,21 @@ def cell_map(cells: list[Cell], running: str, ran: dict[str, RunStatus] | None) 
                 first[:100],
                 len(lines),
                 cell.execution_count,
-                _state(cell, running, ran),
+                "running" if cell.id == running else _state(cell, ran.get(cell.id), ran_elsewhere),
                 ", ".join(dict.fromkeys(_kinds(cell))),
             )
         )
     return rows
 
 
-def _state(cell: Cell, running: str, ran: dict[str, RunStatus] | None) -> str:
+def _state(cell: Cell, run: Run | None, ran_elsewhere: Callable[[str], bool]) -> str:
     if cell.cell_type != "code":
         return ""
-    if cell.id == running:
-        return "running"
-    if ran is not None and cell.id in ran:
-        return "ok" if ran[cell.id] is RunStatus.OK else ran[cell.id].value
-    has_run = cell.execution_count is not None or bool(cell.outputs)
-    if not has_run:
+    if run is not None and run.source == cell.source:
+        return str(run.status)
+    if cell.execution_count is None and not cell.outputs:
         return "never run"
-    if ran is not None:
+    if not ran_elsewhere(cell.source):
         return "stale"
     return "error" if any(o.get("output_type") == "error" for o in cell.outputs) else "ok"
 

@@ -122,6 +122,7 @@ class NotebookKeeper:
         if self.saver is None:
             return
         self.displays_of = record.displays
+        self._note_edits(record)
         since = saved_at - _UNSAVED_S
         runs = [run for run in record.runs.values() if run.cell and run.started + run.seconds > since]
         self._insert_missing(record, runs, since)
@@ -146,6 +147,14 @@ class NotebookKeeper:
         self._abandoned = True
         if self.saver is not None:
             self.saver.abandon()
+
+    def _note_edits(self, record: SessionRecord) -> None:
+        """The model knows cells as it wrote or ran them last."""
+        told = [(run.started, run.cell, run.source) for run in record.runs.values()]
+        told += [(at, cell_id, edit.source) for cell_id, (at, edit) in record.texts.items()]
+        known = {cell_id: source for _, cell_id, source in sorted(told)}
+        for cell in self.notebook.cells:
+            cell.is_edited = known.get(cell.id, cell.source) != cell.source
 
     def _insert_missing(self, record: SessionRecord, runs: list[Run], since: float) -> None:
         known = {cell.id for cell in self.notebook.cells} | record.deleted

@@ -84,14 +84,14 @@ class Reader:
     def rows(session: Session | None, cells: list[Cell]) -> list[CellRow]:
         """The notebook's map with each cell's state in the session's kernel."""
         if session is None:
-            return cell_map(cells, "", None)
+            return cell_map(cells, "", {}, lambda source: True)
         running = session.current.cell if session.current is not None else ""
         ran = {
-            run.cell: run.status
+            run.cell: run
             for run in session.runs.values()
             if run.cell and run.incarnation == session.incarnation
         }
-        return cell_map(cells, running, ran)
+        return cell_map(cells, running, ran, session.ran_elsewhere)
 
     def _events(self, run: Run) -> Iterator[Event]:
         for entry in entries_since(run, self._journals.read_from):

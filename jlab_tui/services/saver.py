@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from ..core.errors import NotebookError
@@ -35,10 +36,14 @@ class Saver:
         """called before each save, to bring the notebook up to date"""
         self.may_write: Callable[[], bool] = lambda: True
         """whether this process is known to hold the session still; saving waits meanwhile"""
+        self.on_moved: Callable[[Path], None] = lambda path: None
+        """told where the notebook is after somebody renamed it"""
         self.file = file
         self.notebook = notebook
         self.failure = ""
         """why the last save did not work, one sentence"""
+        self.conflict = ""
+        """why the file, as somebody else left it, cannot be merged; it stays as it is meanwhile"""
         self.merge_notes: list[str] = []
         """what a merge could not decide; taken by whoever tells the user"""
         self._abandoned = False
@@ -132,6 +137,7 @@ class Saver:
         for _attempt in range(3):
             self._dirty = False
             self.before_save()
+            removed = set(self.notebook.removed)
             try:
                 saved = await asyncio.to_thread(
                     self.file.save, copy_cells(self.notebook), dict(self.notebook.metadata)
@@ -141,6 +147,8 @@ class Saver:
                     self.failure = f"Somebody else wrote {self.file.path}; the last changes are only in the run's record."
                     return None
                 await self._merge()
+                if self.conflict:
+                    return None
                 continue
             except OSError as error:
                 self.failure = (
@@ -148,24 +156,40 @@ class Saver:
                 )
                 return None
             self.failure = ""
+            for cell_id in removed:
+                self.notebook.removed.pop(cell_id, None)
             for cell in self.notebook.cells:
                 if cell.id in saved.fragments and saved.fragments[cell.id][0] == cell.version:
                     cell.fragment = saved.fragments[cell.id][1]
                 if cell.id in saved.versions:
                     cell.saved_version, cell.saved_source = saved.versions[cell.id]
             return saved.seconds
-        self.failure = self.failure or f"Somebody else keeps writing {self.file.path}."
+        self.failure = f"Somebody else keeps writing {self.file.path}."
         return None
 
     async def _merge(self) -> None:
+        path = self.file.path
+        known = {cell.id for cell in self.notebook.cells}
         try:
+            if not await asyncio.to_thread(self.file.look_after, known):
+                self.merge_notes.append(
+                    f"Somebody else removed {path}; what follows is written to a new one."
+                )
+                return
             theirs = await asyncio.to_thread(self.file.load)
         except NotebookError as error:
-            self.failure = f"Somebody else wrote the notebook and it cannot be merged: {error.message}"
+            self.conflict = f"Somebody else wrote the notebook and it cannot be merged: {error.message}"
             return
+        self.conflict = ""
+        if self.file.path != path:
+            self.merge_notes.append(
+                f"The notebook was renamed to {self.file.path}; the session goes on with it."
+            )
+            self.on_moved(self.file.path)
+        self.before_save()
         merged, troubles = merge(self.notebook, theirs)
-        self.notebook.cells = merged.cells
-        self.notebook.metadata = merged.metadata
+        self.notebook.cells, self.notebook.metadata = merged.cells, merged.metadata
+        self.notebook.is_shifted = merged.is_shifted
         self.merge_notes += troubles
 
 

@@ -107,6 +107,8 @@ class Session:
         """counts the kernel's restarts; what ran before is stale"""
         self._used = 0
         """incarnation in which code has run last, ours or another client's"""
+        self._elsewhere: set[tuple[int, int]] = set()
+        """what other clients ran: incarnation, hash of the code"""
         self.now = now
         self._next_run = first_run
         self._restarted_by = ""
@@ -135,6 +137,11 @@ class Session:
         is_users = self.info.users_kernel and self.incarnation == 1
         return is_users or self.current is not None or self._used == self.incarnation
 
+    def ran_elsewhere(self, source: str) -> bool:
+        """Whether another client's run of this code may be the last one of it, in the kernel as it is."""
+        is_users = self.info.users_kernel and self.incarnation == 1
+        return is_users or (self.incarnation, hash(source)) in self._elsewhere
+
     @property
     def is_kernel_busy(self) -> bool:
         """Whether a run of ours or another client's code is known to be on the kernel."""
@@ -146,15 +153,15 @@ class Session:
         if run is None and self.batch and not in_batch:
             raise SessionBusy(
                 f"Session {self.info.id} is busy: {self.batch}.",
-                f'Nothing was run. Follow it with read_notebook(session_id="{self.info.id}").',
+                f'Nothing was done. Follow it with read_notebook(session_id="{self.info.id}").',
             )
         if run is None:
             return
         last = run.outputs.last_line if run.outputs else ""
-        shown = f" Its last line: {last[-200:]}" if last else ""
+        shown = f" Its last line: {last[-200:]!r}." if last else ""
         raise SessionBusy(
             f"Session {self.info.id} is busy: run {run.id} has been going for {run.elapsed(self.now()):.0f} s.{shown}",
-            f'Nothing was run. Call wait_for_run(run_id="{run.id}"), or interrupt_kernel(session_id="{self.info.id}").',
+            f'Nothing was done. Call wait_for_run(run_id="{run.id}"), or interrupt_kernel(session_id="{self.info.id}").',
         )
 
     async def start_run(self, tool: str, cell: Cell | None, source: str) -> Run:
@@ -166,6 +173,8 @@ class Session:
         self.current = run
         try:
             await self.connection.ready()
+            if cell is not None:  # a merge makes cells anew
+                cell = self.notebook.cells[self.notebook.find(cell.id)]
             if cell is not None and cell.source != source:
                 cell.source = source
                 self.note_edit("edit", cell, self.notebook.find(cell.id))
@@ -302,6 +311,7 @@ class Session:
                     run.reply = fact.content
             case OtherActivity():
                 self._used = self.incarnation
+                self._elsewhere.add((self.incarnation, hash(fact.code)))
                 if self.current is not None and not self.current.begun:
                     self.current.waits_for_other = fact.busy
             case _:
@@ -407,8 +417,8 @@ class Session:
         """What went wrong with records, to be said next to the outputs."""
         found = []
         if self.saver is not None:
-            if self.saver.failure:
-                found.append(self.saver.failure + " The outputs are in the run's record.")
+            for trouble in filter(None, (self.saver.conflict, self.saver.failure)):
+                found.append(f"{trouble} The outputs are in the run's record.")
             found += self.saver.merge_notes
             self.saver.merge_notes = []
         if self.recorder.failure:

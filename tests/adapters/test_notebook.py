@@ -1,11 +1,14 @@
-"""Notebook files: what a save says that it has written."""
+"""Notebook files: what a save says that it has written, and what of somebody else's it leaves alone."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from jlab_tui.adapters.notebook import NotebookFile
-from jlab_tui.core.notebook import Cell, Notebook, copy_cells
+import pytest
+
+from jlab_tui.adapters.notebook import NotebookFile, new_cell_id
+from jlab_tui.core.notebook import Cell, ChangedOnDisk, Notebook, copy_cells
 
 
 def test_an_edit_during_a_save_is_not_taken_for_saved(tmp_path: Path) -> None:
@@ -18,3 +21,58 @@ def test_an_edit_during_a_save_is_not_taken_for_saved(tmp_path: Path) -> None:
     cell.source = "new"
     cell.touch()
     assert file.save(copies, {}).versions["a"] == (0, "old")
+
+
+def saved_file(path: Path) -> tuple[NotebookFile, Notebook]:
+    notebook = Notebook([Cell("aaaaaaaa", "code", "1")])
+    file = NotebookFile(path)
+    file.create(notebook)
+    return file, notebook
+
+
+def test_a_file_that_was_never_read_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "n.ipynb"
+    path.write_text("<<<<<<< HEAD", encoding="utf-8")
+    with pytest.raises(ChangedOnDisk):
+        NotebookFile(path).save(copy_cells(Notebook()), {})
+    assert path.read_text(encoding="utf-8") == "<<<<<<< HEAD"
+
+
+def test_a_read_only_file_is_not_replaced(tmp_path: Path) -> None:
+    file, notebook = saved_file(tmp_path / "n.ipynb")
+    file.path.chmod(0o444)
+    notebook.cells[0].source = "2"
+    with pytest.raises(PermissionError, match="read-only"):
+        file.save(copy_cells(notebook), {})
+    assert file.load().cells[0].source == "1"
+
+
+def test_a_renamed_file_is_followed_and_a_removed_one_is_given_up(tmp_path: Path) -> None:
+    file, notebook = saved_file(tmp_path / "old.ipynb")
+    saved_file(tmp_path / "other.ipynb")
+    file.path.rename(tmp_path / "new.ipynb")
+    assert file.changed() and file.look_after({"aaaaaaaa"})
+    assert file.path == tmp_path / "new.ipynb"
+    file.path.unlink()
+    assert not file.look_after({"aaaaaaaa"})
+    file.save(copy_cells(notebook), {})
+    assert file.load().cells[0].source == "1"
+
+
+def test_another_file_with_the_inode_of_a_removed_one_is_not_taken_for_it(tmp_path: Path) -> None:
+    file, _ = saved_file(tmp_path / "old.ipynb")
+    file.path.rename(tmp_path / "another.ipynb")
+    assert not file.look_after({"bbbbbbbb"}) and file.path == tmp_path / "old.ipynb"
+
+
+def test_cells_without_ids_get_the_same_ones_each_time(tmp_path: Path) -> None:
+    cell = {"cell_type": "markdown", "source": "text", "metadata": {}}
+    path = tmp_path / "n.ipynb"
+    raw = {"nbformat": 4, "nbformat_minor": 0, "metadata": {}, "cells": [cell] * 50}
+    path.write_text(json.dumps(raw), encoding="utf-8")
+    first, second = ([c.id for c in NotebookFile(path).load().cells] for _ in range(2))
+    assert first == second and len(set(first)) == 50
+
+
+def test_no_id_can_be_taken_for_an_index() -> None:
+    assert not any(new_cell_id()[0].isdecimal() or len(new_cell_id()) != 8 for _ in range(300))

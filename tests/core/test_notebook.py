@@ -124,12 +124,66 @@ def test_a_cell_that_they_deleted_is_gone_unless_we_changed_it() -> None:
     assert sources(merged) == ["a", "c"]
 
 
-def test_a_cell_edited_on_both_sides_keeps_ours_and_says_so() -> None:
+def test_a_cell_edited_on_both_sides_keeps_theirs_and_says_so() -> None:
     ours = Notebook([saved("a", "old")])
     ours.cells[0].source = "ours"
     ours.cells[0].touch()
     merged, troubles = merge(ours, Notebook([saved("a", "theirs")]))
-    assert sources(merged) == ["ours"] and "Cell a" in troubles[0]
+    assert sources(merged) == ["theirs"] and merged.cells[0].is_edited and "Cell a" in troubles[0]
+
+
+def test_a_cell_that_they_deleted_while_we_changed_it_is_said_to_be_kept() -> None:
+    ours = Notebook([saved("a", "a"), Cell("new", "code", "new")])
+    ours.cells[0].touch()
+    merged, troubles = merge(ours, Notebook([saved("b", "b")]))
+    assert sources(merged) == ["b", "a", "new"]
+    assert ["cell a; it is kept" in trouble for trouble in troubles] == [True]
+
+
+def test_a_cell_that_we_deleted_stays_deleted_unless_they_edited_it() -> None:
+    ours = Notebook([saved(i, i) for i in "abc"])
+    ours.remove("a")
+    ours.remove("b")
+    merged, troubles = merge(ours, Notebook([saved("a", "a"), saved("b", "edited"), saved("c", "c")]))
+    assert sources(merged) == ["edited", "c"] and "Cell b" in troubles[0] and len(troubles) == 1
+
+
+def test_what_they_took_out_of_the_metadata_stays_out() -> None:
+    ours = Notebook([], {"kernelspec": {"name": "k"}, "theirs": 1})
+    assert merge(ours, Notebook([], {"kernelspec": {"name": "k"}}))[0].metadata == {
+        "kernelspec": {"name": "k"}
+    }
+
+
+def test_our_new_cells_come_last_in_a_notebook_of_which_nothing_is_left() -> None:
+    ours = Notebook([saved("a", "a"), Cell("x", "code", "x"), Cell("y", "code", "y")])
+    assert sources(merge(ours, Notebook([saved("b", "b")]))[0]) == ["b", "x", "y"]
+
+
+def test_cells_that_lost_their_ids_are_known_by_their_text() -> None:
+    ours = Notebook([saved("a", "1"), saved("b", "1"), saved("c", "2"), Cell("new", "code", "3")])
+    ours.cells[1].outputs = [OUTPUTS[0]]
+    ours.cells[1].touch()
+    merged, _ = merge(ours, Notebook([saved(f"lost{n}", source) for n, source in enumerate("1102")]))
+    assert [cell.id for cell in merged.cells] == ["a", "b", "lost2", "c", "new"]
+    assert merged.cells[1].outputs == [OUTPUTS[0]]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "is_shifted"), [("abc", False), ("ab", True), ("acb", True), ("abcd", True), ("", True)]
+)
+def test_a_merge_tells_whether_indices_still_mean_the_same_cells(theirs: str, is_shifted: bool) -> None:
+    ours = Notebook([*(saved(i, i) for i in "abc"), Cell("new", "code", "new")])
+    assert merge(ours, Notebook([saved(i, i) for i in theirs]))[0].is_shifted is is_shifted
+
+
+def test_a_merge_marks_the_cells_whose_text_they_changed() -> None:
+    ours = Notebook([saved(i, i) for i in "abc"])
+    ours.cells[1].touch()
+    merged, _ = merge(ours, Notebook([saved("a", "A"), saved("b", "B"), saved("c", "c"), saved("d", "d")]))
+    assert [cell.is_edited for cell in merged.cells] == [True, True, False, False]
+    again, _ = merge(merged, Notebook([saved("a", "A"), saved("b", "B"), saved("c", "c"), saved("d", "d")]))
+    assert [cell.is_edited for cell in again.cells] == [True, True, False, False]
 
 
 cell_lists = st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=8)

@@ -142,7 +142,7 @@ async def test_a_frozen_owner_that_wakes_up_writes_nothing_more(shared_server: P
             ):
                 assert asyncio.get_running_loop().time() < deadline
                 await asyncio.sleep(0.5)  # how often the server is asked
-            if "Nothing was run" in reply:
+            if "Nothing was done" in reply:
                 await next_one.text("wait_for_run", run_id=f"{session}-1")
                 reply = await next_one.text("execute_code", session_id=session, code="i")
             assert reply.startswith("19\n"), reply

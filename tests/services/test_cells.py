@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from jlab_tui.adapters.notebook import NotebookDirectory
 from jlab_tui.core.errors import NotebookError, ServerUnreachable, SessionBusy
+from jlab_tui.core.events import RunStatus
 from jlab_tui.core.notebook import Cell
 from jlab_tui.core.wire import KernelMessage, Request
 from jlab_tui.services.cells import Cells
@@ -33,9 +35,11 @@ class Stream(RecordedStream):
         self.may_send = asyncio.Event()
         self.may_send.set()
         self.sending = asyncio.Event()
+        self.on_ready: Callable[[], object] = lambda: None
 
     async def ready(self, timeout: float) -> None:
         await asyncio.sleep(0)
+        self.on_ready()
         if self.is_down:
             raise TimeoutError
 
@@ -131,6 +135,104 @@ async def test_an_interrupt_leaves_the_users_own_code_alone_and_takes_ours_when_
     session.on_message(KernelMessage("iopub", "execute_input", "m3", run.msg_id, {"execution_count": 1}, 3))
     await asyncio.wait_for(interrupted.wait(), 30)
     assert run.interrupted_by == "you (interrupt_kernel)"
+
+
+async def saved(room: Room) -> None:
+    room.session.keeper.save(now=True)
+    await room.process.saver.flush()
+
+
+async def theirs(room: Room, *cells: tuple[str, str]) -> None:
+    """Somebody else writes the file."""
+    await saved(room)
+    raw: list[dict[str, Any]] = [
+        {
+            "cell_type": "code",
+            "id": name,
+            "source": text,
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+        }
+        for name, text in cells
+    ]
+    path = room.process.file.path
+    path.write_text(
+        json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": raw}), encoding="utf-8"
+    )
+
+
+async def test_a_text_that_the_user_changed_is_shown_before_it_can_be_replaced(room: Room) -> None:
+    await theirs(room, ("old", "the user's"))
+    for work in (
+        lambda: room.cells.edit(room.session, "old", "new", run=False),
+        lambda: room.cells.delete(room.session, "old"),
+    ):
+        room.session.notebook.cells[0].is_edited = True
+        with pytest.raises(NotebookError, match="It is now:\nthe user's"):
+            await work()
+    assert room.sources == ["the user's"]
+    await room.cells.edit(room.session, "old", "new", run=False)
+    assert room.sources == ["new"]
+
+
+async def test_a_text_that_the_user_changed_is_run_and_the_reply_says_so(room: Room) -> None:
+    await theirs(room, ("old", "the user's"))
+    run = await room.cells.run(room.session, "old")
+    assert run.source == "the user's" and "it was run as it stands" in run.notes[0]
+
+
+async def test_an_index_that_means_another_cell_than_before_is_refused_once(room: Room) -> None:
+    await theirs(room, ("their", "inserted"), ("old", "old source"))
+    for work in (
+        lambda: room.cells.edit(room.session, 0, "new", run=False),
+        lambda: room.cells.run(room.session, 0),
+        lambda: room.cells.delete(room.session, "0"),
+    ):
+        room.session.notebook.is_shifted = True
+        with pytest.raises(NotebookError, match="index 0 is now cell their, which begins with 'inserted'"):
+            await work()
+    assert room.sources == ["inserted", "old source"]
+    room.session.notebook.is_shifted = True
+    await room.cells.edit(room.session, "old", "by its id", run=False)
+    room.session.notebook.is_shifted = False
+    await room.cells.edit(room.session, 0, "by its index", run=False)
+    assert room.sources == ["by its index", "by its id"]
+
+
+async def test_a_cell_is_run_that_a_merge_has_made_anew_meanwhile(room: Room) -> None:
+    await saved(room)
+    room.stream.on_ready = lambda: setattr(
+        room.session.notebook, "cells", [Cell("old", "code", "old source")]
+    )
+    await room.cells.edit(room.session, "old", "new source", run=True)
+    assert room.sources == ["new source"]
+
+
+async def test_an_empty_cell_is_not_run(room: Room) -> None:
+    room.old.source = " \n"
+    with pytest.raises(NotebookError, match="empty"):
+        await room.cells.run(room.session, "old")
+
+
+async def test_the_map_tells_outputs_of_this_text_and_kernel_from_others(room: Room) -> None:
+    session = room.session
+
+    def states() -> list[str]:
+        return [row.state for row in Reader.rows(session, session.notebook.cells)]
+
+    session.notebook.insert(Cell("user", "code", "the user's", [dict(OUTPUT)], 7))
+    assert states() == ["stale", "stale"]
+    session.on_message(KernelMessage("iopub", "execute_input", "m1", "u", {"code": "the user's"}, 1))
+    session.on_message(KernelMessage("iopub", "status", "m2", "u", {"execution_state": "idle"}, 2))
+    run = await room.cells.run(session, "old")
+    assert states() == ["running", "ok"]
+    session.close_run(run, RunStatus.OK, "")
+    assert states() == ["ok", "ok"]
+    await room.cells.edit(session, "old", "not run", run=False)
+    assert states() == ["never run", "ok"]
+    room.old.outputs = [dict(OUTPUT)]
+    assert states() == ["stale", "ok"], "outputs of another text"
 
 
 async def test_a_scratch_session_is_said_to_have_no_notebook(room: Room, tmp_path: Path) -> None:

@@ -68,3 +68,47 @@ async def test_a_cell_that_is_over_at_once_is_saved_once(tmp_path: Path) -> None
     saver.changed(now=True)
     await saver.close()
     assert saves == [1]
+
+
+async def saving(path: Path) -> tuple[Saver, Callable[[str], Awaitable[None]]]:
+    """A saver, and a way to have it save a new text."""
+    saver = Saver(NotebookFile(path), Notebook([Cell("aaaaaaaa", "code", "1")]))
+
+    async def save(text: str) -> None:
+        saver.notebook.cells[0].source = text
+        saver.notebook.cells[0].touch()
+        saver.changed()
+        await saver.flush()
+
+    await save("1")
+    return saver, save
+
+
+async def test_a_renamed_notebook_is_followed_and_a_removed_one_written_anew(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.ipynb", tmp_path / "new.ipynb"
+    saver, save = await saving(old)
+    moved: list[Path] = []
+    saver.on_moved = moved.append
+    old.rename(new)
+    await save("2")
+    assert moved == [new] and not old.exists() and NotebookFile(new).load().cells[0].source == "2"
+    new.unlink()
+    await save("3")
+    assert NotebookFile(new).load().cells[0].source == "3"
+    assert ["renamed to" in note for note in saver.merge_notes] == [True, False]
+    assert "removed" in saver.merge_notes[1]
+    await saver.close()
+
+
+async def test_a_file_that_cannot_be_merged_stays_until_it_can(tmp_path: Path) -> None:
+    path = tmp_path / "n.ipynb"
+    saver, save = await saving(path)
+    whole = path.read_text(encoding="utf-8")
+    path.write_text("{half an edit", encoding="utf-8")
+    await save("2")
+    assert "cannot be merged" in saver.conflict and path.read_text(encoding="utf-8") == "{half an edit"
+    path.write_text(whole, encoding="utf-8")
+    await saver.refresh()
+    assert not saver.conflict
+    await saver.close()
+    assert NotebookFile(path).load().cells[0].source == "2"
