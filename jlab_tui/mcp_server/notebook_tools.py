@@ -62,7 +62,7 @@ class NotebookTools:
         app = await self._source.get()
         session: Session | None = None
         if bool(session_id) == bool(path):
-            raise UsageError("read_notebook reads one notebook.", "Give either session_id or path.")
+            raise UsageError("One notebook is read at a time.", "Give either session_id or path.")
         if session_id:
             session, path = await app.sessions.for_reading(session_id)
         return await as_content(app, await read_cells(app, session, path, cells))

@@ -196,8 +196,8 @@ def _refuse_if_edited(cell: Cell) -> None:
     if cell.is_edited:
         cell.is_edited = False
         raise NotebookError(
-            f"Somebody else changed the text of cell {cell.id} since you saw it. It is now:\n{cut_to(cell.source, 4000)}\n",
-            "Nothing was done. Call again when it shall go all the same.",
+            f"Somebody else changed the text of cell {cell.id} since you saw it.",
+            f"Nothing was done. Call again when it shall go all the same. The text is now:\n{cut_to(cell.source, 4000)}",
         )
 
 
