@@ -1,6 +1,6 @@
-"""What a call may take: check_resources, a dead kernel's reply, ESC, eight sessions at once, and the launch.
+"""What a call may take: check_resources, a dead kernel's reply, ESC, eight sessions at once, launch, a new session.
 
-python benchmarks/promises.py [resources|deaths|esc|side-by-side|launch ...]
+python benchmarks/promises.py [resources|deaths|esc|side-by-side|launch|session ...]
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from ground import Agent, Project, measure, row, server
+from ground import Agent, Project, compare, measure, raw_execute, row, server
+from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.manager import AsyncKernelManager, start_new_async_kernel
 
 from tests.e2e.processes import Wire, until_printed, wire
 from tests.project import COMMAND
@@ -133,12 +135,38 @@ async def launch(agent: Agent, project: Project) -> None:
     row("the same in CPU time", [c for _, c in ours], [c for _, c in bare], "(reach 1.0)")
 
 
+async def session(agent: Agent, project: Project) -> None:
+    sessions: list[str] = []
+    kernels: list[tuple[AsyncKernelManager, AsyncKernelClient]] = []
+
+    async def open_only() -> None:
+        sessions.append(await agent.session("start"))
+
+    async def open_and_run() -> None:
+        await open_only()
+        await agent.text("execute_code", session_id=sessions[-1], code="1 + 1")
+
+    async def raw() -> None:
+        kernels.append(await start_new_async_kernel(cwd=str(project.root), stderr=subprocess.DEVNULL))
+        await raw_execute(kernels[-1][1], "1 + 1")
+
+    opened, ran, direct = await compare(8, open_only, open_and_run, raw, warm_up=1)
+    row("start_new_session answers", opened)
+    row("a new session's first result / a raw kernel's", ran, direct, "(reach 1.3)")
+    for manager, client in kernels:
+        client.stop_channels()
+        await manager.shutdown_kernel(now=True)
+    for each in sessions:
+        await agent.text("shutdown_session", session_id=each)
+
+
 PARTS = {
     "resources": resources,
     "deaths": deaths,
     "esc": esc,
     "side-by-side": side_by_side,
     "launch": launch,
+    "session": session,
 }
 
 

@@ -296,6 +296,10 @@ def _obituary(content: Mapping[str, Any]) -> KernelDeath:
         cause = f"exit code {code}"
     else:
         cause = str(content.get("detail") or "")
+    if kind == "keeps dying":
+        cause = (
+            f"{cause}, each time that the server started it; what it said last is in the log: jlab-mcp logs"
+        )
     lost = content.get("lost")
     return KernelDeath(
         cause,

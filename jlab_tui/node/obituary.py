@@ -53,15 +53,11 @@ def explain(death: Death) -> Dict[str, Any]:
     }
 
 
-def gave_up() -> Dict[str, Any]:
-    """The content when the server stopped trying to restart a kernel that keeps dying."""
-    return {
-        "exit_code": None,
-        "signal": None,
-        "cause": "shutdown",
-        "detail": "The kernel kept dying, or was shut down while it was starting again.",
-        "restarting": False,
-    }
+def not_again(last: Death, keeps_dying: bool) -> Dict[str, Any]:
+    """The content when no process follows a crashed one: the server has given the kernel up, or somebody shut it down."""
+    if keeps_dying:
+        return {**explain(last._replace(replaced=False)), "cause": "keeps dying"}
+    return explain(Death(None, True, False, 0))
 
 
 def message(content: Dict[str, Any]) -> Message:

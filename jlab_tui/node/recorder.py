@@ -84,6 +84,7 @@ class Recorder:
         self._parent_bytes = b""
         self._parent = _NOBODY
         self._crash_seen = False
+        self._given_up = False
         self._backlog: Deque[Message] = deque()
         self._whole: Optional[Message] = None
         self._pieces: Optional[Iterator[Message]] = None
@@ -139,6 +140,9 @@ class Recorder:
     # One incarnation after the other.
 
     async def _follow(self) -> None:
+        first = self._lookup()
+        if first is not None:
+            first.add_restart_callback(self._on_given_up, "dead")
         try:
             while True:
                 manager = self._lookup()
@@ -166,6 +170,9 @@ class Recorder:
 
     def _end(self) -> None:
         self._disconnect()
+        manager = self._lookup()
+        if manager is not None:
+            manager.remove_restart_callback(self._on_given_up, "dead")
         self._activity.give_back(self.kernel_id)
 
     async def _bury(self, manager: Any, process: Any, code: Optional[int]) -> bool:
@@ -182,7 +189,7 @@ class Recorder:
         if not stopping:
             heir = await successor(self._lookup, process)
             if heir is None:
-                self._mourn(obituary.gave_up())
+                self._mourn(obituary.not_again(death, self._given_up))
         if heir is not None:
             self._activity.restarted(self.kernel_id)
         return heir is not None
@@ -224,6 +231,9 @@ class Recorder:
 
     def _on_crash(self) -> None:
         self._crash_seen = True
+
+    def _on_given_up(self) -> None:
+        self._given_up = True
 
     def _disconnect(self) -> None:
         if self._link is not None:

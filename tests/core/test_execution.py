@@ -183,6 +183,19 @@ def test_an_obituary_ends_what_the_dead_process_had_and_nothing_sent_after_it(
     assert conversation.feed(idle("later")) == [RunEnded("run later", OK, 1)]
 
 
+def test_a_kernel_that_dies_whenever_it_is_started_is_sent_to_the_log() -> None:
+    content: dict[str, Any] = {
+        "exit_code": 3,
+        "signal": None,
+        "cause": "keeps dying",
+        "restarting": False,
+        "lost": [],
+    }
+    (death,) = asked("m").feed(message(OBITUARY, "", **content))
+    assert isinstance(death, KernelDeath) and not death.asked and not death.restarting
+    assert death.cause.startswith("exit code 3, each time") and "jlab-mcp logs" in death.cause
+
+
 def test_a_stock_servers_word_of_a_death_ends_everything() -> None:
     conversation = asked("a", "b")
     facts = conversation.feed(message("status", "", execution_state="restarting"))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 
 import httpx
 import pytest
@@ -155,6 +156,22 @@ async def test_a_shut_down_kernel_leaves_an_obituary(server: Server) -> None:
         assert server.http.delete(f"api/kernels/{channel.kernel}").status_code == 204
         told = await channel.obituary()
         assert (told["cause"], told["restarting"]) == ("shutdown", False)
+
+
+async def test_a_kernel_that_ends_whenever_it_is_started_is_not_said_to_be_shut_down(server: Server) -> None:
+    spec = server.folder / "home" / ".local" / "share" / "jupyter" / "kernels" / "unfit"
+    spec.mkdir(parents=True)
+    command = [sys.executable, "-c", "import time; time.sleep(0.3); raise SystemExit(3)", "{connection_file}"]
+    (spec / "kernel.json").write_text(
+        json.dumps({"argv": command, "display_name": "Unfit", "language": "python"}), encoding="utf-8"
+    )
+    kernel = server.http.post("api/kernels", json={"name": "unfit"}).json()["id"]
+    async with owning(server, kernel) as channel:
+        seq = await channel.until(
+            lambda _, m: m.msg_type == "jlab_mcp_obituary" and not json.loads(m.content)["restarting"]
+        )
+        told = json.loads(channel.messages[seq].content)
+        assert (told["cause"], told["exit_code"]) == ("keeps dying", 3)
 
 
 async def test_an_unknown_kernel_closes_with_4404(server: Server) -> None:
