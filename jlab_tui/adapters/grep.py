@@ -19,14 +19,16 @@ _SEARCH: Final = """
 import json, re, sys
 search = re.compile(json.loads(sys.stdin.readline())).search
 for block in sys.stdin:
-    print(json.dumps([n for n, line in enumerate(json.loads(block)) if search(line)]), flush=True)
+    found = ((n, search(line)) for n, line in enumerate(json.loads(block)))
+    print(json.dumps([(n, match.start()) for n, match in found if match]), flush=True)
 """
 
 
 def grep(
     pattern: str, lines: Iterable[tuple[int, str]], timeout_s: float = GREP_S
-) -> Iterator[tuple[int, str]]:
-    """The numbered lines that match a valid regular expression. Raises TimeoutError when that takes too long; blocking."""
+) -> Iterator[tuple[int, str, int]]:
+    """The numbered lines that match a valid regular expression, and where in the line. Raises TimeoutError when that
+    takes too long; blocking."""
     with subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _SEARCH],
         stdin=subprocess.PIPE,
@@ -44,7 +46,7 @@ def grep(
                 found = process.stdout.readline()
                 if not found.endswith("\n"):
                     raise TimeoutError
-                yield from (block[index] for index in json.loads(found))
+                yield from ((*block[index], at) for index, at in json.loads(found))
         finally:
             timer.cancel()
             process.kill()

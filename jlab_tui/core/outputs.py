@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any, Final
 
 from .events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
 from .pictures import PictureCount, Place
+from .text import cut_middle
 
 TEXT_HALF: Final = 512 * 1024
 """characters of text kept from the beginning, and again from the end"""
@@ -110,9 +112,10 @@ class CellOutputs:
         return found
 
     @property
-    def kept_chars(self) -> int:
-        """characters of text in memory"""
-        return self._head_chars + self._tail_chars
+    def size(self) -> int:
+        """characters in memory"""
+        errors = (line for item in self.items() if isinstance(item, ErrorItem) for line in item.traceback)
+        return self._head_chars + self._tail_chars + self._rich + sum(map(len, errors))
 
     def copy(self) -> CellOutputs:
         """A copy to be read in a thread while this one goes on."""
@@ -126,6 +129,19 @@ class CellOutputs:
     def items(self) -> Iterator[Item]:
         yield from self.head
         yield from self.tail
+
+    def joined(self) -> Iterator[Item]:
+        """The items with neighbouring text of one stream in one: where a progress bar goes on, it begins.
+
+        What comes after a gap stays apart from what comes before it."""
+        has_gap = self.dropped_chars or self.dropped_items
+        for part in (self.head, self.tail) if has_gap else ([*self.items()],):
+            for stream, group in groupby(part, _stream_of):
+                if stream:
+                    text = "".join(item.text for item in group if isinstance(item, TextItem))
+                    yield TextItem(stream, [text], len(text))
+                else:
+                    yield from group
 
     @property
     def is_cut(self) -> bool:
@@ -214,6 +230,10 @@ class CellOutputs:
                     return
 
 
+def _stream_of(item: Item) -> str:
+    return item.stream if isinstance(item, TextItem) else ""
+
+
 def _copy(item: Item) -> Item:
     return replace(item, parts=list(item.parts)) if isinstance(item, TextItem) else replace(item)
 
@@ -223,8 +243,11 @@ def to_nbformat(outputs: CellOutputs, record: str) -> list[dict[str, Any]]:
     result: list[dict[str, Any]] = []
     for index, item in enumerate(outputs.items()):
         if index == len(outputs.head) and (outputs.dropped_chars or outputs.dropped_items):
-            note = f"\n... {outputs.dropped_chars:,} characters and {outputs.dropped_items:,} outputs are left out here; all of it: {record} ...\n"
-            result.append({"output_type": "stream", "name": "stderr", "text": note})
+            counts = ((outputs.dropped_chars, "characters"), (outputs.dropped_items, "outputs"))
+            gone = " and ".join(f"{count:,} {what}" for count, what in counts if count)
+            result.append(
+                {"output_type": "stream", "name": "stderr", "text": f"\n{_left_out(gone, record)}\n"}
+            )
         match item:
             case TextItem():
                 last = result[-1] if result else None
@@ -235,15 +258,21 @@ def to_nbformat(outputs: CellOutputs, record: str) -> list[dict[str, Any]]:
             case DataItem():
                 result.append(_display(item))
             case ErrorItem():
-                result.append(
-                    {
-                        "output_type": "error",
-                        "ename": item.ename,
-                        "evalue": item.evalue,
-                        "traceback": list(item.traceback),
-                    }
-                )
+                result.append(_raised(item, record))
     return result
+
+
+def _raised(error: ErrorItem, record: str) -> dict[str, Any]:
+    lines = list(error.traceback)
+    cut = cut_middle("\n".join(lines), 2 * TEXT_HALF)
+    if cut.cut_chars:
+        lines = [cut.head, _left_out(f"{cut.cut_chars:,} characters", record), cut.tail]
+    evalue = error.evalue[:TEXT_HALF]
+    return {"output_type": "error", "ename": error.ename, "evalue": evalue, "traceback": lines}
+
+
+def _left_out(what: str, record: str) -> str:
+    return f"... {what} are left out here; all of it: {record} ..."
 
 
 def _display(item: DataItem) -> dict[str, Any]:

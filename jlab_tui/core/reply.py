@@ -9,11 +9,10 @@ from typing import Final
 from .events import RunStatus
 from .outputs import CellOutputs, DataItem, ErrorItem, TextItem
 from .pictures import bitmap
-from .text import cut_middle, describe_data, plain_traceback, render_terminal
+from .text import count_rows, cut_middle, describe_data, plain_traceback, render_terminal
 
 PICTURES_MAX: Final = 10
 _ERROR_SHARE: Final = 0.4
-_RICH_TEXT_MAX: Final = 6000
 _TEXT_LEAST: Final = 100
 _CUT_NOTE: Final = 60
 """characters that the note of a cut may take"""
@@ -63,7 +62,8 @@ def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
     """Text and pictures of one reply, in the order in which they were put out; at most about `budget` characters."""
     parts: list[Part] = []
     shown: set[int] = set()
-    for item in outputs.items():
+    error = outputs.error
+    for item in outputs.joined():
         match item:
             case TextItem():
                 _add_text(parts, render_terminal(item.text))
@@ -73,23 +73,24 @@ def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
                     parts.append(picture)
                     shown.add(picture.number)
                 elif picture is None:
-                    _add_text(parts, cut_to(describe_data(item.data), _RICH_TEXT_MAX), block=True)
+                    _add_text(parts, describe_data(item.data))
+            case ErrorItem() if item is not error:
+                _add_text(parts, plain_traceback(item.traceback, item.ename, item.evalue))
             case ErrorItem():
                 pass
-    parts = _merge_streams(parts)
-    error = outputs.error
     error_text = plain_traceback(error.traceback, error.ename, error.evalue) if error else ""
-    error_text = cut_to(error_text, int(budget * _ERROR_SHARE))
+    the_end = f'; more of it: read_output(run_id="{facts.run_id}", tail=1000)'
+    error_text = cut_to(error_text, int(budget * _ERROR_SHARE), the_end)
     parts, cut_chars = _within(parts, max(200, budget - len(error_text)), facts.run_id, outputs)
+    parts = _stripped(parts)
     if error_text:
         parts.append(error_text)
     count = outputs.pictures
     hidden = [number for number in range(count.cleared + 1, count.total + 1) if number not in shown]
     if hidden:
-        listed = f"{hidden[0]}, ..." if len(hidden) > 1 else str(hidden[0])
         parts.append(
-            f"[{len(hidden)} more picture{'s' * (len(hidden) != 1)} not shown; "
-            f'see them with read_output(run_id="{facts.run_id}", images=[{listed}])]'
+            f"[{len(hidden)} more picture{'s' * (len(hidden) != 1)} not shown, the last is {hidden[-1]}; "
+            f'see them with read_output(run_id="{facts.run_id}", images={hidden[:PICTURES_MAX]})]'
         )
     parts.append(status_line(facts, outputs))
     parts += facts.notes
@@ -178,28 +179,26 @@ def _room_each(sizes: list[int], budget: int) -> int:
     return budget
 
 
-def cut_to(text: str, budget: int) -> str:
-    """`text`, or its beginning and end with a note of what is missing between them."""
+def cut_to(text: str, budget: int, where: str = "") -> str:
+    """`text`, or its beginning and end with a note of what is missing between them, and where it is."""
     cut = cut_middle(text, budget)
     if not cut.cut_chars:
         return text
-    return f"{cut.head}\n... {cut.cut_chars:,} characters cut ...\n{cut.tail}"
+    return f"{cut.head}\n... {cut.cut_chars:,} characters cut{where} ...\n{cut.tail}"
 
 
-def _add_text(parts: list[Part], text: str, *, block: bool = False) -> None:
+def _add_text(parts: list[Part], text: str) -> None:
+    """Another output, on a line of its own."""
     if not text:
         return
     last = parts[-1] if parts else None
     if isinstance(last, str):
-        glue = "\n" if block and not last.endswith("\n") else ""
-        parts[-1] = last + glue + text
+        parts[-1] = last + "\n" * (not last.endswith("\n")) + text
     else:
         parts.append(text)
-    if block and isinstance(parts[-1], str) and not parts[-1].endswith("\n"):
-        parts[-1] += "\n"
 
 
-def _merge_streams(parts: list[Part]) -> list[Part]:
+def _stripped(parts: list[Part]) -> list[Part]:
     return [
         part.strip("\n") if isinstance(part, str) else part
         for part in parts
@@ -218,6 +217,7 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
     result: list[Part] = []
     all_gone = 0
     left = budget
+    row = 0
     texts = sum(isinstance(part, str) for part in parts)
     for part in parts:
         if not isinstance(part, str):
@@ -234,12 +234,14 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
             all_gone += gone
             missing = 0
             lines = f", about {cut.cut_lines:,} lines" if cut.cut_lines else ""
-            note = f'\n... {gone:,} characters{lines} cut; all of it: read_output(run_id="{run_id}", offset=..., tail=..., grep=...) ...\n'
+            at = row + count_rows(cut.head)
+            note = f'\n... {gone:,} characters{lines} cut; read on with read_output(run_id="{run_id}", offset={at}), or search it with grep ...\n'
             result.append(cut.head.rstrip("\n") + note + cut.tail if cut.cut_chars else cut.head + note)
             left -= len(cut.head) + len(cut.tail)
         else:
             result.append(part)
             left -= len(part)
+        row += count_rows(part)
         left = max(0, left)
     return result, all_gone
 

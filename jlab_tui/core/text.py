@@ -18,6 +18,8 @@ _TOKEN = re.compile(
 _INVISIBLE = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]")
 _OPEN_END = re.compile(r"(?:\r|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*)?)\Z")
 _TAG = re.compile(r"<[^<>]*>")
+ROW_CHARS: Final = 2000
+"""a longer line is several rows of what is read back"""
 _KEPT_ROWS: Final = 500
 _LINE_MAX: Final = 1_000_000
 _MOVES: Final = ("\r", "\x08", "\x1b")
@@ -216,6 +218,17 @@ def cut_middle(text: str, budget: int) -> Cut:
         tail = tail[at + 1 :]
     middle = text[len(head) : len(text) - len(tail)]
     return Cut(head, tail, len(middle), middle.count("\n") + (not head.endswith("\n")))
+
+
+def rows(line: str) -> list[str]:
+    """A line as it is read back."""
+    return [line[at : at + ROW_CHARS] for at in range(0, max(1, len(line)), ROW_CHARS)]
+
+
+def count_rows(text: str) -> int:
+    """How many rows come before the one in which `text` ends."""
+    *lines, last = text.split("\n")
+    return sum(max(1, -(-len(line) // ROW_CHARS)) for line in lines) + len(last) // ROW_CHARS
 
 
 def plain_traceback(traceback: tuple[str, ...], ename: str, evalue: str) -> str:

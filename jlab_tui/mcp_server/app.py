@@ -55,8 +55,8 @@ class App:
     """CPU, memory and GPUs as JSON"""
     shrink: Callable[[str, str, int], ShrunkPicture]
     """`(base64, mime, max_px)`; blocking"""
-    grep: Callable[[str, Iterable[tuple[int, str]]], Iterator[tuple[int, str]]]
-    """the numbered lines that match a regular expression; raises TimeoutError; blocking"""
+    grep: Callable[[str, Iterable[tuple[int, str]]], Iterator[tuple[int, str, int]]]
+    """the numbered lines that match a regular expression, and where in the line; raises TimeoutError; blocking"""
     give_memory_back: Callable[[], None]
     """to the system, after something large; blocking"""
     now: Callable[[], float]

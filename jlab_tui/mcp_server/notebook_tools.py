@@ -26,7 +26,10 @@ class NotebookTools:
     async def read_output(
         self,
         run_id: Annotated[str, Field(description="as given by execute_code, e.g. `a1b2c3d4-7`")],
-        offset: Annotated[int, Field(ge=0, description="first line to give, counted from 0")] = 0,
+        offset: Annotated[
+            int,
+            Field(ge=0, description="first line to give, counted from 0; each 2,000 characters count as one"),
+        ] = 0,
         limit: Annotated[int, Field(ge=1, le=5000, description="number of lines")] = 200,
         tail: Annotated[int | None, Field(ge=1, le=5000, description="give the last lines instead")] = None,
         grep: Annotated[

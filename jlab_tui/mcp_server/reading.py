@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..core.errors import UsageError
 from ..core.pictures import bitmap
 from ..core.reply import Part, Picture, cut_to
-from ..core.text import TerminalLines, describe_data, plain_traceback, render_terminal
+from ..core.text import ROW_CHARS, TerminalLines, describe_data, plain_traceback, render_terminal, rows
 from .app import App
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ..services.session import Session
 
 _CELL_CHARS = 8000
-_LINE_CHARS = 2000
 
 
 async def read_record_text(
@@ -55,10 +54,12 @@ async def read_record_text(
 
 @dataclass(slots=True)
 class _Lines:
-    """Lines of a record, rendered one after another; a record may be larger than memory should be."""
+    """Lines of a record, rendered one after another and numbered by the row in which they begin; a record may be larger
+    than memory should be."""
 
     texts: Iterator[tuple[str, int]]
     total: int = 0
+    """rows so far"""
     dropped: int = 0
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
@@ -74,16 +75,16 @@ class _Lines:
     def _numbered(self, lines: list[str]) -> Iterator[tuple[int, str]]:
         for line in lines:
             yield self.total, line
-            self.total += 1
+            self.total += len(rows(line))
 
 
 def _page(app: App, run: Run, offset: int, limit: int, tail: int | None, pattern: str | None) -> str:
     lines = _Lines(app.reader.texts(run))
     chosen: deque[tuple[int, int, str]] = deque(maxlen=tail or limit)
     matching = 0
-    for number, line in lines if pattern is None else app.grep(pattern, lines):
+    for number, text in _rows(lines) if pattern is None else _found(app.grep(pattern, lines)):
         if tail or offset <= matching < offset + limit:
-            chosen.append((matching, number, cut_to(line, _LINE_CHARS)))
+            chosen.append((matching, number, text))
         matching += 1
     shown: list[str] = []
     size = 0
@@ -105,6 +106,18 @@ def _page(app: App, run: Run, offset: int, limit: int, tail: int | None, pattern
     if lines.dropped:
         head += f"; {lines.dropped:,} characters were too many to be recorded"
     return "\n".join([head + "]", *shown])
+
+
+def _rows(lines: _Lines) -> Iterator[tuple[int, str]]:
+    for number, line in lines:
+        yield from enumerate(rows(line), number)
+
+
+def _found(matches: Iterator[tuple[int, str, int]]) -> Iterator[tuple[int, str]]:
+    """Matching lines; of a long one what is around the match."""
+    for number, line, at in matches:
+        first = max(0, min(at - ROW_CHARS // 4, len(line) - ROW_CHARS))
+        yield number + at // ROW_CHARS, line[first : first + ROW_CHARS]
 
 
 def _pictures(app: App, run: Run, images: list[int]) -> list[Part]:

@@ -168,7 +168,7 @@ class RunTools:
             run.id, run.session, run.status, run.elapsed(app.now()), run.execution_count, run.cause, run.cell,
             run.begun, run.waits_for_other, session is not None and bool(session.over), notes,
         )  # fmt: skip
-        if outputs.kept_chars < _RENDERED_AT_ONCE:
+        if outputs.size < _RENDERED_AT_ONCE:
             reply = compose(facts, outputs, app.settings.output_chars)
         else:
             reply = await asyncio.to_thread(compose, facts, outputs.copy(), app.settings.output_chars)

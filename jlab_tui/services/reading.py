@@ -32,26 +32,27 @@ class Reader:
 
     def texts(self, run: Run) -> Iterator[tuple[str, int]]:
         """Everything that a run printed, raw, in parts; with each, how many characters were too many to be recorded."""
-        at_line_end = True
+        at_line_end, before = True, ""
         for event in self._events(run):
-            dropped = 0
+            dropped, stream = 0, ""
             match event:
                 case TextPrinted():
-                    text = event.text
+                    text, stream = event.text, event.stream
                 case DataShown() if bitmap(event.data) is None:
-                    text = ("" if at_line_end else "\n") + describe_data(event.data) + "\n"
+                    text = describe_data(event.data) + "\n"
                 case ErrorRaised():
-                    plain = plain_traceback(event.traceback, event.ename, event.evalue)
-                    text = ("" if at_line_end else "\n") + plain + "\n"
+                    text = plain_traceback(event.traceback, event.ename, event.evalue) + "\n"
                 case OutputCleared() if not event.wait:
-                    text = "\n"
+                    text = ""
                 case OutputDropped():
                     dropped = event.count
-                    text = f"\n... {event.count:,} {event.unit} not recorded: {event.why} ...\n"
+                    text = f"... {event.count:,} {event.unit} not recorded: {event.why} ...\n"
                 case _:
                     continue
+            if not at_line_end and stream != before:
+                text = "\n" + text
             if text:
-                at_line_end = text.endswith("\n")
+                at_line_end, before = text.endswith("\n"), stream
                 yield text, dropped
 
     def pictures(self, run: Run, wanted: set[int]) -> dict[int, tuple[str, str]]:

@@ -7,14 +7,17 @@ import pytest
 from jlab_tui.adapters.grep import grep
 
 
-def test_matching_lines_come_with_their_numbers_through_any_number_of_blocks() -> None:
-    lines = [(number, f"epoch {number} " + "x" * 2000) for number in range(2000)]
+def test_matching_lines_come_with_number_and_place_through_any_number_of_blocks() -> None:
+    lines = [(number, f"in epoch {number} " + "x" * 2000) for number in range(2000)]
     found = list(grep(r"epoch \d*7 ", lines))
-    assert found == [line for line in lines if line[0] % 10 == 7]
+    assert found == [(number, line, 3) for number, line in lines if number % 10 == 7]
 
 
 def test_any_character_can_be_searched_for() -> None:
-    assert list(grep("\ud800|ü$", [(0, "a\ud800b"), (1, "\0"), (2, "ü")])) == [(0, "a\ud800b"), (2, "ü")]
+    assert list(grep("\ud800|ü$", [(0, "a\ud800b"), (1, "\0"), (2, "ü")])) == [
+        (0, "a\ud800b", 1),
+        (2, "ü", 0),
+    ]
 
 
 def test_no_lines_match_nothing() -> None:

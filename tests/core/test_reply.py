@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.reply import PICTURES_MAX, Part, Picture, fit
+from jlab_tui.core.events import DataShown, ErrorRaised, RunStatus, TextPrinted
+from jlab_tui.core.outputs import TEXT_HALF, CellOutputs, to_nbformat
+from jlab_tui.core.reply import PICTURES_MAX, Part, Picture, RunFacts, compose, fit
 
 PICTURE = Picture(1, "image/png", "AAAA")
 PARTS = st.lists(st.just(PICTURE) | st.integers(0, 5000).map(lambda size: "x" * size), max_size=60)
@@ -39,3 +43,74 @@ def test_what_is_left_out_is_counted(texts: int, pictures: int) -> None:
     shown = [sum(isinstance(part, kind) for part in fitted[:-1]) for kind in (str, Picture)]
     for total, seen, name in zip((texts, pictures), shown, ("text", "picture"), strict=True):
         assert (f"{total - seen} more {name}" in note) == (total > seen)
+
+
+RUN = "a-1"
+FACTS = RunFacts(RUN, "a", RunStatus.OK, 1.0, 1)
+
+
+def told(*events: TextPrinted | DataShown | ErrorRaised) -> list[str]:
+    """The texts of a reply without its last, which tells how the run stands."""
+    outputs = CellOutputs()
+    for event in events:
+        outputs.feed(event)
+    return [part for part in compose(FACTS, outputs, 20_000).parts if isinstance(part, str)][:-1]
+
+
+def out(text: str) -> TextPrinted:
+    return TextPrinted(RUN, "stdout", text)
+
+
+def err(text: str) -> TextPrinted:
+    return TextPrinted(RUN, "stderr", text)
+
+
+def raised(name: str, text: str = "") -> ErrorRaised:
+    return ErrorRaised(RUN, name, text, (f"\x1b[31m{name}\x1b[0m: {text}",))
+
+
+def test_a_long_progress_bar_is_one_line() -> None:
+    updates = [f"\r{at:6d}/20000 |{'#' * 20}| and so on" for at in range(20_000)]
+    assert told(*map(err, updates)) == [updates[-1].lstrip("\r")]
+
+
+def test_what_two_streams_print_is_not_run_together() -> None:
+    bar = "\r{}%|###  |"
+    shown = told(err(bar.format(20)), err(bar.format(40)), out("epoch 1\n"), err(bar.format(60)))
+    assert shown == ["40%|###  |\nepoch 1\n60%|###  |"]
+
+
+def test_every_exception_is_told_and_the_last_one_last() -> None:
+    shown = told(out("before"), raised("FirstError"), out("between\n"), raised("LastError"), out("after\n"))
+    assert shown == ["before\nFirstError: \nbetween\nafter", "LastError: "]
+
+
+@pytest.mark.parametrize("size", [0, 3000])
+def test_a_cut_names_the_call_that_reads_on_from_it(size: int) -> None:
+    lines = [f"line {number} {'x' * (size + number % 50)}" for number in range(1000)]
+    (text,) = told(DataShown(RUN, {"text/plain": "\n".join(lines)}), out("the end\n"))
+    head, found, tail = re.split(r"\n\.\.\. .*read_output\(run_id=.a-1., offset=(\d+)\).*\.\.\.\n", text)
+    rows = [line[at : at + 2000] for line in lines for at in range(0, len(line), 2000)]
+    assert "".join(rows[: int(found)]) == head.replace("\n", "")
+    assert tail.endswith("the end")
+
+
+def test_the_numbers_of_hidden_pictures_can_be_asked_for_as_they_stand() -> None:
+    pictures = [DataShown(RUN, {"image/png": str(number)}) for number in range(30)]
+    (text,) = told(*pictures)
+    assert "20 more pictures not shown, the last is 30" in text
+    assert 'read_output(run_id="a-1", images=[11, 12, 13, 14, 15, 16, 17, 18, 19, 20])' in text
+
+
+def test_an_exception_of_any_size_keeps_its_ends_in_reply_and_notebook() -> None:
+    error = raised("ValueError", "begins " + "x" * 5_000_000 + " ends")
+    (text,) = told(error)
+    assert text.startswith("ValueError: begins") and text.endswith(" ends") and len(text) < 10_000
+    assert 'cut; more of it: read_output(run_id="a-1", tail=1000)' in text
+    outputs = CellOutputs()
+    outputs.feed(error)
+    (stored,) = to_nbformat(outputs, "the record")
+    kept = "\n".join(stored["traceback"])
+    assert kept.startswith("\x1b[31mValueError") and kept.endswith(" ends")
+    assert "are left out here; all of it: the record" in kept
+    assert len(kept) + len(stored["evalue"]) < 4 * TEXT_HALF

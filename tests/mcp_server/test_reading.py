@@ -31,8 +31,8 @@ def app(text: str) -> App:
     return cast(App, made)
 
 
-async def page(text: str, tail: int | None = None, pattern: str | None = None) -> str:
-    (found,) = await read_record_text(app(text), RUN, 0, 200, tail, pattern, None)
+async def page(text: str, tail: int | None = None, pattern: str | None = None, offset: int = 0) -> str:
+    (found,) = await read_record_text(app(text), RUN, offset, 200, tail, pattern, None)
     assert isinstance(found, str)
     return found
 
@@ -60,3 +60,24 @@ async def test_a_search_gives_lines_with_their_numbers() -> None:
     assert await page("one\ntwo\nthree\n", pattern="t") == (
         "[run a-1, running: 2 of 3 lines match so far]\n1: two\n2: three"
     )
+
+
+async def test_a_line_of_any_length_can_be_read_from_one_end_to_the_other() -> None:
+    line = "".join(f"{number:07d} " for number in range(10_000))
+    found, offset = "", 0
+    while len(found) < len(line):
+        head, *shown = (await page(f"first\n{line}\nlast\n", offset=offset + 1)).splitlines()
+        assert "42 lines so far" in head
+        shown = [row for row in shown if not row.startswith("... ")]
+        found += "".join(shown)[: len(line) - len(found)]
+        offset += len(shown)
+    assert found == line
+
+
+async def test_a_search_in_a_long_line_shows_what_is_around_the_match() -> None:
+    text = f"{'y' * 60_000}NEEDLE{'z' * 60_000}\nafter\n"
+    head, match = (await page(text, pattern="NEEDLE")).splitlines()
+    assert "1 of 62 lines match" in head
+    assert match.startswith("30: yyy") and "yyyNEEDLEzzz" in match and len(match) < 2100
+    assert "NEEDLE" in await page(text, offset=30)
+    assert (await page(text, pattern="after")).endswith("\n61: after")

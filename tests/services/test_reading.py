@@ -27,6 +27,7 @@ from jlab_tui.services.runs import Run
 
 RUN = "a-1"
 FACTS = RunFacts(RUN, "a", RunStatus.OK, 1.0, 1)
+A_RUN = Run(RUN, "a", "execute_code", "c", "1", "m", 0.0, Path("a.1.jsonl"), 0)
 
 
 def text(words: str, display_id: str = "") -> DataShown:
@@ -48,12 +49,14 @@ def replied(events: list[Event]) -> Reply:
     return compose(FACTS, outputs, 20_000)
 
 
-def read_back(events: list[Event], numbers: set[int]) -> dict[int, str]:
+def reader_of(events: list[Event]) -> Reader:
     entries = [Entry(0.0, event) for event in [RunStarted(RUN, "execute_code", "c", "1", "m"), *events]]
     journals = SimpleNamespace(read_from=lambda path, offset: entries)
-    reader = Reader(cast(Journals, journals), cast(Notebooks, None))
-    run = Run(RUN, "a", "execute_code", "c", "1", "m", 0.0, Path("a.1.jsonl"), 0)
-    return {number: data for number, (_, data) in reader.pictures(run, numbers).items()}
+    return Reader(cast(Journals, journals), cast(Notebooks, None))
+
+
+def read_back(events: list[Event], numbers: set[int]) -> dict[int, str]:
+    return {number: data for number, (_, data) in reader_of(events).pictures(A_RUN, numbers).items()}
 
 
 def test_a_text_that_becomes_a_picture_has_the_next_number() -> None:
@@ -110,3 +113,9 @@ def test_every_picture_of_a_reply_is_read_back_by_its_number_and_so_is_every_hid
     if hint:
         first = int(hint.partition("images=[")[2].partition(",")[0].rstrip("])"))
         assert first not in shown and first in read_back(events, {first})
+
+
+def test_what_two_streams_printed_is_read_back_on_lines_of_their_own() -> None:
+    bar, epoch, loss, more = ("stderr", "\r4%|#|"), ("stdout", "1\n2"), ("stdout", "3\n"), ("stderr", "\r6%|")
+    printed: list[Event] = [TextPrinted(RUN, *pair) for pair in (bar, epoch, loss, more)]
+    assert "".join(text for text, _ in reader_of(printed).texts(A_RUN)) == "\r4%|#|\n1\n23\n\r6%|"
