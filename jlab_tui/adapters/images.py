@@ -11,6 +11,7 @@ PIXELS_MAX = 64_000_000
 """a picture with more pixels is not decoded"""
 BYTES_MAX = 700_000
 """of one encoded picture"""
+_SHOWN_AS_IT_IS = ("PNG", "JPEG")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,17 @@ def shrink(encoded: str, mime: str, max_px: int) -> Shrunk:
             width, height = image.size
             if width * height > PIXELS_MAX:
                 return Shrunk(b"", mime, f"[a picture of {width}x{height} pixels is too large to be shown]")
-            if max(width, height) <= max_px and len(raw) <= BYTES_MAX and mime in ("image/png", "image/jpeg"):
+            is_small = max(width, height) <= max_px and len(raw) <= BYTES_MAX
+            if is_small and image.format in _SHOWN_AS_IT_IS and image.mode != "CMYK":
                 image.load()
-                return Shrunk(raw, mime)
+                # Not what the kernel called it: a model's API refuses a picture that is not of the type it names.
+                return Shrunk(raw, Image.MIME[image.format])
             image.draft("RGB", (max_px, max_px))
             image.load()
             return _encode(image, max_px, (width, height))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
-        return Shrunk(b"", mime, f"[a picture ({mime}, {len(raw):,} bytes) that cannot be decoded: {error}]")
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+        why = "no known format" if isinstance(error, UnidentifiedImageError) else error
+        return Shrunk(b"", mime, f"[a picture ({mime}, {len(raw):,} bytes) that cannot be decoded: {why}]")
 
 
 def _encode(image: object, max_px: int, size: tuple[int, int]) -> Shrunk:
