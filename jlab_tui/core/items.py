@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .events import RunStatus
+from .pictures import bitmap
+from .rich_data import describe_data, text_of
 from .scrollback import KEEP_BYTES, Scrollback
+from .text import render_terminal
 
 FAILED = frozenset({RunStatus.ERROR, RunStatus.DIED, RunStatus.JOB_ENDED, RunStatus.LOST})
 
@@ -147,31 +150,15 @@ class Change:
     is_new: bool
 
 
-_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
-
-
 def output_of(data: Mapping[str, Any], display_id: str = "") -> TextOutput | PictureOutput:
-    """What is shown of a MIME bundle: a picture before text, text before the names of its types."""
-    for mime in _PICTURES:
-        if isinstance(value := data.get(mime), str) and value:
-            width, height = picture_size(value)
-            return PictureOutput(mime, value, width, height, display_id)
+    """What is shown of a MIME bundle: a picture, or else the words that a model gets, in the colours of the kernel."""
+    if (picture := bitmap(data)) is not None:
+        return PictureOutput(*picture, *picture_size(picture[1]), display_id)
     output = TextOutput(display_id=display_id, is_stream=False)
-    for mime in ("text/plain", "text/markdown", "text/latex", "application/json", "text/html"):
-        if mime in data:
-            output.scrollback.write(_text(data[mime]))
-            break
-    else:
-        output.scrollback.write(f"[{', '.join(sorted(map(str, data))) or 'empty output'}]")
+    plain = text_of(data.get("text/plain"))
+    words = describe_data(data)
+    output.scrollback.write(plain if words == render_terminal(plain) else words)
     return output
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return "".join(map(str, value))
-    return repr(value)
 
 
 def picture_size(data: str) -> tuple[int, int]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
+from .rich_data import text_of
 
-BITMAPS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
+BITMAPS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
 
 
 @dataclass(slots=True)
@@ -71,10 +72,6 @@ class PictureCount:
 def bitmap(data: Mapping[str, Any]) -> tuple[str, str] | None:
     """MIME type and base64 of the bitmap among some data."""
     for mime in BITMAPS:
-        value = data.get(mime)
-        text = (
-            value if isinstance(value, str) else "".join(map(str, value)) if isinstance(value, list) else ""
-        )
-        if text:
+        if text := text_of(data.get(mime)):
             return mime, text
     return None

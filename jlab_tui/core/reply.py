@@ -9,7 +9,8 @@ from typing import Final
 from .events import RunStatus
 from .outputs import CellOutputs, DataItem, ErrorItem, TextItem
 from .pictures import bitmap
-from .text import count_rows, cut_middle, describe_data, plain_traceback, render_terminal
+from .rich_data import describe_data
+from .text import count_rows, cut_middle, plain_traceback, render_terminal
 
 PICTURES_MAX: Final = 10
 _ERROR_SHARE: Final = 0.4

@@ -1,13 +1,10 @@
-"""Text for a reader without a terminal: control sequences resolved, long text cut in the middle, rich data in words."""
+"""Text for a reader without a terminal: control sequences resolved, long text cut in the middle."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from html.parser import HTMLParser
-from typing import Any, Final
+from typing import Final
 
 _ESCAPE = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])?"
@@ -17,7 +14,6 @@ _TOKEN = re.compile(
 )
 _INVISIBLE = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]")
 _OPEN_END = re.compile(r"(?:\r|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*)?)\Z")
-_TAG = re.compile(r"<[^<>]*>")
 ROW_CHARS: Final = 2000
 """a longer line is several rows of what is read back"""
 _KEPT_ROWS: Final = 500
@@ -235,119 +231,3 @@ def plain_traceback(traceback: tuple[str, ...], ename: str, evalue: str) -> str:
     """A Python traceback without colours; name and value where the kernel sent no traceback."""
     text = strip_ansi("\n".join(traceback)).strip("\n")
     return text or (f"{ename}: {evalue}" if evalue else ename)
-
-
-def describe_data(data: Mapping[str, Any]) -> str:
-    """Words for rich data that is not a bitmap: the most telling representation as plain text.
-
-    Whatever a kernel has sent gives some words: one odd output must not withhold a whole reply."""
-    try:
-        return _describe(data)
-    except (TypeError, ValueError, AttributeError, LookupError, RecursionError):
-        return f"[output of type {', '.join(map(str, data))} that is not as this type should be]"
-
-
-def _describe(data: Mapping[str, Any]) -> str:
-    for mime in ("text/markdown", "text/latex"):
-        if text := _text(data.get(mime)):
-            return strip_ansi(text)
-    plain = render_terminal(_text(data.get("text/plain")))
-    if "application/vnd.plotly.v1+json" in data:
-        return _plotly(data["application/vnd.plotly.v1+json"])
-    if "image/svg+xml" in data:
-        return _svg(_text(data["image/svg+xml"]))
-    html = _text(data.get("text/html"))
-    if html and (not plain or _is_bare_repr(plain)):
-        return html_text(html)
-    if plain:
-        return plain
-    for mime, value in data.items():
-        if mime.endswith("json"):
-            return json.dumps(value, ensure_ascii=False, default=str)[:4000]
-        if mime.startswith("text/") or mime == "application/javascript":
-            return f"[{mime}] {strip_ansi(_text(value))[:4000]}"
-    return f"[output of type {', '.join(data) or 'unknown'}]"
-
-
-def html_text(html: str) -> str:
-    """Text of an HTML fragment: one line a block or table row, cells separated by ` | `; scripts and styles left out."""
-    reader = _HtmlText()
-    try:
-        reader.feed(html)
-        reader.close()
-    except AssertionError:
-        # html.parser asserts that a marked section such as <![if ...]> is one that it knows.
-        return " ".join(_TAG.sub(" ", html).split())
-    return reader.result()
-
-
-class _HtmlText(HTMLParser):
-    _BLOCKS: Final = frozenset(
-        ("p", "div", "tr", "br", "li", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "table", "caption")
-    )
-    _SILENT: Final = frozenset(("script", "style", "head"))
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._out: list[str] = []
-        self._silent = 0
-        self._cells = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in self._SILENT:
-            self._silent += 1
-        if tag in self._BLOCKS:
-            self._out.append("\n")
-            self._cells = 0
-        if tag in ("td", "th"):
-            if self._cells:
-                self._out.append(" | ")
-            self._cells += 1
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._SILENT:
-            self._silent = max(0, self._silent - 1)
-        elif tag in self._BLOCKS:
-            self._out.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self._out.append(re.sub(r"\s+", " ", data))
-
-    def result(self) -> str:
-        lines = (line.strip() for line in "".join(self._out).split("\n"))
-        return "\n".join(line for line in lines if line)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else "".join(map(str, value)) if isinstance(value, list) else ""
-
-
-def _is_bare_repr(plain: str) -> bool:
-    return re.fullmatch(r"<[\w.]+(?: object)?(?: at 0x[0-9a-fA-F]+)?>", plain.strip()) is not None
-
-
-def _svg(svg: str) -> str:
-    words = [strip_ansi(w).strip() for w in re.findall(r"<(?:text|title|desc)\b[^>]*>([^<]*)", svg)]
-    listed = "; ".join(w for w in words if w)[:2000]
-    return f"[SVG picture, {len(svg):,} characters{': ' + listed if listed else ''}]"
-
-
-def _plotly(figure: Any) -> str:
-    if not isinstance(figure, Mapping):
-        return "[plotly figure]"
-    traces = []
-    for trace in figure.get("data") or ():
-        if isinstance(trace, Mapping):
-            points = next(
-                (len(trace[k]) for k in ("y", "x", "z", "values") if isinstance(trace.get(k), list)), None
-            )
-            name = f" {trace['name']!r}" if trace.get("name") else ""
-            traces.append(
-                f"{trace.get('type', 'trace')}{name}" + (f" of {points} points" if points is not None else "")
-            )
-    layout = figure.get("layout")
-    title = layout.get("title") if isinstance(layout, Mapping) else None
-    if isinstance(title, Mapping):
-        title = title.get("text")
-    return f"[plotly figure{f' {title!r}' if title else ''}: {'; '.join(traces) or 'no traces'}]"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from ..core.errors import UsageError
 from ..core.pictures import bitmap
 from ..core.reply import Part, Picture, cut_to
-from ..core.text import ROW_CHARS, TerminalLines, describe_data, plain_traceback, render_terminal, rows
+from ..core.rich_data import describe_data
+from ..core.text import ROW_CHARS, TerminalLines, plain_traceback, render_terminal, rows
 from .app import App
 
 if TYPE_CHECKING:

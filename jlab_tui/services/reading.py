@@ -16,7 +16,8 @@ from ..core.events import (
 )
 from ..core.notebook import Cell, Notebook
 from ..core.pictures import PictureCount, bitmap
-from ..core.text import describe_data, plain_traceback
+from ..core.rich_data import describe_data
+from ..core.text import plain_traceback
 from .cells import CellRow, cell_map
 from .ports import Journals, Notebooks
 from .runs import Run, entries_since
