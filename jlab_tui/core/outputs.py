@@ -63,6 +63,8 @@ class CellOutputs:
 
     head: list[Item] = field(default_factory=list)
     tail: deque[Item] = field(default_factory=deque)
+    elsewhere: dict[str, DataItem] = field(default_factory=dict)
+    """what displays of earlier cells have become in this run, by display id"""
     dropped_chars: int = 0
     dropped_items: int = 0
     pictures: PictureCount = field(default_factory=PictureCount)
@@ -85,7 +87,10 @@ class CellOutputs:
                     return False
                 self._clear()
             case DataUpdated():
-                return self._update(event)
+                found = self._update(event)
+                if not found or event.display_id in self.elsewhere:
+                    self._update_elsewhere(event, places[0])
+                return found
             case TextPrinted():
                 self._before_output()
                 self._text(event.stream, event.text)
@@ -98,8 +103,9 @@ class CellOutputs:
         return True
 
     def update(self, event: DataUpdated) -> bool:
-        """Replace the data of every output with this display id. Returns whether there was one."""
-        return self.feed(event)
+        """Another run has replaced the data of a display. Returns whether it stands here."""
+        self.pictures.update(event)
+        return self._update(event)
 
     def _update(self, event: DataUpdated) -> bool:
         found = False
@@ -110,6 +116,16 @@ class CellOutputs:
                 self._rich += size - item.size
                 item.data, item.metadata, item.size = event.data, event.metadata, size
         return found
+
+    def _update_elsewhere(self, event: DataUpdated, place: Place) -> None:
+        old = self.elsewhere.pop(event.display_id, None)
+        self._rich -= old.size if old is not None else 0
+        size = _rich_size(event.data)
+        if self._rich + size <= IMAGE_BUDGET and len(self.elsewhere) < ITEMS_HALF:
+            self._rich += size
+            self.elsewhere[event.display_id] = DataItem(
+                event.data, event.metadata, event.display_id, None, place, size
+            )
 
     @property
     def size(self) -> int:
@@ -123,6 +139,7 @@ class CellOutputs:
             self,
             pictures=replace(self.pictures),
             head=[_copy(item) for item in self.head],
+            elsewhere=dict(self.elsewhere),
             tail=deque(_copy(item) for item in self.tail),
         )
 
@@ -157,7 +174,8 @@ class CellOutputs:
 
     def _clear(self) -> None:
         self.head, self.tail = [], deque()
-        self._head_chars = self._tail_chars = self._rich = 0
+        self._head_chars = self._tail_chars = 0
+        self._rich = sum(item.size for item in self.elsewhere.values())
         self.dropped_chars = self.dropped_items = self.dropped_pictures = 0
         self._clear_pending = False
 

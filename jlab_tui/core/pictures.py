@@ -40,7 +40,8 @@ class PictureCount:
             case OutputCleared():
                 self._clear()
             case DataUpdated():
-                return self._set(self._places.get(event.display_id, []), event.data)
+                # A display of an earlier cell is shown in the reply of the run that updates it.
+                return self._set(self._places.setdefault(event.display_id, [Place()]), event.data)
             case TextPrinted() | ErrorRaised():
                 self._before_output()
             case DataShown():
@@ -50,6 +51,10 @@ class PictureCount:
                     self._places.setdefault(event.display_id, []).append(place)
                 return self._set([place], event.data)
         return []
+
+    def update(self, event: DataUpdated) -> None:
+        """Take in what another run has sent."""
+        self._set(self._places.get(event.display_id, []), event.data)
 
     def _set(self, places: list[Place], data: Mapping[str, Any]) -> list[Place]:
         if bitmap(data) is not None:

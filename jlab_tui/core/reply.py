@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .events import RunStatus
-from .outputs import CellOutputs, DataItem, ErrorItem, TextItem
+from .outputs import CellOutputs, DataItem, ErrorItem, Item, TextItem
 from .pictures import bitmap
 from .rich_data import describe_data
 from .text import count_rows, cut_middle, plain_traceback, render_terminal
@@ -15,6 +15,7 @@ from .text import count_rows, cut_middle, plain_traceback, render_terminal
 PICTURES_MAX: Final = 10
 _ERROR_SHARE: Final = 0.4
 _TEXT_LEAST: Final = 100
+_UPDATED: Final = "[an output of an earlier cell has become:]"
 _CUT_NOTE: Final = 60
 """characters that the note of a cut may take"""
 
@@ -61,24 +62,8 @@ class Reply:
 
 def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
     """Text and pictures of one reply, in the order in which they were put out; at most about `budget` characters."""
-    parts: list[Part] = []
-    shown: set[int] = set()
     error = outputs.error
-    for item in outputs.joined():
-        match item:
-            case TextItem():
-                _add_text(parts, render_terminal(item.text))
-            case DataItem():
-                picture = _picture(item)
-                if picture is not None and len(shown) < PICTURES_MAX:
-                    parts.append(picture)
-                    shown.add(picture.number)
-                elif picture is None:
-                    _add_text(parts, describe_data(item.data))
-            case ErrorItem() if item is not error:
-                _add_text(parts, plain_traceback(item.traceback, item.ename, item.evalue))
-            case ErrorItem():
-                pass
+    parts, shown = _shown(outputs, error)
     error_text = plain_traceback(error.traceback, error.ename, error.evalue) if error else ""
     the_end = f'; more of it: read_output(run_id="{facts.run_id}", tail=1000)'
     error_text = cut_to(error_text, int(budget * _ERROR_SHARE), the_end)
@@ -96,6 +81,31 @@ def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
     parts.append(status_line(facts, outputs))
     parts += facts.notes
     return Reply(parts, cut_chars, len(hidden))
+
+
+def _shown(outputs: CellOutputs, last: ErrorItem | None) -> tuple[list[Part], set[int]]:
+    """Everything but the last exception, and the numbers of the pictures among it."""
+    parts: list[Part] = []
+    numbers: set[int] = set()
+    here: list[tuple[Item, bool]] = [(item, True) for item in outputs.joined()]
+    for item, is_here in [*here, *((item, False) for item in outputs.elsewhere.values())]:
+        match item:
+            case TextItem():
+                _add_text(parts, render_terminal(item.text))
+            case DataItem():
+                if not is_here:
+                    _add_text(parts, _UPDATED)
+                picture = _picture(item)
+                if picture is not None and len(numbers) < PICTURES_MAX:
+                    parts.append(picture)
+                    numbers.add(picture.number)
+                elif picture is None:
+                    _add_text(parts, describe_data(item.data))
+            case ErrorItem() if item is not last:
+                _add_text(parts, plain_traceback(item.traceback, item.ename, item.evalue))
+            case ErrorItem():
+                pass
+    return parts, numbers
 
 
 def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
@@ -116,7 +126,7 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
             last = f" Last line: {outputs.last_line[-300:]}" if outputs.last_line else ""
             return f'({label}) {state}; it goes on. Call wait_for_run(run_id="{facts.run_id}") for the rest.{last}'
         case RunStatus.OK:
-            nothing = "no output, " if not any(True for _ in outputs.items()) else ""
+            nothing = "no output, " if not (any(True for _ in outputs.items()) or outputs.elsewhere) else ""
             return f"({label}: ok, {nothing}{took})"
         case RunStatus.ERROR:
             return f"({label}: the code raised an exception after {took})"

@@ -163,7 +163,7 @@ def read_record(session: str, entries: Iterable[tuple[Path, int, Entry]]) -> Ses
             case DataUpdated():
                 for run in record.runs.values():
                     if run.outputs is not None:
-                        run.outputs.update(event)
+                        _update(run.outputs, event, run.id)
             case _:
                 pass
     return record
@@ -189,13 +189,20 @@ def rebuild_all(runs: Sequence[Run], entries: Iterable[Entry]) -> dict[str, Cell
             case TextPrinted() | DataShown() | OutputCleared() | ErrorRaised() if event.run in rebuilt:
                 rebuilt[event.run].feed(event)
             case DataUpdated():
-                for outputs in rebuilt.values():
-                    outputs.update(event)
+                for run_id, outputs in rebuilt.items():
+                    _update(outputs, event, run_id)
             case OutputDropped() if event.run in rebuilt and event.unit == "characters":
                 rebuilt[event.run].dropped_chars += event.count
             case _:
                 pass
     return rebuilt
+
+
+def _update(outputs: CellOutputs, event: DataUpdated, run_id: str) -> None:
+    if run_id == event.run:
+        outputs.feed(event)
+    else:
+        outputs.update(event)
 
 
 def _finish(run: Run, event: RunFinished) -> None:

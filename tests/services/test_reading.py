@@ -83,6 +83,21 @@ def test_pictures_that_were_cleared_away_are_not_said_to_be_hidden() -> None:
     assert read_back(events, {30}) == {30: "frame 29"}
 
 
+def test_what_a_run_makes_of_an_earlier_cells_display_is_told() -> None:
+    events: list[Event] = [
+        DataUpdated(RUN, "earlier", {"text/plain": "working"}, {}),
+        DataUpdated(RUN, "earlier", {"image/png": "figure"}, {}),
+        DataUpdated(RUN, "other", {"text/plain": "done"}, {}),
+        TextPrinted(RUN, "stdout", "printed"),
+    ]
+    become = "[an output of an earlier cell has become:]"
+    first, picture, last, status = replied(events).parts
+    assert first == f"printed\n{become}" and last == f"{become}\ndone" and "no output" not in str(status)
+    assert isinstance(picture, Picture) and (picture.number, picture.base64) == (1, "figure")
+    assert read_back(events, {1}) == {1: "figure"}
+    assert read_back([*events, plot("own")], {2}) == {2: "own"}
+
+
 def test_a_vector_drawing_is_told_in_words_and_not_counted() -> None:
     reply = replied([DataShown(RUN, {"image/svg+xml": "<svg><title>A</title></svg>"}, {}), plot("one")])
     assert reply.hidden_pictures == 0
