@@ -161,6 +161,9 @@ class EchoServer:
         kernel = self.by_id.get(kernel_id)
         return kernel.state if kernel is not None else None
 
+    async def shares_documents(self) -> bool:
+        return False
+
     async def features(self) -> frozenset[str]:
         return frozenset({"channels"})
 

@@ -25,6 +25,7 @@ class JupyterApi:
         self._features: frozenset[str] | None = None
         self._specs: dict[str, Any] | None = None
         self._python = ""
+        self._shares_documents: bool | None = None
 
     @property
     def url(self) -> str:
@@ -110,6 +111,14 @@ class JupyterApi:
             str(spec.get("language") or "python"),
             program if program.startswith("/") else self._python,
         )
+
+    async def shares_documents(self) -> bool:
+        """Whether jupyter-collaboration keeps notebooks that are open in JupyterLab in memory (asked once)."""
+        if self._shares_documents is None:
+            path = "/api/collaboration/session/notebook.ipynb"  # a path with a slash at its end exists everywhere
+            answer = await self._http.call("OPTIONS", path, accept=(200, 204, 404, 405))
+            self._shares_documents = answer.status_code != 404
+        return self._shares_documents
 
     async def delete_kernel(self, kernel_id: str) -> bool:
         """Shut a kernel down, with its session when it has one. Returns whether the server knew it."""

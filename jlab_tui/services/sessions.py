@@ -45,6 +45,11 @@ USERS_KERNEL: Final = (
     "run again, and the kernel stays when this session ends."
 )
 
+SHARED_DOCUMENTS: Final = (
+    "jupyter-collaboration is active on this server: what somebody edits in JupyterLab and has not saved yet can be lost "
+    "when cells are written. Tell the user to edit this notebook there only while no cell runs."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Adoptable:
@@ -249,6 +254,8 @@ class Sessions:
         in_root: bool = False,
         users_kernel: bool = False,
     ) -> Session:
+        if file is not None and await server.api.shares_documents():
+            warnings.append(SHARED_DOCUMENTS)
         info = SessionInfo(
             id=session_id,
             name=file.path.stem if file is not None else "scratch",

@@ -83,3 +83,12 @@ async def test_a_certificate_that_nobody_here_trusts_is_told_apart_from_silence(
         api = JupyterApi(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", "token")
         assert await api.health() is Health.UNTRUSTED
         await api.close()
+
+
+@pytest.mark.parametrize(("status", "shares"), [(200, True), (405, True), (404, False)])
+async def test_a_server_that_keeps_open_notebooks_in_memory_is_known(status: int, shares: bool) -> None:
+    async with answering(status) as (url, asked):
+        api = JupyterApi(url, "token")
+        assert [await api.shares_documents(), await api.shares_documents()] == [shares, shares]
+        assert len(asked) == 1
+        await api.close()
