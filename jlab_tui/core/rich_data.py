@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from html.parser import HTMLParser
 from typing import Any, Final
 
+from .html import html_text
 from .text import render_terminal, strip_ansi
 
-_TAG = re.compile(r"<[^<>]*>")
 _BARE_REPR = re.compile(r"<[\w.]+(?: object)?(?: at 0x[0-9a-fA-F]+)?>")
 _PLOTLY: Final = "application/vnd.plotly.v1+json"
 _VEGA: Final = "application/vnd.vega"
@@ -66,81 +65,8 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else "".join(map(str, value)) if isinstance(value, list) else ""
 
 
-def html_text(html: str) -> str:
-    """Text of an HTML fragment: one line a block or table row, cells separated by ` | `; scripts and styles left out."""
-    reader = _HtmlText()
-    try:
-        reader.feed(html)
-        reader.close()
-    except AssertionError:
-        # html.parser asserts that a marked section such as <![if ...]> is one that it knows.
-        return " ".join(_TAG.sub(" ", html).split())
-    return reader.result()
-
-
-class _HtmlText(HTMLParser):
-    _BLOCKS: Final = frozenset(
-        ("p", "div", "tr", "br", "li", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "table", "caption")
-    )
-    _SILENT: Final = frozenset(("script", "style", "head"))
-    _EMBEDDED: Final = frozenset(("img", "iframe", "video", "audio", "embed", "object"))
-    _KEPT_SPACE: Final = "\0"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._out: list[str] = []
-        self._silent = 0
-        self._as_it_is = 0
-        self._cells = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in self._SILENT:
-            self._silent += 1
-        if tag in self._BLOCKS:
-            self._out.append("\n")
-            self._cells = 0
-        if tag == "pre":
-            self._as_it_is += 1
-        if tag in ("td", "th"):
-            if self._cells:
-                self._out.append(" | ")
-            self._cells += 1
-        if tag in self._EMBEDDED:
-            self.handle_data(f" [{tag}{_named(dict(attrs))}]")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._SILENT:
-            self._silent = max(0, self._silent - 1)
-        elif tag in self._BLOCKS:
-            self._out.append("\n")
-        if tag == "pre":
-            self._as_it_is = max(0, self._as_it_is - 1)
-
-    def handle_data(self, data: str) -> None:
-        if self._silent:
-            return
-        data = data.replace(self._KEPT_SPACE, "")
-        if self._as_it_is:
-            self._out.append(data.expandtabs().replace(" ", self._KEPT_SPACE))
-        else:
-            self._out.append(re.sub(r"\s+", " ", data))
-
-    def result(self) -> str:
-        lines = (line.strip() for line in "".join(self._out).split("\n"))
-        return "\n".join(line for line in lines if line).replace(self._KEPT_SPACE, " ")
-
-
-def _named(attributes: Mapping[str, str | None]) -> str:
-    """What an embedded thing is: its description, or where it is from."""
-    source = attributes.get("src") or attributes.get("data") or ""
-    if source.startswith("data:"):
-        source = f"{source[5:].partition(';')[0]}, {len(source):,} characters"
-    words = attributes.get("alt") or attributes.get("title") or source[:200]
-    return f": {words}" if words else ""
-
-
 def _svg(svg: str) -> str:
-    words = [strip_ansi(w).strip() for w in re.findall(r"<(?:text|title|desc)\b[^>]*>([^<]*)", svg)]
+    words = [strip_ansi(w).strip() for w in re.findall(r"<(?:text|title|desc)\b[^<>]*>([^<]*)", svg)]
     listed = "; ".join(w for w in words if w)[:2000]
     return f"[SVG picture, {len(svg):,} characters{': ' + listed if listed else ''}]"
 

@@ -18,6 +18,7 @@ ROW_CHARS: Final = 2000
 """a longer line is several rows of what is read back"""
 _KEPT_ROWS: Final = 500
 _LINE_MAX: Final = 1_000_000
+_COLUMNS: Final = 500
 _MOVES: Final = ("\r", "\x08", "\x1b")
 
 
@@ -146,7 +147,7 @@ class _Screen:
             case "B":
                 self._down(count)
             case "C":
-                self.column = min(self.column + count, 10_000)
+                self.column = max(self.column, min(self.column + count, self._width()))
             case "D":
                 self.column = max(0, self.column - count)
             case "E":
@@ -155,7 +156,7 @@ class _Screen:
             case "F":
                 self.row, self.column = max(0, self.row - count), 0
             case "G":
-                self.column = min(count - 1, 10_000)
+                self.column = min(count - 1, self._width())
             case "K":
                 self._erase_line(numbers[0])
             case "J":
@@ -167,6 +168,10 @@ class _Screen:
 
     def text(self) -> str:
         return "\n".join(line.rstrip(" ") if line.endswith(" ") else line for line in self.lines)
+
+    def _width(self) -> int:
+        """A terminal's, unless there is text further to the right: a jump costs memory that no text has paid for."""
+        return max(_COLUMNS, len(self.lines[self.row]))
 
     def _down(self, count: int) -> None:
         self.row = min(self.row + count, len(self.lines) - 1)

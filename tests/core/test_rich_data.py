@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jlab_tui.core.html import html_text
 from jlab_tui.core.items import TextOutput, output_of
-from jlab_tui.core.rich_data import describe_data, html_text
+from jlab_tui.core.rich_data import describe_data
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -78,6 +79,10 @@ FRAME = "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>i</th>
             },
             "[plotly figure 'Run': bar 'loss' of 2 points; scatter of 6 points]",
         ),
+        (
+            {"text/html": "<HEAD><title>no</title></HEAD>1 < 2 > 0<!-- no --><b title='a>b'>it's</b><br/>end<!-- no <p>no"},
+            "1 < 2 > 0it's\nend",
+        ),
         ({"application/x-own": 1}, "[output of type application/x-own]"),
     ],
 )  # fmt: skip
@@ -90,3 +95,19 @@ def test_a_person_sees_the_words_that_the_model_gets_in_the_colours_of_the_kerne
     coloured = output_of({"text/plain": "\x1b[31mred\x1b[0m", "text/html": "<b>red</b>"})
     assert isinstance(table, TextOutput) and table.scrollback.text() == "| a\ni | x<y"
     assert isinstance(coloured, TextOutput) and coloured.scrollback.text() == "\x1b[31mred\x1b[0m"
+
+
+BOMBS = {
+    "tags without an end": ("text/html", "<b"),
+    "attributes without an end": ("text/html", "<a b='"),
+    "comments without an end": ("text/html", "<!--"),
+    "scripts without an end": ("text/html", "<script"),
+    "SVG texts without an end": ("image/svg+xml", "<text "),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_markup_without_an_end_is_read_in_one_go(name: str) -> None:
+    mime, piece = BOMBS[name]
+    # Many minutes where the time grows with the square of the length.
+    assert describe_data({mime: piece * 300_000})
