@@ -192,9 +192,14 @@ def allowed_path(given: str, roots: Sequence[Path], base: Path) -> Path:
     """
     if not given.strip() or "\0" in given:
         raise NotebookError("The notebook path is empty.", "Give the path of an .ipynb file.")
-    plain = Path(given).expanduser()
-    candidates = [plain] if plain.is_absolute() else [base / plain, *(root / plain for root in roots)]
-    chosen = next((c for c in candidates if c.exists()), candidates[0]).resolve()
+    try:
+        plain = Path(given).expanduser()
+        candidates = [plain] if plain.is_absolute() else [base / plain, *(root / plain for root in roots)]
+        chosen = next((c for c in candidates if c.exists()), candidates[0]).resolve()
+        is_odd = chosen.exists() and not chosen.is_file() and not chosen.is_dir()
+    except (OSError, RuntimeError) as error:  # too long a name, links in a circle, ~ of nobody
+        why = getattr(error, "strerror", None) or error
+        raise NotebookError(f"{given} cannot be looked for: {why}.", "Check the path.") from None
     if not any(chosen.is_relative_to(root.resolve()) for root in roots):
         listed = " or ".join(str(root) for root in dict.fromkeys(roots))
         raise NotebookError(
@@ -202,6 +207,8 @@ def allowed_path(given: str, roots: Sequence[Path], base: Path) -> Path:
         )
     if chosen.suffix != ".ipynb":
         raise NotebookError(f"{given} is not an .ipynb file.", "Give the path of a notebook.")
+    if is_odd:  # to read a named pipe is to wait for ever
+        raise NotebookError(f"{given} is not a plain file.", "Give the path of a notebook.")
     return chosen
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from mcp.server.mcpserver import Context
 from mcp_types import ToolAnnotations
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 WAIT_MAX_S: Final = 110.0
 Ctx = Context[Any, Any]
@@ -20,7 +20,7 @@ WaitS = Annotated[
     ),
 ]
 CellRef = Annotated[
-    str | int, Field(description="cell id (8 hex digits) or index; negative indices count from the end")
+    str | StrictInt, Field(description="cell id (8 hex digits) or index; negative indices count from the end")
 ]
 
 READ: Final = ToolAnnotations(

@@ -9,12 +9,12 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from mcp.server import MCPServer, NotificationOptions
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp_types import CallToolResult, InputRequiredResult, TextContent
 from mcp_types import Resource as MCPResource
 from mcp_types import ResourceTemplate as MCPResourceTemplate
@@ -29,6 +29,8 @@ from .stdio import CancelReasons, stdio
 log = logging.getLogger(__name__)
 
 NAME = "jlab-mcp"
+_ERROR_HALF: Final = 4000
+"""characters of an error from its beginning and from its end; what it quotes may be of any length"""
 
 INSTRUCTIONS = """\
 Persistent Jupyter kernels (on a SLURM GPU node or this machine). Variables, imports and GPU memory stay between calls;
@@ -73,7 +75,12 @@ class JlabServer(MCPServer[None]):
         self, uri: AnyUrl | str, context: Context[Any, Any] | None = None
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         self._be_complete()
-        return await super().read_resource(uri, context)
+        try:
+            return await super().read_resource(uri, context)
+        except ResourceError as error:
+            if isinstance(error.__cause__, JlabError):
+                raise ResourceError(_within(str(error.__cause__))) from None
+            raise
 
     async def list_tools(self) -> list[MCPTool]:
         self._be_complete()
@@ -117,7 +124,12 @@ class JlabServer(MCPServer[None]):
 
 
 def _error(text: str) -> CallToolResult:
-    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
+    return CallToolResult(content=[TextContent(type="text", text=_within(text))], is_error=True)
+
+
+def _within(text: str) -> str:
+    is_long = len(text) > 2 * _ERROR_HALF
+    return f"{text[:_ERROR_HALF]} ... {text[-_ERROR_HALF:]}" if is_long else text
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:

@@ -22,10 +22,11 @@ from typing import Any
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
+from mcp_types import INVALID_REQUEST, PARSE_ERROR, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 LINE_MAX = 64 << 20
+_TOO_LONG = b"a line that is too long to be read"
 _REMEMBERED = 200
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -133,29 +134,36 @@ async def stdio(
 
 
 def _refusal(line: bytes) -> bytes | None:
-    """The answer to a request that the SDK cannot read; without one its client would wait for ever."""
+    """The answer to a line that the SDK cannot read, as JSON-RPC asks for; without one its client would wait for ever.
+
+    None for what nobody waits for: a notification, an answer."""
+    code, number, why = INVALID_REQUEST, None, "it is not a valid request"
     try:
-        raw = json.loads(line)
+        raw = json.loads(line.decode("utf-8", "replace"), strict=False)
     except (ValueError, RecursionError):
-        return None
-    if not isinstance(raw, dict) or "method" not in raw or not isinstance(raw.get("id"), int | str):
-        return None
-    why = "it is not a valid request"
-    try:
-        json.dumps(raw, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        why = "its text holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
-    error = {"code": -32600, "message": f"The request was refused, nothing was done: {why}."}
-    return json.dumps({"jsonrpc": "2.0", "id": raw["id"], "error": error}).encode() + b"\n"
+        code, why = PARSE_ERROR, f"it is not JSON, or longer than {LINE_MAX >> 20} MB"
+    else:
+        if isinstance(raw, dict):
+            if "method" not in raw or "id" not in raw:
+                return None
+            number = raw["id"] if isinstance(raw["id"], int | str) else None
+        try:
+            line.decode()
+            json.dumps(raw, ensure_ascii=False).encode()
+        except UnicodeDecodeError:
+            why = "it is not UTF-8"
+        except UnicodeEncodeError:
+            why = "its text holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
+    error = {"code": code, "message": f"The request was refused, nothing was done: {why}."}
+    return json.dumps({"jsonrpc": "2.0", "id": number, "error": error}).encode() + b"\n"
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:
-    while True:
-        try:
-            return await reader.readline()
-        except ValueError:
-            # Longer than LINE_MAX: readline has thrown that part away; go on with what follows.
-            continue
+    try:
+        return await reader.readline()
+    except ValueError:
+        # Longer than LINE_MAX: readline has thrown that part away; go on with what follows.
+        return _TOO_LONG
 
 
 def _take_standard_streams() -> tuple[int, int]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
+from weakref import WeakValueDictionary
 
 from ..core.errors import (
     JlabError,
@@ -94,7 +95,7 @@ class Sessions:
         self.close_ended = self._burial.bury_all
         """closes runs of dead processes that ended with their server; returns them"""
         self._open: dict[str, Session] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._reclaimed = False
         self._reclaiming: asyncio.Task[None] | None = None
         self._first_claim = 0.0

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from mcp.shared.exceptions import MCPError
 
 from tests.project import Project, outputs_text, read_notebook
 
@@ -30,9 +31,11 @@ async def test_unknown_ids_are_answered_with_the_known_ones(shared_server: Proje
     async with shared_server.client() as agent:
         session = await agent.session("ids")
         await agent.text("execute_code", session_id=session, code="1")
-        for wrong in ("ffffffff", "", "../../etc", "x" * 300):
+        for wrong in ("ffffffff", "", "../../etc", "x" * 100_000):
             text = await agent.error("execute_code", session_id=wrong, code="1")
-            assert "There is no session" in text and session in text
+            assert "There is no session" in text and session in text and len(text) < 10_000
+        with pytest.raises(MCPError, match=f"no session 'ffffffff'. Open sessions: {session}"):
+            await agent.client.read_resource("jlab-mcp://session/ffffffff/notebook")
         text = await agent.error("wait_for_run", run_id="ffffffff-1")
         assert "There is no run 'ffffffff-1'" in text and f"{session}-1" in text
         assert "There is no run" in await agent.error("read_output", run_id=f"{session}-99")
@@ -55,6 +58,8 @@ async def test_notebook_paths_are_checked(shared_server: Project, tmp_path: Path
     )
     (root / "latin.ipynb").write_bytes(b"\xff\xfe\x00caf\xe9")
     (root / "folder.ipynb").mkdir()
+    (root / "circle.ipynb").symlink_to("circle.ipynb")
+    os.mkfifo(root / "pipe.ipynb")
     (root / "text.txt").write_text("x", encoding="utf-8")
     async with shared_server.client() as agent:
         for path, sentence in (
@@ -69,6 +74,10 @@ async def test_notebook_paths_are_checked(shared_server: Project, tmp_path: Path
             ("latin.ipynb", "not UTF-8"),
             ("folder.ipynb", "is a directory"),
             ("text.txt", "not an .ipynb file"),
+            ("x" * 5000 + ".ipynb", "File name too long"),
+            ("~nobody-of-this-name/n.ipynb", "cannot be looked for"),
+            ("circle.ipynb", "cannot be looked for"),
+            ("pipe.ipynb", "not a plain file"),
             ("", "path is empty"),
         ):
             for tool in ("start_session_resume_notebook", "start_session_continue_notebook"):
@@ -106,6 +115,7 @@ async def test_cells_that_do_not_exist_or_cannot_run_are_named(shared_server: Pr
         await agent.text("add_markdown", session_id=session, markdown="text")
         assert "has 2 cells" in await agent.error("edit_cell", session_id=session, cell=2, source="1")
         assert "Use an index from -2 to 1" in await agent.error("delete_cell", session_id=session, cell=-3)
+        assert "cell" in await agent.error("delete_cell", session_id=session, cell=True)
         assert "There is no cell 'ghost'" in await agent.error("run_cell", session_id=session, cell="ghost")
         assert "is a markdown cell" in await agent.error("run_cell", session_id=session, cell=1)
         assert "Position 7" in await agent.error("add_markdown", session_id=session, markdown="x", position=7)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
+from jlab_tui.mcp_server.stdio import LINE_MAX
 from tests.project import COMMAND, Project, until
 
 HELLO = {
@@ -57,27 +59,43 @@ def test_a_closed_stdin_is_said(project: Project) -> None:
     assert done.returncode == 2 and "Stdin or stdout is closed" in done.stderr.splitlines()[0]
 
 
-def test_a_request_that_cannot_be_read_is_refused_and_the_next_one_is_answered(project: Project) -> None:
-    half = {
-        "jsonrpc": "2.0",
-        "id": 2,
-        "method": "tools/call",
-        "params": {"name": "ping", "arguments": {"x": "\ud800"}},
-    }
-    wrong = {"jsonrpc": "2.0", "id": "three", "method": ["tools/call"]}
+UNREADABLE = {
+    b'{"jsonrpc": "2.0", "id": 2, "method": "ping", "params": {"x": "\\ud800"}}': (2, "surrogate"),
+    b'{"jsonrpc": "2.0", "id": 3, "method": "ping", "params": {"x": "\xff"}}': (3, "not UTF-8"),
+    b'{"jsonrpc": "2.0", "id": 4, "method": "pi\0ng"}': (4, "not a valid request"),
+    b'{"jsonrpc": "2.0", "id": "five", "method": ["ping"]}': ("five", "not a valid request"),
+    b'[{"jsonrpc": "2.0", "id": 6, "method": "ping"}]': (None, "not a valid request"),
+    b'{"jsonrpc": "2.0", "id": 7, "method"': (None, "not JSON"),
+    b"[" * 100_000: (None, "not JSON"),
+    b'{"jsonrpc": "2.0", "id": 8, "method": "ping", "params": "' + b"x" * LINE_MAX: (
+        None,
+        "longer than 64 MB",
+    ),
+}
+
+
+def test_a_line_that_cannot_be_read_is_refused_and_the_next_one_is_answered(project: Project) -> None:
     with subprocess.Popen(
         [COMMAND], cwd=project.root, env=project.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as server:
         assert server.stdin is not None and server.stdout is not None
-        answers = []
-        for request in (HELLO, half, wrong, {"jsonrpc": "2.0", "id": 4, "method": "ping"}):
-            server.stdin.write(json.dumps(request).encode() + b"\n")
+
+        def ask(line: bytes) -> dict[str, Any]:
+            assert server.stdin is not None and server.stdout is not None
+            server.stdin.write(line + b"\n")
             server.stdin.flush()
-            answers.append(json.loads(server.stdout.readline()))
+            answer = json.loads(server.stdout.readline())
+            assert isinstance(answer, dict)
+            return answer
+
+        assert ask(json.dumps(HELLO).encode())["id"] == 1
+        for line, (number, why) in UNREADABLE.items():
+            answer = ask(line)
+            assert answer["id"] == number and why in answer["error"]["message"], line[:100]
+            assert "nothing was done" in answer["error"]["message"]
+            assert ask(b'{"jsonrpc": "2.0", "id": 9, "method": "ping"}')["result"] == {}
+        ask_nothing = b'{"jsonrpc": "2.0", "method": 5}\n{"jsonrpc": "2.0", "id": 1, "answer": 5}'
+        assert ask(ask_nothing + b'\n{"jsonrpc": "2.0", "id": 10, "method": "ping"}')["id"] == 10
+        server.stdin.write(b'{"jsonrpc": "2.0", "id": 11, "method": "pi')
         server.stdin.close()
         assert server.wait(20) == 0
-    assert [answer["id"] for answer in answers] == [1, 2, "three", 4]
-    assert (
-        "surrogate" in answers[1]["error"]["message"] and "nothing was done" in answers[1]["error"]["message"]
-    )
-    assert answers[2]["error"]["code"] == -32600 and answers[3]["result"] == {}
