@@ -59,6 +59,7 @@ INTERNAL = {
     "ChangedOnDisk": "the notebook is read again",
     "TimeoutError": "the connection is made again",
     "ConnectionError": "the connection is made again",
+    "ResourceError": "the SDK's, with the text of an error of ours: it is the answer to the reading of a resource",
     "PermissionError": "the bell's directory elsewhere is used, or the command line's last resort says it",
     "NotADirectoryError": "a warning next to the outputs",
     "SystemExit": "exit codes of the program",
