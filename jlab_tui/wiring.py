@@ -9,7 +9,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,6 +150,7 @@ def open_link(
     *,
     session_id: str,
     lease: Lease | None,
+    hold: Callable[[], Awaitable[str]] | None,
     since: int,
     on_message: Callable[[KernelMessage], None],
     on_change: Callable[[LinkChange], None],
@@ -164,6 +165,7 @@ def open_link(
         kernel_id,
         session_id=session_id,
         lease=lease,
+        hold=hold,
         since=since,
         on_message=on_message,
         on_change=on_change,
@@ -206,7 +208,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     """Everything behind the MCP tools."""
     from .adapters.detached import DetachedStart, start_detached
     from .adapters.fifo import usable_fifo_dir
-    from .adapters.files import owner_alive
+    from .adapters.files import owner_alive, process_start
     from .adapters.grep import grep
     from .adapters.images import shrink
     from .adapters.journal_store import JournalStore
@@ -238,7 +240,8 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     notebooks = NotebookDirectory(
         settings.notebook_dir, settings.server_root_dir, settings.root, settings.cwd
     )
-    owner = Owner(uuid.uuid4().hex, host, os.getpid(), env.get("CLAUDE_CODE_SESSION_ID", ""))
+    conversation = env.get("CLAUDE_CODE_SESSION_ID", "")
+    owner = Owner(uuid.uuid4().hex, host, os.getpid(), conversation, process_start(os.getpid()))
     sessions = Sessions(
         owner,
         gate.server,

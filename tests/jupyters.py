@@ -185,7 +185,7 @@ class EchoServer:
 
     async def recorded_kernels(self) -> dict[str, RecordedKernel]:
         return {
-            k.id: RecordedKernel("", 1, None, False, 1, len(k.stream), 0, bool(k.running), k.running,
+            k.id: RecordedKernel("", 1, None, self.claims.owner_of(k.id)[1], 1, len(k.stream), 0, bool(k.running), k.running,
                                  frozenset(k.requests), k.id in self.started_here)
             for k in self.by_id.values()
         }  # fmt: skip
@@ -198,7 +198,7 @@ class EchoLink:
     """The owner's connection to one kernel."""
 
     resumable = True
-    silent_for = 0.0
+    silent_for = unsure_for = 0.0
 
     def __init__(
         self,
@@ -207,6 +207,7 @@ class EchoLink:
         *,
         session_id: str,
         lease: Lease | None,
+        hold: object,
         since: int,
         on_message: Callable[[KernelMessage], None],
         on_change: Callable[[LinkChange], None],
@@ -303,7 +304,7 @@ class Place:
             spool=Spool(folder / "spool"),
             now=time.time,
             on_exit=on_exit,
-            owner_alive=lambda host, pid: False,
+            owner_alive=lambda host, pid, started: False,
             why_silent=nothing,
         )
 

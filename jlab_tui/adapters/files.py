@@ -276,6 +276,9 @@ def tail_text(path: Path, size: int = 4000) -> str:
     return raw.decode("utf-8", "replace").rstrip()
 
 
-def owner_alive(host: str, pid: int) -> bool | None:
-    """Whether a process is alive; None for one of another host."""
-    return bool(process_start(pid)) if host == socket.gethostname() else None
+def owner_alive(host: str, pid: int, started: str = "") -> bool | None:
+    """Whether a process is alive, the one that began at `started` where that is known; None for one of another host."""
+    if host != socket.gethostname():
+        return None
+    found = process_start(pid)
+    return bool(found) and started in ("", found)

@@ -10,6 +10,7 @@ import logging
 import os
 import queue
 import re
+import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -95,6 +96,15 @@ class JournalWriter:
         done: Future[None] = Future()
         self._queue.put(done)
         return done
+
+    def beat(self) -> bool:
+        """Show that the journal's owner lives. Returns whether it is still the owner's to write. Blocks."""
+        try:
+            os.utime(self.path)
+            # NFS gives the file as it is at the server, since it was just changed.
+            return bool(self.path.stat().st_mode & stat.S_IWUSR)
+        except OSError:
+            return True  # nobody seals what is not there, or on a file system in trouble
 
     def close(self) -> Future[None]:
         """Write what is left, sync and end the thread."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import math
 import os
 import shutil
 import socket
@@ -40,14 +41,34 @@ class JournalStore:
         return self._writer(session, journal_path(self._sessions_dir, session, epoch))
 
     def successor(self, session: str, files: Sequence[Path]) -> JournalWriter | None:
-        """The journal that follows `files`; None when another process was quicker to begin it."""
+        """The journal that follows `files`, which are sealed; None when another process was quicker to begin it."""
         epoch = max((int(path.name.split(".")[1]) for path in files), default=0) + 1
         path = journal_path(self._sessions_dir, session, epoch)
         try:
             path.touch(mode=0o600, exist_ok=False)
         except FileExistsError:
             return None
+        for sealed in files:
+            with contextlib.suppress(OSError):
+                sealed.chmod(0o400)
         return self._writer(session, path)
+
+    def silence(self, path: Path) -> float:
+        """Seconds since a journal was written or touched, by the file server's clock. Blocks."""
+        try:
+            with path.open("rb") as file:  # NFS asks its server anew when a file is opened
+                touched = os.fstat(file.fileno()).st_mtime
+        except OSError:
+            return math.inf
+        return self._now() - touched
+
+    def _now(self) -> float:
+        """The file server's time, or this host's when nothing can be written."""
+        try:
+            os.utime(self._sessions_dir)
+            return self._sessions_dir.stat().st_mtime
+        except OSError:
+            return time.time()
 
     def _writer(self, session: str, path: Path) -> JournalWriter:
         try:

@@ -201,10 +201,7 @@ class JupyterApi:
         raw = answer.json()
         if answer.status_code == 409:
             holder = _owner(raw.get("owner")) or Owner("", "another host", 0)
-            raise SessionOwned(
-                f"Session {session} is held by another MCP server process ({holder.label}).",
-                "It can be read from here; to run code, open a session of your own with start_new_session.",
-            )
+            raise SessionOwned.by(session, holder.label)
         if answer.status_code == 404:
             raise KernelGone(
                 f"Kernel {kernel_id} no longer exists.",

@@ -12,13 +12,14 @@ import contextlib
 import json
 import logging
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
+from ..core.holding import BEAT_S
 from ..core.link import LEASE_S, Lease, LinkChange, LinkDown, LinkOver, LinkUp, RequestRefused
 from ..core.wire import SUBPROTOCOL, KernelMessage, PieceJoiner, Request, pack_request, unpack_message
 
@@ -79,20 +80,25 @@ class KernelLink:
         *,
         session_id: str,
         lease: Lease | None,
+        hold: Callable[[], Awaitable[str]] | None = None,
         since: int = 0,
         on_message: Callable[[KernelMessage], None],
         on_change: Callable[[LinkChange], None],
     ) -> None:
-        """`url` is the server's (http or https); `lease` is None on a stock server."""
+        """`url` is the server's (http or https); `lease` is None on a stock server. There `hold` keeps the session ours, if
+        it is one, and says who else has it now, or nothing."""
         self._base = url.rstrip("/").replace("http", "ws", 1)
         self._headers = dict(headers)
         self._kernel_id = kernel_id
         self._session_id = session_id
         self._lease = lease
+        self._hold = hold
         self._on_message = on_message
         self._on_change = on_change
         self._ws: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
+        self._beating = asyncio.Lock()
+        self._held_at = asyncio.get_running_loop().time()
         self._ready = asyncio.Event()
         self._confirmed = asyncio.get_running_loop().time()
         self._unconfirmed: dict[str, bytes] = {}
@@ -100,6 +106,7 @@ class KernelLink:
         self._knock_id = ""
         self._heard = asyncio.Event()
         """iopub has brought something about the last knock"""
+        self._beats: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
         self._acked = since
         self._over = False
@@ -120,9 +127,18 @@ class KernelLink:
         was stopped included. What merely arrives proves nothing: it may have waited in a buffer."""
         return asyncio.get_running_loop().time() - self._confirmed
 
+    @property
+    def unsure_for(self) -> float:
+        """Seconds since it was known that no other process has the session; 0 where there is none."""
+        if self._lease is not None:
+            return self.silent_for
+        return asyncio.get_running_loop().time() - self._held_at if self._hold is not None else 0.0
+
     def open(self) -> None:
         """Connect in the background and stay connected."""
         if self._task is None:
+            if self._hold is not None:
+                self._beats = self._spawn(self._keep_held())
             self._task = asyncio.create_task(self._run(), name=f"kernel link {self._kernel_id[:8]}")
 
     async def ready(self, timeout: float) -> None:
@@ -133,8 +149,11 @@ class KernelLink:
                 ws = self._ws
                 if self._over or ws is None:
                     raise TimeoutError
-                if self._lease is None or self.silent_for < LEASE_S:
+                if self.unsure_for < LEASE_S:
                     return
+                if self._lease is None:
+                    await self._beat()
+                    continue
                 # This process was stopped, and somebody else may hold the session since: ask by connecting again.
                 self._ready.clear()
                 ws.transport.abort()
@@ -146,6 +165,8 @@ class KernelLink:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        if self._beats is not None:
+            self._beats.cancel()
         for future in self._replies.values():
             future.cancel()
 
@@ -195,6 +216,9 @@ class KernelLink:
         while not self._over:
             waited = False
             try:
+                if self.unsure_for > LEASE_S and self._hold is not None:
+                    await self._beat()
+                    continue
                 async with contextlib.AsyncExitStack() as stack:
                     began = asyncio.get_running_loop().time()
                     ws = await self._connect()
@@ -216,7 +240,8 @@ class KernelLink:
 
     def _disconnected(self) -> None:
         self._ws = None
-        self._ready.clear()
+        if not self._over:
+            self._ready.clear()
 
     def _after(self, error: Exception, attempts: int) -> None:
         if (
@@ -229,6 +254,23 @@ class KernelLink:
             self._finish(LinkOver(False, "the server does not know this kernel"))
         else:
             self._on_change(LinkDown(_why(error), attempts + 1))
+
+    async def _keep_held(self) -> None:
+        while not self._over:
+            await asyncio.sleep(BEAT_S)
+            await self._beat()
+
+    async def _beat(self) -> None:
+        """Make sure that the session is ours. It is over when another process has it."""
+        async with self._beating:
+            begun = asyncio.get_running_loop().time()
+            if self._over or self._hold is None or self.unsure_for < BEAT_S / 2:
+                return
+            if owner := await self._hold():
+                self._finish(LinkOver(True, owner))
+                if self._ws is not None:
+                    self._ws.transport.abort()
+            self._held_at = begun
 
     def _finish(self, over: LinkOver) -> None:
         self._over = True
@@ -324,8 +366,12 @@ class KernelLink:
         received = unreported = handled = 0
         while True:
             data = await ws.recv()
-            if self._lease is not None and self.silent_for > LEASE_S:
-                raise ConnectionError("this process was stopped")
+            if self.unsure_for > LEASE_S:
+                if self._lease is not None:
+                    raise ConnectionError("this process was stopped")
+                await self._beat()
+                if self._over:
+                    return
             if isinstance(data, str):
                 self._control(data)
                 continue

@@ -139,7 +139,12 @@ class SessionBusy(SessionError):
 
 
 class SessionOwned(SessionError):
-    pass
+    @classmethod
+    def by(cls, session_id: str, holder: str) -> SessionOwned:
+        return cls(
+            f"Session {session_id} is held by another MCP server process ({holder}).",
+            "It can be read from here; to run code, open a session of your own with start_new_session.",
+        )
 
 
 class KernelGone(SessionError):

@@ -57,6 +57,8 @@ class SessionOpened:
     epoch: int = 1
     users_kernel: bool = False
     """the user had started the kernel; it is never shut down from here"""
+    client_started: str = ""
+    """when the owner's process began, as its host says it"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ class Owner:
     pid: int
     conversation: str = ""
     """CLAUDE_CODE_SESSION_ID where the client sets it"""
+    started: str = ""
+    """when the process began, as its host says it: ids are used again"""
 
     @property
     def label(self) -> str:

@@ -118,7 +118,7 @@ class ServerTools:
         if not features:
             answer["missing"] = (
                 "The node extension is not loaded: after a connection failure or a restart of this process output may be lost, "
-                "and nothing keeps two processes from using one session at a time."
+                "and the kernels of a process that was killed stay until they are shut down."
             )
 
     async def check_resources(self) -> CallToolResult:

@@ -10,7 +10,7 @@ from ..core.errors import KernelGone, NotebookError
 from ..core.events import RunStatus
 from ..core.notebook import Notebook, new_notebook
 from .assembly import Assembly, Server
-from .ports import NotebookFile, Notebooks
+from .ports import Journal, NotebookFile, Notebooks
 from .runs import SessionRecord
 from .session import KERNEL_READY_S, Session, SessionInfo
 
@@ -32,7 +32,10 @@ class Adoption:
         claim = await self._assembly.claim(
             server, record.session, opened.kernel_id, users_kernel=opened.users_kernel
         )
-        if claim is None and await server.api.kernel_state(opened.kernel_id) is None:
+        journal: Journal | None = None
+        if claim is None and await server.api.kernel_state(opened.kernel_id) is not None:
+            journal = await asyncio.to_thread(self._assembly.holding.succeed, record.session)
+        if claim is None and journal is None:
             raise KernelGone(
                 f"The kernel of session {record.session} is gone.",
                 f'Open its notebook again with start_session_resume_notebook(notebook_path="{opened.notebook}").',
@@ -56,7 +59,9 @@ class Adoption:
             record.session, opened.name, opened.notebook, opened.kernel_id, server.record.hostname,
             opened.python, opened.cwd, opened.users_kernel, warnings,
         )  # fmt: skip
-        session = self._assembly.make(server, info, claim, file, notebook, record.epoch + 1, record.count + 1)
+        session = self._assembly.make(
+            server, info, claim, file, notebook, record.epoch + 1, record.count + 1, journal
+        )
         recorded = (await server.api.recorded_kernels()).get(opened.kernel_id) if claim else None
         arrived = recorded.requests if recorded is not None else None
         session.incarnation = record.incarnation

@@ -14,7 +14,8 @@ from ..core.models import Owner, ServerRecord
 from ..core.notebook import Notebook
 from ..core.outputs import CellOutputs
 from ..core.settings import OnExit
-from .ports import Journals, Jupyter, LinkMaker, NotebookFile, Spool
+from .holding import Holding
+from .ports import Journal, Journals, Jupyter, LinkMaker, NotebookFile, Spool
 from .recorder import Recorder
 from .runs import Run, entries_since, rebuild_all
 from .saver import Saver
@@ -40,6 +41,7 @@ class Assembly:
         owner: Owner,
         make_link: LinkMaker,
         journals: Journals,
+        holding: Holding,
         spool: Spool,
         now: Callable[[], float],
         on_exit: OnExit,
@@ -50,6 +52,7 @@ class Assembly:
         self.owner = owner
         self._make_link = make_link
         self._journals = journals
+        self.holding = holding
         self._spool = spool
         self._now = now
         self._on_exit = on_exit
@@ -87,10 +90,11 @@ class Assembly:
         notebook: Notebook | None,
         epoch: int = 0,
         first_run: int = 1,
+        journal: Journal | None = None,
     ) -> Session:
-        """A session with its record begun; it has no link yet."""
+        """A session with its record begun, in `journal` where that is what makes it ours; it has no link yet."""
         epoch = max(epoch, claim.epoch if claim else 1)
-        recorder = Recorder(self._journals.writer(info.id, epoch), self._now)
+        recorder = Recorder(journal or self._journals.writer(info.id, epoch), self._now)
         saver = Saver(file, notebook) if file is not None and notebook is not None else None
         diagnose = partial(self._diagnose, server.record)
         session = Session(
@@ -109,6 +113,7 @@ class Assembly:
             client=self.owner.client,
             client_host=self.owner.host,
             client_pid=self.owner.pid,
+            client_started=self.owner.started,
             conversation=self.owner.conversation,
             epoch=epoch,
             users_kernel=info.users_kernel,
@@ -132,6 +137,7 @@ class Assembly:
             session.info.kernel_id,
             session_id=f"jlab-mcp-{session.info.id}",
             lease=lease,
+            hold=None if lease else partial(self.holding.beat, session.info.id, session.recorder),
             since=since,
             on_message=session.on_message,
             on_change=session.connection.on_change,

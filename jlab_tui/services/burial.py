@@ -19,14 +19,12 @@ from ..core.models import Owner, ServerRecord, ServerState
 from ..core.outputs import CellOutputs
 from ..core.settings import Mode
 from ..core.wire import KernelMessage, Request
+from .holding import OwnerAlive
 from .ports import Journals, Jupyter, Notebooks, Spool
 from .recorder import Recorder
 from .runs import Run, SessionRecord, entries_since, read_record, rebuild_all
 from .saver import Saver
 from .session import Session, SessionInfo
-
-OwnerAlive = Callable[[str, int], bool | None]
-"""whether the process of a host and id is alive; None for another host"""
 
 KERNEL_GONE: Final = "Its kernel was shut down after its process had gone."
 FOREIGN_S: Final = 90.0
@@ -124,7 +122,7 @@ class Burial:
             return True
         if (opened.client_host, opened.client_pid) == (self._owner.host, self._owner.pid):
             return False  # the id of the dead process is ours now
-        alive = self._owner_alive(opened.client_host, opened.client_pid)
+        alive = self._owner_alive(opened.client_host, opened.client_pid, opened.client_started)
         return self._now() - last_at < FOREIGN_S if alive is None else alive
 
     async def _close(
@@ -186,6 +184,7 @@ class Burial:
                 client=owner.client,
                 client_host=owner.host,
                 client_pid=owner.pid,
+                client_started=owner.started,
                 epoch=epoch + 1,
             )
         )
@@ -210,7 +209,7 @@ class _EndedLink:
 
     resumable = True
     connected = False
-    silent_for = float("inf")
+    silent_for = unsure_for = float("inf")
 
     def __init__(self, seq: int) -> None:
         self.seq = seq

@@ -101,10 +101,10 @@ class Connection:
             run.done.set()
 
     def may_write(self) -> bool:
-        """Whether the lease is known to be ours: the server was heard lately, or it is gone for good."""
+        """Whether the session is known to be ours: that was made sure of lately, or the server is gone for good."""
         if self._session.over:
             return not self._session.taken_over
-        return not self._session.link.resumable or self._session.link.silent_for < LEASE_S
+        return self._session.link.unsure_for < LEASE_S
 
     async def _ask_why(self, why: str) -> None:
         if self._server_ended:
@@ -138,7 +138,7 @@ class Connection:
                 await asyncio.wait_for(run.done.wait(), 1.0)
             except TimeoutError:
                 pass
-            if loop.time() < deadline or not self._session.link.connected:
+            if loop.time() < deadline or not self._session.link.connected or not self.may_write():
                 continue
             state = await self.kernel_state()
             if state == "busy":
@@ -187,7 +187,7 @@ class Connection:
             self.refuse_if_over()
 
     async def confirm(self) -> None:
-        """Before the notebook is changed: make sure that the session is still ours. Raises SessionOwned."""
+        """Before the notebook or the kernel is touched: make sure that the session is still ours. Raises SessionOwned."""
         if not self._session.over and not self.may_write():
             with contextlib.suppress(TimeoutError):
                 await self._session.link.ready(CONFIRM_S)

@@ -74,7 +74,7 @@ class Lives:
     async def restart(self, by: str) -> str:
         """Restart the kernel. Everything in memory is lost; notebook and session stay."""
         session = self._session
-        session.connection.refuse_if_taken_over()
+        await session.connection.confirm()
         run = session.current
         session._restarted_by = by
         try:

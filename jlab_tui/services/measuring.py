@@ -57,6 +57,7 @@ class Measuring:
             kernel_id,
             session_id=kernel_id,
             lease=None,
+            hold=None,
             since=0,
             on_message=lambda _: None,
             on_change=lambda _: None,

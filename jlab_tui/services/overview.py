@@ -17,8 +17,8 @@ from ..core.situation import QueueFacts
 CLOSED_SHOWN = 12
 """closed sessions that stay in the list"""
 
-OwnerAlive = Callable[[str, int], bool | None]
-"""whether the process `pid` of `host` lives; None where that cannot be told (another host)"""
+OwnerAlive = Callable[[str, int, str], bool | None]
+"""whether the process `pid` of `host` that began at some time lives; None where that cannot be told (another host)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _session_row(
     running = view.running
     is_open = not view.closed
     alive = (
-        owner_alive(opened.client_host, opened.client_pid)
+        owner_alive(opened.client_host, opened.client_pid, opened.client_started)
         if owner_alive and opened and opened.client_pid and is_open
         else None
     )

@@ -78,6 +78,10 @@ class Recorder:
         neither."""
         self._reaching = seq
 
+    def beat(self) -> bool:
+        """Show that this process lives; whether the record is still its to write. Blocks."""
+        return self._journal.beat()
+
     def abandon(self) -> None:
         """Another process writes this session's record now: what is not written yet is its business."""
         self._abandoned = True

@@ -385,9 +385,9 @@ class Session:
     async def interrupt(self, by: str) -> str:
         """Interrupt what runs and check that the kernel is idle. Returns what came of it."""
         self.connection.refuse_if_over()
+        await self.connection.confirm()
         run = self.current
         if run is None:
-            await self.connection.confirm()
             if await self.connection.kernel_state() == "busy":
                 await self.api.interrupt(self.info.kernel_id)
                 return (

@@ -30,7 +30,8 @@ from ..core.outputs import CellOutputs
 from ..core.settings import OnExit
 from .adoption import Adoption
 from .assembly import Assembly, Server
-from .burial import Burial, OwnerAlive
+from .burial import Burial
+from .holding import Holding, OwnerAlive
 from .opening import Opening, Openings
 from .ports import Journals, LinkMaker, NotebookFile, Notebooks, Spool
 from .runs import Run, SessionRecord, read_record
@@ -89,7 +90,10 @@ class Sessions:
         self._notebooks = notebooks
         self._now = now
         self._on_exit = on_exit
-        self._assembly = Assembly(owner, make_link, journals, spool, now, on_exit, diagnose, why_silent)
+        self._holding = Holding(owner, journals, owner_alive)
+        self._assembly = Assembly(
+            owner, make_link, journals, self._holding, spool, now, on_exit, diagnose, why_silent
+        )
         self._adoption = Adoption(self._assembly, notebooks)
         self._burial = Burial(owner, diagnose, journals, notebooks, spool, now, owner_alive)
         self.close_ended = self._burial.bury_all
@@ -386,7 +390,19 @@ class Sessions:
         ]
         if len(found) < len(left) and (self._tidying is None or self._tidying.done()):
             self._tidying = asyncio.create_task(self._burial.bury_left(server.record.started, kernels))
-        return [Adoptable(h.session, h.opened.notebook, h.running) for h in found]
+        held = await self._held(server, found)
+        return [Adoptable(h.session, h.opened.notebook, h.running) for h in found if h.session not in held]
+
+    async def _held(self, server: Server, heads: Sequence[SessionHead]) -> set[str]:
+        """Those that a living process has."""
+        if not heads:
+            return set()
+        if await server.api.features():
+            recorded = await server.api.recorded_kernels()
+            owned = {kernel_id for kernel_id, kernel in recorded.items() if kernel.owner_connected}
+            return {h.session for h in heads if h.opened.kernel_id in owned}
+        held = await asyncio.gather(*(asyncio.to_thread(self._holding.is_held, h.session) for h in heads))
+        return {h.session for h, is_held in zip(heads, held, strict=True) if is_held}
 
     def reclaim_soon(self) -> None:
         """Like `reclaim`, in the background; for every call, whatever it is about."""
@@ -440,6 +456,7 @@ class Sessions:
     async def shut_down(self, session_id: str) -> str:
         """Shut a session's kernel down and close its records. Raises ServerUnreachable when the kernel may go on."""
         session = await self.get(session_id)
+        await session.connection.confirm()
         is_users = session.info.users_kernel
         if not is_users:
             try:
@@ -497,6 +514,7 @@ class Sessions:
             await asyncio.gather(*(self._delete(s) for s in doomed), return_exceptions=True)
 
     async def _delete(self, session: Session) -> None:
+        await session.connection.confirm()
         session.recorder.record(SessionClosed("its client ended"))
         await session.api.delete_kernel(session.info.kernel_id)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -157,3 +159,49 @@ async def test_what_was_not_seen_is_not_said_to_have_run(stock: Project, tmp_pat
             assert '"status":"lost"' in journal_text(project, session)
         assert (await client.text("execute_code", session_id=session, code="i")).startswith("14\n")
         await client.text("shutdown_session", session_id=session)
+
+
+async def test_a_session_has_one_owner_there_too_and_a_frozen_one_notices_that_it_was_followed(
+    stock: Project,
+) -> None:
+    async with wire(stock) as owner, wire(stock) as other:
+        opened = await owner.record("start_new_session", experiment_name="owned")
+        session, path = opened["session_id"], Path(opened["notebook_path"])
+        await owner.text("execute_code", session_id=session, code="x = 41; print('by the owner')")
+        refusals = [
+            ("execute_code", {"session_id": session, "code": "1"}),
+            ("restart_kernel", {"session_id": session}),
+            ("shutdown_session", {"session_id": session}),
+            ("start_session_resume_notebook", {"notebook_path": str(path)}),
+        ]
+        for tool, arguments in refusals:
+            refused = await other.text(tool, **arguments)
+            assert f":{owner.pid})" in refused and "is held by another MCP server process" in refused, tool
+        assert "by the owner" in await other.text("read_output", run_id=f"{session}-1")
+        assert "adoptable_sessions" not in await other.record("ping")
+
+        owner.signal(signal.SIGSTOP)
+        try:
+            journal = stock.status_dir / "sessions" / f"{session}.1.jsonl"
+            long_ago = time.time() - 60  # as if it had been frozen for so long
+            os.utime(journal, (long_ago, long_ago))
+            code = "import time; time.sleep(13); x += 1; x"  # longer than the owner trusts its last look
+            assert (await other.text("execute_code", session_id=session, code=code)).startswith("42\n")
+            await until(lambda: len(read_notebook(path)["cells"]) == 2)
+            notebook, recorded = path.read_bytes(), journal.read_bytes()
+            _, asked_while_frozen = owner.call("shutdown_session", session_id=session)
+        finally:
+            owner.signal(signal.SIGCONT)
+        assert f":{other.pid}" in (refused := text_of(await asked_while_frozen)), refused
+        for tool, arguments in [*refusals[:3], ("add_markdown", {"session_id": session, "markdown": "x"})]:
+            refused = await owner.text(tool, **arguments)
+            assert f":{other.pid}" in refused and "another" in refused, (tool, refused)
+        owner.signal(signal.SIGTERM)
+        await owner.gone()
+        assert (path.read_bytes(), journal.read_bytes()) == (notebook, recorded)
+        assert (await other.text("execute_code", session_id=session, code="x")).startswith("42\n")
+        other.signal(signal.SIGKILL)
+        await other.gone()
+    async with wire(stock) as third:
+        assert (await third.text("execute_code", session_id=session, code="x")).startswith("42\n")
+        await third.text("shutdown_session", session_id=session)

@@ -38,7 +38,7 @@ class RecordedStream:
 
     resumable = True
     connected = True
-    silent_for = 0.0
+    silent_for = unsure_for = 0.0
 
     def __init__(self, messages: Sequence[KernelMessage]) -> None:
         self.messages = messages

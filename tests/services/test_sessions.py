@@ -184,6 +184,7 @@ async def test_what_an_earlier_process_left_is_listed_with_the_run_that_goes_on(
     session = await first.open_new("n")
     run = await session.start_run("execute_code", None, "hang")
     await session.recorder.flush()
+    assert await place.process().adoptable(place.server.by_id) == [], "its process lives"
     place.kill(first)
     (left,) = await place.process().adoptable(place.server.by_id)
     assert left == Adoptable(session.info.id, session.info.notebook, run.id)
