@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,13 @@ _TOKEN = re.compile(
 )
 _INVISIBLE = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f]")
 _OPEN_END = re.compile(r"(?:\r|\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*)?)\Z")
+_MAYBE_WIDE: Final = (
+    "[\u1100-\u115f\u231a-\u23f3\u25fd-\u27bf\u2b1b-\u2b55\u2e80-\uffe6\U0001f000-\U0003fffd]"
+)
+_MAYBE_WIDE_CELL = re.compile(_MAYBE_WIDE)
+_CELLS = re.compile(rf"({_MAYBE_WIDE})(\0?)|\0")
+_SECOND_CELL: Final = "\0"
+"""follows a character that takes two columns"""
 ROW_CHARS: Final = 2000
 """a longer line is several rows of what is read back"""
 _KEPT_ROWS: Final = 500
@@ -71,7 +79,7 @@ class TerminalLines:
             self._moved = True
             screen.feed(text)
         else:
-            screen.append(_INVISIBLE.sub("", text.replace("\r\n", "\n")))
+            screen.append(_in_cells(_INVISIBLE.sub("", text.replace("\r\n", "\n"))))
         if len(screen.lines) <= 2 * _KEPT_ROWS:
             return []
         gone = min(len(screen.lines) - _KEPT_ROWS, screen.row)
@@ -81,7 +89,28 @@ class TerminalLines:
         return lines
 
     def _tidy(self, line: str) -> str:
+        line = _of_cells(line)
         return line.rstrip(" ") if self._moved else line
+
+
+def _in_cells(text: str) -> str:
+    """Text in which every character stands for one column."""
+    return (
+        text
+        if text.isascii()
+        else _MAYBE_WIDE_CELL.sub(lambda at: at[0] + _SECOND_CELL * _is_wide(at[0]), text)
+    )
+
+
+def _of_cells(line: str) -> str:
+    """What is left of it after some columns were overwritten: half a character is a blank."""
+    if line.isascii() and _SECOND_CELL not in line:
+        return line
+    return _CELLS.sub(lambda at: at[1] if at[1] and (at[2] or not _is_wide(at[1])) else " ", line)
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
 
 
 class _Screen:
@@ -91,6 +120,7 @@ class _Screen:
         self.lines: list[str] = [""]
         self.row = 0
         self.column = 0
+        self._kept = (0, 0)
 
     def feed(self, text: str) -> None:
         for match in _TOKEN.finditer(text.replace("\r\n", "\n")):
@@ -102,10 +132,14 @@ class _Screen:
             elif token == "\x08":
                 self.column = max(0, self.column - 1)
             elif token[0] == "\x1b":
-                if match[2] is not None:
+                if token in ("\x1b7", "\x1b[s"):
+                    self._kept = (self.row, self.column)
+                elif token in ("\x1b8", "\x1b[u"):
+                    self.row, self.column = min(self._kept[0], len(self.lines) - 1), self._kept[1]
+                elif match[2] is not None:
                     self.control(match[1] or "", match[2])
             else:
-                self.write(_INVISIBLE.sub("", token))
+                self.write(_in_cells(_INVISIBLE.sub("", token)))
 
     def append(self, text: str) -> None:
         """`feed` for text without anything that moves the cursor."""
@@ -167,7 +201,7 @@ class _Screen:
                 pass
 
     def text(self) -> str:
-        return "\n".join(line.rstrip(" ") if line.endswith(" ") else line for line in self.lines)
+        return "\n".join(_of_cells(line).rstrip(" ") for line in self.lines)
 
     def _width(self) -> int:
         """A terminal's, unless there is text further to the right: a jump costs memory that no text has paid for."""
