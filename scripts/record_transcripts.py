@@ -46,7 +46,19 @@ CELLS: dict[str, list[str]] = {
         "import getpass; getpass.getpass()",
         "raise KeyboardInterrupt",
     ],
+    "groups": [
+        "def g(n):\n    try: raise ValueError(n)\n    except ValueError as e: return e\nprint('before')\nraise ExceptionGroup('several', [g(1), ExceptionGroup('inner', [g(2), TypeError('t')])])",
+        "try:\n    {}['k']\nexcept KeyError as e:\n    raise RuntimeError('outer') from e",
+        "%%bash\necho out; echo err >&2; exit 7",
+        "try: 1 / 0\nexcept ZeroDivisionError: get_ipython().showtraceback()\nprint('after')",
+        "class E(Exception):\n    def __str__(self): raise ValueError('no str')\nraise E",
+    ],
     "pages": ["len?", "x = 3; x?", "%magic_that_is_not_there", "%%time\n1 + 1"],
+    "widgets": [  # where ipywidgets and tqdm are installed
+        "from tqdm.notebook import tqdm\nfor _ in tqdm(range(4), desc='bar'): pass\nprint('done')",
+        "import ipywidgets as w\nout = w.Output(); display(out)\nwith out: print('inside')\nw.IntSlider(value=7, description='n')",
+        "from rich.live import Live\nwith Live('one', auto_refresh=False) as live:\n    live.update('two', refresh=True)",
+    ],
     "late": [
         "import threading, time\ndef later():\n    for i in range(4):\n        time.sleep(0.1); print('late', i, flush=True)\nthread = threading.Thread(target=later); thread.start()",
         "print('meanwhile'); thread.join()",

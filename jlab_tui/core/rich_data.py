@@ -13,6 +13,7 @@ from .text import render_terminal, strip_ansi
 _BARE_REPR = re.compile(r"<[\w.]+(?: object)?(?: at 0x[0-9a-fA-F]+)?>")
 _PLOTLY: Final = "application/vnd.plotly.v1+json"
 _VEGA: Final = "application/vnd.vega"
+_WIDGET: Final = "application/vnd.jupyter.widget-view+json"
 
 
 def describe_data(data: Mapping[str, Any]) -> str:
@@ -32,6 +33,8 @@ def _describe(data: Mapping[str, Any]) -> str:
     if figure := _figure(data):
         return figure
     plain = render_terminal(text_of(data.get("text/plain")))
+    if _WIDGET in data:
+        return f"{plain}\n[a widget, as it was when it was shown: what becomes of it only a browser shows]".lstrip()
     if plain and not _BARE_REPR.fullmatch(plain.strip()):
         return plain
     if html := text_of(data.get("text/html")):

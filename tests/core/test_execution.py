@@ -45,6 +45,18 @@ OUTPUTS: dict[str, list[Row]] = {
         (OK, [("stdout", "replaced\n")]),
         (OK, [("display_data", "4")]),
     ],
+    "widgets": [
+        (OK, [("display_data", "bar:   0%|          | 0/4 [00:00<?, ?it/s]"), ("stdout", "done\n")]),
+        (
+            OK,
+            [
+                ("display_data", "Output()"),
+                ("stdout", "inside\n"),
+                ("execute_result", "IntSlider(value=7, description='n')"),
+            ],
+        ),
+        (OK, [("display_data", "two\n"), ("display_data", "")]),
+    ],
     "late": [
         (OK, [("stdout", "late 0\nlate 1\nlate 2\nlate 3\n")]),
         (OK, [("stdout", "meanwhile\n")]),
@@ -107,6 +119,17 @@ def test_each_recorded_error_is_shown_once_and_after_what_was_printed() -> None:
     ]
     assert cells[0] == (ERROR, [("stdout", "before\n"), ("error", "ZeroDivisionError")])
     assert [status for status, _ in cells] == [ERROR] * 5 + [RunStatus.INTERRUPTED]
+
+
+def test_exceptions_of_every_make_are_shown_with_what_was_printed() -> None:
+    recorded = transcript("groups")
+    group, chained, bash, caught, unprintable = brief(played(recorded, recorded.messages))
+    assert [kind for kind, _ in group[1]] == ["stdout", "stderr", "error"]
+    assert all(word in group[1][1][1] for word in ("ValueError: 1", "ExceptionGroup: inner", "TypeError: t"))
+    assert chained == (ERROR, [("error", "RuntimeError")])
+    assert bash == (ERROR, [("stdout", "out\n"), ("stderr", "err\n"), ("error", "CalledProcessError")])
+    assert caught == (OK, [("error", "ZeroDivisionError"), ("stdout", "after\n")])
+    assert unprintable == (ERROR, [("error", "ValueError")] * 2)
 
 
 def test_help_pages_and_errors_that_only_the_reply_tells_are_shown() -> None:

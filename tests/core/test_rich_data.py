@@ -83,6 +83,10 @@ FRAME = "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>i</th>
             {"text/html": "<HEAD><title>no</title></HEAD>1 < 2 > 0<!-- no --><b title='a>b'>it's</b><br/>end<!-- no <p>no"},
             "1 < 2 > 0it's\nend",
         ),
+        (
+            {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "  0%|  | 0/50"},
+            "0%|  | 0/50\n[a widget, as it was when it was shown: what becomes of it only a browser shows]",
+        ),
         ({"application/x-own": 1}, "[output of type application/x-own]"),
     ],
 )  # fmt: skip
