@@ -275,6 +275,10 @@ class Place:
         self.notebook_dir = self.folder / "notebooks"
 
     @property
+    def notebooks(self) -> NotebookDirectory:
+        return NotebookDirectory(self.notebook_dir, self.folder, self.folder, self.folder)
+
+    @property
     def journals(self) -> JournalStore:
         folder = self.folder
         return JournalStore(folder / "sessions", folder / "actions", lambda: folder / "fifos", "host")
@@ -300,7 +304,7 @@ class Place:
             diagnose=why_over,
             make_link=cast(Any, EchoLink),
             journals=self.journals,
-            notebooks=NotebookDirectory(self.notebook_dir, folder, folder, folder),
+            notebooks=self.notebooks,
             spool=Spool(folder / "spool"),
             now=time.time,
             on_exit=on_exit,

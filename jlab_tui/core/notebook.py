@@ -59,11 +59,12 @@ class Notebook:
     def find(self, cell: str | int) -> int:
         """Index of a cell given by id or by index (negative counts from the end). Raises NotebookError."""
         count = len(self.cells)
-        if isinstance(cell, str):
-            text = cell.strip()
+        text = str(cell).strip()
+        if isinstance(cell, str) or not -count <= cell < count:  # an id may consist of digits
             for index, known in enumerate(self.cells):
                 if known.id == text:
                     return index
+        if isinstance(cell, str):
             if not text.lstrip("-").isdecimal():
                 ids = ", ".join(c.id for c in self.cells[-12:])
                 raise NotebookError(

@@ -131,12 +131,15 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
         case RunStatus.ERROR:
             return f"({label}: the code raised an exception after {took})"
         case RunStatus.INTERRUPTED:
-            return f"({label}: interrupted after {took}; the kernel keeps its variables)"
+            kept = "; the kernel keeps its variables" if facts.cell else ""
+            return f"({label}: interrupted after {took}{kept})"
         case RunStatus.DIED:
             goes_on = (
                 " and the session is over; open its notebook again with start_session_resume_notebook"
                 if facts.is_over
                 else "; the session can be used on with a restarted kernel"
+                if facts.cell
+                else ""  # a throwaway kernel
             )
             return (
                 f"Error: KernelDied: {facts.cause or 'the kernel process ended'}\n"

@@ -128,7 +128,7 @@ class RunTools:
             with anyio.CancelScope(shield=True):
                 await app.sessions.close_scratch(session)
             raise
-        app.start_background(app.sessions.end_scratch(session, run))
+        app.sessions.end_with_run(session)
         async with InterruptOnCancel(app, session, ctx) as watch:
             watch.run = run
             return await self._answer(app, session, run, wait_s, ctx)

@@ -64,10 +64,10 @@ class SessionTools:
         session, live = await app.sessions.open_existing(notebook_path)
         answer: dict[str, Any] = {**self._opened(session), "live_kernel": live}
         is_empty = not session.holds_state
-        if live and is_empty:
-            answer["kernel_state"] = "empty: nothing has run in it since it was started or restarted"
         if reexecute == "always" or (reexecute == "auto" and is_empty):
             answer |= await self._rerun(app, session, on_error == "stop", wait_s, ctx)
+        elif is_empty:
+            answer["kernel_state"] = "empty: nothing has run in it since it was started or restarted"
         return as_json(answer)
 
     async def _rerun(
@@ -102,7 +102,7 @@ class SessionTools:
             if outputs.error is not None:
                 row["error"] = f"{outputs.error.ename}: {outputs.error.evalue}"[:300]
             cells.append(row)
-        state = "done" if work.done() else "still running; follow it with read_notebook"
+        state = session.batch_end or "done" if work.done() else "still running; follow it with read_notebook"
         return {"reexecution": state, "cells_total": total, "cells": cells}
 
     async def start_session_continue_notebook(

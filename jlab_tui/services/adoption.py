@@ -42,7 +42,7 @@ class Adoption:
             )
         file: NotebookFile | None = None
         notebook: Notebook | None = None
-        warnings: list[str] = []
+        notes: list[str] = []
         if opened.notebook:
             file = self._notebooks.file(Path(opened.notebook))
             try:
@@ -53,15 +53,17 @@ class Adoption:
                     if file.path.exists()
                     else "A new one is written"
                 )
-                warnings.append(f"{error.message} {what}; every output is in its run's record.")
+                notes.append(f"{error.message} {what}; every output is in its run's record.")
                 notebook = new_notebook(await server.api.kernelspec())
         info = SessionInfo(
             record.session, opened.name, opened.notebook, opened.kernel_id, server.record.hostname,
-            opened.python, opened.cwd, opened.users_kernel, warnings,
+            opened.python, opened.cwd, opened.users_kernel,
         )  # fmt: skip
         session = self._assembly.make(
             server, info, claim, file, notebook, record.epoch + 1, record.count + 1, journal
         )
+        if session.saver is not None:
+            session.saver.merge_notes += notes
         recorded = (await server.api.recorded_kernels()).get(opened.kernel_id) if claim else None
         arrived = recorded.requests if recorded is not None else None
         session.incarnation = record.incarnation

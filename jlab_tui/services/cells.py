@@ -137,7 +137,7 @@ class Cells:
                     continue
                 if run.status is not RunStatus.OK:
                     session.batch_end = (
-                        f"Running the cells again ended with cell {cell_id}: {run.cause or run.status}"
+                        f"Running the cells again stopped at cell {cell_id}: {run.cause or run.status}"
                     )
                     break
         except JlabError as error:

@@ -105,6 +105,7 @@ class Sessions:
         self._first_claim = 0.0
         self._tidying: asyncio.Task[None] | None = None
         self._openings = Openings(self._undo)
+        self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def open_sessions(self) -> list[Session]:
@@ -333,6 +334,8 @@ class Sessions:
             session = await self._adoption.take_over(server, record)
             self._open[session_id] = session
             await self._adoption.usable(session)
+            if not session.info.notebook:
+                self.end_with_run(session)
             return session
 
     async def for_reading(self, session_id: str) -> tuple[Session | None, str]:
@@ -476,9 +479,15 @@ class Sessions:
             return f"Session {session_id} is closed. Its kernel is the user's own: it goes on and keeps its variables."
         return f"Session {session_id} is shut down; its kernel and variables are gone."
 
-    async def end_scratch(self, session: Session, run: Run) -> None:
-        """Wait for a scratch session's run and end the kernel."""
-        await run.done.wait()
+    def end_with_run(self, session: Session) -> None:
+        """Let a scratch session's kernel end with its run."""
+        task = asyncio.create_task(self._end_with_run(session))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _end_with_run(self, session: Session) -> None:
+        while session.current is not None:
+            await session.current.done.wait()
         await self.close_scratch(session)
 
     async def close_scratch(self, session: Session) -> None:

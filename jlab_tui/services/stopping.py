@@ -125,4 +125,5 @@ async def _ended(run: Run, timeout: float) -> bool:
 
 
 def _stopped(run: Run, how: str = "") -> str:
-    return f"Run {run.id} stopped{how} after {run.seconds:.1f} s; the kernel is idle and keeps its variables."
+    state = "the kernel is idle and keeps its variables" if run.cell else "its throwaway kernel ends"
+    return f"Run {run.id} stopped{how} after {run.seconds:.1f} s; {state}."

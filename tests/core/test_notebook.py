@@ -95,6 +95,11 @@ def test_cells_are_found_by_id_and_by_index(cell: str | int, index: int) -> None
     assert Notebook([saved(i, i) for i in "abc"]).find(cell) == index
 
 
+@pytest.mark.parametrize("cell", ["12345678", 12345678])
+def test_an_id_of_digits_is_found_however_it_is_given(cell: str | int) -> None:
+    assert Notebook([saved("a", "a"), saved("12345678", "b")]).find(cell) == 1
+
+
 @pytest.mark.parametrize("cell", [3, -4, "z", "", "99"])
 def test_a_cell_that_is_not_there_is_an_error(cell: str | int) -> None:
     with pytest.raises(NotebookError):

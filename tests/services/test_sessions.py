@@ -254,6 +254,61 @@ async def test_a_run_that_our_own_restart_ended_says_so(place: Place) -> None:
     await process.release()
 
 
+@pytest.mark.parametrize("ends", ["before", "after"])
+async def test_a_throwaway_kernel_that_is_taken_over_ends_with_its_run(place: Place, ends: str) -> None:
+    first = place.process()
+    session = await first.open_scratch()
+    run = await session.start_run("execute_scratch", None, "hang")
+    await session.recorder.flush()
+    place.kill(first)
+    kernel = place.server.by_id[session.info.kernel_id]
+    if ends == "before":
+        kernel.ends(run.msg_id)
+    second = place.process()
+    await second.find_run(run.id)
+    if ends == "after":
+        kernel.ends(run.msg_id)
+    await until(lambda: kernel.is_gone)
+    assert (await second.find_run(run.id))[1].status is RunStatus.OK
+    await second.release()
+
+
+async def test_a_notebook_that_is_broken_at_a_takeover_is_left_as_it_is_and_said(place: Place) -> None:
+    first = place.process()
+    session = await first.open_new("n")
+    await session.start_run("execute_code", None, "x = 1")
+    await session.recorder.flush()
+    place.kill(first)
+    path = Path(session.info.notebook)
+    path.write_text("<<<<<<< HEAD", encoding="utf-8")
+    second = place.process()
+    taken = await second.get(session.info.id)
+    assert "stays as it is until it can be merged" in taken.warnings()[0]
+    await Cells(place.notebooks, time.time).execute(taken, "y = 2")
+    await second.release()
+    assert path.read_text(encoding="utf-8") == "<<<<<<< HEAD"
+
+
+async def test_a_session_follows_its_renamed_notebook_and_so_does_its_successor(place: Place) -> None:
+    first = place.process()
+    session = await first.open_new("old")
+    cells = Cells(place.notebooks, time.time)
+    await cells.execute(session, "x = 1")
+    assert session.saver is not None
+    await session.saver.flush()
+    path = Path(session.info.notebook)
+    path.rename(path.with_stem("new"))
+    await cells.execute(session, "y = 2")
+    await session.saver.flush()
+    assert session.info.notebook.endswith("new.ipynb") and not path.exists()
+    await session.recorder.flush()
+    place.kill(first)
+    second = place.process()
+    taken = await second.get(session.info.id)
+    assert [cell.source for cell in taken.notebook.cells] == ["x = 1", "y = 2"]
+    await second.release()
+
+
 async def test_a_quiet_run_is_taken_over_as_what_it_is(place: Place) -> None:
     first = place.process()
     session = await first.open_new("n")
