@@ -16,11 +16,12 @@ WaitS = Annotated[
     Field(
         ge=0,
         le=WAIT_MAX_S,
-        description="seconds to wait before answering with what there is; the code runs on",
+        description="seconds to wait (90 when left out) before answering with what there is; the code runs on",
     ),
 ]
 CellRef = Annotated[
-    str | StrictInt, Field(description="cell id (8 hex digits) or index; negative indices count from the end")
+    str | StrictInt,
+    Field(description="cell id, as read_notebook shows it, or index; negative indices count from the end"),
 ]
 
 READ: Final = ToolAnnotations(

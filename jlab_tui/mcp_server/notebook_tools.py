@@ -51,7 +51,7 @@ class NotebookTools:
 
     async def read_notebook(
         self,
-        session_id: Annotated[str, Field(description="a session, or leave it out and give a path")] = "",
+        session_id: Annotated[str, Field(description="a session; or give a path instead")] = "",
         path: Annotated[
             str, Field(description="path of an .ipynb file, for a notebook without a session")
         ] = "",
@@ -61,7 +61,10 @@ class NotebookTools:
         ] = None,
     ) -> CallToolResult:
         """Read a notebook: the map of its cells (index, id, type, state, execution count, first line, kinds of output),
-        or chosen cells in full with their output. Use it to find a cell to edit or to see what has been done."""
+        or chosen cells in full with their output. Use it to find a cell to edit or to see what has been done.
+
+        States: ok, error, interrupted and the like (how its last run ended), running, never run, stale (its output is
+        of an earlier kernel or of another text; variables that it made may be gone). Give session_id or path."""
         app = await self._source.get()
         session: Session | None = None
         if bool(session_id) == bool(path):
@@ -74,17 +77,19 @@ class NotebookTools:
         self,
         session_id: SessionId,
         names: Annotated[
-            list[str] | None, Field(description="variables to show; left out: all of the user's")
+            list[str] | None,
+            Field(description="names of variables, no expressions; left out: all but modules"),
         ] = None,
     ) -> CallToolResult:
-        """List the variables in the kernel with type, shape, dtype, device and size. Works while a cell runs. Adds no
-        cell and does not change the execution count."""
+        """List the variables in the kernel with type, shape, dtype, device and size, the largest first. Adds no cell and
+        changes nothing. Works while a cell runs, too, on kernels with subshells (ipykernel 7); on others it says so."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         return as_text(await app.inspector.inspect(session, names))
 
     async def delete_cell(self, session_id: SessionId, cell: CellRef) -> CallToolResult:
-        """Delete a cell from the notebook. Variables that it made stay in the kernel."""
+        """Delete a cell from the notebook. Variables that it made stay in the kernel. Refused while the cell runs, and
+        once when the user changed its text since you saw it."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         gone = await app.cells.delete(session, cell)
@@ -97,7 +102,9 @@ class NotebookTools:
         self,
         session_id: SessionId,
         markdown: Annotated[str, Field(description="Markdown text")],
-        position: Annotated[int, Field(description="where the cell is put; -1: at the end")] = -1,
+        position: Annotated[
+            int, Field(description="index that the cell gets, 0 is the top; -1: at the end")
+        ] = -1,
     ) -> CallToolResult:
         """Add a text cell to the notebook: a heading, what you are about to try, what came out."""
         app = await self._source.get()

@@ -38,7 +38,9 @@ class RunTools:
         session_id: SessionId,
         code: Annotated[str, Field(description="Python code; IPython magics and `!command` work")],
         wait_s: WaitS = None,
-        cell_index: Annotated[int, Field(description="where the new cell is put; -1: at the end")] = -1,
+        cell_index: Annotated[
+            int, Field(description="index that the new cell gets, 0 is the top; -1: at the end")
+        ] = -1,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
@@ -89,7 +91,10 @@ class RunTools:
         ctx: Ctx,
     ) -> CallToolResult:
         """Replace the text of a cell, code or markdown, and run it when it is code. Use it to correct a cell instead of
-        adding another one. Answers like execute_code."""
+        adding another one. Answers like execute_code.
+
+        Refused once, with nothing done, when the user changed that text since you saw it (the answer shows it), or when
+        an index means another cell than before because the user moved cells: then use the id."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         async with InterruptOnCancel(app, session, ctx) as watch:
@@ -103,7 +108,7 @@ class RunTools:
     async def run_cell(
         self, session_id: SessionId, cell: CellRef, wait_s: WaitS = None, *, ctx: Ctx
     ) -> CallToolResult:
-        """Run a code cell of the notebook as it stands, in place. Answers like execute_code."""
+        """Run a code cell of the notebook as it stands, in place: its old output goes. Answers like execute_code."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         async with InterruptOnCancel(app, session, ctx) as watch:
@@ -118,7 +123,8 @@ class RunTools:
         ctx: Ctx,
     ) -> CallToolResult:
         """Run code in a fresh throwaway kernel: no session's variables are visible, nothing is saved in a notebook. For
-        a quick look at versions, files or hardware. Answers like execute_code; the kernel ends with the run."""
+        a quick look at versions, files or hardware. Answers like execute_code; the kernel ends with the run. Its output
+        can be read later with wait_for_run and read_output."""
         app = await self._source.get()
         app.cells.check(code)
         session = await app.sessions.open_scratch()

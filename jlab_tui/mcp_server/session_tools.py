@@ -48,17 +48,23 @@ class SessionTools:
         notebook_path: Annotated[str, Field(description="path of an .ipynb file")],
         reexecute: Annotated[
             Literal["auto", "always", "never"],
-            Field(description="auto: re-run all cells when no live kernel holds the notebook's state"),
+            Field(
+                description="auto: re-run all cells when no live kernel holds the notebook's state; always: also "
+                "then; never: only open it"
+            ),
         ] = "auto",
-        on_error: Annotated[Literal["stop", "continue"], Field(description="at a cell that raises")] = "stop",
+        on_error: Annotated[
+            Literal["stop", "continue"], Field(description="what a re-run does at a cell that raises")
+        ] = "stop",
         wait_s: WaitS = None,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
-        """Open an existing notebook with its state: on its live kernel if there is one, else on a fresh kernel where
-        all its cells are run again in order.
+        """Open an existing notebook with its state: on its live kernel if there is one, also one that the user started in
+        JupyterLab, else on a fresh kernel where all its cells are run again in order.
 
-        Gives JSON with session_id and, after a re-run, one entry for each cell (ok or error, with the error's text).
+        Gives JSON with session_id, live_kernel and, after a re-run, how it ended (reexecution) with one entry for each
+        cell that ran (ok or error, with the error's text). It stops at the first cell that raises unless told otherwise.
         A re-run that takes longer than wait_s goes on; follow it with read_notebook(session_id)."""
         app = await self._source.get()
         session, live = await app.sessions.open_existing(notebook_path)
@@ -153,6 +159,7 @@ class SessionTools:
         return as_text(await session.lives.restart("you (restart_kernel)"))
 
     async def shutdown_session(self, session_id: SessionId) -> CallToolResult:
-        """End a session: its kernel and variables are gone, its notebook stays. Only when the user asks for it."""
+        """End a session: its kernel and variables are gone, its notebook stays. Only when the user asks for it. A kernel
+        that the user started in JupyterLab is left running."""
         app = await self._source.get()
         return as_text(await app.sessions.shut_down(session_id))
