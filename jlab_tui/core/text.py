@@ -70,7 +70,7 @@ class TerminalLines:
         """The lines that are left."""
         last = self._take(self._held)
         self._held = ""
-        lines = [self._tidy(line) for line in self._screen.lines]
+        lines = [self._tidy(line) for line in self._screen.texts()]
         return last + (lines if lines != [""] else [])
 
     def _take(self, text: str) -> list[str]:
@@ -83,13 +83,12 @@ class TerminalLines:
         if len(screen.lines) <= 2 * _KEPT_ROWS:
             return []
         gone = min(len(screen.lines) - _KEPT_ROWS, screen.row)
-        lines = [self._tidy(line) for line in screen.lines[:gone]]
+        lines = [self._tidy(line) for line in screen.texts(gone)]
         del screen.lines[:gone]
         screen.row -= gone
         return lines
 
     def _tidy(self, line: str) -> str:
-        line = _of_cells(line)
         return line.rstrip(" ") if self._moved else line
 
 
@@ -117,7 +116,8 @@ class _Screen:
     """Lines of unlimited number and width, and a cursor."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = [""]
+        self.lines: list[str | list[str]] = [""]
+        """one that is written piece by piece is a list of its characters: each piece costs its own length only"""
         self.row = 0
         self.column = 0
         self._kept = (0, 0)
@@ -147,7 +147,7 @@ class _Screen:
             self.feed(text)
             return
         first, *rest = text.split("\n")
-        line = self.lines[-1] + first
+        line = "".join(self.lines[-1]) + first
         while len(line) > _LINE_MAX:
             self.lines[-1:] = [line[:_LINE_MAX], ""]
             line = line[_LINE_MAX:]
@@ -158,12 +158,12 @@ class _Screen:
 
     def write(self, text: str) -> None:
         line = self.lines[self.row]
-        if self.column == len(line):
+        if isinstance(line, str) and len(line) == self.column < _COLUMNS:
             self.lines[self.row] = line + text
         else:
-            self.lines[self.row] = (
-                line[: self.column].ljust(self.column) + text + line[self.column + len(text) :]
-            )
+            line = self._opened()
+            line.extend(" " * (self.column - len(line)))
+            line[self.column : self.column + len(text)] = text
         self.column += len(text)
 
     def newline(self) -> None:
@@ -201,7 +201,18 @@ class _Screen:
                 pass
 
     def text(self) -> str:
-        return "\n".join(_of_cells(line).rstrip(" ") for line in self.lines)
+        return "\n".join(line.rstrip(" ") for line in self.texts())
+
+    def texts(self, count: int | None = None) -> list[str]:
+        """The first lines, or all."""
+        return [_of_cells("".join(line)) for line in self.lines[:count]]
+
+    def _opened(self) -> list[str]:
+        """The line of the cursor, to be changed in its place."""
+        line = self.lines[self.row]
+        if isinstance(line, str):
+            line = self.lines[self.row] = list(line)
+        return line
 
     def _width(self) -> int:
         """A terminal's, unless there is text further to the right: a jump costs memory that no text has paid for."""
@@ -211,13 +222,13 @@ class _Screen:
         self.row = min(self.row + count, len(self.lines) - 1)
 
     def _erase_line(self, mode: int) -> None:
-        line = self.lines[self.row]
+        line = self._opened()
         if mode == 0:
-            self.lines[self.row] = line[: self.column]
+            del line[self.column :]
         elif mode == 1:
-            self.lines[self.row] = " " * self.column + line[self.column :]
+            line[: self.column] = " " * self.column
         else:
-            self.lines[self.row] = ""
+            line.clear()
 
     def _erase_screen(self, mode: int) -> None:
         if mode == 0:

@@ -50,3 +50,9 @@ def test_text_that_comes_in_parts_is_shown_as_in_one(pieces: list[str], data: st
 def test_a_jump_to_the_right_is_no_wider_than_a_terminal() -> None:
     assert len(render_terminal("\x1b[9999Cx\n" * 1000)) < 600_000
     assert render_terminal("ab\x1b[3Gc\x1b[1D\x1b[2Cd") == "abc d"
+
+
+def test_a_long_line_is_rewritten_in_place() -> None:
+    # A quarter of an hour where each piece costs as much as its line is long.
+    shown = render_terminal("x" * 3_000_000 + "a\b" * 300_000)
+    assert shown == "x" * 3_000_000 + "a"
