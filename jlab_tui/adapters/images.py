@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import threading
 from dataclasses import dataclass
 
 PIXELS_MAX = 64_000_000
@@ -12,6 +13,10 @@ PIXELS_MAX = 64_000_000
 BYTES_MAX = 700_000
 """of one encoded picture"""
 _SHOWN_AS_IT_IS = ("PNG", "JPEG")
+_FORMATS = (*_SHOWN_AS_IT_IS, "GIF", "WEBP")
+"""that a kernel shows; Pillow would run Ghostscript for what poses as one of them"""
+_ONE_AT_A_TIME = threading.Lock()
+"""a picture of so many pixels takes 260 MB while it is decoded"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ def shrink(encoded: str, mime: str, max_px: int) -> Shrunk:
         return Shrunk(b"", mime, f"[a picture ({mime}) that is not valid base64]")
     try:
         Image.MAX_IMAGE_PIXELS = None  # our own limit below, without a warning
-        with Image.open(io.BytesIO(raw)) as image:
+        with _ONE_AT_A_TIME, Image.open(io.BytesIO(raw), formats=_FORMATS) as image:
             width, height = image.size
             if width * height > PIXELS_MAX:
                 return Shrunk(b"", mime, f"[a picture of {width}x{height} pixels is too large to be shown]")
@@ -58,7 +63,8 @@ def _encode(image: object, max_px: int, size: tuple[int, int]) -> Shrunk:
 
     assert isinstance(image, Image.Image)
     has_alpha = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
-    picture = image.convert("RGBA" if has_alpha else "RGB")
+    mode = "RGBA" if has_alpha else "RGB"
+    picture = image if image.mode == mode else image.convert(mode)
     note = ""
     if max(size) > max_px:
         picture.thumbnail((max_px, max_px), Image.Resampling.LANCZOS, reducing_gap=3.0)

@@ -67,6 +67,7 @@ def bomb() -> bytes:
         (b"not a picture", "no known format"),
         (base64.b64decode(encoded(Image.new("RGB", (60, 60)), "PNG"))[:60], "truncated"),
         (bomb(), "100000x100000 pixels is too large"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n", "no known format"),
     ],
 )
 def test_what_is_no_picture_is_said_in_words(raw: bytes, words: str) -> None:
