@@ -1,15 +1,16 @@
-"""Searching lines in a process of its own: a regular expression can take for ever, and in a thread it would hold up
-everything else meanwhile and could not be stopped."""
+"""Searching lines in a process of its own: a regular expression can take for ever, to be understood as well, and in a
+thread it would hold up everything else meanwhile and could not be stopped."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 GREP_S: Final = 10.0
 """for all lines together"""
@@ -17,7 +18,12 @@ _BLOCK_CHARS: Final = 1 << 20
 
 _SEARCH: Final = """
 import json, re, sys
-search = re.compile(json.loads(sys.stdin.readline())).search
+try:
+    search = re.compile(json.loads(sys.stdin.readline())).search
+except Exception as error:
+    print(json.dumps(str(error)))
+    sys.exit()
+print('""', flush=True)
 for block in sys.stdin:
     found = ((n, search(line)) for n, line in enumerate(json.loads(block)))
     print(json.dumps([(n, match.start()) for n, match in found if match]), flush=True)
@@ -27,8 +33,8 @@ for block in sys.stdin:
 def grep(
     pattern: str, lines: Iterable[tuple[int, str]], timeout_s: float = GREP_S
 ) -> Iterator[tuple[int, str, int]]:
-    """The numbered lines that match a valid regular expression, and where in the line. Raises TimeoutError when that
-    takes too long; blocking."""
+    """The numbered lines that match a regular expression, and where in the line. Raises re.error for one that is none,
+    TimeoutError when that takes too long; blocking."""
     with subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _SEARCH],
         stdin=subprocess.PIPE,
@@ -39,14 +45,11 @@ def grep(
         timer = threading.Timer(timeout_s, process.kill)
         timer.start()
         try:
-            _tell(process, pattern)
+            if trouble := _ask(process, pattern):
+                raise re.error(trouble)
             for block in _blocks(lines):
-                _tell(process, [text for _, text in block])
-                assert process.stdout is not None
-                found = process.stdout.readline()
-                if not found.endswith("\n"):
-                    raise TimeoutError
-                yield from ((*block[index], at) for index, at in json.loads(found))
+                found = _ask(process, [text for _, text in block])
+                yield from ((*block[index], at) for index, at in found)
         finally:
             timer.cancel()
             process.kill()
@@ -54,13 +57,15 @@ def grep(
                 process.stdin.close()  # type: ignore[union-attr]
 
 
-def _tell(process: subprocess.Popen[str], value: object) -> None:
-    assert process.stdin is not None
-    try:
+def _ask(process: subprocess.Popen[str], value: object) -> Any:
+    assert process.stdin is not None and process.stdout is not None
+    with contextlib.suppress(BrokenPipeError):
         process.stdin.write(json.dumps(value) + "\n")
         process.stdin.flush()
-    except BrokenPipeError:
-        raise TimeoutError from None
+    answer = process.stdout.readline()
+    if not answer.endswith("\n"):
+        raise TimeoutError
+    return json.loads(answer)
 
 
 def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:

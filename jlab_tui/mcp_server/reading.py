@@ -35,17 +35,14 @@ async def read_record_text(
 ) -> list[Part]:
     """Lines of a run's record, or pictures of it. Raises UsageError for a pattern that is not a regular expression, or
     takes too long."""
-    if grep is not None:
-        try:
-            re.compile(grep)
-        except re.error as error:
-            raise UsageError(
-                f"grep={grep!r} is not a regular expression: {error}.", "Escape special characters."
-            ) from None
     if images:
         return await asyncio.to_thread(_pictures, app, run, images)
     try:
         return [await asyncio.to_thread(_page, app, run, offset, limit, tail, grep)]
+    except re.error as error:
+        raise UsageError(
+            f"grep={grep!r} is not a regular expression: {error}.", "Escape special characters."
+        ) from None
     except TimeoutError:
         raise UsageError(
             f"Searching this output for grep={grep!r} takes too long.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from jlab_tui.adapters.grep import grep
@@ -27,3 +29,14 @@ def test_no_lines_match_nothing() -> None:
 def test_a_pattern_that_takes_for_ever_is_given_up() -> None:
     with pytest.raises(TimeoutError):
         list(grep(r"(a+)+$", [(0, "a" * 60 + "b")], timeout_s=0.3))
+
+
+@pytest.mark.parametrize("pattern", ["(", "a{99999999999}", "(" * 2000 + ")" * 2000])
+def test_what_is_no_pattern_or_too_much_of_one_is_told_from_one(pattern: str) -> None:
+    with pytest.raises(re.error, match=r"\w"):
+        list(grep(pattern, []))
+
+
+def test_a_pattern_that_takes_long_to_be_understood_is_given_up() -> None:
+    with pytest.raises(TimeoutError):
+        list(grep("[a-z]" * 1_000_000, [], timeout_s=0.5))
