@@ -78,6 +78,7 @@ class JournalWriter:
         self._held: deque[bytes] = deque()
         """not written yet; the first may be the rest of a line"""
         self._held_bytes = 0
+        self._closed: Future[None] | None = None
         self._queue: queue.SimpleQueue[tuple[bytes, bool] | Future[None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=f"journal {path.name}", daemon=True)
         self._thread.start()
@@ -93,7 +94,10 @@ class JournalWriter:
 
     def flushed(self) -> Future[None]:
         """A future that is done when all that was appended until now is in the file."""
+        if self._closed is not None:
+            return self._closed
         done: Future[None] = Future()
+        done.set_running_or_notify_cancel()  # whoever stops waiting for it does not stop the writer
         self._queue.put(done)
         return done
 
@@ -107,10 +111,11 @@ class JournalWriter:
             return True  # nobody seals what is not there, or on a file system in trouble
 
     def close(self) -> Future[None]:
-        """Write what is left, sync and end the thread."""
-        done = self.flushed()
-        self._queue.put(None)
-        return done
+        """Write what is left, sync and end the thread. It may be closed twice."""
+        if self._closed is None:
+            self._closed = self.flushed()
+            self._queue.put(None)
+        return self._closed
 
     def _work(self) -> None:
         dirty = False

@@ -38,6 +38,24 @@ def fill(disk: Path) -> Path:
     return filler
 
 
+def test_whoever_stops_waiting_for_a_record_does_not_stop_the_record(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path / "a.1.jsonl")
+    for number in range(100):
+        writer.append(printed("a-1", str(number)))
+        writer.flushed().cancel()
+    writer.close().result(30)
+    assert len(events(writer.path)) == 100
+
+
+def test_who_waits_for_a_closed_record_is_answered(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path / "a.1.jsonl")
+    writer.append(started("a-1"))
+    writer.close()
+    writer.flushed().result(30)
+    writer.close().result(30)
+    assert len(events(writer.path)) == 1
+
+
 def test_nothing_is_lost_on_a_disk_that_is_full_for_a_while(mount: Mount) -> None:
     disk = mount("size=256k")
     path = disk / "a.1.jsonl"
