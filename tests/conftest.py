@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.project import Mount, Project, project_in
+from tests.shared import SharedProject, shared_project_in
 
 # A busy machine is no counterexample.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -24,10 +25,9 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture(scope="session")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedProject]:
     """A project with a running server, shared by the tests of one worker; none of them stops it."""
-    with project_in(tmp_path_factory.mktemp("shared"), JLAB_MCP_EXIT_GRACE_S="1") as made:
-        made.start()
+    with shared_project_in(tmp_path_factory.mktemp("shared"), JLAB_MCP_EXIT_GRACE_S="1") as made:
         yield made
 
 

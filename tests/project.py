@@ -10,11 +10,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
@@ -22,6 +22,7 @@ from mcp_types import CallToolResult
 
 COMMAND = str(Path(sys.executable).with_name("jlab-mcp"))
 Era = Literal["auto", "legacy"]
+T = TypeVar("T")
 Mount = Callable[[str], Path]
 """mounts a file system in memory with the options given, such as `size=64k` or `ro`"""
 
@@ -109,8 +110,12 @@ class Agent:
     client: Client
     project: Project
 
+    async def ask(self, method: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+        """What a method of the client answers."""
+        return await method(*arguments)
+
     async def call(self, tool: str, **arguments: Any) -> CallToolResult:
-        result = await self.client.call_tool(tool, arguments)
+        result = await self.ask(self.client.call_tool, tool, arguments)
         assert isinstance(result, CallToolResult)
         return result
 

@@ -10,6 +10,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from tests.project import Project, outputs_text, read_notebook
+from tests.shared import SharedProject
 
 
 async def test_tools_without_a_server_say_what_the_user_types(project: Project) -> None:
@@ -27,8 +28,8 @@ async def test_tools_without_a_server_say_what_the_user_types(project: Project) 
     assert not (project.home / ".jlab-mcp").exists()
 
 
-async def test_unknown_ids_are_answered_with_the_known_ones(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_unknown_ids_are_answered_with_the_known_ones(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("ids")
         await agent.text("execute_code", session_id=session, code="1")
         for wrong in ("ffffffff", "", "../../etc", "x" * 100_000):
@@ -41,7 +42,7 @@ async def test_unknown_ids_are_answered_with_the_known_ones(shared_server: Proje
         assert "There is no run" in await agent.error("read_output", run_id=f"{session}-99")
 
 
-async def test_notebook_paths_are_checked(shared_server: Project, tmp_path: Path) -> None:
+async def test_notebook_paths_are_checked(shared_server: SharedProject, tmp_path: Path) -> None:
     root = shared_server.root
     outside = tmp_path / "outside.ipynb"
     outside.write_text(
@@ -61,7 +62,7 @@ async def test_notebook_paths_are_checked(shared_server: Project, tmp_path: Path
     (root / "circle.ipynb").symlink_to("circle.ipynb")
     os.mkfifo(root / "pipe.ipynb")
     (root / "text.txt").write_text("x", encoding="utf-8")
-    async with shared_server.client() as agent:
+    async with shared_server.shared_client() as agent:
         for path, sentence in (
             ("missing.ipynb", "There is no notebook"),
             (str(outside), "outside the directories"),
@@ -98,8 +99,10 @@ async def test_notebook_paths_are_checked(shared_server: Project, tmp_path: Path
         ("tab\tnew\nline", "tab_new_line"),
     ],
 )
-async def test_experiment_names_become_safe_file_names(shared_server: Project, name: str, stem: str) -> None:
-    async with shared_server.client() as agent:
+async def test_experiment_names_become_safe_file_names(
+    shared_server: SharedProject, name: str, stem: str
+) -> None:
+    async with shared_server.shared_client() as agent:
         opened = await agent.record("start_new_session", experiment_name=name)
         path = Path(opened["notebook_path"])
         assert path.parent == shared_server.root / "notebooks" and path.stem.startswith(stem)
@@ -107,8 +110,8 @@ async def test_experiment_names_become_safe_file_names(shared_server: Project, n
         await agent.text("shutdown_session", session_id=opened["session_id"])
 
 
-async def test_cells_that_do_not_exist_or_cannot_run_are_named(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_cells_that_do_not_exist_or_cannot_run_are_named(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("cells")
         assert "has 0 cells" in await agent.error("edit_cell", session_id=session, cell=0, source="1")
         await agent.text("execute_code", session_id=session, code="1")
@@ -123,8 +126,8 @@ async def test_cells_that_do_not_exist_or_cannot_run_are_named(shared_server: Pr
         assert len((await agent.notebook(session))["cells"]) == 2
 
 
-async def test_arguments_are_checked_before_anything_is_done(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_arguments_are_checked_before_anything_is_done(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("arguments")
         text = await agent.error("execute_code", session_id=session, code="1", tiemout=5)
         assert "has no argument 'tiemout'" in text and "Nothing was done" in text
@@ -141,8 +144,8 @@ async def test_arguments_are_checked_before_anything_is_done(shared_server: Proj
         assert "not a regular expression" in await agent.error("read_output", run_id=f"{session}-1", grep="(")
 
 
-async def test_code_that_cannot_work_is_a_result_or_a_refusal(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_code_that_cannot_work_is_a_result_or_a_refusal(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("code")
         assert "code is empty" in await agent.error("execute_code", session_id=session, code="  \n ")
         assert "SyntaxError" in await agent.text("execute_code", session_id=session, code="def f(:")
@@ -159,8 +162,8 @@ async def test_code_that_cannot_work_is_a_result_or_a_refusal(shared_server: Pro
         assert (await agent.text("execute_code", session_id=session, code="6 * 7")).startswith("42\n")
 
 
-async def test_a_huge_print_is_cut_for_the_model_and_kept_in_the_record(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_a_huge_print_is_cut_for_the_model_and_kept_in_the_record(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("huge")
         reply = await agent.text(
             "execute_code",
@@ -177,8 +180,8 @@ async def test_a_huge_print_is_cut_for_the_model_and_kept_in_the_record(shared_s
         assert len(outputs_text(cell)) < 1_200_000 and "are left out here" in outputs_text(cell)
 
 
-async def test_outputs_come_back_when_the_notebook_cannot_be_written(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_outputs_come_back_when_the_notebook_cannot_be_written(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         opened = await agent.record("start_new_session", experiment_name="unwritable")
         session, path = opened["session_id"], Path(opened["notebook_path"])
         directory = path.parent

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.floods import FLOODS, NOISE
-from tests.project import Agent, Project, text_of
+from tests.project import Agent, text_of
+from tests.shared import SharedProject
 
 REPLY_CHARS, REPLY_BYTES = 25_000, 8_000_000
 
@@ -35,11 +36,11 @@ async def notebook_path(agent: Agent, session: str) -> Path:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", FLOODS)
-async def test_every_byte_of_a_flood_is_recorded(shared_server: Project, name: str) -> None:
+async def test_every_byte_of_a_flood_is_recorded(shared_server: SharedProject, name: str) -> None:
     flood = FLOODS[name]
     # The full lengths are in benchmarks/floods.py; two thousand messages go the same way as a hundred thousand.
     code = flood.code.replace("100_000", "2_000").replace("10_000", "2_000")
-    async with shared_server.client() as agent:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("flood")
         reply = await run(agent, session, code)
         assert ": ok," in reply, reply[-300:]
@@ -105,10 +106,10 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_hostile_output_is_shown_in_words_and_the_session_goes_on(
-    shared_server: Project, name: str
+    shared_server: SharedProject, name: str
 ) -> None:
     code, wanted = HOSTILE[name]
-    async with shared_server.client() as agent:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("hostile")
         reply = await run(agent, session, code)
         assert wanted in reply and ": ok," in reply, reply
@@ -120,16 +121,16 @@ async def test_hostile_output_is_shown_in_words_and_the_session_goes_on(
         assert len(json.loads(path.read_text(encoding="utf-8"))["cells"]) == 2
 
 
-async def test_code_of_5_mb_runs(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_code_of_5_mb_runs(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("long code")
         code = "text = '" + "x" * 5_000_000 + "'\nlen(text)"
         assert (await run(agent, session, code)).startswith("5000000\n")
         await agent.text("shutdown_session", session_id=session)
 
 
-async def test_bad_arguments_are_refused_with_the_reason(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_bad_arguments_are_refused_with_the_reason(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("bad arguments")
         await agent.text("execute_code", session_id=session, code="print('one\\ntwo')")
         for wait in (-1, 1e9, "soon", float("1e400") if False else 111):
@@ -150,7 +151,7 @@ async def test_bad_arguments_are_refused_with_the_reason(shared_server: Project)
         await agent.text("shutdown_session", session_id=session)
 
 
-async def test_a_torn_journal_is_read_as_far_as_it_goes(shared_server: Project) -> None:
+async def test_a_torn_journal_is_read_as_far_as_it_goes(shared_server: SharedProject) -> None:
     async with shared_server.client() as agent:
         session = await agent.session("torn")
         for number in range(3):

@@ -11,7 +11,8 @@ import nbformat
 import pytest
 from PIL import Image
 
-from tests.project import Agent, Era, Project, outputs_text, text_of, until
+from tests.project import Agent, Era, outputs_text, text_of, until
+from tests.shared import SharedProject
 
 PLOT = """
 import base64, io
@@ -23,7 +24,7 @@ display(Image(out.getvalue()))
 
 
 @pytest.mark.parametrize("era", ["auto", "legacy"])
-async def test_a_session_computes_in_both_protocol_eras(shared_server: Project, era: Era) -> None:
+async def test_a_session_computes_in_both_protocol_eras(shared_server: SharedProject, era: Era) -> None:
     async with shared_server.client(era) as agent:
         ping = await agent.record("ping")
         assert ping["status"] == "ok" and ping["healthy"] is True
@@ -36,9 +37,9 @@ async def test_a_session_computes_in_both_protocol_eras(shared_server: Project, 
         await agent.text("shutdown_session", session_id=opened["session_id"])
 
 
-async def test_every_tool_is_described_and_annotated(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
-        tools = (await agent.client.list_tools()).tools
+async def test_every_tool_is_described_and_annotated(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
+        tools = (await agent.ask(agent.client.list_tools)).tools
         names = [tool.name for tool in tools]
         assert names == sorted(set(names), key=names.index) and len(names) >= 18
         for tool in tools:
@@ -59,8 +60,8 @@ async def test_every_tool_is_described_and_annotated(shared_server: Project) -> 
                 assert "description" in schema, (tool.name, name)
 
 
-async def test_a_new_session_never_overwrites_a_notebook(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_a_new_session_never_overwrites_a_notebook(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         paths = [
             (await agent.record("start_new_session", experiment_name="same name"))["notebook_path"]
             for _ in range(3)
@@ -72,8 +73,8 @@ async def test_a_new_session_never_overwrites_a_notebook(shared_server: Project)
         ]
 
 
-async def test_the_notebook_holds_every_cell_and_is_valid(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_the_notebook_holds_every_cell_and_is_valid(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("valid")
         await agent.text("add_markdown", session_id=session, markdown="# Title")
         await agent.text(
@@ -93,8 +94,10 @@ async def test_the_notebook_holds_every_cell_and_is_valid(shared_server: Project
         nbformat.validate(nbformat.reads(json.dumps(notebook), as_version=4))
 
 
-async def test_an_exception_is_a_result_with_its_traceback_without_colours(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_an_exception_is_a_result_with_its_traceback_without_colours(
+    shared_server: SharedProject,
+) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session()
         result = await agent.call(
             "execute_code", session_id=session, code="def f():\n    raise ValueError('broken [bold]')\nf()"
@@ -105,9 +108,9 @@ async def test_an_exception_is_a_result_with_its_traceback_without_colours(share
 
 
 async def test_a_picture_is_made_smaller_for_the_model_and_kept_in_the_notebook(
-    shared_server: Project,
+    shared_server: SharedProject,
 ) -> None:
-    async with shared_server.client() as agent:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("picture")
         result = await agent.call("execute_code", session_id=session, code=PLOT)
         (block,) = [b for b in result.content if b.type == "image"]
@@ -121,8 +124,8 @@ async def test_a_picture_is_made_smaller_for_the_model_and_kept_in_the_notebook(
         assert Image.open(io.BytesIO(base64.b64decode(block.data))).size == (1200, 600)
 
 
-async def test_a_long_cell_answers_at_the_deadline_and_goes_on(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_a_long_cell_answers_at_the_deadline_and_goes_on(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("long")
         await agent.text("execute_code", session_id=session, code="1")
         code = "import time\nfor i in range(12): print('line', i, flush=True); time.sleep(0.1)\n'end'"
@@ -141,8 +144,8 @@ async def test_a_long_cell_answers_at_the_deadline_and_goes_on(shared_server: Pr
         assert outputs_text(cell).splitlines() == [f"line {i}" for i in range(12)]
 
 
-async def test_the_cell_is_in_the_notebook_while_it_runs(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_the_cell_is_in_the_notebook_while_it_runs(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("visible")
         await agent.text(
             "execute_code",
@@ -164,8 +167,8 @@ async def test_the_cell_is_in_the_notebook_while_it_runs(shared_server: Project)
         await agent.text("interrupt_kernel", session_id=session)
 
 
-async def test_sessions_run_side_by_side(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_sessions_run_side_by_side(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         slow, fast = await asyncio.gather(agent.session("slow"), agent.session("fast"))
         waiting = asyncio.create_task(
             agent.text("execute_code", session_id=slow, code="import time; time.sleep(20)")
@@ -178,8 +181,8 @@ async def test_sessions_run_side_by_side(shared_server: Project) -> None:
         assert "interrupted" in await waiting
 
 
-async def test_edit_cell_replaces_and_reruns_in_place(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_edit_cell_replaces_and_reruns_in_place(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("edit")
         await agent.text("execute_code", session_id=session, code="a = 1; a")
         await agent.text("add_markdown", session_id=session, markdown="old")
@@ -194,8 +197,8 @@ async def test_edit_cell_replaces_and_reruns_in_place(shared_server: Project) ->
         assert len((await agent.notebook(session))["cells"]) == 1
 
 
-async def test_scratch_code_sees_no_session_and_leaves_nothing(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_scratch_code_sees_no_session_and_leaves_nothing(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("main")
         await agent.text("execute_code", session_id=session, code="secret = 1")
         assert "NameError" in await agent.text("execute_scratch", code="secret")
@@ -204,8 +207,8 @@ async def test_scratch_code_sees_no_session_and_leaves_nothing(shared_server: Pr
         assert sum(k["session_id"] == session for k in before) == 1
 
 
-async def test_variables_are_shown_while_a_cell_runs(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_variables_are_shown_while_a_cell_runs(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("inspect")
         await agent.text("execute_code", session_id=session, code="numbers = list(range(100)); word = 'hi'")
         await agent.text("execute_code", session_id=session, code="import time; time.sleep(30)", wait_s=0.2)
@@ -222,8 +225,8 @@ async def test_variables_are_shown_while_a_cell_runs(shared_server: Project) -> 
         assert "numbers | list" in await agent.text("inspect_variables", session_id=session)
 
 
-async def test_a_dead_kernel_is_said_at_once_and_the_next_run_works(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_a_dead_kernel_is_said_at_once_and_the_next_run_works(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("death")
         dead = await agent.text(
             "execute_code",
@@ -238,22 +241,22 @@ async def test_a_dead_kernel_is_said_at_once_and_the_next_run_works(shared_serve
         assert first["outputs"][-1]["ename"] == "KernelDied"
 
 
-async def test_resources_are_those_of_the_machine(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_resources_are_those_of_the_machine(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         found = await agent.record("check_resources")
         assert found["cpu"]["count"] >= 1 and found["memory"]["total_mb"] > found["memory"]["used_mb"] > 0
         assert isinstance(found["gpu"], list)
 
 
-async def test_the_status_resource_is_what_ping_says(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
-        result = await agent.client.read_resource("jlab-mcp://server/status")
+async def test_the_status_resource_is_what_ping_says(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
+        result = await agent.ask(agent.client.read_resource, "jlab-mcp://server/status")
         (content,) = result.contents
         assert json.loads(content.text)["healthy"] is True  # type: ignore[union-attr]
 
 
-async def test_resume_runs_all_cells_again_on_a_fresh_kernel(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_resume_runs_all_cells_again_on_a_fresh_kernel(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         opened = await agent.record("start_new_session", experiment_name="resume me")
         session, path = opened["session_id"], opened["notebook_path"]
         await agent.text("execute_code", session_id=session, code="value = 6 * 7")
@@ -268,8 +271,8 @@ async def test_resume_runs_all_cells_again_on_a_fresh_kernel(shared_server: Proj
         ).startswith("43\n")
 
 
-async def test_resume_stops_at_an_error_and_names_it(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_resume_stops_at_an_error_and_names_it(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         opened = await agent.record("start_new_session", experiment_name="broken")
         for code in ("a = 1", "a / 0", "b = 2"):
             await agent.text("execute_code", session_id=opened["session_id"], code=code)
@@ -284,8 +287,8 @@ async def test_resume_stops_at_an_error_and_names_it(shared_server: Project) -> 
         assert [c["state"] for c in whole["cells"]] == ["ok", "error", "ok"]
 
 
-async def test_a_long_resume_goes_on_and_nothing_slips_in_between(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_a_long_resume_goes_on_and_nothing_slips_in_between(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         opened = await agent.record("start_new_session", experiment_name="long resume")
         for number in range(3):
             code = f"import time; time.sleep(0.6); print({number})"
@@ -308,8 +311,8 @@ async def until_run(agent: Agent, run: str) -> None:
         await asyncio.sleep(0)
 
 
-async def test_continue_copies_the_notebook_and_runs_nothing(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_continue_copies_the_notebook_and_runs_nothing(shared_server: SharedProject) -> None:
+    async with shared_server.shared_client() as agent:
         opened = await agent.record("start_new_session", experiment_name="origin")
         await agent.text("execute_code", session_id=opened["session_id"], code="z = 1")
         fork = await agent.record("start_session_continue_notebook", notebook_path=opened["notebook_path"])
@@ -319,8 +322,10 @@ async def test_continue_copies_the_notebook_and_runs_nothing(shared_server: Proj
         assert len((await agent.notebook(opened["session_id"]))["cells"]) == 1
 
 
-async def test_status_shows_the_sessions_that_live_and_what_records_take(shared_server: Project) -> None:
-    async with shared_server.client() as agent:
+async def test_status_shows_the_sessions_that_live_and_what_records_take(
+    shared_server: SharedProject,
+) -> None:
+    async with shared_server.shared_client() as agent:
         closed, session = await agent.session("closed"), await agent.session("shown")
         await agent.text("shutdown_session", session_id=closed)
         await agent.text("execute_code", session_id=session, code="import time; time.sleep(600)", wait_s=0)

@@ -1,0 +1,69 @@
+"""One server and one MCP process for many tests: starting a process costs more than all that most tests do with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from .project import Agent, Project, T, project_in
+
+
+@dataclass
+class SharedAgent(Agent):
+    """Calls the one MCP client, which lives on an event loop of its own, from the loop of any test."""
+
+    portal: BlockingPortal
+
+    async def ask(self, method: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+        return await asyncio.wrap_future(self.portal.start_task_soon(method, *arguments))
+
+    async def sessions(self) -> set[str]:
+        """Those that are open."""
+        return {session["session_id"] for session in (await self.record("ping"))["sessions"]}
+
+
+@dataclass
+class SharedProject(Project):
+    """A project whose server runs; none of the tests that share it stops it."""
+
+    _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _agent: SharedAgent | None = None
+
+    @asynccontextmanager
+    async def shared_client(self) -> AsyncIterator[Agent]:
+        """The client that all tests of this worker share; sessions that a test has left open are closed after it."""
+        agent = self._agent
+        if agent is None:
+            agent = self._agent = await asyncio.to_thread(self._start_client)
+        before = await agent.sessions()
+        try:
+            yield agent
+        finally:
+            for session in await agent.sessions() - before:
+                await agent.text("shutdown_session", session_id=session)
+
+    def _start_client(self) -> SharedAgent:
+        portal = self._open.enter_context(start_blocking_portal())
+        agent = self._open.enter_context(portal.wrap_async_context_manager(self.client()))
+        return SharedAgent(agent.client, self, portal)
+
+    def close(self) -> None:
+        self._open.close()
+
+
+@contextlib.contextmanager
+def shared_project_in(directory: Path, **env: str) -> Iterator[SharedProject]:
+    with project_in(directory, **env) as made:
+        made.start()
+        shared = SharedProject(made.root, made.home, made.extra_env)
+        try:
+            yield shared
+        finally:
+            shared.close()
