@@ -47,7 +47,7 @@ class SharedProject(Project):
             yield agent
         finally:
             for session in await agent.sessions() - before:
-                await agent.text("shutdown_session", session_id=session)
+                await agent.call("shutdown_session", session_id=session)  # a scratch one ends by itself
 
     def _start_client(self) -> SharedAgent:
         portal = self._open.enter_context(start_blocking_portal())
