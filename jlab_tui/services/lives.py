@@ -21,12 +21,14 @@ class Lives:
     """Tells what the end of a kernel's process means for its session."""
 
     def __init__(self, session: Session) -> None:
+        self.restarted_by = ""
+        """who restarts the kernel through us, just now"""
         self._session = session
         self._is_shut_down = False
 
     def may_be_the_servers_end(self, cause: str) -> bool:
         """Whether a kernel dies like that, too, when its server or its job ends."""
-        return not self._session._restarted_by and ("SIGTERM" in cause or self._is_shut_down)
+        return not self.restarted_by and ("SIGTERM" in cause or self._is_shut_down)
 
     async def ended_unless_the_server_ends(self, fact: RunEnded) -> None:
         """The end of a job sends SIGTERM to kernels and server alike, and a server that ends shuts its kernels down: then
@@ -55,7 +57,7 @@ class Lives:
             session.recorder.record(KernelChanged(session.info.kernel_id, "shut down"))
             return
         if death.asked:
-            if not session._restarted_by:
+            if not self.restarted_by:
                 session.stale_kernel_notice = (
                     "Somebody restarted the kernel: all variables and imports are lost."
                 )
@@ -76,7 +78,7 @@ class Lives:
         session = self._session
         await session.connection.confirm()
         run = session.current
-        session._restarted_by = by
+        self.restarted_by = by
         try:
             await session.api.restart(session.info.kernel_id)
         finally:
@@ -93,4 +95,4 @@ class Lives:
         return f"The kernel of session {session.info.id} was restarted.{stopped} All variables and imports are lost."
 
     def _restart_over(self) -> None:
-        self._session._restarted_by = ""
+        self.restarted_by = ""

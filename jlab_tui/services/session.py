@@ -111,8 +111,6 @@ class Session:
         """what other clients ran: incarnation, hash of the code"""
         self.now = now
         self._next_run = first_run
-        self._restarted_by = ""
-        """who restarts the kernel through us, just now"""
         self.subshell = Subshell()
         self.connection = Connection(self, diagnose, spool)
         self.lives = Lives(self)
@@ -352,8 +350,8 @@ class Session:
         run.execution_count = (
             fact.execution_count if fact.execution_count is not None else run.execution_count
         )
-        is_ours = fact.status is RunStatus.DIED and bool(self._restarted_by)
-        run.cause = f"The kernel was restarted by {self._restarted_by}." if is_ours else fact.cause
+        restarted_by = self.lives.restarted_by if fact.status is RunStatus.DIED else ""
+        run.cause = f"The kernel was restarted by {restarted_by}." if restarted_by else fact.cause
         run.status = fact.status
         run.reply = None
         if fact.cause == NO_REPLY and run.interrupted_by:
