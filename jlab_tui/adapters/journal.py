@@ -12,6 +12,7 @@ import queue
 import re
 import stat
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -49,6 +50,10 @@ def journals(directory: Path) -> dict[str, list[Path]]:
     return {session: [path for _, path in sorted(files)] for session, files in sorted(found.items())}
 
 
+class _Synced(Future[None]):
+    """Done when all that was appended before it is on the disk, not only in the system's memory."""
+
+
 class JournalWriter:
     """Appends entries from a thread of its own. `end` grows as they reach the file.
 
@@ -75,6 +80,8 @@ class JournalWriter:
         self._appended = 0
         self._held_max = held_max
         self._fd = -1
+        self._dirty_since: float | None = None
+        """when the first of what is not on the disk yet was written"""
         self._held: deque[bytes] = deque()
         """not written yet; the first may be the rest of a line"""
         self._held_bytes = 0
@@ -101,6 +108,13 @@ class JournalWriter:
         self._queue.put(done)
         return done
 
+    def synced(self) -> Future[None]:
+        """A future that is done when all that was appended until now outlives the machine, a second later at most; also
+        when the disk does not take it: then `failure` says so."""
+        done = _Synced()
+        self._queue.put(done)
+        return done
+
     def beat(self) -> bool:
         """Show that the journal's owner lives. Returns whether it is still the owner's to write. Blocks."""
         try:
@@ -118,37 +132,53 @@ class JournalWriter:
         return self._closed
 
     def _work(self) -> None:
-        dirty = False
-        while True:
-            try:
-                item = self._queue.get(timeout=SYNC_EVERY_S if dirty or self._held else None)
-            except queue.Empty:
-                if self._held:
-                    self._write()
-                dirty = self._sync()
-                continue
-            waiting: list[Future[None]] = []
-            ending = False
+        unsynced: list[Future[None]] = []
+        is_end = False
+        while not is_end:
+            flushed, synced, is_end = self._take(self._until_next_look())
+            unsynced += synced
+            if self._held:
+                self._write()
+            for future in flushed:
+                future.set_result(None)
+            if is_end or self._until_next_look() == 0:
+                self._sync()
+            if self._dirty_since is None:
+                for future in unsynced:
+                    future.set_result(None)
+                unsynced.clear()
+        self._end()
+        self._on_end()
+
+    def _until_next_look(self) -> float | None:
+        """Seconds until something has to be done although nothing comes."""
+        if self._dirty_since is not None:
+            return max(0.0, self._dirty_since + SYNC_EVERY_S - time.monotonic())
+        return SYNC_EVERY_S if self._held else None
+
+    def _take(self, pause: float | None) -> tuple[list[Future[None]], list[Future[None]], bool]:
+        """Wait for something to do, at most `pause` seconds, and take what there is. Returns who waits for a write, who
+        for a sync, and whether the end has come."""
+        flushed: list[Future[None]] = []
+        synced: list[Future[None]] = []
+        try:
+            item = self._queue.get(timeout=pause)
             while True:
                 match item:
                     case None:
-                        ending = True
+                        return flushed, synced, True
                     case (line, is_output):
                         self._hold(line, is_output)
+                    case _Synced():
+                        synced.append(item)
                     case Future():
-                        waiting.append(item)
-                if ending or self._queue.empty() or self._held_bytes > _READ_SIZE:
+                        flushed.append(item)
+                if self._held_bytes > _READ_SIZE:
                     break
-                item = self._queue.get()
-            if self._held:
-                self._write()
-                dirty = True
-            for future in waiting:
-                future.set_result(None)
-            if ending:
-                self._end()
-                self._on_end()
-                return
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            pass
+        return flushed, synced, False
 
     def _hold(self, line: bytes, is_output: bool) -> None:
         if is_output and self._held_bytes + len(line) > self._held_max and self.failure:
@@ -166,6 +196,7 @@ class JournalWriter:
                 self._held = deque([data])
                 written = os.write(self._fd, data)
                 self.end += written
+                self._dirty_since = self._dirty_since or time.monotonic()
                 self._held_bytes -= written
                 self._held = deque([data[written:]] if written < len(data) else [])
             self.failure = ""
@@ -190,17 +221,16 @@ class JournalWriter:
 
     def _end(self) -> None:
         self.lost += self._held_bytes
-        self._sync()
         if self._fd >= 0:
             os.close(self._fd)
 
-    def _sync(self) -> bool:
-        if self._fd >= 0:
+    def _sync(self) -> None:
+        if self._dirty_since is not None:
+            self._dirty_since = None
             try:
                 os.fsync(self._fd)
             except OSError as error:
                 self.failure = f"{error.strerror or error} ({self.path})"
-        return False
 
 
 class JournalReader:

@@ -172,11 +172,11 @@ class Recorder:
             # A process that takes a run over reads on from the last line: no message after that may be forgotten.
             seq = self._written_seq if self._unfinished else self._seq
             loop = asyncio.get_running_loop()
-            self._journal.flushed().add_done_callback(
-                lambda _: loop.call_soon_threadsafe(self._acknowledge_if_written, seq)
+            self._journal.synced().add_done_callback(
+                lambda _: loop.call_soon_threadsafe(self._acknowledge_if_kept, seq)
             )
 
-    def _acknowledge_if_written(self, seq: int) -> None:
+    def _acknowledge_if_kept(self, seq: int) -> None:
         if not self._journal.failure and self._journal.lost == self._lost_told:
             self.acknowledge(seq)
 

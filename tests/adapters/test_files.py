@@ -138,7 +138,10 @@ def test_an_intent_that_changes_hands_at_every_look_is_not_taken(tmp_path: Path)
 
 
 def test_a_process_is_known_by_its_start_time() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+    command = [sys.executable, "-c", "print('up', flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # a process that is just being made has no command line yet
         start = process_start(child.pid)
         assert start and process_start(child.pid) == start
         assert not is_ours(child.pid, "1") and not is_ours(child.pid, start) and not is_ours(1, start)

@@ -79,6 +79,22 @@ def test_nothing_is_lost_on_a_disk_that_is_full_for_a_while(mount: Mount) -> Non
     ]
 
 
+def test_a_journal_that_never_rests_is_synced_all_the_same(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path / "a.1.jsonl")
+    writer.append(started("a-1"))
+    kept = writer.synced()
+    for number in range(1_000_000):
+        if kept.done():
+            break
+        writer.append(printed("a-1", f"{number}\n"))
+        writer.flushed().result(30)
+    assert kept.done()
+    last = writer.synced()
+    assert not last.done()  # nothing is synced at once: that would slow cells down
+    writer.close().result(30)
+    last.result(30)
+
+
 def test_output_that_is_too_much_to_wait_is_counted_and_every_run_is_found(mount: Mount) -> None:
     disk = mount("size=256k")
     path = disk / "a.1.jsonl"
