@@ -132,7 +132,7 @@ class Inspector:
 
 
 def _busy(session: Session) -> SessionBusy:
-    without = "this kernel has no subshells, so its variables cannot be read now."
+    without = "the kernel cannot tell its variables meanwhile: it has no subshells, as before ipykernel 7, or is in a long C call."
     run = session.current
     if run is not None and not run.waits_for_other:
         return SessionBusy(

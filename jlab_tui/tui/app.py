@@ -157,7 +157,7 @@ class Dashboard(Moves):
         self._draw_sessions()
         if bool(self.all_rows) != had_rows:
             self._draw_all()
-        elif not self.feed.items:  # what an empty feed says depends on whether the record has been read
+        else:  # its notebook may be renamed; what an empty feed says depends on whether the record has been read
             self._draw_feed_frame()
         self._draw_title()
         self._draw_detail()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,16 @@ async def test_new_output_is_followed_until_somebody_scrolls_up() -> None:
         await pilot.press("G")
         await settled(app, pilot)
         assert "even newer" in screen_text(app) and "following" in screen_text(app)
+
+
+async def test_a_renamed_notebook_is_shown_under_its_new_name() -> None:
+    source = stage.working()
+    opened = next(e.event for _, e in stage.training("") if isinstance(e.event, SessionOpened))
+    renamed = replace(opened, notebook="/nb/renamed.ipynb")
+    async with dashboard(source) as (app, pilot):
+        source.play([("train1", Entry(stage.NOW, renamed))])
+        source.play([("train1", Entry(stage.NOW, TextPrinted("train1-14", "stdout", "more\n")))])
+        await until(pilot, lambda: "renamed.ipynb" in str(app.feed.border_title))
 
 
 async def test_a_new_session_is_shown_until_somebody_has_chosen_one() -> None:
