@@ -53,7 +53,7 @@ CELLS: dict[str, list[str]] = {
         "try: 1 / 0\nexcept ZeroDivisionError: get_ipython().showtraceback()\nprint('after')",
         "class E(Exception):\n    def __str__(self): raise ValueError('no str')\nraise E",
     ],
-    "pages": ["len?", "x = 3; x?", "%magic_that_is_not_there", "%%time\n1 + 1"],
+    "pages": ["len?", "x = 3; x?", "%magic_that_is_not_there", "%%time\n1 + 1", "%recall 3"],
     "widgets": [  # where ipywidgets and tqdm are installed
         "from tqdm.notebook import tqdm\nfor _ in tqdm(range(4), desc='bar'): pass\nprint('done')",
         "import ipywidgets as w\nout = w.Output(); display(out)\nwith out: print('inside')\nw.IntSlider(value=7, description='n')",

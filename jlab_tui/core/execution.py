@@ -248,18 +248,26 @@ class Conversation:
 
 
 def _only_in_reply(pending: _Pending, reply: Mapping[str, Any]) -> list[Fact]:
-    """Pages, and an error that was not shown on iopub. The reply may overtake what iopub shows, hence at the end."""
+    """Pages, code for the next cell (`%load`), and an error that was not shown on iopub. The reply may overtake what
+    iopub shows, hence at the end."""
+    pages = (_page(payload) for payload in _payloads(reply))
     facts: list[Fact] = [
-        DataShown(pending.run, dict(payload["data"]))
-        for payload in _payloads(reply)
-        if payload.get("source") == "page"
-        and isinstance(payload.get("data"), Mapping)
-        and payload["data"] not in pending.shown
+        DataShown(pending.run, page) for page in pages if page is not None and page not in pending.shown
     ]
     if reply.get("status") == "error" and not pending.error and reply.get("ename"):
         pending.error = str(reply["ename"])
         facts.append(_error(pending.run, reply))
     return facts
+
+
+def _page(payload: Mapping[str, Any]) -> dict[str, Any] | None:
+    match payload:
+        case {"source": "page", "data": Mapping() as data}:
+            return dict(data)
+        case {"source": "set_next_input", "text": str(text)}:
+            return {"text/plain": text}
+        case _:
+            return None
 
 
 def _end_of(pending: _Pending, reply: Mapping[str, Any]) -> RunEnded:

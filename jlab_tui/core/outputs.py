@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from .events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
 from .pictures import PictureCount, Place
-from .text import cut_middle
+from .text import cut_middle, render_terminal
 
 TEXT_HALF: Final = 512 * 1024
 """characters of text kept from the beginning, and again from the end"""
@@ -21,6 +21,7 @@ IMAGE_BUDGET: Final = 5 << 20
 """characters of base64 and other rich data kept in one cell"""
 ITEMS_HALF: Final = 1000
 _CHUNK: Final = 32 * 1024
+_RECENT: Final = 2000
 
 
 @dataclass(slots=True)
@@ -70,8 +71,8 @@ class CellOutputs:
     pictures: PictureCount = field(default_factory=PictureCount)
     dropped_pictures: int = 0
     total_chars: int = 0
-    last_line: str = ""
-    """the last line printed that is not blank, for progress messages"""
+    _recent: str = ""
+    """the end of what was printed"""
     _head_chars: int = 0
     _tail_chars: int = 0
     _rich: int = 0
@@ -128,6 +129,12 @@ class CellOutputs:
             )
 
     @property
+    def last_line(self) -> str:
+        """The last line printed that is not blank, as a terminal shows it, for progress messages."""
+        lines = (line.strip() for line in reversed(render_terminal(self._recent).split("\n")))
+        return next((line for line in lines if line), "")
+
+    @property
     def size(self) -> int:
         """characters in memory"""
         errors = (line for item in self.items() if isinstance(item, ErrorItem) for line in item.traceback)
@@ -181,10 +188,7 @@ class CellOutputs:
 
     def _text(self, stream: str, text: str) -> None:
         self.total_chars += len(text)
-        for line in reversed(text[-2000:].replace("\r", "\n").split("\n")):
-            if line.strip():
-                self.last_line = line.strip()
-                break
+        self._recent = (self._recent + text[-_RECENT:])[-_RECENT:]
         if not self.tail and self._head_chars < TEXT_HALF:
             room = TEXT_HALF - self._head_chars
             piece, text = text[:room], text[room:]

@@ -134,10 +134,11 @@ def test_exceptions_of_every_make_are_shown_with_what_was_printed() -> None:
 
 def test_help_pages_and_errors_that_only_the_reply_tells_are_shown() -> None:
     recorded = transcript("pages")
-    page, _, magic, timed = brief(played(recorded, recorded.messages))
+    page, _, magic, timed, recalled = brief(played(recorded, recorded.messages))
     assert page[0] is OK and "Return the number of items" in page[1][0][1]
     assert magic[0] is ERROR and magic[1][-1] == ("error", "UsageError")
     assert timed[1][-1] == ("execute_result", "2")
+    assert recalled == (OK, [("display_data", "%magic_that_is_not_there")])
 
 
 @pytest.mark.parametrize("name", NAMES)

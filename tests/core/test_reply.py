@@ -114,3 +114,21 @@ def test_an_exception_of_any_size_keeps_its_ends_in_reply_and_notebook() -> None
     assert kept.startswith("\x1b[31mValueError") and kept.endswith(" ends")
     assert "are left out here; all of it: the record" in kept
     assert len(kept) + len(stored["evalue"]) < 4 * TEXT_HALF
+
+
+@pytest.mark.parametrize(
+    ("printed", "last"),
+    [
+        (["one\n", "two", "\n", "\n"], "two"),
+        (["\x1b[32mepoch 3\x1b[0m loss 0.1\n"], "epoch 3 loss 0.1"),
+        (["outer: 0%\n", "\rinner: 10%", "\x1b[A", "\n\rinner: 20%", "\x1b[A"], "inner: 20%"),
+        ([f"\r{at}%|####|" for at in range(3000)], "2999%|####|"),
+        (["x" * 5000 + "end"], "x" * 1997 + "end"),
+        ([], ""),
+    ],
+)
+def test_the_last_line_is_the_one_that_a_terminal_shows(printed: list[str], last: str) -> None:
+    outputs = CellOutputs()
+    for text in printed:
+        outputs.feed(out(text))
+    assert outputs.last_line == last
