@@ -46,6 +46,8 @@ class DataItem:
     """a number for an execute_result, None for a display"""
     place: Place
     size: int
+    in_record_only: bool = False
+    """what stands here only says that the run's record has it"""
 
 
 @dataclass(slots=True)
@@ -116,6 +118,7 @@ class CellOutputs:
                 size = _rich_size(event.data)
                 self._rich += size - item.size
                 item.data, item.metadata, item.size = event.data, event.metadata, size
+                item.in_record_only = False
         return found
 
     def _update_elsewhere(self, event: DataUpdated, place: Place) -> None:
@@ -225,7 +228,9 @@ class CellOutputs:
                 self.dropped_items += 1
             what = f"picture {place.number}" if place.number else "rich output"
             note = {"text/plain": f"[{what} ({size:,} characters) is only in the run's record]"}
-            self._put(DataItem(note, {}, event.display_id, event.execution_count, place, 0))
+            self._put(
+                DataItem(note, {}, event.display_id, event.execution_count, place, 0, in_record_only=True)
+            )
             return
         self._rich += size
         self._put(DataItem(event.data, event.metadata, event.display_id, event.execution_count, place, size))

@@ -92,6 +92,8 @@ def _shown(outputs: CellOutputs, last: ErrorItem | None) -> tuple[list[Part], se
         match item:
             case TextItem():
                 _add_text(parts, render_terminal(item.text))
+            case DataItem() if item.in_record_only and item.place.number:
+                pass  # one of the pictures that are counted as hidden
             case DataItem():
                 if not is_here:
                     _add_text(parts, _UPDATED)

@@ -102,6 +102,11 @@ def test_the_numbers_of_hidden_pictures_can_be_asked_for_as_they_stand() -> None
     assert 'read_output(run_id="a-1", images=[11, 12, 13, 14, 15, 16, 17, 18, 19, 20])' in text
 
 
+def test_pictures_that_only_the_record_holds_are_told_in_one_line() -> None:
+    (text,) = told(*(DataShown(RUN, {"image/png": "A" * (4 << 20)}) for _ in range(4)))
+    assert text.startswith("[3 more pictures not shown, the last is 4; see them with") and "\n" not in text
+
+
 def test_an_exception_of_any_size_keeps_its_ends_in_reply_and_notebook() -> None:
     error = raised("ValueError", "begins " + "x" * 5_000_000 + " ends")
     (text,) = told(error)
