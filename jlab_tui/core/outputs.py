@@ -60,6 +60,14 @@ class ErrorItem:
 Item = TextItem | DataItem | ErrorItem
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Where outputs were dropped."""
+
+    what: str
+    """how much of what"""
+
+
 @dataclass(slots=True)
 class CellOutputs:
     """Outputs of a run so far."""
@@ -71,7 +79,8 @@ class CellOutputs:
     dropped_chars: int = 0
     dropped_items: int = 0
     pictures: PictureCount = field(default_factory=PictureCount)
-    dropped_pictures: int = 0
+    record_only: int = 0
+    """outputs that are too large to be kept here"""
     total_chars: int = 0
     _recent: str = ""
     """the end of what was printed"""
@@ -157,12 +166,17 @@ class CellOutputs:
         yield from self.head
         yield from self.tail
 
-    def joined(self) -> Iterator[Item]:
-        """The items with neighbouring text of one stream in one: where a progress bar goes on, it begins.
+    @property
+    def gap(self) -> Gap | None:
+        """What was dropped between head and tail."""
+        counts = ((self.dropped_chars, "characters"), (self.dropped_items, "outputs"))
+        what = " and ".join(f"{count:,} {name}" for count, name in counts if count)
+        return Gap(what) if what else None
 
-        What comes after a gap stays apart from what comes before it."""
-        has_gap = self.dropped_chars or self.dropped_items
-        for part in (self.head, self.tail) if has_gap else ([*self.items()],):
+    def joined(self) -> Iterator[Item | Gap]:
+        """The items with neighbouring text of one stream in one: where a progress bar goes on, it begins."""
+        gap = self.gap
+        for part in ([*self.items()],) if gap is None else (self.head, (gap,), self.tail):
             for stream, group in groupby(part, _stream_of):
                 if stream:
                     text = "".join(item.text for item in group if isinstance(item, TextItem))
@@ -172,7 +186,7 @@ class CellOutputs:
 
     @property
     def is_cut(self) -> bool:
-        return bool(self.dropped_chars or self.dropped_items or self.dropped_pictures)
+        return bool(self.dropped_chars or self.dropped_items or self.record_only)
 
     @property
     def error(self) -> ErrorItem | None:
@@ -186,7 +200,7 @@ class CellOutputs:
         self.head, self.tail = [], deque()
         self._head_chars = self._tail_chars = 0
         self._rich = sum(item.size for item in self.elsewhere.values())
-        self.dropped_chars = self.dropped_items = self.dropped_pictures = 0
+        self.dropped_chars = self.dropped_items = self.record_only = 0
         self._clear_pending = False
 
     def _text(self, stream: str, text: str) -> None:
@@ -222,10 +236,7 @@ class CellOutputs:
         size = _rich_size(event.data)
         if self._rich + size > IMAGE_BUDGET:
             # The record keeps it in full; here only its place.
-            if place.number:
-                self.dropped_pictures += 1
-            else:
-                self.dropped_items += 1
+            self.record_only += 1
             what = f"picture {place.number}" if place.number else "rich output"
             note = {"text/plain": f"[{what} ({size:,} characters) is only in the run's record]"}
             self._put(
@@ -251,13 +262,12 @@ class CellOutputs:
                 case DataItem():
                     self._rich -= item.size
                     self.dropped_items += 1
-                    self.dropped_pictures += bool(item.place.number)
                 case ErrorItem():
                     self.tail.appendleft(item)
                     return
 
 
-def _stream_of(item: Item) -> str:
+def _stream_of(item: Item | Gap) -> str:
     return item.stream if isinstance(item, TextItem) else ""
 
 
@@ -269,12 +279,9 @@ def to_nbformat(outputs: CellOutputs, record: str) -> list[dict[str, Any]]:
     """Outputs as a notebook stores them. `record` names what holds the rest, for the note at the cut."""
     result: list[dict[str, Any]] = []
     for index, item in enumerate(outputs.items()):
-        if index == len(outputs.head) and (outputs.dropped_chars or outputs.dropped_items):
-            counts = ((outputs.dropped_chars, "characters"), (outputs.dropped_items, "outputs"))
-            gone = " and ".join(f"{count:,} {what}" for count, what in counts if count)
-            result.append(
-                {"output_type": "stream", "name": "stderr", "text": f"\n{_left_out(gone, record)}\n"}
-            )
+        if index == len(outputs.head) and (gap := outputs.gap) is not None:
+            note = f"\n{_left_out(gap.what, record)}\n"
+            result.append({"output_type": "stream", "name": "stderr", "text": note})
         match item:
             case TextItem():
                 last = result[-1] if result else None

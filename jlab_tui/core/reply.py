@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .events import RunStatus
-from .outputs import CellOutputs, DataItem, ErrorItem, Item, TextItem
+from .outputs import CellOutputs, DataItem, ErrorItem, Gap, Item, TextItem
 from .pictures import bitmap
 from .rich_data import describe_data
 from .text import count_rows, cut_middle, plain_traceback, render_terminal
@@ -63,7 +63,7 @@ class Reply:
 def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
     """Text and pictures of one reply, in the order in which they were put out; at most about `budget` characters."""
     error = outputs.error
-    parts, shown = _shown(outputs, error)
+    parts, shown = _shown(outputs, error, facts.run_id)
     error_text = plain_traceback(error.traceback, error.ename, error.evalue) if error else ""
     the_end = f'; more of it: read_output(run_id="{facts.run_id}", tail=1000)'
     error_text = cut_to(error_text, int(budget * _ERROR_SHARE), the_end)
@@ -83,11 +83,11 @@ def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
     return Reply(parts, cut_chars, len(hidden))
 
 
-def _shown(outputs: CellOutputs, last: ErrorItem | None) -> tuple[list[Part], set[int]]:
+def _shown(outputs: CellOutputs, last: ErrorItem | None, run_id: str) -> tuple[list[Part], set[int]]:
     """Everything but the last exception, and the numbers of the pictures among it."""
     parts: list[Part] = []
     numbers: set[int] = set()
-    here: list[tuple[Item, bool]] = [(item, True) for item in outputs.joined()]
+    here: list[tuple[Item | Gap, bool]] = [(item, True) for item in outputs.joined()]
     for item, is_here in [*here, *((item, False) for item in outputs.elsewhere.values())]:
         match item:
             case TextItem():
@@ -103,6 +103,9 @@ def _shown(outputs: CellOutputs, last: ErrorItem | None) -> tuple[list[Part], se
                     numbers.add(picture.number)
                 elif picture is None:
                     _add_text(parts, describe_data(item.data))
+            case Gap():
+                row = sum(count_rows(part) for part in parts if isinstance(part, str))
+                _add_text(parts, f"... {item.what} left out; {_read_on(run_id, row)} ...")
             case ErrorItem() if item is not last:
                 _add_text(parts, plain_traceback(item.traceback, item.ename, item.evalue))
             case ErrorItem():
@@ -228,8 +231,8 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
     Also gives how many characters that took."""
     total = sum(len(part) for part in parts if isinstance(part, str))
     missing = outputs.dropped_chars
-    if total <= budget and not missing:
-        return parts, 0
+    if total <= budget:
+        return parts, missing
     result: list[Part] = []
     all_gone = 0
     left = budget
@@ -245,14 +248,14 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
         texts -= 1
         total -= len(part)
         cut = cut_middle(part, room)
-        if cut.cut_chars or (missing and len(part) > 1000):
+        if cut.cut_chars:
             gone = cut.cut_chars + missing
             all_gone += gone
             missing = 0
             lines = f", about {cut.cut_lines:,} lines" if cut.cut_lines else ""
             at = row + count_rows(cut.head)
-            note = f'\n... {gone:,} characters{lines} cut; read on with read_output(run_id="{run_id}", offset={at}), or search it with grep ...\n'
-            result.append(cut.head.rstrip("\n") + note + cut.tail if cut.cut_chars else cut.head + note)
+            note = f"\n... {gone:,} characters{lines} cut; {_read_on(run_id, at)} ...\n"
+            result.append(cut.head.rstrip("\n") + note + cut.tail)
             left -= len(cut.head) + len(cut.tail)
         else:
             result.append(part)
@@ -260,6 +263,10 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
         row += count_rows(part)
         left = max(0, left)
     return result, all_gone
+
+
+def _read_on(run_id: str, row: int) -> str:
+    return f'read on with read_output(run_id="{run_id}", offset={row}), or search it with grep'
 
 
 def _picture(item: DataItem) -> Picture | None:

@@ -74,6 +74,13 @@ def test_a_long_progress_bar_is_one_line() -> None:
     assert told(*map(err, updates)) == [updates[-1].lstrip("\r")]
 
 
+def test_what_is_left_out_between_small_outputs_is_counted_where_it_was() -> None:
+    (text,) = told(*(DataShown(RUN, {"text/plain": str(number)}) for number in range(3000)))
+    head, note, tail = re.split(r"\n(\.\.\. .*\.\.\.)\n", text)
+    assert "1,000 outputs left out" in note and "offset=999)" in note
+    assert (head.splitlines()[-1], tail.splitlines()[0], tail.splitlines()[-1]) == ("999", "2000", "2999")
+
+
 def test_what_two_streams_print_is_not_run_together() -> None:
     bar = "\r{}%|###  |"
     shown = told(err(bar.format(20)), err(bar.format(40)), out("epoch 1\n"), err(bar.format(60)))
