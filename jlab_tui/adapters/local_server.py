@@ -17,6 +17,7 @@ from .files import private_dir, process_start, reason_of, refuse_foreign_hands, 
 from .local import (
     PORT_TAKEN,
     PROJECT_KERNEL,
+    PythonChoice,
     choose_python,
     end_process,
     free_port,
@@ -59,7 +60,12 @@ class LocalServer:
                 "Set JLAB_MCP_PORT_MIN and JLAB_MCP_PORT_MAX to another range.",
             )
         self._tried.add(port)
-        choice = await choose_python(settings.root, self._env)
+        if settings.setup.strip():
+            choice = PythonChoice(
+                "python3", ""
+            )  # the one that the set-up puts on the PATH, for server and kernels
+        else:
+            choice = await choose_python(settings.root, self._env)
         if choice.note:
             say(choice.note)
         log = settings.log_dir / f"jupyter-local-{status_dir_name(settings.root)}-{port}.log"

@@ -54,6 +54,14 @@ async def test_a_project_environment_with_only_a_kernel_gets_a_kernel_under_our_
     assert prefix == str(venv) and python == str(venv / "bin" / "python")
 
 
+async def test_a_setup_counts_more_than_the_projects_environment(project: Project) -> None:
+    make_venv(project.root, packages=("jupyterlab", "jupyter_server", "jupyter_lsp", "notebook_shim"))
+    project.extra_env["JLAB_MCP_SETUP"] = f'PATH="{Path(sys.executable).parent}:$PATH"'
+    project.start()
+    prefix, _ = await kernel_prefix(project)
+    assert prefix == sys.prefix
+
+
 async def test_a_project_environment_without_a_kernel_is_said_and_passed_over(project: Project) -> None:
     venv = make_venv(project.root, packages=("ipykernel", "ipykernel_launcher"))
     done = project.run("start", "--detach")
