@@ -20,9 +20,6 @@ from .source import AppSource
 _MARKS: Final = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
-_WAIT_MARKS: Final = ToolAnnotations(
-    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-)
 _WAIT_ON: Final = "Call wait_for_server() to wait on."
 Ctx = Context[Any, Any]
 Wait = Annotated[
@@ -117,7 +114,7 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
         ctx: Ctx,
     ) -> CallToolResult:
         """Wait until the server that is being started is ready, or timeout_s is over. Call it again as often as needed:
-        waiting changes nothing and a job keeps its place in the queue.
+        a job keeps its place in the queue. A server that does not come up within its limits is ended, and the reply says why.
 
         Gives JSON: ready (true or false), state, message, and while queued the reason, position and estimated start."""
         return await _wait(timeout_s, ctx)
@@ -128,7 +125,7 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
         async def beat(waited: float, sentence: str) -> None:
             await ctx.report_progress(round(waited, 1), None, sentence)
 
-        situation = await app.starting.wait(timeout, beat)
+        situation = await app.starting.wait(timeout, app.settings.queue_timeout_s, beat)
         if situation is None:
             message = "The start is being prepared."
             return as_json({"ready": False, "state": "starting", "message": message, "next": _WAIT_ON})
@@ -137,9 +134,7 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
     server.add_tool(
         start_server, title="Start the Jupyter server", annotations=_MARKS, structured_output=False
     )
-    server.add_tool(
-        wait_for_server, title="Wait for the server", annotations=_WAIT_MARKS, structured_output=False
-    )
+    server.add_tool(wait_for_server, title="Wait for the server", annotations=_MARKS, structured_output=False)
 
 
 async def _mode_required(survey: str, root: str) -> str:

@@ -137,8 +137,9 @@ class Starting:
                 f"The start could not be set off: {error}.", "Run `jlab-mcp start` in a terminal."
             ) from None
 
-    async def wait(self, timeout: float, beat: Beat) -> Situation | None:
-        """The situation when the server is ready or over, or after `timeout` seconds; None: the start is being prepared.
+    async def wait(self, timeout: float, queue_timeout: float, beat: Beat) -> Situation | None:
+        """The situation when the server is ready or over, or after `timeout` seconds, or `queue_timeout` in the queue; None:
+        the start is being prepared. A server that takes too long to come up is ended.
 
         Raises NoServer, LaunchFailed.
         """
@@ -153,14 +154,17 @@ class Starting:
             else:
                 sentence = situation.sentence
                 if situation.give_up:
-                    await self._launcher.give_up(situation)
-                    raise LaunchFailed(situation.sentence, "Its job was cancelled. " + situation.hint)
+                    done = await self._launcher.give_up(situation)
+                    raise LaunchFailed(
+                        f"{situation.sentence} {done}", "`jlab-mcp logs` shows why; then call start_server()."
+                    )
                 if situation.record.state is ServerState.READY and situation.reachable:
                     return situation
                 is_ours_running = self._running is not None and self._running.exit_code is None
                 if (situation.is_over and not is_ours_running) or situation.is_elsewhere:
                     return situation
-            if waited >= timeout:
+            is_queued = situation is not None and situation.record.state is ServerState.PENDING
+            if waited >= (min(timeout, queue_timeout) if is_queued else timeout):
                 return situation
             now = time.monotonic()
             if sentence != last or now - last_beat >= BEAT_S:
