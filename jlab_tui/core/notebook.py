@@ -1,4 +1,4 @@
-"""A notebook in memory (nbformat 4.5): cells by id, their text on disk, and the merge with what somebody else wrote.
+"""A notebook in memory (nbformat 4.5): cells by id, and their text on disk.
 
 Format: https://nbformat.readthedocs.io/en/latest/format_description.html
 """
@@ -198,82 +198,6 @@ def notebook_bytes(fragments: Sequence[bytes], metadata: Mapping[str, Any]) -> l
     tail = b'\n ],\n "metadata": ' if fragments else b'],\n "metadata": '
     parts += [tail, _json(metadata).replace(b"\n", b"\n "), b',\n "nbformat": 4,\n "nbformat_minor": 5\n}\n']
     return parts
-
-
-def merge(ours: Notebook, theirs: Notebook) -> tuple[Notebook, list[str]]:
-    """Our notebook and the one that somebody else wrote since our last write, as one. Cells are matched by id.
-
-    Theirs is the base: its order, its new cells, its deletions and every text that they changed hold. A cell that we
-    changed since keeps our outputs. Returns the notebook and what could not be merged, as sentences.
-    """
-    mine = {cell.id: cell for cell in ours.cells}
-    _recognise(mine, theirs.cells)
-    known_to_them = {cell.id for cell in theirs.cells}
-    troubles: list[str] = []
-    merged: list[Cell] = []
-    for their in theirs.cells:
-        our = mine.get(their.id)
-        if our is None:
-            removed = ours.removed.get(their.id)
-            if removed is not None and removed != their.source:
-                del ours.removed[their.id]
-                troubles.append(
-                    f"Cell {their.id} was edited by somebody else when it was deleted; it is kept."
-                )
-            if removed != their.source:
-                merged.append(their)
-            continue
-        is_edited = their.source not in (our.source, our.saved_source)
-        if not our.is_dirty:
-            their.is_edited = our.is_edited or is_edited
-            merged.append(their)
-            continue
-        if is_edited and our.source != our.saved_source:
-            troubles.append(
-                f"Cell {our.id} was edited by somebody else at the same time; their text was kept, read_notebook shows it."
-            )
-        if is_edited:
-            our.source, our.is_edited = their.source, True
-        our.metadata, our.attachments = their.metadata, their.attachments
-        our.saved_source = their.source
-        our.touch()
-        merged.append(our)
-    troubles += _put_back(merged, ours.cells, known_to_them)
-    known_to_us = [cell.id for cell in ours.cells if cell.saved_version >= 0]
-    is_shifted = [cell.id for cell in theirs.cells if cell.id not in ours.removed] != known_to_us
-    return Notebook(merged, theirs.metadata, ours.is_shifted or is_shifted, ours.removed), troubles
-
-
-def _recognise(mine: Mapping[str, Cell], theirs: Sequence[Cell]) -> None:
-    """Give cells of theirs that lost their id, as programs of before format 4.5 make them, that of ours with their text."""
-    kept = {cell.id for cell in theirs}
-    lost: dict[tuple[str, str], list[str]] = {}
-    for our in mine.values():
-        if our.id not in kept and our.saved_version >= 0:
-            lost.setdefault((our.cell_type, our.saved_source), []).append(our.id)
-    for their in theirs:
-        if their.id not in mine and (ids := lost.get((their.cell_type, their.source))):
-            their.id = ids.pop(0)
-
-
-def _put_back(merged: list[Cell], ours: Sequence[Cell], known_to_them: set[str]) -> list[str]:
-    """Add our cells that they do not have, each behind the one before it; those that they deleted only with changes of
-    ours. Returns sentences about these."""
-    troubles = []
-    previous = ""
-    top = 0 if any(our.id in known_to_them for our in ours) else len(merged)
-    for our in ours:
-        is_known = our.id in known_to_them
-        if not is_known and our.is_dirty:
-            position = {cell.id: index for index, cell in enumerate(merged)}
-            merged.insert(position[previous] + 1 if previous else top, our)
-            if our.saved_version >= 0:
-                troubles.append(
-                    f"Somebody else deleted cell {our.id}; it is kept, because it was being changed."
-                )
-        if is_known or our.is_dirty:
-            previous = our.id
-    return troubles
 
 
 def _joined(value: Any) -> str:

@@ -67,11 +67,13 @@ class NotebookTools:
         of an earlier kernel or of another text; variables that it made may be gone). Give session_id or path."""
         app = await self._source.get()
         session: Session | None = None
+        why_none = ""
         if bool(session_id) == bool(path):
             raise UsageError("One notebook is read at a time.", "Give either session_id or path.")
         if session_id:
-            session, path = await app.sessions.for_reading(session_id)
-        return await as_content(app, await read_cells(app, session, path, cells))
+            session, path, why_none = await app.sessions.for_reading(session_id)
+        parts = await read_cells(app, session, path, cells)
+        return await as_content(app, [f"({why_none} This is the file.)\n", *parts] if why_none else parts)
 
     async def inspect_variables(
         self,

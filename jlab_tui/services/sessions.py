@@ -338,15 +338,17 @@ class Sessions:
                 self.end_with_run(session)
             return session
 
-    async def for_reading(self, session_id: str) -> tuple[Session | None, str]:
-        """A session, and its notebook's path. None instead of a session that another process holds."""
+    async def for_reading(self, session_id: str) -> tuple[Session | None, str, str]:
+        """A session and its notebook's path. None instead of a session that another process holds, or whose kernel is
+        gone, and a sentence about that."""
         try:
             session = await self.get(session_id)
-        except SessionOwned:
+        except (SessionOwned, KernelGone) as error:
             record = await asyncio.to_thread(self._read, session_id)
-            assert record is not None and record.opened is not None
-            return None, record.opened.notebook
-        return session, session.info.notebook
+            if record is None or record.opened is None or not record.opened.notebook:
+                raise
+            return None, record.opened.notebook, error.message
+        return session, session.info.notebook, ""
 
     async def find_run(self, run_id: str) -> tuple[Session | None, Run]:
         """A run by id, its session when that can be used. Also finds runs of closed sessions. Raises UnknownRun."""

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.core.errors import NotebookError
+from jlab_tui.core.merging import merge
 from jlab_tui.core.notebook import (
     Cell,
     Notebook,
     cell_fragment,
     file_stem,
-    merge,
     notebook_bytes,
     parse_notebook,
 )
@@ -125,8 +125,9 @@ def test_our_new_cell_stays_behind_its_predecessor() -> None:
 def test_a_cell_that_they_deleted_is_gone_unless_we_changed_it() -> None:
     ours = Notebook([saved("a", "a"), saved("b", "b"), saved("c", "c")])
     ours.cells[2].touch()
-    merged, _ = merge(ours, Notebook([saved("a", "a")]))
+    merged, troubles = merge(ours, Notebook([saved("a", "a")]))
     assert sources(merged) == ["a", "c"]
+    assert troubles[0] == "Somebody else removed 1 of the notebook's cells: b."
 
 
 def test_a_cell_edited_on_both_sides_keeps_theirs_and_says_so() -> None:

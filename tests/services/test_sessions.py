@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.notebook import NotebookDirectory, NotebookFile
-from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned
+from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned, UnknownSession
 from jlab_tui.core.events import RunStatus, SessionClosed, SessionOpened
 from jlab_tui.core.link import RequestRefused
 from jlab_tui.core.notebook import Cell, Notebook
@@ -251,6 +251,19 @@ async def test_a_run_that_our_own_restart_ended_says_so(place: Place) -> None:
     run = await session.start_run("execute_code", None, "hang")
     await session.lives.restart("you (restart_kernel)")
     assert (run.status, run.cause) == (RunStatus.DIED, "The kernel was restarted by you (restart_kernel).")
+    await process.release()
+
+
+async def test_the_notebook_of_a_closed_session_can_still_be_read(place: Place) -> None:
+    process = place.process()
+    session = await process.open_new("n")
+    await process.shut_down(session.info.id)
+    read, path, why = await process.for_reading(session.info.id)
+    assert read is None and path == session.info.notebook and "is closed: shut down" in why
+    scratch = await process.open_scratch()
+    await process.close_scratch(scratch)
+    with pytest.raises(UnknownSession):
+        await process.for_reading(scratch.info.id)
     await process.release()
 
 
