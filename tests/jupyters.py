@@ -87,6 +87,8 @@ class EchoServer:
         self.on_call: Callable[[str], object] = lambda called: None
         """told of each call that opens a session"""
         self.is_reachable = True
+        self.keeps_documents = False
+        """as with jupyter-collaboration"""
         self.started_here: set[str] = set()
         self._ids = itertools.count(1)
 
@@ -162,7 +164,7 @@ class EchoServer:
         return kernel.state if kernel is not None else None
 
     async def shares_documents(self) -> bool:
-        return False
+        return self.keeps_documents
 
     async def features(self) -> frozenset[str]:
         return frozenset({"channels"})

@@ -291,6 +291,8 @@ def to_nbformat(outputs: CellOutputs, record: str) -> list[dict[str, Any]]:
                     result.append({"output_type": "stream", "name": item.stream, "text": item.text})
             case DataItem():
                 result.append(_display(item))
+                if item.in_record_only:
+                    result[-1]["data"] = {"text/plain": f"{item.data['text/plain']}: {record}"}
             case ErrorItem():
                 result.append(_raised(item, record))
     return result

@@ -9,7 +9,7 @@ from typing import Final
 from ..core.errors import KernelGone, NotebookError
 from ..core.events import RunStatus
 from ..core.notebook import Notebook, new_notebook
-from .assembly import Assembly, Server
+from .assembly import Assembly, Server, notebook_warnings
 from .ports import Journal, NotebookFile, Notebooks
 from .runs import SessionRecord
 from .session import KERNEL_READY_S, Session, SessionInfo
@@ -58,6 +58,7 @@ class Adoption:
         info = SessionInfo(
             record.session, opened.name, opened.notebook, opened.kernel_id, server.record.hostname,
             opened.python, opened.cwd, opened.users_kernel,
+            await notebook_warnings(server) if opened.notebook else [],
         )  # fmt: skip
         session = self._assembly.make(
             server, info, claim, file, notebook, record.epoch + 1, record.count + 1, journal

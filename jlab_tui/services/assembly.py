@@ -33,6 +33,17 @@ class Server:
     api: Jupyter
 
 
+SHARED_DOCUMENTS: Final = (
+    "jupyter-collaboration is active on this server: what somebody edits in JupyterLab and has not saved yet can be lost "
+    "when cells are written. Tell the user to edit this notebook there only while no cell runs."
+)
+
+
+async def notebook_warnings(server: Server) -> list[str]:
+    """What has to be said at the start of a session on a notebook of this server."""
+    return [SHARED_DOCUMENTS] if await server.api.shares_documents() else []
+
+
 class Assembly:
     """Makes sessions of this process; `services.sessions` opens and closes them."""
 

@@ -22,6 +22,7 @@ LINK_PATIENCE_S: Final = 20.0
 SILENT_S: Final = 4.0
 """without a word for so long, pings included, the server is worth a question"""
 CONFIRM_S: Final = 3.0
+LINK_LOST: Final = "JupyterLab answers, but the connection to the kernel is broken. It is being made again; what runs there goes on."
 
 
 class Connection:
@@ -163,18 +164,16 @@ class Connection:
             self.refuse_if_over()
             reason = await self._diagnose() or await self.explain_silence()
             raise ServerUnreachable(
-                reason
-                or f"JupyterLab not responding: no connection to the kernel for {LINK_PATIENCE_S:.0f} s.",
+                reason or f"No answer from the kernel within {LINK_PATIENCE_S:.0f} s.",
                 "Nothing was run. Call ping to see what is wrong.",
             ) from None
 
     async def explain_silence(self) -> str:
         """Why the kernel is not heard, in a sentence; nothing while it is, or where nobody knows."""
-        if self.why_silent is None or (
-            self._session.link.connected and self._session.link.silent_for < SILENT_S
-        ):
+        if self._session.link.connected and self._session.link.silent_for < SILENT_S:
             return ""
-        return await self.why_silent()
+        why = await self.why_silent() if self.why_silent is not None else ""
+        return why or LINK_LOST
 
     async def refuse_unless_usable(self) -> None:
         """Raise what keeps the kernel out of reach."""

@@ -29,7 +29,7 @@ from ..core.notebook import Notebook, file_stem, kernel_of, new_notebook
 from ..core.outputs import CellOutputs
 from ..core.settings import OnExit
 from .adoption import Adoption
-from .assembly import Assembly, Server
+from .assembly import Assembly, Server, notebook_warnings
 from .burial import Burial
 from .holding import Holding, OwnerAlive
 from .opening import Opening, Openings
@@ -45,11 +45,6 @@ PREDECESSOR_S: Final = 60.0
 USERS_KERNEL: Final = (
     "This is the kernel that the user has open on this notebook: its variables are as the user left them, no cell was "
     "run again, and the kernel stays when this session ends."
-)
-
-SHARED_DOCUMENTS: Final = (
-    "jupyter-collaboration is active on this server: what somebody edits in JupyterLab and has not saved yet can be lost "
-    "when cells are written. Tell the user to edit this notebook there only while no cell runs."
 )
 
 
@@ -260,8 +255,8 @@ class Sessions:
         in_root: bool = False,
         users_kernel: bool = False,
     ) -> Session:
-        if file is not None and await server.api.shares_documents():
-            warnings.append(SHARED_DOCUMENTS)
+        if file is not None:
+            warnings += await notebook_warnings(server)
         info = SessionInfo(
             id=session_id,
             name=file.path.stem if file is not None else "scratch",

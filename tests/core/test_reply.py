@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.core.events import DataShown, ErrorRaised, RunStatus, TextPrinted
-from jlab_tui.core.outputs import TEXT_HALF, CellOutputs, to_nbformat
+from jlab_tui.core.outputs import IMAGE_BUDGET, TEXT_HALF, CellOutputs, to_nbformat
 from jlab_tui.core.reply import PICTURES_MAX, Part, Picture, RunFacts, compose, fit
 
 PICTURE = Picture(1, "image/png", "AAAA")
@@ -144,3 +144,13 @@ def test_the_last_line_is_the_one_that_a_terminal_shows(printed: list[str], last
     for text in printed:
         outputs.feed(out(text))
     assert outputs.last_line == last
+
+
+def test_a_picture_that_only_the_record_has_stands_in_the_notebook_with_how_to_read_it() -> None:
+    outputs = CellOutputs()
+    for _ in range(2):
+        outputs.feed(DataShown("r", {"image/png": "A" * (IMAGE_BUDGET - 1)}))
+    first, second = to_nbformat(outputs, "the record")
+    assert len(first["data"]["image/png"]) == IMAGE_BUDGET - 1
+    assert second["data"]["text/plain"].startswith("[picture 2 (")
+    assert second["data"]["text/plain"].endswith("the run's record]: the record")

@@ -251,6 +251,7 @@ async def test_resources_are_those_of_the_machine(shared_server: SharedProject) 
 
 async def test_the_status_resource_is_what_ping_says(shared_server: SharedProject) -> None:
     async with shared_server.shared_client() as agent:
+        assert len(agent.client.instructions or "") < 2000
         result = await agent.ask(agent.client.read_resource, "jlab-mcp://server/status")
         (content,) = result.contents
         assert json.loads(content.text)["healthy"] is True  # type: ignore[union-attr]
@@ -264,6 +265,8 @@ async def test_resume_runs_all_cells_again_on_a_fresh_kernel(shared_server: Shar
         await agent.text("execute_code", session_id=session, code="value")
         live = await agent.record("start_session_resume_notebook", notebook_path=path)
         assert live["session_id"] == session and live["live_kernel"] is True and "cells" not in live
+        read = await agent.ask(agent.client.read_resource, f"jlab-mcp://session/{session}/notebook")
+        assert "value = 6 * 7" in read.contents[0].text  # type: ignore[union-attr]
         await agent.text("shutdown_session", session_id=session)
         fresh = await agent.record("start_session_resume_notebook", notebook_path=path)
         assert fresh["live_kernel"] is False and [c["state"] for c in fresh["cells"]] == ["ok", "ok"]

@@ -66,6 +66,23 @@ async def test_a_session_is_on_record_when_it_is_given_and_when_it_is_taken_over
         assert [event.epoch for event in opened] == [1, 2]
 
 
+async def test_every_start_of_a_session_says_what_jupyter_collaboration_may_lose(place: Place) -> None:
+    place.server.keeps_documents = True
+    first = place.process()
+    session = await first.open_new("n")
+    assert any("jupyter-collaboration" in warning for warning in session.info.warnings)
+    place.kill(first)
+    again, _ = await place.process().open_existing(session.info.notebook)
+    assert any("jupyter-collaboration" in warning for warning in again.info.warnings)
+
+
+async def test_a_broken_connection_is_told_from_a_server_that_is_silent(place: Place) -> None:
+    session = await place.process().open_new("n")
+    assert await session.connection.explain_silence() == ""
+    await session.link.close()
+    assert "what runs there goes on" in await session.connection.explain_silence()
+
+
 async def test_a_new_notebook_gets_no_kernel_that_somebody_left_under_its_name(place: Place) -> None:
     left = place.server.opened_by_the_user("notebooks/n.ipynb")
     process = place.process()
