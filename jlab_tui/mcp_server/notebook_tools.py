@@ -73,7 +73,7 @@ class NotebookTools:
         if session_id:
             session, path, why_none = await app.sessions.for_reading(session_id)
         parts = await read_cells(app, session, path, cells)
-        return await as_content(app, [f"({why_none} This is the file.)\n", *parts] if why_none else parts)
+        return await as_content(app, [f"({why_none} This is the file.)", *parts] if why_none else parts)
 
     async def inspect_variables(
         self,
@@ -87,7 +87,7 @@ class NotebookTools:
         changes nothing. Works while a cell runs, too, on kernels with subshells (ipykernel 7); on others it says so."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        return as_text(await app.inspector.inspect(session, names))
+        return as_text(await app.inspector.inspect(session, names), session.stale_kernel_notice)
 
     async def delete_cell(self, session_id: SessionId, cell: CellRef) -> CallToolResult:
         """Delete a cell from the notebook. Variables that it made stay in the kernel. Refused while the cell runs, and

@@ -77,6 +77,8 @@ class Lives:
         """Restart the kernel. Everything in memory is lost; notebook and session stay."""
         session = self._session
         await session.connection.confirm()
+        if self._is_shut_down:
+            session.connection.refuse_if_over()
         run = session.current
         self.restarted_by = by
         try:

@@ -101,6 +101,8 @@ async def test_a_kernel_that_is_shut_down_from_outside_ends_its_run_and_its_sess
     run = await session.start_run("execute_code", cell, cell.source)
     place.server.removes(session.info.kernel_id)
     with pytest.raises(KernelGone, match="was shut down"):
+        await session.lives.restart("you (restart_kernel)")
+    with pytest.raises(KernelGone, match="was shut down"):
         await session.start_run("execute_code", None, "1")
     await asyncio.wait_for(run.done.wait(), 20)
     assert (run.status, run.cause) == (RunStatus.DIED, "the kernel was shut down")
