@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,14 +34,19 @@ class SharedProject(Project):
     """A project whose server runs; none of the tests that share it stops it."""
 
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    _agent: SharedAgent | None = None
+    _made: dict[object, Any] = field(default_factory=dict)
+
+    def once(self, make: Callable[[Project], AbstractContextManager[T]]) -> T:
+        """What `make` gives: made when it is first asked for, closed after the last test."""
+        if make not in self._made:
+            self._made[make] = self._open.enter_context(make(self))
+        made: T = self._made[make]
+        return made
 
     @asynccontextmanager
     async def shared_client(self) -> AsyncIterator[Agent]:
         """The client that all tests of this worker share; sessions that a test has left open are closed after it."""
-        agent = self._agent
-        if agent is None:
-            agent = self._agent = await asyncio.to_thread(self._start_client)
+        agent = await asyncio.to_thread(self.once, _shared_agent)
         before = await agent.sessions()
         try:
             yield agent
@@ -49,13 +54,14 @@ class SharedProject(Project):
             for session in await agent.sessions() - before:
                 await agent.call("shutdown_session", session_id=session)  # a scratch one ends by itself
 
-    def _start_client(self) -> SharedAgent:
-        portal = self._open.enter_context(start_blocking_portal())
-        agent = self._open.enter_context(portal.wrap_async_context_manager(self.client()))
-        return SharedAgent(agent.client, self, portal)
-
     def close(self) -> None:
         self._open.close()
+
+
+@contextlib.contextmanager
+def _shared_agent(project: Project) -> Iterator[SharedAgent]:
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(project.client()) as agent:
+        yield SharedAgent(agent.client, project, portal)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,9 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,46 +19,52 @@ import httpx
 from websockets.asyncio.client import connect
 
 from tests.project import COMMAND, Project, alive, until
+from tests.shared import SharedProject
 
 
 class Wire:
-    """A client of one MCP server process that speaks plain JSON lines: nothing retries and nothing tidies up."""
+    """A client of one MCP server process that speaks plain JSON lines: nothing retries and nothing tidies up.
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    A thread reads the answers, so that a process can outlive the event loop of one test."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
         self._number = 0
-        self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._reading = asyncio.create_task(self._read())
+        self._answers: dict[int, Future[dict[str, Any]]] = {}
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
 
     @property
     def pid(self) -> int:
         return self.process.pid
 
-    async def _read(self) -> None:
+    def _read(self) -> None:
         assert self.process.stdout is not None
-        while line := await self.process.stdout.readline():
+        for line in self.process.stdout:
             message = json.loads(line)
-            future = self._answers.pop(message.get("id", -1), None)
-            if future is not None and not future.done():
+            if future := self._answers.pop(message.get("id", -1), None):
                 future.set_result(message)
         for future in self._answers.values():
-            if not future.done():
-                future.set_exception(EOFError("the server process has ended"))
+            future.set_exception(EOFError("the server process has ended"))
 
     def write(self, message: dict[str, Any]) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        self.process.stdin.flush()
 
-    def request(self, method: str, **params: Any) -> tuple[int, asyncio.Future[dict[str, Any]]]:
+    def send(self, method: str, **params: Any) -> tuple[int, Future[dict[str, Any]]]:
+        """Send a request; its id, and what it will answer."""
         self._number += 1
-        future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        future: Future[dict[str, Any]] = Future()
+        future.set_running_or_notify_cancel()  # a test that stops waiting does not stop the reader
         self._answers[self._number] = future
         self.write({"id": self._number, "method": method, "params": params})
         return self._number, future
 
     def call(self, tool: str, **arguments: Any) -> tuple[int, asyncio.Future[dict[str, Any]]]:
         """Call a tool; its request id, and what it will answer."""
-        return self.request("tools/call", name=tool, arguments=arguments)
+        number, answer = self.send("tools/call", name=tool, arguments=arguments)
+        return number, asyncio.wrap_future(answer)
 
     async def text(self, tool: str, **arguments: Any) -> str:
         """Text of a reply, an error or not."""
@@ -74,47 +82,60 @@ class Wire:
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
-    async def gone(self) -> int:
+    async def gone(self, timeout: float = 30) -> int:
         """Wait until the process has ended; its exit code."""
-        return await asyncio.wait_for(self.process.wait(), 30)
+        return await asyncio.to_thread(self.process.wait, timeout)
 
-    async def close(self) -> None:
-        if self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
-            await self.process.wait()
-        self._reading.cancel()
-        await asyncio.gather(self._reading, return_exceptions=True)
-        for future in self._answers.values():
-            future.cancel()
+    def greet(self) -> None:
+        """The handshake."""
+        _, hello = self.send(
+            "initialize",
+            protocolVersion="2025-11-25",
+            capabilities={},
+            clientInfo={"name": "fault test", "version": "1"},
+        )
+        hello.result(60)
+        self.write({"method": "notifications/initialized"})
 
 
-@asynccontextmanager
-async def wire(project: Project, **env: str) -> AsyncIterator[Wire]:
+@contextlib.contextmanager
+def process_of(project: Project, **env: str) -> Iterator[Wire]:
     """An MCP server process of this project, after the handshake."""
-    with open(project.home / "mcp-stderr.log", "a", encoding="utf-8") as errors:
-        process = await asyncio.create_subprocess_exec(
+    with (
+        open(project.home / "mcp-stderr.log", "a", encoding="utf-8") as errors,
+        subprocess.Popen(
             COMMAND,
             cwd=project.root,
             env={**project.env, **env},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            limit=1 << 25,
-        )
-    client = Wire(process)
+        ) as process,
+    ):
+        client = Wire(process)
+        try:
+            client.greet()
+            yield client
+        finally:
+            process.kill()
+            client._reading.join(30)
+
+
+@asynccontextmanager
+async def wire(project: Project, **env: str) -> AsyncIterator[Wire]:
+    """An MCP server process of its own; killed at the end, if it lives still."""
+    starting = process_of(project, **env)
+    client = await asyncio.to_thread(starting.__enter__)
     try:
-        _, hello = client.request(
-            "initialize",
-            protocolVersion="2025-11-25",
-            capabilities={},
-            clientInfo={"name": "fault test", "version": "1"},
-        )
-        await hello
-        client.write({"method": "notifications/initialized"})
         yield client
     finally:
-        await client.close()
+        await asyncio.to_thread(starting.__exit__, None, None, None)
+
+
+@asynccontextmanager
+async def lasting_wire(project: SharedProject) -> AsyncIterator[Wire]:
+    """The MCP server process that the tests of this worker share: for those that neither end it nor need a new one."""
+    yield await asyncio.to_thread(project.once, process_of)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ import pytest
 from tests.e2e.processes import (
     Wire,
     kernel_pid,
+    lasting_wire,
     recorded_lines,
     tab,
     text_of,
@@ -20,6 +21,7 @@ from tests.e2e.processes import (
     wire,
 )
 from tests.project import Project, alive, outputs_text, read_notebook, until
+from tests.shared import SharedProject
 
 ESC = "AbortError: user-cancel"
 DEATHS = {
@@ -40,9 +42,9 @@ async def open_session(client: Wire, name: str) -> tuple[str, Path, str]:
 
 @pytest.mark.parametrize("code", DEATHS, ids=["exit code", "kill", "segmentation fault", "exit()"])
 async def test_a_dead_kernel_is_named_with_its_cause_and_the_next_run_works(
-    shared_server: Project, code: str
+    shared_server: SharedProject, code: str
 ) -> None:
-    async with wire(shared_server) as client:
+    async with lasting_wire(shared_server) as client:
         session, path, _ = await open_session(client, "death")
         for number in (1, 3):
             # ZeroMQ needs a moment to send what the dying process has handed to it.
@@ -66,8 +68,10 @@ def _when(path: Path, count: int) -> list[dict[str, list[dict[str, object]]]]:
     return cells if len(cells) == count and cells[-1]["outputs"] else []
 
 
-async def test_a_kernel_killed_from_outside_between_two_runs_is_said_once(shared_server: Project) -> None:
-    async with wire(shared_server) as client:
+async def test_a_kernel_killed_from_outside_between_two_runs_is_said_once(
+    shared_server: SharedProject,
+) -> None:
+    async with lasting_wire(shared_server) as client:
         session, _, kernel = await open_session(client, "outside")
         await client.text("execute_code", session_id=session, code="x = 1")
         pid = kernel_pid(kernel)
@@ -121,9 +125,9 @@ async def test_jupyterlab_killed_in_a_run_is_said_and_its_output_is_kept(project
     ids=["sleep", "python loop", "long clean-up"],
 )
 async def test_esc_stops_the_code_and_keeps_its_output(
-    shared_server: Project, body: str, clean_up: str
+    shared_server: SharedProject, body: str, clean_up: str
 ) -> None:
-    async with wire(shared_server) as client:
+    async with lasting_wire(shared_server) as client:
         session, path, _ = await open_session(client, "esc")
         # Not `while True: ...`: CPython 3.11 leaves its jump, where it is interrupted, out of the `try`.
         code = f"""import time
@@ -148,9 +152,9 @@ finally:
 
 
 async def test_esc_while_a_run_is_waited_for_stops_it_and_a_clients_timeout_does_not(
-    shared_server: Project,
+    shared_server: SharedProject,
 ) -> None:
-    async with wire(shared_server) as client:
+    async with lasting_wire(shared_server) as client:
         session, _, _ = await open_session(client, "esc in a wait")
         code = "import time; print('begun', flush=True); time.sleep(600)"
         await client.text("execute_code", session_id=session, code=code, wait_s=0)
@@ -166,8 +170,8 @@ async def test_esc_while_a_run_is_waited_for_stops_it_and_a_clients_timeout_does
         await client.text("shutdown_session", session_id=session)
 
 
-async def test_esc_before_the_kernel_has_begun_is_not_lost(shared_server: Project) -> None:
-    async with wire(shared_server) as client:
+async def test_esc_before_the_kernel_has_begun_is_not_lost(shared_server: SharedProject) -> None:
+    async with lasting_wire(shared_server) as client:
         session, _, _ = await open_session(client, "early esc")
         for number in (1, 3, 5):
             request, _ = client.call("execute_code", session_id=session, code="import time; time.sleep(600)")
@@ -181,8 +185,8 @@ async def test_esc_before_the_kernel_has_begun_is_not_lost(shared_server: Projec
 
 
 @pytest.mark.parametrize("reason", ["SdkError: Request timed out", "deadline exceeded", ""])
-async def test_a_clients_own_timeout_leaves_the_run_alone(shared_server: Project, reason: str) -> None:
-    async with wire(shared_server) as client:
+async def test_a_clients_own_timeout_leaves_the_run_alone(shared_server: SharedProject, reason: str) -> None:
+    async with lasting_wire(shared_server) as client:
         session, _, _ = await open_session(client, "timeout")
         code = "import time, pathlib\nprint('begun', flush=True)\nwhile not pathlib.Path('go').exists(): time.sleep(0.05)\n'whole'"
         request, _ = client.call("execute_code", session_id=session, code=code)
@@ -207,9 +211,9 @@ async def test_a_clients_own_timeout_leaves_the_run_alone(shared_server: Project
     ids=["C call", "swallows KeyboardInterrupt"],
 )
 async def test_code_that_cannot_be_interrupted_is_said_with_what_helps(
-    shared_server: Project, body: str
+    shared_server: SharedProject, body: str
 ) -> None:
-    async with wire(shared_server) as client:
+    async with lasting_wire(shared_server) as client:
         session, _, _ = await open_session(client, "stubborn")
         begin = "print('begun', flush=True)\n"
         await client.text("execute_code", session_id=session, code=begin + body, wait_s=0)
@@ -225,9 +229,9 @@ async def test_code_that_cannot_be_interrupted_is_said_with_what_helps(
         await client.text("shutdown_session", session_id=session)
 
 
-async def test_esc_leaves_the_users_own_cell_alone(shared_server: Project) -> None:
+async def test_esc_leaves_the_users_own_cell_alone(shared_server: SharedProject) -> None:
     """The kernel is busy with a cell that the user runs in JupyterLab; ours is queued behind it and cancelled."""
-    async with wire(shared_server) as client:
+    async with lasting_wire(shared_server) as client:
         session, _, kernel = await open_session(client, "shared kernel")
         flag = shared_server.root / "notebooks" / "users-flag"
         code = "import time, pathlib\nwhile not pathlib.Path('users-flag').exists(): time.sleep(0.05)\nusers = 'done'"
@@ -251,8 +255,8 @@ async def test_esc_leaves_the_users_own_cell_alone(shared_server: Project) -> No
 # -- the user in JupyterLab --------------------------------------------------------------------------------------
 
 
-async def test_edits_made_in_jupyterlab_are_never_overwritten(shared_server: Project) -> None:
-    async with wire(shared_server) as client:
+async def test_edits_made_in_jupyterlab_are_never_overwritten(shared_server: SharedProject) -> None:
+    async with lasting_wire(shared_server) as client:
         session, path, _ = await open_session(client, "edited by hand")
         for code in ("a = 1", "b = 2"):
             await client.text("execute_code", session_id=session, code=code)
@@ -279,8 +283,10 @@ async def test_edits_made_in_jupyterlab_are_never_overwritten(shared_server: Pro
         await client.text("shutdown_session", session_id=session)
 
 
-async def test_an_edit_made_while_a_cell_runs_is_kept_with_the_cells_output(shared_server: Project) -> None:
-    async with wire(shared_server) as client:
+async def test_an_edit_made_while_a_cell_runs_is_kept_with_the_cells_output(
+    shared_server: SharedProject,
+) -> None:
+    async with lasting_wire(shared_server) as client:
         session, path, _ = await open_session(client, "edited meanwhile")
         code = "import time\nfor i in range(20): print('line', i, flush=True); time.sleep(0.1)"
         _, running = client.call("execute_code", session_id=session, code=code)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tests.e2e.processes import (
     Wire,
     journal_text,
     kernel_pid,
+    lasting_wire,
     recorded_lines,
     rest,
     text_of,
@@ -21,6 +24,7 @@ from tests.e2e.processes import (
 )
 from tests.e2e.proxy import proxied
 from tests.project import Project, outputs_text, project_in, read_notebook, until
+from tests.shared import SharedProject
 
 TALK = "import time\nfor i in range(20): print('line', i, flush=True); time.sleep(0.1)\n'the end'"
 WANTED = [f"line {i}" for i in range(20)]
@@ -39,7 +43,7 @@ def lines_in(text: str) -> list[str]:
 @pytest.mark.parametrize("moment", ['"k":"run"', "line 0", "line 9", "line 19", '"k":"finished"'])
 @pytest.mark.parametrize("same_conversation", [True, False], ids=["same conversation", "another one"])
 async def test_a_killed_process_loses_nothing_of_its_run(
-    shared_server: Project, moment: str, same_conversation: bool
+    shared_server: SharedProject, moment: str, same_conversation: bool
 ) -> None:
     async with wire(shared_server, **CONVERSATION) as first:
         session, path, _ = await open_session(first, "killed")
@@ -47,7 +51,8 @@ async def test_a_killed_process_loses_nothing_of_its_run(
         await until_recorded(shared_server, session, moment)
         first.signal(signal.SIGKILL)
         await first.gone()
-    async with wire(shared_server, **(CONVERSATION if same_conversation else {})) as second:
+    second_process = wire(shared_server, **CONVERSATION) if same_conversation else lasting_wire(shared_server)
+    async with second_process as second:
         if same_conversation:
             known = (await second.record("ping"))["sessions"]
             assert session in [s["session_id"] for s in known]
@@ -85,7 +90,7 @@ def _cells(path: Path, count: int) -> list[dict[str, object]]:
     return list(cells) if done else []
 
 
-async def test_a_run_that_ended_while_nobody_was_there_is_complete(shared_server: Project) -> None:
+async def test_a_run_that_ended_while_nobody_was_there_is_complete(shared_server: SharedProject) -> None:
     async with wire(shared_server) as first:
         session, path, _ = await open_session(first, "alone")
         code = TALK + "\nopen('done', 'w').close()"
@@ -94,7 +99,7 @@ async def test_a_run_that_ended_while_nobody_was_there_is_complete(shared_server
         first.signal(signal.SIGKILL)
         await first.gone()
     await until((path.parent / "done").exists)
-    async with wire(shared_server) as second:
+    async with lasting_wire(shared_server) as second:
         reply = await second.text("wait_for_run", run_id=f"{session}-1")
         assert lines_in(reply) == WANTED and ": ok," in reply
         (cell,) = await until(lambda: _complete(path, 1))
@@ -102,8 +107,8 @@ async def test_a_run_that_ended_while_nobody_was_there_is_complete(shared_server
         await second.text("shutdown_session", session_id=session)
 
 
-async def test_a_session_has_one_owner_and_others_may_read(shared_server: Project) -> None:
-    async with wire(shared_server) as owner, wire(shared_server) as other:
+async def test_a_session_has_one_owner_and_others_may_read(shared_server: SharedProject) -> None:
+    async with wire(shared_server) as owner, lasting_wire(shared_server) as other:
         session, path, _ = await open_session(owner, "owned")
         await owner.text("execute_code", session_id=session, code="print('by the owner')")
         await until(lambda: _cells(path, 1))
@@ -129,8 +134,8 @@ async def test_a_session_has_one_owner_and_others_may_read(shared_server: Projec
         await owner.text("shutdown_session", session_id=session)
 
 
-async def test_a_frozen_owner_that_wakes_up_writes_nothing_more(shared_server: Project) -> None:
-    async with wire(shared_server) as frozen, wire(shared_server) as next_one:
+async def test_a_frozen_owner_that_wakes_up_writes_nothing_more(shared_server: SharedProject) -> None:
+    async with wire(shared_server) as frozen, lasting_wire(shared_server) as next_one:
         session, path, _ = await open_session(frozen, "frozen")
         _, waiting = frozen.call("execute_code", session_id=session, code=TALK)
         await until_recorded(shared_server, session, "line 5")
@@ -167,7 +172,7 @@ async def test_a_frozen_owner_that_wakes_up_writes_nothing_more(shared_server: P
 
 
 async def test_a_process_killed_before_it_hears_of_a_kernel_that_it_started_leaves_none(
-    shared_server: Project, tmp_path: Path
+    shared_server: SharedProject, tmp_path: Path
 ) -> None:
     with rest(shared_server) as server:
 
@@ -208,9 +213,10 @@ async def leave(client: Wire, how: str) -> None:
     match how:
         case "as Claude Code does":
             for number, pause in ((signal.SIGINT, 0.1), (signal.SIGTERM, 0.5), (signal.SIGKILL, 0)):
-                if client.process.returncode is None:
+                if client.process.poll() is None:
                     client.signal(number)
-                    await asyncio.wait([asyncio.ensure_future(client.process.wait())], timeout=pause)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        await client.gone(pause)
         case "SIGTERM":
             client.signal(signal.SIGTERM)
         case "SIGKILL":
@@ -241,7 +247,7 @@ async def test_a_process_that_follows_in_time_keeps_the_variables(patient_server
 
 @pytest.mark.parametrize("how", WAYS)
 async def test_an_idle_kernel_goes_after_the_grace_and_a_busy_one_after_its_end(
-    shared_server: Project, how: str
+    shared_server: SharedProject, how: str
 ) -> None:
     async with wire(shared_server) as client:
         idle, _, idle_kernel = await open_session(client, "idle")
@@ -256,7 +262,7 @@ async def test_an_idle_kernel_goes_after_the_grace_and_a_busy_one_after_its_end(
     assert kernel_pid(busy_kernel)
     flag = shared_server.root / "notebooks" / "enough"
     flag.touch()
-    async with wire(shared_server) as later:
+    async with lasting_wire(shared_server) as later:
         assert "ended" in await later.text("wait_for_run", run_id=f"{busy}-1")
         ping = await later.record("ping")
         assert ping["healthy"] is True
