@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from jlab_tui.node.late import put_off
 from tests.project import Mount, Project, project_in
 from tests.shared import SharedProject, shared_project_in
+
+put_off("rfc3987_syntax", "is_valid_syntax")  # which nbformat imports: seconds, in each worker
 
 # A busy machine is no counterexample.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
