@@ -124,11 +124,12 @@ class JournalStore:
         for files in self.files().values():
             with contextlib.suppress(OSError):
                 age = now - max(path.stat().st_mtime for path in files)
-                if age > keep_days * 86400:
-                    for path in files:
+                if age <= COMPRESS_AFTER_S or not _is_closed(files[-1]):
+                    continue  # an open one may be silent for weeks; whoever looks next closes what nobody holds
+                for path in files:
+                    if age > keep_days * 86400:
                         path.unlink()
-                elif age > COMPRESS_AFTER_S and _is_closed(files[-1]):
-                    for path in files:
+                    else:
                         _compress(path)
 
     def size(self) -> int:

@@ -43,6 +43,18 @@ async def test_a_closed_journal_leaves_no_file_open(tmp_path: Path) -> None:
     os.close(dashboard)
 
 
+async def test_closed_journals_are_removed_after_a_month_and_open_ones_stay(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    journals: dict[str, list[Event]] = {"over": [OPENED, SessionClosed("done")], "open": [OPENED]}
+    for session, events in journals.items():
+        writer = store.writer(session, 1)
+        for event in events:
+            writer.append(Entry(1.0, event))
+        await asyncio.wrap_future(writer.close())
+    store.clear_old(30, time.time() + 31 * 86400)
+    assert list(store.files()) == ["open"]
+
+
 async def test_an_old_journal_is_compressed_beside_another_process_that_does_the_same(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     writer = store.writer("s", 1)
