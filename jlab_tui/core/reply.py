@@ -83,6 +83,13 @@ def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
     return Reply(parts, cut_chars, len(hidden))
 
 
+def brief(outputs: CellOutputs, run_id: str, budget: int) -> str:
+    """All but the last exception in at most about `budget` characters, pictures by their numbers."""
+    parts, _ = _shown(outputs, outputs.error, run_id)
+    words = [part if isinstance(part, str) else f"[picture {part.number}]" for part in _stripped(parts)]
+    return cut_to("\n".join(words), budget)
+
+
 def _shown(outputs: CellOutputs, last: ErrorItem | None, run_id: str) -> tuple[list[Part], set[int]]:
     """Everything but the last exception, and the numbers of the pictures among it."""
     parts: list[Part] = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from mcp_types import CallToolResult
 from pydantic import Field
 
+from ..core.rerun import RanCell, rerun_rows
 from .app import App
 from .arguments import Ctx, SessionId, WaitS
 from .cancelling import InterruptOnCancel
@@ -64,7 +65,7 @@ class SessionTools:
         JupyterLab, else on a fresh kernel where all its cells are run again in order.
 
         Gives JSON with session_id, live_kernel and, after a re-run, how it ended (reexecution) with one entry for each
-        cell that ran (ok or error, with the error's text). It stops at the first cell that raises unless told otherwise.
+        cell that ran (ok or error, its output in short, the error's text). It stops at the first cell that raises unless told otherwise.
         A re-run that takes longer than wait_s goes on; follow it with read_notebook(session_id)."""
         app = await self._source.get()
         session, live = await app.sessions.open_existing(notebook_path)
@@ -101,15 +102,14 @@ class SessionTools:
             work.result()
         else:  # how it ends stands in the notebook's map
             work.add_done_callback(lambda done: done.cancelled() or done.exception())
-        cells = []
-        for run in seen:
-            outputs = await app.sessions.outputs(run)
-            row: dict[str, Any] = {"cell": run.cell, "run_id": run.id, "state": str(run.status)}
-            if outputs.error is not None:
-                row["error"] = f"{outputs.error.ename}: {outputs.error.evalue}"[:300]
-            cells.append(row)
+        outputs = await app.sessions.outputs_of(seen)
+        ran = [RanCell(run.cell, run.id, run.status, outputs[run.id]) for run in seen]
+        cells, left_out = rerun_rows(ran, app.settings.output_chars)
         state = session.batch_end or "done" if work.done() else "still running; follow it with read_notebook"
-        return {"reexecution": state, "cells_total": total, "cells": cells}
+        answer: dict[str, Any] = {"reexecution": state, "cells_total": total, "cells": cells}
+        if left_out:
+            answer["ok_cells_not_listed"] = left_out
+        return answer
 
     async def start_session_continue_notebook(
         self,

@@ -363,9 +363,13 @@ class Sessions:
 
     async def outputs(self, run: Run) -> CellOutputs:
         """What a run has put out, from memory or from its record."""
-        if run.outputs is not None:
-            return run.outputs
-        return (await asyncio.to_thread(self._assembly.read_back, [run]))[run.id]
+        return (await self.outputs_of([run]))[run.id]
+
+    async def outputs_of(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:
+        """The same of several, by run id; the record is read once. `runs` in the order in which they began."""
+        known = {run.id: run.outputs for run in runs if run.outputs is not None}
+        unknown = [run for run in runs if run.id not in known]
+        return {**known, **(await asyncio.to_thread(self._assembly.read_back, unknown) if unknown else {})}
 
     def human_note(self, run: Run) -> str:
         """What a human did to this run from a dashboard, as a sentence, or nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from jlab_tui.core.events import DataShown, ErrorRaised, RunStatus, TextPrinted
 from jlab_tui.core.outputs import IMAGE_BUDGET, TEXT_HALF, CellOutputs, to_nbformat
 from jlab_tui.core.reply import PICTURES_MAX, Part, Picture, RunFacts, compose, fit
+from jlab_tui.core.rerun import RanCell, rerun_rows
 
 PICTURE = Picture(1, "image/png", "AAAA")
 PARTS = st.lists(st.just(PICTURE) | st.integers(0, 5000).map(lambda size: "x" * size), max_size=60)
@@ -154,3 +156,36 @@ def test_a_picture_that_only_the_record_has_stands_in_the_notebook_with_how_to_r
     assert len(first["data"]["image/png"]) == IMAGE_BUDGET - 1
     assert second["data"]["text/plain"].startswith("[picture 2 (")
     assert second["data"]["text/plain"].endswith("the run's record]: the record")
+
+
+def ran(number: int, *events: TextPrinted | DataShown | ErrorRaised) -> RanCell:
+    outputs = CellOutputs()
+    for event in events:
+        outputs.feed(event)
+    return RanCell(f"c{number}", f"a-{number}", RunStatus.ERROR if outputs.error else RunStatus.OK, outputs)
+
+
+def test_cells_that_were_run_again_are_told_with_their_outputs_in_short() -> None:
+    picture = DataShown("r", {"image/png": "AAAA"})
+    rows, left_out = rerun_rows(
+        [
+            ran(1, out("x" * 5000)),
+            ran(2),
+            ran(3, out("hello\n"), picture),
+            ran(4, raised("ValueError", "no")),
+        ],
+        20_000,
+    )
+    assert left_out == 0 and [row["state"] for row in rows] == ["ok", "ok", "ok", "error"]
+    assert len(rows[0]["output"]) < 1100 and "characters cut" in rows[0]["output"] and "output" not in rows[1]
+    assert rows[2]["output"] == "hello\n[picture 1]" and rows[3]["error"] == "ValueError: no"
+
+
+@pytest.mark.parametrize("count", [100, 150, 1000])
+def test_a_notebook_of_any_length_that_was_run_again_fits_one_reply(count: int) -> None:
+    cells = [ran(number, out("y" * 500)) for number in range(count)]
+    cells[count // 2] = ran(count // 2, raised("ValueError", "no"))
+    rows, left_out = rerun_rows(cells, 20_000)
+    assert len(json.dumps(rows, indent=1)) < 24_000
+    assert [row["cell"] for row in rows if row["state"] == "error"] == [f"c{count // 2}"]
+    assert len(rows) + left_out == count

@@ -270,6 +270,7 @@ async def test_resume_runs_all_cells_again_on_a_fresh_kernel(shared_server: Shar
         await agent.text("shutdown_session", session_id=session)
         fresh = await agent.record("start_session_resume_notebook", notebook_path=path)
         assert fresh["live_kernel"] is False and [c["state"] for c in fresh["cells"]] == ["ok", "ok"]
+        assert [c.get("output") for c in fresh["cells"]] == [None, "42"]
         assert (
             await agent.text("execute_code", session_id=fresh["session_id"], code="value + 1")
         ).startswith("43\n")
