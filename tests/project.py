@@ -21,6 +21,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult
 
 COMMAND = str(Path(sys.executable).with_name("jlab-mcp"))
+WITHOUT_NODE = Path(__file__).with_name("without_node")
 Era = Literal["auto", "legacy"]
 T = TypeVar("T")
 Mount = Callable[[str], Path]
@@ -39,6 +40,7 @@ class Project:
     def env(self) -> dict[str, str]:
         keep = ("PATH", "LANG", "LC_ALL", "TERM", "TMPDIR", "PYTHONWARNINGS")
         env = {k: v for k, v in os.environ.items() if k in keep}
+        env["PATH"] = f"{WITHOUT_NODE}{os.pathsep}{env['PATH']}"
         return {**env, "HOME": str(self.home), "JLAB_MCP_RUN_MODE": "local", **self.extra_env}
 
     @property
@@ -191,8 +193,10 @@ def project_in(directory: Path, **env: str) -> Iterator[Project]:
     try:
         yield project
     finally:
-        project.stop()
-        for status in (home / ".jlab-mcp" / "servers").glob("*/server-status"):
+        servers = Path(project.env.get("JLAB_MCP_DIR", home / ".jlab-mcp")) / "servers"
+        if any(servers.glob("*/s*")):  # a status, a start on its way, a spool
+            project.stop()
+        for status in servers.glob("*/server-status"):
             facts = dict(
                 line.split("=", 1) for line in status.read_text(encoding="utf-8").splitlines() if "=" in line
             )

@@ -27,6 +27,7 @@ from jlab_tui.node.framing import PIECE_HEAD, Message, pack, unpack
 PYTHON = os.environ.get("JLAB_MCP_NODE_PYTHON", sys.executable)
 """The servers' Python; set it to run these tests against another jupyter_server, the oldest one for instance."""
 NODE = Path(__file__).resolve().parents[2] / "jlab_tui" / "node"
+WITHOUT_NODE = Path(__file__).resolve().parents[1] / "without_node"
 T = TypeVar("T")
 TOKEN = "a-token-that-must-not-leak"
 
@@ -157,6 +158,7 @@ def launch(
     home = folder / "home"
     home.mkdir(exist_ok=True)
     env = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER_", "JPY_", "SLURM_"))}
+    env["PATH"] = f"{WITHOUT_NODE}{os.pathsep}{env['PATH']}"
     env |= {"HOME": str(home), "IPYTHONDIR": str(home / "ipython"), **(environ or {})}
     if not lab:
         env["PYTHONPATH"] = str(Path(__file__).parent / "without_lab")
