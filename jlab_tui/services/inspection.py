@@ -98,7 +98,9 @@ def is_wanted(name, value):
 
 shell = get_ipython()
 newest = [None]
-answer = json.dumps(rows([item for item in list(shell.user_ns.items()) if is_wanted(*item)][:most]))
+wanted = [item for item in list(shell.user_ns.items()) if is_wanted(*item)]
+largest = sorted(rows(wanted), key=lambda row: -row["bytes"])[:most]
+answer = json.dumps({"rows": largest, "total": len(wanted)})
 """
 
 
@@ -149,19 +151,20 @@ def _table(content: Any, names: list[str] | None) -> str:
         return (
             f"The variables could not be read: {answer.get('ename', 'no answer')}: {answer.get('evalue', '')}"
         )
-    rows = json.loads(ast.literal_eval(answer["data"]["text/plain"]))
+    found = json.loads(ast.literal_eval(answer["data"]["text/plain"]))
+    rows = found["rows"]
     if not rows:
         return f"None of {', '.join(names)} exists." if names else "No variables yet."
     lines = ["name | type | shape | dtype | device | size | value"]
-    for row in sorted(rows, key=lambda r: -r["bytes"]):
+    for row in rows:
         size = _size(row["bytes"])
         lines.append(
             " | ".join(
                 (row["name"], row["type"], row["shape"], row["dtype"], row["device"], size, row["value"])
             )
         )
-    if len(rows) == _ROWS_MAX:
-        lines.append(f"... only {_ROWS_MAX} are shown; ask for others by name.")
+    if len(rows) < found["total"]:
+        lines.append(f"... the {len(rows)} largest of {found['total']:,}; ask for others by name.")
     missing = [n for n in names or () if n not in {row["name"] for row in rows}]
     if missing:
         lines.append(f"Not there: {', '.join(missing)}.")

@@ -65,7 +65,7 @@ def rows(variables: dict[str, Any], names: list[str] | None = None) -> dict[str,
     before = dict(variables)
     answer = eval(probe(names, each_s=0.2), {"get_ipython": lambda: shell})
     assert variables == before, "the user's variables are as they were"
-    return {row["name"]: row for row in json.loads(answer)}
+    return {row["name"]: row for row in json.loads(answer)["rows"]}
 
 
 def test_one_variable_that_raises_leaves_the_others_readable() -> None:
@@ -85,6 +85,11 @@ def test_one_variable_that_never_answers_is_named_and_leaves_the_others_readable
     assert [found[name]["value"] for name in "abc"] == ["1", "2", "3"]
     for name in ("one", "two"):
         assert found[name]["type"].endswith("Stuck") and found[name]["value"] == "(does not answer)"
+
+
+def test_of_many_variables_the_largest_are_shown() -> None:
+    found = rows({**{f"v{n}": n for n in range(300)}, "large": "x" * 5000})
+    assert len(found) == 200 and next(iter(found)) == "large"
 
 
 def test_a_column_is_not_taken_for_an_attribute() -> None:
