@@ -146,6 +146,10 @@ class EchoServer:
             return KernelSpec("ir", "R", "R", "/usr/bin/R")
         return KernelSpec("python3", "Python 3", "python", "/usr/bin/python3")
 
+    async def rename_session(self, kernel_id: str, name: str) -> None:
+        kernel = self.by_id[kernel_id]
+        kernel.path = f"{kernel.path.rpartition('/')[0]}/{name}"
+
     async def delete_kernel(self, kernel_id: str) -> bool:
         if not self.is_reachable:
             raise ServerUnreachable("It is out of reach.", "")

@@ -130,6 +130,15 @@ class JupyterApi:
             await self._http.call("DELETE", f"/api/kernels/{kernel_id}", accept=(204, 404))
         ).status_code == 204
 
+    async def rename_session(self, kernel_id: str, name: str) -> None:
+        """Let JupyterLab find a kernel under the new name of its notebook, which stayed in its directory."""
+        for session in await self._http.json("GET", "/api/sessions"):
+            old = str(session.get("path") or "")
+            new = old[: len(old) - len(old.rpartition("/")[2])] + name
+            if session.get("kernel", {}).get("id") == kernel_id and new != old:
+                body = {"path": new, "name": name}
+                await self._http.call("PATCH", f"/api/sessions/{session['id']}", body, accept=(200, 404))
+
     async def interrupt(self, kernel_id: str) -> None:
         await self._kernel_call("POST", kernel_id, "/interrupt")
 

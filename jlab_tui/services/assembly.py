@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from ..core.errors import ServerError
 from ..core.events import SessionOpened
 from ..core.link import Claim, Lease
 from ..core.models import Owner, ServerRecord
@@ -42,6 +44,11 @@ SHARED_DOCUMENTS: Final = (
 async def notebook_warnings(server: Server) -> list[str]:
     """What has to be said at the start of a session on a notebook of this server."""
     return [SHARED_DOCUMENTS] if await server.api.shares_documents() else []
+
+
+async def _rename(api: Jupyter, kernel_id: str, name: str) -> None:
+    with contextlib.suppress(ServerError):
+        await api.rename_session(kernel_id, name)
 
 
 class Assembly:
@@ -133,6 +140,7 @@ class Assembly:
 
         def moved(path: Path) -> None:
             info.notebook = str(path)
+            session.spawn(_rename(server.api, info.kernel_id, path.name))
             recorder.record(replace(opened, notebook=info.notebook))
 
         if saver is not None:

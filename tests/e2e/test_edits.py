@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.project import Agent, Project, outputs_text, read_notebook, text_of, until
+from tests.project import Agent, Project, outputs_text, read_notebook, until
 
 LINES = "import time\nfor i in range(20): print('line', i, flush=True); time.sleep(0.1)"
 
@@ -75,8 +75,11 @@ async def test_what_the_user_changed_during_a_run_holds_and_no_output_is_lost(sh
         lab.edit(lambda notebook: notebook["cells"].insert(0, cell("inserted")))
         lab.edit(lambda notebook: notebook["cells"].pop())
         lab.rename("renamed.ipynb")
-        reply = await agent.call("wait_for_run", run_id=f"{session}-2")
-        assert "was renamed to" in text_of(reply) and "it is kept" in text_of(reply)
+        said = await agent.text("wait_for_run", run_id=f"{session}-2")
         renamed = path.with_name("renamed.ipynb")
         await until(lambda: outputs_text(read_notebook(renamed)["cells"][-1]).count("line") == 20)
         assert sources(renamed) == ["inserted", "a = 1; a", LINES] and not path.exists()
+        said += await agent.text("read_notebook", session_id=session)
+        assert "was renamed to" in said and "it is kept" in said
+        kernels = (await agent.record("ping"))["kernels"]
+        assert [k["notebook"] for k in kernels if k["session_id"] == session] == ["notebooks/renamed.ipynb"]

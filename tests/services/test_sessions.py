@@ -333,6 +333,7 @@ async def test_a_session_follows_its_renamed_notebook_and_so_does_its_successor(
     await cells.execute(session, "y = 2")
     await session.saver.flush()
     assert session.info.notebook.endswith("new.ipynb") and not path.exists()
+    await until(lambda: place.server.by_id[session.info.kernel_id].path == "notebooks/new.ipynb")
     await session.recorder.flush()
     place.kill(first)
     second = place.process()
