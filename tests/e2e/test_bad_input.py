@@ -36,7 +36,7 @@ async def test_unknown_ids_are_answered_with_the_known_ones(shared_server: Share
             text = await agent.error("execute_code", session_id=wrong, code="1")
             assert "There is no session" in text and session in text and len(text) < 10_000
         with pytest.raises(MCPError, match=f"no session 'ffffffff'. Open sessions: {session}"):
-            await agent.client.read_resource("jlab-mcp://session/ffffffff/notebook")
+            await agent.ask(agent.client.read_resource, "jlab-mcp://session/ffffffff/notebook")
         text = await agent.error("wait_for_run", run_id="ffffffff-1")
         assert "There is no run 'ffffffff-1'" in text and f"{session}-1" in text
         assert "There is no run" in await agent.error("read_output", run_id=f"{session}-99")
