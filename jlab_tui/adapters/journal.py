@@ -13,6 +13,7 @@ import re
 import stat
 import threading
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -29,6 +30,8 @@ SYNC_EVERY_S = 1.0
 _READ_SIZE = 1 << 20
 HELD_MAX = 8 << 20
 """bytes that wait while the disk takes nothing; output beyond that is dropped and counted"""
+DAMAGED = (OSError, EOFError, zlib.error)
+"""what reading a journal may raise, a compressed one too; it is read as far as it goes"""
 LINE_MAX = 256 << 20
 """a line longer than this is skipped by readers"""
 
@@ -252,7 +255,7 @@ class JournalReader:
             with opener(self.path, "rb") as file:
                 file.seek(self.offset)
                 data = file.read(limit)
-        except OSError:
+        except DAMAGED:
             return []
         if not data:
             return []
@@ -279,7 +282,7 @@ def read_ends(path: Path, most: int = 1 << 16) -> tuple[list[Entry], list[Entry]
             file.seek(max(0, os.fstat(file.fileno()).st_size - most))
             is_start = file.tell() == 0
             return _whole_lines(head, is_start=True), _whole_lines(file.read(), is_start=is_start)
-    except OSError:
+    except DAMAGED:
         return [], []
 
 
@@ -302,7 +305,7 @@ def read_entries(path: Path, offset: int = 0) -> Iterator[tuple[int, Entry]]:
                 else:
                     offset += _skip_line(file)
                 offset += len(line)
-    except (OSError, EOFError):
+    except DAMAGED:
         return
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO, Final, cast
 
 from ..core.events import Entry, SessionClosed, decode
 from ..core.heads import KIND, TELLING, Ends, SessionHead, head_of
+from .journal import DAMAGED
 
 _BLOCK: Final = 1 << 16
 _FIRST_LINE_MAX: Final = 1 << 20
@@ -55,7 +56,7 @@ class JournalHeads:
                 known = _packed(path) if path.suffix == ".gz" else _plain(path, before, info.st_size)
                 known.identity = identity
                 self._known[path] = known
-        except (OSError, EOFError):
+        except DAMAGED:
             return None, None
         return known.first, known.last
 

@@ -134,7 +134,11 @@ class JournalStore:
 
     def size(self) -> int:
         """Bytes on disk."""
-        return sum(path.stat().st_size for files in self.files().values() for path in files)
+        total = 0
+        for path in (path for files in self.files().values() for path in files):
+            with contextlib.suppress(OSError):  # another process clears it away
+                total += path.stat().st_size
+        return total
 
 
 def _is_closed(path: Path) -> bool:

@@ -15,6 +15,7 @@
     ├── SessionError              one session, its kernel or its notebook
     │   ├── UnknownSession        no such session id
     │   ├── UnknownRun            no such run id
+    │   ├── RecordUnreadable      its record is there and says nothing
     │   ├── SessionBusy           a run is in progress
     │   ├── SessionOwned          another process holds it
     │   └── KernelGone            the kernel is dead or no longer known to the server
@@ -130,8 +131,20 @@ class UnknownSession(SessionError):
 
 class UnknownRun(SessionError):
     def __init__(self, run_id: str, known: list[str]) -> None:
-        listed = f"Latest runs: {', '.join(known)}." if known else "Nothing has been run yet."
+        listed = (
+            f"Latest runs: {', '.join(known)}."
+            if known
+            else "No open session has run anything; ping lists the sessions."
+        )
         super().__init__(f"There is no run {run_id!r}.", listed)
+
+
+class RecordUnreadable(SessionError):
+    def __init__(self, session_id: str, path: str) -> None:
+        super().__init__(
+            f"The record of session {session_id} cannot be read: {path} is damaged, or of a newer version.",
+            "Its notebook has its outputs: read_notebook(path=...), or start_session_resume_notebook.",
+        )
 
 
 class SessionBusy(SessionError):

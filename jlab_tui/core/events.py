@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 VERSION: Final = 1
+UNREADABLE: Final = "unreadable"
+"""kind of a line that is damaged"""
 
 
 class RunStatus(StrEnum):
@@ -220,6 +222,7 @@ class Unknown:
     """A line of a newer version, or one that cannot be understood; shown dimmed, otherwise skipped."""
 
     kind: str
+    """`UNREADABLE` for the latter"""
     text: str
 
 
@@ -326,8 +329,8 @@ def decode(line: bytes) -> Entry:
         hints = _HINTS[cls]
         known = {name: _typed(hints[name], value) for name, value in raw.items() if name in hints}
         return Entry(at, cls(**known), seq)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return Entry(0.0, Unknown("unreadable", line[:2000].decode("utf-8", "replace").strip()))
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return Entry(0.0, Unknown(UNREADABLE, line[:2000].decode("utf-8", "replace").strip()))
 
 
 def _typed(hint: Any, value: Any) -> Any:

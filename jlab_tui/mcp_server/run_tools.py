@@ -172,7 +172,7 @@ class RunTools:
             notes.append(f"Warning: {warning}")
         facts = RunFacts(
             run.id, run.session, run.status, run.elapsed(app.now()), run.execution_count, run.cause, run.cell,
-            run.begun, run.waits_for_other, session is not None and bool(session.over), notes,
+            run.begun, run.waits_for_other, session is None or bool(session.over), notes,
         )  # fmt: skip
         if outputs.size < _RENDERED_AT_ONCE:
             reply = compose(facts, outputs, app.settings.output_chars)

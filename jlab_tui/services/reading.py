@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Iterator
 
 from ..core.events import (
+    UNREADABLE,
     DataShown,
     DataUpdated,
     ErrorRaised,
     Event,
     OutputCleared,
     OutputDropped,
+    RunFinished,
     TextPrinted,
+    Unknown,
 )
 from ..core.notebook import Cell, Notebook
 from ..core.pictures import PictureCount, bitmap
@@ -45,6 +48,8 @@ class Reader:
                     text = plain_traceback(event.traceback, event.ename, event.evalue) + "\n"
                 case OutputCleared() if not event.wait:
                     text = ""
+                case Unknown():
+                    text = "\n... a line of the record cannot be read ...\n"
                 case OutputDropped():
                     dropped = event.count
                     text = f"... {event.count:,} {event.unit} not recorded: {event.why} ...\n"
@@ -96,6 +101,11 @@ class Reader:
         return cell_map(cells, running, ran, session.ran_elsewhere)
 
     def _events(self, run: Run) -> Iterator[Event]:
-        for entry in entries_since(run, self._journals.read_from):
-            if getattr(entry.event, "run", None) == run.id:
-                yield entry.event
+        """Of one run, and what cannot be read between its beginning and its end."""
+        is_going = False
+        for event in (entry.event for entry in entries_since(run, self._journals.read_from)):
+            if getattr(event, "run", None) == run.id:
+                is_going = not isinstance(event, RunFinished)
+                yield event
+            elif is_going and isinstance(event, Unknown) and event.kind == UNREADABLE:
+                yield event

@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 from weakref import WeakValueDictionary
 
 from ..core.errors import (
     JlabError,
     KernelGone,
+    RecordUnreadable,
     ServerError,
     ServerUnreachable,
     SessionOwned,
@@ -298,7 +299,8 @@ class Sessions:
     # -- looking up ----------------------------------------------------------------------------------------------
 
     async def get(self, session_id: str) -> Session:
-        """The session of that id, taken over from an earlier process when need be. Raises UnknownSession, SessionOwned, KernelGone."""
+        """The session of that id, taken over from an earlier process when need be. Raises UnknownSession,
+        RecordUnreadable, SessionOwned, KernelGone."""
         session = self._open.get(session_id)
         if session is not None and not session.taken_over:
             return session
@@ -316,7 +318,7 @@ class Sessions:
                 raise
             record = await asyncio.to_thread(self._read, session_id)
             if record is None or record.opened is None or (record.closed and not record.opened.notebook):
-                raise UnknownSession(session_id, [s.info.id for s in self._open.values()])
+                self._refuse_unknown(session_id, record)
             reason = f"Session {session_id} is closed: {record.closed}" if record.closed else ""
             if not reason and record.opened.server_started != server.record.started:
                 reason = await self._burial.bury(session_id)
@@ -326,7 +328,13 @@ class Sessions:
                     reason.rstrip(".") + ".",
                     f'Open its notebook again with start_session_resume_notebook(notebook_path="{path}").',
                 )
-            session = await self._adoption.take_over(server, record)
+            try:
+                session = await self._adoption.take_over(server, record)
+            except KernelGone:
+                # Its run has ended with it, and nobody is to wait for that.
+                kernels = {kernel.kernel_id for kernel in await server.api.kernels()}
+                await self._burial.bury_left(server.record.started, kernels)
+                raise
             self._open[session_id] = session
             await self._adoption.usable(session)
             if not session.info.notebook:
@@ -356,6 +364,8 @@ class Sessions:
         if session is not None and run_id in session.runs:
             return session, session.runs[run_id]
         record = await asyncio.to_thread(self._read, session_id) if session is None and session_id else None
+        if record is not None and record.opened is None and not record.runs:
+            self._refuse_unknown(session_id, record)
         if record is None or run_id not in record.runs:
             known = [run for s in self._open.values() for run in list(s.runs)[-3:]]
             raise UnknownRun(run_id, known)
@@ -443,6 +453,11 @@ class Sessions:
         """Sessions of this incarnation of the server."""
         heads = await asyncio.to_thread(self._journals.heads)
         return [head for head in heads if head.opened.server_started == server.record.started]
+
+    def _refuse_unknown(self, session_id: str, record: SessionRecord | None) -> NoReturn:
+        if record is None or record.opened is not None:
+            raise UnknownSession(session_id, [s.info.id for s in self._open.values()])
+        raise RecordUnreadable(session_id, ", ".join(map(str, self._journals.files().get(session_id, []))))
 
     def _read(self, session_id: str) -> SessionRecord | None:
         files = self._journals.files().get(session_id)

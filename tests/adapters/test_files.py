@@ -267,7 +267,7 @@ def test_a_journal_read_in_any_pieces_gives_every_entry_once(
 
 
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b'{"k":"text"}', b'{"v":1,"t":"x","k":"text"}', b"\xff\x00", b'{"v":9,"t":1,"k":"text"}',
-                                  b'{"v":1,"t":1,"k":"future"}', b'{"v":1,"t":1,"k":"text","run":1,"stream":"o","text":"x"}', b"[" * 100_000])  # fmt: skip
+                                  b'{"v":1,"t":1,"k":"notice","seq":Infinity,"text":"x","level":"info"}', b'{"v":1,"t":1,"k":"future"}', b'{"v":1,"t":1,"k":"text","run":1,"stream":"o","text":"x"}', b"[" * 100_000])  # fmt: skip
 def test_a_line_that_cannot_be_understood_is_unknown_and_not_an_error(line: bytes) -> None:
     assert type(decode(line).event).__name__ == "Unknown"
 

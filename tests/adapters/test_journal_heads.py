@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.adapters.journal import read_entries
+from jlab_tui.adapters.journal import JournalReader, read_ends, read_entries
 from jlab_tui.adapters.journal_heads import JournalHeads
 from jlab_tui.core.events import (
     Entry,
@@ -105,3 +105,16 @@ def test_a_compressed_journal_is_closed_and_reads_line_by_line(tmp_path: Path) -
     assert dict(read_entries(plain)) == offsets
     third = list(offsets)[2]
     assert list(read_entries(path, third)) == list(offsets.items())[2:]
+
+
+def test_a_damaged_journal_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    whole = lines(OPENED, *(RunStarted(f"s-{n}", "execute_code", "c", str(n**20)) for n in range(40)), CLOSED)
+    packed = gzip.compress(whole)
+    path = tmp_path / "s.1.jsonl.gz"
+    for at in range(0, len(packed), 7):
+        for data in (packed[:at], packed[:at] + bytes([packed[at] ^ 0x55]) + packed[at + 1 :]):
+            path.write_bytes(data)
+            read = list(read_entries(path))
+            assert head_of(tmp_path, JournalHeads()) is None or read
+            JournalReader(path).read()
+            read_ends(path)

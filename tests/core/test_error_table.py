@@ -40,6 +40,7 @@ EXIT_CODES = {
     "SessionError": 1,
     "UnknownSession": 1,
     "UnknownRun": 1,
+    "RecordUnreadable": 1,
     "SessionBusy": 1,
     "SessionOwned": 1,
     "KernelGone": 1,
@@ -229,7 +230,11 @@ def situations(state: ServerState, mode: Mode) -> Iterator[Situation]:
         ),
         (errors.UnknownSession("a", []), "There is no session 'a'.", "start_new_session"),
         (errors.UnknownSession("a", ["b"]), "There is no session 'a'.", "Open sessions: b."),
-        (errors.UnknownRun("a-1", []), "There is no run 'a-1'.", "Nothing has been run yet."),
+        (
+            errors.UnknownRun("a-1", []),
+            "There is no run 'a-1'.",
+            "No open session has run anything; ping lists the sessions.",
+        ),
         (errors.UnknownRun("a-1", ["b-2"]), "There is no run 'a-1'.", "Latest runs: b-2."),
     ],
 )

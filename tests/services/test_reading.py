@@ -10,14 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.core.events import (
+    UNREADABLE,
     DataShown,
     DataUpdated,
     Entry,
     Event,
     OutputCleared,
+    RunFinished,
     RunStarted,
     RunStatus,
     TextPrinted,
+    Unknown,
 )
 from jlab_tui.core.outputs import CellOutputs
 from jlab_tui.core.reply import Picture, Reply, RunFacts, compose
@@ -69,6 +72,14 @@ def test_a_text_that_becomes_a_picture_has_the_next_number() -> None:
     assert read_back(events, {1, 2}) == {1: "first, later", 2: "second"}
     shown = [(p.number, p.base64) for p in replied(events).parts if isinstance(p, Picture)]
     assert shown == [(1, "first, later"), (2, "second")]
+
+
+def test_a_line_that_cannot_be_read_is_said_where_it_stood() -> None:
+    lost = Unknown(UNREADABLE, "\0")
+    ended = RunFinished(RUN, RunStatus.OK, 1.0)
+    events: list[Event] = [TextPrinted(RUN, "stdout", "one\n"), lost, TextPrinted(RUN, "stdout", "two\n")]
+    texts = [text for text, _ in reader_of([*events, ended, lost]).texts(A_RUN)]
+    assert texts == ["one\n", "\n... a line of the record cannot be read ...\n", "two\n"]
 
 
 def test_pictures_that_were_cleared_away_are_not_said_to_be_hidden() -> None:

@@ -9,12 +9,19 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.notebook import NotebookDirectory, NotebookFile
-from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned, UnknownSession
+from jlab_tui.core.errors import (
+    KernelGone,
+    RecordUnreadable,
+    ServerUnreachable,
+    SessionOwned,
+    UnknownSession,
+)
 from jlab_tui.core.events import RunStatus, SessionClosed, SessionOpened
 from jlab_tui.core.link import RequestRefused
 from jlab_tui.core.notebook import Cell, Notebook
 from jlab_tui.core.outputs import CellOutputs
 from jlab_tui.core.reply import RunFacts, status_line
+from jlab_tui.services.burial import KERNEL_GONE
 from jlab_tui.services.cells import Cells
 from jlab_tui.services.reading import Reader
 from jlab_tui.services.runs import Run, read_record
@@ -196,6 +203,30 @@ async def test_a_session_whose_kernel_was_reaped_is_closed_in_its_record(place: 
         await second.get(idle.info.id)
     _, found = await second.find_run(run.id)
     assert found.status is RunStatus.DIED
+
+
+async def test_nobody_waits_for_a_run_whose_process_and_kernel_are_gone(place: Place) -> None:
+    first = place.process()
+    session = await first.open_new("n")
+    run = await session.start_run("execute_code", None, "hang")
+    await session.recorder.flush()
+    place.kill(first)
+    place.server.by_id.clear()
+    _, found = await place.process().find_run(run.id)
+    assert (found.status, found.cause) == (RunStatus.DIED, KERNEL_GONE)
+
+
+@pytest.mark.parametrize("record", [b"", b"\0" * 600, b'{"v":2,"t":1,"k":"opened"}\n'])
+async def test_a_record_that_says_nothing_is_called_unreadable_not_unknown(
+    place: Place, record: bytes
+) -> None:
+    session = await place.process().open_new("n")
+    (path,) = place.journals.files()[session.info.id]
+    path.write_bytes(record)
+    later = place.process()
+    for asked in (later.get(session.info.id), later.find_run(f"{session.info.id}-1")):
+        with pytest.raises(RecordUnreadable, match=path.name):
+            await asked
 
 
 async def test_what_an_earlier_process_left_is_listed_with_the_run_that_goes_on(place: Place) -> None:
