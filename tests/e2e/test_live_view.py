@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.project import COMMAND, Project, alive, until
+from tests.shared import SharedProject
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -127,18 +128,18 @@ def test_the_demo_runs_without_a_terminal(project: Project) -> None:
     assert not alive(int(pid)) and os.path.exists(done.stdout.split("Notebook: ")[1].splitlines()[0])
 
 
-async def test_a_recorded_journal_is_played_without_a_server(project: Project) -> None:
-    project.start()
-    async with project.client() as agent:
+async def test_a_recorded_journal_is_played_without_a_server(
+    shared_server: SharedProject, project: Project
+) -> None:
+    async with shared_server.shared_client() as agent:
         session = await agent.session("recorded")
         await agent.text("execute_code", session_id=session, code="print('once upon a time')")
-    project.stop()
-    (journal,) = (project.status_dir / "sessions").glob(f"{session}.*.jsonl")
+    (journal,) = (shared_server.status_dir / "sessions").glob(f"{session}.*.jsonl")
     with terminal(project, f"{COMMAND} start --replay {journal} --speed 0") as replay:
         await replay.shows("once upon a time")
         replay.keys("q")
         await replay.shows("exit=0")
-    assert not (project.status_dir / "server-status").exists()
+    assert not list((project.home / ".jlab-mcp").glob("servers/*/server-status"))
 
 
 def test_a_theme_that_does_not_exist_is_named(project: Project) -> None:

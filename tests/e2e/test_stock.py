@@ -18,6 +18,7 @@ from tests.e2e.processes import journal_text, kernel_pid, text_of, until_recorde
 from tests.e2e.proxy import proxied
 from tests.project import Project, outputs_text, read_notebook, until
 
+pytestmark = pytest.mark.xdist_group("stock")  # one such server is enough
 TOKEN = "a-token-of-the-stock-server"
 
 
