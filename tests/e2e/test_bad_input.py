@@ -132,6 +132,8 @@ async def test_arguments_are_checked_before_anything_is_done(shared_server: Shar
         text = await agent.error("execute_code", session_id=session, code="1", tiemout=5)
         assert "has no argument 'tiemout'" in text and "Nothing was done" in text
         assert "Did you mean 'code'" in await agent.error("execute_code", session_id=session, cod="1")
+        text = await agent.error("start_session_resume_notebook", path="x.ipynb")
+        assert "Did you mean 'notebook_path'?" in text
         assert "argument 'code' is missing" in await agent.error("execute_code", session_id=session)
         for wrong in (-1, 1e9, "soon"):
             assert "wait_s" in await agent.error("execute_code", session_id=session, code="1", wait_s=wrong)
