@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
 import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
@@ -158,14 +160,26 @@ def _map(app: App, session: Session | None, where: str, cells: list[Cell]) -> st
     ]
     if session is not None and (batch := session.batch or session.batch_end):
         lines.insert(1, f"({batch})")
+    listed = []
     for row in rows:
         count = f"[{row.execution_count}]" if row.execution_count is not None else "[ ]"
         more = f" (+{row.lines - 1} lines)" if row.lines > 1 else ""
         kinds = f"({row.outputs})" if row.outputs else "-"
-        lines.append(
+        listed.append(
             f"{row.index} {row.id} {row.cell_type} {count} {row.state or '-'} {kinds} | {row.first_line}{more}"
         )
-    return cut_to("\n".join(lines), app.settings.output_chars)
+    return "\n".join([*lines, *_ends(listed, app.settings.output_chars)])
+
+
+def _ends(rows: list[str], budget: int) -> list[str]:
+    """The rows of a map, or as many from both ends as there is room for."""
+    sizes = [len(row) + 1 for row in rows]
+    if sum(sizes) <= budget:
+        return rows
+    head = bisect.bisect(list(accumulate(sizes)), budget // 2)
+    tail = bisect.bisect(list(accumulate(reversed(sizes))), budget // 2)
+    left_out = f"... cells {head} to {len(rows) - tail - 1} are left out; cells=[{head}] and so on shows them"
+    return [*rows[:head], left_out, *rows[len(rows) - tail :]]
 
 
 def _whole(cell: Cell, index: int) -> list[Part]:

@@ -1,4 +1,4 @@
-"""Pages of a run's record."""
+"""Pages of a run's record, and maps of notebooks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import pytest
 
 from jlab_tui.adapters.grep import grep
 from jlab_tui.core.errors import UsageError
+from jlab_tui.core.notebook import Cell, Notebook
 from jlab_tui.mcp_server.app import App
-from jlab_tui.mcp_server.reading import read_record_text
+from jlab_tui.mcp_server.reading import read_cells, read_record_text
+from jlab_tui.services.reading import Reader
 from jlab_tui.services.runs import Run
 
 RUN = Run("a-1", "a", "execute_code", "c", "1", "m", 0.0, Path("a.1.jsonl"), 0)
@@ -81,3 +83,18 @@ async def test_a_search_in_a_long_line_shows_what_is_around_the_match() -> None:
     assert match.startswith("30: yyy") and "yyyNEEDLEzzz" in match and len(match) < 2100
     assert "NEEDLE" in await page(text, offset=30)
     assert (await page(text, pattern="after")).endswith("\n61: after")
+
+
+async def test_a_map_that_is_too_long_says_which_cells_it_leaves_out() -> None:
+    async def notebook(session: object, path: str) -> tuple[Notebook, str]:
+        return Notebook([Cell(f"{n:08}", "code", "x" * 80) for n in range(1000)]), path
+
+    made = app("")
+    made.reader.notebook, made.reader.rows = notebook, Reader.rows  # type: ignore[method-assign]
+    (found,) = await read_cells(made, None, "n.ipynb", None)
+    assert isinstance(found, str) and len(found) < 20_500
+    (left_out,) = [n for n, line in enumerate(found.splitlines()) if line.startswith("... cells ")]
+    first, last = (int(found.splitlines()[left_out].split()[place]) for place in (2, 4))
+    assert found.splitlines()[left_out - 1].startswith(f"{first - 1} ")
+    assert found.splitlines()[left_out + 1].startswith(f"{last + 1} ")
+    assert found.splitlines()[-1].startswith("999 ")
