@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from jlab_tui.node.late import put_off
 from tests.project import Mount, Project, project_in
-from tests.shared import SharedProject, shared_project_in
+from tests.shared import SharedProject, shared
 
 put_off("rfc3987_syntax", "is_valid_syntax")  # which nbformat imports: seconds, in each worker
 
@@ -30,8 +30,10 @@ def project(tmp_path: Path) -> Iterator[Project]:
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedProject]:
     """A project with a running server, shared by the tests of one worker; none of them stops it."""
-    with shared_project_in(tmp_path_factory.mktemp("shared"), JLAB_MCP_EXIT_GRACE_S="1") as made:
-        yield made
+    with project_in(tmp_path_factory.mktemp("shared"), JLAB_MCP_EXIT_GRACE_S="1") as made:
+        made.start()
+        with shared(made) as project:
+            yield project
 
 
 @pytest.fixture

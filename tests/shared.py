@@ -7,12 +7,11 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from .project import Agent, Project, T, project_in
+from .project import Agent, Project, T
 
 
 @dataclass
@@ -65,11 +64,10 @@ def _shared_agent(project: Project) -> Iterator[SharedAgent]:
 
 
 @contextlib.contextmanager
-def shared_project_in(directory: Path, **env: str) -> Iterator[SharedProject]:
-    with project_in(directory, **env) as made:
-        made.start()
-        shared = SharedProject(made.root, made.home, made.extra_env)
-        try:
-            yield shared
-        finally:
-            shared.close()
+def shared(project: Project) -> Iterator[SharedProject]:
+    """A project whose server runs, for many tests."""
+    made = SharedProject(project.root, project.home, project.extra_env)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -9,6 +9,7 @@ import pytest
 
 from jlab_tui.adapters.slurm import Slurm
 from tests.project import Project, project_in
+from tests.shared import SharedProject, shared
 
 from .cluster import running
 from .jobs import clear
@@ -67,7 +68,7 @@ def lab_env(cluster: Cluster, **more: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def served(lasting_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def served(lasting_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedProject]:
     """A project with a server on a node, for the tests of one module; they leave it as they found it, but the last."""
     with project_in(tmp_path_factory.mktemp("served"), **lab_env(lasting_cluster)) as project:
         done = project.run("start", "--no-tui", "--detach")
@@ -75,4 +76,5 @@ def served(lasting_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -
         job_id = project.status_file()["JOB_ID"]
         assert done.stdout.splitlines()[0] == f"SLURM job {job_id} submitted, waiting in queue..."
         assert done.stdout.splitlines()[-1].startswith("JupyterLab ready at http://c")
-        yield project
+        with shared(project) as served:
+            yield served

@@ -21,6 +21,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from tests.e2e.test_live_view import terminal
 from tests.project import COMMAND, Agent, Project, project_in, read_notebook, text_of, until
+from tests.shared import SharedProject
 
 from .counting import assert_nothing_is_missing, reached, running_count
 from .machines import Cluster
@@ -41,10 +42,10 @@ async def client_on_the_other_login_node(project: Project) -> AsyncIterator[Agen
 
 
 async def test_code_of_an_mcp_client_runs_in_the_job_and_its_plot_is_in_the_notebook(
-    lasting_cluster: Cluster, served: Project
+    lasting_cluster: Cluster, served: SharedProject
 ) -> None:
     facts = served.status_file()
-    async with served.client() as agent:
+    async with served.shared_client() as agent:
         ping = await agent.record("ping")
         assert ping["status"] == "ok" and ping["job_id"] == facts["JOB_ID"]
         assert 0 < ping["walltime_left_s"] <= 4 * 3600
@@ -63,7 +64,7 @@ async def test_code_of_an_mcp_client_runs_in_the_job_and_its_plot_is_in_the_note
     assert "image/png" in cells[-1]["outputs"][-1]["data"]
 
 
-async def test_another_login_node_sees_and_uses_the_same_server(served: Project) -> None:
+async def test_another_login_node_sees_and_uses_the_same_server(served: SharedProject) -> None:
     def other(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*OTHER_LOGIN_NODE, *arguments],
@@ -87,13 +88,13 @@ async def test_another_login_node_sees_and_uses_the_same_server(served: Project)
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-async def test_a_dashboard_on_another_login_node_shows_a_cell_live(served: Project) -> None:
+async def test_a_dashboard_on_another_login_node_shows_a_cell_live(served: SharedProject) -> None:
     """No FIFO reaches it: it reads the journals on the shared file system."""
     with terminal(served, shlex.join([*OTHER_LOGIN_NODE, "start", "--readonly"])) as dashboard:
         await dashboard.shows("● running", 60)
         (fifo,) = served.status_dir.glob("fifos/*")
         assert fifo.name.startswith("login2-")
-        async with served.client() as agent:
+        async with served.shared_client() as agent:
             session = await agent.session("watched from afar")
             code = "import time\nfor n in range(600): print('step', n, flush=True); time.sleep(0.05)"
             await agent.text("execute_code", session_id=session, code=code, wait_s=0)
@@ -117,10 +118,10 @@ async def pinged(agent: Agent, condition: Callable[[dict[str, Any]], object]) ->
 
 
 async def test_a_controller_that_is_down_or_hangs_is_a_notice_and_the_cell_runs_on(
-    lasting_cluster: Cluster, served: Project
+    lasting_cluster: Cluster, served: SharedProject
 ) -> None:
     job_id = served.status_file()["JOB_ID"]
-    async with served.client() as agent:
+    async with served.shared_client() as agent:
         session, run, notebook = await running_count(agent)
         cluster = lasting_cluster
         for disturb, mend in ((cluster.stop, cluster.start), (cluster.pause, cluster.cont)):
@@ -143,12 +144,12 @@ async def test_a_controller_that_is_down_or_hangs_is_a_notice_and_the_cell_runs_
 
 
 async def test_a_suspended_job_is_said_to_be_suspended_and_goes_on_afterwards(
-    lasting_cluster: Cluster, served: Project
+    lasting_cluster: Cluster, served: SharedProject
 ) -> None:
     facts = served.status_file()
     job_id = facts["JOB_ID"]
     said = f"Job {job_id} is suspended on {facts['HOSTNAME']}: nothing in it runs until it is resumed."
-    async with served.client() as agent:
+    async with served.shared_client() as agent:
         session, run, notebook = await running_count(agent)
         idle = await agent.session("idle")
         lasting_cluster.run("scontrol", "suspend", job_id)
@@ -176,7 +177,7 @@ async def test_a_suspended_job_is_said_to_be_suspended_and_goes_on_afterwards(
 
 
 def test_a_login_node_that_cannot_resolve_the_nodes_uses_the_address_that_slurm_knows(
-    lasting_cluster: Cluster, served: Project, tmp_path: Path
+    lasting_cluster: Cluster, served: SharedProject, tmp_path: Path
 ) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text("127.0.0.1 localhost\n", encoding="utf-8")
@@ -218,13 +219,13 @@ def is_private(path: Path) -> bool:
 
 
 async def test_the_token_is_in_no_script_process_log_record_or_reply(
-    lasting_cluster: Cluster, served: Project
+    lasting_cluster: Cluster, served: SharedProject
 ) -> None:
     facts = served.status_file()
     token, job_id = facts["TOKEN"], facts["JOB_ID"]
     node = lasting_cluster.node(facts["HOSTNAME"])
     seen = {"batch script": lasting_cluster.run("scontrol", "write", "batch_script", job_id, "-")}
-    async with served.client() as agent:
+    async with served.shared_client() as agent:
         session = await agent.session("secrets")
         peek = "import os; print(dict(os.environ)); print(open(f'/proc/{os.getppid()}/cmdline').read())"
         for tool, arguments in (
@@ -252,7 +253,7 @@ async def test_the_token_is_in_no_script_process_log_record_or_reply(
     assert {path.name.partition(".")[2] or path.name for path in ours} == {"token", "server-status"}
 
 
-def test_the_other_login_node_can_stop_it(lasting_cluster: Cluster, served: Project) -> None:
+def test_the_other_login_node_can_stop_it(lasting_cluster: Cluster, served: SharedProject) -> None:
     job_id = served.status_file()["JOB_ID"]
     stopped = subprocess.run(
         [*OTHER_LOGIN_NODE, "stop"],
