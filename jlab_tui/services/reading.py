@@ -35,14 +35,15 @@ class Reader:
         self._notebooks = notebooks
 
     def texts(self, run: Run) -> Iterator[tuple[str, int]]:
-        """Everything that a run printed, raw, in parts; with each, how many characters were too many to be recorded."""
+        """All text that a run printed or showed, raw, as it came, in parts; with each, how many characters were too many
+        to be recorded."""
         at_line_end, before = True, ""
         for event in self._events(run):
             dropped, stream = 0, ""
             match event:
                 case TextPrinted():
                     text, stream = event.text, event.stream
-                case DataShown() if bitmap(event.data) is None:
+                case DataShown() | DataUpdated() if bitmap(event.data) is None:
                     text = describe_data(event.data) + "\n"
                 case ErrorRaised():
                     text = plain_traceback(event.traceback, event.ename, event.evalue) + "\n"

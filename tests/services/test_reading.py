@@ -109,6 +109,15 @@ def test_what_a_run_makes_of_an_earlier_cells_display_is_told() -> None:
     assert read_back([*events, plot("own")], {2}) == {2: "own"}
 
 
+def test_all_that_a_display_has_said_is_read_back_as_it_came() -> None:
+    events: list[Event] = [text("working", "d"), DataUpdated(RUN, "d", {"text/plain": "half"}, {}), text("x")]
+    events += [
+        DataUpdated(RUN, "d", {"image/png": "fig"}, {}),
+        DataUpdated(RUN, "d", {"text/plain": "done"}, {}),
+    ]
+    assert "".join(part for part, _ in reader_of(events).texts(A_RUN)) == "working\nhalf\nx\ndone\n"
+
+
 def test_a_vector_drawing_is_told_in_words_and_not_counted() -> None:
     reply = replied([DataShown(RUN, {"image/svg+xml": "<svg><title>A</title></svg>"}, {}), plot("one")])
     assert reply.hidden_pictures == 0
