@@ -121,6 +121,8 @@ class NotebookFile:
                 file.writelines(parts)
                 file.flush()
                 info = os.fstat(fd)
+            if self._now() != self._identity:  # writing a large one takes a while
+                raise ChangedOnDisk
             temporary.replace(self.path)
         except BaseException:
             with contextlib.suppress(OSError):

@@ -47,6 +47,9 @@ class Saver:
         """why the file, as somebody else left it, cannot be merged; it stays as it is meanwhile"""
         self.merge_notes: list[str] = []
         """what a merge could not decide; taken by whoever tells the user"""
+        self._one_at_a_time = asyncio.Lock()
+        """for saving and merging: the cells that are saved are those of the file that was read last"""
+        self._refreshing: asyncio.Task[bool] | None = None
         self._abandoned = False
         self._closing = asyncio.Event()
         self._dirty = False
@@ -98,9 +101,15 @@ class Saver:
 
     async def refresh(self) -> bool:
         """Take in what somebody else wrote to the file. Returns whether they did."""
+        # Whoever stops waiting must not leave a file that was read and not merged: the next save would write over it.
+        self._refreshing = asyncio.create_task(self._refresh())
+        return await asyncio.shield(self._refreshing)
+
+    async def _refresh(self) -> bool:
         if self._abandoned or not await asyncio.to_thread(self.file.changed):
             return False
-        await self._merge()
+        async with self._one_at_a_time:
+            await self._merge()
         return True
 
     async def _run(self) -> None:
@@ -119,7 +128,8 @@ class Saver:
                 continue
             self._clean.clear()
             try:
-                seconds = await self._save()
+                async with self._one_at_a_time:
+                    seconds = await self._save()
             except Exception as error:
                 log.exception("saving %s failed", self.file.path)
                 self.failure = f"The notebook could not be saved ({type(error).__name__}: {error})."

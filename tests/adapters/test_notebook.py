@@ -38,6 +38,28 @@ def test_a_file_that_was_never_read_is_not_overwritten(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "<<<<<<< HEAD"
 
 
+class WrittenMeanwhile(NotebookFile):
+    """Somebody else writes the file right after it was found unchanged."""
+
+    is_due = False
+
+    def _now(self) -> tuple[int, int, int] | None:
+        found = super()._now()
+        if self.is_due:
+            self.is_due = False
+            self.path.write_text("somebody else's", encoding="utf-8")
+        return found
+
+
+def test_what_is_written_while_a_large_notebook_is_saved_is_not_replaced(tmp_path: Path) -> None:
+    file = WrittenMeanwhile(tmp_path / "n.ipynb")
+    file.create(Notebook())
+    file.is_due = True
+    with pytest.raises(ChangedOnDisk):
+        file.save(copy_cells(Notebook()), {})
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["somebody else's"]
+
+
 def test_a_read_only_file_is_not_replaced(tmp_path: Path) -> None:
     file, notebook = saved_file(tmp_path / "n.ipynb")
     file.path.chmod(0o444)

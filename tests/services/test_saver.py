@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -112,3 +113,41 @@ async def test_a_file_that_cannot_be_merged_stays_until_it_can(tmp_path: Path) -
     assert not saver.conflict
     await saver.close()
     assert NotebookFile(path).load().cells[0].source == "2"
+
+
+class SlowFile(NotebookFile):
+    """Once it was read, that is known only when `go_on` is set."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.was_read, self.go_on = threading.Event(), threading.Event()
+
+    def load(self) -> Notebook:
+        found = super().load()
+        self.was_read.set()
+        self.go_on.wait(30)
+        return found
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True], ids=["waited for", "cancelled"])
+async def test_nothing_is_saved_between_reading_what_the_user_wrote_and_merging_it(
+    tmp_path: Path, is_cancelled: bool
+) -> None:
+    path = tmp_path / "n.ipynb"
+    file = SlowFile(path)
+    saver = Saver(file, Notebook([Cell("aaaaaaaa", "code", "1")]))
+    saver.changed()
+    await saver.flush()
+    path.unlink()
+    NotebookFile(path).create(Notebook([Cell("aaaaaaaa", "code", "the user's")]))
+    refreshing = asyncio.create_task(saver.refresh())
+    await until(file.was_read.is_set)
+    if is_cancelled:
+        refreshing.cancel()
+        await asyncio.gather(refreshing, return_exceptions=True)
+    saver.notebook.insert(Cell("bbbbbbbb", "code", "2"))
+    saver.changed(now=True)
+    await saver.flush(timeout=0.2)
+    file.go_on.set()
+    await saver.close()
+    assert [cell.source for cell in NotebookFile(path).load().cells] == ["the user's", "2"]
