@@ -20,6 +20,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from jlab_tui.core.events import Entry, SessionClosed, encode
 from jlab_tui.core.settings import status_dir_name
 from tests.project import COMMAND, Project, project_in, until
 
@@ -352,7 +353,7 @@ async def test_records_that_are_too_old_are_removed_when_a_client_is_there(share
     sessions.mkdir(mode=0o700, exist_ok=True)
     old, young = sessions / "00000001.1.jsonl", sessions / "00000002.1.jsonl"
     for path, days in ((old, 40), (young, 3)):
-        path.write_text("", encoding="utf-8")
+        path.write_bytes(encode(Entry(0.0, SessionClosed("shut down"))))
         at = time.time() - days * 86400
         os.utime(path, (at, at))
     async with shared_server.client() as agent:
