@@ -188,7 +188,7 @@ async def test_a_session_has_one_owner_there_too_and_a_frozen_one_notices_that_i
             os.utime(journal, (long_ago, long_ago))
             code = "import time; time.sleep(13); x += 1; x"  # longer than the owner trusts its last look
             assert (await other.text("execute_code", session_id=session, code=code)).startswith("42\n")
-            await until(lambda: len(read_notebook(path)["cells"]) == 2)
+            await until(lambda: len(cells := read_notebook(path)["cells"]) == 2 and cells[1]["outputs"])
             notebook, recorded = path.read_bytes(), journal.read_bytes()
             _, asked_while_frozen = owner.call("shutdown_session", session_id=session)
         finally:
