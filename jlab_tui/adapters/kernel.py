@@ -32,7 +32,10 @@ _PAUSES_S = (0.05, 0.2, 0.5, 1.0)
 _PING_RESUMABLE = (1.5, 2.5)
 """pause between pings and longest wait for an answer: a half-open connection is noticed after 4 s"""
 _PING_STOCK = (10.0, 20.0)
-_GOT_EVERY = 128_000
+_GOT_EVERY = 16_384
+"""bytes; on a slow line so many are on their way, and the answer to a ping comes after them"""
+_SLOWEST = 10_000
+"""bytes a second; a ping waits for the requests that go before it"""
 _KNOCKS_FOR_IOPUB = 20
 """so often is iopub waited for; a kernel that says nothing there is used all the same"""
 _MESSAGE_MAX = 256 << 20
@@ -283,7 +286,7 @@ class KernelLink:
             lease = self._lease
             path = (
                 f"/jlab-mcp/channels/{self._kernel_id}?since={self.seq}&client={lease.client}"
-                f"&epoch={lease.epoch}&on_exit={lease.on_exit}&got=bytes"
+                f"&epoch={lease.epoch}&on_exit={lease.on_exit}&got={_GOT_EVERY}"
             )
         return await connect(
             self._base + path,
@@ -353,7 +356,8 @@ class KernelLink:
                 sent = asyncio.get_running_loop().time()
                 async with asyncio.timeout(patience):
                     pong = asyncio.ensure_future(await ws.ping())
-                await _unless_silent(ws, pong, patience)
+                requests = sum(map(len, self._unconfirmed.values()))
+                await _unless_silent(ws, pong, patience + min(requests / _SLOWEST, LEASE_S / 2))
                 self._confirmed = sent
                 await asyncio.sleep(interval)
         except TimeoutError:

@@ -1,7 +1,8 @@
 """Framing of kernel messages on a WebSocket: Jupyter's v1 subprotocol, and the numbered pieces of the node extension.
 
 v1 (`v1.kernel.websocket.jupyter.org`): u64le count of offsets, the offsets, then channel, header, parent header,
-metadata, content and buffers. Numbered: u64le sequence number, u32le piece index, u32le piece count, part of a v1 frame.
+metadata, content and buffers. Numbered: u64le sequence number, u32le piece index, u32le 1 for the last piece
+and else 0, part of a v1 frame.
 """
 
 from __future__ import annotations
@@ -97,17 +98,17 @@ class PieceJoiner:
     def feed(self, data: bytes) -> tuple[int, bytes] | None:
         """Sequence number and frame when `data` completes a message. Raises ValueError for a piece out of order."""
         try:
-            seq, index, count = _PIECE.unpack_from(data)
+            seq, index, is_last = _PIECE.unpack_from(data)
         except struct.error as error:
             raise ValueError(str(error)) from None
         if index == 0:
             self._parts, self._seq = [], seq
-        if seq != self._seq or index != len(self._parts) or index >= count:
-            raise ValueError(f"piece {index} of {count} of message {seq} is out of order")
+        if seq != self._seq or index != len(self._parts):
+            raise ValueError(f"piece {index} of message {seq} is out of order")
         self._parts.append(data[_PIECE.size :])
-        if index + 1 < count:
+        if not is_last:
             return None
-        frame = self._parts[0] if count == 1 else b"".join(self._parts)
+        frame = self._parts[0] if index == 0 else b"".join(self._parts)
         self._parts = []
         return seq, frame
 

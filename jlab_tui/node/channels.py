@@ -12,8 +12,8 @@ From the server, text frames (JSON):
   {"known": msg_id}                             this request was taken before and is not sent again
   {"refused": msg_id, "reason"}                 this request was not sent
   {"pong": value}                               the answer to {"ping": value}
-and binary frames: number u64, index of the piece u32, count of pieces u32 (little-endian), then at most 128,000
-bytes of one kernel message in Jupyter's v1 framing. The pieces of a message follow each other.
+and binary frames: number u64, index of the piece u32, u32 1 for the last piece and else 0 (little-endian), then at
+most 128,000 bytes of one kernel message in Jupyter's v1 framing. The pieces of a message follow each other.
 
 What is numbered: all of iopub, whoever's request it belongs to, and the replies to requests of these channels.
 Adjacent prints of one cell may arrive joined, a huge one cut; and when the kernel's process ends, an iopub message
@@ -23,10 +23,10 @@ From the client, binary frames: one request each for shell or control in v1 fram
 is sent to the kernel once, as soon as that listens, however often it arrives; so after a cut a client sends again
 what it has seen no answer to. Text frames (JSON):
   {"got": seq, "bytes": n}  received: every message up to `seq`, and `n` bytes of binary frames (their heads included)
-                            since the connection opened. What was sent and not reported is at most 4 MB, on a slow
-                            connection 128 kB. With `got=bytes` in its address a client promises to report at least
-                            every 128 kB. Without, it reports after every message and may leave `bytes` out, and a
-                            message that was begun is sent to its end.
+                            since the connection opened. What was sent and not reported is at most 4 MB. With `got=N`
+                            in its address a client promises to report at least every N bytes, and on a slow connection
+                            it is not much more than that. Without, it reports after every message and may leave
+                            `bytes` out, and a message that was begun is sent to its end.
   {"ack": seq}              safe with the client: everything up to `seq` may be forgotten; implies "got"; owners only.
 
 An owner that answers no pings for 20 s is silent: others may claim its kernel. Its connection is closed only when its
@@ -115,8 +115,8 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         self.kernel_id, self.recorder, self.epoch = kernel_id, recorder, epoch
         current_epoch = self.node.claims.owner_of(kernel_id)[2]
         self._text(hello(recorder, since, current_epoch))
-        by_bytes = self.get_argument("got", "") == "bytes"
-        self.sender = Sender(recorder, since, self._bytes, self._text, by_bytes)
+        reports_every = _number(self.get_argument("got", "")) or None
+        self.sender = Sender(recorder, since, self._bytes, self._text, reports_every)
         recorder.listeners.add(self.sender.pump)
         self.sender.pump()
 

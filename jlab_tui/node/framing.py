@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import Iterator, List, NamedTuple, Sequence, Union
+from typing import Callable, Iterator, List, NamedTuple, Sequence, Union
 
 PIECE_BYTES = 128_000
 PIECE_HEAD = struct.Struct("<QII")
-"""Stream sequence number, index of the piece, number of pieces."""
+"""Stream sequence number, index of the piece, 1 for the last piece and else 0."""
 
 Bytes = Union[bytes, memoryview]
 """A large part stays where ZeroMQ received it."""
@@ -94,15 +94,17 @@ def unpack(frame: bytes) -> Message:
     return Message(parts[0].decode(), parts[1], parts[2], parts[3], parts[4], parts[5:])
 
 
-def pieces(seq: int, frame: bytes) -> Iterator[bytes]:
-    """A numbered frame as the binary websocket messages that carry it, each with at most `PIECE_BYTES` of it."""
-    if len(frame) <= PIECE_BYTES:
-        yield PIECE_HEAD.pack(seq, 0, 1) + frame
-        return
+def pieces(seq: int, frame: bytes, size: Callable[[], int] = lambda: PIECE_BYTES) -> Iterator[bytes]:
+    """A numbered frame as the binary websocket messages that carry it; `size` is asked for each how much it takes."""
     view = memoryview(frame)
-    count = -(-len(frame) // PIECE_BYTES)
-    for index in range(count):
-        yield PIECE_HEAD.pack(seq, index, count) + view[index * PIECE_BYTES : (index + 1) * PIECE_BYTES]
+    start = index = 0
+    while True:
+        end = min(start + size(), len(frame))
+        is_last = end == len(frame)
+        yield PIECE_HEAD.pack(seq, index, is_last) + view[start:end]
+        if is_last:
+            return
+        start, index = end, index + 1
 
 
 def strip_identities(parts: List[Bytes]) -> List[Bytes]:

@@ -2,7 +2,7 @@
 
 Nothing is sent while the client has yet to report a window of what was sent. What is on its way delays the answers to
 the client's pings, by which it knows that it still owns the kernel; so on a slow connection the window shrinks until
-its content arrives within a second. To a client that reports whole messages a message that was begun is sent to its
+its content arrives within a second or it is as small as it can be, and pieces with it. To a client that reports whole messages a message that was begun is sent to its
 end, however large, or it would wait for ever.
 """
 
@@ -15,12 +15,10 @@ import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, Iterator, Optional, Tuple
 
-from .framing import pieces
+from .framing import PIECE_BYTES, pieces
 from .recorder import Recorder
 
 WINDOW_BYTES = 4 << 20
-WINDOW_LEAST = 128 << 10
-"""A client that reports bytes does so at this many at the latest."""
 QUICK_S, SLOW_S = 0.3, 1.0
 """From sending a piece to its report: below, the window may grow; above, it shrinks."""
 FETCH_BYTES = 2 << 20
@@ -48,10 +46,10 @@ class Sender:
         since: int,
         write_bytes: Callable[[bytes], Optional[asyncio.Future[Any]]],
         write_text: Callable[[str], None],
-        by_bytes: bool,
+        reports_every: Optional[int],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`by_bytes`: the client reports bytes, not only whole messages."""
+        """`reports_every`: the client reports bytes, at so many at the latest; None: only whole messages."""
         self._recorder = recorder
         self._next = min(max(since, recorder.stream.acked), recorder.stream.last) + 1
         self._write_bytes = write_bytes
@@ -61,8 +59,9 @@ class Sender:
         self._received = 0
         self._ends: Deque[Tuple[int, int]] = deque()
         """Of each message that was not reported yet: number, and `_sent` after it."""
-        self._by_bytes = by_bytes
-        self._window = WINDOW_LEAST if by_bytes else WINDOW_BYTES
+        self._by_bytes = reports_every is not None
+        self._least = min(reports_every or WINDOW_BYTES, WINDOW_BYTES)
+        self._window = self._least
         self._was_full = False
         self._shrunk_at = 0
         """`_sent` when the window shrank last; what was sent before says nothing about its new size."""
@@ -91,7 +90,7 @@ class Sender:
             return
         took = self._now() - sent_at
         if took > SLOW_S and end > self._shrunk_at:
-            self._window = max(WINDOW_LEAST, self._window // 2)
+            self._window = max(self._least, self._window // 2)
             self._shrunk_at = self._sent
         elif took < QUICK_S and self._was_full:
             self._window = min(WINDOW_BYTES, self._window * 2)
@@ -125,7 +124,7 @@ class Sender:
             if frame is None:
                 frame = self._fetched.pop(seq, None)
             if frame is not None:
-                self._rest = pieces(seq, frame)
+                self._rest = pieces(seq, frame, lambda: min(PIECE_BYTES, self._window // 2))
                 self._next = seq + 1
                 continue
             gap = stream.gap_at(seq)

@@ -135,7 +135,7 @@ class _Pair:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(_BLOCK):
+        while data := await reader.read(self._at_once()):
             if reader is self._reader and self._proxy.holds is not None:
                 self._is_held = data.startswith(self._proxy.holds)
             if self._silent or (self._is_held and reader is not self._reader):
@@ -144,6 +144,11 @@ class _Pair:
                 await asyncio.sleep(len(data) / speed)
             writer.write(data)
             await writer.drain()
+
+    def _at_once(self) -> int:
+        """A slow line brings little at a time, and something all the time."""
+        speed = self._proxy.bytes_per_s
+        return max(1, min(_BLOCK, speed // 10)) if speed else _BLOCK
 
 
 def behind(project: Project, port: int, home: Path) -> Project:

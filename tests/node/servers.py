@@ -281,10 +281,10 @@ class Channel:
             if isinstance(frame, str):
                 self.texts.append(json.loads(frame))
                 return self.texts[-1]
-            seq, index, count = PIECE_HEAD.unpack_from(frame)
+            seq, index, is_last = PIECE_HEAD.unpack_from(frame)
             assert index == len(self._pieces)
             self._pieces.append(frame[PIECE_HEAD.size :])
-            if len(self._pieces) < count:
+            if not is_last:
                 continue
             message = unpack(b"".join(self._pieces))
             self._pieces.clear()

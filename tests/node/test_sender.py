@@ -3,42 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from types import SimpleNamespace
 from typing import Any, cast
 
-from jlab_tui.node.framing import PIECE_BYTES, PIECE_HEAD
+from jlab_tui.core.link import LEASE_S
+from jlab_tui.node.framing import PIECE_BYTES
 from jlab_tui.node.recorder import Recorder
-from jlab_tui.node.sender import WINDOW_BYTES, WINDOW_LEAST, Sender
+from jlab_tui.node.sender import WINDOW_BYTES, Sender
+
+LEAST = 16_384
+"""bytes at which the client reports"""
 
 
 class Line:
-    """A connection of so many bytes a second, in a time of its own. Its client reports every 128 kB."""
+    """A connection of so many bytes a second, in a time of its own. Its client reports every `LEAST` bytes."""
 
     def __init__(self, frame: bytes, speed: float) -> None:
         self.at = 0.0
-        self.sent = self.received = self.reported = 0
+        self.sent = self.received = self.unreported = 0
         self.most = 0
         """bytes that were on their way"""
         self._speed = speed
+        self._pieces: deque[int] = deque()
         stream = SimpleNamespace(first=1, last=1, acked=0, get=lambda seq: frame, gap_at=lambda seq: None)
         recorder = cast(Recorder, SimpleNamespace(stream=stream))
-        self.sender = Sender(recorder, 0, self._write, lambda text: None, by_bytes=True, now=lambda: self.at)
+        self.sender = Sender(recorder, 0, self._write, lambda text: None, LEAST, now=lambda: self.at)
 
     def _write(self, piece: bytes) -> asyncio.Future[Any]:
         self.sent += len(piece)
+        self._pieces.append(len(piece))
         self.most = max(self.most, self.sent - self.received)
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return done
 
     async def carry(self) -> None:
-        """Carry a piece; the client reports it."""
+        """Carry a piece."""
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        size = min(PIECE_BYTES + PIECE_HEAD.size, self.sent - self.received)
+        size = self._pieces.popleft()
         self.at += size / self._speed
         self.received += size
-        self.sender.received(0, self.received)
+        self.unreported += size
+        if self.unreported >= LEAST:
+            self.unreported = 0
+            self.sender.received(0, self.received)
 
 
 FRAME = bytes(20_000_000)
@@ -53,6 +63,14 @@ async def test_a_slow_line_has_at_most_a_seconds_worth_on_its_way() -> None:
     while line.received < 6_000_000:
         await line.carry()
     assert line.most <= 150_000 * 2 + PIECE_BYTES
+
+
+async def test_a_very_slow_line_keeps_a_ping_waiting_much_shorter_than_a_lease_lasts() -> None:
+    line = Line(FRAME, 10_000)
+    line.sender.pump()
+    while line.received < 300_000:
+        await line.carry()
+    assert line.most / 10_000 < LEASE_S / 3
 
 
 async def test_a_fast_line_is_filled() -> None:
@@ -70,7 +88,7 @@ async def test_a_line_that_becomes_fast_is_filled_again() -> None:
         await line.carry()
     line.most = 0
     await line.carry()
-    assert line.most <= WINDOW_LEAST + 2 * PIECE_BYTES
+    assert line.most <= LEAST * 2
     line._speed = 1e9
     while line.received < 18_000_000:
         await line.carry()
