@@ -317,6 +317,7 @@ def _display(item: DataItem) -> dict[str, Any]:
         if isinstance(value, str) or mime.endswith("json") or mime.endswith("+json")
         else str(value)
         for mime, value in item.data.items()
+        if value is not None
     }
     output: dict[str, Any] = {"data": data, "metadata": dict(item.metadata)}
     if item.execution_count is None:

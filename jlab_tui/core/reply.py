@@ -259,7 +259,7 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
             gone = cut.cut_chars + missing
             all_gone += gone
             missing = 0
-            lines = f", about {cut.cut_lines:,} lines" if cut.cut_lines else ""
+            lines = f", about {cut.cut_lines:,} lines" if cut.cut_lines > 1 else ""
             at = row + count_rows(cut.head)
             note = f"\n... {gone:,} characters{lines} cut; {_read_on(run_id, at)} ...\n"
             result.append(cut.head.rstrip("\n") + note + cut.tail)

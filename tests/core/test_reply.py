@@ -189,3 +189,10 @@ def test_a_notebook_of_any_length_that_was_run_again_fits_one_reply(count: int) 
     assert len(json.dumps(rows, indent=1)) < 24_000
     assert [row["cell"] for row in rows if row["state"] == "error"] == [f"c{count // 2}"]
     assert len(rows) + left_out == count
+
+
+def test_a_type_without_data_is_not_stored() -> None:
+    outputs = CellOutputs()
+    outputs.feed(DataShown(RUN, {"image/png": None, "text/plain": "no picture"}))
+    (stored,) = to_nbformat(outputs, "record")
+    assert stored["data"] == {"text/plain": "no picture"}
