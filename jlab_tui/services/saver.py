@@ -27,6 +27,8 @@ _HELD_S: Final = 0.5
 _PACE: Final = 4.0
 """a save that took t seconds is followed by a pause of at least 4 t, also in a hurry: a large notebook must not slow
 down cells that follow each other fast"""
+_PAUSE_MOST_S: Final = 10.0
+"""a save may seem long since this process was stopped meanwhile"""
 
 
 class Saver:
@@ -51,7 +53,8 @@ class Saver:
         """for saving and merging: the cells that are saved are those of the file that was read last"""
         self._refreshing: asyncio.Task[bool] | None = None
         self._abandoned = False
-        self._closing = asyncio.Event()
+        self._is_closing = False
+        self._flushing = asyncio.Event()
         self._dirty = False
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -86,13 +89,16 @@ class Saver:
             self._clean.clear()
             self._wake.set()
             self._hurry.set()
+            self._flushing.set()
             try:
                 await asyncio.wait_for(self._clean.wait(), timeout)
             except TimeoutError:
                 self.failure = f"saving {self.file.path} takes longer than {timeout:g} s."
+            finally:
+                self._flushing.clear()
 
     async def close(self) -> None:
-        self._closing.set()
+        self._is_closing = True
         await self.flush()
         if self._task is not None:
             self._task.cancel()
@@ -118,7 +124,7 @@ class Saver:
             await _pause(_GATHER_S, self._hurry)
             self._wake.clear()
             self._hurry.clear()
-            if not self.may_write() and not self._closing.is_set():
+            if not self.may_write() and not self._is_closing:
                 self.failure = (
                     "The notebook is saved when the connection to the server is back: until then it is not "
                     "certain that no other process has taken the session over."
@@ -140,7 +146,7 @@ class Saver:
             if seconds is None or not self._dirty:
                 self._clean.set()
             if seconds is not None:
-                await _pause(_PACE * seconds, self._closing)
+                await _pause(min(_PACE * seconds, _PAUSE_MOST_S), self._flushing)
             await _pause(PAUSE_S if seconds is not None else RETRY_S, self._hurry)
 
     async def _save(self) -> float | None:

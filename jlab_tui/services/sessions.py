@@ -41,6 +41,8 @@ from .session import KERNEL_READY_S, Session, SessionInfo
 OPENING_S: Final = 5.0
 """how long a process that ends waits for a session that is being opened: it leaves no empty notebook, and on a stock
 server no kernel of nobody"""
+RELEASE_S: Final = 3.0
+"""how long a process that ends tries to tell the server; a lease that is lost does the same"""
 PREDECESSOR_S: Final = 60.0
 """how long sessions are tried to be taken back from an earlier process of the same conversation that still has them"""
 USERS_KERNEL: Final = (
@@ -517,7 +519,7 @@ class Sessions:
         if not self._open:
             return
         sessions = [s for s in self._open.values() if not s.taken_over]
-        work: list[Awaitable[object]] = [self._release_kernels(sessions)]
+        work: list[Awaitable[object]] = [asyncio.wait_for(self._release_kernels(sessions), RELEASE_S)]
         for session in sessions:
             session.sync_cells()
             work.append(session.recorder.flush())

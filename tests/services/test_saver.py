@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile
-from jlab_tui.core.notebook import Cell, Notebook
+from jlab_tui.core.notebook import Cell, CellCopy, Notebook, Saved
 from jlab_tui.services.saver import Saver
 from tests.project import until
 
@@ -151,3 +152,24 @@ async def test_nothing_is_saved_between_reading_what_the_user_wrote_and_merging_
     file.go_on.set()
     await saver.close()
     assert [cell.source for cell in NotebookFile(path).load().cells] == ["the user's", "2"]
+
+
+async def test_a_flush_does_not_wait_for_the_pause_after_a_long_save(tmp_path: Path) -> None:
+    file = NotebookFile(tmp_path / "n.ipynb")
+    saver = Saver(file, Notebook([Cell("a", "code", "1")]))
+
+    class Slow(NotebookFile):
+        """As a file system that takes half a minute would be."""
+
+        def save(self, cells: Sequence[CellCopy], metadata: dict[str, object]) -> Saved:
+            return replace(super().save(cells, metadata), seconds=30.0)
+
+    saver.file = Slow(file.path)
+    saver.changed(now=True)
+    await until(lambda: saver.notebook.cells[0].saved_version == 0)
+    saver.notebook.cells[0].source = "2"
+    saver.notebook.cells[0].touch()
+    saver.changed()
+    await saver.flush(timeout=5)
+    assert saver.failure == "" and file.load().cells[0].source == "2"
+    await saver.close()
