@@ -25,6 +25,7 @@ _RENDERED_AT_ONCE: Final = 30_000
 """characters of output; more is rendered in a thread"""
 _LOOK_S: Final = 1.0
 """between two looks at the record of a run that another process holds"""
+_LOOKS_A_BEAT: Final = 10
 
 
 class RunTools:
@@ -69,10 +70,16 @@ class RunTools:
         app = await self._source.get()
         session, run = await app.sessions.find_run(run_id)
         patience = app.settings.wait_s if wait_s is None else wait_s
+        looks = 0
         while session is None and not run.status.is_final and patience > 0:
             # Another process goes on with it: its record is looked at again, and taken over once that one is gone.
             await asyncio.sleep(min(_LOOK_S, patience))
             patience -= _LOOK_S
+            looks += 1
+            if looks % _LOOKS_A_BEAT == 0:
+                await ctx.report_progress(
+                    round(run.elapsed(app.now()), 1), None, "another process holds this run"
+                )
             session, run = await app.sessions.find_run(run_id)
         if session is None:
             return await self._answer(app, None, run, 0.0, ctx)

@@ -87,12 +87,12 @@ class SessionTools:
             seen.append(run)
 
         async def wait() -> None:
+            begun = app.now()
             while not work.done():
                 await asyncio.wait([work], timeout=PROGRESS_S)
                 last = seen[-1].outputs.last_line if seen and seen[-1].outputs else ""
-                await ctx.report_progress(
-                    len(seen), total, f"cell {len(seen)} of {total}: {last[-150:]}".rstrip(": ")
-                )
+                sentence = f"cell {len(seen)} of {total}: {last[-150:]}".rstrip(": ")
+                await ctx.report_progress(round(app.now() - begun, 1), None, sentence)
 
         work = app.start_background(app.cells.run_all(session, stop_on_error=stop, on_cell=on_cell))
         async with InterruptOnCancel(app, session, ctx):

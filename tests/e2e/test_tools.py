@@ -9,8 +9,10 @@ import json
 
 import nbformat
 import pytest
+from mcp.shared.dispatcher import ProgressFnT
 from PIL import Image
 
+from tests.e2e.processes import until_printed
 from tests.project import Agent, Era, outputs_text, text_of, until
 from tests.shared import SharedProject
 
@@ -274,6 +276,35 @@ async def test_resume_runs_all_cells_again_on_a_fresh_kernel(shared_server: Shar
         assert (
             await agent.text("execute_code", session_id=fresh["session_id"], code="value + 1")
         ).startswith("43\n")
+
+
+async def test_whoever_waits_for_a_run_hears_every_ten_seconds_how_it_goes(
+    shared_server: SharedProject,
+) -> None:
+    heard: dict[str, list[tuple[float, str | None]]] = {"owner": [], "other": []}
+
+    def listener(name: str) -> ProgressFnT:
+        async def listen(progress: float, total: float | None, message: str | None) -> None:
+            heard[name].append((progress, message))
+
+        return listen
+
+    code = "import time\nprint('epoch 1', flush=True)\ntime.sleep(14)"
+    async with shared_server.client() as owner, shared_server.client() as other:
+        session = await owner.session("progress")
+        running = asyncio.create_task(
+            owner.client.call_tool(
+                "execute_code", {"session_id": session, "code": code}, progress_callback=listener("owner")
+            )
+        )
+        await until_printed(shared_server, session, "epoch 1")
+        await other.client.call_tool(
+            "wait_for_run", {"run_id": f"{session}-1"}, progress_callback=listener("other")
+        )
+        await running
+    seconds, message = heard["owner"][0]
+    assert seconds >= 10 and message == "epoch 1"
+    assert heard["other"][0][1] == "another process holds this run"
 
 
 async def test_resume_stops_at_an_error_and_names_it(shared_server: SharedProject) -> None:
