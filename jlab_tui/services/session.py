@@ -105,6 +105,8 @@ class Session:
         """said once in the next reply: the kernel was restarted, variables are gone"""
         self.incarnation = 1
         """counts the kernel's restarts; what ran before is stale"""
+        self.was_unused = False
+        """the user's kernel had run nothing when this session began"""
         self._used = 0
         """incarnation in which code has run last, ours or another client's"""
         self._elsewhere: set[tuple[int, int]] = set()
@@ -132,13 +134,16 @@ class Session:
     @property
     def holds_state(self) -> bool:
         """Whether there may be variables: not in a kernel that was restarted, or begun for us, and has run nothing since."""
-        is_users = self.info.users_kernel and self.incarnation == 1
-        return is_users or self.current is not None or self._used == self.incarnation
+        return self._is_as_found or self.current is not None or self._used == self.incarnation
 
     def ran_elsewhere(self, source: str) -> bool:
         """Whether another client's run of this code may be the last one of it, in the kernel as it is."""
-        is_users = self.info.users_kernel and self.incarnation == 1
-        return is_users or (self.incarnation, hash(source)) in self._elsewhere
+        return self._is_as_found or (self.incarnation, hash(source)) in self._elsewhere
+
+    @property
+    def _is_as_found(self) -> bool:
+        """Whether it is the user's kernel with what the user has run in it."""
+        return self.info.users_kernel and self.incarnation == 1 and not self.was_unused
 
     @property
     def is_kernel_busy(self) -> bool:

@@ -34,9 +34,10 @@ from .assembly import Assembly, Server, notebook_warnings
 from .burial import Burial
 from .holding import Holding, OwnerAlive
 from .opening import Opening, Openings
-from .ports import Journals, LinkMaker, NotebookFile, Notebooks, Spool
+from .ports import Journals, Link, LinkMaker, NotebookFile, Notebooks, Spool
 from .runs import Run, SessionRecord, read_record
 from .session import KERNEL_READY_S, Session, SessionInfo
+from .subshell import evaluation
 
 OPENING_S: Final = 5.0
 """how long a process that ends waits for a session that is being opened: it leaves no empty notebook, and on a stock
@@ -49,6 +50,8 @@ USERS_KERNEL: Final = (
     "This is the kernel that the user has open on this notebook: its variables are as the user left them, no cell was "
     "run again, and the kernel stays when this session ends."
 )
+UNUSED_KERNEL: Final = "This is a kernel that the user has open on this notebook and that has run nothing yet; it stays when this session ends."
+_ASK_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +163,13 @@ class Sessions:
                 claim,
                 file,
                 notebook,
-                [USERS_KERNEL] if users_kernel else [],
+                [],
                 in_root=True,
                 users_kernel=users_kernel,
             )
+            if users_kernel:
+                session.was_unused = await _is_unused(session.link)
+                session.info.warnings.insert(0, UNUSED_KERNEL if session.was_unused else USERS_KERNEL)
             return session, True
         return await self._open_on(server, opening, file, notebook, []), False
 
@@ -548,3 +554,12 @@ class Sessions:
 
 def _new_id() -> str:
     return uuid.uuid4().hex[:8]
+
+
+async def _is_unused(link: Link) -> bool:
+    """Whether a kernel has counted no cell; one that is busy has."""
+    try:
+        reply = await link.ask(evaluation("0"), _ASK_S)
+    except TimeoutError:
+        return False
+    return reply.content.get("execution_count") == 0

@@ -12,7 +12,7 @@ import pytest
 from mcp.shared.dispatcher import ProgressFnT
 from PIL import Image
 
-from tests.e2e.processes import until_printed
+from tests.e2e.processes import rest, until_printed
 from tests.project import Agent, Era, outputs_text, text_of, until
 from tests.shared import SharedProject
 
@@ -276,6 +276,47 @@ async def test_resume_runs_all_cells_again_on_a_fresh_kernel(shared_server: Shar
         assert (
             await agent.text("execute_code", session_id=fresh["session_id"], code="value + 1")
         ).startswith("43\n")
+
+
+@pytest.mark.parametrize("is_used", [False, True], ids=["fresh", "used"])
+async def test_a_kernel_that_the_user_has_just_started_holds_no_state(
+    shared_server: SharedProject, is_used: bool
+) -> None:
+    path = shared_server.root / "notebooks" / f"theirs {is_used}.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    cell = {
+        "cell_type": "code",
+        "id": "c1",
+        "metadata": {},
+        "execution_count": 1,
+        "outputs": [],
+        "source": "x = 7",
+    }
+    path.write_text(
+        json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}), encoding="utf-8"
+    )
+    with rest(shared_server) as server:
+        body = {
+            "path": f"notebooks/{path.name}",
+            "type": "notebook",
+            "name": path.name,
+            "kernel": {"name": "python3"},
+        }
+        theirs = server.post("/api/sessions", json=body).json()
+        async with shared_server.shared_client() as agent:
+            if is_used:
+                opened = await agent.record(
+                    "start_session_resume_notebook", notebook_path=str(path), reexecute="never"
+                )
+                await agent.text("execute_code", session_id=opened["session_id"], code="x = 8")
+                await agent.text("shutdown_session", session_id=opened["session_id"])
+            again = await agent.record("start_session_resume_notebook", notebook_path=str(path))
+            assert again["live_kernel"] is True and ("cells" in again) is not is_used
+            assert ("run nothing yet" in again["warnings"][0]) is not is_used
+            shown = await agent.text("execute_code", session_id=again["session_id"], code="x")
+            assert shown.startswith("8" if is_used else "7")
+            await agent.text("shutdown_session", session_id=again["session_id"])
+        server.delete(f"/api/sessions/{theirs['id']}")
 
 
 async def test_whoever_waits_for_a_run_hears_every_ten_seconds_how_it_goes(
