@@ -47,6 +47,8 @@ class NotebookTools:
             await session.recorder.flush()
         parts = await read_record_text(app, run, offset, limit, tail, grep, images)
         app.tidy_up()
+        if session is not None:
+            parts += [f"Warning: {warning}" for warning in session.warnings()]
         return await as_content(app, parts, max_px=2000 if images else None)
 
     async def read_notebook(

@@ -137,8 +137,8 @@ class SessionTools:
             answer["python"] = info.python
         if info.cwd:
             answer["cwd"] = info.cwd
-        if info.warnings:
-            answer["warnings"] = list(info.warnings)
+        if warnings := [*info.warnings, *session.warnings()]:
+            answer["warnings"] = warnings
         if session.stale_kernel_notice:
             answer["notice"] = session.stale_kernel_notice
             session.stale_kernel_notice = ""

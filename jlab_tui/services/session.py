@@ -425,7 +425,9 @@ class Session:
             found += self.saver.merge_notes
             self.saver.merge_notes = []
         if self.recorder.failure:
-            found.append(f"The run's record could not be written: {self.recorder.failure}.")
+            found.append(
+                f"The run's record cannot be written now: {self.recorder.failure}. It is tried again."
+            )
         return found
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -95,7 +95,7 @@ async def test_who_looks_in_the_wrong_directory_is_told_where_a_server_is(shared
     assert Project(below, shared_server.home, shared_server.extra_env).run("status").returncode == 0
 
 
-def test_a_full_disk_keeps_nobody_from_stopping(project: Project, mount: Mount) -> None:
+async def test_a_full_disk_is_said_and_keeps_nobody_from_stopping(project: Project, mount: Mount) -> None:
     disk = mount("size=4m")
     project.extra_env["JLAB_MCP_DIR"] = str(disk / "state")
     project.start()
@@ -103,6 +103,12 @@ def test_a_full_disk_keeps_nobody_from_stopping(project: Project, mount: Mount) 
     with (disk / "filler").open("wb", 0) as filler, contextlib.suppress(OSError):
         while filler.write(bytes(4096)):
             pass
+    async with project.client() as agent:
+        opened = await agent.record("start_new_session", experiment_name="full")
+        assert "record cannot be written now: No space left" in opened["warnings"][-1]
+        await agent.text("execute_code", session_id=opened["session_id"], code="print('x' * 5000)")
+        read = await agent.text("read_output", run_id=f"{opened['session_id']}-1")
+        assert "record cannot be written now: No space left" in read
     stopped = project.run("stop")
     assert (stopped.returncode, stopped.stdout) == (0, f"JupyterLab (PID {pid}) stopped.\n"), stopped.stderr
     assert not alive(int(pid))
