@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from .rich_data import describe_data, text_of
 from .scrollback import KEEP_BYTES, Scrollback
 from .text import render_terminal
 
+_TRACEBACK_MAX = 4000
 FAILED = frozenset({RunStatus.ERROR, RunStatus.DIED, RunStatus.JOB_ENDED, RunStatus.LOST})
 
 
@@ -159,6 +160,16 @@ def output_of(data: Mapping[str, Any], display_id: str = "") -> TextOutput | Pic
     words = describe_data(data)
     output.scrollback.write(plain if words == render_terminal(plain) else words)
     return output
+
+
+def traceback_lines(traceback: Sequence[str]) -> tuple[str, ...]:
+    """One screen line each; of very many the first and the last, since all of them are measured when they are drawn."""
+    lines = "\n".join(traceback).split("\n") if traceback else []
+    gone = len(lines) - _TRACEBACK_MAX
+    if gone > 0:
+        half = _TRACEBACK_MAX // 2
+        lines[half:-half] = [f"... {gone:,} lines are left out here; the record has them ..."]
+    return tuple(lines)
 
 
 def picture_size(data: str) -> tuple[int, int]:

@@ -42,6 +42,7 @@ from .items import (
     PictureOutput,
     TextOutput,
     output_of,
+    traceback_lines,
 )
 from .scrollback import KEEP_BYTES, Scrollback
 
@@ -147,8 +148,7 @@ class SessionFeed:
                 return cell
             case ErrorRaised():
                 cell = self._output(event.run, at)
-                lines = "\n".join(event.traceback).split("\n") if event.traceback else []
-                cell.outputs.append(ErrorOutput(event.ename, event.evalue, tuple(lines)))
+                cell.outputs.append(ErrorOutput(event.ename, event.evalue, traceback_lines(event.traceback)))
                 return cell
             case OutputDropped():
                 cell = self._cell(event.run, at)

@@ -86,6 +86,17 @@ def test_what_was_cut_for_the_model_stands_at_its_cell() -> None:
     assert (only_cell(session).cut_chars, only_cell(session).cut_pictures) == (14_880, 3)
 
 
+def test_an_exception_of_any_length_keeps_its_ends() -> None:
+    message = "\n".join(f"line {number}" for number in range(100_000))
+    session = folded(
+        OPENED, ErrorRaised("r1", "ValueError", message, ("Traceback", f"ValueError: {message}"))
+    )
+    error = only_cell(session).error
+    assert error is not None and len(error.lines) < 5000
+    assert (error.lines[0], error.lines[-1]) == ("Traceback", "line 99999")
+    assert "... 96,001 lines are left out here; the record has them ..." in error.lines
+
+
 def test_output_without_its_beginning_is_shown_all_the_same() -> None:
     session = folded(TextPrinted("r9", "stdout", "late\n"), RunFinished("r9", RunStatus.ERROR, 1.0))
     assert only_cell(session).output_text() == "late\n"
