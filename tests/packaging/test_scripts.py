@@ -109,3 +109,10 @@ def test_a_long_installation_says_that_it_goes_on(checkout: Path, tmp_path: Path
             stderr=file, timeout=60, check=False,
         )  # fmt: skip
     assert done.returncode == 0 and said.read_text(encoding="utf-8").splitlines()[1].startswith("  still")
+
+
+@pytest.mark.xdist_group("together")
+def test_the_tests_of_a_group_stay_with_one_worker(request: pytest.FixtureRequest) -> None:
+    """Else each worker brings up a Slurm cluster of its own. A mark that has no effect says nothing."""
+    is_beside_others = "PYTEST_XDIST_WORKER" in os.environ
+    assert request.node.nodeid.endswith("@together") == is_beside_others
