@@ -29,6 +29,7 @@ SPOOL_BATCH = 4 << 20
 SPOOL_DELAY_S = 0.05
 SPOOL_RETRY_S = 2.0
 STALLED_S = 5.0
+"""To write so much as SPOOL_BATCH; beyond it the disk is taken for stalled."""
 LAST_WORDS_S = 0.25
 LARGE_PEAK = 16 << 20
 
@@ -90,7 +91,8 @@ class Recorder:
         self._pieces: Optional[Iterator[Message]] = None
         self._writing = False
         self._spool_timer: Optional[asyncio.TimerHandle] = None
-        self._spool_progress = time.monotonic()
+        self._stall_timer: Optional[asyncio.TimerHandle] = None
+        """While something is being written, or is to be written again."""
         self._paused = False
         self._peak = 0
         self._connect()
@@ -110,6 +112,7 @@ class Recorder:
     def ack(self, seq: int) -> None:
         if self.stream.ack(seq):
             self._spool.ack(self.kernel_id, self.stream.acked)
+            self._resume_if_room()
             self._give_memory_back()
 
     async def read_back(self, after: int, max_bytes: int) -> List[Record]:
@@ -130,10 +133,11 @@ class Recorder:
 
     def flush(self) -> None:
         """Hand everything that only memory has to the spool; it answers nobody."""
-        if self._spool_timer is not None:
-            self._spool_timer.cancel()
-            self._spool_timer = None
-        batch = self.stream.take_batch(self._limits.memory)
+        for timer in (self._spool_timer, self._stall_timer):
+            if timer is not None:
+                timer.cancel()
+        self._spool_timer = self._stall_timer = None
+        batch = self.stream.take_batch(self.stream.memory_bytes + 1)
         if batch:
             self._spool.write(self.kernel_id, batch, lambda _: None)
 
@@ -305,13 +309,12 @@ class Recorder:
         """Whether memory takes more: below the mark, or when waiting for the disk is hopeless."""
         if self.stream.unspooled_bytes <= self._limits.pause:
             return True
-        patience = self._spool_progress + STALLED_S - time.monotonic()
-        if patience <= 0:
-            return True
-        if not self._paused:
-            self._paused = True
-            self._loop.call_later(patience, self._resume)
-        return False
+        self._paused = not self.stream.stalled
+        return self.stream.stalled
+
+    def _resume_if_room(self) -> None:
+        if self.stream.unspooled_bytes <= self._limits.pause:
+            self._resume()
 
     def _resume(self) -> None:
         if self._paused:
@@ -337,7 +340,15 @@ class Recorder:
         batch = self.stream.take_batch(SPOOL_BATCH)
         if batch:
             self._writing = True
+            if self._stall_timer is None and not self.stream.stalled:
+                steps = 1 + sum(len(frame) for _, frame in batch) // SPOOL_BATCH
+                self._stall_timer = self._loop.call_later(STALLED_S * steps, self._on_stalled)
             self._spool.write(self.kernel_id, batch, lambda written: self._on_written(batch, written))
+
+    def _on_stalled(self) -> None:
+        self._stall_timer = None
+        self.stream.stalled = True
+        self._resume()
 
     def _on_written(self, batch: List[Record], written: Written) -> None:
         self._writing = False
@@ -345,13 +356,15 @@ class Recorder:
             self.stream.give_back(batch)
             self._spool_later(SPOOL_RETRY_S)
             return
-        self._spool_progress = time.monotonic()
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+        self.stream.stalled = False
         self.stream.spooled(batch)
         for first, last, size in written.dropped:
             self.stream.lost_on_disk(first, last, size)
         self._spool_later(0 if self.stream.memory_bytes > SPOOL_BATCH else SPOOL_DELAY_S)
-        if self.stream.unspooled_bytes <= self._limits.pause:
-            self._resume()
+        self._resume_if_room()
         self._give_memory_back()
 
     def _give_memory_back(self) -> None:

@@ -1,8 +1,9 @@
 """The numbered stream of one kernel: what is in memory, on disk, acknowledged, and lost. Pure; one owner, no clock.
 
 Every message gets the next number, from 1. A record stays in memory until it is acknowledged, or until it is on disk
-and the cache is full. When the disk takes nothing, memory grows up to a hard cap; then the oldest record that is not
-on its way to the disk is dropped and counted as a gap.
+and the cache is full. While the disk is stalled, memory grows up to a hard cap; then the oldest record that is not on
+its way to the disk is dropped and counted as a gap. While the disk takes what it is given, nothing is: the recorder
+reads no more than one message beyond what may wait.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Stream:
     def __init__(self, cache_bytes: int, memory_cap: int) -> None:
         self.cache_bytes = cache_bytes
         self.memory_cap = memory_cap
+        self.stalled = False
+        """The disk takes nothing, as far as its user can tell."""
         self.last = 0
         self.acked = 0
         self.gaps: List[Gap] = []
@@ -139,7 +142,7 @@ class Stream:
             if oldest > self._spooled:
                 break
             self._forget(oldest)
-        while self.memory_bytes > self.memory_cap and self._unspooled:
+        while self.stalled and self.memory_bytes > self.memory_cap and self._unspooled:
             seq = self._unspooled.popleft()
             frame = self._memory.get(seq)
             if frame is not None:

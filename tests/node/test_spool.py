@@ -36,6 +36,7 @@ def test_what_is_on_disk_leaves_memory_above_the_cache() -> None:
 def test_a_stalled_disk_costs_the_oldest_beyond_the_cap_and_they_are_counted() -> None:
     stream = filled(10)
     stuck = stream.take_batch(300)
+    stream.stalled = True
     for _ in range(90):
         stream.append(b"x" * 100)
     assert stream.memory_bytes <= 5000
@@ -44,6 +45,13 @@ def test_a_stalled_disk_costs_the_oldest_beyond_the_cap_and_they_are_counted() -
     assert stream.get(3) is not None and stream.get(54) is not None
     stream.spooled(stuck)
     assert stream.gap_at(10) == Gap(4, 53, 5000)
+
+
+def test_a_message_larger_than_the_cap_and_what_waits_before_it_stay_while_the_disk_works() -> None:
+    stream = filled(10)
+    stream.append(b"x" * 9000)
+    assert not stream.gaps
+    assert [seq for seq, _ in stream.take_batch(100_000)] == list(range(1, 12))
 
 
 def test_a_batch_that_could_not_be_written_waits_again_in_order() -> None:
