@@ -52,7 +52,14 @@ class ErrorOutput:
 
 @dataclass(slots=True, eq=False)
 class DroppedOutput:
-    text: str
+    count: int
+    unit: str
+    why: str
+
+    @property
+    def text(self) -> str:
+        why = f" ({self.why})" if self.why else ""
+        return f"{self.count:,} {self.unit} of output were not recorded{why}"
 
 
 Output = TextOutput | PictureOutput | ErrorOutput | DroppedOutput

@@ -152,10 +152,11 @@ class SessionFeed:
                 return cell
             case OutputDropped():
                 cell = self._cell(event.run, at)
-                why = f" ({event.why})" if event.why else ""
-                cell.outputs.append(
-                    DroppedOutput(f"{event.count:,} {event.unit} of output were not recorded{why}")
-                )
+                last = cell.outputs[-1] if cell.outputs else None
+                if isinstance(last, DroppedOutput) and (last.unit, last.why) == (event.unit, event.why):
+                    last.count += event.count
+                else:
+                    cell.outputs.append(DroppedOutput(event.count, event.unit, event.why))
                 return cell
             case RunTakenUp():
                 begun = self._by_run.get(event.run)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
 
 from ..core.events import (
     UNREADABLE,
@@ -38,7 +40,7 @@ class Reader:
         """All text that a run printed or showed, raw, as it came, in parts; with each, how many characters were too many
         to be recorded."""
         at_line_end, before = True, ""
-        for event in self._events(run):
+        for event in _counted_together(self._events(run)):
             dropped, stream = 0, ""
             match event:
                 case TextPrinted():
@@ -52,7 +54,7 @@ class Reader:
                 case Unknown():
                     text = "\n... a line of the record cannot be read ...\n"
                 case OutputDropped():
-                    dropped = event.count
+                    dropped = event.count if event.unit == "characters" else 0
                     text = f"... {event.count:,} {event.unit} not recorded: {event.why} ...\n"
                 case _:
                     continue
@@ -110,3 +112,15 @@ class Reader:
                 yield event
             elif is_going and isinstance(event, Unknown) and event.kind == UNREADABLE:
                 yield event
+
+
+def _counted_together(events: Iterator[Event]) -> Iterator[Event]:
+    """What was dropped at one place for one reason as one event."""
+    for place, group in groupby(
+        events, lambda event: (event.unit, event.why) if isinstance(event, OutputDropped) else None
+    ):
+        if place is None:
+            yield from group
+        else:
+            dropped = [event for event in group if isinstance(event, OutputDropped)]
+            yield replace(dropped[0], count=sum(event.count for event in dropped))

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ..core.events import Entry, Event, OutputDropped, RunFinished, RunStarted, TextPrinted
+from ..core.events import (
+    DataShown,
+    DataUpdated,
+    Entry,
+    Event,
+    NotebookEdited,
+    Notice,
+    OutputCleared,
+    OutputDropped,
+    ReplyCut,
+    RunFinished,
+    RunStarted,
+    TextPrinted,
+)
 from .ports import Journal
 
 COALESCE_S: Final = 0.1
@@ -17,6 +31,8 @@ _LINE_CHARS: Final = 128 * 1024
 TEXT_CAP: Final = 64 << 20
 """characters of text recorded of one run; then the middle is dropped and counted"""
 _TAIL_CHARS: Final = 1 << 20
+_BETWEEN_CHARS: Final = 4096
+"""of the text beyond the cap so much is recorded in front of a picture"""
 _REMEMBERED_RUNS: Final = 200
 """their threads may go on printing, which counts with what they printed before"""
 
@@ -25,9 +41,35 @@ _REMEMBERED_RUNS: Final = 200
 class _RunText:
     written: int = 0
     dropped: int = 0
-    tail: deque[tuple[str, str]] = field(default_factory=deque)
-    tail_chars: int = 0
-    over: bool = False
+
+
+@dataclass(slots=True)
+class _Tail:
+    """The end of what a run has printed beyond its cap. Only memory holds it, so no line may say that it is recorded."""
+
+    run: str
+    before: int
+    """number that everything in front of it reaches"""
+    parts: deque[tuple[str, str, int]] = field(default_factory=deque)
+    """stream, text, and the number that it reaches"""
+    chars: int = 0
+    dropped: int = 0
+    """characters in front of it that no line has counted yet"""
+
+    def add(self, stream: str, text: str, reaching: int, limit: int) -> None:
+        end = max(0, len(text) - limit)
+        before = self.parts[-1][2] if self.parts else self.before
+        for part, number in ((text[:end], before), (text[end:], reaching)):
+            self.parts.append((stream, part, number))
+            self.chars += len(part)
+        self.cut(limit)
+
+    def cut(self, limit: int) -> None:
+        """Keep at most so many characters."""
+        while self.chars > limit:
+            _, text, self.before = self.parts.popleft()
+            self.chars -= len(text)
+            self.dropped += len(text)
 
 
 class Recorder:
@@ -36,6 +78,7 @@ class Recorder:
     def __init__(self, journal: Journal, now: Callable[[], float], text_cap: int = TEXT_CAP) -> None:
         """`now` gives epoch seconds."""
         self._text_cap = text_cap
+        self._tail_chars = min(text_cap, _TAIL_CHARS)
         self.acknowledge: Callable[[int], None] = lambda seq: None
         """called when everything up to `seq` is in the file"""
         self.may_write: Callable[[], bool] = lambda: True
@@ -57,6 +100,8 @@ class Recorder:
         self._text_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._runs: dict[str, _RunText] = {}
+        self._tail: _Tail | None = None
+        """not while text is held back: what comes of another kind, or of another run, ends it"""
 
     @property
     def journal_path(self) -> Path:
@@ -86,6 +131,7 @@ class Recorder:
         """Another process writes this session's record now: what is not written yet is its business."""
         self._abandoned = True
         self._text, self._text_chars = [], 0
+        self._tail = None
 
     def saw(self, seq: int) -> None:
         """A message of the kernel's stream was taken in, whether or not it says anything."""
@@ -93,10 +139,11 @@ class Recorder:
             self._seq = seq
             self._arm()
 
-    def goes_on_with(self, run: str) -> None:
-        """A run that an earlier process started is in progress."""
+    def goes_on_with(self, run: str, written: int) -> None:
+        """A run that an earlier process started is in progress; so many characters of its text are recorded."""
         self._unfinished.add(run)
         self._last_run = run
+        self._text_of_run(run).written = written
 
     def record(self, event: Event) -> int:
         """Write one event. Returns the offset of its line (0 for text, which is held back for a moment)."""
@@ -111,18 +158,21 @@ class Recorder:
                 self._last_run = event.run
             case RunFinished():
                 self._unfinished.discard(event.run)
-                self._flush_text()
-                if text := self._runs.get(event.run):
-                    text.over = True
-                    self._write_tail(event.run, text)
         self._flush_text()
+        match event:
+            case RunStarted() | NotebookEdited() | Notice() | ReplyCut():
+                pass  # not of the kernel's stream: says nothing of what was taken in
+            case DataShown() | DataUpdated() | OutputCleared() | OutputDropped():
+                self._end_tail(_BETWEEN_CHARS)
+            case _:
+                self._end_tail(self._tail_chars)
         self._seq = max(self._seq, self._reaching)
         return self._append(event)
 
     async def flush(self) -> None:
         """Everything recorded so far is in the file when this returns."""
         self._flush_text()
-        self._write_late_tails()
+        self._end_late_tail()
         await asyncio.wrap_future(self._journal.flushed())
 
     async def close(self) -> None:
@@ -130,20 +180,15 @@ class Recorder:
             self._timer.cancel()
             self._timer = None
         self._flush_text()
-        self._write_late_tails()
+        self._end_late_tail()
         await asyncio.wrap_future(self._journal.close())
 
     def _print(self, event: TextPrinted) -> None:
         text = self._text_of_run(event.run)
         if text.written >= self._text_cap:
-            text.tail.append((event.stream, event.text[-_TAIL_CHARS:]))
-            text.dropped += max(0, len(event.text) - _TAIL_CHARS)
-            text.tail_chars += len(text.tail[-1][1])
-            while text.tail_chars > _TAIL_CHARS and len(text.tail) > 1:
-                gone = len(text.tail.popleft()[1])
-                text.tail_chars -= gone
-                text.dropped += gone
+            self._print_beyond(event)
             return
+        self._end_tail(_BETWEEN_CHARS)
         text.written += len(event.text)
         if self._text_of != (event.run, event.stream):
             self._flush_text()
@@ -156,6 +201,16 @@ class Recorder:
             self._flush_text()
         else:
             self._arm()
+
+    def _print_beyond(self, event: TextPrinted) -> None:
+        if self._tail is None or self._tail.run != event.run:
+            self._flush_text()
+            self._end_tail(_BETWEEN_CHARS)
+            self._tail = _Tail(event.run, self._seq)
+        self._tail.add(event.stream, event.text, self._reaching, self._tail_chars)
+        if self._tail.dropped >= self._text_cap:
+            # The kernel's side has kept it for us until now.
+            self._tell_dropped(self._tail)
 
     def _arm(self) -> None:
         if self._timer is None:
@@ -170,7 +225,7 @@ class Recorder:
         self._tell_lost()
         if self._seq:
             # A process that takes a run over reads on from the last line: no message after that may be forgotten.
-            seq = self._written_seq if self._unfinished else self._seq
+            seq = self._written_seq if self._unfinished else self._covered
             loop = asyncio.get_running_loop()
             self._journal.synced().add_done_callback(
                 lambda _: loop.call_soon_threadsafe(self._acknowledge_if_kept, seq)
@@ -195,29 +250,44 @@ class Recorder:
             self._written_seq = self._seq
             self._journal.append(Entry(self._text_at, event, self._seq))
 
+    @property
+    def _covered(self) -> int:
+        """Number up to which nothing is in memory only, once text that is held back is written."""
+        return self._tail.before if self._tail is not None else self._seq
+
     def _append(self, event: Event) -> int:
-        self._written_seq = self._seq
-        return self._journal.append(Entry(self._now(), event, self._seq))
+        return self._append_reaching(event, self._covered)
+
+    def _append_reaching(self, event: Event, seq: int) -> int:
+        self._written_seq = seq
+        return self._journal.append(Entry(self._now(), event, seq))
 
     def _text_of_run(self, run: str) -> _RunText:
         text = self._runs.setdefault(run, _RunText())
         if len(self._runs) > _REMEMBERED_RUNS:
-            oldest = next(iter(self._runs))
-            self._write_tail(oldest, self._runs.pop(oldest))
+            del self._runs[next(iter(self._runs))]
         return text
 
-    def _write_late_tails(self) -> None:
+    def _end_late_tail(self) -> None:
         """What threads have printed since their run has ended, beyond what is recorded of it as it comes."""
-        if not self._abandoned:
-            for run, text in self._runs.items():
-                if text.over:
-                    self._write_tail(run, text)
+        if self._tail is not None and self._tail.run not in self._unfinished:
+            self._end_tail(self._tail_chars)
 
-    def _write_tail(self, run: str, text: _RunText) -> None:
-        if text.dropped:
-            why = f"a run's text is recorded up to {self._text_cap >> 20} MB; its middle was dropped"
-            self._append(OutputDropped(run, text.dropped, "characters", why))
-        for stream, part in text.tail:
-            self._append(TextPrinted(run, stream, part))
-        text.tail.clear()
-        text.tail_chars = text.dropped = 0
+    def _end_tail(self, chars: int) -> None:
+        """Write it, or so many characters of its end; what is recorded next comes after it."""
+        tail, self._tail = self._tail, None
+        if tail is None:
+            return
+        tail.cut(chars)
+        if tail.dropped:
+            self._tell_dropped(tail)
+        for stream, parts in itertools.groupby(tail.parts, lambda part: part[0]):
+            texts = [*parts]
+            joined = "".join(text for _, text, _ in texts)
+            self._append_reaching(TextPrinted(tail.run, stream, joined), texts[-1][2])
+
+    def _tell_dropped(self, tail: _Tail) -> None:
+        why = f"a run's text is recorded up to {self._text_cap >> 20} MB; its middle was dropped"
+        self._append_reaching(OutputDropped(tail.run, tail.dropped, "characters", why), tail.before)
+        self._text_of_run(tail.run).dropped += tail.dropped
+        tail.dropped = 0

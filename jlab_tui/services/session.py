@@ -231,7 +231,7 @@ class Session:
                 if run.outputs is not None
                 else (),
             )
-            self.recorder.goes_on_with(run.id)
+            self.recorder.goes_on_with(run.id, run.outputs.total_chars if run.outputs is not None else 0)
             self.current = run
             if run.reply is not None:
                 self.spawn(self.settler.settle(run))

@@ -30,7 +30,7 @@ from jlab_tui.core.events import (
     decode,
 )
 from jlab_tui.core.feed import Feed
-from jlab_tui.core.items import Cell, Note, PictureOutput, TextOutput
+from jlab_tui.core.items import Cell, DroppedOutput, Note, PictureOutput, TextOutput
 from jlab_tui.core.session_feed import SessionFeed
 
 OPENED = SessionOpened("s", "train", "/nb/train.ipynb", "k", "node", 1.0, client_host="h", client_pid=7)
@@ -219,6 +219,14 @@ EVENTS = st.one_of(
     st.builds(Unknown, st.text(max_size=5), st.text(max_size=5)),
     st.just(OPENED),
 )
+
+
+def test_what_was_dropped_at_one_place_is_shown_as_one() -> None:
+    dropped = [OutputDropped("a-1", count, "characters", "too much") for count in (30, 12)]
+    cell = only_cell(folded(OPENED, RunStarted("a-1", "execute_code", "c1", "flood()"), *dropped))
+    assert [output.text for output in cell.outputs if isinstance(output, DroppedOutput)] == [
+        "42 characters of output were not recorded (too much)"
+    ]
 
 
 @given(st.lists(EVENTS, max_size=40))

@@ -16,6 +16,7 @@ from jlab_tui.core.events import (
     Entry,
     Event,
     OutputCleared,
+    OutputDropped,
     RunFinished,
     RunStarted,
     RunStatus,
@@ -72,6 +73,22 @@ def test_a_text_that_becomes_a_picture_has_the_next_number() -> None:
     assert read_back(events, {1, 2}) == {1: "first, later", 2: "second"}
     shown = [(p.number, p.base64) for p in replied(events).parts if isinstance(p, Picture)]
     assert shown == [(1, "first, later"), (2, "second")]
+
+
+def test_what_was_dropped_at_one_place_is_told_as_one() -> None:
+    dropped = [
+        OutputDropped(RUN, 30, "characters", "too much"),
+        OutputDropped(RUN, 12, "characters", "too much"),
+    ]
+    lost = OutputDropped(RUN, 5, "bytes", "full")
+    printed = TextPrinted(RUN, "stdout", "one\n")
+    read = [*reader_of([printed, *dropped, lost, printed]).texts(A_RUN)]
+    assert read == [
+        ("one\n", 0),
+        ("... 42 characters not recorded: too much ...\n", 42),
+        ("... 5 bytes not recorded: full ...\n", 0),
+        ("one\n", 0),
+    ]
 
 
 def test_a_line_that_cannot_be_read_is_said_where_it_stood() -> None:
