@@ -136,7 +136,16 @@ class Sessions:
 
     async def _open_existing(self, notebook_path: str, opening: Opening) -> tuple[Session, bool]:
         path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
+        async with self._locks.setdefault(
+            str(path), asyncio.Lock()
+        ):  # asked for twice at once, it is one session
+            return await self._open_at(path, opening)
+
+    async def _open_at(self, path: Path, opening: Opening) -> tuple[Session, bool]:
         for session in self.open_sessions:
+            notebook_is_gone = not await asyncio.to_thread(Path(session.info.notebook).exists)
+            if session.saver is not None and notebook_is_gone:
+                await session.keeper.refresh()  # it may have been renamed to this path
             if session.info.notebook == str(path):
                 await session.connection.look()
                 if not session.over:

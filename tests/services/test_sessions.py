@@ -314,6 +314,28 @@ async def test_a_run_that_our_own_restart_ended_says_so(place: Place) -> None:
     await process.release()
 
 
+async def test_a_notebook_that_is_resumed_twice_at_once_has_one_session(place: Place) -> None:
+    path = notebook_in(place, "n.ipynb", "x = 1")
+    process = place.process()
+    opened = await asyncio.gather(*(process.open_existing(str(path)) for _ in range(3)))
+    assert [is_live for _, is_live in opened] == [False, True, True]
+    assert len({session.info.id for session, _ in opened}) == 1 and len(place.server.by_id) == 1
+    await process.release()
+
+
+async def test_a_renamed_notebook_is_resumed_in_the_session_that_it_has(place: Place) -> None:
+    process = place.process()
+    session = await process.open_new("old")
+    await Cells(place.notebooks, time.time).execute(session, "x = 1")
+    assert session.saver is not None
+    await session.saver.flush()
+    new = Path(session.info.notebook).with_stem("new")
+    Path(session.info.notebook).rename(new)
+    again, is_live = await process.open_existing(str(new))
+    assert again is session and is_live
+    await process.release()
+
+
 async def test_the_notebook_of_a_closed_session_can_still_be_read(place: Place) -> None:
     process = place.process()
     session = await process.open_new("n")
