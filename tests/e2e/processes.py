@@ -72,7 +72,9 @@ class Wire:
         return text_of(await answer)
 
     async def record(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        found = json.loads(await self.text(tool, **arguments))
+        text = await self.text(tool, **arguments)
+        assert text.startswith("{"), text
+        found = json.loads(text)
         assert isinstance(found, dict)
         return found
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.processes import journal_text, kernel_pid, text_of, until_recorded, wire
@@ -54,11 +55,21 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
             assert server.poll() is None and time.monotonic() < deadline, (home / "stock.log").read_text()
             time.sleep(0.05)
         facts = json.loads(found[0].read_text(encoding="utf-8"))
+        while not _answers(facts["port"]):  # its file may be there before it listens
+            assert server.poll() is None and time.monotonic() < deadline, (home / "stock.log").read_text()
+            time.sleep(0.05)
         write_status(project, server.pid, facts["port"])
         yield project
     finally:
         server.terminate()
         server.wait(20)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/api", trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def write_status(project: Project, pid: int, port: int) -> None:
