@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -42,30 +43,36 @@ def grep(
         stderr=subprocess.DEVNULL,
         encoding="utf-8",
     ) as process:
-        timer = threading.Timer(timeout_s, process.kill)
-        timer.start()
         try:
-            if trouble := _ask(process, pattern):
+            trouble, left = _ask(process, pattern, timeout_s)
+            if trouble:
                 raise re.error(trouble)
             for block in _blocks(lines):
-                found = _ask(process, [text for _, text in block])
+                found, left = _ask(process, [text for _, text in block], left)
                 yield from ((*block[index], at) for index, at in found)
         finally:
-            timer.cancel()
             process.kill()
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()  # type: ignore[union-attr]
 
 
-def _ask(process: subprocess.Popen[str], value: object) -> Any:
+def _ask(process: subprocess.Popen[str], value: object, left: float) -> tuple[Any, float]:
+    """The answer, and how many of the seconds are left: what it takes to read the lines themselves does not count."""
     assert process.stdin is not None and process.stdout is not None
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(json.dumps(value) + "\n")
-        process.stdin.flush()
-    answer = process.stdout.readline()
+    question = json.dumps(value) + "\n"
+    began = time.monotonic()
+    timer = threading.Timer(left, process.kill)
+    timer.start()
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(question)
+            process.stdin.flush()
+        answer = process.stdout.readline()
+    finally:
+        timer.cancel()
     if not answer.endswith("\n"):
         raise TimeoutError
-    return json.loads(answer)
+    return json.loads(answer), max(0.0, left - (time.monotonic() - began))
 
 
 def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:

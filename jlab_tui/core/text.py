@@ -25,6 +25,7 @@ _SECOND_CELL: Final = "\0"
 ROW_CHARS: Final = 2000
 """a longer line is several rows of what is read back"""
 _KEPT_ROWS: Final = 500
+_KEPT_CHARS: Final = 4 << 20
 _LINE_MAX: Final = 1_000_000
 _COLUMNS: Final = 500
 _MOVES: Final = ("\r", "\x08", "\x1b")
@@ -50,13 +51,16 @@ def render_terminal(text: str) -> str:
 class TerminalLines:
     """`render_terminal` for text that comes in parts and is too long to be held: gives lines when they have scrolled away.
 
-    A cursor that moves up more than 500 lines stops there; a line of more than 1,000,000 characters counts as several.
+    A cursor that moves up more than 500 lines, or over megabytes, stops there; a line of more than 1,000,000 characters
+    counts as several.
     """
 
     def __init__(self) -> None:
         self._screen = _Screen()
         self._held = ""
         self._moved = False
+        self._kept_chars = 0
+        """characters that came since lines were given"""
 
     def feed(self, text: str) -> list[str]:
         """Lines that nothing can change any more."""
@@ -80,9 +84,12 @@ class TerminalLines:
             screen.feed(text)
         else:
             screen.append(_in_cells(_INVISIBLE.sub("", text.replace("\r\n", "\n"))))
-        if len(screen.lines) <= 2 * _KEPT_ROWS:
+        self._kept_chars += len(text)
+        is_large = self._kept_chars > _KEPT_CHARS
+        if len(screen.lines) <= 2 * _KEPT_ROWS and not is_large:
             return []
-        gone = min(len(screen.lines) - _KEPT_ROWS, screen.row)
+        gone = screen.row if is_large else min(len(screen.lines) - _KEPT_ROWS, screen.row)
+        self._kept_chars = 0
         lines = [self._tidy(line) for line in screen.texts(gone)]
         del screen.lines[:gone]
         screen.row -= gone
@@ -110,6 +117,10 @@ def _of_cells(line: str) -> str:
 
 def _is_wide(character: str) -> bool:
     return unicodedata.east_asian_width(character) in "WF"
+
+
+def _joined(line: str | list[str]) -> str:
+    return line if isinstance(line, str) else "".join(line)
 
 
 class _Screen:
@@ -147,7 +158,7 @@ class _Screen:
             self.feed(text)
             return
         first, *rest = text.split("\n")
-        line = "".join(self.lines[-1]) + first
+        line = _joined(self.lines[-1]) + first
         while len(line) > _LINE_MAX:
             self.lines[-1:] = [line[:_LINE_MAX], ""]
             line = line[_LINE_MAX:]
@@ -205,7 +216,7 @@ class _Screen:
 
     def texts(self, count: int | None = None) -> list[str]:
         """The first lines, or all."""
-        return [_of_cells("".join(line)) for line in self.lines[:count]]
+        return [_of_cells(_joined(line)) for line in self.lines[:count]]
 
     def _opened(self) -> list[str]:
         """The line of the cursor, to be changed in its place."""

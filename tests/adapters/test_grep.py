@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -40,3 +42,12 @@ def test_what_is_no_pattern_or_too_much_of_one_is_told_from_one(pattern: str) ->
 def test_a_pattern_that_takes_long_to_be_understood_is_given_up() -> None:
     with pytest.raises(TimeoutError):
         list(grep("[a-z]" * 1_000_000, [], timeout_s=0.5))
+
+
+def test_the_time_that_reading_the_lines_takes_is_not_the_patterns() -> None:
+    def slowly() -> Iterator[tuple[int, str]]:
+        for number in range(3):
+            time.sleep(0.7)  # what a large record takes
+            yield number, "x" * 2_000_000
+
+    assert len(list(grep("x$", slowly(), timeout_s=2.0))) == 3

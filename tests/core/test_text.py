@@ -56,3 +56,10 @@ def test_a_long_line_is_rewritten_in_place() -> None:
     # A quarter of an hour where each piece costs as much as its line is long.
     shown = render_terminal("x" * 3_000_000 + "a\b" * 300_000)
     assert shown == "x" * 3_000_000 + "a"
+
+
+def test_lines_that_come_in_parts_are_not_all_held() -> None:
+    lines = TerminalLines()
+    given = [line for number in range(300) for line in lines.feed(f"{number} " + "x" * 100_000 + "\n")]
+    assert len(given) > 250
+    assert [line.partition(" ")[0] for line in given + lines.finish()[:-1]] == [str(n) for n in range(300)]
