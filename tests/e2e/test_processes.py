@@ -23,7 +23,7 @@ from tests.e2e.processes import (
     wire,
 )
 from tests.e2e.proxy import proxied
-from tests.project import Project, outputs_text, project_in, read_notebook, until
+from tests.project import Project, alive, outputs_text, project_in, read_notebook, until
 from tests.shared import SharedProject
 
 TALK = "import time\nfor i in range(20): print('line', i, flush=True); time.sleep(0.1)\n'the end'"
@@ -256,9 +256,12 @@ async def test_an_idle_kernel_goes_after_the_grace_and_a_busy_one_after_its_end(
         code = "import time, pathlib\nwhile not pathlib.Path('enough').exists(): time.sleep(0.05)\nprint('ended')"
         _, started = client.call("execute_code", session_id=busy, code=code, wait_s=0)
         await started
+        idle_process = kernel_pid(idle_kernel)
+        assert idle_process
         await leave(client, how)
     assert kernel_pid(busy_kernel)
-    await until(lambda: kernel_pid(idle_kernel) is None, 60, "the idle kernel's end")
+    await until(lambda: not alive(idle_process), 60, "the idle kernel's end")
+    assert kernel_pid(idle_kernel) is None
     assert kernel_pid(busy_kernel)
     flag = shared_server.root / "notebooks" / "enough"
     flag.touch()
