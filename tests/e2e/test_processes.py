@@ -263,6 +263,8 @@ async def test_an_idle_kernel_goes_after_the_grace_and_a_busy_one_after_its_end(
     await until(lambda: not alive(idle_process), 60, "the idle kernel's end")
     assert kernel_pid(idle_kernel) is None
     assert kernel_pid(busy_kernel)
+    with rest(shared_server) as server:  # it forgets a kernel a moment after that has ended
+        await until(lambda: idle_kernel not in server.get("/api/kernels").text)
     flag = shared_server.root / "notebooks" / "enough"
     flag.touch()
     async with lasting_wire(shared_server) as later:
