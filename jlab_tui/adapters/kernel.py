@@ -20,7 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
 from ..core.holding import BEAT_S
-from ..core.link import LEASE_S, Lease, LinkChange, LinkDown, LinkOver, LinkUp, RequestRefused
+from ..core.link import LEASE_S, Lease, LinkChange, LinkDown, LinkOver, LinkUp, OutputLost, RequestRefused
 from ..core.wire import SUBPROTOCOL, KernelMessage, PieceJoiner, Request, pack_request, unpack_message
 
 log = logging.getLogger(__name__)
@@ -227,11 +227,11 @@ class KernelLink:
                     ws = await self._connect()
                     stack.push_async_callback(ws.close)
                     stack.callback(self._disconnected)
-                    dropped = await self._handshake(ws)
+                    await self._handshake(ws)
                     self._confirmed = began
                     stack.callback(self._spawn(self._keep_alive(ws)).cancel)
                     attempts = 0
-                    self._on_change(LinkUp(first, dropped))
+                    self._on_change(LinkUp(first))
                     first = False
                     await self._read(ws)
             except (OSError, TimeoutError, WebSocketException, ValueError) as error:
@@ -303,24 +303,20 @@ class KernelLink:
             create_connection=_Connection,
         )
 
-    async def _handshake(self, ws: ClientConnection) -> int:
-        """Make sure that requests will reach the kernel. Returns bytes lost during the cut."""
+    async def _handshake(self, ws: ClientConnection) -> None:
+        """Make sure that requests will reach the kernel."""
         self._ws = ws
-        dropped = 0
         if self._lease is not None:
             async with asyncio.timeout(
                 _OPEN_TIMEOUT_S
             ):  # `wait_for` can swallow a cancellation before Python 3.12
-                hello = json.loads(await ws.recv())["hello"]
-            gap = hello.get("gap")
-            # Without bytes it is what we have acknowledged: nothing is missing.
-            dropped = int(gap.get("bytes") or 0) if gap else 0
+                if "hello" not in json.loads(await ws.recv()):
+                    raise ValueError("the server does not speak our protocol")
             for frame in list(self._unconfirmed.values()):
                 await ws.send(frame)
             self._ready.set()
         else:
             self._spawn(self._knock(ws))
-        return dropped
 
     async def _knock(self, ws: ClientConnection) -> None:
         """Ask a stock server's kernel for its info until it answers: a request sent before that may be lost."""
@@ -377,7 +373,7 @@ class KernelLink:
                 if self._over:
                     return
             if isinstance(data, str):
-                self._control(data)
+                self._control(data, unfetched=received == 0)
                 continue
             if self._lease is None:
                 self._hand_on(data, 0)
@@ -410,7 +406,7 @@ class KernelLink:
             future.set_result(message)
         self._on_message(message)
 
-    def _control(self, text: str) -> None:
+    def _control(self, text: str, unfetched: bool) -> None:
         news = json.loads(text)
         if known := news.get("known"):
             self._unconfirmed.pop(str(known), None)
@@ -419,8 +415,12 @@ class KernelLink:
             if (future := self._replies.get(str(refused))) is not None and not future.done():
                 future.set_exception(TimeoutError())
             self._on_change(RequestRefused(str(refused), str(news.get("reason") or "refused")))
-        if (gap := news.get("gap")) and (lost := int(gap.get("bytes") or 0)):
-            self._on_change(LinkUp(False, lost))
+        if gap := news.get("gap"):
+            first, last, size = (int(gap.get(name) or 0) for name in ("from", "to", "bytes"))
+            self.seq = max(self.seq, last)
+            if size or gap.get("why"):
+                why = str(gap.get("why") or "")
+                self._on_change(OutputLost(last + 1 - first, size, why, last, unfetched))
 
     def _tell(self, news: Mapping[str, Any]) -> None:
         ws = self._ws

@@ -17,8 +17,6 @@ class LinkUp:
     """Connected, or connected again."""
 
     first: bool
-    dropped_bytes: int = 0
-    """bytes that the server could not keep during a cut"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,22 @@ class RequestRefused:
     why: str
 
 
-LinkChange = LinkUp | LinkDown | LinkOver | RequestRefused
+@dataclass(frozen=True, slots=True)
+class OutputLost:
+    """Messages of the kernel that the server no longer has and nobody has seen."""
+
+    messages: int
+    size: int
+    """about so many bytes; 0 when it is not known"""
+    why: str
+    """as the node extension says it: full, stalled, unreadable"""
+    last: int
+    """number of the last one"""
+    unfetched: bool = False
+    """they were next when the connection was made"""
+
+
+LinkChange = LinkUp | LinkDown | LinkOver | RequestRefused | OutputLost
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ class RunTools:
 
     async def _parts(self, app: App, session: Session | None, run: Run) -> list[Part]:
         outputs = await app.sessions.outputs(run)
-        notes = [*run.notes]
+        notes = [*run.notes, *run.losses()]
         if run.status in (RunStatus.INTERRUPTED, RunStatus.DIED) and not run.interrupted_by:
             note = await asyncio.to_thread(app.sessions.human_note, run)
             if note:

@@ -8,7 +8,9 @@ the owner's lease, and `on_exit` (shutdown, keep, kill) says what becomes of the
 From the server, text frames (JSON):
   {"hello": {"first", "last", "epoch", "gap"}}  always the first; `gap` {"from", "to", "bytes"} is what of the asked
                                                 range was acknowledged and forgotten, else null
-  {"gap": {"from", "to", "bytes"}}              these numbers are lost (a full disk) and will not come
+  {"gap": {"from", "to", "bytes", "why"}}       these numbers will not come; `why` is "" when they were acknowledged,
+                                                else full, stalled (stream.py) or unreadable (and then of no known
+                                                size)
   {"known": msg_id}                             this request was taken before and is not sent again
   {"refused": msg_id, "reason"}                 this request was not sent
   {"pong": value}                               the answer to {"ping": value}

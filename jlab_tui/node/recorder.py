@@ -89,7 +89,9 @@ class Recorder:
         self._backlog: Deque[Message] = deque()
         self._whole: Optional[Message] = None
         self._pieces: Optional[Iterator[Message]] = None
-        self._writing = False
+        self._settled = asyncio.Event()
+        self._settled.set()
+        """Nothing is being written."""
         self._spool_timer: Optional[asyncio.TimerHandle] = None
         self._stall_timer: Optional[asyncio.TimerHandle] = None
         """While something is being written, or is to be written again."""
@@ -123,6 +125,10 @@ class Recorder:
             self._readers, segments.read_spool, folder, after, max_bytes
         )
         return sorted(dict([*unsafe, *read]).items())
+
+    async def settled(self) -> None:
+        """Whatever the spool thread has removed until now is known as a gap."""
+        await self._settled.wait()
 
     def close(self) -> None:
         """Stop recording; what is in memory goes to the spool as far as the spool takes it."""
@@ -332,14 +338,14 @@ class Recorder:
     # From the stream onto the disk.
 
     def _spool_later(self, delay: float) -> None:
-        if not self._writing and self._spool_timer is None and self.stream.unspooled:
+        if self._settled.is_set() and self._spool_timer is None and self.stream.unspooled:
             self._spool_timer = self._loop.call_later(delay, self._spool_batch)
 
     def _spool_batch(self) -> None:
         self._spool_timer = None
         batch = self.stream.take_batch(SPOOL_BATCH)
         if batch:
-            self._writing = True
+            self._settled.clear()
             if self._stall_timer is None and not self.stream.stalled:
                 steps = 1 + sum(len(frame) for _, frame in batch) // SPOOL_BATCH
                 self._stall_timer = self._loop.call_later(STALLED_S * steps, self._on_stalled)
@@ -351,7 +357,7 @@ class Recorder:
         self._resume()
 
     def _on_written(self, batch: List[Record], written: Written) -> None:
-        self._writing = False
+        self._settled.set()
         if written.error is not None:
             self.stream.give_back(batch)
             self._spool_later(SPOOL_RETRY_S)

@@ -22,6 +22,8 @@ WINDOW_BYTES = 4 << 20
 QUICK_S, SLOW_S = 0.3, 1.0
 """From sending a piece to its report: below, the window may grow; above, it shrinks."""
 FETCH_BYTES = 2 << 20
+UNREADABLE = "unreadable"
+"""Why there is a gap: what was on disk is gone or damaged."""
 PACED_BYTES = 64 << 10
 """Such a piece is waited for before the next one is handed to the connection."""
 
@@ -129,9 +131,9 @@ class Sender:
                 continue
             gap = stream.gap_at(seq)
             if gap is not None:
-                self._skip(gap.last, gap.size)
+                self._skip(gap.last, gap.size, gap.why)
             elif seq <= stream.acked:
-                self._skip(stream.acked, 0)
+                self._skip(stream.acked)
             else:
                 self._fetching = asyncio.ensure_future(self._fetch(seq))
 
@@ -154,25 +156,28 @@ class Sender:
         self._flushing = False
         self.pump()
 
-    def _skip(self, last: int, size: int) -> None:
-        self._write_text(json.dumps({"gap": {"from": self._next, "to": last, "bytes": size}}))
+    def _skip(self, last: int, size: int = 0, why: str = "") -> None:
+        self._write_text(json.dumps({"gap": {"from": self._next, "to": last, "bytes": size, "why": why}}))
         self._next = last + 1
 
     async def _fetch(self, seq: int) -> None:
         try:
             records = await self._recorder.read_back(seq - 1, FETCH_BYTES)
             self._fetched = dict(records)
-            if seq not in self._fetched and self._recorder.stream.gap_at(seq) is None:
+            if seq not in self._fetched:
+                await self._recorder.settled()  # perhaps the file was removed a moment ago
+            stream = self._recorder.stream
+            if seq not in self._fetched and stream.gap_at(seq) is None and seq > stream.acked:
                 # The files are gone, or were damaged: go on with the next number that exists.
-                after = min(self._fetched, default=self._recorder.stream.memory_from(seq))
-                self._skip(after - 1, 0)
+                after = min(self._fetched, default=stream.memory_from(seq))
+                self._skip(after - 1, why=UNREADABLE)
         except asyncio.CancelledError:
             raise
         except Exception:
             log.exception(
                 "jlab-mcp: the recording of kernel %s cannot be read back", self._recorder.kernel_id
             )
-            self._skip(self._recorder.stream.memory_from(seq) - 1, 0)
+            self._skip(self._recorder.stream.memory_from(seq) - 1, why=UNREADABLE)
         finally:
             self._fetching = None
         self.pump()

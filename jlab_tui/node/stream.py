@@ -13,6 +13,11 @@ from typing import Deque, List, NamedTuple, Optional, Tuple
 
 Record = Tuple[int, bytes]
 
+FULL = "full"
+"""The recording of the kernel was as large as it may be."""
+STALLED = "stalled"
+"""The disk took nothing."""
+
 
 class Gap(NamedTuple):
     """Messages that were dropped, first and last number included."""
@@ -21,6 +26,15 @@ class Gap(NamedTuple):
     last: int
     size: int
     """Bytes of the frames."""
+    why: str
+    """FULL or STALLED"""
+
+    def since(self, first: int) -> Gap:
+        """What is left of it from a number on. Sizes are known of a whole only: a share of it, by messages."""
+        if first <= self.first:
+            return self
+        size = self.size * (self.last + 1 - first) // (self.last + 1 - self.first)
+        return Gap(first, self.last, size, self.why)
 
 
 class Stream:
@@ -102,15 +116,13 @@ class Stream:
             self._forget(next(iter(self._memory)))
         while self._unspooled and self._unspooled[0] <= seq:
             self._unspooled.popleft()
-        self.gaps = [gap for gap in self.gaps if gap.last > seq]
+        self.gaps = [gap.since(seq + 1) for gap in self.gaps if gap.last > seq]
         return True
 
     def lost_on_disk(self, first: int, last: int, size: int) -> None:
         """The spool dropped its oldest records to stay within its bound."""
-        first = max(first, self.acked + 1)
-        if first > last:
-            return
-        self._add_gap(Gap(first, last, size))
+        if last > self.acked:
+            self._add_gap(Gap(first, last, size, FULL).since(self.acked + 1))
 
     def get(self, seq: int) -> Optional[bytes]:
         """The frame when it is in memory."""
@@ -120,7 +132,7 @@ class Stream:
         """The gap that covers a number, if any, cut to begin there."""
         for gap in self.gaps:
             if gap.first <= seq <= gap.last:
-                return gap
+                return gap.since(seq)
         return None
 
     def memory_from(self, seq: int) -> int:
@@ -147,12 +159,17 @@ class Stream:
             frame = self._memory.get(seq)
             if frame is not None:
                 self._forget(seq)
-                self._add_gap(Gap(seq, seq, len(frame)))
+                self._add_gap(Gap(seq, seq, len(frame), STALLED))
 
     def _add_gap(self, gap: Gap) -> None:
         self.dropped_bytes += gap.size
-        if self.gaps and self.gaps[-1].last + 1 == gap.first:
-            before = self.gaps.pop()
-            gap = Gap(before.first, gap.last, before.size + gap.size)
-        self.gaps.append(gap)
-        self.gaps.sort()
+        joined, others = gap, []
+        for other in self.gaps:
+            is_inside = gap.first <= other.first and other.last <= gap.last
+            if is_inside or (other.last + 1 == gap.first and other.why == gap.why):
+                joined = joined._replace(
+                    first=min(other.first, joined.first), size=other.size + joined.size
+                )
+            else:
+                others.append(other)
+        self.gaps = sorted([*others, joined])

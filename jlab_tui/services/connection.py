@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..core.errors import JlabError, KernelGone, ServerUnreachable, SessionOwned
 from ..core.events import OutputDropped, RunStatus
-from ..core.link import LEASE_S, LinkChange, LinkDown, LinkOver, LinkUp, RequestRefused
+from ..core.link import LEASE_S, LinkChange, LinkDown, LinkOver, LinkUp, OutputLost, RequestRefused
 from .ports import Spool
 from .runs import Run
 
@@ -41,8 +41,6 @@ class Connection:
         """The link came up, broke or is over; called in the event loop."""
         match change:
             case LinkUp():
-                if change.dropped_bytes:
-                    self._gap(change.dropped_bytes)
                 if (
                     not change.first
                     and self._session.current is not None
@@ -56,6 +54,8 @@ class Connection:
                 self._link_over(change)
             case RequestRefused():
                 self._refused(change)
+            case OutputLost():
+                self._lost(change)
 
     def _refused(self, refusal: RequestRefused) -> None:
         for run in self._session.runs.values():
@@ -68,13 +68,15 @@ class Connection:
         if not self._session.over and await self.kernel_state() in ("gone", "dead"):
             self._session.over = f"The kernel of session {self._session.info.id} is gone."
 
-    def _gap(self, size: int) -> None:
-        if self._session.current is not None:
-            note = f"{size:,} bytes of output were lost in a connection failure."
-            self._session.current.notes.append(note)
-            self._session.recorder.record(
-                OutputDropped(self._session.current.id, size, "bytes", "connection failure")
-            )
+    def _lost(self, lost: OutputLost) -> None:
+        recorder, run = self._session.recorder, self._session.current
+        recorder.reaching(lost.last)
+        if run is not None:
+            count, unit = (lost.size, "bytes") if lost.size else (lost.messages, "messages")
+            dropped = OutputDropped(run.id, count, unit, _cause(lost))
+            run.count_loss(dropped)
+            recorder.record(dropped)
+        recorder.saw(lost.last)
 
     def _link_over(self, change: LinkOver) -> None:
         if change.owned:
@@ -201,3 +203,19 @@ class Connection:
             elif self._session.info.notebook:
                 hint = f'Open its notebook again with start_session_resume_notebook(notebook_path="{self._session.info.notebook}").'
             raise kind(self._session.over, hint)
+
+
+def _cause(lost: OutputLost) -> str:
+    match lost.why:
+        case "full" if lost.unfetched:
+            return "no connection was there to fetch it before the server's recording of the kernel was full"
+        case "full":
+            return (
+                "it came faster than it could be fetched, until the server's recording of the kernel was full"
+            )
+        case "stalled":
+            return "the disk of the server's recordings took nothing"
+        case "unreadable":
+            return "the server's recording of the kernel could not be read back"
+        case _:
+            return "the server could not keep it"

@@ -67,12 +67,25 @@ class Run:
     """who asked for an interrupt while it ran"""
     notes: list[str] = field(default_factory=list)
     """what else the reader should know, as sentences"""
+    lost: dict[tuple[str, str], int] = field(default_factory=dict)
+    """output that never arrived: how much, by unit and cause"""
     taken_up: asyncio.Event = field(default_factory=asyncio.Event)
     """set when the kernel has begun with it"""
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def elapsed(self, now: float) -> float:
         return self.seconds if self.status.is_final else max(0.0, now - self.started)
+
+    def count_loss(self, dropped: OutputDropped) -> None:
+        if dropped.unit != "characters":  # else of the record only
+            of = dropped.unit, dropped.why
+            self.lost[of] = self.lost.get(of, 0) + dropped.count
+
+    def losses(self) -> list[str]:
+        """As sentences, one for each cause."""
+        return [
+            f"About {count:,} {unit} of output were lost: {why}." for (unit, why), count in self.lost.items()
+        ]
 
 
 @dataclass(slots=True)
@@ -160,6 +173,9 @@ def read_record(session: str, entries: Iterable[tuple[Path, int, Entry]]) -> Ses
                 if (run := record.runs.get(event.run)) and run.outputs is not None:
                     run.begun = True
                     run.outputs.feed(event)
+            case OutputDropped():
+                if run := record.runs.get(event.run):
+                    run.count_loss(event)
             case DataUpdated():
                 for run in record.runs.values():
                     if run.outputs is not None:

@@ -12,17 +12,19 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from jlab_tui.adapters.kernel import KernelLink
-from jlab_tui.core.link import Lease, LinkChange, LinkUp, RequestRefused
+from jlab_tui.core.link import Lease, LinkChange, LinkUp, OutputLost, RequestRefused
 from jlab_tui.core.wire import Request
 
 
 @asynccontextmanager
-async def linked(gap: dict[str, int] | None = None) -> AsyncIterator[tuple[KernelLink, list[LinkChange]]]:
+async def linked(*gaps: dict[str, Any]) -> AsyncIterator[tuple[KernelLink, list[LinkChange]]]:
     """A link to a node whose kernel is gone, and what the link tells about itself."""
 
     async def node(connection: ServerConnection) -> None:
-        hello: dict[str, Any] = {"first": 1, "last": 0, "epoch": 1, "gap": gap}
+        hello: dict[str, Any] = {"first": 1, "last": 0, "epoch": 1, "gap": None}
         await connection.send(json.dumps({"hello": hello}))
+        for gap in gaps:
+            await connection.send(json.dumps({"gap": gap}))
         async for frame in connection:
             if isinstance(frame, bytes):
                 await connection.send(json.dumps({"refused": "asked", "reason": "the kernel is gone"}))
@@ -54,7 +56,11 @@ async def test_a_refused_request_is_told_and_not_waited_for() -> None:
         assert changes[-1] == RequestRefused("asked", "the kernel is gone")
 
 
-@pytest.mark.parametrize(("size", "lost"), [(0, 0), (700, 700)])
-async def test_only_what_was_lost_is_said_to_be_lost(size: int, lost: int) -> None:
-    async with linked({"from": 1, "to": 9, "bytes": size}) as (_, changes):
-        assert changes[0] == LinkUp(first=True, dropped_bytes=lost), "what we acknowledged is not lost"
+async def test_only_what_was_lost_is_said_to_be_lost_and_only_once() -> None:
+    acknowledged = {"from": 1, "to": 3, "bytes": 0, "why": ""}
+    full = {"from": 4, "to": 9, "bytes": 700, "why": "full"}
+    async with linked(acknowledged, full) as (link, changes):
+        with pytest.raises(TimeoutError):  # it is answered after the gaps
+            await asyncio.wait_for(link.ask(Request("shell", "execute_request", "asked", {}), 1000), 20)
+        assert changes[:2] == [LinkUp(first=True), OutputLost(6, 700, "full", 9, unfetched=True)]
+        assert link.seq == 9, "after a reconnect it goes on behind the gap"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,6 +12,7 @@ from jlab_tui.core.link import LEASE_S
 from jlab_tui.node.framing import PIECE_BYTES
 from jlab_tui.node.recorder import Recorder
 from jlab_tui.node.sender import WINDOW_BYTES, Sender
+from jlab_tui.node.stream import Stream
 
 LEAST = 16_384
 """bytes at which the client reports"""
@@ -93,3 +95,33 @@ async def test_a_line_that_becomes_fast_is_filled_again() -> None:
     while line.received < 18_000_000:
         await line.carry()
     assert line.most > WINDOW_BYTES * 0.9
+
+
+async def test_a_file_that_is_removed_while_it_is_read_is_told_with_its_size_and_cause() -> None:
+    stream = Stream(cache_bytes=0, memory_cap=1 << 20)
+    for _ in range(3):
+        stream.append(bytes(100))
+    stream.spooled(stream.take_batch(1000))
+    said: list[Any] = []
+    told = asyncio.Event()
+
+    async def read_back(after: int, max_bytes: int) -> list[tuple[int, bytes]]:
+        return []
+
+    async def settled() -> None:
+        if not stream.gaps:
+            stream.lost_on_disk(1, 2, 200)
+
+    def say(text: str) -> None:
+        said.append(json.loads(text)["gap"])
+        if len(said) == 2:
+            told.set()
+
+    recorder = cast(Recorder, SimpleNamespace(stream=stream, read_back=read_back, settled=settled))
+    sender = Sender(recorder, 0, lambda piece: None, say, LEAST)
+    sender.pump()
+    await asyncio.wait_for(told.wait(), 10)
+    assert said == [
+        {"from": 1, "to": 2, "bytes": 200, "why": "full"},
+        {"from": 3, "to": 3, "bytes": 0, "why": "unreadable"},
+    ]

@@ -13,7 +13,7 @@ import pytest
 from jlab_tui.node.recording import SEGMENT_BYTES, Recording
 from jlab_tui.node.segments import read_spool, segment_files
 from jlab_tui.node.spool import Spool, Written
-from jlab_tui.node.stream import Gap, Stream
+from jlab_tui.node.stream import FULL, STALLED, Gap, Stream
 
 
 def filled(count: int, size: int = 100, cache: int = 1000, cap: int = 5000) -> Stream:
@@ -40,11 +40,32 @@ def test_a_stalled_disk_costs_the_oldest_beyond_the_cap_and_they_are_counted() -
     for _ in range(90):
         stream.append(b"x" * 100)
     assert stream.memory_bytes <= 5000
-    assert stream.gaps == [Gap(4, 53, 5000)]
+    assert stream.gaps == [Gap(4, 53, 5000, STALLED)]
     assert stream.dropped_bytes == 5000
     assert stream.get(3) is not None and stream.get(54) is not None
     stream.spooled(stuck)
-    assert stream.gap_at(10) == Gap(4, 53, 5000)
+    assert stream.gap_at(4) == Gap(4, 53, 5000, STALLED)
+
+
+def test_a_gap_that_grows_is_told_to_a_reader_bit_by_bit_and_each_byte_once() -> None:
+    stream = filled(100)
+    stream.spooled(stream.take_batch(100_000))
+    told, at = 0, 5
+    for first, last in ((1, 10), (11, 20), (21, 40)):
+        stream.lost_on_disk(first, last, (last + 1 - first) * 100)
+        while gap := stream.gap_at(at):
+            told, at = told + gap.size, gap.last + 1
+    assert at == 41 and told == 36 * 100
+    assert stream.dropped_bytes == 4000
+    stream.ack(37)
+    assert stream.gaps == [Gap(38, 40, 300, FULL)]
+
+
+def test_a_removed_file_that_spans_an_earlier_gap_counts_with_it() -> None:
+    stream = filled(100)
+    stream.gaps = [Gap(5, 6, 1000, STALLED)]
+    stream.lost_on_disk(3, 8, 400)
+    assert stream.gap_at(3) == Gap(3, 8, 1400, FULL)
 
 
 def test_a_message_larger_than_the_cap_and_what_waits_before_it_stay_while_the_disk_works() -> None:
