@@ -72,6 +72,7 @@ async def test_what_the_user_changed_during_a_run_holds_and_no_output_is_lost(sh
     async with shared_server.client() as agent:
         session, path, lab = await opened(agent, "during")
         await agent.text("execute_code", session_id=session, code=LINES, wait_s=0.3)
+        await until(lambda: len(read_notebook(path)["cells"]) == 2)
         lab.edit(lambda notebook: notebook["cells"].insert(0, cell("inserted")))
         lab.edit(lambda notebook: notebook["cells"].pop())
         lab.rename("renamed.ipynb")
