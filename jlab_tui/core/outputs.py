@@ -78,6 +78,8 @@ class CellOutputs:
     """what displays of earlier cells have become in this run, by display id"""
     dropped_chars: int = 0
     dropped_items: int = 0
+    unrecorded: int = 0
+    """characters among the dropped ones that the run's record has not either"""
     pictures: PictureCount = field(default_factory=PictureCount)
     record_only: int = 0
     """outputs that are too large to be kept here"""
@@ -140,6 +142,11 @@ class CellOutputs:
                 event.data, event.metadata, event.display_id, None, place, size
             )
 
+    def not_recorded(self, chars: int) -> None:
+        """The record counts text here and does not have it."""
+        self.dropped_chars += chars
+        self.unrecorded += chars
+
     @property
     def last_line(self) -> str:
         """The last line printed that is not blank, as a terminal shows it, for progress messages."""
@@ -200,7 +207,7 @@ class CellOutputs:
         self.head, self.tail = [], deque()
         self._head_chars = self._tail_chars = 0
         self._rich = sum(item.size for item in self.elsewhere.values())
-        self.dropped_chars = self.dropped_items = self.record_only = 0
+        self.dropped_chars = self.dropped_items = self.record_only = self.unrecorded = 0
         self._clear_pending = False
 
     def _text(self, stream: str, text: str) -> None:
@@ -280,7 +287,7 @@ def to_nbformat(outputs: CellOutputs, record: str) -> list[dict[str, Any]]:
     result: list[dict[str, Any]] = []
     for index, item in enumerate(outputs.items()):
         if index == len(outputs.head) and (gap := outputs.gap) is not None:
-            note = f"\n{_left_out(gap.what, record)}\n"
+            note = f"\n{_left_out(gap.what, record, outputs.unrecorded)}\n"
             result.append({"output_type": "stream", "name": "stderr", "text": note})
         match item:
             case TextItem():
@@ -307,8 +314,9 @@ def _raised(error: ErrorItem, record: str) -> dict[str, Any]:
     return {"output_type": "error", "ename": error.ename, "evalue": evalue, "traceback": lines}
 
 
-def _left_out(what: str, record: str) -> str:
-    return f"... {what} are left out here; all of it: {record} ..."
+def _left_out(what: str, record: str, unrecorded: int = 0) -> str:
+    there = f"all but {unrecorded:,} characters" if unrecorded else "all of it"
+    return f"... {what} are left out here; {there}: {record} ..."
 
 
 def _display(item: DataItem) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _shown(outputs: CellOutputs, last: ErrorItem | None, run_id: str) -> tuple[l
                     _add_text(parts, describe_data(item.data))
             case Gap():
                 row = sum(count_rows(part) for part in parts if isinstance(part, str))
-                _add_text(parts, f"... {item.what} left out; {_read_on(run_id, row)} ...")
+                _add_text(parts, f"... {item.what} left out; {_read_on(run_id, row, outputs)} ...")
             case ErrorItem() if item is not last:
                 _add_text(parts, plain_traceback(item.traceback, item.ename, item.evalue))
             case ErrorItem():
@@ -261,7 +261,7 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
             missing = 0
             lines = f", about {cut.cut_lines:,} lines" if cut.cut_lines > 1 else ""
             at = row + count_rows(cut.head)
-            note = f"\n... {gone:,} characters{lines} cut; {_read_on(run_id, at)} ...\n"
+            note = f"\n... {gone:,} characters{lines} cut; {_read_on(run_id, at, outputs)} ...\n"
             result.append(cut.head.rstrip("\n") + note + cut.tail)
             left -= len(cut.head) + len(cut.tail)
         else:
@@ -272,8 +272,9 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
     return result, all_gone
 
 
-def _read_on(run_id: str, row: int) -> str:
-    return f'read on with read_output(run_id="{run_id}", offset={row}), or search it with grep'
+def _read_on(run_id: str, row: int, outputs: CellOutputs) -> str:
+    missing = f"; the record has all but {outputs.unrecorded:,} characters" if outputs.unrecorded else ""
+    return f'read on with read_output(run_id="{run_id}", offset={row}), or search it with grep{missing}'
 
 
 def _picture(item: DataItem) -> Picture | None:

@@ -116,6 +116,11 @@ class Recorder:
         """Number of the last message of the kernel's stream that was taken in."""
         return self._seq
 
+    def unrecorded(self, run: str) -> int:
+        """Characters of a run's text that were too many to be recorded."""
+        waiting = self._tail.dropped if self._tail is not None and self._tail.run == run else 0
+        return waiting + (self._runs[run].dropped if run in self._runs else 0)
+
     def reaching(self, seq: int) -> None:
         """The next event is the last one that message `seq` tells; its line says that everything up to there is recorded.
 

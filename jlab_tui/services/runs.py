@@ -176,6 +176,8 @@ def read_record(session: str, entries: Iterable[tuple[Path, int, Entry]]) -> Ses
             case OutputDropped():
                 if run := record.runs.get(event.run):
                     run.count_loss(event)
+                    if run.outputs is not None and event.unit == "characters":
+                        run.outputs.not_recorded(event.count)
             case DataUpdated():
                 for run in record.runs.values():
                     if run.outputs is not None:
@@ -208,7 +210,7 @@ def rebuild_all(runs: Sequence[Run], entries: Iterable[Entry]) -> dict[str, Cell
                 for run_id, outputs in rebuilt.items():
                     _update(outputs, event, run_id)
             case OutputDropped() if event.run in rebuilt and event.unit == "characters":
-                rebuilt[event.run].dropped_chars += event.count
+                rebuilt[event.run].not_recorded(event.count)
             case _:
                 pass
     return rebuilt

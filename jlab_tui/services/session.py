@@ -336,7 +336,10 @@ class Session:
         if not run.begun:
             self._begun(run)
         run.output_since_interrupt = True
+        unrecorded = self.recorder.unrecorded(run.id)
         self.recorder.record(fact)
+        if run.outputs is not None:
+            run.outputs.unrecorded += self.recorder.unrecorded(run.id) - unrecorded
         if isinstance(fact, DataUpdated):
             self.keeper.update_displays(fact, self.runs)
         if run.outputs is None:

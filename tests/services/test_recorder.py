@@ -45,6 +45,7 @@ async def test_what_a_thread_prints_after_a_run_full_of_text_is_counted_and_its_
     printed = sum(len(event.text) for event in events if isinstance(event, TextPrinted))
     dropped = sum(event.count for event in events if isinstance(event, OutputDropped))
     assert printed + dropped == cap + late + len("THE END\n")
+    assert recorder.unrecorded(RUN) == dropped
     assert printed <= cap + (2 << 20)
     last = events[-1]
     assert isinstance(last, TextPrinted) and last.text.endswith("THE END\n")
@@ -114,6 +115,9 @@ async def play(path: Path, outputs: list[Event], cuts: list[tuple[int, int]]) ->
         else:
             run_outputs = record.runs[RUN].outputs
             assert run_outputs is not None
+            assert run_outputs.unrecorded == sum(
+                entry.event.count for _, entry in read_entries(path) if isinstance(entry.event, OutputDropped)
+            )
             recorder.goes_on_with(RUN, run_outputs.total_chars)
         for seq, event in enumerate(outputs[record.seq : at], record.seq + 1):
             take(recorder, seq, event)
