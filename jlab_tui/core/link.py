@@ -99,3 +99,9 @@ class RecordedKernel:
     """msg_ids that reached the kernel, the latest ones"""
     started_here: bool = False
     """it was started for a session of ours, not by the user"""
+    recorded_bytes: int = 0
+    """of the messages that were not acknowledged"""
+
+    def bytes_after(self, seq: int) -> int:
+        """About so much was recorded after a message: a share by numbers."""
+        return self.recorded_bytes * max(0, self.last_seq - seq) // max(1, self.last_seq - self.acked_seq)

@@ -6,7 +6,7 @@
                             seconds, 1 per second, at most 10 minutes
   GET kernels               by kernel id: session, epoch, owner, owner_connected, first_seq, last_seq, acked_seq, busy,
                             running (msg_id), requests {msg_id: {state: sent|running|done|lost, seq_reply}}, obituary,
-                            dropped_bytes, gone, started_here (by a POST of this path)
+                            recorded_bytes (not acknowledged), dropped_bytes, gone, started_here (by a POST of this path)
   POST kernels              {name, path, notebook, session, owner, exit_grace_s}: start a kernel in the directory of `path`,
                             with the name of a notebook as that one's session, and claim it: 201 {kernel} and what a claim
                             answers. It goes on to its end when the client is gone; the kernel is then shut down after the

@@ -99,6 +99,7 @@ class Node:
             "running": recorder.conversation.running,
             "requests": recorder.conversation.requests(),
             "obituary": recorder.obituary,
+            "recorded_bytes": recorder.recorded_bytes,
             "dropped_bytes": recorder.stream.dropped_bytes,
             "gone": recorder.gone_at is not None,
             "started_here": kernel_id in self._started_here,

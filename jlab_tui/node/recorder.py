@@ -117,6 +117,11 @@ class Recorder:
             self._resume_if_room()
             self._give_memory_back()
 
+    @property
+    def recorded_bytes(self) -> int:
+        """What was not acknowledged, as the files hold it."""
+        return self._spool.size(self.kernel_id) + self.stream.unspooled_bytes
+
     async def read_back(self, after: int, max_bytes: int) -> List[Record]:
         """Records that are on disk only; a file system that hangs holds up this reader and nobody else."""
         folder = self._spool.folder(self.kernel_id)

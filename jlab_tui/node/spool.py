@@ -54,6 +54,11 @@ class Spool:
     def folder(self, kernel_id: str) -> str:
         return os.path.join(self.root, kernel_id)
 
+    def size(self, kernel_id: str) -> int:
+        """Bytes of a kernel's files; any thread may ask."""
+        recording = self._recordings.get(kernel_id)
+        return recording.size if recording is not None else 0
+
     def unsafe(self, kernel_id: str) -> List[Record]:
         """Records that were taken and that the files may lack; any thread may ask."""
         recording = self._recordings.get(kernel_id)

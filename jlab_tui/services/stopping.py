@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 _TAKE_UP_S: Final = 1.0
 """how long a call waits for the kernel to begin with the run, so that it can be interrupted"""
-_PATIENCE_S: Final = 2.0
+PATIENCE_S: Final = 2.0
 """after an interrupt, until its effect is looked at"""
 _CLEAN_UP_S: Final = 3.0
 """how long a call waits for the clean-up that the interrupt has set off"""
 _LOOK_S: Final = 1.0
+_BACKLOG: Final = 1 << 20
+"""bytes on their way here; beyond it nothing that arrives tells how the kernel is now"""
 
 # The innermost exception that the main thread is handling, or one during whose handling that was raised. A tuple before
 # Python 3.12. A coroutine is stopped by a CancelledError.
@@ -41,6 +43,7 @@ class Stopper:
     """Interrupts the runs of one session."""
 
     def __init__(self, session: Session) -> None:
+        self.patience_s = PATIENCE_S
         self._session = session
 
     async def interrupt(self, run: Run, by: str) -> str:
@@ -80,18 +83,22 @@ class Stopper:
             run.cancelled = True
             return f"The kernel has not begun with run {run.id} yet; it is interrupted as soon as it begins."
         await self._send(run)
-        if await _ended(run, _PATIENCE_S):
+        if await _ended(run, self.patience_s):
             return _stopped(run)
+        if backlog := await self._backlog(run):
+            return backlog
         if await self._shows_effect(run):
             if await _ended(run, _CLEAN_UP_S):
                 return _stopped(run)
+            if backlog := await self._backlog(run):
+                return backlog
             return (
                 f"Run {run.id} was interrupted and is not over: its own clean-up (a finally, except or with block) "
                 f'still runs. Follow it with wait_for_run(run_id="{run.id}"); another interrupt would break the clean-up off.'
             )
         if not run.status.is_final:
             await self._send(run)
-        if await _ended(run, _PATIENCE_S):
+        if await _ended(run, self.patience_s):
             return _stopped(run, " at the second interrupt")
         return (
             f"Run {run.id} does not stop: the code is in a C call that does not check for signals, or it swallows "
@@ -102,6 +109,21 @@ class Stopper:
     async def _send(self, run: Run) -> None:
         run.output_since_interrupt = False
         await self._session.api.interrupt(self._session.info.kernel_id)
+
+    async def _backlog(self, run: Run) -> str:
+        """What to say while the run's end may be behind output that is not here yet; nothing where it is not."""
+        session, recorded = self._session, None
+        with contextlib.suppress(JlabError):
+            recorded = (await session.api.recorded_kernels()).get(session.info.kernel_id)
+        behind = recorded.bytes_after(session.link.seq) if recorded is not None else 0
+        if recorded is None or behind < _BACKLOG or run.status.is_final:
+            return ""
+        ended = " and has ended in the kernel" if recorded.running != run.msg_id else ""
+        then = "" if ended else ", and then it shows whether it is over"
+        return (
+            f"Run {run.id} was interrupted{ended}; about {behind / 1e6:,.0f} MB of output are still on their way "
+            f'here{then}. Follow it with wait_for_run(run_id="{run.id}").'
+        )
 
     async def _shows_effect(self, run: Run) -> bool:
         """Whether the interrupt has set something off. Without a subshell only output tells, and that only perhaps."""
