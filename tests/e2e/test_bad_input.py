@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from tests.project import Project, outputs_text, read_notebook
+from tests.project import Project, outputs_text, read_notebook, until
 from tests.shared import SharedProject
 
 
@@ -198,7 +198,7 @@ async def test_outputs_come_back_when_the_notebook_cannot_be_written(shared_serv
             directory.unlink()
             moved.rename(directory)
         await agent.text("execute_code", session_id=session, code="3 + 3")
-        assert [c["execution_count"] for c in read_notebook(path)["cells"]] == [1, 2, 3]
+        await until(lambda: [c["execution_count"] for c in read_notebook(path)["cells"]] == [1, 2, 3])
 
 
 async def test_a_new_session_works_where_no_notebook_can_be_made(project: Project) -> None:

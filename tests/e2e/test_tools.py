@@ -193,11 +193,15 @@ async def test_edit_cell_replaces_and_reruns_in_place(shared_server: SharedProje
             "5\n"
         )
         assert "has its new text" in await agent.text("edit_cell", session_id=session, cell=-1, source="new")
-        cells = (await agent.notebook(session))["cells"]
+        async with asyncio.timeout(40):  # the file follows a moment later
+            while (cells := (await agent.notebook(session))["cells"])[1]["source"] != ["new"]:
+                await asyncio.sleep(0.05)
         assert ["".join(c["source"]) for c in cells] == ["a = 5; a", "new"]
         assert (await agent.text("run_cell", session_id=session, cell=cells[0]["id"])).startswith("5\n")
         assert "is deleted" in await agent.text("delete_cell", session_id=session, cell=1)
-        assert len((await agent.notebook(session))["cells"]) == 1
+        async with asyncio.timeout(40):
+            while len((await agent.notebook(session))["cells"]) != 1:
+                await asyncio.sleep(0.05)
 
 
 async def test_scratch_code_sees_no_session_and_leaves_nothing(shared_server: SharedProject) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from jlab_tui.adapters.journal_store import JournalStore
 from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.events import RunFinished, RunStarted, SessionOpened
-from jlab_tui.core.notebook import Cell, Notebook, copy_cells
+from jlab_tui.core.notebook import Cell, Notebook
 from jlab_tui.core.outputs import CellOutputs, to_nbformat
 from jlab_tui.core.wire import KernelMessage, Request
 from jlab_tui.services.ports import Jupyter, Spool
@@ -165,7 +165,7 @@ async def _play(folder: Path, recorded: Transcript, cuts: Sequence[tuple[int, in
         await process.take_in(stream.since(process.record.seq)[: max(0, at - process.record.seq)])
         if is_saved:
             process.session.sync_cells()
-            process.file.save(copy_cells(process.session.notebook), {})
+            await process.saver.flush()
         await process.kill()
         _tear(process, unwritten)
     process = Process(folder, recorded, stream)
