@@ -123,7 +123,8 @@ class Process:
 
     async def kill(self) -> None:
         """What had not reached the files is gone; the journal's thread ends without being asked to write more."""
-        self.saver.abandon()
+        async with self.saver._one_at_a_time:  # a thread that saves dies with its process; here it would go on
+            self.saver.abandon()
         self.session.recorder.abandon()
         await self.session.close()
 
@@ -164,7 +165,7 @@ async def _play(folder: Path, recorded: Transcript, cuts: Sequence[tuple[int, in
         await process.begin()
         await process.take_in(stream.since(process.record.seq)[: max(0, at - process.record.seq)])
         if is_saved:
-            process.session.sync_cells()
+            process.saver.changed(now=True)
             await process.saver.flush()
         await process.kill()
         _tear(process, unwritten)
