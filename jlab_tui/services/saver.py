@@ -124,6 +124,9 @@ class Saver:
             await _pause(_GATHER_S, self._hurry)
             self._wake.clear()
             self._hurry.clear()
+            if not self._dirty:  # woken for what the last save has written
+                self._clean.set()
+                continue
             if not self.may_write() and not self._is_closing:
                 self.failure = (
                     "The notebook is saved when the connection to the server is back: until then it is not "
