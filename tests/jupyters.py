@@ -87,7 +87,6 @@ class EchoServer:
         self.on_call: Callable[[str], object] = lambda called: None
         """told of each call that opens a session"""
         self.is_reachable = True
-        self.offers = frozenset({"channels", "starts"})
         self.keeps_documents = False
         """as with jupyter-collaboration"""
         self.started_here: set[str] = set()
@@ -172,7 +171,7 @@ class EchoServer:
         return self.keeps_documents
 
     async def features(self) -> frozenset[str]:
-        return self.offers
+        return frozenset({"channels"})
 
     async def resources(self, history_s: float = 0) -> list[Sample]:
         return []

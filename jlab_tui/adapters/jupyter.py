@@ -12,6 +12,7 @@ from ..core.link import Claim, RecordedKernel
 from ..core.models import KernelInfo, KernelSpec, Owner
 from ..core.resources import Sample, parse_sample
 from ..core.startup import Health
+from ..core.wire import NODE_PROTOCOL
 from .http_client import HttpClient, is_refused, is_untrusted
 
 
@@ -164,11 +165,11 @@ class JupyterApi:
     # -- node extension
 
     async def features(self) -> frozenset[str]:
-        """What the node extension offers; empty on a stock server."""
+        """What the node extension offers; empty on a stock server, and where the extension is of another version."""
         if self._features is None:
             answer = await self._http.call("GET", "/jlab-mcp/info", accept=(200, 404))
             info = answer.json() if answer.status_code == 200 else {}
-            if info.get("protocol") == 1:
+            if info.get("protocol") == NODE_PROTOCOL:
                 self._python = str(info.get("python", ""))
                 self._features = frozenset(info.get("features", ()))
             else:

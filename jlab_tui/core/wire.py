@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+NODE_PROTOCOL: Final = 2
+"""of the node extension that is understood here"""
 SUBPROTOCOL: Final = "v1.kernel.websocket.jupyter.org"
 _PIECE = struct.Struct("<QII")
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Dict, List
 
 __version__ = "1.0.0"
-PROTOCOL = 1
+PROTOCOL = 2
+"""of channels.py; grows with each change that an earlier client would not understand"""
 
 
 def _jupyter_server_extension_points() -> List[Dict[str, str]]:

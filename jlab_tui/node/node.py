@@ -23,7 +23,7 @@ TICK_S = 0.5
 KEEP_GONE_S = 600.0
 SILENCE_S = 20.0
 """An owner that answers no ping for this long may be succeeded; where its system is gone too, its lease ends."""
-FEATURES = ["channels", "claims", "starts", "release", "resources", "obituaries", "subshells"]
+FEATURES = ["channels", "claims", "release", "resources", "obituaries", "subshells"]
 
 log = logging.getLogger("jlab_mcp_node")
 

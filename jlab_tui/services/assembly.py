@@ -25,8 +25,6 @@ from .session import Session, SessionInfo
 
 FEATURE: Final = "channels"
 """what the node extension names when it records kernels"""
-STARTS: Final = "starts"
-"""the same when it starts and claims a kernel in one step; a server that runs since before an upgrade may not"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +82,9 @@ class Assembly:
     ) -> tuple[str, Claim | None]:
         """A kernel for a session, ours from its beginning; on a server without the extension, where None comes with it,
         it is nobody's until the session is on record."""
-        if STARTS in await server.api.features():
+        if FEATURE in await server.api.features():
             return await server.api.start_claimed(session_id, self.owner, kernel_name, path, notebook)
-        kernel_id = await server.api.start_kernel(kernel_name, path, notebook)
-        return kernel_id, await self.claim(server, session_id, kernel_id, users_kernel=False)
+        return await server.api.start_kernel(kernel_name, path, notebook), None
 
     async def claim(
         self, server: Server, session_id: str, kernel_id: str, *, users_kernel: bool

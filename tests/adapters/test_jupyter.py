@@ -30,7 +30,8 @@ async def answering(*statuses: int) -> AsyncIterator[tuple[str, list[str]]]:
             while (await reader.readline()).strip():
                 pass
             status = left.pop(0) if len(left) > 1 else left[0]
-            body = b'{"kernels": 0}' if status == 200 else b'{"message": "Unhandled error"}'
+            body = b'{"kernels": 0, "protocol": 1, "features": ["channels"]}'
+            body = body if status == 200 else b'{"message": "Unhandled error"}'
             writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
             await writer.drain()
 
@@ -91,4 +92,11 @@ async def test_a_server_that_keeps_open_notebooks_in_memory_is_known(status: int
         api = JupyterApi(url, "token")
         assert [await api.shares_documents(), await api.shares_documents()] == [shares, shares]
         assert len(asked) == 1
+        await api.close()
+
+
+async def test_an_extension_that_speaks_an_earlier_protocol_offers_nothing() -> None:
+    async with answering(200) as (url, _):
+        api = JupyterApi(url, "token")
+        assert await api.features() == frozenset()
         await api.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from jlab_tui.core.wire import NODE_PROTOCOL
 from tests.node.servers import NODE, TOKEN, launch, owning, serving
 
 
@@ -56,7 +57,7 @@ async def test_a_copy_of_the_folder_serves_beside_the_users_own_configuration(tm
         assert server.facts["url"].endswith("/mine/")
         assert server.http.get("theirs").text == "theirs"
         assert server.http.get("grammar").text == "False", "compiled at the start, and nobody asked for it"
-        assert server.http.get("jlab-mcp/info").json()["protocol"] == 1
+        assert server.http.get("jlab-mcp/info").json()["protocol"] == NODE_PROTOCOL
         assert server.http.get("api/terminals").status_code == 404
         assert server.http.get("api/status").headers["X-Mine"] == "yes"
         async with owning(server) as channel:

@@ -73,16 +73,6 @@ async def test_a_session_is_on_record_when_it_is_given_and_when_it_is_taken_over
         assert [event.epoch for event in opened] == [1, 2]
 
 
-async def test_a_server_from_before_an_upgrade_is_used_as_it_is(place: Place) -> None:
-    place.server.offers = frozenset({"channels"})
-    process = place.process()
-    session = await process.open_new("n")
-    assert session.link.resumable and session.info.kernel_id not in place.server.started_here
-    await process.release()
-    place.server.reaps()
-    assert session.info.kernel_id not in place.server.by_id
-
-
 async def test_every_start_of_a_session_says_what_jupyter_collaboration_may_lose(place: Place) -> None:
     place.server.keeps_documents = True
     first = place.process()
