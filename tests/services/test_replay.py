@@ -6,6 +6,7 @@ Real session, journal and notebook files; the kernel is a recorded one, whose st
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import tempfile
 import time
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from jlab_tui.adapters.journal_store import JournalStore
 from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.events import RunFinished, RunStarted, SessionOpened
-from jlab_tui.core.notebook import Cell, Notebook
+from jlab_tui.core.notebook import Cell, Notebook, copy_cells
 from jlab_tui.core.outputs import CellOutputs, to_nbformat
 from jlab_tui.core.wire import KernelMessage, Request
 from jlab_tui.services.ports import Jupyter, Spool
@@ -123,7 +124,9 @@ class Process:
 
     async def kill(self) -> None:
         """What had not reached the files is gone; the journal's thread ends without being asked to write more."""
-        async with self.saver._one_at_a_time:  # a thread that saves dies with its process; here it would go on
+        async with (
+            self.saver._one_at_a_time
+        ):  # a thread that saves dies with its process; here it would go on
             self.saver.abandon()
         self.session.recorder.abandon()
         await self.session.close()
@@ -165,23 +168,25 @@ async def _play(folder: Path, recorded: Transcript, cuts: Sequence[tuple[int, in
         await process.begin()
         await process.take_in(stream.since(process.record.seq)[: max(0, at - process.record.seq)])
         if is_saved:
-            process.saver.changed(now=True)
-            await process.saver.flush()
+            async with process.saver._one_at_a_time:
+                process.session.sync_cells()
+                process.file.save(copy_cells(process.session.notebook), {})
         await process.kill()
-        _tear(process, unwritten)
+        _tear(process, unwritten, stream.acknowledged)
     process = Process(folder, recorded, stream)
     await process.begin()
     await process.take_in(stream.since(process.record.seq))
     await process.end()
 
 
-def _tear(process: Process, count: int) -> None:
+def _tear(process: Process, count: int, acknowledged: int) -> None:
     """Cut the end off the newest journal, but nothing that was acknowledged or says that code was sent."""
     path = process.session.recorder.journal_path
     data = path.read_bytes()
     keep = 0
     for line in data.splitlines(keepends=True):
-        if b'"k":"run"' in line or b'"k":"opened"' in line:
+        known = json.loads(line)
+        if known["k"] in ("run", "opened") or known.get("seq", acknowledged + 1) <= acknowledged:
             keep = data.index(line) + len(line)
     path.write_bytes(data[: max(keep, len(data) - count)])
 
