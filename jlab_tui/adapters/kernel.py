@@ -11,17 +11,16 @@ import asyncio
 import contextlib
 import json
 import logging
-import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from ..core.holding import BEAT_S
 from ..core.link import LEASE_S, Lease, LinkChange, LinkDown, LinkOver, LinkUp, OutputLost, RequestRefused
 from ..core.wire import SUBPROTOCOL, KernelMessage, PieceJoiner, Request, pack_request, unpack_message
+from .kernel_connection import KernelConnection, open_connection, send_quietly, unless_silent, why
 
 log = logging.getLogger(__name__)
 
@@ -38,38 +37,7 @@ _SLOWEST = 10_000
 """bytes a second; a ping waits for the requests that go before it"""
 _KNOCKS_FOR_IOPUB = 20
 """so often is iopub waited for; a kernel that says nothing there is used all the same"""
-_MESSAGE_MAX = 256 << 20
 _YIELD_EVERY = 64
-
-
-class _Connection(ClientConnection):
-    """Knows when something arrived last, and acknowledges TCP segments at once: a stock server leaves Nagle's algorithm
-    on, and each cell would wait 40 ms."""
-
-    heard = 0.0
-    """when any part of a message arrived (the loop's time)"""
-    _option = getattr(socket, "TCP_QUICKACK", None)
-    _socket: socket.socket | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        found = transport.get_extra_info("socket")
-        if (
-            self._option is not None
-            and found is not None
-            and found.family in (socket.AF_INET, socket.AF_INET6)
-        ):
-            self._socket = found
-            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        super().connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.heard = self.loop.time()
-        super().data_received(data)
-        if self._socket is not None and self._option is not None:
-            try:
-                self._socket.setsockopt(socket.IPPROTO_TCP, self._option, 1)
-            except OSError:
-                self._socket = None
 
 
 class KernelLink:
@@ -98,7 +66,7 @@ class KernelLink:
         self._hold = hold
         self._on_message = on_message
         self._on_change = on_change
-        self._ws: ClientConnection | None = None
+        self._ws: KernelConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._beating = asyncio.Lock()
         self._held_at = asyncio.get_running_loop().time()
@@ -256,7 +224,7 @@ class KernelLink:
         elif isinstance(error, InvalidStatus) and error.response.status_code == 404:
             self._finish(LinkOver(False, "the server does not know this kernel"))
         else:
-            self._on_change(LinkDown(_why(error), attempts + 1))
+            self._on_change(LinkDown(why(error), attempts + 1))
 
     async def _keep_held(self) -> None:
         while not self._over:
@@ -280,7 +248,7 @@ class KernelLink:
         self._on_change(over)
         self._ready.set()  # nobody waits for what will not come
 
-    async def _connect(self) -> ClientConnection:
+    async def _connect(self) -> KernelConnection:
         path = f"/api/kernels/{self._kernel_id}/channels?session_id={self._session_id}"
         if self._lease is not None:
             lease = self._lease
@@ -288,22 +256,11 @@ class KernelLink:
                 f"/jlab-mcp/channels/{self._kernel_id}?since={self.seq}&client={lease.client}"
                 f"&epoch={lease.epoch}&on_exit={lease.on_exit}&got={_GOT_EVERY}"
             )
-        return await connect(
-            self._base + path,
-            additional_headers=self._headers,
-            subprotocols=None if self._lease else [SUBPROTOCOL],  # type: ignore[list-item]
-            open_timeout=_OPEN_TIMEOUT_S,
-            close_timeout=0.5,
-            ping_interval=None,  # `_keep_alive` does it
-            max_size=_MESSAGE_MAX,
-            max_queue=8,
-            compression=None,
-            proxy=None,
-            user_agent_header=None,
-            create_connection=_Connection,
+        return await open_connection(
+            self._base + path, self._headers, None if self._lease else SUBPROTOCOL, _OPEN_TIMEOUT_S
         )
 
-    async def _handshake(self, ws: ClientConnection) -> None:
+    async def _handshake(self, ws: KernelConnection) -> None:
         """Make sure that requests will reach the kernel."""
         self._ws = ws
         if self._lease is not None:
@@ -318,7 +275,7 @@ class KernelLink:
         else:
             self._spawn(self._knock(ws))
 
-    async def _knock(self, ws: ClientConnection) -> None:
+    async def _knock(self, ws: KernelConnection) -> None:
         """Ask a stock server's kernel for its info until it answers: a request sent before that may be lost."""
         attempt = 0
         while self._ws is ws and not self._ready.is_set():
@@ -344,7 +301,7 @@ class KernelLink:
             finally:
                 self._replies.pop(request.msg_id, None)
 
-    async def _keep_alive(self, ws: ClientConnection) -> None:
+    async def _keep_alive(self, ws: KernelConnection) -> None:
         """Notice a connection that is open and dead, and confirm the lease."""
         interval, patience = _PING_RESUMABLE if self._lease else _PING_STOCK
         try:
@@ -353,7 +310,7 @@ class KernelLink:
                 async with asyncio.timeout(patience):
                     pong = asyncio.ensure_future(await ws.ping())
                 requests = sum(map(len, self._unconfirmed.values()))
-                await _unless_silent(ws, pong, patience + min(requests / _SLOWEST, LEASE_S / 2))
+                await unless_silent(ws, pong, patience + min(requests / _SLOWEST, LEASE_S / 2))
                 self._confirmed = sent
                 await asyncio.sleep(interval)
         except TimeoutError:
@@ -361,7 +318,7 @@ class KernelLink:
         except ConnectionClosed:
             pass
 
-    async def _read(self, ws: ClientConnection) -> None:
+    async def _read(self, ws: KernelConnection) -> None:
         joiner = PieceJoiner()
         received = unreported = handled = 0
         while True:
@@ -425,45 +382,10 @@ class KernelLink:
     def _tell(self, news: Mapping[str, Any]) -> None:
         ws = self._ws
         if ws is not None and self._ready.is_set():
-            self._spawn(_send_quietly(ws, json.dumps(news)))
+            self._spawn(send_quietly(ws, json.dumps(news)))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
-
-
-async def _unless_silent(ws: ClientConnection, pong: asyncio.Future[float], patience: float) -> None:
-    """Wait for a pong, which comes after all that is on its way already. Raises TimeoutError when nothing arrives."""
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    try:
-        while not pong.done():
-            heard = ws.heard if isinstance(ws, _Connection) else 0.0
-            left = max(begun, heard) + patience - loop.time()
-            if left <= 0:
-                raise TimeoutError
-            await asyncio.wait({pong}, timeout=left)
-        await pong
-    finally:
-        pong.cancel()
-
-
-async def _send_quietly(ws: ClientConnection, text: str) -> None:
-    with contextlib.suppress(ConnectionClosed):
-        await ws.send(text)
-
-
-def _why(error: Exception) -> str:
-    match error:
-        case TimeoutError():
-            return "no answer in time"
-        case ConnectionRefusedError():
-            return "connection refused"
-        case ConnectionClosed():
-            return "connection lost"
-        case InvalidHandshake():
-            return f"the server refused the connection ({error})"
-        case _:
-            return str(error) or type(error).__name__

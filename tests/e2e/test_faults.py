@@ -206,19 +206,20 @@ async def test_a_clients_own_timeout_leaves_the_run_alone(shared_server: SharedP
     "body",
     [
         # Waits for itself in C, with Python's lock held, as a long computation in a library does, but without computing.
-        "import ctypes\nlock, mutex = ctypes.PyDLL(None).pthread_mutex_lock, ctypes.create_string_buffer(64)\nlock(mutex); lock(mutex)",
-        "import time\nend = time.time() + 6\nwhile time.time() < end:\n    try: time.sleep(1)\n    except KeyboardInterrupt: pass",
+        "import ctypes\nlock, mutex = ctypes.PyDLL(None).pthread_mutex_lock, ctypes.create_string_buffer(64)\nlock(mutex); BEGUN; lock(mutex)",
+        "import time\nend = time.time() + 6; BEGUN\nwhile time.time() < end:\n    try: time.sleep(1)\n    except KeyboardInterrupt: pass",
     ],
     ids=["C call", "swallows KeyboardInterrupt"],
 )
 async def test_code_that_cannot_be_interrupted_is_said_with_what_helps(
-    shared_server: SharedProject, body: str
+    shared_server: SharedProject, tmp_path: Path, body: str
 ) -> None:
+    begun = tmp_path / "begun"  # not a print: whoever holds Python's lock may hold it up
+    code = body.replace("BEGUN", f"open({str(begun)!r}, 'w').close()")
     async with lasting_wire(shared_server) as client:
         session, _, _ = await open_session(client, "stubborn")
-        begin = "print('begun', flush=True)\n"
-        await client.text("execute_code", session_id=session, code=begin + body, wait_s=0)
-        await until_printed(shared_server, session, "begun")
+        await client.text("execute_code", session_id=session, code=code, wait_s=0)
+        await until(begun.exists)
         said = await client.text("interrupt_kernel", session_id=session)
         assert "does not stop" in said, said
         assert f'restart_kernel(session_id="{session}")' in said and "wait_for_run" in said

@@ -1,0 +1,100 @@
+"""The WebSocket to a kernel by itself: how it is opened, when something arrived last, why it failed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Mapping
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.typing import Subprotocol
+
+_MESSAGE_MAX = 256 << 20
+
+
+class KernelConnection(ClientConnection):
+    """Knows when something arrived last, and acknowledges TCP segments at once: a stock server leaves Nagle's algorithm
+    on, and each cell would wait 40 ms."""
+
+    heard = 0.0
+    """when any part of a message arrived (the loop's time)"""
+    _option = getattr(socket, "TCP_QUICKACK", None)
+    _socket: socket.socket | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        found = transport.get_extra_info("socket")
+        if (
+            self._option is not None
+            and found is not None
+            and found.family in (socket.AF_INET, socket.AF_INET6)
+        ):
+            self._socket = found
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard = self.loop.time()
+        super().data_received(data)
+        if self._socket is not None and self._option is not None:
+            try:
+                self._socket.setsockopt(socket.IPPROTO_TCP, self._option, 1)
+            except OSError:
+                self._socket = None
+
+
+async def open_connection(
+    url: str, headers: Mapping[str, str], subprotocol: str | None, timeout: float
+) -> KernelConnection:
+    """Raises OSError, TimeoutError, WebSocketException."""
+    ws = await connect(
+        url,
+        additional_headers=headers,
+        subprotocols=[Subprotocol(subprotocol)] if subprotocol else None,
+        open_timeout=timeout,
+        close_timeout=0.5,
+        ping_interval=None,  # the link does it
+        max_size=_MESSAGE_MAX,
+        max_queue=8,
+        compression=None,
+        proxy=None,
+        user_agent_header=None,
+        create_connection=KernelConnection,
+    )
+    assert isinstance(ws, KernelConnection)
+    return ws
+
+
+async def unless_silent(ws: KernelConnection, pong: asyncio.Future[float], patience: float) -> None:
+    """Wait for a pong, which comes after all that is on its way already. Raises TimeoutError when nothing arrives."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    try:
+        while not pong.done():
+            left = max(begun, ws.heard) + patience - loop.time()
+            if left <= 0:
+                raise TimeoutError
+            await asyncio.wait({pong}, timeout=left)
+        await pong
+    finally:
+        pong.cancel()
+
+
+async def send_quietly(ws: KernelConnection, text: str) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        await ws.send(text)
+
+
+def why(error: Exception) -> str:
+    match error:
+        case TimeoutError():
+            return "no answer in time"
+        case ConnectionRefusedError():
+            return "connection refused"
+        case ConnectionClosed():
+            return "connection lost"
+        case InvalidHandshake():
+            return f"the server refused the connection ({error})"
+        case _:
+            return str(error) or type(error).__name__
