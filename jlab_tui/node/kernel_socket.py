@@ -24,9 +24,13 @@ FLOOD_PAUSE_S = 0.01
 """After so many batches in a row that ended in a print, look this much later: prints then arrive in large batches,
 which are joined, instead of keeping the event loop busy one by one."""
 IOPUB_HWM = 10_000
-"""Full, it makes the kernel's side wait (TCP), which then holds up to its own mark; nothing is dropped here."""
-IOPUB_HWM_LOW = 1_000
-"""Enough where the kernel's own mark is high (in_kernel.py); large messages then fill the kernel's memory, not the server's."""
+"""Full, it makes the kernel's side wait (TCP), which then holds up to its own mark; nothing is dropped here.
+
+ZeroMQ counts messages, not bytes, so what a kernel sends faster than the disk takes it is bounded by its size: 10,000
+messages of 100 kB are 1 GB in this process. Fewer would lose output of kernels that hold 1,000 themselves."""
+IOPUB_HWM_LOW = 64
+"""Enough where the kernel's own mark is high (in_kernel.py): 64 MB of messages of 1 MB. The rest waits in the kernel's
+memory, a million messages of any size, for ZeroMQ cannot make the code that prints wait."""
 
 log = logging.getLogger("jlab_mcp_node")
 

@@ -212,11 +212,16 @@ class Recorder:
     async def _take_last_words(self) -> None:
         if self._link is None:
             return
-        try:
-            await asyncio.wait_for(self._link.socket.cut.wait(), LAST_WORDS_S)
-        except asyncio.TimeoutError:
-            pass
-        self._link.socket.drain_all()
+        socket, deadline = self._link.socket, time.monotonic() + LAST_WORDS_S
+        while not socket.cut.is_set() and time.monotonic() < deadline:
+            # What the process had handed to the system comes in as fast as there is room for it.
+            socket.drain_all()
+            self._record(at_any_size=True)
+            try:
+                await asyncio.wait_for(socket.cut.wait(), LAST_WORDS_S / 25)
+            except asyncio.TimeoutError:
+                pass
+        socket.drain_all()
         self._record(at_any_size=True)
         self._disconnect()
 
