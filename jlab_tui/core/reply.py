@@ -258,8 +258,8 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
         if cut.cut_chars:
             gone = cut.cut_chars + missing
             all_gone += gone
+            lines = f", about {cut.cut_lines:,} lines" if cut.cut_lines > 1 and not missing else ""
             missing = 0
-            lines = f", about {cut.cut_lines:,} lines" if cut.cut_lines > 1 else ""
             at = row + count_rows(cut.head)
             note = f"\n... {gone:,} characters{lines} cut; {_read_on(run_id, at, outputs)} ...\n"
             result.append(cut.head.rstrip("\n") + note + cut.tail)

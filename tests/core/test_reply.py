@@ -53,11 +53,12 @@ FACTS = RunFacts(RUN, "a", RunStatus.OK, 1.0, 1)
 
 def test_a_cut_names_what_the_record_has_not_either() -> None:
     outputs = CellOutputs()
-    outputs.feed(TextPrinted(RUN, "stdout", "x" * TEXT_HALF))
+    outputs.feed(TextPrinted(RUN, "stdout", "x\n" * (TEXT_HALF // 2)))
     outputs.not_recorded(3_000_000)
     outputs.feed(TextPrinted(RUN, "stdout", "the end\n"))
     text = str(compose(FACTS, outputs, 20_000).parts[0])
     assert "the record has all but 3,000,000 characters" in text
+    assert " lines cut" not in text, "nobody has counted them"
     stored = json.dumps(to_nbformat(outputs, "read_output(...)"))
     assert "left out here; all but 3,000,000 characters: read_output" in stored
 
