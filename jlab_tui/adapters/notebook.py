@@ -219,8 +219,8 @@ def new_cell_id() -> str:
 
 
 def _id_of(digits: str) -> str:
-    """8 hex digits that nobody takes for an index."""
-    return digits.lstrip("0123456789")[:8]
+    """8 hex digits of at least as many; the first is a letter, so that nobody takes them for an index."""
+    return "abcdef"[int(digits[0], 16) % 6] + digits[1:8]
 
 
 def _new_ids(text: str) -> Iterator[str]:

@@ -98,3 +98,9 @@ def test_cells_without_ids_get_the_same_ones_each_time(tmp_path: Path) -> None:
 
 def test_no_id_can_be_taken_for_an_index() -> None:
     assert not any(new_cell_id()[0].isdecimal() or len(new_cell_id()) != 8 for _ in range(300))
+
+
+def test_new_cell_ids_are_eight_characters_that_no_index_looks_like() -> None:
+    ids = {new_cell_id() for _ in range(2000)}
+    assert len(ids) == 2000
+    assert all(len(name) == 8 and name[0] in "abcdef" for name in ids)
