@@ -61,9 +61,8 @@ class LocalServer:
             )
         self._tried.add(port)
         if settings.setup.strip():
-            choice = PythonChoice(
-                "python3", ""
-            )  # the one that the set-up puts on the PATH, for server and kernels
+            # The one that the set-up puts on the PATH, for server and kernels.
+            choice = PythonChoice("python3", "")
         else:
             choice = await choose_python(settings.root, self._env)
         if choice.note:

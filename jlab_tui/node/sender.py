@@ -2,8 +2,8 @@
 
 Nothing is sent while the client has yet to report a window of what was sent. What is on its way delays the answers to
 the client's pings, by which it knows that it still owns the kernel; so on a slow connection the window shrinks until
-its content arrives within a second or it is as small as it can be, and pieces with it. To a client that reports whole messages a message that was begun is sent to its
-end, however large, or it would wait for ever.
+its content arrives within a second or it is as small as it can be, and pieces with it. To a client that reports whole
+messages a message that was begun is sent to its end, however large, or it would wait for ever.
 """
 
 from __future__ import annotations
