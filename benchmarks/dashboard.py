@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 
 from jlab_tui.adapters.fifo import Bell  # noqa: E402
 from jlab_tui.adapters.files import StatusFile  # noqa: E402
-from jlab_tui.core.events import (  # noqa: E402
+from jlab_tui.core.journal.events import (  # noqa: E402
     Entry,
     RunFinished,
     RunStarted,
@@ -41,7 +41,7 @@ from jlab_tui.core.events import (  # noqa: E402
     TextPrinted,
     encode,
 )
-from jlab_tui.core.models import Mode, ServerRecord, ServerState  # noqa: E402
+from jlab_tui.core.server.record import Mode, ServerRecord, ServerState  # noqa: E402
 
 HOST = "testhost"
 LINE = "epoch {:6d} step {:5d}  loss=0.4304  lr=3e-4  1,812 img/s  {:06d} ok\n"
@@ -405,7 +405,7 @@ def bell(directory: Path) -> dict[str, object]:
 
 def search(directory: Path) -> dict[str, object]:
     """In the process itself: finding a rare and a frequent text in a million lines."""
-    from jlab_tui.core.feed import Feed
+    from jlab_tui.core.feed.feed import Feed
     from jlab_tui.tui.search import find
 
     feed = Feed()

@@ -27,8 +27,8 @@ from jupyter_client.blocking.client import BlockingKernelClient  # noqa: E402
 from jupyter_client.manager import KernelManager  # noqa: E402
 
 from jlab_tui.adapters.kernel import KernelLink  # noqa: E402
-from jlab_tui.core.link import Lease  # noqa: E402
-from jlab_tui.core.wire import KernelMessage, Request  # noqa: E402
+from jlab_tui.core.kernel.link import Lease  # noqa: E402
+from jlab_tui.core.kernel.wire import KernelMessage, Request  # noqa: E402
 from jlab_tui.node.kernel_command import addition  # noqa: E402
 from tests.node.servers import TOKEN, Server, serving  # noqa: E402
 

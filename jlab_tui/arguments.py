@@ -6,9 +6,9 @@ import argparse
 from typing import NoReturn
 
 from . import __version__
-from .core.completion import SHELLS, Subcommand, described
+from .core.cli.argparse_errors import explain_usage
+from .core.cli.completion import SHELLS, Subcommand, described
 from .core.errors import UsageError
-from .core.usage import explain_usage
 
 
 class _Parser(argparse.ArgumentParser):

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .arguments import describe_commands, make_parser
-from .core.completion import completion_script
+from .core.cli.completion import completion_script
 from .core.errors import JlabError, UsageError
 from .core.settings import Mode, Settings, is_slurm_time
 

@@ -18,8 +18,8 @@ from .core.errors import UsageError
 
 if TYPE_CHECKING:
     from .adapters.jupyter import JupyterApi
-    from .core.models import KernelInfo, ServerRecord
-    from .core.resources import Sample
+    from .core.server.record import KernelInfo, ServerRecord
+    from .core.server.resources import Sample
     from .core.settings import Mode, Settings
     from .services.launcher import Launcher
     from .tui.options import DashboardOptions
@@ -46,7 +46,6 @@ class Outside:
 
     def preload(self) -> None:
         """Called in a thread, so that keys are answered meanwhile."""
-        from .adapters import jupyter  # noqa: F401 - with httpx: a fifth of the time until the first frame
 
         if importlib.util.find_spec("sniffio") is None:
             # httpcore looks for it on the whole path at every request: a tenth of what an idle dashboard costs

@@ -22,15 +22,17 @@ from .adapters.interpreter import ask_driver, ask_python
 from .adapters.local import choose_python
 from .adapters.slurm import Slurm
 from .adapters.slurm_submission import test_request
-from .core import checks, checks_python, checks_slurm
-from .core.checks import Finding, Level
-from .core.checks_python import DriverFacts, PythonFacts
+from .core.cli.client_config import is_throwaway
+from .core.doctor import checks
+from .core.doctor import python as checks_python
+from .core.doctor import slurm as checks_slurm
+from .core.doctor.checks import Finding, Level
+from .core.doctor.python import DriverFacts, PythonFacts
 from .core.errors import JlabError, SettingError, StatusFileError
-from .core.models import ServerRecord, ServerState
-from .core.registration import is_throwaway
+from .core.server.record import ServerRecord, ServerState
+from .core.server.status import Situation
 from .core.settings import Mode, Settings
-from .core.situation import Situation
-from .core.slurm_queue import QueueUnknown
+from .core.slurm.queue import QueueUnknown
 from .services.launcher import Launcher
 from .services.patience import patiently
 

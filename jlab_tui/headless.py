@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from .core.errors import JlabError, LaunchFailed, StatusFileError
-from .core.models import ServerState
+from .core.server.record import ServerState
+from .core.server.state_machine import Situation
+from .core.server.walltime import Notices
 from .core.settings import Mode, Settings
-from .core.startup import Situation
-from .core.walltime import Notices
 from .services.launcher import Launcher
 from .services.patience import patiently
 from .services.server_watch import is_usable

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 from .adapters.client_files import own_command, register_in_project, run_client_command
 from .adapters.clipboard import copy
+from .core.cli.browser_access import access_of
+from .core.cli.client_config import NAME, Command, claude_command, is_throwaway, other_clients
 from .core.errors import UsageError
-from .core.registration import NAME, Command, claude_command, is_throwaway, other_clients
 from .core.settings import PREFIX, Settings
-from .core.tunnel import access_of
 from .services.launcher import Launcher
 from .services.patience import patiently
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .core.errors import JlabError, ServerNotReady
-from .core.heads import SessionHead
-from .core.models import KernelInfo, ServerRecord, ServerState
-from .core.resources import Sample
+from .core.journal.summary import SessionHead
+from .core.server.record import KernelInfo, ServerRecord, ServerState
+from .core.server.resources import Sample
+from .core.server.state_machine import Situation
 from .core.settings import Settings
-from .core.startup import Situation
 from .services.launcher import Launcher
 from .services.patience import patiently
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from .adapters.files import Intent
     from .adapters.jupyter import JupyterApi
     from .adapters.kernel import KernelLink
-    from .core.heads import SessionHead
-    from .core.link import Lease, LinkChange
-    from .core.models import ServerRecord
-    from .core.startup import Health
-    from .core.wire import KernelMessage
+    from .core.journal.summary import SessionHead
+    from .core.kernel.link import Lease, LinkChange
+    from .core.kernel.wire import KernelMessage
+    from .core.server.record import ServerRecord
+    from .core.server.state_machine import Health
     from .doctor import Doctor
     from .mcp_server.app import App
     from .mcp_server.source import AppSource
@@ -126,7 +126,7 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     from .adapters.files import Intent, StatusFile, other_roots
     from .adapters.local_server import LocalServer
     from .adapters.slurm_server import SlurmServer
-    from .core.startup import Limits
+    from .core.server.state_machine import Limits
     from .services.launcher import Launcher
 
     return Launcher(
@@ -217,8 +217,8 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     from .adapters.notebook import NotebookDirectory
     from .adapters.slurm import Slurm
     from .adapters.spool import Spool
-    from .core.models import Owner
-    from .core.resources import resources_json
+    from .core.server.record import Owner
+    from .core.server.resources import resources_json
     from .mcp_server.app import App
     from .services.cells import Cells
     from .services.inspection import Inspector

@@ -15,13 +15,13 @@ from jlab_tui.adapters.journal_store import JournalStore
 from jlab_tui.adapters.notebook import NotebookDirectory
 from jlab_tui.adapters.spool import Spool
 from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned
-from jlab_tui.core.events import Entry
-from jlab_tui.core.link import Claim, Lease, LinkChange, LinkOver, LinkUp, RecordedKernel
-from jlab_tui.core.models import KernelInfo, KernelSpec, Owner, ServerRecord, ServerState
-from jlab_tui.core.resources import Sample
+from jlab_tui.core.journal.events import Entry
+from jlab_tui.core.kernel.link import Claim, Lease, LinkChange, LinkOver, LinkUp, RecordedKernel
+from jlab_tui.core.kernel.wire import KernelMessage, Request
+from jlab_tui.core.server.record import KernelInfo, KernelSpec, Owner, ServerRecord, ServerState
+from jlab_tui.core.server.resources import Sample
+from jlab_tui.core.server.state_machine import Health
 from jlab_tui.core.settings import Mode, OnExit
-from jlab_tui.core.startup import Health
-from jlab_tui.core.wire import KernelMessage, Request
 from jlab_tui.node.claims import Claims, Graces, Granted
 from jlab_tui.services.assembly import Server
 from jlab_tui.services.sessions import Sessions

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from jlab_tui.core.wire import KernelMessage
+from jlab_tui.core.kernel.wire import KernelMessage
 
 _FOLDER = Path(__file__).parent / "data" / "transcripts"
 NAMES = sorted(path.stem for path in _FOLDER.glob("*.json"))

@@ -15,10 +15,10 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from ..core.checks import DirectoryFacts, Hops
-from ..core.checks_python import Unmet
-from ..core.checks_slurm import NodeFacts
-from ..core.registration import Registered, registered_in
+from ..core.cli.client_config import Registered, registered_in
+from ..core.doctor.checks import DirectoryFacts, Hops
+from ..core.doctor.python import Unmet
+from ..core.doctor.slurm import NodeFacts
 from .files import process_start
 from .interpreter import NODE_DRIVER, parse_driver
 from .local import free_port

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..core.cli.client_config import NAME, Command, Merged, merge_mcp_json
 from ..core.errors import UsageError
-from ..core.registration import NAME, Command, Merged, merge_mcp_json
 from .files import write_atomic
 
 

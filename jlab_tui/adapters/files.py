@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import StatusFileDamaged, StatusFileUnreadable
-from ..core.models import ServerRecord, format_record, named_in, parse_record
+from ..core.server.record import ServerRecord, format_record, named_in, parse_record
 
 INTENT_STALE_S = 180.0
 """age after which a start or stop on another host is taken for dead"""

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..core.checks_python import DriverFacts, PythonFacts
+from ..core.doctor.python import DriverFacts, PythonFacts
 from .local import after_setup
 from .slurm import run
 

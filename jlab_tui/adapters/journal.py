@@ -20,7 +20,7 @@ from concurrent.futures import Future
 from io import BufferedReader
 from pathlib import Path
 
-from ..core.events import DataShown, DataUpdated, Entry, TextPrinted, decode, encode
+from ..core.journal.events import DataShown, DataUpdated, Entry, TextPrinted, decode, encode
 from .files import private_dir
 
 log = logging.getLogger(__name__)

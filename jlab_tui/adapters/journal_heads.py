@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from ..core.events import Entry, SessionClosed, decode
-from ..core.heads import KIND, TELLING, Ends, SessionHead, head_of
+from ..core.journal.events import Entry, SessionClosed, decode
+from ..core.journal.summary import KIND, TELLING, Ends, SessionHead, head_of
 from .journal import DAMAGED
 
 _BLOCK: Final = 1 << 16

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..core.events import Entry, HumanActed, SessionClosed
-from ..core.heads import SessionHead
+from ..core.journal.events import Entry, HumanActed, SessionClosed
+from ..core.journal.summary import SessionHead
 from .fifo import Bell
 from .journal import JournalReader, JournalWriter, journal_path, journals, read_entries
 from .journal_heads import JournalHeads

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 
 from ..core.errors import KernelGone, SessionOwned
-from ..core.link import Claim, RecordedKernel
-from ..core.models import KernelInfo, KernelSpec, Owner
-from ..core.resources import Sample, parse_sample
-from ..core.startup import Health
-from ..core.wire import NODE_PROTOCOL
+from ..core.kernel.link import Claim, RecordedKernel
+from ..core.kernel.wire import NODE_PROTOCOL
+from ..core.server.record import KernelInfo, KernelSpec, Owner
+from ..core.server.resources import Sample, parse_sample
+from ..core.server.state_machine import Health
 from .http_client import HttpClient, is_refused, is_untrusted
 
 

@@ -17,9 +17,18 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from ..core.holding import BEAT_S
-from ..core.link import LEASE_S, Lease, LinkChange, LinkDown, LinkOver, LinkUp, OutputLost, RequestRefused
-from ..core.wire import SUBPROTOCOL, KernelMessage, PieceJoiner, Request, pack_request, unpack_message
+from ..core.journal.lease import BEAT_S
+from ..core.kernel.link import (
+    LEASE_S,
+    Lease,
+    LinkChange,
+    LinkDown,
+    LinkOver,
+    LinkUp,
+    OutputLost,
+    RequestRefused,
+)
+from ..core.kernel.wire import SUBPROTOCOL, KernelMessage, PieceJoiner, Request, pack_request, unpack_message
 from .kernel_connection import KernelConnection, open_connection, send_quietly, unless_silent, why
 
 log = logging.getLogger(__name__)

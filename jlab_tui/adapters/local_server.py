@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..core.errors import LaunchFailed, ServerError
-from ..core.machine import MACHINE, Machine
-from ..core.models import ServerRecord, ServerState
+from ..core.server.machine import MACHINE, Machine
+from ..core.server.record import ServerRecord, ServerState
+from ..core.server.status import Observation
 from ..core.settings import Mode, Settings, status_dir_name
-from ..core.situation import Observation
 from .files import private_dir, process_start, reason_of, refuse_foreign_hands, tail_text
 from .local import (
     PORT_TAKEN,

@@ -1,4 +1,4 @@
-"""What the system tells of itself: see `core.machine`."""
+"""What the system tells of itself: see `core.server.machine`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from ..core.machine import Machine
+from ..core.server.machine import Machine
 
 
 @cache

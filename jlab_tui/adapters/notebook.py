@@ -17,7 +17,7 @@ from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 from ..core.errors import NotebookError
-from ..core.notebook import (
+from ..core.notebook.notebook import (
     CellCopy,
     ChangedOnDisk,
     Notebook,

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..core.models import parse_record
+from ..core.server.record import parse_record
 from ..core.settings import Settings
 
 _LAUNCH = re.compile(r"(local-\d+|slurm)-[0-9a-f]{8}\.(token|config|connection).*")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.events import RecordEnds
+from ..core.journal.events import RecordEnds
 from .journal import JournalReader, journals, read_ends
 
 

@@ -10,12 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..core.errors import ServerError
-from ..core.models import Connection, ServerRecord, ServerState
-from ..core.settings import Settings
-from ..core.situation import JobGone, Observation
-from ..core.slurm import JobPhase
-from ..core.slurm_queue import COUNT_AFTER_S, QueueAnswer, QueueRows, QueueUnknown, poll_interval
-from ..core.slurm_record import (
+from ..core.server.record import Connection, ServerRecord, ServerState
+from ..core.server.slurm_job import (
     CLUSTER,
     SUBMISSION,
     SUBMITTED,
@@ -24,13 +20,17 @@ from ..core.slurm_record import (
     seen_running,
     wants_details,
 )
-from ..core.slurm_script import (
+from ..core.server.status import JobGone, Observation
+from ..core.settings import Settings
+from ..core.slurm.queue import COUNT_AFTER_S, QueueAnswer, QueueRows, QueueUnknown, poll_interval
+from ..core.slurm.script import (
     restarted_name,
     submission_comment,
 )
-from ..core.slurm_show import JobDetails
-from ..core.slurm_submit import Cancel
-from ..core.slurm_survey import survey_lines
+from ..core.slurm.show import JobDetails
+from ..core.slurm.submit import Cancel
+from ..core.slurm.survey import survey_lines
+from ..core.slurm.terms import JobPhase
 from .clusters import Cluster, Clusters
 from .files import tail_text
 from .node_files import read_connection, remove_launch_files

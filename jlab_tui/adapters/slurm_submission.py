@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..core.errors import LaunchFailed, UsageError
-from ..core.models import ServerRecord, ServerState
+from ..core.server.record import ServerRecord, ServerState
+from ..core.server.slurm_job import CLUSTER, ESTIMATE, SUBMISSION, with_job_id
+from ..core.server.status import with_extra
 from ..core.settings import Mode, Settings
-from ..core.situation import with_extra
-from ..core.slurm_queue import QueueRows
-from ..core.slurm_record import CLUSTER, ESTIMATE, SUBMISSION, with_job_id
-from ..core.slurm_script import (
+from ..core.slurm.queue import QueueRows
+from ..core.slurm.script import (
     ResourceRequest,
     ScriptInputs,
     check_request,
@@ -25,7 +25,7 @@ from ..core.slurm_script import (
     script_values,
     submission_comment,
 )
-from ..core.slurm_submit import Estimate, Rejected, Rejection
+from ..core.slurm.submit import Estimate, Rejected, Rejection
 from .files import private_dir, reason_of, refuse_foreign_hands
 from .local import PROJECT_KERNEL, choose_python, server_env, write_kernelspec
 from .node_files import install_node_files, remove_launch_files, write_launch_files

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from ..core.errors import JlabError
-from ..core.models import ServerState
-from ..core.walltime import WalltimeWarnings
+from ..core.server.record import ServerState
+from ..core.server.walltime import WalltimeWarnings
 
 if TYPE_CHECKING:
-    from ..core.models import ServerRecord
+    from ..core.server.record import ServerRecord
     from ..core.settings import Settings
     from ..services.assembly import Server
     from ..services.cells import Cells

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from mcp_types import CallToolResult, ImageContent, TextContent
 
-from ..core.reply import Part, Picture, fit
+from ..core.reply.compose import Part, Picture, fit
 from .app import App
 
 REPLY_BYTES_MAX: Final = 6 << 20

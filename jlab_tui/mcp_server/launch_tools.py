@@ -11,9 +11,9 @@ from mcp_types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from ..core.errors import StatusFileError
-from ..core.models import ServerState
+from ..core.server.record import ServerState
+from ..core.server.status import Situation
 from ..core.settings import Mode
-from ..core.situation import Situation
 from .content import as_json, as_text
 from .source import AppSource
 

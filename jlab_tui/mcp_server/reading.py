@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from ..core.display.images import bitmap
+from ..core.display.mime import describe_data
+from ..core.display.terminal_text import ROW_CHARS, TerminalLines, plain_traceback, render_terminal, rows
 from ..core.errors import UsageError
-from ..core.pictures import bitmap
-from ..core.reply import Part, Picture, cut_to
-from ..core.rich_data import describe_data
-from ..core.text import ROW_CHARS, TerminalLines, plain_traceback, render_terminal, rows
+from ..core.reply.compose import Part, Picture, cut_to
 from .app import App
 
 if TYPE_CHECKING:
-    from ..core.notebook import Cell
+    from ..core.notebook.notebook import Cell
     from ..services.runs import Run
     from ..services.session import Session
 

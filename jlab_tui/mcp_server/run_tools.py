@@ -9,8 +9,8 @@ import anyio
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from ..core.events import ReplyCut, RunStatus
-from ..core.reply import Part, RunFacts, compose
+from ..core.journal.events import ReplyCut, RunStatus
+from ..core.reply.compose import Part, RunFacts, compose
 from .app import App
 from .arguments import CellRef, Ctx, SessionId, WaitS
 from .cancelling import InterruptOnCancel

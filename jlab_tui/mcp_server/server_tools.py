@@ -12,7 +12,7 @@ from .content import as_json
 from .source import AppSource
 
 if TYPE_CHECKING:
-    from ..core.situation import Situation
+    from ..core.server.status import Situation
 
 
 class ServerTools:

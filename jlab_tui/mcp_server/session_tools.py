@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from ..core.rerun import RanCell, rerun_rows
+from ..core.reply.rerun import RanCell, rerun_rows
 from .app import App
 from .arguments import Ctx, SessionId, WaitS
 from .cancelling import InterruptOnCancel

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..core.errors import JlabError, UsageError
-from ..core.events import Entry, HumanActed
+from ..core.journal.events import Entry, HumanActed
 
 FLUSH_S = 2.0
 """longest wait for the record to reach the file"""

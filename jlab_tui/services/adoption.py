@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from ..core.errors import KernelGone, NotebookError
-from ..core.events import RunStatus
-from ..core.notebook import Notebook, new_notebook
+from ..core.journal.events import RunStatus
+from ..core.notebook.notebook import Notebook, new_notebook
 from .assembly import Assembly, Server, notebook_warnings
 from .ports import Journal, NotebookFile, Notebooks
 from .runs import SessionRecord

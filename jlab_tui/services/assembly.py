@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from ..core.errors import ServerError
-from ..core.events import SessionOpened
-from ..core.link import Claim, Lease
-from ..core.models import Owner, ServerRecord
-from ..core.notebook import Notebook
-from ..core.outputs import CellOutputs
+from ..core.journal.events import SessionOpened
+from ..core.kernel.link import Claim, Lease
+from ..core.notebook.notebook import Notebook
+from ..core.notebook.outputs import CellOutputs
+from ..core.server.record import Owner, ServerRecord
 from ..core.settings import OnExit
 from .holding import Holding
 from .ports import Journal, Journals, Jupyter, LinkMaker, NotebookFile, Spool

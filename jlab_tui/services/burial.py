@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Final, cast
 
 from ..core.errors import NotebookError
-from ..core.events import RunStatus, SessionClosed, SessionOpened
-from ..core.heads import SessionHead
-from ..core.models import Owner, ServerRecord, ServerState
-from ..core.outputs import CellOutputs
+from ..core.journal.events import RunStatus, SessionClosed, SessionOpened
+from ..core.journal.summary import SessionHead
+from ..core.kernel.wire import KernelMessage, Request
+from ..core.notebook.outputs import CellOutputs
+from ..core.server.record import Owner, ServerRecord, ServerState
 from ..core.settings import Mode
-from ..core.wire import KernelMessage, Request
 from .holding import OwnerAlive
 from .ports import Journals, Jupyter, Notebooks, Spool
 from .recorder import Recorder

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..core.errors import JlabError, NotebookError, SessionBusy
-from ..core.events import RunStatus
-from ..core.notebook import Cell
-from ..core.reply import cut_to
+from ..core.journal.events import RunStatus
+from ..core.notebook.notebook import Cell
+from ..core.reply.compose import cut_to
 from .ports import Notebooks
 from .runs import Run
 from .session import BATCH_TOOL, Session

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from ..core.errors import JlabError, KernelGone, ServerUnreachable, SessionOwned
-from ..core.events import OutputDropped, RunStatus
-from ..core.link import LEASE_S, LinkChange, LinkDown, LinkOver, LinkUp, OutputLost, RequestRefused
+from ..core.journal.events import OutputDropped, RunStatus
+from ..core.kernel.link import LEASE_S, LinkChange, LinkDown, LinkOver, LinkUp, OutputLost, RequestRefused
 from .ports import Spool
 from .runs import Run
 

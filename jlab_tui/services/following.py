@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..core.errors import JlabError
-from ..core.events import Entry, HumanActed, RecordEnds
-from ..core.feed import Feed
-from ..core.items import Cell, Change
-from ..core.session_feed import SessionFeed
+from ..core.feed.feed import Feed
+from ..core.feed.items import Cell, Change
+from ..core.feed.session_feed import SessionFeed
+from ..core.journal.events import Entry, HumanActed, RecordEnds
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Holds sessions on a stock server, by their journals: see `core.holding`."""
+"""Holds sessions on a stock server, by their journals: see `core.journal.lease`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable
 
 from ..core.errors import SessionOwned
-from ..core.events import SessionOpened
-from ..core.holding import is_held
-from ..core.models import Owner
+from ..core.journal.events import SessionOpened
+from ..core.journal.lease import is_held
+from ..core.server.record import Owner
 from .ports import Journal, Journals
 from .recorder import Recorder
 

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from ..core.errors import NotebookError
-from ..core.events import DataUpdated, RunStatus
-from ..core.notebook import Cell, Notebook
-from ..core.outputs import CellOutputs, to_nbformat
+from ..core.journal.events import DataUpdated, RunStatus
+from ..core.notebook.notebook import Cell, Notebook
+from ..core.notebook.outputs import CellOutputs, to_nbformat
 from .runs import Run, SessionRecord
 from .saver import Saver
 

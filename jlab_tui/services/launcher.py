@@ -15,10 +15,10 @@ from ..core.errors import (
     ServerNotReady,
     StatusFileDamaged,
 )
-from ..core.models import ServerRecord, ServerState
+from ..core.server.record import ServerRecord, ServerState
+from ..core.server.slurm_job import LOST_S, SUBMISSION, is_announced
+from ..core.server.state_machine import Limits, Observation, Situation, step
 from ..core.settings import Mode
-from ..core.slurm_record import LOST_S, SUBMISSION, is_announced
-from ..core.startup import Limits, Observation, Situation, step
 from .server_ports import Backend, HealthCheck, IntentLock, Store
 from .server_watch import QUICK_S, ServerWatch, is_usable
 

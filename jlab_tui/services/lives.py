@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from ..core.events import KernelChanged, RunStatus
-from ..core.execution import KernelDeath, RunEnded
+from ..core.journal.events import KernelChanged, RunStatus
+from ..core.kernel.conversation import KernelDeath, RunEnded
 
 if TYPE_CHECKING:
     from .session import Session

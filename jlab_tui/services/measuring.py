@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from ..core.errors import JlabError, ServerUnreachable
-from ..core.resources import Sample, parse_sample
+from ..core.server.resources import Sample, parse_sample
 from .ports import Jupyter, LinkMaker
 from .subshell import evaluation
 

@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from ..core.errors import JlabError
-from ..core.feed import Feed
-from ..core.items import Cell
-from ..core.models import KernelInfo, ServerRecord, ServerState
-from ..core.resources import Sample
+from ..core.feed.feed import Feed
+from ..core.feed.items import Cell
+from ..core.server.record import KernelInfo, ServerRecord, ServerState
+from ..core.server.resources import Sample
 from .following import Following, Hears, MakeBell, Records
 from .overview import OwnerAlive, ServerView, SessionRow, session_rows
 

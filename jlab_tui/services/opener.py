@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
 from ..core.errors import KernelGone, ServerError, UnknownSession
-from ..core.heads import SessionHead
-from ..core.link import Claim
-from ..core.notebook import Notebook, file_stem, kernel_of, new_notebook
+from ..core.journal.summary import SessionHead
+from ..core.kernel.link import Claim
+from ..core.notebook.notebook import Notebook, file_stem, kernel_of, new_notebook
 from .assembly import Assembly, Server, notebook_warnings
 from .opening import Opening, Openings
 from .ports import Link, NotebookFile, Notebooks

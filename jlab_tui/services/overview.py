@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ..core.events import RunStatus
-from ..core.feed import Feed
-from ..core.models import KernelInfo, ServerRecord, ServerState
-from ..core.resources import KernelUse, Sample
-from ..core.session_feed import SessionFeed
-from ..core.situation import QueueFacts
+from ..core.feed.feed import Feed
+from ..core.feed.session_feed import SessionFeed
+from ..core.journal.events import RunStatus
+from ..core.server.record import KernelInfo, ServerRecord, ServerState
+from ..core.server.resources import KernelUse, Sample
+from ..core.server.status import QueueFacts
 
 CLOSED_SHOWN = 12
 """closed sessions that stay in the list"""

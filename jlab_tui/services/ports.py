@@ -7,14 +7,14 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
-from ..core.events import Entry
-from ..core.heads import SessionHead
-from ..core.link import Claim, Lease, LinkChange, RecordedKernel
-from ..core.models import KernelInfo, KernelSpec, Owner
-from ..core.notebook import CellCopy, Notebook, Saved
-from ..core.resources import Sample
-from ..core.startup import Health
-from ..core.wire import KernelMessage, Request
+from ..core.journal.events import Entry
+from ..core.journal.summary import SessionHead
+from ..core.kernel.link import Claim, Lease, LinkChange, RecordedKernel
+from ..core.kernel.wire import KernelMessage, Request
+from ..core.notebook.notebook import CellCopy, Notebook, Saved
+from ..core.server.record import KernelInfo, KernelSpec, Owner
+from ..core.server.resources import Sample
+from ..core.server.state_machine import Health
 
 
 class Jupyter(Protocol):

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
-from ..core.events import (
+from ..core.display.images import PictureCount, bitmap
+from ..core.display.mime import describe_data
+from ..core.display.terminal_text import plain_traceback
+from ..core.journal.events import (
     UNREADABLE,
     DataShown,
     DataUpdated,
@@ -19,10 +22,7 @@ from ..core.events import (
     TextPrinted,
     Unknown,
 )
-from ..core.notebook import Cell, Notebook
-from ..core.pictures import PictureCount, bitmap
-from ..core.rich_data import describe_data
-from ..core.text import plain_traceback
+from ..core.notebook.notebook import Cell, Notebook
 from .cells import CellRow, cell_map
 from .ports import Journals, Notebooks
 from .runs import Run, entries_since

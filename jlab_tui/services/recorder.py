@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ..core.events import (
+from ..core.journal.events import (
     DataShown,
     DataUpdated,
     Entry,

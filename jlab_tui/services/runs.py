@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..core.events import (
+from ..core.journal.events import (
     DataShown,
     DataUpdated,
     Entry,
@@ -26,7 +26,7 @@ from ..core.events import (
     SessionOpened,
     TextPrinted,
 )
-from ..core.outputs import CellOutputs
+from ..core.notebook.outputs import CellOutputs
 
 
 @dataclass(slots=True)

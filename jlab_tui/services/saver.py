@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from ..core.errors import NotebookError
-from ..core.merging import merge
-from ..core.notebook import ChangedOnDisk, Notebook, copy_cells
+from ..core.notebook.merge import merge
+from ..core.notebook.notebook import ChangedOnDisk, Notebook, copy_cells
 from .ports import NotebookFile
 
 log = logging.getLogger(__name__)

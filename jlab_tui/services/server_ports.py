@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from ..core.models import ServerRecord
-from ..core.situation import Health, Observation
+from ..core.server.record import ServerRecord
+from ..core.server.status import Health, Observation
 
 
 class Store(Protocol):

@@ -19,11 +19,11 @@ from ..core.errors import (
     ServerUnreachable,
     StatusFileError,
 )
-from ..core.models import ServerRecord, ServerState
+from ..core.server.record import ServerRecord, ServerState
+from ..core.server.slurm_job import RESTARTS
+from ..core.server.state_machine import Health, Limits, Observation, Situation, asks_for_health, step
 from ..core.settings import Mode
-from ..core.slurm import JobPhase
-from ..core.slurm_record import RESTARTS
-from ..core.startup import Health, Limits, Observation, Situation, asks_for_health, step
+from ..core.slurm.terms import JobPhase
 from .server_ports import Backend, HealthCheck, Store
 
 LOOK_EVERY_S: Final = 1.0

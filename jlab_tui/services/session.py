@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..core.errors import SessionBusy
-from ..core.events import (
+from ..core.journal.events import (
     DataUpdated,
     NotebookEdited,
     Notice,
@@ -19,7 +19,7 @@ from ..core.events import (
     RunStatus,
     RunTakenUp,
 )
-from ..core.execution import (
+from ..core.kernel.conversation import (
     NO_REPLY,
     Conversation,
     Fact,
@@ -31,9 +31,9 @@ from ..core.execution import (
     RunEnded,
     ends_request,
 )
-from ..core.notebook import Cell, Notebook
-from ..core.outputs import DataItem
-from ..core.wire import KernelMessage, Request
+from ..core.kernel.wire import KernelMessage, Request
+from ..core.notebook.notebook import Cell, Notebook
+from ..core.notebook.outputs import DataItem
 from .connection import Connection
 from .keeper import NotebookKeeper, ReadBack
 from .lives import Lives

@@ -19,10 +19,10 @@ from ..core.errors import (
     UnknownRun,
     UnknownSession,
 )
-from ..core.events import HumanActed, RunStatus, SessionClosed
-from ..core.heads import SessionHead
-from ..core.models import Owner, ServerRecord
-from ..core.outputs import CellOutputs
+from ..core.journal.events import HumanActed, RunStatus, SessionClosed
+from ..core.journal.summary import SessionHead
+from ..core.notebook.outputs import CellOutputs
+from ..core.server.record import Owner, ServerRecord
 from ..core.settings import OnExit
 from .adoption import Adoption
 from .assembly import Assembly, Server

@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ..core.wire import KernelMessage, Request
+from ..core.kernel.wire import KernelMessage, Request
 from .runs import Run
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ..core.errors import LaunchFailed, UsageError
-from ..core.models import ServerState
+from ..core.server.record import ServerState
+from ..core.server.status import Situation
 from ..core.settings import Mode
-from ..core.situation import Situation
-from ..core.slurm import parse_span
-from ..core.slurm_queue import QueueUnknown
-from ..core.slurm_script import check_count, check_gres, check_partition, check_time
-from ..core.slurm_survey import Partition, format_span, parse_gres, survey_lines
+from ..core.slurm.queue import QueueUnknown
+from ..core.slurm.script import check_count, check_gres, check_partition, check_time
+from ..core.slurm.survey import Partition, format_span, parse_gres, survey_lines
+from ..core.slurm.terms import parse_span
 from .launcher import Launcher
 
 SURVEY_KEPT_S: Final = 300.0

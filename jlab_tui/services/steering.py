@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ..core.errors import KernelGone
-from ..core.models import ServerRecord
+from ..core.server.record import ServerRecord
 from .acting import Target
 
 if TYPE_CHECKING:

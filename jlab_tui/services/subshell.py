@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, Final
 
-from ..core.wire import Request
+from ..core.kernel.wire import Request
 from .ports import Link
 
 _MAKE_S: Final = 3.0

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..core.errors import JlabError
-from ..core.models import ServerState
+from ..core.server.record import ServerState
 from ..core.settings import Mode
 from .overview import ServerView
 
 if TYPE_CHECKING:
-    from ..core.startup import Situation
+    from ..core.server.state_machine import Situation
     from .launcher import Launcher
 
 

@@ -16,8 +16,8 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
-from ..core.items import Cell, Change
-from ..core.walltime import Notices
+from ..core.feed.items import Cell, Change
+from ..core.server.walltime import Notices
 from ..services.acting import Actions
 from ..services.monitor import Source
 from . import highlight, pixels

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..core.items import Cell
-from ..core.session_feed import SessionFeed
+from ..core.feed.items import Cell
+from ..core.feed.session_feed import SessionFeed
 from ..services.acting import Actions, Target
 from ..services.monitor import Source
 from ..services.overview import SessionRow, SessionState

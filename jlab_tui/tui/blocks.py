@@ -14,7 +14,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from ..core.items import Cell, ErrorOutput, Note, PictureOutput
+from ..core.feed.items import Cell, ErrorOutput, Note, PictureOutput
 from . import highlight
 from .ansi import one_line, plain
 from .pixels import fit

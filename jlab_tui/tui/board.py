@@ -7,8 +7,8 @@ from typing import Any
 from textual.content import Content
 from textual.screen import Screen
 
-from ..core.items import Cell, Item, Note
-from ..core.models import ServerState
+from ..core.feed.items import Cell, Item, Note
+from ..core.server.record import ServerState
 from ..services.overview import SessionState
 from .ansi import one_line
 from .deeds import Deeds

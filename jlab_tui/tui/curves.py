@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..core.resources import GpuSample, Sample
+from ..core.server.resources import GpuSample, Sample
 from .plots import Line
 from .readings import memory_percent, of_gpu
 from .wording import short_gpu

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from ..core.errors import JlabError
-from ..core.items import Cell, PictureOutput
-from ..core.models import ServerState
+from ..core.feed.items import Cell, PictureOutput
+from ..core.server.record import ServerState
 from ..services.acting import Target
 from ..services.overview import SessionState
 from .ansi import one_line, plain

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import assert_never
 
-from ..core.items import Cell, DroppedOutput, ErrorOutput, Item, Note, PictureOutput, TextOutput
+from ..core.feed.items import Cell, DroppedOutput, ErrorOutput, Item, Note, PictureOutput, TextOutput
 from .blocks import (
     Blank,
     Block,

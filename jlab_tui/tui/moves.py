@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core.items import Cell
+from ..core.feed.items import Cell
 from .base import pick_session
 from .board import SAMPLES_SHOWN, Board
 from .curves import Graph, graphs_of

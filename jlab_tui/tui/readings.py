@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ..core.resources import GpuSample, Sample
+from ..core.server.resources import GpuSample, Sample
 from .wording import gib, percent, short_gpu, span
 
 IDLE_TOLD_S = 60.0

@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from ..core.events import Entry
-from ..core.feed import Feed
-from ..core.items import Cell
-from ..core.models import KernelInfo, ServerState
-from ..core.resources import Sample
-from ..core.session_feed import SessionFeed
+from ..core.feed.feed import Feed
+from ..core.feed.items import Cell
+from ..core.feed.session_feed import SessionFeed
+from ..core.journal.events import Entry
+from ..core.server.record import KernelInfo, ServerState
+from ..core.server.resources import Sample
 from ..services.monitor import Listener, note_idle_gpus
 from ..services.overview import ServerView, SessionRow, session_rows
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from textual.cache import LRUCache
 from textual.strip import Strip
 
-from ..core.items import Cell, Change, Item
+from ..core.feed.items import Cell, Change, Item
 from .blocks import GUTTER, CodeBlock, Frame, PictureBlock
 from .fenwick import Fenwick
 from .layout import Layout, lay_out

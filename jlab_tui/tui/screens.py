@@ -16,7 +16,7 @@ from textual.screen import ModalScreen, Screen
 from textual.strip import Strip
 from textual.widgets import Button, Static
 
-from ..core.items import PictureOutput
+from ..core.feed.items import PictureOutput
 from .curves import Graph
 from .keys import GROUPS, KEYS, MOVING
 from .pixels import fit

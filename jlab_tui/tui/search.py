@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..core.items import ErrorOutput, Item, Note, Output, TextOutput
+from ..core.feed.items import ErrorOutput, Item, Note, Output, TextOutput
 from .ansi import plain
 
 MOST = 100_000

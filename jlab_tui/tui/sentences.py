@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..core.models import ServerState
+from ..core.server.record import ServerState
 from ..services.overview import ServerView, SessionRow, SessionState
 from .ansi import one_line, plain
 from .wording import counted

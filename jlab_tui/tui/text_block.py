@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.segment import Segment
 
-from ..core.items import TextOutput
+from ..core.feed.items import TextOutput
 from .ansi import segments
 from .blocks import LINE_CHARS, Frame, fold
 from .wording import counted

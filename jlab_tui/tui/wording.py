@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..core.events import RunStatus
-from ..core.items import Cell
-from ..core.models import ServerState
+from ..core.feed.items import Cell
+from ..core.journal.events import RunStatus
+from ..core.server.record import ServerState
 from ..services.overview import SessionState
 
 LocalTime = Callable[[float], time.struct_time]

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
-from ..core.scrollback import Scrollback
+from ..core.feed.scrollback import Scrollback
 from .ansi import plain
 
 Row = list[Segment]

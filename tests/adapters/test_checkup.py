@@ -12,7 +12,7 @@ from jlab_tui.adapters.checkup import (
     look_at_directory,
     stale_intent,
 )
-from jlab_tui.core.checks import DirectoryFacts
+from jlab_tui.core.doctor.checks import DirectoryFacts
 from tests.project import Mount
 
 

@@ -30,7 +30,16 @@ from jlab_tui.adapters.files import (
 from jlab_tui.adapters.journal import JournalReader, JournalWriter, journals, read_entries
 from jlab_tui.adapters.local import free_port, is_ours
 from jlab_tui.core.errors import StatusFileDamaged
-from jlab_tui.core.events import DataShown, Entry, Notice, RunFinished, RunStatus, TextPrinted, decode, encode
+from jlab_tui.core.journal.events import (
+    DataShown,
+    Entry,
+    Notice,
+    RunFinished,
+    RunStatus,
+    TextPrinted,
+    decode,
+    encode,
+)
 
 HOST = "testhost"
 

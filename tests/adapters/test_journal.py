@@ -7,7 +7,15 @@ import contextlib
 from pathlib import Path
 
 from jlab_tui.adapters.journal import JournalReader, JournalWriter, read_entries
-from jlab_tui.core.events import Entry, Event, OutputDropped, RunFinished, RunStarted, RunStatus, TextPrinted
+from jlab_tui.core.journal.events import (
+    Entry,
+    Event,
+    OutputDropped,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+    TextPrinted,
+)
 from jlab_tui.services.recorder import Recorder
 from jlab_tui.services.runs import entries_since, read_record
 from tests.project import Mount

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jlab_tui.adapters.journal import JournalReader, read_ends, read_entries
 from jlab_tui.adapters.journal_heads import JournalHeads
-from jlab_tui.core.events import (
+from jlab_tui.core.journal.events import (
     Entry,
     Event,
     RunFinished,
@@ -23,7 +23,7 @@ from jlab_tui.core.events import (
     TextPrinted,
     encode,
 )
-from jlab_tui.core.heads import SessionHead
+from jlab_tui.core.journal.summary import SessionHead
 
 OPENED = SessionOpened("s", "n", "/n.ipynb", "kernel", "host", 1.0)
 BEGUN = RunStarted("s-1", "execute_code", "c", '"k":"closed"')

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from jlab_tui.adapters.journal_store import COMPRESS_AFTER_S, JournalStore
-from jlab_tui.core.events import Entry, Event, Notice, SessionClosed, SessionOpened, TextPrinted
+from jlab_tui.core.journal.events import Entry, Event, Notice, SessionClosed, SessionOpened, TextPrinted
 from tests.project import until
 
 OPENED = SessionOpened("s", "n", "/n.ipynb", "kernel", "host", 1.0)

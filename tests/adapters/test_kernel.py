@@ -12,8 +12,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from jlab_tui.adapters.kernel import KernelLink
-from jlab_tui.core.link import Lease, LinkChange, LinkUp, OutputLost, RequestRefused
-from jlab_tui.core.wire import Request
+from jlab_tui.core.kernel.link import Lease, LinkChange, LinkUp, OutputLost, RequestRefused
+from jlab_tui.core.kernel.wire import Request
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile, new_cell_id
-from jlab_tui.core.notebook import Cell, ChangedOnDisk, Notebook, copy_cells
+from jlab_tui.core.notebook.notebook import Cell, ChangedOnDisk, Notebook, copy_cells
 
 
 def test_an_edit_during_a_save_is_not_taken_for_saved(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from jlab_tui.adapters.files import StatusFile
 from jlab_tui.adapters.journal_store import JournalStore
 from jlab_tui.adapters.node_files import install_node_files, write_launch_files
 from jlab_tui.adapters.pruning import prune
-from jlab_tui.core.models import ServerRecord, ServerState
+from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.settings import Mode, Settings, load_settings
 
 DAY_S = 86400.0

@@ -7,16 +7,18 @@ from collections.abc import Callable
 import pytest
 
 from jlab_tui.adapters.interpreter import parse_nvidia_smi
-from jlab_tui.core import checks, checks_python, checks_slurm
-from jlab_tui.core.checks import DirectoryFacts, Finding, Hops, Level
-from jlab_tui.core.checks_python import DriverFacts, PythonFacts, Unmet
-from jlab_tui.core.checks_slurm import NodeFacts
-from jlab_tui.core.models import ServerRecord, ServerState
-from jlab_tui.core.registration import Registered
+from jlab_tui.core.cli.client_config import Registered
+from jlab_tui.core.doctor import checks
+from jlab_tui.core.doctor import python as checks_python
+from jlab_tui.core.doctor import slurm as checks_slurm
+from jlab_tui.core.doctor.checks import DirectoryFacts, Finding, Hops, Level
+from jlab_tui.core.doctor.python import DriverFacts, PythonFacts, Unmet
+from jlab_tui.core.doctor.slurm import NodeFacts
+from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.settings import Mode, SlurmSettings
-from jlab_tui.core.slurm_queue import QueueUnknown
-from jlab_tui.core.slurm_submit import Estimate, explain_rejection
-from jlab_tui.core.slurm_survey import parse_sinfo
+from jlab_tui.core.slurm.queue import QueueUnknown
+from jlab_tui.core.slurm.submit import Estimate, explain_rejection
+from jlab_tui.core.slurm.survey import parse_sinfo
 
 ALL = {"ipykernel": "7.1", "jupyterlab": "4.5", "jupyter_server": "2.17"}
 OWN = PythonFacts("/v/bin/python", "3.12.1")

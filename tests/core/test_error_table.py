@@ -12,13 +12,13 @@ import pytest
 
 from jlab_tui.core import errors
 from jlab_tui.core.errors import JlabError
-from jlab_tui.core.models import ServerRecord, ServerState
+from jlab_tui.core.server.record import ServerRecord, ServerState
+from jlab_tui.core.server.state_machine import step
+from jlab_tui.core.server.status import Health, Limits, Observation, Situation
 from jlab_tui.core.settings import Mode
-from jlab_tui.core.situation import Health, Limits, Observation, Situation
-from jlab_tui.core.slurm import JobState
-from jlab_tui.core.slurm_queue import Job, QueueRows
-from jlab_tui.core.slurm_show import JobDetails
-from jlab_tui.core.startup import step
+from jlab_tui.core.slurm.queue import Job, QueueRows
+from jlab_tui.core.slurm.show import JobDetails
+from jlab_tui.core.slurm.terms import JobState
 
 PACKAGE = Path(errors.__file__).parents[1]
 CLASSES = {

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.events import DataUpdated, RunStatus
-from jlab_tui.core.execution import (
+from jlab_tui.core.journal.events import DataUpdated, RunStatus
+from jlab_tui.core.kernel.conversation import (
     NO_REPLY,
     OBITUARY,
     Conversation,
@@ -19,8 +19,8 @@ from jlab_tui.core.execution import (
     RunBegun,
     RunEnded,
 )
-from jlab_tui.core.outputs import CellOutputs, to_nbformat
-from jlab_tui.core.wire import KernelMessage
+from jlab_tui.core.kernel.wire import KernelMessage
+from jlab_tui.core.notebook.outputs import CellOutputs, to_nbformat
 from tests.kernels import NAMES, Transcript, transcript
 
 OK, ERROR = RunStatus.OK, RunStatus.ERROR

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.events import (
+from jlab_tui.core.feed.feed import Feed
+from jlab_tui.core.feed.items import Cell, DroppedOutput, Note, PictureOutput, TextOutput
+from jlab_tui.core.feed.session_feed import SessionFeed
+from jlab_tui.core.journal.events import (
     DataShown,
     DataUpdated,
     Entry,
@@ -29,9 +32,6 @@ from jlab_tui.core.events import (
     Unknown,
     decode,
 )
-from jlab_tui.core.feed import Feed
-from jlab_tui.core.items import Cell, DroppedOutput, Note, PictureOutput, TextOutput
-from jlab_tui.core.session_feed import SessionFeed
 
 OPENED = SessionOpened("s", "train", "/nb/train.ipynb", "k", "node", 1.0, client_host="h", client_pid=7)
 

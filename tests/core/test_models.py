@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.models import ServerRecord, ServerState, format_record, parse_record
+from jlab_tui.core.server.record import ServerRecord, ServerState, format_record, parse_record
 from jlab_tui.core.settings import Mode
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=30)

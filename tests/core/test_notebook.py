@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.core.errors import NotebookError
-from jlab_tui.core.merging import merge
-from jlab_tui.core.notebook import (
+from jlab_tui.core.notebook.merge import merge
+from jlab_tui.core.notebook.notebook import (
     Cell,
     Notebook,
     cell_fragment,

@@ -11,9 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.adapters.client_files import interpreter_of
+from jlab_tui.core.cli.client_config import (
+    Command,
+    is_throwaway,
+    merge_mcp_json,
+    other_clients,
+    registered_in,
+)
+from jlab_tui.core.cli.json_edit import parse_object, set_member
 from jlab_tui.core.errors import UsageError
-from jlab_tui.core.json_edit import parse_object, set_member
-from jlab_tui.core.registration import Command, is_throwaway, merge_mcp_json, other_clients, registered_in
 
 OURS = Command("/opt/tools/jlab-mcp")
 STYLED = """{

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.events import DataShown, ErrorRaised, RunStatus, TextPrinted
-from jlab_tui.core.outputs import IMAGE_BUDGET, TEXT_HALF, CellOutputs, to_nbformat
-from jlab_tui.core.reply import PICTURES_MAX, Part, Picture, RunFacts, compose, fit
-from jlab_tui.core.rerun import RanCell, rerun_rows
+from jlab_tui.core.journal.events import DataShown, ErrorRaised, RunStatus, TextPrinted
+from jlab_tui.core.notebook.outputs import IMAGE_BUDGET, TEXT_HALF, CellOutputs, to_nbformat
+from jlab_tui.core.reply.compose import PICTURES_MAX, Part, Picture, RunFacts, compose, fit
+from jlab_tui.core.reply.rerun import RanCell, rerun_rows
 
 PICTURE = Picture(1, "image/png", "AAAA")
 PARTS = st.lists(st.just(PICTURE) | st.integers(0, 5000).map(lambda size: "x" * size), max_size=60)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.html import html_text
-from jlab_tui.core.items import TextOutput, output_of
-from jlab_tui.core.rich_data import describe_data
+from jlab_tui.core.display.html import html_text
+from jlab_tui.core.display.mime import describe_data
+from jlab_tui.core.feed.items import TextOutput, output_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

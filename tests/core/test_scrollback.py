@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core import scrollback
-from jlab_tui.core.scrollback import Scrollback
+from jlab_tui.core.feed import scrollback
+from jlab_tui.core.feed.scrollback import Scrollback
 
 
 def shown(*pieces: str) -> list[str]:

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.slurm import JobPhase, JobState, parse_moment, parse_span
-from jlab_tui.core.slurm_queue import (
+from jlab_tui.core.slurm.queue import (
     QUEUE_FORMAT,
     Job,
     QueueRows,
@@ -21,9 +20,10 @@ from jlab_tui.core.slurm_queue import (
     split_queue,
     wants_count,
 )
-from jlab_tui.core.slurm_show import parse_show_job
-from jlab_tui.core.slurm_submit import Estimate, Submitted, parse_estimate, parse_sbatch
-from jlab_tui.core.slurm_survey import Gres, format_span, parse_gres, parse_sinfo, survey_lines
+from jlab_tui.core.slurm.show import parse_show_job
+from jlab_tui.core.slurm.submit import Estimate, Submitted, parse_estimate, parse_sbatch
+from jlab_tui.core.slurm.survey import Gres, format_span, parse_gres, parse_sinfo, survey_lines
+from jlab_tui.core.slurm.terms import JobPhase, JobState, parse_moment, parse_span
 
 RUNNING = "1|RUNNING|gpu1|29:59|30:00|0:01|1795421052|1795422852|gpu1|1|500M|gres:gpu:1|4294901759|gpu|0|1795421051|comment=jlab-mcp/ab12|name=jlab-mcp|reason=None"
 DOWN = "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority partitions"

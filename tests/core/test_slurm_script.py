@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jlab_tui.core.errors import UsageError
-from jlab_tui.core.slurm_end import SCRIPT_EXITS
-from jlab_tui.core.slurm_script import (
+from jlab_tui.core.slurm.job_end import SCRIPT_EXITS
+from jlab_tui.core.slurm.script import (
     ResourceRequest,
     ScriptInputs,
     check_request,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from jlab_tui.core.slurm import JobPhase, JobState
-from jlab_tui.core.slurm_end import SCRIPT_EXITS, explain_end, explain_live
-from jlab_tui.core.slurm_submit import Cancel, Rejection, explain_cancel, explain_rejection, read_scancel
-from jlab_tui.core.slurm_text import explain_pending, explain_queue_failure
+from jlab_tui.core.slurm.job_end import SCRIPT_EXITS, explain_end, explain_live
+from jlab_tui.core.slurm.messages import explain_pending, explain_queue_failure
+from jlab_tui.core.slurm.submit import Cancel, Rejection, explain_cancel, explain_rejection, read_scancel
+from jlab_tui.core.slurm.terms import JobPhase, JobState
 
 FAILED = "sbatch: error: Batch job submission failed: "
 

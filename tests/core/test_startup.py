@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jlab_tui.core.machine import Machine, is_loopback
-from jlab_tui.core.models import Connection, ServerRecord, ServerState
+from jlab_tui.core.server.machine import Machine, is_loopback
+from jlab_tui.core.server.record import Connection, ServerRecord, ServerState
+from jlab_tui.core.server.state_machine import Health, Limits, Observation, step
 from jlab_tui.core.settings import Mode
-from jlab_tui.core.startup import Health, Limits, Observation, step
 
 STARTING = ServerRecord(
     ServerState.STARTING,

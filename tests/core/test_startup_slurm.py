@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from jlab_tui.core.models import Connection, ServerRecord, ServerState
+from jlab_tui.core.server.record import Connection, ServerRecord, ServerState
+from jlab_tui.core.server.slurm_job import wants_details
+from jlab_tui.core.server.state_machine import step
+from jlab_tui.core.server.status import Health, JobGone, Limits, Observation, Situation, with_extra
 from jlab_tui.core.settings import Mode
-from jlab_tui.core.situation import Health, JobGone, Limits, Observation, Situation, with_extra
-from jlab_tui.core.slurm import JOB_NAME, JobState
-from jlab_tui.core.slurm_queue import Job, QueueRows, QueueUnknown
-from jlab_tui.core.slurm_record import wants_details
-from jlab_tui.core.slurm_show import JobDetails
-from jlab_tui.core.startup import step
+from jlab_tui.core.slurm.queue import Job, QueueRows, QueueUnknown
+from jlab_tui.core.slurm.show import JobDetails
+from jlab_tui.core.slurm.terms import JOB_NAME, JobState
 
 T = 1_000_000.0
 LIMITS = Limits(ready_s=120)

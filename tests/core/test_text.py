@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.text import TerminalLines, render_terminal
+from jlab_tui.core.display.terminal_text import TerminalLines, render_terminal
 
 PIECES = st.sampled_from(
     ("a", "bc", "日", "👍", "é", " ", "\n", "\r", "\r\n", "\b", "\x1b[2K", "\x1b[K", "\x1b[A", "\x1b[2B", "\x1b[1D",

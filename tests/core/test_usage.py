@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jlab_tui.core.usage import explain_usage
+from jlab_tui.core.cli.argparse_errors import explain_usage
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jlab_tui.core.walltime import Notices, walltime_warning
+from jlab_tui.core.server.walltime import Notices, walltime_warning
 
 
 def test_the_warning_is_said_once_at_each_threshold_however_often_one_looks() -> None:

@@ -339,7 +339,7 @@ def _imported(project: Project, *command: str) -> set[str]:
 
 def test_status_imports_neither_textual_nor_mcp(project: Project) -> None:
     imported = _imported(project, "status")
-    assert "jlab_tui.core.startup" in imported
+    assert "jlab_tui.core.server.state_machine" in imported
     assert not imported & {"textual", "mcp", "mcp_types", "nbformat", "PIL", "plotext"}
 
 
@@ -353,7 +353,7 @@ def test_before_the_first_reply_the_mcp_server_loads_little_but_the_sdk(project:
         "nbformat",
         "PIL",
         "textual",
-        "jlab_tui.core.startup",
+        "jlab_tui.core.server.state_machine",
         "jlab_tui.mcp_server.tools",
     }
 

@@ -20,7 +20,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from jlab_tui.core.events import Entry, SessionClosed, encode
+from jlab_tui.core.journal.events import Entry, SessionClosed, encode
 from jlab_tui.core.settings import status_dir_name
 from tests.project import COMMAND, Project, project_in, until
 

@@ -12,7 +12,7 @@ import pytest
 
 from jlab_tui.adapters.grep import grep
 from jlab_tui.core.errors import UsageError
-from jlab_tui.core.notebook import Cell, Notebook
+from jlab_tui.core.notebook.notebook import Cell, Notebook
 from jlab_tui.mcp_server.app import App
 from jlab_tui.mcp_server.reading import read_cells, read_record_text
 from jlab_tui.services.reading import Reader

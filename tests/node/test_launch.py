@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.core.wire import NODE_PROTOCOL
+from jlab_tui.core.kernel.wire import NODE_PROTOCOL
 from tests.node.servers import NODE, TOKEN, launch, owning, serving
 
 

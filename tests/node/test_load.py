@@ -5,8 +5,8 @@ import signal
 from pathlib import Path
 
 from jlab_tui.adapters.kernel import KernelLink
-from jlab_tui.core.link import Lease
-from jlab_tui.core.wire import KernelMessage, Request
+from jlab_tui.core.kernel.link import Lease
+from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.node.segments import read_spool
 from tests.node.servers import TOKEN, Channel, Server, owning, parent_of, start_server, until
 

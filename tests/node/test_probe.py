@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from jlab_tui.core.resources import parse_sample, resources_json
+from jlab_tui.core.server.resources import parse_sample, resources_json
 from jlab_tui.node import probe
 from tests.node.servers import NODE, owning, serving, until
 

@@ -8,7 +8,7 @@ from collections import deque
 from types import SimpleNamespace
 from typing import Any, cast
 
-from jlab_tui.core.link import LEASE_S
+from jlab_tui.core.kernel.link import LEASE_S
 from jlab_tui.node.framing import PIECE_BYTES
 from jlab_tui.node.recorder import Recorder
 from jlab_tui.node.sender import WINDOW_BYTES, Sender

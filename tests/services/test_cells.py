@@ -14,9 +14,9 @@ import pytest
 
 from jlab_tui.adapters.notebook import NotebookDirectory
 from jlab_tui.core.errors import NotebookError, ServerUnreachable, SessionBusy
-from jlab_tui.core.events import RunStatus
-from jlab_tui.core.notebook import Cell
-from jlab_tui.core.wire import KernelMessage, Request
+from jlab_tui.core.journal.events import RunStatus
+from jlab_tui.core.kernel.wire import KernelMessage, Request
+from jlab_tui.core.notebook.notebook import Cell
 from jlab_tui.services.cells import Cells
 from jlab_tui.services.ports import Journals, Jupyter
 from jlab_tui.services.reading import Reader

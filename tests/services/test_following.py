@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile
-from jlab_tui.core.notebook import Cell, Notebook
+from jlab_tui.core.notebook.notebook import Cell, Notebook
 from jlab_tui.services.saver import Saver
 from tests.kernels import transcript
 from tests.services.test_replay import Process, RecordedStream

@@ -16,10 +16,10 @@ from jlab_tui.adapters.files import owner_alive, process_start
 from jlab_tui.adapters.journal import JournalWriter
 from jlab_tui.adapters.journal_store import JournalStore
 from jlab_tui.core.errors import SessionOwned
-from jlab_tui.core.events import SessionOpened
-from jlab_tui.core.holding import BEAT_S, STALE_S, is_held
-from jlab_tui.core.link import LEASE_S
-from jlab_tui.core.models import Owner
+from jlab_tui.core.journal.events import SessionOpened
+from jlab_tui.core.journal.lease import BEAT_S, STALE_S, is_held
+from jlab_tui.core.kernel.link import LEASE_S
+from jlab_tui.core.server.record import Owner
 from jlab_tui.services.holding import Holding, OwnerAlive
 from jlab_tui.services.recorder import Recorder
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from jlab_tui.adapters.journal import read_entries
-from jlab_tui.core.events import OutputDropped
-from jlab_tui.core.link import OutputLost
+from jlab_tui.core.journal.events import OutputDropped
+from jlab_tui.core.kernel.link import OutputLost
 from tests.kernels import NAMES, transcript
 from tests.services.test_replay import ID, Process, RecordedStream
 

@@ -14,7 +14,8 @@ import pytest
 from jlab_tui.adapters.fifo import Bell, BellReader
 from jlab_tui.adapters.records import DirectoryRecords
 from jlab_tui.core.errors import JlabError, ServerUnreachable
-from jlab_tui.core.events import (
+from jlab_tui.core.feed.items import Cell, Change, Note
+from jlab_tui.core.journal.events import (
     Entry,
     Event,
     HumanActed,
@@ -24,9 +25,8 @@ from jlab_tui.core.events import (
     TextPrinted,
     encode,
 )
-from jlab_tui.core.items import Cell, Change, Note
-from jlab_tui.core.models import KernelInfo, Mode, ServerRecord, ServerState
-from jlab_tui.core.resources import GpuSample, Sample
+from jlab_tui.core.server.record import KernelInfo, Mode, ServerRecord, ServerState
+from jlab_tui.core.server.resources import GpuSample, Sample
 from jlab_tui.services.acting import RecordedActions, Target
 from jlab_tui.services.monitor import Monitor
 from jlab_tui.services.overview import ServerView, SessionState

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jlab_tui.core.events import Entry, RunStarted, SessionClosed, SessionOpened
-from jlab_tui.core.feed import Feed
-from jlab_tui.core.models import KernelInfo, ServerState
+from jlab_tui.core.feed.feed import Feed
+from jlab_tui.core.journal.events import Entry, RunStarted, SessionClosed, SessionOpened
+from jlab_tui.core.server.record import KernelInfo, ServerState
 from jlab_tui.services.overview import SessionState, session_rows
 
 

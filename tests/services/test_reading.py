@@ -9,7 +9,7 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.events import (
+from jlab_tui.core.journal.events import (
     UNREADABLE,
     DataShown,
     DataUpdated,
@@ -23,8 +23,8 @@ from jlab_tui.core.events import (
     TextPrinted,
     Unknown,
 )
-from jlab_tui.core.outputs import CellOutputs
-from jlab_tui.core.reply import Picture, Reply, RunFacts, compose
+from jlab_tui.core.notebook.outputs import CellOutputs
+from jlab_tui.core.reply.compose import Picture, Reply, RunFacts, compose
 from jlab_tui.services.ports import Journals, Notebooks
 from jlab_tui.services.reading import Reader
 from jlab_tui.services.runs import Run

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.adapters.journal import JournalWriter, read_entries
-from jlab_tui.core.events import (
+from jlab_tui.core.journal.events import (
     DataShown,
     ErrorRaised,
     Event,

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from jlab_tui.adapters.journal_store import JournalStore
 from jlab_tui.adapters.notebook import NotebookFile
-from jlab_tui.core.events import RunFinished, RunStarted, SessionOpened
-from jlab_tui.core.notebook import Cell, Notebook, copy_cells
-from jlab_tui.core.outputs import CellOutputs, to_nbformat
-from jlab_tui.core.wire import KernelMessage, Request
+from jlab_tui.core.journal.events import RunFinished, RunStarted, SessionOpened
+from jlab_tui.core.kernel.wire import KernelMessage, Request
+from jlab_tui.core.notebook.notebook import Cell, Notebook, copy_cells
+from jlab_tui.core.notebook.outputs import CellOutputs, to_nbformat
 from jlab_tui.services.ports import Jupyter, Spool
 from jlab_tui.services.recorder import Recorder
 from jlab_tui.services.runs import Run, read_record, rebuild_all

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile
-from jlab_tui.core.notebook import Cell, CellCopy, Notebook, Saved
+from jlab_tui.core.notebook.notebook import Cell, CellCopy, Notebook, Saved
 from jlab_tui.services.saver import Saver
 from tests.project import until
 

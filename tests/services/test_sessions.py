@@ -16,11 +16,11 @@ from jlab_tui.core.errors import (
     SessionOwned,
     UnknownSession,
 )
-from jlab_tui.core.events import RunStatus, SessionClosed, SessionOpened
-from jlab_tui.core.link import RequestRefused
-from jlab_tui.core.notebook import Cell, Notebook
-from jlab_tui.core.outputs import CellOutputs
-from jlab_tui.core.reply import RunFacts, status_line
+from jlab_tui.core.journal.events import RunStatus, SessionClosed, SessionOpened
+from jlab_tui.core.kernel.link import RequestRefused
+from jlab_tui.core.notebook.notebook import Cell, Notebook
+from jlab_tui.core.notebook.outputs import CellOutputs
+from jlab_tui.core.reply.compose import RunFacts, status_line
 from jlab_tui.services.burial import KERNEL_GONE
 from jlab_tui.services.cells import Cells
 from jlab_tui.services.reading import Reader

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.core.events import RunStatus
-from jlab_tui.core.wire import KernelMessage, Request
+from jlab_tui.core.journal.events import RunStatus
+from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.services.runs import Run
 from tests.kernels import Transcript
 from tests.services.test_replay import ID, Process, RecordedStream

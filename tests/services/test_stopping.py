@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from jlab_tui.core.link import RecordedKernel
+from jlab_tui.core.kernel.link import RecordedKernel
 from jlab_tui.services.ports import Jupyter
 from tests.services.test_settling import begin, opened
 

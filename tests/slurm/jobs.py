@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jlab_tui.adapters.slurm import Slurm
-from jlab_tui.core.slurm import JobPhase, JobState
-from jlab_tui.core.slurm_queue import Job, QueueRows
-from jlab_tui.core.slurm_script import ResourceRequest, ScriptInputs, render_script, script_values
-from jlab_tui.core.slurm_submit import Submitted
+from jlab_tui.core.slurm.queue import Job, QueueRows
+from jlab_tui.core.slurm.script import ResourceRequest, ScriptInputs, render_script, script_values
+from jlab_tui.core.slurm.submit import Submitted
+from jlab_tui.core.slurm.terms import JobPhase, JobState
 
 from .machines import Cluster, wait_for
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.core.slurm_script import restarted_name
+from jlab_tui.core.slurm.script import restarted_name
 from tests.e2e.processes import wire
 from tests.project import Agent, Project, project_in, until
 

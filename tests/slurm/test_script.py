@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.slurm import Slurm
-from jlab_tui.core.slurm_end import explain_end
-from jlab_tui.core.slurm_show import JobDetails
-from jlab_tui.core.slurm_submit import Submitted
+from jlab_tui.core.slurm.job_end import explain_end
+from jlab_tui.core.slurm.show import JobDetails
+from jlab_tui.core.slurm.submit import Submitted
 
 from .jobs import CPU_JOB, GPU_JOB, has_ended, inputs, is_running, job_when, script, submit
 from .machines import Cluster, wait_for

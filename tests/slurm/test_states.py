@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from jlab_tui.adapters.slurm import Slurm
-from jlab_tui.core.slurm import JobPhase, JobState
-from jlab_tui.core.slurm_end import explain_end
-from jlab_tui.core.slurm_queue import QueueRows, is_ours, split_queue
-from jlab_tui.core.slurm_script import submission_comment
-from jlab_tui.core.slurm_show import JobDetails
-from jlab_tui.core.slurm_submit import Cancel
-from jlab_tui.core.slurm_text import explain_pending
+from jlab_tui.core.slurm.job_end import explain_end
+from jlab_tui.core.slurm.messages import explain_pending
+from jlab_tui.core.slurm.queue import QueueRows, is_ours, split_queue
+from jlab_tui.core.slurm.script import submission_comment
+from jlab_tui.core.slurm.show import JobDetails
+from jlab_tui.core.slurm.submit import Cancel
+from jlab_tui.core.slurm.terms import JobPhase, JobState
 
 from .jobs import CPU_JOB, GPU_JOB, has_ended, in_state, is_running, job_when, submit
 from .machines import Cluster

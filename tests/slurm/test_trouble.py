@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from jlab_tui.adapters.slurm import Ran, Slurm, query_environment, run
-from jlab_tui.core.slurm import JobState
-from jlab_tui.core.slurm_queue import QueueRows, QueueUnknown
-from jlab_tui.core.slurm_script import submission_comment
-from jlab_tui.core.slurm_submit import Cancel, Rejected, Rejection, read_scancel
+from jlab_tui.core.slurm.queue import QueueRows, QueueUnknown
+from jlab_tui.core.slurm.script import submission_comment
+from jlab_tui.core.slurm.submit import Cancel, Rejected, Rejection, read_scancel
+from jlab_tui.core.slurm.terms import JobState
 
 from .jobs import CPU_JOB, inputs, is_running, job_when, script, submit
 from .machines import Cluster

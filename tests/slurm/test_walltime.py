@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from jlab_tui.adapters.slurm import Slurm
-from jlab_tui.core.slurm import JobState
-from jlab_tui.core.slurm_end import explain_end
-from jlab_tui.core.slurm_show import JobDetails
+from jlab_tui.core.slurm.job_end import explain_end
+from jlab_tui.core.slurm.show import JobDetails
+from jlab_tui.core.slurm.terms import JobState
 
 from .jobs import has_ended, job_when
 

@@ -16,8 +16,8 @@ from jlab_tui.adapters.files import StatusFile
 from jlab_tui.adapters.journal import JournalWriter
 from jlab_tui.adapters.records import DirectoryRecords
 from jlab_tui.core.errors import JlabError, StatusFileError
-from jlab_tui.core.models import KernelInfo, ServerRecord
-from jlab_tui.core.resources import Sample
+from jlab_tui.core.server.record import KernelInfo, ServerRecord
+from jlab_tui.core.server.resources import Sample
 from jlab_tui.services.acting import RecordedActions, Target
 from jlab_tui.services.monitor import Monitor
 from jlab_tui.services.overview import ServerView

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from jlab_tui.core.events import (
+from jlab_tui.core.feed.feed import Feed
+from jlab_tui.core.feed.items import Cell
+from jlab_tui.core.journal.events import (
     DataShown,
     DataUpdated,
     Entry,
@@ -31,11 +33,9 @@ from jlab_tui.core.events import (
     SessionOpened,
     TextPrinted,
 )
-from jlab_tui.core.feed import Feed
-from jlab_tui.core.items import Cell
-from jlab_tui.core.models import KernelInfo, Mode, ServerRecord, ServerState
-from jlab_tui.core.resources import GpuSample, KernelUse, Sample
-from jlab_tui.core.situation import QueueFacts
+from jlab_tui.core.server.record import KernelInfo, Mode, ServerRecord, ServerState
+from jlab_tui.core.server.resources import GpuSample, KernelUse, Sample
+from jlab_tui.core.server.status import QueueFacts
 from jlab_tui.services.acting import Target
 from jlab_tui.services.monitor import Listener, note_idle_gpus
 from jlab_tui.services.overview import ServerView, SessionRow, session_rows

@@ -9,7 +9,7 @@ import pytest
 from textual.binding import Binding
 
 from jlab_tui.core.errors import JlabError
-from jlab_tui.core.events import (
+from jlab_tui.core.journal.events import (
     DataShown,
     Entry,
     HumanActed,
@@ -21,7 +21,7 @@ from jlab_tui.core.events import (
     SessionOpened,
     TextPrinted,
 )
-from jlab_tui.core.models import KernelInfo, ServerState
+from jlab_tui.core.server.record import KernelInfo, ServerState
 from jlab_tui.tui.app import Dashboard
 from jlab_tui.tui.keys import GROUPS, KEYS
 from jlab_tui.tui.sentences import farewell

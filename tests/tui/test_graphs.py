@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jlab_tui.core.resources import GpuSample, Sample
+from jlab_tui.core.server.resources import GpuSample, Sample
 from jlab_tui.tui.curves import graphs_of
 from jlab_tui.tui.plots import binned, shown_span
 from jlab_tui.tui.readings import readings

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jlab_tui.core.events import Entry, RunStarted, SessionOpened, TextPrinted
-from jlab_tui.core.items import Cell
+from jlab_tui.core.feed.items import Cell
+from jlab_tui.core.journal.events import Entry, RunStarted, SessionOpened, TextPrinted
 from jlab_tui.tui.replay import Recording
 
 from .screen import dashboard, screen_text, until

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.segment import Segment
 
-from jlab_tui.core.events import Entry, RunFinished, RunStarted, RunStatus, TextPrinted
-from jlab_tui.core.items import Cell, TextOutput
-from jlab_tui.core.scrollback import Scrollback
-from jlab_tui.core.session_feed import SessionFeed
+from jlab_tui.core.feed.items import Cell, TextOutput
+from jlab_tui.core.feed.scrollback import Scrollback
+from jlab_tui.core.feed.session_feed import SessionFeed
+from jlab_tui.core.journal.events import Entry, RunFinished, RunStarted, RunStatus, TextPrinted
 from jlab_tui.tui.blocks import Frame
 from jlab_tui.tui.rows import ItemRows
 from jlab_tui.tui.search import find

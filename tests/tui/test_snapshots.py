@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jlab_tui.core.events import Entry, TextPrinted
+from jlab_tui.core.journal.events import Entry, TextPrinted
 
 from . import stage
 from .screen import check_snapshot, colours, dashboard, screen_text, settled

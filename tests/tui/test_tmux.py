@@ -17,7 +17,7 @@ import pytest
 
 from jlab_tui.adapters.fifo import Bell
 from jlab_tui.adapters.files import StatusFile
-from jlab_tui.core.events import (
+from jlab_tui.core.journal.events import (
     Entry,
     Event,
     RunFinished,
@@ -28,7 +28,7 @@ from jlab_tui.core.events import (
     decode,
     encode,
 )
-from jlab_tui.core.models import Mode, ServerRecord, ServerState
+from jlab_tui.core.server.record import Mode, ServerRecord, ServerState
 
 from .real_app import HOST
 

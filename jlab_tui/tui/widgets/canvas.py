@@ -16,7 +16,7 @@ from textual.scrollbar import ScrollBarRender
 from textual.selection import Selection
 from textual.strip import Strip
 
-from ...core.items import Cell, Item, PictureOutput
+from ...core.feed.items import Cell, Item, PictureOutput
 from ..blocks import GUTTER, Frame
 from ..rows import ItemRows
 from ..themes import Palette

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from rich.segment import Segment
 from textual.strip import Strip
 
-from ...core.items import Cell, Item, Note, PictureOutput, TextOutput
-from ...core.session_feed import SessionFeed
+from ...core.feed.items import Cell, Item, Note, PictureOutput, TextOutput
+from ...core.feed.session_feed import SessionFeed
 from ...services.overview import SessionRow
 from ..ansi import one_line, plain
 from ..pixels import fit

@@ -16,7 +16,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.timer import Timer
 
-from ...core.items import Change, Item
+from ...core.feed.items import Change, Item
 from ..search import Match, find
 from ..themes import Palette
 from ..wording import Glyphs, LocalTime

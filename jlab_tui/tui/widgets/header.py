@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from rich.segment import Segment
 from textual.strip import Strip
 
-from ...core.models import Mode, ServerState
-from ...core.resources import Sample
+from ...core.server.record import Mode, ServerState
+from ...core.server.resources import Sample
 from ...services.overview import ServerView, SessionRow, SessionState
 from ..ansi import one_line
 from ..themes import Palette

@@ -6,7 +6,7 @@ from rich.segment import Segment
 from textual.geometry import Size
 from textual.strip import Strip
 
-from ...core.models import Mode, ServerState
+from ...core.server.record import Mode, ServerState
 from ...services.overview import ServerView
 from ..ansi import one_line, plain
 from ..themes import Palette

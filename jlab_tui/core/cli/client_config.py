@@ -1,0 +1,132 @@
+"""How MCP clients are told to launch this server: entries, merged files, and the lines to type."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UsageError
+from .json_edit import NotJson, parse_object, set_member
+
+NAME = "jlab-mcp"
+TOOL_TIMEOUT_S = 150
+"""a call answers within 110 s; some clients give up after 60 s unless told otherwise"""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What starts the MCP server."""
+
+    program: str
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """As typed in a shell."""
+        return shlex.join([self.program, *self.arguments])
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """As most clients' JSON has it."""
+        return {"command": self.program, "args": list(self.arguments)}
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    text: str
+    is_changed: bool
+    was_there: bool
+    """another command was registered under our name"""
+
+
+def merge_mcp_json(text: str, command: Command, path: str) -> Merged:
+    """`.mcp.json` with our server in it: other servers, unknown keys and the style of the text are kept.
+
+    An entry of ours keeps what the user added to it (`env`, `timeout`). Raises UsageError with the position.
+    """
+    try:
+        known = parse_object(text) if text.removeprefix("\ufeff").strip() else {}
+        servers = known.get("mcpServers")
+        old = servers.get(NAME) if isinstance(servers, dict) else None
+        kept = old if isinstance(old, dict) else {"type": "stdio"}
+        entry = {**kept, **command.entry}
+        if entry == old:
+            return Merged(text, False, True)
+        return Merged(set_member(text, ["mcpServers", NAME], entry), True, old is not None)
+    except NotJson as error:
+        where = f", line {error.line}, column {error.column}" if error.line else ""
+        raise UsageError(
+            f"{path}{where}: {error.reason}. Nothing was written.",
+            "Correct the file, then run `jlab-mcp init` again.",
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One place where a client finds this server."""
+
+    where: str
+    program: str
+    arguments: tuple[str, ...] = ()
+
+
+def registered_in(text: str, where: str, roots: Sequence[str] = ()) -> list[Registered]:
+    """Our entries of a `.mcp.json` or `~/.claude.json` text (there also those of the projects `roots`); none if it is broken."""
+    try:
+        known = parse_object(text)
+    except NotJson:
+        return []
+    places: list[tuple[Any, str]] = [(known, where)]
+    projects = known.get("projects")
+    if isinstance(projects, dict):
+        places += [(projects.get(root), f"{where} (this project)") for root in roots]
+    found = []
+    for holder, name in places:
+        servers = holder.get("mcpServers") if isinstance(holder, Mapping) else None
+        for entry in (servers or {}).values() if isinstance(servers, Mapping) else ():
+            if not isinstance(entry, Mapping):
+                continue
+            program = str(entry.get("command") or "")
+            raw = entry.get("args")
+            arguments = tuple(str(a) for a in raw) if isinstance(raw, list) else ()
+            if program.rpartition("/")[2] == NAME or "jlab_tui" in arguments or NAME in arguments:
+                found.append(Registered(name, program, arguments))
+    return found
+
+
+def claude_command(command: Command, *, user: bool = False) -> list[str]:
+    """The command line that registers this server in Claude Code."""
+    scope = ["--scope", "user"] if user else []
+    return ["claude", "mcp", "add", *scope, NAME, "--", command.program, *command.arguments]
+
+
+def other_clients(command: Command) -> list[tuple[str, str]]:
+    """`(client and place, text to put there or to type)` for clients other than Claude Code."""
+    generic = json.dumps({"mcpServers": {NAME: command.entry}}, indent=2)
+    code = json.dumps({"servers": {NAME: {"type": "stdio", **command.entry}}}, indent=2)
+    arguments = ", ".join(json.dumps(a) for a in command.arguments)
+    codex = "\n".join(
+        (
+            f"[mcp_servers.{NAME}]",
+            f"command = {json.dumps(command.program)}",
+            f"args = [{arguments}]",
+            f"tool_timeout_sec = {TOOL_TIMEOUT_S}",
+        )
+    )
+    gemini = shlex.join(["gemini", "mcp", "add", NAME, command.program, *command.arguments])
+    return [
+        ("Codex: ~/.codex/config.toml", codex),
+        ("Gemini CLI: type", gemini),
+        ("VS Code: .vscode/mcp.json", code),
+        ("Cursor (.cursor/mcp.json), Claude Desktop and most others", generic),
+    ]
+
+
+def is_throwaway(prefix: str) -> bool:
+    """Whether an environment belongs to `uvx` or `pipx run` and is removed with their caches."""
+    parts = prefix.split("/")
+    uv_cache = "uv" in parts and any(p.startswith(("archive-v", "environments-v", "builds-v")) for p in parts)
+    return uv_cache or ("pipx" in parts and (".cache" in parts or "cache" in parts))

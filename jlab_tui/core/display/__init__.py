@@ -1,0 +1,1 @@
+"""Output made readable without a browser: terminal text, MIME types, HTML, images."""

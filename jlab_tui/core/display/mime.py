@@ -1,0 +1,107 @@
+"""Rich data in words, for a reader without a browser: tables, formulas, figures that are not bitmaps."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from .html import html_text
+from .terminal_text import render_terminal, strip_ansi
+
+_BARE_REPR = re.compile(r"<[\w.]+(?: object)?(?: at 0x[0-9a-fA-F]+)?>")
+_PLOTLY: Final = "application/vnd.plotly.v1+json"
+_VEGA: Final = "application/vnd.vega"
+_WIDGET: Final = "application/vnd.jupyter.widget-view+json"
+
+
+def describe_data(data: Mapping[str, Any]) -> str:
+    """Words for rich data that is not a bitmap: the most telling representation as plain text.
+
+    Whatever a kernel has sent gives some words: one odd output must not withhold a whole reply."""
+    try:
+        return _describe(data)
+    except (TypeError, ValueError, AttributeError, LookupError, RecursionError):
+        return f"[output of type {', '.join(map(str, data))} that is not as this type should be]"
+
+
+def _describe(data: Mapping[str, Any]) -> str:
+    for mime in ("text/markdown", "text/latex"):
+        if text := text_of(data.get(mime)):
+            return strip_ansi(text)
+    if figure := _figure(data):
+        return figure
+    plain = render_terminal(text_of(data.get("text/plain")))
+    if _WIDGET in data:
+        return f"{plain}\n[a widget, as it was when it was shown: what becomes of it only a browser shows]".lstrip()
+    if plain and not _BARE_REPR.fullmatch(plain.strip()):
+        return plain
+    if html := text_of(data.get("text/html")):
+        return html_text(html) or plain or f"[HTML without text, {len(html):,} characters]"
+    for mime, value in data.items():
+        if mime.endswith("json"):
+            return json.dumps(value, ensure_ascii=False, default=str)
+        if mime == "application/javascript":
+            return f"[JavaScript, {len(text_of(value)):,} characters, which only a browser runs]"
+        if mime.startswith("text/") and mime != "text/plain":
+            return f"[{mime}] {strip_ansi(text_of(value))}"
+    return plain or f"[output of type {', '.join(data) or 'unknown'}]"
+
+
+def _figure(data: Mapping[str, Any]) -> str:
+    """A drawing that is no bitmap."""
+    if _PLOTLY in data:
+        return _plotly(data[_PLOTLY])
+    for mime, value in data.items():
+        if mime.startswith(_VEGA):
+            return _vega(value)
+    if "image/svg+xml" in data:
+        return _svg(text_of(data["image/svg+xml"]))
+    if "application/pdf" in data:
+        return f"[PDF picture, {len(text_of(data['application/pdf'])) * 3 // 4:,} bytes]"
+    return ""
+
+
+def text_of(value: Any) -> str:
+    """Text as kernels and notebook files give it, in one string or in lines."""
+    return value if isinstance(value, str) else "".join(map(str, value)) if isinstance(value, list) else ""
+
+
+def _svg(svg: str) -> str:
+    words = [strip_ansi(w).strip() for w in re.findall(r"<(?:text|title|desc)\b[^<>]*>([^<]*)", svg)]
+    listed = "; ".join(w for w in words if w)[:2000]
+    return f"[SVG picture, {len(svg):,} characters{': ' + listed if listed else ''}]"
+
+
+def _vega(chart: Any) -> str:
+    mark = chart.get("mark")
+    kind = mark.get("type") if isinstance(mark, Mapping) else mark
+    axes = [f"{axis}={how.get('field')}" for axis, how in (chart.get("encoding") or {}).items()]
+    title = chart.get("title")
+    return f"[Vega chart{f' {title!r}' if title else ''}: {' '.join([str(kind or 'layers'), *axes])}]"
+
+
+def _plotly(figure: Any) -> str:
+    if not isinstance(figure, Mapping):
+        return "[plotly figure]"
+    traces = []
+    for trace in figure.get("data") or ():
+        if isinstance(trace, Mapping):
+            counts = [_count(trace[axis]) for axis in ("y", "x", "z", "values") if axis in trace]
+            points = next((f" of {count:,} points" for count in counts if count), "")
+            name = f" {trace['name']!r}" if trace.get("name") else ""
+            traces.append(f"{trace.get('type', 'trace')}{name}{points}")
+    layout = figure.get("layout")
+    title = layout.get("title") if isinstance(layout, Mapping) else None
+    if isinstance(title, Mapping):
+        title = title.get("text")
+    return f"[plotly figure{f' {title!r}' if title else ''}: {'; '.join(traces) or 'no traces'}]"
+
+
+def _count(values: Any) -> int:
+    """How many; plotly sends a numpy array as base64 with its type, such as `f8`."""
+    if isinstance(values, Mapping):
+        size = int(re.sub(r"\D", "", str(values.get("dtype"))) or 1)
+        return len(text_of(values.get("bdata"))) * 3 // 4 // size
+    return len(values) if isinstance(values, list) else 0

@@ -1,0 +1,1 @@
+"""What `jlab-mcp doctor` concludes from facts."""

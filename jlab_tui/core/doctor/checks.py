@@ -1,0 +1,226 @@
+"""What `jlab-mcp doctor` concludes: facts in, findings out, each with the command that mends it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+
+from ..cli.client_config import Registered
+from ..server.record import ServerRecord, ServerState
+from ..server.status import Situation
+from ..settings import PREFIX, VARIABLES, Mode
+
+LOW_DISK_MB = 1024
+LOW_FILES = 1000
+MANY_RECORDS_BYTES = 10_000_000_000
+CLOCK_WARN_S = 2.0
+CLOCK_FAIL_S = 30.0
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    """it works, but not as well as it should"""
+    FAIL = "fail"
+    SKIP = "skip"
+    """could not be looked at, or does not apply"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    check: str
+    level: Level
+    text: str
+    mend: str = ""
+    """what to type; empty where nothing is to be done"""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryFacts:
+    purpose: str
+    path: str
+    variable: str
+    there: str
+    """the directory itself, or the nearest one above it that exists"""
+    exists: bool
+    is_writable: bool
+    """the directory, or where it would be made"""
+    mode: int | None = None
+    """permission bits of a directory that leads to tokens; None for others"""
+    free_mb: int | None = None
+    free_files: int | None = None
+    write_error: str = ""
+    """why a small file could not be written, such as an exceeded quota"""
+
+
+def check_settings(env: Mapping[str, str]) -> list[Finding]:
+    """Which settings are in force; a name that is none of ours is most often a slip of the pen."""
+    known = {PREFIX + variable.name for variable in VARIABLES}
+    given = sorted(name for name, value in env.items() if name.startswith(PREFIX) and value.strip())
+    found = []
+    for name in given:
+        if name in known or name in _OF_THE_SCRIPTS:
+            continue
+        near = get_close_matches(name, known, 1, 0.8)
+        meant = f"; {near[0]} is one" if near else ""
+        mend = f"export {near[0]}={shlex.quote(env[name])}; unset {name}" if near else f"unset {name}"
+        found.append(Finding("settings", Level.WARN, f"{name} is no setting and is not read{meant}.", mend))
+    if found:
+        return found
+    names = ", ".join(name for name in given if name in known)
+    return [Finding("settings", Level.OK, names or "none set, the defaults hold")]
+
+
+_OF_THE_SCRIPTS = (PREFIX + "VENV",)
+"""read by the scripts of a checkout"""
+
+
+def check_directory(facts: DirectoryFacts) -> list[Finding]:
+    quoted, there = shlex.quote(facts.path), shlex.quote(facts.there)
+    check = facts.purpose
+    if facts.write_error or not facts.is_writable:
+        why = facts.write_error or "you may not write there"
+        mend = f"export JLAB_MCP_{facts.variable}=/a/directory/of/yours"
+        return [Finding(check, Level.FAIL, f"{facts.path}: {why}.", mend)]
+    if facts.mode is not None and facts.exists and facts.mode & 0o022:
+        text = f"{facts.path} can be written by others (mode {facts.mode:o}), who could put their server in the place of yours."
+        return [Finding(check, Level.FAIL, text, f"chmod go-w {quoted}")]
+    if facts.free_mb is not None and facts.free_mb < LOW_DISK_MB:
+        text = f"{facts.path} has only {facts.free_mb} MB left."
+        mend = f"du -sh {there}/* | sort -h   (then remove what you do not need)"
+        return [Finding(check, Level.WARN, text, mend)]
+    if facts.free_files is not None and facts.free_files < LOW_FILES:
+        text = f"the file system of {facts.path} has room for only {facts.free_files} more files."
+        return [Finding(check, Level.WARN, text, f"du --inodes -d 1 {there} | sort -n")]
+    room = f", {facts.free_mb / 1024:.0f} GiB free" if facts.free_mb is not None else ""
+    return [Finding(check, Level.OK, f"{facts.path}{'' if facts.exists else ' (made when needed)'}{room}")]
+
+
+def check_server_root(path: str, exists: bool) -> list[Finding]:
+    """JupyterLab's root directory; it is not made."""
+    if exists:
+        return []
+    return [
+        Finding("server root", Level.FAIL, f"there is no directory {path}.", f"mkdir -p {shlex.quote(path)}")
+    ]
+
+
+def check_records(directory: str, bytes_used: int, keep_days: int) -> list[Finding]:
+    """Journals and recordings of this project."""
+    text = f"{bytes_used / 1e6:,.0f} MB of journals and recordings, kept for {keep_days} days"
+    if bytes_used > MANY_RECORDS_BYTES:
+        mend = f"export {PREFIX}KEEP_DAYS=7   (or: ls -lS {shlex.quote(directory)}/sessions)"
+        return [Finding("records", Level.WARN, f"{text}.", mend)]
+    return [Finding("records", Level.OK, text)]
+
+
+def check_bells(directory: str, error: str) -> list[Finding]:
+    if not error:
+        return [Finding("bells", Level.OK, f"FIFOs can be made for {directory}")]
+    text = f"FIFOs cannot be made for {directory} ({error}); /tmp is used instead, on this host only."
+    return [Finding("bells", Level.WARN, text, "export JLAB_MCP_STATUS_DIR=/a/directory/that/takes/FIFOs")]
+
+
+def check_ports(ip: str, low: int, high: int, *, found: bool, is_bindable: bool) -> list[Finding]:
+    if not is_bindable:
+        text = f"this machine has no address {ip}."
+        return [Finding("ports", Level.FAIL, text, "unset JLAB_MCP_LOCAL_BIND_IP")]
+    if not found:
+        text = f"every port from {low} to {high} is taken."
+        return [Finding("ports", Level.FAIL, text, "unset JLAB_MCP_PORT_MIN JLAB_MCP_PORT_MAX")]
+    return [Finding("ports", Level.OK, f"a port from {low} to {high} is free on {ip}")]
+
+
+def check_state(situation: Situation | None, error: str, stale_intent: str) -> list[Finding]:
+    """What the status file says, against what is the case. `stale_intent`: a start that died, on `host:pid`."""
+    if error:
+        return [Finding("state", Level.FAIL, error, "jlab-mcp stop")]
+    found = []
+    if stale_intent:
+        text = f"a start or stop by {stale_intent} was cut off; the next one takes over."
+        found.append(Finding("state", Level.WARN, text, "jlab-mcp stop"))
+    if situation is None:
+        return [*found, Finding("state", Level.OK, "no server is running for this project (jlab-mcp start)")]
+    if situation.is_over:
+        mend = "jlab-mcp logs; jlab-mcp start" if situation.phase == "failed" else "jlab-mcp start"
+        return [*found, Finding("state", Level.WARN, situation.sentence, mend)]
+    if situation.record.state is ServerState.READY and situation.reachable is False:
+        return found  # where it breaks off is what `check_hops` says
+    return [*found, Finding("state", Level.OK, situation.sentence)]
+
+
+@dataclass(frozen=True, slots=True)
+class Hops:
+    """How far one gets on the way to the server."""
+
+    host: str
+    port: int
+    address: str = ""
+    """what its name resolves to; empty: it does not resolve"""
+    connects: bool = False
+    connect_error: str = ""
+    answers: bool = False
+
+
+def check_hops(record: ServerRecord, hops: Hops) -> list[Finding]:
+    """Name, port, answer: the first that fails is the one to mend."""
+    if hops.answers:
+        where = f" ({hops.host} is {hops.address})" if hops.host != hops.address else ""
+        return [Finding("reach", Level.OK, f"{record.url} answers{where}")]
+    if not hops.address:
+        text = f"the name {hops.host} does not resolve here."
+        return [
+            Finding("reach", Level.FAIL, text, f"getent hosts {hops.host}   (then ask your administrators)")
+        ]
+    if not hops.connects:
+        text = f"{hops.host} ({hops.address}) does not take connections on port {hops.port}: {hops.connect_error}."
+        mend = "jlab-mcp logs   (is it listening?)"
+        if record.mode is Mode.SLURM:
+            ask = f"srun --overlap --jobid {record.job_id} ss -tln"
+            mend = f"{ask}   (listening there, refused here: a firewall; use another login node)"
+        return [Finding("reach", Level.FAIL, text, mend)]
+    text = (
+        f"port {hops.port} of {hops.host} is open, but JupyterLab does not answer: it is busy, or it hangs."
+    )
+    return [Finding("reach", Level.FAIL, text, "jlab-mcp stop; jlab-mcp start")]
+
+
+def check_clock(host: str, offset_s: float | None) -> list[Finding]:
+    """`offset_s`: the node's clock minus ours."""
+    if offset_s is None:
+        return []
+    if abs(offset_s) < CLOCK_WARN_S:
+        return [Finding("clock", Level.OK, f"{host} and this host agree to {abs(offset_s):.1f} s")]
+    level = Level.FAIL if abs(offset_s) >= CLOCK_FAIL_S else Level.WARN
+    ahead = "ahead of" if offset_s > 0 else "behind"
+    text = f"the clock of {host} is {abs(offset_s):.0f} s {ahead} this one; times in the dashboard are off."
+    return [Finding("clock", level, text, "timedatectl status   (on both; then tell the administrators)")]
+
+
+def check_proxies(env: Mapping[str, str]) -> list[Finding]:
+    """Proxy variables do not stand in the way: connections to the server never use one."""
+    names = sorted({n for n in env if n.lower() in ("http_proxy", "https_proxy", "all_proxy") and env[n]})
+    if not names:
+        return [Finding("proxies", Level.OK, "none set")]
+    return [Finding("proxies", Level.OK, f"{', '.join(names)} set; jlab-mcp goes past them to the server")]
+
+
+def check_registration(places: Sequence[tuple[Registered, bool]]) -> list[Finding]:
+    """`places`: where a client finds this server, and whether the command given there can be run."""
+    if not places:
+        return [
+            Finding("client", Level.WARN, "no MCP client knows jlab-mcp for this project.", "jlab-mcp init")
+        ]
+    found = []
+    for place, runs in places:
+        if runs:
+            found.append(Finding("client", Level.OK, f"registered in {place.where}: {place.program}"))
+        else:
+            text = f"{place.where} names {place.program}, which cannot be run."
+            found.append(Finding("client", Level.FAIL, text, "jlab-mcp init"))
+    return found

@@ -1,0 +1,1 @@
+"""What a dashboard shows of sessions, as a fold over journal entries."""

@@ -1,0 +1,191 @@
+"""What the feed is made of: cells with their outputs, and notes between them.
+
+Items only grow and change in place; `version` tells a view which of them it has to draw again.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..display.images import bitmap
+from ..display.mime import describe_data, text_of
+from ..display.terminal_text import render_terminal
+from ..journal.events import RunStatus
+from .scrollback import KEEP_BYTES, Scrollback
+
+_TRACEBACK_MAX = 4000
+FAILED = frozenset({RunStatus.ERROR, RunStatus.DIED, RunStatus.JOB_ENDED, RunStatus.LOST})
+
+
+@dataclass(slots=True, eq=False)
+class TextOutput:
+    """Printed text, or the plain text of a result."""
+
+    scrollback: Scrollback = field(default_factory=Scrollback)
+    display_id: str = ""
+    is_stream: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class PictureOutput:
+    mime: str
+    data: str
+    """base64; empty when it is no longer kept in memory"""
+    width: int = 0
+    height: int = 0
+    """pixels; 0 where the header does not tell"""
+    display_id: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class ErrorOutput:
+    ename: str
+    evalue: str
+    lines: tuple[str, ...]
+    """traceback with ANSI colours, one screen line each"""
+
+
+@dataclass(slots=True, eq=False)
+class DroppedOutput:
+    count: int
+    unit: str
+    why: str
+
+    @property
+    def text(self) -> str:
+        why = f" ({self.why})" if self.why else ""
+        return f"{self.count:,} {self.unit} of output were not recorded{why}"
+
+
+Output = TextOutput | PictureOutput | ErrorOutput | DroppedOutput
+
+
+@dataclass(slots=True, eq=False)
+class Cell:
+    """One run of a cell, or a cell that was written and not run yet."""
+
+    session: str
+    at: float
+    source: str
+    cell_id: str = ""
+    run: str = ""
+    """empty: not run"""
+    tool: str = ""
+    is_markdown: bool = False
+    status: RunStatus | None = None
+    """None: not run"""
+    seconds: float = 0.0
+    execution_count: int | None = None
+    cause: str = ""
+    outputs: list[Output] = field(default_factory=list)
+    clear_pending: bool = False
+    cut_chars: int = 0
+    """characters that the last reply did not show the model"""
+    cut_pictures: int = 0
+    version: int = 0
+
+    @property
+    def is_running(self) -> bool:
+        return self.status is RunStatus.RUNNING
+
+    @property
+    def has_failed(self) -> bool:
+        return self.status in FAILED
+
+    @property
+    def pictures(self) -> list[PictureOutput]:
+        return [output for output in self.outputs if isinstance(output, PictureOutput)]
+
+    @property
+    def error(self) -> ErrorOutput | None:
+        return next((o for o in reversed(self.outputs) if isinstance(o, ErrorOutput)), None)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Not everything that it put out is kept in memory; the record has the rest."""
+        return any(
+            output.scrollback.dropped > 0 if isinstance(output, TextOutput) else not output.data
+            for output in self.outputs
+            if isinstance(output, TextOutput | PictureOutput)
+        )
+
+    def drop_middle(self) -> None:
+        """Keep no more text in memory than of any other cell."""
+        for output in self.outputs:
+            if isinstance(output, TextOutput):
+                output.scrollback.keep(KEEP_BYTES)
+
+    def output_text(self) -> str:
+        """All text that the cell gave, tracebacks included, with their colours."""
+        parts = []
+        for output in self.outputs:
+            match output:
+                case TextOutput():
+                    parts.append(output.scrollback.text())
+                case ErrorOutput():
+                    parts.append("\n".join(output.lines) + "\n")
+                case _:
+                    pass
+        return "".join(part if part.endswith("\n") else part + "\n" for part in parts if part)
+
+
+@dataclass(slots=True, eq=False)
+class Note:
+    """Something that happened around the cells."""
+
+    session: str
+    at: float
+    text: str
+    level: str = "info"
+    """info, warning, error, human or faint"""
+    version: int = 0
+
+
+Item = Cell | Note
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Which item of which session is new or different."""
+
+    session: str
+    item: Item | None
+    is_new: bool
+
+
+def output_of(data: Mapping[str, Any], display_id: str = "") -> TextOutput | PictureOutput:
+    """What is shown of a MIME bundle: a picture, or else the words that a model gets, in the colours of the kernel."""
+    if (picture := bitmap(data)) is not None:
+        return PictureOutput(*picture, *picture_size(picture[1]), display_id)
+    output = TextOutput(display_id=display_id, is_stream=False)
+    plain = text_of(data.get("text/plain"))
+    words = describe_data(data)
+    output.scrollback.write(plain if words == render_terminal(plain) else words)
+    return output
+
+
+def traceback_lines(traceback: Sequence[str]) -> tuple[str, ...]:
+    """One screen line each; of very many the first and the last, since all of them are measured when they are drawn."""
+    lines = "\n".join(traceback).split("\n") if traceback else []
+    gone = len(lines) - _TRACEBACK_MAX
+    if gone > 0:
+        half = _TRACEBACK_MAX // 2
+        lines[half:-half] = [f"... {gone:,} lines are left out here; the record has them ..."]
+    return tuple(lines)
+
+
+def picture_size(data: str) -> tuple[int, int]:
+    """Width and height in pixels of a base64 PNG, from its header; (0, 0) where they cannot be told."""
+    try:
+        head = base64.b64decode(data[:64], validate=False)
+    except (binascii.Error, ValueError):
+        return 0, 0
+    if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) >= 24:
+        width, height = struct.unpack(">II", head[16:24])
+        return width, height
+    return 0, 0

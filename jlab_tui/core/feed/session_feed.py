@@ -1,0 +1,354 @@
+"""What a person sees of the sessions: a pure fold over journal entries, item by item in the order of events.
+
+An item is a cell (one run, or a cell that was edited and not run) or a note (kernel change, human action, notice, ...).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_never
+
+from ..journal.events import (
+    DataShown,
+    DataUpdated,
+    Entry,
+    ErrorRaised,
+    Event,
+    HumanActed,
+    KernelChanged,
+    NotebookEdited,
+    Notice,
+    OutputCleared,
+    OutputDropped,
+    ReplyCut,
+    RunFinished,
+    RunReplied,
+    RunStarted,
+    RunStatus,
+    RunTakenUp,
+    SessionClosed,
+    SessionOpened,
+    TextPrinted,
+    Unknown,
+)
+from .items import (
+    FAILED,
+    Cell,
+    Change,
+    DroppedOutput,
+    ErrorOutput,
+    Item,
+    Note,
+    PictureOutput,
+    TextOutput,
+    output_of,
+    traceback_lines,
+)
+from .scrollback import KEEP_BYTES, Scrollback
+
+
+class SessionFeed:
+    """Everything that the journals of one session tell."""
+
+    def __init__(self, session: str, keep_text_bytes: int = KEEP_BYTES) -> None:
+        self.session = session
+        self.is_partial = False
+        """only the ends of its record have been read: what it is and how it ended, but no cells"""
+        self._keep_text_bytes = keep_text_bytes
+        self.opened: SessionOpened | None = None
+        self.opened_at = 0.0
+        self.changed_at = 0.0
+        self.kernel_id = ""
+        self.items: list[Item] = []
+        self.closed = ""
+        """reason; empty while it is open"""
+        self.running: Cell | None = None
+        self.last: Cell | None = None
+        """the run that began last"""
+        self.cells = 0
+        self.failed = 0
+        self._by_run: dict[str, Cell] = {}
+        self._unrun: dict[str, Cell] = {}
+        self._displays: dict[str, list[tuple[Cell, TextOutput | PictureOutput]]] = {}
+        self._acts: dict[tuple[str, str], Note] = {}
+        self._faint: Note | None = None
+        self._unreadable = 0
+
+    @classmethod
+    def of_ends(cls, session: str, head: Sequence[Entry], tail: Sequence[Entry]) -> SessionFeed:
+        """A session of which only the first and the last entries are known."""
+        view = cls(session)
+        for entry in head:
+            if isinstance(entry.event, SessionOpened):
+                view.apply(entry)
+        for entry in tail:
+            view.apply(entry)
+        view.items, view.cells, view.is_partial = [], 0, True
+        return view
+
+    @classmethod
+    def keeping_all(cls, session: str) -> SessionFeed:
+        """A session that drops no text."""
+        return cls(session, 1 << 31)
+
+    def take_whole(self, cell: Cell, rebuilt: SessionFeed) -> bool:
+        """Give a cell all its outputs, folded anew from the record. Returns False when they are not there."""
+        known = rebuilt._by_run.get(cell.run)
+        if known is None or self._by_run.get(cell.run) is not cell:
+            return False
+        cell.outputs = known.outputs
+        cell.version += 1
+        for display_id, entries in rebuilt._displays.items():
+            others = [pair for pair in self._displays.get(display_id, []) if pair[0] is not cell]
+            self._displays[display_id] = others + [(cell, output) for _, output in entries]
+        return True
+
+    @property
+    def name(self) -> str:
+        return self.opened.name if self.opened and self.opened.name else self.session
+
+    @property
+    def notebook(self) -> str:
+        return self.opened.notebook if self.opened else ""
+
+    def apply(self, entry: Entry) -> Change:
+        """Fold one entry in. Never raises, whatever the order and whatever is missing."""
+        if entry.at:
+            self.changed_at = max(self.changed_at, entry.at)
+        before = len(self.items)
+        item = self._fold(entry.event, entry.at)
+        if item is not None:
+            item.version += 1
+        if not isinstance(entry.event, Unknown):
+            self._faint = None
+        return Change(self.session, item, len(self.items) > before)
+
+    def _fold(self, event: Event, at: float) -> Item | None:
+        match event:
+            case SessionOpened():
+                return self._open(event, at)
+            case RunStarted():
+                return self._start(event, at)
+            case TextPrinted():
+                return self._print(event, at)
+            case DataShown():
+                cell = self._cell(event.run, at)
+                if event.execution_count is not None:
+                    cell.execution_count = event.execution_count
+                self._show(cell, event.data, event.metadata, event.display_id)
+                return cell
+            case DataUpdated():
+                return self._update(event, at)
+            case OutputCleared():
+                cell = self._cell(event.run, at)
+                if event.wait:
+                    cell.clear_pending = True
+                else:
+                    cell.outputs.clear()
+                return cell
+            case ErrorRaised():
+                cell = self._output(event.run, at)
+                cell.outputs.append(ErrorOutput(event.ename, event.evalue, traceback_lines(event.traceback)))
+                return cell
+            case OutputDropped():
+                cell = self._cell(event.run, at)
+                last = cell.outputs[-1] if cell.outputs else None
+                if isinstance(last, DroppedOutput) and (last.unit, last.why) == (event.unit, event.why):
+                    last.count += event.count
+                else:
+                    cell.outputs.append(DroppedOutput(event.count, event.unit, event.why))
+                return cell
+            case RunTakenUp():
+                begun = self._by_run.get(event.run)
+                if begun is not None:
+                    begun.execution_count = event.execution_count
+                return begun
+            case RunReplied():
+                return None
+            case RunFinished():
+                return self._finish(event, at)
+            case ReplyCut():
+                known = self._by_run.get(event.run)
+                if known is not None:
+                    known.cut_chars, known.cut_pictures = event.chars, event.pictures
+                return known
+            case NotebookEdited():
+                return self._edit(event, at)
+            case KernelChanged():
+                self.kernel_id = event.kernel_id
+                cause = event.cause or "another kernel"
+                return self._note(at, f"Kernel: {cause}. Nothing in memory survived.", "warning")
+            case Notice():
+                return self._note(at, event.text, event.level)
+            case HumanActed():
+                return self._act(event, at)
+            case SessionClosed():
+                self.closed = event.reason or "closed"
+                return self._note(at, f"Session closed: {self.closed}", "faint")
+            case Unknown():
+                return self._skip(event, at)
+            case _:
+                assert_never(event)
+
+    def _open(self, event: SessionOpened, at: float) -> Item | None:
+        earlier = self.opened
+        self.opened = event
+        self.kernel_id = event.kernel_id or self.kernel_id
+        self.closed = ""
+        if earlier is None:
+            self.opened_at = at
+            return None
+        if (earlier.client_host, earlier.client_pid) == (event.client_host, event.client_pid):
+            return None
+        return self._note(
+            at, f"Taken over by the MCP process {event.client_host}:{event.client_pid}", "faint"
+        )
+
+    def _start(self, event: RunStarted, at: float) -> Cell:
+        known = self._by_run.get(event.run)
+        unrun = self._unrun.pop(event.cell, None) if event.cell else None
+        cell = known or unrun or self._add_cell(Cell(self.session, at, event.source))
+        cell.source, cell.cell_id, cell.tool, cell.run = event.source, event.cell, event.tool, event.run
+        cell.at = at or cell.at
+        if cell.status is None or not cell.status.is_final:
+            cell.status = RunStatus.RUNNING
+            self.running = cell
+        self._by_run[event.run] = cell
+        self.last = cell
+        return cell
+
+    def _add_cell(self, cell: Cell) -> Cell:
+        self.items.append(cell)
+        self.cells += 1
+        return cell
+
+    def _cell(self, run: str, at: float) -> Cell:
+        """The cell of a run; a stand-in when its beginning is not on record."""
+        cell = self._by_run.get(run)
+        if cell is None:
+            cell = self._add_cell(Cell(self.session, at, "", run=run, status=RunStatus.RUNNING))
+            self._by_run[run] = cell
+            self.running = cell
+        return cell
+
+    def _output(self, run: str, at: float) -> Cell:
+        cell = self._cell(run, at)
+        if cell.clear_pending:
+            cell.outputs.clear()
+            cell.clear_pending = False
+        return cell
+
+    def _print(self, event: TextPrinted, at: float) -> Cell:
+        cell = self._output(event.run, at)
+        last = cell.outputs[-1] if cell.outputs else None
+        if not isinstance(last, TextOutput) or not last.is_stream:
+            last = TextOutput(Scrollback(self._keep_text_bytes))
+            cell.outputs.append(last)
+        last.scrollback.write(event.text, stderr=event.stream == "stderr")
+        return cell
+
+    def _show(
+        self, cell: Cell, data: Mapping[str, Any], metadata: Mapping[str, Any], display_id: str
+    ) -> None:
+        if cell.clear_pending:
+            cell.outputs.clear()
+            cell.clear_pending = False
+        output = output_of(data, display_id)
+        cell.outputs.append(output)
+        if display_id:
+            self._displays.setdefault(display_id, []).append((cell, output))
+
+    def _update(self, event: DataUpdated, at: float) -> Item | None:
+        changed: Cell | None = None
+        entries = self._displays.get(event.display_id, [])
+        for number, (cell, old) in enumerate(entries):
+            for position, output in enumerate(cell.outputs):
+                if output is old:
+                    new = output_of(event.data, event.display_id)
+                    cell.outputs[position] = new
+                    entries[number] = (cell, new)
+                    cell.version += 1
+                    changed = cell
+        return changed
+
+    def _finish(self, event: RunFinished, at: float) -> Cell:
+        cell = self._cell(event.run, at)
+        if cell.has_failed is False and event.status in FAILED:
+            self.failed += 1
+        cell.status, cell.seconds, cell.cause = event.status, event.seconds, event.cause
+        if event.execution_count is not None:
+            cell.execution_count = event.execution_count
+        if self.running is cell:
+            self.running = None
+        return cell
+
+    def _edit(self, event: NotebookEdited, at: float) -> Item | None:
+        if event.action == "delete":
+            self._unrun.pop(event.cell, None)
+            return self._note(at, "Cell deleted", "faint")
+        is_markdown = event.cell_type == "markdown" or event.action == "markdown"
+        known = self._unrun.get(event.cell)
+        if known is not None:
+            known.source, known.is_markdown, known.at = event.source, is_markdown, at
+            return known
+        cell = self._add_cell(
+            Cell(
+                self.session,
+                at,
+                event.source,
+                cell_id=event.cell,
+                tool=f"{event.action}",
+                is_markdown=is_markdown,
+            )
+        )
+        if not is_markdown:
+            self._unrun[event.cell] = cell
+        return cell
+
+    def _act(self, event: HumanActed, at: float) -> Note:
+        who = event.by or "someone at a dashboard"
+        what = human_sentence(event.action)
+        reason = f" ({event.reason})" if event.reason else ""
+        key = (event.action, event.run)
+        if event.outcome and (note := self._acts.pop(key, None)) is not None:
+            note.text = f"{who} {what}{reason}: {event.outcome}"
+            return note
+        outcome = f": {event.outcome}" if event.outcome else ""
+        note = self._note(at, f"{who} {what}{reason}{outcome}", "human", is_late=True)
+        if not event.outcome:
+            self._acts[key] = note
+        return note
+
+    def _skip(self, event: Unknown, at: float) -> Note:
+        """One line for all in a row that this version does not understand."""
+        self._unreadable = self._unreadable + 1 if self._faint is not None else 1
+        if self._unreadable == 1:
+            self._faint = self._note(at, f"not understood: {event.kind}: {event.text[:200]}", "faint")
+        assert self._faint is not None
+        if self._unreadable > 1:
+            self._faint.text = (
+                f"{self._unreadable:,} lines of the record are not understood, the last: {event.kind}"
+            )
+        return self._faint
+
+    def _note(self, at: float, text: str, level: str, *, is_late: bool = False) -> Note:
+        """`is_late`: it comes from another file and may belong between earlier items."""
+        note = Note(self.session, at, text, level)
+        place = len(self.items)
+        while is_late and place and self.items[place - 1].at > at:
+            place -= 1
+        self.items.insert(place, note)
+        return note
+
+
+_ACTS = {
+    "interrupt": "interrupted the kernel",
+    "restart": "restarted the kernel",
+    "kill": "killed the session",
+    "stop": "stopped the server",
+    "cancel": "cancelled the job",
+}
+
+
+def human_sentence(action: str) -> str:
+    return _ACTS.get(action, f"did: {action}")

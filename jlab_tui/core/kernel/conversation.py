@@ -1,0 +1,361 @@
+"""The conversation with one kernel, without I/O: messages in, facts about our runs out.
+
+Message semantics: https://jupyter-client.readthedocs.io/en/stable/messaging.html
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..journal.events import DataShown, DataUpdated, ErrorRaised, OutputCleared, RunStatus, TextPrinted
+from .wire import KernelMessage
+
+OBITUARY: Final = "jlab_mcp_obituary"
+"""message type with which the node extension reports a kernel's death"""
+NO_REPLY: Final = (
+    "The kernel went idle without a reply: whether all of the code ran is not known, outputs may be missing."
+)
+_REMEMBERED_RUNS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RunBegun:
+    """The kernel has taken the code up."""
+
+    run: str
+    execution_count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """The kernel has answered and is not idle yet; output may follow."""
+
+    run: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    run: str
+    status: RunStatus
+    execution_count: int | None
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelDeath:
+    """The kernel process is gone; every run that it had went with it."""
+
+    cause: str
+    """such as `exit code 3` or `signal 9 (SIGKILL)`; empty when the server does not say"""
+    restarting: bool
+    asked: bool = False
+    """somebody restarted it or shut it down"""
+    lost: frozenset[str] | None = None
+    """requests that the process had; a later one goes to its successor. None when the server does not say"""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherActivity:
+    """Another client's code started or ended on this kernel."""
+
+    busy: bool
+    code: str = ""
+    """what started"""
+
+
+Output = TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised
+Fact = Output | RunBegun | Replied | RunEnded | KernelDeath | OtherActivity
+
+
+@dataclass(slots=True)
+class _Pending:
+    run: str
+    begun: bool = False
+    count: int | None = None
+    reply: Mapping[str, Any] | None = None
+    idle: bool = False
+    error: str = ""
+    """name of the exception that was seen on iopub"""
+    exiting: bool = False
+    """the code asked the kernel to exit: its death is the end of the run"""
+    ended: bool = False
+    shown: Sequence[Mapping[str, Any]] = ()
+    """data that an earlier process has recorded"""
+
+    @property
+    def taken_up(self) -> bool:
+        return self.begun or self.idle or self.reply is not None
+
+
+@dataclass(slots=True)
+class Conversation:
+    """What we asked one kernel and how far each answer has come."""
+
+    _requests: OrderedDict[str, _Pending] = field(default_factory=OrderedDict)
+    _others: set[str] = field(default_factory=set)
+
+    def asked(
+        self,
+        msg_id: str,
+        run: str,
+        *,
+        begun: bool = False,
+        error: str = "",
+        reply: Mapping[str, Any] | None = None,
+        shown: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """An execute_request of ours is about to be sent; or an earlier process sent it and recorded so much of its
+        answer: the name of an exception, the reply, the data of displays."""
+        pending = self._requests[msg_id] = _Pending(run, begun=begun, error=error, shown=shown)
+        if reply is not None:
+            self._note_reply(pending, reply)
+        while len(self._requests) > _REMEMBERED_RUNS:
+            self._requests.popitem(last=False)
+
+    def ended(self, msg_id: str, run: str) -> None:
+        """A request of an earlier process, whose run has ended; late output may still come."""
+        self._requests[msg_id] = _Pending(run, ended=True)
+
+    def forget(self, msg_id: str) -> None:
+        """Messages of this request are from now on nobody's."""
+        self._requests.pop(msg_id, None)
+
+    @property
+    def others_busy(self) -> bool:
+        return bool(self._others)
+
+    def feed(self, message: KernelMessage) -> list[Fact]:
+        """The facts that one message tells. Messages that are none of our business tell nothing."""
+        if message.msg_type == OBITUARY:
+            return self._died(_obituary(message.content))
+        if message.msg_type == "status" and not message.parent_id:
+            state = message.content.get("execution_state")
+            if state in ("restarting", "dead"):
+                return self._died(KernelDeath("", restarting=state == "restarting"))
+            return []
+        pending = self._requests.get(message.parent_id)
+        if pending is None:
+            return self._other(message)
+        if message.channel == "shell":
+            return self._reply(pending, message)
+        return self._iopub(pending, message)
+
+    def settle(self, run: str) -> list[Fact]:
+        """End a run of which one of reply and idle came and the other stays away.
+
+        A kernel that goes idle without a reply was interrupted outside of the code, or the reply was lost on the way."""
+        for pending in self._requests.values():
+            if pending.run == run and not pending.ended and (pending.reply is not None or pending.idle):
+                pending.idle, pending.exiting = True, False
+                if pending.reply is None and not pending.error:
+                    pending.ended = True
+                    return [RunEnded(run, RunStatus.LOST, pending.count, NO_REPLY)]
+                if pending.reply is None:
+                    pending.reply = {"status": "error"}
+                return self._end(pending)
+        return []
+
+    def _other(self, message: KernelMessage) -> list[Fact]:
+        if message.msg_type == "execute_input":
+            self._others.add(message.parent_id)
+            return [OtherActivity(True, str(message.content.get("code", "")))]
+        is_idle = message.msg_type == "status" and message.content.get("execution_state") == "idle"
+        if is_idle and message.parent_id in self._others:
+            self._others.discard(message.parent_id)
+            return [] if self._others else [OtherActivity(False)]
+        return []
+
+    def _iopub(self, pending: _Pending, message: KernelMessage) -> list[Fact]:
+        content, run = message.content, pending.run
+        match message.msg_type:
+            case "status":
+                if content.get("execution_state") == "idle":
+                    pending.idle = True
+                    return self._end(pending)
+                return []
+            case "execute_input":
+                pending.begun = True
+                pending.count = _count(content)
+                return [RunBegun(run, pending.count)]
+            case "stream":
+                text = content.get("text")
+                stream = "stderr" if content.get("name") == "stderr" else "stdout"
+                return [TextPrinted(run, stream, text)] if isinstance(text, str) and text else []
+            case "display_data":
+                return [
+                    DataShown(
+                        run, _bundle(content, "data"), _bundle(content, "metadata"), _display_id(content)
+                    )
+                ]
+            case "execute_result":
+                pending.count = _count(content) or pending.count
+                shown = DataShown(
+                    run,
+                    _bundle(content, "data"),
+                    _bundle(content, "metadata"),
+                    _display_id(content),
+                    pending.count or 0,
+                )
+                return [shown]
+            case "update_display_data":
+                if display_id := _display_id(content):
+                    return [
+                        DataUpdated(run, display_id, _bundle(content, "data"), _bundle(content, "metadata"))
+                    ]
+                return []
+            case "clear_output":
+                return [OutputCleared(run, bool(content.get("wait")))]
+            case "error":
+                pending.error = str(content.get("ename") or "Error")
+                return [_error(run, content)]
+            case _:  # comm_open, comm_msg, ... : widgets have no meaning without a browser
+                return []
+
+    def _reply(self, pending: _Pending, message: KernelMessage) -> list[Fact]:
+        if message.msg_type != "execute_reply":
+            return []
+        self._note_reply(pending, message.content)
+        ending = self._end(pending)
+        return ending or [Replied(pending.run, message.content)]
+
+    @staticmethod
+    def _note_reply(pending: _Pending, content: Mapping[str, Any]) -> None:
+        pending.reply = content
+        pending.count = _count(content) or pending.count
+        pending.exiting = any(
+            payload.get("source") == "ask_exit" and not payload.get("keepkernel")
+            for payload in _payloads(content)
+        )
+
+    def _end(self, pending: _Pending) -> list[Fact]:
+        if pending.ended or pending.exiting or not pending.idle or pending.reply is None:
+            return []
+        pending.ended = True
+        return [*_only_in_reply(pending, pending.reply), _end_of(pending, pending.reply)]
+
+    def _died(self, death: KernelDeath) -> list[Fact]:
+        facts: list[Fact] = [death]
+        for msg_id, pending in self._requests.items():
+            if not pending.ended and (death.lost is None or pending.taken_up or msg_id in death.lost):
+                pending.ended = True
+                facts.append(RunEnded(pending.run, RunStatus.DIED, pending.count, death.cause))
+        self._others.clear()
+        return facts
+
+
+def _only_in_reply(pending: _Pending, reply: Mapping[str, Any]) -> list[Fact]:
+    """Pages, code for the next cell (`%load`), and an error that was not shown on iopub. The reply may overtake what
+    iopub shows, hence at the end."""
+    pages = (_page(payload) for payload in _payloads(reply))
+    facts: list[Fact] = [
+        DataShown(pending.run, page) for page in pages if page is not None and page not in pending.shown
+    ]
+    if reply.get("status") == "error" and not pending.error and reply.get("ename"):
+        pending.error = str(reply["ename"])
+        facts.append(_error(pending.run, reply))
+    return facts
+
+
+def _page(payload: Mapping[str, Any]) -> dict[str, Any] | None:
+    match payload:
+        case {"source": "page", "data": Mapping() as data}:
+            return dict(data)
+        case {"source": "set_next_input", "text": str(text)}:
+            return {"text/plain": text}
+        case _:
+            return None
+
+
+def _end_of(pending: _Pending, reply: Mapping[str, Any]) -> RunEnded:
+    status = str(reply.get("status"))
+    if status == "ok":
+        return RunEnded(pending.run, RunStatus.OK, pending.count)
+    if status in ("aborted", "abort"):
+        return RunEnded(pending.run, RunStatus.ABORTED, None, "The kernel skipped it after an earlier error.")
+    if pending.error == "KeyboardInterrupt":
+        return RunEnded(pending.run, RunStatus.INTERRUPTED, pending.count)
+    return RunEnded(pending.run, RunStatus.ERROR, pending.count)
+
+
+def _payloads(reply: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [payload for payload in reply.get("payload") or () if isinstance(payload, Mapping)]
+
+
+def ends_request(message: KernelMessage) -> bool:
+    """Whether it is one of the two messages with which a kernel ends a request: the reply, and idle."""
+    idle = message.msg_type == "status" and message.content.get("execution_state") == "idle"
+    return idle or message.msg_type == "execute_reply"
+
+
+def _obituary(content: Mapping[str, Any]) -> KernelDeath:
+    kind = str(content.get("cause") or "")
+    signal, code = content.get("signal"), content.get("exit_code")
+    if kind in _ASKED:
+        cause = _ASKED[kind]
+    elif kind == "oom":
+        cause = "out of memory: the kernel was killed by the out-of-memory killer"
+    elif signal:
+        cause = f"signal {_signal_name(signal)}"
+    elif code is not None:
+        cause = f"exit code {code}"
+    else:
+        cause = str(content.get("detail") or "")
+    if kind == "keeps dying":
+        cause = (
+            f"{cause}, each time that the server started it; what it said last is in the log: jlab-mcp logs"
+        )
+    lost = content.get("lost")
+    return KernelDeath(
+        cause,
+        bool(content.get("restarting")),
+        asked=kind in _ASKED,
+        lost=frozenset(map(str, lost)) if isinstance(lost, list) else None,
+    )
+
+
+_ASKED: Final = {"restart": "the kernel was restarted", "shutdown": "the kernel was shut down"}
+_SIGNALS: Final = {
+    1: "SIGHUP",
+    2: "SIGINT",
+    4: "SIGILL",
+    6: "SIGABRT",
+    7: "SIGBUS",
+    8: "SIGFPE",
+    9: "SIGKILL",
+    11: "SIGSEGV",
+    15: "SIGTERM",
+}
+
+
+def _signal_name(signal: Any) -> str:
+    name = _SIGNALS.get(signal, str(signal)) if isinstance(signal, int) else str(signal)
+    return name + (", often sent by the out-of-memory killer" if name == "SIGKILL" else "")
+
+
+def _error(run: str, content: Mapping[str, Any]) -> ErrorRaised:
+    lines = content.get("traceback") or ()
+    return ErrorRaised(
+        run,
+        str(content.get("ename") or "Error"),
+        str(content.get("evalue") or ""),
+        tuple(str(line) for line in lines) if isinstance(lines, list | tuple) else (),
+    )
+
+
+def _bundle(content: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = content.get(key)
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _display_id(content: Mapping[str, Any]) -> str:
+    transient = content.get("transient")
+    return str(transient.get("display_id") or "") if isinstance(transient, Mapping) else ""
+
+
+def _count(content: Mapping[str, Any]) -> int | None:
+    count = content.get("execution_count")
+    return count if isinstance(count, int) and not isinstance(count, bool) else None

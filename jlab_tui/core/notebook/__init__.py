@@ -1,0 +1,1 @@
+"""Notebooks in memory: cells, merging with what others wrote, and the outputs of a cell."""

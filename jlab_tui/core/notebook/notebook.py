@@ -1,0 +1,290 @@
+"""A notebook in memory (nbformat 4.5): cells by id, and their text on disk.
+
+Format: https://nbformat.readthedocs.io/en/latest/format_description.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..errors import NotebookError
+from ..server.record import KernelSpec
+
+_NAME_MAX_BYTES: Final = 200
+_SPLIT_ANYWAY: Final = frozenset(("application/javascript", "image/svg+xml"))
+
+
+@dataclass(slots=True)
+class Cell:
+    id: str
+    cell_type: str
+    """code, markdown or raw"""
+    source: str
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    execution_count: int | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    attachments: dict[str, Any] | None = None
+    version: int = 0
+    """counts our changes"""
+    saved_version: int = -1
+    """version that is on disk; -1 for a cell that never was"""
+    saved_source: str = ""
+    fragment: bytes | None = None
+    """its JSON text as it stands in the file, None when it has to be made"""
+    is_edited: bool = False
+    """somebody else changed its source since the model saw it"""
+
+    @property
+    def is_dirty(self) -> bool:
+        return self.version != self.saved_version
+
+    def touch(self) -> None:
+        self.version += 1
+        self.fragment = None
+
+
+@dataclass(slots=True)
+class Notebook:
+    cells: list[Cell] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    is_shifted: bool = False
+    """somebody else added, moved or removed cells since the model saw their indices"""
+    removed: dict[str, str] = field(default_factory=dict)
+    """sources of the cells that we removed, by id, until that is saved"""
+
+    def find(self, cell: str | int) -> int:
+        """Index of a cell given by id or by index (negative counts from the end). Raises NotebookError."""
+        count = len(self.cells)
+        text = str(cell).strip()
+        if isinstance(cell, str) or not -count <= cell < count:  # an id may consist of digits
+            for index, known in enumerate(self.cells):
+                if known.id == text:
+                    return index
+        if isinstance(cell, str):
+            if not text.lstrip("-").isdecimal():
+                ids = ", ".join(c.id for c in self.cells[-12:])
+                raise NotebookError(
+                    f"There is no cell {cell!r} in this notebook.",
+                    f"Its last cells are: {ids}." if ids else "It has no cells yet; use execute_code.",
+                )
+            cell = int(text)
+        if not -count <= cell < count:
+            raise NotebookError(
+                f"There is no cell {cell}: the notebook has {count} cell{'s' * (count != 1)}.",
+                f"Use an index from {-count} to {count - 1}, or a cell id."
+                if count
+                else "Use execute_code to add one.",
+            )
+        return cell % count
+
+    def by_id(self, cell_id: str) -> Cell | None:
+        return next((c for c in reversed(self.cells) if c.id == cell_id), None)
+
+    def insert(self, cell: Cell, index: int = -1) -> int:
+        """Insert before `index`; -1 appends, other negative ones count from the end as in `list.insert`. Returns its index."""
+        count = len(self.cells)
+        at = count if index == -1 else index if index >= 0 else count + index + 1
+        if not 0 <= at <= count:
+            raise NotebookError(
+                f"Position {index} is outside the notebook, which has {count} cell{'s' * (count != 1)}.",
+                f"Use -1 to append, or a position from 0 to {count}.",
+            )
+        self.cells.insert(at, cell)
+        return at
+
+    def remove(self, cell_id: str) -> int:
+        """Take a cell out. Returns the index that it had. Raises NotebookError."""
+        index = self.find(cell_id)
+        cell = self.cells.pop(index)
+        if cell.saved_version >= 0:
+            self.removed[cell.id] = cell.saved_source
+        return index
+
+
+def kernel_of(notebook: Notebook | None) -> str:
+    """Name of the kernel that a notebook asks for; empty for Python's usual one, which any environment's can stand for."""
+    spec = notebook.metadata.get("kernelspec") if notebook is not None else None
+    name = spec.get("name") if isinstance(spec, dict) else None
+    return name if isinstance(name, str) and name != "python3" else ""
+
+
+def new_notebook(spec: KernelSpec) -> Notebook:
+    return Notebook(
+        metadata={
+            "kernelspec": {"name": spec.name, "display_name": spec.display_name, "language": spec.language},
+            "language_info": {"name": spec.language},
+        }
+    )
+
+
+def parse_notebook(text: str, new_id: Iterable[str]) -> Notebook:
+    """Notebook of a file's text; cells without an id get one of `new_id`. Raises NotebookError with the reason."""
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise NotebookError(
+            f"It is not JSON ({error}).", "Restore the file, or open another notebook."
+        ) from None
+    if not isinstance(raw, dict) or not isinstance(raw.get("nbformat"), int):
+        raise NotebookError("It is JSON, but not a notebook.", "Give the path of an .ipynb file.")
+    if raw["nbformat"] != 4:
+        raise NotebookError(
+            f"It is a notebook of format {raw['nbformat']}; format 4 is needed.",
+            "Convert it with: jupyter nbconvert --to notebook --inplace FILE",
+        )
+    if not isinstance(raw.get("cells"), list) or not all(isinstance(c, dict) for c in raw["cells"]):
+        raise NotebookError(
+            "It is a notebook without a list of cells.", "Restore the file, or open another notebook."
+        )
+    ids = iter(new_id)
+    seen: set[str] = set()
+    cells = []
+    for item in raw["cells"]:
+        cell = _parse_cell(item, ids)
+        if cell.id in seen:
+            cell.id = next(ids)
+        seen.add(cell.id)
+        cells.append(cell)
+    metadata = raw.get("metadata")
+    return Notebook(cells, metadata if isinstance(metadata, dict) else {})
+
+
+def _parse_cell(raw: Mapping[str, Any], ids: Any) -> Cell:
+    identifier = raw.get("id")
+    cell_type = raw.get("cell_type")
+    count = raw.get("execution_count")
+    source = _joined(raw.get("source"))
+    outputs = raw.get("outputs")
+    return Cell(
+        id=identifier if isinstance(identifier, str) and identifier else next(ids),
+        cell_type=cell_type if cell_type in ("code", "markdown", "raw") else "raw",
+        source=source,
+        outputs=[_joined_output(o) for o in outputs if isinstance(o, dict)]
+        if isinstance(outputs, list)
+        else [],
+        execution_count=count if isinstance(count, int) else None,
+        metadata=raw["metadata"] if isinstance(raw.get("metadata"), dict) else {},
+        attachments=raw.get("attachments"),
+        saved_version=0,
+        saved_source=source,
+    )
+
+
+def cell_fragment(cell: Cell) -> bytes:
+    """A cell's JSON text, indented as it stands inside a notebook file."""
+    raw: dict[str, Any] = {
+        "cell_type": cell.cell_type,
+        "id": cell.id,
+        "metadata": cell.metadata,
+        "source": cell.source.splitlines(keepends=True),
+    }
+    if cell.cell_type == "code":
+        raw["execution_count"] = cell.execution_count
+        raw["outputs"] = [_split_output(o) for o in cell.outputs]
+    elif cell.attachments is not None:
+        raw["attachments"] = cell.attachments
+    return b"  " + _json(raw).replace(b"\n", b"\n  ")
+
+
+def notebook_bytes(fragments: Sequence[bytes], metadata: Mapping[str, Any]) -> list[bytes]:
+    """The file's content, in parts to be written one after another."""
+    parts: list[bytes] = [b'{\n "cells": [']
+    for index, fragment in enumerate(fragments):
+        parts += [b",\n" if index else b"\n", fragment]
+    tail = b'\n ],\n "metadata": ' if fragments else b'],\n "metadata": '
+    parts += [tail, _json(metadata).replace(b"\n", b"\n "), b',\n "nbformat": 4,\n "nbformat_minor": 5\n}\n']
+    return parts
+
+
+def _joined(value: Any) -> str:
+    if isinstance(value, list):
+        return "".join(part for part in value if isinstance(part, str))
+    return value if isinstance(value, str) else ""
+
+
+def _joined_output(raw: Mapping[str, Any]) -> dict[str, Any]:
+    output = dict(raw)
+    if "text" in output:
+        output["text"] = _joined(output["text"])
+    if isinstance(output.get("data"), dict):
+        output["data"] = {
+            mime: _joined(value) if isinstance(value, list) and not mime.endswith("json") else value
+            for mime, value in output["data"].items()
+        }
+    return output
+
+
+def _split_output(output: Mapping[str, Any]) -> dict[str, Any]:
+    raw = dict(output)
+    if isinstance(raw.get("text"), str):
+        raw["text"] = raw["text"].splitlines(keepends=True)
+    if isinstance(raw.get("data"), dict):
+        raw["data"] = {
+            mime: value.splitlines(keepends=True)
+            if isinstance(value, str) and (mime.startswith("text/") or mime in _SPLIT_ANYWAY)
+            else value
+            for mime, value in raw["data"].items()
+        }
+    return raw
+
+
+def _json(value: object) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=1, sort_keys=True).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a save did."""
+
+    fragments: dict[str, tuple[int, bytes]]
+    """for each cell that was serialised: its version, its text in the file"""
+    versions: dict[str, tuple[int, str]]
+    """for each cell written: its version, its source"""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CellCopy:
+    """A cell as it was when the save began."""
+
+    cell: Cell
+    version: int
+    source: str
+    fragment: bytes | None
+
+
+def copy_cells(notebook: Notebook) -> list[CellCopy]:
+    """What `save` needs. A changed cell is copied, so that the event loop may go on changing it."""
+    copies = []
+    for cell in notebook.cells:
+        if cell.fragment is None:
+            frozen = Cell(
+                cell.id, cell.cell_type, cell.source, list(cell.outputs), cell.execution_count,
+                dict(cell.metadata), cell.attachments,
+            )  # fmt: skip
+            copies.append(CellCopy(frozen, cell.version, cell.source, None))
+        else:
+            copies.append(CellCopy(cell, cell.version, cell.source, cell.fragment))
+    return copies
+
+
+class ChangedOnDisk(Exception):
+    """Somebody else wrote the file since we last did; it has to be read and merged first."""
+
+
+def file_stem(experiment_name: str) -> str:
+    """A file name without suffix for an experiment's name: path separators and control characters become `_`.
+
+    Never empty, never hidden, at most 200 bytes long.
+    """
+    name = re.sub(r"[\s/\\:\x00-\x1f\x7f<>\"|?*]+", "_", experiment_name.strip()).strip("._ ")
+    name = name.removesuffix(".ipynb").strip("._ ")
+    raw = name.encode("utf-8", "ignore")[:_NAME_MAX_BYTES]
+    return raw.decode("utf-8", "ignore").strip("._ ") or "notebook"

@@ -1,0 +1,282 @@
+"""What a model is told about a run: text within a budget, the error never cut, pictures by reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ..display.images import bitmap
+from ..display.mime import describe_data
+from ..display.terminal_text import count_rows, cut_middle, plain_traceback, render_terminal
+from ..journal.events import RunStatus
+from ..notebook.outputs import CellOutputs, DataItem, ErrorItem, Gap, Item, TextItem
+
+PICTURES_MAX: Final = 10
+_ERROR_SHARE: Final = 0.4
+_TEXT_LEAST: Final = 100
+_UPDATED: Final = "[an output of an earlier cell has become:]"
+_CUT_NOTE: Final = 60
+"""characters that the note of a cut may take"""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A bitmap to be shown, as the kernel sent it."""
+
+    number: int
+    """counts the pictures of the run from 1"""
+    mime: str
+    base64: str
+
+
+Part = str | Picture
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is known about a run besides its outputs."""
+
+    run_id: str
+    session: str
+    status: RunStatus
+    seconds: float
+    execution_count: int | None
+    cause: str = ""
+    cell: str = ""
+    begun: bool = True
+    waits_for_other: bool = False
+    is_over: bool = False
+    """the session cannot be used on"""
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply, and what it does not show."""
+
+    parts: list[Part]
+    cut_chars: int
+    hidden_pictures: int
+
+
+def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
+    """Text and pictures of one reply, in the order in which they were put out; at most about `budget` characters."""
+    error = outputs.error
+    parts, shown = _shown(outputs, error, facts.run_id)
+    error_text = plain_traceback(error.traceback, error.ename, error.evalue) if error else ""
+    the_end = f'; more of it: read_output(run_id="{facts.run_id}", tail=1000)'
+    error_text = cut_to(error_text, int(budget * _ERROR_SHARE), the_end)
+    parts, cut_chars = _within(parts, max(200, budget - len(error_text)), facts.run_id, outputs)
+    parts = _stripped(parts)
+    if error_text:
+        parts.append(error_text)
+    count = outputs.pictures
+    hidden = [number for number in range(count.cleared + 1, count.total + 1) if number not in shown]
+    if hidden:
+        parts.append(
+            f"[{len(hidden)} more picture{'s' * (len(hidden) != 1)} not shown, the last is {hidden[-1]}; "
+            f'see them with read_output(run_id="{facts.run_id}", images={hidden[:PICTURES_MAX]})]'
+        )
+    parts.append(status_line(facts, outputs))
+    parts += facts.notes
+    return Reply(parts, cut_chars, len(hidden))
+
+
+def brief(outputs: CellOutputs, run_id: str, budget: int) -> str:
+    """All but the last exception in at most about `budget` characters, pictures by their numbers."""
+    parts, _ = _shown(outputs, outputs.error, run_id)
+    words = [part if isinstance(part, str) else f"[picture {part.number}]" for part in _stripped(parts)]
+    return cut_to("\n".join(words), budget)
+
+
+def _shown(outputs: CellOutputs, last: ErrorItem | None, run_id: str) -> tuple[list[Part], set[int]]:
+    """Everything but the last exception, and the numbers of the pictures among it."""
+    parts: list[Part] = []
+    numbers: set[int] = set()
+    here: list[tuple[Item | Gap, bool]] = [(item, True) for item in outputs.joined()]
+    for item, is_here in [*here, *((item, False) for item in outputs.elsewhere.values())]:
+        match item:
+            case TextItem():
+                _add_text(parts, render_terminal(item.text))
+            case DataItem() if item.in_record_only and item.place.number:
+                pass  # one of the pictures that are counted as hidden
+            case DataItem():
+                if not is_here:
+                    _add_text(parts, _UPDATED)
+                picture = _picture(item)
+                if picture is not None and len(numbers) < PICTURES_MAX:
+                    parts.append(picture)
+                    numbers.add(picture.number)
+                elif picture is None:
+                    _add_text(parts, describe_data(item.data))
+            case Gap():
+                row = sum(count_rows(part) for part in parts if isinstance(part, str))
+                _add_text(parts, f"... {item.what} left out; {_read_on(run_id, row, outputs)} ...")
+            case ErrorItem() if item is not last:
+                _add_text(parts, plain_traceback(item.traceback, item.ename, item.evalue))
+            case ErrorItem():
+                pass
+    return parts, numbers
+
+
+def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
+    """The last line of a reply: how the run stands, in one sentence, with its id and the next call."""
+    count = f"[{facts.execution_count}] " if facts.execution_count is not None else ""
+    label = f"{count}run {facts.run_id}"
+    took = f"{facts.seconds:.1f} s"
+    match facts.status:
+        case RunStatus.RUNNING:
+            if facts.waits_for_other:
+                state = (
+                    f"Queued for {took}: the user's own code is running on this kernel; yours comes after it"
+                )
+            elif not facts.begun:
+                state = f"Sent {took} ago, not yet taken up by the kernel"
+            else:
+                state = f"Still running after {took}"
+            last = f" Last line: {outputs.last_line[-300:]}" if outputs.last_line else ""
+            return f'({label}) {state}; it goes on. Call wait_for_run(run_id="{facts.run_id}") for the rest.{last}'
+        case RunStatus.OK:
+            nothing = "no output, " if not (any(True for _ in outputs.items()) or outputs.elsewhere) else ""
+            return f"({label}: ok, {nothing}{took})"
+        case RunStatus.ERROR:
+            return f"({label}: the code raised an exception after {took})"
+        case RunStatus.INTERRUPTED:
+            kept = "; the kernel keeps its variables" if facts.cell else ""
+            return f"({label}: interrupted after {took}{kept})"
+        case RunStatus.DIED:
+            goes_on = (
+                " and the session is over; open its notebook again with start_session_resume_notebook"
+                if facts.is_over
+                else "; the session can be used on with a restarted kernel"
+                if facts.cell
+                else ""  # a throwaway kernel
+            )
+            return (
+                f"Error: KernelDied: {facts.cause or 'the kernel process ended'}\n"
+                f"All variables and imports are lost{goes_on}. ({label}, {took})"
+            )
+        case RunStatus.ABORTED:
+            return f"({label}: not run. {facts.cause})"
+        case RunStatus.JOB_ENDED:
+            return f"{facts.cause} ({label}, after {took}; output up to then is above)"
+        case RunStatus.LOST:
+            return f"Error: {facts.cause or 'The end of the run was not seen.'} ({label}, after {took})"
+
+
+def fit(parts: Sequence[Part], budget: int, pictures: int = PICTURES_MAX) -> list[Part]:
+    """Any parts as one reply: texts cut so that together they have at most about `budget` characters, and so many
+    pictures. What a short text leaves over, the longer ones have; what finds no room is counted at the end."""
+    room = max(_TEXT_LEAST, _room_each([len(part) for part in parts if isinstance(part, str)], budget))
+    fitted: list[Part] = []
+    texts_out = pictures_out = 0
+    for part in parts:
+        if isinstance(part, str):
+            text = cut_to(part, room)
+            if len(text) > budget:
+                texts_out += 1
+                continue
+            budget -= len(text)
+            fitted.append(text)
+        elif pictures:
+            pictures -= 1
+            fitted.append(part)
+        else:
+            pictures_out += 1
+    if texts_out or pictures_out:
+        what = [
+            f"{count} more {name}{'s' * (count != 1)}"
+            for count, name in ((texts_out, "text"), (pictures_out, "picture"))
+            if count
+        ]
+        fitted.append(f"[the reply is full: {' and '.join(what)} left out; ask for fewer at once]")
+    return fitted
+
+
+def _room_each(sizes: list[int], budget: int) -> int:
+    """The size to which texts must be cut so that together they keep to the budget."""
+    left = budget
+    for number, size in enumerate(sorted(sizes)):
+        share = left // (len(sizes) - number)
+        if size > share:
+            return share - _CUT_NOTE
+        left -= size
+    return budget
+
+
+def cut_to(text: str, budget: int, where: str = "") -> str:
+    """`text`, or its beginning and end with a note of what is missing between them, and where it is."""
+    cut = cut_middle(text, budget)
+    if not cut.cut_chars:
+        return text
+    return f"{cut.head}\n... {cut.cut_chars:,} characters cut{where} ...\n{cut.tail}"
+
+
+def _add_text(parts: list[Part], text: str) -> None:
+    """Another output, on a line of its own."""
+    if not text:
+        return
+    last = parts[-1] if parts else None
+    if isinstance(last, str):
+        parts[-1] = last + "\n" * (not last.endswith("\n")) + text
+    else:
+        parts.append(text)
+
+
+def _stripped(parts: list[Part]) -> list[Part]:
+    return [
+        part.strip("\n") if isinstance(part, str) else part
+        for part in parts
+        if not isinstance(part, str) or part.strip()
+    ]
+
+
+def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -> tuple[list[Part], int]:
+    """Cut texts so that together they keep to the budget: the first keep their head, the last their tail.
+
+    Also gives how many characters that took."""
+    total = sum(len(part) for part in parts if isinstance(part, str))
+    missing = outputs.dropped_chars
+    if total <= budget:
+        return parts, missing
+    result: list[Part] = []
+    all_gone = 0
+    left = budget
+    row = 0
+    texts = sum(isinstance(part, str) for part in parts)
+    for part in parts:
+        if not isinstance(part, str):
+            result.append(part)
+            continue
+        share = max(200, left // max(1, texts))
+        others = total - len(part)
+        room = max(share, left - others)
+        texts -= 1
+        total -= len(part)
+        cut = cut_middle(part, room)
+        if cut.cut_chars:
+            gone = cut.cut_chars + missing
+            all_gone += gone
+            lines = f", about {cut.cut_lines:,} lines" if cut.cut_lines > 1 and not missing else ""
+            missing = 0
+            at = row + count_rows(cut.head)
+            note = f"\n... {gone:,} characters{lines} cut; {_read_on(run_id, at, outputs)} ...\n"
+            result.append(cut.head.rstrip("\n") + note + cut.tail)
+            left -= len(cut.head) + len(cut.tail)
+        else:
+            result.append(part)
+            left -= len(part)
+        row += count_rows(part)
+        left = max(0, left)
+    return result, all_gone
+
+
+def _read_on(run_id: str, row: int, outputs: CellOutputs) -> str:
+    missing = f"; the record has all but {outputs.unrecorded:,} characters" if outputs.unrecorded else ""
+    return f'read on with read_output(run_id="{run_id}", offset={row}), or search it with grep{missing}'
+
+
+def _picture(item: DataItem) -> Picture | None:
+    found = bitmap(item.data)
+    return Picture(item.place.number, *found) if found is not None else None

@@ -1,0 +1,187 @@
+"""`startup.step` for a SLURM job: what follows from the queue, the connection file and one look at the server.
+
+Rows of the queue may be half a minute old, and another host may have seen more. So a row alone never takes a job back
+to the queue and never declares it forgotten: `scontrol show job`, which is asked at that moment, has to agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..slurm.job_end import explain_end, explain_gone
+from ..slurm.messages import Advice
+from ..slurm.queue import Job, QueueAnswer, QueueRows, QueueUnknown
+from ..slurm.show import JobDetails
+from ..slurm.terms import JobPhase, JobState
+from .record import ServerRecord, ServerState
+from .slurm_job import (
+    CONNECTED,
+    ESTIMATE,
+    JOB_START,
+    LOST_S,
+    RESTARTS,
+    RUN_SEEN,
+    SUBMITTED,
+    find_job,
+    is_answered_by,
+    known_start,
+    restarts_of,
+    start_of,
+    with_job_id,
+)
+from .slurm_status import pending, ready, starting, warnings
+from .status import (
+    Health,
+    JobGone,
+    Limits,
+    Observation,
+    Situation,
+    over,
+    telling_line,
+    untrusted,
+    with_extra,
+)
+
+
+def step_slurm(record: ServerRecord, seen: Observation, limits: Limits) -> Situation:
+    """The situation of a SLURM record."""
+    if not record.state.is_live:
+        return over(record, seen.log_tail)
+    job = find_job(record, seen.queue)
+    ended = _end(record, job, seen)
+    if ended is not None:
+        return ended
+    record = _with_job(record, job, seen)
+    waits = job is not None and job.phase is JobPhase.WAITING and record.state is ServerState.PENDING
+    record = _with_connection(record, seen)
+    if record.state is ServerState.STOPPING:
+        sentence = f"Job {record.job_id} is being cancelled..."
+        return Situation(record, "stopping", sentence, "Wait a moment.", notices=warnings(record, seen))
+    if record.state is ServerState.PENDING:
+        return pending(record, job if waits else None, seen)
+    if seen.health is Health.OK and record.url:
+        record = record.with_state(ServerState.READY)
+    if seen.health is Health.UNTRUSTED:
+        return untrusted(record, give_up=record.state is ServerState.STARTING)
+    if record.state is ServerState.READY:
+        return ready(record, job, seen)
+    return starting(record, job, seen, limits)
+
+
+# -- how it ended ----------------------------------------------------------------------------------------------------
+
+
+def _end(record: ServerRecord, job: Job | None, seen: Observation) -> Situation | None:
+    details = seen.details if isinstance(seen.details, JobDetails) else None
+    if job is not None:
+        if job.phase is not JobPhase.ENDED:
+            return None
+        state, reason = job.state, job.reason
+    elif details is not None and details.state.phase is JobPhase.ENDED:
+        state, reason = details.state, details.reason
+    elif not is_answered_by(record, seen.queue):
+        return None
+    elif not record.job_id:
+        if seen.now - record.started < LOST_S:
+            return None
+        advice = Advice("sbatch did not answer, and no job has come of it.", "Start again: jlab-mcp start")
+        return _over(record, ServerState.ERROR, advice, seen)
+    elif isinstance(seen.details, JobGone) or _is_recycled(record, seen.queue):
+        return _over(record, _last_state(record), explain_gone(record.job_id), seen)
+    else:
+        return None
+    advice = explain_end(
+        state,
+        record.job_id,
+        reason=details.reason if details else reason,
+        exit_code=details.exit_code if details else 0,
+        signal=details.signal if details else 0,
+        node=(job.host if job else "") or record.hostname,
+        by_us=record.state is ServerState.STOPPING,
+    )
+    return _over(record, _last_state(record), advice, seen, blame_log=state in (JobState.FAILED,))
+
+
+def _is_recycled(record: ServerRecord, queue: QueueAnswer | None) -> bool:
+    return isinstance(queue, QueueRows) and bool(record.job_id) and queue.find(record.job_id) is not None
+
+
+def _last_state(record: ServerRecord) -> ServerState:
+    """A job that never got to a server is an error; one that was cancelled by us has ended as asked."""
+    came_up = record.state in (ServerState.READY, ServerState.STOPPING)
+    return ServerState.ENDED if came_up else ServerState.ERROR
+
+
+def _over(
+    record: ServerRecord, state: ServerState, advice: Advice, seen: Observation, *, blame_log: bool = False
+) -> Situation:
+    said = telling_line(seen.log_tail).removeprefix("jlab-mcp: error: ") if blame_log else ""
+    message = f"{advice.message} Its log says: {said}" if said else advice.message
+    return over(with_extra(record.with_state(state, message), HINT=advice.hint), seen.log_tail)
+
+
+# -- what it is now --------------------------------------------------------------------------------------------------
+
+
+def _with_job(record: ServerRecord, job: Job | None, seen: Observation) -> ServerRecord:
+    """The record after what Slurm says of a job that exists."""
+    if job is None:
+        return record
+    if not record.job_id:
+        record = with_job_id(record, job.job_id)
+    if job.submitted and not record.extra.get(SUBMITTED):
+        record = with_extra(record, **{SUBMITTED: f"{job.submitted:.0f}"})
+    match job.phase:
+        case JobPhase.WAITING if record.state in (ServerState.STARTING, ServerState.READY):
+            details = seen.details
+            if isinstance(details, JobDetails) and details.state.phase is JobPhase.WAITING:
+                return _requeued(record, details.restarts, seen.now)
+        case JobPhase.RUNNING:
+            return _running(record, job, seen)
+        case JobPhase.SUSPENDED if record.state is ServerState.PENDING and job.host:
+            return replace(record.with_state(ServerState.STARTING), hostname=job.host)
+        case _:
+            pass
+    return record
+
+
+def _requeued(record: ServerRecord, restarts: int, now: float) -> ServerRecord:
+    """Back in the queue: where it ran is forgotten, so that its old connection file is never read again."""
+    return with_extra(_forget_server(record, now), **{RESTARTS: str(restarts)})
+
+
+def _forget_server(record: ServerRecord, now: float) -> ServerRecord:
+    """The job's next run is another server: sessions of the one before have ended with it."""
+    record = record.with_state(ServerState.PENDING)
+    record = replace(record, hostname="", port=0, url="", ends=0.0, started=round(now, 3))
+    return with_extra(record, **{CONNECTED: "", ESTIMATE: ""})
+
+
+def _running(record: ServerRecord, job: Job, seen: Observation) -> ServerRecord:
+    start, known = start_of(job), known_start(record)
+    if start < known or (start == known and record.state is ServerState.PENDING):
+        return record  # an old row, of the run before this one
+    if start > known:
+        if isinstance(seen.details, QueueUnknown):
+            return record  # which connection file counts is not known yet
+        if known and record.state is not ServerState.STOPPING:
+            record = _forget_server(record, seen.now)
+        restarts = restarts_of(record, seen.details)
+        record = with_extra(
+            record, **{JOB_START: f"{start:.0f}", RESTARTS: str(restarts or ""), RUN_SEEN: f"{seen.now:.0f}"}
+        )
+    if record.state is ServerState.PENDING:
+        record = record.with_state(ServerState.STARTING)
+    return replace(record, hostname=job.host or record.hostname, ends=job.ends or record.ends)
+
+
+def _with_connection(record: ServerRecord, seen: Observation) -> ServerRecord:
+    connection = seen.connection
+    if connection is None or record.state is ServerState.STOPPING:
+        return record
+    if record.state is ServerState.PENDING:
+        record = record.with_state(ServerState.STARTING)
+    if not record.extra.get(CONNECTED):
+        record = with_extra(record, **{CONNECTED: f"{seen.now:.3f}"})
+    hostname = record.hostname or connection.hostname
+    return replace(record, port=connection.port, url=connection.url, hostname=hostname)

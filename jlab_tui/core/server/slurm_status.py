@@ -1,0 +1,158 @@
+"""What is told of a job that has not ended: while it waits, while its server comes up, while that can be used."""
+
+from __future__ import annotations
+
+from ..slurm.job_end import explain_live
+from ..slurm.messages import explain_pending
+from ..slurm.queue import Job, QueueRows, QueueUnknown
+from ..slurm.survey import SOON_S, about, format_span
+from ..slurm.terms import JobPhase, JobState
+from .record import ServerRecord, ServerState
+from .slurm_job import ANSWER_S, CONNECTED, ESTIMATE, RESTARTS, seen_running
+from .status import LOG_LINES, Health, Limits, Observation, QueueFacts, Situation, telling_line
+from .walltime import walltime_warning
+
+OLD_S = 120.0
+"""an answer of the queue is asked for anew every half minute; one that is older than this is told to be"""
+
+
+def pending(record: ServerRecord, job: Job | None, seen: Observation) -> Situation:
+    """The job waits; `job` is its row, where the queue showed one."""
+    name = f"Job {record.job_id}" if record.job_id else "The job"
+    if job is None:
+        if record.job_id:
+            sentence = f"SLURM job {record.job_id} submitted, waiting in queue..."
+        elif seen.now - record.started < ANSWER_S:
+            sentence = "SLURM job being submitted..."
+        else:
+            sentence = "sbatch did not answer in time; looking for the job in the queue..."
+        facts = _facts(record, None, seen)
+        details = _queue_details(facts, seen.now)
+        return Situation(
+            record, "pending", sentence, details=details, notices=warnings(record, seen), queue=facts
+        )
+    why = explain_pending(job.reason)
+    is_plain = job.state is JobState.PENDING and not record.extra.get(RESTARTS)
+    if is_plain and job.reason in ("", "None"):
+        sentence = f"SLURM job {record.job_id} submitted, waiting in queue..."
+    elif is_plain:
+        sentence = f"{name} waits in the queue ({job.reason}): {why.advice.message}"
+    else:
+        live = explain_live(job.state, record.job_id, restarts=int(record.extra.get(RESTARTS) or 0))
+        sentence = f"{live.message} {why.advice.message if job.state is JobState.PENDING else ''}".strip()
+    facts = _facts(record, job, seen, is_stuck=why.is_stuck)
+    return Situation(
+        record,
+        f"pending ({job.reason})" if job.reason not in ("", "None") else "pending",
+        sentence,
+        why.advice.hint.replace("JOBID", record.job_id),
+        details=_queue_details(facts, seen.now),
+        queue=facts,
+        notices=warnings(record, seen),
+    )
+
+
+def _facts(record: ServerRecord, job: Job | None, seen: Observation, *, is_stuck: bool = False) -> QueueFacts:
+    expected = float(record.extra.get(ESTIMATE) or 0)
+    if job is not None:
+        expected = job.starts or (0.0 if is_stuck else expected)
+    starts = expected if expected > seen.now + SOON_S else None
+    if job is None:
+        return QueueFacts(estimated_start=starts, load=seen.load)
+    return QueueFacts(
+        reason=job.reason if job.reason != "None" else "",
+        position=seen.queue.ahead.get(job.job_id) if isinstance(seen.queue, QueueRows) else None,
+        estimated_start=starts,
+        queued_since=job.submitted,
+        partition=job.partition,
+        load=seen.load,
+        is_stuck=is_stuck,
+    )
+
+
+def _queue_details(facts: QueueFacts, now: float) -> tuple[str, ...]:
+    lines = []
+    if facts.position is not None:
+        ahead = (
+            "job with a higher priority waits" if facts.position == 1 else "jobs with a higher priority wait"
+        )
+        lines.append(f"{facts.position or 'No'} {ahead} in partition {facts.partition}.")
+    if facts.estimated_start is not None:
+        lines.append(f"Slurm's estimate: it starts in about {about(facts.estimated_start - now)}.")
+    return tuple(lines)
+
+
+def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: Limits) -> Situation:
+    """The job has its node, and the server does not answer yet."""
+    where = record.hostname or "its node"
+    if job is not None and job.phase in (JobPhase.SUSPENDED, JobPhase.ENDING):
+        live = explain_live(job.state, record.job_id, node=record.hostname)
+        return Situation(record, job.phase.value, live.message, live.hint, reachable=False)
+    late = "" if isinstance(seen.queue, QueueUnknown) else _late(record, seen, limits)
+    if late:
+        tail = tuple(seen.log_tail.splitlines()[-LOG_LINES:])
+        said = telling_line(seen.log_tail)
+        return Situation(
+            record,
+            "not starting",
+            f"{late} Its log ends with: {said}" if said else late,
+            "`jlab-mcp logs` shows more, `jlab-mcp stop` cancels the job; JLAB_MCP_READY_TIMEOUT is the limit.",
+            reachable=False,
+            give_up=True,
+            log_tail=tail,
+            notices=warnings(record, seen),
+        )
+    sentence = f"Job running on {where}, JupyterLab starting..."
+    return Situation(record, "starting", sentence, reachable=False, notices=warnings(record, seen))
+
+
+def _late(record: ServerRecord, seen: Observation, limits: Limits) -> str:
+    """What has not come in time, as a sentence; nothing while there is time."""
+    job, limit = f"Job {record.job_id} runs on {record.hostname}", limits.ready_s
+    connected, started = float(record.extra.get(CONNECTED) or 0), seen_running(record)
+    if not record.url and started and seen.now - started > limit:
+        return f"{job}, but JupyterLab has not come up there within {limit:.0f} s."
+    if record.url and seen.health not in (None, Health.OK) and seen.now - connected > limit:
+        how = (
+            "another server answers" if seen.health is Health.FOREIGN else "it could not be reached from here"
+        )
+        return f"{job}, but {how} at {record.url} for {limit:.0f} s."
+    return ""
+
+
+def ready(record: ServerRecord, job: Job | None, seen: Observation) -> Situation:
+    """The server has answered, and does or does not now."""
+    notices = warnings(record, seen)
+    details = (f"Walltime left: {format_span(max(0.0, record.ends - seen.now))}",) if record.ends else ()
+    if seen.health is Health.OK or (seen.health is None and (job is None or job.phase is JobPhase.RUNNING)):
+        reachable = True if seen.health is Health.OK else None
+        sentence = f"JupyterLab ready at {record.url}"
+        return Situation(record, "running", sentence, reachable=reachable, details=details, notices=notices)
+    if job is not None and job.phase in (JobPhase.SUSPENDED, JobPhase.ENDING):
+        live = explain_live(job.state, record.job_id, node=record.hostname)
+        return Situation(record, job.phase.value, live.message, live.hint, reachable=False, notices=notices)
+    sentence = f"JupyterLab at {record.url} is not answering."
+    if job is not None:
+        sentence += f" Slurm says that job {record.job_id} runs on {record.hostname}."
+    return Situation(
+        record,
+        "not answering",
+        sentence,
+        "The node may be busy or lost, which Slurm finds out in some minutes; call again, or look at `jlab-mcp logs`.",
+        reachable=False,
+        details=details,
+        notices=notices,
+    )
+
+
+def warnings(record: ServerRecord, seen: Observation) -> tuple[str, ...]:
+    """What does not change the state: Slurm does not answer, the walltime ends soon."""
+    found = []
+    if isinstance(seen.queue, QueueUnknown):
+        found.append(f"{seen.queue.reason} The job is taken to go on as before.")
+    elif seen.queue is not None and seen.queue.asked and seen.now - seen.queue.asked > OLD_S:
+        ago = about(seen.now - seen.queue.asked)
+        found.append(f"Slurm's last answer is {ago} old; the job is taken to go on as it was then.")
+    if record.state is ServerState.READY and (warning := walltime_warning(record.ends, seen.now)):
+        found.append(warning)
+    return tuple(found)

@@ -1,0 +1,121 @@
+"""The server's life as one state machine: `step(record, observation, limits)` says what is true now.
+
+Every reader (dashboard, headless, wait, status, ping, tools) derives the state this way; whoever sees a change writes
+it to the status file. What could not be found out (None, or a queue that does not answer) never changes a state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..settings import Mode
+from .machine import is_loopback
+from .record import Connection, ServerRecord, ServerState
+from .slurm_state_machine import step_slurm
+from .status import Health, JobGone, Limits, Observation, QueueFacts, Situation, failed, over, untrusted
+
+__all__ = ["Health", "JobGone", "Limits", "Observation", "QueueFacts", "Situation", "asks_for_health", "step"]
+
+
+def step(record: ServerRecord, seen: Observation, limits: Limits) -> Situation:
+    """The situation that follows from the record and one observation."""
+    if record.mode is Mode.SLURM:
+        return step_slurm(record, seen, limits)
+    record = _with_connection(record, seen.connection)
+    match record.state:
+        case ServerState.PENDING | ServerState.STARTING:
+            return _starting(record, seen, limits)
+        case ServerState.READY:
+            return _ready(record, seen)
+        case ServerState.STOPPING:
+            return _stopping(record, seen)
+        case ServerState.ENDED | ServerState.ERROR:
+            return over(record, seen.log_tail)
+
+
+def _with_connection(record: ServerRecord, connection: Connection | None) -> ServerRecord:
+    if connection is None or not record.state.is_live:
+        return record
+    record = replace(record, port=connection.port, url=connection.url)
+    if not record.hostname:
+        record = replace(record, hostname=connection.hostname)
+    if record.pid == 0:
+        return replace(record, pid=connection.pid, pid_start=connection.pid_start)
+    return record
+
+
+def _starting(record: ServerRecord, seen: Observation, limits: Limits) -> Situation:
+    if seen.process_alive is False:
+        return failed(record, f"JupyterLab (PID {record.pid}) ended while starting.", seen.log_tail)
+    if seen.health is Health.OK:
+        return _ready(record.with_state(ServerState.READY), seen)
+    if seen.health is Health.UNTRUSTED:
+        return untrusted(record, give_up=True)
+    is_late = seen.now - record.started > limits.local_start_s
+    if seen.is_elsewhere:
+        return _elsewhere(record, "was started") if is_late else _on_its_way(record)
+    if is_late:
+        # It lives: only who ends it may say that it is over, or nobody would find it again.
+        return Situation(
+            record,
+            "not starting",
+            f"JupyterLab (PID {record.pid}) has not answered within {limits.local_start_s:.0f} s.",
+            "`jlab-mcp logs` shows more, `jlab-mcp stop` ends it; JLAB_MCP_READY_TIMEOUT is the limit.",
+            reachable=False,
+            give_up=True,
+        )
+    return _on_its_way(record)
+
+
+def _on_its_way(record: ServerRecord) -> Situation:
+    return Situation(record, "starting", f"JupyterLab starting (PID {record.pid})...", reachable=False)
+
+
+def asks_for_health(record: ServerRecord, seen: Observation) -> bool:
+    """Whether the server may be asked how it is: what listens at another machine's loopback address here is a stranger,
+    who must not be shown the token."""
+    if record.state not in (ServerState.STARTING, ServerState.READY) or not record.url:
+        return False
+    return not (seen.is_elsewhere and is_loopback(record.url))
+
+
+def _elsewhere(record: ServerRecord, what: str) -> Situation:
+    host = record.launcher
+    return Situation(
+        record,
+        f"on {host}",
+        f"JupyterLab {what} on {host} (PID {record.pid}) and can only be reached there.",
+        f"Work on {host}, or end it there with `jlab-mcp stop`. When {host} is gone: jlab-mcp stop --forget",
+        reachable=False,
+        is_elsewhere=True,
+    )
+
+
+def _ready(record: ServerRecord, seen: Observation) -> Situation:
+    if seen.process_alive is False:
+        return over(record.with_state(ServerState.ENDED, f"JupyterLab (PID {record.pid}) has ended."))
+    if seen.is_elsewhere and is_loopback(record.url):
+        return _elsewhere(record, "runs")
+    if seen.health is Health.UNTRUSTED:
+        return untrusted(record, give_up=False)
+    if seen.health not in (None, Health.OK):
+        stranger = " Somebody else answers there." if seen.health is Health.FOREIGN else ""
+        return Situation(
+            record,
+            "not answering",
+            f"JupyterLab at {record.url} is not answering.{stranger}",
+            "It may be busy; if it stays so: jlab-mcp logs, then jlab-mcp stop and jlab-mcp start.",
+            reachable=False,
+        )
+    return Situation(
+        record,
+        "running",
+        f"JupyterLab ready at {record.url} (PID {record.pid})",
+        reachable=True if seen.health is Health.OK else None,
+    )
+
+
+def _stopping(record: ServerRecord, seen: Observation) -> Situation:
+    if seen.process_alive is False:
+        return over(record.with_state(ServerState.ENDED, "It was stopped."))
+    return Situation(record, "stopping", "JupyterLab is being stopped...", "Wait a moment.")

@@ -1,0 +1,1 @@
+"""One session: the state of its life, and its replay from the journal."""

@@ -1,0 +1,1 @@
+"""What Slurm's commands print and take, as values and sentences."""

@@ -1,0 +1,52 @@
+"""What only `scontrol show` tells: of a job how it ended and how often it was restarted, of a node its address."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .terms import JobState, integer, known
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetails:
+    """What only `scontrol -o show job` tells."""
+
+    job_id: str
+    state: JobState
+    reason: str
+    exit_code: int
+    signal: int
+    restarts: int
+    log: str
+    """path of its output, placeholders filled in"""
+    node: str
+
+
+def parse_show_job(text: str) -> JobDetails | None:
+    """First job of `scontrol -o show job ID`: `Key=Value` pairs on one line, values may contain blanks."""
+    line = next((line for line in text.splitlines() if line.startswith("JobId=")), None)
+    if line is None:
+        return None
+    marks = list(re.finditer(r"(?:^| )([A-Za-z][\w/:]*)=", line))
+    values: dict[str, str] = {}
+    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+        values.setdefault(mark[1], line[mark.end() : following.start() if following else None].strip())
+    exit_code, _, signal = values.get("ExitCode", "0:0").partition(":")
+    return JobDetails(
+        job_id=values["JobId"],
+        state=JobState.parse(values.get("JobState", "")),
+        reason=values.get("Reason", ""),
+        exit_code=integer(exit_code) or 0,
+        signal=integer(signal) or 0,
+        restarts=integer(values.get("Restarts", "")) or 0,
+        log=known(values.get("StdOut", "")),
+        node=known(values.get("BatchHost", "")),
+    )
+
+
+def parse_node_address(text: str) -> str:
+    """`NodeAddr` of `scontrol -o show node`; empty where it is only the node's name again."""
+    address = re.search(r"(?:^| )NodeAddr=(\S+)", text)
+    name = re.search(r"(?:^| )NodeName=(\S+)", text)
+    return address[1] if address and not (name and address[1] == name[1]) else ""
