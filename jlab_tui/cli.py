@@ -113,7 +113,7 @@ def _start(arguments: argparse.Namespace) -> int:
 
 def _bootstrap(settings: Settings) -> None:
     from .adapters.bootstrap import bootstrap
-    from .services.patience import patiently
+    from .services.progress import patiently
 
     def tell(waited_s: float) -> None:
         print(f"Still installing ({waited_s:.0f} s so far)...", file=sys.stderr, flush=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .core.server.record import KernelInfo, ServerRecord
     from .core.server.resources import Sample
     from .core.settings import Mode, Settings
-    from .services.launcher import Launcher
+    from .services.server.launcher import Launcher
     from .tui.options import DashboardOptions
     from .wiring import ServerGate
 
@@ -82,10 +82,10 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     from .adapters.files import owner_alive
     from .adapters.journal import JournalWriter
     from .adapters.records import DirectoryRecords
-    from .services.acting import NoActions, RecordedActions
-    from .services.monitor import Monitor
-    from .services.steering import Steering
-    from .services.watching import WatchedServer
+    from .services.dashboard.actions import NoActions, RecordedActions
+    from .services.dashboard.kernel_actions import Steering
+    from .services.dashboard.monitor import Monitor
+    from .services.dashboard.server_source import WatchedServer
     from .tui.app import run
 
     host = socket.gethostname()
@@ -113,7 +113,7 @@ def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> in
     """Play a recorded journal through the dashboard. Raises UsageError when there is nothing in it."""
     options = _options(settings, looks, is_replay=True)
     from .adapters.journal import read_entries
-    from .services.acting import NoActions
+    from .services.dashboard.actions import NoActions
     from .tui.app import run
     from .tui.replay import Recording
 

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from .core.errors import JlabError, LaunchFailed
 from .core.settings import Mode, load_settings
-from .services.patience import patiently
+from .services.progress import patiently
 
 if TYPE_CHECKING:
     from mcp import Client
 
-    from .services.launcher import Launcher
+    from .services.server.launcher import Launcher
 
 Say = Callable[[str], None]
 

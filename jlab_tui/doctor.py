@@ -33,8 +33,8 @@ from .core.server.record import ServerRecord, ServerState
 from .core.server.status import Situation
 from .core.settings import Mode, Settings
 from .core.slurm.queue import QueueUnknown
-from .services.launcher import Launcher
-from .services.patience import patiently
+from .services.progress import patiently
+from .services.server.launcher import Launcher
 
 _MARKS = {Level.OK: "ok  ", Level.WARN: "warn", Level.FAIL: "FAIL", Level.SKIP: "-   "}
 

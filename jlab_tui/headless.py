@@ -15,9 +15,9 @@ from .core.server.record import ServerState
 from .core.server.state_machine import Situation
 from .core.server.walltime import Notices
 from .core.settings import Mode, Settings
-from .services.launcher import Launcher
-from .services.patience import patiently
-from .services.server_watch import is_usable
+from .services.progress import patiently
+from .services.server.launcher import Launcher
+from .services.server.status import is_usable
 
 _REMIND_S = 15.0
 """a start that says nothing new for so long says that it still waits, then less and less often"""

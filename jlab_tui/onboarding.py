@@ -12,8 +12,8 @@ from .core.cli.browser_access import access_of
 from .core.cli.client_config import NAME, Command, claude_command, is_throwaway, other_clients
 from .core.errors import UsageError
 from .core.settings import PREFIX, Settings
-from .services.launcher import Launcher
-from .services.patience import patiently
+from .services.progress import patiently
+from .services.server.launcher import Launcher
 
 
 def run_init(settings: Settings, env: Mapping[str, str], *, user: bool, only_print: bool) -> int:

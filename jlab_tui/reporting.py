@@ -18,8 +18,8 @@ from .core.server.record import KernelInfo, ServerRecord, ServerState
 from .core.server.resources import Sample
 from .core.server.state_machine import Situation
 from .core.settings import Settings
-from .services.launcher import Launcher
-from .services.patience import patiently
+from .services.progress import patiently
+from .services.server.launcher import Launcher
 
 _LOG_EVERY_S = 0.5
 

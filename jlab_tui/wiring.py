@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from .mcp_server.app import App
     from .mcp_server.source import AppSource
     from .mcp_server.stdio import CancelReasons
-    from .services.launcher import Launcher
     from .services.ports import Jupyter
+    from .services.server.launcher import Launcher
 
 _HEAVY = (
     "httpx",
@@ -43,12 +43,12 @@ _HEAVY = (
     "jlab_tui.adapters.notebook",
     "jlab_tui.adapters.slurm_server",
     "jlab_tui.adapters.spool",
-    "jlab_tui.services.cells",
-    "jlab_tui.services.inspection",
-    "jlab_tui.services.measuring",
-    "jlab_tui.services.reading",
-    "jlab_tui.services.sessions",
-    "jlab_tui.services.starting",
+    "jlab_tui.services.session.cells",
+    "jlab_tui.services.session.variables",
+    "jlab_tui.services.server.resources",
+    "jlab_tui.services.session.reader",
+    "jlab_tui.services.sessions.registry",
+    "jlab_tui.services.server.client_start",
 )
 
 
@@ -127,7 +127,7 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     from .adapters.local_server import LocalServer
     from .adapters.slurm_server import SlurmServer
     from .core.server.state_machine import Limits
-    from .services.launcher import Launcher
+    from .services.server.launcher import Launcher
 
     return Launcher(
         str(settings.root),
@@ -182,7 +182,7 @@ class ServerGate:
         self._record: ServerRecord | None = None
 
     async def server(self) -> Any:
-        from .services.assembly import Server
+        from .services.sessions.factory import Server
 
         record = await self._launcher.ready_record()
         return Server(record, self.api(record))
@@ -220,12 +220,12 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     from .core.server.record import Owner
     from .core.server.resources import resources_json
     from .mcp_server.app import App
-    from .services.cells import Cells
-    from .services.inspection import Inspector
-    from .services.measuring import Measuring
-    from .services.reading import Reader
-    from .services.sessions import Sessions
-    from .services.starting import Starting
+    from .services.server.client_start import Starting
+    from .services.server.resources import Measuring
+    from .services.session.cells import Cells
+    from .services.session.reader import Reader
+    from .services.session.variables import Inspector
+    from .services.sessions.registry import Sessions
 
     return_large_blocks()
     host = socket.gethostname()

@@ -23,8 +23,8 @@ from jlab_tui.core.server.resources import Sample
 from jlab_tui.core.server.state_machine import Health
 from jlab_tui.core.settings import Mode, OnExit
 from jlab_tui.node.claims import Claims, Graces, Granted
-from jlab_tui.services.assembly import Server
-from jlab_tui.services.sessions import Sessions
+from jlab_tui.services.sessions.factory import Server
+from jlab_tui.services.sessions.registry import Sessions
 
 
 @dataclass

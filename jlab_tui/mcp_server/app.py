@@ -14,13 +14,13 @@ from ..core.server.walltime import WalltimeWarnings
 if TYPE_CHECKING:
     from ..core.server.record import ServerRecord
     from ..core.settings import Settings
-    from ..services.assembly import Server
-    from ..services.cells import Cells
-    from ..services.inspection import Inspector
-    from ..services.launcher import Launcher
-    from ..services.reading import Reader
-    from ..services.sessions import Sessions
-    from ..services.starting import Starting
+    from ..services.server.client_start import Starting
+    from ..services.server.launcher import Launcher
+    from ..services.session.cells import Cells
+    from ..services.session.reader import Reader
+    from ..services.session.variables import Inspector
+    from ..services.sessions.factory import Server
+    from ..services.sessions.registry import Sessions
     from .stdio import CancelReasons
 
 

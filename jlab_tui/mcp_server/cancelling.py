@@ -10,8 +10,8 @@ from .app import App
 from .arguments import Ctx
 
 if TYPE_CHECKING:
-    from ..services.runs import Run
-    from ..services.session import Session
+    from ..services.session.run_handle import Run
+    from ..services.session.session import Session
 
 
 class InterruptOnCancel:

@@ -88,7 +88,7 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
         The first time, on a cluster, the user is asked where to run; when the answer begins with mode_required, ask
         the user and call again with mode=. A job may wait in the queue for hours: then the reply says why and when
         it may start, the job stays queued, and wait_for_server waits on. Never start a second one because of that."""
-        from ..services.starting import Choice  # with the application, after the first reply
+        from ..services.server.client_start import Choice  # with the application, after the first reply
 
         app = await source.get()
         starting = app.starting

@@ -14,7 +14,7 @@ from .reading import read_cells, read_record_text
 from .source import AppSource
 
 if TYPE_CHECKING:
-    from ..services.session import Session
+    from ..services.session.session import Session
 
 
 class NotebookTools:

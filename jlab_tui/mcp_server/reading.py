@@ -20,8 +20,8 @@ from .app import App
 
 if TYPE_CHECKING:
     from ..core.notebook.notebook import Cell
-    from ..services.runs import Run
-    from ..services.session import Session
+    from ..services.session.run_handle import Run
+    from ..services.session.session import Session
 
 _CELL_CHARS = 8000
 

@@ -18,8 +18,8 @@ from .content import as_content, as_text
 from .source import AppSource
 
 if TYPE_CHECKING:
-    from ..services.runs import Run
-    from ..services.session import Session
+    from ..services.session.run_handle import Run
+    from ..services.session.session import Session
 
 _RENDERED_AT_ONCE: Final = 30_000
 """characters of output; more is rendered in a thread"""

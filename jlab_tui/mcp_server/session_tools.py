@@ -17,8 +17,8 @@ from .content import as_json, as_text
 from .source import AppSource
 
 if TYPE_CHECKING:
-    from ..services.runs import Run
-    from ..services.session import Session
+    from ..services.session.run_handle import Run
+    from ..services.session.session import Session
 
 PROGRESS_S: Final = 2.0
 """between two progress messages while cells are run again"""

@@ -18,8 +18,8 @@ from textual.timer import Timer
 
 from ..core.feed.items import Cell, Change
 from ..core.server.walltime import Notices
-from ..services.acting import Actions
-from ..services.monitor import Source
+from ..services.dashboard.actions import Actions
+from ..services.dashboard.monitor import Source
 from . import highlight, pixels
 from .ansi import one_line
 from .base import session_to_follow

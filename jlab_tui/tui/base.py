@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ..core.feed.items import Cell
 from ..core.feed.session_feed import SessionFeed
-from ..services.acting import Actions, Target
-from ..services.monitor import Source
-from ..services.overview import SessionRow, SessionState
+from ..services.dashboard.actions import Actions, Target
+from ..services.dashboard.monitor import Source
+from ..services.dashboard.overview import SessionRow, SessionState
 from .options import DashboardOptions
 from .terminal import TerminalApp
 from .themes import Palette

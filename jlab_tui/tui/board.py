@@ -9,7 +9,7 @@ from textual.screen import Screen
 
 from ..core.feed.items import Cell, Item, Note
 from ..core.server.record import ServerState
-from ..services.overview import SessionState
+from ..services.dashboard.overview import SessionState
 from .ansi import one_line
 from .deeds import Deeds
 from .keys import KEYS

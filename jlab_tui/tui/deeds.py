@@ -13,8 +13,8 @@ from pathlib import Path
 from ..core.errors import JlabError
 from ..core.feed.items import Cell, PictureOutput
 from ..core.server.record import ServerState
-from ..services.acting import Target
-from ..services.overview import SessionState
+from ..services.dashboard.actions import Target
+from ..services.dashboard.overview import SessionState
 from .ansi import one_line, plain
 from .base import DashboardBase
 from .screens import ConfirmScreen, PictureScreen, SaveWanted

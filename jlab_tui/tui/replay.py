@@ -14,8 +14,8 @@ from ..core.feed.session_feed import SessionFeed
 from ..core.journal.events import Entry
 from ..core.server.record import KernelInfo, ServerState
 from ..core.server.resources import Sample
-from ..services.monitor import Listener, note_idle_gpus
-from ..services.overview import ServerView, SessionRow, session_rows
+from ..services.dashboard.monitor import Listener, note_idle_gpus
+from ..services.dashboard.overview import ServerView, SessionRow, session_rows
 
 
 class Recording:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..core.server.record import ServerState
-from ..services.overview import ServerView, SessionRow, SessionState
+from ..services.dashboard.overview import ServerView, SessionRow, SessionState
 from .ansi import one_line, plain
 from .wording import counted
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..core.feed.items import Cell
 from ..core.journal.events import RunStatus
 from ..core.server.record import ServerState
-from ..services.overview import SessionState
+from ..services.dashboard.overview import SessionState
 
 LocalTime = Callable[[float], time.struct_time]
 

@@ -16,8 +16,8 @@ from jlab_tui.core.journal.events import (
     RunStatus,
     TextPrinted,
 )
-from jlab_tui.services.recorder import Recorder
-from jlab_tui.services.runs import entries_since, read_record
+from jlab_tui.services.journal.writer import Recorder
+from jlab_tui.services.session.run_handle import entries_since, read_record
 from tests.project import Mount
 
 

@@ -15,8 +15,8 @@ from jlab_tui.core.errors import UsageError
 from jlab_tui.core.notebook.notebook import Cell, Notebook
 from jlab_tui.mcp_server.app import App
 from jlab_tui.mcp_server.reading import read_cells, read_record_text
-from jlab_tui.services.reading import Reader
-from jlab_tui.services.runs import Run
+from jlab_tui.services.session.reader import Reader
+from jlab_tui.services.session.run_handle import Run
 
 RUN = Run("a-1", "a", "execute_code", "c", "1", "m", 0.0, Path("a.1.jsonl"), 0)
 

@@ -17,9 +17,9 @@ from jlab_tui.core.errors import NotebookError, ServerUnreachable, SessionBusy
 from jlab_tui.core.journal.events import RunStatus
 from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.core.notebook.notebook import Cell
-from jlab_tui.services.cells import Cells
 from jlab_tui.services.ports import Journals, Jupyter
-from jlab_tui.services.reading import Reader
+from jlab_tui.services.session.cells import Cells
+from jlab_tui.services.session.reader import Reader
 from tests.kernels import Transcript
 from tests.services.test_replay import Process, RecordedStream
 

@@ -9,7 +9,7 @@ import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.notebook.notebook import Cell, Notebook
-from jlab_tui.services.saver import Saver
+from jlab_tui.services.notebook.autosave import Saver
 from tests.kernels import transcript
 from tests.services.test_replay import Process, RecordedStream
 

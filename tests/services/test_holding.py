@@ -20,8 +20,8 @@ from jlab_tui.core.journal.events import SessionOpened
 from jlab_tui.core.journal.lease import BEAT_S, STALE_S, is_held
 from jlab_tui.core.kernel.link import LEASE_S
 from jlab_tui.core.server.record import Owner
-from jlab_tui.services.holding import Holding, OwnerAlive
-from jlab_tui.services.recorder import Recorder
+from jlab_tui.services.journal.ownership import Holding, OwnerAlive
+from jlab_tui.services.journal.writer import Recorder
 
 OPENED = SessionOpened("s", "n", "/n.ipynb", "kernel", "node", 1.0)
 SELF = Owner("self", "here", 1)

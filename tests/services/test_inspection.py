@@ -8,7 +8,7 @@ import types
 from types import SimpleNamespace
 from typing import Any
 
-from jlab_tui.services.inspection import probe
+from jlab_tui.services.session.variables import probe
 
 
 class Hostile:

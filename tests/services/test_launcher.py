@@ -26,7 +26,7 @@ from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.server.status import Health, Limits, Observation, Situation
 from jlab_tui.core.settings import Mode
 from jlab_tui.headless import leave
-from jlab_tui.services.launcher import Launcher
+from jlab_tui.services.server.launcher import Launcher
 from jlab_tui.wiring import IntentOfLauncher
 
 READY = ServerRecord(

@@ -27,9 +27,9 @@ from jlab_tui.core.journal.events import (
 )
 from jlab_tui.core.server.record import KernelInfo, Mode, ServerRecord, ServerState
 from jlab_tui.core.server.resources import GpuSample, Sample
-from jlab_tui.services.acting import RecordedActions, Target
-from jlab_tui.services.monitor import Monitor
-from jlab_tui.services.overview import ServerView, SessionState
+from jlab_tui.services.dashboard.actions import RecordedActions, Target
+from jlab_tui.services.dashboard.monitor import Monitor
+from jlab_tui.services.dashboard.overview import ServerView, SessionState
 
 HOST = "here"
 READY = ServerView(ServerState.READY, ServerRecord(ServerState.READY, Mode.LOCAL), reachable=True)

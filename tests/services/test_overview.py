@@ -5,7 +5,7 @@ from __future__ import annotations
 from jlab_tui.core.feed.feed import Feed
 from jlab_tui.core.journal.events import Entry, RunStarted, SessionClosed, SessionOpened
 from jlab_tui.core.server.record import KernelInfo, ServerState
-from jlab_tui.services.overview import SessionState, session_rows
+from jlab_tui.services.dashboard.overview import SessionState, session_rows
 
 
 def feed(*, closed: bool = False) -> Feed:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from jlab_tui.services.patience import patiently
+from jlab_tui.services.progress import patiently
 
 
 async def test_a_wait_is_told_again_and_again_until_the_work_is_done() -> None:

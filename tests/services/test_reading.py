@@ -26,8 +26,8 @@ from jlab_tui.core.journal.events import (
 from jlab_tui.core.notebook.outputs import CellOutputs
 from jlab_tui.core.reply.compose import Picture, Reply, RunFacts, compose
 from jlab_tui.services.ports import Journals, Notebooks
-from jlab_tui.services.reading import Reader
-from jlab_tui.services.runs import Run
+from jlab_tui.services.session.reader import Reader
+from jlab_tui.services.session.run_handle import Run
 
 RUN = "a-1"
 FACTS = RunFacts(RUN, "a", RunStatus.OK, 1.0, 1)

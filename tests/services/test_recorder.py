@@ -20,8 +20,8 @@ from jlab_tui.core.journal.events import (
     RunStatus,
     TextPrinted,
 )
-from jlab_tui.services.recorder import Recorder
-from jlab_tui.services.runs import read_record
+from jlab_tui.services.journal.writer import Recorder
+from jlab_tui.services.session.run_handle import read_record
 
 RUN = "a-1"
 STARTED = RunStarted(RUN, "execute_code", "", "flood()", "m")

@@ -24,11 +24,11 @@ from jlab_tui.core.journal.events import RunFinished, RunStarted, SessionOpened
 from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.core.notebook.notebook import Cell, Notebook, copy_cells
 from jlab_tui.core.notebook.outputs import CellOutputs, to_nbformat
+from jlab_tui.services.journal.writer import Recorder
+from jlab_tui.services.notebook.autosave import Saver
 from jlab_tui.services.ports import Jupyter, Spool
-from jlab_tui.services.recorder import Recorder
-from jlab_tui.services.runs import Run, read_record, rebuild_all
-from jlab_tui.services.saver import Saver
-from jlab_tui.services.session import Session, SessionInfo
+from jlab_tui.services.session.run_handle import Run, read_record, rebuild_all
+from jlab_tui.services.session.session import Session, SessionInfo
 from tests.kernels import NAMES, Transcript, transcript
 
 ID = "abcd1234"

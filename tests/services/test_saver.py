@@ -12,7 +12,7 @@ import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.notebook.notebook import Cell, CellCopy, Notebook, Saved
-from jlab_tui.services.saver import Saver
+from jlab_tui.services.notebook.autosave import Saver
 from tests.project import until
 
 

@@ -21,11 +21,11 @@ from jlab_tui.core.kernel.link import RequestRefused
 from jlab_tui.core.notebook.notebook import Cell, Notebook
 from jlab_tui.core.notebook.outputs import CellOutputs
 from jlab_tui.core.reply.compose import RunFacts, status_line
-from jlab_tui.services.burial import KERNEL_GONE
-from jlab_tui.services.cells import Cells
-from jlab_tui.services.reading import Reader
-from jlab_tui.services.runs import Run, read_record
-from jlab_tui.services.sessions import Adoptable
+from jlab_tui.services.session.cells import Cells
+from jlab_tui.services.session.reader import Reader
+from jlab_tui.services.session.run_handle import Run, read_record
+from jlab_tui.services.sessions.finalize import KERNEL_GONE
+from jlab_tui.services.sessions.registry import Adoptable
 from tests.jupyters import EchoServer, Place
 from tests.project import until
 

@@ -11,7 +11,7 @@ import pytest
 
 from jlab_tui.core.journal.events import RunStatus
 from jlab_tui.core.kernel.wire import KernelMessage, Request
-from jlab_tui.services.runs import Run
+from jlab_tui.services.session.run_handle import Run
 from tests.kernels import Transcript
 from tests.services.test_replay import ID, Process, RecordedStream
 

@@ -18,9 +18,9 @@ from jlab_tui.adapters.records import DirectoryRecords
 from jlab_tui.core.errors import JlabError, StatusFileError
 from jlab_tui.core.server.record import KernelInfo, ServerRecord
 from jlab_tui.core.server.resources import Sample
-from jlab_tui.services.acting import RecordedActions, Target
-from jlab_tui.services.monitor import Monitor
-from jlab_tui.services.overview import ServerView
+from jlab_tui.services.dashboard.actions import RecordedActions, Target
+from jlab_tui.services.dashboard.monitor import Monitor
+from jlab_tui.services.dashboard.overview import ServerView
 from jlab_tui.tui.app import run
 from jlab_tui.tui.options import DashboardOptions
 

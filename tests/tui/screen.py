@@ -9,7 +9,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from jlab_tui.services.monitor import Source
+from jlab_tui.services.dashboard.monitor import Source
 from jlab_tui.tui.app import Dashboard
 
 from . import stage

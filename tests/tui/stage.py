@@ -36,9 +36,9 @@ from jlab_tui.core.journal.events import (
 from jlab_tui.core.server.record import KernelInfo, Mode, ServerRecord, ServerState
 from jlab_tui.core.server.resources import GpuSample, KernelUse, Sample
 from jlab_tui.core.server.status import QueueFacts
-from jlab_tui.services.acting import Target
-from jlab_tui.services.monitor import Listener, note_idle_gpus
-from jlab_tui.services.overview import ServerView, SessionRow, session_rows
+from jlab_tui.services.dashboard.actions import Target
+from jlab_tui.services.dashboard.monitor import Listener, note_idle_gpus
+from jlab_tui.services.dashboard.overview import ServerView, SessionRow, session_rows
 from jlab_tui.tui.options import DashboardOptions
 
 PICTURES = Path(__file__).parent / "pictures"

@@ -10,7 +10,7 @@ from textual.strip import Strip
 
 from ...core.feed.items import Cell, Item, Note, PictureOutput, TextOutput
 from ...core.feed.session_feed import SessionFeed
-from ...services.overview import SessionRow
+from ...services.dashboard.overview import SessionRow
 from ..ansi import one_line, plain
 from ..pixels import fit
 from ..themes import Palette

@@ -10,7 +10,7 @@ from textual.strip import Strip
 
 from ...core.server.record import Mode, ServerState
 from ...core.server.resources import Sample
-from ...services.overview import ServerView, SessionRow, SessionState
+from ...services.dashboard.overview import ServerView, SessionRow, SessionState
 from ..ansi import one_line
 from ..themes import Palette
 from ..wording import Glyphs, clock, counted, gib, server_mark, short_gpu, shortened

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
-from ...services.overview import SessionRow, SessionState
+from ...services.dashboard.overview import SessionRow, SessionState
 from ..ansi import one_line
 from ..themes import Palette
 from ..wording import Glyphs, counted, gib, seconds, session_mark, shortened

@@ -7,7 +7,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 from ...core.server.record import Mode, ServerState
-from ...services.overview import ServerView
+from ...services.dashboard.overview import ServerView
 from ..ansi import one_line, plain
 from ..themes import Palette
 from ..wording import Glyphs, LocalTime, at, clock, seconds

@@ -1,0 +1,1 @@
+"""What a dashboard watches and does."""

@@ -1,0 +1,70 @@
+"""What a person does from a dashboard: interrupt, restart, shut down, stop. Always through Jupyter or the launcher."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from ...core.errors import KernelGone
+from ...core.server.record import ServerRecord
+from .actions import Target
+
+if TYPE_CHECKING:
+    from ..ports import Jupyter
+    from ..server.launcher import Launcher
+
+_WAIT_S: Final = 3.0
+
+
+class Steering:
+    """Acts on kernels by id. Each method says in a sentence what came of it, or raises JlabError."""
+
+    def __init__(self, launcher: Callable[[], Launcher], api: Callable[[ServerRecord], Jupyter]) -> None:
+        """`launcher` is asked for at the first action."""
+        self._launcher = launcher
+        self._api = api
+
+    async def interrupt(self, target: Target) -> str:
+        api = await self._jupyter()
+        await api.interrupt(target.kernel_id)
+        if await self._idle(api, target, _WAIT_S):
+            return f"{target.name} is idle."
+        return (
+            f"{target.name} was interrupted and still runs: it cleans up, or it ignores interrupts. Interrupt it again, "
+            "which breaks its clean-up off; if that does not help, restart its kernel, and its variables are lost."
+        )
+
+    async def restart(self, target: Target) -> str:
+        await (await self._jupyter()).restart(target.kernel_id)
+        return f"The kernel of {target.name} was restarted; its variables are gone."
+
+    async def shutdown(self, target: Target) -> str:
+        if not await (await self._jupyter()).delete_kernel(target.kernel_id):
+            raise KernelGone(f"The kernel of {target.name} was gone already.", "Nothing is left to be done.")
+        return f"The kernel of {target.name} is shut down."
+
+    async def stop_server(self) -> str:
+        return await self._launcher().stop()
+
+    async def cancel_job(self) -> str:
+        return await self._launcher().stop()
+
+    async def _jupyter(self) -> Jupyter:
+        situation = await self._launcher().look(health=False)
+        if situation is None or not situation.record.url:
+            raise self._launcher().no_server()
+        return self._api(situation.record)
+
+    @staticmethod
+    async def _idle(api: Jupyter, target: Target, patience: float) -> bool:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience
+        while loop.time() < deadline:
+            state = await api.kernel_state(target.kernel_id)
+            if state is None:
+                raise KernelGone(f"The kernel of {target.name} is gone.", "Its notebook can be opened again.")
+            if state == "idle":
+                return True
+            await asyncio.sleep(0.1)
+        return False

@@ -1,0 +1,208 @@
+"""What dashboards consume: the journals as a feed, merged with server, kernels and resources.
+
+One `Monitor` a dashboard. It calls its listener in the event loop, in batches, and never more often than it reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+from ...core.errors import JlabError
+from ...core.feed.feed import Feed
+from ...core.feed.items import Cell
+from ...core.server.record import KernelInfo, ServerRecord, ServerState
+from ...core.server.resources import Sample
+from .journal_tail import Following, Hears, MakeBell, Records
+from .overview import OwnerAlive, ServerView, SessionRow, session_rows
+
+log = logging.getLogger(__name__)
+
+HISTORY_S = 600.0
+SAMPLES_KEPT = 1800
+_EVERY_S = 1.0
+_KERNELS_EVERY = 3
+"""rounds between two looks at the kernels"""
+_CALM_EVERY = 3
+"""rounds between two looks at a server that answers the other requests"""
+IDLE_GPU_PERCENT = 1.0
+
+
+class Observer(Protocol):
+    async def look(self) -> ServerView:
+        """Derive the state anew; called about once a second, cheap."""
+        ...
+
+
+class KernelsAndResources(Protocol):
+    async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]: ...
+
+    async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
+        """Samples of the last `history_s` seconds, oldest first; empty where nothing is measured."""
+        ...
+
+
+class Listener(Hears, Protocol):
+    """The dashboard's side; every method returns at once."""
+
+    def server_changed(self) -> None: ...
+
+    def resources_changed(self) -> None: ...
+
+    def trouble(self, sentence: str) -> None: ...
+
+
+class Source(Protocol):
+    """What a dashboard shows: a `Monitor`, or a recording."""
+
+    server: ServerView
+    samples: deque[Sample]
+
+    @property
+    def feed(self) -> Feed: ...
+
+    @property
+    def is_loaded(self) -> bool:
+        """every session has been looked at once"""
+        ...
+
+    @property
+    def rows(self) -> tuple[SessionRow, ...]: ...
+
+    def gpu_idle_since(self, index: int) -> float | None: ...
+
+    def want(self, session: str) -> None:
+        """The record of this session is going to be looked at; of all sessions when it is empty."""
+        ...
+
+    async def whole(self, cell: Cell) -> bool:
+        """Read everything that a cell put out. Returns False when the record does not have it."""
+        ...
+
+    async def run(self, listener: Listener) -> None: ...
+
+
+class Monitor:
+    """Follows everything about this project's server until cancelled."""
+
+    def __init__(
+        self,
+        observer: Observer,
+        node: KernelsAndResources,
+        records: Records,
+        make_bell: MakeBell | None = None,
+        owner_alive: OwnerAlive | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock` gives epoch seconds, as the journals have them."""
+        self.server = ServerView()
+        self.kernels: tuple[KernelInfo, ...] | None = None
+        self.samples: deque[Sample] = deque(maxlen=SAMPLES_KEPT)
+        self._observer = observer
+        self._node = node
+        self._following = Following(records, make_bell, self._tell)
+        self._owner_alive = owner_alive
+        self._clock = clock
+        self._kernels_at = 0.0
+        self._idle_since: dict[int, float] = {}
+        self._listener: Listener | None = None
+        self._trouble: dict[str, str] = {}
+
+    @property
+    def feed(self) -> Feed:
+        return self._following.feed
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._following.is_loaded
+
+    def want(self, session: str) -> None:
+        self._following.want(session)
+
+    async def whole(self, cell: Cell) -> bool:
+        return await self._following.whole(cell)
+
+    @property
+    def rows(self) -> tuple[SessionRow, ...]:
+        sample = self.samples[-1] if self.samples else None
+        started = self.server.record.started if self.server.record else 0.0
+        return session_rows(
+            self.feed, self.kernels, sample, self.server.state, self._owner_alive, self._kernels_at, started
+        )
+
+    def gpu_idle_since(self, index: int) -> float | None:
+        """When GPU `index` became idle (epoch seconds); None while it works or where that is not known."""
+        return self._idle_since.get(index)
+
+    async def run(self, listener: Listener) -> None:
+        self._listener = listener
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._following.run(listener))
+            group.create_task(self._every_second("server", listener, self._look))
+            group.create_task(self._every_second("resources", listener, self._measure))
+
+    # -- server, kernels, resources
+
+    async def _every_second(
+        self, name: str, listener: Listener, step: Callable[[Listener, int], Awaitable[None]]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        rounds = 0
+        while True:
+            due = loop.time() + _EVERY_S
+            try:
+                await step(listener, rounds)
+                self._trouble.pop(name, None)
+            except JlabError as error:
+                self._tell(name, str(error))
+            except Exception:
+                log.exception("watching the %s failed", name)
+                self._tell(name, f"Watching the {name} failed; the log has the details.")
+            rounds += 1
+            await asyncio.sleep(max(0.05, due - loop.time()))
+
+    async def _look(self, listener: Listener, rounds: int) -> None:
+        is_calm = bool(self.server.state is ServerState.READY and self.server.reachable and self.samples)
+        if is_calm and "resources" not in self._trouble and rounds % _CALM_EVERY:
+            return
+        view = await self._observer.look()
+        if view.state is not ServerState.READY:
+            self.kernels = None
+        if view != self.server:
+            self.server = view
+            listener.server_changed()
+
+    async def _measure(self, listener: Listener, rounds: int) -> None:
+        record = self.server.record
+        if record is None or self.server.state is not ServerState.READY or self.server.reachable is False:
+            return
+        if rounds % _KERNELS_EVERY == 0 or self.kernels is None:
+            asked_at = self._clock()
+            self.kernels = await self._node.kernels(record)
+            self._kernels_at = asked_at
+        newest = self.samples[-1].at if self.samples else 0.0
+        wanted = 10.0 if newest else HISTORY_S
+        fresh = [s for s in await self._node.resources(record, wanted) if s.at > newest]
+        self.samples.extend(fresh)
+        note_idle_gpus(self._idle_since, fresh)
+        listener.resources_changed()
+
+    def _tell(self, about: str, sentence: str) -> None:
+        """Say it once, not every second."""
+        if self._trouble.get(about) != sentence and self._listener is not None:
+            self._trouble[about] = sentence
+            self._listener.trouble(sentence)
+
+
+def note_idle_gpus(idle_since: dict[int, float], samples: Iterable[Sample]) -> None:
+    """Keep in `idle_since` when each GPU's utilisation last fell to nothing."""
+    for sample in samples:
+        for gpu in sample.gpus:
+            if gpu.utilization_percent is None or gpu.utilization_percent >= IDLE_GPU_PERCENT:
+                idle_since.pop(gpu.index, None)
+            else:
+                idle_since.setdefault(gpu.index, sample.at)

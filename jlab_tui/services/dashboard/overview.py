@@ -1,0 +1,203 @@
+"""The server and its sessions at one moment, as dashboards and `status` show them: plain values and pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ...core.feed.feed import Feed
+from ...core.feed.session_feed import SessionFeed
+from ...core.journal.events import RunStatus
+from ...core.server.record import KernelInfo, ServerRecord, ServerState
+from ...core.server.resources import KernelUse, Sample
+from ...core.server.status import QueueFacts
+
+CLOSED_SHOWN = 12
+"""closed sessions that stay in the list"""
+
+OwnerAlive = Callable[[str, int, str], bool | None]
+"""whether the process `pid` of `host` that began at some time lives; None where that cannot be told (another host)"""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerView:
+    """What is known of the server: the derived state and the sentences that go with it."""
+
+    state: ServerState | None = None
+    """None: nothing has been started"""
+    record: ServerRecord | None = None
+    phase: str = ""
+    """such as `pending (Priority)`; empty: the state's own name"""
+    details: tuple[str, ...] = ()
+    hint: str = ""
+    queue: QueueFacts | None = None
+    log_tail: tuple[str, ...] = ()
+    reachable: bool | None = None
+    notices: tuple[str, ...] = ()
+
+
+class SessionState(StrEnum):
+    """What a session does now."""
+
+    BUSY = "busy"
+    IDLE = "idle"
+    FAILED = "error"
+    """idle, and its last cell raised or its kernel died"""
+    STARTING = "starting"
+    DEAD = "dead"
+    """its kernel is gone"""
+    CLOSED = "closed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One line of the session list."""
+
+    session: str
+    """session id, or `kernel:<id>` for a kernel that somebody opened in JupyterLab"""
+    name: str
+    state: SessionState
+    kernel_id: str = ""
+    notebook: str = ""
+    cells: int = 0
+    run: str = ""
+    """run in progress"""
+    run_since: float = 0.0
+    run_label: str = ""
+    rss_mb: float | None = None
+    gpu_mb: float | None = None
+    owner: str = ""
+    """host:pid of the MCP process; empty for a kernel of nobody"""
+    is_orphan: bool = False
+    is_partial: bool = False
+    """its cells have not been read yet"""
+    is_foreign: bool = False
+    """opened in JupyterLab, not through MCP"""
+    connections: int | None = None
+    """open connections to its kernel"""
+    last_seen: float = field(default=0.0, compare=False)
+    """epoch seconds of its latest event"""
+
+
+def session_rows(
+    feed: Feed,
+    kernels: Sequence[KernelInfo] | None,
+    sample: Sample | None,
+    state: ServerState | None,
+    owner_alive: OwnerAlive | None = None,
+    kernels_at: float = math.inf,
+    server_started: float = 0.0,
+) -> tuple[SessionRow, ...]:
+    """Open sessions in the order in which they were opened, then other kernels, then the last closed ones.
+
+    `kernels` None: the server has not said which kernels there are; `kernels_at` is when it said so (epoch seconds), so
+    that a session opened since is not taken for dead. Sessions of an earlier server (`server_started`) are over.
+    """
+    uses = (sample.kernels if sample else None) or {}
+    by_id = {kernel.kernel_id: kernel for kernel in kernels or ()}
+    views = sorted(feed.sessions.values(), key=lambda v: (v.opened_at, v.session))
+    is_live = state is not None and state.is_live
+    rows = [
+        _session_row(view, kernels, by_id, uses, is_live, owner_alive, kernels_at, server_started)
+        for view in views
+    ]
+    known = {view.kernel_id for view in views}
+    foreign = [_kernel_row(k, uses.get(k.kernel_id)) for k in kernels or () if k.kernel_id not in known]
+    open_rows = [row for row in rows if row.state is not SessionState.CLOSED]
+    closed = sorted((r for r in rows if r.state is SessionState.CLOSED), key=lambda r: -r.last_seen)
+    return (*open_rows, *foreign, *closed[:CLOSED_SHOWN])
+
+
+def _session_row(
+    view: SessionFeed,
+    kernels: Sequence[KernelInfo] | None,
+    by_id: Mapping[str, KernelInfo],
+    uses: Mapping[str, KernelUse],
+    is_live: bool,
+    owner_alive: OwnerAlive | None,
+    kernels_at: float,
+    server_started: float,
+) -> SessionRow:
+    kernel = by_id.get(view.kernel_id)
+    opened = view.opened
+    running = view.running
+    is_open = not view.closed
+    alive = (
+        owner_alive(opened.client_host, opened.client_pid, opened.client_started)
+        if owner_alive and opened and opened.client_pid and is_open
+        else None
+    )
+    use = uses.get(view.kernel_id) if is_open else None
+    count = running.execution_count if running else None
+    return SessionRow(
+        session=view.session,
+        name=view.name,
+        state=_state(
+            view,
+            kernel,
+            is_told=kernels is not None and view.opened_at < kernels_at,
+            is_live=is_live,
+            server_started=server_started,
+        ),
+        kernel_id=view.kernel_id,
+        notebook=view.notebook,
+        cells=view.cells,
+        run=running.run if running else "",
+        run_since=running.at if running else 0.0,
+        run_label=(f"cell [{count}]" if count else "a cell") if running else "",
+        rss_mb=use.rss_mb if use else None,
+        gpu_mb=use.gpu_memory_mb if use else None,
+        owner=f"{opened.client_host}:{opened.client_pid}" if opened and opened.client_pid else "",
+        is_orphan=alive is False,
+        is_partial=view.is_partial,
+        connections=kernel.connections if kernel else None,
+        last_seen=view.changed_at,
+    )
+
+
+def _state(
+    view: SessionFeed, kernel: KernelInfo | None, *, is_told: bool, is_live: bool, server_started: float
+) -> SessionState:
+    is_older = bool(server_started and view.opened and view.opened.server_started != server_started)
+    if view.closed or is_older:
+        return SessionState.CLOSED
+    if not is_live:
+        return SessionState.DEAD
+    if kernel is None and is_told:
+        return SessionState.DEAD
+    if kernel is not None and kernel.execution_state in ("starting", "restarting"):
+        return SessionState.STARTING
+    if kernel is not None and kernel.execution_state == "dead":
+        return SessionState.DEAD
+    if view.running is not None or (kernel is not None and kernel.execution_state == "busy"):
+        return SessionState.BUSY
+    if view.last is not None and view.last.has_failed:
+        return SessionState.FAILED
+    if view.last is not None and view.last.status is RunStatus.DIED:
+        return SessionState.FAILED
+    return SessionState.IDLE
+
+
+def _kernel_row(kernel: KernelInfo, use: KernelUse | None) -> SessionRow:
+    states = {
+        "busy": SessionState.BUSY,
+        "idle": SessionState.IDLE,
+        "starting": SessionState.STARTING,
+        "restarting": SessionState.STARTING,
+        "dead": SessionState.DEAD,
+    }
+    name = kernel.path.rpartition("/")[2] or f"kernel {kernel.kernel_id[:8]}"
+    return SessionRow(
+        session=f"kernel:{kernel.kernel_id}",
+        name=name,
+        state=states.get(kernel.execution_state, SessionState.UNKNOWN),
+        kernel_id=kernel.kernel_id,
+        notebook=kernel.path,
+        rss_mb=use.rss_mb if use else None,
+        gpu_mb=use.gpu_memory_mb if use else None,
+        is_foreign=True,
+        connections=kernel.connections,
+    )

@@ -1,0 +1,1 @@
+"""Writing a session's journal, and owning it."""

@@ -1,0 +1,1 @@
+"""Keeping a notebook file true to its session."""

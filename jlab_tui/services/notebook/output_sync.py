@@ -1,0 +1,218 @@
+"""Keeps the cells of a session's notebook true to what its runs have put out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from ...core.errors import NotebookError
+from ...core.journal.events import DataUpdated, RunStatus
+from ...core.notebook.notebook import Cell, Notebook
+from ...core.notebook.outputs import CellOutputs, to_nbformat
+from ..session.run_handle import Run, SessionRecord
+from .autosave import Saver
+
+ReadBack = Callable[[Sequence[Run]], dict[str, CellOutputs]]
+"""outputs of runs by id, read from the journals; the runs in the order in which they began; blocking"""
+
+_LOST_ENDS: Final = {
+    RunStatus.DIED: "KernelDied",
+    RunStatus.JOB_ENDED: "JobEnded",
+    RunStatus.LOST: "ConnectionLost",
+    RunStatus.ABORTED: "Aborted",
+}
+"""what stands in the notebook for a run that neither finished nor raised"""
+_LATE_S: Final = 0.3
+"""output of runs that are over is gathered for so long before their cells are made anew"""
+_PACE: Final = 4.0
+_DISPLAYS: Final = 500
+_UNSAVED_S: Final = 5.0
+"""the notebook may lag behind the journal by so much when its process is killed"""
+
+
+class NotebookKeeper:
+    """Writes outputs into cells. Without a saver (a scratch session) there is no notebook, and it does nothing."""
+
+    def __init__(
+        self, saver: Saver | None, read_back: ReadBack, flush: Callable[[], Awaitable[None]]
+    ) -> None:
+        """`flush` returns when everything recorded so far can be read back."""
+        self.saver = saver
+        self.displays_of: dict[str, set[str]] = {}
+        """runs of earlier processes that have shown something under a display id"""
+        self._read_back = read_back
+        self._flush = flush
+        self._displays: dict[str, list[tuple[Run, dict[str, Any]]]] = {}
+        self._late: dict[str, Run] = {}
+        self._latest: dict[str, str] = {}
+        """the last run of each cell; only that one may write into it"""
+        self._task: asyncio.Task[None] | None = None
+        self._abandoned = False
+
+    @property
+    def notebook(self) -> Notebook:
+        return self._saver.notebook
+
+    @property
+    def _saver(self) -> Saver:
+        if self.saver is None:
+            raise NotebookError(
+                "A scratch session has no notebook.",
+                "Start a session with start_new_session; the output of scratch code is read with read_output.",
+            )
+        return self.saver
+
+    async def refresh(self) -> bool:
+        """Take in what somebody else wrote to the file. Returns whether they did."""
+        return await self._saver.refresh()
+
+    def save(self, *, now: bool = False) -> None:
+        if self.saver is not None:
+            self.saver.changed(now=now)
+
+    def belongs_to(self, run: Run) -> None:
+        """The run is the last one of its cell."""
+        if run.cell:
+            self._latest[run.cell] = run.id
+
+    def begin(self, run: Run, cell: Cell) -> None:
+        """A run of this cell begins: its old outputs go."""
+        self.belongs_to(run)
+        cell.outputs = []
+        cell.execution_count = None
+        cell.touch()
+        self.save()
+
+    def store(self, run: Run) -> None:
+        """Put the outputs of a run, as far as they have come, into its cell."""
+        if run.outputs is not None and (cell := self._cell_of(run)) is not None:
+            self._put(run, run.outputs, cell)
+            if run.status.is_final:
+                self._remember_displays(run, run.outputs, cell)
+
+    def came_late(self, run: Run) -> None:
+        """Something was recorded of a run whose outputs are not in memory: make its cell anew from the record."""
+        if self.saver is None or self._abandoned:
+            return
+        self._late[run.id] = run
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._make_anew())
+
+    def update_displays(self, update: DataUpdated, runs: dict[str, Run]) -> None:
+        """Show new data wherever this display id was shown by runs that are over."""
+        for run, output in self._displays.get(update.display_id, ()):
+            cell = self._cell_of(run)
+            if cell is None:
+                continue
+            if any(known is output for known in cell.outputs):
+                output["data"], output["metadata"] = dict(update.data), dict(update.metadata)
+                cell.touch()
+                self.save()
+            else:
+                self.came_late(run)  # the cell was read from the file again
+        for run_id in self.displays_of.get(update.display_id, ()):
+            if (old := runs.get(run_id)) is not None and old.outputs is None:
+                self.came_late(old)
+
+    async def restore(self, record: SessionRecord, saved_at: float) -> None:
+        """After a takeover: what the process before had recorded and not saved. `saved_at`: when the file was written.
+
+        What somebody changed in the file later than that stays."""
+        if self.saver is None:
+            return
+        self.displays_of = record.displays
+        self._note_edits(record)
+        since = saved_at - _UNSAVED_S
+        runs = [run for run in record.runs.values() if run.cell and run.started + run.seconds > since]
+        self._insert_missing(record, runs, since)
+        last = {run.cell: run for run in runs}
+        over = [run for run in last.values() if run.status.is_final and self._cell_of(run) is not None]
+        over = [run for run in over if self.notebook.cells[self.notebook.find(run.cell)].source == run.source]
+        await self._rebuild(over)
+
+    async def close(self) -> None:
+        """Bring the cells of late output up to date before the last save."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        late, self._late = list(self._late.values()), {}
+        await self._rebuild(late)
+
+    def abandon(self) -> None:
+        """Another process keeps the notebook now."""
+        self._late.clear()
+        if self._task is not None:
+            self._task.cancel()
+        self._abandoned = True
+        if self.saver is not None:
+            self.saver.abandon()
+
+    def _note_edits(self, record: SessionRecord) -> None:
+        """The model knows cells as it wrote or ran them last."""
+        told = [(run.started, run.cell, run.source) for run in record.runs.values()]
+        told += [(at, cell_id, edit.source) for cell_id, (at, edit) in record.texts.items()]
+        known = {cell_id: source for _, cell_id, source in sorted(told)}
+        for cell in self.notebook.cells:
+            cell.is_edited = known.get(cell.id, cell.source) != cell.source
+
+    def _insert_missing(self, record: SessionRecord, runs: list[Run], since: float) -> None:
+        known = {cell.id for cell in self.notebook.cells} | record.deleted
+        missing: dict[str, tuple[float, int, Cell]] = {}
+        for run in runs:
+            if run.cell not in known and run.started > since:
+                missing[run.cell] = (run.started, -1, Cell(run.cell, "code", run.source))
+        for cell_id, (at, edit) in record.texts.items():
+            if cell_id not in known and at > since:
+                missing[cell_id] = (at, edit.index, Cell(cell_id, edit.cell_type, edit.source))
+        for _, index, cell in sorted(missing.values(), key=lambda found: found[0]):
+            self.notebook.insert(cell, min(index, len(self.notebook.cells)))
+            self.save(now=True)
+
+    async def _make_anew(self) -> None:
+        loop = asyncio.get_running_loop()
+        pause = _LATE_S
+        while self._late:
+            await asyncio.sleep(pause)
+            runs, self._late = list(self._late.values()), {}
+            begun = loop.time()
+            await self._rebuild(runs)
+            pause = max(_LATE_S, _PACE * (loop.time() - begun))
+
+    async def _rebuild(self, runs: list[Run]) -> None:
+        if not runs:
+            return
+        await self._flush()
+        runs = sorted(runs, key=lambda run: run.started)
+        rebuilt = await asyncio.to_thread(self._read_back, runs)
+        for run in runs:
+            if run.outputs is None and (cell := self._cell_of(run)) is not None:
+                before = cell.outputs, cell.execution_count
+                self._put(run, rebuilt[run.id], cell)
+                if before != (cell.outputs, cell.execution_count):
+                    self.save(now=True)
+
+    def _cell_of(self, run: Run) -> Cell | None:
+        if self.saver is None or self._abandoned or self._latest.get(run.cell) != run.id:
+            return None
+        cell = self.notebook.by_id(run.cell)
+        return cell if cell is not None and cell.cell_type == "code" else None
+
+    def _put(self, run: Run, outputs: CellOutputs, cell: Cell) -> None:
+        record = f'read_output(run_id="{run.id}"), recorded in {run.journal}'
+        cell.outputs = to_nbformat(outputs, record)
+        if run.status in _LOST_ENDS:
+            name, value = _LOST_ENDS[run.status], run.cause
+            lines = [f"{name}: {value}"]
+            cell.outputs.append({"output_type": "error", "ename": name, "evalue": value, "traceback": lines})
+        cell.execution_count = run.execution_count
+        cell.touch()
+
+    def _remember_displays(self, run: Run, outputs: CellOutputs, cell: Cell) -> None:
+        items = [item for item in outputs.items() if hasattr(item, "display_id")]
+        rich = [o for o in cell.outputs if o["output_type"] in ("display_data", "execute_result")]
+        for item, output in zip(items, rich, strict=False):
+            if item.display_id:
+                self._displays.setdefault(item.display_id, []).append((run, output))
+        while len(self._displays) > _DISPLAYS:
+            self._displays.pop(next(iter(self._displays)))

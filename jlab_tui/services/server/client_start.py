@@ -1,0 +1,214 @@
+"""Starting the server for a client: which mode, with what, detached, and waiting for it in pieces."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from ...core.errors import LaunchFailed, UsageError
+from ...core.server.record import ServerState
+from ...core.server.status import Situation
+from ...core.settings import Mode
+from ...core.slurm.queue import QueueUnknown
+from ...core.slurm.script import check_count, check_gres, check_partition, check_time
+from ...core.slurm.survey import Partition, format_span, parse_gres, survey_lines
+from ...core.slurm.terms import parse_span
+from .launcher import Launcher
+
+SURVEY_KEPT_S: Final = 300.0
+"""how long a survey is good for: a question must read the same when its answer comes back"""
+_STEP_S: Final = 0.5
+BEAT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What somebody chose for the server; None: as it was before."""
+
+    mode: Mode | None = None
+    time_limit: str | None = None
+    partition: str | None = None
+    gres: str | None = None
+    cpus: int | None = None
+    mem_mb: int | None = None
+
+    def values(self) -> dict[str, str]:
+        """As variables without prefix. Raises UsageError for a value that Slurm could not be given."""
+        found: dict[str, str] = {}
+        if self.mode is not None:
+            found["RUN_MODE"] = str(self.mode)
+        if self.time_limit:
+            found["SLURM_TIME"] = check_time(self.time_limit.strip())
+        if self.partition:
+            found["SLURM_PARTITION"] = check_partition(self.partition.strip())
+        if self.gres is not None and self.gres.strip():
+            gres = self.gres.strip()
+            found["SLURM_GRES"] = gres if gres.lower() == "none" else check_gres(gres)
+        if self.cpus is not None:
+            found["SLURM_CPUS"] = str(check_count("cpus", self.cpus))
+        if self.mem_mb is not None:
+            found["SLURM_MEM"] = str(check_count("mem_mb", self.mem_mb))
+        return found
+
+
+class ChoiceStore(Protocol):
+    def read(self) -> dict[str, str]: ...
+    def write(self, values: Mapping[str, str]) -> None: ...
+
+
+class SetOff(Protocol):
+    """A start that was set off in a process of its own."""
+
+    @property
+    def exit_code(self) -> int | None: ...
+    async def said(self) -> str: ...
+
+
+Beat = Callable[[float, str], Awaitable[None]]
+"""`(seconds waited, what is the case)`"""
+
+
+class Starting:
+    """Sets a start off and waits for it."""
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        choices: ChoiceStore,
+        mode_set: Mode | None,
+        has_slurm: Callable[[], bool],
+        survey: Callable[[], Awaitable[tuple[Partition, ...] | QueueUnknown]],
+        set_off: Callable[[list[str], Mapping[str, str]], SetOff],
+    ) -> None:
+        """`mode_set`: what the environment says; `set_off(arguments, values)` runs `jlab-mcp start --detach`."""
+        self._launcher = launcher
+        self._choices = choices
+        self._mode_set = mode_set
+        self._has_slurm = has_slurm
+        self._survey = survey
+        self._set_off = set_off
+        self._surveyed: tuple[float, tuple[Partition, ...] | QueueUnknown] | None = None
+        self._running: SetOff | None = None
+
+    def known_mode(self) -> Mode | None:
+        """Where the server runs, None when that has to be asked. Raises UsageError for damaged choices."""
+        if self._mode_set is not None:
+            return self._mode_set
+        if chosen := self._choices.read().get("RUN_MODE"):
+            return Mode(chosen)
+        return None if self._has_slurm() else Mode.LOCAL
+
+    async def is_there(self) -> bool:
+        """Whether a server is there or on its way."""
+        situation = await self._launcher.look()
+        return situation is not None and situation.record.state.is_live
+
+    async def partitions(self) -> tuple[Partition, ...] | QueueUnknown:
+        """The cluster's partitions, asked again after some minutes."""
+        now = time.monotonic()
+        if self._surveyed is None or now - self._surveyed[0] > SURVEY_KEPT_S:
+            self._surveyed = (now, await self._survey())
+        return self._surveyed[1]
+
+    async def survey(self) -> str:
+        """What sinfo tells now, one line a partition."""
+        found = await self.partitions()
+        if isinstance(found, QueueUnknown):
+            return f"(sinfo gives no answer: {found.reason})"
+        return "\n".join(survey_lines(found)) or "(sinfo lists no partition)"
+
+    async def start(self, choice: Choice, *, bootstrap: bool = False) -> None:
+        """Keep what was chosen and set the start off. Raises UsageError for a choice that the cluster cannot meet."""
+        values = choice.values()
+        merged = {**self._choices.read(), **values}
+        mode = choice.mode or self.known_mode()
+        assert mode is not None
+        if mode is Mode.SLURM:
+            _check_against(merged, await self.partitions())
+        try:
+            await asyncio.to_thread(self._choices.write, merged)
+            arguments = ["--mode", str(mode), *(["--bootstrap"] if bootstrap else [])]
+            self._running = await asyncio.to_thread(self._set_off, arguments, values)
+        except OSError as error:
+            raise LaunchFailed(
+                f"The start could not be set off: {error}.", "Run `jlab-mcp start` in a terminal."
+            ) from None
+
+    async def wait(self, timeout: float, queue_timeout: float, beat: Beat) -> Situation | None:
+        """The situation when the server is ready or over, or after `timeout` seconds, or `queue_timeout` in the queue; None:
+        the start is being prepared. A server that takes too long to come up is ended.
+
+        Raises NoServer, LaunchFailed.
+        """
+        begun = last_beat = time.monotonic()
+        last = ""
+        while True:
+            situation = await self._launcher.look()
+            waited = time.monotonic() - begun
+            if situation is None:
+                await self._refuse_if_failed()
+                sentence = "The start is being prepared."
+            else:
+                sentence = situation.sentence
+                if situation.give_up:
+                    done = await self._launcher.give_up(situation)
+                    raise LaunchFailed(
+                        f"{situation.sentence} {done}", "`jlab-mcp logs` shows why; then call start_server()."
+                    )
+                if situation.record.state is ServerState.READY and situation.reachable:
+                    return situation
+                is_ours_running = self._running is not None and self._running.exit_code is None
+                if (situation.is_over and not is_ours_running) or situation.is_elsewhere:
+                    return situation
+            is_queued = situation is not None and situation.record.state is ServerState.PENDING
+            if waited >= (min(timeout, queue_timeout) if is_queued else timeout):
+                return situation
+            now = time.monotonic()
+            if sentence != last or now - last_beat >= BEAT_S:
+                last, last_beat = sentence, now
+                await beat(waited, " ".join([sentence, *(situation.details if situation else ())]))
+            await asyncio.sleep(_STEP_S)
+
+    async def _refuse_if_failed(self) -> None:
+        """Without a record: there is none, or the start that we set off did not get so far."""
+        running = self._running
+        if running is None:
+            raise self._launcher.no_server()
+        if running.exit_code is None:
+            return
+        self._running = None
+        said = (await running.said()).strip().splitlines()
+        failure = next(
+            (line for line in said if line.startswith("jlab-mcp: ")), said[-1] if said else "no reason given"
+        )
+        hint = said[said.index(failure) + 1].strip() if failure in said[:-1] else ""
+        raise LaunchFailed(failure.removeprefix("jlab-mcp: "), hint)
+
+
+def _check_against(values: Mapping[str, str], found: tuple[Partition, ...] | QueueUnknown) -> None:
+    """Raise UsageError for a partition or a GPU type that the cluster does not have; what cannot be told passes."""
+    if isinstance(found, QueueUnknown) or not found:
+        return
+    listed = "Partitions:\n" + "\n".join(survey_lines(found))
+    name = values.get("SLURM_PARTITION", "")
+    wanted = [p for p in found if p.name == name] if name else [p for p in found if p.is_default]
+    if name and not wanted and "," not in name:
+        raise UsageError(f"There is no partition {name!r}.", listed)
+    gres = values.get("SLURM_GRES", "")
+    asked = parse_gres(gres) if gres and gres.lower() != "none" else ()
+    for partition in wanted:
+        limit, asked_time = partition.time_limit, parse_span(values.get("SLURM_TIME", ""))
+        if limit is not None and asked_time is not None and asked_time > limit:
+            raise UsageError(
+                f"Partition {partition.name} allows {format_span(limit)} at most, not {values['SLURM_TIME']}.",
+                listed,
+            )
+        if not partition.is_up:
+            raise UsageError(f"Partition {partition.name} is closed.", listed)
+        for one in asked:
+            there = [g for g in partition.gres if g.name == one.name and one.kind in ("", g.kind)]
+            if one.name == "gpu" and not any(g.count >= one.count for g in there):
+                raise UsageError(f"Partition {partition.name} has no node with {gres}.", listed)

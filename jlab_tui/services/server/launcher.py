@@ -1,0 +1,276 @@
+"""Starting and stopping the server of a project: one process at a time, and what is there is attached to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from ...core.errors import (
+    JlabError,
+    LaunchFailed,
+    ServerError,
+    ServerNotReady,
+    StatusFileDamaged,
+)
+from ...core.server.record import ServerRecord, ServerState
+from ...core.server.slurm_job import LOST_S, SUBMISSION, is_announced
+from ...core.server.state_machine import Limits, Observation, Situation, step
+from ...core.settings import Mode
+from .ports import Backend, HealthCheck, IntentLock, Store
+from .status import QUICK_S, ServerWatch, is_usable
+
+T = TypeVar("T")
+
+_RETRIES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    situation: Situation
+    attached: bool
+    """it was there, or somebody else is starting it"""
+
+
+class Launcher(ServerWatch):
+    """Starts and stops what it watches."""
+
+    def __init__(
+        self,
+        root: str,
+        store: Store,
+        intent: IntentLock,
+        backends: Mapping[Mode, Backend],
+        check_health: HealthCheck,
+        limits: Limits,
+        now: Callable[[], float],
+        elsewhere: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        """`now` gives epoch seconds, `elsewhere` the roots of other projects that have a server."""
+        super().__init__(root, store, backends, check_health, limits, now, elsewhere)
+        self._intent = intent
+        self._launched: list[tuple[float, int, str]] = []
+
+    async def start(self, mode: Mode, say: Callable[[str], None]) -> Started:
+        """Start the server, or attach to the one that is there or on its way. Raises JlabError."""
+        if (there := await self._live()) is not None:
+            return Started(there, True)
+        waited, patience = 0.0, max(self._limits.local_start_s, LOST_S)
+        while (holder := self._intent.take("start", self._now())) is not None:
+            if (there := await self._live()) is not None:
+                return Started(there, True)
+            if waited > patience:
+                raise LaunchFailed(
+                    f"Another process ({holder}) is starting the server and does not finish.", "Try again."
+                )
+            await asyncio.sleep(QUICK_S)
+            waited += QUICK_S
+        try:
+            if (there := await self._live(announced=True)) is not None:
+                return Started(there, True)
+            await self._end_what_is_left()
+            record = await _to_its_end(self._launch(mode, say))
+        finally:
+            self._intent.release()
+        return Started(step(record, Observation(self._now()), self._limits), False)
+
+    async def _launch(self, mode: Mode, say: Callable[[str], None]) -> ServerRecord:
+        """What is started gets on record, before a cancelled start ends, or it is ended."""
+        before = self._store.read()
+        try:
+            record = await self._backends[mode].launch(say, self._store.write)
+        except JlabError:
+            self._write_back(before)
+            raise
+        self._launched.append(_identity(record))
+        try:
+            self._store.write(record)
+        except OSError as error:
+            why = f"The status file could not be written ({error.strerror or error})"
+            try:
+                done = await self._backends[mode].end(record)
+            except JlabError as failure:
+                raise LaunchFailed(
+                    f"{why}, and what was started goes on: {failure.message}", failure.hint
+                ) from None
+            self._write_back(before)
+            raise LaunchFailed(
+                f"{why}. {done}", "Make room, or set JLAB_MCP_DIR to another directory."
+            ) from None
+        return record
+
+    def _write_back(self, before: ServerRecord | None) -> None:
+        """Take an announced job that does not exist off the record."""
+        with contextlib.suppress(OSError):
+            if before is None:
+                self._store.remove()
+            elif self._store.read() != before:
+                self._store.write(before)
+
+    def has_launched(self, record: ServerRecord) -> bool:
+        """Whether this very process started it; what it attached to is another's."""
+        return _identity(record) in self._launched
+
+    async def _end_what_is_left(self) -> None:
+        """End what a `stop` that was killed has left, and what lives against its record: once that is replaced nobody
+        would find it again."""
+        record = self._store.read()
+        if record is None:
+            return
+        backend = self._backends[record.mode]
+        lives = not record.state.is_live and (await backend.observe(record)).process_alive
+        if record.state is ServerState.STOPPING or lives:
+            await backend.end(record)
+            self._store.remove()
+
+    async def _live(self, *, announced: bool = False) -> Situation | None:
+        """What there is to attach to; `announced`: also a job whose submission nobody is at any more."""
+        situation = await self.look()
+        if (
+            situation is not None
+            and is_announced(situation.record)
+            and self._intent.is_taken()
+            and not announced
+        ):
+            return None  # sbatch may refuse it yet
+        if (
+            situation is not None
+            and situation.record.state.is_live
+            and situation.record.state is not ServerState.STOPPING
+        ):
+            return situation
+        return None
+
+    async def start_and_wait(
+        self,
+        mode: Mode,
+        say: Callable[[str], None],
+        on_change: Callable[[Situation], None],
+        queue_timeout: float | None,
+    ) -> Started:
+        """Start and follow until ready. A start of ours that fails because its port was taken is tried again.
+
+        Raises ServerNotReady when a job is still queued after `queue_timeout` seconds; it stays in the queue.
+        """
+        for attempt in range(_RETRIES):
+            started = await self.start(mode, say)
+            if not started.attached:
+                on_change(started.situation)
+            situation = await self.until_ready(on_change, queue_timeout=queue_timeout)
+            record = situation.record
+            if is_usable(situation):
+                return Started(situation, started.attached)
+            if situation.give_up and (record.mode is Mode.SLURM or not started.attached):
+                say(await self.give_up(situation))
+            if (
+                started.attached
+                or attempt + 1 == _RETRIES
+                or not self._backends[record.mode].may_retry(record)
+            ):
+                raise LaunchFailed(situation.sentence, situation.hint)
+        raise AssertionError("unreachable")
+
+    async def give_up(self, situation: Situation) -> str:
+        """End a start that took too long, and keep why on record. Returns what was done."""
+        record = situation.record
+        done = await self._backends[record.mode].end(record)
+        if record.state.is_live:
+            ended = record.with_state(ServerState.ERROR, situation.sentence)
+            hint = "`jlab-mcp logs` shows why; then start again with: jlab-mcp start"
+            self._store.write(replace(ended, extra={**ended.extra, "HINT": hint}))
+        return done
+
+    async def stop(self) -> str:
+        """End what the status file names and remove the file. Raises JlabError when it could not be ended."""
+        if self._has_nothing():
+            return self._nothing()
+        with self._alone():
+            try:
+                record = self._store.read()
+            except StatusFileDamaged as damaged:
+                if damaged.named:
+                    raise
+                self._store.remove()
+                return "The status file was damaged and is removed; it named nothing that could be ended."
+            if record is None:
+                return self._nothing()
+            backend = self._backends[record.mode]
+            if not record.state.is_live and not (await backend.observe(record)).process_alive:
+                backend.clear_up(record)
+                self._store.remove()
+                return f"Nothing was running any more. {record.message}".strip()
+            with contextlib.suppress(OSError):
+                self._store.write(record.with_state(ServerState.STOPPING))
+            try:
+                done = await backend.end(record)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    self._store.write(record)
+                raise
+            self._store.remove()
+            return done
+
+    def forget(self) -> str:
+        """Remove a record whose server `stop` cannot end. Raises ServerError where it can."""
+        if self._has_nothing():
+            return self._nothing()
+        with self._alone():
+            try:
+                record = self._store.read()
+            except StatusFileDamaged as damaged:
+                self._store.remove()
+                return f"The damaged status file is removed. It named {damaged.named or 'nothing that runs'}."
+            if record is None:
+                return self._nothing()
+            backend = self._backends[record.mode]
+            if not backend.is_elsewhere(record):
+                raise ServerError(
+                    "The server on record can be ended, so it is not forgotten.", "End it with: jlab-mcp stop"
+                )
+            backend.clear_up(record)
+            self._store.remove()
+            return (
+                f"JupyterLab (PID {record.pid}) on {record.launcher} is forgotten. "
+                f"If it still runs there, end it with: kill {record.pid}"
+            )
+
+    def _nothing(self) -> str:
+        return f"Nothing is running for {self.root}."
+
+    def _has_nothing(self) -> bool:
+        """Whether there is neither a record nor somebody who starts; no directory is made to find that out."""
+        try:
+            return not self._intent.is_taken() and self._store.read() is None
+        except StatusFileDamaged:
+            return False
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While nobody else starts or stops. Raises ServerNotReady when somebody does."""
+        holder = None
+        with contextlib.suppress(OSError):  # a full disk does not keep anybody from stopping
+            holder = self._intent.take("stop", self._now())
+        if holder is not None:
+            raise ServerNotReady(
+                f"Another process ({holder}) is starting or stopping the server.", "Try again in a moment."
+            )
+        try:
+            yield
+        finally:
+            self._intent.release()
+
+
+def _identity(record: ServerRecord) -> tuple[float, int, str]:
+    return round(record.started, 3), record.pid, record.extra.get(SUBMISSION, "")
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end also when this task is cancelled meanwhile: what was submitted must get on record."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

@@ -1,0 +1,67 @@
+"""What the launcher needs of the outside: the status file, the intent file, where JupyterLab runs, a look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from ...core.server.record import ServerRecord
+from ...core.server.status import Health, Observation
+
+
+class Store(Protocol):
+    def read(self) -> ServerRecord | None: ...
+    def write(self, record: ServerRecord) -> None: ...
+    def remove(self) -> None: ...
+
+
+class IntentLock(Protocol):
+    """Lets one process at a time start or stop the server. `take` returns None, or who has it (host:pid)."""
+
+    def take(self, verb: str, now: float) -> str | None: ...
+    def is_taken(self) -> bool:
+        """Whether somebody has it, dead or alive; leaves no trace."""
+
+    def release(self) -> None: ...
+
+
+class Backend(Protocol):
+    """Where JupyterLab runs: this machine, or a SLURM cluster."""
+
+    async def launch(
+        self, say: Callable[[str], None], announce: Callable[[ServerRecord], None]
+    ) -> ServerRecord:
+        """Start it and return at once. Raises JlabError with what to change; then nothing was started.
+
+        `announce` takes a record by which it can be found again, before the moment at which it cannot be taken back.
+        """
+
+    async def observe(self, record: ServerRecord, *, urgent: bool = False) -> Observation:
+        """Look at process or job, connection file and log, not at the server itself.
+
+        `urgent`: the server does not answer, so what was found out half a minute ago will not do.
+        """
+
+    async def end(self, record: ServerRecord) -> str:
+        """End it, verified to be ours; returns what was done. Raises JlabError, then the record is kept."""
+
+    def is_elsewhere(self, record: ServerRecord) -> bool:
+        """Whether it can only be ended from another machine."""
+
+    def clear_up(self, record: ServerRecord) -> None:
+        """Remove the files of a launch that is over: its token is no longer any good."""
+
+    def may_retry(self, record: ServerRecord) -> bool:
+        """Whether a failed start may work the next time (its port was taken)."""
+
+
+class HealthCheck(Protocol):
+    """Looks at `GET /api/status` of a server given by URL and token."""
+
+    async def __call__(self, url: str, token: str, patience: float) -> Health:
+        """`patience` in seconds, for a server that takes the connection and says nothing."""
+
+    async def warm_up(self) -> None:
+        """Load what the first look needs, so that it is not late."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""One session: its runs, its cells, its kernel."""

@@ -1,0 +1,264 @@
+"""What one does with the cells of a session: append, edit, run, delete, run all; and waiting for a run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ...core.errors import JlabError, NotebookError, SessionBusy
+from ...core.journal.events import RunStatus
+from ...core.notebook.notebook import Cell
+from ...core.reply.compose import cut_to
+from ..ports import Notebooks
+from .run_handle import Run
+from .session import BATCH_TOOL, Session
+
+BEAT_S: Final = 10.0
+CODE_MAX: Final = 8 << 20
+
+Beat = Callable[[float, str], Awaitable[None]]
+"""told seconds waited and the last line of output"""
+
+
+class Cells:
+    """Operations on cells. Each brings the notebook up to date with the file before it addresses a cell."""
+
+    def __init__(self, notebooks: Notebooks, now: Callable[[], float]) -> None:
+        self._notebooks = notebooks
+        self._now = now
+
+    @staticmethod
+    def check(code: str) -> None:
+        """Raise NotebookError for code that is not sent."""
+        if not code.strip():
+            raise NotebookError("The code is empty; nothing was run.", "Give the code to run.")
+        if len(code) > CODE_MAX:
+            raise NotebookError(
+                f"The code has {len(code):,} characters; at most {CODE_MAX:,} can be sent.",
+                "Write it to a file and run that.",
+            )
+
+    async def execute(self, session: Session, code: str, index: int = -1) -> Run:
+        """Add a code cell and run it. The cell is in the notebook before it runs."""
+        self.check(code)
+        await self._make_way(session)
+        await session.connection.confirm()
+        cell = Cell(self._notebooks.new_cell_id(), "code", code)
+        if index != -1:
+            await self._refresh(session)
+        session.notebook.insert(cell, index)
+        try:
+            return await session.start_run("execute_code", cell, code)
+        except BaseException:
+            if not session.has_run(cell) and session.notebook.by_id(cell.id) is not None:
+                session.notebook.remove(cell.id)
+                session.keeper.save(now=True)
+            raise
+
+    async def edit(
+        self, session: Session, cell: str | int, source: str, *, run: bool
+    ) -> tuple[Cell, Run | None]:
+        """Replace a cell's source and run it when it is code. Its old outputs go. What cannot be run is not edited."""
+        if run:
+            self.check(source)
+        found = await self._find(session, cell)
+        _refuse_if_edited(found)
+        if found.cell_type != "code":
+            found.source = source
+            found.touch()
+            session.note_edit("edit", found, session.notebook.find(found.id))
+            return found, None
+        if session.current is not None and session.current.cell == found.id:
+            session.refuse_if_busy()
+        if run:
+            await self._make_way(session)
+            return found, await session.start_run("edit_cell", found, source)
+        found.source = source
+        found.outputs = []
+        found.execution_count = None
+        found.touch()
+        session.note_edit("edit", found, session.notebook.find(found.id))
+        return found, None
+
+    async def run(self, session: Session, cell: str | int, tool: str = "run_cell") -> Run:
+        """Run a cell as it stands."""
+        found = await self._find(session, cell)
+        if found.cell_type != "code":
+            raise NotebookError(
+                f"Cell {found.id} is a {found.cell_type} cell; there is nothing to run.", "Give a code cell."
+            )
+        self.check(found.source)
+        await self._make_way(session)
+        run = await session.start_run(tool, found, found.source)
+        if found.is_edited:
+            found.is_edited = False
+            run.notes.append("Somebody else had changed the text of this cell; it was run as it stands.")
+        return run
+
+    async def delete(self, session: Session, cell: str | int) -> Cell:
+        found = await self._find(session, cell)
+        if session.current is not None and session.current.cell == found.id:
+            session.refuse_if_busy()
+        _refuse_if_edited(found)
+        index = session.notebook.remove(found.id)
+        session.note_edit("delete", found, index)
+        return found
+
+    async def add_markdown(self, session: Session, markdown: str, position: int = -1) -> tuple[Cell, int]:
+        await session.connection.confirm()
+        if position != -1:
+            await self._refresh(session)
+        cell = Cell(self._notebooks.new_cell_id(), "markdown", markdown)
+        index = session.notebook.insert(cell, position)
+        session.note_edit("markdown", cell, index)
+        return cell, index
+
+    async def run_all(
+        self, session: Session, *, stop_on_error: bool, on_cell: Callable[[Run], Awaitable[None]]
+    ) -> list[Run]:
+        """Run every code cell in order. `on_cell(run)` is told before each is waited for."""
+        await self._refresh(session)
+        session.refuse_if_busy()
+        todo = [c.id for c in session.notebook.cells if c.cell_type == "code" and c.source.strip()]
+        runs: list[Run] = []
+        session.batch, session.batch_end = "its cells are being run again", ""
+        try:
+            for cell_id in todo:
+                cell = session.notebook.by_id(cell_id)
+                if cell is None:
+                    continue
+                run = await session.start_run(BATCH_TOOL, cell, cell.source)
+                runs.append(run)
+                await on_cell(run)
+                await run.done.wait()
+                if run.status is RunStatus.ERROR and not stop_on_error:
+                    continue
+                if run.status is not RunStatus.OK:
+                    session.batch_end = (
+                        f"Running the cells again stopped at cell {cell_id}: {run.cause or run.status}"
+                    )
+                    break
+        except JlabError as error:
+            session.batch_end = f"Running the cells again stopped before cell {cell_id}: {error.message}"
+            session.notice(session.batch_end, "warning")
+            raise
+        finally:
+            session.batch = ""
+        return runs
+
+    async def wait(self, run: Run, wait_s: float, beat: Beat) -> None:
+        """Wait until a run has ended, `wait_s` seconds at most."""
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        while not run.done.is_set():
+            left = begin + wait_s - loop.time()
+            if left <= 0:
+                return
+            try:
+                await asyncio.wait_for(run.done.wait(), min(BEAT_S, left))
+            except TimeoutError:
+                last = run.outputs.last_line[-200:] if run.outputs is not None else ""
+                await beat(run.elapsed(self._now()), last)
+
+    async def _find(self, session: Session, cell: str | int) -> Cell:
+        await self._refresh(session)
+        notebook = session.notebook
+        found = notebook.cells[notebook.find(cell)]
+        if notebook.is_shifted and found.id != str(cell).strip():
+            notebook.is_shifted = False
+            raise NotebookError(
+                f"Somebody else added, moved or removed cells: index {cell} is now cell {found.id}, which begins with "
+                f"{found.source[:80]!r}.",
+                "Nothing was done. Name the cell by its id, or by its index as read_notebook shows it now.",
+            )
+        return found
+
+    async def _refresh(self, session: Session) -> None:
+        await session.connection.confirm()
+        await session.keeper.refresh()
+
+    async def _make_way(self, session: Session) -> None:
+        """A run that is left over from a call that the user cancelled is interrupted; any other one stands."""
+        run = session.current
+        if run is not None and run.cancelled:
+            outcome = await session.stopper.cancel(run)
+            if session.current is not None:
+                raise SessionBusy(
+                    f"The run that was cancelled before still goes on. {outcome}",
+                    f"Call wait_for_run('{session.current.id}'), or restart_kernel, which loses the variables.",
+                )
+
+
+def _refuse_if_edited(cell: Cell) -> None:
+    """Raise NotebookError, once, for a cell whose text somebody else changed: the model does not know what it replaces."""
+    if cell.is_edited:
+        cell.is_edited = False
+        raise NotebookError(
+            f"Somebody else changed the text of cell {cell.id} since you saw it.",
+            f"Nothing was done. Call again when it shall go all the same. The text is now:\n{cut_to(cell.source, 4000)}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    """One line of a notebook's map."""
+
+    index: int
+    id: str
+    cell_type: str
+    first_line: str
+    lines: int
+    execution_count: int | None
+    state: str
+    """ok, error, never run, running, stale (its outputs are of an earlier kernel or text), or empty for text"""
+    outputs: str
+    """kinds of outputs, such as `stream, image/png`"""
+
+
+def cell_map(
+    cells: list[Cell], running: str, ran: Mapping[str, Run], ran_elsewhere: Callable[[str], bool]
+) -> list[CellRow]:
+    """Rows of a notebook. `running` is the id of the cell in progress; `ran` the last run of each cell by us in this
+    kernel; `ran_elsewhere` tells of other text whether its outputs may be of this kernel."""
+    rows = []
+    for index, cell in enumerate(cells):
+        lines = cell.source.splitlines() or [""]
+        first = next((line for line in lines if line.strip()), "")
+        rows.append(
+            CellRow(
+                index,
+                cell.id,
+                cell.cell_type,
+                first[:100],
+                len(lines),
+                cell.execution_count,
+                "running" if cell.id == running else _state(cell, ran.get(cell.id), ran_elsewhere),
+                ", ".join(dict.fromkeys(_kinds(cell))),
+            )
+        )
+    return rows
+
+
+def _state(cell: Cell, run: Run | None, ran_elsewhere: Callable[[str], bool]) -> str:
+    if cell.cell_type != "code":
+        return ""
+    if run is not None and run.source == cell.source:
+        return str(run.status)
+    if cell.execution_count is None and not cell.outputs:
+        return "never run"
+    if not ran_elsewhere(cell.source):
+        return "stale"
+    return "error" if any(o.get("output_type") == "error" for o in cell.outputs) else "ok"
+
+
+def _kinds(cell: Cell) -> list[str]:
+    kinds = []
+    for output in cell.outputs:
+        kind = str(output.get("output_type", ""))
+        if kind in ("display_data", "execute_result"):
+            data = output.get("data") or {}
+            kind = next((m for m in data if m.startswith("image/")), next(iter(data), kind))
+        kinds.append(str(output.get("name", kind)) if kind == "stream" else kind)
+    return kinds

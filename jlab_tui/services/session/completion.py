@@ -1,0 +1,87 @@
+"""Ends a run of which only one of the kernel's two last messages has come: the reply, or idle.
+
+They come on two channels, and the reply may overtake minutes of output. Only the kernel can say that nothing follows: it
+is asked for its info, and what it sends about that comes after all that it had to send about the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from ...core.kernel.wire import KernelMessage, Request
+from .run_handle import Run
+
+if TYPE_CHECKING:
+    from .session import Session
+
+SETTLE_S: Final = 2.0
+"""how long the second message may stay away before the kernel is asked"""
+_ASK_AGAIN_S: Final = 10.0
+"""a stock server may lose the question or the answer"""
+
+
+@dataclass(slots=True)
+class _Question:
+    """Sent after the run, on the same channel."""
+
+    replied: bool = False
+    idle: bool = False
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Settler:
+    """Settles the runs of one session."""
+
+    def __init__(self, session: Session) -> None:
+        self.patience_s = SETTLE_S
+        self._session = session
+        self._waiting: set[str] = set()
+        """runs that are being settled"""
+        self._questions: dict[str, _Question] = {}
+
+    async def settle(self, run: Run) -> None:
+        """One of the last two messages has come: end the run when it is certain that the other one will not."""
+        if run.id in self._waiting:
+            return
+        self._waiting.add(run.id)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(run.done.wait(), self.patience_s)
+            while not run.status.is_final:
+                if await self._has_nothing_to_follow(run):
+                    self._session.settle(run)
+                    return
+        finally:
+            self._waiting.discard(run.id)
+
+    def on_message(self, message: KernelMessage) -> None:
+        """Any message of the kernel, after it was taken in."""
+        question = self._questions.get(message.parent_id)
+        if question is None:
+            return
+        if message.channel == "shell":
+            question.replied = True
+        elif message.msg_type == "status" and message.content.get("execution_state") == "idle":
+            question.idle = True
+        if question.replied and question.idle:
+            question.answered.set()
+
+    async def _has_nothing_to_follow(self, run: Run) -> bool:
+        request = Request("shell", "kernel_info_request", uuid.uuid4().hex, {})
+        question = self._questions[request.msg_id] = _Question()
+        try:
+            await self._session.link.send(request)
+            answered = asyncio.ensure_future(question.answered.wait())
+            ended = asyncio.ensure_future(run.done.wait())
+            try:
+                await asyncio.wait({answered, ended}, timeout=_ASK_AGAIN_S, return_when="FIRST_COMPLETED")
+            finally:
+                answered.cancel()
+                ended.cancel()
+            return question.answered.is_set()
+        finally:
+            del self._questions[request.msg_id]

@@ -1,0 +1,151 @@
+"""Stopping a run: one interrupt however many ask for it, and a second one only when the first one had no effect.
+
+A KeyboardInterrupt sets off the code's own clean-up (`finally`, `except`, `with`), which another one would break off. And
+an interrupt is only sent once the kernel has begun with the run: an idle kernel ignores it, and one that is about to
+take up a request can lose the request or end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+from ...core.errors import JlabError
+from .run_handle import Run
+from .subshell import evaluation
+
+if TYPE_CHECKING:
+    from .session import Session
+
+_TAKE_UP_S: Final = 1.0
+"""how long a call waits for the kernel to begin with the run, so that it can be interrupted"""
+PATIENCE_S: Final = 2.0
+"""after an interrupt, until its effect is looked at"""
+_CLEAN_UP_S: Final = 3.0
+"""how long a call waits for the clean-up that the interrupt has set off"""
+_LOOK_S: Final = 1.0
+_BACKLOG: Final = 1 << 20
+"""bytes on their way here; beyond it nothing that arrives tells how the kernel is now"""
+
+# The innermost exception that the main thread is handling, or one during whose handling that was raised. A tuple before
+# Python 3.12. A coroutine is stopped by a CancelledError.
+_IS_CLEANING_UP: Final = """
+(lambda kind, error: kind(kind, error, 20))(
+    lambda kind, error, depth: error is not None and depth > 0
+    and (type(error).__name__ in ("KeyboardInterrupt", "CancelledError") or kind(kind, error.__context__, depth - 1)),
+    (lambda found: found[1] if isinstance(found, tuple) else found)(
+        __import__("sys")._current_exceptions().get(__import__("threading").main_thread().ident)))
+"""
+
+
+class Stopper:
+    """Interrupts the runs of one session."""
+
+    def __init__(self, session: Session) -> None:
+        self.patience_s = PATIENCE_S
+        self._session = session
+
+    async def interrupt(self, run: Run, by: str) -> str:
+        """Interrupt a run and check that the kernel is idle; joins an attempt that is on. Returns what came of it.
+
+        While the user's own code runs before it, that is left alone and the run is interrupted when it begins."""
+        if run.waits_for_other:
+            run.cancelled, run.interrupted_by = True, by
+            return (
+                f"Run {run.id} waits for the user's own code on this kernel, which is left alone; "
+                "the run is interrupted as soon as it begins."
+            )
+        if run.stopping is None or run.stopping.done():
+            run.stopping = asyncio.create_task(self._stop(run, by))
+        return await asyncio.shield(run.stopping)
+
+    async def cancel(self, run: Run) -> str:
+        """The user cancelled the call that started this run, which is worth one attempt. Returns what came of it."""
+        run.cancelled = True
+        if run.status.is_final:
+            return "The run had ended."
+        if run.stopping is not None:
+            return await asyncio.shield(run.stopping)
+        return await self.interrupt(run, "the user (the call was cancelled)")
+
+    async def begun(self, run: Run) -> None:
+        """The kernel has begun with a run that is to be stopped."""
+        with contextlib.suppress(JlabError):
+            await self.interrupt(run, run.interrupted_by or "the user (the call was cancelled)")
+
+    async def _stop(self, run: Run, by: str) -> str:
+        run.interrupted_by = by
+        if not run.begun:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(run.taken_up.wait(), _TAKE_UP_S)
+        if not run.begun:
+            run.cancelled = True
+            return f"The kernel has not begun with run {run.id} yet; it is interrupted as soon as it begins."
+        await self._send(run)
+        if await _ended(run, self.patience_s):
+            return _stopped(run)
+        if backlog := await self._backlog(run):
+            return backlog
+        if await self._shows_effect(run):
+            if await _ended(run, _CLEAN_UP_S):
+                return _stopped(run)
+            if backlog := await self._backlog(run):
+                return backlog
+            return (
+                f"Run {run.id} was interrupted and is not over: its own clean-up (a finally, except or with block) "
+                f'still runs. Follow it with wait_for_run(run_id="{run.id}"); another interrupt would break the clean-up off.'
+            )
+        if not run.status.is_final:
+            await self._send(run)
+        if await _ended(run, self.patience_s):
+            return _stopped(run, " at the second interrupt")
+        return (
+            f"Run {run.id} does not stop: the code is in a C call that does not check for signals, or it swallows "
+            "KeyboardInterrupt. It may stop by itself later (wait_for_run). Otherwise only "
+            f'restart_kernel(session_id="{self._session.info.id}") helps; that loses all variables.'
+        )
+
+    async def _send(self, run: Run) -> None:
+        run.output_since_interrupt = False
+        await self._session.api.interrupt(self._session.info.kernel_id)
+
+    async def _backlog(self, run: Run) -> str:
+        """What to say while the run's end may be behind output that is not here yet; nothing where it is not."""
+        session, recorded = self._session, None
+        with contextlib.suppress(JlabError):
+            recorded = (await session.api.recorded_kernels()).get(session.info.kernel_id)
+        behind = recorded.bytes_after(session.link.seq) if recorded is not None else 0
+        if recorded is None or behind < _BACKLOG or run.status.is_final:
+            return ""
+        ended = " and has ended in the kernel" if recorded.running != run.msg_id else ""
+        then = "" if ended else ", and then it shows whether it is over"
+        return (
+            f"Run {run.id} was interrupted{ended}; about {behind / 1e6:,.0f} MB of output are still on their way "
+            f'here{then}. Follow it with wait_for_run(run_id="{run.id}").'
+        )
+
+    async def _shows_effect(self, run: Run) -> bool:
+        """Whether the interrupt has set something off. Without a subshell only output tells, and that only perhaps."""
+        session = self._session
+        subshell = await session.subshell.get(session.link, session.incarnation)
+        if subshell and not run.status.is_final:
+            try:
+                reply = await session.link.ask(evaluation(_IS_CLEANING_UP, subshell), _LOOK_S)
+            except TimeoutError:
+                return False  # nothing but a C call keeps a subshell from answering
+            answer = (reply.content.get("user_expressions") or {}).get("v") or {}
+            if answer.get("status") == "ok":
+                return bool(answer["data"].get("text/plain") == "True")
+        return run.output_since_interrupt
+
+
+async def _ended(run: Run, timeout: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(run.done.wait(), timeout)
+    return run.status.is_final
+
+
+def _stopped(run: Run, how: str = "") -> str:
+    state = "the kernel is idle and keeps its variables" if run.cell else "its throwaway kernel ends"
+    return f"Run {run.id} stopped{how} after {run.seconds:.1f} s; {state}."

@@ -1,0 +1,126 @@
+"""Reading back: the full output of a run from its record, a notebook with the state of its cells."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
+
+from ...core.display.images import PictureCount, bitmap
+from ...core.display.mime import describe_data
+from ...core.display.terminal_text import plain_traceback
+from ...core.journal.events import (
+    UNREADABLE,
+    DataShown,
+    DataUpdated,
+    ErrorRaised,
+    Event,
+    OutputCleared,
+    OutputDropped,
+    RunFinished,
+    TextPrinted,
+    Unknown,
+)
+from ...core.notebook.notebook import Cell, Notebook
+from ..ports import Journals, Notebooks
+from .cells import CellRow, cell_map
+from .run_handle import Run, entries_since
+from .session import Session
+
+
+class Reader:
+    """Reads journals and notebooks. `texts` and `pictures` block; call them in a thread."""
+
+    def __init__(self, journals: Journals, notebooks: Notebooks) -> None:
+        self._journals = journals
+        self._notebooks = notebooks
+
+    def texts(self, run: Run) -> Iterator[tuple[str, int]]:
+        """All text that a run printed or showed, raw, as it came, in parts; with each, how many characters were too many
+        to be recorded."""
+        at_line_end, before = True, ""
+        for event in _counted_together(self._events(run)):
+            dropped, stream = 0, ""
+            match event:
+                case TextPrinted():
+                    text, stream = event.text, event.stream
+                case DataShown() | DataUpdated() if bitmap(event.data) is None:
+                    text = describe_data(event.data) + "\n"
+                case ErrorRaised():
+                    text = plain_traceback(event.traceback, event.ename, event.evalue) + "\n"
+                case OutputCleared() if not event.wait:
+                    text = ""
+                case Unknown():
+                    text = "\n... a line of the record cannot be read ...\n"
+                case OutputDropped():
+                    dropped = event.count if event.unit == "characters" else 0
+                    text = f"... {event.count:,} {event.unit} not recorded: {event.why} ...\n"
+                case _:
+                    continue
+            if not at_line_end and stream != before:
+                text = "\n" + text
+            if text:
+                at_line_end, before = text.endswith("\n"), stream
+                yield text, dropped
+
+    def pictures(self, run: Run, wanted: set[int]) -> dict[int, tuple[str, str]]:
+        """MIME type and base64 of a run's pictures by their numbers, as the kernel sent them (latest update)."""
+        found: dict[int, tuple[str, str]] = {}
+        count = PictureCount()
+        for event in self._events(run):
+            match event:
+                case DataShown() | DataUpdated():
+                    picture = bitmap(event.data)
+                    for place in count.feed(event):
+                        if picture is not None and place.number in wanted:
+                            found[place.number] = picture
+                case TextPrinted() | OutputCleared() | ErrorRaised():
+                    count.feed(event)
+                case _:
+                    pass
+        return found
+
+    async def notebook(self, session: Session | None, path: str) -> tuple[Notebook, str]:
+        """A session's notebook, or one by path, and what to call it."""
+        if session is not None:
+            await session.keeper.refresh()
+            session.sync_cells()
+            return session.notebook, session.info.notebook
+        resolved = await asyncio.to_thread(self._notebooks.resolve, path)
+        return await asyncio.to_thread(self._notebooks.file(resolved).load), str(resolved)
+
+    @staticmethod
+    def rows(session: Session | None, cells: list[Cell]) -> list[CellRow]:
+        """The notebook's map with each cell's state in the session's kernel."""
+        if session is None:
+            return cell_map(cells, "", {}, lambda source: True)
+        running = session.current.cell if session.current is not None else ""
+        ran = {
+            run.cell: run
+            for run in session.runs.values()
+            if run.cell and run.incarnation == session.incarnation
+        }
+        return cell_map(cells, running, ran, session.ran_elsewhere)
+
+    def _events(self, run: Run) -> Iterator[Event]:
+        """Of one run, and what cannot be read between its beginning and its end."""
+        is_going = False
+        for event in (entry.event for entry in entries_since(run, self._journals.read_from)):
+            if getattr(event, "run", None) == run.id:
+                is_going = not isinstance(event, RunFinished)
+                yield event
+            elif is_going and isinstance(event, Unknown) and event.kind == UNREADABLE:
+                yield event
+
+
+def _counted_together(events: Iterator[Event]) -> Iterator[Event]:
+    """What was dropped at one place for one reason as one event."""
+    for place, group in groupby(
+        events, lambda event: (event.unit, event.why) if isinstance(event, OutputDropped) else None
+    ):
+        if place is None:
+            yield from group
+        else:
+            dropped = [event for event in group if isinstance(event, OutputDropped)]
+            yield replace(dropped[0], count=sum(event.count for event in dropped))

@@ -1,0 +1,1 @@
+"""All sessions of one MCP process: opening, taking over, closing."""

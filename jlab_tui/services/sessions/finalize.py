@@ -1,0 +1,236 @@
+"""Closing the records of sessions whose server is gone and whose process never saw its end.
+
+A process that is alive when the server ends does this for its own sessions. Where it was killed before, the next one
+reads what the node recorded after the last line of the journal, and writes journal and notebook to their end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, cast
+
+from ...core.errors import NotebookError
+from ...core.journal.events import RunStatus, SessionClosed, SessionOpened
+from ...core.journal.summary import SessionHead
+from ...core.kernel.wire import KernelMessage, Request
+from ...core.notebook.outputs import CellOutputs
+from ...core.server.record import Owner, ServerRecord, ServerState
+from ...core.settings import Mode
+from ..journal.ownership import OwnerAlive
+from ..journal.writer import Recorder
+from ..notebook.autosave import Saver
+from ..ports import Journals, Jupyter, Notebooks, Spool
+from ..session.run_handle import Run, SessionRecord, entries_since, read_record, rebuild_all
+from ..session.session import Session, SessionInfo
+
+KERNEL_GONE: Final = "Its kernel was shut down after its process had gone."
+FOREIGN_S: Final = 90.0
+"""a process on another host is taken to be gone when it has recorded nothing for so long after the server's end"""
+
+
+class Burial:
+    """Finds such sessions and closes them."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        diagnose: Callable[[ServerRecord], Awaitable[str]],
+        journals: Journals,
+        notebooks: Notebooks,
+        spool: Spool,
+        now: Callable[[], float],
+        owner_alive: OwnerAlive,
+    ) -> None:
+        """`diagnose` tells in a sentence that a server has ended, or nothing while it may come back."""
+        self._owner = owner
+        self._diagnose = diagnose
+        self._journals = journals
+        self._notebooks = notebooks
+        self._spool = spool
+        self._now = now
+        self._owner_alive = owner_alive
+        self._lock = asyncio.Lock()
+
+    async def bury(self, session_id: str) -> str:
+        """Close the records of a session whose server is gone. Returns why it is, or nothing when it may come back."""
+        async with self._lock:
+            record = await asyncio.to_thread(self._read, session_id)
+            if record.opened is None or record.closed:
+                return ""
+            reason = await self._why_over(record.opened.server_started, {})
+            if reason and not self._is_held(record.opened, record.last_at):
+                await self._close(record, record.opened, reason)
+            return reason
+
+    async def bury_all(self) -> list[Run]:
+        """Close every run that ended with its server unseen; returns those runs."""
+        found: list[Run] = []
+        reasons: dict[float, str] = {}
+        async with self._lock:
+            for head in await asyncio.to_thread(self._journals.heads):
+                if head.running:
+                    found += await self._close_head(head, reasons, {})
+        return found
+
+    async def bury_left(self, server_started: float, kernels: Collection[str]) -> None:
+        """Close every session that nobody holds and whose kernel is gone. `kernels` are those of the server that began at
+        `server_started`, asked for just now."""
+        reasons: dict[float, str] = {}
+        async with self._lock:
+            for head in await asyncio.to_thread(self._journals.heads):
+                opened = head.opened
+                is_gone = opened.server_started == server_started and opened.kernel_id not in kernels
+                await self._close_head(head, reasons, {opened.kernel_id: KERNEL_GONE} if is_gone else {})
+
+    async def _close_head(
+        self, head: SessionHead, reasons: dict[float, str], gone: Mapping[str, str]
+    ) -> list[Run]:
+        """Close a session when its server or its kernel is gone and nobody holds it; gives the runs that this ended."""
+        opened = head.opened
+        if head.is_closed or self._is_held(opened, head.last_at):
+            return []
+        kernel_gone = gone.get(opened.kernel_id, "")
+        reason = kernel_gone or await self._why_over(opened.server_started, reasons)
+        if not reason:
+            return []
+        if not head.running:
+            await self._close_idle(opened, reason)
+            return []
+        record = await asyncio.to_thread(self._read, head.session)
+        if record.opened is None or record.closed:
+            return []
+        unfinished = record.unfinished
+        status = RunStatus.DIED if kernel_gone else RunStatus.JOB_ENDED
+        return unfinished if await self._close(record, record.opened, reason, status) else []
+
+    async def _why_over(self, server_started: float, known: dict[float, str]) -> str:
+        """Why a server is gone; empty while it may come back."""
+        if server_started not in known:
+            served = ServerRecord(ServerState.ENDED, Mode.LOCAL, started=server_started)
+            known[server_started] = await self._diagnose(served)
+        return known[server_started]
+
+    def _read(self, session_id: str) -> SessionRecord:
+        return read_record(session_id, self._journals.read(self._journals.files().get(session_id, [])))
+
+    def _is_held(self, opened: SessionOpened, last_at: float) -> bool:
+        """Whether a living process has the session, and closes it by itself."""
+        if opened.client == self._owner.client:
+            return True
+        if (opened.client_host, opened.client_pid) == (self._owner.host, self._owner.pid):
+            return False  # the id of the dead process is ours now
+        alive = self._owner_alive(opened.client_host, opened.client_pid, opened.client_started)
+        return self._now() - last_at < FOREIGN_S if alive is None else alive
+
+    async def _close(
+        self,
+        record: SessionRecord,
+        opened: SessionOpened,
+        reason: str,
+        status: RunStatus = RunStatus.JOB_ENDED,
+    ) -> bool:
+        """Write journal and notebook to their end. Returns False when another process does that now."""
+        recorder = await self._succeed(opened, record.epoch)
+        if recorder is None:
+            return False
+        info = SessionInfo(
+            record.session, opened.name, opened.notebook, opened.kernel_id, opened.hostname, opened.python,
+            opened.cwd, opened.users_kernel,
+        )  # fmt: skip
+
+        async def known() -> str:
+            return reason
+
+        no_server = cast(Jupyter, None)  # nothing is asked of a server that is gone
+        saver = await self._saver(opened.notebook) if record.unfinished else None
+        session = Session(
+            info, no_server, recorder, saver, self._now, known, self._spool, self._read_back, record.count + 1
+        )
+        session.link = _EndedLink(record.seq)
+        session.over = reason
+        if saver is not None:
+            saver.before_save = session.sync_cells
+        unfinished = record.unfinished
+        for run in record.runs.values():
+            session.adopt_run(run)
+        if saver is not None:
+            await session.keeper.restore(record, saver.file.saved_at)
+        for run in unfinished[:-1]:
+            session.close_run(run, RunStatus.LOST, "Its end was not recorded.")
+        await session.connection.end_with_server(reason, status)
+        recorder.record(SessionClosed(reason))
+        await session.close()
+        return True
+
+    async def _close_idle(self, opened: SessionOpened, reason: str) -> None:
+        if recorder := await self._succeed(opened, opened.epoch):
+            recorder.record(SessionClosed(reason))
+            await recorder.close()
+
+    async def _succeed(self, opened: SessionOpened, epoch: int) -> Recorder | None:
+        """The next journal of a session, begun by this process; None when another one is quicker."""
+        files = (await asyncio.to_thread(self._journals.files)).get(opened.session, [])
+        journal = await asyncio.to_thread(self._journals.successor, opened.session, files)
+        if journal is None:
+            return None
+        owner = self._owner
+        recorder = Recorder(journal, self._now)
+        recorder.record(
+            replace(
+                opened,
+                client=owner.client,
+                client_host=owner.host,
+                client_pid=owner.pid,
+                client_started=owner.started,
+                epoch=epoch + 1,
+            )
+        )
+        return recorder
+
+    def _read_back(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:
+        return rebuild_all(runs, entries_since(runs[0], self._journals.read_from))
+
+    async def _saver(self, path: str) -> Saver | None:
+        """Saver of the session's notebook; None for one that has gone or cannot be read, which is left alone."""
+        if not path:
+            return None
+        file = self._notebooks.file(Path(path))
+        try:
+            return Saver(file, await asyncio.to_thread(file.load))
+        except NotebookError:
+            return None
+
+
+class _EndedLink:
+    """Stands for the connection to a kernel that is gone."""
+
+    resumable = True
+    connected = False
+    silent_for = unsure_for = float("inf")
+
+    def __init__(self, seq: int) -> None:
+        self.seq = seq
+
+    def open(self) -> None:
+        pass
+
+    async def ready(self, timeout: float) -> None:
+        raise TimeoutError
+
+    async def close(self) -> None:
+        pass
+
+    async def send(self, request: Request) -> bool:
+        return False
+
+    async def ask(self, request: Request, timeout: float) -> KernelMessage:
+        raise TimeoutError
+
+    def acknowledge(self, seq: int) -> None:
+        pass
+
+    def renew(self) -> None:
+        pass

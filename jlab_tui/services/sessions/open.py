@@ -1,0 +1,264 @@
+"""Opens sessions: on a new notebook, an existing one, a copy of one, or on none."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
+
+from ...core.errors import KernelGone, ServerError, UnknownSession
+from ...core.journal.summary import SessionHead
+from ...core.kernel.link import Claim
+from ...core.notebook.notebook import Notebook, file_stem, kernel_of, new_notebook
+from ..ports import Link, NotebookFile, Notebooks
+from ..session.session import KERNEL_READY_S, Session, SessionInfo
+from ..session.subshell import evaluation
+from .factory import Assembly, Server, notebook_warnings
+from .rollback import Opening, Openings
+
+if TYPE_CHECKING:
+    from .registry import Sessions
+
+USERS_KERNEL: Final = (
+    "This is the kernel that the user has open on this notebook: its variables are as the user left them, no cell was "
+    "run again, and the kernel stays when this session ends."
+)
+UNUSED_KERNEL: Final = "This is a kernel that the user has open on this notebook and that has run nothing yet; it stays when this session ends."
+_ASK_S: Final = 3.0
+
+
+class Opener:
+    """Makes sessions for `Sessions`; each is opened whole, or undone."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        server: Callable[[], Awaitable[Server]],
+        assembly: Assembly,
+        notebooks: Notebooks,
+    ) -> None:
+        """`server` raises a ServerError while none is ready."""
+        self._sessions = sessions
+        self._server = server
+        self._assembly = assembly
+        self._notebooks = notebooks
+        self._openings = Openings(self._undo)
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.settled = self._openings.settled
+
+    async def open_new(self, experiment_name: str) -> Session:
+        """A new notebook, never over an existing one, with a kernel of its own."""
+        return await self._openings.whole(partial(self._open_new, experiment_name))
+
+    async def _open_new(self, experiment_name: str, opening: Opening) -> Session:
+        server = await self._server()
+        notebook = new_notebook(await server.api.kernelspec())
+        warnings = await self._new_file(opening, file_stem(experiment_name), notebook)
+        return await self._open_on(server, opening, opening.file, notebook, warnings)
+
+    async def _new_file(
+        self, opening: Opening, stem: str, notebook: Notebook, directory: Path | None = None
+    ) -> list[str]:
+        opening.file, trouble = await asyncio.to_thread(self._notebooks.new, stem, notebook, directory)
+        return [trouble] if trouble else []
+
+    async def open_existing(self, notebook_path: str) -> tuple[Session, bool]:
+        """A session on an existing notebook: the live one when there is one, else a fresh kernel. Returns whether it was live."""
+        return await self._openings.whole(partial(self._open_existing, notebook_path))
+
+    async def _open_existing(self, notebook_path: str, opening: Opening) -> tuple[Session, bool]:
+        path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
+        async with self._locks.setdefault(
+            str(path), asyncio.Lock()
+        ):  # asked for twice at once, it is one session
+            return await self._open_at(path, opening)
+
+    async def _open_at(self, path: Path, opening: Opening) -> tuple[Session, bool]:
+        for session in self._sessions.open_sessions:
+            notebook_is_gone = not await asyncio.to_thread(Path(session.info.notebook).exists)
+            if session.saver is not None and notebook_is_gone:
+                await session.keeper.refresh()  # it may have been renamed to this path
+            if session.info.notebook == str(path):
+                await session.connection.look()
+                if not session.over:
+                    return session, True
+                await self._sessions.let_go(session, session.over)
+        server = await self._server()
+        heads = await self._sessions.heads()
+        for head in heads:
+            if head.opened.notebook == str(path) and not head.is_closed:
+                with contextlib.suppress(KernelGone, UnknownSession):
+                    return await self._sessions.get(head.session), True
+        await self._sessions.close_ended()
+        file = self._notebooks.file(path)
+        notebook = await asyncio.to_thread(file.load)
+        if kernel_id := await self._kernel_at(server, path):
+            users_kernel = not await self._is_ours(server, kernel_id, heads)
+            session_id = _new_id()
+            claim = await self._assembly.claim(server, session_id, kernel_id, users_kernel=users_kernel)
+            session = await self._connect(
+                server,
+                opening,
+                session_id,
+                kernel_id,
+                claim,
+                file,
+                notebook,
+                [],
+                in_root=True,
+                users_kernel=users_kernel,
+            )
+            if users_kernel:
+                session.was_unused = await _is_unused(session.link)
+                session.info.warnings.insert(0, UNUSED_KERNEL if session.was_unused else USERS_KERNEL)
+            return session, True
+        return await self._open_on(server, opening, file, notebook, []), False
+
+    async def _is_ours(self, server: Server, kernel_id: str, heads: Sequence[SessionHead]) -> bool:
+        """Whether a kernel was started for a session of ours. One that is on no record was, when its process was killed
+        in the middle of that."""
+        if any(h.opened.kernel_id == kernel_id and not h.opened.users_kernel for h in heads):
+            return True
+        recorded = (await server.api.recorded_kernels()).get(kernel_id)
+        return recorded is not None and recorded.started_here
+
+    async def _kernel_at(self, server: Server, path: Path) -> str:
+        """The living kernel that a notebook is open on, as in JupyterLab; empty when there is none."""
+        at = await asyncio.to_thread(self._notebooks.server_path, path)
+        kernel_id, state = (await server.api.kernel_at(at) if at is not None else None) or ("", "")
+        if kernel_id and state == "dead":
+            await server.api.delete_kernel(kernel_id)
+            return ""
+        return kernel_id
+
+    async def fork(self, notebook_path: str, experiment_name: str) -> Session:
+        """A copy of a notebook as `<name>_continued.ipynb` next to it, with a fresh kernel; nothing is run."""
+        return await self._openings.whole(partial(self._fork, notebook_path, experiment_name))
+
+    async def _fork(self, notebook_path: str, experiment_name: str, opening: Opening) -> Session:
+        path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
+        source = await asyncio.to_thread(self._notebooks.file(path).load)
+        server = await self._server()
+        stem = file_stem(experiment_name) if experiment_name.strip() else f"{path.stem}_continued"
+        if experiment_name.strip() and not stem.endswith("_continued"):
+            stem += "_continued"
+        warnings = await self._new_file(opening, stem, source, path.parent)
+        return await self._open_on(server, opening, opening.file, source, warnings)
+
+    async def open_scratch(self) -> Session:
+        """A kernel without a notebook, for one run."""
+        return await self._openings.whole(self._open_scratch)
+
+    async def _open_scratch(self, opening: Opening) -> Session:
+        server = await self._server()
+        session_id = _new_id()
+        opening.kernel_id, claim = await self._assembly.start(server, session_id, None)
+        return await self._connect(server, opening, session_id, opening.kernel_id, claim, None, None, [])
+
+    async def _open_on(
+        self,
+        server: Server,
+        opening: Opening,
+        file: NotebookFile | None,
+        notebook: Notebook,
+        warnings: list[str],
+    ) -> Session:
+        assert file is not None
+        session_id = _new_id()
+        path = await asyncio.to_thread(self._notebooks.server_path, file.path)
+        wanted = kernel_of(notebook)
+        kernel = (await server.api.kernelspec(wanted)).name if wanted else None
+        name = file.path.name
+        if path is None:
+            name = ""
+            warnings.append(f"{file.path} is outside JupyterLab's root directory; it cannot be opened there.")
+        elif await self._kernel_at(server, file.path):
+            name = ""
+            warnings.append(
+                f"JupyterLab still has a kernel under the name {path}, of a notebook that is gone; this session has a "
+                "kernel of its own, which JupyterLab does not show with the notebook."
+            )
+        opening.kernel_id, claim = await self._assembly.start(server, session_id, kernel, path or "", name)
+        return await self._connect(
+            server,
+            opening,
+            session_id,
+            opening.kernel_id,
+            claim,
+            file,
+            notebook,
+            warnings,
+            in_root=path is not None,
+        )
+
+    async def _connect(
+        self,
+        server: Server,
+        opening: Opening,
+        session_id: str,
+        kernel_id: str,
+        claim: Claim | None,
+        file: NotebookFile | None,
+        notebook: Notebook | None,
+        warnings: list[str],
+        *,
+        in_root: bool = False,
+        users_kernel: bool = False,
+    ) -> Session:
+        if file is not None:
+            warnings += await notebook_warnings(server)
+        info = SessionInfo(
+            id=session_id,
+            name=file.path.stem if file is not None else "scratch",
+            notebook=str(file.path) if file is not None else "",
+            kernel_id=kernel_id,
+            hostname=server.record.hostname,
+            python=(await server.api.kernelspec(kernel_of(notebook))).python,
+            cwd=str(file.path.parent)
+            if file is not None and in_root
+            else server.record.extra.get("ROOT", ""),
+            users_kernel=users_kernel,
+            warnings=warnings,
+        )
+        try:
+            session = self._assembly.make(server, info, claim, file, notebook)
+            self._assembly.attach(session, server, claim, since=claim.last_seq if claim else 0)
+            opening.session = session
+            await session.link.ready(KERNEL_READY_S)
+        except TimeoutError:
+            session.connection.refuse_if_over()
+            raise KernelGone(
+                f"The kernel did not answer within {KERNEL_READY_S:g} s.",
+                "Look at the log with: jlab-mcp logs",
+            ) from None
+        self._sessions.add(session)
+        await session.recorder.flush()  # a process that ends now leaves a session that the next one finds
+        return session
+
+    async def _undo(self, opening: Opening) -> None:
+        """Take back what was made for a session that nobody wants any more, or that could not be opened."""
+        if opening.kernel_id and not (opening.session is not None and opening.session.taken_over):
+            with contextlib.suppress(ServerError):
+                await (await self._server()).api.delete_kernel(opening.kernel_id)
+        if opening.session is not None:
+            await self._sessions.let_go(opening.session, "it was not wanted any more when it was open")
+        if opening.file is not None:
+            await asyncio.to_thread(opening.file.discard)
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex[:8]
+
+
+async def _is_unused(link: Link) -> bool:
+    """Whether a kernel has counted no cell; one that is busy has."""
+    try:
+        reply = await link.ask(evaluation("0"), _ASK_S)
+    except TimeoutError:
+        return False
+    return reply.content.get("execution_count") == 0

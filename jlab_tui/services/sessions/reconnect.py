@@ -1,0 +1,61 @@
+"""Takes back the sessions that an earlier process of the same conversation left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from ...core.errors import JlabError, SessionOwned
+
+if TYPE_CHECKING:
+    from .registry import Sessions
+
+PREDECESSOR_S: Final = 60.0
+"""how long sessions are tried to be taken back from an earlier process of the same conversation that still has them"""
+
+
+class Reclaiming:
+    """Once in a process; again while the process before still holds one."""
+
+    def __init__(self, sessions: Sessions, now: Callable[[], float]) -> None:
+        self._sessions = sessions
+        self._now = now
+        self._reclaimed = False
+        self._task: asyncio.Task[None] | None = None
+        self._first_claim = 0.0
+
+    def soon(self) -> None:
+        """Like `reclaim`, in the background; for every call, whatever it is about."""
+        is_idle = self._task is None or self._task.done()
+        if is_idle and not self._reclaimed and self._sessions.owner.conversation:
+            self._task = asyncio.create_task(self._try_to_reclaim())
+
+    async def _try_to_reclaim(self) -> None:
+        with contextlib.suppress(JlabError):  # no server yet: the next call tries again
+            await self.reclaim()
+
+    async def reclaim(self) -> None:
+        """Once: take back the sessions of this client's conversation that an earlier process of it left."""
+        owner = self._sessions.owner
+        if self._reclaimed or not owner.conversation:
+            return
+        began = self._now()
+        left = [head for head in await self._sessions.heads() if not head.is_closed]
+        mine = [
+            h for h in left if h.opened.conversation == owner.conversation and h.opened.client != owner.client
+        ]
+        open_here = {session.info.id for session in self._sessions.open_sessions}
+        is_held = False
+        for head in mine:
+            if head.session not in open_here:
+                try:
+                    await self._sessions.get(head.session)
+                except SessionOwned:
+                    is_held = True
+                except JlabError:
+                    pass
+        # The process before us may still be about to end: later calls try again.
+        self._first_claim = self._first_claim or began
+        self._reclaimed = not is_held or began - self._first_claim > PREDECESSOR_S

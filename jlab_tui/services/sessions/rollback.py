@@ -1,0 +1,68 @@
+"""Opening a session is done whole or undone: a cancelled call leaves no kernel without an owner and no empty notebook."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..ports import NotebookFile
+from ..session.session import Session
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Opening:
+    """What has been made so far for one session; undone when nobody wants it any more."""
+
+    file: NotebookFile | None = None
+    """a notebook that did not exist before"""
+    kernel_id: str = ""
+    """of a kernel that was started for it"""
+    session: Session | None = None
+
+
+Work = Callable[[Opening], Coroutine[Any, Any, T]]
+
+
+class Openings:
+    """Those under way in this process."""
+
+    def __init__(self, undo: Callable[[Opening], Awaitable[None]]) -> None:
+        self._undo = undo
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def whole(self, work: Work[T]) -> T:
+        """Do the work to its end, even when the caller is cancelled; it is undone then, as it is when it fails."""
+        opening = Opening()
+        task = self._start(self._or_undone(work, opening))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._start(self._unwanted(task, opening))
+            raise
+
+    async def settled(self, timeout: float) -> None:
+        """Wait until none is under way."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout)
+
+    async def _or_undone(self, work: Work[T], opening: Opening) -> T:
+        try:
+            return await work(opening)
+        except BaseException:
+            await self._undo(opening)
+            raise
+
+    async def _unwanted(self, task: asyncio.Task[Any], opening: Opening) -> None:
+        await asyncio.wait([task])
+        if not task.cancelled() and task.exception() is None:
+            await self._undo(opening)
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
