@@ -26,7 +26,7 @@ import zmq  # noqa: E402
 from jupyter_client.blocking.client import BlockingKernelClient  # noqa: E402
 from jupyter_client.manager import KernelManager  # noqa: E402
 
-from jlab_tui.adapters.kernel import KernelLink  # noqa: E402
+from jlab_tui.adapters.jupyter.kernel_link import KernelLink  # noqa: E402
 from jlab_tui.core.kernel.link import Lease  # noqa: E402
 from jlab_tui.core.kernel.wire import KernelMessage, Request  # noqa: E402
 from jlab_tui.node.kernel_command import addition  # noqa: E402

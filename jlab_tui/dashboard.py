@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from .core.errors import UsageError
 
 if TYPE_CHECKING:
-    from .adapters.jupyter import JupyterApi
+    from .adapters.jupyter.rest import JupyterApi
     from .core.server.record import KernelInfo, ServerRecord
     from .core.server.resources import Sample
     from .core.settings import Mode, Settings
@@ -78,10 +78,10 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     """Start the server or attach to it, and show the dashboard until it is left. Returns the exit code."""
     outside = Outside(settings, env)
     options = _options(settings, looks, preload=outside.preload)
-    from .adapters.fifo import BellReader, usable_fifo_dir
     from .adapters.files import owner_alive
-    from .adapters.journal import JournalWriter
-    from .adapters.records import DirectoryRecords
+    from .adapters.journal.bell import BellReader, usable_fifo_dir
+    from .adapters.journal.directory import DirectoryRecords
+    from .adapters.journal.files import JournalWriter
     from .services.dashboard.actions import NoActions, RecordedActions
     from .services.dashboard.kernel_actions import Steering
     from .services.dashboard.monitor import Monitor
@@ -112,7 +112,7 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
 def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> int:
     """Play a recorded journal through the dashboard. Raises UsageError when there is nothing in it."""
     options = _options(settings, looks, is_replay=True)
-    from .adapters.journal import read_entries
+    from .adapters.journal.files import read_entries
     from .services.dashboard.actions import NoActions
     from .tui.app import run
     from .tui.replay import Recording

@@ -19,9 +19,9 @@ from . import __version__
 from .adapters import checkup
 from .adapters.files import INTENT_STALE_S
 from .adapters.interpreter import ask_driver, ask_python
-from .adapters.local import choose_python
-from .adapters.slurm import Slurm
-from .adapters.slurm_submission import test_request
+from .adapters.server.process import choose_python
+from .adapters.slurm.commands import Slurm
+from .adapters.slurm.submission import test_request
 from .core.cli.client_config import is_throwaway
 from .core.doctor import checks
 from .core.doctor import python as checks_python

@@ -19,8 +19,8 @@ from .core.settings import PREFIX, Mode, Settings, load_settings
 if TYPE_CHECKING:
     from .adapters.choices import Choices
     from .adapters.files import Intent
-    from .adapters.jupyter import JupyterApi
-    from .adapters.kernel import KernelLink
+    from .adapters.jupyter.kernel_link import KernelLink
+    from .adapters.jupyter.rest import JupyterApi
     from .core.journal.summary import SessionHead
     from .core.kernel.link import Lease, LinkChange
     from .core.kernel.wire import KernelMessage
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 _HEAVY = (
     "httpx",
     "websockets.asyncio.client",
-    "jlab_tui.adapters.jupyter",
-    "jlab_tui.adapters.kernel",
-    "jlab_tui.adapters.journal_store",
-    "jlab_tui.adapters.local_server",
+    "jlab_tui.adapters.jupyter.rest",
+    "jlab_tui.adapters.jupyter.kernel_link",
+    "jlab_tui.adapters.journal.store",
+    "jlab_tui.adapters.server.local",
     "jlab_tui.adapters.notebook",
-    "jlab_tui.adapters.slurm_server",
-    "jlab_tui.adapters.spool",
+    "jlab_tui.adapters.slurm.server",
+    "jlab_tui.adapters.jupyter.spool",
     "jlab_tui.services.session.cells",
     "jlab_tui.services.session.variables",
     "jlab_tui.services.server.resources",
@@ -88,10 +88,10 @@ class HealthCheck:
         self._key = ("", "")
 
     async def warm_up(self) -> None:
-        await asyncio.to_thread(importlib.import_module, "jlab_tui.adapters.jupyter")
+        await asyncio.to_thread(importlib.import_module, "jlab_tui.adapters.jupyter.rest")
 
     async def __call__(self, url: str, token: str, patience: float) -> Health:
-        from .adapters.jupyter import JupyterApi
+        from .adapters.jupyter.rest import JupyterApi
 
         if self._api is None or self._key != (url, token):
             await self.close()
@@ -122,10 +122,10 @@ class IntentOfLauncher:
 
 
 def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
-    from .adapters.clusters import Clusters
     from .adapters.files import Intent, StatusFile, other_roots
-    from .adapters.local_server import LocalServer
-    from .adapters.slurm_server import SlurmServer
+    from .adapters.server.local import LocalServer
+    from .adapters.slurm.clusters import Clusters
+    from .adapters.slurm.server import SlurmServer
     from .core.server.state_machine import Limits
     from .services.server.launcher import Launcher
 
@@ -155,8 +155,8 @@ def open_link(
     on_message: Callable[[KernelMessage], None],
     on_change: Callable[[LinkChange], None],
 ) -> KernelLink:
-    from .adapters.jupyter import JupyterApi
-    from .adapters.kernel import KernelLink
+    from .adapters.jupyter.kernel_link import KernelLink
+    from .adapters.jupyter.rest import JupyterApi
 
     assert isinstance(api, JupyterApi)
     return KernelLink(
@@ -188,7 +188,7 @@ class ServerGate:
         return Server(record, self.api(record))
 
     def api(self, record: ServerRecord) -> JupyterApi:
-        from .adapters.jupyter import JupyterApi
+        from .adapters.jupyter.rest import JupyterApi
 
         if (
             self._api is None
@@ -206,17 +206,17 @@ class ServerGate:
 
 async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelReasons) -> App:
     """Everything behind the MCP tools."""
-    from .adapters.detached import DetachedStart, start_detached
-    from .adapters.fifo import usable_fifo_dir
     from .adapters.files import owner_alive, process_start
     from .adapters.grep import grep
     from .adapters.images import shrink
-    from .adapters.journal_store import JournalStore
+    from .adapters.journal.bell import usable_fifo_dir
+    from .adapters.journal.store import JournalStore
+    from .adapters.jupyter.spool import Spool
     from .adapters.memory import give_back, return_large_blocks
-    from .adapters.node_files import probe_source
     from .adapters.notebook import NotebookDirectory
-    from .adapters.slurm import Slurm
-    from .adapters.spool import Spool
+    from .adapters.server.detached import DetachedStart, start_detached
+    from .adapters.server.launch_files import probe_source
+    from .adapters.slurm.commands import Slurm
     from .core.server.record import Owner
     from .core.server.resources import resources_json
     from .mcp_server.app import App
@@ -307,8 +307,8 @@ class SessionRecords:
         self._settings = settings
 
     def heads(self) -> list[SessionHead]:
-        from .adapters.journal import journals
-        from .adapters.journal_heads import JournalHeads
+        from .adapters.journal.files import journals
+        from .adapters.journal.summaries import JournalHeads
 
         return JournalHeads().read(journals(self._settings.sessions_dir))
 

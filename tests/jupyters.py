@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from jlab_tui.adapters.journal_store import JournalStore
+from jlab_tui.adapters.journal.store import JournalStore
+from jlab_tui.adapters.jupyter.spool import Spool
 from jlab_tui.adapters.notebook import NotebookDirectory
-from jlab_tui.adapters.spool import Spool
 from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned
 from jlab_tui.core.journal.events import Entry
 from jlab_tui.core.kernel.link import Claim, Lease, LinkChange, LinkOver, LinkUp, RecordedKernel

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..core.errors import LaunchFailed
-from .slurm import run
+from .slurm.commands import run
 
 PACKAGES = ("jupyterlab", "ipykernel")
 _LIMIT_S = 1800.0

@@ -21,8 +21,8 @@ from ..core.doctor.python import Unmet
 from ..core.doctor.slurm import NodeFacts
 from .files import process_start
 from .interpreter import NODE_DRIVER, parse_driver
-from .local import free_port
-from .slurm import query_environment, run
+from .server.process import free_port
+from .slurm.commands import query_environment, run
 
 _CONNECT_S = 5.0
 _STEP_S = 30.0

@@ -18,7 +18,7 @@ from ..core.server.state_machine import Health
 
 
 class Jupyter(Protocol):
-    """One Jupyter server's API (see `adapters.jupyter`)."""
+    """One Jupyter server's API (see `adapters.jupyter.rest`)."""
 
     @property
     def url(self) -> str: ...
@@ -47,7 +47,7 @@ class Jupyter(Protocol):
 
 
 class Link(Protocol):
-    """The connection to one kernel (see `adapters.kernel`)."""
+    """The connection to one kernel (see `adapters.jupyter.kernel_link`)."""
 
     seq: int
     """number of the last message that was handed on; 0 on a stock server"""
@@ -85,7 +85,7 @@ class LinkMaker(Protocol):
 
 
 class Journal(Protocol):
-    """Where entries of one session go (see `adapters.journal`)."""
+    """Where entries of one session go (see `adapters.journal.files`)."""
 
     @property
     def path(self) -> Path: ...
@@ -117,7 +117,7 @@ class Journals(Protocol):
 
 
 class Spool(Protocol):
-    """What the node extension recorded of kernels, on the shared file system (see `adapters.spool`)."""
+    """What the node extension recorded of kernels, on the shared file system (see `adapters.jupyter.spool`)."""
 
     def read(self, kernel_id: str, since: int) -> list[KernelMessage]: ...
 

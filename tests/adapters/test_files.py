@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.adapters.fifo import Bell, BellReader, private_tmp_dir, usable_fifo_dir
 from jlab_tui.adapters.files import (
     Intent,
     IntentHolder,
@@ -27,8 +26,9 @@ from jlab_tui.adapters.files import (
     tail_text,
     write_atomic,
 )
-from jlab_tui.adapters.journal import JournalReader, JournalWriter, journals, read_entries
-from jlab_tui.adapters.local import free_port, is_ours
+from jlab_tui.adapters.journal.bell import Bell, BellReader, private_tmp_dir, usable_fifo_dir
+from jlab_tui.adapters.journal.files import JournalReader, JournalWriter, journals, read_entries
+from jlab_tui.adapters.server.process import free_port, is_ours
 from jlab_tui.core.errors import StatusFileDamaged
 from jlab_tui.core.journal.events import (
     DataShown,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from jlab_tui.adapters.journal import JournalReader, JournalWriter, read_entries
+from jlab_tui.adapters.journal.files import JournalReader, JournalWriter, read_entries
 from jlab_tui.core.journal.events import (
     Entry,
     Event,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.adapters.journal import JournalReader, read_ends, read_entries
-from jlab_tui.adapters.journal_heads import JournalHeads
+from jlab_tui.adapters.journal.files import JournalReader, read_ends, read_entries
+from jlab_tui.adapters.journal.summaries import JournalHeads
 from jlab_tui.core.journal.events import (
     Entry,
     Event,

@@ -8,7 +8,7 @@ import os
 import time
 from pathlib import Path
 
-from jlab_tui.adapters.journal_store import COMPRESS_AFTER_S, JournalStore
+from jlab_tui.adapters.journal.store import COMPRESS_AFTER_S, JournalStore
 from jlab_tui.core.journal.events import Entry, Event, Notice, SessionClosed, SessionOpened, TextPrinted
 from tests.project import until
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.adapters.jupyter import JupyterApi
+from jlab_tui.adapters.jupyter.rest import JupyterApi
 from jlab_tui.core.server.state_machine import Health
 
 

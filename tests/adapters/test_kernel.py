@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from jlab_tui.adapters.kernel import KernelLink
+from jlab_tui.adapters.jupyter.kernel_link import KernelLink
 from jlab_tui.core.kernel.link import Lease, LinkChange, LinkUp, OutputLost, RequestRefused
 from jlab_tui.core.kernel.wire import Request
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.files import process_start
-from jlab_tui.adapters.slurm import Ran, Slurm, run
-from jlab_tui.adapters.squeue_cache import LOCK_S, SharedQueue, cache_path
+from jlab_tui.adapters.slurm.commands import Ran, Slurm, run
+from jlab_tui.adapters.slurm.queue_cache import LOCK_S, SharedQueue, cache_path
 from jlab_tui.core.slurm.queue import QueueRows, QueueUnknown
 
 ROW = "1|RUNNING|gpu1|29:59|30:00|0:01|1795421052|1795422852|gpu1|1|500M|gres:gpu:1|9|gpu|0|1795421051|comment=|name=jlab-mcp|reason=None"

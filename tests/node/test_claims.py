@@ -6,7 +6,7 @@ import signal
 import httpx
 import pytest
 
-from jlab_tui.adapters.jupyter import JupyterApi
+from jlab_tui.adapters.jupyter.rest import JupyterApi
 from jlab_tui.core.server.record import Owner
 from jlab_tui.node.claims import Claims, Graces, Granted, Refused
 from tests.node.servers import TOKEN, Channel, Server, owning, start_owner, until

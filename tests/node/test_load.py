@@ -4,7 +4,7 @@ import asyncio
 import signal
 from pathlib import Path
 
-from jlab_tui.adapters.kernel import KernelLink
+from jlab_tui.adapters.jupyter.kernel_link import KernelLink
 from jlab_tui.core.kernel.link import Lease
 from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.node.segments import read_spool

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.files import owner_alive, process_start
-from jlab_tui.adapters.journal import JournalWriter
-from jlab_tui.adapters.journal_store import JournalStore
+from jlab_tui.adapters.journal.files import JournalWriter
+from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.core.errors import SessionOwned
 from jlab_tui.core.journal.events import SessionOpened
 from jlab_tui.core.journal.lease import BEAT_S, STALE_S, is_held

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jlab_tui.adapters.journal import read_entries
+from jlab_tui.adapters.journal.files import read_entries
 from jlab_tui.core.journal.events import OutputDropped
 from jlab_tui.core.kernel.link import OutputLost
 from tests.kernels import NAMES, transcript

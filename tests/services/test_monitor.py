@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.adapters.fifo import Bell, BellReader
-from jlab_tui.adapters.records import DirectoryRecords
+from jlab_tui.adapters.journal.bell import Bell, BellReader
+from jlab_tui.adapters.journal.directory import DirectoryRecords
 from jlab_tui.core.errors import JlabError, ServerUnreachable
 from jlab_tui.core.feed.items import Cell, Change, Note
 from jlab_tui.core.journal.events import (

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.adapters.journal import JournalWriter, read_entries
+from jlab_tui.adapters.journal.files import JournalWriter, read_entries
 from jlab_tui.core.journal.events import (
     DataShown,
     ErrorRaised,

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jlab_tui.adapters.journal_store import JournalStore
+from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.journal.events import RunFinished, RunStarted, SessionOpened
 from jlab_tui.core.kernel.wire import KernelMessage, Request

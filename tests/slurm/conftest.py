@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.adapters.slurm import Slurm
+from jlab_tui.adapters.slurm.commands import Slurm
 from tests.project import Project, project_in
 from tests.shared import SharedProject, shared
 

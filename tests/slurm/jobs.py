@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from jlab_tui.adapters.slurm import Slurm
+from jlab_tui.adapters.slurm.commands import Slurm
 from jlab_tui.core.slurm.queue import Job, QueueRows
 from jlab_tui.core.slurm.script import ResourceRequest, ScriptInputs, render_script, script_values
 from jlab_tui.core.slurm.submit import Submitted

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.checkup import look_from_node
-from jlab_tui.adapters.slurm import Slurm
+from jlab_tui.adapters.slurm.commands import Slurm
 from tests.project import Project
 from tests.slurm.jobs import GPU_JOB, submit
 from tests.slurm.machines import Cluster

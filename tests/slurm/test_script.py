@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.adapters.slurm import Slurm
+from jlab_tui.adapters.slurm.commands import Slurm
 from jlab_tui.core.slurm.job_end import explain_end
 from jlab_tui.core.slurm.show import JobDetails
 from jlab_tui.core.slurm.submit import Submitted

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from jlab_tui.adapters.slurm import Slurm
+from jlab_tui.adapters.slurm.commands import Slurm
 from jlab_tui.core.slurm.job_end import explain_end
 from jlab_tui.core.slurm.messages import explain_pending
 from jlab_tui.core.slurm.queue import QueueRows, is_ours, split_queue

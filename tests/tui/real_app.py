@@ -11,10 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-from jlab_tui.adapters.fifo import BellReader
 from jlab_tui.adapters.files import StatusFile
-from jlab_tui.adapters.journal import JournalWriter
-from jlab_tui.adapters.records import DirectoryRecords
+from jlab_tui.adapters.journal.bell import BellReader
+from jlab_tui.adapters.journal.directory import DirectoryRecords
+from jlab_tui.adapters.journal.files import JournalWriter
 from jlab_tui.core.errors import JlabError, StatusFileError
 from jlab_tui.core.server.record import KernelInfo, ServerRecord
 from jlab_tui.core.server.resources import Sample

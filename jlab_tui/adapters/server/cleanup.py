@@ -11,8 +11,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..core.server.record import parse_record
-from ..core.settings import Settings
+from ...core.server.record import parse_record
+from ...core.settings import Settings
 
 _LAUNCH = re.compile(r"(local-\d+|slurm)-[0-9a-f]{8}\.(token|config|connection).*")
 _LOG = re.compile(r"(jupyter-local-|jupyter-slurm-|start-).*\.log")

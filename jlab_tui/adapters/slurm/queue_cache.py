@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from ..core.slurm.queue import QueueAnswer, QueueRows, poll_interval, split_queue, wants_count
-from ..core.slurm.survey import Partition, parse_sinfo
-from .files import Intent, private_dir, write_atomic
-from .slurm import QUERY_TIMEOUT_S, Ran, Slurm, queue_answer
+from ...core.slurm.queue import QueueAnswer, QueueRows, poll_interval, split_queue, wants_count
+from ...core.slurm.survey import Partition, parse_sinfo
+from ..files import Intent, private_dir, write_atomic
+from .commands import QUERY_TIMEOUT_S, Ran, Slurm, queue_answer
 
 _VERSION = 2
 SURVEY_EVERY_S = 60.0

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from .files import private_dir, tail_text
+from ..files import private_dir, tail_text
 
 
 class DetachedStart:

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..core.kernel.wire import KernelMessage, unpack_message
+from ...core.kernel.wire import KernelMessage, unpack_message
 
 _MAGIC = b"jlabseg1"
 _HEAD = struct.Struct("<QI")

@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ..core.errors import LaunchFailed, ServerError
-from ..core.server.machine import MACHINE, Machine
-from ..core.server.record import ServerRecord, ServerState
-from ..core.server.status import Observation
-from ..core.settings import Mode, Settings, status_dir_name
-from .files import private_dir, process_start, reason_of, refuse_foreign_hands, tail_text
-from .local import (
+from ...core.errors import LaunchFailed, ServerError
+from ...core.server.machine import MACHINE, Machine
+from ...core.server.record import ServerRecord, ServerState
+from ...core.server.status import Observation
+from ...core.settings import Mode, Settings, status_dir_name
+from ..files import private_dir, process_start, reason_of, refuse_foreign_hands, tail_text
+from ..machine import this_machine
+from .cleanup import prune
+from .launch_files import install_node_files, read_connection, remove_launch_files, write_launch_files
+from .process import (
     PORT_TAKEN,
     PROJECT_KERNEL,
     PythonChoice,
@@ -26,9 +29,6 @@ from .local import (
     spawn,
     write_kernelspec,
 )
-from .machine import this_machine
-from .node_files import install_node_files, read_connection, remove_launch_files, write_launch_files
-from .pruning import prune
 
 
 class LocalServer:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..core.errors import ServerError
-from ..core.server.record import Connection, ServerRecord, ServerState
-from ..core.server.slurm_job import (
+from ...core.errors import ServerError
+from ...core.server.record import Connection, ServerRecord, ServerState
+from ...core.server.slurm_job import (
     CLUSTER,
     SUBMISSION,
     SUBMITTED,
@@ -20,21 +20,21 @@ from ..core.server.slurm_job import (
     seen_running,
     wants_details,
 )
-from ..core.server.status import JobGone, Observation
-from ..core.settings import Settings
-from ..core.slurm.queue import COUNT_AFTER_S, QueueAnswer, QueueRows, QueueUnknown, poll_interval
-from ..core.slurm.script import (
+from ...core.server.status import JobGone, Observation
+from ...core.settings import Settings
+from ...core.slurm.queue import COUNT_AFTER_S, QueueAnswer, QueueRows, QueueUnknown, poll_interval
+from ...core.slurm.script import (
     restarted_name,
     submission_comment,
 )
-from ..core.slurm.show import JobDetails
-from ..core.slurm.submit import Cancel
-from ..core.slurm.survey import survey_lines
-from ..core.slurm.terms import JobPhase
+from ...core.slurm.show import JobDetails
+from ...core.slurm.submit import Cancel
+from ...core.slurm.survey import survey_lines
+from ...core.slurm.terms import JobPhase
+from ..files import tail_text
+from ..server.launch_files import read_connection, remove_launch_files
 from .clusters import Cluster, Clusters
-from .files import tail_text
-from .node_files import read_connection, remove_launch_files
-from .slurm_submission import Submission
+from .submission import Submission
 
 URGENT_S = 2.0
 """age of a queue answer that may still explain why a server stopped answering"""

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ..core.errors import LaunchFailed, UsageError
-from ..core.server.record import ServerRecord, ServerState
-from ..core.server.slurm_job import CLUSTER, ESTIMATE, SUBMISSION, with_job_id
-from ..core.server.status import with_extra
-from ..core.settings import Mode, Settings
-from ..core.slurm.queue import QueueRows
-from ..core.slurm.script import (
+from ...core.errors import LaunchFailed, UsageError
+from ...core.server.record import ServerRecord, ServerState
+from ...core.server.slurm_job import CLUSTER, ESTIMATE, SUBMISSION, with_job_id
+from ...core.server.status import with_extra
+from ...core.settings import Mode, Settings
+from ...core.slurm.queue import QueueRows
+from ...core.slurm.script import (
     ResourceRequest,
     ScriptInputs,
     check_request,
@@ -25,12 +25,12 @@ from ..core.slurm.script import (
     script_values,
     submission_comment,
 )
-from ..core.slurm.submit import Estimate, Rejected, Rejection
-from .files import private_dir, reason_of, refuse_foreign_hands
-from .local import PROJECT_KERNEL, choose_python, server_env, write_kernelspec
-from .node_files import install_node_files, remove_launch_files, write_launch_files
-from .pruning import prune
-from .slurm import Slurm
+from ...core.slurm.submit import Estimate, Rejected, Rejection
+from ..files import private_dir, reason_of, refuse_foreign_hands
+from ..server.cleanup import prune
+from ..server.launch_files import install_node_files, remove_launch_files, write_launch_files
+from ..server.process import PROJECT_KERNEL, choose_python, server_env, write_kernelspec
+from .commands import Slurm
 
 LOOK_UP_S = 15.0
 ESTIMATE_S = 5.0

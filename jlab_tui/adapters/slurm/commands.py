@@ -10,17 +10,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..core.slurm.messages import Advice, explain_queue_failure
-from ..core.slurm.queue import (
+from ...core.slurm.messages import Advice, explain_queue_failure
+from ...core.slurm.queue import (
     QUEUE_FORMAT,
     QueueAnswer,
     QueueUnknown,
     is_ours,
     parse_squeue,
 )
-from ..core.slurm.script import submission_environment
-from ..core.slurm.show import JobDetails, parse_node_address, parse_show_job
-from ..core.slurm.submit import (
+from ...core.slurm.script import submission_environment
+from ...core.slurm.show import JobDetails, parse_node_address, parse_show_job
+from ...core.slurm.submit import (
     Cancel,
     Estimate,
     Rejected,
@@ -32,8 +32,8 @@ from ..core.slurm.submit import (
     parse_sbatch,
     read_scancel,
 )
-from ..core.slurm.survey import SURVEY_FORMAT, Partition, parse_sinfo
-from ..core.slurm.terms import JobPhase
+from ...core.slurm.survey import SURVEY_FORMAT, Partition, parse_sinfo
+from ...core.slurm.terms import JobPhase
 
 QUERY_TIMEOUT_S = 15.0
 """a hung controller makes squeue itself give up only after twice its MessageTimeout, 20 s and more"""

@@ -17,8 +17,8 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from ..core.journal.lease import BEAT_S
-from ..core.kernel.link import (
+from ...core.journal.lease import BEAT_S
+from ...core.kernel.link import (
     LEASE_S,
     Lease,
     LinkChange,
@@ -28,8 +28,8 @@ from ..core.kernel.link import (
     OutputLost,
     RequestRefused,
 )
-from ..core.kernel.wire import SUBPROTOCOL, KernelMessage, PieceJoiner, Request, pack_request, unpack_message
-from .kernel_connection import KernelConnection, open_connection, send_quietly, unless_silent, why
+from ...core.kernel.wire import SUBPROTOCOL, KernelMessage, PieceJoiner, Request, pack_request, unpack_message
+from .websocket import KernelConnection, open_connection, send_quietly, unless_silent, why
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import private_dir, process_start
+from ..files import private_dir, process_start
 
 LINE_MAX = 4096
 """POSIX PIPE_BUF on Linux: a write up to this size is never mixed with another one"""

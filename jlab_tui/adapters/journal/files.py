@@ -20,8 +20,8 @@ from concurrent.futures import Future
 from io import BufferedReader
 from pathlib import Path
 
-from ..core.journal.events import DataShown, DataUpdated, Entry, TextPrinted, decode, encode
-from .files import private_dir
+from ...core.journal.events import DataShown, DataUpdated, Entry, TextPrinted, decode, encode
+from ..files import private_dir
 
 log = logging.getLogger(__name__)
 

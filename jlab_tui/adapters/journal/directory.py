@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.journal.events import RecordEnds
-from .journal import JournalReader, journals, read_ends
+from ...core.journal.events import RecordEnds
+from .files import JournalReader, journals, read_ends
 
 
 class DirectoryRecords:

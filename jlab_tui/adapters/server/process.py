@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .files import command_line, private_dir, process_start, write_atomic
+from ..files import command_line, private_dir, process_start, write_atomic
 
 PORT_TAKEN = 98
 PROJECT_KERNEL = "jlab-mcp-project"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from ..core.journal.events import Entry, SessionClosed, decode
-from ..core.journal.summary import KIND, TELLING, Ends, SessionHead, head_of
-from .journal import DAMAGED
+from ...core.journal.events import Entry, SessionClosed, decode
+from ...core.journal.summary import KIND, TELLING, Ends, SessionHead, head_of
+from .files import DAMAGED
 
 _BLOCK: Final = 1 << 16
 _FIRST_LINE_MAX: Final = 1 << 20

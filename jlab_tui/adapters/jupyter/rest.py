@@ -7,13 +7,13 @@ from typing import Any
 
 import httpx
 
-from ..core.errors import KernelGone, SessionOwned
-from ..core.kernel.link import Claim, RecordedKernel
-from ..core.kernel.wire import NODE_PROTOCOL
-from ..core.server.record import KernelInfo, KernelSpec, Owner
-from ..core.server.resources import Sample, parse_sample
-from ..core.server.state_machine import Health
-from .http_client import HttpClient, is_refused, is_untrusted
+from ...core.errors import KernelGone, SessionOwned
+from ...core.kernel.link import Claim, RecordedKernel
+from ...core.kernel.wire import NODE_PROTOCOL
+from ...core.server.record import KernelInfo, KernelSpec, Owner
+from ...core.server.resources import Sample, parse_sample
+from ...core.server.state_machine import Health
+from .http import HttpClient, is_refused, is_untrusted
 
 
 class JupyterApi:

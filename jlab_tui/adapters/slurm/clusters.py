@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .slurm import Slurm
-from .squeue_cache import SharedQueue, SharedSurvey, cache_path
+from .commands import Slurm
+from .queue_cache import SharedQueue, SharedSurvey, cache_path
 
 
 @dataclass(frozen=True, slots=True)

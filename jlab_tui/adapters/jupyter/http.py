@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from ..core.errors import ServerUnreachable
+from ...core.errors import ServerUnreachable
 
 _TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 _STUMBLES_S = (0.05, 0.2, 0.5)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.server.record import Connection
-from .files import private_dir, refuse_foreign_hands, write_atomic
+from ...core.server.record import Connection
+from ..files import private_dir, refuse_foreign_hands, write_atomic
 
 PACKAGE_DIR = Path(__file__).resolve().parent.parent / "node"
 

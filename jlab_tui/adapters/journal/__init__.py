@@ -1,0 +1,1 @@
+"""Journals on disk, and the bell that tells dashboards of news."""

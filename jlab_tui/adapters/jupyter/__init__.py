@@ -1,0 +1,1 @@
+"""Jupyter over HTTP, WebSocket, and the extension's spool."""

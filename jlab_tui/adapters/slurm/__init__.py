@@ -1,0 +1,1 @@
+"""Slurm's commands, and the job that serves."""
