@@ -46,7 +46,7 @@ async def pour(agent: Agent, project: Project, flood: Flood) -> None:
     peaks = [memory_mb(pid, "VmHWM") for pid in (mine, jupyter)]
     images = [len(b.data) for b in result.content if b.type == "image"]
     print(
-        f"{flood.name:<36} {took:6.1f} s  reply {len(text_of(result)):6,} chars, {len(images)} pictures {sum(images) / 1e6:.1f} MB  "
+        f"{flood.name:<36} {took:6.1f} s  reply {len(text_of(result)):6,} chars, {len(images)} images {sum(images) / 1e6:.1f} MB  "
         f"MCP {before[0]:.0f} MB peak +{peaks[0] - before[0]:.0f} settles +{after[0] - before[0]:.0f}  "
         f"Jupyter {before[1]:.0f} MB peak +{peaks[1] - before[1]:.0f} settles +{after[1] - before[1]:.0f}",
         flush=True,

@@ -14,11 +14,11 @@ from pathlib import Path
 from ground import Agent, Project, compare, raw_client, raw_execute, row, server
 
 COUNT = 40
-PICTURE = "iVBORw0KGgo" + "A" * 100_000
+IMAGE = "iVBORw0KGgo" + "A" * 100_000
 
 
-def notebook(path: Path, cells: int, picture: bool) -> None:
-    output = {"output_type": "display_data", "metadata": {}, "data": {"image/png": PICTURE}}
+def notebook(path: Path, cells: int, image: bool) -> None:
+    output = {"output_type": "display_data", "metadata": {}, "data": {"image/png": IMAGE}}
     text = {"output_type": "stream", "name": "stdout", "text": ["hello\n"]}
     content = {
         "nbformat": 4, "nbformat_minor": 5,
@@ -26,7 +26,7 @@ def notebook(path: Path, cells: int, picture: bool) -> None:
         "cells": [
             {
                 "cell_type": "code", "id": f"c{n}", "metadata": {}, "execution_count": n,
-                "source": [f"x{n} = {n}"], "outputs": [output if picture else text],
+                "source": [f"x{n} = {n}"], "outputs": [output if image else text],
             }
             for n in range(cells)
         ],
@@ -34,9 +34,9 @@ def notebook(path: Path, cells: int, picture: bool) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-async def one(agent: Agent, project: Project, name: str, cells: int, picture: bool) -> float:
+async def one(agent: Agent, project: Project, name: str, cells: int, image: bool) -> float:
     path = project.root / f"{name}.ipynb"
-    notebook(path, cells, picture)
+    notebook(path, cells, image)
     opened = await agent.record("start_session_resume_notebook", notebook_path=str(path), reexecute="never")
     session = str(opened["session_id"])
     async with raw_client(project, str(opened["kernel_id"])) as raw:
@@ -55,11 +55,11 @@ async def main() -> None:
     with server() as project:
         async with project.client() as agent:
             base = await one(agent, project, "empty", 0, False)
-            for name, cells, picture in (
+            for name, cells, image in (
                 ("10 cells", 10, False), ("200 cells", 200, False), ("1,000 cells", 1000, False),
-                ("200 cells with pictures", 200, True),
+                ("200 cells with images", 200, True),
             ):  # fmt: skip
-                ratio = await one(agent, project, name, cells, picture)
+                ratio = await one(agent, project, name, cells, image)
                 print(f"{'':<44} {ratio / base:9.2f} of the empty notebook's ratio (reach 1.2)")
 
 

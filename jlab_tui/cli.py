@@ -72,7 +72,7 @@ def _serve(_: argparse.Namespace) -> int:
             "  Register it with: claude mcp add jlab-mcp -- jlab-mcp   (the dashboard is: jlab-mcp start)",
             file=sys.stderr,
         )
-    from .mcp_server.server import serve
+    from .mcp_server.tool_server import serve
 
     serve(lambda reasons: make_app_source(settings, dict(os.environ), reasons))
     return 0

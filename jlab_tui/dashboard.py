@@ -81,18 +81,18 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     from .adapters.files import owner_alive
     from .adapters.journal.bell import BellReader, usable_fifo_dir
     from .adapters.journal.directory import DirectoryRecords
-    from .adapters.journal.files import JournalWriter
+    from .adapters.journal.journal_file import JournalWriter
     from .services.dashboard.actions import NoActions, RecordedActions
-    from .services.dashboard.kernel_actions import Steering
+    from .services.dashboard.kernel_actions import KernelActions
     from .services.dashboard.monitor import Monitor
-    from .services.dashboard.server_source import WatchedServer
+    from .services.dashboard.server_source import ServerSource
     from .tui.app import run
 
     host = socket.gethostname()
     log = JournalWriter(settings.actions_dir / f"{host}-{os.getpid()}.jsonl")
     by = f"{env.get('USER') or env.get('LOGNAME') or 'user'}@{host}"
     monitor = Monitor(
-        WatchedServer(outside.launcher, mode),
+        ServerSource(outside.launcher, mode),
         outside,
         DirectoryRecords(settings.sessions_dir, settings.actions_dir),
         lambda on_news: BellReader(usable_fifo_dir(settings.fifo_dir, os.getuid()), host, on_news),
@@ -101,7 +101,7 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     actions = (
         NoActions("This dashboard is read-only (--readonly).")
         if looks.readonly
-        else RecordedActions(Steering(outside.launcher, outside.api), log, by=by, clock=time.time)
+        else RecordedActions(KernelActions(outside.launcher, outside.api), log, by=by, clock=time.time)
     )
     try:
         return run(monitor, actions, options)
@@ -112,10 +112,10 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
 def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> int:
     """Play a recorded journal through the dashboard. Raises UsageError when there is nothing in it."""
     options = _options(settings, looks, is_replay=True)
-    from .adapters.journal.files import read_entries
+    from .adapters.journal.journal_file import read_entries
     from .services.dashboard.actions import NoActions
     from .tui.app import run
-    from .tui.replay import Recording
+    from .tui.recording import Recording
 
     entries = [entry for _, entry in read_entries(file)]
     if not entries:

@@ -44,11 +44,11 @@ try:
 except ImportError:
     from PIL import Image, ImageDraw
     from IPython.display import display
-    picture = Image.new("RGB", (800, 400), "white")
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (800, 400), "white")
+    draw = ImageDraw.Draw(image)
     draw.line([(0, 200), (800, 200)], fill="lightgray")
     draw.line([(i * 0.4, 200 - 140 * y) for i, y in enumerate(samples)], fill="royalblue", width=2)
-    display(picture)"""
+    display(image)"""
 
 _LOOP = """\
 import time
@@ -204,12 +204,12 @@ class _Agent:
 
         result = await self._client.call_tool(tool, arguments, progress_callback=still)
         texts = [block.text for block in result.content if block.type == "text"]
-        pictures = sum(block.type == "image" for block in result.content)
+        images = sum(block.type == "image" for block in result.content)
         text = "\n".join(texts)
         if result.is_error or expect not in text:
             self.troubles.append(f"{tool} answered: {text[:300]}")
         self._say(f"<- {name}")
-        for line in [*_short(text), *([f"<{pictures} picture>"] if pictures else [])]:
+        for line in [*_short(text), *([f"<{images} image>"] if images else [])]:
             self._say(f"    {line}")
         return text
 
@@ -238,7 +238,7 @@ def check_notebook(path: Path) -> list[str]:
         troubles.append(f"{path} has {len(notebook.cells)} cells instead of 6.")
     outputs = [o for c in cells for o in c.outputs]
     if not any("image/png" in o.get("data", {}) for o in outputs):
-        troubles.append(f"{path} has no picture.")
+        troubles.append(f"{path} has no image.")
     if not any(o.output_type == "error" and o.ename == "KeyError" for o in outputs):
         troubles.append(f"{path} lacks the exception.")
     printed = "".join(o.text for o in outputs if o.output_type == "stream")

@@ -24,10 +24,10 @@ from .adapters.slurm.commands import Slurm
 from .adapters.slurm.submission import test_request
 from .core.cli.client_config import is_throwaway
 from .core.doctor import checks
-from .core.doctor import python as checks_python
-from .core.doctor import slurm as checks_slurm
+from .core.doctor import python_checks as checks_python
+from .core.doctor import slurm_checks as checks_slurm
 from .core.doctor.checks import Finding, Level
-from .core.doctor.python import DriverFacts, PythonFacts
+from .core.doctor.python_checks import DriverFacts, PythonFacts
 from .core.errors import JlabError, SettingError, StatusFileError
 from .core.server.record import ServerRecord, ServerState
 from .core.server.status import Situation

@@ -17,7 +17,7 @@ from .core.server.walltime import Notices
 from .core.settings import Mode, Settings
 from .services.progress import patiently
 from .services.server.launcher import Launcher
-from .services.server.status import is_usable
+from .services.server.watch import is_usable
 
 _REMIND_S = 15.0
 """a start that says nothing new for so long says that it still waits, then less and less often"""

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from .core.server.record import ServerRecord
     from .core.server.state_machine import Health
     from .doctor import Doctor
-    from .mcp_server.app import App
-    from .mcp_server.source import AppSource
+    from .mcp_server.context import App
+    from .mcp_server.context_source import AppSource
     from .mcp_server.stdio import CancelReasons
     from .services.ports import Jupyter
     from .services.server.launcher import Launcher
@@ -39,13 +39,13 @@ _HEAVY = (
     "jlab_tui.adapters.jupyter.rest",
     "jlab_tui.adapters.jupyter.kernel_link",
     "jlab_tui.adapters.journal.store",
-    "jlab_tui.adapters.server.local",
+    "jlab_tui.adapters.server.local_server",
     "jlab_tui.adapters.notebook",
-    "jlab_tui.adapters.slurm.server",
-    "jlab_tui.adapters.jupyter.spool",
+    "jlab_tui.adapters.slurm.job_server",
+    "jlab_tui.adapters.jupyter.spool_reader",
     "jlab_tui.services.session.cells",
     "jlab_tui.services.session.variables",
-    "jlab_tui.services.server.resources",
+    "jlab_tui.services.server.resource_sampler",
     "jlab_tui.services.session.reader",
     "jlab_tui.services.sessions.registry",
     "jlab_tui.services.server.client_start",
@@ -123,9 +123,9 @@ class IntentOfLauncher:
 
 def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     from .adapters.files import Intent, StatusFile, other_roots
-    from .adapters.server.local import LocalServer
+    from .adapters.server.local_server import LocalServer
     from .adapters.slurm.clusters import Clusters
-    from .adapters.slurm.server import SlurmServer
+    from .adapters.slurm.job_server import SlurmServer
     from .core.server.state_machine import Limits
     from .services.server.launcher import Launcher
 
@@ -211,7 +211,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     from .adapters.images import shrink
     from .adapters.journal.bell import usable_fifo_dir
     from .adapters.journal.store import JournalStore
-    from .adapters.jupyter.spool import Spool
+    from .adapters.jupyter.spool_reader import Spool
     from .adapters.memory import give_back, return_large_blocks
     from .adapters.notebook import NotebookDirectory
     from .adapters.server.detached import DetachedStart, start_detached
@@ -219,9 +219,9 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     from .adapters.slurm.commands import Slurm
     from .core.server.record import Owner
     from .core.server.resources import resources_json
-    from .mcp_server.app import App
-    from .services.server.client_start import Starting
-    from .services.server.resources import Measuring
+    from .mcp_server.context import App
+    from .services.server.client_start import ClientStart
+    from .services.server.resource_sampler import ResourceSampler
     from .services.session.cells import Cells
     from .services.session.reader import Reader
     from .services.session.variables import Inspector
@@ -260,7 +260,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         start_env = {**env, **{PREFIX + name: value for name, value in values.items()}}
         return start_detached(arguments, log_dir=settings.log_dir, cwd=settings.cwd, env=start_env)
 
-    starting = Starting(
+    starting = ClientStart(
         launcher,
         choices_of(settings),
         load_settings(env, settings.cwd).run_mode,
@@ -269,7 +269,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         set_off,
     )
 
-    measuring = Measuring(open_link, probe_source)
+    measuring = ResourceSampler(open_link, probe_source)
 
     async def resources(record: ServerRecord) -> dict[str, Any]:
         return resources_json(await measuring.sample(gate.api(record)))
@@ -307,7 +307,7 @@ class SessionRecords:
         self._settings = settings
 
     def heads(self) -> list[SessionHead]:
-        from .adapters.journal.files import journals
+        from .adapters.journal.journal_file import journals
         from .adapters.journal.summaries import JournalHeads
 
         return JournalHeads().read(journals(self._settings.sessions_dir))
@@ -325,7 +325,7 @@ def preload() -> None:
 
 
 def make_app_source(settings: Settings, env: Mapping[str, str], reasons: CancelReasons) -> AppSource:
-    from .mcp_server.source import AppSource
+    from .mcp_server.context_source import AppSource
 
     return AppSource(lambda: make_app(settings, env, reasons), preload, reasons)
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from jlab_tui.arguments import describe_commands
 from jlab_tui.core.settings import PREFIX, VARIABLES
-from jlab_tui.mcp_server.server import INSTRUCTIONS, make_server
-from jlab_tui.mcp_server.source import AppSource
+from jlab_tui.mcp_server.context_source import AppSource
 from jlab_tui.mcp_server.stdio import CancelReasons
+from jlab_tui.mcp_server.tool_server import INSTRUCTIONS, make_server
 from jlab_tui.tui.keys import GROUPS, KEYS, MOVING
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

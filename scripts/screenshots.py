@@ -1,4 +1,4 @@
-"""Write the README's pictures: the real app with recorded data at a fixed time, as PNG and SVG.
+"""Write the README's images: the real app with recorded data at a fixed time, as PNG and SVG.
 
 python scripts/screenshots.py [NAME ...]        into screenshots/
 """
@@ -22,7 +22,7 @@ from tests.tui.screen import settled  # noqa: E402
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: size of the terminal, keys pressed before it, theme, what the server is."""
+    """One image: size of the terminal, keys pressed before it, theme, what the server is."""
 
     columns: int
     rows: int
@@ -38,7 +38,7 @@ SHOTS = {
     "wide": Shot(200, 50, ("left_square_bracket",)),
     "narrow": Shot(80, 24),
     "smallest": Shot(60, 20),
-    "pictures": Shot(120, 36, ("1",)),
+    "images": Shot(120, 36, ("1",)),
     "traceback": Shot(120, 36, ("2",)),
     "search": Shot(120, 36, ("slash", *"12 step", "enter")),
     "graphs": Shot(120, 36, ("m",)),

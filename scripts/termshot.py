@@ -159,7 +159,7 @@ def _braille(bits: int, width: int, height: int) -> Image.Image:
 
 
 def from_app(app: Any, size: int = 22) -> Image.Image:
-    """Picture of a running app's screen (in a Pilot test, or in the script for the README)."""
+    """Image of a running app's screen (in a Pilot test, or in the script for the README)."""
     strips = app.screen._compositor.render_strips()
     back = app.main.styles.background.rgb if hasattr(app, "main") else app.screen.styles.background.rgb
     lines = [[(s.text, s.style) for s in strip if not s.control] for strip in strips]
@@ -167,7 +167,7 @@ def from_app(app: Any, size: int = 22) -> Image.Image:
 
 
 def from_capture(lines: Iterable[str], columns: int, size: int = 22) -> Image.Image:
-    """Picture of what `tmux capture-pane -e -N -p` printed."""
+    """Image of what `tmux capture-pane -e -N -p` printed."""
     console = Console(width=columns, color_system="truecolor")
     decoder = AnsiDecoder()  # one for all lines: tmux carries colours over line ends
     found = []

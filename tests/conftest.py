@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from jlab_tui.node.late import put_off
+from jlab_tui.jupyter_extension.lazy_import import put_off
 from tests.project import Mount, Project, project_in
 from tests.shared import SharedProject, shared
 

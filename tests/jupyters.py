@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from jlab_tui.adapters.journal.store import JournalStore
-from jlab_tui.adapters.jupyter.spool import Spool
+from jlab_tui.adapters.jupyter.spool_reader import Spool
 from jlab_tui.adapters.notebook import NotebookDirectory
 from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned
 from jlab_tui.core.journal.events import Entry
@@ -22,7 +22,7 @@ from jlab_tui.core.server.record import KernelInfo, KernelSpec, Owner, ServerRec
 from jlab_tui.core.server.resources import Sample
 from jlab_tui.core.server.state_machine import Health
 from jlab_tui.core.settings import Mode, OnExit
-from jlab_tui.node.claims import Claims, Graces, Granted
+from jlab_tui.jupyter_extension.claims import Claims, Graces, Granted
 from jlab_tui.services.sessions.factory import Server
 from jlab_tui.services.sessions.registry import Sessions
 

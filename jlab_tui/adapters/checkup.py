@@ -17,8 +17,8 @@ from pathlib import Path
 
 from ..core.cli.client_config import Registered, registered_in
 from ..core.doctor.checks import DirectoryFacts, Hops
-from ..core.doctor.python import Unmet
-from ..core.doctor.slurm import NodeFacts
+from ..core.doctor.python_checks import Unmet
+from ..core.doctor.slurm_checks import NodeFacts
 from .files import process_start
 from .interpreter import NODE_DRIVER, parse_driver
 from .server.process import free_port

@@ -176,13 +176,13 @@ class Intent:
 
     def _remove_stale(self, stale: IntentHolder) -> None:
         """Rename before removing: of two processes that both find it stale, one wins the rename."""
-        grave = self.path.with_name(f".starting.{os.getpid()}-{time.monotonic_ns():x}")
+        aside = self.path.with_name(f".starting.{os.getpid()}-{time.monotonic_ns():x}")
         with contextlib.suppress(FileNotFoundError):
-            self.path.rename(grave)
-            if _holder_in(grave) != stale:  # the other one was done already: this is its own intent
+            self.path.rename(aside)
+            if _holder_in(aside) != stale:  # the other one was done already: this is its own intent
                 with contextlib.suppress(FileExistsError):
-                    os.link(grave, self.path)
-            grave.unlink()
+                    os.link(aside, self.path)
+            aside.unlink()
 
     def holder(self) -> IntentHolder | None:
         """Who has it now."""

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..core.doctor.python import DriverFacts, PythonFacts
+from ..core.doctor.python_checks import DriverFacts, PythonFacts
 from .server.process import after_setup
 from .slurm.commands import run
 

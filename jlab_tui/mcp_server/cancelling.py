@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ..core.errors import JlabError
-from .app import App
-from .arguments import Ctx
+from .context import App
+from .tool_arguments import Ctx
 
 if TYPE_CHECKING:
     from ..services.session.run_handle import Run
@@ -42,7 +42,7 @@ class InterruptOnCancel:
 
     async def _cancel(self, run: Run) -> None:
         try:
-            outcome = await self._session.stopper.cancel(run)
+            outcome = await self._session.interrupter.cancel(run)
         except JlabError as error:
             outcome = str(error)
         self._session.notice(f"The user cancelled the call. {outcome}")

@@ -1,4 +1,4 @@
-"""Parts of a reply as MCP content: pictures made small enough, within count and bytes."""
+"""Parts of a reply as MCP content: images made small enough, within count and bytes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from mcp_types import CallToolResult, ImageContent, TextContent
 
-from ..core.reply.compose import Part, Picture, fit
-from .app import App
+from ..core.reply.compose import Part, ReplyImage, fit
+from .context import App
 
 REPLY_BYTES_MAX: Final = 6 << 20
 """of base64 in one reply; clients drop the connection at about 16 MB"""
@@ -24,13 +24,13 @@ async def as_content(app: App, parts: Sequence[Part], *, max_px: int | None = No
     blocks: list[TextContent | ImageContent] = []
     left = REPLY_BYTES_MAX
     for part in fit(parts, int(app.settings.output_chars * _OVER_BUDGET)):
-        if isinstance(part, Picture):
+        if isinstance(part, ReplyImage):
             shrunk = await asyncio.to_thread(
                 app.shrink, part.base64, part.mime, max_px or app.settings.image_max_px
             )
             encoded = base64.b64encode(shrunk.data).decode()
             if len(encoded) > left:
-                blocks.append(_text(f"[picture {part.number} is left out: the reply would be too large]"))
+                blocks.append(_text(f"[image {part.number} is left out: the reply would be too large]"))
                 continue
             left -= len(encoded)
             if encoded:

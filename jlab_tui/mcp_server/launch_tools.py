@@ -15,7 +15,7 @@ from ..core.server.record import ServerState
 from ..core.server.status import Situation
 from ..core.settings import Mode
 from .content import as_json, as_text
-from .source import AppSource
+from .context_source import AppSource
 
 _MARKS: Final = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False

@@ -8,10 +8,10 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from ..core.errors import UsageError
-from .arguments import CellRef, SessionId
 from .content import as_content, as_text
-from .reading import read_cells, read_record_text
-from .source import AppSource
+from .context_source import AppSource
+from .read_replies import read_cells, read_record_text
+from .tool_arguments import CellRef, SessionId
 
 if TYPE_CHECKING:
     from ..services.session.session import Session
@@ -36,11 +36,11 @@ class NotebookTools:
             str | None, Field(description="give only lines that match this regular expression")
         ] = None,
         images: Annotated[
-            list[int] | None, Field(description="numbers of pictures to give, counted from 1, at full size")
+            list[int] | None, Field(description="numbers of images to give, counted from 1, at full size")
         ] = None,
     ) -> CallToolResult:
         """Read the full text output of a run, in progress or finished, beyond what a reply could hold: a range of lines,
-        the last lines, or the lines that match. With images=[1, 3] gives those pictures at full size instead of text."""
+        the last lines, or the lines that match. With images=[1, 3] gives those images at full size instead of text."""
         app = await self._source.get()
         session, run = await app.sessions.find_run(run_id)
         if session is not None:

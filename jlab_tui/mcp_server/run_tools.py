@@ -11,11 +11,11 @@ from pydantic import Field
 
 from ..core.journal.events import ReplyCut, RunStatus
 from ..core.reply.compose import Part, RunFacts, compose
-from .app import App
-from .arguments import CellRef, Ctx, SessionId, WaitS
 from .cancelling import InterruptOnCancel
 from .content import as_content, as_text
-from .source import AppSource
+from .context import App
+from .context_source import AppSource
+from .tool_arguments import CellRef, Ctx, SessionId, WaitS
 
 if TYPE_CHECKING:
     from ..services.session.run_handle import Run
@@ -45,7 +45,7 @@ class RunTools:
         *,
         ctx: Ctx,
     ) -> CallToolResult:
-        """Run code in the session's kernel as a new notebook cell and give its output, pictures included.
+        """Run code in the session's kernel as a new notebook cell and give its output, images included.
 
         Answers when the code has ended, or after wait_s seconds with what there is so far and a run_id; the code goes
         on then, and wait_for_run(run_id) gives the rest. An exception in the code is a normal answer with its
@@ -157,7 +157,7 @@ class RunTools:
             await session.recorder.flush()
         result = await as_content(app, await self._parts(app, session, run))
         outputs = run.outputs
-        if run.status.is_final and (outputs is None or outputs.is_cut or outputs.pictures.total):
+        if run.status.is_final and (outputs is None or outputs.is_cut or outputs.images.total):
             app.tidy_up()
         return result
 
@@ -185,6 +185,6 @@ class RunTools:
             reply = compose(facts, outputs, app.settings.output_chars)
         else:
             reply = await asyncio.to_thread(compose, facts, outputs.copy(), app.settings.output_chars)
-        if session is not None and (reply.cut_chars or reply.hidden_pictures):
-            session.recorder.record(ReplyCut(run.id, reply.cut_chars, reply.hidden_pictures))
+        if session is not None and (reply.cut_chars or reply.hidden_images):
+            session.recorder.record(ReplyCut(run.id, reply.cut_chars, reply.hidden_images))
         return reply.parts

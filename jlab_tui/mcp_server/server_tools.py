@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from mcp_types import CallToolResult
 
 from ..core.errors import ServerError, StatusFileError
-from .app import App
 from .content import as_json
-from .source import AppSource
+from .context import App
+from .context_source import AppSource
 
 if TYPE_CHECKING:
     from ..core.server.status import Situation

@@ -10,11 +10,11 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from ..core.reply.rerun import RanCell, rerun_rows
-from .app import App
-from .arguments import Ctx, SessionId, WaitS
 from .cancelling import InterruptOnCancel
 from .content import as_json, as_text
-from .source import AppSource
+from .context import App
+from .context_source import AppSource
+from .tool_arguments import Ctx, SessionId, WaitS
 
 if TYPE_CHECKING:
     from ..services.session.run_handle import Run
@@ -156,7 +156,7 @@ class SessionTools:
         and the session stay. For a kernel that cannot be interrupted, or to free memory."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        return as_text(await session.lives.restart("you (restart_kernel)"))
+        return as_text(await session.kernel_lifecycle.restart("you (restart_kernel)"))
 
     async def shutdown_session(self, session_id: SessionId) -> CallToolResult:
         """End a session: its kernel and variables are gone, its notebook stays. Only when the user asks for it. A kernel

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from mcp_types import CallToolResult
 
-from .arguments import LOSES, READ, STEER, WRITE
+from .context_source import AppSource
 from .launch_tools import add_launch_tools
 from .notebook_tools import NotebookTools
 from .run_tools import RunTools
 from .server_tools import ServerTools
 from .session_tools import SessionTools
-from .source import AppSource
+from .tool_arguments import LOSES, READ, STEER, WRITE
 
 if TYPE_CHECKING:
-    from .server import JlabServer
+    from .tool_server import JlabServer
 
 
 def add_tools(server: JlabServer, source: AppSource) -> None:

@@ -85,7 +85,7 @@ class LinkMaker(Protocol):
 
 
 class Journal(Protocol):
-    """Where entries of one session go (see `adapters.journal.files`)."""
+    """Where entries of one session go (see `adapters.journal.journal_file`)."""
 
     @property
     def path(self) -> Path: ...
@@ -117,7 +117,7 @@ class Journals(Protocol):
 
 
 class Spool(Protocol):
-    """What the node extension recorded of kernels, on the shared file system (see `adapters.jupyter.spool`)."""
+    """What the node extension recorded of kernels, on the shared file system (see `adapters.jupyter.spool_reader`)."""
 
     def read(self, kernel_id: str, since: int) -> list[KernelMessage]: ...
 

@@ -16,7 +16,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
-from ..core.feed.items import Cell, Change
+from ..core.feed.items import Change, FeedCell
 from ..core.server.walltime import Notices
 from ..services.dashboard.actions import Actions
 from ..services.dashboard.monitor import Source
@@ -24,22 +24,22 @@ from . import highlight, pixels
 from .ansi import one_line
 from .base import session_to_follow
 from .keys import KEYS, NUMBERS
-from .moves import Moves
+from .navigation import Navigation
 from .options import DashboardOptions
 from .plain_ascii import AsciiFilter
-from .screens import PictureScreen
-from .sentences import farewell
+from .screen_texts import farewell
+from .screens import ImageScreen
 from .terminal import prepare
 from .themes import DAY, NIGHT, Palette
-from .widgets.canvas import PictureWanted
+from .widgets.canvas import ImageWanted
 from .widgets.detail import Detail
-from .widgets.feed import CellFocused, Feed, FollowChanged
+from .widgets.feed_view import CellFocused, FeedView, FollowChanged
 from .widgets.footer import KeyClicked, KeyLine
 from .widgets.graphs import GraphPanel, Meters
 from .widgets.header import Header
 from .widgets.prompt import Prompt, PromptAnswered
-from .widgets.sessions import SessionChosen, SessionList, SessionTabs
-from .widgets.state import StatePanel
+from .widgets.session_list import SessionChosen, SessionList, SessionTabs
+from .widgets.state_panel import StatePanel
 from .widgets.strips import StripWidget
 
 BELL_AFTER_S = 30.0
@@ -50,7 +50,7 @@ NEWS_S = 0.1
 """time between two looks at what news mean for the list of sessions, the title and the detail"""
 
 
-class Dashboard(Moves):
+class Dashboard(Navigation):
     """Header, graphs, sessions, feed, footer."""
 
     TITLE = "jlab-mcp"
@@ -64,7 +64,7 @@ class Dashboard(Moves):
         self.register_theme(NIGHT)
         self.register_theme(DAY)
         self.theme = options.theme if options.theme in self.available_themes else "night"
-        self._running_cells: dict[int, Cell] = {}
+        self._running_cells: dict[int, FeedCell] = {}
         self._notices = Notices()
         self._readings_stale = True
         self._to_ascii = AsciiFilter()
@@ -89,7 +89,7 @@ class Dashboard(Moves):
             sessions = SessionList(palette, glyphs, id="sessions")
             sessions.border_title = "Sessions"
             yield sessions
-            yield Feed(palette, glyphs, local, id="feed")
+            yield FeedView(palette, glyphs, local, id="feed")
             detail = Detail(palette, glyphs, id="detail")
             detail.border_title = "Detail"
             yield detail
@@ -198,7 +198,7 @@ class Dashboard(Moves):
     def _ring_for_finished(self, changes: Sequence[Change]) -> None:
         for change in changes:
             cell = change.item
-            if not isinstance(cell, Cell):
+            if not isinstance(cell, FeedCell):
                 continue
             if cell.is_running:
                 self._running_cells[id(cell)] = cell
@@ -225,16 +225,16 @@ class Dashboard(Moves):
     async def on_key_clicked(self, message: KeyClicked) -> None:
         await self.run_action(message.action)
 
-    def on_picture_wanted(self, message: PictureWanted) -> None:
-        self.run_worker(self._draw_picture(message), group="pictures")
+    def on_image_wanted(self, message: ImageWanted) -> None:
+        self.run_worker(self._draw_image(message), group="images")
 
-    async def _draw_picture(self, message: PictureWanted) -> None:
+    async def _draw_image(self, message: ImageWanted) -> None:
         output, columns, rows = message.output, message.columns, message.rows
-        strips = await asyncio.to_thread(drawn_picture, output.data, columns, rows, self.options.ascii)
-        self.feed.picture_ready(output, columns, rows, strips)
-        self.main.query_one(Detail).picture_ready(output, columns, rows, strips)
-        if isinstance(self.screen, PictureScreen):
-            self.screen.picture_ready(output, columns, rows, strips)
+        strips = await asyncio.to_thread(drawn_image, output.data, columns, rows, self.options.ascii)
+        self.feed.image_ready(output, columns, rows, strips)
+        self.main.query_one(Detail).image_ready(output, columns, rows, strips)
+        if isinstance(self.screen, ImageScreen):
+            self.screen.image_ready(output, columns, rows, strips)
 
     def on_prompt_answered(self, message: PromptAnswered) -> None:
         self.feed.focus()
@@ -271,15 +271,15 @@ class Dashboard(Moves):
         self.run_worker(self.run_action(action), group="commands")
 
 
-def drawn_picture(data: str, columns: int, rows: int, ascii_only: bool) -> list[Any]:
-    """Strips of a base64 picture; a sentence where it cannot be decoded."""
+def drawn_image(data: str, columns: int, rows: int, ascii_only: bool) -> list[Any]:
+    """Strips of a base64 image; a sentence where it cannot be decoded."""
     from rich.segment import Segment
     from textual.strip import Strip
 
     try:
         return pixels.strips(pixels.load(data), columns, rows, ascii_only=ascii_only)
     except ValueError as error:
-        return [Strip([Segment(f"The picture cannot be drawn: {one_line(str(error))[:80]}")])]
+        return [Strip([Segment(f"The image cannot be drawn: {one_line(str(error))[:80]}")])]
 
 
 def run(source: Source, actions: Actions, options: DashboardOptions) -> int:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..core.feed.items import Cell
+from ..core.feed.items import FeedCell
 from ..core.feed.session_feed import SessionFeed
 from ..services.dashboard.actions import Actions, Target
 from ..services.dashboard.monitor import Source
 from ..services.dashboard.overview import SessionRow, SessionState
+from .format import ASCII, UNICODE, Glyphs
 from .options import DashboardOptions
 from .terminal import TerminalApp
 from .themes import Palette
-from .widgets.feed import Feed
-from .widgets.sessions import ALL
-from .wording import ASCII, UNICODE, Glyphs
+from .widgets.feed_view import FeedView
+from .widgets.session_list import ALL
 
 
 class DashboardBase(TerminalApp):
@@ -35,8 +35,8 @@ class DashboardBase(TerminalApp):
         self.all_rows: tuple[SessionRow, ...] = ()
 
     @property
-    def feed(self) -> Feed:
-        return self.screen_stack[0].query_one("#feed", Feed)
+    def feed(self) -> FeedView:
+        return self.screen_stack[0].query_one("#feed", FeedView)
 
     @property
     def rows(self) -> tuple[SessionRow, ...]:
@@ -53,10 +53,10 @@ class DashboardBase(TerminalApp):
         return self.source.feed.sessions.get(self.session or "")
 
     @property
-    def cell(self) -> Cell | None:
+    def cell(self) -> FeedCell | None:
         """The cell that keys act on."""
         item = self.feed.current_item
-        return item if isinstance(item, Cell) else None
+        return item if isinstance(item, FeedCell) else None
 
     def target(self) -> Target | None:
         """The kernel of the chosen session, or of the current cell's session where all are shown."""

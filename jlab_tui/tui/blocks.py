@@ -1,4 +1,4 @@
-"""The parts of an item, one below the other: header, code, traceback, picture, sentences.
+"""The parts of an item, one below the other: header, code, traceback, image, sentences.
 
 A block tells its height at once; its rows are decoded, highlighted and wrapped only when they are looked at.
 """
@@ -14,12 +14,12 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from ..core.feed.items import Cell, ErrorOutput, Note, PictureOutput
+from ..core.feed.items import ErrorOutput, FeedCell, ImageOutput, Note
 from . import highlight
 from .ansi import one_line, plain
+from .format import Glyphs, LocalTime, at, counted, run_mark, seconds, shortened
 from .pixels import fit
 from .themes import Palette
-from .wording import Glyphs, LocalTime, at, counted, run_mark, seconds, shortened
 from .wrapping import Row, WrapIndex, wrap, wrap_words
 
 GUTTER = 2
@@ -29,8 +29,8 @@ TRACE_HEAD, TRACE_TAIL = 1, 14
 LINE_CHARS = 2_000
 """characters shown of one line while it is folded"""
 
-DrawPicture = Callable[[PictureOutput, int, int], Sequence[Strip] | None]
-"""strips of a picture on columns x rows; None while it is being decoded"""
+DrawImage = Callable[[ImageOutput, int, int], Sequence[Strip] | None]
+"""strips of an image on columns x rows; None while it is being decoded"""
 
 
 @dataclass(slots=True)
@@ -39,11 +39,11 @@ class Frame:
 
     width: int
     """columns of the feed without its scrollbar"""
-    picture_rows: int
+    image_rows: int
     palette: Palette
     glyphs: Glyphs
     local: LocalTime
-    draw_picture: DrawPicture
+    draw_image: DrawImage
     now: float = 0.0
     """epoch seconds, for the elapsed time of running cells"""
     names: dict[str, str] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Header:
 
     height = 1
 
-    def __init__(self, cell: Cell, frame: Frame) -> None:
+    def __init__(self, cell: FeedCell, frame: Frame) -> None:
         self.cell = cell
         self.frame = frame
 
@@ -116,7 +116,7 @@ class Header:
         return _spread(left, right, frame.width - 1)
 
 
-def _status_word(cell: Cell) -> str:
+def _status_word(cell: FeedCell) -> str:
     if cell.status is None:
         return "not run"
     return {
@@ -131,7 +131,7 @@ def _status_word(cell: Cell) -> str:
 class CodeBlock:
     """Highlighted source on a ground of its own; long code is folded."""
 
-    def __init__(self, cell: Cell, frame: Frame, hue: str, expanded: bool) -> None:
+    def __init__(self, cell: FeedCell, frame: Frame, hue: str, expanded: bool) -> None:
         self.cell = cell
         self.frame = frame
         self._bar = Segment(frame.glyphs.bar, frame.palette.style(hue))
@@ -204,14 +204,14 @@ class ErrorBlock:
         return palette.style("muted")
 
 
-class PictureBlock:
-    """A picture with a line above it that says what it is."""
+class ImageBlock:
+    """An image with a line above it that says what it is."""
 
-    def __init__(self, output: PictureOutput, frame: Frame, hue: str) -> None:
+    def __init__(self, output: ImageOutput, frame: Frame, hue: str) -> None:
         self.shows = output
         self.frame = frame
         self._bar = Segment(f"{frame.glyphs.thin} ", frame.palette.style(hue))
-        self.columns, self.rows = fit(output.width, output.height, frame.body, frame.picture_rows)
+        self.columns, self.rows = fit(output.width, output.height, frame.body, frame.image_rows)
         self.height = 1 + (self.rows if output.data else 0)
 
     def row(self, index: int) -> Row:
@@ -225,9 +225,9 @@ class PictureBlock:
             if not output.data:
                 what = f"{frame.glyphs.separator} no longer in memory, see the notebook"
             return [self._bar, Segment(f"{one_line(output.mime)}{size} {what}", faint)]
-        drawn = frame.draw_picture(output, self.columns, self.rows)
+        drawn = frame.draw_image(output, self.columns, self.rows)
         if drawn is None:
-            text = "drawing the picture" if index == 1 else ""
+            text = "drawing the image" if index == 1 else ""
             return [self._bar, Segment(text, faint)]
         return [self._bar, *drawn[index - 1]] if index - 1 < len(drawn) else [self._bar]
 

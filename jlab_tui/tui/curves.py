@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..core.server.resources import GpuSample, Sample
+from .format import short_gpu
+from .gauges import memory_percent, of_gpu
 from .plots import Line
-from .readings import memory_percent, of_gpu
-from .wording import short_gpu
 
 GPU_HUES = ("secondary", "accent", "success", "primary", "warning", "error", "text", "muted")
 """one for each GPU; they begin again after the eighth"""

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import assert_never
 
-from ..core.feed.items import Cell, DroppedOutput, ErrorOutput, Item, Note, PictureOutput, TextOutput
+from ..core.feed.items import DroppedOutput, ErrorOutput, FeedCell, FeedItem, ImageOutput, Note, TextOutput
 from .blocks import (
     Blank,
     Block,
@@ -15,12 +15,12 @@ from .blocks import (
     Frame,
     Header,
     Hidden,
-    PictureBlock,
+    ImageBlock,
     Sentence,
     note_block,
 )
+from .format import counted, left_out, run_mark
 from .text_block import TextBlock
-from .wording import counted, left_out, run_mark
 from .wrapping import Row
 
 OUTPUTS_HEAD, OUTPUTS_TAIL = 2, 4
@@ -56,10 +56,10 @@ class Layout:
         return 0
 
 
-def lay_out(item: Item, frame: Frame, *, expanded: bool) -> Layout:
+def lay_out(item: FeedItem, frame: Frame, *, expanded: bool) -> Layout:
     """The layout of an item at the frame's width."""
     match item:
-        case Cell():
+        case FeedCell():
             return _lay_out_cell(item, frame, expanded)
         case Note():
             return Layout([note_block(item, frame), Blank()])
@@ -67,7 +67,7 @@ def lay_out(item: Item, frame: Frame, *, expanded: bool) -> Layout:
             assert_never(item)
 
 
-def _lay_out_cell(cell: Cell, frame: Frame, expanded: bool) -> Layout:
+def _lay_out_cell(cell: FeedCell, frame: Frame, expanded: bool) -> Layout:
     glyph_hue = run_mark(cell.status, frame.glyphs)[1] if not cell.is_markdown else "primary"
     blocks: list[Block] = [Header(cell, frame)]
     folds = False
@@ -90,8 +90,8 @@ def _lay_out_cell(cell: Cell, frame: Frame, expanded: bool) -> Layout:
                 case TextOutput():
                     block = TextBlock(output, frame, glyph_hue, expanded)
                     folds |= block.folds
-                case PictureOutput():
-                    block = PictureBlock(output, frame, glyph_hue)
+                case ImageOutput():
+                    block = ImageBlock(output, frame, glyph_hue)
                 case ErrorOutput():
                     block = ErrorBlock(output, frame, glyph_hue, expanded)
                     folds |= block.folds

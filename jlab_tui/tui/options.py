@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .wording import LocalTime
+from .format import LocalTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class DashboardOptions:
     bell: bool = False
     """ring the terminal's bell when a long or failed cell ends"""
     save_dir: Path = Path()
-    """where pictures and outputs are written"""
+    """where images and outputs are written"""
     clock: Callable[[], float] = time.time
     local: LocalTime = time.localtime
     preload: Callable[[], None] = lambda: None

@@ -1,4 +1,4 @@
-"""Pictures as terminal cells: quadrants of two colours each, after thickening the lines that a reduction would pale.
+"""Images as terminal cells: quadrants of two colours each, after thickening the lines that a reduction would pale.
 
 Ordinary strips: they scroll, select and travel through tmux and ssh like text.
 """
@@ -32,13 +32,13 @@ _THIN_FROM = 1.5
 _NEAR_GROUND = 16
 """difference in brightness that still is the ground"""
 _GROUND_SHARE = 0.3
-"""part of the picture that has to be ground"""
+"""part of the image that has to be ground"""
 
 Rgb = tuple[int, int, int]
 
 
 def fit(width: int, height: int, max_columns: int, max_rows: int) -> tuple[int, int]:
-    """Columns and rows for a picture of `width` x `height` pixels; a cell is twice as high as wide."""
+    """Columns and rows for an image of `width` x `height` pixels; a cell is twice as high as wide."""
     if width <= 0 or height <= 0 or max_columns <= 0 or max_rows <= 0:
         return max(1, min(40, max_columns)), max(1, min(12, max_rows))
     columns = min(max_columns, max(1, width // 6))
@@ -50,8 +50,8 @@ def fit(width: int, height: int, max_columns: int, max_rows: int) -> tuple[int, 
 
 
 def load(data: str) -> Image:
-    """Picture of a base64 string, on white where it is transparent. Raises ValueError when it cannot be decoded."""
-    from PIL import Image as Images  # at the first picture, in a thread
+    """Image of a base64 string, on white where it is transparent. Raises ValueError when it cannot be decoded."""
+    from PIL import Image as Images  # at the first image, in a thread
     from PIL import UnidentifiedImageError
 
     try:
@@ -69,7 +69,7 @@ def load(data: str) -> Image:
 
 
 def strips(image: Image, columns: int, rows: int, *, ascii_only: bool = False) -> list[Strip]:
-    """The picture on `columns` x `rows` cells."""
+    """The image on `columns` x `rows` cells."""
 
     if ascii_only:
         return _in_ascii(image, columns, rows)
@@ -86,7 +86,7 @@ def strips(image: Image, columns: int, rows: int, *, ascii_only: bool = False) -
 
 
 def _in_ascii(image: Image, columns: int, rows: int) -> list[Strip]:
-    """The picture in characters: empty where its ground is, the denser the more a place differs from it."""
+    """The image in characters: empty where its ground is, the denser the more a place differs from it."""
     grey = _reduced(image, columns, rows).convert("L")
     ground = _ground(grey)
     low, high = grey.getextrema()
@@ -146,11 +146,11 @@ def _mean(pixels: tuple[Rgb, ...] | list[Rgb]) -> Rgb:
 
 
 def _reduced(image: Image, width: int, height: int) -> Image:
-    """The picture at its final size; thin lines on an even ground keep their full colour.
+    """The image at its final size; thin lines on an even ground keep their full colour.
 
-    A line of two pixels is a quarter of a picture element after a reduction to an eighth, and would be as pale. So
+    A line of two pixels is a quarter of an image element after a reduction to an eighth, and would be as pale. So
     whatever differs from the ground grows until it fills an element, and each element takes what is in its middle. Where
-    no ground is near, as within a heat map, the picture is reduced as usual.
+    no ground is near, as within a heat map, the image is reduced as usual.
     """
     from PIL import Image as Images
     from PIL import ImageFilter
@@ -173,7 +173,7 @@ def _reduced(image: Image, width: int, height: int) -> Image:
 
 
 def _ground(grey: Image) -> int | None:
-    """The brightness that most of a picture has; None for a photograph."""
+    """The brightness that most of an image has; None for a photograph."""
     counts = grey.histogram()
     ground = max(range(256), key=lambda value: counts[value])
     near = sum(counts[max(0, ground - _NEAR_GROUND) : ground + _NEAR_GROUND + 1])

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from textual.cache import LRUCache
 from textual.strip import Strip
 
-from ..core.feed.items import Cell, Change, Item
-from .blocks import GUTTER, CodeBlock, Frame, PictureBlock
-from .fenwick import Fenwick
+from ..core.feed.items import Change, FeedCell, FeedItem
+from .blocks import GUTTER, CodeBlock, Frame, ImageBlock
 from .layout import Layout, lay_out
+from .row_index import RowIndex
 from .search import Match
 from .text_block import TextBlock
 
@@ -35,17 +35,17 @@ class ItemRows:
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
-        self.items: list[Item] = []
+        self.items: list[FeedItem] = []
         self._places: dict[int, int] = {}
-        self._heights = Fenwick()
+        self._heights = RowIndex()
         self._stale: set[int] = set()
-        self._added: list[Item] = []
+        self._added: list[FeedItem] = []
         self._expanded: set[int] = set()
         self._layouts: LRUCache[tuple[int, int], Layout] = LRUCache(512)
 
     # -- changes
 
-    def show(self, items: Iterable[Item], names: Mapping[str, str]) -> None:
+    def show(self, items: Iterable[FeedItem], names: Mapping[str, str]) -> None:
         """Other items; they are laid out by the next `settle`."""
         self.items = []
         self._expanded.clear()
@@ -54,7 +54,7 @@ class ItemRows:
         self._places = {id(item): -1 for item in self._added}
         self.frame.names = dict(names)
         self.frame.indexes.clear()
-        self._heights = Fenwick()
+        self._heights = RowIndex()
         self.forget()
 
     def take(self, changes: Iterable[Change]) -> None:
@@ -90,7 +90,7 @@ class ItemRows:
         """Another width: everything is laid out anew."""
         self.frame = frame
         self.forget()
-        self._heights = Fenwick(self.layout(place).height for place in range(len(self.items)))
+        self._heights = RowIndex(self.layout(place).height for place in range(len(self.items)))
 
     def forget(self) -> None:
         """Layouts are made anew where they are needed: another theme."""
@@ -105,7 +105,7 @@ class ItemRows:
             self._expanded.add(id(item))
         else:
             self._expanded.discard(id(item))
-            if isinstance(item, Cell):
+            if isinstance(item, FeedCell):
                 item.drop_middle()
         self.forget()
         self._heights.set(place, self.layout(place).height)
@@ -144,12 +144,12 @@ class ItemRows:
     def last_cell(self) -> int:
         """Place of the last cell, also when notes follow it; of the last item where there is no cell."""
         places = range(len(self.items) - 1, -1, -1)
-        return next((p for p in places if isinstance(self.items[p], Cell)), len(self.items) - 1)
+        return next((p for p in places if isinstance(self.items[p], FeedCell)), len(self.items) - 1)
 
     def cell_beside(self, place: int, by: int) -> int:
         """Place of the cell before or after an item; -1 where there is none."""
         place += by
-        while 0 <= place < len(self.items) and not isinstance(self.items[place], Cell):
+        while 0 <= place < len(self.items) and not isinstance(self.items[place], FeedCell):
             place += by
         return place if 0 <= place < len(self.items) else -1
 
@@ -164,5 +164,5 @@ class ItemRows:
             elif match.output is None and isinstance(block, CodeBlock):
                 inner = 1 + match.line
             elif match.output is not None and not inner:
-                inner = start + (0 if isinstance(block, PictureBlock) else match.line)
+                inner = start + (0 if isinstance(block, ImageBlock) else match.line)
         return self.start(match.place) + min(inner, layout.height - 1)

@@ -1,4 +1,4 @@
-"""Screens over the main one: confirm, help, one picture, big graphs."""
+"""Screens over the main one: confirm, help, one image, big graphs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from textual.screen import ModalScreen, Screen
 from textual.strip import Strip
 from textual.widgets import Button, Static
 
-from ..core.feed.items import PictureOutput
+from ..core.feed.items import ImageOutput
 from .curves import Graph
+from .format import Glyphs, LocalTime, at
 from .keys import GROUPS, KEYS, MOVING
 from .pixels import fit
 from .plots import area, binned, load_plotext, plotext_rows
 from .themes import Palette
-from .widgets.canvas import PictureWanted
+from .widgets.canvas import ImageWanted
 from .widgets.strips import StripWidget
-from .wording import Glyphs, LocalTime, at
 
 
 class ConfirmScreen(ModalScreen[bool]):
@@ -109,43 +109,43 @@ def _help_line(shown: str, sentence: str, width: int, style: str) -> Content:
 
 
 class SaveWanted(Message):
-    """Somebody wants the picture on the screen as a file."""
+    """Somebody wants the image on the screen as a file."""
 
-    def __init__(self, pictures: Sequence[PictureOutput]) -> None:
+    def __init__(self, images: Sequence[ImageOutput]) -> None:
         super().__init__()
-        self.pictures = pictures
+        self.images = images
 
 
-class BigPicture(StripWidget):
-    """One picture as large as the screen allows."""
+class BigImage(StripWidget):
+    """One image as large as the screen allows."""
 
-    output: PictureOutput
+    output: ImageOutput
     drawn: Sequence[Strip] | None = None
     failure = ""
 
     def build(self, width: int, height: int) -> list[Strip]:
         if self.drawn is None:
-            return [Strip([Segment(self.failure or " drawing the picture", self.palette.style("muted"))])]
+            return [Strip([Segment(self.failure or " drawing the image", self.palette.style("muted"))])]
         left = max(0, (width - self.drawn[0].cell_length) // 2) if self.drawn else 0
         top = max(0, (height - len(self.drawn)) // 2)
         return [Strip([])] * top + [Strip([Segment(" " * left), *strip]) for strip in self.drawn]
 
 
-class PictureScreen(Screen[None]):
-    """A cell's pictures, one at a time."""
+class ImageScreen(Screen[None]):
+    """A cell's images, one at a time."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,v,enter", "close", "Close", id="picture.close"),
-        Binding("s", "save", "Save", id="picture.save"),
-        Binding("left,left_square_bracket,k", "turn(-1)", "Previous", id="picture.previous"),
-        Binding("right,right_square_bracket,j,space", "turn(1)", "Next", id="picture.next"),
+        Binding("escape,q,v,enter", "close", "Close", id="image.close"),
+        Binding("s", "save", "Save", id="image.save"),
+        Binding("left,left_square_bracket,k", "turn(-1)", "Previous", id="image.previous"),
+        Binding("right,right_square_bracket,j,space", "turn(1)", "Next", id="image.next"),
     ]
 
-    def __init__(self, pictures: Sequence[PictureOutput], palette: Palette, glyphs: Glyphs) -> None:
+    def __init__(self, images: Sequence[ImageOutput], palette: Palette, glyphs: Glyphs) -> None:
         super().__init__()
-        self._pictures = list(pictures)
-        self._number = len(pictures) - 1
-        self._view = BigPicture(palette, glyphs)
+        self._images = list(images)
+        self._number = len(images) - 1
+        self._view = BigImage(palette, glyphs)
         self._view.add_class("full")
         self._asked: tuple[int, int, int] | None = None
 
@@ -156,36 +156,36 @@ class PictureScreen(Screen[None]):
         self.call_after_refresh(self._want)
 
     def _want(self) -> None:
-        output = self._pictures[self._number]
+        output = self._images[self._number]
         size = self._view.content_size
         if not size.width or not size.height:
             return
         columns, rows = largest(output.width, output.height, size.width, size.height)
         self._view.border_title = Content(f"{output.mime} {output.width}×{output.height}")
-        many = f"{self._number + 1}/{len(self._pictures)} · " if len(self._pictures) > 1 else ""
+        many = f"{self._number + 1}/{len(self._images)} · " if len(self._images) > 1 else ""
         self._view.border_subtitle = Content(f"{many}s saves · esc closes")
         self._asked = (id(output), columns, rows)
-        self.post_message(PictureWanted(output, columns, rows))
+        self.post_message(ImageWanted(output, columns, rows))
 
-    def picture_ready(self, output: PictureOutput, columns: int, rows: int, strips: Sequence[Strip]) -> None:
+    def image_ready(self, output: ImageOutput, columns: int, rows: int, strips: Sequence[Strip]) -> None:
         if self._asked == (id(output), columns, rows):
             self._view.drawn = strips
             self._view.rebuild()
 
     def action_turn(self, by: int) -> None:
-        self._number = (self._number + by) % len(self._pictures)
+        self._number = (self._number + by) % len(self._images)
         self._view.drawn = None
         self._want()
 
     def action_save(self) -> None:
-        self.post_message(SaveWanted([self._pictures[self._number]]))
+        self.post_message(SaveWanted([self._images[self._number]]))
 
     def action_close(self) -> None:
         self.dismiss(None)
 
 
 def largest(width: int, height: int, columns: int, rows: int) -> tuple[int, int]:
-    """Cells for a picture that fills as much of `columns` x `rows` as it can."""
+    """Cells for an image that fills as much of `columns` x `rows` as it can."""
     if width <= 0 or height <= 0:
         return fit(0, 0, columns, rows)
     by_width = (columns, max(1, round(columns * height / width / 2)))

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..core.feed.items import ErrorOutput, Item, Note, Output, TextOutput
+from ..core.feed.items import ErrorOutput, FeedItem, Note, Output, TextOutput
 from .ansi import plain
 
 MOST = 100_000
@@ -24,7 +24,7 @@ class Match(NamedTuple):
     """number of the line in the output or in the source"""
 
 
-def find(items: Sequence[Item], needle: str) -> list[Match]:
+def find(items: Sequence[FeedItem], needle: str) -> list[Match]:
     """Lines that hold `needle`, in the order of the feed; capitals count only if `needle` has some."""
     if not needle:
         return []
@@ -38,7 +38,7 @@ def find(items: Sequence[Item], needle: str) -> list[Match]:
     return found
 
 
-def _in_item(place: int, item: Item, needle: str, raw: bytes, is_exact: bool) -> Iterator[Match]:
+def _in_item(place: int, item: FeedItem, needle: str, raw: bytes, is_exact: bool) -> Iterator[Match]:
     if isinstance(item, Note):
         if _holds(item.text, needle, is_exact):
             yield Match(place, None, 0)

@@ -7,7 +7,7 @@ from rich.segment import Segment
 from ..core.feed.items import TextOutput
 from .ansi import segments
 from .blocks import LINE_CHARS, Frame, fold
-from .wording import counted
+from .format import counted
 from .wrapping import Row, WrapIndex, line_rows, shown_text, wrap
 
 TEXT_HEAD, TEXT_TAIL = 3, 6

@@ -27,7 +27,7 @@ from jlab_tui.adapters.files import (
     write_atomic,
 )
 from jlab_tui.adapters.journal.bell import Bell, BellReader, private_tmp_dir, usable_fifo_dir
-from jlab_tui.adapters.journal.files import JournalReader, JournalWriter, journals, read_entries
+from jlab_tui.adapters.journal.journal_file import JournalReader, JournalWriter, journals, read_entries
 from jlab_tui.adapters.server.process import free_port, is_ours
 from jlab_tui.core.errors import StatusFileDamaged
 from jlab_tui.core.journal.events import (

@@ -1,4 +1,4 @@
-"""Pictures as a model gets them."""
+"""Images as a model gets them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def opened(shrunk: Shrunk) -> Image.Image:
     ],
 )
 @pytest.mark.parametrize("called", ["image/png", "image/jpeg"])
-def test_a_picture_of_any_kind_comes_as_what_it_is_called(
+def test_a_image_of_any_kind_comes_as_what_it_is_called(
     mode: str, kind: str, size: tuple[int, int], called: str
 ) -> None:
     image = opened(shrink(encoded(Image.new(mode, size), kind), called, 512))
@@ -64,12 +64,12 @@ def bomb() -> bytes:
     ("raw", "words"),
     [
         (b"", "no known format"),
-        (b"not a picture", "no known format"),
+        (b"not an image", "no known format"),
         (base64.b64decode(encoded(Image.new("RGB", (60, 60)), "PNG"))[:60], "truncated"),
         (bomb(), "100000x100000 pixels is too large"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n", "no known format"),
     ],
 )
-def test_what_is_no_picture_is_said_in_words(raw: bytes, words: str) -> None:
+def test_what_is_no_image_is_said_in_words(raw: bytes, words: str) -> None:
     shrunk = shrink(base64.b64encode(raw).decode(), "image/png", 512)
     assert not shrunk.data and words in shrunk.note and "object at" not in shrunk.note

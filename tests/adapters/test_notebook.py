@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile, new_cell_id
-from jlab_tui.core.notebook.notebook import Cell, ChangedOnDisk, Notebook, copy_cells
+from jlab_tui.core.notebook.notebook import ChangedOnDisk, Notebook, NotebookCell, copy_cells
 
 
 def test_an_edit_during_a_save_is_not_taken_for_saved(tmp_path: Path) -> None:
     file = NotebookFile(tmp_path / "n.ipynb")
-    cell = Cell("a", "code", "old")
+    cell = NotebookCell("a", "code", "old")
     notebook = Notebook([cell])
     file.create(notebook)
     cell.fragment = file.save(copy_cells(notebook), {}).fragments["a"][1]
@@ -24,7 +24,7 @@ def test_an_edit_during_a_save_is_not_taken_for_saved(tmp_path: Path) -> None:
 
 
 def saved_file(path: Path) -> tuple[NotebookFile, Notebook]:
-    notebook = Notebook([Cell("aaaaaaaa", "code", "1")])
+    notebook = Notebook([NotebookCell("aaaaaaaa", "code", "1")])
     file = NotebookFile(path)
     file.create(notebook)
     return file, notebook

@@ -79,7 +79,7 @@ def raised() -> Iterator[tuple[str, ast.Call, str]]:
 
 def sources() -> Iterator[tuple[Path, ast.Module]]:
     for path in sorted(PACKAGE.rglob("*.py")):
-        if path.relative_to(PACKAGE).parts[0] != "node":  # it answers HTTP and has no user
+        if path.relative_to(PACKAGE).parts[0] != "jupyter_extension":  # it answers HTTP and has no user
             yield path, ast.parse(path.read_text(encoding="utf-8"))
 
 

@@ -13,9 +13,9 @@ class Flood:
     code: str
     characters: int = 0
     """of text, all of it"""
-    pictures: int = 0
+    images: int = 0
     others: int = 0
-    """outputs that are neither text nor pictures"""
+    """outputs that are neither text nor images"""
 
 
 NOISE = """
@@ -37,9 +37,7 @@ FLOODS = {
             sum(len(str(i)) + 1 for i in range(100_000)),
         ),
         Flood("50 MB in one print", "print(('y' * 99 + '\\n') * 500_000, end='')", 50_000_000),
-        Flood(
-            "200 pictures of 512x512", NOISE + "for i in range(200): display(Image(png(512)))", pictures=200
-        ),
+        Flood("200 images of 512x512", NOISE + "for i in range(200): display(Image(png(512)))", images=200),
         Flood(
             "10,000 progress updates",
             "import sys\nfor i in range(10_000): print(f'\\r{i:6d}/10000 |####|', end='', file=sys.stderr, flush=True)",

@@ -47,18 +47,18 @@ async def test_every_byte_of_a_flood_is_recorded(shared_server: SharedProject, n
         entries = shared_server.journal(session)
         text = "".join(e["text"] for e in entries if e["k"] == "text")
         shown = [e for e in entries if e["k"] == "data"]
-        pictures = [e for e in shown if "image/png" in e["data"]]
-        assert len(pictures) == flood.pictures
-        assert len(shown) - len(pictures) == min(flood.others, 2_000)
+        images = [e for e in shown if "image/png" in e["data"]]
+        assert len(images) == flood.images
+        assert len(shown) - len(images) == min(flood.others, 2_000)
         if "prints" in name:
             assert text == "".join(f"{i}\n" for i in range(2_000))
         else:
             assert len(text) == (2_000 * 20 if "progress" in name else flood.characters)
         assert not [e for e in entries if e["k"] == "dropped"]
-        if pictures:
-            last = await agent.call("read_output", run_id=f"{session}-1", images=[flood.pictures])
+        if images:
+            last = await agent.call("read_output", run_id=f"{session}-1", images=[flood.images])
             (block,) = [b for b in last.content if b.type == "image"]
-            assert base64.b64decode(block.data) == base64.b64decode(pictures[-1]["data"]["image/png"])
+            assert base64.b64decode(block.data) == base64.b64decode(images[-1]["data"]["image/png"])
             assert "images=[" in reply
         elif text:
             tail = await agent.text("read_output", run_id=f"{session}-1", tail=1)
@@ -82,13 +82,13 @@ HOSTILE = {
     "NUL bytes": ("print('a\\0b')", "ab"),
     "lone surrogates": ("print('a\\ud800b')", "a"),
     "invalid UTF-8": ("import os, time; os.write(1, b'a\\xff\\xfeb\\n'); time.sleep(0.5)", "a"),
-    "broken picture": (
+    "broken image": (
         "from IPython.display import display\ndisplay({'image/png': 'iVBORw0KGgoAAAA='}, raw=True)",
         "cannot be decoded",
     ),
-    "picture that is not base64": (
+    "image that is not base64": (
         "from IPython.display import display\ndisplay({'image/png': '!!!'}, raw=True)",
-        "picture",
+        "image",
     ),
     "image bomb": (
         NOISE

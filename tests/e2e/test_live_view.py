@@ -123,7 +123,7 @@ def test_the_demo_runs_without_a_terminal(project: Project) -> None:
     done = project.run("demo")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("<- execute_code") == 6 and "PROBLEM" not in done.stdout
-    assert "<1 picture>" in done.stdout and "KeyError: 'classifier'" in done.stdout
+    assert "<1 image>" in done.stdout and "KeyError: 'classifier'" in done.stdout
     pid = re.findall(r"JupyterLab ready at \S+ \(PID (\d+)\)", done.stdout)[0]
     assert not alive(int(pid)) and os.path.exists(done.stdout.split("Notebook: ")[1].splitlines()[0])
 

@@ -1,4 +1,4 @@
-"""A connection so slow that one picture takes longer than the answer to a ping may take."""
+"""A connection so slow that one image takes longer than the answer to a ping may take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.e2e.proxy import proxied
 from tests.project import Project
 
 
-async def test_a_large_picture_comes_through_a_slow_line_at_once(
+async def test_a_large_image_comes_through_a_slow_line_at_once(
     shared_server: Project, tmp_path: Path
 ) -> None:
     async with proxied(shared_server, tmp_path) as (project, proxy), project.client() as agent:

@@ -110,11 +110,11 @@ async def test_an_exception_is_a_result_with_its_traceback_without_colours(
         assert "ValueError: broken [bold]" in text and "\x1b" not in text
 
 
-async def test_a_picture_is_made_smaller_for_the_model_and_kept_in_the_notebook(
+async def test_a_image_is_made_smaller_for_the_model_and_kept_in_the_notebook(
     shared_server: SharedProject,
 ) -> None:
     async with shared_server.shared_client() as agent:
-        session = await agent.session("picture")
+        session = await agent.session("image")
         result = await agent.call("execute_code", session_id=session, code=PLOT)
         (block,) = [b for b in result.content if b.type == "image"]
         assert Image.open(io.BytesIO(base64.b64decode(block.data))).size == (512, 256)

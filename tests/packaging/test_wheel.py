@@ -73,8 +73,8 @@ def test_the_wheel_has_everything_that_is_needed_at_run_time(wheel: Path) -> Non
         "py.typed",
         "tui/styles.tcss",
         "templates/jupyter_slurm.sh.template",
-        "node/launch.py",
-        "node/probe.py",
+        "jupyter_extension/launch.py",
+        "jupyter_extension/probe.py",
     ):
         assert f"jlab_tui/{needed}" in names
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "jlab_tui").rglob("*.py")}

@@ -14,7 +14,7 @@ from pathlib import Path
 from jlab_tui.adapters.files import StatusFile
 from jlab_tui.adapters.journal.bell import BellReader
 from jlab_tui.adapters.journal.directory import DirectoryRecords
-from jlab_tui.adapters.journal.files import JournalWriter
+from jlab_tui.adapters.journal.journal_file import JournalWriter
 from jlab_tui.core.errors import JlabError, StatusFileError
 from jlab_tui.core.server.record import KernelInfo, ServerRecord
 from jlab_tui.core.server.resources import Sample

@@ -33,12 +33,12 @@ async def dashboard(
 
 
 async def settled(app: Dashboard, pilot: Pilot[int]) -> None:
-    """Wait until messages, timers of the feed and drawings of pictures are through."""
+    """Wait until messages, timers of the feed and drawings of images are through."""
     await until(pilot, lambda: app.source.is_loaded)
     for _ in range(3):
         await pilot.pause()
     await until(pilot, lambda: app.feed._timer is None and app._news_timer is None)
-    await until(pilot, lambda: not any(w.group == "pictures" for w in app.workers if w.is_running))
+    await until(pilot, lambda: not any(w.group == "images" for w in app.workers if w.is_running))
     await pilot.pause()
 
 

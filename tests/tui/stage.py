@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from jlab_tui.core.feed.feed import Feed
-from jlab_tui.core.feed.items import Cell
+from jlab_tui.core.feed.items import FeedCell
 from jlab_tui.core.journal.events import (
     DataShown,
     DataUpdated,
@@ -41,7 +41,7 @@ from jlab_tui.services.dashboard.monitor import Listener, note_idle_gpus
 from jlab_tui.services.dashboard.overview import ServerView, SessionRow, session_rows
 from jlab_tui.tui.options import DashboardOptions
 
-PICTURES = Path(__file__).parent / "pictures"
+IMAGES = Path(__file__).parent / "images"
 NOW = 1_780_280_195.0
 """2026-06-01 02:16:35 UTC"""
 
@@ -107,7 +107,7 @@ class StillSource:
     def want(self, session: str) -> None:
         self.wanted.append(session)
 
-    async def whole(self, cell: Cell) -> bool:
+    async def whole(self, cell: FeedCell) -> bool:
         return False
 
     async def run(self, listener: Listener) -> None:
@@ -216,15 +216,15 @@ def samples(count: int = 600, gpus: int = 1) -> list[Sample]:
 
 def loss_curve() -> str:
     """Base64 PNG that matplotlib drew: two curves."""
-    return base64.b64encode((PICTURES / "loss.png").read_bytes()).decode()
+    return base64.b64encode((IMAGES / "loss.png").read_bytes()).decode()
 
 
 def heat_map() -> str:
     """Base64 PNG that matplotlib drew: a heat map and points."""
-    return base64.b64encode((PICTURES / "errors.png").read_bytes()).decode()
+    return base64.b64encode((IMAGES / "errors.png").read_bytes()).decode()
 
 
-def flat_picture(width: int = 120, height: int = 80) -> str:
+def flat_image(width: int = 120, height: int = 80) -> str:
     """Four flat quarters: drawn alike by every version of Pillow."""
     image = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(image)
@@ -297,7 +297,7 @@ def text(value: str, stream: str = "stdout") -> TextPrinted:
     return TextPrinted("", stream, value)
 
 
-def picture(data: str) -> DataShown:
+def image(data: str) -> DataShown:
     return DataShown("", {"image/png": data, "text/plain": "<Figure size 640x480 with 1 Axes>"})
 
 
@@ -314,7 +314,7 @@ TRACEBACK = (
 
 
 def training(curve: str) -> list[tuple[str, Entry]]:
-    """The session of the pictures: a model, a plot, a loop that runs."""
+    """The session of the images: a model, a plot, a loop that runs."""
     w = Writer("train1", "train-unet", "k-train", NOW - 200)
     w._runs = 10
     w.run(
@@ -332,7 +332,7 @@ def training(curve: str) -> list[tuple[str, Entry]]:
     w.run(
         "plt.plot(history['train'], label='train')\nplt.plot(history['val'], label='val', lw=2.5)\n"
         "plt.legend(); plt.title('Loss')",
-        picture(curve),
+        image(curve),
         seconds=0.31,
     )
     w.at = NOW - 133
@@ -351,7 +351,7 @@ def training(curve: str) -> list[tuple[str, Entry]]:
     return w.entries
 
 
-def exploring(image: str) -> list[tuple[str, Entry]]:
+def exploring(encoded: str) -> list[tuple[str, Entry]]:
     w = Writer("eda1", "eda", "k-eda", NOW - 260)
     table = (
         "            loss       iou\ncount  1200.0000  1200.0000\nmean      0.4213     0.8712\n"
@@ -366,7 +366,7 @@ def exploring(image: str) -> list[tuple[str, Entry]]:
     w.run(
         "fig, ax = plt.subplots(1, 2, figsize=(9, 4))\n"
         "ax[0].imshow(z, cmap='viridis'); ax[1].scatter(a, b, c=c, cmap='plasma')",
-        picture(image),
+        image(encoded),
         seconds=0.9,
     )
     return w.entries
@@ -398,12 +398,12 @@ KERNELS = (
 
 
 def working(curve: str | None = None, heat: str | None = None, gpus: int = 1) -> StillSource:
-    """Four sessions on a GPU node, as in the README's pictures."""
+    """Four sessions on a GPU node, as in the README's images."""
     entries = [
         *probing(),
         *failing(),
-        *exploring(heat or flat_picture(990, 440)),
-        *training(curve or flat_picture(640, 480)),
+        *exploring(heat or flat_image(990, 440)),
+        *training(curve or flat_image(640, 480)),
     ]
     entries.sort(key=lambda pair: pair[1].at)
     return StillSource(entries, READY, samples(gpus=gpus), KERNELS)

@@ -24,7 +24,7 @@ from jlab_tui.core.journal.events import (
 from jlab_tui.core.server.record import KernelInfo, ServerState
 from jlab_tui.tui.app import Dashboard
 from jlab_tui.tui.keys import GROUPS, KEYS
-from jlab_tui.tui.sentences import farewell
+from jlab_tui.tui.screen_texts import farewell
 from jlab_tui.tui.widgets.footer import MOST
 
 from . import stage
@@ -235,7 +235,7 @@ async def test_code_output_and_paths_are_copied_without_colours() -> None:
         assert app.clipboard == "/home/ben/project/notebooks/etl_2026.ipynb"
 
 
-async def test_pictures_are_viewed_and_saved_next_to_earlier_ones(tmp_path: Path) -> None:
+async def test_images_are_viewed_and_saved_next_to_earlier_ones(tmp_path: Path) -> None:
     async with dashboard(stage.working(), save_dir=tmp_path) as (app, pilot):
         await pilot.press("1", "v")
         await settled(app, pilot)
@@ -245,13 +245,13 @@ async def test_pictures_are_viewed_and_saved_next_to_earlier_ones(tmp_path: Path
         assert all(path.read_bytes().startswith(b"\x89PNG") for path in tmp_path.iterdir())
 
 
-async def test_a_damaged_picture_is_a_sentence() -> None:
+async def test_a_damaged_image_is_a_sentence() -> None:
     source = stage.StillSource(stage.probing(), stage.READY, (), stage.KERNELS)
     async with dashboard(source) as (app, pilot):
         for data in ("AAAA", "not base64 !", "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptV"):
             source.play([("probe1", Entry(stage.NOW, DataShown("r", {"image/png": data})))])
             await settled(app, pilot)
-        assert "The picture cannot be drawn" in screen_text(app)
+        assert "The image cannot be drawn" in screen_text(app)
 
 
 @pytest.mark.parametrize(

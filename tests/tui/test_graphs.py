@@ -6,11 +6,11 @@ import pytest
 
 from jlab_tui.core.server.resources import GpuSample, Sample
 from jlab_tui.tui.curves import graphs_of
+from jlab_tui.tui.format import ASCII, UNICODE, span
+from jlab_tui.tui.gauges import readings
 from jlab_tui.tui.plots import binned, shown_span
-from jlab_tui.tui.readings import readings
 from jlab_tui.tui.themes import Palette
 from jlab_tui.tui.widgets.graphs import graph, lanes, meter_rows
-from jlab_tui.tui.wording import ASCII, UNICODE, span
 
 from . import stage
 

@@ -1,4 +1,4 @@
-"""Pictures as cells: thin lines keep their colour, heat maps their bands, and a damaged picture is a sentence."""
+"""Images as cells: thin lines keep their colour, heat maps their bands, and a damaged image is a sentence."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_thin_line_on_an_even_ground_keeps_its_colour(
     assert min(max(abs(a - b) for a, b in zip(color, line, strict=True)) for color in seen) <= 24
 
 
-def test_a_picture_without_an_even_ground_is_reduced_as_it_is() -> None:
+def test_a_image_without_an_even_ground_is_reduced_as_it_is() -> None:
     image = Image.linear_gradient("L").convert("RGB").resize((640, 480))
     image.putpixel((320, 240), (255, 0, 0))
     assert all(
@@ -45,7 +45,7 @@ def test_a_picture_without_an_even_ground_is_reduced_as_it_is() -> None:
     )
 
 
-def test_pictures_of_matplotlib_show_both_curves_and_the_whole_scale() -> None:
+def test_images_of_matplotlib_show_both_curves_and_the_whole_scale() -> None:
     curves = drawn_colours(load(stage.loss_curve()), 43, 16)
     assert any(red > 230 and 100 < green < 160 and blue < 60 for red, green, blue in curves)
     assert any(red < 70 and 100 < green < 150 and blue > 150 for red, green, blue in curves)
@@ -53,7 +53,7 @@ def test_pictures_of_matplotlib_show_both_curves_and_the_whole_scale() -> None:
     assert any(red > 200 and green > 190 and blue < 90 for red, green, blue in heat)
 
 
-def test_an_edge_of_a_picture_does_not_grow_into_the_opposite_one() -> None:
+def test_an_edge_of_a_image_does_not_grow_into_the_opposite_one() -> None:
     image = Image.new("RGB", (640, 480), "white")
     ImageDraw.Draw(image).rectangle([0, 0, 639, 60], fill="black")
     bottom = strips(image, 40, 15)[-1]
@@ -74,6 +74,6 @@ def test_every_shape_fits(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("data", ["", "AAAA", base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(40)).decode()])
-def test_what_is_no_picture_is_said(data: str) -> None:
+def test_what_is_no_image_is_said(data: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         load(data)

@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.segment import Segment
 
-from jlab_tui.core.feed.items import Cell, TextOutput
+from jlab_tui.core.feed.items import FeedCell, TextOutput
 from jlab_tui.core.feed.scrollback import Scrollback
 from jlab_tui.core.feed.session_feed import SessionFeed
 from jlab_tui.core.journal.events import Entry, RunFinished, RunStarted, RunStatus, TextPrinted
 from jlab_tui.tui.blocks import Frame
+from jlab_tui.tui.format import UNICODE, left_out
 from jlab_tui.tui.rows import ItemRows
 from jlab_tui.tui.search import find
 from jlab_tui.tui.themes import Palette
-from jlab_tui.tui.wording import UNICODE, left_out
 from jlab_tui.tui.wrapping import WrapIndex, line_rows, measure, wrap_words
 
 PALETTE = Palette({}, dark=True)
@@ -42,7 +42,9 @@ def test_a_million_lines_in_a_thousand_cells() -> None:
     rows = ItemRows(frame())
     rows.show(feed.items, {})
     rows.settle()
-    outputs = [o for i in feed.items if isinstance(i, Cell) for o in i.outputs if isinstance(o, TextOutput)]
+    outputs = [
+        o for i in feed.items if isinstance(i, FeedCell) for o in i.outputs if isinstance(o, TextOutput)
+    ]
     assert sum(len(output.scrollback) for output in outputs) == 1_000_000
     held = sum(len(o.scrollback.buffer) + 4 * len(o.scrollback.starts) for o in outputs)
     assert held < 25_000_000  # bytes: the text itself and four for each line
@@ -60,7 +62,7 @@ def test_other_cells_move_when_one_grows_and_one_shrinks_by_as_much() -> None:
     rows.show(feed.items, {})
     rows.settle()
     first, second = feed.items
-    assert isinstance(first, Cell) and isinstance(second, Cell)
+    assert isinstance(first, FeedCell) and isinstance(second, FeedCell)
     first.outputs.clear()
     for cell in (first, second):
         cell.version += 1
@@ -96,7 +98,7 @@ def test_sentences_break_between_words_and_lose_none(words: list[str], width: in
 
 
 def test_what_the_model_was_not_shown_is_counted_in_words() -> None:
-    cell = Cell("s", 1.0, "x")
+    cell = FeedCell("s", 1.0, "x")
     assert left_out(cell) == ""
-    cell.cut_chars, cell.cut_pictures = 1, 2
-    assert left_out(cell) == "Not in the model's reply: 1 character and 2 pictures."
+    cell.cut_chars, cell.cut_images = 1, 2
+    assert left_out(cell) == "Not in the model's reply: 1 character and 2 images."

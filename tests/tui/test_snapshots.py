@@ -36,7 +36,7 @@ async def test_a_state_looks_as_recorded(state: str, size: str) -> None:
         ("help", ["question_mark"]),
         ("kill", ["x"]),
         ("error", ["2"]),
-        ("pictures", ["1"]),
+        ("images", ["1"]),
         ("all", ["a"]),
         ("errors-only", ["a", "e"]),
         ("expanded", ["o"]),

@@ -97,7 +97,7 @@ class Bell:
             if error.errno not in (errno.ENXIO, errno.EPIPE):
                 return
             if is_new:
-                self._bury(name)
+                self._remove_stale(name)
             else:
                 self._send(name, line)  # the reader made its FIFO anew
 
@@ -107,7 +107,7 @@ class Bell:
             with contextlib.suppress(OSError):
                 os.close(fd)
 
-    def _bury(self, name: str) -> None:
+    def _remove_stale(self, name: str) -> None:
         """Remove a FIFO of this host that nobody reads and whose process is dead."""
         pid = name.removeprefix(f"{self.host}-").removesuffix(".fifo")
         if pid.isdecimal() and not process_start(int(pid)):

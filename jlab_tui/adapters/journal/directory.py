@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...core.journal.events import RecordEnds
-from .files import JournalReader, journals, read_ends
+from .journal_file import JournalReader, journals, read_ends
 
 
 class DirectoryRecords:

@@ -15,7 +15,7 @@ from pathlib import Path
 from ...core.journal.events import Entry, HumanActed, SessionClosed
 from ...core.journal.summary import SessionHead
 from .bell import Bell
-from .files import JournalReader, JournalWriter, journal_path, journals, read_entries
+from .journal_file import JournalReader, JournalWriter, journal_path, journals, read_entries
 from .summaries import JournalHeads
 
 COMPRESS_AFTER_S = 7 * 86400.0

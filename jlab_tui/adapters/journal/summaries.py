@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, cast
 
 from ...core.journal.events import Entry, SessionClosed, decode
 from ...core.journal.summary import KIND, TELLING, Ends, SessionHead, head_of
-from .files import DAMAGED
+from .journal_file import DAMAGED
 
 _BLOCK: Final = 1 << 16
 _FIRST_LINE_MAX: Final = 1 << 20

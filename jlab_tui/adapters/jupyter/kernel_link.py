@@ -83,7 +83,7 @@ class KernelLink:
         self._confirmed = asyncio.get_running_loop().time()
         self._unconfirmed: dict[str, bytes] = {}
         self._replies: dict[str, asyncio.Future[KernelMessage]] = {}
-        self._knock_id = ""
+        self._probe_id = ""
         self._heard = asyncio.Event()
         """iopub has brought something about the last knock"""
         self._beats: asyncio.Task[None] | None = None
@@ -186,7 +186,7 @@ class KernelLink:
         """The kernel was restarted: on a stock server, wait again until it answers before anything is sent."""
         if not self.resumable and self._ws is not None:
             self._ready.clear()
-            self._spawn(self._knock(self._ws))
+            self._spawn(self._probe(self._ws))
 
     # -- the connection ------------------------------------------------------------------------------------------
 
@@ -282,9 +282,9 @@ class KernelLink:
                 await ws.send(frame)
             self._ready.set()
         else:
-            self._spawn(self._knock(ws))
+            self._spawn(self._probe(ws))
 
-    async def _knock(self, ws: KernelConnection) -> None:
+    async def _probe(self, ws: KernelConnection) -> None:
         """Ask a stock server's kernel for its info until it answers: a request sent before that may be lost."""
         attempt = 0
         while self._ws is ws and not self._ready.is_set():
@@ -293,7 +293,7 @@ class KernelLink:
             )
             future: asyncio.Future[KernelMessage] = asyncio.get_running_loop().create_future()
             self._replies[request.msg_id] = future
-            self._knock_id = request.msg_id
+            self._probe_id = request.msg_id
             self._heard.clear()
             try:
                 await ws.send(pack_request(request, self._session_id, datetime.now(UTC).isoformat()))
@@ -365,7 +365,7 @@ class KernelLink:
             log.warning("a message of kernel %s was not understood: %s", self._kernel_id, error)
             return
         self._unconfirmed.pop(message.parent_id, None)
-        if message.channel == "iopub" and message.parent_id == self._knock_id:
+        if message.channel == "iopub" and message.parent_id == self._probe_id:
             self._heard.set()
         future = self._replies.get(message.parent_id)
         if future is not None and message.channel in ("shell", "control") and not future.done():

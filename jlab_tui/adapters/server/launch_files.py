@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...core.server.record import Connection
+from ...core.server.record import ConnectionFile
 from ..files import private_dir, refuse_foreign_hands, write_atomic
 
-PACKAGE_DIR = Path(__file__).resolve().parent.parent / "node"
+PACKAGE_DIR = Path(__file__).resolve().parents[2] / "jupyter_extension"
 
 
 def install_node_files(node_dir: Path) -> Path:
@@ -89,11 +89,11 @@ def remove_launch_files(connection_file: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def read_connection(path: Path) -> Connection | None:
+def read_connection(path: Path) -> ConnectionFile | None:
     """What a started server wrote, None while there is nothing complete."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        return Connection(
+        return ConnectionFile(
             hostname=str(raw["hostname"]),
             ip=str(raw.get("ip") or ""),
             port=int(raw["port"]),

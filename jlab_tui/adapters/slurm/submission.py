@@ -36,8 +36,8 @@ LOOK_UP_S = 15.0
 ESTIMATE_S = 5.0
 """what an estimated start may take before the job itself is submitted"""
 
-PACKAGED_TEMPLATE = Path(__file__).parents[1] / "templates" / "jupyter_slurm.sh.template"
-SOURCE_TEMPLATE = Path(__file__).parents[2] / "templates" / "jupyter_slurm.sh.template"
+PACKAGED_TEMPLATE = Path(__file__).parents[2] / "templates" / "jupyter_slurm.sh.template"
+SOURCE_TEMPLATE = Path(__file__).parents[3] / "templates" / "jupyter_slurm.sh.template"
 
 
 class Submission:

@@ -59,7 +59,7 @@ def _figure(data: Mapping[str, Any]) -> str:
     if "image/svg+xml" in data:
         return _svg(text_of(data["image/svg+xml"]))
     if "application/pdf" in data:
-        return f"[PDF picture, {len(text_of(data['application/pdf'])) * 3 // 4:,} bytes]"
+        return f"[PDF image, {len(text_of(data['application/pdf'])) * 3 // 4:,} bytes]"
     return ""
 
 
@@ -71,7 +71,7 @@ def text_of(value: Any) -> str:
 def _svg(svg: str) -> str:
     words = [strip_ansi(w).strip() for w in re.findall(r"<(?:text|title|desc)\b[^<>]*>([^<]*)", svg)]
     listed = "; ".join(w for w in words if w)[:2000]
-    return f"[SVG picture, {len(svg):,} characters{': ' + listed if listed else ''}]"
+    return f"[SVG image, {len(svg):,} characters{': ' + listed if listed else ''}]"
 
 
 def _vega(chart: Any) -> str:

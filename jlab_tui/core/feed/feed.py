@@ -1,32 +1,32 @@
-"""All sessions as a person sees them, and the bound on what their pictures may take in memory."""
+"""All sessions as a person sees them, and the bound on what their images may take in memory."""
 
 from __future__ import annotations
 
 from collections import deque
 
 from ..journal.events import DataShown, DataUpdated, Entry, HumanActed
-from .items import Cell, Change, PictureOutput
+from .items import Change, FeedCell, ImageOutput
 from .session_feed import SessionFeed
 
-PICTURES_KEPT_BYTES = 64 << 20
-"""base64 of pictures kept in memory over all sessions; older ones stay in the notebook"""
+IMAGES_KEPT_BYTES = 64 << 20
+"""base64 of images kept in memory over all sessions; older ones stay in the notebook"""
 
 
 class Feed:
-    """All sessions, and the bound on what their pictures may take in memory."""
+    """All sessions, and the bound on what their images may take in memory."""
 
-    def __init__(self, pictures_kept_bytes: int = PICTURES_KEPT_BYTES) -> None:
-        self._pictures_kept_bytes = pictures_kept_bytes
+    def __init__(self, images_kept_bytes: int = IMAGES_KEPT_BYTES) -> None:
+        self._images_kept_bytes = images_kept_bytes
         self.sessions: dict[str, SessionFeed] = {}
-        self._pictures: deque[PictureOutput] = deque()
-        self._picture_bytes = 0
+        self._images: deque[ImageOutput] = deque()
+        self._image_bytes = 0
 
     def apply(self, session: str, entry: Entry) -> Change:
         view = self.sessions.get(session)
         if view is None:
             view = self.sessions[session] = SessionFeed(session)
         change = view.apply(entry)
-        if isinstance(entry.event, DataShown | DataUpdated) and isinstance(change.item, Cell):
+        if isinstance(entry.event, DataShown | DataUpdated) and isinstance(change.item, FeedCell):
             self._account(change.item)
         return change
 
@@ -37,13 +37,13 @@ class Feed:
             return None
         return self.sessions[event.session].apply(entry)
 
-    def _account(self, cell: Cell) -> None:
+    def _account(self, cell: FeedCell) -> None:
         for output in reversed(cell.outputs):
-            if isinstance(output, PictureOutput) and output.data:
-                self._pictures.append(output)
-                self._picture_bytes += len(output.data)
+            if isinstance(output, ImageOutput) and output.data:
+                self._images.append(output)
+                self._image_bytes += len(output.data)
                 break
-        while self._picture_bytes > self._pictures_kept_bytes and len(self._pictures) > 1:
-            oldest = self._pictures.popleft()
-            self._picture_bytes -= len(oldest.data)
+        while self._image_bytes > self._images_kept_bytes and len(self._images) > 1:
+            oldest = self._images.popleft()
+            self._image_bytes -= len(oldest.data)
             oldest.data = ""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..display.images import bitmap
+from ..display.image_numbers import bitmap
 from ..display.mime import describe_data, text_of
 from ..display.terminal_text import render_terminal
 from ..journal.events import RunStatus
@@ -32,7 +32,7 @@ class TextOutput:
 
 
 @dataclass(slots=True, eq=False)
-class PictureOutput:
+class ImageOutput:
     mime: str
     data: str
     """base64; empty when it is no longer kept in memory"""
@@ -62,11 +62,11 @@ class DroppedOutput:
         return f"{self.count:,} {self.unit} of output were not recorded{why}"
 
 
-Output = TextOutput | PictureOutput | ErrorOutput | DroppedOutput
+Output = TextOutput | ImageOutput | ErrorOutput | DroppedOutput
 
 
 @dataclass(slots=True, eq=False)
-class Cell:
+class FeedCell:
     """One run of a cell, or a cell that was written and not run yet."""
 
     session: str
@@ -86,7 +86,7 @@ class Cell:
     clear_pending: bool = False
     cut_chars: int = 0
     """characters that the last reply did not show the model"""
-    cut_pictures: int = 0
+    cut_images: int = 0
     version: int = 0
 
     @property
@@ -98,8 +98,8 @@ class Cell:
         return self.status in FAILED
 
     @property
-    def pictures(self) -> list[PictureOutput]:
-        return [output for output in self.outputs if isinstance(output, PictureOutput)]
+    def images(self) -> list[ImageOutput]:
+        return [output for output in self.outputs if isinstance(output, ImageOutput)]
 
     @property
     def error(self) -> ErrorOutput | None:
@@ -111,7 +111,7 @@ class Cell:
         return any(
             output.scrollback.dropped > 0 if isinstance(output, TextOutput) else not output.data
             for output in self.outputs
-            if isinstance(output, TextOutput | PictureOutput)
+            if isinstance(output, TextOutput | ImageOutput)
         )
 
     def drop_middle(self) -> None:
@@ -146,7 +146,7 @@ class Note:
     version: int = 0
 
 
-Item = Cell | Note
+FeedItem = FeedCell | Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +154,14 @@ class Change:
     """Which item of which session is new or different."""
 
     session: str
-    item: Item | None
+    item: FeedItem | None
     is_new: bool
 
 
-def output_of(data: Mapping[str, Any], display_id: str = "") -> TextOutput | PictureOutput:
-    """What is shown of a MIME bundle: a picture, or else the words that a model gets, in the colours of the kernel."""
-    if (picture := bitmap(data)) is not None:
-        return PictureOutput(*picture, *picture_size(picture[1]), display_id)
+def output_of(data: Mapping[str, Any], display_id: str = "") -> TextOutput | ImageOutput:
+    """What is shown of a MIME bundle: an image, or else the words that a model gets, in the colours of the kernel."""
+    if (image := bitmap(data)) is not None:
+        return ImageOutput(*image, *image_size(image[1]), display_id)
     output = TextOutput(display_id=display_id, is_stream=False)
     plain = text_of(data.get("text/plain"))
     words = describe_data(data)
@@ -179,7 +179,7 @@ def traceback_lines(traceback: Sequence[str]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def picture_size(data: str) -> tuple[int, int]:
+def image_size(data: str) -> tuple[int, int]:
     """Width and height in pixels of a base64 PNG, from its header; (0, 0) where they cannot be told."""
     try:
         head = base64.b64decode(data[:64], validate=False)

@@ -33,13 +33,13 @@ from ..journal.events import (
 )
 from .items import (
     FAILED,
-    Cell,
     Change,
     DroppedOutput,
     ErrorOutput,
-    Item,
+    FeedCell,
+    FeedItem,
+    ImageOutput,
     Note,
-    PictureOutput,
     TextOutput,
     output_of,
     traceback_lines,
@@ -59,17 +59,17 @@ class SessionFeed:
         self.opened_at = 0.0
         self.changed_at = 0.0
         self.kernel_id = ""
-        self.items: list[Item] = []
+        self.items: list[FeedItem] = []
         self.closed = ""
         """reason; empty while it is open"""
-        self.running: Cell | None = None
-        self.last: Cell | None = None
+        self.running: FeedCell | None = None
+        self.last: FeedCell | None = None
         """the run that began last"""
         self.cells = 0
         self.failed = 0
-        self._by_run: dict[str, Cell] = {}
-        self._unrun: dict[str, Cell] = {}
-        self._displays: dict[str, list[tuple[Cell, TextOutput | PictureOutput]]] = {}
+        self._by_run: dict[str, FeedCell] = {}
+        self._unrun: dict[str, FeedCell] = {}
+        self._displays: dict[str, list[tuple[FeedCell, TextOutput | ImageOutput]]] = {}
         self._acts: dict[tuple[str, str], Note] = {}
         self._faint: Note | None = None
         self._unreadable = 0
@@ -91,7 +91,7 @@ class SessionFeed:
         """A session that drops no text."""
         return cls(session, 1 << 31)
 
-    def take_whole(self, cell: Cell, rebuilt: SessionFeed) -> bool:
+    def take_whole(self, cell: FeedCell, rebuilt: SessionFeed) -> bool:
         """Give a cell all its outputs, folded anew from the record. Returns False when they are not there."""
         known = rebuilt._by_run.get(cell.run)
         if known is None or self._by_run.get(cell.run) is not cell:
@@ -123,7 +123,7 @@ class SessionFeed:
             self._faint = None
         return Change(self.session, item, len(self.items) > before)
 
-    def _fold(self, event: Event, at: float) -> Item | None:
+    def _fold(self, event: Event, at: float) -> FeedItem | None:
         match event:
             case SessionOpened():
                 return self._open(event, at)
@@ -170,7 +170,7 @@ class SessionFeed:
             case ReplyCut():
                 known = self._by_run.get(event.run)
                 if known is not None:
-                    known.cut_chars, known.cut_pictures = event.chars, event.pictures
+                    known.cut_chars, known.cut_images = event.chars, event.pictures
                 return known
             case NotebookEdited():
                 return self._edit(event, at)
@@ -190,7 +190,7 @@ class SessionFeed:
             case _:
                 assert_never(event)
 
-    def _open(self, event: SessionOpened, at: float) -> Item | None:
+    def _open(self, event: SessionOpened, at: float) -> FeedItem | None:
         earlier = self.opened
         self.opened = event
         self.kernel_id = event.kernel_id or self.kernel_id
@@ -204,10 +204,10 @@ class SessionFeed:
             at, f"Taken over by the MCP process {event.client_host}:{event.client_pid}", "faint"
         )
 
-    def _start(self, event: RunStarted, at: float) -> Cell:
+    def _start(self, event: RunStarted, at: float) -> FeedCell:
         known = self._by_run.get(event.run)
         unrun = self._unrun.pop(event.cell, None) if event.cell else None
-        cell = known or unrun or self._add_cell(Cell(self.session, at, event.source))
+        cell = known or unrun or self._add_cell(FeedCell(self.session, at, event.source))
         cell.source, cell.cell_id, cell.tool, cell.run = event.source, event.cell, event.tool, event.run
         cell.at = at or cell.at
         if cell.status is None or not cell.status.is_final:
@@ -217,28 +217,28 @@ class SessionFeed:
         self.last = cell
         return cell
 
-    def _add_cell(self, cell: Cell) -> Cell:
+    def _add_cell(self, cell: FeedCell) -> FeedCell:
         self.items.append(cell)
         self.cells += 1
         return cell
 
-    def _cell(self, run: str, at: float) -> Cell:
+    def _cell(self, run: str, at: float) -> FeedCell:
         """The cell of a run; a stand-in when its beginning is not on record."""
         cell = self._by_run.get(run)
         if cell is None:
-            cell = self._add_cell(Cell(self.session, at, "", run=run, status=RunStatus.RUNNING))
+            cell = self._add_cell(FeedCell(self.session, at, "", run=run, status=RunStatus.RUNNING))
             self._by_run[run] = cell
             self.running = cell
         return cell
 
-    def _output(self, run: str, at: float) -> Cell:
+    def _output(self, run: str, at: float) -> FeedCell:
         cell = self._cell(run, at)
         if cell.clear_pending:
             cell.outputs.clear()
             cell.clear_pending = False
         return cell
 
-    def _print(self, event: TextPrinted, at: float) -> Cell:
+    def _print(self, event: TextPrinted, at: float) -> FeedCell:
         cell = self._output(event.run, at)
         last = cell.outputs[-1] if cell.outputs else None
         if not isinstance(last, TextOutput) or not last.is_stream:
@@ -248,7 +248,7 @@ class SessionFeed:
         return cell
 
     def _show(
-        self, cell: Cell, data: Mapping[str, Any], metadata: Mapping[str, Any], display_id: str
+        self, cell: FeedCell, data: Mapping[str, Any], metadata: Mapping[str, Any], display_id: str
     ) -> None:
         if cell.clear_pending:
             cell.outputs.clear()
@@ -258,8 +258,8 @@ class SessionFeed:
         if display_id:
             self._displays.setdefault(display_id, []).append((cell, output))
 
-    def _update(self, event: DataUpdated, at: float) -> Item | None:
-        changed: Cell | None = None
+    def _update(self, event: DataUpdated, at: float) -> FeedItem | None:
+        changed: FeedCell | None = None
         entries = self._displays.get(event.display_id, [])
         for number, (cell, old) in enumerate(entries):
             for position, output in enumerate(cell.outputs):
@@ -271,7 +271,7 @@ class SessionFeed:
                     changed = cell
         return changed
 
-    def _finish(self, event: RunFinished, at: float) -> Cell:
+    def _finish(self, event: RunFinished, at: float) -> FeedCell:
         cell = self._cell(event.run, at)
         if cell.has_failed is False and event.status in FAILED:
             self.failed += 1
@@ -282,7 +282,7 @@ class SessionFeed:
             self.running = None
         return cell
 
-    def _edit(self, event: NotebookEdited, at: float) -> Item | None:
+    def _edit(self, event: NotebookEdited, at: float) -> FeedItem | None:
         if event.action == "delete":
             self._unrun.pop(event.cell, None)
             return self._note(at, "Cell deleted", "faint")
@@ -292,7 +292,7 @@ class SessionFeed:
             known.source, known.is_markdown, known.at = event.source, is_markdown, at
             return known
         cell = self._add_cell(
-            Cell(
+            FeedCell(
                 self.session,
                 at,
                 event.source,

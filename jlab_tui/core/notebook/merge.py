@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .notebook import Cell, Notebook
+from .notebook import Notebook, NotebookCell
 
 
 def merge(ours: Notebook, theirs: Notebook) -> tuple[Notebook, list[str]]:
@@ -17,7 +17,7 @@ def merge(ours: Notebook, theirs: Notebook) -> tuple[Notebook, list[str]]:
     _recognise(mine, theirs.cells)
     known_to_them = {cell.id for cell in theirs.cells}
     troubles: list[str] = []
-    merged: list[Cell] = []
+    merged: list[NotebookCell] = []
     for their in theirs.cells:
         our = mine.get(their.id)
         if our is None:
@@ -46,7 +46,7 @@ def merge(ours: Notebook, theirs: Notebook) -> tuple[Notebook, list[str]]:
     return Notebook(merged, theirs.metadata, ours.is_shifted or is_shifted, ours.removed), troubles
 
 
-def _recognise(mine: Mapping[str, Cell], theirs: Sequence[Cell]) -> None:
+def _recognise(mine: Mapping[str, NotebookCell], theirs: Sequence[NotebookCell]) -> None:
     """Give cells of theirs that lost their id, as programs of before format 4.5 make them, that of ours with their text."""
     kept = {cell.id for cell in theirs}
     lost: dict[tuple[str, str], list[str]] = {}
@@ -58,7 +58,7 @@ def _recognise(mine: Mapping[str, Cell], theirs: Sequence[Cell]) -> None:
             their.id = ids.pop(0)
 
 
-def _join(our: Cell, their: Cell) -> list[str]:
+def _join(our: NotebookCell, their: NotebookCell) -> list[str]:
     """Take into a cell that we changed what they changed in it. Returns a sentence where both changed its text."""
     is_edited = their.source not in (our.source, our.saved_source)
     is_ours_lost = is_edited and our.source != our.saved_source
@@ -73,7 +73,7 @@ def _join(our: Cell, their: Cell) -> list[str]:
     return [f"Cell {our.id} was edited by somebody else at the same time; {kept}"]
 
 
-def _put_back(merged: list[Cell], ours: Sequence[Cell], known_to_them: set[str]) -> list[str]:
+def _put_back(merged: list[NotebookCell], ours: Sequence[NotebookCell], known_to_them: set[str]) -> list[str]:
     """Add our cells that they do not have, each behind the one before it; those that they deleted only with changes of
     ours. Returns sentences about these."""
     troubles = []

@@ -19,7 +19,7 @@ _SPLIT_ANYWAY: Final = frozenset(("application/javascript", "image/svg+xml"))
 
 
 @dataclass(slots=True)
-class Cell:
+class NotebookCell:
     id: str
     cell_type: str
     """code, markdown or raw"""
@@ -49,7 +49,7 @@ class Cell:
 
 @dataclass(slots=True)
 class Notebook:
-    cells: list[Cell] = field(default_factory=list)
+    cells: list[NotebookCell] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
     is_shifted: bool = False
     """somebody else added, moved or removed cells since the model saw their indices"""
@@ -81,10 +81,10 @@ class Notebook:
             )
         return cell % count
 
-    def by_id(self, cell_id: str) -> Cell | None:
+    def by_id(self, cell_id: str) -> NotebookCell | None:
         return next((c for c in reversed(self.cells) if c.id == cell_id), None)
 
-    def insert(self, cell: Cell, index: int = -1) -> int:
+    def insert(self, cell: NotebookCell, index: int = -1) -> int:
         """Insert before `index`; -1 appends, other negative ones count from the end as in `list.insert`. Returns its index."""
         count = len(self.cells)
         at = count if index == -1 else index if index >= 0 else count + index + 1
@@ -153,13 +153,13 @@ def parse_notebook(text: str, new_id: Iterable[str]) -> Notebook:
     return Notebook(cells, metadata if isinstance(metadata, dict) else {})
 
 
-def _parse_cell(raw: Mapping[str, Any], ids: Any) -> Cell:
+def _parse_cell(raw: Mapping[str, Any], ids: Any) -> NotebookCell:
     identifier = raw.get("id")
     cell_type = raw.get("cell_type")
     count = raw.get("execution_count")
     source = _joined(raw.get("source"))
     outputs = raw.get("outputs")
-    return Cell(
+    return NotebookCell(
         id=identifier if isinstance(identifier, str) and identifier else next(ids),
         cell_type=cell_type if cell_type in ("code", "markdown", "raw") else "raw",
         source=source,
@@ -174,7 +174,7 @@ def _parse_cell(raw: Mapping[str, Any], ids: Any) -> Cell:
     )
 
 
-def cell_fragment(cell: Cell) -> bytes:
+def cell_fragment(cell: NotebookCell) -> bytes:
     """A cell's JSON text, indented as it stands inside a notebook file."""
     raw: dict[str, Any] = {
         "cell_type": cell.cell_type,
@@ -254,7 +254,7 @@ class Saved:
 class CellCopy:
     """A cell as it was when the save began."""
 
-    cell: Cell
+    cell: NotebookCell
     version: int
     source: str
     fragment: bytes | None
@@ -265,7 +265,7 @@ def copy_cells(notebook: Notebook) -> list[CellCopy]:
     copies = []
     for cell in notebook.cells:
         if cell.fragment is None:
-            frozen = Cell(
+            frozen = NotebookCell(
                 cell.id, cell.cell_type, cell.source, list(cell.outputs), cell.execution_count,
                 dict(cell.metadata), cell.attachments,
             )  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final
 
-from ..display.images import PictureCount, Place
+from ..display.image_numbers import ImageCount, Place
 from ..display.terminal_text import cut_middle, render_terminal
 from ..journal.events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
 
@@ -57,7 +57,7 @@ class ErrorItem:
     traceback: tuple[str, ...]
 
 
-Item = TextItem | DataItem | ErrorItem
+OutputItem = TextItem | DataItem | ErrorItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +72,15 @@ class Gap:
 class CellOutputs:
     """Outputs of a run so far."""
 
-    head: list[Item] = field(default_factory=list)
-    tail: deque[Item] = field(default_factory=deque)
+    head: list[OutputItem] = field(default_factory=list)
+    tail: deque[OutputItem] = field(default_factory=deque)
     elsewhere: dict[str, DataItem] = field(default_factory=dict)
     """what displays of earlier cells have become in this run, by display id"""
     dropped_chars: int = 0
     dropped_items: int = 0
     unrecorded: int = 0
     """characters among the dropped ones that the run's record has not either"""
-    pictures: PictureCount = field(default_factory=PictureCount)
+    images: ImageCount = field(default_factory=ImageCount)
     record_only: int = 0
     """outputs that are too large to be kept here"""
     total_chars: int = 0
@@ -93,7 +93,7 @@ class CellOutputs:
 
     def feed(self, event: TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised) -> bool:
         """Take one event in. Returns whether anything changed."""
-        places = self.pictures.feed(event)
+        places = self.images.feed(event)
         match event:
             case OutputCleared():
                 if event.wait:
@@ -118,7 +118,7 @@ class CellOutputs:
 
     def update(self, event: DataUpdated) -> bool:
         """Another run has replaced the data of a display. Returns whether it stands here."""
-        self.pictures.update(event)
+        self.images.update(event)
         return self._update(event)
 
     def _update(self, event: DataUpdated) -> bool:
@@ -163,13 +163,13 @@ class CellOutputs:
         """A copy to be read in a thread while this one goes on."""
         return replace(
             self,
-            pictures=replace(self.pictures),
+            images=replace(self.images),
             head=[_copy(item) for item in self.head],
             elsewhere=dict(self.elsewhere),
             tail=deque(_copy(item) for item in self.tail),
         )
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Iterator[OutputItem]:
         yield from self.head
         yield from self.tail
 
@@ -180,7 +180,7 @@ class CellOutputs:
         what = " and ".join(f"{count:,} {name}" for count, name in counts if count)
         return Gap(what) if what else None
 
-    def joined(self) -> Iterator[Item | Gap]:
+    def joined(self) -> Iterator[OutputItem | Gap]:
         """The items with neighbouring text of one stream in one: where a progress bar goes on, it begins."""
         gap = self.gap
         for part in ([*self.items()],) if gap is None else (self.head, (gap,), self.tail):
@@ -244,7 +244,7 @@ class CellOutputs:
         if self._rich + size > IMAGE_BUDGET:
             # The record keeps it in full; here only its place.
             self.record_only += 1
-            what = f"picture {place.number}" if place.number else "rich output"
+            what = f"image {place.number}" if place.number else "rich output"
             note = {"text/plain": f"[{what} ({size:,} characters) is only in the run's record]"}
             self._put(
                 DataItem(note, {}, event.display_id, event.execution_count, place, 0, in_record_only=True)
@@ -253,7 +253,7 @@ class CellOutputs:
         self._rich += size
         self._put(DataItem(event.data, event.metadata, event.display_id, event.execution_count, place, size))
 
-    def _put(self, item: Item) -> None:
+    def _put(self, item: OutputItem) -> None:
         if not self.tail and len(self.head) < ITEMS_HALF:
             self.head.append(item)
         else:
@@ -274,11 +274,11 @@ class CellOutputs:
                     return
 
 
-def _stream_of(item: Item | Gap) -> str:
+def _stream_of(item: OutputItem | Gap) -> str:
     return item.stream if isinstance(item, TextItem) else ""
 
 
-def _copy(item: Item) -> Item:
+def _copy(item: OutputItem) -> OutputItem:
     return replace(item, parts=list(item.parts)) if isinstance(item, TextItem) else replace(item)
 
 

@@ -1,4 +1,4 @@
-"""What a model is told about a run: text within a budget, the error never cut, pictures by reference."""
+"""What a model is told about a run: text within a budget, the error never cut, images by reference."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..display.images import bitmap
+from ..display.image_numbers import bitmap
 from ..display.mime import describe_data
 from ..display.terminal_text import count_rows, cut_middle, plain_traceback, render_terminal
 from ..journal.events import RunStatus
-from ..notebook.outputs import CellOutputs, DataItem, ErrorItem, Gap, Item, TextItem
+from ..notebook.outputs import CellOutputs, DataItem, ErrorItem, Gap, OutputItem, TextItem
 
-PICTURES_MAX: Final = 10
+IMAGES_MAX: Final = 10
 _ERROR_SHARE: Final = 0.4
 _TEXT_LEAST: Final = 100
 _UPDATED: Final = "[an output of an earlier cell has become:]"
@@ -21,16 +21,16 @@ _CUT_NOTE: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ReplyImage:
     """A bitmap to be shown, as the kernel sent it."""
 
     number: int
-    """counts the pictures of the run from 1"""
+    """counts the images of the run from 1"""
     mime: str
     base64: str
 
 
-Part = str | Picture
+Part = str | ReplyImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,11 @@ class Reply:
 
     parts: list[Part]
     cut_chars: int
-    hidden_pictures: int
+    hidden_images: int
 
 
 def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
-    """Text and pictures of one reply, in the order in which they were put out; at most about `budget` characters."""
+    """Text and images of one reply, in the order in which they were put out; at most about `budget` characters."""
     error = outputs.error
     parts, shown = _shown(outputs, error, facts.run_id)
     error_text = plain_traceback(error.traceback, error.ename, error.evalue) if error else ""
@@ -71,12 +71,12 @@ def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
     parts = _stripped(parts)
     if error_text:
         parts.append(error_text)
-    count = outputs.pictures
+    count = outputs.images
     hidden = [number for number in range(count.cleared + 1, count.total + 1) if number not in shown]
     if hidden:
         parts.append(
-            f"[{len(hidden)} more picture{'s' * (len(hidden) != 1)} not shown, the last is {hidden[-1]}; "
-            f'see them with read_output(run_id="{facts.run_id}", images={hidden[:PICTURES_MAX]})]'
+            f"[{len(hidden)} more image{'s' * (len(hidden) != 1)} not shown, the last is {hidden[-1]}; "
+            f'see them with read_output(run_id="{facts.run_id}", images={hidden[:IMAGES_MAX]})]'
         )
     parts.append(status_line(facts, outputs))
     parts += facts.notes
@@ -84,31 +84,31 @@ def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
 
 
 def brief(outputs: CellOutputs, run_id: str, budget: int) -> str:
-    """All but the last exception in at most about `budget` characters, pictures by their numbers."""
+    """All but the last exception in at most about `budget` characters, images by their numbers."""
     parts, _ = _shown(outputs, outputs.error, run_id)
-    words = [part if isinstance(part, str) else f"[picture {part.number}]" for part in _stripped(parts)]
+    words = [part if isinstance(part, str) else f"[image {part.number}]" for part in _stripped(parts)]
     return cut_to("\n".join(words), budget)
 
 
 def _shown(outputs: CellOutputs, last: ErrorItem | None, run_id: str) -> tuple[list[Part], set[int]]:
-    """Everything but the last exception, and the numbers of the pictures among it."""
+    """Everything but the last exception, and the numbers of the images among it."""
     parts: list[Part] = []
     numbers: set[int] = set()
-    here: list[tuple[Item | Gap, bool]] = [(item, True) for item in outputs.joined()]
+    here: list[tuple[OutputItem | Gap, bool]] = [(item, True) for item in outputs.joined()]
     for item, is_here in [*here, *((item, False) for item in outputs.elsewhere.values())]:
         match item:
             case TextItem():
                 _add_text(parts, render_terminal(item.text))
             case DataItem() if item.in_record_only and item.place.number:
-                pass  # one of the pictures that are counted as hidden
+                pass  # one of the images that are counted as hidden
             case DataItem():
                 if not is_here:
                     _add_text(parts, _UPDATED)
-                picture = _picture(item)
-                if picture is not None and len(numbers) < PICTURES_MAX:
-                    parts.append(picture)
-                    numbers.add(picture.number)
-                elif picture is None:
+                image = _image(item)
+                if image is not None and len(numbers) < IMAGES_MAX:
+                    parts.append(image)
+                    numbers.add(image.number)
+                elif image is None:
                     _add_text(parts, describe_data(item.data))
             case Gap():
                 row = sum(count_rows(part) for part in parts if isinstance(part, str))
@@ -165,12 +165,12 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
             return f"Error: {facts.cause or 'The end of the run was not seen.'} ({label}, after {took})"
 
 
-def fit(parts: Sequence[Part], budget: int, pictures: int = PICTURES_MAX) -> list[Part]:
+def fit(parts: Sequence[Part], budget: int, images: int = IMAGES_MAX) -> list[Part]:
     """Any parts as one reply: texts cut so that together they have at most about `budget` characters, and so many
-    pictures. What a short text leaves over, the longer ones have; what finds no room is counted at the end."""
+    images. What a short text leaves over, the longer ones have; what finds no room is counted at the end."""
     room = max(_TEXT_LEAST, _room_each([len(part) for part in parts if isinstance(part, str)], budget))
     fitted: list[Part] = []
-    texts_out = pictures_out = 0
+    texts_out = images_out = 0
     for part in parts:
         if isinstance(part, str):
             text = cut_to(part, room)
@@ -179,15 +179,15 @@ def fit(parts: Sequence[Part], budget: int, pictures: int = PICTURES_MAX) -> lis
                 continue
             budget -= len(text)
             fitted.append(text)
-        elif pictures:
-            pictures -= 1
+        elif images:
+            images -= 1
             fitted.append(part)
         else:
-            pictures_out += 1
-    if texts_out or pictures_out:
+            images_out += 1
+    if texts_out or images_out:
         what = [
             f"{count} more {name}{'s' * (count != 1)}"
-            for count, name in ((texts_out, "text"), (pictures_out, "picture"))
+            for count, name in ((texts_out, "text"), (images_out, "image"))
             if count
         ]
         fitted.append(f"[the reply is full: {' and '.join(what)} left out; ask for fewer at once]")
@@ -277,6 +277,6 @@ def _read_on(run_id: str, row: int, outputs: CellOutputs) -> str:
     return f'read on with read_output(run_id="{run_id}", offset={row}), or search it with grep{missing}'
 
 
-def _picture(item: DataItem) -> Picture | None:
+def _image(item: DataItem) -> ReplyImage | None:
     found = bitmap(item.data)
-    return Picture(item.place.number, *found) if found is not None else None
+    return ReplyImage(item.place.number, *found) if found is not None else None

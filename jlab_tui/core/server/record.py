@@ -11,7 +11,7 @@ from typing import Any
 from ..settings import Mode
 
 __all__ = [
-    "Connection",
+    "ConnectionFile",
     "KernelInfo",
     "Mode",
     "Owner",
@@ -75,7 +75,7 @@ class ServerRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class ConnectionFile:
     """Where a started server listens: what its connection file says."""
 
     hostname: str

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ..settings import Mode
 from .machine import is_loopback
-from .record import Connection, ServerRecord, ServerState
+from .record import ConnectionFile, ServerRecord, ServerState
 from .slurm_state_machine import step_slurm
 from .status import Health, JobGone, Limits, Observation, QueueFacts, Situation, failed, over, untrusted
 
@@ -33,7 +33,7 @@ def step(record: ServerRecord, seen: Observation, limits: Limits) -> Situation:
             return over(record, seen.log_tail)
 
 
-def _with_connection(record: ServerRecord, connection: Connection | None) -> ServerRecord:
+def _with_connection(record: ServerRecord, connection: ConnectionFile | None) -> ServerRecord:
     if connection is None or not record.state.is_live:
         return record
     record = replace(record, port=connection.port, url=connection.url)

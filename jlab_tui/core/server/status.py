@@ -8,7 +8,7 @@ from enum import Enum, auto
 from ..settings import Mode
 from ..slurm.queue import QueueAnswer, QueueUnknown
 from ..slurm.show import JobDetails
-from .record import Connection, ServerRecord, ServerState
+from .record import ConnectionFile, ServerRecord, ServerState
 
 
 class Health(Enum):
@@ -40,7 +40,7 @@ class Observation:
     is_elsewhere: bool = False
     """local mode: the server belongs to another machine, so its process and its loopback address mean nothing here
     (in a sandbox on the same machine the address may mean something, and this is False)"""
-    connection: Connection | None = None
+    connection: ConnectionFile | None = None
     health: Health | None = None
     log_tail: str = ""
     queue: QueueAnswer | None = None

@@ -36,7 +36,7 @@ SCRIPT_EXITS: dict[int, Advice] = {
         "Set JLAB_MCP_PORT_MIN and JLAB_MCP_PORT_MAX to another or a wider range, then start again.",
     ),
 }
-"""exit codes of templates/jupyter_slurm.sh.template and of node/launch.py"""
+"""exit codes of templates/jupyter_slurm.sh.template and of jupyter_extension/launch.py"""
 
 
 def explain_end(

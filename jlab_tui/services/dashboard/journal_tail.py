@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from ...core.errors import JlabError
 from ...core.feed.feed import Feed
-from ...core.feed.items import Cell, Change
+from ...core.feed.items import Change, FeedCell
 from ...core.feed.session_feed import SessionFeed
 from ...core.journal.events import Entry, HumanActed, RecordEnds
 
@@ -99,7 +99,7 @@ class Following:
         self._glimpsed: dict[str, tuple[tuple[Path, ...], RecordEnds]] = {}
         """sessions of which only the ends have been read"""
         self._wanted: set[str] = set()
-        self._whole: list[tuple[Cell, asyncio.Future[bool]]] = []
+        self._whole: list[tuple[FeedCell, asyncio.Future[bool]]] = []
         self._actions: dict[Path, Follower] = {}
         self._acts: dict[str, list[Entry]] = {}
         """what people did, by session, until its record is there"""
@@ -111,7 +111,7 @@ class Following:
         self._wanted |= {session} if session else set(self._glimpsed)
         self._wake.set()
 
-    async def whole(self, cell: Cell) -> bool:
+    async def whole(self, cell: FeedCell) -> bool:
         """Read everything that a cell put out from its record. Returns False when the record does not have it."""
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._whole.append((cell, done))
@@ -283,7 +283,7 @@ class Following:
             if is_there:
                 listener.items_changed([Change(cell.session, cell, False)])
 
-    def _rebuild(self, cell: Cell, files: Sequence[tuple[Path, int]]) -> SessionFeed:
+    def _rebuild(self, cell: FeedCell, files: Sequence[tuple[Path, int]]) -> SessionFeed:
         rebuilt = SessionFeed.keeping_all(cell.session)
         for path, end in files:
             reader = self._records.follow(path)

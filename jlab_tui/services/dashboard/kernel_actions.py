@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _WAIT_S: Final = 3.0
 
 
-class Steering:
+class KernelActions:
     """Acts on kernels by id. Each method says in a sentence what came of it, or raises JlabError."""
 
     def __init__(self, launcher: Callable[[], Launcher], api: Callable[[ServerRecord], Jupyter]) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from ...core.errors import JlabError
 from ...core.feed.feed import Feed
-from ...core.feed.items import Cell
+from ...core.feed.items import FeedCell
 from ...core.server.record import KernelInfo, ServerRecord, ServerState
 from ...core.server.resources import Sample
 from .journal_tail import Following, Hears, MakeBell, Records
@@ -79,7 +79,7 @@ class Source(Protocol):
         """The record of this session is going to be looked at; of all sessions when it is empty."""
         ...
 
-    async def whole(self, cell: Cell) -> bool:
+    async def whole(self, cell: FeedCell) -> bool:
         """Read everything that a cell put out. Returns False when the record does not have it."""
         ...
 
@@ -123,7 +123,7 @@ class Monitor:
     def want(self, session: str) -> None:
         self._following.want(session)
 
-    async def whole(self, cell: Cell) -> bool:
+    async def whole(self, cell: FeedCell) -> bool:
         return await self._following.whole(cell)
 
     @property

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..server.launcher import Launcher
 
 
-class WatchedServer:
+class ServerSource:
     """Derives the view anew at each look; the first look starts the server or attaches to it."""
 
     def __init__(self, launcher: Callable[[], Launcher], mode: Mode) -> None:

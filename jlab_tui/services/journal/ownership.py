@@ -16,7 +16,7 @@ OwnerAlive = Callable[[str, int, str], bool | None]
 """whether the process of a host, id and start is alive; None for another host"""
 
 
-class Holding:
+class Ownership:
     """The sessions of one process."""
 
     def __init__(self, owner: Owner, journals: Journals, owner_alive: OwnerAlive) -> None:

@@ -32,7 +32,7 @@ TEXT_CAP: Final = 64 << 20
 """characters of text recorded of one run; then the middle is dropped and counted"""
 _TAIL_CHARS: Final = 1 << 20
 _BETWEEN_CHARS: Final = 4096
-"""of the text beyond the cap so much is recorded in front of a picture"""
+"""of the text beyond the cap so much is recorded in front of an image"""
 _REMEMBERED_RUNS: Final = 200
 """their threads may go on printing, which counts with what they printed before"""
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ...core.errors import NotebookError
 from ...core.journal.events import DataUpdated, RunStatus
-from ...core.notebook.notebook import Cell, Notebook
+from ...core.notebook.notebook import Notebook, NotebookCell
 from ...core.notebook.outputs import CellOutputs, to_nbformat
 from ..session.run_handle import Run, SessionRecord
 from .autosave import Saver
@@ -31,7 +31,7 @@ _UNSAVED_S: Final = 5.0
 """the notebook may lag behind the journal by so much when its process is killed"""
 
 
-class NotebookKeeper:
+class OutputSync:
     """Writes outputs into cells. Without a saver (a scratch session) there is no notebook, and it does nothing."""
 
     def __init__(
@@ -76,7 +76,7 @@ class NotebookKeeper:
         if run.cell:
             self._latest[run.cell] = run.id
 
-    def begin(self, run: Run, cell: Cell) -> None:
+    def begin(self, run: Run, cell: NotebookCell) -> None:
         """A run of this cell begins: its old outputs go."""
         self.belongs_to(run)
         cell.outputs = []
@@ -158,13 +158,13 @@ class NotebookKeeper:
 
     def _insert_missing(self, record: SessionRecord, runs: list[Run], since: float) -> None:
         known = {cell.id for cell in self.notebook.cells} | record.deleted
-        missing: dict[str, tuple[float, int, Cell]] = {}
+        missing: dict[str, tuple[float, int, NotebookCell]] = {}
         for run in runs:
             if run.cell not in known and run.started > since:
-                missing[run.cell] = (run.started, -1, Cell(run.cell, "code", run.source))
+                missing[run.cell] = (run.started, -1, NotebookCell(run.cell, "code", run.source))
         for cell_id, (at, edit) in record.texts.items():
             if cell_id not in known and at > since:
-                missing[cell_id] = (at, edit.index, Cell(cell_id, edit.cell_type, edit.source))
+                missing[cell_id] = (at, edit.index, NotebookCell(cell_id, edit.cell_type, edit.source))
         for _, index, cell in sorted(missing.values(), key=lambda found: found[0]):
             self.notebook.insert(cell, min(index, len(self.notebook.cells)))
             self.save(now=True)
@@ -192,13 +192,13 @@ class NotebookKeeper:
                 if before != (cell.outputs, cell.execution_count):
                     self.save(now=True)
 
-    def _cell_of(self, run: Run) -> Cell | None:
+    def _cell_of(self, run: Run) -> NotebookCell | None:
         if self.saver is None or self._abandoned or self._latest.get(run.cell) != run.id:
             return None
         cell = self.notebook.by_id(run.cell)
         return cell if cell is not None and cell.cell_type == "code" else None
 
-    def _put(self, run: Run, outputs: CellOutputs, cell: Cell) -> None:
+    def _put(self, run: Run, outputs: CellOutputs, cell: NotebookCell) -> None:
         record = f'read_output(run_id="{run.id}"), recorded in {run.journal}'
         cell.outputs = to_nbformat(outputs, record)
         if run.status in _LOST_ENDS:
@@ -208,7 +208,7 @@ class NotebookKeeper:
         cell.execution_count = run.execution_count
         cell.touch()
 
-    def _remember_displays(self, run: Run, outputs: CellOutputs, cell: Cell) -> None:
+    def _remember_displays(self, run: Run, outputs: CellOutputs, cell: NotebookCell) -> None:
         items = [item for item in outputs.items() if hasattr(item, "display_id")]
         rich = [o for o in cell.outputs if o["output_type"] in ("display_data", "execute_result")]
         for item, output in zip(items, rich, strict=False):

@@ -1,4 +1,4 @@
-"""Starting the server for a client: which mode, with what, detached, and waiting for it in pieces."""
+"""Starts the server for a client: which mode, with what, detached, and waiting for it in pieces."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ Beat = Callable[[float, str], Awaitable[None]]
 """`(seconds waited, what is the case)`"""
 
 
-class Starting:
+class ClientStart:
     """Sets a start off and waits for it."""
 
     def __init__(

@@ -19,8 +19,8 @@ from ...core.server.record import ServerRecord, ServerState
 from ...core.server.slurm_job import LOST_S, SUBMISSION, is_announced
 from ...core.server.state_machine import Limits, Observation, Situation, step
 from ...core.settings import Mode
-from .ports import Backend, HealthCheck, IntentLock, Store
-from .status import QUICK_S, ServerWatch, is_usable
+from .launcher_ports import Backend, HealthCheck, IntentLock, Store
+from .watch import QUICK_S, ServerWatch, is_usable
 
 T = TypeVar("T")
 
@@ -120,8 +120,8 @@ class Launcher(ServerWatch):
         if record is None:
             return
         backend = self._backends[record.mode]
-        lives = not record.state.is_live and (await backend.observe(record)).process_alive
-        if record.state is ServerState.STOPPING or lives:
+        is_left_over = not record.state.is_live and (await backend.observe(record)).process_alive
+        if record.state is ServerState.STOPPING or is_left_over:
             await backend.end(record)
             self._store.remove()
 

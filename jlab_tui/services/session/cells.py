@@ -9,7 +9,7 @@ from typing import Final
 
 from ...core.errors import JlabError, NotebookError, SessionBusy
 from ...core.journal.events import RunStatus
-from ...core.notebook.notebook import Cell
+from ...core.notebook.notebook import NotebookCell
 from ...core.reply.compose import cut_to
 from ..ports import Notebooks
 from .run_handle import Run
@@ -45,7 +45,7 @@ class Cells:
         self.check(code)
         await self._make_way(session)
         await session.connection.confirm()
-        cell = Cell(self._notebooks.new_cell_id(), "code", code)
+        cell = NotebookCell(self._notebooks.new_cell_id(), "code", code)
         if index != -1:
             await self._refresh(session)
         session.notebook.insert(cell, index)
@@ -59,7 +59,7 @@ class Cells:
 
     async def edit(
         self, session: Session, cell: str | int, source: str, *, run: bool
-    ) -> tuple[Cell, Run | None]:
+    ) -> tuple[NotebookCell, Run | None]:
         """Replace a cell's source and run it when it is code. Its old outputs go. What cannot be run is not edited."""
         if run:
             self.check(source)
@@ -97,7 +97,7 @@ class Cells:
             run.notes.append("Somebody else had changed the text of this cell; it was run as it stands.")
         return run
 
-    async def delete(self, session: Session, cell: str | int) -> Cell:
+    async def delete(self, session: Session, cell: str | int) -> NotebookCell:
         found = await self._find(session, cell)
         if session.current is not None and session.current.cell == found.id:
             session.refuse_if_busy()
@@ -106,11 +106,13 @@ class Cells:
         session.note_edit("delete", found, index)
         return found
 
-    async def add_markdown(self, session: Session, markdown: str, position: int = -1) -> tuple[Cell, int]:
+    async def add_markdown(
+        self, session: Session, markdown: str, position: int = -1
+    ) -> tuple[NotebookCell, int]:
         await session.connection.confirm()
         if position != -1:
             await self._refresh(session)
-        cell = Cell(self._notebooks.new_cell_id(), "markdown", markdown)
+        cell = NotebookCell(self._notebooks.new_cell_id(), "markdown", markdown)
         index = session.notebook.insert(cell, position)
         session.note_edit("markdown", cell, index)
         return cell, index
@@ -162,7 +164,7 @@ class Cells:
                 last = run.outputs.last_line[-200:] if run.outputs is not None else ""
                 await beat(run.elapsed(self._now()), last)
 
-    async def _find(self, session: Session, cell: str | int) -> Cell:
+    async def _find(self, session: Session, cell: str | int) -> NotebookCell:
         await self._refresh(session)
         notebook = session.notebook
         found = notebook.cells[notebook.find(cell)]
@@ -183,7 +185,7 @@ class Cells:
         """A run that is left over from a call that the user cancelled is interrupted; any other one stands."""
         run = session.current
         if run is not None and run.cancelled:
-            outcome = await session.stopper.cancel(run)
+            outcome = await session.interrupter.cancel(run)
             if session.current is not None:
                 raise SessionBusy(
                     f"The run that was cancelled before still goes on. {outcome}",
@@ -191,7 +193,7 @@ class Cells:
                 )
 
 
-def _refuse_if_edited(cell: Cell) -> None:
+def _refuse_if_edited(cell: NotebookCell) -> None:
     """Raise NotebookError, once, for a cell whose text somebody else changed: the model does not know what it replaces."""
     if cell.is_edited:
         cell.is_edited = False
@@ -218,7 +220,7 @@ class CellRow:
 
 
 def cell_map(
-    cells: list[Cell], running: str, ran: Mapping[str, Run], ran_elsewhere: Callable[[str], bool]
+    cells: list[NotebookCell], running: str, ran: Mapping[str, Run], ran_elsewhere: Callable[[str], bool]
 ) -> list[CellRow]:
     """Rows of a notebook. `running` is the id of the cell in progress; `ran` the last run of each cell by us in this
     kernel; `ran_elsewhere` tells of other text whether its outputs may be of this kernel."""
@@ -241,7 +243,7 @@ def cell_map(
     return rows
 
 
-def _state(cell: Cell, run: Run | None, ran_elsewhere: Callable[[str], bool]) -> str:
+def _state(cell: NotebookCell, run: Run | None, ran_elsewhere: Callable[[str], bool]) -> str:
     if cell.cell_type != "code":
         return ""
     if run is not None and run.source == cell.source:
@@ -253,7 +255,7 @@ def _state(cell: Cell, run: Run | None, ran_elsewhere: Callable[[str], bool]) ->
     return "error" if any(o.get("output_type") == "error" for o in cell.outputs) else "ok"
 
 
-def _kinds(cell: Cell) -> list[str]:
+def _kinds(cell: NotebookCell) -> list[str]:
     kinds = []
     for output in cell.outputs:
         kind = str(output.get("output_type", ""))

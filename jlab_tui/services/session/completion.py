@@ -33,7 +33,7 @@ class _Question:
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Settler:
+class Completion:
     """Settles the runs of one session."""
 
     def __init__(self, session: Session) -> None:

@@ -39,7 +39,7 @@ _IS_CLEANING_UP: Final = """
 """
 
 
-class Stopper:
+class Interrupter:
     """Interrupts the runs of one session."""
 
     def __init__(self, session: Session) -> None:

@@ -1,4 +1,4 @@
-"""The lives of a session's kernel: its deaths, by itself or asked for, and restarting it."""
+"""The lifecycle of a session's kernel: its deaths, by itself or asked for, and restarting it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JOB_ENDS_S: Final = 60.0
 """how long Slurm may take to say how a job ended"""
 
 
-class Lives:
+class KernelLifecycle:
     """Tells what the end of a kernel's process means for its session."""
 
     def __init__(self, session: Session) -> None:

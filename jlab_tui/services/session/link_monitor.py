@@ -25,7 +25,7 @@ CONFIRM_S: Final = 3.0
 LINK_LOST: Final = "JupyterLab answers, but the connection to the kernel is broken. It is being made again; what runs there goes on."
 
 
-class Connection:
+class LinkMonitor:
     """Follows the link of one session."""
 
     def __init__(self, session: Session, diagnose: Callable[[], Awaitable[str]], spool: Spool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
-from ...core.display.images import PictureCount, bitmap
+from ...core.display.image_numbers import ImageCount, bitmap
 from ...core.display.mime import describe_data
 from ...core.display.terminal_text import plain_traceback
 from ...core.journal.events import (
@@ -22,7 +22,7 @@ from ...core.journal.events import (
     TextPrinted,
     Unknown,
 )
-from ...core.notebook.notebook import Cell, Notebook
+from ...core.notebook.notebook import Notebook, NotebookCell
 from ..ports import Journals, Notebooks
 from .cells import CellRow, cell_map
 from .run_handle import Run, entries_since
@@ -30,7 +30,7 @@ from .session import Session
 
 
 class Reader:
-    """Reads journals and notebooks. `texts` and `pictures` block; call them in a thread."""
+    """Reads journals and notebooks. `texts` and `images` block; call them in a thread."""
 
     def __init__(self, journals: Journals, notebooks: Notebooks) -> None:
         self._journals = journals
@@ -64,17 +64,17 @@ class Reader:
                 at_line_end, before = text.endswith("\n"), stream
                 yield text, dropped
 
-    def pictures(self, run: Run, wanted: set[int]) -> dict[int, tuple[str, str]]:
-        """MIME type and base64 of a run's pictures by their numbers, as the kernel sent them (latest update)."""
+    def images(self, run: Run, wanted: set[int]) -> dict[int, tuple[str, str]]:
+        """MIME type and base64 of a run's images by their numbers, as the kernel sent them (latest update)."""
         found: dict[int, tuple[str, str]] = {}
-        count = PictureCount()
+        count = ImageCount()
         for event in self._events(run):
             match event:
                 case DataShown() | DataUpdated():
-                    picture = bitmap(event.data)
+                    image = bitmap(event.data)
                     for place in count.feed(event):
-                        if picture is not None and place.number in wanted:
-                            found[place.number] = picture
+                        if image is not None and place.number in wanted:
+                            found[place.number] = image
                 case TextPrinted() | OutputCleared() | ErrorRaised():
                     count.feed(event)
                 case _:
@@ -91,7 +91,7 @@ class Reader:
         return await asyncio.to_thread(self._notebooks.file(resolved).load), str(resolved)
 
     @staticmethod
-    def rows(session: Session | None, cells: list[Cell]) -> list[CellRow]:
+    def rows(session: Session | None, cells: list[NotebookCell]) -> list[CellRow]:
         """The notebook's map with each cell's state in the session's kernel."""
         if session is None:
             return cell_map(cells, "", {}, lambda source: True)

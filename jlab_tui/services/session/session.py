@@ -32,16 +32,16 @@ from ...core.kernel.conversation import (
     ends_request,
 )
 from ...core.kernel.wire import KernelMessage, Request
-from ...core.notebook.notebook import Cell, Notebook
+from ...core.notebook.notebook import Notebook, NotebookCell
 from ...core.notebook.outputs import DataItem
 from ..journal.writer import Recorder
 from ..notebook.autosave import Saver
-from ..notebook.output_sync import NotebookKeeper, ReadBack
+from ..notebook.output_sync import OutputSync, ReadBack
 from ..ports import Jupyter, Link, Spool
-from .completion import Settler
-from .interrupt import Stopper
-from .kernel_lifecycle import Lives
-from .link_monitor import Connection
+from .completion import Completion
+from .interrupt import Interrupter
+from .kernel_lifecycle import KernelLifecycle
+from .link_monitor import LinkMonitor
 from .run_handle import Run
 from .subshell import Subshell
 
@@ -88,7 +88,7 @@ class Session:
         self.info = info
         self.api = api
         self.recorder = recorder
-        self.keeper = NotebookKeeper(saver, read_back, recorder.flush)
+        self.keeper = OutputSync(saver, read_back, recorder.flush)
         self.link: Link
         """set by the opener before anything else is called"""
         self.current: Run | None = None
@@ -114,10 +114,10 @@ class Session:
         self.now = now
         self._next_run = first_run
         self.subshell = Subshell()
-        self.connection = Connection(self, diagnose, spool)
-        self.lives = Lives(self)
-        self.stopper = Stopper(self)
-        self.settler = Settler(self)
+        self.connection = LinkMonitor(self, diagnose, spool)
+        self.kernel_lifecycle = KernelLifecycle(self)
+        self.interrupter = Interrupter(self)
+        self.completion = Completion(self)
         self._conversation = Conversation()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -167,7 +167,7 @@ class Session:
             f'Nothing was done. Call wait_for_run(run_id="{run.id}"), or interrupt_kernel(session_id="{self.info.id}").',
         )
 
-    async def start_run(self, tool: str, cell: Cell | None, source: str) -> Run:
+    async def start_run(self, tool: str, cell: NotebookCell | None, source: str) -> Run:
         """Send code to the kernel, once; the cell gets it as its source. Raises SessionBusy, or what keeps the kernel out
         of reach; then nothing has changed."""
         self.connection.refuse_if_over()
@@ -207,7 +207,7 @@ class Session:
         if not await self.link.send(Request("shell", "execute_request", run.msg_id, content)):
             self.spawn(self.connection.watch_unseen(run))
 
-    def has_run(self, cell: Cell) -> bool:
+    def has_run(self, cell: NotebookCell) -> bool:
         """Whether code of this cell was sent."""
         return any(run.cell == cell.id for run in self.runs.values())
 
@@ -234,9 +234,9 @@ class Session:
             self.recorder.goes_on_with(run.id, run.outputs.total_chars if run.outputs is not None else 0)
             self.current = run
             if run.reply is not None:
-                self.spawn(self.settler.settle(run))
+                self.spawn(self.completion.settle(run))
 
-    def _new_run(self, tool: str, cell: Cell | None, source: str) -> Run:
+    def _new_run(self, tool: str, cell: NotebookCell | None, source: str) -> Run:
         number = self._next_run
         self._next_run += 1
         return Run(
@@ -278,8 +278,8 @@ class Session:
         self.recorder.saw(message.seq)
         run = self.current
         if run is not None and message.parent_id == run.msg_id and ends_request(message):
-            self.spawn(self.settler.settle(run))
-        self.settler.on_message(message)
+            self.spawn(self.completion.settle(run))
+        self.completion.on_message(message)
 
     def _record_reply_before(self, facts: list[Fact]) -> None:
         """Whoever goes on from the line that these facts make will not see the reply that came before it."""
@@ -303,12 +303,12 @@ class Session:
                     run.execution_count = fact.execution_count
                     self._begun(run)
             case RunEnded():
-                if fact.status is RunStatus.DIED and self.lives.may_be_the_servers_end(fact.cause):
-                    self.spawn(self.lives.ended_unless_the_server_ends(fact))
+                if fact.status is RunStatus.DIED and self.kernel_lifecycle.may_be_the_servers_end(fact.cause):
+                    self.spawn(self.kernel_lifecycle.ended_unless_the_server_ends(fact))
                 else:
                     self.ended(fact)
             case KernelDeath():
-                self.lives.died(fact)
+                self.kernel_lifecycle.died(fact)
             case Replied():
                 if run := self.runs.get(fact.run):
                     run.reply = fact.content
@@ -327,7 +327,7 @@ class Session:
         self._used = self.incarnation
         run.taken_up.set()
         if run.cancelled and run is self.current:
-            self.spawn(self.stopper.begun(run))
+            self.spawn(self.interrupter.begun(run))
 
     def _output(self, fact: Output) -> None:
         run = self.runs.get(fact.run)
@@ -358,7 +358,7 @@ class Session:
         run.execution_count = (
             fact.execution_count if fact.execution_count is not None else run.execution_count
         )
-        restarted_by = self.lives.restarted_by if fact.status is RunStatus.DIED else ""
+        restarted_by = self.kernel_lifecycle.restarted_by if fact.status is RunStatus.DIED else ""
         run.cause = f"The kernel was restarted by {restarted_by}." if restarted_by else fact.cause
         run.status = fact.status
         run.reply = None
@@ -381,7 +381,7 @@ class Session:
         if self.current is not None:
             self.keeper.store(self.current)
 
-    def note_edit(self, action: str, cell: Cell, index: int) -> None:
+    def note_edit(self, action: str, cell: NotebookCell, index: int) -> None:
         """A cell was added, edited or deleted without running."""
         self.recorder.record(NotebookEdited(action, cell.id, cell.source, index, cell.cell_type))
         self.keeper.save(now=True)
@@ -400,7 +400,7 @@ class Session:
                     "No run of yours is in progress; what another client runs on this kernel was interrupted."
                 )
             return "Nothing is running; the kernel is idle."
-        return await self.stopper.interrupt(run, by)
+        return await self.interrupter.interrupt(run, by)
 
     def notice(self, text: str, level: str = "info") -> None:
         self.recorder.record(Notice(text, level))

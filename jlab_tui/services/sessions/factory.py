@@ -16,7 +16,7 @@ from ...core.notebook.notebook import Notebook
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner, ServerRecord
 from ...core.settings import OnExit
-from ..journal.ownership import Holding
+from ..journal.ownership import Ownership
 from ..journal.writer import Recorder
 from ..notebook.autosave import Saver
 from ..ports import Journal, Journals, Jupyter, LinkMaker, NotebookFile, Spool
@@ -51,7 +51,7 @@ async def _rename(api: Jupyter, kernel_id: str, name: str) -> None:
         await api.rename_session(kernel_id, name)
 
 
-class Assembly:
+class SessionFactory:
     """Makes sessions of this process; `services.sessions.registry` opens and closes them."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Assembly:
         owner: Owner,
         make_link: LinkMaker,
         journals: Journals,
-        holding: Holding,
+        ownership: Ownership,
         spool: Spool,
         now: Callable[[], float],
         on_exit: OnExit,
@@ -70,7 +70,7 @@ class Assembly:
         self.owner = owner
         self._make_link = make_link
         self._journals = journals
-        self.holding = holding
+        self.ownership = ownership
         self._spool = spool
         self._now = now
         self._on_exit = on_exit
@@ -156,7 +156,7 @@ class Assembly:
             session.info.kernel_id,
             session_id=f"jlab-mcp-{session.info.id}",
             lease=lease,
-            hold=None if lease else partial(self.holding.beat, session.info.id, session.recorder),
+            hold=None if lease else partial(self.ownership.beat, session.info.id, session.recorder),
             since=since,
             on_message=session.on_message,
             on_change=session.connection.on_change,

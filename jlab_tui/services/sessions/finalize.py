@@ -31,7 +31,7 @@ FOREIGN_S: Final = 90.0
 """a process on another host is taken to be gone when it has recorded nothing for so long after the server's end"""
 
 
-class Burial:
+class Finalizer:
     """Finds such sessions and closes them."""
 
     def __init__(
@@ -54,7 +54,7 @@ class Burial:
         self._owner_alive = owner_alive
         self._lock = asyncio.Lock()
 
-    async def bury(self, session_id: str) -> str:
+    async def finalize(self, session_id: str) -> str:
         """Close the records of a session whose server is gone. Returns why it is, or nothing when it may come back."""
         async with self._lock:
             record = await asyncio.to_thread(self._read, session_id)
@@ -65,7 +65,7 @@ class Burial:
                 await self._close(record, record.opened, reason)
             return reason
 
-    async def bury_all(self) -> list[Run]:
+    async def finalize_all(self) -> list[Run]:
         """Close every run that ended with its server unseen; returns those runs."""
         found: list[Run] = []
         reasons: dict[float, str] = {}
@@ -75,7 +75,7 @@ class Burial:
                     found += await self._close_head(head, reasons, {})
         return found
 
-    async def bury_left(self, server_started: float, kernels: Collection[str]) -> None:
+    async def finalize_left(self, server_started: float, kernels: Collection[str]) -> None:
         """Close every session that nobody holds and whose kernel is gone. `kernels` are those of the server that began at
         `server_started`, asked for just now."""
         reasons: dict[float, str] = {}

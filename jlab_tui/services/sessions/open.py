@@ -18,8 +18,8 @@ from ...core.notebook.notebook import Notebook, file_stem, kernel_of, new_notebo
 from ..ports import Link, NotebookFile, Notebooks
 from ..session.session import KERNEL_READY_S, Session, SessionInfo
 from ..session.subshell import evaluation
-from .factory import Assembly, Server, notebook_warnings
-from .rollback import Opening, Openings
+from .factory import Server, SessionFactory, notebook_warnings
+from .rollback import Rollback, Rollbacks
 
 if TYPE_CHECKING:
     from .registry import Sessions
@@ -32,22 +32,22 @@ UNUSED_KERNEL: Final = "This is a kernel that the user has open on this notebook
 _ASK_S: Final = 3.0
 
 
-class Opener:
+class SessionOpener:
     """Makes sessions for `Sessions`; each is opened whole, or undone."""
 
     def __init__(
         self,
         sessions: Sessions,
         server: Callable[[], Awaitable[Server]],
-        assembly: Assembly,
+        factory: SessionFactory,
         notebooks: Notebooks,
     ) -> None:
         """`server` raises a ServerError while none is ready."""
         self._sessions = sessions
         self._server = server
-        self._assembly = assembly
+        self._factory = factory
         self._notebooks = notebooks
-        self._openings = Openings(self._undo)
+        self._openings = Rollbacks(self._undo)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.settled = self._openings.settled
 
@@ -55,30 +55,30 @@ class Opener:
         """A new notebook, never over an existing one, with a kernel of its own."""
         return await self._openings.whole(partial(self._open_new, experiment_name))
 
-    async def _open_new(self, experiment_name: str, opening: Opening) -> Session:
+    async def _open_new(self, experiment_name: str, rollback: Rollback) -> Session:
         server = await self._server()
         notebook = new_notebook(await server.api.kernelspec())
-        warnings = await self._new_file(opening, file_stem(experiment_name), notebook)
-        return await self._open_on(server, opening, opening.file, notebook, warnings)
+        warnings = await self._new_file(rollback, file_stem(experiment_name), notebook)
+        return await self._open_on(server, rollback, rollback.file, notebook, warnings)
 
     async def _new_file(
-        self, opening: Opening, stem: str, notebook: Notebook, directory: Path | None = None
+        self, rollback: Rollback, stem: str, notebook: Notebook, directory: Path | None = None
     ) -> list[str]:
-        opening.file, trouble = await asyncio.to_thread(self._notebooks.new, stem, notebook, directory)
+        rollback.file, trouble = await asyncio.to_thread(self._notebooks.new, stem, notebook, directory)
         return [trouble] if trouble else []
 
     async def open_existing(self, notebook_path: str) -> tuple[Session, bool]:
         """A session on an existing notebook: the live one when there is one, else a fresh kernel. Returns whether it was live."""
         return await self._openings.whole(partial(self._open_existing, notebook_path))
 
-    async def _open_existing(self, notebook_path: str, opening: Opening) -> tuple[Session, bool]:
+    async def _open_existing(self, notebook_path: str, rollback: Rollback) -> tuple[Session, bool]:
         path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
         async with self._locks.setdefault(
             str(path), asyncio.Lock()
         ):  # asked for twice at once, it is one session
-            return await self._open_at(path, opening)
+            return await self._open_at(path, rollback)
 
-    async def _open_at(self, path: Path, opening: Opening) -> tuple[Session, bool]:
+    async def _open_at(self, path: Path, rollback: Rollback) -> tuple[Session, bool]:
         for session in self._sessions.open_sessions:
             notebook_is_gone = not await asyncio.to_thread(Path(session.info.notebook).exists)
             if session.saver is not None and notebook_is_gone:
@@ -100,10 +100,10 @@ class Opener:
         if kernel_id := await self._kernel_at(server, path):
             users_kernel = not await self._is_ours(server, kernel_id, heads)
             session_id = _new_id()
-            claim = await self._assembly.claim(server, session_id, kernel_id, users_kernel=users_kernel)
+            claim = await self._factory.claim(server, session_id, kernel_id, users_kernel=users_kernel)
             session = await self._connect(
                 server,
-                opening,
+                rollback,
                 session_id,
                 kernel_id,
                 claim,
@@ -117,7 +117,7 @@ class Opener:
                 session.was_unused = await _is_unused(session.link)
                 session.info.warnings.insert(0, UNUSED_KERNEL if session.was_unused else USERS_KERNEL)
             return session, True
-        return await self._open_on(server, opening, file, notebook, []), False
+        return await self._open_on(server, rollback, file, notebook, []), False
 
     async def _is_ours(self, server: Server, kernel_id: str, heads: Sequence[SessionHead]) -> bool:
         """Whether a kernel was started for a session of ours. One that is on no record was, when its process was killed
@@ -140,30 +140,30 @@ class Opener:
         """A copy of a notebook as `<name>_continued.ipynb` next to it, with a fresh kernel; nothing is run."""
         return await self._openings.whole(partial(self._fork, notebook_path, experiment_name))
 
-    async def _fork(self, notebook_path: str, experiment_name: str, opening: Opening) -> Session:
+    async def _fork(self, notebook_path: str, experiment_name: str, rollback: Rollback) -> Session:
         path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
         source = await asyncio.to_thread(self._notebooks.file(path).load)
         server = await self._server()
         stem = file_stem(experiment_name) if experiment_name.strip() else f"{path.stem}_continued"
         if experiment_name.strip() and not stem.endswith("_continued"):
             stem += "_continued"
-        warnings = await self._new_file(opening, stem, source, path.parent)
-        return await self._open_on(server, opening, opening.file, source, warnings)
+        warnings = await self._new_file(rollback, stem, source, path.parent)
+        return await self._open_on(server, rollback, rollback.file, source, warnings)
 
     async def open_scratch(self) -> Session:
         """A kernel without a notebook, for one run."""
         return await self._openings.whole(self._open_scratch)
 
-    async def _open_scratch(self, opening: Opening) -> Session:
+    async def _open_scratch(self, rollback: Rollback) -> Session:
         server = await self._server()
         session_id = _new_id()
-        opening.kernel_id, claim = await self._assembly.start(server, session_id, None)
-        return await self._connect(server, opening, session_id, opening.kernel_id, claim, None, None, [])
+        rollback.kernel_id, claim = await self._factory.start(server, session_id, None)
+        return await self._connect(server, rollback, session_id, rollback.kernel_id, claim, None, None, [])
 
     async def _open_on(
         self,
         server: Server,
-        opening: Opening,
+        rollback: Rollback,
         file: NotebookFile | None,
         notebook: Notebook,
         warnings: list[str],
@@ -183,12 +183,12 @@ class Opener:
                 f"JupyterLab still has a kernel under the name {path}, of a notebook that is gone; this session has a "
                 "kernel of its own, which JupyterLab does not show with the notebook."
             )
-        opening.kernel_id, claim = await self._assembly.start(server, session_id, kernel, path or "", name)
+        rollback.kernel_id, claim = await self._factory.start(server, session_id, kernel, path or "", name)
         return await self._connect(
             server,
-            opening,
+            rollback,
             session_id,
-            opening.kernel_id,
+            rollback.kernel_id,
             claim,
             file,
             notebook,
@@ -199,7 +199,7 @@ class Opener:
     async def _connect(
         self,
         server: Server,
-        opening: Opening,
+        rollback: Rollback,
         session_id: str,
         kernel_id: str,
         claim: Claim | None,
@@ -226,9 +226,9 @@ class Opener:
             warnings=warnings,
         )
         try:
-            session = self._assembly.make(server, info, claim, file, notebook)
-            self._assembly.attach(session, server, claim, since=claim.last_seq if claim else 0)
-            opening.session = session
+            session = self._factory.make(server, info, claim, file, notebook)
+            self._factory.attach(session, server, claim, since=claim.last_seq if claim else 0)
+            rollback.session = session
             await session.link.ready(KERNEL_READY_S)
         except TimeoutError:
             session.connection.refuse_if_over()
@@ -240,15 +240,15 @@ class Opener:
         await session.recorder.flush()  # a process that ends now leaves a session that the next one finds
         return session
 
-    async def _undo(self, opening: Opening) -> None:
+    async def _undo(self, rollback: Rollback) -> None:
         """Take back what was made for a session that nobody wants any more, or that could not be opened."""
-        if opening.kernel_id and not (opening.session is not None and opening.session.taken_over):
+        if rollback.kernel_id and not (rollback.session is not None and rollback.session.taken_over):
             with contextlib.suppress(ServerError):
-                await (await self._server()).api.delete_kernel(opening.kernel_id)
-        if opening.session is not None:
-            await self._sessions.let_go(opening.session, "it was not wanted any more when it was open")
-        if opening.file is not None:
-            await asyncio.to_thread(opening.file.discard)
+                await (await self._server()).api.delete_kernel(rollback.kernel_id)
+        if rollback.session is not None:
+            await self._sessions.let_go(rollback.session, "it was not wanted any more when it was open")
+        if rollback.file is not None:
+            await asyncio.to_thread(rollback.file.discard)
 
 
 def _new_id() -> str:

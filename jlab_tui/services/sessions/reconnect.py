@@ -16,7 +16,7 @@ PREDECESSOR_S: Final = 60.0
 """how long sessions are tried to be taken back from an earlier process of the same conversation that still has them"""
 
 
-class Reclaiming:
+class Reconnect:
     """Once in a process; again while the process before still holds one."""
 
     def __init__(self, sessions: Sessions, now: Callable[[], float]) -> None:

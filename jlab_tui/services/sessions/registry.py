@@ -24,15 +24,15 @@ from ...core.journal.summary import SessionHead
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner, ServerRecord
 from ...core.settings import OnExit
-from ..journal.ownership import Holding, OwnerAlive
+from ..journal.ownership import OwnerAlive, Ownership
 from ..ports import Journals, LinkMaker, Notebooks, Spool
 from ..session.run_handle import Run, SessionRecord, read_record
 from ..session.session import Session
-from .factory import Assembly, Server
-from .finalize import Burial
-from .open import Opener
-from .reconnect import Reclaiming
-from .takeover import Adoption
+from .factory import Server, SessionFactory
+from .finalize import Finalizer
+from .open import SessionOpener
+from .reconnect import Reconnect
+from .takeover import Takeover
 
 OPENING_S: Final = 5.0
 """how long a process that ends waits for a session that is being opened: it leaves no empty notebook, and on a stock
@@ -76,24 +76,24 @@ class Sessions:
         self._server = server
         self._journals = journals
         self._on_exit = on_exit
-        self._holding = Holding(owner, journals, owner_alive)
-        self._assembly = Assembly(
-            owner, make_link, journals, self._holding, spool, now, on_exit, diagnose, why_silent
+        self._ownership = Ownership(owner, journals, owner_alive)
+        self._factory = SessionFactory(
+            owner, make_link, journals, self._ownership, spool, now, on_exit, diagnose, why_silent
         )
-        self._adoption = Adoption(self._assembly, notebooks)
-        self._burial = Burial(owner, diagnose, journals, notebooks, spool, now, owner_alive)
-        self.close_ended = self._burial.bury_all
+        self._takeover = Takeover(self._factory, notebooks)
+        self._finalizer = Finalizer(owner, diagnose, journals, notebooks, spool, now, owner_alive)
+        self.close_ended = self._finalizer.finalize_all
         """closes runs of dead processes that ended with their server; returns them"""
         self._open: dict[str, Session] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tidying: asyncio.Task[None] | None = None
-        self._opener = Opener(self, server, self._assembly, notebooks)
+        self._opener = SessionOpener(self, server, self._factory, notebooks)
         self.open_new = self._opener.open_new
         self.open_existing = self._opener.open_existing
         self.open_scratch = self._opener.open_scratch
         self.fork = self._opener.fork
-        self._reclaiming = Reclaiming(self, now)
-        self.reclaim, self.reclaim_soon = self._reclaiming.reclaim, self._reclaiming.soon
+        self._reconnect = Reconnect(self, now)
+        self.reclaim, self.reclaim_soon = self._reconnect.reclaim, self._reconnect.soon
         self._ending: set[asyncio.Task[None]] = set()
 
     @property
@@ -119,14 +119,14 @@ class Sessions:
             try:
                 server = await self._server()
             except ServerError:
-                await self._burial.bury(session_id)
+                await self._finalizer.finalize(session_id)
                 raise
             record = await asyncio.to_thread(self._read, session_id)
             if record is None or record.opened is None or (record.closed and not record.opened.notebook):
                 self._refuse_unknown(session_id, record)
             reason = f"Session {session_id} is closed: {record.closed}" if record.closed else ""
             if not reason and record.opened.server_started != server.record.started:
-                reason = await self._burial.bury(session_id)
+                reason = await self._finalizer.finalize(session_id)
             if reason:
                 path = record.opened.notebook
                 raise KernelGone(
@@ -134,14 +134,14 @@ class Sessions:
                     f'Open its notebook again with start_session_resume_notebook(notebook_path="{path}").',
                 )
             try:
-                session = await self._adoption.take_over(server, record)
+                session = await self._takeover.take_over(server, record)
             except KernelGone:
                 # Its run has ended with it, and nobody is to wait for that.
                 kernels = {kernel.kernel_id for kernel in await server.api.kernels()}
-                await self._burial.bury_left(server.record.started, kernels)
+                await self._finalizer.finalize_left(server.record.started, kernels)
                 raise
             self._open[session_id] = session
-            await self._adoption.usable(session)
+            await self._takeover.usable(session)
             if not session.info.notebook:
                 self.end_with_run(session)
             return session
@@ -184,7 +184,7 @@ class Sessions:
         """The same of several, by run id; the record is read once. `runs` in the order in which they began."""
         known = {run.id: run.outputs for run in runs if run.outputs is not None}
         unknown = [run for run in runs if run.id not in known]
-        return {**known, **(await asyncio.to_thread(self._assembly.read_back, unknown) if unknown else {})}
+        return {**known, **(await asyncio.to_thread(self._factory.read_back, unknown) if unknown else {})}
 
     def human_note(self, run: Run) -> str:
         """What a human did to this run from a dashboard, as a sentence, or nothing."""
@@ -208,7 +208,7 @@ class Sessions:
             if h.opened.server_started == server.record.started and h.opened.kernel_id in kernels
         ]
         if len(found) < len(left) and (self._tidying is None or self._tidying.done()):
-            self._tidying = asyncio.create_task(self._burial.bury_left(server.record.started, kernels))
+            self._tidying = asyncio.create_task(self._finalizer.finalize_left(server.record.started, kernels))
         held = await self._held(server, found)
         return [Adoptable(h.session, h.opened.notebook, h.running) for h in found if h.session not in held]
 
@@ -220,7 +220,7 @@ class Sessions:
             recorded = await server.api.recorded_kernels()
             owned = {kernel_id for kernel_id, kernel in recorded.items() if kernel.owner_connected}
             return {h.session for h in heads if h.opened.kernel_id in owned}
-        held = await asyncio.gather(*(asyncio.to_thread(self._holding.is_held, h.session) for h in heads))
+        held = await asyncio.gather(*(asyncio.to_thread(self._ownership.is_held, h.session) for h in heads))
         return {h.session for h, is_held in zip(heads, held, strict=True) if is_held}
 
     async def heads(self) -> list[SessionHead]:

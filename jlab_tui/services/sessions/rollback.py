@@ -1,4 +1,4 @@
-"""Opening a session is done whole or undone: a cancelled call leaves no kernel without an owner and no empty notebook."""
+"""Rollback a session is done whole or undone: a cancelled call leaves no kernel without an owner and no empty notebook."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Opening:
+class Rollback:
     """What has been made so far for one session; undone when nobody wants it any more."""
 
     file: NotebookFile | None = None
@@ -24,24 +24,24 @@ class Opening:
     session: Session | None = None
 
 
-Work = Callable[[Opening], Coroutine[Any, Any, T]]
+Work = Callable[[Rollback], Coroutine[Any, Any, T]]
 
 
-class Openings:
+class Rollbacks:
     """Those under way in this process."""
 
-    def __init__(self, undo: Callable[[Opening], Awaitable[None]]) -> None:
+    def __init__(self, undo: Callable[[Rollback], Awaitable[None]]) -> None:
         self._undo = undo
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def whole(self, work: Work[T]) -> T:
         """Do the work to its end, even when the caller is cancelled; it is undone then, as it is when it fails."""
-        opening = Opening()
-        task = self._start(self._or_undone(work, opening))
+        rollback = Rollback()
+        task = self._start(self._or_undone(work, rollback))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            self._start(self._unwanted(task, opening))
+            self._start(self._unwanted(task, rollback))
             raise
 
     async def settled(self, timeout: float) -> None:
@@ -49,17 +49,17 @@ class Openings:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout)
 
-    async def _or_undone(self, work: Work[T], opening: Opening) -> T:
+    async def _or_undone(self, work: Work[T], rollback: Rollback) -> T:
         try:
-            return await work(opening)
+            return await work(rollback)
         except BaseException:
-            await self._undo(opening)
+            await self._undo(rollback)
             raise
 
-    async def _unwanted(self, task: asyncio.Task[Any], opening: Opening) -> None:
+    async def _unwanted(self, task: asyncio.Task[Any], rollback: Rollback) -> None:
         await asyncio.wait([task])
         if not task.cancelled() and task.exception() is None:
-            await self._undo(opening)
+            await self._undo(rollback)
 
     def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)

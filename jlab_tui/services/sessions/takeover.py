@@ -12,29 +12,29 @@ from ...core.notebook.notebook import Notebook, new_notebook
 from ..ports import Journal, NotebookFile, Notebooks
 from ..session.run_handle import SessionRecord
 from ..session.session import KERNEL_READY_S, Session, SessionInfo
-from .factory import Assembly, Server, notebook_warnings
+from .factory import Server, SessionFactory, notebook_warnings
 
 BUSY_READY_S: Final = 2.0
 """the same for a kernel that is known to be busy"""
 
 
-class Adoption:
+class Takeover:
     """Sessions from their records."""
 
-    def __init__(self, assembly: Assembly, notebooks: Notebooks) -> None:
-        self._assembly = assembly
+    def __init__(self, factory: SessionFactory, notebooks: Notebooks) -> None:
+        self._factory = factory
         self._notebooks = notebooks
 
     async def take_over(self, server: Server, record: SessionRecord) -> Session:
         """The session of a record, connected; its kernel may still be busy. Raises SessionOwned, KernelGone."""
         opened = record.opened
         assert opened is not None
-        claim = await self._assembly.claim(
+        claim = await self._factory.claim(
             server, record.session, opened.kernel_id, users_kernel=opened.users_kernel
         )
         journal: Journal | None = None
         if claim is None and await server.api.kernel_state(opened.kernel_id) is not None:
-            journal = await asyncio.to_thread(self._assembly.holding.succeed, record.session)
+            journal = await asyncio.to_thread(self._factory.ownership.succeed, record.session)
         if claim is None and journal is None:
             raise KernelGone(
                 f"The kernel of session {record.session} is gone.",
@@ -60,7 +60,7 @@ class Adoption:
             opened.python, opened.cwd, opened.users_kernel,
             await notebook_warnings(server) if opened.notebook else [],
         )  # fmt: skip
-        session = self._assembly.make(
+        session = self._factory.make(
             server, info, claim, file, notebook, record.epoch + 1, record.count + 1, journal
         )
         if session.saver is not None:
@@ -73,7 +73,7 @@ class Adoption:
             session.adopt_run(run)
         if file is not None:
             await session.keeper.restore(record, file.saved_at)
-        self._assembly.attach(session, server, claim, since=min(record.seq, claim.last_seq) if claim else 0)
+        self._factory.attach(session, server, claim, since=min(record.seq, claim.last_seq) if claim else 0)
         for run in record.unfinished:
             if arrived is not None and run.msg_id not in arrived and not run.begun:
                 session.close_run(

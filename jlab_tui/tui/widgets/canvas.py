@@ -16,17 +16,17 @@ from textual.scrollbar import ScrollBarRender
 from textual.selection import Selection
 from textual.strip import Strip
 
-from ...core.feed.items import Cell, Item, PictureOutput
+from ...core.feed.items import FeedCell, FeedItem, ImageOutput
 from ..blocks import GUTTER, Frame
+from ..format import Glyphs, LocalTime
 from ..rows import ItemRows
 from ..themes import Palette
-from ..wording import Glyphs, LocalTime
 
 
-class PictureWanted(Message):
-    """A picture has come into view and has not been drawn at this size."""
+class ImageWanted(Message):
+    """An image has come into view and has not been drawn at this size."""
 
-    def __init__(self, output: PictureOutput, columns: int, rows: int) -> None:
+    def __init__(self, output: ImageOutput, columns: int, rows: int) -> None:
         super().__init__()
         self.output = output
         self.columns = columns
@@ -44,7 +44,7 @@ class FeedCanvas(ScrollView):
 
     def __init__(self, palette: Palette, glyphs: Glyphs, local: LocalTime, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.rows = ItemRows(Frame(80, 16, palette, glyphs, local, self._picture))
+        self.rows = ItemRows(Frame(80, 16, palette, glyphs, local, self._image))
         self.current = -1
         """place of the item that keys act on; -1 where there is none"""
         self.needle = ""
@@ -56,7 +56,7 @@ class FeedCanvas(ScrollView):
         self._drawn: LRUCache[tuple[int, int, int], tuple[int, Strip]] = LRUCache(2048)
         """rows drawn, each with the row of the feed that it was drawn for"""
         self._base: Style | None = None
-        self._pictures: LRUCache[tuple[int, int, int], tuple[PictureOutput, Sequence[Strip]]] = LRUCache(48)
+        self._images: LRUCache[tuple[int, int, int], tuple[ImageOutput, Sequence[Strip]]] = LRUCache(48)
         self._asked: set[tuple[int, int, int]] = set()
         self._glyphs = glyphs
 
@@ -65,7 +65,7 @@ class FeedCanvas(ScrollView):
             self.vertical_scrollbar.renderer = PlainBars  # type: ignore[misc]
 
     @property
-    def items(self) -> list[Item]:
+    def items(self) -> list[FeedItem]:
         return self.rows.items
 
     def span_in_view(self) -> tuple[int, int]:
@@ -92,7 +92,7 @@ class FeedCanvas(ScrollView):
         first, last = self.span_in_view()
         for place in range(first, last + 1):
             item, start = self.items[place], self.rows.start(place)
-            if isinstance(item, Cell) and item.is_running and start >= int(self.scroll_y):
+            if isinstance(item, FeedCell) and item.is_running and start >= int(self.scroll_y):
                 self.refresh_lines(start, 1)
 
     def set_empty(self, lines: Sequence[tuple[str, str]]) -> None:
@@ -101,15 +101,15 @@ class FeedCanvas(ScrollView):
             if not self.items:
                 self.refresh()
 
-    def picture_ready(self, output: PictureOutput, columns: int, rows: int, strips: Sequence[Strip]) -> None:
+    def image_ready(self, output: ImageOutput, columns: int, rows: int, strips: Sequence[Strip]) -> None:
         key = (id(output), columns, rows)
-        self._pictures[key] = (output, strips)
+        self._images[key] = (output, strips)
         self._asked.discard(key)
         self._drawn.clear()
         self.refresh()
 
     @property
-    def current_item(self) -> Item | None:
+    def current_item(self) -> FeedItem | None:
         return self.items[self.current] if 0 <= self.current < len(self.items) else None
 
     # -- drawing
@@ -164,15 +164,15 @@ class FeedCanvas(ScrollView):
         last = strip.cell_length if end == -1 else min(end, strip.cell_length)
         return _restyled(strip, start, last, self.screen.get_component_rich_style("screen--selection"))
 
-    def _picture(self, output: PictureOutput, columns: int, rows: int) -> Sequence[Strip] | None:
+    def _image(self, output: ImageOutput, columns: int, rows: int) -> Sequence[Strip] | None:
         key = (id(output), columns, rows)
-        drawn = self._pictures.get(key)
+        drawn = self._images.get(key)
         if drawn is not None:
             return drawn[1]
         if key not in self._asked:
             self._asked.add(key)
             # Not from here: a message made while the screen draws has the screen as sender and would not reach the app.
-            self.call_later(lambda: self.post_message(PictureWanted(output, columns, rows)))
+            self.call_later(lambda: self.post_message(ImageWanted(output, columns, rows)))
         return None
 
     # -- selection with the mouse

@@ -1,4 +1,4 @@
-"""The right column of a wide screen: the session, the current cell, and its picture or its traceback."""
+"""The right column of a wide screen: the session, the current cell, and its image or its traceback."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from rich.segment import Segment
 from textual.strip import Strip
 
-from ...core.feed.items import Cell, Item, Note, PictureOutput, TextOutput
+from ...core.feed.items import FeedCell, FeedItem, ImageOutput, Note, TextOutput
 from ...core.feed.session_feed import SessionFeed
 from ...services.dashboard.overview import SessionRow
 from ..ansi import one_line, plain
+from ..format import Glyphs, LocalTime, at, counted, gib, seconds, session_mark, shortened
 from ..pixels import fit
 from ..themes import Palette
-from ..wording import Glyphs, LocalTime, at, counted, gib, seconds, session_mark, shortened
 from ..wrapping import Row, wrap, wrap_words
-from .canvas import PictureWanted
+from .canvas import ImageWanted
 from .strips import StripWidget
 
 
@@ -26,7 +26,7 @@ class DetailState:
 
     row: SessionRow | None = None
     session: SessionFeed | None = None
-    item: Item | None = None
+    item: FeedItem | None = None
     version: int = 0
     now: int = 0
     """whole seconds; 0 where nothing runs"""
@@ -58,7 +58,7 @@ def facts(state: DetailState, palette: Palette, glyphs: Glyphs, local: LocalTime
         fact("kernel", row.kernel_id[:8])
         fact("owner", row.owner + (" (gone)" if row.is_orphan else ""), "accent" if row.is_orphan else "text")
     item = state.item
-    if isinstance(item, Cell):
+    if isinstance(item, FeedCell):
         rows.append([])
         count = f"[{item.execution_count}]" if item.execution_count is not None else "[ ]"
         rows.append([Segment(f" {count} ", bold), Segment(one_line(item.tool) or "run", muted)])
@@ -72,7 +72,7 @@ def facts(state: DetailState, palette: Palette, glyphs: Glyphs, local: LocalTime
         lines = sum(len(o.scrollback) for o in item.outputs if isinstance(o, TextOutput))
         size = sum(len(o.scrollback.buffer) for o in item.outputs if isinstance(o, TextOutput))
         fact("output", f"{counted(lines, 'line')}, {_bytes(size)}" if lines else "")
-        fact("pictures", str(len(item.pictures)) if item.pictures else "")
+        fact("images", str(len(item.images)) if item.images else "")
     elif isinstance(item, Note):
         rows.append([])
         rows += [[Segment(" "), *piece] for piece in wrap_words(one_line(item.text), muted, width - 2)]
@@ -104,7 +104,7 @@ class Detail(StripWidget):
             self.state = state
             self.redraw()
 
-    def picture_ready(self, output: PictureOutput, columns: int, rows: int, strips: Sequence[Strip]) -> None:
+    def image_ready(self, output: ImageOutput, columns: int, rows: int, strips: Sequence[Strip]) -> None:
         if self._asked == (id(output), columns, rows):
             self._drawn = (*self._asked, strips)
             self.redraw()
@@ -115,15 +115,15 @@ class Detail(StripWidget):
         rows = [Strip(r) for r in facts(self.state, self.palette, self.glyphs, self.local, width)]
         item = self.state.item
         room = height - len(rows) - 1
-        if isinstance(item, Cell) and room >= 4:
+        if isinstance(item, FeedCell) and room >= 4:
             rows.append(Strip([]))
             if item.error is not None:
                 rows += [Strip(r) for r in self._traceback(item, width, room)]
-            elif item.pictures:
-                rows += self._picture(item.pictures[-1], width, room)
+            elif item.images:
+                rows += self._image(item.images[-1], width, room)
         return rows
 
-    def _traceback(self, item: Cell, width: int, room: int) -> list[Row]:
+    def _traceback(self, item: FeedCell, width: int, room: int) -> list[Row]:
         assert item.error is not None
         found: list[Row] = []
         lines = [plain(line.expandtabs(8)) for line in item.error.lines][-200:]
@@ -140,7 +140,7 @@ class Detail(StripWidget):
             ]
         return found[-room:]
 
-    def _picture(self, output: PictureOutput, width: int, room: int) -> list[Strip]:
+    def _image(self, output: ImageOutput, width: int, room: int) -> list[Strip]:
         if not output.data:
             return []
         columns, rows = fit(output.width, output.height, width - 2, room)
@@ -149,5 +149,5 @@ class Detail(StripWidget):
             return [Strip([Segment(" "), *strip]) for strip in self._drawn[3]]
         if self._asked != key:
             self._asked = key
-            self.call_later(lambda: self.post_message(PictureWanted(output, columns, rows)))
-        return [Strip([Segment(" drawing the picture", self.palette.style("faint"))])]
+            self.call_later(lambda: self.post_message(ImageWanted(output, columns, rows)))
+        return [Strip([Segment(" drawing the image", self.palette.style("faint"))])]

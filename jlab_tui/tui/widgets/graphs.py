@@ -8,10 +8,10 @@ from rich.segment import Segment
 from textual.content import Content
 from textual.strip import Strip
 
+from ..format import Glyphs, percent, span
+from ..gauges import Lane, Reading
 from ..plots import area, binned, shown_span
-from ..readings import Lane, Reading
 from ..themes import Palette
-from ..wording import Glyphs, percent, span
 from ..wrapping import Row
 from .strips import StripWidget
 

@@ -12,8 +12,8 @@ from ...core.server.record import Mode, ServerState
 from ...core.server.resources import Sample
 from ...services.dashboard.overview import ServerView, SessionRow, SessionState
 from ..ansi import one_line
+from ..format import Glyphs, clock, counted, gib, server_mark, short_gpu, shortened
 from ..themes import Palette
-from ..wording import Glyphs, clock, counted, gib, server_mark, short_gpu, shortened
 from ..wrapping import Row
 from .strips import StripWidget
 

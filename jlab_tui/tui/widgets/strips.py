@@ -9,8 +9,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from ..format import UNICODE, Glyphs
 from ..themes import Palette
-from ..wording import UNICODE, Glyphs
 
 
 class StripWidget(Widget):

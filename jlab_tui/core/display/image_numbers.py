@@ -1,0 +1,82 @@
+"""Which image of a run is number 3: one count for what a reply shows and for what is read back from the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..journal.events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
+from .mime import text_of
+
+BITMAPS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
+
+
+@dataclass(slots=True)
+class Place:
+    """A place in the output where data was shown."""
+
+    number: int = 0
+    """counts the images of the run from 1; 0 while no image stands there"""
+
+
+@dataclass(slots=True)
+class ImageCount:
+    """Numbers images in the order in which they came first, wherever they stand."""
+
+    total: int = 0
+    """cleared and dropped ones included"""
+    cleared: int = 0
+    """images up to this number are gone: the output was cleared"""
+    _places: dict[str, list[Place]] = field(default_factory=dict)
+    """by display id"""
+    _clear_pending: bool = False
+
+    def feed(self, event: TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised) -> list[Place]:
+        """Take one event in. Returns the places whose data it sets."""
+        match event:
+            case OutputCleared(wait=True):
+                self._clear_pending = True
+            case OutputCleared():
+                self._clear()
+            case DataUpdated():
+                # A display of an earlier cell is shown in the reply of the run that updates it.
+                return self._set(self._places.setdefault(event.display_id, [Place()]), event.data)
+            case TextPrinted() | ErrorRaised():
+                self._before_output()
+            case DataShown():
+                self._before_output()
+                place = Place()
+                if event.display_id:
+                    self._places.setdefault(event.display_id, []).append(place)
+                return self._set([place], event.data)
+        return []
+
+    def update(self, event: DataUpdated) -> None:
+        """Take in what another run has sent."""
+        self._set(self._places.get(event.display_id, []), event.data)
+
+    def _set(self, places: list[Place], data: Mapping[str, Any]) -> list[Place]:
+        if bitmap(data) is not None:
+            for place in places:
+                if not place.number:
+                    self.total += 1
+                    place.number = self.total
+        return places
+
+    def _before_output(self) -> None:
+        if self._clear_pending:
+            self._clear()
+
+    def _clear(self) -> None:
+        self.cleared = self.total
+        self._places = {}
+        self._clear_pending = False
+
+
+def bitmap(data: Mapping[str, Any]) -> tuple[str, str] | None:
+    """MIME type and base64 of the bitmap among some data."""
+    for mime in BITMAPS:
+        if text := text_of(data.get(mime)):
+            return mime, text
+    return None

@@ -1,0 +1,119 @@
+"""What the doctor concludes about Slurm: its commands, the partition, the request, and what a node sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..settings import PREFIX, SlurmSettings
+from ..slurm.queue import QueueAnswer, QueueUnknown
+from ..slurm.submit import Estimate, Rejected
+from ..slurm.survey import SOON_S, Partition, about, format_span, survey_lines
+from ..slurm.terms import parse_span
+from .checks import Finding, Level
+from .python_checks import DriverFacts
+
+
+def check_slurm_commands(missing: Sequence[str], answer: QueueAnswer | None) -> list[Finding]:
+    if missing:
+        text = f"not on the PATH: {', '.join(missing)}."
+        return [
+            Finding("slurm", Level.FAIL, text, "module load slurm   (or: export JLAB_MCP_RUN_MODE=local)")
+        ]
+    if isinstance(answer, QueueUnknown):
+        return [Finding("slurm", Level.FAIL, answer.reason, "scontrol ping")]
+    return [Finding("slurm", Level.OK, "sbatch, squeue and sinfo are there and the controller answers")]
+
+
+def check_partition(partitions: Sequence[Partition], options: SlurmSettings) -> list[Finding]:
+    """The partition that a job of ours would go to, and whether one of its nodes has what is asked for."""
+    wanted, gres = options.partition, options.gres
+    needs_gpu = gres.startswith("gpu")
+    chosen = next((p for p in partitions if (p.name == wanted if wanted else p.is_default)), None)
+    better = next((p.name for p in partitions if p.is_up and (p.has_gpus or not needs_gpu)), "")
+    choose = f"export {PREFIX}SLURM_PARTITION={better}" if better else "sinfo -s"
+    if chosen is None:
+        names = ", ".join(p.name for p in partitions) or "none"
+        what = f"there is no partition {wanted}" if wanted else "this cluster has no default partition"
+        return [Finding("partition", Level.FAIL, f"{what} (there are: {names}).", choose)]
+    line = survey_lines((chosen,))[0]
+    if not chosen.is_up:
+        return [Finding("partition", Level.FAIL, f"{line}.", choose)]
+    if needs_gpu and not chosen.has_gpus:
+        mend = choose if better else f"export {PREFIX}SLURM_GRES=none"
+        return [Finding("partition", Level.FAIL, f"{line}, but {gres} is asked for.", mend)]
+    found = [
+        Finding(
+            "partition",
+            Level.FAIL,
+            f"{line}, but {asked} is asked for.",
+            f"export {PREFIX}SLURM_{name}={most}",
+        )
+        for name, asked, most in _too_much(chosen, options)
+    ]
+    return found or [Finding("partition", Level.OK, line)]
+
+
+def _too_much(partition: Partition, options: SlurmSettings) -> Iterator[tuple[str, str, str]]:
+    """`(setting, what is asked for, the most that there is)`."""
+    if 0 < partition.mem_mb < options.mem_mb:
+        yield "MEM", f"{options.mem_mb} MB", str(partition.mem_mb)
+    if 0 < partition.cpus < options.cpus:
+        yield "CPUS", f"{options.cpus} CPUs", str(partition.cpus)
+    asked, limit = parse_span(options.time), partition.time_limit
+    if asked is not None and limit is not None and asked > limit:
+        yield "TIME", options.time, format_span(limit)
+
+
+def check_request(answer: Estimate | Rejected, asked: str, now: float) -> list[Finding]:
+    """What `sbatch --test-only` says of the job that `start` would submit: account, limits and resources in one."""
+    if isinstance(answer, Rejected):
+        text = f"{answer.advice.message} Slurm says: {answer.said}"
+        return [Finding("request", Level.FAIL, text, answer.advice.hint)]
+    when = ""
+    if answer.starts is not None:
+        wait = answer.starts - now
+        when = (
+            f", to start {f'in about {about(wait)}' if wait > SOON_S else 'at once'} {answer.where}".rstrip()
+        )
+    return [Finding("request", Level.OK, f"Slurm would take {asked}{when}")]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What a step inside our running job told."""
+
+    sees_files: bool | None = None
+    """a file written here a moment ago; None: no step could be run"""
+    error: str = ""
+    driver: DriverFacts | None = None
+    """its GPU driver; None: not seen"""
+
+
+_IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
+
+
+def check_shared_files(
+    directory: str, node: str, facts: NodeFacts | None, filesystem: str = ""
+) -> list[Finding]:
+    """`filesystem`: type of the one that the directory lies on, such as nfs4 or ext4."""
+    if facts is None and filesystem in _IN_MEMORY:
+        text = f"{directory} lies in this machine's memory ({filesystem}); no node sees it."
+        return [
+            Finding("shared files", Level.FAIL, text, "export JLAB_MCP_DIR=/a/directory/that/nodes/share")
+        ]
+    if facts is None:
+        on = f" on {filesystem}" if filesystem else ""
+        text = (
+            f"whether a node sees {directory}{on} is known once a job of this project runs (jlab-mcp start)"
+        )
+        return [Finding("shared files", Level.SKIP, text)]
+    if facts.sees_files is None:
+        text = f"no step could be run on {node}: {facts.error}"
+        return [Finding("shared files", Level.SKIP, text)]
+    if not facts.sees_files:
+        text = f"{node} does not see a file that was just written to {directory}."
+        return [
+            Finding("shared files", Level.FAIL, text, "export JLAB_MCP_DIR=/a/directory/that/nodes/share")
+        ]
+    return [Finding("shared files", Level.OK, f"{node} sees what is written to {directory}")]

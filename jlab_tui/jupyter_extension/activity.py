@@ -1,0 +1,134 @@
+"""What Jupyter's REST answers and its culling know of a recorded kernel: busy or idle, and its last activity.
+
+The server watches each kernel with an iopub socket of its own and decodes every message, which in a flood of prints
+costs more than the recording. For recorded kernels its watcher is kept but gets its messages from the recorder:
+every status, and of the rest one per second.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from typing import Any, Callable, Dict, List, Optional, Set
+
+from .framing import Message
+
+log = logging.getLogger("jlab_mcp_extension")
+
+OTHERS_EVERY_S = 1.0
+"""Messages other than statuses only move the last activity, which need not be finer than this."""
+
+_BESIDE = re.compile(rb'"subshell_id"\s*:\s*"|"msg_type"\s*:\s*"[a-z]+_subshell_request"')
+
+Watcher = Callable[[List[bytes]], None]
+
+
+def _is_beside_main_shell(parent: bytes) -> bool:
+    """Whether a status is about a subshell: its idle says nothing of the code that the kernel runs."""
+    return _BESIDE.search(parent) is not None
+
+
+class _Fed:
+    """Takes the place of the watcher's ZMQStream."""
+
+    def __init__(self) -> None:
+        self.socket = self
+        self.closed = False
+        self.watcher: Optional[Watcher] = None
+        self.fed_at = 0.0
+        """When it last got a message that was not a status, on the monotonic clock."""
+
+    def on_recv(self, watcher: Watcher, *_: Any, **__: Any) -> None:
+        self.watcher = watcher
+
+    def close(self, *_: Any, **__: Any) -> None:
+        self.closed = True
+        self.watcher = None
+
+
+class Activity:
+    """The watchers of one server's recorded kernels. Where the server is built otherwise, they stay as they are."""
+
+    def __init__(self, kernels: Any) -> None:
+        self._kernels = kernels
+        self._recorded: Set[str] = set()
+        self._fed: Dict[str, _Fed] = {}
+        self._start: Optional[Callable[[str], None]] = getattr(kernels, "start_watching_activity", None)
+        if self._start is not None:
+            kernels.start_watching_activity = self._start_watching
+        else:
+            log.info("jlab-mcp: this server has no activity watcher to feed")
+
+    def feed(self, kernel_id: str, batch: List[Message]) -> None:
+        """Messages of a kernel's iopub, in order; the first ones of a recording put us in the socket's place."""
+        if self._start is None or kernel_id not in self._kernels:
+            return
+        manager = self._kernels.get_kernel(kernel_id)
+        if kernel_id not in self._recorded:
+            self._recorded.add(kernel_id)
+            self._replace(kernel_id, manager)
+        fed = self._fed.get(kernel_id)
+        if fed is None or getattr(manager, "_activity_stream", None) is not fed or fed.watcher is None:
+            return
+        now = time.monotonic()
+        for message in batch:
+            is_status = message.msg_type == "status"
+            if is_status and _is_beside_main_shell(message.parent):
+                continue
+            if not is_status and now - fed.fed_at < OTHERS_EVERY_S:
+                continue
+            if not is_status:
+                fed.fed_at = now
+            body = [message.header, message.parent, b"{}", bytes(message.content) if is_status else b"{}"]
+            fed.watcher([b"<IDS|MSG>", manager.session.sign(body), *body])
+
+    def restarted(self, kernel_id: str) -> None:
+        """Another process took the kernel's place: what the dead one was doing is over."""
+        if kernel_id in self._fed and kernel_id in self._kernels:
+            self._kernels.get_kernel(kernel_id).execution_state = "starting"
+
+    def give_back(self, kernel_id: str) -> None:
+        """The recording ended; if the kernel lives on, the server watches it by itself again."""
+        self._recorded.discard(kernel_id)
+        fed = self._fed.pop(kernel_id, None)
+        if fed is None or self._start is None or kernel_id not in self._kernels:
+            return
+        if getattr(self._kernels.get_kernel(kernel_id), "_activity_stream", None) is fed:
+            fed.close()
+            self._start(kernel_id)
+
+    def _replace(self, kernel_id: str, manager: Any) -> None:
+        stream = getattr(manager, "_activity_stream", None)
+        if not (hasattr(stream, "flush") and hasattr(stream, "close")):
+            return  # not watched yet: `_start_watching` is called when it is to be
+        stream.flush()
+        stream.close()
+        self._start_watching(kernel_id)
+
+    def _start_watching(self, kernel_id: str) -> None:
+        """The server's own method, with a stream of ours in place of the iopub socket that it asks for."""
+        assert self._start is not None
+        if kernel_id not in self._recorded:
+            self._start(kernel_id)
+            return
+        manager = self._kernels.get_kernel(kernel_id)
+        fed = _Fed()
+        before = vars(manager).get("connect_iopub")
+        manager.connect_iopub = lambda *_, **__: fed
+        try:
+            self._start(kernel_id)
+        finally:
+            del manager.connect_iopub
+            if before is not None:
+                manager.connect_iopub = before
+        self._fed[kernel_id] = fed
+        if fed.watcher is None:
+            self._give_up(kernel_id)
+
+    def _give_up(self, kernel_id: str) -> None:
+        log.warning("jlab-mcp: this server's activity watcher is not as expected and is left alone")
+        self._kernels.start_watching_activity = start = self._start
+        self._start = None
+        if start is not None:
+            start(kernel_id)

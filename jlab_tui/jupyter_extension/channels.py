@@ -1,0 +1,228 @@
+"""The websocket of a recorded kernel: `<base_url>jlab-mcp/channels/<kernel>?since=N&client=UUID&epoch=E&on_exit=P`.
+
+A kernel is claimed first (handlers.py). Its messages, from then until it is gone and through every restart, have the
+numbers 1, 2, 3, ...; a connection gets those after `since`, first the recorded ones, then each as it comes. Without
+`client` the connection is a watcher's: it reads and may not send. With it, it is the owner's, the open connection is
+the owner's lease, and `on_exit` (shutdown, keep, kill) says what becomes of the kernel when the owner is gone for good.
+
+From the server, text frames (JSON):
+  {"hello": {"first", "last", "epoch", "gap"}}  always the first; `gap` {"from", "to", "bytes"} is what of the asked
+                                                range was acknowledged and forgotten, else null
+  {"gap": {"from", "to", "bytes", "why"}}       these numbers will not come; `why` is "" when they were acknowledged,
+                                                else full, stalled (stream.py) or unreadable (and then of no known
+                                                size)
+  {"known": msg_id}                             this request was taken before and is not sent again
+  {"refused": msg_id, "reason"}                 this request was not sent
+  {"pong": value}                               the answer to {"ping": value}
+and binary frames: number u64, index of the piece u32, u32 1 for the last piece and else 0 (little-endian), then at
+most 128,000 bytes of one kernel message in Jupyter's v1 framing. The pieces of a message follow each other.
+
+What is numbered: all of iopub, whoever's request it belongs to, and the replies to requests of these channels.
+Adjacent prints of one cell may arrive joined, a huge one cut; and when the kernel's process ends, an iopub message
+`jlab_mcp_obituary` follows (exit_cause.py); requests that are not in its `lost` list go to the process that comes next.
+
+From the client, binary frames: one request each for shell or control in v1 framing, a msg_id of its own. A request
+is sent to the kernel once, as soon as that listens, however often it arrives; so after a cut a client sends again
+what it has seen no answer to. Text frames (JSON):
+  {"got": seq, "bytes": n}  received: every message up to `seq`, and `n` bytes of binary frames (their heads included)
+                            since the connection opened. What was sent and not reported is at most 4 MB. With `got=N`
+                            in its address a client promises to report at least every N bytes, and on a slow connection
+                            it is not much more than that. Without, it reports after every message and may leave
+                            `bytes` out, and a message that was begun is sent to its end.
+  {"ack": seq}              safe with the client: everything up to `seq` may be forgotten; implies "got"; owners only.
+
+An owner that answers no pings for 20 s is silent: others may claim its kernel. Its connection is closed only when its
+system acknowledges nothing any more either; that of a process which was suspended lives on, and so does its kernel.
+
+Close codes: 4404 no such kernel, or not claimed; 4408 replaced by a newer connection of the same client, or no answer
+to pings; 4409 owned by another client (the reason says who). After any other code, and after 4408 for want of an
+answer, a client comes back with `since` at its last whole message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import logging
+import time
+from typing import Any, Optional, Union
+
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.base.websocket import WebSocketMixin
+from tornado import ioloop, web, websocket
+
+from .claims import ON_EXIT
+from .requests import Unacceptable, parse_request
+from .sender import Sender, hello
+from .service import ExtensionService, owned_by
+from .stream_recorder import StreamRecorder
+from .tcp_liveness import is_gone
+
+log = logging.getLogger("jlab_mcp_extension")
+
+
+class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler):  # type: ignore[misc]
+    """One connection: the owner's, or a watcher's when it names no client."""
+
+    auth_resource = "kernels"
+
+    def initialize(self, node: ExtensionService) -> None:
+        self.node = node
+        self.kernel_id = ""
+        self.client = ""
+        self.epoch: Optional[int] = None
+        self.recorder: Optional[StreamRecorder] = None
+        self.sender: Optional[Sender] = None
+        self._heard = 0.0
+        self._pings: Optional[ioloop.PeriodicCallback] = None
+
+    @property
+    def ping_interval(self) -> int:
+        """No pings by Jupyter or tornado, which read this as milliseconds and as seconds: `_ping` does it."""
+        return 0
+
+    def set_default_headers(self) -> None:
+        """Those of an API response make no sense here."""
+
+    def get_compression_options(self) -> None:
+        """Loopback or a cluster's network: compressing costs more than it saves."""
+
+    async def get(self, kernel_id: str) -> None:
+        if self.current_user is None:
+            raise web.HTTPError(403)
+        allowed = self.authorizer.is_authorized(self, self.current_user, "execute", "kernels")
+        if inspect.isawaitable(allowed):
+            allowed = await allowed
+        if not allowed:
+            raise web.HTTPError(403)
+        await super().get(kernel_id)
+
+    def open(self, kernel_id: str) -> None:
+        super().open()
+        self.set_nodelay(True)
+        self._heard = time.monotonic()
+        self._pings = ioloop.PeriodicCallback(self._ping, self.node.silence_s / 4 * 1000)
+        self._pings.start()
+        recorder = self.node.recorders.get(kernel_id)
+        if recorder is None:
+            self.close(4404, "kernel is not recorded: claim it first")
+            return
+        since = _number(self.get_argument("since", "0")) or 0
+        self.client = self.get_argument("client", "")
+        epoch = _number(self.get_argument("epoch", ""))
+        if self.client and not self._take_lease(kernel_id, epoch):
+            self.client = ""
+            return
+        self.kernel_id, self.recorder, self.epoch = kernel_id, recorder, epoch
+        current_epoch = self.node.claims.owner_of(kernel_id)[2]
+        self._text(hello(recorder, since, current_epoch))
+        reports_every = _number(self.get_argument("got", "")) or None
+        self.sender = Sender(recorder, since, self._bytes, self._text, reports_every)
+        recorder.listeners.add(self.sender.pump)
+        self.sender.pump()
+
+    def _take_lease(self, kernel_id: str, epoch: Optional[int]) -> bool:
+        on_exit = self.get_argument("on_exit", "shutdown")
+        on_exit = on_exit if on_exit in ON_EXIT else "shutdown"
+        if not self.node.claims.connected(kernel_id, self.client, epoch or 0, on_exit, self):
+            owner = self.node.claims.owner_of(kernel_id)[0]
+            self.close(4409, owned_by(owner) if owner else "not owned by this client: claim it again")
+            return False
+        self.node.opened(kernel_id, self.client, self.close)
+        return True
+
+    def on_message(self, frame: Union[str, bytes]) -> None:
+        self._hear()
+        if self.recorder is None or self.sender is None:
+            return
+        if isinstance(frame, bytes):
+            self._on_request(self.recorder, frame)
+            return
+        try:
+            told = json.loads(frame)
+        except ValueError:
+            return
+        if not isinstance(told, dict):
+            return
+        got, ack = told.get("got"), told.get("ack")
+        if isinstance(ack, int):
+            if self.node.claims.owns(self.kernel_id, self.client, self.epoch):
+                self.recorder.ack(ack)
+            got = max(ack, got) if isinstance(got, int) else ack
+        if isinstance(got, int):
+            told_bytes = told.get("bytes")
+            self.sender.received(got, told_bytes if isinstance(told_bytes, int) else 0)
+        if "ping" in told:
+            self._text(json.dumps({"pong": told["ping"]}))
+
+    def _on_request(self, recorder: StreamRecorder, frame: bytes) -> None:
+        try:
+            request = parse_request(frame)
+            if not self.node.claims.owns(self.kernel_id, self.client, self.epoch):
+                raise Unacceptable("this connection does not own the kernel", request.msg_id)
+            if recorder.gone_at is not None and not recorder.conversation.known(request.msg_id):
+                raise Unacceptable("the kernel is gone", request.msg_id)
+        except Unacceptable as error:
+            self._text(json.dumps({"refused": error.msg_id, "reason": str(error)}))
+            return
+        if not recorder.submit(request):
+            self._text(json.dumps({"known": request.msg_id}))
+
+    def _ping(self) -> None:
+        is_silent = time.monotonic() - self._heard > self.node.silence_s
+        if is_silent and (not self.client or is_gone(self._socket(), self.node.silence_s)):
+            log.info("jlab-mcp: no answer on a connection of kernel %s, closing it", self.kernel_id)
+            self._pings.stop()
+            self.close(4408, "no answer to pings")
+            return
+        if self.client:
+            self.node.claims.silent(self.kernel_id, self, is_silent)
+        try:
+            self.ping(b"")
+        except websocket.WebSocketClosedError:
+            self._pings.stop()
+
+    def on_ping(self, data: bytes) -> None:
+        self._hear()
+
+    def on_pong(self, data: bytes) -> None:
+        self._hear()
+
+    def _hear(self) -> None:
+        self._heard = time.monotonic()
+        if self.client:
+            self.node.claims.silent(self.kernel_id, self, False)
+
+    def _socket(self) -> Any:
+        return getattr(getattr(self.ws_connection, "stream", None), "socket", None)
+
+    def on_close(self) -> None:
+        if self._pings is not None:
+            self._pings.stop()
+        if self.sender is not None and self.recorder is not None:
+            self.sender.close()
+            self.recorder.listeners.discard(self.sender.pump)
+        if self.client and self.kernel_id:
+            self.node.closed(self.kernel_id, self.client, self.close)
+            self.node.claims.disconnected(self.kernel_id, self, time.monotonic())
+
+    def _bytes(self, data: bytes) -> Optional[asyncio.Future[Any]]:
+        return self._write(data, binary=True)
+
+    def _text(self, text: str) -> None:
+        self._write(text, binary=False)
+
+    def _write(self, data: Union[str, bytes], binary: bool) -> Optional[asyncio.Future[Any]]:
+        """Done once the data has left for the network; None when the connection is closed."""
+        try:
+            sent: Any = self.write_message(data, binary=binary)
+        except websocket.WebSocketClosedError:
+            return None
+        # A close in between is seen by on_close; the future's exception has nothing to add.
+        sent.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return asyncio.ensure_future(sent)
+
+
+def _number(text: str) -> Optional[int]:
+    return int(text) if text.isdigit() else None

@@ -1,0 +1,172 @@
+"""The REST half: JSON under `<base_url>jlab-mcp/`, behind Jupyter's own authentication and authorization.
+
+  GET info                  version, protocol, features, hostname, pid, started and now (Unix time), spool {dir, bytes},
+                            cache_bytes_limit
+  GET resources?history=S   now: one sample of CPU, memory, GPUs and kernels (probe.py); history: those of the last S
+                            seconds, 1 per second, at most 10 minutes
+  GET kernels               by kernel id: session, epoch, owner, owner_connected, first_seq, last_seq, acked_seq, busy,
+                            running (msg_id), requests {msg_id: {state: sent|running|done|lost, seq_reply}}, obituary,
+                            recorded_bytes (not acknowledged), dropped_bytes, gone, started_here (by a POST of this path)
+  POST kernels              {name, path, notebook, session, owner, exit_grace_s}: start a kernel in the directory of `path`,
+                            with the name of a notebook as that one's session, and claim it: 201 {kernel} and what a claim
+                            answers. It goes on to its end when the client is gone; the kernel is then shut down after the
+                            grace, whatever the client's policy: until a first connection nobody has used it.
+  POST claims               {kernel, session, owner: {client, ...}, takeover, on_exit, exit_grace_s}: 200 {epoch,
+                            last_seq, acked_seq, previous, adopted}; 409 {error: owned, owner, epoch, connected} while another client's
+                            connection lives and speaks, and takeover is false; 404 {error: unknown}. The first claim of a kernel
+                            starts its recording. The epoch grows with each new owner and opens the channels.
+  POST release              {client, on_exit}: the client leaves all its kernels; {kernels: [...]}
+  GET channels/<kernel>     the websocket (channels.py)
+
+`exit_grace_s` is how long the owner's idle kernel is kept after it left, when that is not to be the server's own.
+`owner` is shown to others as it was given; of it only `client`, a uuid per process, has a meaning here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, Optional, Tuple
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.utils import url_path_join
+from tornado import web
+
+from .channels import ChannelsHandler
+from .claims import ON_EXIT, Granted, Refused
+from .service import ExtensionService
+
+LONGEST_GRACE_S = 86400
+
+
+class _Handler(APIHandler):  # type: ignore[misc]
+    auth_resource = "kernels"
+
+    def initialize(self, node: ExtensionService) -> None:
+        self.node = node
+
+    def answer(self, content: Dict[str, Any], status: int = 200) -> None:
+        self.set_status(status)
+        self.finish(json.dumps(content))
+
+    def body(self) -> Dict[str, Any]:
+        content = self.get_json_body()
+        if not isinstance(content, dict):
+            raise web.HTTPError(400, "the body must be a JSON object")
+        return content
+
+    def granted(self, kernel_id: str, claim: Granted) -> Dict[str, Any]:
+        """What a client is told about its claim."""
+        stream = self.node.recorders[kernel_id].stream
+        return {
+            "epoch": claim.epoch,
+            "last_seq": stream.last,
+            "acked_seq": stream.acked,
+            "previous": claim.previous,
+            "adopted": claim.adopted,
+        }
+
+
+class InfoHandler(_Handler):
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        self.answer(self.node.info())
+
+
+class ResourcesHandler(_Handler):
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        try:
+            seconds = float(self.get_argument("history", "0"))
+        except ValueError:
+            raise web.HTTPError(400, "history must be a number of seconds") from None
+        now, history = self.node.sampler.read(seconds)
+        self.answer({"now": now, "history": history})
+
+
+class KernelsHandler(_Handler):
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        self.answer(self.node.describe())
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.body()
+        owner, exit_s = _owner(body), _exit_grace(body)
+        name, path, notebook = body.get("name"), body.get("path"), body.get("notebook")
+        if notebook and not path:
+            raise web.HTTPError(400, "a notebook needs a path")
+        try:
+            kernel_id, granted = await self.node.start_kernel(
+                name, path, notebook, body.get("session"), owner, exit_s
+            )
+        except Exception as error:
+            raise web.HTTPError(500, str(error)) from error
+        self.answer({"kernel": kernel_id, **self.granted(kernel_id, granted)}, 201)
+
+
+class ClaimsHandler(_Handler):
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.body()
+        kernel_id, owner, exit_s = body.get("kernel"), _owner(body), _exit_grace(body)
+        if not isinstance(kernel_id, str) or not self.node.has_kernel(kernel_id):
+            self.answer({"error": "unknown", "message": "no such kernel"}, 404)
+            return
+        on_exit = body.get("on_exit")
+        if on_exit is not None and on_exit not in ON_EXIT:
+            raise web.HTTPError(400, "on_exit must be one of %s" % ", ".join(ON_EXIT))
+        takeover = bool(body.get("takeover"))
+        outcome = self.node.claim(kernel_id, body.get("session"), owner, takeover, on_exit, exit_s)
+        if isinstance(outcome, Refused):
+            refusal = {"error": "owned", "owner": outcome.owner, "epoch": outcome.epoch, "connected": True}
+            self.answer(refusal, 409)
+            return
+        self.answer(self.granted(kernel_id, outcome))
+
+
+class ReleaseHandler(_Handler):
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.body()
+        client, on_exit = body.get("client"), body.get("on_exit")
+        if not isinstance(client, str) or not client:
+            raise web.HTTPError(400, "client must name the client")
+        if on_exit is not None and on_exit not in ON_EXIT:
+            raise web.HTTPError(400, "on_exit must be one of %s" % ", ".join(ON_EXIT))
+        self.answer({"kernels": self.node.release(client, on_exit)})
+
+
+def _owner(body: Dict[str, Any]) -> Dict[str, Any]:
+    owner = body.get("owner")
+    if not isinstance(owner, dict) or not isinstance(owner.get("client"), str) or not owner["client"]:
+        raise web.HTTPError(400, "owner.client must name the client")
+    return owner
+
+
+def _exit_grace(body: Dict[str, Any]) -> Optional[float]:
+    grace = body.get("exit_grace_s")
+    if grace is None:
+        return None
+    if isinstance(grace, bool) or not isinstance(grace, (int, float)) or not 0 <= grace <= LONGEST_GRACE_S:
+        raise web.HTTPError(400, "exit_grace_s must be a number of seconds up to %d" % LONGEST_GRACE_S)
+    return float(grace)
+
+
+def routes(base_url: str, node: ExtensionService) -> List[Tuple[str, type, Dict[str, Any]]]:
+    """Tornado's table for this node."""
+    table: List[Tuple[str, type]] = [
+        ("info", InfoHandler),
+        ("resources", ResourcesHandler),
+        ("kernels", KernelsHandler),
+        ("claims", ClaimsHandler),
+        ("release", ReleaseHandler),
+        (r"channels/([^/]+)", ChannelsHandler),
+    ]
+    return [(url_path_join(base_url, "jlab-mcp", path), handler, {"node": node}) for path, handler in table]

@@ -1,0 +1,128 @@
+"""The conversation with one incarnation of a kernel: a handshake first, then our requests, none of which gets lost.
+
+A request that is sent before the kernel listens, or before our iopub subscription is known to it, can vanish or lose
+its output. So requests wait here until the kernel has answered kernel_info and was heard on iopub.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import logging
+import uuid
+from collections import deque
+from typing import Any, Callable, Deque, List, Mapping, NamedTuple, Set
+
+import zmq
+
+from .framing import Message
+from .kernel_socket import KernelSocket
+
+ANSWER_S = 5.0
+HEARD_S = 0.1
+HEARD_TRIES = 30
+
+log = logging.getLogger("jlab_mcp_extension")
+
+
+class ClientRequest(NamedTuple):
+    """A request of a client, checked and not yet sent."""
+
+    msg_id: str
+    message: Message
+    at_once: bool
+    """For the control channel or a subshell: does not wait for the main shell."""
+    is_run: bool
+    """An execute_request for the main shell."""
+
+
+class KernelClient:
+    """Socket, handshake and outbox for one kernel process."""
+
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        info: Mapping[str, Any],
+        session: Any,
+        on_batch: Callable[[List[Message]], None],
+        may_read: Callable[[], bool],
+        outbox: Deque[ClientRequest],
+        kernel_holds_more: bool,
+    ) -> None:
+        self.ready = False
+        self.outbox = outbox
+        self._own: Set[str] = set()
+        self._answered = asyncio.Event()
+        self._heard = asyncio.Event()
+        self.socket = KernelSocket(context, info, session, on_batch, may_read, kernel_holds_more)
+        self._task = asyncio.ensure_future(self._handshake())
+
+    def is_own(self, parent_id: str, message: Message) -> bool:
+        """Whether a message belongs to the handshake, and so to nobody's stream."""
+        if message.channel == "iopub":
+            self._heard.set()
+        if parent_id not in self._own:
+            return False
+        if message.channel == "shell" and message.msg_type == "kernel_info_reply":
+            self._answered.set()
+        return True
+
+    def submit(self, request: ClientRequest) -> None:
+        """Send now, or as soon as the kernel is known to listen."""
+        if self.ready or request.at_once:
+            self.socket.send(request.message)
+        else:
+            self.outbox.append(request)
+
+    def close(self) -> Deque[ClientRequest]:
+        """Close; returns the requests that were never sent."""
+        self._task.cancel()
+        self.socket.close()
+        return self.outbox
+
+    async def _handshake(self) -> None:
+        try:
+            await self._shake_hands()
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("jlab-mcp: the handshake with a kernel failed")
+
+    async def _shake_hands(self) -> None:
+        while not self._answered.is_set():
+            self._send_own("kernel_info_request", {})
+            await _happened(self._answered, ANSWER_S)
+        for _ in range(HEARD_TRIES):
+            if await _happened(self._heard, HEARD_S):
+                break
+            self._send_own("kernel_info_request", {})
+        self.ready = True
+        while self.outbox:
+            self.socket.send(self.outbox.popleft().message)
+
+    def _send_own(self, msg_type: str, content: Mapping[str, Any]) -> None:
+        msg_id = uuid.uuid4().hex
+        self._own.add(msg_id)
+        header = {
+            "msg_id": msg_id,
+            "msg_type": msg_type,
+            "session": "jlab-mcp",
+            "username": "jlab-mcp",
+            "version": "5.3",
+            "date": datetime.datetime.now(datetime.timezone.utc).isoformat(),
+        }
+        body = json.dumps(content).encode()
+        self.socket.send(Message("shell", json.dumps(header).encode(), b"{}", b"{}", body))
+
+
+async def _happened(event: asyncio.Event, timeout: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), timeout)
+    except asyncio.TimeoutError:
+        return False
+    return True
+
+
+def new_outbox() -> Deque[ClientRequest]:
+    return deque()

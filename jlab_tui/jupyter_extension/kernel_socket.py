@@ -1,0 +1,195 @@
+"""ZeroMQ connections to one incarnation of a kernel: its iopub, shell and control channels, on the event loop.
+
+Made from the connection file's values rather than through the kernel manager, whose sockets come wrapped for other
+uses and with high-water marks that lose messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from typing import Any, Callable, Dict, List, Mapping
+
+import zmq
+
+from .framing import Bytes, Message, strip_identities
+
+BATCH = 500
+BATCH_BYTES = 2 << 20
+COPY_BELOW = 256 << 10
+"""Smaller parts are copied out of ZeroMQ's memory, which is cheaper to hold."""
+FLOOD_BATCHES = 8
+FLOOD_PAUSE_S = 0.01
+"""After so many batches in a row that ended in a print, look this much later: prints then arrive in large batches,
+which are joined, instead of keeping the event loop busy one by one."""
+IOPUB_HWM = 10_000
+"""Full, it makes the kernel's side wait (TCP), which then holds up to its own mark; nothing is dropped here.
+
+ZeroMQ counts messages, not bytes, so what a kernel sends faster than the disk takes it is bounded by its size: 10,000
+messages of 100 kB are 1 GB in this process. Fewer would lose output of kernels that hold 1,000 themselves."""
+IOPUB_HWM_LOW = 64
+"""Enough where the kernel's own mark is high (kernel_startup.py): 64 MB of messages of 1 MB. The rest waits in the kernel's
+memory, a million messages of any size, for ZeroMQ cannot make the code that prints wait."""
+
+log = logging.getLogger("jlab_mcp_extension")
+
+_TYPES = {"iopub": zmq.SUB, "shell": zmq.DEALER, "control": zmq.DEALER}
+
+
+class KernelSocket:
+    """Hands on verified messages in batches, per channel; sends messages as they are, signed."""
+
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        info: Mapping[str, Any],
+        session: Any,
+        on_batch: Callable[[List[Message]], None],
+        may_read: Callable[[], bool],
+        kernel_holds_more: bool,
+    ) -> None:
+        self._loop = asyncio.get_event_loop()
+        self._session = session
+        self._on_batch = on_batch
+        self._may_read = may_read
+        # Never changed on a live socket: see kernel_startup.py.
+        self._iopub_hwm = IOPUB_HWM_LOW if kernel_holds_more else IOPUB_HWM
+        self.closed = False
+        self._prints = 0
+        """Batches of iopub in a row that ended in a print."""
+        self._pausing = False
+        self.cut = asyncio.Event()
+        """The kernel's side of iopub is gone, and everything that it sent is in our queue."""
+        self._sockets: Dict[str, Any] = {}
+        for channel, kind in _TYPES.items():
+            self._sockets[channel] = self._connect(context, info, channel, kind)
+        self._monitor = self._sockets["iopub"].get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self._loop.add_reader(self._monitor.getsockopt(zmq.FD), self._on_monitor)
+        # A ZeroMQ descriptor tells of changes only: look once at the state it starts from.
+        self._loop.call_soon(self._on_monitor)
+        for channel, sock in self._sockets.items():
+            self._loop.add_reader(sock.getsockopt(zmq.FD), self._drain, channel)
+            self._loop.call_soon(self._drain, channel)
+
+    def _connect(self, context: zmq.Context[Any], info: Mapping[str, Any], channel: str, kind: int) -> Any:
+        sock = context.socket(kind)
+        sock.linger = 0
+        if info.get("curve_publickey") is not None:
+            sock.curve_secretkey = info["curve_secretkey"]
+            sock.curve_publickey = info["curve_publickey"]
+            sock.curve_serverkey = info["curve_publickey"]
+        if channel == "iopub":
+            sock.rcvhwm = self._iopub_hwm
+            sock.setsockopt(zmq.SUBSCRIBE, b"")
+        else:
+            sock.sndhwm = 0
+            sock.rcvhwm = 0
+        separator = "-" if info["transport"] == "ipc" else ":"
+        sock.connect("%s://%s%s%s" % (info["transport"], info["ip"], separator, info[channel + "_port"]))
+        return sock
+
+    def send(self, message: Message) -> None:
+        """Sign and send one request; its header goes out as it came in."""
+        body = [message.header, message.parent, message.metadata, message.content]
+        sock = self._sockets[message.channel]
+        sock.send_multipart([b"<IDS|MSG>", self._session.sign(body), *body, *message.buffers], zmq.NOBLOCK)
+        # Sending consumes the edge that would have announced a reply.
+        self._loop.call_soon(self._drain, message.channel)
+
+    def resume(self) -> None:
+        """Read on after `may_read` said no."""
+        self._drain("iopub")
+
+    def drain_all(self) -> None:
+        """Take everything that has arrived, replies last as the kernel sends them."""
+        for channel in _TYPES:
+            while self._take(channel):
+                pass
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        self._loop.remove_reader(self._monitor.getsockopt(zmq.FD))
+        for sock in self._sockets.values():
+            self._loop.remove_reader(sock.getsockopt(zmq.FD))
+        self._sockets["iopub"].disable_monitor()
+        for sock in self._sockets.values():
+            sock.close(0)
+
+    def _drain(self, channel: str) -> None:
+        if self.closed or (channel == "iopub" and not self._may_read()):
+            return
+        if channel == "iopub" and self._pausing:
+            return
+        if self._take(channel):
+            self._loop.call_soon(self._drain, channel)
+        elif channel == "iopub" and self._prints >= FLOOD_BATCHES:
+            self._pausing = True
+            self._loop.remove_reader(self._sockets[channel].getsockopt(zmq.FD))
+            self._loop.call_later(FLOOD_PAUSE_S, self._end_pause)
+
+    def _end_pause(self) -> None:
+        self._pausing = False
+        # Still a flood if another print has come meanwhile; else the next message is handed on at once.
+        self._prints = FLOOD_BATCHES - 1
+        if not self.closed:
+            self._loop.add_reader(self._sockets["iopub"].getsockopt(zmq.FD), self._drain, "iopub")
+            self._drain("iopub")
+
+    def _take(self, channel: str) -> bool:
+        """Hand on one batch; whether there may be more."""
+        receive = self._sockets[channel].recv
+        batch: List[Message] = []
+        count, size, more = 0, 0, True
+        while more and count < BATCH and size < BATCH_BYTES:
+            try:
+                parts = _received(receive)
+            except zmq.Again:
+                more = False
+                break
+            count += 1
+            size += sum(map(len, parts))
+            try:
+                batch.append(self._verified(channel, parts))
+            except ValueError as error:
+                log.debug("jlab-mcp: not a message of this kernel: %s", error)
+        if batch:
+            if channel == "iopub":
+                self._prints = self._prints + 1 if batch[-1].msg_type == "stream" else 0
+            self._on_batch(batch)
+        return more
+
+    def _verified(self, channel: str, parts: List[Bytes]) -> Message:
+        signature, *rest = strip_identities(parts)
+        if len(rest) < 4:
+            raise ValueError("too few parts")
+        if self._session.auth is not None and not hmac.compare_digest(
+            self._session.sign(rest[:4]), signature
+        ):
+            raise ValueError("wrong signature")
+        header, parent, metadata = (bytes(part) for part in rest[:3])
+        return Message(channel, header, parent, metadata, rest[3], rest[4:])
+
+    def _on_monitor(self) -> None:
+        if self.closed:
+            return
+        while self._monitor.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            self._monitor.recv_multipart(zmq.NOBLOCK)
+            self.cut.set()
+
+
+def _received(receive: Callable[..., Any]) -> List[Bytes]:
+    """The parts of one message. Raises zmq.Again.
+
+    Frame by frame: a frame knows whether another follows, which recv_multipart asks the socket each time.
+    """
+    parts: List[Bytes] = []
+    more = True
+    while more:
+        frame = receive(zmq.NOBLOCK, False)
+        large = len(frame) >= COPY_BELOW
+        parts.append(memoryview(frame.buffer) if large else frame.bytes)
+        more = frame.more
+    return parts

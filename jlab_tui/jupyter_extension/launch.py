@@ -1,0 +1,110 @@
+"""Starts the user's Jupyter server with our extension in it: `python launch.py CONFIG.json`.
+
+Runs under the user's Python, from a folder of any name. Everything is set in this process alone: no argument and no
+environment variable that a kernel would inherit, and no configuration file that would shadow the user's own.
+Exit codes: 97 Jupyter is not installed for this Python, 98 the port is taken, else Jupyter's.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import random
+import socket
+import sys
+from types import ModuleType
+from typing import Any, Dict, List, Optional
+
+PACKAGE = "jlab_mcp_extension"
+EXIT_NO_JUPYTER = 97
+EXIT_PORT_TAKEN = 98
+PORT_TRIES = 200
+RESTARTS = 5
+
+
+def load_package(folder: str) -> ModuleType:
+    """This folder as the package `jlab_mcp_extension`, whatever its name; `sys.path` stays as it is."""
+    # Python put the script's folder in front; its modules must not shadow anyone's.
+    sys.path[:] = [
+        entry for entry in sys.path if os.path.realpath(entry or os.getcwd()) != folder or entry == ""
+    ]
+    init = os.path.join(folder, "__init__.py")
+    spec = importlib.util.spec_from_file_location(PACKAGE, init, submodule_search_locations=[folder])
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[PACKAGE] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def read_config(path: str) -> Dict[str, Any]:
+    """The launch configuration, with the token from its file."""
+    with open(path, encoding="utf-8") as file:
+        config: Dict[str, Any] = json.load(file)
+    with open(config["token_file"], encoding="utf-8") as file:
+        config["token"] = file.read().strip()
+    return config
+
+
+def port_is_free(ip: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ip, port))
+        except OSError:
+            return False
+    return True
+
+
+def choose_port(ip: str, low: int, high: int) -> Optional[int]:
+    """A free port of this machine, at random so that two jobs on one node rarely meet."""
+    for _ in range(PORT_TRIES):
+        port = random.randint(low, high)
+        if port_is_free(ip, port):
+            return port
+    return None
+
+
+def complain(what: str, hint: str) -> None:
+    sys.stderr.write("%s\n%s\n" % (what, hint))
+
+
+def main(argv: List[str]) -> int:
+    """Run the server until it ends; returns the exit code."""
+    if len(argv) < 2:
+        complain("No configuration was given.", "Usage: python launch.py CONFIG.json")
+        return 2
+    load_package(os.path.dirname(os.path.realpath(__file__)))
+    config = read_config(argv[1])
+    ip = config.get("ip") or "127.0.0.1"
+    fixed = config.get("port")
+    port = fixed or choose_port(ip, int(config["port_min"]), int(config["port_max"]))
+    if port is None or (fixed and not port_is_free(ip, fixed)):
+        where = "port %s" % fixed if fixed else "every port tried in %(port_min)s-%(port_max)s" % config
+        complain("On %s, %s is taken." % (ip, where), "Choose another port or range.")
+        return EXIT_PORT_TAKEN
+    try:
+        from jlab_mcp_extension import lazy_import  # type: ignore[import-not-found]
+
+        # Compiles a grammar for more than half of the time that Jupyter's imports take; only the check of an IRI needs it.
+        lazy_import.put_off("rfc3987_syntax", "is_valid_syntax")
+        from jlab_mcp_extension import serverapp
+    except ImportError as error:
+        complain(
+            "Jupyter cannot be imported by %s (%s)." % (sys.executable, error),
+            "Install it there: %s -m pip install jupyterlab ipykernel" % sys.executable,
+        )
+        return EXIT_NO_JUPYTER
+    ended: int = serverapp.run(config, ip, port)
+    if ended == EXIT_PORT_TAKEN and not fixed:
+        # Somebody took the port between our look and Jupyter's; a process that has begun a server cannot begin another.
+        attempt = int(argv[2]) if len(argv) > 2 else 0
+        if attempt < RESTARTS:
+            os.execv(sys.executable, [sys.executable, os.path.realpath(__file__), argv[1], str(attempt + 1)])
+    return ended
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,185 @@
+"""Jupyter's server application with our settings merged into the user's, and its address published.
+
+A subclass, because the two other ways lose something of the user's: arguments and `--config` replace the dictionaries
+and the files that the user's own configuration has set.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import time
+from typing import Any, List, Mapping, Optional
+
+from jupyter_server.serverapp import ServerApp
+from traitlets.config import Config
+
+from . import __version__
+
+EXTENSION = __package__ or "jlab_mcp_extension"
+MESSAGE_BYTES = 256 << 20
+BODY_BYTES = 1 << 30
+EXIT_PORT_TAKEN = 98
+
+log = logging.getLogger("jlab_mcp_extension")
+
+
+def settings(config: Mapping[str, Any], ip: str, port: int) -> Config:
+    """What we set and the user cannot: address, token, nothing dropped, deaths noticed early."""
+    ours = Config()
+    ours.ServerApp.ip = ip
+    ours.ServerApp.port = port
+    ours.ServerApp.port_retries = 0
+    ours.ServerApp.sock = ""
+    ours.ServerApp.open_browser = False
+    ours.ServerApp.max_body_size = BODY_BYTES
+    ours.ServerApp.max_buffer_size = BODY_BYTES
+    if config.get("root_dir"):
+        ours.ServerApp.root_dir = config["root_dir"]
+    if os.name == "posix" and os.geteuid() == 0:
+        ours.ServerApp.allow_root = True
+    ours.IdentityProvider.token = config["token"]
+    ours.ZMQChannelsWebsocketConnection.limit_rate = False
+    ours.KernelRestarter.time_to_dead = 0.5
+    if config.get("default_kernel"):
+        ours.MultiKernelManager.default_kernel_name = config["default_kernel"]
+        ours.MappingKernelManager.default_kernel_name = config["default_kernel"]
+    kept = (
+        "spool_dir",
+        "exit_grace_s",
+        "unclaimed_busy_grace_s",
+        "reconnect_grace_s",
+        "silence_s",
+        "hostname",
+        "limits",
+    )
+    ours.JlabMcpExtension = Config({key: config[key] for key in kept if config.get(key) is not None})
+    return ours
+
+
+def merge(user: Config, ours: Config) -> None:
+    """Put ours over the user's; in the two shared dictionaries the user's own entries stay."""
+    server = user.ServerApp
+    # Deprecated names of what we set, which would win or warn.
+    for name in ("token", "password_required", "iopub_data_rate_limit", "iopub_msg_rate_limit"):
+        server.pop(name, None)
+    extensions = dict(server.get("jpserver_extensions", {}))
+    tornado = dict(server.get("tornado_settings", {}))
+    user.merge(ours)
+    user.ServerApp.jpserver_extensions = {**extensions, EXTENSION: True}
+    user.ServerApp.tornado_settings = {
+        "ws_ping_interval": 10_000,
+        "ws_ping_timeout": 30_000,
+        "websocket_max_message_size": MESSAGE_BYTES,
+        **tornado,
+    }
+
+
+class NodeServerApp(ServerApp):  # type: ignore[misc]
+    """ServerApp that merges our settings after the user's files are read."""
+
+    name = "jupyter-server"
+    ours = Config()
+    kernelspec_dirs: List[str] = []
+
+    def load_config_file(self, *args: Any, **kwargs: Any) -> None:
+        super().load_config_file(*args, **kwargs)
+        merged = Config(self.config)
+        merge(merged, self.ours)
+        self.update_config(merged)
+
+    def init_configurables(self) -> None:
+        super().init_configurables()
+        extra = [os.path.join(folder, "kernels") for folder in self.kernelspec_dirs]
+        self.kernel_spec_manager.kernel_dirs = [*extra, *self.kernel_spec_manager.kernel_dirs]
+
+
+def run(config: Mapping[str, Any], ip: str, port: int) -> int:
+    """Serve until told to stop; returns the exit code."""
+    NodeServerApp.ours = settings(config, ip, port)
+    NodeServerApp.kernelspec_dirs = list(config.get("kernelspec_dirs") or [])
+    published: List[str] = []
+    try:
+        application, package = _application()
+        # JupyterLab's own start-up takes the instance that exists.
+        app = NodeServerApp.instance(**({"jpserver_extensions": {package: True}} if package else {}))
+        if application is None:
+            app.initialize(argv=[])
+        else:
+            application.initialize_server(argv=[])
+        app.io_loop.add_callback(lambda: _publish(app, config, ip, published))
+        app.start()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+        if code and not published and not _bindable(ip, port):
+            return EXIT_PORT_TAKEN
+        return code
+    finally:
+        _withdraw(config, published)
+    return 0
+
+
+def _application() -> tuple[Optional[Any], Optional[str]]:
+    try:
+        from jupyterlab.labapp import LabApp
+    except ImportError:
+        return None, None
+    return LabApp, LabApp.get_extension_package()
+
+
+def _publish(app: Any, config: Mapping[str, Any], ip: str, published: List[str]) -> None:
+    """Write the connection file; called on the event loop, once the server listens."""
+    path = config.get("connection_file")
+    if not path:
+        return
+    scheme = "https" if getattr(app, "certfile", "") else "http"
+    hostname = config.get("hostname") or socket.gethostname()
+    facts = {
+        "hostname": hostname,
+        "ip": ip,
+        "port": app.port,
+        "pid": os.getpid(),
+        "pid_start": process_start(),
+        "url": "%s://%s:%d%s" % (scheme, _reachable(ip, hostname), app.port, app.base_url),
+        "version": __version__,
+        "started": time.time(),
+    }
+    temporary = "%s.%d.tmp" % (path, os.getpid())
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(facts, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    published.append(path)
+
+
+def _withdraw(config: Mapping[str, Any], published: List[str]) -> None:
+    for path in published:
+        try:
+            os.unlink(path)
+        except OSError:
+            pass
+
+
+def _reachable(ip: str, hostname: str) -> str:
+    if ip in ("", "0.0.0.0", "::", "*"):
+        return hostname
+    return "[%s]" % ip if ":" in ip else ip
+
+
+def _bindable(ip: str, port: int) -> bool:
+    from .launch import port_is_free
+
+    return port_is_free(ip, port)
+
+
+def process_start() -> Optional[int]:
+    """Start time of this process in clock ticks (field 22 of /proc/self/stat), which tells it from a later namesake."""
+    try:
+        with open("/proc/self/stat", encoding="utf-8") as file:
+            return int(file.read().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None

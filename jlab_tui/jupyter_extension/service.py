@@ -1,0 +1,241 @@
+"""The extension's state on one server: recorders, claims, spool and sampler, and the tick that reaps and tidies."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple, Union
+
+import zmq
+
+from . import PROTOCOL, __version__, probe
+from .activity import Activity
+from .claims import Claims, Graces, Granted, Refused
+from .exit_cause import OomCounter
+from .kernel_process import pid_of
+from .spool import SpoolThread
+from .stream_recorder import StreamLimits, StreamRecorder, return_large_blocks
+
+TICK_S = 0.5
+KEEP_GONE_S = 600.0
+SILENCE_S = 20.0
+"""An owner that answers no ping for this long may be succeeded; where its system is gone too, its lease ends."""
+FEATURES = ["channels", "claims", "release", "resources", "obituaries", "subshells"]
+
+log = logging.getLogger("jlab_mcp_extension")
+
+
+class ExtensionService:
+    """One per server process; lives on its event loop."""
+
+    def __init__(self, app: Any, spool_dir: str, graces: Graces, limits: StreamLimits, hostname: str) -> None:
+        self.kernels = app.kernel_manager
+        self.sessions = app.session_manager
+        self.hostname = hostname
+        self.started = time.time()
+        self.limits = limits
+        self.silence_s = SILENCE_S
+        self.claims = Claims(graces)
+        self.recorders: Dict[str, StreamRecorder] = {}
+        self.sampler = probe.SamplerThread()
+        self._connections: Dict[str, Set[Tuple[str, Callable[[int, str], None]]]] = {}
+        self._loop = asyncio.get_event_loop()
+        self.spool = SpoolThread(spool_dir, limits.disk, self._loop.call_soon_threadsafe)
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._readers = ThreadPoolExecutor(2, thread_name_prefix="jlab-mcp-read")
+        self._oom = OomCounter(probe.oom_counter_paths())
+        self._activity = Activity(self.kernels)
+        self._started_here: Set[str] = set()
+        self._reaping: Set[str] = set()
+        self._tasks: Set[asyncio.Future[Any]] = set()
+
+    def start(self) -> None:
+        return_large_blocks()
+        self.spool.start()
+        self.sampler.start()
+        self._tick()
+
+    def stop(self) -> None:
+        """At the end of the process; the event loop has ended."""
+        self.sampler.stop()
+        for recorder in self.recorders.values():
+            recorder.flush()
+        self.spool.stop(timeout=2.0)
+
+    # What the handlers ask.
+
+    def info(self) -> Dict[str, Any]:
+        return {
+            "version": __version__,
+            "protocol": PROTOCOL,
+            "features": FEATURES,
+            "hostname": self.hostname,
+            "pid": probe.own_pid(),
+            "started": self.started,
+            "python": sys.executable,
+            "now": time.time(),
+            "spool": {"dir": self.spool.root, "bytes": self.spool.bytes},
+            "cache_bytes_limit": self.limits.cache,
+        }
+
+    def describe(self) -> Dict[str, Any]:
+        return {kernel_id: self._describe(kernel_id) for kernel_id in self.recorders}
+
+    def _describe(self, kernel_id: str) -> Dict[str, Any]:
+        recorder = self.recorders[kernel_id]
+        owner, connected, epoch, session = self.claims.owner_of(kernel_id)
+        return {
+            "session": session,
+            "epoch": epoch,
+            "owner": owner,
+            "owner_connected": connected,
+            "first_seq": recorder.stream.first,
+            "last_seq": recorder.stream.last,
+            "acked_seq": recorder.stream.acked,
+            "busy": recorder.conversation.busy,
+            "running": recorder.conversation.running,
+            "requests": recorder.conversation.requests(),
+            "obituary": recorder.obituary,
+            "recorded_bytes": recorder.recorded_bytes,
+            "dropped_bytes": recorder.stream.dropped_bytes,
+            "gone": recorder.gone_at is not None,
+            "started_here": kernel_id in self._started_here,
+        }
+
+    def has_kernel(self, kernel_id: str) -> bool:
+        """Whether it is there, and not on its way out."""
+        return kernel_id in self.kernels and kernel_id not in self._reaping
+
+    async def start_kernel(
+        self,
+        name: Optional[str],
+        path: Optional[str],
+        notebook: Optional[str],
+        session: Optional[str],
+        owner: Mapping[str, Any],
+        exit_s: Optional[float],
+    ) -> Tuple[str, Granted]:
+        """Start a kernel, as the session of a notebook if one is named, and claim it in the same step."""
+        if notebook:
+            model = await self.sessions.create_session(
+                path=path, name=notebook, type="notebook", kernel_name=name
+            )
+            kernel_id = model["kernel"]["id"]
+        else:
+            name = name or self.kernels.default_kernel_name
+            kernel_id = await self.kernels.start_kernel(kernel_name=name, path=path)
+        self._started_here.add(kernel_id)
+        outcome = self.claim(kernel_id, session, owner, takeover=True, exit_s=exit_s)
+        assert isinstance(outcome, Granted)
+        return kernel_id, outcome
+
+    def claim(
+        self,
+        kernel_id: str,
+        session: Optional[str],
+        owner: Mapping[str, Any],
+        takeover: bool,
+        on_exit: Optional[str] = None,
+        exit_s: Optional[float] = None,
+    ) -> Union[Granted, Refused]:
+        """Claim a kernel of this server; the first claim starts its recording."""
+        outcome = self.claims.claim(kernel_id, session, owner, takeover, time.monotonic(), on_exit, exit_s)
+        if isinstance(outcome, Refused):
+            return outcome
+        if kernel_id not in self.recorders:
+            self.recorders[kernel_id] = StreamRecorder(
+                kernel_id,
+                lambda: self._manager(kernel_id),
+                self._context,
+                self.spool,
+                self._readers,
+                self._oom,
+                self.limits,
+                self._activity,
+            )
+        if outcome.displaced is not None:
+            self.close_connections(kernel_id, outcome.displaced, 4409, owned_by(owner))
+        return outcome
+
+    def release(self, client: str, on_exit: Optional[str]) -> List[str]:
+        kernels = self.claims.release(client, on_exit, time.monotonic())
+        self._loop.call_soon(self._reap)
+        return kernels
+
+    def opened(self, kernel_id: str, client: str, close: Callable[[int, str], None]) -> None:
+        """A client's connection; an older one of the same client is a leftover of a cut."""
+        self.close_connections(kernel_id, client, 4408, "replaced by a newer connection")
+        self._connections.setdefault(kernel_id, set()).add((client, close))
+
+    def closed(self, kernel_id: str, client: str, close: Callable[[int, str], None]) -> None:
+        self._connections.get(kernel_id, set()).discard((client, close))
+
+    def close_connections(self, kernel_id: str, client: str, code: int, reason: str) -> None:
+        for entry in list(self._connections.get(kernel_id, ())):
+            if entry[0] == client:
+                self._connections[kernel_id].discard(entry)
+                entry[1](code, reason)
+
+    def _manager(self, kernel_id: str) -> Optional[Any]:
+        return self.kernels.get_kernel(kernel_id) if kernel_id in self.kernels else None
+
+    # What time asks.
+
+    def _tick(self) -> None:
+        self._loop.call_later(TICK_S, self._tick)
+        now = time.monotonic()
+        self._oom.tick(now)
+        self.sampler.kernel_pids = self._kernel_pids()
+        self._reap()
+        for kernel_id, recorder in list(self.recorders.items()):
+            if recorder.gone_at is not None and now - recorder.gone_at > KEEP_GONE_S:
+                recorder.close()
+                del self.recorders[kernel_id]
+                self._started_here.discard(kernel_id)
+                self.claims.forget(kernel_id)
+
+    def _kernel_pids(self) -> Dict[str, int]:
+        found = {}
+        for kernel_id in self.kernels.list_kernel_ids():
+            pid = pid_of(self._manager(kernel_id))
+            if pid is not None:
+                found[kernel_id] = pid
+        return found
+
+    def _reap(self) -> None:
+        busy = {kernel_id: recorder.conversation.occupied for kernel_id, recorder in self.recorders.items()}
+        for kernel_id, at_once in self.claims.due(busy, time.monotonic()):
+            if kernel_id not in self.kernels or kernel_id in self._reaping:
+                continue
+            log.info("jlab-mcp: shutting down kernel %s, which nobody owns any more", kernel_id)
+            self._reaping.add(kernel_id)
+            task = asyncio.ensure_future(self._shut_down(kernel_id, at_once))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _shut_down(self, kernel_id: str, at_once: bool) -> None:
+        """Through the session manager where a session holds the kernel, so that its entry goes too."""
+        try:
+            if at_once:
+                await self.kernels.shutdown_kernel(kernel_id, now=True)
+                await self.sessions.list_sessions()
+                return
+            for session in await self.sessions.list_sessions():
+                if session["kernel"] and session["kernel"]["id"] == kernel_id:
+                    await self.sessions.delete_session(session["id"])
+                    return
+            await self.kernels.shutdown_kernel(kernel_id)
+        except Exception:
+            log.exception("jlab-mcp: kernel %s could not be shut down", kernel_id)
+        finally:
+            self._reaping.discard(kernel_id)
+
+
+def owned_by(owner: Mapping[str, Any]) -> str:
+    """A close reason: at most 123 bytes."""
+    name = owner.get("name") or owner.get("client")
+    text = "owned by %s (pid %s on %s)" % (name, owner.get("pid"), owner.get("host"))
+    return text.encode("ascii", "replace")[:120].decode()

@@ -1,0 +1,153 @@
+"""The one thread that touches the spool's file system. If that hangs, this thread hangs and nothing else does."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import shutil
+import threading
+import time
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from .segment_writer import Record, SegmentWriter
+
+SYNC_S = 1.0
+OLD_RECORDINGS_S = 30 * 24 * 3600.0
+
+log = logging.getLogger("jlab_mcp_extension")
+
+
+class Written(NamedTuple):
+    """What came of one batch."""
+
+    error: Optional[OSError]
+    dropped: List[Tuple[int, int, int]]
+    """(first, last, bytes) that were removed to stay within the bound."""
+
+
+class SpoolThread:
+    """Takes batches from the event loop and writes them; answers through `post`, which must be thread-safe."""
+
+    def __init__(self, root: str, max_bytes_per_kernel: int, post: Callable[..., object]) -> None:
+        self.root = root
+        self.bytes = 0
+        """Size of all recordings, as the thread last saw it."""
+        self._max_bytes = max_bytes_per_kernel
+        self._post = post
+        self._commands: queue.SimpleQueue[Optional[Callable[[], None]]] = queue.SimpleQueue()
+        self._recordings: Dict[str, SegmentWriter] = {}
+        self._acks: Dict[str, int] = {}
+        self._failing = False
+        self._synced = 0.0
+        self._thread = threading.Thread(target=self._run, name="jlab-mcp-spool", daemon=True)
+
+    def start(self) -> None:
+        self._commands.put(self._prune)
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Write what is queued, then end; gives up after `timeout` seconds on a file system that hangs."""
+        self._commands.put(None)
+        self._thread.join(timeout)
+
+    def folder(self, kernel_id: str) -> str:
+        return os.path.join(self.root, kernel_id)
+
+    def size(self, kernel_id: str) -> int:
+        """Bytes of a kernel's files; any thread may ask."""
+        recording = self._recordings.get(kernel_id)
+        return recording.size if recording is not None else 0
+
+    def unsafe(self, kernel_id: str) -> List[Record]:
+        """Records that were taken and that the files may lack; any thread may ask."""
+        recording = self._recordings.get(kernel_id)
+        return recording.unsafe() if recording is not None else []
+
+    def write(self, kernel_id: str, batch: List[Record], done: Callable[[Written], None]) -> None:
+        """Queue one batch; `done` is posted with the outcome."""
+        self._commands.put(lambda: self._write(kernel_id, batch, done))
+
+    def ack(self, kernel_id: str, seq: int) -> None:
+        waiting = kernel_id in self._acks
+        self._acks[kernel_id] = seq
+        if not waiting:
+            self._commands.put(lambda: self._guarded(lambda: self._ack(kernel_id)))
+
+    def close(self, kernel_id: str, remove: bool) -> None:
+        self._commands.put(lambda: self._guarded(lambda: self._close(kernel_id, remove)))
+
+    def _run(self) -> None:
+        while True:
+            try:
+                command = self._commands.get(timeout=SYNC_S)
+            except queue.Empty:
+                self._sync()
+                continue
+            if command is None:
+                break
+            command()
+            self.bytes = sum(recording.size for recording in self._recordings.values())
+            if time.monotonic() - self._synced > SYNC_S:
+                self._sync()
+        for recording in self._recordings.values():
+            self._guarded(lambda recording=recording: recording.close(remove=False))  # type: ignore[misc]
+
+    def _recording(self, kernel_id: str) -> SegmentWriter:
+        if kernel_id not in self._recordings:
+            self._recordings[kernel_id] = SegmentWriter(self.folder(kernel_id), self._max_bytes)
+        return self._recordings[kernel_id]
+
+    def _write(self, kernel_id: str, batch: List[Record], done: Callable[[Written], None]) -> None:
+        try:
+            dropped = self._recording(kernel_id).write(batch)
+        except OSError as error:
+            self._failed(kernel_id, error)
+            self._post(done, Written(error, []))
+            return
+        self._failing = False
+        self._post(done, Written(None, dropped))
+
+    def _ack(self, kernel_id: str) -> None:
+        seq = self._acks.pop(kernel_id)
+        if kernel_id in self._recordings:
+            self._recordings[kernel_id].ack(seq)
+
+    def _close(self, kernel_id: str, remove: bool) -> None:
+        recording = self._recordings.pop(kernel_id, None)
+        if recording is not None:
+            recording.close(remove)
+
+    def _sync(self) -> None:
+        self._synced = time.monotonic()
+        for kernel_id, recording in self._recordings.items():
+            try:
+                recording.sync()
+            except OSError as error:
+                self._failed(kernel_id, error)
+
+    def _failed(self, kernel_id: str, error: OSError) -> None:
+        if not self._failing:
+            log.warning("jlab-mcp: the recording of kernel %s cannot be written: %s", kernel_id, error)
+        self._failing = True
+
+    def _prune(self) -> None:
+        """Recordings of earlier servers that nobody fetched for a month."""
+
+        def prune() -> None:
+            os.makedirs(self.root, mode=0o700, exist_ok=True)
+            for entry in os.scandir(self.root):
+                if (
+                    entry.is_dir(follow_symlinks=False)
+                    and time.time() - entry.stat().st_mtime > OLD_RECORDINGS_S
+                ):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+
+        self._guarded(prune)
+
+    @staticmethod
+    def _guarded(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except OSError as error:
+            log.warning("jlab-mcp: spool: %s", error)

@@ -1,0 +1,175 @@
+"""The numbered stream of one kernel: what is in memory, on disk, acknowledged, and lost. Pure; one owner, no clock.
+
+Every message gets the next number, from 1. A record stays in memory until it is acknowledged, or until it is on disk
+and the cache is full. While the disk is stalled, memory grows up to a hard cap; then the oldest record that is not on
+its way to the disk is dropped and counted as a gap. While the disk takes what it is given, nothing is: the recorder
+reads no more than one message beyond what may wait.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Deque, List, NamedTuple, Optional, Tuple
+
+Record = Tuple[int, bytes]
+
+FULL = "full"
+"""The recording of the kernel was as large as it may be."""
+STALLED = "stalled"
+"""The disk took nothing."""
+
+
+class StreamGap(NamedTuple):
+    """Messages that were dropped, first and last number included."""
+
+    first: int
+    last: int
+    size: int
+    """Bytes of the frames."""
+    why: str
+    """FULL or STALLED"""
+
+    def since(self, first: int) -> StreamGap:
+        """What is left of it from a number on. Sizes are known of a whole only: a share of it, by messages."""
+        if first <= self.first:
+            return self
+        size = self.size * (self.last + 1 - first) // (self.last + 1 - self.first)
+        return StreamGap(first, self.last, size, self.why)
+
+
+class Stream:
+    """Numbers frames and decides which are kept where."""
+
+    def __init__(self, cache_bytes: int, memory_cap: int) -> None:
+        self.cache_bytes = cache_bytes
+        self.memory_cap = memory_cap
+        self.stalled = False
+        """The disk takes nothing, as far as its user can tell."""
+        self.last = 0
+        self.acked = 0
+        self.gaps: List[StreamGap] = []
+        self.dropped_bytes = 0
+        self.memory_bytes = 0
+        self._memory: OrderedDict[int, bytes] = OrderedDict()
+        self._unspooled: Deque[int] = deque()
+        self._spooled = 0
+        self._unspooled_bytes = 0
+
+    @property
+    def first(self) -> int:
+        """The oldest number that a reader can still ask for (gaps aside)."""
+        return self.acked + 1
+
+    @property
+    def unspooled(self) -> bool:
+        """Whether records wait for the disk."""
+        return bool(self._unspooled)
+
+    @property
+    def unspooled_bytes(self) -> int:
+        """What only memory holds."""
+        return self._unspooled_bytes
+
+    def append(self, frame: bytes) -> int:
+        """Number a frame; returns its number."""
+        self.last += 1
+        self._memory[self.last] = frame
+        self._unspooled.append(self.last)
+        self.memory_bytes += len(frame)
+        self._unspooled_bytes += len(frame)
+        if self.memory_bytes > self.cache_bytes:
+            self._trim()
+        return self.last
+
+    def take_batch(self, max_bytes: int) -> List[Record]:
+        """The oldest records that are not on disk, for the spool; ends with `spooled` or `give_back`."""
+        batch: List[Record] = []
+        size = 0
+        while self._unspooled and size < max_bytes:
+            seq = self._unspooled.popleft()
+            frame = self._memory.get(seq)
+            if frame is None:
+                continue
+            batch.append((seq, frame))
+            size += len(frame)
+        return batch
+
+    def spooled(self, batch: List[Record]) -> None:
+        """The batch is on disk."""
+        self._unspooled_bytes -= sum(len(frame) for seq, frame in batch if seq in self._memory)
+        if batch:
+            self._spooled = max(self._spooled, batch[-1][0])
+        self._trim()
+
+    def give_back(self, batch: List[Record]) -> None:
+        """The batch could not be written; its records wait again."""
+        self._unspooled.extendleft(seq for seq, _ in reversed(batch) if seq in self._memory)
+        self._trim()
+
+    def ack(self, seq: int) -> bool:
+        """Everything up to `seq` is safe with the owner and may be forgotten. Whether that is news."""
+        seq = min(seq, self.last)
+        if seq <= self.acked:
+            return False
+        self.acked = seq
+        while self._memory and next(iter(self._memory)) <= seq:
+            self._forget(next(iter(self._memory)))
+        while self._unspooled and self._unspooled[0] <= seq:
+            self._unspooled.popleft()
+        self.gaps = [gap.since(seq + 1) for gap in self.gaps if gap.last > seq]
+        return True
+
+    def lost_on_disk(self, first: int, last: int, size: int) -> None:
+        """The spool dropped its oldest records to stay within its bound."""
+        if last > self.acked:
+            self._add_gap(StreamGap(first, last, size, FULL).since(self.acked + 1))
+
+    def get(self, seq: int) -> Optional[bytes]:
+        """The frame when it is in memory."""
+        return self._memory.get(seq)
+
+    def gap_at(self, seq: int) -> Optional[StreamGap]:
+        """The gap that covers a number, if any, cut to begin there."""
+        for gap in self.gaps:
+            if gap.first <= seq <= gap.last:
+                return gap.since(seq)
+        return None
+
+    def memory_from(self, seq: int) -> int:
+        """The first number >= `seq` that is in memory, or the end of the stream plus one."""
+        for held in self._memory:
+            if held >= seq:
+                return held
+        return self.last + 1
+
+    def _forget(self, seq: int) -> None:
+        size = len(self._memory.pop(seq))
+        self.memory_bytes -= size
+        if seq > self._spooled:
+            self._unspooled_bytes -= size
+
+    def _trim(self) -> None:
+        while self.memory_bytes > self.cache_bytes and self._memory:
+            oldest = next(iter(self._memory))
+            if oldest > self._spooled:
+                break
+            self._forget(oldest)
+        while self.stalled and self.memory_bytes > self.memory_cap and self._unspooled:
+            seq = self._unspooled.popleft()
+            frame = self._memory.get(seq)
+            if frame is not None:
+                self._forget(seq)
+                self._add_gap(StreamGap(seq, seq, len(frame), STALLED))
+
+    def _add_gap(self, gap: StreamGap) -> None:
+        self.dropped_bytes += gap.size
+        joined, others = gap, []
+        for other in self.gaps:
+            is_inside = gap.first <= other.first and other.last <= gap.last
+            if is_inside or (other.last + 1 == gap.first and other.why == gap.why):
+                joined = joined._replace(
+                    first=min(other.first, joined.first), size=other.size + joined.size
+                )
+            else:
+                others.append(other)
+        self.gaps = sorted([*others, joined])

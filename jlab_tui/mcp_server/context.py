@@ -1,0 +1,92 @@
+"""What the tools work with: services, settings and what runs beside a call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+from ..core.errors import JlabError
+from ..core.server.record import ServerState
+from ..core.server.walltime import WalltimeWarnings
+
+if TYPE_CHECKING:
+    from ..core.server.record import ServerRecord
+    from ..core.settings import Settings
+    from ..services.server.client_start import ClientStart
+    from ..services.server.launcher import Launcher
+    from ..services.session.cells import Cells
+    from ..services.session.reader import Reader
+    from ..services.session.variables import Inspector
+    from ..services.sessions.factory import Server
+    from ..services.sessions.registry import Sessions
+    from .stdio import CancelReasons
+
+
+T = TypeVar("T")
+_TIDYING: Final = "tidying"
+_TIDY_AFTER_S: Final = 0.5
+
+
+class ShrunkImage(Protocol):
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def mime(self) -> str: ...
+    @property
+    def note(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Services and settings behind the tools."""
+
+    settings: Settings
+    launcher: Launcher
+    sessions: Sessions
+    cells: Cells
+    reader: Reader
+    inspector: Inspector
+    starting: ClientStart
+    server: Callable[[], Awaitable[Server]]
+    """the ready server; raises a ServerError while there is none"""
+    resources: Callable[[ServerRecord], Awaitable[dict[str, Any]]]
+    """CPU, memory and GPUs as JSON"""
+    shrink: Callable[[str, str, int], ShrunkImage]
+    """`(base64, mime, max_px)`; blocking"""
+    grep: Callable[[str, Iterable[tuple[int, str]]], Iterator[tuple[int, str, int]]]
+    """the numbered lines that match a regular expression, and where in the line; raises TimeoutError; blocking"""
+    give_memory_back: Callable[[], None]
+    """to the system, after something large; blocking"""
+    now: Callable[[], float]
+    reasons: CancelReasons
+    close: Callable[[], Awaitable[None]]
+    walltime: WalltimeWarnings = field(default_factory=WalltimeWarnings)
+    _background: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    async def walltime_warning(self) -> str:
+        """A sentence when the job's walltime has come close since the last call; else nothing."""
+        try:
+            known = await asyncio.to_thread(self.launcher.recall)
+        except JlabError:
+            return ""
+        if known is None or known.record.state is not ServerState.READY:
+            return ""
+        return self.walltime.due(known.record.ends, self.now())
+
+    def start_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run something that outlives the call that started it."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    def tidy_up(self) -> None:
+        """Something large is done with: give its memory back soon, when nobody waits for it."""
+        if not any(task.get_name() == _TIDYING for task in self._background):
+            self.start_background(self._tidy_up()).set_name(_TIDYING)
+
+    async def _tidy_up(self) -> None:
+        await asyncio.sleep(_TIDY_AFTER_S)
+        await asyncio.to_thread(self.give_memory_back)

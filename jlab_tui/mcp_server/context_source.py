@@ -1,0 +1,44 @@
+"""Makes what the tools work with, at the first call that needs it: little is loaded before the first reply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from .stdio import CancelReasons
+
+if TYPE_CHECKING:
+    from .context import App
+
+
+class AppSource:
+    """Makes the application once, in a thread as far as imports go."""
+
+    def __init__(
+        self, make: Callable[[], Awaitable[App]], preload: Callable[[], None], reasons: CancelReasons
+    ) -> None:
+        self.reasons = reasons
+        self._make = make
+        self._preload = preload
+        self._app: App | None = None
+        self._lock = asyncio.Lock()
+        self._warming: asyncio.Task[None] | None = None
+
+    async def get(self) -> App:
+        if self._app is None:
+            async with self._lock:
+                if self._app is None:
+                    await asyncio.to_thread(self._preload)
+                    self._app = await self._make()
+        self._app.sessions.reclaim_soon()
+        return self._app
+
+    def warm_up(self) -> None:
+        """After the first reply: load what the first call will need."""
+        if self._warming is None:
+            self._warming = asyncio.create_task(asyncio.to_thread(self._preload))
+
+    async def close(self) -> None:
+        if self._app is not None:
+            await self._app.close()

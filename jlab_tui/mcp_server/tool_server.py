@@ -1,0 +1,189 @@
+"""The MCP server: errors become text that says what to do next, unknown arguments are refused, exit is clean."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import gc
+import inspect
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from mcp.server import MCPServer, NotificationOptions
+from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp_types import CallToolResult, InputRequiredResult, TextContent
+from mcp_types import Resource as MCPResource
+from mcp_types import ResourceTemplate as MCPResourceTemplate
+from mcp_types import Tool as MCPTool
+from pydantic import AnyUrl, ValidationError
+
+from .. import __version__
+from ..core.errors import JlabError
+from .context_source import AppSource
+from .stdio import CancelReasons, stdio
+
+log = logging.getLogger(__name__)
+
+NAME = "jlab-mcp"
+_ERROR_HALF: Final = 4000
+"""characters of an error from its beginning and from its end; what it quotes may be of any length"""
+
+INSTRUCTIONS = """\
+Persistent Jupyter kernels (on a SLURM GPU node or this machine). Variables, imports and GPU memory stay between calls;
+every cell goes into a notebook that the user can open, and the user watches all of it live.
+
+Usual flow: 1. ping: is a server there? If not: start_server(), or the user runs `jlab-mcp start` in a terminal. A job
+may wait in the queue: wait_for_server() waits on; never start a second one.
+2. start_new_session(experiment_name) gives a session_id. 3. execute_code(session_id, code), again and again.
+
+Long work: execute_code answers after wait_s at the latest; the cell goes on and you get a run_id. Call
+wait_for_run(run_id) until it is done. Never send the same code again because a call took long.
+One run at a time per session; open a second session for parallel work.
+Truncated output: read_output(run_id, ...). What is in memory: inspect_variables(session_id).
+
+Edit cells only with edit_cell, add_markdown and delete_cell; never write the .ipynb with other tools while its session
+is open. Do not shut a session down unless the user asks: its variables would be lost. When a reply says that the
+kernel died or was restarted, run the imports and definitions you need again."""
+
+
+class JlabServer(MCPServer[None]):
+    """MCPServer whose tools raise `JlabError` for everything that a model can act on."""
+
+    register: Callable[[], None] | None = None
+    """adds tools and resources; called when they are first asked for, so that the handshake is answered before"""
+    _arguments: dict[str, list[str]] | None = None
+    """of each tool; the tools do not change"""
+
+    def _be_complete(self) -> None:
+        register, self.register = self.register, None
+        if register is not None:
+            register()
+
+    async def list_resources(self) -> list[MCPResource]:
+        self._be_complete()
+        return await super().list_resources()
+
+    async def list_resource_templates(self) -> list[MCPResourceTemplate]:
+        self._be_complete()
+        return await super().list_resource_templates()
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Any, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        self._be_complete()
+        try:
+            return await super().read_resource(uri, context)
+        except ResourceError as error:
+            if isinstance(error.__cause__, JlabError):
+                raise ResourceError(_within(str(error.__cause__))) from None
+            raise
+
+    async def list_tools(self) -> list[MCPTool]:
+        self._be_complete()
+        tools = await super().list_tools()
+        for tool in tools:
+            tool.input_schema = {**tool.input_schema, "additionalProperties": False}
+            tool.description = inspect.cleandoc(tool.description or "")
+        return tools
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        if self._arguments is None:
+            tools = await self.list_tools()
+            self._arguments = {tool.name: list(tool.input_schema.get("properties", {})) for tool in tools}
+        known = self._arguments
+        if name not in known:
+            return _error(f"There is no tool {name!r}.{_nearest(name, list(known))}")
+        valid = known[name]
+        for argument in arguments:
+            if argument not in valid:
+                return _error(
+                    f"{name} has no argument {argument!r}.{_nearest(argument, valid)} Nothing was done. "
+                    f"Its arguments are: {', '.join(valid) or 'none'}."
+                )
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            cause = error.__cause__
+            if isinstance(cause, ValidationError):
+                return _error(f"{_invalid(name, cause)} Nothing was done.")
+            if isinstance(cause, JlabError):
+                return _error(str(cause))
+            if cause is None:
+                return _error(str(error))
+            log.error("tool %s failed", name, exc_info=cause)
+            return _error(
+                f"jlab-mcp failed in {name} ({type(cause).__name__}: {cause}). This is a fault in jlab-mcp; "
+                "sessions and kernels go on. Call ping to see their state."
+            )
+
+
+def _error(text: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=_within(text))], is_error=True)
+
+
+def _within(text: str) -> str:
+    is_long = len(text) > 2 * _ERROR_HALF
+    return f"{text[:_ERROR_HALF]} ... {text[-_ERROR_HALF:]}" if is_long else text
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    close = [name for name in known if word and word in name]
+    close += difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _invalid(name: str, error: ValidationError) -> str:
+    problems = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"])
+        problems.append(
+            f"argument {where!r} is missing" if item["type"] == "missing" else f"{where}: {item['msg']}"
+        )
+    return f"{name}: {'; '.join(problems)}."
+
+
+def make_server(source: AppSource) -> JlabServer:
+    """The server with its tools; `source` gives the application at the first call that needs it."""
+
+    def register() -> None:
+        from .tools import add_resources, add_tools  # after the first reply: their modules take a while
+
+        add_tools(server, source)
+        add_resources(server, source)
+
+    @asynccontextmanager
+    async def lifespan(_: MCPServer[None]) -> AsyncIterator[None]:
+        try:
+            yield None
+        finally:
+            await source.close()
+
+    server = JlabServer(
+        NAME, version=__version__, instructions=INSTRUCTIONS, lifespan=lifespan, log_level="WARNING"
+    )
+    server.register = register
+    return server
+
+
+def serve(make_source: Callable[[CancelReasons], AppSource]) -> None:
+    """Serve on stdio until the client goes away or a signal comes."""
+    reasons = CancelReasons()
+    source = make_source(reasons)
+    server = make_server(source)
+    gc.freeze()
+    gc.enable()
+    asyncio.run(_serve(server, source, reasons))
+
+
+async def _serve(server: JlabServer, source: AppSource, reasons: CancelReasons) -> None:
+    # Private in SDK 2.3: the only way to serve on streams of our own with list_changed announced.
+    low = server._lowlevel_server
+    options = low.create_initialization_options(NotificationOptions(tools_changed=False), {})
+    async with stdio(reasons, source.warm_up) as (incoming, outgoing):
+        await low.run(incoming, outgoing, options)

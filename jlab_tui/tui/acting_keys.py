@@ -1,0 +1,244 @@
+"""What keys do to the outside: kernels, the server, the clipboard, files. Each says what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from ..core.errors import JlabError
+from ..core.feed.items import FeedCell, ImageOutput
+from ..core.server.record import ServerState
+from ..services.dashboard.actions import Target
+from ..services.dashboard.overview import SessionState
+from .ansi import one_line, plain
+from .base import DashboardBase
+from .format import counted, seconds, shortened
+from .screens import ConfirmScreen, ImageScreen, SaveWanted
+from .widgets.prompt import Prompt
+
+log = logging.getLogger(__name__)
+
+
+class ActingKeys(DashboardBase):
+    """Actions of keys that reach out of the dashboard."""
+
+    _to_interrupt: Target | None = None
+
+    def say(self, text: str, *, title: str = "", severity: str = "information") -> None:
+        """A notification; the text is never markup."""
+        self.notify(text, title=title, severity=severity, markup=False, timeout=6)  # type: ignore[arg-type]
+
+    # -- kernels and server
+
+    def action_interrupt(self) -> None:
+        if (target := self._acting_target()) is not None:
+            self._do(f"Interrupting {target.name}", lambda: self.actions.interrupt(target))
+
+    async def action_interrupt_why(self) -> None:
+        self._to_interrupt = self._acting_target()
+        if self._to_interrupt is not None:
+            name = one_line(self._to_interrupt.name)
+            await (
+                self.screen_stack[0]
+                .query_one(Prompt)
+                .ask("reason", f"Interrupt {shortened(name, 24)}, because:", "")
+            )
+
+    def interrupt_because(self, reason: str) -> None:
+        """The answer to `action_interrupt_why`, about the kernel that was chosen then."""
+        target, self._to_interrupt = self._to_interrupt, None
+        if target is not None:
+            self._do(f"Interrupting {target.name}", lambda: self.actions.interrupt(target, reason))
+
+    def action_restart(self) -> None:
+        if (target := self._acting_target()) is not None:
+            lost = "Variables and everything else in the kernel's memory are lost; the notebook stays."
+            self._ask(
+                "Restart the kernel?", [self._about(target), lost], lambda: self.actions.restart(target)
+            )
+
+    def action_kill(self) -> None:
+        if (target := self._acting_target()) is not None:
+            lost = "The kernel ends and its memory is freed. The notebook stays."
+            self._ask("Kill session?", [self._about(target), lost], lambda: self.actions.shutdown(target))
+
+    def action_stop(self) -> None:
+        if not self._may_act():
+            return
+        view = self.source.server
+        record = view.record
+        if view.state is None or not view.state.is_live or record is None:
+            self.say("There is nothing to stop.")
+            return
+        if view.state is ServerState.PENDING:
+            sentence = f"Job {record.job_id} leaves the queue and loses its place."
+            self._ask("Cancel the job?", [sentence], self.actions.cancel_job)
+            return
+        live = [row for row in self.all_rows if row.state not in (SessionState.CLOSED, SessionState.DEAD)]
+        busy = sum(row.state is SessionState.BUSY for row in live)
+        kernels = f"{counted(len(live), 'kernel')} with all variables" + (
+            f", {busy} of them busy," if busy else ""
+        )
+        verb = "end" if len(live) != 1 else "ends"
+        job = f"Job {record.job_id} is cancelled. " if record.job_id else ""
+        self._ask("Stop the server?", [f"{job}{kernels} {verb}. Notebooks stay."], self.actions.stop_server)
+
+    def _may_act(self) -> bool:
+        if self.options.readonly:
+            self.say("Read-only: this dashboard changes nothing.", severity="warning")
+        return not self.options.readonly
+
+    def _acting_target(self) -> Target | None:
+        if not self._may_act():
+            return None
+        target = self.target()
+        if target is None:
+            self.say("No live kernel is chosen.")
+        return target
+
+    def _about(self, target: Target) -> str:
+        row = next((r for r in self.all_rows if r.kernel_id == target.kernel_id), None)
+        name = f"“{one_line(target.name)}”"
+        if row is not None and row.run:
+            return f"{name} is busy ({row.run_label}, {seconds(self.options.clock() - row.run_since)})."
+        return f"{name} is {row.state.value}." if row is not None else f"{name}."
+
+    def _ask(self, title: str, sentences: Sequence[str], act: Callable[[], Awaitable[str]]) -> None:
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._do(title.rstrip("?"), act)
+
+        self.push_screen(ConfirmScreen(title, sentences), answered)
+
+    def _do(self, title: str, act: Callable[[], Awaitable[str]]) -> None:
+        self.run_worker(self._done(title, act), group="actions", exclusive=False)
+
+    async def _done(self, title: str, act: Callable[[], Awaitable[str]]) -> None:
+        """One of the three places where errors become text."""
+        try:
+            outcome = await act()
+        except JlabError as error:
+            self.say(str(error), title=f"{one_line(title)}: failed", severity="error")
+        except Exception as error:
+            log.exception("%s failed", title)
+            # Not the error's own text: it could hold a URL with a token.
+            text = f"This is a fault in jlab-mcp ({type(error).__name__}). What runs goes on; try again."
+            self.say(text, title=f"{one_line(title)}: failed", severity="error")
+        else:
+            self.say(outcome or "Done.", title=one_line(title))
+
+    # -- clipboard
+
+    def action_copy_code(self) -> None:
+        if self.cell is None or not self.cell.source:
+            self.say("No cell to copy.")
+            return
+        self.copy_to_clipboard(self.cell.source)
+        self.say(f"{counted(self.cell.source.count(chr(10)) + 1, 'line')} of code copied.")
+
+    def action_copy_output(self) -> None:
+        text = plain(self.cell.output_text()) if self.cell is not None else ""
+        if not text:
+            self.say("The cell gave no text.")
+            return
+        self.copy_to_clipboard(text)
+        rest = " What is no longer in memory, w writes to a file." if self.cell and self.cell.has_gaps else ""
+        self.say(f"{counted(text.count(chr(10)), 'line')} of output copied.{rest}")
+
+    def action_notebook(self) -> None:
+        row = self.row
+        if row is None or not row.notebook:
+            self.say("No notebook is chosen.")
+            return
+        self.copy_to_clipboard(row.notebook)
+        self.say(f"Copied: {one_line(row.notebook)}", title="Notebook")
+
+    # -- images and files
+
+    def action_view(self) -> None:
+        images = [p for p in self.cell.images if p.data] if self.cell is not None else []
+        if not images:
+            self.say("The cell shows no image.")
+            return
+        self.push_screen(ImageScreen(images, self.palette, self.glyphs))
+
+    def action_save(self) -> None:
+        images = [p for p in self.cell.images if p.data] if self.cell is not None else []
+        self._save(images)
+
+    def on_save_wanted(self, message: SaveWanted) -> None:
+        self._save(message.images)
+
+    def action_write(self) -> None:
+        cell = self.cell
+        if cell is None or not cell.output_text():
+            self.say("The cell gave no text.")
+            return
+        self._do("Write", lambda: self._write_output(cell))
+
+    async def _write_output(self, cell: FeedCell) -> str:
+        """All of it, also what is no longer in memory."""
+        is_whole = not cell.has_gaps or await self.source.whole(cell)
+        text = plain(cell.output_text()).encode("utf-8", "replace")
+        if not self.feed.is_expanded:
+            cell.drop_middle()
+        path = await asyncio.to_thread(_write_new, self.options.save_dir / self._file_name(cell, "txt"), text)
+        self.copy_to_clipboard(str(path))
+        gap = "" if is_whole else " What its record no longer has is missing."
+        return f"Saved, path copied: {path}{gap}"
+
+    def _save(self, images: Sequence[ImageOutput]) -> None:
+        if not images:
+            self.say("The cell shows no image.")
+            return
+        files = []
+        for number, image in enumerate(images, 1):
+            suffix = re.sub(r"\W", "", image.mime.partition("/")[2])[:8] or "png"
+            part = f"-{number}" if len(images) > 1 else ""
+            try:
+                files.append((self._file_name(self.cell, suffix, part), base64.b64decode(image.data)))
+            except (binascii.Error, ValueError):
+                self.say("The image is damaged.", severity="error")
+                return
+        self._write(files)
+
+    def _file_name(self, cell: FeedCell | None, suffix: str, part: str = "") -> str:
+        name = re.sub(r"[^\w.-]", "_", self.row.name if self.row else "cell")[:40]
+        count = f"-{cell.execution_count}" if cell is not None and cell.execution_count is not None else ""
+        return f"{name}{count}{part}.{suffix}"
+
+    def _write(self, files: Sequence[tuple[str, bytes]]) -> None:
+        async def write() -> str:
+            paths = [
+                await asyncio.to_thread(_write_new, self.options.save_dir / name, data)
+                for name, data in files
+            ]
+            self.copy_to_clipboard("\n".join(map(str, paths)))
+            return f"Saved, path copied: {paths[0]}" + (
+                f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+            )
+
+        self._do("Save", write)
+
+
+_ROOM = "Make room, or start the dashboard in a directory where you may write."
+
+
+def _write_new(path: Path, data: bytes) -> Path:
+    """Write a file that does not exist yet, numbered where it does. Raises JlabError when that fails."""
+    for number in range(1, 1000):
+        candidate = path if number == 1 else path.with_stem(f"{path.stem}_{number}")
+        try:
+            with candidate.open("xb") as file:
+                file.write(data)
+            return candidate
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise JlabError(f"{candidate} cannot be written: {error.strerror or error}.", _ROOM) from None
+    raise JlabError(f"There are too many files like {path}.", "Remove some of them.")

@@ -1,0 +1,90 @@
+"""A recorded journal played as if it happened now: for demos and bug reports."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+from ..core.feed.feed import Feed
+from ..core.feed.items import FeedCell
+from ..core.feed.session_feed import SessionFeed
+from ..core.journal.events import Entry
+from ..core.server.record import KernelInfo, ServerState
+from ..core.server.resources import Sample
+from ..services.dashboard.monitor import Listener, note_idle_gpus
+from ..services.dashboard.overview import ServerView, SessionRow, session_rows
+
+
+class Recording:
+    """Entries of one session (and samples, if there are any), played at `speed`; 0 plays everything at once."""
+
+    def __init__(
+        self,
+        session: str,
+        entries: Sequence[Entry],
+        *,
+        speed: float = 1.0,
+        longest_pause_s: float = 2.0,
+        view: ServerView | None = None,
+        samples: Sequence[Sample] = (),
+        kernels: Sequence[KernelInfo] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.feed = Feed()
+        self.server = view or ServerView(state=ServerState.READY, phase="replay")
+        self.samples: deque[Sample] = deque(samples)
+        self.is_loaded = False
+        self._session = session
+        self._entries = sorted(entries, key=lambda entry: entry.at)
+        self._played = 0
+        """entries that are on the screen"""
+        self._speed = speed
+        self._longest_pause_s = longest_pause_s
+        self._kernels = kernels
+        self._at = self._entries[0].at if self._entries else 0.0
+        self._at_since = monotonic()
+        self._monotonic = monotonic
+        self._idle_since: dict[int, float] = {}
+        note_idle_gpus(self._idle_since, samples)
+
+    @property
+    def rows(self) -> tuple[SessionRow, ...]:
+        sample = self.samples[-1] if self.samples else None
+        return session_rows(self.feed, self._kernels, sample, self.server.state)
+
+    def clock(self) -> float:
+        """The time of the recording, epoch seconds: that of the last event and what has gone by since."""
+        last = self._entries[-1].at if self._entries else 0.0
+        return min(last, self._at + (self._monotonic() - self._at_since) * self._speed)
+
+    def gpu_idle_since(self, index: int) -> float | None:
+        return self._idle_since.get(index)
+
+    def want(self, session: str) -> None:
+        """Everything is there from the beginning."""
+
+    async def whole(self, cell: FeedCell) -> bool:
+        rebuilt = SessionFeed.keeping_all(cell.session)
+        for entry in self._entries[: self._played]:
+            if getattr(entry.event, "run", "") == cell.run:
+                rebuilt.apply(entry)
+        return self.feed.sessions[cell.session].take_whole(cell, rebuilt)
+
+    async def run(self, listener: Listener) -> None:
+        listener.server_changed()
+        listener.resources_changed()
+        before = 0.0
+        for at, together in groupby(self._entries, key=lambda entry: entry.at):
+            if self._speed and before:
+                await asyncio.sleep(min(self._longest_pause_s, (at - before) / self._speed))
+            before = at or before
+            self._at, self._at_since = before, self._monotonic()
+            changes = [self.feed.apply(self._session, entry) for entry in together]
+            self._played += len(changes)
+            listener.items_changed(changes)
+            self.is_loaded = True
+        self.is_loaded = True
+        listener.items_changed(())

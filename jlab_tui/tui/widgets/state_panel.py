@@ -1,0 +1,192 @@
+"""What stands in place of the graphs while there is no running server: the queue, the steps of a start, or why it ended."""
+
+from __future__ import annotations
+
+from rich.segment import Segment
+from textual.geometry import Size
+from textual.strip import Strip
+
+from ...core.server.record import Mode, ServerState
+from ...services.dashboard.overview import ServerView
+from ..ansi import one_line, plain
+from ..format import Glyphs, LocalTime, at, clock, seconds
+from ..themes import Palette
+from ..wrapping import Row, wrap_words
+from .strips import StripWidget
+
+
+def panel_title(view: ServerView) -> str:
+    match view.state:
+        case None:
+            return "No server"
+        case ServerState.PENDING:
+            return "Queue"
+        case ServerState.STARTING:
+            return "Starting"
+        case ServerState.READY:
+            return "Running"
+        case ServerState.STOPPING:
+            return "Stopping"
+        case ServerState.ENDED:
+            return "Ended"
+        case ServerState.ERROR:
+            return "Failed"
+
+
+def panel_rows(
+    view: ServerView, width: int, now: float, palette: Palette, glyphs: Glyphs, local: LocalTime
+) -> list[Row]:
+    """Rows of the panel: facts, sentences, what to do."""
+    text, muted = palette.style(), palette.style("muted")
+    rows: list[Row] = []
+
+    def say(sentence: str, hue: str = "text", bold: bool = False) -> None:
+        rows.extend(
+            [Segment(" "), *piece]
+            for piece in wrap_words(one_line(sentence), palette.style(hue, bold=bold), width - 2)
+        )
+
+    match view.state:
+        case None:
+            say("No Jupyter server is running for this project.", bold=True)
+        case ServerState.PENDING:
+            rows += _queue(view, width, now, palette, glyphs, local)
+        case ServerState.STARTING:
+            rows += steps(view, palette, glyphs)
+        case ServerState.READY:
+            say(
+                "The server runs but does not answer." if view.reachable is False else "The server runs.",
+                bold=True,
+            )
+        case ServerState.STOPPING:
+            say("The server is being stopped.", bold=True)
+        case ServerState.ENDED:
+            message = view.record.message if view.record else ""
+            say(message or "The server has ended.", bold=True)
+        case ServerState.ERROR:
+            message = view.record.message if view.record else ""
+            say(message or "The server did not come up.", "error", bold=True)
+    for line in view.details:
+        rows.append([Segment(" "), Segment(plain(line), muted)])
+    if view.hint:
+        say(view.hint, "primary")
+    keys: Row = [Segment(" ")]
+    for key, label in state_keys(view.state):
+        keys += [Segment(key, palette.style("accent", bold=True)), Segment(f" {label}   ", text)]
+    rows.append([])
+    rows.append(keys)
+    return rows
+
+
+def state_keys(state: ServerState | None) -> list[tuple[str, str]]:
+    """Which key does what in this state."""
+    match state:
+        case ServerState.PENDING:
+            return [("Q", "cancel the job"), ("q", "leave it in the queue and quit")]
+        case ServerState.STARTING | ServerState.READY:
+            return [("Q", "stop it"), ("q", "leave it running and quit")]
+        case ServerState.STOPPING:
+            return [("q", "quit")]
+        case _:
+            return [("q", "quit, then `jlab-mcp start` starts a new one")]
+
+
+def _queue(
+    view: ServerView, width: int, now: float, palette: Palette, glyphs: Glyphs, local: LocalTime
+) -> list[Row]:
+    queue, record = view.queue, view.record
+    facts: list[tuple[str, str, str]] = []
+    job = record.job_id if record else ""
+    facts.append(("job", job or "being submitted", "text"))
+    if queue is not None:
+        facts.append(("reason", queue.reason or "not told yet", "warning"))
+        if queue.position is not None:
+            facts.append(("position", str(queue.position), "text"))
+        if queue.estimated_start:
+            day = "%H:%M" if queue.estimated_start - now < 43200 else "%a %d %b %H:%M"
+            wait = seconds(queue.estimated_start - now)
+            facts.append(("starts", f"about {at(queue.estimated_start, local, day)} (in {wait})", "text"))
+        else:
+            facts.append(("starts", "SLURM gives no estimate", "muted"))
+        if queue.partition:
+            facts.append(("partition", queue.partition, "text"))
+    since = queue.queued_since if queue and queue.queued_since else (record.started if record else 0.0)
+    if since:
+        facts.append(("queued", f"{clock(now - since)} (since {at(since, local, '%H:%M')})", "text"))
+    left: list[Row] = [
+        [Segment(f" {name:<10}", palette.style("muted")), Segment(one_line(value), palette.style(hue))]
+        for name, value, hue in facts
+    ]
+    load = [] if queue is None else [plain(line) for line in queue.load]
+    if not load:
+        return left
+    if width < 100:
+        return [*left, *([Segment(f" {line}", palette.style("muted"))] for line in load[:4])]
+    rows = []
+    for number in range(max(len(left), len(load))):
+        piece = Strip(left[number] if number < len(left) else []).adjust_cell_length(width // 2)
+        line = load[number] if number < len(load) else ""
+        rows.append([*piece, Segment(line, palette.style("muted"))])
+    return rows
+
+
+def steps(view: ServerView, palette: Palette, glyphs: Glyphs) -> list[Row]:
+    """The steps of a start, those that are done marked."""
+    record = view.record
+    is_slurm = record is not None and record.mode is Mode.SLURM
+    where = one_line(record.hostname) if record else ""
+    done: list[tuple[str, bool]] = []
+    if is_slurm:
+        assert record is not None
+        done.append((f"job {record.job_id} submitted", bool(record.job_id)))
+        done.append((f"running on {where}" if where else "waiting for a node", bool(where)))
+    else:
+        pid = f" (PID {record.pid})" if record and record.pid else ""
+        done.append((f"JupyterLab launched{pid}", bool(record and record.pid)))
+    port = record.port if record else 0
+    done.append((f"listening on port {port}" if port else "JupyterLab opens its port", bool(port)))
+    done.append(("JupyterLab answers", False))
+    rows: list[Row] = []
+    is_current = True
+    for text, is_done in done:
+        if is_done:
+            mark, hue, text_hue = glyphs.done, "success", "text"
+        elif is_current:
+            mark, hue, text_hue, is_current = glyphs.starting, "primary", "text", False
+        else:
+            mark, hue, text_hue = glyphs.unrun, "faint", "faint"
+        rows.append(
+            [Segment(f" {mark} ", palette.style(hue, bold=True)), Segment(text, palette.style(text_hue))]
+        )
+    return rows
+
+
+class StatePanel(StripWidget):
+    """Queue, start or end."""
+
+    view = ServerView()
+    now = 0.0
+    local: LocalTime
+
+    def show(self, view: ServerView, now: float, local: LocalTime) -> None:
+        moves = view.state in (ServerState.PENDING, ServerState.STARTING) and int(now) != int(self.now)
+        if view != self.view or moves:
+            self.view, self.now, self.local = view, now, local
+            self.border_title = panel_title(view)
+            self.set_class(view.state is ServerState.ERROR, "-error")
+            self.rebuild()
+            self.refresh(layout=True)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return len(self._rows(width))
+
+    def _rows(self, width: int) -> list[Row]:
+        if not hasattr(self, "local"):
+            return []
+        return panel_rows(self.view, width, self.now, self.palette, self.glyphs, self.local)
+
+    def build(self, width: int, height: int) -> list[Strip]:
+        rows = self._rows(width)
+        if len(rows) > height:  # the keys come last and matter most
+            rows = [*rows[: height - 1], rows[-1]]
+        return [Strip(r) for r in rows]

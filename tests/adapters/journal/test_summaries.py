@@ -1,0 +1,120 @@
+"""How sessions stand is known from the ends of their journals, whatever lies between."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jlab_tui.adapters.journal.journal_file import JournalReader, read_ends, read_entries
+from jlab_tui.adapters.journal.summaries import JournalHeads
+from jlab_tui.core.journal.events import (
+    Entry,
+    Event,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+    SessionClosed,
+    SessionOpened,
+    TextPrinted,
+    encode,
+)
+from jlab_tui.core.journal.summary import SessionHead
+
+OPENED = SessionOpened("s", "n", "/n.ipynb", "kernel", "host", 1.0)
+BEGUN = RunStarted("s-1", "execute_code", "c", '"k":"closed"')
+ENDED = RunFinished("s-1", RunStatus.OK, 1.0)
+CLOSED = SessionClosed("shut down")
+SHORT, LONG = (TextPrinted("s-1", "stdout", text) for text in ("text", "{" + '"k":"run",' * 40_000))
+
+
+def lines(*events: Event) -> bytes:
+    return b"".join(encode(Entry(float(at), event)) for at, event in enumerate(events, 1))
+
+
+def head_of(folder: Path, heads: JournalHeads) -> SessionHead | None:
+    found = heads.read({"s": sorted(folder.glob("s.*"))})
+    return found[0] if found else None
+
+
+@pytest.mark.parametrize(
+    ("journals", "running", "is_closed"),
+    [
+        ([[OPENED]], "", False),
+        ([[OPENED, BEGUN, SHORT, LONG, SHORT]], "s-1", False),
+        ([[OPENED, BEGUN, LONG, ENDED, LONG]], "", False),
+        ([[OPENED, BEGUN, ENDED, CLOSED]], "", True),
+        ([[OPENED, BEGUN, LONG], [OPENED]], "s-1", False),
+        ([[OPENED, BEGUN, LONG], [OPENED, ENDED]], "", False),
+        ([[OPENED, BEGUN], []], "s-1", False),
+    ],
+)
+def test_the_last_deed_tells_how_a_session_stands(
+    tmp_path: Path, journals: list[list[Event]], running: str, is_closed: bool
+) -> None:
+    for epoch, events in enumerate(journals, 1):
+        (tmp_path / f"s.{epoch}.jsonl").write_bytes(lines(*events))
+    head = head_of(tmp_path, JournalHeads())
+    assert head is not None
+    assert (head.opened, head.running, head.is_closed) == (OPENED, running, is_closed)
+
+
+@given(
+    events=st.lists(st.sampled_from([BEGUN, ENDED, SHORT, LONG]), max_size=8),
+    steps=st.lists(st.integers(1, 1_000_000), max_size=4),
+)
+def test_a_journal_that_grows_by_any_pieces_is_known_like_one_read_at_once(
+    tmp_path_factory: pytest.TempPathFactory, events: list[Event], steps: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("journal")
+    data = lines(OPENED, *events)
+    growing = JournalHeads()
+    for end in sorted({min(step, len(data)) for step in steps} | {len(data)}):
+        (folder / "s.1.jsonl").write_bytes(data[:end])
+        assert head_of(folder, growing) == head_of(folder, JournalHeads())
+    deeds = [event for event in events if isinstance(event, RunStarted | RunFinished)]
+    head = head_of(folder, growing)
+    assert head is not None and bool(head.running) == (deeds[-1:] == [BEGUN])
+
+
+def test_what_has_not_changed_is_not_opened_again(tmp_path: Path) -> None:
+    path = tmp_path / "s.1.jsonl"
+    path.write_bytes(lines(OPENED, BEGUN))
+    heads = JournalHeads()
+    known = head_of(tmp_path, heads)
+    info = path.stat()
+    path.write_bytes(b"?" * info.st_size)
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+    assert head_of(tmp_path, heads) == known is not None
+
+
+def test_a_compressed_journal_is_closed_and_reads_line_by_line(tmp_path: Path) -> None:
+    data = lines(OPENED, BEGUN, LONG, ENDED, CLOSED)
+    path = tmp_path / "s.1.jsonl.gz"
+    path.write_bytes(gzip.compress(data))
+    head = head_of(tmp_path, JournalHeads())
+    assert head is not None and head.is_closed and head.opened == OPENED
+    offsets = dict(read_entries(path))
+    assert [entry.event for entry in offsets.values()] == [OPENED, BEGUN, LONG, ENDED, CLOSED]
+    plain = tmp_path / "plain.jsonl"
+    plain.write_bytes(data)
+    assert dict(read_entries(plain)) == offsets
+    third = list(offsets)[2]
+    assert list(read_entries(path, third)) == list(offsets.items())[2:]
+
+
+def test_a_damaged_journal_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    whole = lines(OPENED, *(RunStarted(f"s-{n}", "execute_code", "c", str(n**20)) for n in range(40)), CLOSED)
+    packed = gzip.compress(whole)
+    path = tmp_path / "s.1.jsonl.gz"
+    for at in range(0, len(packed), 7):
+        for data in (packed[:at], packed[:at] + bytes([packed[at] ^ 0x55]) + packed[at + 1 :]):
+            path.write_bytes(data)
+            read = list(read_entries(path))
+            assert head_of(tmp_path, JournalHeads()) is None or read
+            JournalReader(path).read()
+            read_ends(path)

@@ -1,0 +1,117 @@
+"""Rich output in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jlab_tui.core.display.html import html_text
+from jlab_tui.core.display.mime import describe_data
+from jlab_tui.core.feed.items import TextOutput, output_of
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["data", "layout", "title", "y", "type", "x"]), inner, max_size=3),
+    max_leaves=12,
+)  # fmt: skip
+MIMES = ("text/plain", "text/html", "text/markdown", "text/latex", "image/svg+xml", "application/json")
+TYPES = st.sampled_from(
+    (*MIMES, "application/vnd.plotly.v1+json", "application/javascript", "application/x-own")
+)
+
+
+@given(st.dictionaries(TYPES, JSON, max_size=3))
+def test_any_data_gives_words(data: dict[str, Any]) -> None:
+    assert isinstance(describe_data(data), str)
+
+
+@given(st.text(alphabet="<>![]-/ap&#x;\"'=?D\n", max_size=40))
+def test_any_html_gives_text(html: str) -> None:
+    assert isinstance(html_text(html), str)
+
+
+@pytest.mark.parametrize("html", ["<p>x</p><![foo]]>", "<p>x<![foo[y", "<!-<![x]>x"])
+def test_html_with_a_marked_section_of_no_known_kind_is_read(html: str) -> None:
+    assert "x" in html_text(html)
+    assert "x" in describe_data({"text/html": html, "text/plain": "<Thing>"})
+
+
+FRAME = "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>i</th><td>x&lt;y</td></tr></tbody></table>"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"text/html": FRAME}, "| a\ni | x<y"),
+        ({"text/html": FRAME, "text/plain": "   a\ni  x<y"}, "   a\ni  x<y"),
+        ({"text/html": FRAME, "text/plain": "<pandas.Styler at 0x7ff827>"}, "| a\ni | x<y"),
+        ({"text/html": "<style>p{}</style><p>a&nbsp;b</p><script>f()</script>"}, "a b"),
+        ({"text/html": "<pre>if x:\n    y</pre>"}, "if x:\n    y"),
+        ({"text/html": '<img src="http://x/y.png"/>', "text/plain": "<I object>"}, "[img: http://x/y.png]"),
+        ({"text/html": '<img src="data:image/png;base64,AAAA">'}, "[img: image/png, 26 characters]"),
+        ({"text/html": '<img alt="a plot" src="data:x"><iframe src="map.html">'}, "[img: a plot] [iframe: map.html]"),
+        ({"text/html": "<div></div>"}, "[HTML without text, 11 characters]"),
+        ({"application/json": {"a": [1]}, "text/plain": "<IPython.JSON object>"}, '{"a": [1]}'),
+        ({"text/latex": "$x$", "text/plain": "<IPython.Latex object>"}, "$x$"),
+        ({"text/markdown": "# T", "text/plain": "<IPython.Markdown object>"}, "# T"),
+        ({"application/javascript": "f();"}, "[JavaScript, 4 characters, which only a browser runs]"),
+        ({"application/pdf": "AAAA", "text/plain": "<Figure size 640x480>"}, "[PDF image, 3 bytes]"),
+        ({"image/svg+xml": "<svg><title>T</title><text>a</text></svg>"}, "[SVG image, 41 characters: T; a]"),
+        (
+            {
+                "application/vnd.vegalite.v5+json": {"mark": {"type": "bar"}, "encoding": {"x": {"field": "day"}}},
+                "text/plain": "<VegaLite 5 object>\n\nIf you see this message ...",
+            },
+            "[Vega chart: bar x=day]",
+        ),
+        (
+            {
+                "application/vnd.plotly.v1+json": {
+                    "data": [
+                        {"type": "bar", "y": [1, 2], "name": "loss"},
+                        {"type": "scatter", "y": {"dtype": "f8", "bdata": "A" * 64}},
+                    ],
+                    "layout": {"title": {"text": "Run"}},
+                }
+            },
+            "[plotly figure 'Run': bar 'loss' of 2 points; scatter of 6 points]",
+        ),
+        (
+            {"text/html": "<HEAD><title>no</title></HEAD>1 < 2 > 0<!-- no --><b title='a>b'>it's</b><br/>end<!-- no <p>no"},
+            "1 < 2 > 0it's\nend",
+        ),
+        (
+            {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "  0%|  | 0/50"},
+            "0%|  | 0/50\n[a widget, as it was when it was shown: what becomes of it only a browser shows]",
+        ),
+        ({"application/x-own": 1}, "[output of type application/x-own]"),
+    ],
+)  # fmt: skip
+def test_rich_data_is_told_by_what_it_shows(data: dict[str, Any], words: str) -> None:
+    assert describe_data(data) == words
+
+
+def test_a_person_sees_the_words_that_the_model_gets_in_the_colours_of_the_kernel() -> None:
+    table = output_of({"text/html": FRAME})
+    coloured = output_of({"text/plain": "\x1b[31mred\x1b[0m", "text/html": "<b>red</b>"})
+    assert isinstance(table, TextOutput) and table.scrollback.text() == "| a\ni | x<y"
+    assert isinstance(coloured, TextOutput) and coloured.scrollback.text() == "\x1b[31mred\x1b[0m"
+
+
+BOMBS = {
+    "tags without an end": ("text/html", "<b"),
+    "attributes without an end": ("text/html", "<a b='"),
+    "comments without an end": ("text/html", "<!--"),
+    "scripts without an end": ("text/html", "<script"),
+    "SVG texts without an end": ("image/svg+xml", "<text "),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_markup_without_an_end_is_read_in_one_go(name: str) -> None:
+    mime, piece = BOMBS[name]
+    # Many minutes where the time grows with the square of the length.
+    assert describe_data({mime: piece * 300_000})

@@ -1,0 +1,159 @@
+"""What the doctor concludes from what was found, and that nothing wrong is left without a way to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from jlab_tui.adapters.interpreter import parse_nvidia_smi
+from jlab_tui.core.cli.client_config import Registered
+from jlab_tui.core.doctor import checks
+from jlab_tui.core.doctor import python_checks as checks_python
+from jlab_tui.core.doctor import slurm_checks as checks_slurm
+from jlab_tui.core.doctor.checks import DirectoryFacts, Finding, Hops, Level
+from jlab_tui.core.doctor.python_checks import DriverFacts, PythonFacts, Unmet
+from jlab_tui.core.doctor.slurm_checks import NodeFacts
+from jlab_tui.core.server.record import ServerRecord, ServerState
+from jlab_tui.core.settings import Mode, SlurmSettings
+from jlab_tui.core.slurm.queue import QueueUnknown
+from jlab_tui.core.slurm.submit import Estimate, explain_rejection
+from jlab_tui.core.slurm.survey import parse_sinfo
+
+ALL = {"ipykernel": "7.1", "jupyterlab": "4.5", "jupyter_server": "2.17"}
+OWN = PythonFacts("/v/bin/python", "3.12.1")
+GOOD = PythonFacts("/p/.venv/bin/python", "3.12.1", ALL)
+JOB = ServerRecord(ServerState.READY, Mode.SLURM, job_id="7", port=18001, url="http://node1:18001")
+LOCAL = ServerRecord(ServerState.READY, Mode.LOCAL, port=18001, url="http://127.0.0.1:18001")
+SINFO = (
+    "cpu*|up|infinite|1:00:00|2|idle|8|64000|(null)\ngpu|up|1-00:00:00|1:00:00|1|idle|64|512000|gpu:a100:4\n"
+    "old|down|1-00:00:00|1:00:00|1|idle|64|512000|gpu:k80:4\n"
+)
+NVIDIA = DriverFacts("node1", "nvidia", "550.54", "12.4")
+
+
+def torch(cuda: str = "", hip: str = "") -> PythonFacts:
+    return PythonFacts("/p/bin/python", "3.12.1", {**ALL, "torch": "2.9.0"}, torch_cuda=cuda, torch_hip=hip)
+
+
+def directory(**changes: object) -> DirectoryFacts:
+    values: dict[str, object] = {"exists": True, "is_writable": True, "mode": 0o700, "free_mb": 90_000}
+    values["there"] = "/home/ada"
+    return DirectoryFacts("state dir", "/home/ada/.jlab-mcp", "DIR", **{**values, **changes})  # type: ignore[arg-type]
+
+
+def partition(name: str, **asked: object) -> list[Finding]:
+    return checks_slurm.check_partition(parse_sinfo(SINFO), SlurmSettings(partition=name, **asked))  # type: ignore[arg-type]
+
+
+TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
+    ("missing package", lambda: checks_python.check_program("1", OWN, "/v", [Unmet("mcp<2.4")], throwaway=False),
+     Level.FAIL, "needs mcp<2.4 (missing)", "/v/bin/python -m pip install 'mcp<2.4'"),
+    ("old package", lambda: checks_python.check_program("1", OWN, "/v", [Unmet("rich>=14", "9.1")], throwaway=False),
+     Level.FAIL, "rich>=14 (9.1 is there)", "'rich>=14'"),
+    ("uvx", lambda: checks_python.check_program("1", OWN, "/v", [], throwaway=True), Level.WARN, "removed", "uv tool install"),
+    ("program", lambda: checks_python.check_program("1", OWN, "/v", [], throwaway=False), Level.OK, "3.12.1", ""),
+    ("settings", lambda: checks.check_settings({"JLAB_MCP_WAIT_S": "5", "HOME": "/h", "JLAB_MCP_VENV": "v"}), Level.OK, "JLAB_MCP_WAIT_S", ""),
+    ("no settings", lambda: checks.check_settings({"JLAB_MCP_DIR": ""}), Level.OK, "defaults", ""),
+    ("misspelt setting", lambda: checks.check_settings({"JLAB_MCP_SLURM_PARTION": "my gpu"}), Level.WARN,
+     "JLAB_MCP_SLURM_PARTITION is one", "export JLAB_MCP_SLURM_PARTITION='my gpu'; unset JLAB_MCP_SLURM_PARTION"),
+    ("no such setting", lambda: checks.check_settings({"JLAB_MCP_TOKEN": "x"}), Level.WARN, "no setting", "unset JLAB_MCP_TOKEN"),
+    ("own environment", lambda: checks_python.check_environment(GOOD, GOOD, "", kernel_only=False, is_tool=True),
+     Level.OK, "--bootstrap", ""),
+    ("environment", lambda: checks_python.check_environment(GOOD, GOOD, "", kernel_only=False), Level.OK, "ipykernel 7.1", ""),
+    ("no kernel", lambda: checks_python.check_environment(PythonFacts("/p/python", "3.12", {}), GOOD, "", kernel_only=False),
+     Level.FAIL, "no ipykernel", "/p/python -m pip install ipykernel"),
+    ("no kernel and no pip",
+     lambda: checks_python.check_environment(PythonFacts("/p/python", "3.12", {}, False), GOOD, "", kernel_only=False),
+     Level.FAIL, "no ipykernel", "uv pip install --python /p/python ipykernel"),
+    ("broken venv", lambda: checks_python.check_environment(PythonFacts("/p/.venv/bin/python"), GOOD, "", kernel_only=False),
+     Level.FAIL, "cannot be run", "rm -r /p/.venv"),
+    ("setup on a node", lambda: checks_python.check_setup(None), Level.SKIP, "when the job starts", ""),
+    ("setup", lambda: checks_python.check_setup(GOOD), Level.OK, "leads to /p/.venv/bin/python", ""),
+    ("setup without Jupyter", lambda: checks_python.check_setup(OWN), Level.FAIL, "lacks jupyterlab and ipykernel", "pip install jupyterlab ipykernel"),
+    ("broken setup", lambda: checks_python.check_setup(PythonFacts("python", trouble="conda: not found")), Level.FAIL, "conda: not found", "bash -xc"),
+    ("no server root", lambda: checks.check_server_root("/a b", False), Level.FAIL, "no directory /a b", "mkdir -p '/a b'"),
+    ("torch on its driver", lambda: checks_python.check_torch(torch("12.8"), NVIDIA), Level.OK, "suits", ""),
+    ("torch too new", lambda: checks_python.check_torch(torch("13.0"), NVIDIA), Level.FAIL, "only up to CUDA 12.4", "torch --index-url https://download.pytorch.org/whl/cu126"),
+    ("torch for CPUs", lambda: checks_python.check_torch(torch(), NVIDIA), Level.WARN, "CPUs only", "--force-reinstall torch"),
+    ("torch for AMD", lambda: checks_python.check_torch(torch("12.8"), DriverFacts("n", "amd")), Level.WARN, "AMD", "ROCm"),
+    ("torch, no GPU", lambda: checks_python.check_torch(torch("12.8"), DriverFacts("n")), Level.OK, "no GPU driver", ""),
+    ("torch, node unknown", lambda: checks_python.check_torch(torch("12.8"), None), Level.SKIP, "once a job runs", ""),
+    ("directory", lambda: checks.check_directory(directory()), Level.OK, "88 GiB", ""),
+    ("open directory", lambda: checks.check_directory(directory(mode=0o775)), Level.FAIL, "mode 775", "chmod go-w /home/ada/.jlab-mcp"),
+    ("read-only", lambda: checks.check_directory(directory(is_writable=False)), Level.FAIL, "may not write", "JLAB_MCP_DIR="),
+    ("quota", lambda: checks.check_directory(directory(write_error="Disk quota exceeded")), Level.FAIL, "quota", "JLAB_MCP_DIR="),
+    ("full disk", lambda: checks.check_directory(directory(free_mb=12)), Level.WARN, "12 MB", "du -sh /home/ada/*"),
+    ("no inodes", lambda: checks.check_directory(directory(free_files=3)), Level.WARN, "3 more files", "du --inodes"),
+    ("records", lambda: checks.check_records("/s", 12_000_000, 30), Level.OK, "12 MB", ""),
+    ("many records", lambda: checks.check_records("/s", 10**11, 30), Level.WARN, "100,000 MB", "KEEP_DAYS=7"),
+    ("no FIFOs", lambda: checks.check_bells("/s/fifos", "Operation not permitted"), Level.WARN, "/tmp", "STATUS_DIR"),
+    ("FIFOs", lambda: checks.check_bells("/s/fifos", ""), Level.OK, "can be made", ""),
+    ("ports", lambda: checks.check_ports("127.0.0.1", 1, 2, found=True, is_bindable=True), Level.OK, "free", ""),
+    ("no port", lambda: checks.check_ports("127.0.0.1", 1, 2, found=False, is_bindable=True), Level.FAIL, "taken", "unset JLAB_MCP_PORT_MIN"),
+    ("no address", lambda: checks.check_ports("10.9.9.9", 1, 2, found=False, is_bindable=False), Level.FAIL, "no address", "unset"),
+    ("damaged", lambda: checks.check_state(None, "The status file is damaged.", ""), Level.FAIL, "damaged", "jlab-mcp stop"),
+    ("intent", lambda: checks.check_state(None, "", "login1:7")[:1], Level.WARN, "cut off", "jlab-mcp stop"),
+    ("nothing runs", lambda: checks.check_state(None, "", ""), Level.OK, "no server", ""),
+    ("no name", lambda: checks.check_hops(JOB, Hops("node1", 18001)), Level.FAIL, "does not resolve", "getent hosts node1"),
+    ("firewall", lambda: checks.check_hops(JOB, Hops("node1", 18001, "10.0.0.1", connect_error="refused")),
+     Level.FAIL, "refused", "srun --overlap --jobid 7"),
+    ("refused here", lambda: checks.check_hops(LOCAL, Hops("127.0.0.1", 18001, "127.0.0.1", connect_error="refused")),
+     Level.FAIL, "refused", "jlab-mcp logs"),
+    ("stranger", lambda: checks.check_hops(LOCAL, Hops("127.0.0.1", 18001, "127.0.0.1", connects=True)),
+     Level.FAIL, "it hangs", "jlab-mcp stop; jlab-mcp start"),
+    ("reached", lambda: checks.check_hops(LOCAL, Hops("127.0.0.1", 18001, "127.0.0.1", True, "", True)), Level.OK, "answers", ""),
+    ("clocks", lambda: checks.check_clock("node1", 0.3), Level.OK, "agree", ""),
+    ("clock behind", lambda: checks.check_clock("node1", -12), Level.WARN, "12 s behind", "timedatectl"),
+    ("clock far off", lambda: checks.check_clock("node1", 3600), Level.FAIL, "3600 s ahead of", "timedatectl"),
+    ("proxies", lambda: checks.check_proxies({"HTTPS_PROXY": "http://proxy:3128"}), Level.OK, "goes past them", ""),
+    ("no Slurm", lambda: checks_slurm.check_slurm_commands(["sbatch"], None), Level.FAIL, "sbatch", "JLAB_MCP_RUN_MODE=local"),
+    ("controller", lambda: checks_slurm.check_slurm_commands([], QueueUnknown("It does not answer.")), Level.FAIL, "does not answer", "scontrol ping"),
+    ("partition", lambda: partition("gpu"), Level.OK, "a100 x4", ""),
+    ("no such partition", lambda: partition("gpus"), Level.FAIL, "no partition gpus", "SLURM_PARTITION=gpu"),
+    ("no default", lambda: checks_slurm.check_partition(parse_sinfo(SINFO.replace("*", "")), SlurmSettings(gres="")),
+     Level.FAIL, "no default partition", "SLURM_PARTITION=cpu"),
+    ("no GPUs there", lambda: partition(""), Level.FAIL, "is asked for", "SLURM_PARTITION=gpu"),
+    ("closed", lambda: partition("old"), Level.FAIL, "closed", "SLURM_PARTITION=gpu"),
+    ("too much memory", lambda: partition("gpu", mem_mb=10**6), Level.FAIL, "1000000 MB", "SLURM_MEM=512000"),
+    ("too many CPUs", lambda: partition("gpu", cpus=65), Level.FAIL, "65 CPUs", "SLURM_CPUS=64"),
+    ("too long", lambda: partition("gpu", time="2-00:00:00"), Level.FAIL, "2-00:00:00 is", "SLURM_TIME=1-00:00:00"),
+    ("request refused", lambda: checks_slurm.check_request(explain_rejection("sbatch: error: invalid account"), "1 GPU", 0),
+     Level.FAIL, "Slurm says", "."),
+    ("request taken", lambda: checks_slurm.check_request(Estimate(5), "1 GPU", 0), Level.OK, "to start at once", ""),
+    ("files not shared", lambda: checks_slurm.check_shared_files("/d", "node1", NodeFacts(sees_files=False)), Level.FAIL, "does not see", "JLAB_MCP_DIR="),
+    ("files shared", lambda: checks_slurm.check_shared_files("/d", "node1", NodeFacts(sees_files=True)), Level.OK, "sees", ""),
+    ("no step", lambda: checks_slurm.check_shared_files("/d", "n", NodeFacts(error="denied")), Level.SKIP, "denied", ""),
+    ("no job", lambda: checks_slurm.check_shared_files("/d", "", None, "ext4"), Level.SKIP, "/d on ext4 is known once a job", ""),
+    ("in memory", lambda: checks_slurm.check_shared_files("/d", "", None, "tmpfs"), Level.FAIL, "no node sees it", "JLAB_MCP_DIR="),
+    ("unregistered", lambda: checks.check_registration([]), Level.WARN, "no MCP client", "jlab-mcp init"),
+    ("moved", lambda: checks.check_registration([(Registered(".mcp.json", "/gone/jlab-mcp"), False)]), Level.FAIL, "cannot be run", "jlab-mcp init"),
+    ("registered", lambda: checks.check_registration([(Registered(".mcp.json", "jlab-mcp"), True)]), Level.OK, "registered", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("examine", "level", "text", "mend"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
+)
+def test_each_finding_has_its_level_its_sentence_and_what_to_type(
+    examine: Callable[[], list[Finding]], level: Level, text: str, mend: str
+) -> None:
+    (finding,) = examine()
+    assert finding.level is level and text in finding.text and mend in finding.mend
+    assert bool(finding.mend) == (level in (Level.WARN, Level.FAIL))
+
+
+@pytest.mark.parametrize(
+    ("head", "driver", "cuda"),
+    [
+        (
+            "| NVIDIA-SMI 550.54.14   Driver Version: 550.54.14   CUDA Version: 12.4     |",
+            "550.54.14",
+            "12.4",
+        ),
+        ("| NVIDIA-SMI 590.10   KMD Version: 590.10   CUDA UMD Version: 13.1 |", "590.10", "13.1"),
+        ("No devices were found", "", ""),
+    ],
+)
+def test_the_driver_is_read_from_nvidia_smi(head: str, driver: str, cuda: str) -> None:
+    assert parse_nvidia_smi(head, "node1") == DriverFacts("node1", "nvidia", driver, cuda)

@@ -1,0 +1,226 @@
+"""Notebooks in memory: their text, their cells, and the merge with what somebody else wrote."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import nbformat
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jlab_tui.core.errors import NotebookError
+from jlab_tui.core.notebook.merge import merge
+from jlab_tui.core.notebook.notebook import (
+    Notebook,
+    NotebookCell,
+    cell_fragment,
+    file_stem,
+    notebook_bytes,
+    parse_notebook,
+)
+
+
+def ids() -> Any:
+    return (f"new{n:05}" for n in itertools.count())
+
+
+def saved(cell_id: str, source: str, cell_type: str = "code") -> NotebookCell:
+    return NotebookCell(cell_id, cell_type, source, saved_version=0, saved_source=source)
+
+
+def text_of(notebook: Notebook) -> str:
+    return b"".join(notebook_bytes([cell_fragment(c) for c in notebook.cells], notebook.metadata)).decode()
+
+
+def sources(notebook: Notebook) -> list[str]:
+    return [cell.source for cell in notebook.cells]
+
+
+OUTPUTS: list[dict[str, Any]] = [
+    {"output_type": "stream", "name": "stdout", "text": "a\nb\r\x1b[1mc\x1b[0m\n"},
+    {"output_type": "display_data", "data": {"image/png": "iVBOR=\n", "text/plain": "x\ny"}, "metadata": {}},
+    {
+        "output_type": "execute_result",
+        "data": {"application/json": {"k": [1]}},
+        "metadata": {},
+        "execution_count": 3,
+    },
+    {"output_type": "error", "ename": "E", "evalue": "v", "traceback": ["one", "two"]},
+]
+
+
+def test_the_text_of_a_notebook_is_that_of_nbformat() -> None:
+    notebook = Notebook(
+        [
+            NotebookCell("aaaaaaaa", "code", "x = 1\nx", list(OUTPUTS), 3),
+            NotebookCell("bbbbbbbb", "markdown", "# é 🚀\n"),
+        ],
+        {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    text = text_of(notebook)
+    known = nbformat.reads(text, as_version=4)
+    nbformat.validate(known)
+    assert json.loads(nbformat.writes(known)) == json.loads(text)
+    assert nbformat.writes(known) == text.rstrip("\n")
+    again = parse_notebook(text, ids())
+    assert [(c.id, c.source, c.outputs) for c in again.cells] == [
+        (c.id, c.source, c.outputs) for c in notebook.cells
+    ]
+
+
+def test_an_empty_notebook_is_valid() -> None:
+    nbformat.validate(nbformat.reads(text_of(Notebook([], {})), as_version=4))
+
+
+def test_missing_and_repeated_ids_are_mended() -> None:
+    raw = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [
+        {"cell_type": "code", "source": ["a"], "outputs": [], "metadata": {}, "execution_count": None},
+        {"cell_type": "markdown", "source": "b", "metadata": {}, "id": "same"},
+        {"cell_type": "markdown", "source": "c", "metadata": {}, "id": "same"}]}  # fmt: skip
+    cells = parse_notebook(json.dumps(raw), ids()).cells
+    assert len({c.id for c in cells}) == 3 and cells[1].id == "same"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", '{"nbformat": 3}', '{"nbformat": 4}', '{"nbformat": 4, "cells": [1]}']
+)
+def test_what_is_not_a_notebook_is_refused_with_a_reason(text: str) -> None:
+    with pytest.raises(NotebookError) as caught:
+        parse_notebook(text, ids())
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(("cell", "index"), [("a", 0), ("c", 2), (1, 1), (-1, 2), ("-3", 0), ("2", 2)])
+def test_cells_are_found_by_id_and_by_index(cell: str | int, index: int) -> None:
+    assert Notebook([saved(i, i) for i in "abc"]).find(cell) == index
+
+
+@pytest.mark.parametrize("cell", ["12345678", 12345678])
+def test_an_id_of_digits_is_found_however_it_is_given(cell: str | int) -> None:
+    assert Notebook([saved("a", "a"), saved("12345678", "b")]).find(cell) == 1
+
+
+@pytest.mark.parametrize("cell", [3, -4, "z", "", "99"])
+def test_a_cell_that_is_not_there_is_an_error(cell: str | int) -> None:
+    with pytest.raises(NotebookError):
+        Notebook([saved(i, i) for i in "abc"]).find(cell)
+
+
+def test_their_edits_and_our_outputs_both_survive() -> None:
+    ours = Notebook([saved("a", "a"), saved("b", "b")])
+    ours.cells[1].outputs = [OUTPUTS[0]]
+    ours.cells[1].touch()
+    theirs = Notebook([saved("a", "a edited"), saved("b", "b edited"), saved("n", "theirs")])
+    merged, troubles = merge(ours, theirs)
+    assert sources(merged) == ["a edited", "b edited", "theirs"] and not troubles
+    assert merged.cells[1].outputs == [OUTPUTS[0]]
+
+
+def test_our_new_cell_stays_behind_its_predecessor() -> None:
+    ours = Notebook([saved("a", "a"), NotebookCell("new", "code", "new"), saved("b", "b")])
+    merged, _ = merge(ours, Notebook([saved("b", "b"), saved("a", "a"), saved("t", "t")]))
+    assert sources(merged) == ["b", "a", "new", "t"]
+
+
+def test_a_cell_that_they_deleted_is_gone_unless_we_changed_it() -> None:
+    ours = Notebook([saved("a", "a"), saved("b", "b"), saved("c", "c")])
+    ours.cells[2].touch()
+    merged, troubles = merge(ours, Notebook([saved("a", "a")]))
+    assert sources(merged) == ["a", "c"]
+    assert troubles[0] == "Somebody else removed 1 of the notebook's cells: b."
+
+
+def test_a_cell_edited_on_both_sides_keeps_theirs_and_says_so() -> None:
+    ours = Notebook([saved("a", "old")])
+    ours.cells[0].source = "ours"
+    ours.cells[0].touch()
+    merged, troubles = merge(ours, Notebook([saved("a", "theirs")]))
+    assert sources(merged) == ["theirs"] and merged.cells[0].is_edited and "Cell a" in troubles[0]
+
+
+def test_a_cell_that_they_deleted_while_we_changed_it_is_said_to_be_kept() -> None:
+    ours = Notebook([saved("a", "a"), NotebookCell("new", "code", "new")])
+    ours.cells[0].touch()
+    merged, troubles = merge(ours, Notebook([saved("b", "b")]))
+    assert sources(merged) == ["b", "a", "new"]
+    assert ["cell a; it is kept" in trouble for trouble in troubles] == [True]
+
+
+def test_a_cell_that_we_deleted_stays_deleted_unless_they_edited_it() -> None:
+    ours = Notebook([saved(i, i) for i in "abc"])
+    ours.remove("a")
+    ours.remove("b")
+    merged, troubles = merge(ours, Notebook([saved("a", "a"), saved("b", "edited"), saved("c", "c")]))
+    assert sources(merged) == ["edited", "c"] and "Cell b" in troubles[0] and len(troubles) == 1
+
+
+def test_what_they_took_out_of_the_metadata_stays_out() -> None:
+    ours = Notebook([], {"kernelspec": {"name": "k"}, "theirs": 1})
+    assert merge(ours, Notebook([], {"kernelspec": {"name": "k"}}))[0].metadata == {
+        "kernelspec": {"name": "k"}
+    }
+
+
+def test_our_new_cells_come_last_in_a_notebook_of_which_nothing_is_left() -> None:
+    ours = Notebook([saved("a", "a"), NotebookCell("x", "code", "x"), NotebookCell("y", "code", "y")])
+    assert sources(merge(ours, Notebook([saved("b", "b")]))[0]) == ["b", "x", "y"]
+
+
+def test_cells_that_lost_their_ids_are_known_by_their_text() -> None:
+    ours = Notebook([saved("a", "1"), saved("b", "1"), saved("c", "2"), NotebookCell("new", "code", "3")])
+    ours.cells[1].outputs = [OUTPUTS[0]]
+    ours.cells[1].touch()
+    merged, _ = merge(ours, Notebook([saved(f"lost{n}", source) for n, source in enumerate("1102")]))
+    assert [cell.id for cell in merged.cells] == ["a", "b", "lost2", "c", "new"]
+    assert merged.cells[1].outputs == [OUTPUTS[0]]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "is_shifted"), [("abc", False), ("ab", True), ("acb", True), ("abcd", True), ("", True)]
+)
+def test_a_merge_tells_whether_indices_still_mean_the_same_cells(theirs: str, is_shifted: bool) -> None:
+    ours = Notebook([*(saved(i, i) for i in "abc"), NotebookCell("new", "code", "new")])
+    assert merge(ours, Notebook([saved(i, i) for i in theirs]))[0].is_shifted is is_shifted
+
+
+def test_a_merge_marks_the_cells_whose_text_they_changed() -> None:
+    ours = Notebook([saved(i, i) for i in "abc"])
+    ours.cells[1].touch()
+    merged, _ = merge(ours, Notebook([saved("a", "A"), saved("b", "B"), saved("c", "c"), saved("d", "d")]))
+    assert [cell.is_edited for cell in merged.cells] == [True, True, False, False]
+    again, _ = merge(merged, Notebook([saved("a", "A"), saved("b", "B"), saved("c", "c"), saved("d", "d")]))
+    assert [cell.is_edited for cell in again.cells] == [True, True, False, False]
+
+
+cell_lists = st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=8)
+
+
+@given(cell_lists, cell_lists, st.sets(st.sampled_from("abcdefgh")), st.sets(st.sampled_from("abcdefgh")))
+def test_a_merge_never_loses_a_change_of_either_side(
+    base: list[str], theirs: list[str], dirty: set[str], new: set[str]
+) -> None:
+    ours = Notebook([saved(i, i) for i in base])
+    for cell in ours.cells:
+        if cell.id in new - set(theirs):
+            cell.saved_version = -1
+        elif cell.id in dirty:
+            cell.outputs = [OUTPUTS[0]]
+            cell.touch()
+    merged, _ = merge(ours, Notebook([saved(i, i.upper()) for i in theirs]))
+    result = [cell.id for cell in merged.cells]
+    assert len(result) == len(set(result)) and set(theirs) <= set(result)
+    for cell in ours.cells:
+        if cell.is_dirty:
+            assert cell.id in result
+    kept = [i for i in result if i in theirs]
+    assert kept == theirs
+
+
+@given(st.text(max_size=400))
+def test_every_experiment_name_gives_a_safe_file_name(name: str) -> None:
+    stem = file_stem(name)
+    assert stem and not stem.startswith(".") and len(stem.encode()) <= 200
+    assert not set(stem) & set("/\\\0\n:") and stem not in (".", "..")

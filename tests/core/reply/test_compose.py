@@ -1,0 +1,210 @@
+"""One reply holds so much, whatever was asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jlab_tui.core.journal.events import DataShown, ErrorRaised, RunStatus, TextPrinted
+from jlab_tui.core.notebook.outputs import IMAGE_BUDGET, TEXT_HALF, CellOutputs, to_nbformat
+from jlab_tui.core.reply.compose import IMAGES_MAX, Part, ReplyImage, RunFacts, compose, fit
+from jlab_tui.core.reply.rerun import RanCell, rerun_rows
+
+IMAGE = ReplyImage(1, "image/png", "AAAA")
+PARTS = st.lists(st.just(IMAGE) | st.integers(0, 5000).map(lambda size: "x" * size), max_size=60)
+
+
+@given(PARTS, st.integers(1000, 30_000))
+def test_any_parts_keep_to_the_budget(parts: list[Part], budget: int) -> None:
+    fitted = fit(parts, budget)
+    assert sum(len(part) for part in fitted if isinstance(part, str)) <= budget + 200
+    assert sum(isinstance(part, ReplyImage) for part in fitted) <= IMAGES_MAX
+
+
+@given(PARTS)
+def test_what_has_room_is_left_as_it_is(parts: list[Part]) -> None:
+    images = sum(isinstance(part, ReplyImage) for part in parts)
+    assert fit(parts, 400_000, images) == parts
+
+
+def test_a_long_text_gives_way_to_short_ones() -> None:
+    first, second, last = fit(["head", "x" * 50_000, "the error"], 20_000)
+    assert (first, last) == ("head", "the error")
+    assert isinstance(second, str) and 19_000 < len(second) < 20_000 and "characters cut" in second
+
+
+@pytest.mark.parametrize(("texts", "images"), [(0, 25), (900, 25), (900, 0)])
+def test_what_is_left_out_is_counted(texts: int, images: int) -> None:
+    fitted = fit([*["some text of an output" * 20] * texts, *[IMAGE] * images], 20_000)
+    note = fitted[-1]
+    assert isinstance(note, str) and "the reply is full" in note
+    shown = [sum(isinstance(part, kind) for part in fitted[:-1]) for kind in (str, ReplyImage)]
+    for total, seen, name in zip((texts, images), shown, ("text", "image"), strict=True):
+        assert (f"{total - seen} more {name}" in note) == (total > seen)
+
+
+RUN = "a-1"
+FACTS = RunFacts(RUN, "a", RunStatus.OK, 1.0, 1)
+
+
+def test_a_cut_names_what_the_record_has_not_either() -> None:
+    outputs = CellOutputs()
+    outputs.feed(TextPrinted(RUN, "stdout", "x\n" * (TEXT_HALF // 2)))
+    outputs.not_recorded(3_000_000)
+    outputs.feed(TextPrinted(RUN, "stdout", "the end\n"))
+    text = str(compose(FACTS, outputs, 20_000).parts[0])
+    assert "the record has all but 3,000,000 characters" in text
+    assert " lines cut" not in text, "nobody has counted them"
+    stored = json.dumps(to_nbformat(outputs, "read_output(...)"))
+    assert "left out here; all but 3,000,000 characters: read_output" in stored
+
+
+def told(*events: TextPrinted | DataShown | ErrorRaised) -> list[str]:
+    """The texts of a reply without its last, which tells how the run stands."""
+    outputs = CellOutputs()
+    for event in events:
+        outputs.feed(event)
+    return [part for part in compose(FACTS, outputs, 20_000).parts if isinstance(part, str)][:-1]
+
+
+def out(text: str) -> TextPrinted:
+    return TextPrinted(RUN, "stdout", text)
+
+
+def err(text: str) -> TextPrinted:
+    return TextPrinted(RUN, "stderr", text)
+
+
+def raised(name: str, text: str = "") -> ErrorRaised:
+    return ErrorRaised(RUN, name, text, (f"\x1b[31m{name}\x1b[0m: {text}",))
+
+
+def test_a_long_progress_bar_is_one_line() -> None:
+    updates = [f"\r{at:6d}/20000 |{'#' * 20}| and so on" for at in range(20_000)]
+    assert told(*map(err, updates)) == [updates[-1].lstrip("\r")]
+
+
+def test_what_is_left_out_between_small_outputs_is_counted_where_it_was() -> None:
+    (text,) = told(*(DataShown(RUN, {"text/plain": str(number)}) for number in range(3000)))
+    head, note, tail = re.split(r"\n(\.\.\. .*\.\.\.)\n", text)
+    assert "1,000 outputs left out" in note and "offset=999)" in note
+    assert (head.splitlines()[-1], tail.splitlines()[0], tail.splitlines()[-1]) == ("999", "2000", "2999")
+
+
+def test_what_two_streams_print_is_not_run_together() -> None:
+    bar = "\r{}%|###  |"
+    shown = told(err(bar.format(20)), err(bar.format(40)), out("epoch 1\n"), err(bar.format(60)))
+    assert shown == ["40%|###  |\nepoch 1\n60%|###  |"]
+
+
+def test_every_exception_is_told_and_the_last_one_last() -> None:
+    shown = told(out("before"), raised("FirstError"), out("between\n"), raised("LastError"), out("after\n"))
+    assert shown == ["before\nFirstError: \nbetween\nafter", "LastError: "]
+
+
+@pytest.mark.parametrize("size", [0, 3000])
+def test_a_cut_names_the_call_that_reads_on_from_it(size: int) -> None:
+    lines = [f"line {number} {'x' * (size + number % 50)}" for number in range(1000)]
+    (text,) = told(DataShown(RUN, {"text/plain": "\n".join(lines)}), out("the end\n"))
+    head, found, tail = re.split(r"\n\.\.\. .*read_output\(run_id=.a-1., offset=(\d+)\).*\.\.\.\n", text)
+    rows = [line[at : at + 2000] for line in lines for at in range(0, len(line), 2000)]
+    assert "".join(rows[: int(found)]) == head.replace("\n", "")
+    assert tail.endswith("the end")
+
+
+def test_the_numbers_of_hidden_images_can_be_asked_for_as_they_stand() -> None:
+    images = [DataShown(RUN, {"image/png": str(number)}) for number in range(30)]
+    (text,) = told(*images)
+    assert "20 more images not shown, the last is 30" in text
+    assert 'read_output(run_id="a-1", images=[11, 12, 13, 14, 15, 16, 17, 18, 19, 20])' in text
+
+
+def test_images_that_only_the_record_holds_are_told_in_one_line() -> None:
+    (text,) = told(*(DataShown(RUN, {"image/png": "A" * (4 << 20)}) for _ in range(4)))
+    assert text.startswith("[3 more images not shown, the last is 4; see them with") and "\n" not in text
+
+
+def test_an_exception_of_any_size_keeps_its_ends_in_reply_and_notebook() -> None:
+    error = raised("ValueError", "begins " + "x" * 5_000_000 + " ends")
+    (text,) = told(error)
+    assert text.startswith("ValueError: begins") and text.endswith(" ends") and len(text) < 10_000
+    assert 'cut; more of it: read_output(run_id="a-1", tail=1000)' in text
+    outputs = CellOutputs()
+    outputs.feed(error)
+    (stored,) = to_nbformat(outputs, "the record")
+    kept = "\n".join(stored["traceback"])
+    assert kept.startswith("\x1b[31mValueError") and kept.endswith(" ends")
+    assert "are left out here; all of it: the record" in kept
+    assert len(kept) + len(stored["evalue"]) < 4 * TEXT_HALF
+
+
+@pytest.mark.parametrize(
+    ("printed", "last"),
+    [
+        (["one\n", "two", "\n", "\n"], "two"),
+        (["\x1b[32mepoch 3\x1b[0m loss 0.1\n"], "epoch 3 loss 0.1"),
+        (["outer: 0%\n", "\rinner: 10%", "\x1b[A", "\n\rinner: 20%", "\x1b[A"], "inner: 20%"),
+        ([f"\r{at}%|####|" for at in range(3000)], "2999%|####|"),
+        (["x" * 5000 + "end"], "x" * 1997 + "end"),
+        ([], ""),
+    ],
+)
+def test_the_last_line_is_the_one_that_a_terminal_shows(printed: list[str], last: str) -> None:
+    outputs = CellOutputs()
+    for text in printed:
+        outputs.feed(out(text))
+    assert outputs.last_line == last
+
+
+def test_a_image_that_only_the_record_has_stands_in_the_notebook_with_how_to_read_it() -> None:
+    outputs = CellOutputs()
+    for _ in range(2):
+        outputs.feed(DataShown("r", {"image/png": "A" * (IMAGE_BUDGET - 1)}))
+    first, second = to_nbformat(outputs, "the record")
+    assert len(first["data"]["image/png"]) == IMAGE_BUDGET - 1
+    assert second["data"]["text/plain"].startswith("[image 2 (")
+    assert second["data"]["text/plain"].endswith("the run's record]: the record")
+
+
+def ran(number: int, *events: TextPrinted | DataShown | ErrorRaised) -> RanCell:
+    outputs = CellOutputs()
+    for event in events:
+        outputs.feed(event)
+    return RanCell(f"c{number}", f"a-{number}", RunStatus.ERROR if outputs.error else RunStatus.OK, outputs)
+
+
+def test_cells_that_were_run_again_are_told_with_their_outputs_in_short() -> None:
+    image = DataShown("r", {"image/png": "AAAA"})
+    rows, left_out = rerun_rows(
+        [
+            ran(1, out("x" * 5000)),
+            ran(2),
+            ran(3, out("hello\n"), image),
+            ran(4, raised("ValueError", "no")),
+        ],
+        20_000,
+    )
+    assert left_out == 0 and [row["state"] for row in rows] == ["ok", "ok", "ok", "error"]
+    assert len(rows[0]["output"]) < 1100 and "characters cut" in rows[0]["output"] and "output" not in rows[1]
+    assert rows[2]["output"] == "hello\n[image 1]" and rows[3]["error"] == "ValueError: no"
+
+
+@pytest.mark.parametrize("count", [100, 150, 1000])
+def test_a_notebook_of_any_length_that_was_run_again_fits_one_reply(count: int) -> None:
+    cells = [ran(number, out("y" * 500)) for number in range(count)]
+    cells[count // 2] = ran(count // 2, raised("ValueError", "no"))
+    rows, left_out = rerun_rows(cells, 20_000)
+    assert len(json.dumps(rows, indent=1)) < 24_000
+    assert [row["cell"] for row in rows if row["state"] == "error"] == [f"c{count // 2}"]
+    assert len(rows) + left_out == count
+
+
+def test_a_type_without_data_is_not_stored() -> None:
+    outputs = CellOutputs()
+    outputs.feed(DataShown(RUN, {"image/png": None, "text/plain": "no image"}))
+    (stored,) = to_nbformat(outputs, "record")
+    assert stored["data"] == {"text/plain": "no image"}

@@ -1,0 +1,197 @@
+"""The state machine of a job: what each answer of the queue does to the record, and what never changes it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from jlab_tui.core.server.record import ConnectionFile, ServerRecord, ServerState
+from jlab_tui.core.server.slurm_job import wants_details
+from jlab_tui.core.server.state_machine import step
+from jlab_tui.core.server.status import Health, JobGone, Limits, Observation, Situation, with_extra
+from jlab_tui.core.settings import Mode
+from jlab_tui.core.slurm.queue import Job, QueueRows, QueueUnknown
+from jlab_tui.core.slurm.show import JobDetails
+from jlab_tui.core.slurm.terms import JOB_NAME, JobState
+
+T = 1_000_000.0
+LIMITS = Limits(ready_s=120)
+RECORD = ServerRecord(
+    ServerState.PENDING, Mode.SLURM, job_id="7", started=T, conn_file="/c.json", extra={"SUBMISSION": "abc"}
+)
+JOB = Job("7", JobState.PENDING, "Priority", uid=1, name=JOB_NAME, comment="jlab-mcp/abc", submitted=T)
+RUNNING = replace(
+    JOB, state=JobState.RUNNING, reason="None", batch_host="gpu1", starts=T + 50, ends=T + 3650, run_time=1.0
+)
+CONNECTION = ConnectionFile("gpu1", "0.0.0.0", 18000, 1, "1", "http://gpu1:18000", T + 60)
+
+
+def details(state: JobState, *, restarts: int = 0, reason: str = "", exit_code: int = 0) -> JobDetails:
+    return JobDetails("7", state, reason, exit_code, 0, restarts, "/log", "gpu1")
+
+
+def look(record: ServerRecord, job: Job | None, at: float = 60, **more: object) -> Situation:
+    rows = QueueRows((job,) if job else (), T + at)
+    return step(record, Observation(T + at, queue=rows, **more), LIMITS)  # type: ignore[arg-type]
+
+
+def ready() -> ServerRecord:
+    seen = look(RECORD, RUNNING, details=details(JobState.RUNNING), connection=CONNECTION, health=Health.OK)
+    assert seen.record.state is ServerState.READY
+    return seen.record
+
+
+def test_a_waiting_job_tells_its_reason_and_the_estimate() -> None:
+    rows = QueueRows((replace(JOB, starts=T + 660),), T + 60, ahead={"7": 3})
+    seen = step(RECORD, Observation(T + 60, queue=rows), LIMITS)
+    assert seen.record.state is ServerState.PENDING and seen.phase == "pending (Priority)"
+    assert seen.details[-1] == "Slurm's estimate: it starts in about 10 min."
+    assert seen.queue and seen.queue.position == 3 and not seen.queue.is_stuck
+
+
+def test_until_slurm_estimates_the_start_what_it_expected_at_the_submission_is_told() -> None:
+    record = with_extra(RECORD, ESTIMATE=f"{T + 1860:.0f}")
+    expected = "Slurm's estimate: it starts in about 30 min."
+    assert expected in step(record, Observation(T + 60, queue=QueueRows((), T)), LIMITS).details
+    assert expected in look(record, JOB).details
+    assert expected not in look(record, replace(JOB, starts=T + 660)).details
+    assert look(record, replace(JOB, reason="JobHeldUser")).details == ()
+    at_once = look(with_extra(RECORD, ESTIMATE=f"{T + 65:.0f}"), JOB)
+    assert at_once.details == () and at_once.queue and at_once.queue.estimated_start is None
+
+
+def test_a_running_job_is_starting_then_ready() -> None:
+    starting = look(RECORD, RUNNING, details=details(JobState.RUNNING))
+    assert starting.record.state is ServerState.STARTING
+    assert (starting.record.hostname, starting.record.ends) == ("gpu1", T + 3650)
+    assert starting.sentence == "Job running on gpu1, JupyterLab starting..."
+    at_last = look(starting.record, RUNNING, connection=CONNECTION, health=Health.OK)
+    assert at_last.record.state is ServerState.READY and at_last.reachable
+    assert at_last.sentence == "JupyterLab ready at http://gpu1:18000"
+
+
+def test_the_connection_file_is_believed_before_the_queue_is_asked_again() -> None:
+    seen = look(RECORD, JOB, connection=CONNECTION, health=Health.OK)
+    assert seen.record.state is ServerState.READY
+
+
+@pytest.mark.parametrize("record", [RECORD, ready()], ids=["pending", "ready"])
+def test_a_queue_that_does_not_answer_changes_nothing_and_is_told(record: ServerRecord) -> None:
+    unknown = QueueUnknown("Slurm's controller is not answering.", "", T + 60)
+    seen = step(record, Observation(T + 9e6, queue=unknown), LIMITS)
+    assert seen.record == record and not seen.give_up
+    assert "The job is taken to go on as before." in seen.notices[0]
+
+
+def test_an_old_row_does_not_take_a_ready_server_back_to_the_queue() -> None:
+    record = ready()
+    assert wants_details(record, QueueRows((JOB,), T + 70))
+    assert look(record, JOB, details=details(JobState.RUNNING)).record == record
+    assert look(record, JOB, details=QueueUnknown("?")).record == record
+
+
+def test_a_requeued_job_waits_again_and_its_old_server_is_forgotten() -> None:
+    again = look(ready(), JOB, at=100, details=details(JobState.PENDING, restarts=1)).record
+    assert (again.state, again.url, again.hostname, again.ends) == (ServerState.PENDING, "", "", 0)
+    assert again.extra["RESTARTS"] == "1" and again.started != RECORD.started
+    stale = look(again, RUNNING, at=101)
+    assert stale.record.state is ServerState.PENDING, "the row of the run before"
+    moved = replace(RUNNING, batch_host="gpu2", starts=T + 200)
+    there = look(again, moved, at=201, details=details(JobState.RUNNING, restarts=1)).record
+    assert (there.state, there.hostname) == (ServerState.STARTING, "gpu2")
+
+
+def test_a_job_that_was_requeued_and_started_between_two_looks_is_another_server() -> None:
+    moved = replace(RUNNING, batch_host="gpu2", starts=T + 200)
+    record = look(ready(), moved, at=201, details=details(JobState.RUNNING, restarts=1)).record
+    assert (record.state, record.hostname, record.url) == (ServerState.STARTING, "gpu2", "")
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (JobState.TIMEOUT, "reached the end of its walltime"),
+        (JobState.CANCELLED, "was cancelled (by scancel"),
+        (JobState.PREEMPTED, "was preempted"),
+        (JobState.NODE_FAIL, "its node failed"),
+        (JobState.OUT_OF_MEMORY, "used more memory"),
+        (JobState.COMPLETED, "ended by itself"),
+    ],
+)
+def test_each_end_has_its_sentence(state: JobState, said: str) -> None:
+    seen = look(ready(), replace(RUNNING, state=state), details=details(state))
+    assert seen.record.state is ServerState.ENDED and said in seen.sentence and seen.hint
+    assert step(seen.record, Observation(T + 99), LIMITS).hint == seen.hint, "it is kept with the record"
+    before = look(RECORD, replace(JOB, state=state), details=details(state))
+    assert before.record.state is ServerState.ERROR
+
+
+def test_a_script_that_failed_is_explained_by_its_exit_code_and_its_log() -> None:
+    failed = details(JobState.FAILED, exit_code=92)
+    log = "jlab-mcp: error: jupyter_server is not installed for /venv/bin/python"
+    seen = look(RECORD, replace(JOB, state=JobState.FAILED), details=failed, log_tail=log)
+    assert seen.record.message.startswith(
+        "The Python on the node has no jupyter_server. Its log says: jupyter"
+    )
+
+
+def test_a_job_that_slurm_forgot_has_ended_only_when_it_says_so() -> None:
+    assert look(RECORD, None, at=5).record == RECORD, "asked too soon after the submission"
+    assert look(RECORD, None, at=500).record == RECORD, "not asked for details"
+    assert look(RECORD, None, at=500, details=JobGone()).record.state is ServerState.ERROR
+    assert look(ready(), None, at=500, details=JobGone()).record.state is ServerState.ENDED
+
+
+def test_a_job_of_somebody_else_under_our_id_is_not_ours() -> None:
+    stranger = replace(RUNNING, comment="jlab-mcp/other")
+    assert look(ready(), stranger, at=500).record.state is ServerState.ENDED
+
+
+def test_a_submission_whose_answer_was_lost_is_found_by_its_comment_or_given_up() -> None:
+    lost = replace(RECORD, job_id="", log="/logs/%j.log")
+    assert look(lost, JOB).record.job_id == "7" and look(lost, JOB).record.log == "/logs/7.log"
+    assert look(lost, None, at=30).record.state is ServerState.PENDING
+    assert look(lost, None, at=90).record.state is ServerState.ERROR
+
+
+def test_a_start_that_takes_too_long_is_given_up_but_not_while_the_queue_is_unknown() -> None:
+    starting = look(RECORD, RUNNING, details=details(JobState.RUNNING)).record
+    late = look(starting, RUNNING, at=181, log_tail="ImportError: x")
+    assert late.give_up and late.record.state is ServerState.STARTING
+    assert "within 120 s. Its log ends with: ImportError: x" in late.sentence
+    unreached = look(starting, RUNNING, at=60, connection=CONNECTION, health=Health.SILENT).record
+    assert not look(unreached, RUNNING, at=179, connection=CONNECTION, health=Health.SILENT).give_up
+    assert look(unreached, RUNNING, at=181, connection=CONNECTION, health=Health.SILENT).give_up
+    unknown = Observation(T + 900, queue=QueueUnknown("?"), connection=CONNECTION, health=Health.SILENT)
+    assert not step(unreached, unknown, LIMITS).give_up
+
+
+@pytest.mark.parametrize("state", [JobState.SUSPENDED, JobState.COMPLETING])
+def test_a_suspended_or_ending_job_says_so_and_keeps_its_record(state: JobState) -> None:
+    seen = look(ready(), replace(RUNNING, state=state), health=Health.SILENT)
+    assert seen.record.state is ServerState.READY and seen.reachable is False
+    assert ("suspended" if state is JobState.SUSPENDED else "is ending") in seen.sentence
+
+
+def test_the_last_minutes_of_the_walltime_are_announced() -> None:
+    record = ready()
+    assert look(record, RUNNING, at=2000, health=Health.OK).notices == ()
+    assert "walltime ends in 4 min 10 s" in look(record, RUNNING, at=3400, health=Health.OK).notices[0]
+
+
+def test_a_job_that_nobody_looked_at_for_hours_is_not_given_up_at_the_first_look() -> None:
+    """Its connection file may not be visible here at this instant."""
+    ran_long = replace(RUNNING, run_time=6 * 3600.0)
+    hours_later = 50 + 6 * 3600.0
+    first = look(RECORD, ran_long, at=hours_later, details=details(JobState.RUNNING))
+    assert first.record.state is ServerState.STARTING and not first.give_up
+    assert not look(first.record, ran_long, at=hours_later + 119).give_up
+    assert look(first.record, ran_long, at=hours_later + 122).give_up
+
+
+def test_an_answer_of_the_queue_that_is_much_too_old_is_told_to_be() -> None:
+    rows = QueueRows((RUNNING,), T + 60)
+    assert step(ready(), Observation(T + 170, queue=rows, health=Health.OK), LIMITS).notices == ()
+    old = step(ready(), Observation(T + 360, queue=rows, health=Health.OK), LIMITS)
+    assert old.notices[0].startswith("Slurm's last answer is 5 min old")

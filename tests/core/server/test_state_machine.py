@@ -1,0 +1,121 @@
+"""What follows from a record and one look at the world."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jlab_tui.core.server.machine import Machine, is_loopback
+from jlab_tui.core.server.record import ConnectionFile, ServerRecord, ServerState
+from jlab_tui.core.server.state_machine import Health, Limits, Observation, step
+from jlab_tui.core.settings import Mode
+
+STARTING = ServerRecord(
+    ServerState.STARTING,
+    Mode.LOCAL,
+    hostname="here",
+    pid=7,
+    pid_start="70",
+    port=18001,
+    token="t",
+    started=100.0,
+)
+READY = replace(STARTING, state=ServerState.READY, url="http://127.0.0.1:18001")
+WHERE = ConnectionFile("127.0.0.1", "127.0.0.1", 18001, 7, "70", "http://127.0.0.1:18001", 101.0)
+LIMITS = Limits(local_start_s=60)
+
+
+def test_a_start_becomes_ready_when_jupyter_answers() -> None:
+    waiting = step(STARTING, Observation(101.0, process_alive=True), LIMITS)
+    assert (
+        waiting.record.state is ServerState.STARTING and waiting.sentence == "JupyterLab starting (PID 7)..."
+    )
+    ready = step(STARTING, Observation(102.0, process_alive=True, connection=WHERE, health=Health.OK), LIMITS)
+    assert ready.record.state is ServerState.READY and ready.reachable is True
+    assert ready.sentence == "JupyterLab ready at http://127.0.0.1:18001 (PID 7)"
+
+
+def test_a_process_that_ends_while_starting_is_an_error_with_the_telling_line_of_its_log() -> None:
+    log = "[I] starting\nModuleNotFoundError: No module named 'jupyterlab'\n"
+    failed = step(STARTING, Observation(102.0, process_alive=False, log_tail=log), LIMITS)
+    assert failed.record.state is ServerState.ERROR
+    assert "No module named 'jupyterlab'" in failed.sentence and "jlab-mcp logs" in failed.hint
+
+
+def test_a_start_that_takes_too_long_is_given_up_by_its_launcher() -> None:
+    late = step(STARTING, Observation(161.0, process_alive=True), LIMITS)
+    assert late.record == STARTING, "its process lives until it is ended"
+    assert late.give_up and "60 s" in late.sentence and "jlab-mcp stop" in late.hint
+
+
+def test_a_stranger_at_our_address_is_never_ready_and_ends_nothing() -> None:
+    """Only its process tells that ours has ended: a proxy in between may answer for it."""
+    for record in (STARTING, READY):
+        seen = step(record, Observation(102.0, process_alive=True, health=Health.FOREIGN), LIMITS)
+        assert seen.record == record and seen.reachable is False
+    late = step(STARTING, Observation(161.0, process_alive=True, health=Health.FOREIGN), LIMITS)
+    assert late.record == STARTING and late.give_up
+
+
+def test_a_certificate_that_is_not_trusted_is_said_at_once_and_ends_nothing() -> None:
+    seen = Observation(102.0, process_alive=True, connection=WHERE, health=Health.UNTRUSTED)
+    for record, gives_up in ((STARTING, True), (READY, False)):
+        situation = step(record, seen, LIMITS)
+        assert situation.record.state is record.state and situation.reachable is False
+        assert situation.give_up is gives_up
+        assert "not trusted" in situation.sentence and "certfile" in situation.hint
+
+
+def test_a_start_on_another_machine_is_not_given_up_from_here() -> None:
+    soon, late = (step(STARTING, Observation(at, is_elsewhere=True), LIMITS) for at in (120.0, 5000.0))
+    assert soon.record == late.record == STARTING and not late.give_up
+    assert not soon.is_elsewhere and late.is_elsewhere and "stop --forget" in late.hint
+
+
+def test_a_machine_is_known_by_its_boot_and_a_container_by_its_processes() -> None:
+    here = Machine("laptop", "boot-1", "pid:[1]", "net:[1]")
+    assert here.has("laptop", here.text) and here.has("renamed", here.text)
+    assert not here.has("laptop", "boot-1 pid:[2]"), "a container on this machine"
+    assert not here.has("login7", "boot-9 pid:[1]")
+    assert here.has("laptop", "boot-0 pid:[1]"), "before it was started anew: its processes are gone"
+    assert here.has("laptop", "") and not here.has("login7", "")
+    assert here.shares_loopback("laptop", "boot-1 pid:[2] net:[1]"), "a sandbox that shares the network"
+    assert not here.shares_loopback("laptop", "boot-1 pid:[2] net:[2]")
+    assert here.shares_loopback("laptop", "") and not here.shares_loopback("login7", "boot-9")
+
+
+def test_a_loopback_address_is_recognised() -> None:
+    assert all(is_loopback(f"http://{host}:1") for host in ("127.0.0.1", "127.9.9.9", "localhost", "[::1]"))
+    assert not any(is_loopback(f"http://{host}:1") for host in ("gpu1", "10.0.0.1", "[fe80::1]"))
+
+
+def test_a_silent_server_stays_ready_while_its_process_lives() -> None:
+    for health in (Health.SILENT, Health.REFUSED):
+        seen = step(READY, Observation(200.0, process_alive=True, health=health), LIMITS)
+        assert (
+            seen.record.state is ServerState.READY
+            and seen.reachable is False
+            and "not answering" in seen.sentence
+        )
+
+
+def test_a_dead_process_ends_a_ready_server() -> None:
+    seen = step(READY, Observation(200.0, process_alive=False), LIMITS)
+    assert seen.record.state is ServerState.ENDED and seen.hint == "Start it again with: jlab-mcp start"
+
+
+def test_what_cannot_be_known_changes_nothing() -> None:
+    for record in (STARTING, READY):
+        assert step(record, Observation(120.0), LIMITS).record == record
+
+
+def test_a_stop_is_over_when_the_process_is_gone() -> None:
+    stopping = replace(READY, state=ServerState.STOPPING)
+    assert step(stopping, Observation(1.0, process_alive=True), LIMITS).record.state is ServerState.STOPPING
+    assert step(stopping, Observation(1.0, process_alive=False), LIMITS).record.state is ServerState.ENDED
+
+
+def test_an_end_stays_an_end() -> None:
+    for state in (ServerState.ENDED, ServerState.ERROR):
+        record = replace(READY, state=state, message="It was so.")
+        seen = step(record, Observation(1.0, process_alive=True, connection=WHERE, health=Health.OK), LIMITS)
+        assert seen.record == record and seen.sentence == "It was so."

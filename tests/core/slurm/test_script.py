@@ -1,0 +1,254 @@
+"""The job script: what a user may ask for, and the strict rendering of the template."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jlab_tui.core.errors import UsageError
+from jlab_tui.core.slurm.job_end import SCRIPT_EXITS
+from jlab_tui.core.slurm.script import (
+    ResourceRequest,
+    ScriptInputs,
+    check_request,
+    named_cluster,
+    render_script,
+    restarted_name,
+    script_values,
+    split_extra,
+    split_modules,
+    submission_environment,
+)
+
+TEMPLATE = (Path(__file__).parents[3] / "templates" / "jupyter_slurm.sh.template").read_text(encoding="utf-8")
+PLAIN = ResourceRequest(time="4:00:00")
+INPUTS = ScriptInputs(
+    submission="ab12",
+    log="/s/logs/%j.log",
+    workdir="/s/project",
+    launcher="/s/node/1/launch.py",
+    config="/s/connections/ab12.config",
+    pythons=("/s/project/.venv/bin/python",),
+)
+
+
+def rendered(request: ResourceRequest = PLAIN, given: ScriptInputs = INPUTS, template: str = TEMPLATE) -> str:
+    return render_script(template, script_values(request, given))
+
+
+def test_options_that_are_not_set_leave_no_line() -> None:
+    options = [line for line in rendered().splitlines() if line.startswith("#SBATCH")]
+    assert options == [
+        "#SBATCH --time=4:00:00",
+        "#SBATCH --ntasks=1",
+        "#SBATCH --cpus-per-task=1",
+        "#SBATCH --no-requeue",
+        "#SBATCH --job-name=jlab-mcp",
+        "#SBATCH --comment=jlab-mcp/ab12",
+        '#SBATCH --chdir="/s/project"',
+        '#SBATCH --output="/s/logs/%j.log"',
+        "#SBATCH --open-mode=append",
+    ]
+    assert "module load" in rendered() and "\nload_modules " not in rendered()
+
+
+def test_options_that_are_set_have_a_line_each() -> None:
+    request = ResourceRequest(
+        time="1-00:00:00",
+        partition="gpu,scavenge",
+        gres="gpu:a100:2",
+        cpus=4,
+        mem_mb=32000,
+        account="physics",
+        qos="long",
+        constraint="a100&ib",
+        modules="cuda/12.1 gcc",
+        extra="--nodelist=gpu07;--requeue",
+    )
+    text = rendered(request)
+    for line in (
+        "--partition=gpu,scavenge",
+        "--gres=gpu:a100:2",
+        "--cpus-per-task=4",
+        "--mem=32000M",
+        "--account=physics",
+        "--qos=long",
+        '--constraint="a100&ib"',
+        "--nodelist=gpu07",
+        "--requeue",
+    ):
+        assert f"\n#SBATCH {line}\n" in text
+    assert "--no-requeue" not in text
+    assert "\nload_modules cuda/12.1 gcc\n" in text
+
+
+def test_no_placeholder_is_left_and_bash_accepts_the_script() -> None:
+    text = rendered(
+        replace(PLAIN, modules="cuda"), replace(INPUTS, setup="source /opt/conda.sh\nconda activate x")
+    )
+    assert "{{" not in text.replace("double braces", "")
+    subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+
+
+def test_every_exit_code_of_the_script_has_an_explanation() -> None:
+    codes = {int(code) for code in re.findall(r"\bfail (\d+)", TEMPLATE)}
+    launcher = (Path(__file__).parents[3] / "jlab_tui" / "jupyter_extension" / "launch.py").read_text(
+        encoding="utf-8"
+    )
+    codes |= {int(code) for code in re.findall(r"^EXIT_\w+ = (\d+)", launcher, re.MULTILINE)}
+    assert codes == set(SCRIPT_EXITS)
+
+
+@settings(max_examples=40)
+@given(st.text(st.characters(exclude_characters="\\", categories=["L", "N", "P", "S", "Zs"]), min_size=1))
+def test_any_path_is_one_word_to_the_shell(text: str) -> None:
+    path = "/" + text
+    if not path.isprintable():
+        return
+    line = next(
+        line
+        for line in rendered(given=replace(INPUTS, config=path)).splitlines()
+        if line.startswith("config=/") or line.startswith("config='")
+    )
+    shown = subprocess.run(
+        ["bash", "-c", f'{line}; printf %s "$config"'], capture_output=True, check=True
+    ).stdout
+    assert shown.decode() == path
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        replace(PLAIN, time="1:00\n#SBATCH --uid=0"),
+        replace(PLAIN, time="bogus"),
+        replace(PLAIN, partition="gpu\nrm -rf /"),
+        replace(PLAIN, partition="gpu --wrap=x"),
+        replace(PLAIN, partition="$(id)"),
+        replace(PLAIN, gres="gpu:1;id"),
+        replace(PLAIN, gres="`id`"),
+        replace(PLAIN, account="-p"),
+        replace(PLAIN, qos="a b"),
+        replace(PLAIN, constraint='a"b'),
+        replace(PLAIN, cpus=0),
+        replace(PLAIN, mem_mb=-1),
+        replace(PLAIN, modules="cuda;id"),
+        replace(PLAIN, modules="$(id)"),
+        replace(PLAIN, extra="rm -rf /"),
+        replace(PLAIN, extra="--nodelist=a\r--x"),
+        replace(PLAIN, extra="--job-name=x"),
+        replace(PLAIN, extra="-J x"),
+    ],
+    ids=repr,
+)
+def test_values_that_could_smuggle_something_in_are_refused(request_: ResourceRequest) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_request(request_)
+    assert "cannot be used as" in caught.value.message and caught.value.hint
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["log", "workdir", "launcher", "config"])
+def test_a_path_with_a_new_line_is_refused(name: str) -> None:
+    with pytest.raises(UsageError):
+        rendered(given=replace(INPUTS, **{name: "/a\n#SBATCH --uid=0"}))
+
+
+def test_extra_options_and_modules_are_split() -> None:
+    assert split_extra(" --nodelist=gpu07 ; -x gpu1\n--reservation=a ;") == [
+        "--nodelist=gpu07",
+        "-x gpu1",
+        "--reservation=a",
+    ]
+    assert split_modules("cuda/12.1, gcc  python/3.11") == ["cuda/12.1", "gcc", "python/3.11"]
+
+
+NEEDED = "#!/bin/bash\n{{job_name}} {{comment}} {{log}} {{launcher}} {{config}}\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        (NEEDED + "{{typo}}\n", "unknown placeholder {{typo}}"),
+        (NEEDED.replace("{{config}}", ""), "lacks {{config}}"),
+        (NEEDED.replace("\n", "\r\n"), "DOS line ends"),
+        ("#SBATCH -n1\n" + NEEDED, "first line"),
+    ],
+)
+def test_a_template_that_cannot_work_is_refused(template: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        rendered(template=template)
+    assert words in caught.value.message and caught.value.hint
+
+
+def test_a_template_of_the_users_own_is_filled_in() -> None:
+    text = rendered(template=NEEDED + "# {{ anything }}\n#SBATCH -p {{partition}}\necho {{ time }}\n")
+    assert text.endswith("# {{ anything }}\necho 4:00:00\n")
+
+
+def test_percent_signs_of_a_log_path_are_not_taken_for_slurms() -> None:
+    assert '--output="/s/100%%u/%j.log"' in rendered(given=replace(INPUTS, log="/s/100%u/%j.log"))
+
+
+def test_the_environment_of_a_submission_has_no_token_and_overrides_no_line_of_the_script() -> None:
+    """sbatch lets its variables win over `#SBATCH` lines."""
+    env = {"PATH": "/bin", "JUPYTER_TOKEN": "x", "SBATCH_JOB_NAME": "y", "SBATCH_PARTITION": "gpu"}
+    kept = {"PATH": "/bin", "SBATCH_PARTITION": "gpu"}
+    assert submission_environment(env, rendered()) == kept, "no line says which partition"
+    ruled = (
+        "PARTITION",
+        "TIMELIMIT",
+        "GRES",
+        "MEM_PER_NODE",
+        "MEM_PER_CPU",
+        "OUTPUT",
+        "CLUSTERS",
+        "RESERVATION",
+    )
+    env |= {f"SBATCH_{name}": "z" for name in ruled}
+    script = rendered(
+        replace(PLAIN, partition="gpu", gres="gpu:1", mem_mb=100, extra="--reservation=r; -M big")
+    )
+    assert submission_environment({**env, "SBATCH_WCKEY": "w"}, script) == {
+        "PATH": "/bin",
+        "SBATCH_WCKEY": "w",
+    }
+
+
+@pytest.mark.parametrize(
+    ("extra", "env", "cluster"),
+    [
+        ("", {}, ""),
+        ("--clusters=a,b", {}, "a,b"),
+        ("-M big", {"SBATCH_CLUSTERS": "small"}, "big"),
+        ("", {"SBATCH_CLUSTERS": "small", "SLURM_CLUSTERS": "big"}, "small"),
+        ("", {"SLURM_CLUSTERS": "big"}, "big"),
+    ],
+)
+def test_the_cluster_of_a_submission_is_known(extra: str, env: dict[str, str], cluster: str) -> None:
+    assert named_cluster(rendered(replace(PLAIN, extra=extra)), env) == cluster
+
+
+@pytest.mark.parametrize(
+    "extra", ["--output=/x", "-o/x", "-o x", "--chdir=/", "-D /", "--open-mode=truncate", "-e log"]
+)
+def test_what_the_log_is_found_by_cannot_be_set(extra: str) -> None:
+    with pytest.raises(UsageError, match="jlab-mcp sets this one itself"):
+        rendered(replace(PLAIN, extra=extra))
+
+
+@pytest.mark.parametrize(
+    ("path", "restarts", "name"),
+    [
+        ("/a/x.json", 0, "/a/x.json"),
+        ("/a/x.json", 2, "/a/x.r2.json"),
+        ("/a.b/x", 1, "/a.b/x.r1"),
+    ],
+)
+def test_a_restarted_job_has_a_connection_file_of_its_own(path: str, restarts: int, name: str) -> None:
+    assert restarted_name(path, restarts) == name

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.jupyter_extension.servers import Server, owning, until
+
+
+def model(server: Server, kernel: str) -> dict[str, Any]:
+    return dict(server.http.get(f"api/kernels/{kernel}").json())
+
+
+def becomes(server: Server, kernel: str, state: str) -> str:
+    """Wait until REST names this state; returns the last activity."""
+    until(lambda: model(server, kernel)["execution_state"] == state, f"REST says {state}")
+    return str(model(server, kernel)["last_activity"])
+
+
+async def test_rest_tells_what_a_recorded_kernel_does(server: Server) -> None:
+    async with owning(server) as channel:
+        await channel.run("1")
+        before = becomes(server, channel.kernel, "idle")
+        await channel.send(
+            "import time\nwhile not globals().get('stop'): print('.', flush=True); time.sleep(0.05)"
+        )
+        during = becomes(server, channel.kernel, "busy")
+        until(lambda: model(server, channel.kernel)["last_activity"] > during, "prints are activity")
+        assert server.http.post(f"api/kernels/{channel.kernel}/interrupt").status_code == 204
+        after = becomes(server, channel.kernel, "idle")
+        assert before < during < after
+
+
+async def test_rest_says_idle_after_a_busy_kernel_was_restarted_or_died(server: Server) -> None:
+    async with owning(server) as channel:
+        await channel.send("import time; time.sleep(600)")
+        becomes(server, channel.kernel, "busy")
+        assert server.http.post(f"api/kernels/{channel.kernel}/restart").status_code == 200
+        becomes(server, channel.kernel, "idle")
+        await channel.send("import os, time; time.sleep(0.3); os._exit(3)")
+        becomes(server, channel.kernel, "busy")
+        becomes(server, channel.kernel, "idle")
+        assert await channel.run("print('back')") == "back\n"
+
+
+async def test_a_recorded_kernels_iopub_is_read_once(server: Server) -> None:
+    async with owning(server) as channel:
+        await channel.run("1")
+        (info,) = (server.folder / "home").rglob(f"kernel-{channel.kernel}.json")
+        port = json.loads(info.read_text(encoding="utf-8"))["iopub_port"]
+        assert connections_to(server, port) == 1
+        assert server.http.post(f"api/kernels/{channel.kernel}/restart").status_code == 200
+        await channel.run("1")
+        assert connections_to(server, port) == 1
+
+
+def connections_to(server: Server, port: int) -> int:
+    with open(f"/proc/{server.process.pid}/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    established = "01"
+    return sum(int(row[2].rpartition(":")[2], 16) == port and row[3] == established for row in rows)
+
+
+async def test_the_servers_own_watcher_returns_when_the_recording_ends() -> None:
+    manager_module = pytest.importorskip("jupyter_server.services.kernels.kernelmanager")
+    from jlab_tui.jupyter_extension.activity import Activity
+    from jlab_tui.jupyter_extension.framing import Message
+
+    kernels = manager_module.AsyncMappingKernelManager()
+    activity = Activity(kernels)
+    kernel = await kernels.start_kernel()
+    try:
+        manager = kernels.get_kernel(kernel)
+        stock = type(manager._activity_stream)
+
+        def status(state: str) -> Message:
+            header = b'{"msg_id": "1", "msg_type": "status", "date": "2020-01-01T00:00:00Z"}'
+            parent = b'{"msg_id": "2", "msg_type": "execute_request", "date": "2020-01-01T00:00:00Z"}'
+            return Message("iopub", header, parent, b"{}", json.dumps({"execution_state": state}).encode())
+
+        activity.feed(kernel, [status("busy")])
+        assert manager.execution_state == "busy"
+        assert type(manager._activity_stream) is not stock
+        activity.give_back(kernel)
+        assert type(manager._activity_stream) is stock
+        client = manager.client()
+        client.start_channels()
+        async with asyncio.timeout(20):
+            while (
+                manager.execution_state != "idle"
+            ):  # the watcher may connect after a cell's messages have passed
+                await client.execute_interactive("1", timeout=20)
+        client.stop_channels()
+    finally:
+        await kernels.shutdown_all(now=True)

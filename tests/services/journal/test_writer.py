@@ -1,0 +1,131 @@
+"""What the recorder keeps of a run's text, and what it lets the kernel's side forget."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jlab_tui.adapters.journal.journal_file import JournalWriter, read_entries
+from jlab_tui.core.journal.events import (
+    DataShown,
+    ErrorRaised,
+    Event,
+    OutputDropped,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+    TextPrinted,
+)
+from jlab_tui.services.journal.writer import Recorder
+from jlab_tui.services.session.run_handle import read_record
+
+RUN = "a-1"
+STARTED = RunStarted(RUN, "execute_code", "", "flood()", "m")
+FINISHED = RunFinished(RUN, RunStatus.OK, 1.0, 1)
+
+
+async def test_what_a_thread_prints_after_a_run_full_of_text_is_counted_and_its_end_recorded(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.1.jsonl"
+    cap = 1 << 20
+    recorder = Recorder(JournalWriter(path), lambda: 0.0, text_cap=cap)
+    recorder.record(STARTED)
+    recorder.record(TextPrinted(RUN, "stdout", "x" * cap))
+    recorder.record(FINISHED)
+    late = 3 << 20
+    recorder.record(TextPrinted(RUN, "stdout", "y" * late))
+    recorder.record(TextPrinted(RUN, "stdout", "THE END\n"))
+    await recorder.flush()
+    events = [entry.event for _, entry in read_entries(path)]
+    printed = sum(len(event.text) for event in events if isinstance(event, TextPrinted))
+    dropped = sum(event.count for event in events if isinstance(event, OutputDropped))
+    assert printed + dropped == cap + late + len("THE END\n")
+    assert recorder.unrecorded(RUN) == dropped
+    assert printed <= cap + (2 << 20)
+    last = events[-1]
+    assert isinstance(last, TextPrinted) and last.text.endswith("THE END\n")
+    await recorder.close()
+
+
+async def test_text_that_is_too_much_to_be_recorded_is_acknowledged_while_it_comes(tmp_path: Path) -> None:
+    recorder = Recorder(JournalWriter(tmp_path / "a.1.jsonl"), lambda: 0.0, text_cap=10_000)
+    acknowledged: asyncio.Queue[int] = asyncio.Queue()
+    recorder.acknowledge = acknowledged.put_nowait
+    recorder.record(STARTED)
+    for seq in range(1, 101):
+        take(recorder, seq, TextPrinted(RUN, "stdout", "x" * 1000))
+        if seq == 10:
+            await recorder.flush()
+    async with asyncio.timeout(10):
+        while await acknowledged.get() < 80:
+            pass
+    await recorder.close()
+
+
+def take(recorder: Recorder, seq: int, event: Event) -> None:
+    """As a session takes a message of the kernel in."""
+    recorder.reaching(seq)
+    recorder.record(event)
+    recorder.saw(seq)
+
+
+CAP = 8000
+OUTPUTS = st.one_of(
+    st.builds(lambda n, s: TextPrinted(RUN, s, "x" * n), st.integers(1, CAP), st.sampled_from(["stdout", "stderr"])),
+    st.just(DataShown(RUN, {"text/plain": "image"})),
+    st.just(ErrorRaised(RUN, "E", "e", ("E",))),
+)  # fmt: skip
+
+
+@given(
+    outputs=st.lists(OUTPUTS, max_size=25), cuts=st.lists(st.tuples(st.integers(0, 25), st.integers(0, 9)))
+)
+def test_a_record_that_goes_on_after_kills_has_or_counts_every_character_once(
+    outputs: list[Event], cuts: list[tuple[int, int]]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.jsonl")
+        asyncio.run(play(path, outputs, sorted(cuts)))
+        events = [entry.event for _, entry in read_entries(path)]
+    texts = [event.text for event in events if isinstance(event, TextPrinted)]
+    dropped = sum(event.count for event in events if isinstance(event, OutputDropped))
+    printed = [event.text for event in outputs if isinstance(event, TextPrinted)]
+    assert sum(map(len, texts)) + dropped == sum(map(len, printed))
+    kinds = (DataShown, ErrorRaised, RunFinished)
+    assert [e for e in events if isinstance(e, kinds)] == [
+        e for e in [*outputs, FINISHED] if isinstance(e, kinds)
+    ]
+    if printed and isinstance(outputs[-1], TextPrinted):
+        end = next(e for e in reversed(events) if isinstance(e, TextPrinted | OutputDropped))
+        assert isinstance(end, TextPrinted) and end.stream == outputs[-1].stream
+
+
+async def play(path: Path, outputs: list[Event], cuts: list[tuple[int, int]]) -> None:
+    """Record a run; at each cut (number of the output, lines that never reached the disk) the process is killed."""
+    for at, unwritten in [*cuts, (len(outputs), -1)]:
+        record = read_record("a", ((path, offset, entry) for offset, entry in read_entries(path)))
+        recorder = Recorder(JournalWriter(path), lambda: 0.0, text_cap=CAP)
+        if RUN not in record.runs:
+            recorder.record(STARTED)
+        else:
+            run_outputs = record.runs[RUN].outputs
+            assert run_outputs is not None
+            assert run_outputs.unrecorded == sum(
+                entry.event.count for _, entry in read_entries(path) if isinstance(entry.event, OutputDropped)
+            )
+            recorder.goes_on_with(RUN, run_outputs.total_chars)
+        for seq, event in enumerate(outputs[record.seq : at], record.seq + 1):
+            take(recorder, seq, event)
+        if unwritten < 0:
+            recorder.record(FINISHED)
+            await recorder.close()
+            return
+        recorder.abandon()
+        await recorder.close()
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(lines[: max(1, len(lines) - unwritten)]))

@@ -1,0 +1,253 @@
+"""Running and editing cells: what is refused has changed nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from jlab_tui.adapters.notebook import NotebookDirectory
+from jlab_tui.core.errors import NotebookError, ServerUnreachable, SessionBusy
+from jlab_tui.core.journal.events import RunStatus
+from jlab_tui.core.kernel.wire import KernelMessage, Request
+from jlab_tui.core.notebook.notebook import NotebookCell
+from jlab_tui.services.ports import Journals, Jupyter
+from jlab_tui.services.session.cells import Cells
+from jlab_tui.services.session.reader import Reader
+from tests.kernels import Transcript
+from tests.services.session.test_replay import Process, RecordedStream
+
+OUTPUT = {"output_type": "stream", "name": "stdout", "text": "old output\n"}
+
+
+class Stream(RecordedStream):
+    """A link that can be down, or takes its time to send."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+        self.is_down = False
+        self.may_send = asyncio.Event()
+        self.may_send.set()
+        self.sending = asyncio.Event()
+        self.on_ready: Callable[[], object] = lambda: None
+
+    async def ready(self, timeout: float) -> None:
+        await asyncio.sleep(0)
+        self.on_ready()
+        if self.is_down:
+            raise TimeoutError
+
+    async def send(self, request: Request) -> bool:
+        self.sending.set()
+        await self.may_send.wait()
+        return True
+
+
+class Room:
+    """A session with one cell that has run, and what works on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.stream = Stream()
+        self.process = Process(folder, Transcript({}, ()), self.stream)
+        self.session = self.process.session
+        self.cells = Cells(NotebookDirectory(folder, folder, folder, folder), time.time)
+        self.old = NotebookCell("old", "code", "old source", [dict(OUTPUT)])
+        self.session.notebook.insert(self.old)
+
+    @property
+    def sources(self) -> list[str]:
+        return [cell.source for cell in self.session.notebook.cells]
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    made = Room(tmp_path)
+    await made.process.begin()
+    yield made
+    await made.process.end()
+
+
+async def test_an_edit_that_is_refused_because_a_run_is_in_progress_leaves_the_cell_alone(room: Room) -> None:
+    await room.cells.execute(room.session, "run")
+    with pytest.raises(SessionBusy):
+        await room.cells.edit(room.session, "old", "new source", run=True)
+    assert room.sources == ["old source", "run"]
+    assert room.old.outputs == [OUTPUT]
+
+
+async def test_an_edit_that_cannot_be_sent_leaves_the_cell_alone(room: Room) -> None:
+    room.stream.is_down = True
+    with pytest.raises(ServerUnreachable):
+        await room.cells.edit(room.session, "old", "new source", run=True)
+    assert room.sources == ["old source"]
+    assert room.old.outputs == [OUTPUT]
+
+
+async def test_an_edit_that_is_run_is_recorded_with_its_new_source(room: Room) -> None:
+    _, run = await room.cells.edit(room.session, "old", "new source", run=True)
+    assert run is not None and run.source == "new source"
+    assert room.sources == ["new source"] and room.old.outputs == []
+
+
+async def test_code_that_cannot_be_sent_leaves_no_cell_and_takes_none_away(room: Room) -> None:
+    room.stream.is_down = True
+    work = asyncio.create_task(room.cells.execute(room.session, "unsent"))
+    while len(room.session.notebook.cells) == 1:
+        await asyncio.sleep(0)
+    room.session.notebook.insert(NotebookCell("other", "markdown", "added meanwhile"), 0)
+    with pytest.raises(ServerUnreachable):
+        await work
+    assert room.sources == ["added meanwhile", "old source"]
+
+
+async def test_a_cell_whose_call_is_cancelled_while_its_code_is_sent_stays(room: Room) -> None:
+    room.stream.may_send.clear()
+    work = asyncio.create_task(room.cells.execute(room.session, "sent"))
+    await room.stream.sending.wait()
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    room.stream.may_send.set()
+    assert room.sources == ["old source", "sent"]
+    assert room.session.current is not None and room.session.current.source == "sent"
+
+
+async def test_an_interrupt_leaves_the_users_own_code_alone_and_takes_ours_when_it_begins(room: Room) -> None:
+    interrupted = asyncio.Event()
+
+    async def interrupt(kernel_id: str) -> None:
+        interrupted.set()
+
+    session = room.session
+    session.api = cast(Jupyter, SimpleNamespace(interrupt=interrupt))
+    session.on_message(KernelMessage("iopub", "execute_input", "m1", "the user's", {}, 1))
+    run = await room.cells.execute(session, "queued")
+    assert "left alone" in await session.interrupt("you (interrupt_kernel)")
+    assert not interrupted.is_set()
+    idle = {"execution_state": "idle"}
+    session.on_message(KernelMessage("iopub", "status", "m2", "the user's", idle, 2))
+    session.on_message(KernelMessage("iopub", "execute_input", "m3", run.msg_id, {"execution_count": 1}, 3))
+    await asyncio.wait_for(interrupted.wait(), 30)
+    assert run.interrupted_by == "you (interrupt_kernel)"
+
+
+async def saved(room: Room) -> None:
+    room.session.keeper.save(now=True)
+    await room.process.saver.flush()
+
+
+async def theirs(room: Room, *cells: tuple[str, str]) -> None:
+    """Somebody else writes the file."""
+    await saved(room)
+    raw: list[dict[str, Any]] = [
+        {
+            "cell_type": "code",
+            "id": name,
+            "source": text,
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+        }
+        for name, text in cells
+    ]
+    path = room.process.file.path
+    path.write_text(
+        json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": raw}), encoding="utf-8"
+    )
+
+
+async def test_a_text_that_the_user_changed_is_shown_before_it_can_be_replaced(room: Room) -> None:
+    await theirs(room, ("old", "the user's"))
+    for work in (
+        lambda: room.cells.edit(room.session, "old", "new", run=False),
+        lambda: room.cells.delete(room.session, "old"),
+    ):
+        room.session.notebook.cells[0].is_edited = True
+        with pytest.raises(NotebookError, match="The text is now:\nthe user's"):
+            await work()
+    assert room.sources == ["the user's"]
+    await room.cells.edit(room.session, "old", "new", run=False)
+    assert room.sources == ["new"]
+
+
+async def test_a_text_that_the_user_changed_is_run_and_the_reply_says_so(room: Room) -> None:
+    await theirs(room, ("old", "the user's"))
+    run = await room.cells.run(room.session, "old")
+    assert run.source == "the user's" and "it was run as it stands" in run.notes[0]
+
+
+async def test_an_index_that_means_another_cell_than_before_is_refused_once(room: Room) -> None:
+    await theirs(room, ("their", "inserted"), ("old", "old source"))
+    for work in (
+        lambda: room.cells.edit(room.session, 0, "new", run=False),
+        lambda: room.cells.run(room.session, 0),
+        lambda: room.cells.delete(room.session, "0"),
+    ):
+        room.session.notebook.is_shifted = True
+        with pytest.raises(NotebookError, match="index 0 is now cell their, which begins with 'inserted'"):
+            await work()
+    assert room.sources == ["inserted", "old source"]
+    room.session.notebook.is_shifted = True
+    await room.cells.edit(room.session, "old", "by its id", run=False)
+    room.session.notebook.is_shifted = False
+    await room.cells.edit(room.session, 0, "by its index", run=False)
+    assert room.sources == ["by its index", "by its id"]
+
+
+async def test_a_cell_is_run_that_a_merge_has_made_anew_meanwhile(room: Room) -> None:
+    await saved(room)
+    room.stream.on_ready = lambda: setattr(
+        room.session.notebook, "cells", [NotebookCell("old", "code", "old source")]
+    )
+    await room.cells.edit(room.session, "old", "new source", run=True)
+    assert room.sources == ["new source"]
+
+
+async def test_an_empty_cell_is_not_run(room: Room) -> None:
+    room.old.source = " \n"
+    with pytest.raises(NotebookError, match="empty"):
+        await room.cells.run(room.session, "old")
+
+
+async def test_the_map_tells_outputs_of_this_text_and_kernel_from_others(room: Room) -> None:
+    session = room.session
+
+    def states() -> list[str]:
+        return [row.state for row in Reader.rows(session, session.notebook.cells)]
+
+    session.notebook.insert(NotebookCell("user", "code", "the user's", [dict(OUTPUT)], 7))
+    assert states() == ["stale", "stale"]
+    session.on_message(KernelMessage("iopub", "execute_input", "m1", "u", {"code": "the user's"}, 1))
+    session.on_message(KernelMessage("iopub", "status", "m2", "u", {"execution_state": "idle"}, 2))
+    run = await room.cells.run(session, "old")
+    assert states() == ["running", "ok"]
+    session.close_run(run, RunStatus.OK, "")
+    assert states() == ["ok", "ok"]
+    await room.cells.edit(session, "old", "not run", run=False)
+    assert states() == ["never run", "ok"]
+    room.old.outputs = [dict(OUTPUT)]
+    assert states() == ["stale", "ok"], "outputs of another text"
+
+
+async def test_a_scratch_session_is_said_to_have_no_notebook(room: Room, tmp_path: Path) -> None:
+    room.session.keeper.saver, saver = None, room.session.keeper.saver
+    notebooks = NotebookDirectory(tmp_path, tmp_path, tmp_path, tmp_path)
+    for work in (
+        Reader(cast(Journals, None), notebooks).notebook(room.session, ""),
+        room.cells.execute(room.session, "1"),
+        room.cells.edit(room.session, 0, "1", run=True),
+    ):
+        with pytest.raises(NotebookError, match="scratch session has no notebook"):
+            await work
+    room.session.keeper.saver = saver
+
+
+def test_empty_code_is_refused_before_a_kernel_is_started_for_it() -> None:
+    with pytest.raises(NotebookError, match="empty"):
+        Cells.check(" \n")

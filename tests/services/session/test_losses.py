@@ -1,0 +1,45 @@
+"""What a session says of output that never reached it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jlab_tui.adapters.journal.journal_file import read_entries
+from jlab_tui.core.journal.events import OutputDropped
+from jlab_tui.core.kernel.link import OutputLost
+from tests.kernels import NAMES, transcript
+from tests.services.session.test_replay import ID, Process, RecordedStream
+
+
+async def test_what_was_lost_is_said_once_for_each_cause_and_recorded_for_each_gap(tmp_path: Path) -> None:
+    recorded = transcript(NAMES[0])
+    process = Process(tmp_path, recorded, RecordedStream(recorded.messages))
+    await process.begin()
+    await process.take_in(recorded.messages[:2])
+    run = process.session.current
+    assert run is not None
+    lost = [
+        OutputLost(5, 4_000_000, "full", 9, unfetched=True),
+        OutputLost(10, 2_000_000, "full", 30),
+        OutputLost(10, 3_000_000, "full", 40),
+        OutputLost(7, 0, "unreadable", 50),
+    ]
+    for change in lost:
+        process.session.connection.on_change(change)
+    said = [
+        "About 4,000,000 bytes of output were lost: no connection was there to fetch it before the server's "
+        "recording of the kernel was full.",
+        "About 5,000,000 bytes of output were lost: it came faster than it could be fetched, until the server's "
+        "recording of the kernel was full.",
+        "About 7 messages of output were lost: the server's recording of the kernel could not be read back.",
+    ]
+    assert run.losses() == said
+    journal = process.session.recorder.journal_path
+    await process.session.recorder.flush()
+    dropped = [entry for _, entry in read_entries(journal) if isinstance(entry.event, OutputDropped)]
+    assert [entry.seq for entry in dropped] == [9, 30, 40, 50]
+    await process.kill()
+    successor = Process(tmp_path, recorded, RecordedStream(recorded.messages))
+    assert successor.record.seq == 50, "it is not told of the gaps again"
+    assert successor.record.runs[f"{ID}-1"].losses() == said
+    await successor.kill()
