@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
+from mcp.server import MCPServer
 from mcp_types import CallToolResult
 
 from .context_source import AppSource
@@ -14,11 +15,8 @@ from .server_tools import ServerTools
 from .session_tools import SessionTools
 from .tool_arguments import LOSES, READ, STEER, WRITE
 
-if TYPE_CHECKING:
-    from .tool_server import JlabServer
 
-
-def add_tools(server: JlabServer, source: AppSource) -> None:
+def add_tools(server: MCPServer[Any], source: AppSource) -> None:
     """Register every tool, in the order in which a model should read them."""
     about, sessions, runs, notebooks = (
         ServerTools(source),
@@ -52,7 +50,7 @@ def add_tools(server: JlabServer, source: AppSource) -> None:
         server.add_tool(function, title=title, annotations=marks, structured_output=False)
 
 
-def add_resources(server: JlabServer, source: AppSource) -> None:
+def add_resources(server: MCPServer[Any], source: AppSource) -> None:
     """Register what can be read without a tool call."""
     about, notebooks = ServerTools(source), NotebookTools(source)
 
