@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..core.errors import LaunchFailed
-from .slurm.commands import run
+from .programs import run
 
 PACKAGES = ("jupyterlab", "ipykernel")
 _LIMIT_S = 1800.0

@@ -21,8 +21,9 @@ from ..core.doctor.python_checks import Unmet
 from ..core.doctor.slurm_checks import NodeFacts
 from .files import process_start
 from .interpreter import NODE_DRIVER, parse_driver
+from .programs import run
 from .server.process import free_port
-from .slurm.commands import query_environment, run
+from .slurm.commands import query_environment
 
 _CONNECT_S = 5.0
 _STEP_S = 30.0

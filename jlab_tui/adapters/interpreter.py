@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..core.doctor.python_checks import DriverFacts, PythonFacts
+from .programs import run
 from .server.process import after_setup
-from .slurm.commands import run
 
 ASK_S = 30.0
 """a Python on a cold network file system"""

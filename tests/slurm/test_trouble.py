@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from jlab_tui.adapters.slurm.commands import Ran, Slurm, query_environment, run
+from jlab_tui.adapters.programs import Ran, run
+from jlab_tui.adapters.slurm.commands import Slurm, query_environment
 from jlab_tui.core.slurm.queue import QueueRows, QueueUnknown
 from jlab_tui.core.slurm.script import submission_comment
 from jlab_tui.core.slurm.submit import Cancel, Rejected, Rejection, read_scancel

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ...core.slurm.messages import Advice, explain_queue_failure
@@ -34,26 +31,13 @@ from ...core.slurm.submit import (
 )
 from ...core.slurm.survey import SURVEY_FORMAT, Partition, parse_sinfo
 from ...core.slurm.terms import JobPhase
+from ..programs import Ran, run
 
 QUERY_TIMEOUT_S = 15.0
 """a hung controller makes squeue itself give up only after twice its MessageTimeout, 20 s and more"""
 SUBMIT_TIMEOUT_S = 60.0
 ONE_FORM = {"LC_ALL": "C", "TZ": "UTC", "SLURM_TIME_FORMAT": "%s"}
 """environment in which answers have one form: no locale, times as epoch seconds"""
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """How a command ended."""
-
-    returncode: int | None
-    """None: it could not be started, or gave no answer in time"""
-    out: str
-    err: str
-
-    @property
-    def is_ok(self) -> bool:
-        return self.returncode == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,31 +155,3 @@ def query_environment(env: Mapping[str, str]) -> dict[str, str]:
     """Environment in which answers have one form and nothing is left out: no filters of the user's."""
     kept = {name: value for name, value in env.items() if not name.startswith(("SQUEUE_", "SINFO_"))}
     return {**kept, **ONE_FORM}
-
-
-async def run(
-    argv: Sequence[str], env: Mapping[str, str], timeout_s: float, *, stdin: str | None = None
-) -> Ran:
-    """Run a command; at the deadline or when cancelled, kill its whole process group and reap it."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            env=env,
-            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-    except OSError as error:
-        return Ran(None, "", f"{argv[0]} cannot be run: {error.strerror or error}")
-    try:
-        async with asyncio.timeout(timeout_s):
-            out, err = await process.communicate(None if stdin is None else stdin.encode())
-    except TimeoutError:
-        return Ran(None, "", f"{argv[0]} timed out: no answer in {timeout_s:g} s")
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await asyncio.shield(process.wait())
-    return Ran(process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))

@@ -18,7 +18,8 @@ from pathlib import Path
 from ...core.slurm.queue import QueueAnswer, QueueRows, poll_interval, split_queue, wants_count
 from ...core.slurm.survey import Partition, parse_sinfo
 from ..files import Intent, private_dir, write_atomic
-from .commands import QUERY_TIMEOUT_S, Ran, Slurm, queue_answer
+from ..programs import Ran
+from .commands import QUERY_TIMEOUT_S, Slurm, queue_answer
 
 _VERSION = 2
 SURVEY_EVERY_S = 60.0

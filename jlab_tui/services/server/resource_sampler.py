@@ -12,8 +12,8 @@ from typing import Final
 
 from ...core.errors import JlabError, ServerUnreachable
 from ...core.server.resources import Sample, parse_sample
+from ..kernel.subshell import evaluation
 from ..ports import Jupyter, LinkMaker
-from ..session.subshell import evaluation
 
 _READY_S: Final = 30.0
 _ASK_S: Final = 20.0

@@ -12,8 +12,8 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from ...core.errors import JlabError
+from ..kernel.subshell import evaluation
 from .run_handle import Run
-from .subshell import evaluation
 
 if TYPE_CHECKING:
     from .session import Session

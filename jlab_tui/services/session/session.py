@@ -35,6 +35,7 @@ from ...core.kernel.wire import KernelMessage, Request
 from ...core.notebook.notebook import Notebook, NotebookCell
 from ...core.notebook.outputs import DataItem
 from ..journal.writer import Recorder
+from ..kernel.subshell import Subshell
 from ..notebook.autosave import Saver
 from ..notebook.output_sync import OutputSync, ReadBack
 from ..ports import Jupyter, Link, Spool
@@ -43,7 +44,6 @@ from .interrupt import Interrupter
 from .kernel_lifecycle import KernelLifecycle
 from .link_monitor import LinkMonitor
 from .run_handle import Run
-from .subshell import Subshell
 
 KERNEL_READY_S: Final = 60.0
 """how long a kernel that was started, or is idle, may take to answer"""

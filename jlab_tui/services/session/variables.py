@@ -8,8 +8,8 @@ import json
 from typing import Any, Final
 
 from ...core.errors import SessionBusy
+from ..kernel.subshell import evaluation
 from .session import Session
-from .subshell import evaluation
 
 _ASK_S: Final = 10.0
 _ROWS_MAX: Final = 200

@@ -15,9 +15,9 @@ from ...core.errors import KernelGone, ServerError, UnknownSession
 from ...core.journal.summary import SessionHead
 from ...core.kernel.link import Claim
 from ...core.notebook.notebook import Notebook, file_stem, kernel_of, new_notebook
+from ..kernel.subshell import evaluation
 from ..ports import Link, NotebookFile, Notebooks
 from ..session.session import KERNEL_READY_S, Session, SessionInfo
-from ..session.subshell import evaluation
 from .factory import Server, SessionFactory, notebook_warnings
 from .rollback import Rollback, Rollbacks
 

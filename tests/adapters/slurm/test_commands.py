@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.files import process_start
-from jlab_tui.adapters.slurm.commands import Ran, Slurm, run
+from jlab_tui.adapters.programs import Ran, run
+from jlab_tui.adapters.slurm.commands import Slurm
 from jlab_tui.adapters.slurm.queue_cache import LOCK_S, SharedQueue, cache_path
 from jlab_tui.core.slurm.queue import QueueRows, QueueUnknown
 

@@ -1,0 +1,1 @@
+"""What is asked of one kernel, whatever session it belongs to."""
