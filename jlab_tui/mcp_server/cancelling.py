@@ -10,7 +10,7 @@ from .context import App
 from .tool_arguments import Ctx
 
 if TYPE_CHECKING:
-    from ..services.session.run_handle import Run
+    from ..services.session.run_handle import RunHandle
     from ..services.session.session import Session
 
 
@@ -18,7 +18,7 @@ class InterruptOnCancel:
     """Around a call that runs code or waits for it: when the user cancels it, interrupt that run and check; else leave it."""
 
     def __init__(self, app: App, session: Session, ctx: Ctx) -> None:
-        self.run: Run | None = None
+        self.run: RunHandle | None = None
         """the run that the call started, once it is known, or waits for"""
         self._app, self._session, self._ctx = app, session, ctx
         self._before = session.current
@@ -40,7 +40,7 @@ class InterruptOnCancel:
             # In a task of its own: the handler's scope is cancelled for good.
             self._app.start_background(self._cancel(run))
 
-    async def _cancel(self, run: Run) -> None:
+    async def _cancel(self, run: RunHandle) -> None:
         try:
             outcome = await self._session.interrupter.cancel(run)
         except JlabError as error:

@@ -20,7 +20,7 @@ from .context import App
 
 if TYPE_CHECKING:
     from ..core.notebook.notebook import NotebookCell
-    from ..services.session.run_handle import Run
+    from ..core.session.run import Run
     from ..services.session.session import Session
 
 _CELL_CHARS = 8000

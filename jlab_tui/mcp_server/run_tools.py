@@ -11,6 +11,7 @@ from pydantic import Field
 
 from ..core.journal.events import ReplyCut, RunStatus
 from ..core.reply.compose import Part, RunFacts, compose
+from ..services.session.run_handle import RunHandle
 from .cancelling import InterruptOnCancel
 from .content import as_content, as_text
 from .context import App
@@ -18,7 +19,7 @@ from .context_source import AppSource
 from .tool_arguments import CellRef, Ctx, SessionId, WaitS
 
 if TYPE_CHECKING:
-    from ..services.session.run_handle import Run
+    from ..core.session.run import Run
     from ..services.session.session import Session
 
 _RENDERED_AT_ONCE: Final = 30_000
@@ -81,7 +82,7 @@ class RunTools:
                     round(run.elapsed(app.now()), 1), None, "another process holds this run"
                 )
             session, run = await app.sessions.find_run(run_id)
-        if session is None:
+        if session is None or not isinstance(run, RunHandle):
             return await self._answer(app, None, run, 0.0, ctx)
         async with InterruptOnCancel(app, session, ctx) as watch:
             watch.run = run
@@ -152,7 +153,8 @@ class RunTools:
         async def beat(elapsed: float, last_line: str) -> None:
             await ctx.report_progress(round(elapsed, 1), None, last_line or f"running for {elapsed:.0f} s")
 
-        await app.cells.wait(run, app.settings.wait_s if wait_s is None else wait_s, beat)
+        if isinstance(run, RunHandle):
+            await app.cells.wait(run, app.settings.wait_s if wait_s is None else wait_s, beat)
         if session is not None:
             await session.recorder.flush()
         result = await as_content(app, await self._parts(app, session, run))
@@ -179,7 +181,7 @@ class RunTools:
             notes.append(f"Warning: {warning}")
         facts = RunFacts(
             run.id, run.session, run.status, run.elapsed(app.now()), run.execution_count, run.cause, run.cell,
-            run.begun, run.waits_for_other, session is None or bool(session.over), notes,
+            run.has_started, run.waits_for_other, session is None or bool(session.over), notes,
         )  # fmt: skip
         if outputs.size < _RENDERED_AT_ONCE:
             reply = compose(facts, outputs, app.settings.output_chars)

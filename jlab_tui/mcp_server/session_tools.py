@@ -17,7 +17,7 @@ from .context_source import AppSource
 from .tool_arguments import Ctx, SessionId, WaitS
 
 if TYPE_CHECKING:
-    from ..services.session.run_handle import Run
+    from ..core.session.run import Run
     from ..services.session.session import Session
 
 PROGRESS_S: Final = 2.0

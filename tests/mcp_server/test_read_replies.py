@@ -13,10 +13,10 @@ import pytest
 from jlab_tui.adapters.grep import grep
 from jlab_tui.core.errors import UsageError
 from jlab_tui.core.notebook.notebook import Notebook, NotebookCell
+from jlab_tui.core.session.run import Run
 from jlab_tui.mcp_server.context import App
 from jlab_tui.mcp_server.read_replies import read_cells, read_record_text
 from jlab_tui.services.session.reader import Reader
-from jlab_tui.services.session.run_handle import Run
 
 RUN = Run("a-1", "a", "execute_code", "c", "1", "m", 0.0, Path("a.1.jsonl"), 0)
 

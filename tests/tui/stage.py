@@ -22,6 +22,7 @@ from jlab_tui.core.journal.events import (
     Entry,
     ErrorRaised,
     Event,
+    ExecutionStarted,
     NotebookEdited,
     OutputCleared,
     OutputDropped,
@@ -29,7 +30,6 @@ from jlab_tui.core.journal.events import (
     RunFinished,
     RunStarted,
     RunStatus,
-    RunTakenUp,
     SessionOpened,
     TextPrinted,
 )
@@ -346,7 +346,7 @@ def training(curve: str) -> list[tuple[str, Entry]]:
         text(lines),
         status=None,
     )
-    w.add(RunTakenUp(f"train1-{w._runs}", w._runs))
+    w.add(ExecutionStarted(f"train1-{w._runs}", w._runs))
     w.add(ReplyCut(f"train1-{w._runs}", 14_880))
     return w.entries
 

@@ -14,6 +14,7 @@ from ..journal.events import (
     Entry,
     ErrorRaised,
     Event,
+    ExecutionStarted,
     HumanActed,
     KernelChanged,
     NotebookEdited,
@@ -25,7 +26,6 @@ from ..journal.events import (
     RunReplied,
     RunStarted,
     RunStatus,
-    RunTakenUp,
     SessionClosed,
     SessionOpened,
     TextPrinted,
@@ -158,7 +158,7 @@ class SessionFeed:
                 else:
                     cell.outputs.append(DroppedOutput(event.count, event.unit, event.why))
                 return cell
-            case RunTakenUp():
+            case ExecutionStarted():
                 begun = self._by_run.get(event.run)
                 if begun is not None:
                     begun.execution_count = event.execution_count

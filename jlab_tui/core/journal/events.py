@@ -48,7 +48,7 @@ class SessionOpened:
     kernel_id: str
     hostname: str
     server_started: float
-    """identifies the server's incarnation"""
+    """identifies one life of the server"""
     python: str = ""
     cwd: str = ""
     client: str = ""
@@ -77,8 +77,8 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class RunTakenUp:
-    """The kernel has begun with it."""
+class ExecutionStarted:
+    """The kernel has started to execute the run's code."""
 
     run: str
     execution_count: int | None = None
@@ -229,7 +229,7 @@ class Unknown:
 Event = (
     SessionOpened
     | RunStarted
-    | RunTakenUp
+    | ExecutionStarted
     | RunReplied
     | TextPrinted
     | DataShown
@@ -275,7 +275,7 @@ class RecordEnds:
 _KINDS: dict[str, type[Any]] = {
     "opened": SessionOpened,
     "run": RunStarted,
-    "begun": RunTakenUp,
+    "begun": ExecutionStarted,
     "reply": RunReplied,
     "text": TextPrinted,
     "data": DataShown,

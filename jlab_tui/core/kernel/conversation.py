@@ -10,7 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..journal.events import DataShown, DataUpdated, ErrorRaised, OutputCleared, RunStatus, TextPrinted
+from ..journal.events import (
+    DataShown,
+    DataUpdated,
+    ErrorRaised,
+    ExecutionStarted,
+    OutputCleared,
+    RunStatus,
+    TextPrinted,
+)
 from .wire import KernelMessage
 
 OBITUARY: Final = "jlab_mcp_obituary"
@@ -19,14 +27,6 @@ NO_REPLY: Final = (
     "The kernel went idle without a reply: whether all of the code ran is not known, outputs may be missing."
 )
 _REMEMBERED_RUNS: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class RunBegun:
-    """The kernel has taken the code up."""
-
-    run: str
-    execution_count: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,13 @@ class OtherActivity:
 
 
 Output = TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised
-Fact = Output | RunBegun | Replied | RunEnded | KernelDeath | OtherActivity
+Fact = Output | ExecutionStarted | Replied | RunEnded | KernelDeath | OtherActivity
 
 
 @dataclass(slots=True)
 class _Pending:
     run: str
-    begun: bool = False
+    has_started: bool = False
     count: int | None = None
     reply: Mapping[str, Any] | None = None
     idle: bool = False
@@ -87,8 +87,8 @@ class _Pending:
     """data that an earlier process has recorded"""
 
     @property
-    def taken_up(self) -> bool:
-        return self.begun or self.idle or self.reply is not None
+    def reached_kernel(self) -> bool:
+        return self.has_started or self.idle or self.reply is not None
 
 
 @dataclass(slots=True)
@@ -103,14 +103,14 @@ class Conversation:
         msg_id: str,
         run: str,
         *,
-        begun: bool = False,
+        has_started: bool = False,
         error: str = "",
         reply: Mapping[str, Any] | None = None,
         shown: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """An execute_request of ours is about to be sent; or an earlier process sent it and recorded so much of its
         answer: the name of an exception, the reply, the data of displays."""
-        pending = self._requests[msg_id] = _Pending(run, begun=begun, error=error, shown=shown)
+        pending = self._requests[msg_id] = _Pending(run, has_started=has_started, error=error, shown=shown)
         if reply is not None:
             self._note_reply(pending, reply)
         while len(self._requests) > _REMEMBERED_RUNS:
@@ -178,9 +178,9 @@ class Conversation:
                     return self._end(pending)
                 return []
             case "execute_input":
-                pending.begun = True
+                pending.has_started = True
                 pending.count = _count(content)
-                return [RunBegun(run, pending.count)]
+                return [ExecutionStarted(run, pending.count)]
             case "stream":
                 text = content.get("text")
                 stream = "stderr" if content.get("name") == "stderr" else "stdout"
@@ -240,7 +240,7 @@ class Conversation:
     def _died(self, death: KernelDeath) -> list[Fact]:
         facts: list[Fact] = [death]
         for msg_id, pending in self._requests.items():
-            if not pending.ended and (death.lost is None or pending.taken_up or msg_id in death.lost):
+            if not pending.ended and (death.lost is None or pending.reached_kernel or msg_id in death.lost):
                 pending.ended = True
                 facts.append(RunEnded(pending.run, RunStatus.DIED, pending.count, death.cause))
         self._others.clear()

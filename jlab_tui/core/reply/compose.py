@@ -44,7 +44,7 @@ class RunFacts:
     execution_count: int | None
     cause: str = ""
     cell: str = ""
-    begun: bool = True
+    has_started: bool = True
     waits_for_other: bool = False
     is_over: bool = False
     """the session cannot be used on"""
@@ -131,7 +131,7 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
                 state = (
                     f"Queued for {took}: the user's own code is running on this kernel; yours comes after it"
                 )
-            elif not facts.begun:
+            elif not facts.has_started:
                 state = f"Sent {took} ago, not yet taken up by the kernel"
             else:
                 state = f"Still running after {took}"

@@ -72,7 +72,7 @@ class _Tail:
             self.dropped += len(text)
 
 
-class Recorder:
+class SessionJournal:
     """One session's journal, written from the event loop without waiting for the disk."""
 
     def __init__(self, journal: Journal, now: Callable[[], float], text_cap: int = TEXT_CAP) -> None:

@@ -16,11 +16,11 @@ class Subshell:
 
     def __init__(self) -> None:
         self._id = ""
-        self._incarnation = 0
+        self._generation = 0
 
-    async def get(self, link: Link, incarnation: int) -> str:
+    async def get(self, link: Link, generation: int) -> str:
         """Id of the subshell; empty when the kernel has none or cannot answer now."""
-        if self._id and self._incarnation == incarnation:
+        if self._id and self._generation == generation:
             return self._id
         try:
             reply = await link.ask(
@@ -30,7 +30,7 @@ class Subshell:
             return ""
         if reply.content.get("status") != "ok":
             return ""
-        self._id, self._incarnation = str(reply.content.get("subshell_id") or ""), incarnation
+        self._id, self._generation = str(reply.content.get("subshell_id") or ""), generation
         return self._id
 
 

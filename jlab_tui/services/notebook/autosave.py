@@ -31,7 +31,7 @@ _PAUSE_MOST_S: Final = 10.0
 """a save may seem long since this process was stopped meanwhile"""
 
 
-class Saver:
+class Autosave:
     """Saves when told that something changed. A failure becomes a warning, never a lost output."""
 
     def __init__(self, file: NotebookFile, notebook: Notebook) -> None:

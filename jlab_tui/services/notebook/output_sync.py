@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from ...core.errors import NotebookError
 from ...core.journal.events import DataUpdated, RunStatus
 from ...core.notebook.notebook import Notebook, NotebookCell
 from ...core.notebook.outputs import CellOutputs, to_nbformat
-from ..session.run_handle import Run, SessionRecord
-from .autosave import Saver
+from ...core.session.replay import ReplayedSession
+from ...core.session.run import Run
+from .autosave import Autosave
 
 ReadBack = Callable[[Sequence[Run]], dict[str, CellOutputs]]
 """outputs of runs by id, read from the journals; the runs in the order in which they began; blocking"""
@@ -35,7 +36,7 @@ class OutputSync:
     """Writes outputs into cells. Without a saver (a scratch session) there is no notebook, and it does nothing."""
 
     def __init__(
-        self, saver: Saver | None, read_back: ReadBack, flush: Callable[[], Awaitable[None]]
+        self, saver: Autosave | None, read_back: ReadBack, flush: Callable[[], Awaitable[None]]
     ) -> None:
         """`flush` returns when everything recorded so far can be read back."""
         self.saver = saver
@@ -55,7 +56,7 @@ class OutputSync:
         return self._saver.notebook
 
     @property
-    def _saver(self) -> Saver:
+    def _saver(self) -> Autosave:
         if self.saver is None:
             raise NotebookError(
                 "A scratch session has no notebook.",
@@ -99,7 +100,7 @@ class OutputSync:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._make_anew())
 
-    def update_displays(self, update: DataUpdated, runs: dict[str, Run]) -> None:
+    def update_displays(self, update: DataUpdated, runs: Mapping[str, Run]) -> None:
         """Show new data wherever this display id was shown by runs that are over."""
         for run, output in self._displays.get(update.display_id, ()):
             cell = self._cell_of(run)
@@ -115,7 +116,7 @@ class OutputSync:
             if (old := runs.get(run_id)) is not None and old.outputs is None:
                 self.came_late(old)
 
-    async def restore(self, record: SessionRecord, saved_at: float) -> None:
+    async def restore(self, record: ReplayedSession, saved_at: float) -> None:
         """After a takeover: what the process before had recorded and not saved. `saved_at`: when the file was written.
 
         What somebody changed in the file later than that stays."""
@@ -124,7 +125,7 @@ class OutputSync:
         self.displays_of = record.displays
         self._note_edits(record)
         since = saved_at - _UNSAVED_S
-        runs = [run for run in record.runs.values() if run.cell and run.started + run.seconds > since]
+        runs = [run for run in record.runs.values() if run.cell and run.asked_at + run.seconds > since]
         self._insert_missing(record, runs, since)
         last = {run.cell: run for run in runs}
         over = [run for run in last.values() if run.status.is_final and self._cell_of(run) is not None]
@@ -148,20 +149,20 @@ class OutputSync:
         if self.saver is not None:
             self.saver.abandon()
 
-    def _note_edits(self, record: SessionRecord) -> None:
+    def _note_edits(self, record: ReplayedSession) -> None:
         """The model knows cells as it wrote or ran them last."""
-        told = [(run.started, run.cell, run.source) for run in record.runs.values()]
+        told = [(run.asked_at, run.cell, run.source) for run in record.runs.values()]
         told += [(at, cell_id, edit.source) for cell_id, (at, edit) in record.texts.items()]
         known = {cell_id: source for _, cell_id, source in sorted(told)}
         for cell in self.notebook.cells:
             cell.is_edited = known.get(cell.id, cell.source) != cell.source
 
-    def _insert_missing(self, record: SessionRecord, runs: list[Run], since: float) -> None:
+    def _insert_missing(self, record: ReplayedSession, runs: list[Run], since: float) -> None:
         known = {cell.id for cell in self.notebook.cells} | record.deleted
         missing: dict[str, tuple[float, int, NotebookCell]] = {}
         for run in runs:
-            if run.cell not in known and run.started > since:
-                missing[run.cell] = (run.started, -1, NotebookCell(run.cell, "code", run.source))
+            if run.cell not in known and run.asked_at > since:
+                missing[run.cell] = (run.asked_at, -1, NotebookCell(run.cell, "code", run.source))
         for cell_id, (at, edit) in record.texts.items():
             if cell_id not in known and at > since:
                 missing[cell_id] = (at, edit.index, NotebookCell(cell_id, edit.cell_type, edit.source))
@@ -183,7 +184,7 @@ class OutputSync:
         if not runs:
             return
         await self._flush()
-        runs = sorted(runs, key=lambda run: run.started)
+        runs = sorted(runs, key=lambda run: run.asked_at)
         rebuilt = await asyncio.to_thread(self._read_back, runs)
         for run in runs:
             if run.outputs is None and (cell := self._cell_of(run)) is not None:

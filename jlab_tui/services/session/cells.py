@@ -12,7 +12,7 @@ from ...core.journal.events import RunStatus
 from ...core.notebook.notebook import NotebookCell
 from ...core.reply.compose import cut_to
 from ..ports import Notebooks
-from .run_handle import Run
+from .run_handle import RunHandle
 from .session import BATCH_TOOL, Session
 
 BEAT_S: Final = 10.0
@@ -40,7 +40,7 @@ class Cells:
                 "Write it to a file and run that.",
             )
 
-    async def execute(self, session: Session, code: str, index: int = -1) -> Run:
+    async def execute(self, session: Session, code: str, index: int = -1) -> RunHandle:
         """Add a code cell and run it. The cell is in the notebook before it runs."""
         self.check(code)
         await self._make_way(session)
@@ -59,7 +59,7 @@ class Cells:
 
     async def edit(
         self, session: Session, cell: str | int, source: str, *, run: bool
-    ) -> tuple[NotebookCell, Run | None]:
+    ) -> tuple[NotebookCell, RunHandle | None]:
         """Replace a cell's source and run it when it is code. Its old outputs go. What cannot be run is not edited."""
         if run:
             self.check(source)
@@ -82,7 +82,7 @@ class Cells:
         session.note_edit("edit", found, session.notebook.find(found.id))
         return found, None
 
-    async def run(self, session: Session, cell: str | int, tool: str = "run_cell") -> Run:
+    async def run(self, session: Session, cell: str | int, tool: str = "run_cell") -> RunHandle:
         """Run a cell as it stands."""
         found = await self._find(session, cell)
         if found.cell_type != "code":
@@ -118,13 +118,13 @@ class Cells:
         return cell, index
 
     async def run_all(
-        self, session: Session, *, stop_on_error: bool, on_cell: Callable[[Run], Awaitable[None]]
-    ) -> list[Run]:
+        self, session: Session, *, stop_on_error: bool, on_cell: Callable[[RunHandle], Awaitable[None]]
+    ) -> list[RunHandle]:
         """Run every code cell in order. `on_cell(run)` is told before each is waited for."""
         await self._refresh(session)
         session.refuse_if_busy()
         todo = [c.id for c in session.notebook.cells if c.cell_type == "code" and c.source.strip()]
-        runs: list[Run] = []
+        runs: list[RunHandle] = []
         session.batch, session.batch_end = "its cells are being run again", ""
         try:
             for cell_id in todo:
@@ -150,7 +150,7 @@ class Cells:
             session.batch = ""
         return runs
 
-    async def wait(self, run: Run, wait_s: float, beat: Beat) -> None:
+    async def wait(self, run: RunHandle, wait_s: float, beat: Beat) -> None:
         """Wait until a run has ended, `wait_s` seconds at most."""
         loop = asyncio.get_running_loop()
         begin = loop.time()
@@ -220,7 +220,10 @@ class CellRow:
 
 
 def cell_map(
-    cells: list[NotebookCell], running: str, ran: Mapping[str, Run], ran_elsewhere: Callable[[str], bool]
+    cells: list[NotebookCell],
+    running: str,
+    ran: Mapping[str, RunHandle],
+    ran_elsewhere: Callable[[str], bool],
 ) -> list[CellRow]:
     """Rows of a notebook. `running` is the id of the cell in progress; `ran` the last run of each cell by us in this
     kernel; `ran_elsewhere` tells of other text whether its outputs may be of this kernel."""
@@ -243,7 +246,7 @@ def cell_map(
     return rows
 
 
-def _state(cell: NotebookCell, run: Run | None, ran_elsewhere: Callable[[str], bool]) -> str:
+def _state(cell: NotebookCell, run: RunHandle | None, ran_elsewhere: Callable[[str], bool]) -> str:
     if cell.cell_type != "code":
         return ""
     if run is not None and run.source == cell.source:

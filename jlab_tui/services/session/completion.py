@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ...core.kernel.wire import KernelMessage, Request
-from .run_handle import Run
+from .run_handle import RunHandle
 
 if TYPE_CHECKING:
     from .session import Session
@@ -43,7 +43,7 @@ class Completion:
         """runs that are being settled"""
         self._questions: dict[str, _Question] = {}
 
-    async def settle(self, run: Run) -> None:
+    async def settle(self, run: RunHandle) -> None:
         """One of the last two messages has come: end the run when it is certain that the other one will not."""
         if run.id in self._waiting:
             return
@@ -70,7 +70,7 @@ class Completion:
         if question.replied and question.idle:
             question.answered.set()
 
-    async def _has_nothing_to_follow(self, run: Run) -> bool:
+    async def _has_nothing_to_follow(self, run: RunHandle) -> bool:
         request = Request("shell", "kernel_info_request", uuid.uuid4().hex, {})
         question = self._questions[request.msg_id] = _Question()
         try:

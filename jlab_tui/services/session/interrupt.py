@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ...core.errors import JlabError
 from ..kernel.subshell import evaluation
-from .run_handle import Run
+from .run_handle import RunHandle
 
 if TYPE_CHECKING:
     from .session import Session
@@ -46,7 +46,7 @@ class Interrupter:
         self.patience_s = PATIENCE_S
         self._session = session
 
-    async def interrupt(self, run: Run, by: str) -> str:
+    async def interrupt(self, run: RunHandle, by: str) -> str:
         """Interrupt a run and check that the kernel is idle; joins an attempt that is on. Returns what came of it.
 
         While the user's own code runs before it, that is left alone and the run is interrupted when it begins."""
@@ -60,7 +60,7 @@ class Interrupter:
             run.stopping = asyncio.create_task(self._stop(run, by))
         return await asyncio.shield(run.stopping)
 
-    async def cancel(self, run: Run) -> str:
+    async def cancel(self, run: RunHandle) -> str:
         """The user cancelled the call that started this run, which is worth one attempt. Returns what came of it."""
         run.cancelled = True
         if run.status.is_final:
@@ -69,17 +69,17 @@ class Interrupter:
             return await asyncio.shield(run.stopping)
         return await self.interrupt(run, "the user (the call was cancelled)")
 
-    async def begun(self, run: Run) -> None:
+    async def begun(self, run: RunHandle) -> None:
         """The kernel has begun with a run that is to be stopped."""
         with contextlib.suppress(JlabError):
             await self.interrupt(run, run.interrupted_by or "the user (the call was cancelled)")
 
-    async def _stop(self, run: Run, by: str) -> str:
+    async def _stop(self, run: RunHandle, by: str) -> str:
         run.interrupted_by = by
-        if not run.begun:
+        if not run.has_started:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(run.taken_up.wait(), _TAKE_UP_S)
-        if not run.begun:
+                await asyncio.wait_for(run.execution.wait(), _TAKE_UP_S)
+        if not run.has_started:
             run.cancelled = True
             return f"The kernel has not begun with run {run.id} yet; it is interrupted as soon as it begins."
         await self._send(run)
@@ -106,11 +106,11 @@ class Interrupter:
             f'restart_kernel(session_id="{self._session.info.id}") helps; that loses all variables.'
         )
 
-    async def _send(self, run: Run) -> None:
+    async def _send(self, run: RunHandle) -> None:
         run.output_since_interrupt = False
         await self._session.api.interrupt(self._session.info.kernel_id)
 
-    async def _backlog(self, run: Run) -> str:
+    async def _backlog(self, run: RunHandle) -> str:
         """What to say while the run's end may be behind output that is not here yet; nothing where it is not."""
         session, recorded = self._session, None
         with contextlib.suppress(JlabError):
@@ -125,10 +125,10 @@ class Interrupter:
             f'here{then}. Follow it with wait_for_run(run_id="{run.id}").'
         )
 
-    async def _shows_effect(self, run: Run) -> bool:
+    async def _shows_effect(self, run: RunHandle) -> bool:
         """Whether the interrupt has set something off. Without a subshell only output tells, and that only perhaps."""
         session = self._session
-        subshell = await session.subshell.get(session.link, session.incarnation)
+        subshell = await session.subshell.get(session.link, session.generation)
         if subshell and not run.status.is_final:
             try:
                 reply = await session.link.ask(evaluation(_IS_CLEANING_UP, subshell), _LOOK_S)
@@ -140,12 +140,12 @@ class Interrupter:
         return run.output_since_interrupt
 
 
-async def _ended(run: Run, timeout: float) -> bool:
+async def _ended(run: RunHandle, timeout: float) -> bool:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(run.done.wait(), timeout)
     return run.status.is_final
 
 
-def _stopped(run: Run, how: str = "") -> str:
+def _stopped(run: RunHandle, how: str = "") -> str:
     state = "the kernel is idle and keeps its variables" if run.cell else "its throwaway kernel ends"
     return f"Run {run.id} stopped{how} after {run.seconds:.1f} s; {state}."

@@ -48,9 +48,9 @@ class KernelLifecycle:
         """The kernel's process has ended, whoever wanted it."""
         session = self._session
         session.link.renew()
-        session.incarnation += 1
-        if session.current is not None and not session.current.begun:
-            session.current.incarnation = session.incarnation
+        session.generation += 1
+        if session.current is not None and not session.current.has_started:
+            session.current.generation = session.generation
         if death.asked and not death.restarting:
             self._is_shut_down = True
             session.over = f"The kernel of session {session.info.id} was shut down."
@@ -87,7 +87,7 @@ class KernelLifecycle:
             asyncio.get_running_loop().call_later(2.0, self._restart_over)
         if not session.link.resumable:
             session.link.renew()
-            session.incarnation += 1
+            session.generation += 1
         session.recorder.record(KernelChanged(session.info.kernel_id, f"restarted by {by}"))
         if run is not None:
             session.close_run(run, RunStatus.DIED, f"The kernel was restarted by {by}.")

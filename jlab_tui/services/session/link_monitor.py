@@ -11,7 +11,7 @@ from ...core.errors import JlabError, KernelGone, ServerUnreachable, SessionOwne
 from ...core.journal.events import OutputDropped, RunStatus
 from ...core.kernel.link import LEASE_S, LinkChange, LinkDown, LinkOver, LinkUp, OutputLost, RequestRefused
 from ..ports import Spool
-from .run_handle import Run
+from .run_handle import RunHandle
 
 if TYPE_CHECKING:
     from .session import Session
@@ -100,7 +100,7 @@ class LinkMonitor:
                 RunStatus.LOST,
                 f"{self._session.over} That process goes on with this run.",
             )
-            run.seconds = max(0.0, self._session.now() - run.started)
+            run.seconds = max(0.0, self._session.now() - run.asked_at)
             run.done.set()
 
     def may_write(self) -> bool:
@@ -132,7 +132,7 @@ class LinkMonitor:
         if self._session.current is not None:
             self._session.close_run(self._session.current, status, reason)
 
-    async def watch_unseen(self, run: Run) -> None:
+    async def watch_unseen(self, run: RunHandle) -> None:
         """On a stock server, after a cut: say so when nothing shows that the code arrived or still runs."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + UNSEEN_S
@@ -148,7 +148,7 @@ class LinkMonitor:
                 deadline = loop.time() + UNSEEN_S
             elif not run.status.is_final:
                 self._session.settle(run)
-                what = "its end was not seen" if run.begun else "it is not known whether it ran"
+                what = "its end was not seen" if run.has_started else "it is not known whether it ran"
                 self._session.close_run(
                     run, RunStatus.LOST, f"The connection broke and {what}; outputs may be missing."
                 )

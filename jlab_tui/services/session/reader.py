@@ -23,9 +23,10 @@ from ...core.journal.events import (
     Unknown,
 )
 from ...core.notebook.notebook import Notebook, NotebookCell
+from ...core.session.replay import entries_since
+from ...core.session.run import Run
 from ..ports import Journals, Notebooks
 from .cells import CellRow, cell_map
-from .run_handle import Run, entries_since
 from .session import Session
 
 
@@ -99,7 +100,7 @@ class Reader:
         ran = {
             run.cell: run
             for run in session.runs.values()
-            if run.cell and run.incarnation == session.incarnation
+            if run.cell and run.generation == session.generation
         }
         return cell_map(cells, running, ran, session.ran_elsewhere)
 

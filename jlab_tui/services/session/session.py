@@ -11,13 +11,13 @@ from typing import Any, Final
 from ...core.errors import SessionBusy
 from ...core.journal.events import (
     DataUpdated,
+    ExecutionStarted,
     NotebookEdited,
     Notice,
     RunFinished,
     RunReplied,
     RunStarted,
     RunStatus,
-    RunTakenUp,
 )
 from ...core.kernel.conversation import (
     NO_REPLY,
@@ -27,23 +27,23 @@ from ...core.kernel.conversation import (
     OtherActivity,
     Output,
     Replied,
-    RunBegun,
     RunEnded,
     ends_request,
 )
 from ...core.kernel.wire import KernelMessage, Request
 from ...core.notebook.notebook import Notebook, NotebookCell
 from ...core.notebook.outputs import DataItem
-from ..journal.writer import Recorder
+from ...core.session.run import Run
+from ..journal.writer import SessionJournal
 from ..kernel.subshell import Subshell
-from ..notebook.autosave import Saver
+from ..notebook.autosave import Autosave
 from ..notebook.output_sync import OutputSync, ReadBack
 from ..ports import Jupyter, Link, Spool
 from .completion import Completion
 from .interrupt import Interrupter
 from .kernel_lifecycle import KernelLifecycle
 from .link_monitor import LinkMonitor
-from .run_handle import Run
+from .run_handle import RunHandle
 
 KERNEL_READY_S: Final = 60.0
 """how long a kernel that was started, or is idle, may take to answer"""
@@ -76,8 +76,8 @@ class Session:
         self,
         info: SessionInfo,
         api: Jupyter,
-        recorder: Recorder,
-        saver: Saver | None,
+        recorder: SessionJournal,
+        saver: Autosave | None,
         now: Callable[[], float],
         diagnose: Callable[[], Awaitable[str]],
         spool: Spool,
@@ -91,26 +91,26 @@ class Session:
         self.keeper = OutputSync(saver, read_back, recorder.flush)
         self.link: Link
         """set by the opener before anything else is called"""
-        self.current: Run | None = None
+        self.current: RunHandle | None = None
         self.batch = ""
         """what runs cell after cell, such as `its cells are being run again`; empty when nothing does"""
         self.batch_end = ""
         """why the last batch stopped before its last cell, one sentence"""
-        self.runs: dict[str, Run] = {}
+        self.runs: dict[str, RunHandle] = {}
         self.over = ""
         """why the session cannot be used any more; empty while it can"""
         self.taken_over = False
         """another process holds it now, and writes its record and its notebook"""
         self.stale_kernel_notice = ""
         """said once in the next reply: the kernel was restarted, variables are gone"""
-        self.incarnation = 1
+        self.generation = 1
         """counts the kernel's restarts; what ran before is stale"""
         self.was_unused = False
         """the user's kernel had run nothing when this session began"""
         self._used = 0
-        """incarnation in which code has run last, ours or another client's"""
+        """generation in which code has run last, ours or another client's"""
         self._elsewhere: set[tuple[int, int]] = set()
-        """what other clients ran: incarnation, hash of the code"""
+        """what other clients ran: generation, hash of the code"""
         self.now = now
         self._next_run = first_run
         self.subshell = Subshell()
@@ -128,22 +128,22 @@ class Session:
         return self.keeper.notebook
 
     @property
-    def saver(self) -> Saver | None:
+    def saver(self) -> Autosave | None:
         return self.keeper.saver
 
     @property
     def holds_state(self) -> bool:
         """Whether there may be variables: not in a kernel that was restarted, or begun for us, and has run nothing since."""
-        return self._is_as_found or self.current is not None or self._used == self.incarnation
+        return self._is_as_found or self.current is not None or self._used == self.generation
 
     def ran_elsewhere(self, source: str) -> bool:
         """Whether another client's run of this code may be the last one of it, in the kernel as it is."""
-        return self._is_as_found or (self.incarnation, hash(source)) in self._elsewhere
+        return self._is_as_found or (self.generation, hash(source)) in self._elsewhere
 
     @property
     def _is_as_found(self) -> bool:
         """Whether it is the user's kernel with what the user has run in it."""
-        return self.info.users_kernel and self.incarnation == 1 and not self.was_unused
+        return self.info.users_kernel and self.generation == 1 and not self.was_unused
 
     @property
     def is_kernel_busy(self) -> bool:
@@ -167,7 +167,7 @@ class Session:
             f'Nothing was done. Call wait_for_run(run_id="{run.id}"), or interrupt_kernel(session_id="{self.info.id}").',
         )
 
-    async def start_run(self, tool: str, cell: NotebookCell | None, source: str) -> Run:
+    async def start_run(self, tool: str, cell: NotebookCell | None, source: str) -> RunHandle:
         """Send code to the kernel, once; the cell gets it as its source. Raises SessionBusy, or what keeps the kernel out
         of reach; then nothing has changed."""
         self.connection.refuse_if_over()
@@ -203,7 +203,7 @@ class Session:
         await asyncio.shield(self.spawn(self._send(run, content)))
         return run
 
-    async def _send(self, run: Run, content: dict[str, Any]) -> None:
+    async def _send(self, run: RunHandle, content: dict[str, Any]) -> None:
         if not await self.link.send(Request("shell", "execute_request", run.msg_id, content)):
             self.spawn(self.connection.watch_unseen(run))
 
@@ -211,11 +211,11 @@ class Session:
         """Whether code of this cell was sent."""
         return any(run.cell == cell.id for run in self.runs.values())
 
-    def adopt_run(self, run: Run) -> None:
+    def adopt_run(self, left: Run) -> None:
         """Go on with a run that an earlier process started; its messages follow from the recorded stream."""
-        self.runs[run.id] = run
-        if run.begun or run.status in (RunStatus.OK, RunStatus.ERROR, RunStatus.INTERRUPTED):
-            self._used = max(self._used, run.incarnation)
+        run = self.runs[left.id] = RunHandle.of(left)
+        if run.has_started or run.status in (RunStatus.OK, RunStatus.ERROR, RunStatus.INTERRUPTED):
+            self._used = max(self._used, run.generation)
         self.keeper.belongs_to(run)
         if run.status.is_final:
             self._conversation.ended(run.msg_id, run.id)
@@ -224,7 +224,7 @@ class Session:
             self._conversation.asked(
                 run.msg_id,
                 run.id,
-                begun=run.begun,
+                has_started=run.has_started,
                 error=error.ename if error is not None else "",
                 reply=run.reply,
                 shown=[item.data for item in run.outputs.items() if isinstance(item, DataItem)]
@@ -236,29 +236,29 @@ class Session:
             if run.reply is not None:
                 self.spawn(self.completion.settle(run))
 
-    def _new_run(self, tool: str, cell: NotebookCell | None, source: str) -> Run:
+    def _new_run(self, tool: str, cell: NotebookCell | None, source: str) -> RunHandle:
         number = self._next_run
         self._next_run += 1
-        return Run(
+        return RunHandle(
             id=f"{self.info.id}-{number}",
             session=self.info.id,
             tool=tool,
             cell=cell.id if cell is not None else "",
             source=source,
             msg_id=uuid.uuid4().hex,
-            started=self.now(),
-            incarnation=self.incarnation,
+            asked_at=self.now(),
+            generation=self.generation,
             journal=self.recorder.journal_path,
             offset=0,
         )
 
-    def close_run(self, run: Run, status: RunStatus, cause: str) -> None:
+    def close_run(self, run: RunHandle, status: RunStatus, cause: str) -> None:
         """End a run for another reason than a message of the kernel."""
         if not run.status.is_final:
             self._conversation.forget(run.msg_id)
             self.ended(RunEnded(run.id, status, run.execution_count, cause))
 
-    def _release_outputs(self, keep: Run | None = None) -> None:
+    def _release_outputs(self, keep: RunHandle | None = None) -> None:
         for run in self.runs.values():
             if run is not keep and run.status.is_final:
                 run.outputs = None
@@ -286,11 +286,11 @@ class Session:
         run = self.current
         if run is None or run.reply is None or run.reply_recorded:
             return
-        if any(isinstance(fact, Output | RunBegun) for fact in facts):
+        if any(isinstance(fact, Output | ExecutionStarted) for fact in facts):
             run.reply_recorded = True
             self.recorder.record(RunReplied(run.id, run.reply))
 
-    def settle(self, run: Run) -> None:
+    def settle(self, run: RunHandle) -> None:
         """Nothing of this run will follow: end it with what has come."""
         if not run.status.is_final:
             for fact in self._conversation.settle(run.id):
@@ -298,7 +298,7 @@ class Session:
 
     def _take(self, fact: Fact) -> None:
         match fact:
-            case RunBegun():
+            case ExecutionStarted():
                 if run := self.runs.get(fact.run):
                     run.execution_count = fact.execution_count
                     self._begun(run)
@@ -313,19 +313,19 @@ class Session:
                 if run := self.runs.get(fact.run):
                     run.reply = fact.content
             case OtherActivity():
-                self._used = self.incarnation
-                self._elsewhere.add((self.incarnation, hash(fact.code)))
-                if self.current is not None and not self.current.begun:
+                self._used = self.generation
+                self._elsewhere.add((self.generation, hash(fact.code)))
+                if self.current is not None and not self.current.has_started:
                     self.current.waits_for_other = fact.busy
             case _:
                 self._output(fact)
 
-    def _begun(self, run: Run) -> None:
-        if not run.begun:
-            self.recorder.record(RunTakenUp(run.id, run.execution_count))
-        run.begun, run.waits_for_other = True, False
-        self._used = self.incarnation
-        run.taken_up.set()
+    def _begun(self, run: RunHandle) -> None:
+        if not run.has_started:
+            self.recorder.record(ExecutionStarted(run.id, run.execution_count))
+        run.has_started, run.waits_for_other = True, False
+        self._used = self.generation
+        run.execution.set()
         if run.cancelled and run is self.current:
             self.spawn(self.interrupter.begun(run))
 
@@ -333,7 +333,7 @@ class Session:
         run = self.runs.get(fact.run)
         if run is None:
             return
-        if not run.begun:
+        if not run.has_started:
             self._begun(run)
         run.output_since_interrupt = True
         unrecorded = self.recorder.unrecorded(run.id)
@@ -354,7 +354,7 @@ class Session:
         run = self.runs.get(fact.run)
         if run is None or run.status.is_final:
             return
-        run.seconds = max(0.0, self.now() - run.started)
+        run.seconds = max(0.0, self.now() - run.asked_at)
         run.execution_count = (
             fact.execution_count if fact.execution_count is not None else run.execution_count
         )

@@ -123,7 +123,7 @@ class Inspector:
             with contextlib.suppress(TimeoutError):
                 reply = await session.link.ask(evaluation(probe(names)), _ASK_S)
                 return _table(reply.content, names)
-        subshell = await session.subshell.get(session.link, session.incarnation)
+        subshell = await session.subshell.get(session.link, session.generation)
         if not subshell:
             raise _busy(session)
         try:

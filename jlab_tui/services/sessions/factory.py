@@ -15,12 +15,13 @@ from ...core.kernel.link import Claim, Lease
 from ...core.notebook.notebook import Notebook
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner, ServerRecord
+from ...core.session.replay import entries_since, rebuild_all
+from ...core.session.run import Run
 from ...core.settings import OnExit
 from ..journal.ownership import Ownership
-from ..journal.writer import Recorder
-from ..notebook.autosave import Saver
+from ..journal.writer import SessionJournal
+from ..notebook.autosave import Autosave
 from ..ports import Journal, Journals, Jupyter, LinkMaker, NotebookFile, Spool
-from ..session.run_handle import Run, entries_since, rebuild_all
 from ..session.session import Session, SessionInfo
 
 FEATURE: Final = "channels"
@@ -112,8 +113,8 @@ class SessionFactory:
     ) -> Session:
         """A session with its record begun, in `journal` where that is what makes it ours; it has no link yet."""
         epoch = max(epoch, claim.epoch if claim else 1)
-        recorder = Recorder(journal or self._journals.writer(info.id, epoch), self._now)
-        saver = Saver(file, notebook) if file is not None and notebook is not None else None
+        recorder = SessionJournal(journal or self._journals.writer(info.id, epoch), self._now)
+        saver = Autosave(file, notebook) if file is not None and notebook is not None else None
         diagnose = partial(self._diagnose, server.record)
         session = Session(
             info, server.api, recorder, saver, self._now, diagnose, self._spool, self.read_back, first_run

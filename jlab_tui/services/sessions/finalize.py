@@ -18,12 +18,13 @@ from ...core.journal.summary import SessionHead
 from ...core.kernel.wire import KernelMessage, Request
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner, ServerRecord, ServerState
+from ...core.session.replay import ReplayedSession, entries_since, rebuild_all, replay
+from ...core.session.run import Run
 from ...core.settings import Mode
 from ..journal.ownership import OwnerAlive
-from ..journal.writer import Recorder
-from ..notebook.autosave import Saver
+from ..journal.writer import SessionJournal
+from ..notebook.autosave import Autosave
 from ..ports import Journals, Jupyter, Notebooks, Spool
-from ..session.run_handle import Run, SessionRecord, entries_since, read_record, rebuild_all
 from ..session.session import Session, SessionInfo
 
 KERNEL_GONE: Final = "Its kernel was shut down after its process had gone."
@@ -113,8 +114,8 @@ class Finalizer:
             known[server_started] = await self._diagnose(served)
         return known[server_started]
 
-    def _read(self, session_id: str) -> SessionRecord:
-        return read_record(session_id, self._journals.read(self._journals.files().get(session_id, [])))
+    def _read(self, session_id: str) -> ReplayedSession:
+        return replay(session_id, self._journals.read(self._journals.files().get(session_id, [])))
 
     def _is_held(self, opened: SessionOpened, last_at: float) -> bool:
         """Whether a living process has the session, and closes it by itself."""
@@ -127,7 +128,7 @@ class Finalizer:
 
     async def _close(
         self,
-        record: SessionRecord,
+        record: ReplayedSession,
         opened: SessionOpened,
         reason: str,
         status: RunStatus = RunStatus.JOB_ENDED,
@@ -159,7 +160,7 @@ class Finalizer:
         if saver is not None:
             await session.keeper.restore(record, saver.file.saved_at)
         for run in unfinished[:-1]:
-            session.close_run(run, RunStatus.LOST, "Its end was not recorded.")
+            session.close_run(session.runs[run.id], RunStatus.LOST, "Its end was not recorded.")
         await session.connection.end_with_server(reason, status)
         recorder.record(SessionClosed(reason))
         await session.close()
@@ -170,14 +171,14 @@ class Finalizer:
             recorder.record(SessionClosed(reason))
             await recorder.close()
 
-    async def _succeed(self, opened: SessionOpened, epoch: int) -> Recorder | None:
+    async def _succeed(self, opened: SessionOpened, epoch: int) -> SessionJournal | None:
         """The next journal of a session, begun by this process; None when another one is quicker."""
         files = (await asyncio.to_thread(self._journals.files)).get(opened.session, [])
         journal = await asyncio.to_thread(self._journals.successor, opened.session, files)
         if journal is None:
             return None
         owner = self._owner
-        recorder = Recorder(journal, self._now)
+        recorder = SessionJournal(journal, self._now)
         recorder.record(
             replace(
                 opened,
@@ -193,13 +194,13 @@ class Finalizer:
     def _read_back(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:
         return rebuild_all(runs, entries_since(runs[0], self._journals.read_from))
 
-    async def _saver(self, path: str) -> Saver | None:
-        """Saver of the session's notebook; None for one that has gone or cannot be read, which is left alone."""
+    async def _saver(self, path: str) -> Autosave | None:
+        """Autosave of the session's notebook; None for one that has gone or cannot be read, which is left alone."""
         if not path:
             return None
         file = self._notebooks.file(Path(path))
         try:
-            return Saver(file, await asyncio.to_thread(file.load))
+            return Autosave(file, await asyncio.to_thread(file.load))
         except NotebookError:
             return None
 

@@ -23,10 +23,12 @@ from ...core.journal.events import HumanActed, RunStatus, SessionClosed
 from ...core.journal.summary import SessionHead
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner, ServerRecord
+from ...core.session.replay import ReplayedSession, replay
+from ...core.session.run import Run
 from ...core.settings import OnExit
 from ..journal.ownership import OwnerAlive, Ownership
 from ..ports import Journals, LinkMaker, Notebooks, Spool
-from ..session.run_handle import Run, SessionRecord, read_record
+from ..session.run_handle import RunHandle
 from ..session.session import Session
 from .factory import Server, SessionFactory
 from .finalize import Finalizer
@@ -158,7 +160,7 @@ class Sessions:
             return None, record.opened.notebook, error.message
         return session, session.info.notebook, ""
 
-    async def find_run(self, run_id: str) -> tuple[Session | None, Run]:
+    async def find_run(self, run_id: str) -> tuple[Session | None, Run | RunHandle]:
         """A run by id, its session when that can be used. Also finds runs of closed sessions. Raises UnknownRun."""
         session_id = run_id.rpartition("-")[0]
         session = self._open.get(session_id)
@@ -188,7 +190,7 @@ class Sessions:
 
     def human_note(self, run: Run) -> str:
         """What a human did to this run from a dashboard, as a sentence, or nothing."""
-        for entry in reversed(self._journals.human_actions(run.started)):
+        for entry in reversed(self._journals.human_actions(run.asked_at)):
             act = entry.event
             if not isinstance(act, HumanActed) or act.session != run.session or act.outcome:
                 continue
@@ -224,19 +226,19 @@ class Sessions:
         return {h.session for h, is_held in zip(heads, held, strict=True) if is_held}
 
     async def heads(self) -> list[SessionHead]:
-        """Sessions of this incarnation of the server."""
+        """Sessions of this generation of the server."""
         server = await self._server()
         heads = await asyncio.to_thread(self._journals.heads)
         return [head for head in heads if head.opened.server_started == server.record.started]
 
-    def _refuse_unknown(self, session_id: str, record: SessionRecord | None) -> NoReturn:
+    def _refuse_unknown(self, session_id: str, record: ReplayedSession | None) -> NoReturn:
         if record is None or record.opened is not None:
             raise UnknownSession(session_id, [s.info.id for s in self._open.values()])
         raise RecordUnreadable(session_id, ", ".join(map(str, self._journals.files().get(session_id, []))))
 
-    def _read(self, session_id: str) -> SessionRecord | None:
+    def _read(self, session_id: str) -> ReplayedSession | None:
         files = self._journals.files().get(session_id)
-        return read_record(session_id, self._journals.read(files)) if files else None
+        return replay(session_id, self._journals.read(files)) if files else None
 
     async def let_go(self, session: Session, why: str) -> None:
         """Close a session; its kernel is not touched."""

@@ -9,8 +9,8 @@ from typing import Final
 from ...core.errors import KernelGone, NotebookError
 from ...core.journal.events import RunStatus
 from ...core.notebook.notebook import Notebook, new_notebook
+from ...core.session.replay import ReplayedSession
 from ..ports import Journal, NotebookFile, Notebooks
-from ..session.run_handle import SessionRecord
 from ..session.session import KERNEL_READY_S, Session, SessionInfo
 from .factory import Server, SessionFactory, notebook_warnings
 
@@ -25,7 +25,7 @@ class Takeover:
         self._factory = factory
         self._notebooks = notebooks
 
-    async def take_over(self, server: Server, record: SessionRecord) -> Session:
+    async def take_over(self, server: Server, record: ReplayedSession) -> Session:
         """The session of a record, connected; its kernel may still be busy. Raises SessionOwned, KernelGone."""
         opened = record.opened
         assert opened is not None
@@ -67,21 +67,22 @@ class Takeover:
             session.saver.merge_notes += notes
         recorded = (await server.api.recorded_kernels()).get(opened.kernel_id) if claim else None
         arrived = recorded.requests if recorded is not None else None
-        session.incarnation = record.incarnation
+        session.generation = record.generation
         for run in record.runs.values():
-            run.begun = run.begun or (recorded is not None and recorded.running == run.msg_id)
+            run.has_started = run.has_started or (recorded is not None and recorded.running == run.msg_id)
             session.adopt_run(run)
         if file is not None:
             await session.keeper.restore(record, file.saved_at)
         self._factory.attach(session, server, claim, since=min(record.seq, claim.last_seq) if claim else 0)
-        for run in record.unfinished:
-            if arrived is not None and run.msg_id not in arrived and not run.begun:
+        unfinished = [session.runs[run.id] for run in record.unfinished]
+        for run in unfinished:
+            if arrived is not None and run.msg_id not in arrived and not run.has_started:
                 session.close_run(
                     run,
                     RunStatus.LOST,
                     "It never reached the kernel: the process that asked for it ended first.",
                 )
-            elif run is not record.unfinished[-1]:
+            elif run is not unfinished[-1]:
                 session.close_run(run, RunStatus.LOST, "Its end was not recorded.")
         return session
 

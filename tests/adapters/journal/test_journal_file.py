@@ -16,8 +16,8 @@ from jlab_tui.core.journal.events import (
     RunStatus,
     TextPrinted,
 )
-from jlab_tui.services.journal.writer import Recorder
-from jlab_tui.services.session.run_handle import entries_since, read_record
+from jlab_tui.core.session.replay import entries_since, replay
+from jlab_tui.services.journal.writer import SessionJournal
 from tests.project import Mount
 
 
@@ -121,7 +121,7 @@ def test_output_that_is_too_much_to_wait_is_counted_and_every_run_is_found(mount
     writer.close().result(30)
     kept = [event for event in events(path) if isinstance(event, TextPrinted) and event.run == "a-1"]
     assert writer.lost > 17 * 3000 and len(kept) < 4
-    record = read_record("a", ((path, at, entry) for at, entry in read_entries(path)))
+    record = replay("a", ((path, at, entry) for at, entry in read_entries(path)))
     assert not record.unfinished and len(record.runs) == 2
     run = record.runs["a-2"]
     run.offset = offset  # as its own process knows it
@@ -132,7 +132,7 @@ def test_output_that_is_too_much_to_wait_is_counted_and_every_run_is_found(mount
 async def test_what_a_full_disk_has_cost_is_said_before_anything_more_is_acknowledged(mount: Mount) -> None:
     disk = mount("size=256k")
     path = disk / "a.1.jsonl"
-    recorder = Recorder(JournalWriter(path, held_max=10_000), lambda: 0.0)
+    recorder = SessionJournal(JournalWriter(path, held_max=10_000), lambda: 0.0)
     acknowledged: list[int] = []
     recorder.acknowledge = acknowledged.append
     filler = fill(disk)

@@ -15,6 +15,7 @@ from jlab_tui.core.journal.events import (
     Entry,
     ErrorRaised,
     Event,
+    ExecutionStarted,
     HumanActed,
     KernelChanged,
     NotebookEdited,
@@ -25,7 +26,6 @@ from jlab_tui.core.journal.events import (
     RunFinished,
     RunStarted,
     RunStatus,
-    RunTakenUp,
     SessionClosed,
     SessionOpened,
     TextPrinted,
@@ -70,7 +70,10 @@ def test_a_run_becomes_one_cell_with_its_output_and_its_end() -> None:
 
 def test_a_run_has_its_number_from_the_moment_the_kernel_takes_it_up() -> None:
     session = folded(
-        OPENED, RunStarted("r1", "execute_code", "c1", "x"), RunTakenUp("r1", 7), RunTakenUp("no", 1)
+        OPENED,
+        RunStarted("r1", "execute_code", "c1", "x"),
+        ExecutionStarted("r1", 7),
+        ExecutionStarted("no", 1),
     )
     assert only_cell(session).execution_count == 7 and only_cell(session).is_running
 

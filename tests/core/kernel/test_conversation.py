@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.journal.events import DataUpdated, RunStatus
+from jlab_tui.core.journal.events import DataUpdated, ExecutionStarted, RunStatus
 from jlab_tui.core.kernel.conversation import (
     NO_REPLY,
     OBITUARY,
     Conversation,
     KernelDeath,
     Output,
-    RunBegun,
     RunEnded,
 )
 from jlab_tui.core.kernel.wire import KernelMessage
@@ -174,7 +173,7 @@ def asked(*msg_ids: str) -> Conversation:
 
 def test_a_kernel_that_goes_idle_without_a_reply_is_never_said_to_have_run_the_code() -> None:
     conversation = asked("m")
-    assert conversation.feed(message("execute_input", execution_count=1)) == [RunBegun("run m", 1)]
+    assert conversation.feed(message("execute_input", execution_count=1)) == [ExecutionStarted("run m", 1)]
     assert conversation.feed(idle()) == []
     assert conversation.settle("run m") == [RunEnded("run m", RunStatus.LOST, 1, NO_REPLY)]
     assert conversation.settle("run m") == []

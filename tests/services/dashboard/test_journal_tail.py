@@ -9,7 +9,7 @@ import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.notebook.notebook import Notebook, NotebookCell
-from jlab_tui.services.notebook.autosave import Saver
+from jlab_tui.services.notebook.autosave import Autosave
 from tests.kernels import transcript
 from tests.services.session.test_replay import Process, RecordedStream
 
@@ -35,7 +35,7 @@ async def test_output_that_comes_after_the_next_run_has_begun_is_added_to_its_ce
 @pytest.mark.parametrize("pause", range(8))
 async def test_closing_right_after_a_change_never_hangs(tmp_path: Path, pause: int) -> None:
     file = NotebookFile(tmp_path / "n.ipynb")
-    saver = Saver(file, Notebook([NotebookCell("a", "code", "1")]))
+    saver = Autosave(file, Notebook([NotebookCell("a", "code", "1")]))
     for number in range(10):
         saver.notebook.cells[0].source = str(number)
         saver.notebook.cells[0].touch()

@@ -21,7 +21,7 @@ from jlab_tui.core.journal.lease import BEAT_S, STALE_S, is_held
 from jlab_tui.core.kernel.link import LEASE_S
 from jlab_tui.core.server.record import Owner
 from jlab_tui.services.journal.ownership import OwnerAlive, Ownership
-from jlab_tui.services.journal.writer import Recorder
+from jlab_tui.services.journal.writer import SessionJournal
 
 OPENED = SessionOpened("s", "n", "/n.ipynb", "kernel", "node", 1.0)
 SELF = Owner("self", "here", 1)
@@ -62,8 +62,8 @@ class Journals:
     def holding(self, client: str, alive: OwnerAlive = lambda host, pid, started: None) -> Ownership:
         return Ownership(Owner(client, "here", os.getpid()), self.store(), alive)
 
-    async def opened_by(self, owner: Owner, journal: JournalWriter | None = None) -> Recorder:
-        recorder = Recorder(journal or self.store().writer("s", 1), time.time)
+    async def opened_by(self, owner: Owner, journal: JournalWriter | None = None) -> SessionJournal:
+        recorder = SessionJournal(journal or self.store().writer("s", 1), time.time)
         recorder.record(
             replace(
                 OPENED,

@@ -20,8 +20,8 @@ from jlab_tui.core.journal.events import (
     RunStatus,
     TextPrinted,
 )
-from jlab_tui.services.journal.writer import Recorder
-from jlab_tui.services.session.run_handle import read_record
+from jlab_tui.core.session.replay import replay
+from jlab_tui.services.journal.writer import SessionJournal
 
 RUN = "a-1"
 STARTED = RunStarted(RUN, "execute_code", "", "flood()", "m")
@@ -33,7 +33,7 @@ async def test_what_a_thread_prints_after_a_run_full_of_text_is_counted_and_its_
 ) -> None:
     path = tmp_path / "a.1.jsonl"
     cap = 1 << 20
-    recorder = Recorder(JournalWriter(path), lambda: 0.0, text_cap=cap)
+    recorder = SessionJournal(JournalWriter(path), lambda: 0.0, text_cap=cap)
     recorder.record(STARTED)
     recorder.record(TextPrinted(RUN, "stdout", "x" * cap))
     recorder.record(FINISHED)
@@ -53,7 +53,7 @@ async def test_what_a_thread_prints_after_a_run_full_of_text_is_counted_and_its_
 
 
 async def test_text_that_is_too_much_to_be_recorded_is_acknowledged_while_it_comes(tmp_path: Path) -> None:
-    recorder = Recorder(JournalWriter(tmp_path / "a.1.jsonl"), lambda: 0.0, text_cap=10_000)
+    recorder = SessionJournal(JournalWriter(tmp_path / "a.1.jsonl"), lambda: 0.0, text_cap=10_000)
     acknowledged: asyncio.Queue[int] = asyncio.Queue()
     recorder.acknowledge = acknowledged.put_nowait
     recorder.record(STARTED)
@@ -67,7 +67,7 @@ async def test_text_that_is_too_much_to_be_recorded_is_acknowledged_while_it_com
     await recorder.close()
 
 
-def take(recorder: Recorder, seq: int, event: Event) -> None:
+def take(recorder: SessionJournal, seq: int, event: Event) -> None:
     """As a session takes a message of the kernel in."""
     recorder.reaching(seq)
     recorder.record(event)
@@ -108,8 +108,8 @@ def test_a_record_that_goes_on_after_kills_has_or_counts_every_character_once(
 async def play(path: Path, outputs: list[Event], cuts: list[tuple[int, int]]) -> None:
     """Record a run; at each cut (number of the output, lines that never reached the disk) the process is killed."""
     for at, unwritten in [*cuts, (len(outputs), -1)]:
-        record = read_record("a", ((path, offset, entry) for offset, entry in read_entries(path)))
-        recorder = Recorder(JournalWriter(path), lambda: 0.0, text_cap=CAP)
+        record = replay("a", ((path, offset, entry) for offset, entry in read_entries(path)))
+        recorder = SessionJournal(JournalWriter(path), lambda: 0.0, text_cap=CAP)
         if RUN not in record.runs:
             recorder.record(STARTED)
         else:

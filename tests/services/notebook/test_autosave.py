@@ -12,22 +12,22 @@ import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.notebook.notebook import CellCopy, Notebook, NotebookCell, Saved
-from jlab_tui.services.notebook.autosave import Saver
+from jlab_tui.services.notebook.autosave import Autosave
 from tests.project import until
 
 
-async def wait_for_it(saver: Saver) -> None:
+async def wait_for_it(saver: Autosave) -> None:
     await until(lambda: not saver.failure)
     await saver.close()
 
 
-@pytest.mark.parametrize("afterwards", [wait_for_it, Saver.close], ids=["in time", "at the exit"])
+@pytest.mark.parametrize("afterwards", [wait_for_it, Autosave.close], ids=["in time", "at the exit"])
 async def test_a_save_that_failed_is_tried_again(
-    tmp_path: Path, afterwards: Callable[[Saver], Awaitable[None]]
+    tmp_path: Path, afterwards: Callable[[Autosave], Awaitable[None]]
 ) -> None:
     folder, away = tmp_path / "notebooks", tmp_path / "away"
     file = NotebookFile(folder / "n.ipynb")
-    saver = Saver(file, Notebook([NotebookCell("a", "code", "1")]))
+    saver = Autosave(file, Notebook([NotebookCell("a", "code", "1")]))
     folder.mkdir()
     saver.changed()
     await saver.flush()
@@ -44,7 +44,7 @@ async def test_a_save_that_failed_is_tried_again(
 
 async def test_a_fault_in_one_save_does_not_end_saving(tmp_path: Path) -> None:
     file = NotebookFile(tmp_path / "n.ipynb")
-    saver = Saver(file, Notebook([NotebookCell("a", "code", "1")]))
+    saver = Autosave(file, Notebook([NotebookCell("a", "code", "1")]))
     faults = [RuntimeError("once")]
 
     def fails_once() -> None:
@@ -61,7 +61,7 @@ async def test_a_fault_in_one_save_does_not_end_saving(tmp_path: Path) -> None:
 
 async def test_a_cell_that_is_over_at_once_is_saved_once(tmp_path: Path) -> None:
     file = NotebookFile(tmp_path / "n.ipynb")
-    saver = Saver(file, Notebook([NotebookCell("a", "code", "1")]))
+    saver = Autosave(file, Notebook([NotebookCell("a", "code", "1")]))
     saves: list[int | None] = []
     saver.before_save = lambda: saves.append(saver.notebook.cells[0].execution_count)
     saver.changed()
@@ -72,9 +72,9 @@ async def test_a_cell_that_is_over_at_once_is_saved_once(tmp_path: Path) -> None
     assert saves == [1]
 
 
-async def saving(path: Path) -> tuple[Saver, Callable[[str], Awaitable[None]]]:
+async def saving(path: Path) -> tuple[Autosave, Callable[[str], Awaitable[None]]]:
     """A saver, and a way to have it save a new text."""
-    saver = Saver(NotebookFile(path), Notebook([NotebookCell("aaaaaaaa", "code", "1")]))
+    saver = Autosave(NotebookFile(path), Notebook([NotebookCell("aaaaaaaa", "code", "1")]))
 
     async def save(text: str) -> None:
         saver.notebook.cells[0].source = text
@@ -136,7 +136,7 @@ async def test_nothing_is_saved_between_reading_what_the_user_wrote_and_merging_
 ) -> None:
     path = tmp_path / "n.ipynb"
     file = SlowFile(path)
-    saver = Saver(file, Notebook([NotebookCell("aaaaaaaa", "code", "1")]))
+    saver = Autosave(file, Notebook([NotebookCell("aaaaaaaa", "code", "1")]))
     saver.changed()
     await saver.flush()
     path.unlink()
@@ -156,7 +156,7 @@ async def test_nothing_is_saved_between_reading_what_the_user_wrote_and_merging_
 
 async def test_a_flush_does_not_wait_for_the_pause_after_a_long_save(tmp_path: Path) -> None:
     file = NotebookFile(tmp_path / "n.ipynb")
-    saver = Saver(file, Notebook([NotebookCell("a", "code", "1")]))
+    saver = Autosave(file, Notebook([NotebookCell("a", "code", "1")]))
 
     class Slow(NotebookFile):
         """As a file system that takes half a minute would be."""

@@ -231,7 +231,7 @@ async def test_the_map_tells_outputs_of_this_text_and_kernel_from_others(room: R
     assert states() == ["ok", "ok"]
     await room.cells.edit(session, "old", "not run", run=False)
     assert states() == ["never run", "ok"]
-    room.old.outputs = [dict(OUTPUT)]
+    session.notebook.cells[session.notebook.find("old")].outputs = [dict(OUTPUT)]
     assert states() == ["stale", "ok"], "outputs of another text"
 
 

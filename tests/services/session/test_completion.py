@@ -11,7 +11,7 @@ import pytest
 
 from jlab_tui.core.journal.events import RunStatus
 from jlab_tui.core.kernel.wire import KernelMessage, Request
-from jlab_tui.services.session.run_handle import Run
+from jlab_tui.services.session.run_handle import RunHandle
 from tests.kernels import Transcript
 from tests.services.session.test_replay import ID, Process, RecordedStream
 
@@ -45,7 +45,7 @@ class Kernel:
         return (await asyncio.wait_for(self.stream.asked.get(), 30)).msg_id
 
     @property
-    def run(self) -> Run:
+    def run(self) -> RunHandle:
         return self.process.session.runs[f"{ID}-1"]
 
 
@@ -60,7 +60,7 @@ async def opened(folder: Path) -> AsyncIterator[Kernel]:
     await process.end()
 
 
-async def begin(kernel: Kernel) -> Run:
+async def begin(kernel: Kernel) -> RunHandle:
     """A run that the kernel has begun with."""
     run = await kernel.process.session.start_run("execute_code", None, "print('THE END')")
     assert await kernel.question() == run.msg_id

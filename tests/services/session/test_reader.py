@@ -25,9 +25,9 @@ from jlab_tui.core.journal.events import (
 )
 from jlab_tui.core.notebook.outputs import CellOutputs
 from jlab_tui.core.reply.compose import Reply, ReplyImage, RunFacts, compose
+from jlab_tui.core.session.run import Run
 from jlab_tui.services.ports import Journals, Notebooks
 from jlab_tui.services.session.reader import Reader
-from jlab_tui.services.session.run_handle import Run
 
 RUN = "a-1"
 FACTS = RunFacts(RUN, "a", RunStatus.OK, 1.0, 1)

@@ -24,10 +24,11 @@ from jlab_tui.core.journal.events import RunFinished, RunStarted, SessionOpened
 from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.core.notebook.notebook import Notebook, NotebookCell, copy_cells
 from jlab_tui.core.notebook.outputs import CellOutputs, to_nbformat
-from jlab_tui.services.journal.writer import Recorder
-from jlab_tui.services.notebook.autosave import Saver
+from jlab_tui.core.session.replay import rebuild_all, replay
+from jlab_tui.core.session.run import Run
+from jlab_tui.services.journal.writer import SessionJournal
+from jlab_tui.services.notebook.autosave import Autosave
 from jlab_tui.services.ports import Jupyter, Spool
-from jlab_tui.services.session.run_handle import Run, read_record, rebuild_all
 from jlab_tui.services.session.session import Session, SessionInfo
 from tests.kernels import NAMES, Transcript, transcript
 
@@ -73,10 +74,10 @@ class Process:
         self.store = JournalStore(folder / "sessions", folder / "actions", lambda: folder / "fifos", "host")
         self.file = NotebookFile(folder / "notebook.ipynb")
         entries = self.store.read(self.store.files().get(ID, []))
-        self.record = read_record(ID, entries)
+        self.record = replay(ID, entries)
         notebook = self.file.load() if self.file.path.exists() else Notebook()
-        recorder = Recorder(self.store.writer(ID, self.record.epoch + 1), time.time)
-        self.saver = Saver(self.file, notebook)
+        recorder = SessionJournal(self.store.writer(ID, self.record.epoch + 1), time.time)
+        self.saver = Autosave(self.file, notebook)
 
         async def alive() -> str:
             return ""
@@ -135,7 +136,7 @@ class Process:
 def folded(folder: Path) -> tuple[list[Any], list[Any], list[Any]]:
     """How the runs ended, their outputs by the journals, and the cells of the notebook file."""
     store = JournalStore(folder / "sessions", folder / "actions", lambda: folder / "fifos", "host")
-    record = read_record(ID, store.read(store.files()[ID]))
+    record = replay(ID, store.read(store.files()[ID]))
     assert not record.unfinished
     statuses = [(r.id, r.status, r.execution_count) for r in record.runs.values()]
     ends = [e.event for _, _, e in store.read(store.files()[ID]) if isinstance(e.event, RunFinished)]

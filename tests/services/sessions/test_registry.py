@@ -21,9 +21,10 @@ from jlab_tui.core.kernel.link import RequestRefused
 from jlab_tui.core.notebook.notebook import Notebook, NotebookCell
 from jlab_tui.core.notebook.outputs import CellOutputs
 from jlab_tui.core.reply.compose import RunFacts, status_line
+from jlab_tui.core.session.replay import replay
+from jlab_tui.core.session.run import Run
 from jlab_tui.services.session.cells import Cells
 from jlab_tui.services.session.reader import Reader
-from jlab_tui.services.session.run_handle import Run, read_record
 from jlab_tui.services.sessions.finalize import KERNEL_GONE
 from jlab_tui.services.sessions.registry import Adoptable
 from tests.jupyters import EchoServer, Place
@@ -404,8 +405,8 @@ async def test_a_quiet_run_is_taken_over_as_what_it_is(place: Place) -> None:
         run = await session.start_run("execute_code", cell, cell.source)
     await session.recorder.flush()
     place.kill(first)
-    record = read_record(session.info.id, place.journals.read(place.journals.files()[session.info.id]))
-    assert record.runs[run.id].begun, "whoever reads along knows that it runs"
+    record = replay(session.info.id, place.journals.read(place.journals.files()[session.info.id]))
+    assert record.runs[run.id].has_started, "whoever reads along knows that it runs"
     reader = place.process()
     taken = await reader.get(session.info.id)
     assert [row.state for row in Reader.rows(taken, taken.notebook.cells)] == ["ok", "running"]

@@ -1,0 +1,172 @@
+"""A session as its journals tell it: enough to take it over, and the outputs of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..journal.events import (
+    DataShown,
+    DataUpdated,
+    Entry,
+    ErrorRaised,
+    Event,
+    ExecutionStarted,
+    KernelChanged,
+    NotebookEdited,
+    OutputCleared,
+    OutputDropped,
+    RunFinished,
+    RunReplied,
+    RunStarted,
+    SessionClosed,
+    SessionOpened,
+    TextPrinted,
+)
+from ..notebook.outputs import CellOutputs
+from .run import Run
+
+
+@dataclass(slots=True)
+class ReplayedSession:
+    """What the journals say about one session. Outputs are kept only of runs that have not ended."""
+
+    session: str
+    opened: SessionOpened | None = None
+    closed: str = ""
+    kernel_id: str = ""
+    epoch: int = 0
+    seq: int = 0
+    count: int = 0
+    """number of the last run"""
+    generation: int = 1
+    """of the kernel: counts its restarts"""
+    runs: dict[str, Run] = field(default_factory=dict)
+    last_at: float = 0.0
+    displays: dict[str, set[str]] = field(default_factory=dict)
+    """ids of the runs that have shown something under a display id"""
+    texts: dict[str, tuple[float, NotebookEdited]] = field(default_factory=dict)
+    """text cells that were added, with the time, by cell id"""
+    deleted: set[str] = field(default_factory=set)
+    """cells that were deleted"""
+
+    @property
+    def unfinished(self) -> list[Run]:
+        return [run for run in self.runs.values() if not run.status.is_final]
+
+    def feed(self, path: Path, offset: int, entry: Entry) -> None:
+        """The next entry, which stands at `offset` in the journal `path`."""
+        self.seq = max(self.seq, entry.seq)
+        self.last_at = max(self.last_at, entry.at)
+        match event := entry.event:
+            case SessionOpened():
+                if event.kernel_id != self.kernel_id:
+                    self.seq, self.kernel_id = entry.seq, event.kernel_id
+                self.opened = event
+                self.epoch = max(self.epoch, event.epoch)
+                self.closed = ""
+            case KernelChanged():
+                if event.kernel_id != self.kernel_id:
+                    self.seq, self.kernel_id = 0, event.kernel_id
+                self.generation += 1
+                for waiting in self.unfinished:
+                    if not waiting.has_started:  # it goes to the next one
+                        waiting.generation = self.generation
+            case SessionClosed():
+                self.closed = event.reason
+            case RunStarted():
+                self._add(path, offset, entry.at, event)
+            case NotebookEdited(action="delete"):
+                self.deleted.add(event.cell)
+            case NotebookEdited(action="markdown"):
+                self.texts[event.cell] = (entry.at, event)
+            case DataUpdated():
+                for run in self.runs.values():
+                    if run.outputs is not None:
+                        _update(run.outputs, event, run.id)
+            case _:
+                if (ours := self.runs.get(getattr(event, "run", ""))) is not None:
+                    self._feed_run(ours, event)
+
+    def _add(self, path: Path, offset: int, at: float, event: RunStarted) -> None:
+        self.runs[event.run] = Run(
+            id=event.run,
+            session=self.session,
+            tool=event.tool,
+            cell=event.cell,
+            source=event.source,
+            msg_id=event.msg_id,
+            asked_at=at,
+            journal=path,
+            offset=offset,
+            generation=self.generation,
+        )
+        number = event.run.rpartition("-")[2]
+        self.count = max(self.count, int(number) if number.isdecimal() else 0)
+
+    def _feed_run(self, run: Run, event: Event) -> None:
+        match event:
+            case ExecutionStarted():
+                run.has_started, run.execution_count = True, event.execution_count
+            case RunReplied():
+                run.reply, run.reply_recorded = event.content, True
+            case RunFinished():
+                run.finish(event)
+                run.outputs = None
+            case TextPrinted() | DataShown() | OutputCleared() | ErrorRaised():
+                if isinstance(event, DataShown) and event.display_id:
+                    self.displays.setdefault(event.display_id, set()).add(run.id)
+                if run.outputs is not None:
+                    run.has_started = True
+                    run.outputs.feed(event)
+            case OutputDropped():
+                run.count_loss(event)
+                if run.outputs is not None and event.unit == "characters":
+                    run.outputs.not_recorded(event.count)
+            case _:
+                pass
+
+
+def replay(session: str, entries: Iterable[tuple[Path, int, Entry]]) -> ReplayedSession:
+    """The session that some journals tell of: each entry with its journal and its offset there."""
+    replayed = ReplayedSession(session)
+    for path, offset, entry in entries:
+        replayed.feed(path, offset, entry)
+    return replayed
+
+
+def entries_since(run: Run, read_from: Callable[[Path, int], Iterable[Entry]]) -> Iterator[Entry]:
+    """The record from the beginning of a run on. Where output was dropped before it, since the disk was full, it stands
+    further in front than was thought: then from the journal's beginning."""
+    entries = iter(read_from(run.journal, run.offset))
+    first = next(entries, None)
+    if first is None or not isinstance(first.event, RunStarted) or first.event.run != run.id:
+        yield from read_from(run.journal, 0)
+    else:
+        yield first
+        yield from entries
+
+
+def rebuild_all(runs: Sequence[Run], entries: Iterable[Entry]) -> dict[str, CellOutputs]:
+    """Outputs of some runs, by run id, from journal entries that begin with the first of them."""
+    rebuilt = {run.id: CellOutputs() for run in runs}
+    for entry in entries:
+        match event := entry.event:
+            case TextPrinted() | DataShown() | OutputCleared() | ErrorRaised() if event.run in rebuilt:
+                rebuilt[event.run].feed(event)
+            case DataUpdated():
+                for run_id, outputs in rebuilt.items():
+                    _update(outputs, event, run_id)
+            case OutputDropped() if event.run in rebuilt and event.unit == "characters":
+                rebuilt[event.run].not_recorded(event.count)
+            case _:
+                pass
+    return rebuilt
+
+
+def _update(outputs: CellOutputs, event: DataUpdated, run_id: str) -> None:
+    if run_id == event.run:
+        outputs.feed(event)
+    else:
+        outputs.update(event)

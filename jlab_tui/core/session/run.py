@@ -1,0 +1,66 @@
+"""A run: one piece of code sent to a kernel, from the moment it is asked for until it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..journal.events import OutputDropped, RunFinished, RunStatus
+from ..notebook.outputs import CellOutputs
+
+
+@dataclass(slots=True)
+class Run:
+    """What is known of one run. `outputs` is None when it is no longer in memory; the journal has it."""
+
+    id: str
+    session: str
+    tool: str
+    cell: str
+    source: str
+    msg_id: str
+    asked_at: float
+    """epoch seconds"""
+    journal: Path
+    offset: int
+    """of its first line in the journal"""
+    generation: int = 1
+    """of the kernel that it was sent to"""
+    status: RunStatus = RunStatus.RUNNING
+    seconds: float = 0.0
+    execution_count: int | None = None
+    cause: str = ""
+    outputs: CellOutputs | None = field(default_factory=CellOutputs)
+    has_started: bool = False
+    """the kernel executes its code, or has"""
+    reply: Mapping[str, Any] | None = None
+    """the kernel's reply, while output may still follow it"""
+    reply_recorded: bool = False
+    waits_for_other: bool = False
+    """another client's code runs on the kernel; this one comes after it"""
+    interrupted_by: str = ""
+    """who asked for an interrupt while it ran"""
+    notes: list[str] = field(default_factory=list)
+    """what else the reader should know, as sentences"""
+    lost: dict[tuple[str, str], int] = field(default_factory=dict)
+    """output that never arrived: how much, by unit and cause"""
+
+    def elapsed(self, now: float) -> float:
+        return self.seconds if self.status.is_final else max(0.0, now - self.asked_at)
+
+    def finish(self, end: RunFinished) -> None:
+        self.status, self.seconds = end.status, end.seconds
+        self.execution_count, self.cause = end.execution_count, end.cause
+
+    def count_loss(self, dropped: OutputDropped) -> None:
+        if dropped.unit != "characters":  # else of the record only
+            of = dropped.unit, dropped.why
+            self.lost[of] = self.lost.get(of, 0) + dropped.count
+
+    def losses(self) -> list[str]:
+        """As sentences, one for each cause."""
+        return [
+            f"About {count:,} {unit} of output were lost: {why}." for (unit, why), count in self.lost.items()
+        ]
