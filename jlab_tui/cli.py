@@ -18,7 +18,8 @@ from pathlib import Path
 from .arguments import describe_commands, make_parser
 from .core.cli.completion import completion_script
 from .core.errors import JlabError, UsageError
-from .core.settings import Mode, Settings, is_slurm_time
+from .core.setting_values import is_slurm_time
+from .core.settings import Mode, Settings
 
 INTERRUPTED = 130
 

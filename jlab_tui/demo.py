@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .adapters.files import is_there
 from .core.errors import JlabError, LaunchFailed
 from .core.settings import Mode, load_settings
 from .services.progress import patiently
@@ -89,7 +90,7 @@ async def _in_lines(env: Mapping[str, str], project: Path) -> int:
     from .headless import Lines
     from .wiring import make_launcher
 
-    launcher = make_launcher(load_settings(env, project), env)
+    launcher = make_launcher(load_settings(env, project, is_there), env)
     lines = Lines(say)
     try:
         await patiently(launcher.start_and_wait(Mode.LOCAL, lines.say, lines.show, 90), lines.still, 5)
@@ -108,7 +109,7 @@ def _with_dashboard(env: Mapping[str, str], project: Path) -> int:
     from .dashboard import Looks, run_dashboard
     from .wiring import make_launcher
 
-    settings = load_settings(env, project)
+    settings = load_settings(env, project, is_there)
     with open(project.parent / "demo.log", "w", encoding="utf-8") as log:
         script = subprocess.Popen(
             [sys.executable, "-m", "jlab_tui.demo", str(project)],
@@ -134,7 +135,7 @@ async def _wait_and_script(env: Mapping[str, str], project: Path) -> int:
     """The scripted client beside a dashboard, which starts the server."""
     from .wiring import make_launcher
 
-    launcher = make_launcher(load_settings(env, project), env)
+    launcher = make_launcher(load_settings(env, project, is_there), env)
     deadline = time.monotonic() + 90
     while True:
         with contextlib.suppress(JlabError):

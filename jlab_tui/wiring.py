@@ -54,6 +54,8 @@ _HEAVY = (
 
 def settings_of(env: Mapping[str, str], *, for_client: bool = False) -> Settings:
     """Settings of this process. An MCP client names its project in CLAUDE_PROJECT_DIR. Raises UsageError."""
+    from .adapters.files import is_there
+
     start = env.get("CLAUDE_PROJECT_DIR", "") if for_client else ""
     try:
         cwd = Path(start) if start and Path(start).is_dir() else Path.cwd()
@@ -61,8 +63,8 @@ def settings_of(env: Mapping[str, str], *, for_client: bool = False) -> Settings
         raise UsageError(
             "The working directory is gone.", "`cd` to a directory that exists, then try again."
         ) from None
-    settings = load_settings(env, cwd.resolve())
-    return load_settings(choices_of(settings).environment(env), cwd.resolve())
+    settings = load_settings(env, cwd.resolve(), is_there)
+    return load_settings(choices_of(settings).environment(env), cwd.resolve(), is_there)
 
 
 def choices_of(settings: Settings) -> Choices:
@@ -206,7 +208,7 @@ class ServerGate:
 
 async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelReasons) -> App:
     """Everything behind the MCP tools."""
-    from .adapters.files import owner_alive, process_start
+    from .adapters.files import is_there, owner_alive, process_start
     from .adapters.grep import grep
     from .adapters.images import shrink
     from .adapters.journal.bell import usable_fifo_dir
@@ -263,7 +265,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     starting = ClientStart(
         launcher,
         choices_of(settings),
-        load_settings(env, settings.cwd).run_mode,
+        load_settings(env, settings.cwd, is_there).run_mode,
         lambda: shutil.which("sbatch", path=env.get("PATH")) is not None,
         Slurm(env).survey,
         set_off,

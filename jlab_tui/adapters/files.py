@@ -256,6 +256,14 @@ def _ps(pid: int, column: str) -> str:
     return done.stdout.strip()
 
 
+def is_there(path: Path) -> bool:
+    """Whether something exists there. A path that may not be looked at counts as missing; whoever needs it says why."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def reason_of(error: OSError) -> str:
     """What an OSError says, without Python's brackets: `/path: Permission denied`."""
     why = error.strerror or str(error) or type(error).__name__

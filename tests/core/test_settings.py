@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.core.errors import SettingError
+from jlab_tui.core.setting_values import is_slurm_time
 from jlab_tui.core.settings import (
     PREFIX,
     VARIABLES,
@@ -14,7 +15,6 @@ from jlab_tui.core.settings import (
     OnExit,
     Settings,
     find_root,
-    is_slurm_time,
     load_settings,
     status_dir_name,
 )
@@ -116,3 +116,54 @@ def test_a_local_start_may_take_as_long_as_it_is_told() -> None:
     for seconds in (5, 300):
         given = load(READY_TIMEOUT=str(seconds))
         assert given.local_start_s == given.ready_timeout_s == seconds
+
+
+@pytest.mark.parametrize("variable", ["DIR", "LOG_DIR", "SLURM_MODULES", "SLURM_TEMPLATE"])
+def test_a_value_of_two_lines_is_refused(variable: str) -> None:
+    with pytest.raises(SettingError, match=r"line"):
+        load(**{variable: "one\ntwo"})
+
+
+def test_a_lowest_port_above_the_default_range_names_the_highest() -> None:
+    with pytest.raises(SettingError, match="at most 19000, which is JLAB_MCP_PORT_MAX"):
+        load(PORT_MIN="19001")
+    assert load(PORT_MIN="19000").port_min == 19000
+
+
+@pytest.mark.parametrize(
+    ("name", "lowest", "highest"),
+    [("SLURM_CPUS", 1, 100_000), ("IMAGE_MAX_PX", 16, 4096), ("OUTPUT_CHARS", 500, 90_000), ("WAIT_S", 0, 110),
+     ("READY_TIMEOUT", 1, 86400), ("QUEUE_TIMEOUT", 0, 2_592_000), ("KEEP_DAYS", 1, 36500)],
+)  # fmt: skip
+def test_a_number_may_be_the_lowest_or_the_highest_of_its_range_and_no_other(
+    name: str, lowest: int, highest: int
+) -> None:
+    assert load(**{name: str(lowest)}) != load(**{name: str(highest)})
+    for outside in (lowest - 1, highest + 1):
+        with pytest.raises(SettingError, match=f"from {lowest} to {highest}"):
+            load(**{name: str(outside)})
+
+
+def test_a_home_directory_alone_is_a_path() -> None:
+    assert load(DIR="~").home == Path("/home/ada")
+    assert load(DIR="~other").home == CWD / "~other"
+
+
+def test_without_a_home_variable_the_tilde_stays() -> None:
+    assert load_settings({}, CWD, lambda path: False).home == CWD / "~" / ".jlab-mcp"
+
+
+def test_the_directories_of_a_project_lie_in_its_status_directory() -> None:
+    settings = load(STATUS_DIR="/s")
+    names = {"server-status", "sessions", "actions", "fifos", "node", "spool"}
+    places = (settings.status_file, settings.sessions_dir, settings.actions_dir, settings.fifo_dir)
+    assert {path.name for path in (*places, settings.node_dir, settings.spool_dir)} == names
+    assert {path.parent for path in (*places, settings.connection_dir)} == {Path("/s")}
+
+
+def test_what_slurm_takes_is_handed_on_as_it_was_set() -> None:
+    slurm = load(
+        SLURM_MODULES="cuda/12.1 python/3.11", SLURM_TIME="1-12", SLURM_BIND_IP="10.0.0.5", SLURM_GRES="gpu:2"
+    ).slurm
+    assert (slurm.modules, slurm.time, slurm.bind_ip) == ("cuda/12.1 python/3.11", "1-12", "10.0.0.5")
+    assert slurm.gres == "gpu:2"

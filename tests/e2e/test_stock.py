@@ -73,9 +73,10 @@ def _answers(port: int) -> bool:
 
 
 def write_status(project: Project, pid: int, port: int) -> None:
+    from jlab_tui.adapters.files import is_there
     from jlab_tui.core.settings import load_settings
 
-    settings = load_settings(project.env, project.root)
+    settings = load_settings(project.env, project.root, is_there)
     settings.status_dir.mkdir(parents=True, exist_ok=True)
     with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
         start = file.read().rpartition(")")[2].split()[19]

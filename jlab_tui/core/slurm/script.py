@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageError
-from ..settings import is_slurm_time
+from ..setting_values import is_slurm_time
 from .terms import JOB_NAME
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,@+-]*", re.ASCII)

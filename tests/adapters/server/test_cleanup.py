@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from jlab_tui.adapters.files import StatusFile
+from jlab_tui.adapters.files import StatusFile, is_there
 from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.adapters.server.cleanup import prune
 from jlab_tui.adapters.server.launch_files import install_node_files, write_launch_files
@@ -18,7 +18,7 @@ NOW = time.time()
 
 
 def settings_in(home: Path, **env: str) -> Settings:
-    return load_settings({"HOME": str(home), **env}, home / "project")
+    return load_settings({"HOME": str(home), **env}, home / "project", is_there)
 
 
 def made(path: Path, age_days: float) -> Path:

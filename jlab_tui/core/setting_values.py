@@ -1,0 +1,81 @@
+"""How the text of one setting is read. Each reader raises ValueError with what the text should be."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def line(text: str) -> str:
+    if "\n" in text or "\0" in text:
+        raise ValueError("a single line")
+    return text
+
+
+def word(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.,:;=+*&|!()\[\]/-]+", text):
+        raise ValueError("one word of Slurm's syntax, without spaces or quotes")
+    return text
+
+
+def gres(text: str) -> str:
+    """`none` asks for no generic resources: the option is left out."""
+    return "" if word(text).lower() == "none" else text
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"\d{1,12}", text, re.ASCII) or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def seconds(low: int, high: int) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text, re.ASCII) or not low <= float(text) <= high:
+            raise ValueError(f"a number of seconds from {low} to {high}")
+        return float(text)
+
+    return read
+
+
+def one_of(make: Callable[[str], T], *choices: str) -> Callable[[str], T]:
+    def read(text: str) -> T:
+        if text.lower() not in choices:
+            raise ValueError(" or ".join(choices))
+        return make(text.lower())
+
+    return read
+
+
+def slurm_time(text: str) -> str:
+    if not is_slurm_time(text):
+        raise ValueError("a walltime such as 4:00:00 or 1-00:00:00")
+    return text
+
+
+def is_slurm_time(text: str) -> bool:
+    """Whether `text` is a time in one of Slurm's six forms (`sbatch --time`): M, M:S, H:M:S, D-H, D-H:M, D-H:M:S."""
+    return re.fullmatch(r"\d+-\d+(:\d+){0,2}|\d+(:\d+){0,2}", text) is not None
+
+
+def address(text: str) -> str:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError("an IP address") from None
+    return text
+
+
+def path(text: str, user: str) -> Path:
+    """`user`: the home directory that `~` stands for."""
+    if "\0" in text or "\n" in text:
+        raise ValueError("a path on one line")
+    return Path(user + text[1:] if text == "~" or text.startswith("~/") else text)
