@@ -44,13 +44,18 @@ def refuse_foreign_hands(path: Path) -> None:
         raise PermissionError(errno.EPERM, "Others may write there (`chmod go-w` mends it)", str(path))
 
 
+def temporary_name(name: str, pid: str, at: str) -> str:
+    """Of a file while `write_atomic` writes it; `at`: hexadecimal."""
+    return f".{name}.{pid}-{at}"
+
+
 def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o600, sync: bool = False) -> None:
     """Replace `path` by `data` in one step; readers see the old or the new content, never a part.
 
     Raises OSError (disk full, read-only, ...); then the old content still stands and no temporary file is left.
     """
     raw = data.encode() if isinstance(data, str) else data
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{time.monotonic_ns():x}")
+    temporary = path.with_name(temporary_name(path.name, str(os.getpid()), f"{time.monotonic_ns():x}"))
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(fd, "wb") as file:

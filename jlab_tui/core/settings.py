@@ -198,6 +198,10 @@ VARIABLES: tuple[Variable, ...] = tuple(
 )
 
 
+PROJECT_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}-[0-9a-f]{12}")
+"""every name that `status_dir_name` gives, and few others"""
+
+
 def status_dir_name(root: Path) -> str:
     """Name of a project's status directory: its own name, made safe, and 12 hex digits of its path's sha256."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", root.name)[:40] or "root"

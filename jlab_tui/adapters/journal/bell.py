@@ -10,12 +10,14 @@ import contextlib
 import errno
 import json
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..files import private_dir, process_start
+from ..made_names import DIGITS, pattern_of
 
 LINE_MAX = 4096
 """POSIX PIPE_BUF on Linux: a write up to this size is never mixed with another one"""
@@ -51,6 +53,15 @@ def private_tmp_dir(path: Path, uid: int) -> Path:
                 errno.EPERM, "not a directory that belongs to you alone; remove it", str(directory)
             )
     return path
+
+
+def fifo_name(host: str, pid: str) -> str:
+    return f"{host}-{pid}.fifo"
+
+
+def _fifo_of(host: str) -> re.Pattern[str]:
+    """The name of a FIFO of this host, with the process in it."""
+    return pattern_of(lambda pid: fifo_name(host, pid), f"({DIGITS})")
 
 
 class Bell:
@@ -109,17 +120,20 @@ class Bell:
 
     def _remove_stale(self, name: str) -> None:
         """Remove a FIFO of this host that nobody reads and whose process is dead."""
-        pid = name.removeprefix(f"{self.host}-").removesuffix(".fifo")
-        if pid.isdecimal() and not process_start(int(pid)):
-            with contextlib.suppress(OSError):
-                (self.directory / name).unlink()
+        pid = _fifo_of(self.host).fullmatch(name)
+        if pid is None or process_start(int(pid[1])):
+            return
+        with contextlib.suppress(OSError):
+            path = self.directory / name
+            if stat.S_ISFIFO(path.lstat().st_mode):
+                path.unlink()
 
 
 class BellReader:
     """This process's FIFO in the event loop; calls `on_news` with every batch of news."""
 
     def __init__(self, directory: Path, host: str, on_news: Callable[[list[dict[str, Any]]], None]) -> None:
-        self.path = directory / f"{host}-{os.getpid()}.fifo"
+        self.path = directory / fifo_name(host, str(os.getpid()))
         self.on_news = on_news
         self._fd = -1
         self._rest = b""

@@ -13,10 +13,7 @@ from pathlib import Path
 
 from ...core.server.record import parse_record
 from ...core.settings import Settings
-
-_LAUNCH = re.compile(r"(local-\d+|slurm)-[0-9a-f]{8}\.(token|config|connection).*")
-_LOG = re.compile(r"(jupyter-local-|jupyter-slurm-|start-).*\.log")
-_COPY = re.compile(r"\.?[0-9a-f]{12}(\.\d+)?")
+from .file_names import COPIES, LAUNCHES, LOGS
 
 
 def prune(settings: Settings, node: Path, now: float) -> None:
@@ -27,11 +24,11 @@ def prune(settings: Settings, node: Path, now: float) -> None:
     if settings.connection_dir.is_relative_to(
         settings.status_dir
     ):  # else other projects may have theirs there
-        _remove(settings.connection_dir, _LAUNCH)
-    _remove(settings.node_dir, _COPY, without=[node])
+        _remove(settings.connection_dir, LAUNCHES)
+    _remove(settings.node_dir, COPIES, without=[node])
     oldest = now - settings.keep_days * 86400
     kept = set(_logs_on_record([settings.status_file, *(settings.home / "servers").glob("*/server-status")]))
-    _remove(settings.log_dir, _LOG, before=oldest, without=kept)
+    _remove(settings.log_dir, LOGS, before=oldest, without=kept)
 
 
 def _logs_on_record(files: Iterable[Path]) -> Iterable[Path]:
@@ -50,7 +47,7 @@ def _remove(
             with contextlib.suppress(OSError):
                 if before is not None and path.stat().st_mtime >= before:
                     continue
-                if path.is_dir() and not path.is_symlink():
+                if name is COPIES:
                     shutil.rmtree(path)
                 else:
                     path.unlink()

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..files import private_dir, tail_text
+from .file_names import detached_log
 
 
 class DetachedStart:
@@ -35,7 +36,7 @@ def start_detached(
 ) -> DetachedStart:
     """Set off `jlab-mcp start --detach ARGUMENTS`. Raises OSError."""
     private_dir(log_dir)
-    log = log_dir / f"start-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    log = log_dir / detached_log(time.strftime("%Y%m%d-%H%M%S"), str(os.getpid()))
     with log.open("ab") as file:
         log.chmod(0o600)
         process = subprocess.Popen(

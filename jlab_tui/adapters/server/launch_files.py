@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -14,6 +15,16 @@ from typing import Any
 
 from ...core.server.record import ConnectionFile
 from ..files import private_dir, refuse_foreign_hands, write_atomic
+from .file_names import (
+    CONNECTION,
+    config_name,
+    connection_name,
+    copy_in_the_making,
+    copy_name,
+    launch_files_of,
+    launch_stem,
+    token_name,
+)
 
 PACKAGE_DIR = Path(__file__).resolve().parents[2] / "jupyter_extension"
 
@@ -24,11 +35,11 @@ def install_node_files(node_dir: Path) -> Path:
     digest = hashlib.sha256()
     for source in sources:
         digest.update(str(source.relative_to(PACKAGE_DIR)).encode() + b"\0" + source.read_bytes())
-    target = node_dir / digest.hexdigest()[:12]
+    target = node_dir / copy_name(digest.hexdigest())
     if (target / "launch.py").exists():
         return target
     private_dir(node_dir)
-    staging = node_dir / f".{target.name}.{os.getpid()}"
+    staging = node_dir / copy_in_the_making(digest.hexdigest(), str(os.getpid()))
     shutil.rmtree(staging, ignore_errors=True)
     for source in sources:
         copy = staging / source.relative_to(PACKAGE_DIR)
@@ -57,19 +68,19 @@ class LaunchFiles:
     connection_file: Path
 
 
-def write_launch_files(directory: Path, name: str, config: dict[str, Any]) -> LaunchFiles:
+def write_launch_files(directory: Path, launch: str, config: dict[str, Any]) -> LaunchFiles:
     """Write token and configuration of one launch, 0600, under names that no other launch uses.
 
     `config` is what `launch.py` reads (its module says which keys); token and connection file are added here.
     """
     refuse_foreign_hands(private_dir(directory))
-    stem = f"{name}-{secrets.token_hex(4)}"
+    stem = launch_stem(launch, secrets.token_hex(4))
     token = secrets.token_hex(24)
     files = LaunchFiles(
         token,
-        directory / f"{stem}.token",
-        directory / f"{stem}.config.json",
-        directory / f"{stem}.connection.json",
+        directory / token_name(stem),
+        directory / config_name(stem),
+        directory / connection_name(stem),
     )
     write_atomic(files.token_file, token + "\n")
     whole = {**config, "token_file": str(files.token_file), "connection_file": str(files.connection_file)}
@@ -79,13 +90,12 @@ def write_launch_files(directory: Path, name: str, config: dict[str, Any]) -> La
 
 def remove_launch_files(connection_file: Path) -> None:
     """Remove the files of a launch that is over."""
-    stem = connection_file.name.removesuffix(".connection.json")
-    if stem == connection_file.name:
-        return
-    # A requeued job has written more of them: `<stem>.connection.r1.json`, `<stem>.config.json.r1`.
+    if not CONNECTION.fullmatch(connection_file.name):
+        return  # the status file names something that no launch has written
+    mine = launch_files_of(re.escape(connection_file.name.removesuffix(connection_name(""))))
     with contextlib.suppress(OSError):
         for path in connection_file.parent.iterdir():
-            if path.name.startswith(stem + "."):
+            if mine.fullmatch(path.name):
                 path.unlink(missing_ok=True)
 
 

@@ -16,6 +16,7 @@ from ...core.settings import Mode, Settings, status_dir_name
 from ..files import private_dir, process_start, reason_of, refuse_foreign_hands, tail_text
 from ..machine import this_machine
 from .cleanup import prune
+from .file_names import local_launch, local_log
 from .launch_files import install_node_files, read_connection, remove_launch_files, write_launch_files
 from .process import (
     PORT_TAKEN,
@@ -67,7 +68,7 @@ class LocalServer:
             choice = await choose_python(settings.root, self._env)
         if choice.note:
             say(choice.note)
-        log = settings.log_dir / f"jupyter-local-{status_dir_name(settings.root)}-{port}.log"
+        log = settings.log_dir / local_log(status_dir_name(settings.root), str(port))
         kernelspecs: list[str] = []
         try:
             for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
@@ -82,7 +83,7 @@ class LocalServer:
                 kernelspecs.append(str(specs))
             files = write_launch_files(
                 settings.connection_dir,
-                f"local-{port}",
+                local_launch(str(port)),
                 {
                     "ip": settings.local_bind_ip,
                     "port": port,

@@ -28,6 +28,7 @@ from ...core.slurm.script import (
 from ...core.slurm.submit import Estimate, Rejected, Rejection
 from ..files import private_dir, reason_of, refuse_foreign_hands
 from ..server.cleanup import prune
+from ..server.file_names import SLURM_LAUNCH, slurm_log
 from ..server.launch_files import install_node_files, remove_launch_files, write_launch_files
 from ..server.process import PROJECT_KERNEL, choose_python, server_env, write_kernelspec
 from .commands import Slurm
@@ -131,7 +132,7 @@ class Submission:
             kernelspecs.append(str(specs))
         files = write_launch_files(
             settings.connection_dir,
-            "slurm",
+            SLURM_LAUNCH,
             {
                 "ip": settings.slurm.bind_ip,
                 "port_min": settings.port_min,
@@ -145,7 +146,7 @@ class Submission:
         )
         inputs = ScriptInputs(
             submission=submission,
-            log=str(settings.log_dir / "jupyter-slurm-%j.log"),
+            log=str(settings.log_dir / slurm_log("%j")),
             workdir=str(settings.server_root_dir),
             launcher=str(node / "launch.py"),
             config=str(files.config_file),

@@ -226,7 +226,7 @@ def submission_environment(env: Mapping[str, str], script: str) -> dict[str, str
     return {name: value for name, value in env.items() if name not in _NOT_EXPORTED and name not in ruled}
 
 
-def restarted_name(path: str, restarts: int) -> str:
+def restarted_name(path: str, restarts: int | str) -> str:
     """Name of the connection file that the job writes at its n-th restart: `a.json`, `a.r1.json`, ..."""
     if not restarts:
         return path

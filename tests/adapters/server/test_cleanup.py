@@ -52,7 +52,12 @@ def test_logs_go_after_as_long_as_records_are_kept_unless_a_project_names_them(t
     settings = settings_in(tmp_path)
     logs = settings.log_dir
     old = [
-        made(logs / name, 31) for name in ("jupyter-local-p-1.log", "jupyter-slurm-7.log", "start-1-2.log")
+        made(logs / name, 31)
+        for name in (
+            "jupyter-local-p-0123456789ab-18000.log",
+            "jupyter-slurm-7.log",
+            "start-20260131-235959-2.log",
+        )
     ]
     kept = [
         made(logs / "jupyter-slurm-8.log", 29),
