@@ -57,7 +57,11 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="first make a .venv with JupyterLab in the project (uv, else venv and pip)",
     )
-    start.add_argument("--debug", action="store_true", help="log details to stderr")
+    start.add_argument(
+        "--debug",
+        action="store_true",
+        help="log details to stderr; the dashboard logs to a file and names it when it ends",
+    )
 
     stop = _command(commands, "stop", "end the server or the job of this project")
     stop.add_argument(

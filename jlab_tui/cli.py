@@ -85,14 +85,8 @@ def _start(arguments: argparse.Namespace) -> int:
 
     if arguments.time is not None and not is_slurm_time(arguments.time):
         raise UsageError(f"{arguments.time!r} is not a walltime.", "Give one such as 24:00:00 or 1-00:00:00.")
-    if arguments.debug:
-        import logging
-
-        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-        logging.getLogger("httpcore").setLevel(logging.INFO)
-        logging.getLogger("websockets").setLevel(logging.INFO)
     settings = wiring.settings_of(os.environ)
-    looks = Looks(arguments.readonly, arguments.ascii, arguments.theme)
+    looks = Looks(arguments.readonly, arguments.ascii, arguments.theme, debug=arguments.debug)
     if arguments.replay:
         return run_replay(settings, Path(arguments.replay), arguments.speed, looks)
     if arguments.time is not None:
@@ -105,11 +99,21 @@ def _start(arguments: argparse.Namespace) -> int:
     without_screen = arguments.no_tui or not (sys.stdin.isatty() and sys.stderr.isatty())
     if not (arguments.detach or without_screen):
         return run_dashboard(settings, dict(os.environ), mode, looks)
+    if arguments.debug:
+        _log_to_stderr()
     from .headless import run_detached, run_foreground
 
     launcher = wiring.make_launcher(settings, dict(os.environ))
     run = run_detached if arguments.detach else run_foreground
     return asyncio.run(run(launcher, mode, settings))
+
+
+def _log_to_stderr() -> None:
+    import logging
+
+    logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+    for name in ("httpx", "httpcore", "websockets"):  # below that they log headers, which hold the token
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _bootstrap(settings: Settings) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import logging
 import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -18,6 +20,7 @@ from .core.errors import UsageError
 
 if TYPE_CHECKING:
     from .adapters.jupyter.rest import JupyterApi
+    from .adapters.log_file import LogFile
     from .core.server.record import KernelInfo, ServerRecord
     from .core.server.resources import Sample
     from .core.settings import Mode, Settings
@@ -33,6 +36,8 @@ class Looks:
     readonly: bool = False
     ascii: bool = False
     theme: str = "night"
+    debug: bool = False
+    """log everything, and name the log at the end"""
     says_farewell: bool = True
     """print at the end what still runs"""
 
@@ -77,7 +82,7 @@ class Outside:
 def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks: Looks) -> int:
     """Start the server or attach to it, and show the dashboard until it is left. Returns the exit code."""
     outside = Outside(settings, env)
-    options = _options(settings, looks, preload=outside.preload)
+    options, log_file = _options(settings, looks, preload=outside.preload)
     from .adapters.files import owner_alive
     from .adapters.journal.bell import BellReader, usable_fifo_dir
     from .adapters.journal.directory import DirectoryRecords
@@ -97,6 +102,7 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
         DirectoryRecords(settings.sessions_dir, settings.actions_dir),
         lambda on_news: BellReader(usable_fifo_dir(settings.fifo_dir, os.getuid()), host, on_news),
         owner_alive,
+        details=log_file.where,
     )
     actions = (
         NoActions("This dashboard is read-only (--readonly).")
@@ -104,14 +110,15 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
         else RecordedActions(KernelActions(outside.launcher, outside.api), log, by=by, clock=time.time)
     )
     try:
-        return run(monitor, actions, options)
+        with _logging(log_file, looks):
+            return run(monitor, actions, options)
     finally:
         log.close().result(5)
 
 
 def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> int:
     """Play a recorded journal through the dashboard. Raises UsageError when there is nothing in it."""
-    options = _options(settings, looks, is_replay=True)
+    options, log_file = _options(settings, looks, is_replay=True)
     from .adapters.journal.journal_file import read_entries
     from .services.dashboard.actions import NoActions
     from .tui.app import run
@@ -125,7 +132,18 @@ def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> in
     session = file.name.partition(".")[0]
     recording = Recording(session, entries, speed=speed)
     options = replace(options, clock=recording.clock)
-    return run(recording, NoActions("A recording cannot be steered."), options)
+    with _logging(log_file, looks):
+        return run(recording, NoActions("A recording cannot be steered."), options)
+
+
+@contextmanager
+def _logging(file: LogFile, looks: Looks) -> Iterator[None]:
+    from .adapters.log_file import logging_to
+
+    with logging_to(file, logging.DEBUG if looks.debug else logging.WARNING):
+        yield
+    if looks.debug:
+        sys.stderr.write(f"{file.where()}\n")
 
 
 def _options(
@@ -134,22 +152,26 @@ def _options(
     *,
     is_replay: bool = False,
     preload: Callable[[], None] = lambda: None,
-) -> DashboardOptions:
+) -> tuple[DashboardOptions, LogFile]:
     from .tui.terminal import prepare
 
     gc.disable()  # until the first frame: a tenth of the time until then
     prepare(os.environ)  # before Textual is imported: it looks at the environment once
+    from .adapters.log_file import LogFile, dashboard_log
     from .tui.options import DashboardOptions
     from .tui.themes import known_themes
 
     if looks.theme not in known_themes():
         raise UsageError(f"There is no theme {looks.theme!r}.", f"Use one of: {', '.join(known_themes())}.")
-    return DashboardOptions(
+    log_file = LogFile(settings.log_dir / dashboard_log(socket.gethostname(), str(os.getpid())))
+    options = DashboardOptions(
         readonly=looks.readonly or is_replay,
         ascii=looks.ascii,
         theme=looks.theme,
         is_replay=is_replay,
         says_farewell=looks.says_farewell and not is_replay,
         save_dir=settings.root,
+        details=log_file.where,
         preload=preload,
     )
+    return options, log_file

@@ -127,8 +127,8 @@ class ActingKeys(DashboardBase):
         except Exception as error:
             log.exception("%s failed", title)
             # Not the error's own text: it could hold a URL with a token.
-            text = f"This is a fault in jlab-mcp ({type(error).__name__}). What runs goes on; try again."
-            self.say(text, title=f"{one_line(title)}: failed", severity="error")
+            text = f"This is a fault in jlab-mcp ({type(error).__name__}). What runs goes on; try again. {self.options.details()}"
+            self.say(text.rstrip(), title=f"{one_line(title)}: failed", severity="error")
         else:
             self.say(outcome or "Done.", title=one_line(title))
 

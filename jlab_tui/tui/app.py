@@ -46,6 +46,8 @@ BELL_AFTER_S = 30.0
 """a cell that took longer rings the bell when it ends"""
 
 
+CRASHED = 1
+"""Textual's exit code after an exception"""
 NEWS_S = 0.1
 """time between two looks at what news mean for the list of sessions, the title and the detail"""
 
@@ -290,6 +292,8 @@ def run(source: Source, actions: Actions, options: DashboardOptions) -> int:
     app.run()
     app.has_left()
     code = app.return_code or 0
+    if code == CRASHED:
+        sys.stderr.write(f"{options.details()}\n")
     if options.says_farewell and code in (0, 129, 143):
         text = farewell(app.source.server, app.all_rows)
         if text and code != 129:

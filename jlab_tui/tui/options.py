@@ -27,6 +27,8 @@ class DashboardOptions:
     """where images and outputs are written"""
     clock: Callable[[], float] = time.time
     local: LocalTime = time.localtime
+    details: Callable[[], str] = lambda: ""
+    """names the log, after something unexpected was logged"""
     preload: Callable[[], None] = lambda: None
     """loads what the source needs; called in a thread after the first frame"""
     is_live: bool = True

@@ -69,6 +69,7 @@ class TerminalApp(App[int]):
         from rich.traceback import Traceback
 
         self.bell()
+        log.critical("the dashboard crashed", exc_info=True)
         traceback = Traceback(show_locals=False, suppress=["textual", "rich"], max_frames=12)
         self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
         self._close_messages_no_wait()

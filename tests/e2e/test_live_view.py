@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -101,6 +102,21 @@ async def test_a_killed_pane_leaves_server_and_runs_alone(project: Project) -> N
         assert "ok" in reply and reply.splitlines()[:20] == [str(n) for n in range(20)]
     assert project.run("status").returncode == 0
     assert not list((project.status_dir / "fifos").glob("*.fifo"))
+
+
+async def test_a_dashboard_with_debug_logs_to_a_private_file_without_the_token(
+    shared_server: SharedProject,
+) -> None:
+    with terminal(shared_server, f"{COMMAND} start --debug") as dashboard:
+        await dashboard.shows("● running")
+        assert "DEBUG" not in dashboard.screen()
+        dashboard.keys("q")
+        screen = await dashboard.shows("exit=0")
+    (log,) = (shared_server.home / ".jlab-mcp" / "logs").glob("dashboard-*.log")
+    assert str(log) in screen.replace("\n", "")
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    text = log.read_text(encoding="utf-8")
+    assert "DEBUG" in text and shared_server.status_file()["TOKEN"] not in text
 
 
 async def test_stopping_from_the_dashboard_asks_first(project: Project) -> None:

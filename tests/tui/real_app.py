@@ -15,6 +15,7 @@ from jlab_tui.adapters.files import StatusFile
 from jlab_tui.adapters.journal.bell import BellReader
 from jlab_tui.adapters.journal.directory import DirectoryRecords
 from jlab_tui.adapters.journal.journal_file import JournalWriter
+from jlab_tui.adapters.log_file import LogFile, logging_to
 from jlab_tui.core.errors import JlabError, StatusFileError
 from jlab_tui.core.server.record import KernelInfo, ServerRecord
 from jlab_tui.core.server.resources import Sample
@@ -88,15 +89,18 @@ def main(arguments: list[str]) -> int:
         DirectoryRecords(status_dir / "sessions", status_dir / "actions"),
         lambda on_news: BellReader(status_dir / "fifos", HOST, on_news),
     )
+    log_file = LogFile(status_dir / "logs" / f"dashboard-{HOST}-{os.getpid()}.log")
     actions = RecordedActions(PlayedActions(), log, by="ben@login1", clock=time.time)
     options = DashboardOptions(
         readonly="--readonly" in arguments,
         ascii="--ascii" in arguments,
         theme="day" if "--day" in arguments else "night",
         save_dir=status_dir,
+        details=log_file.where,
     )
     try:
-        return run(monitor, actions, options)
+        with logging_to(log_file):
+            return run(monitor, actions, options)
     finally:
         log.close().result(5)
 

@@ -93,11 +93,13 @@ async def test_a_failed_action_is_said_with_what_to_do() -> None:
 
 async def test_an_unexpected_failure_is_said_without_its_text_and_the_dashboard_goes_on() -> None:
     actions = stage.FakeActions(failure=RuntimeError("token=0123"))
-    async with dashboard(stage.working(), actions=actions) as (app, pilot):
+    details = "Details: /logs/dashboard.log"
+    async with dashboard(stage.working(), actions=actions, details=lambda: details) as (app, pilot):
         await pilot.press("i")
         await settled(app, pilot)
         assert app.is_running
         assert any("fault in jlab-mcp (RuntimeError)" in note for note in notes(app))
+        assert any(note.endswith(details) for note in notes(app))
         assert "0123" not in screen_text(app)
 
 

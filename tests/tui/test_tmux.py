@@ -253,4 +253,8 @@ def test_a_crash_restores_the_terminal_and_prints_no_values(project: Project, tm
     tmux.see("exit=1")
     screen = tmux.run("capture-pane", "-p", "-S", "-200")
     assert "ZeroDivisionError" in screen and "f00dfeed" not in screen
+    (log,) = (project.directory / "logs").glob("dashboard-*.log")
+    assert f"Details: {log}" in screen.replace("\n", "")
+    text = log.read_text(encoding="utf-8")
+    assert "the dashboard crashed" in text and "ZeroDivisionError" in text and "f00dfeed" not in text
     assert tmux.run("display-message", "-p", "#{alternate_on}#{mouse_any_flag}").strip() == "00"

@@ -7,6 +7,7 @@ import re
 from ...core.settings import PROJECT_NAME
 from ...core.slurm.script import restarted_name
 from ..files import temporary_name
+from ..log_file import dashboard_log, earlier
 from ..made_names import DIGITS, HEX, any_of, pattern_of
 
 
@@ -84,6 +85,8 @@ LOGS = any_of(
     pattern_of(local_log, PROJECT_NAME.pattern, DIGITS),
     pattern_of(slurm_log, DIGITS),
     pattern_of(detached_log, "[0-9]{8}-[0-9]{6}", DIGITS),
+    pattern_of(dashboard_log, "[^/]+", DIGITS),
+    pattern_of(lambda host, pid: earlier(dashboard_log(host, pid)), "[^/]+", DIGITS),
 )
 
 

@@ -7,7 +7,6 @@ record are looked at until somebody wants to see them.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,8 +17,6 @@ from ...core.feed.feed import Feed
 from ...core.feed.items import Change, FeedCell
 from ...core.feed.session_feed import SessionFeed
 from ...core.journal.events import Entry, HumanActed, RecordEnds
-
-log = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
 """bytes of a journal that are read at a time"""
@@ -82,13 +79,16 @@ class Hears(Protocol):
         ...
 
 
+class Tell(Protocol):
+    """Reports trouble about one thing; an empty sentence: it is over. `fault` is an error that nobody expected."""
+
+    def __call__(self, about: str, sentence: str, fault: Exception | None = None) -> None: ...
+
+
 class Following:
     """All journals of a project, until cancelled."""
 
-    def __init__(
-        self, records: Records, make_bell: MakeBell | None, tell: Callable[[str, str], None]
-    ) -> None:
-        """`tell(about, sentence)` says that something is wrong; an empty sentence, that it is over."""
+    def __init__(self, records: Records, make_bell: MakeBell | None, tell: Tell) -> None:
         self.feed = Feed()
         self.is_loaded = False
         """every session has been looked at once"""
@@ -127,13 +127,13 @@ class Following:
                     if bell is not None:
                         bell.check()
                     await self._read(listener, rounds)
+                    self._tell("journals", "")
                 except JlabError as error:
                     self._tell("journals", str(error))
                 except OSError as error:
                     self._tell("journals", f"The journals cannot be read: {error}")
-                except Exception:
-                    log.exception("reading the journals failed")
-                    self._tell("journals", "Reading the journals failed; the log has the details.")
+                except Exception as error:  # noqa: BLE001 - logged with its traceback, once
+                    self._tell("journals", f"Reading the journals failed ({type(error).__name__}).", error)
                 rounds += 1
                 await self._rung_within(_EVERY_S)
         finally:

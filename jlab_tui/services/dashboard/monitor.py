@@ -97,8 +97,9 @@ class Monitor:
         make_bell: MakeBell | None = None,
         owner_alive: OwnerAlive | None = None,
         clock: Callable[[], float] = time.time,
+        details: Callable[[], str] = lambda: "",
     ) -> None:
-        """`clock` gives epoch seconds, as the journals have them."""
+        """`clock` gives epoch seconds, as the journals have them; `details` names the log after a fault."""
         self.server = ServerView()
         self.kernels: tuple[KernelInfo, ...] | None = None
         self.samples: deque[Sample] = deque(maxlen=SAMPLES_KEPT)
@@ -107,6 +108,7 @@ class Monitor:
         self._following = Following(records, make_bell, self._tell)
         self._owner_alive = owner_alive
         self._clock = clock
+        self._details = details
         self._kernels_at = 0.0
         self._idle_since: dict[int, float] = {}
         self._listener: Listener | None = None
@@ -156,12 +158,11 @@ class Monitor:
             due = loop.time() + _EVERY_S
             try:
                 await step(listener, rounds)
-                self._trouble.pop(name, None)
+                self._tell(name, "")
             except JlabError as error:
                 self._tell(name, str(error))
-            except Exception:
-                log.exception("watching the %s failed", name)
-                self._tell(name, f"Watching the {name} failed; the log has the details.")
+            except Exception as error:  # noqa: BLE001 - logged with its traceback, once
+                self._tell(name, f"Watching the {name} failed ({type(error).__name__}).", error)
             rounds += 1
             await asyncio.sleep(max(0.05, due - loop.time()))
 
@@ -191,10 +192,15 @@ class Monitor:
         note_idle_gpus(self._idle_since, fresh)
         listener.resources_changed()
 
-    def _tell(self, about: str, sentence: str) -> None:
-        """Say it once, not every second."""
-        if self._trouble.get(about) != sentence and self._listener is not None:
+    def _tell(self, about: str, sentence: str, fault: Exception | None = None) -> None:
+        """Show trouble once, not every second. The traceback of a fault of ours goes to the log, which the sentence names."""
+        if not sentence:
+            self._trouble.pop(about, None)
+        elif self._trouble.get(about) != sentence and self._listener is not None:
             self._trouble[about] = sentence
+            if fault is not None:
+                log.error("%s", sentence, exc_info=fault)
+                sentence = f"{sentence} {self._details()}".rstrip()
             self._listener.trouble(sentence)
 
 

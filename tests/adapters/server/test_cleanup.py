@@ -57,11 +57,15 @@ def test_logs_go_after_as_long_as_records_are_kept_unless_a_project_names_them(t
             "jupyter-local-p-0123456789ab-18000.log",
             "jupyter-slurm-7.log",
             "start-20260131-235959-2.log",
+            "dashboard-node-01-4711.log",
+            "dashboard-node-01-4711.log.1",
         )
     ]
     kept = [
         made(logs / "jupyter-slurm-8.log", 29),
         made(logs / "my.log", 99),
+        made(logs / "dashboard-notes.log", 99),
+        made(logs / "dashboard-node-01-4712.log", 29),
         made(logs / "jupyter-slurm-9.log", 31),
     ]
     record = ServerRecord(ServerState.READY, Mode.SLURM, job_id="9", log=str(kept[-1]))

@@ -99,6 +99,7 @@ class Place:
             node,
             DirectoryRecords(self.sessions, self.actions),
             lambda on_news: BellReader(self.directory / "fifos", HOST, on_news),
+            details=lambda: "Details: /logs/dashboard.log",
         )
 
 
@@ -239,8 +240,48 @@ async def test_trouble_is_said_once_and_watching_goes_on(place: Place) -> None:
         node.failure = RuntimeError("secret")
         await until(lambda: len(heard.troubles) == 2)
         assert "secret" not in heard.troubles[1]
+        assert heard.troubles[1].endswith("failed (RuntimeError). Details: /logs/dashboard.log")
         node.failure, node.samples = None, [Sample(7.0, 1, 1.0, 0.1, 1.0, 2.0)]
         await until(lambda: len(monitor.samples) == 1)
+
+
+async def test_a_fault_is_logged_once_with_its_traceback_and_again_when_it_comes_back(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    node = Node()
+    node.failure = RuntimeError("first")
+    monitor = place.monitor(node)
+    async with running(monitor) as heard:
+        await until(lambda: len(node.asked) >= 3)
+        assert len(heard.troubles) == 1 and caplog.text.count("RuntimeError: first") == 1
+        node.failure, node.samples = None, [Sample(7.0, 1, 1.0, 0.1, 1.0, 2.0)]
+        await until(lambda: len(monitor.samples) == 1)
+        node.failure = RuntimeError("second")
+        await until(lambda: len(heard.troubles) == 2)
+        assert "RuntimeError: second" in caplog.text
+
+
+async def test_journals_that_cannot_be_understood_are_reported_with_the_log(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    monitor = Monitor(
+        Node(), Node(), _Surprising(place.sessions, place.actions), details=lambda: "Details: /logs/d.log"
+    )
+    async with running(monitor) as heard:
+        assert heard.troubles == ["Reading the journals failed (KeyError). Details: /logs/d.log"]
+        assert "KeyError: 'surprise'" in caplog.text
+
+
+class _Surprising(DirectoryRecords):
+    """A fault of ours at the first look."""
+
+    looked = False
+
+    def journals(self) -> dict[str, list[Path]]:
+        if not self.looked:
+            self.looked = True
+            raise KeyError("surprise")
+        return super().journals()
 
 
 async def test_history_is_asked_for_once_and_samples_are_taken_once(place: Place) -> None:
