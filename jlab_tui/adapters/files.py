@@ -121,7 +121,7 @@ def other_roots(servers: Path, own: Path, cwd: Path, most: int = 3) -> list[str]
     for file in servers.glob("*/server-status"):
         with contextlib.suppress(OSError, ValueError):
             record = parse_record(file.read_text(encoding="utf-8"))
-            root = Path(record.extra.get("ROOT", ""))
+            root = Path(record.root)
             if file.parent != own and record.state.is_live and root.is_absolute():
                 found.append(root)
     found.sort(key=lambda root: (not (root.is_relative_to(cwd) or cwd.is_relative_to(root)), str(root)))

@@ -12,7 +12,7 @@ import pytest
 
 from jlab_tui.core import errors
 from jlab_tui.core.errors import JlabError
-from jlab_tui.core.server.record import ServerRecord, ServerState
+from jlab_tui.core.server.record import ServerRecord, ServerState, SlurmFacts
 from jlab_tui.core.server.state_machine import step
 from jlab_tui.core.server.status import Health, Limits, Observation, Situation
 from jlab_tui.core.settings import Mode
@@ -188,7 +188,7 @@ def situations(state: ServerState, mode: Mode) -> Iterator[Situation]:
     """What follows from every combination of what may be seen, early and late."""
     record = ServerRecord(
         state, mode, job_id="7" if mode is Mode.SLURM else "", hostname="node1", pid=5, port=18001, started=1000.0,
-        url="http://node1:18001", extra={"SUBMISSION": "abc", "CONNECTED": "1001"},
+        url="http://node1:18001", slurm=SlurmFacts("abc", connected=1001),
     )  # fmt: skip
     names = [None] if mode is Mode.LOCAL else [None, *JobState]
     for alive, health, name, now in product((None, True, False), (None, *Health), names, (1005.0, 5000.0)):

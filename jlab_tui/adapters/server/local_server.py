@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ...core.errors import LaunchFailed, ServerError
-from ...core.server.machine import MACHINE, Machine
+from ...core.server.machine import Machine
 from ...core.server.record import ServerRecord, ServerState
 from ...core.server.status import Observation
 from ...core.settings import Mode, Settings, status_dir_name
@@ -126,7 +126,8 @@ class LocalServer:
             launcher=host,
             conn_file=str(files.connection_file),
             log=str(log),
-            extra={"ROOT": str(settings.root), MACHINE: self._here.text},
+            root=str(settings.root),
+            machine=self._here.text,
         )
 
     async def observe(self, record: ServerRecord, *, urgent: bool = False) -> Observation:
@@ -134,8 +135,9 @@ class LocalServer:
         if child is not None:
             child.poll()
         alive: bool | None = None
-        machine = record.extra.get(MACHINE, "")
-        is_elsewhere = self.is_elsewhere(record) and not self._here.shares_loopback(record.launcher, machine)
+        is_elsewhere = self.is_elsewhere(record) and not self._here.shares_loopback(
+            record.launcher, record.machine
+        )
         if not self.is_elsewhere(record):
             # Right after the fork the command line is still ours; the start time tells.
             alive = is_ours(record.pid, record.pid_start)
@@ -146,7 +148,7 @@ class LocalServer:
         )
 
     def is_elsewhere(self, record: ServerRecord) -> bool:
-        return not self._here.has(record.launcher, record.extra.get(MACHINE, ""))
+        return not self._here.has(record.launcher, record.machine)
 
     async def end(self, record: ServerRecord) -> str:
         if self.is_elsewhere(record):

@@ -12,9 +12,6 @@ from urllib.parse import urlsplit
 from ...core.errors import ServerError
 from ...core.server.record import ConnectionFile, ServerRecord, ServerState
 from ...core.server.slurm_job import (
-    CLUSTER,
-    SUBMISSION,
-    SUBMITTED,
     find_job,
     restarts_of,
     seen_running,
@@ -90,7 +87,7 @@ class SlurmServer:
         return replace(seen, load=tuple(survey_lines(await cluster.survey.partitions())))
 
     def _cluster_of(self, record: ServerRecord) -> Cluster:
-        return self._clusters.named(record.extra.get(CLUSTER, ""))
+        return self._clusters.named(record.slurm.cluster)
 
     def _max_age(self, record: ServerRecord, known: QueueAnswer, *, urgent: bool) -> float:
         if isinstance(known, QueueUnknown):
@@ -151,9 +148,8 @@ class SlurmServer:
                     "Look for it with `squeue --me`, then run `jlab-mcp stop` again.",
                 )
             job_id = found.job_id
-        submitted = float(record.extra.get(SUBMITTED) or 0) or None
-        comment = submission_comment(record.extra.get(SUBMISSION, ""))
-        result = await slurm.cancel(job_id, submitted=submitted, comment=comment)
+        comment = submission_comment(record.slurm.submission)
+        result = await slurm.cancel(job_id, submitted=record.slurm.submitted or None, comment=comment)
         match result.outcome:
             case Cancel.UNKNOWN_JOB | Cancel.NOT_OURS:
                 remove_launch_files(Path(record.conn_file))

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ...core.errors import LaunchFailed, UsageError
-from ...core.server.record import ServerRecord, ServerState
-from ...core.server.slurm_job import CLUSTER, ESTIMATE, SUBMISSION, with_job_id
-from ...core.server.status import with_extra
+from ...core.server.record import ServerRecord, ServerState, SlurmFacts
+from ...core.server.slurm_job import with_facts, with_job_id
 from ...core.settings import Mode, Settings
 from ...core.slurm.queue import QueueRows
 from ...core.slurm.script import (
@@ -70,8 +69,8 @@ class Submission:
             raise _cannot_write(error) from None
         expected = await self._slurm.estimate(script, ESTIMATE_S)
         cluster = named_cluster(script, self._env)
-        record = self._record(submission, token, connection_file, inputs.log, expected)
-        record = with_extra(record, **{CLUSTER: cluster})
+        facts = SlurmFacts(submission, cluster=cluster, estimate=_estimate(expected))
+        record = self._record(facts, token, connection_file, inputs.log)
         try:
             announce(record)
         except OSError as error:
@@ -86,11 +85,9 @@ class Submission:
             return with_job_id(record, job_id) if job_id else record
         for notice in answer.notices:
             say(notice)
-        return with_job_id(with_extra(record, **{CLUSTER: answer.cluster or cluster}), answer.job_id)
+        return with_job_id(with_facts(record, cluster=answer.cluster or cluster), answer.job_id)
 
-    def _record(
-        self, submission: str, token: str, connection_file: Path, log: str, expected: Estimate | Rejected
-    ) -> ServerRecord:
+    def _record(self, facts: SlurmFacts, token: str, connection_file: Path, log: str) -> ServerRecord:
         """Of a job that has no id yet."""
         return ServerRecord(
             state=ServerState.PENDING,
@@ -100,7 +97,8 @@ class Submission:
             launcher=socket.gethostname(),
             conn_file=str(connection_file),
             log=log,
-            extra={"ROOT": str(self._settings.root), SUBMISSION: submission, **_estimate(expected)},
+            root=str(self._settings.root),
+            slurm=facts,
         )
 
     async def _pythons(self, say: Callable[[str], None]) -> tuple[list[str], str]:
@@ -177,11 +175,9 @@ def _cannot_write(error: OSError) -> LaunchFailed:
     )
 
 
-def _estimate(expected: Estimate | Rejected) -> dict[str, str]:
+def _estimate(expected: Estimate | Rejected) -> float:
     """Of the record; a refusal is left to the submission itself, which may be taken all the same."""
-    if isinstance(expected, Rejected) or expected.starts is None:
-        return {}
-    return {ESTIMATE: f"{expected.starts:.0f}"}
+    return 0.0 if isinstance(expected, Rejected) else expected.starts or 0.0
 
 
 async def test_request(settings: Settings, env: Mapping[str, str]) -> Estimate | Rejected:

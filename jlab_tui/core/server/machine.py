@@ -6,9 +6,6 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-MACHINE = "MACHINE"
-"""key of the record's `extra`: `Machine.text` of the machine that runs a local server"""
-
 
 @dataclass(frozen=True, slots=True)
 class Machine:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +17,7 @@ __all__ = [
     "Owner",
     "ServerRecord",
     "ServerState",
+    "SlurmFacts",
     "format_record",
     "named_in",
     "parse_record",
@@ -39,6 +40,28 @@ class ServerState(StrEnum):
     def is_live(self) -> bool:
         """Whether a process or a job of ours exists, or should."""
         return self in (ServerState.PENDING, ServerState.STARTING, ServerState.READY, ServerState.STOPPING)
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmFacts:
+    """What the record knows of a job beside its id. Times are epoch seconds, 0 while they are not known."""
+
+    submission: str = ""
+    """the random id in its comment, by which it is found when sbatch's answer is lost"""
+    submitted: float = 0.0
+    """when Slurm says that it was submitted"""
+    cluster: str = ""
+    """the one that has it, where one was named (`--clusters`)"""
+    estimate: float = 0.0
+    """when Slurm expected, just before the submission, that it would start"""
+    restarts: int = 0
+    """how often Slurm has started it again"""
+    job_start: float = 0.0
+    """Slurm's time of its last start"""
+    run_seen: float = 0.0
+    """when we first saw that it runs since then"""
+    connected: float = 0.0
+    """when its connection file was first seen"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +90,18 @@ class ServerRecord:
     """why it ended or failed, one line"""
     ends: float = 0.0
     """epoch seconds of the walltime's end; 0 where there is none"""
+    hint: str = ""
+    """what to do about it"""
+    root: str = ""
+    """the project's directory"""
+    machine: str = ""
+    """local mode: `Machine.text` of the machine that runs it"""
+    slurm: SlurmFacts = field(default_factory=SlurmFacts)
     extra: Mapping[str, str] = field(default_factory=dict)
     """keys that this version does not know, kept as they are"""
 
-    def with_state(self, state: ServerState, message: str = "") -> ServerRecord:
-        return replace(self, state=state, message=one_line(message))
+    def with_state(self, state: ServerState, message: str = "", hint: str = "") -> ServerRecord:
+        return replace(self, state=state, message=one_line(message), hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,33 +164,18 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-_FIELDS: dict[str, str] = {
-    "STATE": "state",
-    "MODE": "mode",
-    "JOB_ID": "job_id",
-    "PID": "pid",
-    "PID_START": "pid_start",
-    "HOSTNAME": "hostname",
-    "PORT": "port",
-    "TOKEN": "token",
-    "URL": "url",
-    "STARTED": "started",
-    "LAUNCHER": "launcher",
-    "CONN_FILE": "conn_file",
-    "LOG": "log",
-    "MESSAGE": "message",
-    "ENDS": "ends",
-}
-
-
 def format_record(record: ServerRecord) -> str:
-    """Text of the status file: one KEY=VALUE a line, empty values left out, ended by a line END=1."""
-    lines = []
-    for key, name in _FIELDS.items():
-        value = getattr(record, name)
-        if value:
-            lines.append(f"{key}={_plain(value)}")
-    lines += [f"{key}={_plain(value)}" for key, value in record.extra.items()]
+    """Text of the status file: one KEY=VALUE a line, empty values left out, ended by a line END=1.
+
+    A key is the name of its field in capitals.
+    """
+    known = [
+        (name.upper(), value)
+        for part in (record, record.slurm)
+        for name in _KINDS[type(part)]
+        if (value := getattr(part, name))
+    ]
+    lines = [f"{key}={_plain(value)}" for key, value in (*known, *record.extra.items())]
     return "\n".join([*lines, "END=1"]) + "\n"
 
 
@@ -170,21 +185,27 @@ def parse_record(text: str) -> ServerRecord:
     pairs = dict(line.split("=", 1) for line in lines if "=" in line)
     if pairs.pop("END", None) != "1":
         raise ValueError("it is incomplete (its last line is missing)")
-    values: dict[str, Any] = {}
-    for key, name in _FIELDS.items():
-        raw = pairs.pop(key, "")
-        try:
-            values[name] = (
-                _PARSERS.get(name, str)(raw) if raw or name in ("state", "mode") else _EMPTY.get(name, "")
-            )
-        except ValueError:
-            raise ValueError(f"{key}={raw!r} is not understood") from None
-    record = ServerRecord(**values, extra=pairs)
+    slurm = SlurmFacts(**_taken(pairs, SlurmFacts))
+    record = ServerRecord(**_taken(pairs, ServerRecord), slurm=slurm, extra=pairs)
     if record.state.is_live and record.mode is Mode.LOCAL and (record.pid <= 1 or not record.launcher):
         raise ValueError("it names no process")
     if record.url and not record.url.startswith(("http://", "https://")):
         raise ValueError(f"URL={record.url!r} is not understood")
     return record
+
+
+def _taken(pairs: dict[str, str], of: type[ServerRecord] | type[SlurmFacts]) -> dict[str, Any]:
+    """Values of the fields that `pairs` has keys for; those keys are taken out."""
+    values: dict[str, Any] = {}
+    for name, make in _KINDS[of].items():
+        raw = pairs.pop(name.upper(), "")
+        if not raw and name not in ("state", "mode"):
+            continue
+        try:
+            values[name] = make(raw)
+        except ValueError:
+            raise ValueError(f"{name.upper()}={raw!r} is not understood") from None
+    return values
 
 
 def named_in(text: str) -> str:
@@ -204,12 +225,15 @@ def _plain(value: object) -> str:
     return re.sub(r"[\r\n]+", " ", f"{value:.3f}" if isinstance(value, float) else str(value))
 
 
-_PARSERS: dict[str, Any] = {
-    "state": ServerState,
-    "mode": Mode,
-    "pid": int,
-    "port": int,
-    "started": float,
-    "ends": float,
+_TYPES: dict[str, Callable[[str], Any]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "Mode": Mode,
+    "ServerState": ServerState,
 }
-_EMPTY: dict[str, Any] = {"pid": 0, "port": 0, "started": 0.0, "ends": 0.0}
+_KINDS: dict[type, dict[str, Callable[[str], Any]]] = {
+    of: {one.name: _TYPES[str(one.type)] for one in fields(of) if str(one.type) in _TYPES}
+    for of in (ServerRecord, SlurmFacts)
+}
+"""the fields that stand in the status file, each with what makes its value of a text"""

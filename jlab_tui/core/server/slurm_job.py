@@ -1,8 +1,9 @@
-"""What the status file knows of its job: the keys of the record that only SLURM mode uses, and the job's row for them."""
+"""The record's job: its row in the queue, and what has to be asked about it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from ..slurm.queue import Job, QueueAnswer, QueueRows, QueueUnknown, is_ours
 from ..slurm.script import submission_comment
@@ -10,23 +11,6 @@ from ..slurm.show import JobDetails
 from ..slurm.terms import JobPhase
 from .record import ServerRecord, ServerState
 from .status import JobGone
-
-RESTARTS = "RESTARTS"
-"""keys of the record's `extra`: how often Slurm has started the job again, ..."""
-JOB_START = "JOB_START"
-"""... when it was started last (epoch seconds, Slurm's), ..."""
-RUN_SEEN = "RUN_SEEN"
-"""... when we first saw that it runs (epoch seconds, ours), ..."""
-CONNECTED = "CONNECTED"
-"""... when its connection file was first seen, ..."""
-SUBMISSION = "SUBMISSION"
-"""... the random id in its comment, ..."""
-SUBMITTED = "SUBMITTED"
-"""... when Slurm says that it was submitted, ..."""
-ESTIMATE = "ESTIMATE"
-"""... when it expected, just before, that the job would start, ..."""
-CLUSTER = "CLUSTER"
-"""... and the cluster that has it, where one was named (`--clusters`)"""
 
 SETTLE_S = 10.0
 """an answer of the queue this soon after the submission may not have the job yet"""
@@ -40,11 +24,11 @@ def find_job(record: ServerRecord, queue: QueueAnswer | None) -> Job | None:
     """Row of the record's job; None where it is not there, or where its id now belongs to another job."""
     if not isinstance(queue, QueueRows):
         return None
-    comment = submission_comment(record.extra.get(SUBMISSION, ""))
+    comment = submission_comment(record.slurm.submission)
     if not record.job_id:
         return queue.with_comment(comment)
     job = queue.find(record.job_id)
-    submitted = float(record.extra.get(SUBMITTED) or 0) or None
+    submitted = record.slurm.submitted or None
     if job is None or not is_ours(job, job.uid if job.uid is not None else -1, submitted, comment):
         return None
     return job
@@ -55,9 +39,14 @@ def with_job_id(record: ServerRecord, job_id: str) -> ServerRecord:
     return replace(record, job_id=job_id, log=record.log.replace("%j", job_id))
 
 
+def with_facts(record: ServerRecord, **changes: Any) -> ServerRecord:
+    """The record with other `SlurmFacts`."""
+    return replace(record, slurm=replace(record.slurm, **changes))
+
+
 def is_announced(record: ServerRecord) -> bool:
     """Whether it was written before sbatch answered: there is a job, there will be one, or sbatch refuses it."""
-    return record.state is ServerState.PENDING and bool(record.extra.get(SUBMISSION)) and not record.job_id
+    return record.state is ServerState.PENDING and bool(record.slurm.submission) and not record.job_id
 
 
 def is_answered_by(record: ServerRecord, queue: QueueAnswer | None) -> bool:
@@ -73,7 +62,7 @@ def wants_details(record: ServerRecord, queue: QueueAnswer | None) -> bool:
     if job is None:
         return is_answered_by(record, queue) and queue.find(record.job_id) is None
     if job.phase is JobPhase.RUNNING:
-        return start_of(job) > known_start(record)
+        return start_of(job) > record.slurm.job_start
     if job.phase is JobPhase.WAITING:
         return record.state in (ServerState.STARTING, ServerState.READY)
     return job.phase is JobPhase.ENDED
@@ -83,7 +72,7 @@ def restarts_of(record: ServerRecord, details: JobDetails | QueueUnknown | JobGo
     """How often the job was restarted: its connection file is named after that."""
     if isinstance(details, JobDetails):
         return details.restarts
-    return int(record.extra.get(RESTARTS) or 0)
+    return record.slurm.restarts
 
 
 def start_of(job: Job) -> float:
@@ -91,11 +80,6 @@ def start_of(job: Job) -> float:
     return job.starts or 0.0
 
 
-def known_start(record: ServerRecord) -> float:
-    """The start that the record is about; 0 before the first."""
-    return float(record.extra.get(JOB_START) or 0)
-
-
 def seen_running(record: ServerRecord) -> float:
     """From when on its server is waited for: nobody may have looked for hours after Slurm had started the job."""
-    return max(known_start(record), float(record.extra.get(RUN_SEEN) or 0))
+    return max(record.slurm.job_start, record.slurm.run_seen)

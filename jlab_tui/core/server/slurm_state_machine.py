@@ -15,18 +15,12 @@ from ..slurm.show import JobDetails
 from ..slurm.terms import JobPhase, JobState
 from .record import ServerRecord, ServerState
 from .slurm_job import (
-    CONNECTED,
-    ESTIMATE,
-    JOB_START,
     LOST_S,
-    RESTARTS,
-    RUN_SEEN,
-    SUBMITTED,
     find_job,
     is_answered_by,
-    known_start,
     restarts_of,
     start_of,
+    with_facts,
     with_job_id,
 )
 from .slurm_status import pending, ready, starting, warnings
@@ -39,7 +33,6 @@ from .status import (
     over,
     telling_line,
     untrusted,
-    with_extra,
 )
 
 
@@ -117,7 +110,7 @@ def _over(
 ) -> Situation:
     said = telling_line(seen.log_tail).removeprefix("jlab-mcp: error: ") if blame_log else ""
     message = f"{advice.message} Its log says: {said}" if said else advice.message
-    return over(with_extra(record.with_state(state, message), HINT=advice.hint), seen.log_tail)
+    return over(record.with_state(state, message, advice.hint), seen.log_tail)
 
 
 # -- what it is now --------------------------------------------------------------------------------------------------
@@ -129,8 +122,8 @@ def _with_job(record: ServerRecord, job: Job | None, seen: Observation) -> Serve
         return record
     if not record.job_id:
         record = with_job_id(record, job.job_id)
-    if job.submitted and not record.extra.get(SUBMITTED):
-        record = with_extra(record, **{SUBMITTED: f"{job.submitted:.0f}"})
+    if job.submitted and not record.slurm.submitted:
+        record = with_facts(record, submitted=job.submitted)
     match job.phase:
         case JobPhase.WAITING if record.state in (ServerState.STARTING, ServerState.READY):
             details = seen.details
@@ -147,18 +140,18 @@ def _with_job(record: ServerRecord, job: Job | None, seen: Observation) -> Serve
 
 def _requeued(record: ServerRecord, restarts: int, now: float) -> ServerRecord:
     """Back in the queue: where it ran is forgotten, so that its old connection file is never read again."""
-    return with_extra(_forget_server(record, now), **{RESTARTS: str(restarts)})
+    return with_facts(_forget_server(record, now), restarts=restarts)
 
 
 def _forget_server(record: ServerRecord, now: float) -> ServerRecord:
     """The job's next run is another server: sessions of the one before have ended with it."""
     record = record.with_state(ServerState.PENDING)
     record = replace(record, hostname="", port=0, url="", ends=0.0, started=round(now, 3))
-    return with_extra(record, **{CONNECTED: "", ESTIMATE: ""})
+    return with_facts(record, connected=0.0, estimate=0.0)
 
 
 def _running(record: ServerRecord, job: Job, seen: Observation) -> ServerRecord:
-    start, known = start_of(job), known_start(record)
+    start, known = start_of(job), record.slurm.job_start
     if start < known or (start == known and record.state is ServerState.PENDING):
         return record  # an old row, of the run before this one
     if start > known:
@@ -167,9 +160,7 @@ def _running(record: ServerRecord, job: Job, seen: Observation) -> ServerRecord:
         if known and record.state is not ServerState.STOPPING:
             record = _forget_server(record, seen.now)
         restarts = restarts_of(record, seen.details)
-        record = with_extra(
-            record, **{JOB_START: f"{start:.0f}", RESTARTS: str(restarts or ""), RUN_SEEN: f"{seen.now:.0f}"}
-        )
+        record = with_facts(record, job_start=start, restarts=restarts, run_seen=round(seen.now, 3))
     if record.state is ServerState.PENDING:
         record = record.with_state(ServerState.STARTING)
     return replace(record, hostname=job.host or record.hostname, ends=job.ends or record.ends)
@@ -181,7 +172,7 @@ def _with_connection(record: ServerRecord, seen: Observation) -> ServerRecord:
         return record
     if record.state is ServerState.PENDING:
         record = record.with_state(ServerState.STARTING)
-    if not record.extra.get(CONNECTED):
-        record = with_extra(record, **{CONNECTED: f"{seen.now:.3f}"})
+    if not record.slurm.connected:
+        record = with_facts(record, connected=round(seen.now, 3))
     hostname = record.hostname or connection.hostname
     return replace(record, port=connection.port, url=connection.url, hostname=hostname)

@@ -8,7 +8,7 @@ from ..slurm.queue import Job, QueueRows, QueueUnknown
 from ..slurm.survey import SOON_S, about, format_span
 from ..slurm.terms import JobPhase, JobState
 from .record import ServerRecord, ServerState
-from .slurm_job import ANSWER_S, CONNECTED, ESTIMATE, RESTARTS, seen_running
+from .slurm_job import ANSWER_S, seen_running
 from .status import LOG_LINES, Health, Limits, Observation, QueueFacts, Situation, telling_line
 from .walltime import walltime_warning
 
@@ -32,13 +32,13 @@ def pending(record: ServerRecord, job: Job | None, seen: Observation) -> Situati
             record, "pending", sentence, details=details, notices=warnings(record, seen), queue=facts
         )
     why = explain_pending(job.reason)
-    is_plain = job.state is JobState.PENDING and not record.extra.get(RESTARTS)
+    is_plain = job.state is JobState.PENDING and not record.slurm.restarts
     if is_plain and job.reason in ("", "None"):
         sentence = f"SLURM job {record.job_id} submitted, waiting in queue..."
     elif is_plain:
         sentence = f"{name} waits in the queue ({job.reason}): {why.advice.message}"
     else:
-        live = explain_live(job.state, record.job_id, restarts=int(record.extra.get(RESTARTS) or 0))
+        live = explain_live(job.state, record.job_id, restarts=record.slurm.restarts)
         sentence = f"{live.message} {why.advice.message if job.state is JobState.PENDING else ''}".strip()
     facts = _facts(record, job, seen, is_stuck=why.is_stuck)
     return Situation(
@@ -53,7 +53,7 @@ def pending(record: ServerRecord, job: Job | None, seen: Observation) -> Situati
 
 
 def _facts(record: ServerRecord, job: Job | None, seen: Observation, *, is_stuck: bool = False) -> QueueFacts:
-    expected = float(record.extra.get(ESTIMATE) or 0)
+    expected = record.slurm.estimate
     if job is not None:
         expected = job.starts or (0.0 if is_stuck else expected)
     starts = expected if expected > seen.now + SOON_S else None
@@ -109,7 +109,7 @@ def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: L
 def _late(record: ServerRecord, seen: Observation, limits: Limits) -> str:
     """What has not come in time, as a sentence; nothing while there is time."""
     job, limit = f"Job {record.job_id} runs on {record.hostname}", limits.ready_s
-    connected, started = float(record.extra.get(CONNECTED) or 0), seen_running(record)
+    connected, started = record.slurm.connected, seen_running(record)
     if not record.url and started and seen.now - started > limit:
         return f"{job}, but JupyterLab has not come up there within {limit:.0f} s."
     if record.url and seen.health not in (None, Health.OK) and seen.now - connected > limit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from ..settings import Mode
@@ -116,12 +116,12 @@ def over(record: ServerRecord, log_tail: str = "", hint: str = "") -> Situation:
     if record.state is ServerState.ERROR:
         hint = (
             hint
-            or record.extra.get("HINT", "")
+            or record.hint
             or "`jlab-mcp doctor` says what mends it, `jlab-mcp logs` shows all; then: jlab-mcp start"
         )
         sentence = record.message or "JupyterLab did not start."
         return Situation(record, "failed", sentence, hint, reachable=False, log_tail=lines)
-    hint = hint or record.extra.get("HINT", "") or "Start it again with: jlab-mcp start"
+    hint = hint or record.hint or "Start it again with: jlab-mcp start"
     sentence = record.message or "JupyterLab has ended."
     return Situation(record, "ended", sentence, hint, reachable=False, log_tail=lines)
 
@@ -134,13 +134,6 @@ def failed(record: ServerRecord, what: str, log_tail: str) -> Situation:
     """Situation of a start that failed, with the line of the log that most likely says why."""
     last = telling_line(log_tail)
     return over(record.with_state(ServerState.ERROR, f"{what} {last}".strip()), log_tail)
-
-
-def with_extra(record: ServerRecord, **values: str) -> ServerRecord:
-    """The record with more of the keys that only this mode uses; an empty value removes one."""
-    extra = {**record.extra, **values}
-    kept = {key: value for key, value in extra.items() if value}
-    return record if kept == dict(record.extra) else replace(record, extra=kept)
 
 
 def telling_line(log_tail: str) -> str:

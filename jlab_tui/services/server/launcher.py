@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from ...core.errors import (
@@ -16,7 +16,7 @@ from ...core.errors import (
     StatusFileDamaged,
 )
 from ...core.server.record import ServerRecord, ServerState
-from ...core.server.slurm_job import LOST_S, SUBMISSION, is_announced
+from ...core.server.slurm_job import LOST_S, is_announced
 from ...core.server.state_machine import Limits, Observation, Situation, step
 from ...core.settings import Mode
 from .launcher_ports import Backend, HealthCheck, IntentLock, Store
@@ -177,9 +177,8 @@ class Launcher(ServerWatch):
         record = situation.record
         done = await self._backends[record.mode].end(record)
         if record.state.is_live:
-            ended = record.with_state(ServerState.ERROR, situation.sentence)
             hint = "`jlab-mcp logs` shows why; then start again with: jlab-mcp start"
-            self._store.write(replace(ended, extra={**ended.extra, "HINT": hint}))
+            self._store.write(record.with_state(ServerState.ERROR, situation.sentence, hint))
         return done
 
     async def stop(self) -> str:
@@ -263,7 +262,7 @@ class Launcher(ServerWatch):
 
 
 def _identity(record: ServerRecord) -> tuple[float, int, str]:
-    return round(record.started, 3), record.pid, record.extra.get(SUBMISSION, "")
+    return round(record.started, 3), record.pid, record.slurm.submission
 
 
 async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:

@@ -20,7 +20,6 @@ from ...core.errors import (
     StatusFileError,
 )
 from ...core.server.record import ServerRecord, ServerState
-from ...core.server.slurm_job import RESTARTS
 from ...core.server.state_machine import Health, Limits, Observation, Situation, asks_for_health, step
 from ...core.settings import Mode
 from ...core.slurm.terms import JobPhase
@@ -211,7 +210,7 @@ class ServerWatch:
         if situation.record.state in (ServerState.ENDED, ServerState.ERROR, ServerState.STOPPING):
             return f"JupyterLab not responding. Restart with: jlab-mcp start ({situation.sentence})"
         if served is not None and situation.record.started != served.started:
-            requeued = situation.record.extra.get(RESTARTS) and situation.record.job_id == served.job_id
+            requeued = situation.record.slurm.restarts and situation.record.job_id == served.job_id
             what = f"Job {served.job_id} was requeued" if requeued else "Another server was started meanwhile"
             return f"The server of this session has ended: {what}. {situation.sentence}"
         return ""

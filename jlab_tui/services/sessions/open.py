@@ -219,9 +219,7 @@ class SessionOpener:
             kernel_id=kernel_id,
             hostname=server.record.hostname,
             python=(await server.api.kernelspec(kernel_of(notebook))).python,
-            cwd=str(file.path.parent)
-            if file is not None and in_root
-            else server.record.extra.get("ROOT", ""),
+            cwd=str(file.path.parent) if file is not None and in_root else server.record.root,
             users_kernel=users_kernel,
             warnings=warnings,
         )

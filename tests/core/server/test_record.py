@@ -6,11 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.server.record import ServerRecord, ServerState, format_record, parse_record
+from jlab_tui.core.server.record import ServerRecord, ServerState, SlurmFacts, format_record, parse_record
 from jlab_tui.core.settings import Mode
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=30)
 """paths too: with double blanks, U+00A0 and U+3000, and what other programs take for an end of line"""
+times = st.integers(0, 1 << 40).map(lambda n: n / 1000)
+"""epoch seconds, to the millisecond that the file keeps"""
+slurm_facts = st.builds(
+    SlurmFacts,
+    submission=text,
+    submitted=times,
+    cluster=text,
+    estimate=times,
+    restarts=st.integers(0, 99),
+    job_start=times,
+    run_seen=times,
+    connected=times,
+)
 records = st.builds(
     ServerRecord,
     state=st.sampled_from(ServerState),
@@ -23,7 +36,14 @@ records = st.builds(
     port=st.integers(0, 65535),
     token=text,
     url=text.map(lambda rest: f"http://{rest}"),
-    started=st.integers(0, 1 << 40).map(lambda n: n / 1000),
+    started=times,
+    ends=times,
+    conn_file=text,
+    log=text,
+    hint=text,
+    root=text,
+    machine=text,
+    slurm=slurm_facts,
     message=text,
     extra=st.dictionaries(st.from_regex(r"X_[A-Z]{1,8}", fullmatch=True), text.filter(bool), max_size=3),
 )
@@ -42,13 +62,46 @@ def test_a_text_cut_anywhere_is_never_taken_for_a_record(record: ServerRecord, d
         parse_record(whole[:cut])
 
 
-@pytest.mark.parametrize("line", ["STATE=flying", "MODE=cloud", "PID=many", "PORT=x"])
+@pytest.mark.parametrize("line", ["STATE=flying", "MODE=cloud", "PID=many", "PORT=x", "RESTARTS=twice"])
 def test_a_value_that_makes_no_sense_is_named(line: str) -> None:
-    good = format_record(ServerRecord(ServerState.READY, Mode.LOCAL, pid=1, port=2))
+    good = format_record(
+        ServerRecord(ServerState.READY, Mode.LOCAL, pid=1, port=2, slurm=SlurmFacts(restarts=1))
+    )
     key = line.partition("=")[0]
     bad = "\n".join(line if row.startswith(key + "=") else row for row in good.splitlines())
     with pytest.raises(ValueError, match=key):
         parse_record(bad)
+
+
+def test_a_record_that_an_earlier_version_wrote_is_understood() -> None:
+    """Keys and values as they have always stood in the file."""
+    lines = [
+        "STATE=ready", "MODE=slurm", "JOB_ID=24215408", "HOSTNAME=ravg1011", "PORT=18001", "URL=http://ravg1011:18001",
+        "STARTED=1790000000.250", "LAUNCHER=login1", "CONN_FILE=/s/slurm-ab.connection.json", "LOG=/l/jupyter-slurm-24215408.log",
+        "ENDS=1790014400.000", "ROOT=/data/project", "SUBMISSION=0123abcd", "ESTIMATE=1790000060", "CLUSTER=big",
+        "SUBMITTED=1790000001", "JOB_START=1790000030", "RESTARTS=1", "RUN_SEEN=1790000031", "CONNECTED=1790000042.125",
+        "FROM_TOMORROW=kept", "END=1",
+    ]  # fmt: skip
+    record = parse_record("\n".join(lines) + "\n")
+    assert record.root == "/data/project" and record.job_id == "24215408"
+    assert record.slurm == SlurmFacts(
+        submission="0123abcd",
+        submitted=1790000001,
+        cluster="big",
+        estimate=1790000060,
+        restarts=1,
+        job_start=1790000030,
+        run_seen=1790000031,
+        connected=1790000042.125,
+    )
+    assert record.extra == {"FROM_TOMORROW": "kept"}
+    keys = {line.partition("=")[0] for line in lines}
+    assert {line.partition("=")[0] for line in format_record(record).splitlines()} == keys
+
+
+def test_how_a_local_server_ended_stays_on_record() -> None:
+    record = parse_record("STATE=error\nMODE=local\nMESSAGE=m\nHINT=h\nMACHINE=b p n\nEND=1\n")
+    assert (record.message, record.hint, record.machine, record.extra) == ("m", "h", "b p n", {})
 
 
 def test_the_token_is_not_in_the_repr_and_lines_cannot_be_injected() -> None:

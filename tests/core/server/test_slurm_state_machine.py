@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from jlab_tui.core.server.record import ConnectionFile, ServerRecord, ServerState
-from jlab_tui.core.server.slurm_job import wants_details
+from jlab_tui.core.server.record import ConnectionFile, ServerRecord, ServerState, SlurmFacts
+from jlab_tui.core.server.slurm_job import wants_details, with_facts
 from jlab_tui.core.server.state_machine import step
-from jlab_tui.core.server.status import Health, JobGone, Limits, Observation, Situation, with_extra
+from jlab_tui.core.server.status import Health, JobGone, Limits, Observation, Situation
 from jlab_tui.core.settings import Mode
 from jlab_tui.core.slurm.queue import Job, QueueRows, QueueUnknown
 from jlab_tui.core.slurm.show import JobDetails
@@ -18,7 +18,7 @@ from jlab_tui.core.slurm.terms import JOB_NAME, JobState
 T = 1_000_000.0
 LIMITS = Limits(ready_s=120)
 RECORD = ServerRecord(
-    ServerState.PENDING, Mode.SLURM, job_id="7", started=T, conn_file="/c.json", extra={"SUBMISSION": "abc"}
+    ServerState.PENDING, Mode.SLURM, job_id="7", started=T, conn_file="/c.json", slurm=SlurmFacts("abc")
 )
 JOB = Job("7", JobState.PENDING, "Priority", uid=1, name=JOB_NAME, comment="jlab-mcp/abc", submitted=T)
 RUNNING = replace(
@@ -51,13 +51,13 @@ def test_a_waiting_job_tells_its_reason_and_the_estimate() -> None:
 
 
 def test_until_slurm_estimates_the_start_what_it_expected_at_the_submission_is_told() -> None:
-    record = with_extra(RECORD, ESTIMATE=f"{T + 1860:.0f}")
+    record = with_facts(RECORD, estimate=T + 1860)
     expected = "Slurm's estimate: it starts in about 30 min."
     assert expected in step(record, Observation(T + 60, queue=QueueRows((), T)), LIMITS).details
     assert expected in look(record, JOB).details
     assert expected not in look(record, replace(JOB, starts=T + 660)).details
     assert look(record, replace(JOB, reason="JobHeldUser")).details == ()
-    at_once = look(with_extra(RECORD, ESTIMATE=f"{T + 65:.0f}"), JOB)
+    at_once = look(with_facts(RECORD, estimate=T + 65), JOB)
     assert at_once.details == () and at_once.queue and at_once.queue.estimated_start is None
 
 
@@ -94,7 +94,7 @@ def test_an_old_row_does_not_take_a_ready_server_back_to_the_queue() -> None:
 def test_a_requeued_job_waits_again_and_its_old_server_is_forgotten() -> None:
     again = look(ready(), JOB, at=100, details=details(JobState.PENDING, restarts=1)).record
     assert (again.state, again.url, again.hostname, again.ends) == (ServerState.PENDING, "", "", 0)
-    assert again.extra["RESTARTS"] == "1" and again.started != RECORD.started
+    assert again.slurm.restarts == 1 and again.started != RECORD.started
     stale = look(again, RUNNING, at=101)
     assert stale.record.state is ServerState.PENDING, "the row of the run before"
     moved = replace(RUNNING, batch_host="gpu2", starts=T + 200)

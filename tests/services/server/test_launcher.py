@@ -22,7 +22,7 @@ from jlab_tui.core.errors import (
     StatusFileDamaged,
     StatusFileUnreadable,
 )
-from jlab_tui.core.server.record import ServerRecord, ServerState
+from jlab_tui.core.server.record import ServerRecord, ServerState, SlurmFacts
 from jlab_tui.core.server.status import Health, Limits, Observation, Situation
 from jlab_tui.core.settings import Mode
 from jlab_tui.headless import leave
@@ -228,7 +228,7 @@ async def test_a_full_disk_hides_no_state_and_keeps_nobody_from_stopping(tmp_pat
 
 
 ANNOUNCED = ServerRecord(
-    ServerState.PENDING, Mode.SLURM, started=time.time(), launcher="here", extra={"SUBMISSION": "abc"}
+    ServerState.PENDING, Mode.SLURM, started=time.time(), launcher="here", slurm=SlurmFacts("abc")
 )
 
 
