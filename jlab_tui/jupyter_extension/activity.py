@@ -29,6 +29,10 @@ def _is_beside_main_shell(parent: bytes) -> bool:
     return _BESIDE.search(parent) is not None
 
 
+def _is_watched_by(manager: Any, stream: object) -> bool:
+    return getattr(manager, "_activity_stream", None) is stream
+
+
 class _Fed:
     """Takes the place of the watcher's ZMQStream."""
 
@@ -69,7 +73,8 @@ class Activity:
             self._recorded.add(kernel_id)
             self._replace(kernel_id, manager)
         fed = self._fed.get(kernel_id)
-        if fed is None or getattr(manager, "_activity_stream", None) is not fed or fed.watcher is None:
+        watcher = fed.watcher if fed is not None and _is_watched_by(manager, fed) else None
+        if fed is None or watcher is None:
             return
         now = time.monotonic()
         for message in batch:
@@ -81,7 +86,7 @@ class Activity:
             if not is_status:
                 fed.fed_at = now
             body = [message.header, message.parent, b"{}", bytes(message.content) if is_status else b"{}"]
-            fed.watcher([b"<IDS|MSG>", manager.session.sign(body), *body])
+            watcher([b"<IDS|MSG>", manager.session.sign(body), *body])
 
     def restarted(self, kernel_id: str) -> None:
         """Another process took the kernel's place: what the dead one was doing is over."""
@@ -94,12 +99,12 @@ class Activity:
         fed = self._fed.pop(kernel_id, None)
         if fed is None or self._start is None or kernel_id not in self._kernels:
             return
-        if getattr(self._kernels.get_kernel(kernel_id), "_activity_stream", None) is fed:
+        if _is_watched_by(self._kernels.get_kernel(kernel_id), fed):
             fed.close()
             self._start(kernel_id)
 
     def _replace(self, kernel_id: str, manager: Any) -> None:
-        stream = getattr(manager, "_activity_stream", None)
+        stream: Any = getattr(manager, "_activity_stream", None)
         if not (hasattr(stream, "flush") and hasattr(stream, "close")):
             return  # not watched yet: `_start_watching` is called when it is to be
         stream.flush()

@@ -173,7 +173,7 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         is_silent = time.monotonic() - self._heard > self.node.silence_s
         if is_silent and (not self.client or is_gone(self._socket(), self.node.silence_s)):
             log.info("jlab-mcp: no answer on a connection of kernel %s, closing it", self.kernel_id)
-            self._pings.stop()
+            self._stop_pings()
             self.close(4408, "no answer to pings")
             return
         if self.client:
@@ -181,6 +181,10 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         try:
             self.ping(b"")
         except websocket.WebSocketClosedError:
+            self._stop_pings()
+
+    def _stop_pings(self) -> None:
+        if self._pings is not None:
             self._pings.stop()
 
     def on_ping(self, data: bytes) -> None:
@@ -198,8 +202,7 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         return getattr(getattr(self.ws_connection, "stream", None), "socket", None)
 
     def on_close(self) -> None:
-        if self._pings is not None:
-            self._pings.stop()
+        self._stop_pings()
         if self.sender is not None and self.recorder is not None:
             self.sender.close()
             self.recorder.listeners.discard(self.sender.pump)
@@ -221,7 +224,8 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
             return None
         # A close in between is seen by on_close; the future's exception has nothing to add.
         sent.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return asyncio.ensure_future(sent)
+        written: asyncio.Future[Any] = asyncio.ensure_future(sent)
+        return written
 
 
 def _number(text: str) -> Optional[int]:

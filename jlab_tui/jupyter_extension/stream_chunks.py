@@ -116,7 +116,7 @@ def joined(messages: Iterable[Message], limit: int = JOIN_BYTES) -> Iterator[Mes
         bounds = None
         if len(message.content) < limit and not message.buffers and message.msg_type == "stream":
             bounds = text_bounds(message.content)
-        text = message.content[bounds[0] : bounds[1]] if bounds else b""
+        text = bytes(message.content[bounds[0] : bounds[1]]) if bounds else b""
         if held is not None:
             fits = (
                 bounds is not None and message.content[: bounds[0]] == opening and size + len(text) <= limit
@@ -130,7 +130,8 @@ def joined(messages: Iterable[Message], limit: int = JOIN_BYTES) -> Iterator[Mes
         if bounds is None:
             yield message
         else:
-            held, opening, texts, size = message, message.content[: bounds[0]], [text], len(text)
+            held, opening = message, bytes(message.content[: bounds[0]])
+            texts, size = [text], len(text)
     if held is not None:
         yield _rebuilt(held, opening, texts)
 

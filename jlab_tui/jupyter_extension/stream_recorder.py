@@ -301,7 +301,7 @@ class StreamRecorder:
             self.conversation.replied(self._parent_of(message), seq)
         elif message.msg_type == "status":
             try:
-                state = json.loads(message.content)["execution_state"]
+                state = json.loads(bytes(message.content))["execution_state"]
             except (ValueError, KeyError, TypeError):
                 return
             self.conversation.status(self._parent_of(message), state)

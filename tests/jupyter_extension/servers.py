@@ -68,7 +68,8 @@ class Server:
     def pid_of(self, kernel: str) -> int:
         def known() -> int | None:
             now = self.http.get("jlab-mcp/resources").json()["now"]
-            return now["kernels"].get(kernel, {}).get("pid")
+            pid: int | None = now["kernels"].get(kernel, {}).get("pid")
+            return pid
 
         return until(known, "the sampler names the kernel's process")
 
@@ -315,13 +316,13 @@ class Channel:
 
     async def obituary(self, timeout: float = 10.0) -> dict[str, Any]:
         seq = await self.until(lambda _, m: m.msg_type == "jlab_mcp_obituary", timeout)
-        return dict(json.loads(self.messages[seq].content))
+        return content_of(self.messages[seq])
 
     def printed(self, msg_id: str) -> str:
         texts = []
         for _, message in sorted(self.messages.items()):
             if message.msg_type == "stream" and parent_of(message) == msg_id:
-                texts.append(json.loads(message.content)["text"])
+                texts.append(content_of(message)["text"])
         return "".join(texts)
 
     async def closed(self, timeout: float = 10.0) -> tuple[int, str]:
@@ -340,6 +341,10 @@ def start_owner(server: Server, kernel: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=NODE.parents[1], bufsize=0)
 
 
+def content_of(message: Message) -> dict[str, Any]:
+    return dict(json.loads(bytes(message.content)))
+
+
 def parent_of(message: Message) -> str:
     return str(json.loads(message.parent).get("msg_id", ""))
 
@@ -347,7 +352,7 @@ def parent_of(message: Message) -> str:
 def is_idle(message: Message, msg_id: str) -> bool:
     if message.msg_type != "status" or parent_of(message) != msg_id:
         return False
-    return bool(json.loads(message.content)["execution_state"] == "idle")
+    return bool(content_of(message)["execution_state"] == "idle")
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,7 @@ import sys
 import httpx
 import pytest
 
-from tests.jupyter_extension.servers import TOKEN, Channel, Server, owning, parent_of, until
+from tests.jupyter_extension.servers import TOKEN, Channel, Server, content_of, owning, parent_of, until
 
 LINES = "import time\nfor i in range(30):\n    print('line', i, flush=True); time.sleep(0.05)\n"
 EXPECTED = "".join(f"line {i}\n" for i in range(30))
@@ -108,14 +108,14 @@ async def test_a_subshell_answers_while_a_cell_runs(server: Server) -> None:
     async with owning(server) as channel:
         await channel.request("kernel_info_request", {})
         info = await channel.until(lambda _, m: m.msg_type == "kernel_info_reply")
-        if "kernel subshells" not in json.loads(channel.messages[info].content).get("supported_features", []):
+        if "kernel subshells" not in content_of(channel.messages[info]).get("supported_features", []):
             pytest.skip("the kernel has no subshells (ipykernel 7 has)")
         await channel.run("answer = 42")
         busy = await channel.send("import time\nwhile not globals().get('stop'): time.sleep(0.01)")
         await channel.until(lambda _, m: m.msg_type == "execute_input")
         await channel.request("create_subshell_request", {}, channel="control")
         seq = await channel.until(lambda _, m: m.msg_type == "create_subshell_reply")
-        subshell = json.loads(channel.messages[seq].content)["subshell_id"]
+        subshell = content_of(channel.messages[seq])["subshell_id"]
         content = {"code": "print('sub', answer); stop = True", "silent": False, "allow_stdin": False}
         inner = await channel.request("execute_request", content, subshell_id=subshell)
         await channel.idle(busy)
@@ -168,9 +168,9 @@ async def test_a_kernel_that_ends_whenever_it_is_started_is_not_said_to_be_shut_
     kernel = server.http.post("api/kernels", json={"name": "unfit"}).json()["id"]
     async with owning(server, kernel) as channel:
         seq = await channel.until(
-            lambda _, m: m.msg_type == "jlab_mcp_obituary" and not json.loads(m.content)["restarting"]
+            lambda _, m: m.msg_type == "jlab_mcp_obituary" and not content_of(m)["restarting"]
         )
-        told = json.loads(channel.messages[seq].content)
+        told = content_of(channel.messages[seq])
         assert (told["cause"], told["exit_code"]) == ("keeps dying", 3)
 
 

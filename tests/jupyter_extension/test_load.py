@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jlab_tui.adapters.jupyter.kernel_link import KernelLink
 from jlab_tui.core.kernel.link import Lease
-from jlab_tui.core.kernel.wire import ClientRequest, KernelMessage
+from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.jupyter_extension.segments import read_spool
 from tests.jupyter_extension.servers import TOKEN, Channel, Server, owning, parent_of, start_server, until
 
@@ -93,7 +93,7 @@ async def test_a_image_larger_than_the_window_or_all_memory_arrives_and_so_does_
     )
     await link.ready(20)
     content = {"code": code, "silent": False, "allow_stdin": False, "user_expressions": {}}
-    await link.send(ClientRequest("shell", "execute_request", "paint", content))
+    await link.send(Request("shell", "execute_request", "paint", content))
     await asyncio.wait_for(ended.wait(), 60)
     await link.close()
     images = [m.content["data"]["image/png"] for m in arrived if m.msg_type == "display_data"]
