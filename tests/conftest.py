@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from jlab_tui.jupyter_extension.lazy_import import put_off
+from tests.children import none_left
 from tests.project import Mount, Project, project_in
 from tests.shared import SharedProject, shared
 
@@ -18,6 +19,13 @@ put_off("rfc3987_syntax", "is_valid_syntax")  # which nbformat imports: seconds,
 # A busy machine is no counterexample.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left_behind() -> Iterator[None]:
+    """Whoever starts a process ends it and waits for it: else it slows, or fails, another test."""
+    with none_left():
+        yield
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult
 
+from .children import ended
+
 COMMAND = str(Path(sys.executable).with_name("jlab-mcp"))
 WITHOUT_NODE = Path(__file__).with_name("without_node")
 Era = Literal["auto", "legacy"]
@@ -35,6 +37,7 @@ class Project:
     root: Path
     home: Path
     extra_env: dict[str, str] = field(default_factory=dict)
+    spawned: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def env(self) -> dict[str, str]:
@@ -66,8 +69,8 @@ class Project:
         )
 
     def spawn(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
-        """Start `jlab-mcp` and go on; its output is read by the test."""
-        return subprocess.Popen(
+        """Start `jlab-mcp` and go on; its output is read by the test. Ends with the project."""
+        process = subprocess.Popen(
             [COMMAND, *arguments],
             cwd=self.root,
             env={**self.env, **env},
@@ -76,6 +79,8 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self.spawned.append(process)
+        return process
 
     def start(self) -> None:
         done = self.run("start", "--detach")
@@ -193,6 +198,9 @@ def project_in(directory: Path, **env: str) -> Iterator[Project]:
     try:
         yield project
     finally:
+        for process in project.spawned:
+            with ended(process):
+                pass
         servers = Path(project.env.get("JLAB_MCP_DIR", home / ".jlab-mcp")) / "servers"
         if any(servers.glob("*/s*")):  # a status, a start on its way, a spool
             project.stop()

@@ -11,6 +11,7 @@ from typing import Any
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from .children import LASTING
 from .project import Agent, Project, T
 
 
@@ -59,7 +60,10 @@ class SharedProject(Project):
 
 @contextlib.contextmanager
 def _shared_agent(project: Project) -> Iterator[SharedAgent]:
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(project.client()) as agent:
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(project.client("auto", **LASTING)) as agent,
+    ):
         yield SharedAgent(agent.client, project, portal)
 
 

@@ -11,13 +11,14 @@ import subprocess
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 from websockets.asyncio.client import connect
 
+from tests.children import LASTING
 from tests.project import COMMAND, Project, alive, until
 from tests.shared import SharedProject
 
@@ -137,7 +138,11 @@ async def wire(project: Project, **env: str) -> AsyncIterator[Wire]:
 @asynccontextmanager
 async def lasting_wire(project: SharedProject) -> AsyncIterator[Wire]:
     """The MCP server process that the tests of this worker share: for those that neither end it nor need a new one."""
-    yield await asyncio.to_thread(project.once, process_of)
+    yield await asyncio.to_thread(project.once, _lasting_process)
+
+
+def _lasting_process(project: Project) -> AbstractContextManager[Wire]:
+    return process_of(project, **LASTING)
 
 
 @asynccontextmanager

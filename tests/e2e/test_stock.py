@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.children import ended
 from tests.e2e.processes import journal_text, kernel_pid, text_of, until_recorded, wire
 from tests.e2e.proxy import proxied
 from tests.project import Project, outputs_text, read_notebook, until
@@ -44,11 +45,12 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     ]
     command += [f"--ServerApp.root_dir={root}"]
     env = {**project.env, "JUPYTER_TOKEN": TOKEN, "JUPYTER_RUNTIME_DIR": str(home / "runtime")}
-    with open(home / "stock.log", "w", encoding="utf-8") as log:
-        server = subprocess.Popen(
-            command, cwd=root, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL
-        )
-    try:
+    with (
+        open(home / "stock.log", "w", encoding="utf-8") as log,
+        ended(
+            subprocess.Popen(command, cwd=root, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        ) as server,
+    ):
         runtime = home / "runtime"
         deadline = time.monotonic() + 60
         while not (found := list(runtime.glob("jpserver-*.json"))):
@@ -60,7 +62,6 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
             time.sleep(0.05)
         write_status(project, server.pid, facts["port"])
         yield project
-    finally:
         server.terminate()
         server.wait(20)
 

@@ -122,7 +122,12 @@ def start_server(
         assert process.poll() is None, log.read_text(encoding="utf-8")
         return json.loads(connection.read_text(encoding="utf-8")) if connection.exists() else None
 
-    return Server(process, until(published, "the server listens", 40), folder, log)
+    try:
+        return Server(process, until(published, "the server listens", 40), folder, log)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
 
 
 def launch(

@@ -21,6 +21,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.children import LASTING
+
 from .machines import Cluster, ClusterError, missing, start_time
 
 REGISTRY = Path(tempfile.gettempdir()) / "jlab-mcp-slurm"
@@ -86,6 +88,7 @@ def running(*, cgroups: bool = False) -> Iterator[Cluster]:
         stdout=subprocess.DEVNULL,
         start_new_session=True,
         cwd=Path(__file__).parents[2],
+        env=os.environ | LASTING,
     )
     os.close(reading)
     try:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tests.children import LASTING
+
 from .conf import FILES, ClusterSpec, NodeSpec, slurm_conf
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "squeue", "munged", "ip", "nsenter", "unshare")
@@ -259,7 +261,12 @@ class Cluster:
     def spawn(self, name: str, argv: Sequence[str]) -> int:
         with (self.directory / "log" / f"{name}.out").open("ab") as log:
             child = subprocess.Popen(
-                argv, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                argv,
+                env=self.env | LASTING,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self._children[name] = child
         self.record(name, child.pid)
