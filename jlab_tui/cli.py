@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _serve(_: argparse.Namespace) -> int:
-    gc.disable()  # until all is loaded: looking through what never goes away costs a tenth of the time to the first reply
+    gc.disable()  # while modules load: looking through what never goes away costs a tenth of the time to the first reply
     from .wiring import make_app_source, settings_of
 
     settings = settings_of(os.environ, for_client=True)
@@ -75,6 +75,8 @@ def _serve(_: argparse.Namespace) -> int:
         )
     from .mcp_server.tool_server import serve
 
+    gc.freeze()
+    gc.enable()
     serve(lambda reasons: make_app_source(settings, dict(os.environ), reasons))
     return 0
 
@@ -112,7 +114,7 @@ def _log_to_stderr() -> None:
     import logging
 
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-    for name in ("httpx", "httpcore", "websockets"):  # below that they log headers, which hold the token
+    for name in ("httpx2", "httpcore2", "websockets"):  # below that they log headers, which hold the token
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

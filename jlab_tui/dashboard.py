@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import logging
 import os
 import socket
@@ -12,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,28 +48,20 @@ class Outside:
         self._settings = settings
         self._env = env
 
-    def preload(self) -> None:
-        """Called in a thread, so that keys are answered meanwhile."""
-
-        if importlib.util.find_spec("sniffio") is None:
-            # httpcore looks for it on the whole path at every request: a tenth of what an idle dashboard costs
-            sys.modules["sniffio"] = None  # type: ignore[assignment]
-        self.launcher()
-
-    @cache  # noqa: B019 - one object a process
+    @cached_property
     def launcher(self) -> Launcher:
         from .wiring import make_launcher
 
         return make_launcher(self._settings, self._env)
 
-    @cache  # noqa: B019
+    @cached_property
     def _gate(self) -> ServerGate:
         from .wiring import ServerGate
 
-        return ServerGate(self.launcher())
+        return ServerGate(self.launcher)
 
     def api(self, record: ServerRecord) -> JupyterApi:
-        return self._gate().api(record)
+        return self._gate.api(record)
 
     async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
         return await self.api(record).kernels()
@@ -82,7 +73,7 @@ class Outside:
 def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks: Looks) -> int:
     """Start the server or attach to it, and show the dashboard until it is left. Returns the exit code."""
     outside = Outside(settings, env)
-    options, log_file = _options(settings, looks, preload=outside.preload)
+    options, log_file = _options(settings, looks, preload=lambda: outside.launcher)
     from .adapters.files import owner_alive
     from .adapters.journal.bell import BellReader, usable_fifo_dir
     from .adapters.journal.directory import DirectoryRecords
@@ -97,7 +88,7 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     log = JournalWriter(settings.actions_dir / f"{host}-{os.getpid()}.jsonl")
     by = f"{env.get('USER') or env.get('LOGNAME') or 'user'}@{host}"
     monitor = Monitor(
-        ServerSource(outside.launcher, mode),
+        ServerSource(lambda: outside.launcher, mode),
         outside,
         DirectoryRecords(settings.sessions_dir, settings.actions_dir),
         lambda on_news: BellReader(usable_fifo_dir(settings.fifo_dir, os.getuid()), host, on_news),
@@ -107,7 +98,9 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     actions = (
         NoActions("This dashboard is read-only (--readonly).")
         if looks.readonly
-        else RecordedActions(KernelActions(outside.launcher, outside.api), log, by=by, clock=time.time)
+        else RecordedActions(
+            KernelActions(lambda: outside.launcher, outside.api), log, by=by, clock=time.time
+        )
     )
     try:
         with _logging(log_file, looks):
@@ -151,11 +144,11 @@ def _options(
     looks: Looks,
     *,
     is_replay: bool = False,
-    preload: Callable[[], None] = lambda: None,
+    preload: Callable[[], object] = lambda: None,
 ) -> tuple[DashboardOptions, LogFile]:
     from .tui.terminal import prepare
 
-    gc.disable()  # until the first frame: a tenth of the time until then
+    gc.disable()  # until all is loaded: a tenth of the time to the first frame
     prepare(os.environ)  # before Textual is imported: it looks at the environment once
     from .adapters.log_file import LogFile, dashboard_log
     from .tui.options import DashboardOptions
@@ -164,6 +157,12 @@ def _options(
     if looks.theme not in known_themes():
         raise UsageError(f"There is no theme {looks.theme!r}.", f"Use one of: {', '.join(known_themes())}.")
     log_file = LogFile(settings.log_dir / dashboard_log(socket.gethostname(), str(os.getpid())))
+
+    def load_rest() -> None:
+        preload()
+        gc.freeze()  # what was imported stays; looking through it again and again would hold up keys
+        gc.enable()
+
     options = DashboardOptions(
         readonly=looks.readonly or is_replay,
         ascii=looks.ascii,
@@ -172,6 +171,6 @@ def _options(
         says_farewell=looks.says_farewell and not is_replay,
         save_dir=settings.root,
         details=log_file.where,
-        preload=preload,
+        preload=load_rest,
     )
     return options, log_file

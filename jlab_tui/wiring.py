@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .services.server.launcher import Launcher
 
 _HEAVY = (
-    "httpx",
+    "httpx2",
     "websockets.asyncio.client",
     "jlab_tui.adapters.jupyter.rest",
     "jlab_tui.adapters.jupyter.kernel_link",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import gc
 import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -176,8 +175,6 @@ def serve(make_source: Callable[[CancelReasons], AppSource]) -> None:
     reasons = CancelReasons()
     source = make_source(reasons)
     server = make_server(source)
-    gc.freeze()
-    gc.enable()
     asyncio.run(_serve(server, source, reasons))
 
 

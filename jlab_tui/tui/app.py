@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -113,9 +112,6 @@ class Dashboard(Navigation):
 
     def _begin(self) -> None:
         """After the first frame: everything that takes longer than a screen may be empty."""
-        if self.options.is_live:
-            gc.freeze()  # what was imported stays; looking through it again and again would hold up keys
-            gc.enable()
         self.run_worker(self._follow(), group="source")
         if self.options.is_live:
             self.set_interval(1.0, self._second)
@@ -287,7 +283,6 @@ def drawn_image(data: str, columns: int, rows: int, ascii_only: bool) -> list[An
 def run(source: Source, actions: Actions, options: DashboardOptions) -> int:
     """Show the dashboard until it is left. Returns the exit code; says on stdout what still runs."""
     prepare(os.environ)
-    gc.disable()  # until the first frame: nothing of what is loaded goes away
     app = Dashboard(source, actions, options)
     app.run()
     app.has_left()

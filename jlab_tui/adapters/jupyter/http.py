@@ -8,15 +8,15 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import quote
 
-import httpx
+import httpx2
 
 from ...core.errors import ServerUnreachable
 
-_TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+_TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
 _STUMBLES_S = (0.05, 0.2, 0.5)
 """pauses after an internal error of the server"""
-_FIRST_TRY = httpx.Timeout(2.0, connect=2.0)
-Answer = Coroutine[Any, Any, httpx.Response]
+_FIRST_TRY = httpx2.Timeout(2.0, connect=2.0)
+Answer = Coroutine[Any, Any, httpx2.Response]
 
 
 class HttpClient:
@@ -26,7 +26,7 @@ class HttpClient:
         self.url = url.rstrip("/")
         self._token = token
         self._client = self._new_client()
-        self._old: list[httpx.AsyncClient] = []
+        self._old: list[httpx2.AsyncClient] = []
 
     @property
     def authorization(self) -> dict[str, str]:
@@ -50,13 +50,13 @@ class HttpClient:
         accept: tuple[int, ...],
         timeout: float | None = None,
         again: bool | None = None,
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         again = method == "GET" if again is None else again
         try:
             answer = await self.request(
                 method, path, body, timeout if timeout is not None else _TIMEOUT, again
             )
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise ServerUnreachable(
                 f"JupyterLab not responding at {self.url} ({type(error).__name__}).",
                 "Restart with: jlab-mcp start",
@@ -68,14 +68,14 @@ class HttpClient:
             )
         return answer
 
-    def _new_client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
+    def _new_client(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
             base_url=self.url,
             headers=self.authorization,
             timeout=_TIMEOUT,
             trust_env=False,
             verify=self.url.startswith("https"),  # loading certificates takes 20 ms
-            limits=httpx.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=30),
+            limits=httpx2.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=30),
         )
 
     async def request(
@@ -83,14 +83,14 @@ class HttpClient:
         method: str,
         path: str,
         body: Mapping[str, Any] | None,
-        timeout: float | httpx.Timeout,
+        timeout: float | httpx2.Timeout,
         again: bool,
-    ) -> httpx.Response:
-        """The server's answer, whatever it is. Raises httpx.HTTPError.
+    ) -> httpx2.Response:
+        """The server's answer, whatever it is. Raises httpx2.HTTPError.
 
         `again`: may be asked twice. A kept connection that died in silence is only noticed by its silence."""
 
-        def ask(client: httpx.AsyncClient, patience: float | httpx.Timeout) -> Answer:
+        def ask(client: httpx2.AsyncClient, patience: float | httpx2.Timeout) -> Answer:
             return client.request(method, path, json=body, timeout=patience)
 
         for pause in _STUMBLES_S if method == "GET" else ():
@@ -103,15 +103,15 @@ class HttpClient:
 
     async def _ask(
         self,
-        ask: Callable[[httpx.AsyncClient, float | httpx.Timeout], Answer],
-        timeout: float | httpx.Timeout,
+        ask: Callable[[httpx2.AsyncClient, float | httpx2.Timeout], Answer],
+        timeout: float | httpx2.Timeout,
         again: bool,
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         if again:
             client = self._client
             try:
                 return await ask(client, _FIRST_TRY)
-            except (httpx.ReadTimeout, httpx.WriteTimeout, httpx.RemoteProtocolError):
+            except (httpx2.ReadTimeout, httpx2.WriteTimeout, httpx2.RemoteProtocolError):
                 if self._client is client:
                     await self._renew()
         return await ask(self._client, timeout)
@@ -124,7 +124,7 @@ class HttpClient:
             await self._old.pop(0).aclose()
 
 
-def _reason(answer: httpx.Response) -> str:
+def _reason(answer: httpx2.Response) -> str:
     try:
         raw = answer.json()
         return str(raw.get("message") or raw.get("reason") or answer.reason_phrase)[:300]
@@ -149,4 +149,4 @@ def is_refused(error: BaseException) -> bool:
         if isinstance(seen, OSError) and "All connection attempts failed" in str(seen):
             return True
         seen = seen.__cause__ or seen.__context__
-    return isinstance(error, httpx.RemoteProtocolError | httpx.ReadError)
+    return isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
+import httpx2
 
 from ...core.errors import KernelGone, SessionOwned
 from ...core.kernel.link import Claim, RecordedKernel
@@ -44,11 +44,11 @@ class JupyterApi:
         try:
             again = timeout >= 1.0  # who has less patience does not ask twice
             answer = await self._http.request("GET", "/api/status", None, timeout, again)
-        except (httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError) as error:
+        except (httpx2.ConnectError, httpx2.RemoteProtocolError, httpx2.ReadError) as error:
             if is_untrusted(error):
                 return Health.UNTRUSTED
             return Health.REFUSED if is_refused(error) else Health.SILENT
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return Health.SILENT
         if answer.status_code >= 500:
             return Health.SILENT
