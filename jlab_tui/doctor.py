@@ -141,20 +141,25 @@ class Doctor:
         settings = self._settings
         found: list[Finding] = []
         trouble: list[Path] = []
-        connections = [("connections", settings.connection_dir, "CONNECTION_DIR", True)]
+        connections = [("connections", settings.connection_dir, "CONNECTION_DIR")]
         if settings.connection_dir.is_relative_to(settings.status_dir):
             connections = []
-        for purpose, path, variable, private in (
-            ("state", settings.home, "DIR", True),
-            ("records", settings.status_dir, "STATUS_DIR", True),
+        for purpose, path, variable in (
+            ("state", settings.home, "DIR"),
+            ("records", settings.status_dir, "STATUS_DIR"),
             *connections,
-            ("notebooks", settings.notebook_dir, "NOTEBOOK_DIR", False),
-            ("logs", settings.log_dir, "LOG_DIR", False),
+            ("notebooks", settings.notebook_dir, "NOTEBOOK_DIR"),
+            ("logs", settings.log_dir, "LOG_DIR"),
         ):
             if any(path.is_relative_to(above) for above in trouble):
                 continue  # what mends the one above mends this one
             facts = await asyncio.to_thread(
-                checkup.look_at_directory, f"{purpose} dir", path, variable, private=private
+                checkup.look_at_directory,
+                f"{purpose} dir",
+                path,
+                variable,
+                judged=[own for name, own in settings.own_directories if name == variable],
+                trusted=settings.trusted_dirs,
             )
             found += checks.check_directory(facts)
             if found[-1].level is not Level.OK:

@@ -128,12 +128,13 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     from .adapters.server.local_server import LocalServer
     from .adapters.slurm.clusters import Clusters
     from .adapters.slurm.job_server import SlurmServer
+    from .adapters.trust import require_trusted
     from .core.server.state_machine import Limits
     from .services.server.launcher import Launcher
 
     return Launcher(
         str(settings.root),
-        StatusFile(settings.status_file),
+        StatusFile(settings.status_file, lambda: require_trusted(settings)),
         IntentOfLauncher(Intent(settings.status_dir / "starting", socket.gethostname())),
         {
             Mode.LOCAL: LocalServer(settings, env),

@@ -9,8 +9,7 @@ import os
 import secrets
 import shutil
 import socket
-import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -19,11 +18,13 @@ from ..core.cli.client_config import Registered, registered_in
 from ..core.doctor.checks import DirectoryFacts, Hops
 from ..core.doctor.python_checks import Unmet
 from ..core.doctor.slurm_checks import NodeFacts
+from ..core.server.trust import Weakness
 from .files import process_start
 from .interpreter import NODE_DRIVER, parse_driver
 from .programs import run
 from .server.process import free_port
 from .slurm.commands import query_environment
+from .trust import weaknesses
 
 _CONNECT_S = 5.0
 _STEP_S = 30.0
@@ -73,11 +74,20 @@ def nearest(path: Path) -> Path:
     return path
 
 
-def look_at_directory(purpose: str, path: Path, variable: str, *, private: bool) -> DirectoryFacts:
-    """Whether it can be written to, by writing a file that is removed at once; blocking."""
+def look_at_directory(
+    purpose: str, path: Path, variable: str, *, judged: Sequence[Path] = (), trusted: Collection[str] = ()
+) -> DirectoryFacts:
+    """Whether it can be written to, by writing a file that is removed at once; blocking.
+
+    `judged`: it, and directories below it, that others must not be able to change, unless they are `trusted`.
+    """
     there = nearest(path)
     exists = path.is_dir()
-    facts = partial(DirectoryFacts, purpose, str(path), variable, str(there), exists)
+    weak: dict[Weakness, None] = {}
+    for directory in judged:
+        with contextlib.suppress(OSError):  # said below, where nothing can be written
+            weak |= dict.fromkeys(weaknesses(directory, trusted))
+    facts = partial(DirectoryFacts, purpose, str(path), variable, str(there), exists, weak=tuple(weak))
     if not there.is_dir():
         what = "it" if there == path else str(there)
         return facts(is_writable=False, write_error=f"{what} is not a directory")
@@ -97,14 +107,13 @@ def look_at_directory(purpose: str, path: Path, variable: str, *, private: bool)
     finally:
         with contextlib.suppress(OSError):
             probe.unlink()
-    mode = stat.S_IMODE(path.stat().st_mode) if private and exists else None
     try:
         room = os.statvfs(there)
     except OSError:
-        return facts(is_writable=not error, mode=mode, write_error=error)
+        return facts(is_writable=not error, write_error=error)
     files = room.f_favail if room.f_files else None
     free = room.f_bavail * room.f_frsize >> 20
-    return facts(is_writable=not error, mode=mode, free_mb=free, free_files=files, write_error=error)
+    return facts(is_writable=not error, free_mb=free, free_files=files, write_error=error)
 
 
 def bytes_below(*directories: Path) -> int:

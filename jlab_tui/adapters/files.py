@@ -10,8 +10,8 @@ import errno
 import json
 import os
 import socket
-import stat
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,14 +34,6 @@ def private_dir(path: Path) -> Path:
         private_dir(path.parent)  # mkdir would give parents the umask's rights
     path.mkdir(exist_ok=True, mode=0o700)
     return path
-
-
-def refuse_foreign_hands(path: Path) -> None:
-    """Raise PermissionError for a directory in which others could put their server or token in the place of ours."""
-    info = path.stat()
-    group = 0 if info.st_gid == info.st_uid else stat.S_IWGRP  # a group of its owner alone
-    if info.st_mode & (group | stat.S_IWOTH):
-        raise PermissionError(errno.EPERM, "Others may write there (`chmod go-w` mends it)", str(path))
 
 
 def temporary_name(name: str, pid: str, at: str) -> str:
@@ -73,14 +65,19 @@ def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o600, sync: bool
 class StatusFile:
     """The record of this project's server. Whoever sees a transition writes it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, require_trusted: Callable[[], None] = lambda: None) -> None:
+        """`require_trusted` raises a StatusFileError where others could have written the file; asked until it passes."""
         self.path = path
+        self._require_trusted = require_trusted
 
     def read(self) -> ServerRecord | None:
         """The record, or None when there is no file.
 
-        Raises StatusFileDamaged when it cannot be understood, StatusFileUnreadable when it cannot be read now.
+        Raises StatusFileDamaged when it cannot be understood, StatusFileUnreadable when it cannot be read now,
+        UntrustedDirectory when others could have written it.
         """
+        self._require_trusted()
+        self._require_trusted = lambda: None
         try:
             text = self._text_of_now()
         except (FileNotFoundError, NotADirectoryError):

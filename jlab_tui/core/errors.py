@@ -10,6 +10,7 @@
     │   ├── ServerUnreachable     it should be there and does not answer
     │   ├── LaunchFailed          it did not come up
     │   └── StatusFileError       who runs where cannot be told
+    │       ├── UntrustedDirectory    others could have written it, or could put theirs in its place
     │       ├── StatusFileUnreadable  the status file cannot be read at the moment
     │       └── StatusFileDamaged     the status file cannot be understood
     ├── SessionError              one session, its kernel or its notebook
@@ -91,6 +92,16 @@ class LaunchFailed(ServerError):
 
 class StatusFileError(ServerError):
     pass
+
+
+class UntrustedDirectory(StatusFileError):
+    """Nothing in it is read, run or written: no token, no code. `found` names the components, `vouch` the way past it."""
+
+    def __init__(self, directory: str, found: str, repair: str, vouch: str) -> None:
+        super().__init__(
+            f"Others could put their files in the place of yours in {directory}: {found}.",
+            f"Repair it with `{repair}`. If you trust whoever can do that, use it as it is with `{vouch}`.",
+        )
 
 
 class StatusFileUnreadable(StatusFileError):

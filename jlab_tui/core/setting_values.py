@@ -28,6 +28,13 @@ def gres(text: str) -> str:
     return "" if word(text).lower() == "none" else text
 
 
+def directories(text: str) -> frozenset[str]:
+    paths = line(text).split(":")
+    if not all(path.startswith("/") for path in paths):
+        raise ValueError("absolute paths separated by `:`")
+    return frozenset(path.rstrip("/") or "/" for path in paths)
+
+
 def integer(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not re.fullmatch(r"\d{1,12}", text, re.ASCII) or not low <= int(text) <= high:

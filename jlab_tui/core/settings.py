@@ -165,6 +165,14 @@ class Settings:
         "KEEP_DAYS", 30, read.integer(1, 36500), "days that records of closed sessions are kept"
     )
     """they are compressed after a week"""
+    trusted_dirs: frozenset[str] = _from(
+        "TRUSTED_DIRS",
+        frozenset(),
+        read.directories,
+        "directories that are used although others may change them, separated by `:` "
+        "([which are judged](security.md#whose-directories-are-used))",
+        shown="no directory",
+    )
 
     @property
     def status_file(self) -> Path:
@@ -189,6 +197,18 @@ class Settings:
     @property
     def spool_dir(self) -> Path:
         return self.status_dir / "spool"
+
+    @property
+    def own_directories(self) -> tuple[tuple[str, Path], ...]:
+        """Every directory of ours that holds a token, code or what is run, with the variable that moves it."""
+        below = (self.sessions_dir, self.actions_dir, self.fifo_dir, self.node_dir, self.spool_dir)
+        return (
+            ("DIR", self.home),
+            ("STATUS_DIR", self.status_dir),
+            ("CONNECTION_DIR", self.connection_dir),
+            ("LOG_DIR", self.log_dir),
+            *(("STATUS_DIR", directory) for directory in below),
+        )
 
 
 VARIABLES: tuple[Variable, ...] = tuple(

@@ -17,7 +17,7 @@ from tests.project import Mount
 
 
 def look(path: Path) -> DirectoryFacts:
-    return look_at_directory("state dir", path, "DIR", private=True)
+    return look_at_directory("state dir", path, "DIR", judged=[path])
 
 
 def test_a_disk_without_room_for_a_small_file_is_full(mount: Mount) -> None:

@@ -22,13 +22,13 @@ from jlab_tui.adapters.files import (
     StatusFile,
     private_dir,
     process_start,
-    refuse_foreign_hands,
     tail_text,
     write_atomic,
 )
 from jlab_tui.adapters.journal.bell import Bell, BellReader, private_tmp_dir, usable_fifo_dir
 from jlab_tui.adapters.journal.journal_file import JournalReader, JournalWriter, journals, read_entries
 from jlab_tui.adapters.server.process import free_port, is_ours
+from jlab_tui.adapters.trust import weaknesses
 from jlab_tui.core.errors import StatusFileDamaged
 from jlab_tui.core.journal.events import (
     DataShown,
@@ -81,10 +81,10 @@ def test_directories_that_are_made_are_private_and_those_of_the_user_stay_as_the
     made = private_dir(tmp_path / "shared" / "a" / "b")
     assert {path.stat().st_mode & 0o777 for path in (made, made.parent)} == {0o700}
     assert private_dir(tmp_path / "shared").stat().st_mode & 0o777 == 0o755
-    refuse_foreign_hands(tmp_path / "shared")
+    assert weaknesses(tmp_path / "shared") == ()
     (tmp_path / "shared").chmod(0o777)
-    with pytest.raises(PermissionError, match="Others may write there"):
-        refuse_foreign_hands(tmp_path / "shared")
+    (weak,) = weaknesses(tmp_path / "shared")
+    assert weak.path == str(tmp_path / "shared") and "everybody" in weak.reason
 
 
 def test_a_status_file_that_is_a_directory_is_damaged(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ EXIT_CODES = {
     "ServerUnreachable": 1,
     "LaunchFailed": 1,
     "StatusFileError": 1,
+    "UntrustedDirectory": 1,
     "StatusFileUnreadable": 1,
     "StatusFileDamaged": 1,
     "SessionError": 1,

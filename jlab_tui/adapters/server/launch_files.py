@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.server.record import ConnectionFile
-from ..files import private_dir, refuse_foreign_hands, write_atomic
+from ..files import private_dir, write_atomic
 from .file_names import (
     CONNECTION,
     config_name,
@@ -73,7 +73,7 @@ def write_launch_files(directory: Path, launch: str, config: dict[str, Any]) -> 
 
     `config` is what `launch.py` reads (its module says which keys); token and connection file are added here.
     """
-    refuse_foreign_hands(private_dir(directory))
+    private_dir(directory)
     stem = launch_stem(launch, secrets.token_hex(4))
     token = secrets.token_hex(24)
     files = LaunchFiles(

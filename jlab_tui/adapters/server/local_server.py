@@ -13,8 +13,9 @@ from ...core.server.machine import Machine
 from ...core.server.record import ServerRecord, ServerState
 from ...core.server.status import Observation
 from ...core.settings import Mode, Settings, status_dir_name
-from ..files import private_dir, process_start, reason_of, refuse_foreign_hands, tail_text
+from ..files import private_dir, process_start, reason_of, tail_text
 from ..machine import this_machine
+from ..trust import require_trusted
 from .cleanup import prune
 from .file_names import local_launch, local_log
 from .launch_files import install_node_files, read_connection, remove_launch_files, write_launch_files
@@ -73,7 +74,7 @@ class LocalServer:
         try:
             for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
                 private_dir(directory)
-            refuse_foreign_hands(settings.status_dir)
+            require_trusted(settings)
             node = install_node_files(settings.node_dir)
             prune(settings, node, time.time())
             if choice.kernel:

@@ -25,11 +25,12 @@ from ...core.slurm.script import (
     submission_comment,
 )
 from ...core.slurm.submit import Estimate, Rejected, Rejection
-from ..files import private_dir, reason_of, refuse_foreign_hands
+from ..files import private_dir, reason_of
 from ..server.cleanup import prune
 from ..server.file_names import SLURM_LAUNCH, slurm_log
 from ..server.launch_files import install_node_files, remove_launch_files, write_launch_files
 from ..server.process import PROJECT_KERNEL, choose_python, server_env, write_kernelspec
+from ..trust import require_trusted
 from .commands import Slurm
 
 LOOK_UP_S = 15.0
@@ -121,7 +122,7 @@ class Submission:
         settings = self._settings
         for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
             private_dir(directory)
-        refuse_foreign_hands(settings.status_dir)
+        require_trusted(settings)
         node = install_node_files(settings.node_dir)
         prune(settings, node, time.time())
         kernelspecs = []

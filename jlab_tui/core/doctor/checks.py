@@ -11,6 +11,7 @@ from enum import StrEnum
 from ..cli.client_config import Registered
 from ..server.record import ServerRecord, ServerState
 from ..server.status import Situation
+from ..server.trust import Weakness, repair_of, vouch_for
 from ..settings import PREFIX, VARIABLES, Mode
 
 LOW_DISK_MB = 1024
@@ -50,8 +51,8 @@ class DirectoryFacts:
     exists: bool
     is_writable: bool
     """the directory, or where it would be made"""
-    mode: int | None = None
-    """permission bits of a directory that leads to tokens; None for others"""
+    weak: tuple[Weakness, ...] = ()
+    """why others could put their files in it in the place of ours; not looked at where there are no tokens and no code"""
     free_mb: int | None = None
     free_files: int | None = None
     write_error: str = ""
@@ -81,15 +82,18 @@ _OF_THE_SCRIPTS = (PREFIX + "VENV",)
 
 
 def check_directory(facts: DirectoryFacts) -> list[Finding]:
-    quoted, there = shlex.quote(facts.path), shlex.quote(facts.there)
+    there = shlex.quote(facts.there)
     check = facts.purpose
     if facts.write_error or not facts.is_writable:
         why = facts.write_error or "you may not write there"
         mend = f"export JLAB_MCP_{facts.variable}=/a/directory/of/yours"
         return [Finding(check, Level.FAIL, f"{facts.path}: {why}.", mend)]
-    if facts.mode is not None and facts.exists and facts.mode & 0o022:
-        text = f"{facts.path} can be written by others (mode {facts.mode:o}), who could put their server in the place of yours."
-        return [Finding(check, Level.FAIL, text, f"chmod go-w {quoted}")]
+    if facts.weak:
+        found = "; ".join(map(str, facts.weak))
+        text = f"others could put their files in the place of yours in {facts.path}: {found}."
+        mend = repair_of(facts.weak, PREFIX + facts.variable)
+        vouch = vouch_for(facts.weak, PREFIX + "TRUSTED_DIRS")
+        return [Finding(check, Level.FAIL, text, f"{mend}   (or, if you trust them: {vouch})")]
     if facts.free_mb is not None and facts.free_mb < LOW_DISK_MB:
         text = f"{facts.path} has only {facts.free_mb} MB left."
         mend = f"du -sh {there}/* | sort -h   (then remove what you do not need)"

@@ -15,6 +15,7 @@ from jlab_tui.core.doctor.checks import DirectoryFacts, Finding, Hops, Level
 from jlab_tui.core.doctor.python_checks import DriverFacts, PythonFacts, Unmet
 from jlab_tui.core.doctor.slurm_checks import NodeFacts
 from jlab_tui.core.server.record import ServerRecord, ServerState
+from jlab_tui.core.server.trust import Weakness
 from jlab_tui.core.settings import Mode, SlurmSettings
 from jlab_tui.core.slurm.queue import QueueUnknown
 from jlab_tui.core.slurm.submit import Estimate, explain_rejection
@@ -36,8 +37,13 @@ def torch(cuda: str = "", hip: str = "") -> PythonFacts:
     return PythonFacts("/p/bin/python", "3.12.1", {**ALL, "torch": "2.9.0"}, torch_cuda=cuda, torch_hip=hip)
 
 
+OPEN = Weakness(
+    "/home/ada/.jlab-mcp", "can be written by everybody (mode 775)", "chmod go-w /home/ada/.jlab-mcp"
+)
+
+
 def directory(**changes: object) -> DirectoryFacts:
-    values: dict[str, object] = {"exists": True, "is_writable": True, "mode": 0o700, "free_mb": 90_000}
+    values: dict[str, object] = {"exists": True, "is_writable": True, "free_mb": 90_000}
     values["there"] = "/home/ada"
     return DirectoryFacts("state dir", "/home/ada/.jlab-mcp", "DIR", **{**values, **changes})  # type: ignore[arg-type]
 
@@ -80,7 +86,7 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("torch, no GPU", lambda: checks_python.check_torch(torch("12.8"), DriverFacts("n")), Level.OK, "no GPU driver", ""),
     ("torch, node unknown", lambda: checks_python.check_torch(torch("12.8"), None), Level.SKIP, "once a job runs", ""),
     ("directory", lambda: checks.check_directory(directory()), Level.OK, "88 GiB", ""),
-    ("open directory", lambda: checks.check_directory(directory(mode=0o775)), Level.FAIL, "mode 775", "chmod go-w /home/ada/.jlab-mcp"),
+    ("open directory", lambda: checks.check_directory(directory(weak=(OPEN,))), Level.FAIL, "mode 775", "chmod go-w /home/ada/.jlab-mcp"),
     ("read-only", lambda: checks.check_directory(directory(is_writable=False)), Level.FAIL, "may not write", "JLAB_MCP_DIR="),
     ("quota", lambda: checks.check_directory(directory(write_error="Disk quota exceeded")), Level.FAIL, "quota", "JLAB_MCP_DIR="),
     ("full disk", lambda: checks.check_directory(directory(free_mb=12)), Level.WARN, "12 MB", "du -sh /home/ada/*"),

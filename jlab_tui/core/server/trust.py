@@ -1,0 +1,96 @@
+"""Whether somebody else could put files in the place of ours, judged from owners and modes as sshd judges a home directory."""
+
+from __future__ import annotations
+
+import shlex
+import stat
+from collections.abc import Collection
+from dataclasses import dataclass
+
+ROOT = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A user or a group that may write to a directory, beside its owner."""
+
+    is_group: bool
+    id: int
+    name: str
+    members: tuple[str, ...] = ()
+    """of a group: the users that its entry names"""
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One directory, or one symbolic link, on the way from `/` to a directory."""
+
+    path: str
+    uid: int
+    owner: str
+    """its name, or its number where it has none"""
+    mode: int
+    """permission bits and the sticky bit"""
+    writers: tuple[Writer, ...] = ()
+    """the group and the entries of an access list that have the right to write"""
+    has_list: bool = False
+    """whether there is an access list"""
+    is_link: bool = False
+    is_end: bool = False
+    """the directory itself, where our files lie; the others lead to it"""
+
+
+@dataclass(frozen=True, slots=True)
+class Weakness:
+    """Why one component of a path cannot be trusted."""
+
+    path: str
+    reason: str
+    repair: str = ""
+    """what to type; empty where only another account can repair it"""
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.reason}"
+
+
+def weakness_of(one: Component, me: int, unmapped: int | None = None) -> Weakness | None:
+    """None for a component that only root and `me`, a user id, can change.
+
+    `unmapped`: the user id that stands for every account which this container does not have, root of the machine too.
+    """
+    if one.uid not in (ROOT, me) and (one.uid != unmapped or one.is_end):
+        return Weakness(one.path, f"belongs to {one.owner}")
+    if one.is_link or (one.mode & stat.S_ISVTX and not one.is_end):
+        return None  # in a sticky directory only the owner of an entry can replace it
+    others = [_named(writer) for writer in one.writers if not _is_owners_own(writer, one, me)]
+    if one.mode & stat.S_IWOTH:
+        others = ["everybody"]
+    if not others:
+        return None
+    quoted = shlex.quote(one.path)
+    repair = f"setfacl -b {quoted} && chmod go-w {quoted}" if one.has_list else f"chmod go-w {quoted}"
+    reason = f"can be written by {' and '.join(others)} (mode {one.mode & 0o777:o})"
+    return Weakness(one.path, reason, repair if me in (ROOT, one.uid) else "")
+
+
+def _is_owners_own(writer: Writer, one: Component, me: int) -> bool:
+    """A group of the owner alone, as many systems give each account one; or a user who is trusted anyway."""
+    if not writer.is_group:
+        return writer.id in (ROOT, me)
+    is_own = writer.id == one.uid or writer.name == one.owner
+    return is_own and not set(writer.members) - {one.owner}
+
+
+def _named(writer: Writer) -> str:
+    return f"{'group' if writer.is_group else 'user'} {writer.name}"
+
+
+def repair_of(weak: Collection[Weakness], variable: str) -> str:
+    """What to type about the components of one directory, which `variable` sets."""
+    repairs = [one.repair for one in weak if one.repair]
+    return " && ".join(repairs) if len(repairs) == len(weak) else f"export {variable}=/a/directory/of/yours"
+
+
+def vouch_for(weak: Collection[Weakness], variable: str) -> str:
+    """The setting with which these components are used as they are."""
+    return f"export {variable}={shlex.quote(':'.join(one.path for one in weak))}"
