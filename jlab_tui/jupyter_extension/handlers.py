@@ -2,7 +2,7 @@
 
   GET info                  version, protocol, features, hostname, pid, started and now (Unix time), spool {dir, bytes},
                             cache_bytes_limit
-  GET resources?history=S   now: one sample of CPU, memory, GPUs and kernels (probe.py); history: those of the last S
+  GET resources?history=S   now: one sample of CPU, memory, GPUs and kernels (usage.py); history: those of the last S
                             seconds, 1 per second, at most 10 minutes
   GET kernels               by kernel id: session, epoch, owner, owner_connected, first_seq, last_seq, acked_seq, busy,
                             running (msg_id), requests {msg_id: {state: sent|running|done|lost, seq_reply}}, obituary,

@@ -18,9 +18,7 @@ def addition(command: Sequence[str]) -> List[str]:
 
     None unless it is plainly IPython's, so that what comes last reaches IPython, and names no such file of its own.
     """
-    is_ipython = any(
-        flag == "-m" and module in _MODULES for flag, module in zip(command, command[1:])
-    )
+    is_ipython = any(flag == "-m" and module in _MODULES for flag, module in zip(command, command[1:]))
     if not is_ipython or any(argument.split("=")[0] in _OWN_CONFIG for argument in command):
         return []
     return ["--IPKernelApp.extra_config_file=%s" % KERNEL_STARTUP]

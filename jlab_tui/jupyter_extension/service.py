@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,13 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple, Uni
 
 import zmq
 
-from . import PROTOCOL, __version__, probe
+from . import PROTOCOL, __version__
 from .activity import Activity
+from .cgroup import oom_counter_paths
 from .claims import Claims, Graces, Granted, Refused
 from .exit_cause import OomCounter
 from .kernel_process import pid_of
+from .sampler_thread import SamplerThread
 from .spool import SpoolThread
 from .stream_recorder import StreamLimits, StreamRecorder, return_large_blocks
 
@@ -40,13 +43,13 @@ class ExtensionService:
         self.silence_s = SILENCE_S
         self.claims = Claims(graces)
         self.recorders: Dict[str, StreamRecorder] = {}
-        self.sampler = probe.SamplerThread()
+        self.sampler = SamplerThread()
         self._connections: Dict[str, Set[Tuple[str, Callable[[int, str], None]]]] = {}
         self._loop = asyncio.get_event_loop()
         self.spool = SpoolThread(spool_dir, limits.disk, self._loop.call_soon_threadsafe)
         self._context: zmq.Context[Any] = zmq.Context()
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="jlab-mcp-read")
-        self._oom = OomCounter(probe.oom_counter_paths())
+        self._oom = OomCounter(oom_counter_paths())
         self._activity = Activity(self.kernels)
         self._started_here: Set[str] = set()
         self._reaping: Set[str] = set()
@@ -73,7 +76,7 @@ class ExtensionService:
             "protocol": PROTOCOL,
             "features": FEATURES,
             "hostname": self.hostname,
-            "pid": probe.own_pid(),
+            "pid": os.getpid(),
             "started": self.started,
             "python": sys.executable,
             "now": time.time(),

@@ -167,9 +167,7 @@ class Stream:
         for other in self.gaps:
             is_inside = gap.first <= other.first and other.last <= gap.last
             if is_inside or (other.last + 1 == gap.first and other.why == gap.why):
-                joined = joined._replace(
-                    first=min(other.first, joined.first), size=other.size + joined.size
-                )
+                joined = joined._replace(first=min(other.first, joined.first), size=other.size + joined.size)
             else:
                 others.append(other)
         self.gaps = sorted([*others, joined])

@@ -127,9 +127,7 @@ class StreamRecorder:
         """Records that are on disk only; a file system that hangs holds up this reader and nobody else."""
         folder = self._spool.folder(self.kernel_id)
         unsafe = [record for record in self._spool.unsafe(self.kernel_id) if record[0] > after]
-        read = await self._loop.run_in_executor(
-            self._readers, segments.read_spool, folder, after, max_bytes
-        )
+        read = await self._loop.run_in_executor(self._readers, segments.read_spool, folder, after, max_bytes)
         return sorted(dict([*unsafe, *read]).items())
 
     async def settled(self) -> None:

@@ -74,7 +74,7 @@ def test_the_wheel_has_everything_that_is_needed_at_run_time(wheel: Path) -> Non
         "tui/styles.tcss",
         "templates/jupyter_slurm.sh.template",
         "jupyter_extension/launch.py",
-        "jupyter_extension/probe.py",
+        "jupyter_extension/usage.py",
     ):
         assert f"jlab_tui/{needed}" in names
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "jlab_tui").rglob("*.py")}

@@ -27,6 +27,17 @@ from .file_names import (
 )
 
 PACKAGE_DIR = Path(__file__).resolve().parents[2] / "jupyter_extension"
+_PROBE = """
+import sys
+from types import ModuleType
+
+sys.modules["jlab_mcp_probe"] = ModuleType("jlab_mcp_probe")
+for name, source in %r.items():
+    module = sys.modules["jlab_mcp_probe." + name] = ModuleType("jlab_mcp_probe." + name)
+    module.__package__ = "jlab_mcp_probe"
+    exec(compile(source, name + ".py", "exec"), vars(module))
+one_sample = module.one_sample
+"""
 
 
 def install_node_files(node_dir: Path) -> Path:
@@ -54,8 +65,9 @@ def install_node_files(node_dir: Path) -> Path:
 
 
 def probe_source() -> str:
-    """Python that measures CPU, memory and GPUs with the standard library alone; see `one_sample` in it."""
-    return (PACKAGE_DIR / "probe.py").read_text(encoding="utf-8")
+    """Python that measures CPU, memory and GPUs in a plain kernel, with psutil where there is one; see `one_sample` in it."""
+    names = ("cgroup", "gpu", "usage")  # each imports only those before it
+    return _PROBE % {name: (PACKAGE_DIR / f"{name}.py").read_text(encoding="utf-8") for name in names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class Sample:
     gpus: tuple[GpuSample, ...] = ()
     kernels: Mapping[str, KernelUse] | None = None
     """by kernel id"""
+    note: str = ""
+    """why something is unknown, and what to install"""
 
     @property
     def memory_percent(self) -> float | None:
@@ -84,6 +86,7 @@ def parse_sample(raw: Mapping[str, Any]) -> Sample:
                 )
                 for kernel_id, use in (raw.get("kernels") or {}).items()
             },
+            note=str(raw.get("note") or ""),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a resource sample: {error!r}") from None
@@ -123,4 +126,5 @@ def resources_json(sample: Sample) -> dict[str, Any]:
             }
             for kernel_id, use in (sample.kernels or {}).items()
         },
+        **({"note": sample.note} if sample.note else {}),
     }

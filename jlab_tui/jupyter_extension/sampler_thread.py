@@ -1,0 +1,78 @@
+"""A sample of the node each second, and the last ten minutes of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
+
+from .gpu import GpuWatch
+from .usage import Sampler, import_psutil
+
+HISTORY_S = 600
+STALE_S = 15.0
+"""An older sample says nothing about now."""
+
+log = logging.getLogger("jlab_mcp_extension")
+
+Take = Callable[[Mapping[str, int], GpuWatch], Dict[str, Any]]
+
+
+class SamplerThread:
+    """Measures in a thread of its own: a slow file system or tool holds up nobody."""
+
+    def __init__(
+        self,
+        period: float = 1.0,
+        take: Optional[Take] = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`take`: what gives one sample, as `Sampler.sample` does, which it is by default."""
+        self.kernel_pids: Mapping[str, int] = {}
+        """Set by the event loop, read by the thread."""
+        self._period = period
+        self._samples: Deque[Dict[str, Any]] = deque(maxlen=int(HISTORY_S / period))
+        self._gpus = GpuWatch(os.environ)
+        self._take = take
+        self._clock = clock
+        self._taken_at = 0.0
+        self._has_failed = False
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="jlab-mcp-sampler", daemon=True)
+
+    def start(self) -> None:
+        self._gpus.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._gpus.stop()
+
+    def read(self, seconds: float) -> Tuple[Optional[Dict[str, Any]], List[Dict[str, Any]]]:
+        """The newest sample and those of the last `seconds`, oldest first."""
+        samples = list(self._samples)
+        since = time.time() - seconds
+        is_fresh = bool(samples) and self._clock() - self._taken_at < STALE_S
+        return (samples[-1] if is_fresh else None), [sample for sample in samples if sample["t"] >= since]
+
+    def _run(self) -> None:
+        take = self._take or _sampler()
+        due = time.monotonic()
+        while not self._stopped.is_set():
+            try:
+                self._samples.append(take(self.kernel_pids, self._gpus))
+                self._taken_at = self._clock()
+            except Exception:
+                # This sample is missing; the next one may succeed.
+                if not self._has_failed:
+                    log.exception("jlab-mcp: the use of CPU, memory and GPUs could not be measured")
+                self._has_failed = True
+            due = max(due + self._period, time.monotonic())
+            self._stopped.wait(due - time.monotonic())
+
+
+def _sampler() -> Take:
+    return Sampler(os.environ, import_psutil()).sample

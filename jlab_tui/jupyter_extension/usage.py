@@ -1,0 +1,215 @@
+"""CPU, memory, GPUs and kernels of the allocation that this process lives in.
+
+Without the extension, this file, cgroup.py and gpu.py run in a plain kernel, and `one_sample()` answers there.
+Samples are in MiB (2**20 bytes) and percent, 0-100 (a kernel's CPU: 100 per core); None where nobody says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import time
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from .cgroup import MIB, Memory, allocated_cpus, allocated_memory, own_cgroup
+from .gpu import GpuWatch
+
+NO_PSUTIL = "psutil is not installed for %s, so the use of CPU and memory is unknown. Install it there: %s -m pip install psutil"
+
+
+def import_psutil() -> Optional[Any]:
+    """psutil, which comes with ipykernel; None for a Python without. On first use, as a server's start waits for imports."""
+    try:
+        import psutil
+    except ImportError:
+        return None
+    return psutil
+
+
+def machine_memory(psutil: Optional[Any]) -> Memory:
+    """Bytes; without psutil only the machine's size is known."""
+    if psutil is None:
+        return Memory(_physical_memory(), None, None, "machine")
+    memory = psutil.virtual_memory()
+    return Memory(memory.total, memory.total - memory.available, memory.available, "machine")
+
+
+def machine_cpu_seconds(psutil: Any) -> float:
+    """CPU time that the whole machine has used so far."""
+    times = psutil.cpu_times()._asdict()
+    # Linux counts the time of guests as the user's, too.
+    return float(
+        sum(times.values()) - sum(times.get(k, 0) for k in ("idle", "iowait", "guest", "guest_nice"))
+    )
+
+
+def process_tree(psutil: Optional[Any], pid: int, proc: str = "/proc") -> List[int]:
+    """A process and its descendants.
+
+    Linux lists the children of each thread. Elsewhere psutil looks at every process of the machine, which takes
+    50 ms where there are thousands.
+    """
+    if psutil is not None and not os.path.exists(proc + "/thread-self/children"):
+        try:
+            return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+        except psutil.Error:
+            return [pid]
+    found, todo = [], [pid]
+    while todo:
+        found.append(todo.pop())
+        todo.extend(_children(proc, found[-1]))
+    return found
+
+
+def process_use(psutil: Any, pid: int) -> Optional[Tuple[float, int]]:
+    """CPU seconds and resident bytes of one process; None when it is gone."""
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times = process.cpu_times()
+            return times.user + times.system, process.memory_info().rss
+    except psutil.Error:
+        return None
+
+
+def find_kernels(psutil: Any) -> Dict[str, int]:
+    """Kernel id to pid for this user's kernels on this machine, from their connection file's name."""
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            command = " ".join(process.cmdline()) if process.uids().real == os.getuid() else ""
+        except psutil.Error:
+            continue
+        named = re.search(r"kernel-([0-9a-f-]{36})\.json", command)
+        if named:
+            found[named.group(1)] = process.pid
+    return found
+
+
+class Sampler:
+    """Takes samples; CPU use is measured from one sample to the next."""
+
+    def __init__(self, environ: Mapping[str, str], psutil: Optional[Any], root: str = "/") -> None:
+        self._environ = environ
+        self._psutil = psutil
+        self._cgroup = own_cgroup(root)
+        self._cpus = allocated_cpus(self._cgroup, environ)
+        self._before: Dict[str, Tuple[float, float]] = {}
+
+    def sample(self, kernel_pids: Mapping[str, int], gpus: GpuWatch) -> Dict[str, Any]:
+        """One sample; the module's docstring gives the units."""
+        kernels = {kernel_id: self._kernel(kernel_id, pid, gpus) for kernel_id, pid in kernel_pids.items()}
+        known = [use["rss_mb"] for use in kernels.values() if use["rss_mb"] is not None]
+        rss = int(sum(known) * MIB) if known or not kernels else None
+        self._before = {k: v for k, v in self._before.items() if k == "node" or k in kernel_pids}
+        sample = {
+            "t": time.time(),
+            "cpu": self._cpu(),
+            "memory": self._memory(rss),
+            "gpu": gpus.gpus(),
+            "kernels": kernels,
+        }
+        if self._psutil is None:
+            sample["note"] = NO_PSUTIL % (sys.executable, sys.executable)
+        return sample
+
+    def _cpu(self) -> Dict[str, Any]:
+        used, cores = self._cgroup.cpu_seconds(), self._cpus
+        if used is None and self._psutil is not None:
+            used, cores = machine_cpu_seconds(self._psutil), os.cpu_count() or 1
+        percent = self._rate("node", used)
+        load = _load_averages()
+        return {
+            "count": self._cpus,
+            "percent": None if percent is None else round(min(100.0, percent / cores), 1),
+            "load_1m": load[0],
+            "load_5m": load[1],
+            "load_15m": load[2],
+        }
+
+    def _memory(self, kernels_rss: Optional[int]) -> Dict[str, Any]:
+        memory = allocated_memory(self._cgroup, self._environ, machine_memory(self._psutil), kernels_rss)
+        is_known = memory.total and memory.used is not None
+        return {
+            "total_mb": _mib(memory.total),
+            "used_mb": _mib(memory.used),
+            "available_mb": _mib(memory.available),
+            "percent_used": round(100 * (memory.used or 0) / (memory.total or 1), 1) if is_known else None,
+            "limit_source": memory.source,
+        }
+
+    def _kernel(self, kernel_id: str, pid: int, gpus: GpuWatch) -> Dict[str, Any]:
+        pids = process_tree(self._psutil, pid)
+        found = [process_use(self._psutil, each) for each in pids] if self._psutil is not None else []
+        uses = [use for use in found if use is not None]
+        percent = self._rate(kernel_id, sum(cpu for cpu, _ in uses) if uses else None)
+        return {
+            "pid": pid,
+            "rss_mb": _mib(sum(rss for _, rss in uses)) if uses else None,
+            "cpu_percent": None if percent is None else round(max(0.0, percent), 1),
+            "gpu_memory_mb": gpus.memory_of(pids),
+            "processes": len(pids),
+        }
+
+    def _rate(self, key: str, cpu: Optional[float]) -> Optional[float]:
+        """Percent of one core since the last call with this key."""
+        if cpu is None:
+            self._before.pop(key, None)
+            return None
+        now = time.monotonic()
+        before = self._before.get(key)
+        self._before[key] = (now, cpu)
+        return None if before is None or now <= before[0] else 100 * (cpu - before[1]) / (now - before[0])
+
+
+def one_sample(wait_s: float = 0.25) -> Dict[str, Any]:
+    """A single sample of this machine, with CPU use measured over `wait_s` seconds and GPUs asked once."""
+    psutil = import_psutil()
+    gpus = GpuWatch(os.environ)
+    sampler = Sampler(os.environ, psutil)
+    kernels = find_kernels(psutil) if psutil is not None else {}
+    sampler.sample(kernels, gpus)
+    gpus.start()
+    deadline = time.monotonic() + (2.0 if shutil.which("nvidia-smi") or shutil.which("rocm-smi") else 0.0)
+    time.sleep(wait_s)
+    while not gpus.gpus() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    taken = sampler.sample(kernels, gpus)
+    gpus.stop()
+    return taken
+
+
+def _children(proc: str, pid: int) -> List[int]:
+    found: List[int] = []
+    try:
+        threads = os.listdir("%s/%d/task" % (proc, pid))
+    except OSError:
+        return []
+    for thread in threads:
+        try:
+            with open("%s/%d/task/%s/children" % (proc, pid, thread), encoding="ascii") as children:
+                found.extend(map(int, children.read().split()))
+        except OSError:
+            continue
+    return found
+
+
+def _load_averages() -> Tuple[Optional[float], ...]:
+    """Of 1, 5 and 15 minutes."""
+    try:
+        return tuple(round(load, 2) for load in os.getloadavg())
+    except OSError:
+        return (None, None, None)
+
+
+def _physical_memory() -> Optional[int]:
+    try:
+        return (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) or None
+    except (OSError, ValueError):
+        return None
+
+
+def _mib(size: Optional[float]) -> Optional[float]:
+    return None if size is None else round(size / MIB, 1)
