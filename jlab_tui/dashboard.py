@@ -87,13 +87,15 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     host = socket.gethostname()
     log = JournalWriter(settings.actions_dir / f"{host}-{os.getpid()}.jsonl")
     by = f"{env.get('USER') or env.get('LOGNAME') or 'user'}@{host}"
+    source = ServerSource(lambda: outside.launcher, mode)
     monitor = Monitor(
-        ServerSource(lambda: outside.launcher, mode),
+        source,
         outside,
         DirectoryRecords(settings.sessions_dir, settings.actions_dir),
         lambda on_news: BellReader(usable_fifo_dir(settings.fifo_dir, os.getuid()), host, on_news),
         owner_alive,
         details=log_file.where,
+        bring_up=source.bring_up,
     )
     actions = (
         NoActions("This dashboard is read-only (--readonly).")

@@ -139,7 +139,7 @@ async def _wait_and_script(env: Mapping[str, str], project: Path) -> int:
     deadline = time.monotonic() + 90
     while True:
         with contextlib.suppress(JlabError):
-            await launcher.until_ready(lambda situation: None, 90)
+            await launcher.until_ready(lambda status: None, 90)
             break
         if time.monotonic() > deadline:
             raise LaunchFailed("The demo's server did not come up.", f"Look at the logs in {project.parent}.")

@@ -30,7 +30,7 @@ from .core.doctor.checks import Finding, Level
 from .core.doctor.python_checks import DriverFacts, PythonFacts
 from .core.errors import JlabError, SettingError, StatusFileError
 from .core.server.record import ServerRecord, ServerState
-from .core.server.status import Situation
+from .core.server.status import ServerStatus
 from .core.settings import Mode, Settings
 from .core.slurm.queue import QueueUnknown
 from .services.progress import patiently
@@ -60,7 +60,7 @@ class Doctor:
         self._mode = mode
         self._launcher = launcher
         self._clock = clock
-        self._situation: Situation | None = None
+        self._status: ServerStatus | None = None
         self._chosen: PythonFacts | None = None
         """the Python of the kernels, once it was asked"""
 
@@ -176,25 +176,20 @@ class Doctor:
         intent = checkup.stale_intent(self._settings.status_dir / "starting", time.time(), INTENT_STALE_S)
         error = ""
         try:
-            self._situation = await self._launcher.look()
+            self._status = await self._launcher.look()
         except StatusFileError as damaged:
             error = damaged.message
         except JlabError as failure:
             error = str(failure)
-        found = checks.check_state(self._situation, error, intent)
-        record = self._situation.record if self._situation else None
-        if (
-            self._situation is None
-            or record is None
-            or record.state is not ServerState.READY
-            or not record.port
-        ):
+        found = checks.check_state(self._status, error, intent)
+        record = self._status.record if self._status else None
+        if self._status is None or record is None or record.state is not ServerState.READY or not record.port:
             return found
         hops = await checkup.look_at_hops(
-            _host_of(record), record.port, answers=self._situation.reachable is True
+            _host_of(record), record.port, answers=self._status.reachable is True
         )
         found += checks.check_hops(record, hops)
-        if self._situation.reachable:
+        if self._status.reachable:
             found += checks.check_clock(record.hostname, await self._clock(record))
         return found
 
@@ -231,7 +226,7 @@ class Doctor:
         return [*found, *checks_slurm.check_request(verdict, asked, time.time())]
 
     async def _node(self) -> list[Finding]:
-        record = self._situation.record if self._situation else None
+        record = self._status.record if self._status else None
         directory = self._settings.status_dir
         if record is None or record.mode is not Mode.SLURM or record.state is not ServerState.READY:
             found = checks_slurm.check_shared_files(

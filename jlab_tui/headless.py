@@ -12,12 +12,11 @@ from typing import Any
 
 from .core.errors import JlabError, LaunchFailed, StatusFileError
 from .core.server.record import ServerState
-from .core.server.state_machine import Situation
+from .core.server.state_machine import ServerStatus
 from .core.server.walltime import Notices
 from .core.settings import Mode, Settings
 from .services.progress import patiently
 from .services.server.launcher import Launcher
-from .services.server.watch import is_usable
 
 _REMIND_S = 15.0
 """a start that says nothing new for so long says that it still waits, then less and less often"""
@@ -32,23 +31,23 @@ class Lines:
         self._last = ""
         self._notices = Notices()
 
-    def show(self, situation: Situation) -> None:
+    def show(self, status: ServerStatus) -> None:
         """Its sentence when that is new, with details and the log where something went wrong; notices once each."""
-        is_new = situation.sentence != self._last
-        self.say(situation.sentence)
-        if is_new and situation.record.state is ServerState.PENDING:
-            stuck = [situation.hint] if situation.queue is not None and situation.queue.is_stuck else []
-            for line in (*situation.details, *stuck):
+        is_new = status.sentence != self._last
+        self.say(status.sentence)
+        if is_new and status.state is ServerState.PENDING:
+            stuck = [status.hint] if status.queue is not None and status.queue.is_stuck else []
+            for line in (*status.details, *stuck):
                 self._write(f"  {line}")
-        if is_new and situation.log_tail and (situation.give_up or situation.is_over):
-            self._write(f"--- the end of {situation.record.log}")
-            for line in situation.log_tail:
+        if is_new and status.log_tail and (status.give_up or status.is_over):
+            self._write(f"--- the end of {status.record.log}")
+            for line in status.log_tail:
                 self._write(f"  {line}")
             self._write("---")
-        self.show_notices(situation)
+        self.show_notices(status)
 
-    def show_notices(self, situation: Situation) -> None:
-        for notice in self._notices.due(situation.notices, situation.record.ends, time.time()):
+    def show_notices(self, status: ServerStatus) -> None:
+        for notice in self._notices.due(status.notices, status.record.ends, time.time()):
             self._write(notice)
 
     def still(self, waited_s: float) -> None:
@@ -95,22 +94,22 @@ async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> 
     async def stay() -> int:
         work = launcher.start_and_wait(mode, lines.say, lines.show, settings.queue_timeout_s)
         started = await patiently(work, lines.still, _REMIND_S, _REMIND_MOST_S)
-        if started.situation.record.mode is Mode.SLURM:
-            job = started.situation.record.job_id
+        if started.status.record.mode is Mode.SLURM:
+            job = started.status.record.job_id
             lines.say(f"Press Ctrl+C to leave; job {job} goes on until `jlab-mcp stop`.")
         else:
             there = "It was running already; Ctrl+C leaves it running."
             lines.say(there if started.attached else "Press Ctrl+C to stop.")
-        async for situation in launcher.follow():
-            if situation is None:
+        async for status in launcher.follow():
+            if status is None:
                 lines.say("The server was stopped.")
                 return 0
-            if is_usable(situation):
-                lines.show_notices(situation)
+            if status.is_usable:
+                lines.show_notices(status)
                 continue
-            lines.show(situation)
-            if not situation.record.state.is_live:
-                return 0 if situation.record.state is ServerState.ENDED else 1
+            lines.show(status)
+            if not status.state.is_live:
+                return 0 if status.state is ServerState.ENDED else 1
         return 0
 
     return await _until_signal(stay(), lambda number: leave(launcher, number, stops=number == signal.SIGINT))
@@ -136,13 +135,13 @@ async def _until_signal(work: Coroutine[Any, Any, int], leave: Callable[[int], A
 
 async def leave(launcher: Launcher, number: int, *, stops: bool = False) -> int:
     """Say what goes on without us, or end it: with `stops` a local server that this process launched."""
-    situation = None
+    status = None
     with contextlib.suppress(StatusFileError):
-        situation = launcher.recall()
+        status = launcher.recall()
     code = 128 + number
-    if situation is None or not situation.record.state.is_live:
+    if status is None or not status.state.is_live:
         return code
-    record = situation.record
+    record = status.record
     if stops and record.mode is Mode.LOCAL and launcher.has_launched(record):
         print(await _stop(launcher))
         return 0 if record.state is ServerState.READY else code
@@ -167,9 +166,9 @@ async def run_stop(launcher: Launcher, *, forget: bool = False) -> int:
 async def _stop(launcher: Launcher) -> str:
     what = "the server"
     with contextlib.suppress(StatusFileError):
-        situation = launcher.recall()
-        if situation is not None:
-            record = situation.record
+        status = launcher.recall()
+        if status is not None:
+            record = status.record
             what = f"job {record.job_id}" if record.job_id else f"JupyterLab (PID {record.pid})"
 
     def tell(waited_s: float) -> None:
@@ -183,9 +182,9 @@ async def run_wait(launcher: Launcher, timeout: float | None, queue_timeout: flo
     """Print state changes until ready (0), failed (1) or timed out (3); without `timeout` only the queue has a limit."""
     lines = Lines(_print)
     limit = queue_timeout if timeout is None else None
-    situation = await patiently(
+    status = await patiently(
         launcher.until_ready(lines.show, timeout, queue_timeout=limit), lines.still, _REMIND_S, _REMIND_MOST_S
     )
-    if not is_usable(situation):
-        raise LaunchFailed(situation.sentence, situation.hint)
+    if not status.is_usable:
+        raise LaunchFailed(status.sentence, status.hint)
     return 0

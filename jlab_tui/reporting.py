@@ -16,7 +16,7 @@ from .core.errors import JlabError, ServerNotReady
 from .core.journal.summary import SessionHead
 from .core.server.record import KernelInfo, ServerRecord, ServerState
 from .core.server.resources import Sample
-from .core.server.state_machine import Situation
+from .core.server.state_machine import ServerStatus
 from .core.settings import Settings
 from .services.progress import patiently
 from .services.server.launcher import Launcher
@@ -46,38 +46,38 @@ async def run_status(
     launcher: Launcher, gate: Gate, records: Records, settings: Settings, *, as_json: bool
 ) -> int:
     """Print what runs and what it uses. Exit code 0 when ready, 3 on its way, 1 otherwise."""
-    situation = await patiently(launcher.look(), lambda _: _tell("Asking how the server is..."))
+    status = await patiently(launcher.look(), lambda _: _tell("Asking how the server is..."))
     facts: dict[str, Any] = (
-        await _facts(situation, gate, settings)
-        if situation is not None
+        await _facts(status, gate, settings)
+        if status is not None
         else {"state": "none", "root": str(settings.root)}
     )
     facts |= await _record_facts(
-        situation, records, {kernel["kernel_id"] for kernel in facts.get("kernels", ())}
+        status, records, {kernel["kernel_id"] for kernel in facts.get("kernels", ())}
     )
     await gate.close()
     if as_json:
         print(json.dumps(facts, indent=1, ensure_ascii=False))
-    elif situation is None:
+    elif status is None:
         raise launcher.no_server()
     else:
         _print_status(facts)
-    if situation is None:
+    if status is None:
         return 1
-    if situation.record.state is ServerState.READY:
-        return 0 if situation.reachable is not False else 1
-    return ServerNotReady.exit_code if situation.record.state.is_live else 1
+    if status.state is ServerState.READY:
+        return 0 if status.reachable is not False else 1
+    return ServerNotReady.exit_code if status.state.is_live else 1
 
 
-async def _facts(situation: Situation, gate: Gate, settings: Settings) -> dict[str, Any]:
-    record = situation.record
+async def _facts(status: ServerStatus, gate: Gate, settings: Settings) -> dict[str, Any]:
+    record = status.record
     facts: dict[str, Any] = {
         "state": str(record.state),
-        "phase": situation.phase,
-        "sentence": situation.sentence,
-        "hint": situation.hint,
-        "details": list(situation.details),
-        "notices": list(situation.notices),
+        "phase": status.phase,
+        "sentence": status.sentence,
+        "hint": status.hint,
+        "details": list(status.details),
+        "notices": list(status.notices),
         "mode": str(record.mode),
         "root": str(settings.root),
         "hostname": record.hostname,
@@ -87,11 +87,11 @@ async def _facts(situation: Situation, gate: Gate, settings: Settings) -> dict[s
         "started": record.started,
         "walltime_left_s": _walltime_left(record),
         "log": record.log,
-        "healthy": situation.reachable is True,
+        "healthy": status.reachable is True,
         "kernels": [],
         "resources": None,
     }
-    if situation.reachable is True:
+    if status.reachable is True:
         with contextlib.suppress(JlabError, ValueError):
             api = gate.api(record)
             facts["kernels"] = [
@@ -104,18 +104,18 @@ async def _facts(situation: Situation, gate: Gate, settings: Settings) -> dict[s
 
 
 async def _record_facts(
-    situation: Situation | None, records: Records, kernels: Collection[str]
+    status: ServerStatus | None, records: Records, kernels: Collection[str]
 ) -> dict[str, Any]:
     """Sessions of the present server that nobody has closed, and what all records take on disk."""
     size = await asyncio.to_thread(records.size)
     heads = []
-    if situation is not None and situation.record.state is ServerState.READY:
+    if status is not None and status.state is ServerState.READY:
         heads = [
             head
             for head in await asyncio.to_thread(records.heads)
             if not head.is_closed
-            and abs(head.opened.server_started - situation.record.started) < 0.01
-            and (not situation.reachable or head.opened.kernel_id in kernels)
+            and abs(head.opened.server_started - status.record.started) < 0.01
+            and (not status.reachable or head.opened.kernel_id in kernels)
         ]
     sessions = [
         {
@@ -191,10 +191,10 @@ def _print_status(facts: dict[str, Any]) -> None:
 
 async def run_logs(launcher: Launcher, *, follow: bool) -> int:
     """Print the log; with `follow` go on until interrupted."""
-    situation = launcher.recall()
-    if situation is None or not situation.record.log:
+    status = launcher.recall()
+    if status is None or not status.record.log:
         raise launcher.no_server()
-    path = Path(situation.record.log)
+    path = Path(status.record.log)
     offset = 0
     while True:
         try:
@@ -202,7 +202,7 @@ async def run_logs(launcher: Launcher, *, follow: bool) -> int:
         except FileNotFoundError:
             if not follow:
                 raise ServerNotReady(
-                    f"There is no log yet: {situation.sentence}", f"It will be {path}."
+                    f"There is no log yet: {status.sentence}", f"It will be {path}."
                 ) from None
         if not follow:
             return 0

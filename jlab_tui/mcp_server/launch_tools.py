@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from ..core.errors import StatusFileError
 from ..core.server.record import ServerState
-from ..core.server.status import Situation
+from ..core.server.status import ServerStatus
 from ..core.settings import Mode
 from .content import as_json, as_text
 from .context_source import AppSource
@@ -125,11 +125,11 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
         async def beat(waited: float, sentence: str) -> None:
             await ctx.report_progress(round(waited, 1), None, sentence)
 
-        situation = await app.starting.wait(timeout, app.settings.queue_timeout_s, beat)
-        if situation is None:
+        status = await app.starting.wait(timeout, app.settings.queue_timeout_s, beat)
+        if status is None:
             message = "The start is being prepared."
             return as_json({"ready": False, "state": "starting", "message": message, "next": _WAIT_ON})
-        return as_json(_answer(situation, app.now()))
+        return as_json(_answer(status, app.now()))
 
     server.add_tool(
         start_server, title="Start the Jupyter server", annotations=_MARKS, structured_output=False
@@ -145,16 +145,16 @@ async def _mode_required(survey: str, root: str) -> str:
     )
 
 
-def _answer(situation: Situation, now: float) -> dict[str, Any]:
-    record = situation.record
-    ready = record.state is ServerState.READY and situation.reachable is True
+def _answer(status: ServerStatus, now: float) -> dict[str, Any]:
+    record = status.record
+    ready = record.state is ServerState.READY and status.reachable is True
     answer: dict[str, Any] = {
         "ready": ready,
         "state": str(record.state),
-        "message": situation.sentence,
-        "details": list(situation.details) or None,
-        "notices": list(situation.notices) or None,
-        "hint": situation.hint,
+        "message": status.sentence,
+        "details": list(status.details) or None,
+        "notices": list(status.notices) or None,
+        "hint": status.hint,
         "mode": str(record.mode),
         "job_id": record.job_id,
         "hostname": record.hostname,
@@ -162,13 +162,13 @@ def _answer(situation: Situation, now: float) -> dict[str, Any]:
     }
     if record.ends and record.state.is_live:
         answer["walltime_left_s"] = max(0, round(record.ends - now))
-    if queue := situation.queue:
+    if queue := status.queue:
         answer |= {"reason": queue.reason, "position": queue.position, "partition": queue.partition}
         if queue.estimated_start:
             answer["estimated_start_in_s"] = max(0, round(queue.estimated_start - now))
         if queue.is_stuck:
             answer["stuck"] = "It will not start unless something is changed."
-    if not ready and not situation.is_elsewhere:
+    if not ready and not status.is_elsewhere:
         waits = record.state.is_live
         answer["next"] = _WAIT_ON if waits else "Read the message; then start_server()."
     return {key: value for key, value in answer.items() if value not in ("", None)}

@@ -12,7 +12,7 @@ from .context import App
 from .context_source import AppSource
 
 if TYPE_CHECKING:
-    from ..core.server.status import Situation
+    from ..core.server.status import ServerStatus
 
 
 class ServerTools:
@@ -29,12 +29,12 @@ class ServerTools:
         When no server is there, call start_server."""
         app = await self._source.get()
         try:
-            situation = await app.launcher.look()
+            status = await app.launcher.look()
         except StatusFileError as error:
             return as_json(
                 {"status": "error", "healthy": False, "message": error.message, "hint": error.hint}
             )
-        if situation is None:
+        if status is None:
             missing = app.launcher.no_server()
             return as_json(
                 {
@@ -45,7 +45,7 @@ class ServerTools:
                     "hint": missing.hint,
                 }
             )
-        answer = self._server_facts(app, situation)
+        answer = self._server_facts(app, status)
         if closed := await app.sessions.close_ended():
             answer["ended_runs"] = [
                 {"run_id": run.id, "status": str(run.status), "cause": run.cause} for run in closed
@@ -54,24 +54,24 @@ class ServerTools:
             try:
                 await self._add_sessions(app, answer)
             except ServerError as error:  # it was lost meanwhile
-                again = await app.launcher.look() or situation
+                again = await app.launcher.look() or status
                 answer |= self._server_facts(app, again)
                 if answer["healthy"]:
                     answer |= {"status": str(again.record.state), "healthy": False}
                     answer |= {"message": error.message, "hint": error.hint}
         return as_json({key: value for key, value in answer.items() if value not in ("", None)})
 
-    def _server_facts(self, app: App, situation: Situation) -> dict[str, Any]:
-        record = situation.record
-        healthy = situation.reachable is True
+    def _server_facts(self, app: App, status: ServerStatus) -> dict[str, Any]:
+        record = status.record
+        healthy = status.reachable is True
         answer: dict[str, Any] = {
             "status": "ok" if healthy else str(record.state),
-            "state": situation.phase,
+            "state": status.phase,
             "healthy": healthy,
-            "message": situation.sentence,
-            "hint": situation.hint,
-            "details": list(situation.details) or None,
-            "notices": list(situation.notices) or None,
+            "message": status.sentence,
+            "hint": status.hint,
+            "details": list(status.details) or None,
+            "notices": list(status.notices) or None,
             "hostname": record.hostname,
             "url": record.url,
             "mode": str(record.mode),

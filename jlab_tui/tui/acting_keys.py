@@ -70,12 +70,12 @@ class ActingKeys(DashboardBase):
     def action_stop(self) -> None:
         if not self._may_act():
             return
-        view = self.source.server
-        record = view.record
-        if view.state is None or not view.state.is_live or record is None:
+        server = self.source.server
+        if server is None or not server.state.is_live or not server.record.started:
             self.say("There is nothing to stop.")
             return
-        if view.state is ServerState.PENDING:
+        record = server.record
+        if server.state is ServerState.PENDING:
             sentence = f"Job {record.job_id} leaves the queue and loses its place."
             self._ask("Cancel the job?", [sentence], self.actions.cancel_job)
             return

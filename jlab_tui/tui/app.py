@@ -167,8 +167,8 @@ class Dashboard(Navigation):
     def server_changed(self) -> None:
         self._draw_all()
         server = self.source.server
-        ends = server.record.ends if server.record is not None else 0.0
-        for notice in self._notices.due(server.notices, ends, self.options.clock()):
+        notices, ends = (server.notices, server.record.ends) if server is not None else ((), 0.0)
+        for notice in self._notices.due(notices, ends, self.options.clock()):
             self.trouble(notice)
 
     def resources_changed(self) -> None:

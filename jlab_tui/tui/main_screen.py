@@ -69,17 +69,17 @@ class MainScreen(ActingKeys):
 
     def _draw_all(self) -> None:
         self.all_rows = self.source.rows
-        view = self.source.server
-        self.main.set_class(view.state is not ServerState.READY, "-not-running")
+        server = self.source.server
+        self.main.set_class(server is None or server.state is not ServerState.READY, "-not-running")
         now = self.options.clock()
-        self.main.query_one(StatePanel).show(view, now, self.options.local)
+        self.main.query_one(StatePanel).show(server, now, self.options.local)
         self._draw_graphs()
         self._draw_header()
         self._draw_sessions()
         self._draw_feed_frame()
         self._draw_detail()
         self._draw_title()
-        is_live = view.state is not None and view.state.is_live
+        is_live = server is not None and server.state.is_live
         bare = ("stop", "help", "detach") if is_live else ("help", "detach")
         useful = [k for k in KEYS if k.in_footer and (is_live or not k.acts)]
         shown = useful if self.all_rows else [k for k in KEYS if k.action in bare]
@@ -114,11 +114,11 @@ class MainScreen(ActingKeys):
 
     @property
     def _has_walltime(self) -> bool:
-        record = self.source.server.record
-        return record is not None and record.ends > 0
+        server = self.source.server
+        return server is not None and server.record.ends > 0
 
     def _draw_graphs(self) -> None:
-        if self.source.server.state is not ServerState.READY:
+        if self.source.server is None or self.source.server.state is not ServerState.READY:
             return
         samples = list(self.source.samples)[-SAMPLES_SHOWN:]
         self.main.set_class(self.options.is_replay and not samples, "-no-graphs")
@@ -140,13 +140,12 @@ class MainScreen(ActingKeys):
 
     def _draw_feed_frame(self) -> None:
         feed, row = self.feed, self.row
-        view = self.source.server
+        server = self.source.server
         if self.session == ALL:
             title = Content.styled("All sessions", "bold")
         elif row is None:
-            title = Content.styled(
-                "Log" if view.state is not ServerState.READY and view.log_tail else "Cells", "bold"
-            )
+            is_log = server is not None and server.state is not ServerState.READY and server.log_tail
+            title = Content.styled("Log" if is_log else "Cells", "bold")
         else:
             path = shown_path(row.notebook, max(10, feed.size.width - len(row.name) - 12))
             title = Content.assemble(
@@ -171,7 +170,7 @@ class MainScreen(ActingKeys):
             self._frame = frame
             feed.border_title = title
             feed.border_subtitle = Content(subtitle)
-        feed.set_empty(empty_lines(view, self.source.is_loaded, row, self.errors_only))
+        feed.set_empty(empty_lines(server, self.source.is_loaded, row, self.errors_only))
 
     def _draw_detail(self) -> None:
         detail = self.main.query_one(Detail)
@@ -184,8 +183,8 @@ class MainScreen(ActingKeys):
 
     def _draw_title(self) -> None:
         busy = sum(row.state is SessionState.BUSY for row in self.all_rows)
-        state = self.source.server.state
-        word = f"{busy} busy" if busy else state.value if state else "no server"
+        server = self.source.server
+        word = f"{busy} busy" if busy else server.state.value if server is not None else "no server"
         if word != self._title:
             self._title = word
             self.set_pane_title(f"jlab {word}")

@@ -12,10 +12,11 @@ from ..core.feed.feed import Feed
 from ..core.feed.items import FeedCell
 from ..core.feed.session_feed import SessionFeed
 from ..core.journal.events import Entry
-from ..core.server.record import KernelInfo, ServerState
+from ..core.server.record import KernelInfo, Mode, ServerRecord, ServerState
 from ..core.server.resources import Sample
+from ..core.server.status import ServerStatus
 from ..services.dashboard.monitor import Listener, note_idle_gpus
-from ..services.dashboard.overview import ServerView, SessionRow, session_rows
+from ..services.dashboard.overview import SessionRow, session_rows
 
 
 class Recording:
@@ -28,13 +29,14 @@ class Recording:
         *,
         speed: float = 1.0,
         longest_pause_s: float = 2.0,
-        view: ServerView | None = None,
+        server: ServerStatus | None = None,
         samples: Sequence[Sample] = (),
         kernels: Sequence[KernelInfo] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.feed = Feed()
-        self.server = view or ServerView(state=ServerState.READY, phase="replay")
+        ready = ServerRecord(ServerState.READY, Mode.LOCAL)
+        self.server: ServerStatus | None = server or ServerStatus(ready, "replay", "")
         self.samples: deque[Sample] = deque(samples)
         self.is_loaded = False
         self._session = session
@@ -53,7 +55,7 @@ class Recording:
     @property
     def rows(self) -> tuple[SessionRow, ...]:
         sample = self.samples[-1] if self.samples else None
-        return session_rows(self.feed, self._kernels, sample, self.server.state)
+        return session_rows(self.feed, self._kernels, sample, self.server.state if self.server else None)
 
     def clock(self) -> float:
         """The time of the recording, epoch seconds: that of the last event and what has gone by since."""

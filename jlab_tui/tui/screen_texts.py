@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..core.server.record import ServerState
-from ..services.dashboard.overview import ServerView, SessionRow, SessionState
+from ..core.server.status import ServerStatus
+from ..services.dashboard.overview import SessionRow, SessionState
 from .ansi import one_line, plain
 from .format import counted
 
@@ -18,14 +19,14 @@ def shown_path(path: str, width: int) -> str:
 
 
 def empty_lines(
-    view: ServerView, is_loaded: bool, row: SessionRow | None, errors_only: bool
+    server: ServerStatus | None, is_loaded: bool, row: SessionRow | None, errors_only: bool
 ) -> tuple[tuple[str, str], ...]:
     """What the feed says while it has nothing to show."""
     if errors_only:
         return (("No cell has failed.", "text"), ("e shows all cells again.", "muted"))
-    if view.state is not None and view.state is not ServerState.READY and view.log_tail:
-        return tuple((plain(line), "text") for line in view.log_tail)
-    if view.state is not ServerState.READY:
+    if server is not None and server.state is not ServerState.READY and server.log_tail:
+        return tuple((plain(line), "text") for line in server.log_tail)
+    if server is None or server.state is not ServerState.READY:
         return (("Cells appear here as soon as a session runs something.", "muted"),)
     if not is_loaded or (row is not None and row.is_partial):
         return (("Reading the record ...", "muted"),)
@@ -43,15 +44,15 @@ def empty_lines(
     )
 
 
-def farewell(view: ServerView, rows: Sequence[SessionRow]) -> str:
+def farewell(server: ServerStatus | None, rows: Sequence[SessionRow]) -> str:
     """What still runs after the dashboard is gone, and how to stop it."""
-    record = view.record
-    if view.state is None or not view.state.is_live or record is None:
+    if server is None or not server.state.is_live or not server.record.started:
         return ""
+    record = server.record
     live = [row for row in rows if row.state not in (SessionState.CLOSED, SessionState.DEAD)]
     busy = sum(row.state is SessionState.BUSY for row in live)
     what = f"job {record.job_id}" if record.job_id else f"PID {record.pid}"
-    if view.state is ServerState.PENDING:
+    if server.state is ServerState.PENDING:
         head = f"SLURM {what} stays in the queue."
     else:
         where = f"{record.hostname}, " if record.hostname else ""

@@ -14,7 +14,7 @@ from jlab_tui.core import errors
 from jlab_tui.core.errors import JlabError
 from jlab_tui.core.server.record import ServerRecord, ServerState, SlurmFacts
 from jlab_tui.core.server.state_machine import step
-from jlab_tui.core.server.status import Health, Limits, Observation, Situation
+from jlab_tui.core.server.status import Health, Limits, Observation, ServerStatus
 from jlab_tui.core.settings import Mode
 from jlab_tui.core.slurm.queue import Job, QueueRows
 from jlab_tui.core.slurm.show import JobDetails
@@ -175,17 +175,17 @@ def _ends_in_a_command(argument: ast.Constant | ast.JoinedStr) -> bool:
 @pytest.mark.parametrize("mode", list(Mode))
 def test_a_situation_that_is_an_error_has_a_hint(state: ServerState, mode: Mode) -> None:
     seen = 0
-    for situation in situations(state, mode):
-        is_error = situation.is_over or situation.give_up or situation.record.state is ServerState.STOPPING
-        is_lost = situation.record.state is ServerState.READY and situation.reachable is False
+    for status in statuses(state, mode):
+        is_error = status.is_over or status.give_up or status.state is ServerState.STOPPING
+        is_lost = status.state is ServerState.READY and status.reachable is False
         if is_error or is_lost:
             seen += 1
-            assert situation.sentence, situation
-            assert situation.hint, situation
+            assert status.sentence, status
+            assert status.hint, status
     assert seen
 
 
-def situations(state: ServerState, mode: Mode) -> Iterator[Situation]:
+def statuses(state: ServerState, mode: Mode) -> Iterator[ServerStatus]:
     """What follows from every combination of what may be seen, early and late."""
     record = ServerRecord(
         state, mode, job_id="7" if mode is Mode.SLURM else "", hostname="node1", pid=5, port=18001, started=1000.0,

@@ -16,12 +16,12 @@ from jlab_tui.adapters.journal.bell import BellReader
 from jlab_tui.adapters.journal.directory import DirectoryRecords
 from jlab_tui.adapters.journal.journal_file import JournalWriter
 from jlab_tui.adapters.log_file import LogFile, logging_to
-from jlab_tui.core.errors import JlabError, StatusFileError
+from jlab_tui.core.errors import JlabError
 from jlab_tui.core.server.record import KernelInfo, ServerRecord
 from jlab_tui.core.server.resources import Sample
+from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.services.dashboard.actions import RecordedActions, Target
 from jlab_tui.services.dashboard.monitor import Monitor
-from jlab_tui.services.dashboard.overview import ServerView
 from jlab_tui.tui.app import run
 from jlab_tui.tui.options import DashboardOptions
 
@@ -35,14 +35,13 @@ class FileObserver:
         self._file = StatusFile(path)
         self._crashes = crashes
 
-    async def look(self) -> ServerView:
-        try:
-            record = self._file.read()
-            if self._crashes and record is not None:
-                asyncio.get_running_loop().call_soon(_crash, record.token)
-        except StatusFileError as error:
-            return ServerView(None, hint=str(error))
-        return ServerView(record.state if record else None, record, reachable=True)
+    async def look(self) -> ServerStatus | None:
+        record = self._file.read()
+        if record is None:
+            return None
+        if self._crashes:
+            asyncio.get_running_loop().call_soon(_crash, record.token)
+        return ServerStatus(record, "", "", reachable=True)
 
 
 def _crash(token: str) -> None:

@@ -35,10 +35,10 @@ from jlab_tui.core.journal.events import (
 )
 from jlab_tui.core.server.record import KernelInfo, Mode, ServerRecord, ServerState
 from jlab_tui.core.server.resources import GpuSample, KernelUse, Sample
-from jlab_tui.core.server.status import QueueFacts
+from jlab_tui.core.server.status import QueueFacts, ServerStatus
 from jlab_tui.services.dashboard.actions import Target
 from jlab_tui.services.dashboard.monitor import Listener, note_idle_gpus
-from jlab_tui.services.dashboard.overview import ServerView, SessionRow, session_rows
+from jlab_tui.services.dashboard.overview import SessionRow, session_rows
 from jlab_tui.tui.options import DashboardOptions
 
 IMAGES = Path(__file__).parent / "images"
@@ -75,18 +75,23 @@ class FakeActions:
         return await self._act("cancel job")
 
 
+NOTHING = None
+"""no server was started"""
+BARE = ServerStatus(ServerRecord(ServerState.READY, Mode.LOCAL), "", "")
+
+
 class StillSource:
     """Everything at once, then nothing more unless a test plays it."""
 
     def __init__(
         self,
         entries: Sequence[tuple[str, Entry]] = (),
-        view: ServerView | None = None,
+        server: ServerStatus | None = BARE,
         samples: Sequence[Sample] = (),
         kernels: Sequence[KernelInfo] | None = (),
     ) -> None:
         self.feed = Feed()
-        self.server = view or ServerView(ServerState.READY)
+        self.server = server
         self.samples: deque[Sample] = deque(samples)
         self.is_loaded = False
         self.kernels = kernels
@@ -99,7 +104,7 @@ class StillSource:
     @property
     def rows(self) -> tuple[SessionRow, ...]:
         sample = self.samples[-1] if self.samples else None
-        return session_rows(self.feed, self.kernels, sample, self.server.state)
+        return session_rows(self.feed, self.kernels, sample, self.server.state if self.server else None)
 
     def gpu_idle_since(self, index: int) -> float | None:
         return self._idle_since.get(index)
@@ -122,9 +127,9 @@ class StillSource:
         assert self.listener is not None
         self.listener.items_changed([self.feed.apply(session, entry) for session, entry in entries])
 
-    def become(self, view: ServerView) -> None:
+    def become(self, server: ServerStatus | None) -> None:
         assert self.listener is not None
-        self.server = view
+        self.server = server
         self.listener.server_changed()
 
 
@@ -145,11 +150,11 @@ def record(state: ServerState, **changes: object) -> ServerRecord:
     return ServerRecord(state, Mode.SLURM, **{**values, **changes})  # type: ignore[arg-type]
 
 
-READY = ServerView(ServerState.READY, record(ServerState.READY), reachable=True)
-PENDING = ServerView(
-    ServerState.PENDING,
+READY = ServerStatus(record(ServerState.READY), "", "", reachable=True)
+PENDING = ServerStatus(
     record(ServerState.PENDING, hostname="", port=0, ends=0.0, started=NOW - 133),
-    phase="pending (Priority)",
+    "pending (Priority)",
+    "",
     queue=QueueFacts(
         reason="Priority: 14 jobs stand before this one",
         position=15,
@@ -164,24 +169,26 @@ PENDING = ServerView(
     ),
     log_tail=("sbatch: Submitted batch job 4812345", "sbatch: partition gpu, 1 GPU, 4 h"),
 )
-STARTING = ServerView(
-    ServerState.STARTING,
+STARTING = ServerStatus(
     record(ServerState.STARTING, port=0),
+    "",
+    "",
     log_tail=("Loading modules ...", "Starting jupyter lab"),
 )
-ENDED = ServerView(
-    ServerState.ENDED,
-    record(ServerState.ENDED, message="Job 4812345 reached its walltime of 4:00:00 and was ended by SLURM."),
-    hint="Notebooks and records are kept.",
+ENDED = ServerStatus(
+    record(ServerState.ENDED),
+    "",
+    "Job 4812345 reached its walltime of 4:00:00 and was ended by SLURM.",
+    "Notebooks and records are kept.",
 )
-FAILED = ServerView(
-    ServerState.ERROR,
-    record(ServerState.ERROR, message="JupyterLab ended 3 s after its start: No module named 'jupyterlab'."),
+FAILED = ServerStatus(
+    record(ServerState.ERROR),
+    "",
+    "JupyterLab ended 3 s after its start: No module named 'jupyterlab'.",
+    "Install jupyterlab in the environment that JLAB_MCP_SETUP activates.",
     details=("Its log: /home/ben/.jlab-mcp/logs/jupyter-4812345.log",),
-    hint="Install jupyterlab in the environment that JLAB_MCP_SETUP activates.",
     log_tail=("Traceback (most recent call last):", "ModuleNotFoundError: No module named 'jupyterlab'"),
 )
-NOTHING = ServerView(None)
 
 
 def samples(count: int = 600, gpus: int = 1) -> list[Sample]:

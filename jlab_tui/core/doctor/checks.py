@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from ..cli.client_config import Registered
 from ..server.record import ServerRecord, ServerState
-from ..server.status import Situation
+from ..server.status import ServerStatus
 from ..server.trust import Weakness, repair_of, vouch_for
 from ..settings import PREFIX, VARIABLES, Mode
 
@@ -140,7 +140,7 @@ def check_ports(ip: str, low: int, high: int, *, found: bool, is_bindable: bool)
     return [Finding("ports", Level.OK, f"a port from {low} to {high} is free on {ip}")]
 
 
-def check_state(situation: Situation | None, error: str, stale_intent: str) -> list[Finding]:
+def check_state(status: ServerStatus | None, error: str, stale_intent: str) -> list[Finding]:
     """What the status file says, against what is the case. `stale_intent`: a start that died, on `host:pid`."""
     if error:
         return [Finding("state", Level.FAIL, error, "jlab-mcp stop")]
@@ -148,14 +148,14 @@ def check_state(situation: Situation | None, error: str, stale_intent: str) -> l
     if stale_intent:
         text = f"a start or stop by {stale_intent} was cut off; the next one takes over."
         found.append(Finding("state", Level.WARN, text, "jlab-mcp stop"))
-    if situation is None:
+    if status is None:
         return [*found, Finding("state", Level.OK, "no server is running for this project (jlab-mcp start)")]
-    if situation.is_over:
-        mend = "jlab-mcp logs; jlab-mcp start" if situation.phase == "failed" else "jlab-mcp start"
-        return [*found, Finding("state", Level.WARN, situation.sentence, mend)]
-    if situation.record.state is ServerState.READY and situation.reachable is False:
+    if status.is_over:
+        mend = "jlab-mcp logs; jlab-mcp start" if status.phase == "failed" else "jlab-mcp start"
+        return [*found, Finding("state", Level.WARN, status.sentence, mend)]
+    if status.state is ServerState.READY and status.reachable is False:
         return found  # where it breaks off is what `check_hops` says
-    return [*found, Finding("state", Level.OK, situation.sentence)]
+    return [*found, Finding("state", Level.OK, status.sentence)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,15 +29,15 @@ from .status import (
     JobGone,
     Limits,
     Observation,
-    Situation,
+    ServerStatus,
     over,
     telling_line,
     untrusted,
 )
 
 
-def step_slurm(record: ServerRecord, seen: Observation, limits: Limits) -> Situation:
-    """The situation of a SLURM record."""
+def step_slurm(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatus:
+    """The status of a SLURM record."""
     if not record.state.is_live:
         return over(record, seen.log_tail)
     job = find_job(record, seen.queue)
@@ -49,7 +49,7 @@ def step_slurm(record: ServerRecord, seen: Observation, limits: Limits) -> Situa
     record = _with_connection(record, seen)
     if record.state is ServerState.STOPPING:
         sentence = f"Job {record.job_id} is being cancelled..."
-        return Situation(record, "stopping", sentence, "Wait a moment.", notices=warnings(record, seen))
+        return ServerStatus(record, "stopping", sentence, "Wait a moment.", notices=warnings(record, seen))
     if record.state is ServerState.PENDING:
         return pending(record, job if waits else None, seen)
     if seen.health is Health.OK and record.url:
@@ -64,7 +64,7 @@ def step_slurm(record: ServerRecord, seen: Observation, limits: Limits) -> Situa
 # -- how it ended ----------------------------------------------------------------------------------------------------
 
 
-def _end(record: ServerRecord, job: Job | None, seen: Observation) -> Situation | None:
+def _end(record: ServerRecord, job: Job | None, seen: Observation) -> ServerStatus | None:
     details = seen.details if isinstance(seen.details, JobDetails) else None
     if job is not None:
         if job.phase is not JobPhase.ENDED:
@@ -107,7 +107,7 @@ def _last_state(record: ServerRecord) -> ServerState:
 
 def _over(
     record: ServerRecord, state: ServerState, advice: Advice, seen: Observation, *, blame_log: bool = False
-) -> Situation:
+) -> ServerStatus:
     said = telling_line(seen.log_tail).removeprefix("jlab-mcp: error: ") if blame_log else ""
     message = f"{advice.message} Its log says: {said}" if said else advice.message
     return over(record.with_state(state, message, advice.hint), seen.log_tail)

@@ -9,14 +9,14 @@ from ..slurm.survey import SOON_S, about, format_span
 from ..slurm.terms import JobPhase, JobState
 from .record import ServerRecord, ServerState
 from .slurm_job import ANSWER_S, seen_running
-from .status import LOG_LINES, Health, Limits, Observation, QueueFacts, Situation, telling_line
+from .status import LOG_LINES, Health, Limits, Observation, QueueFacts, ServerStatus, telling_line
 from .walltime import walltime_warning
 
 OLD_S = 120.0
 """an answer of the queue is asked for anew every half minute; one that is older than this is told to be"""
 
 
-def pending(record: ServerRecord, job: Job | None, seen: Observation) -> Situation:
+def pending(record: ServerRecord, job: Job | None, seen: Observation) -> ServerStatus:
     """The job waits; `job` is its row, where the queue showed one."""
     name = f"Job {record.job_id}" if record.job_id else "The job"
     if job is None:
@@ -28,7 +28,7 @@ def pending(record: ServerRecord, job: Job | None, seen: Observation) -> Situati
             sentence = "sbatch did not answer in time; looking for the job in the queue..."
         facts = _facts(record, None, seen)
         details = _queue_details(facts, seen.now)
-        return Situation(
+        return ServerStatus(
             record, "pending", sentence, details=details, notices=warnings(record, seen), queue=facts
         )
     why = explain_pending(job.reason)
@@ -41,7 +41,7 @@ def pending(record: ServerRecord, job: Job | None, seen: Observation) -> Situati
         live = explain_live(job.state, record.job_id, restarts=record.slurm.restarts)
         sentence = f"{live.message} {why.advice.message if job.state is JobState.PENDING else ''}".strip()
     facts = _facts(record, job, seen, is_stuck=why.is_stuck)
-    return Situation(
+    return ServerStatus(
         record,
         f"pending ({job.reason})" if job.reason not in ("", "None") else "pending",
         sentence,
@@ -82,17 +82,17 @@ def _queue_details(facts: QueueFacts, now: float) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: Limits) -> Situation:
+def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: Limits) -> ServerStatus:
     """The job has its node, and the server does not answer yet."""
     where = record.hostname or "its node"
     if job is not None and job.phase in (JobPhase.SUSPENDED, JobPhase.ENDING):
         live = explain_live(job.state, record.job_id, node=record.hostname)
-        return Situation(record, job.phase.value, live.message, live.hint, reachable=False)
+        return ServerStatus(record, job.phase.value, live.message, live.hint, reachable=False)
     late = "" if isinstance(seen.queue, QueueUnknown) else _late(record, seen, limits)
     if late:
         tail = tuple(seen.log_tail.splitlines()[-LOG_LINES:])
         said = telling_line(seen.log_tail)
-        return Situation(
+        return ServerStatus(
             record,
             "not starting",
             f"{late} Its log ends with: {said}" if said else late,
@@ -103,7 +103,7 @@ def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: L
             notices=warnings(record, seen),
         )
     sentence = f"Job running on {where}, JupyterLab starting..."
-    return Situation(record, "starting", sentence, reachable=False, notices=warnings(record, seen))
+    return ServerStatus(record, "starting", sentence, reachable=False, notices=warnings(record, seen))
 
 
 def _late(record: ServerRecord, seen: Observation, limits: Limits) -> str:
@@ -120,21 +120,25 @@ def _late(record: ServerRecord, seen: Observation, limits: Limits) -> str:
     return ""
 
 
-def ready(record: ServerRecord, job: Job | None, seen: Observation) -> Situation:
+def ready(record: ServerRecord, job: Job | None, seen: Observation) -> ServerStatus:
     """The server has answered, and does or does not now."""
     notices = warnings(record, seen)
     details = (f"Walltime left: {format_span(max(0.0, record.ends - seen.now))}",) if record.ends else ()
     if seen.health is Health.OK or (seen.health is None and (job is None or job.phase is JobPhase.RUNNING)):
         reachable = True if seen.health is Health.OK else None
         sentence = f"JupyterLab ready at {record.url}"
-        return Situation(record, "running", sentence, reachable=reachable, details=details, notices=notices)
+        return ServerStatus(
+            record, "running", sentence, reachable=reachable, details=details, notices=notices
+        )
     if job is not None and job.phase in (JobPhase.SUSPENDED, JobPhase.ENDING):
         live = explain_live(job.state, record.job_id, node=record.hostname)
-        return Situation(record, job.phase.value, live.message, live.hint, reachable=False, notices=notices)
+        return ServerStatus(
+            record, job.phase.value, live.message, live.hint, reachable=False, notices=notices
+        )
     sentence = f"JupyterLab at {record.url} is not answering."
     if job is not None:
         sentence += f" Slurm says that job {record.job_id} runs on {record.hostname}."
-    return Situation(
+    return ServerStatus(
         record,
         "not answering",
         sentence,

@@ -12,13 +12,22 @@ from ..settings import Mode
 from .machine import is_loopback
 from .record import ConnectionFile, ServerRecord, ServerState
 from .slurm_state_machine import step_slurm
-from .status import Health, JobGone, Limits, Observation, QueueFacts, Situation, failed, over, untrusted
+from .status import Health, JobGone, Limits, Observation, QueueFacts, ServerStatus, failed, over, untrusted
 
-__all__ = ["Health", "JobGone", "Limits", "Observation", "QueueFacts", "Situation", "asks_for_health", "step"]
+__all__ = [
+    "Health",
+    "JobGone",
+    "Limits",
+    "Observation",
+    "QueueFacts",
+    "ServerStatus",
+    "asks_for_health",
+    "step",
+]
 
 
-def step(record: ServerRecord, seen: Observation, limits: Limits) -> Situation:
-    """The situation that follows from the record and one observation."""
+def step(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatus:
+    """The status that follows from the record and one observation."""
     if record.mode is Mode.SLURM:
         return step_slurm(record, seen, limits)
     record = _with_connection(record, seen.connection)
@@ -44,7 +53,7 @@ def _with_connection(record: ServerRecord, connection: ConnectionFile | None) ->
     return record
 
 
-def _starting(record: ServerRecord, seen: Observation, limits: Limits) -> Situation:
+def _starting(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatus:
     if seen.process_alive is False:
         return failed(record, f"JupyterLab (PID {record.pid}) ended while starting.", seen.log_tail)
     if seen.health is Health.OK:
@@ -56,7 +65,7 @@ def _starting(record: ServerRecord, seen: Observation, limits: Limits) -> Situat
         return _elsewhere(record, "was started") if is_late else _on_its_way(record)
     if is_late:
         # It lives: only who ends it may say that it is over, or nobody would find it again.
-        return Situation(
+        return ServerStatus(
             record,
             "not starting",
             f"JupyterLab (PID {record.pid}) has not answered within {limits.local_start_s:.0f} s.",
@@ -67,8 +76,8 @@ def _starting(record: ServerRecord, seen: Observation, limits: Limits) -> Situat
     return _on_its_way(record)
 
 
-def _on_its_way(record: ServerRecord) -> Situation:
-    return Situation(record, "starting", f"JupyterLab starting (PID {record.pid})...", reachable=False)
+def _on_its_way(record: ServerRecord) -> ServerStatus:
+    return ServerStatus(record, "starting", f"JupyterLab starting (PID {record.pid})...", reachable=False)
 
 
 def asks_for_health(record: ServerRecord, seen: Observation) -> bool:
@@ -79,9 +88,9 @@ def asks_for_health(record: ServerRecord, seen: Observation) -> bool:
     return not (seen.is_elsewhere and is_loopback(record.url))
 
 
-def _elsewhere(record: ServerRecord, what: str) -> Situation:
+def _elsewhere(record: ServerRecord, what: str) -> ServerStatus:
     host = record.launcher
-    return Situation(
+    return ServerStatus(
         record,
         f"on {host}",
         f"JupyterLab {what} on {host} (PID {record.pid}) and can only be reached there.",
@@ -91,7 +100,7 @@ def _elsewhere(record: ServerRecord, what: str) -> Situation:
     )
 
 
-def _ready(record: ServerRecord, seen: Observation) -> Situation:
+def _ready(record: ServerRecord, seen: Observation) -> ServerStatus:
     if seen.process_alive is False:
         return over(record.with_state(ServerState.ENDED, f"JupyterLab (PID {record.pid}) has ended."))
     if seen.is_elsewhere and is_loopback(record.url):
@@ -100,14 +109,14 @@ def _ready(record: ServerRecord, seen: Observation) -> Situation:
         return untrusted(record, give_up=False)
     if seen.health not in (None, Health.OK):
         stranger = " Somebody else answers there." if seen.health is Health.FOREIGN else ""
-        return Situation(
+        return ServerStatus(
             record,
             "not answering",
             f"JupyterLab at {record.url} is not answering.{stranger}",
             "It may be busy; if it stays so: jlab-mcp logs, then jlab-mcp stop and jlab-mcp start.",
             reachable=False,
         )
-    return Situation(
+    return ServerStatus(
         record,
         "running",
         f"JupyterLab ready at {record.url} (PID {record.pid})",
@@ -115,7 +124,7 @@ def _ready(record: ServerRecord, seen: Observation) -> Situation:
     )
 
 
-def _stopping(record: ServerRecord, seen: Observation) -> Situation:
+def _stopping(record: ServerRecord, seen: Observation) -> ServerStatus:
     if seen.process_alive is False:
         return over(record.with_state(ServerState.ENDED, "It was stopped."))
-    return Situation(record, "stopping", "JupyterLab is being stopped...", "Wait a moment.")
+    return ServerStatus(record, "stopping", "JupyterLab is being stopped...", "Wait a moment.")

@@ -80,7 +80,7 @@ class QueueFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class ServerStatus:
     """The record as it should stand now, and what to tell about it."""
 
     record: ServerRecord
@@ -106,12 +106,25 @@ class Situation:
     """what does not change the state: Slurm does not answer, the walltime ends soon"""
 
     @property
+    def state(self) -> ServerState:
+        return self.record.state
+
+    @property
     def is_over(self) -> bool:
-        return self.record.state in (ServerState.ENDED, ServerState.ERROR)
+        return self.state in (ServerState.ENDED, ServerState.ERROR)
+
+    @property
+    def is_usable(self) -> bool:
+        return self.state is ServerState.READY and self.reachable is not False
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether whoever waits for a usable server need not wait on: it is one, or it will not be one."""
+        return self.is_usable or self.is_over or self.give_up or self.is_elsewhere
 
 
-def over(record: ServerRecord, log_tail: str = "", hint: str = "") -> Situation:
-    """Situation of a record that says how it ended."""
+def over(record: ServerRecord, log_tail: str = "", hint: str = "") -> ServerStatus:
+    """ServerStatus of a record that says how it ended."""
     lines = tuple(log_tail.splitlines()[-LOG_LINES:])
     if record.state is ServerState.ERROR:
         hint = (
@@ -120,18 +133,18 @@ def over(record: ServerRecord, log_tail: str = "", hint: str = "") -> Situation:
             or "`jlab-mcp doctor` says what mends it, `jlab-mcp logs` shows all; then: jlab-mcp start"
         )
         sentence = record.message or "JupyterLab did not start."
-        return Situation(record, "failed", sentence, hint, reachable=False, log_tail=lines)
+        return ServerStatus(record, "failed", sentence, hint, reachable=False, log_tail=lines)
     hint = hint or record.hint or "Start it again with: jlab-mcp start"
     sentence = record.message or "JupyterLab has ended."
-    return Situation(record, "ended", sentence, hint, reachable=False, log_tail=lines)
+    return ServerStatus(record, "ended", sentence, hint, reachable=False, log_tail=lines)
 
 
 LOG_LINES = 40
-"""of the log that a situation carries"""
+"""of the log that a status carries"""
 
 
-def failed(record: ServerRecord, what: str, log_tail: str) -> Situation:
-    """Situation of a start that failed, with the line of the log that most likely says why."""
+def failed(record: ServerRecord, what: str, log_tail: str) -> ServerStatus:
+    """ServerStatus of a start that failed, with the line of the log that most likely says why."""
     last = telling_line(log_tail)
     return over(record.with_state(ServerState.ERROR, f"{what} {last}".strip()), log_tail)
 
@@ -148,9 +161,9 @@ def telling_line(log_tail: str) -> str:
     return lines[-1][-300:] if lines else ""
 
 
-def untrusted(record: ServerRecord, *, give_up: bool) -> Situation:
+def untrusted(record: ServerRecord, *, give_up: bool) -> ServerStatus:
     """Waiting does not help: who connects here would have to trust the certificate first."""
-    return Situation(
+    return ServerStatus(
         record,
         "not trusted",
         f"JupyterLab at {record.url} shows a certificate that is not trusted here.",

@@ -51,10 +51,10 @@ class KernelActions:
         return await self._launcher().stop()
 
     async def _jupyter(self) -> Jupyter:
-        situation = await self._launcher().look(health=False)
-        if situation is None or not situation.record.url:
+        status = await self._launcher().look(health=False)
+        if status is None or not status.record.url:
             raise self._launcher().no_server()
-        return self._api(situation.record)
+        return self._api(status.record)
 
     @staticmethod
     async def _idle(api: Jupyter, target: Target, patience: float) -> bool:

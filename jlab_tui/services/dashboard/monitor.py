@@ -9,16 +9,17 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Protocol
 
 from ...core.errors import JlabError
 from ...core.feed.feed import Feed
 from ...core.feed.items import FeedCell
 from ...core.server.record import KernelInfo, ServerRecord, ServerState
 from ...core.server.resources import Sample
+from ...core.server.status import ServerStatus
 from .journal_tail import Following, Hears, MakeBell, Records
-from .overview import OwnerAlive, ServerView, SessionRow, session_rows
+from .overview import OwnerAlive, SessionRow, session_rows
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +34,8 @@ IDLE_GPU_PERCENT = 1.0
 
 
 class Observer(Protocol):
-    async def look(self) -> ServerView:
-        """Derive the state anew; called about once a second, cheap."""
+    async def look(self) -> ServerStatus | None:
+        """Derive the state anew, None where nothing was started; called about once a second, cheap."""
         ...
 
 
@@ -59,7 +60,8 @@ class Listener(Hears, Protocol):
 class Source(Protocol):
     """What a dashboard shows: a `Monitor`, or a recording."""
 
-    server: ServerView
+    server: ServerStatus | None
+    """None: nothing has been started"""
     samples: deque[Sample]
 
     @property
@@ -98,9 +100,11 @@ class Monitor:
         owner_alive: OwnerAlive | None = None,
         clock: Callable[[], float] = time.time,
         details: Callable[[], str] = lambda: "",
+        bring_up: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
-        """`clock` gives epoch seconds, as the journals have them; `details` names the log after a fault."""
-        self.server = ServerView()
+        """`clock` gives epoch seconds, as the journals have them; `details` names the log after a fault; `bring_up`
+        starts the server."""
+        self.server: ServerStatus | None = None
         self.kernels: tuple[KernelInfo, ...] | None = None
         self.samples: deque[Sample] = deque(maxlen=SAMPLES_KEPT)
         self._observer = observer
@@ -109,6 +113,7 @@ class Monitor:
         self._owner_alive = owner_alive
         self._clock = clock
         self._details = details
+        self._bring_up = bring_up
         self._kernels_at = 0.0
         self._idle_since: dict[int, float] = {}
         self._listener: Listener | None = None
@@ -131,9 +136,9 @@ class Monitor:
     @property
     def rows(self) -> tuple[SessionRow, ...]:
         sample = self.samples[-1] if self.samples else None
-        started = self.server.record.started if self.server.record else 0.0
+        state, started = (self.server.state, self.server.record.started) if self.server else (None, 0.0)
         return session_rows(
-            self.feed, self.kernels, sample, self.server.state, self._owner_alive, self._kernels_at, started
+            self.feed, self.kernels, sample, state, self._owner_alive, self._kernels_at, started
         )
 
     def gpu_idle_since(self, index: int) -> float | None:
@@ -144,6 +149,8 @@ class Monitor:
         self._listener = listener
         async with asyncio.TaskGroup() as group:
             group.create_task(self._following.run(listener))
+            if self._bring_up is not None:
+                group.create_task(self._start(self._bring_up()))
             group.create_task(self._every_second("server", listener, self._look))
             group.create_task(self._every_second("resources", listener, self._measure))
 
@@ -166,21 +173,30 @@ class Monitor:
             rounds += 1
             await asyncio.sleep(max(0.05, due - loop.time()))
 
+    async def _start(self, bring_up: Coroutine[Any, Any, None]) -> None:
+        try:
+            await bring_up
+        except Exception as error:  # noqa: BLE001 - logged with its traceback
+            self._tell("start", f"Starting the server failed ({type(error).__name__}).", error)
+
     async def _look(self, listener: Listener, rounds: int) -> None:
-        is_calm = bool(self.server.state is ServerState.READY and self.server.reachable and self.samples)
+        before = self.server
+        is_calm = (
+            before is not None and before.state is ServerState.READY and before.reachable and self.samples
+        )
         if is_calm and "resources" not in self._trouble and rounds % _CALM_EVERY:
             return
-        view = await self._observer.look()
-        if view.state is not ServerState.READY:
+        status = await self._observer.look()
+        if status is None or status.state is not ServerState.READY:
             self.kernels = None
-        if view != self.server:
-            self.server = view
+        if status != before:
+            self.server = status
             listener.server_changed()
 
     async def _measure(self, listener: Listener, rounds: int) -> None:
-        record = self.server.record
-        if record is None or self.server.state is not ServerState.READY or self.server.reachable is False:
+        if self.server is None or not self.server.is_usable:
             return
+        record = self.server.record
         if rounds % _KERNELS_EVERY == 0 or self.kernels is None:
             asked_at = self._clock()
             self.kernels = await self._node.kernels(record)

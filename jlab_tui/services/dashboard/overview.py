@@ -10,32 +10,14 @@ from enum import StrEnum
 from ...core.feed.feed import Feed
 from ...core.feed.session_feed import SessionFeed
 from ...core.journal.events import RunStatus
-from ...core.server.record import KernelInfo, ServerRecord, ServerState
+from ...core.server.record import KernelInfo, ServerState
 from ...core.server.resources import KernelUse, Sample
-from ...core.server.status import QueueFacts
 
 CLOSED_SHOWN = 12
 """closed sessions that stay in the list"""
 
 OwnerAlive = Callable[[str, int, str], bool | None]
 """whether the process `pid` of `host` that began at some time lives; None where that cannot be told (another host)"""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerView:
-    """What is known of the server: the derived state and the sentences that go with it."""
-
-    state: ServerState | None = None
-    """None: nothing has been started"""
-    record: ServerRecord | None = None
-    phase: str = ""
-    """such as `pending (Priority)`; empty: the state's own name"""
-    details: tuple[str, ...] = ()
-    hint: str = ""
-    queue: QueueFacts | None = None
-    log_tail: tuple[str, ...] = ()
-    reachable: bool | None = None
-    notices: tuple[str, ...] = ()
 
 
 class SessionState(StrEnum):

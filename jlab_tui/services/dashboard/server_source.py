@@ -1,72 +1,55 @@
-"""The server as a dashboard watches it: started once when there is none, then only looked at."""
+"""The server as a dashboard watches it: started in the background when there is none, and looked at."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...core.errors import JlabError
-from ...core.server.record import ServerState
+from ...core.server.record import ServerRecord, ServerState
+from ...core.server.status import ServerStatus
 from ...core.settings import Mode
-from .overview import ServerView
 
 if TYPE_CHECKING:
-    from ...core.server.state_machine import Situation
     from ..server.launcher import Launcher
+
+SAID_SHOWN = 3
+"""sentences of the start that are shown, the last ones"""
 
 
 class ServerSource:
-    """Derives the view anew at each look; the first look starts the server or attaches to it."""
+    """Derives the status anew at each look, with what the start says beside it."""
 
     def __init__(self, launcher: Callable[[], Launcher], mode: Mode) -> None:
         """`launcher` is asked for at the first look: loading it takes longer than a screen may be empty."""
         self._launcher = launcher
         self._mode = mode
-        self._start: asyncio.Task[None] | None = None
+        self._is_starting = True
         self._said: list[str] = []
         self._failure: JlabError | None = None
 
-    async def look(self) -> ServerView:
-        if self._start is None:
-            self._start = asyncio.create_task(self._bring_up())
-        situation = await self._launcher().look()
-        if situation is None:
-            return self._view_without_record()
-        return view_of(situation, tuple(self._said[-3:]))
-
-    async def close(self) -> None:
-        if self._start is not None:
-            self._start.cancel()
-            await asyncio.gather(self._start, return_exceptions=True)
-
-    def _view_without_record(self) -> ServerView:
-        if self._failure is not None:
-            return ServerView(
-                ServerState.ERROR, phase="failed", details=(self._failure.message,), hint=self._failure.hint
-            )
-        if self._start is not None and not self._start.done():
-            return ServerView(ServerState.STARTING, phase="starting", details=("Preparing the start...",))
-        return ServerView(None)
-
-    async def _bring_up(self) -> None:
+    async def bring_up(self) -> None:
+        """Start the server or attach to it; the next look shows what went wrong."""
         try:
-            await self._launcher().start_and_wait(self._mode, self._said.append, lambda situation: None, None)
+            await self._launcher().start_and_wait(self._mode, self._said.append, lambda status: None, None)
         except JlabError as error:
             self._failure = error
+        finally:
+            self._is_starting = False
 
+    async def look(self) -> ServerStatus | None:
+        status = await self._launcher().look()
+        if status is None:
+            return self._without_record()
+        return replace(status, details=(*status.details, *self._said[-SAID_SHOWN:]))
 
-def view_of(situation: Situation, said: tuple[str, ...] = ()) -> ServerView:
-    """A situation in the words of the dashboard."""
-    record = situation.record
-    return ServerView(
-        state=record.state,
-        record=record,
-        phase=situation.phase,
-        details=(situation.sentence, *situation.details, *said),
-        hint=situation.hint,
-        queue=situation.queue,
-        log_tail=situation.log_tail,
-        reachable=situation.reachable,
-        notices=situation.notices,
-    )
+    def _without_record(self) -> ServerStatus | None:
+        if self._failure is not None:
+            record = ServerRecord(ServerState.ERROR, self._mode)
+            return ServerStatus(record, "failed", self._failure.message, self._failure.hint)
+        if self._is_starting:
+            return ServerStatus(
+                ServerRecord(ServerState.STARTING, self._mode), "starting", "Preparing the start..."
+            )
+        return None

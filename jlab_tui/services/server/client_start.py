@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from ...core.errors import LaunchFailed, UsageError
 from ...core.server.record import ServerState
-from ...core.server.status import Situation
+from ...core.server.status import ServerStatus
 from ...core.settings import Mode
 from ...core.slurm.queue import QueueUnknown
 from ...core.slurm.script import check_count, check_gres, check_partition, check_time
@@ -103,8 +103,8 @@ class ClientStart:
 
     async def is_there(self) -> bool:
         """Whether a server is there or on its way."""
-        situation = await self._launcher.look()
-        return situation is not None and situation.record.state.is_live
+        status = await self._launcher.look()
+        return status is not None and status.state.is_live
 
     async def partitions(self) -> tuple[Partition, ...] | QueueUnknown:
         """The cluster's partitions, asked again after some minutes."""
@@ -137,8 +137,8 @@ class ClientStart:
                 f"The start could not be set off: {error}.", "Run `jlab-mcp start` in a terminal."
             ) from None
 
-    async def wait(self, timeout: float, queue_timeout: float, beat: Beat) -> Situation | None:
-        """The situation when the server is ready or over, or after `timeout` seconds, or `queue_timeout` in the queue; None:
+    async def wait(self, timeout: float, queue_timeout: float, beat: Beat) -> ServerStatus | None:
+        """The status when the server is ready or over, or after `timeout` seconds, or `queue_timeout` in the queue; None:
         the start is being prepared. A server that takes too long to come up is ended.
 
         Raises NoServer, LaunchFailed.
@@ -146,30 +146,30 @@ class ClientStart:
         begun = last_beat = time.monotonic()
         last = ""
         while True:
-            situation = await self._launcher.look()
+            status = await self._launcher.look()
             waited = time.monotonic() - begun
-            if situation is None:
+            if status is None:
                 await self._refuse_if_failed()
                 sentence = "The start is being prepared."
             else:
-                sentence = situation.sentence
-                if situation.give_up:
-                    done = await self._launcher.give_up(situation)
+                sentence = status.sentence
+                if status.give_up:
+                    done = await self._launcher.give_up(status)
                     raise LaunchFailed(
-                        f"{situation.sentence} {done}", "`jlab-mcp logs` shows why; then call start_server()."
+                        f"{status.sentence} {done}", "`jlab-mcp logs` shows why; then call start_server()."
                     )
-                if situation.record.state is ServerState.READY and situation.reachable:
-                    return situation
+                if status.state is ServerState.READY and status.reachable:
+                    return status
                 is_ours_running = self._running is not None and self._running.exit_code is None
-                if (situation.is_over and not is_ours_running) or situation.is_elsewhere:
-                    return situation
-            is_queued = situation is not None and situation.record.state is ServerState.PENDING
+                if (status.is_over and not is_ours_running) or status.is_elsewhere:
+                    return status
+            is_queued = status is not None and status.state is ServerState.PENDING
             if waited >= (min(timeout, queue_timeout) if is_queued else timeout):
-                return situation
+                return status
             now = time.monotonic()
             if sentence != last or now - last_beat >= BEAT_S:
                 last, last_beat = sentence, now
-                await beat(waited, " ".join([sentence, *(situation.details if situation else ())]))
+                await beat(waited, " ".join([sentence, *(status.details if status else ())]))
             await asyncio.sleep(_STEP_S)
 
     async def _refuse_if_failed(self) -> None:

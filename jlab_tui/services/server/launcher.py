@@ -17,10 +17,10 @@ from ...core.errors import (
 )
 from ...core.server.record import ServerRecord, ServerState
 from ...core.server.slurm_job import LOST_S, is_announced
-from ...core.server.state_machine import Limits, Observation, Situation, step
+from ...core.server.state_machine import Limits, Observation, ServerStatus, step
 from ...core.settings import Mode
 from .launcher_ports import Backend, HealthCheck, IntentLock, Store
-from .watch import QUICK_S, ServerWatch, is_usable
+from .watch import QUICK_S, ServerWatch
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ _RETRIES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    situation: Situation
+    status: ServerStatus
     attached: bool
     """it was there, or somebody else is starting it"""
 
@@ -125,29 +125,20 @@ class Launcher(ServerWatch):
             await backend.end(record)
             self._store.remove()
 
-    async def _live(self, *, announced: bool = False) -> Situation | None:
+    async def _live(self, *, announced: bool = False) -> ServerStatus | None:
         """What there is to attach to; `announced`: also a job whose submission nobody is at any more."""
-        situation = await self.look()
-        if (
-            situation is not None
-            and is_announced(situation.record)
-            and self._intent.is_taken()
-            and not announced
-        ):
+        status = await self.look()
+        if status is not None and is_announced(status.record) and self._intent.is_taken() and not announced:
             return None  # sbatch may refuse it yet
-        if (
-            situation is not None
-            and situation.record.state.is_live
-            and situation.record.state is not ServerState.STOPPING
-        ):
-            return situation
+        if status is not None and status.state.is_live and status.state is not ServerState.STOPPING:
+            return status
         return None
 
     async def start_and_wait(
         self,
         mode: Mode,
         say: Callable[[str], None],
-        on_change: Callable[[Situation], None],
+        on_change: Callable[[ServerStatus], None],
         queue_timeout: float | None,
     ) -> Started:
         """Start and follow until ready. A start of ours that fails because its port was taken is tried again.
@@ -157,28 +148,28 @@ class Launcher(ServerWatch):
         for attempt in range(_RETRIES):
             started = await self.start(mode, say)
             if not started.attached:
-                on_change(started.situation)
-            situation = await self.until_ready(on_change, queue_timeout=queue_timeout)
-            record = situation.record
-            if is_usable(situation):
-                return Started(situation, started.attached)
-            if situation.give_up and (record.mode is Mode.SLURM or not started.attached):
-                say(await self.give_up(situation))
+                on_change(started.status)
+            status = await self.until_ready(on_change, queue_timeout=queue_timeout)
+            record = status.record
+            if status.is_usable:
+                return Started(status, started.attached)
+            if status.give_up and (record.mode is Mode.SLURM or not started.attached):
+                say(await self.give_up(status))
             if (
                 started.attached
                 or attempt + 1 == _RETRIES
                 or not self._backends[record.mode].may_retry(record)
             ):
-                raise LaunchFailed(situation.sentence, situation.hint)
+                raise LaunchFailed(status.sentence, status.hint)
         raise AssertionError("unreachable")
 
-    async def give_up(self, situation: Situation) -> str:
+    async def give_up(self, status: ServerStatus) -> str:
         """End a start that took too long, and keep why on record. Returns what was done."""
-        record = situation.record
+        record = status.record
         done = await self._backends[record.mode].end(record)
         if record.state.is_live:
             hint = "`jlab-mcp logs` shows why; then start again with: jlab-mcp start"
-            self._store.write(record.with_state(ServerState.ERROR, situation.sentence, hint))
+            self._store.write(record.with_state(ServerState.ERROR, status.sentence, hint))
         return done
 
     async def stop(self) -> str:

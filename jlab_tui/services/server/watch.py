@@ -20,7 +20,7 @@ from ...core.errors import (
     StatusFileError,
 )
 from ...core.server.record import ServerRecord, ServerState
-from ...core.server.state_machine import Health, Limits, Observation, Situation, asks_for_health, step
+from ...core.server.state_machine import Health, Limits, Observation, ServerStatus, asks_for_health, step
 from ...core.settings import Mode
 from ...core.slurm.terms import JobPhase
 from .launcher_ports import Backend, HealthCheck, Store
@@ -65,31 +65,31 @@ class ServerWatch:
         """The error that there is no server here, with the places where there is one."""
         return NoServer(self.root, self._elsewhere())
 
-    async def look(self, *, health: bool = True) -> Situation | None:
-        """The situation now, None when there is no server. A change of state is written to the status file."""
+    async def look(self, *, health: bool = True) -> ServerStatus | None:
+        """The status now, None when there is no server. A change of state is written to the status file."""
         record = self._store.read()
         if record is None:
             return None
         backend = self._backends[record.mode]
         seen = await backend.observe(record)
-        situation = step(record, seen, self._limits)
-        after = situation.record
+        status = step(record, seen, self._limits)
+        after = status.record
         if health and asks_for_health(after, seen):
-            patience = SUSPENDED_S if situation.phase == JobPhase.SUSPENDED.value else HEALTH_S
+            patience = SUSPENDED_S if status.phase == JobPhase.SUSPENDED.value else HEALTH_S
             answer = await self._check_health(after.url, after.token, patience)
             if answer is not Health.OK and after.state is ServerState.READY:
                 seen = await backend.observe(record, urgent=True)
-            situation = step(record, replace(seen, health=answer), self._limits)
+            status = step(record, replace(seen, health=answer), self._limits)
         try:
-            self._persist(record, situation.record)
+            self._persist(record, status.record)
         except (OSError, StatusFileError) as error:
             # What is the case must be told all the same; the next look writes it down.
             why = (error.strerror if isinstance(error, OSError) else None) or str(error)
             notice = f"The status file cannot be written now ({why})."
-            return replace(situation, notices=(*situation.notices, notice))
-        return situation
+            return replace(status, notices=(*status.notices, notice))
+        return status
 
-    def recall(self) -> Situation | None:
+    def recall(self) -> ServerStatus | None:
         """What is on record, without a look at anything else. Raises StatusFileError."""
         record = self._store.read()
         return step(record, Observation(self._now()), self._limits) if record is not None else None
@@ -108,30 +108,30 @@ class ServerWatch:
         ):
             self._store.write(after)
 
-    async def follow(self, every: float = LOOK_EVERY_S) -> AsyncIterator[Situation | None]:
-        """The situation whenever it changes, the present one first. Ends never; quick while something starts."""
-        last: Situation | None = None
+    async def follow(self, every: float = LOOK_EVERY_S) -> AsyncIterator[ServerStatus | None]:
+        """The status whenever it changes, the present one first. Ends never; quick while something starts."""
+        last: ServerStatus | None = None
         first = True
         while True:
-            situation = await self.look()
-            if first or situation != last:
-                yield situation
-            first, last = False, situation
-            await asyncio.sleep(min(every, _pause(situation)))
+            status = await self.look()
+            if first or status != last:
+                yield status
+            first, last = False, status
+            await asyncio.sleep(min(every, _pause(status)))
 
     async def until_ready(
         self,
-        on_change: Callable[[Situation], None],
+        on_change: Callable[[ServerStatus], None],
         timeout: float | None = None,
         *,
         queue_timeout: float | None = None,
-    ) -> Situation:
+    ) -> ServerStatus:
         """Follow until the server is ready, has failed, ended, or takes too long to come up (`give_up`).
 
         Raises NoServer; ServerNotReady after `timeout` seconds, or after `queue_timeout` seconds in the queue;
         ServerUnreachable when it is there and has not answered for as long as a start may take.
         """
-        situation: Situation | None = None
+        status: ServerStatus | None = None
         loop = asyncio.get_running_loop()
         begun = loop.time()
         end = begun + timeout if timeout is not None else None
@@ -140,46 +140,46 @@ class ServerWatch:
         await self._check_health.warm_up()
         try:
             async with asyncio.timeout_at(end) as limit:
-                async for situation in self.follow():
-                    if situation is None:
+                async for status in self.follow():
+                    if status is None:
                         raise self.no_server()
-                    on_change(situation)
-                    if is_decided(situation):
-                        return situation
-                    state = situation.record.state
+                    on_change(status)
+                    if status.is_decided:
+                        return status
+                    state = status.state
                     if state is not ServerState.READY:
                         silent_end = None
                     elif silent_end is None:
-                        silent_end = loop.time() + self._limits.of(situation.record.mode)
+                        silent_end = loop.time() + self._limits.of(status.record.mode)
                     waits = state is ServerState.PENDING
                     ends = [at for at in (end, queue_end if waits else None, silent_end) if at is not None]
                     limit.reschedule(min(ends, default=None))
         except TimeoutError:
             waited = loop.time() - begun
-            if situation is None:
+            if status is None:
                 raise ServerNotReady(
                     f"The server's state could not be found out within {waited:.0f} s.",
                     "Try again; `jlab-mcp doctor` says which step hangs.",
                 ) from None
             if silent_end is not None and loop.time() >= silent_end:
-                raise ServerUnreachable(situation.sentence, situation.hint) from None
+                raise ServerUnreachable(status.sentence, status.hint) from None
             hint = "It goes on; wait for it with `jlab-mcp wait`, end it with `jlab-mcp stop`."
-            if situation.record.state is ServerState.PENDING:
+            if status.state is ServerState.PENDING:
                 hint = (
                     "It stays in the queue: `jlab-mcp start` or `jlab-mcp wait` waits again, "
                     "`jlab-mcp stop` cancels it."
                 )
-            told = " ".join([situation.sentence, *situation.details])
+            told = " ".join([status.sentence, *status.details])
             raise ServerNotReady(f"Not ready after {waited:.0f} s: {told}", hint) from None
         raise AssertionError("unreachable")
 
     async def ready_record(self) -> ServerRecord:
         """Record of a server that can be used. Raises what stands in the way, with the next step."""
-        situation = await self.look()
-        if situation is None:
+        status = await self.look()
+        if status is None:
             raise self.no_server()
-        record = situation.record
-        if is_usable(situation):
+        record = status.record
+        if status.is_usable:
             return record
         kinds: dict[ServerState, type[ServerError]] = {
             ServerState.PENDING: ServerNotReady,
@@ -189,8 +189,8 @@ class ServerWatch:
             ServerState.ENDED: ServerEnded,
             ServerState.ERROR: LaunchFailed,
         }
-        message = " ".join([situation.sentence, *situation.details, *situation.notices])
-        hint = situation.hint
+        message = " ".join([status.sentence, *status.details, *status.notices])
+        hint = status.hint
         if record.state in (ServerState.PENDING, ServerState.STARTING):
             wait = "Call wait_for_server to wait for it (in a terminal: jlab-mcp wait)."
             hint = f"{hint} {wait}".strip()
@@ -202,47 +202,38 @@ class ServerWatch:
         `served` is the record of the server that is asked about: another one in its place does not bring it back.
         """
         try:
-            situation = await self.look()
+            status = await self.look()
         except StatusFileError:
             return ""
-        if situation is None:
+        if status is None:
             return "JupyterLab not responding. Restart with: jlab-mcp start (the server was stopped)"
-        if situation.record.state in (ServerState.ENDED, ServerState.ERROR, ServerState.STOPPING):
-            return f"JupyterLab not responding. Restart with: jlab-mcp start ({situation.sentence})"
-        if served is not None and situation.record.started != served.started:
-            requeued = situation.record.slurm.restarts and situation.record.job_id == served.job_id
+        if status.state in (ServerState.ENDED, ServerState.ERROR, ServerState.STOPPING):
+            return f"JupyterLab not responding. Restart with: jlab-mcp start ({status.sentence})"
+        if served is not None and status.record.started != served.started:
+            requeued = status.record.slurm.restarts and status.record.job_id == served.job_id
             what = f"Job {served.job_id} was requeued" if requeued else "Another server was started meanwhile"
-            return f"The server of this session has ended: {what}. {situation.sentence}"
+            return f"The server of this session has ended: {what}. {status.sentence}"
         return ""
 
     async def why_silent(self) -> str:
         """A sentence when the server has not ended and does not answer: suspended, its node lost, coming up again."""
         try:
-            situation = await self.look()
+            status = await self.look()
         except StatusFileError:
             return ""
-        if situation is None or situation.is_over or situation.reachable is not False:
+        if status is None or status.is_over or status.reachable is not False:
             return ""
-        return " ".join([situation.sentence, *situation.notices])
+        return " ".join([status.sentence, *status.notices])
 
 
-def is_decided(situation: Situation) -> bool:
-    """Whether whoever waits for a usable server need not wait on: it is one, or it will not be one."""
-    return is_usable(situation) or situation.is_over or situation.give_up or situation.is_elsewhere
-
-
-def is_usable(situation: Situation) -> bool:
-    return situation.record.state is ServerState.READY and situation.reachable is not False
-
-
-def _pause(situation: Situation | None) -> float:
+def _pause(status: ServerStatus | None) -> float:
     """Seconds until the next look."""
-    if situation is None:
+    if status is None:
         return LOOK_EVERY_S
-    match situation.record.state:
+    match status.state:
         case ServerState.PENDING:
             return PENDING_S
         case ServerState.STARTING:
-            return PENDING_S if situation.record.url else QUICK_S
+            return PENDING_S if status.record.url else QUICK_S
         case _:
             return LOOK_EVERY_S

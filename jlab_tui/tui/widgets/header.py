@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from rich.segment import Segment
 from textual.strip import Strip
 
-from ...core.server.record import Mode, ServerState
+from ...core.server.record import ServerState
 from ...core.server.resources import Sample
-from ...services.dashboard.overview import ServerView, SessionRow, SessionState
+from ...core.server.status import ServerStatus
+from ...services.dashboard.overview import SessionRow, SessionState
 from ..ansi import one_line
 from ..format import Glyphs, clock, counted, gib, server_mark, short_gpu, shortened
 from ..themes import Palette
@@ -22,7 +23,7 @@ from .strips import StripWidget
 class HeaderState:
     """What the header shows."""
 
-    server: ServerView
+    server: ServerStatus | None
     rows: Sequence[SessionRow] = ()
     sample: Sample | None = None
     now: float = 0.0
@@ -34,18 +35,20 @@ class HeaderState:
 def header_row(state: HeaderState, width: int, palette: Palette, glyphs: Glyphs) -> Row:
     """The header at a width: parts in the order of their worth, as many as fit, each whole."""
     server = state.server
-    mark, hue, word = server_mark(server.state, server.reachable, glyphs)
+    mark, hue, word = server_mark(
+        server.state if server else None, server.reachable if server else None, glyphs
+    )
     title = Segment(" jlab-mcp ", palette.style("primary", reverse=True, bold=True))
-    word = one_line(server.phase) or word
+    word = one_line(server.phase) or word if server is not None else word
     left: Row = [title, Segment(f" {mark} {word}", palette.style(hue, bold=True))]
     used = _length(left)
     parts: list[tuple[int, str, Row]] = []
     muted, text = palette.style("muted"), palette.style()
-    record = server.record
     if state.flag:
         parts.append((1, "left", [Segment(state.flag, palette.style("accent", bold=True))]))
-    if record is not None:
-        where = record.hostname or ("local" if record.mode is Mode.LOCAL else "")
+    if server is not None:
+        record = server.record
+        where = record.hostname or ("local" if record.pid else "")
         ident = record.job_id or (f"pid {record.pid}" if record.pid else "")
         if ident:
             parts.append((5, "left", [Segment(one_line(ident), muted)]))
@@ -67,7 +70,7 @@ def header_row(state: HeaderState, width: int, palette: Palette, glyphs: Glyphs)
             parts.append((2, "left", walltime))
             parts.append((6, "bar", bar))
     live = [row for row in state.rows if row.state not in (SessionState.CLOSED, SessionState.DEAD)]
-    if server.state is ServerState.READY:
+    if server is not None and server.state is ServerState.READY:
         busy = sum(row.state is SessionState.BUSY for row in live)
         kernels = [Segment(counted(len(live), "kernel"), muted)]
         if busy:
@@ -126,7 +129,7 @@ def _bar(left_s: float, whole_s: float, width: int, palette: Palette, glyphs: Gl
 class Header(StripWidget):
     """The header line."""
 
-    state = HeaderState(ServerView())
+    state = HeaderState(None)
 
     def show(self, state: HeaderState) -> None:
         if state != self.state:

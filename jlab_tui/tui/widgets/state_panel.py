@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from rich.segment import Segment
 from textual.geometry import Size
 from textual.strip import Strip
 
-from ...core.server.record import Mode, ServerState
-from ...services.dashboard.overview import ServerView
+from ...core.server.record import Mode, ServerRecord, ServerState
+from ...core.server.status import ServerStatus
 from ..ansi import one_line, plain
 from ..format import Glyphs, LocalTime, at, clock, seconds
 from ..themes import Palette
@@ -15,8 +17,8 @@ from ..wrapping import Row, wrap_words
 from .strips import StripWidget
 
 
-def panel_title(view: ServerView) -> str:
-    match view.state:
+def panel_title(state: ServerState | None) -> str:
+    match state:
         case None:
             return "No server"
         case ServerState.PENDING:
@@ -34,7 +36,12 @@ def panel_title(view: ServerView) -> str:
 
 
 def panel_rows(
-    view: ServerView, width: int, now: float, palette: Palette, glyphs: Glyphs, local: LocalTime
+    server: ServerStatus | None,
+    width: int,
+    now: float,
+    palette: Palette,
+    glyphs: Glyphs,
+    local: LocalTime,
 ) -> list[Row]:
     """Rows of the panel: facts, sentences, what to do."""
     text, muted = palette.style(), palette.style("muted")
@@ -46,36 +53,44 @@ def panel_rows(
             for piece in wrap_words(one_line(sentence), palette.style(hue, bold=bold), width - 2)
         )
 
-    match view.state:
-        case None:
-            say("No Jupyter server is running for this project.", bold=True)
-        case ServerState.PENDING:
-            rows += _queue(view, width, now, palette, glyphs, local)
-        case ServerState.STARTING:
-            rows += steps(view, palette, glyphs)
-        case ServerState.READY:
-            say(
-                "The server runs but does not answer." if view.reachable is False else "The server runs.",
-                bold=True,
-            )
-        case ServerState.STOPPING:
-            say("The server is being stopped.", bold=True)
-        case ServerState.ENDED:
-            message = view.record.message if view.record else ""
-            say(message or "The server has ended.", bold=True)
-        case ServerState.ERROR:
-            message = view.record.message if view.record else ""
-            say(message or "The server did not come up.", "error", bold=True)
-    for line in view.details:
-        rows.append([Segment(" "), Segment(plain(line), muted)])
-    if view.hint:
-        say(view.hint, "primary")
+    if server is None:
+        say("No Jupyter server is running for this project.", bold=True)
+    else:
+        _say_state(server, say)
+        if server.state is ServerState.PENDING:
+            rows += _queue(server, width, now, palette, glyphs, local)
+        elif server.state is ServerState.STARTING:
+            rows += steps(server.record, palette, glyphs)
+        sentences = server.details if server.is_over else (server.sentence, *server.details)
+        rows.extend([Segment(" "), Segment(plain(line), muted)] for line in sentences if line)
+        if server.hint:
+            say(server.hint, "primary")
     keys: Row = [Segment(" ")]
-    for key, label in state_keys(view.state):
+    for key, label in state_keys(server.state if server else None):
         keys += [Segment(key, palette.style("accent", bold=True)), Segment(f" {label}   ", text)]
     rows.append([])
     rows.append(keys)
     return rows
+
+
+class _Say(Protocol):
+    def __call__(self, sentence: str, hue: str = "text", bold: bool = False) -> None: ...
+
+
+def _say_state(server: ServerStatus, say: _Say) -> None:
+    """The sentence that a panel begins with; a queue and a start show their steps instead."""
+    match server.state:
+        case ServerState.PENDING | ServerState.STARTING:
+            pass
+        case ServerState.READY:
+            silent = server.reachable is False
+            say("The server runs but does not answer." if silent else "The server runs.", bold=True)
+        case ServerState.STOPPING:
+            say("The server is being stopped.", bold=True)
+        case ServerState.ENDED:
+            say(server.sentence or "The server has ended.", bold=True)
+        case ServerState.ERROR:
+            say(server.sentence or "The server did not come up.", "error", bold=True)
 
 
 def state_keys(state: ServerState | None) -> list[tuple[str, str]]:
@@ -92,12 +107,11 @@ def state_keys(state: ServerState | None) -> list[tuple[str, str]]:
 
 
 def _queue(
-    view: ServerView, width: int, now: float, palette: Palette, glyphs: Glyphs, local: LocalTime
+    server: ServerStatus, width: int, now: float, palette: Palette, glyphs: Glyphs, local: LocalTime
 ) -> list[Row]:
-    queue, record = view.queue, view.record
+    queue, record = server.queue, server.record
     facts: list[tuple[str, str, str]] = []
-    job = record.job_id if record else ""
-    facts.append(("job", job or "being submitted", "text"))
+    facts.append(("job", record.job_id or "being submitted", "text"))
     if queue is not None:
         facts.append(("reason", queue.reason or "not told yet", "warning"))
         if queue.position is not None:
@@ -110,7 +124,7 @@ def _queue(
             facts.append(("starts", "SLURM gives no estimate", "muted"))
         if queue.partition:
             facts.append(("partition", queue.partition, "text"))
-    since = queue.queued_since if queue and queue.queued_since else (record.started if record else 0.0)
+    since = queue.queued_since if queue and queue.queued_since else record.started
     if since:
         facts.append(("queued", f"{clock(now - since)} (since {at(since, local, '%H:%M')})", "text"))
     left: list[Row] = [
@@ -130,20 +144,18 @@ def _queue(
     return rows
 
 
-def steps(view: ServerView, palette: Palette, glyphs: Glyphs) -> list[Row]:
+def steps(record: ServerRecord, palette: Palette, glyphs: Glyphs) -> list[Row]:
     """The steps of a start, those that are done marked."""
-    record = view.record
-    is_slurm = record is not None and record.mode is Mode.SLURM
-    where = one_line(record.hostname) if record else ""
+    where = one_line(record.hostname)
     done: list[tuple[str, bool]] = []
-    if is_slurm:
-        assert record is not None
-        done.append((f"job {record.job_id} submitted", bool(record.job_id)))
+    if record.mode is Mode.SLURM:
+        job = f"job {record.job_id}" if record.job_id else "job"
+        done.append((f"{job} submitted", bool(record.job_id)))
         done.append((f"running on {where}" if where else "waiting for a node", bool(where)))
     else:
-        pid = f" (PID {record.pid})" if record and record.pid else ""
-        done.append((f"JupyterLab launched{pid}", bool(record and record.pid)))
-    port = record.port if record else 0
+        pid = f" (PID {record.pid})" if record.pid else ""
+        done.append((f"JupyterLab launched{pid}", bool(record.pid)))
+    port = record.port
     done.append((f"listening on port {port}" if port else "JupyterLab opens its port", bool(port)))
     done.append(("JupyterLab answers", False))
     rows: list[Row] = []
@@ -164,16 +176,17 @@ def steps(view: ServerView, palette: Palette, glyphs: Glyphs) -> list[Row]:
 class StatePanel(StripWidget):
     """Queue, start or end."""
 
-    view = ServerView()
+    server: ServerStatus | None = None
     now = 0.0
     local: LocalTime
 
-    def show(self, view: ServerView, now: float, local: LocalTime) -> None:
-        moves = view.state in (ServerState.PENDING, ServerState.STARTING) and int(now) != int(self.now)
-        if view != self.view or moves:
-            self.view, self.now, self.local = view, now, local
-            self.border_title = panel_title(view)
-            self.set_class(view.state is ServerState.ERROR, "-error")
+    def show(self, server: ServerStatus | None, now: float, local: LocalTime) -> None:
+        state = server.state if server else None
+        moves = state in (ServerState.PENDING, ServerState.STARTING) and int(now) != int(self.now)
+        if server != self.server or moves:
+            self.server, self.now, self.local = server, now, local
+            self.border_title = panel_title(state)
+            self.set_class(state is ServerState.ERROR, "-error")
             self.rebuild()
             self.refresh(layout=True)
 
@@ -183,7 +196,7 @@ class StatePanel(StripWidget):
     def _rows(self, width: int) -> list[Row]:
         if not hasattr(self, "local"):
             return []
-        return panel_rows(self.view, width, self.now, self.palette, self.glyphs, self.local)
+        return panel_rows(self.server, width, self.now, self.palette, self.glyphs, self.local)
 
     def build(self, width: int, height: int) -> list[Strip]:
         rows = self._rows(width)

@@ -9,7 +9,7 @@ import pytest
 from jlab_tui.core.server.record import ConnectionFile, ServerRecord, ServerState, SlurmFacts
 from jlab_tui.core.server.slurm_job import wants_details, with_facts
 from jlab_tui.core.server.state_machine import step
-from jlab_tui.core.server.status import Health, JobGone, Limits, Observation, Situation
+from jlab_tui.core.server.status import Health, JobGone, Limits, Observation, ServerStatus
 from jlab_tui.core.settings import Mode
 from jlab_tui.core.slurm.queue import Job, QueueRows, QueueUnknown
 from jlab_tui.core.slurm.show import JobDetails
@@ -31,7 +31,7 @@ def details(state: JobState, *, restarts: int = 0, reason: str = "", exit_code: 
     return JobDetails("7", state, reason, exit_code, 0, restarts, "/log", "gpu1")
 
 
-def look(record: ServerRecord, job: Job | None, at: float = 60, **more: object) -> Situation:
+def look(record: ServerRecord, job: Job | None, at: float = 60, **more: object) -> ServerStatus:
     rows = QueueRows((job,) if job else (), T + at)
     return step(record, Observation(T + at, queue=rows, **more), LIMITS)  # type: ignore[arg-type]
 

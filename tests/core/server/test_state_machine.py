@@ -59,10 +59,10 @@ def test_a_stranger_at_our_address_is_never_ready_and_ends_nothing() -> None:
 def test_a_certificate_that_is_not_trusted_is_said_at_once_and_ends_nothing() -> None:
     seen = Observation(102.0, process_alive=True, connection=WHERE, health=Health.UNTRUSTED)
     for record, gives_up in ((STARTING, True), (READY, False)):
-        situation = step(record, seen, LIMITS)
-        assert situation.record.state is record.state and situation.reachable is False
-        assert situation.give_up is gives_up
-        assert "not trusted" in situation.sentence and "certfile" in situation.hint
+        status = step(record, seen, LIMITS)
+        assert status.state is record.state and status.reachable is False
+        assert status.give_up is gives_up
+        assert "not trusted" in status.sentence and "certfile" in status.hint
 
 
 def test_a_start_on_another_machine_is_not_given_up_from_here() -> None:

@@ -27,12 +27,13 @@ from jlab_tui.core.journal.events import (
 )
 from jlab_tui.core.server.record import KernelInfo, Mode, ServerRecord, ServerState
 from jlab_tui.core.server.resources import GpuSample, Sample
+from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.services.dashboard.actions import RecordedActions, Target
 from jlab_tui.services.dashboard.monitor import Monitor
-from jlab_tui.services.dashboard.overview import ServerView, SessionState
+from jlab_tui.services.dashboard.overview import SessionState
 
 HOST = "here"
-READY = ServerView(ServerState.READY, ServerRecord(ServerState.READY, Mode.LOCAL), reachable=True)
+READY = ServerStatus(ServerRecord(ServerState.READY, Mode.LOCAL), "", "", reachable=True)
 
 
 class Heard:
@@ -65,7 +66,7 @@ class Node:
         self.samples: list[Sample] = []
         self.asked: list[float] = []
 
-    async def look(self) -> ServerView:
+    async def look(self) -> ServerStatus:
         return READY
 
     async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:

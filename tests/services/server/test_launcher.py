@@ -23,7 +23,7 @@ from jlab_tui.core.errors import (
     StatusFileUnreadable,
 )
 from jlab_tui.core.server.record import ServerRecord, ServerState, SlurmFacts
-from jlab_tui.core.server.status import Health, Limits, Observation, Situation
+from jlab_tui.core.server.status import Health, Limits, Observation, ServerStatus
 from jlab_tui.core.settings import Mode
 from jlab_tui.headless import leave
 from jlab_tui.services.server.launcher import Launcher
@@ -132,7 +132,7 @@ async def test_a_file_replaced_under_its_reader_is_read_again(tmp_path: Path, tr
     store.write(READY)
     store.failures = [trouble]
     started = await launcher_on(store, machine).start(Mode.LOCAL, say_nothing)
-    assert started.attached and started.situation.record.pid == 123 and machine.launched == 0
+    assert started.attached and started.status.record.pid == 123 and machine.launched == 0
 
 
 async def test_a_record_that_cannot_be_read_now_is_neither_replaced_nor_removed(tmp_path: Path) -> None:
@@ -220,9 +220,9 @@ async def test_a_full_disk_hides_no_state_and_keeps_nobody_from_stopping(tmp_pat
     store.write(READY)
     store.is_full = True
     launcher = launcher_on(store, machine)
-    situation = await launcher.look()
-    assert situation is not None and situation.record.state is ServerState.ENDED
-    assert "has ended" in situation.sentence and "Disk quota exceeded" in situation.notices[-1]
+    status = await launcher.look()
+    assert status is not None and status.state is ServerState.ENDED
+    assert "has ended" in status.sentence and "Disk quota exceeded" in status.notices[-1]
     machine.alive = True
     assert await launcher.stop() == "ended" and store.read() is None
 
@@ -293,11 +293,11 @@ async def test_no_stranger_on_this_machine_is_shown_the_token_of_another_machine
     )
     store.write(READY)
     launcher = launcher_on(store, machine, answers)
-    situation = await launcher.look()
-    assert situation is not None and answers.asked == 0
-    assert situation.record == READY and "can only be reached there" in situation.sentence
+    status = await launcher.look()
+    assert status is not None and answers.asked == 0
+    assert status.record == READY and "can only be reached there" in status.sentence
     with pytest.raises(LaunchFailed, match="stop --forget"):
-        await launcher.start_and_wait(Mode.LOCAL, say_nothing, lambda situation: None, None)
+        await launcher.start_and_wait(Mode.LOCAL, say_nothing, lambda status: None, None)
     assert store.read() == READY and machine.launched == 0
     assert "kill 123" in launcher.forget() and store.read() is None
 
@@ -318,9 +318,9 @@ async def test_a_server_that_lives_and_does_not_answer_is_kept_and_not_called_re
     store.write(READY)
     launcher = launcher_on(store, machine, Answers(health))
     with pytest.raises(ServerUnreachable, match="is not answering"):
-        await launcher.until_ready(lambda situation: None)
+        await launcher.until_ready(lambda status: None)
     with pytest.raises(ServerNotReady, match="is not answering"):
-        await launcher.until_ready(lambda situation: None, timeout=0.1)
+        await launcher.until_ready(lambda status: None, timeout=0.1)
     assert store.read() == READY
     await launcher.stop()
     assert machine.ended == [123]
@@ -331,8 +331,8 @@ async def test_who_waits_for_a_server_that_answers_again_goes_on(tmp_path: Path)
     store.write(READY)
     seen: list[str] = []
 
-    def look(situation: Situation) -> None:
-        seen.append(situation.phase)
+    def look(status: ServerStatus) -> None:
+        seen.append(status.phase)
         answers.health = Health.OK
 
     launcher = launcher_on(store, Machine(), answers, Limits())
@@ -352,12 +352,12 @@ async def test_a_start_that_takes_too_long_is_on_record_until_it_is_ended(tmp_pa
     store, machine = StatusFile(tmp_path / "server-status"), Machine()
     slow = launcher_on(store, machine, Answers(Health.SILENT))
     with pytest.raises(LaunchFailed, match="has not answered within"):
-        await slow.start_and_wait(Mode.LOCAL, say_nothing, lambda situation: None, None)
+        await slow.start_and_wait(Mode.LOCAL, say_nothing, lambda status: None, None)
     record = store.read()
     assert record is not None and record.state is ServerState.ERROR and machine.ended == [1001]
     store.write(replace(READY, state=ServerState.STARTING))
     with pytest.raises(LaunchFailed, match="has not answered within"):
-        await slow.start_and_wait(Mode.LOCAL, say_nothing, lambda situation: None, None)
+        await slow.start_and_wait(Mode.LOCAL, say_nothing, lambda status: None, None)
     assert machine.ended == [1001], "it is another process's start"
     await slow.stop()
     assert machine.ended == [1001, 123]
