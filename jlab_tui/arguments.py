@@ -47,6 +47,9 @@ def make_parser() -> argparse.ArgumentParser:
     start.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
     start.add_argument("--theme", default="night", metavar="NAME", help="night, day or one of Textual's")
     start.add_argument(
+        "--bell", action="store_true", help="ring the terminal's bell when a run of over a minute ends"
+    )
+    start.add_argument(
         "--replay", metavar="FILE", help="play a recorded journal instead (sessions/<id>.1.jsonl)"
     )
     start.add_argument(

@@ -35,6 +35,8 @@ class Looks:
     readonly: bool = False
     ascii: bool = False
     theme: str = "night"
+    bell: bool = False
+    """ring the terminal's bell when a long run ends"""
     debug: bool = False
     """log everything, and name the log at the end"""
     says_farewell: bool = True
@@ -170,6 +172,7 @@ def _options(
         ascii=looks.ascii,
         theme=looks.theme,
         is_replay=is_replay,
+        bell=looks.bell,
         says_farewell=looks.says_farewell and not is_replay,
         save_dir=settings.root,
         details=log_file.where,

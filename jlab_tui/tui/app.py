@@ -15,13 +15,14 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
-from ..core.feed.items import Change, FeedCell
+from ..core.feed.items import Change
 from ..core.server.walltime import Notices
 from ..services.dashboard.actions import Actions
 from ..services.dashboard.monitor import Source
 from . import highlight, pixels
 from .ansi import one_line
 from .base import session_to_follow
+from .bell import RunEndBell
 from .keys import KEYS, NUMBERS
 from .navigation import Navigation
 from .options import DashboardOptions
@@ -40,10 +41,6 @@ from .widgets.prompt import Prompt, PromptAnswered
 from .widgets.session_list import SessionChosen, SessionList, SessionTabs
 from .widgets.state_panel import StatePanel
 from .widgets.strips import StripWidget
-
-BELL_AFTER_S = 30.0
-"""a cell that took longer rings the bell when it ends"""
-
 
 CRASHED = 1
 """Textual's exit code after an exception"""
@@ -65,7 +62,7 @@ class Dashboard(Navigation):
         self.register_theme(NIGHT)
         self.register_theme(DAY)
         self.theme = options.theme if options.theme in self.available_themes else "night"
-        self._running_cells: dict[int, FeedCell] = {}
+        self._bell = RunEndBell()
         self._notices = Notices()
         self._readings_stale = True
         self._to_ascii = AsciiFilter()
@@ -133,7 +130,9 @@ class Dashboard(Navigation):
     # -- listener of the source
 
     def items_changed(self, changes: Sequence[Change]) -> None:
-        self._ring_for_finished(changes)
+        rings = self._bell.rings(changes, self.options.clock())
+        if rings and self.options.bell and self.source.is_loaded:
+            self.bell()
         mine = [c for c in changes if self._is_shown(c.session) and self._passes(c.item)]
         if mine:
             self.feed.take(mine)
@@ -192,18 +191,6 @@ class Dashboard(Navigation):
         )
         if wanted is not None and wanted != self.session:
             self.choose(wanted)
-
-    def _ring_for_finished(self, changes: Sequence[Change]) -> None:
-        for change in changes:
-            cell = change.item
-            if not isinstance(cell, FeedCell):
-                continue
-            if cell.is_running:
-                self._running_cells[id(cell)] = cell
-                continue
-            was_running = self._running_cells.pop(id(cell), None) is not None and self.source.is_loaded
-            if was_running and self.options.bell and (cell.has_failed or cell.seconds >= BELL_AFTER_S):
-                self.bell()
 
     # -- messages of widgets
 

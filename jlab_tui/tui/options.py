@@ -22,7 +22,7 @@ class DashboardOptions:
     says_farewell: bool = True
     """print at the end what still runs and how to stop it"""
     bell: bool = False
-    """ring the terminal's bell when a long or failed cell ends"""
+    """ring the terminal's bell when a long run ends"""
     save_dir: Path = Path()
     """where images and outputs are written"""
     clock: Callable[[], float] = time.time

@@ -1,4 +1,4 @@
-"""The dashboard on real files and a real FIFO, as a program: python -m tests.tui.real_app STATUS_DIR [--readonly] [--ascii] [--day] [--crash]
+"""The dashboard on real files and a real FIFO, as a program: python -m tests.tui.real_app STATUS_DIR [--readonly] [--ascii] [--day] [--bell] [--crash]
 
 Node and actions are played; everything else is what `jlab-mcp start` uses.
 """
@@ -93,6 +93,7 @@ def main(arguments: list[str]) -> int:
     options = DashboardOptions(
         readonly="--readonly" in arguments,
         ascii="--ascii" in arguments,
+        bell="--bell" in arguments,
         theme="day" if "--day" in arguments else "night",
         save_dir=status_dir,
         details=log_file.where,

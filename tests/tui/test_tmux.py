@@ -248,6 +248,39 @@ def test_without_a_bell_the_journals_are_read_every_second(project: Project, tmu
     tmux.see("seen_all_the_same()")
 
 
+def test_the_bell_rings_once_for_long_runs_that_end_together_and_never_for_short_ones(
+    project: Project, tmux: Tmux
+) -> None:
+    project.write("s1", *ended("old", 600, RunStatus.OK))
+    tmux.start(project, "--bell")
+    tmux.see("old ends")
+    written = project.directory / "bytes"
+    tmux.run("pipe-pane", f"cat > {written}")
+    project.write("s1", RunStarted("short", "execute_code", "c1", "1/0"))
+    tmux.see("1/0")
+    project.write("s1", *ended("short", 0.3, RunStatus.ERROR)[1:])
+    tmux.see("short ends")
+    assert b"\a" not in written.read_bytes()
+    for run in ("long", "longer"):
+        project.write("s1", RunStarted(run, "execute_code", "c", f"train('{run}')"))
+    tmux.see("train('longer')")
+    for run in ("long", "longer"):
+        project.write("s1", *ended(run, 75, RunStatus.ERROR)[1:])
+    tmux.see("longer ends")
+    until(lambda: written.read_bytes().count(b"\a") == 1, "the bell did not ring")
+    project.write("s1", *ended("last", 0.1, RunStatus.OK))
+    tmux.see("last ends")
+    assert written.read_bytes().count(b"\a") == 1
+
+
+def ended(run: str, seconds: float, status: RunStatus) -> list[Event]:
+    return [
+        RunStarted(run, "execute_code", "c", f"{run}()"),
+        TextPrinted(run, "stdout", f"{run} ends\n"),
+        RunFinished(run, status, seconds, 1),
+    ]
+
+
 def test_a_crash_restores_the_terminal_and_prints_no_values(project: Project, tmux: Tmux) -> None:
     tmux.start(project, "--crash")
     tmux.see("exit=1")
