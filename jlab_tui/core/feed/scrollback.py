@@ -34,6 +34,8 @@ class Scrollback:
 
     __slots__ = (
         "_column",
+        "_edited",
+        "_is_coloured",
         "_keep_bytes",
         "_stderr",
         "_streams",
@@ -68,6 +70,10 @@ class Scrollback:
         """lines between the cursor and the last line"""
         self._column: int | None = None
         """cursor's column after a carriage return; None at the end of the line"""
+        self._edited: list[str] | None = None
+        """characters of the line under the cursor while it is rewritten"""
+        self._is_coloured = False
+        """they hold escape sequences"""
         self._stderr = False
         self._streams: list[int] = []
         """lines at which stdout and stderr take turns, stderr first"""
@@ -164,25 +170,30 @@ class Scrollback:
             else:
                 self._move(match["move"], match["count"])
         self._put(text[position:])
+        self._leave_line()
 
     def _move(self, move: str, count: str) -> None:
         steps = int(count[:4] or 1) if move != "K" else int(count[:4] or 0)
         match move:
             case "A":
                 self._column = self._here()
+                self._leave_line()
                 self._up = min(
                     self._up + max(1, steps), max(0, len(self.starts) - (1 if self.is_open else 0))
                 )
             case "B":
                 self._column = self._here()
+                self._leave_line()
                 self._up = max(0, self._up - max(1, steps))
             case _:
-                if steps == 2:
-                    self._replace("")
-                elif self._column is not None:
-                    self._replace(self._line()[: self._column])
+                keep = 0 if steps == 2 else self._column
+                if keep is not None:
+                    line = self._characters()
+                    del line[keep:]
+                    self._is_coloured = self._is_coloured and "\x1b" in line
 
     def _newline(self) -> None:
+        self._leave_line()
         if self._up:
             self._up -= 1
             self._column = 0
@@ -196,33 +207,53 @@ class Scrollback:
     def _put(self, part: str) -> None:
         if not part:
             return
-        if self._column is None:
+        if self._column is None and self._edited is None:
             self._append(part)
             return
-        old = self._line()
-        if "\x1b" in part or "\x1b" in old:
-            new = old[: self._column] + part if "\x1b" not in old else part
+        if self._target() >= len(self.starts):
+            self._replace(" ")  # the line is there from its first character on
+            self._edited, self._is_coloured = [], False
+        line, column = self._characters(), self._here()
+        if self._is_coloured and self._column is not None:  # columns are not known: what was there goes
+            line[:] = part
+        elif "\x1b" in part:
+            line[column:] = part
         else:
-            new = old[: self._column].ljust(self._column) + part + old[self._column + len(part) :]
-        self._column += len(part)
-        self._replace(new)
-        if not self._up and self._column >= len(new):
-            self._column = None
+            line += " " * (column - len(line))
+            line[column : column + len(part)] = part
+        self._is_coloured = "\x1b" in part or (self._is_coloured and self._column is None)
+        if self._column is not None:
+            self._column += len(part)
+            if not self._up and self._column >= len(line):
+                self._column = None
 
     def _here(self) -> int:
-        return len(self._line()) if self._column is None else self._column
+        return len(self._characters()) if self._column is None else self._column
+
+    def _characters(self) -> list[str]:
+        """The line under the cursor, taken apart once however often it is rewritten."""
+        if self._edited is None:
+            line = self._target()
+            text = self.raw(line).decode("utf-8", "replace") if 0 <= line < len(self.starts) else ""
+            self._edited = list(text)
+            self._is_coloured = "\x1b" in text
+        return self._edited
+
+    def _leave_line(self) -> None:
+        """Put the line back together before the cursor goes to another one, or somebody reads it."""
+        if self._edited is not None:
+            edited, self._edited = self._edited, None
+            self._replace("".join(edited))
 
     def _target(self) -> int:
         """Number of the line under the cursor; the number of lines when it stands on a fresh one."""
         return len(self.starts) - (1 if self.is_open else 0) - self._up
 
-    def _line(self) -> str:
-        line = self._target()
-        return self.raw(line).decode("utf-8", "replace") if 0 <= line < len(self.starts) else ""
-
     def _replace(self, text: str) -> None:
         line = max(0, self._target())
-        data = text.encode("utf-8", "replace")[:LINE_MAX]
+        whole = text.encode("utf-8", "replace")
+        data = whole[:LINE_MAX]
+        self.cut_bytes += len(whole) - len(data)
         self._note_kind(data)
         if line >= len(self.starts):
             if not data:

@@ -97,3 +97,9 @@ def test_a_line_without_end_is_cut_and_counted() -> None:
         text.write("x" * 100_000)
     assert len(text.buffer) == scrollback.LINE_MAX
     assert text.cut_bytes == 4_000_000 - scrollback.LINE_MAX
+
+
+def test_a_long_line_with_a_backspace_at_every_character_costs_as_much_as_it_is_long() -> None:
+    text = Scrollback()
+    text.write("ab\b" * 1_000_000)  # with a copy of the line at each backspace this takes minutes
+    assert text.raw(0) == b"a" * 1_000_000 + b"b"
