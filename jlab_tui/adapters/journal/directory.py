@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +26,19 @@ class DirectoryRecords:
             return sorted(path for path in self._actions_dir.iterdir() if path.suffix == ".jsonl")
         except OSError:
             return []
+
+    def is_finished(self, actions: Path) -> bool:
+        """Known for dashboards of this machine only."""
+        host, _, pid = actions.stem.rpartition("-")
+        if host != socket.gethostname() or not pid.isdecimal():
+            return False
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):
+            return False
+        return False
 
     def follow(self, path: Path) -> JournalReader:
         return JournalReader(path)

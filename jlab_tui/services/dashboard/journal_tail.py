@@ -48,6 +48,10 @@ class Records(Protocol):
 
     def actions(self) -> list[Path]: ...
 
+    def is_finished(self, actions: Path) -> bool:
+        """Whether the dashboard that wrote this actions file has ended."""
+        ...
+
     def follow(self, path: Path) -> Follower: ...
 
     def ends(self, paths: Sequence[Path]) -> RecordEnds: ...
@@ -101,6 +105,8 @@ class Following:
         self._wanted: set[str] = set()
         self._whole: list[tuple[FeedCell, asyncio.Future[bool]]] = []
         self._actions: dict[Path, Follower] = {}
+        self._finished: set[Path] = set()
+        """actions files that were read after their dashboard had ended"""
         self._acts: dict[str, list[Entry]] = {}
         """what people did, by session, until its record is there"""
         self._rung: set[str] = set()
@@ -299,13 +305,22 @@ class Following:
     # -- what people did in dashboards
 
     async def _read_actions(self, listener: Hears) -> None:
-        for actions in list(self._actions.values()):
-            for entry in await asyncio.to_thread(actions.read):
-                if isinstance(entry.event, HumanActed):
-                    self._acts.setdefault(entry.event.session, []).append(entry)
+        for entry in await asyncio.to_thread(self._new_actions):
+            if isinstance(entry.event, HumanActed):
+                self._acts.setdefault(entry.event.session, []).append(entry)
         for session in [s for s in self._acts if s not in self._glimpsed]:
             if changes := self._fold_acts(session):
                 listener.items_changed(changes)
+
+    def _new_actions(self) -> list[Entry]:
+        found: list[Entry] = []
+        for path, follower in self._actions.items():
+            is_finished = self._records.is_finished(path)
+            if is_finished and path in self._finished:
+                continue
+            found += follower.read()
+            (self._finished.add if is_finished else self._finished.discard)(path)
+        return found
 
     def _fold_acts(self, session: str) -> list[Change]:
         entries = sorted(self._acts.pop(session, ()), key=lambda entry: entry.at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import pytest
 
 from jlab_tui.adapters.journal.bell import Bell, BellReader
 from jlab_tui.adapters.journal.directory import DirectoryRecords
+from jlab_tui.adapters.journal.journal_file import JournalReader
 from jlab_tui.core.errors import JlabError, ServerUnreachable
 from jlab_tui.core.feed.items import Change, FeedCell, Note
 from jlab_tui.core.journal.events import (
@@ -229,6 +231,38 @@ async def test_what_somebody_did_in_another_dashboard_is_shown(place: Place) -> 
         await until(
             lambda: any(getattr(c.item, "text", "").startswith("ben@h interrupted") for c in heard.changes)
         )
+
+
+async def test_the_actions_of_a_dashboard_that_has_ended_are_read_once(place: Place) -> None:
+    ended, other = f"{socket.gethostname()}-{2**30}.jsonl", "elsewhere-1.jsonl"
+    place.write("s1.1.jsonl", opened("s1"))
+    for name in (ended, other):
+        place.write(name, HumanActed("interrupt", "s1", by=f"ben@{name}", outcome="done"), folder="actions")
+    records = _Counting(place.sessions, place.actions)
+    async with running(Monitor(Node(), Node(), records)) as heard:
+        await until(lambda: sum(path.name == other for path in records.read) >= 3)
+        notes = {getattr(change.item, "text", "") for change in heard.changes}
+        assert any(ended in note for note in notes) and any(other in note for note in notes)
+        assert sum(path.name == ended for path in records.read) == 1
+
+
+class _Counting(DirectoryRecords):
+    def __init__(self, sessions: Path, actions: Path) -> None:
+        super().__init__(sessions, actions)
+        self.read: list[Path] = []
+
+    def follow(self, path: Path) -> JournalReader:
+        return _CountingReader(path, self.read)
+
+
+class _CountingReader(JournalReader):
+    def __init__(self, path: Path, read: list[Path]) -> None:
+        super().__init__(path)
+        self._read = read
+
+    def read(self, limit: int = 64 << 20) -> list[Entry]:
+        self._read.append(self.path)
+        return super().read(limit)
 
 
 async def test_trouble_is_said_once_and_watching_goes_on(place: Place) -> None:
