@@ -26,9 +26,11 @@ import zmq  # noqa: E402
 from jupyter_client.blocking.client import BlockingKernelClient  # noqa: E402
 from jupyter_client.manager import KernelManager  # noqa: E402
 
+from jlab_tui.adapters.jupyter.dial import Dialer  # noqa: E402
 from jlab_tui.adapters.jupyter.kernel_link import KernelLink  # noqa: E402
 from jlab_tui.core.kernel.link import Lease  # noqa: E402
 from jlab_tui.core.kernel.wire import KernelMessage, Request  # noqa: E402
+from jlab_tui.core.server.route import PlainRoute  # noqa: E402
 from jlab_tui.jupyter_extension.kernel_command import addition  # noqa: E402
 from tests.jupyter_extension.servers import TOKEN, Server, serving  # noqa: E402
 
@@ -90,7 +92,7 @@ class Ours:
         self._done = asyncio.Event()
         self._count = 0
         self.link = KernelLink(
-            server.facts["url"],
+            Dialer(PlainRoute(server.facts["url"])),
             {"Authorization": f"token {TOKEN}"},
             kernel,
             session_id="benchmark",

@@ -152,7 +152,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
     settings = settings_of(os.environ)
     launcher = make_launcher(settings, dict(os.environ))
-    gate, records = ServerGate(launcher), SessionRecords(settings)
+    gate, records = ServerGate(launcher, settings), SessionRecords(settings)
     return asyncio.run(run_status(launcher, gate, records, settings, as_json=arguments.json))
 
 

@@ -60,7 +60,7 @@ class Outside:
     def _gate(self) -> ServerGate:
         from .wiring import ServerGate
 
-        return ServerGate(self.launcher)
+        return ServerGate(self.launcher, self._settings)
 
     def api(self, record: ServerRecord) -> JupyterApi:
         return self._gate.api(record)

@@ -19,12 +19,14 @@ from .core.settings import PREFIX, Mode, Settings, load_settings
 if TYPE_CHECKING:
     from .adapters.choices import Choices
     from .adapters.files import Intent
+    from .adapters.jupyter.access import ServerAccess
     from .adapters.jupyter.kernel_link import KernelLink
     from .adapters.jupyter.rest import JupyterApi
     from .core.journal.summary import SessionHead
     from .core.kernel.link import Lease, LinkChange
     from .core.kernel.wire import KernelMessage
     from .core.server.record import ServerRecord
+    from .core.server.route import NoRoute
     from .core.server.state_machine import Health
     from .doctor import Doctor
     from .mcp_server.context import App
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 _HEAVY = (
     "httpx2",
     "websockets.asyncio.client",
+    "jlab_tui.adapters.jupyter.access",
     "jlab_tui.adapters.jupyter.rest",
     "jlab_tui.adapters.jupyter.kernel_link",
     "jlab_tui.adapters.journal.store",
@@ -83,27 +86,31 @@ def choose_mode(settings: Settings, asked: str | None) -> Mode:
 
 
 class HealthCheck:
-    """Looks at `GET /api/status` over one kept connection per server."""
+    """Looks at `GET /api/status` over one kept connection."""
 
-    def __init__(self) -> None:
-        self._api: JupyterApi | None = None
-        self._key = ("", "")
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._access: ServerAccess | None = None
 
     async def warm_up(self) -> None:
-        await asyncio.to_thread(importlib.import_module, "jlab_tui.adapters.jupyter.rest")
+        await asyncio.to_thread(importlib.import_module, "jlab_tui.adapters.jupyter.access")
 
-    async def __call__(self, url: str, token: str, patience: float) -> Health:
-        from .adapters.jupyter.rest import JupyterApi
-
-        if self._api is None or self._key != (url, token):
-            await self.close()
-            self._api, self._key = JupyterApi(url, token), (url, token)
-        return await self._api.health(patience)
+    async def __call__(self, record: ServerRecord, patience: float) -> Health | NoRoute:
+        if self._access is None:
+            self._access = make_access(self._settings)
+        return await self._access.health(record, patience)
 
     async def close(self) -> None:
-        if self._api is not None:
-            await self._api.close()
-            self._api = None
+        if self._access is not None:
+            await self._access.close()
+            self._access = None
+
+
+def make_access(settings: Settings, exit_grace_s: float | None = None) -> ServerAccess:
+    from .adapters.jupyter.access import ServerAccess
+    from .adapters.machine import this_machine
+
+    return ServerAccess(this_machine(), allow_unproved=settings.allow_unproved, exit_grace_s=exit_grace_s)
 
 
 class IntentOfLauncher:
@@ -140,7 +147,7 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
             Mode.LOCAL: LocalServer(settings, env),
             Mode.SLURM: SlurmServer(settings, env, Clusters(env, settings.home)),
         },
-        HealthCheck(),
+        HealthCheck(settings),
         Limits(local_start_s=settings.local_start_s, ready_s=settings.ready_timeout_s),
         time.time,
         lambda: other_roots(settings.home / "servers", settings.status_dir, settings.cwd),
@@ -163,7 +170,7 @@ def open_link(
 
     assert isinstance(api, JupyterApi)
     return KernelLink(
-        api.url,
+        api.dialer,
         api.authorization,
         kernel_id,
         session_id=session_id,
@@ -178,11 +185,9 @@ def open_link(
 class ServerGate:
     """The ready server's API, made anew when the status file names another one."""
 
-    def __init__(self, launcher: Launcher, exit_grace_s: float | None = None) -> None:
+    def __init__(self, launcher: Launcher, settings: Settings, exit_grace_s: float | None = None) -> None:
         self._launcher = launcher
-        self._exit_grace_s = exit_grace_s
-        self._api: JupyterApi | None = None
-        self._record: ServerRecord | None = None
+        self._access = make_access(settings, exit_grace_s)
 
     async def server(self) -> Any:
         from .services.sessions.factory import Server
@@ -191,20 +196,10 @@ class ServerGate:
         return Server(record, self.api(record))
 
     def api(self, record: ServerRecord) -> JupyterApi:
-        from .adapters.jupyter.rest import JupyterApi
-
-        if (
-            self._api is None
-            or self._record is None
-            or (record.url, record.token) != (self._record.url, self._record.token)
-        ):
-            self._api = JupyterApi(record.url, record.token, self._exit_grace_s)
-            self._record = record
-        return self._api
+        return self._access.api(record)
 
     async def close(self) -> None:
-        if self._api is not None:
-            await self._api.close()
+        await self._access.close()
 
 
 async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelReasons) -> App:
@@ -233,7 +228,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     return_large_blocks()
     host = socket.gethostname()
     launcher = make_launcher(settings, env)
-    gate = ServerGate(launcher, settings.exit_grace_s)
+    gate = ServerGate(launcher, settings, settings.exit_grace_s)
     journals = JournalStore(
         settings.sessions_dir,
         settings.actions_dir,
@@ -338,7 +333,7 @@ def make_doctor(settings: Settings, env: Mapping[str, str]) -> Doctor:
     from .doctor import Doctor
 
     launcher = make_launcher(settings, env)
-    gate = ServerGate(launcher)
+    gate = ServerGate(launcher, settings)
 
     async def clock_offset(record: ServerRecord) -> float | None:
         """The middle of the question is when the node looked at its clock."""

@@ -53,6 +53,12 @@ def seconds(low: int, high: int) -> Callable[[str], float]:
     return read
 
 
+def flag(text: str) -> bool:
+    if text.lower() not in ("0", "1", "no", "yes", "false", "true"):
+        raise ValueError("1 or 0")
+    return text.lower() in ("1", "yes", "true")
+
+
 def one_of(make: Callable[[str], T], *choices: str) -> Callable[[str], T]:
     def read(text: str) -> T:
         if text.lower() not in choices:

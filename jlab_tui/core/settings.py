@@ -135,6 +135,13 @@ class Settings:
     local_bind_ip: str = _from(
         "LOCAL_BIND_IP", "127.0.0.1", read.address, "address that a local JupyterLab listens on"
     )
+    allow_unproved: bool = _from(
+        "ALLOW_UNPROVED",
+        False,
+        read.flag,
+        "1: use a server that cannot prove that it is yours; whoever listens at its address can then act as you",
+        shown="0",
+    )
     image_max_px: int = _from(
         "IMAGE_MAX_PX", 512, read.integer(16, 4096), "longest edge of an image that the model is shown"
     )

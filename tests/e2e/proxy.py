@@ -155,7 +155,7 @@ def behind(project: Project, port: int, home: Path) -> Project:
     """The same project for somebody who reaches its server through a proxy.
 
     As a login node behind a forwarded port would: same directory, a HOME of its own, whose status file and connection
-    file name the proxy. Process, token and everything else are the server's.
+    file name the proxy and no socket. Process, token and everything else are the server's.
     """
     facts = project.status_file()
     connection = json.loads(Path(facts["CONN_FILE"]).read_text(encoding="utf-8"))
@@ -163,8 +163,8 @@ def behind(project: Project, port: int, home: Path) -> Project:
     status_dir = home / ".jlab-mcp" / "servers" / project.status_dir.name
     status_dir.mkdir(parents=True)
     there = home / "proxied.connection.json"
-    there.write_text(json.dumps({**connection, "port": port, "url": url}), encoding="utf-8")
-    facts |= {"PORT": str(port), "URL": url, "CONN_FILE": str(there)}
+    there.write_text(json.dumps({**connection, "port": port, "url": url, "socket": ""}), encoding="utf-8")
+    facts |= {"PORT": str(port), "URL": url, "CONN_FILE": str(there), "SOCKET": ""}
     lines = "\n".join(f"{key}={value}" for key, value in facts.items())
     (status_dir / "server-status").write_text(lines + "\n", encoding="utf-8")
     return dataclasses.replace(project, home=home, extra_env=dict(project.extra_env))

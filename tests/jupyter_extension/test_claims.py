@@ -6,8 +6,10 @@ import signal
 import httpx
 import pytest
 
+from jlab_tui.adapters.jupyter.dial import Dialer
 from jlab_tui.adapters.jupyter.rest import JupyterApi
 from jlab_tui.core.server.record import Owner
+from jlab_tui.core.server.route import PlainRoute
 from jlab_tui.jupyter_extension.claims import Claims, Graces, Granted, Refused
 from tests.jupyter_extension.servers import TOKEN, Channel, Server, owning, start_owner, until
 
@@ -226,7 +228,7 @@ async def test_a_kernel_that_cannot_be_started_is_said_to_be_that(server: Server
 async def test_a_clients_own_exit_grace_travels_with_its_claim(server: Server) -> None:
     kernels = [server.start_kernel(), server.start_kernel()]
     for kernel, grace in zip(kernels, (600.0, None), strict=True):
-        api = JupyterApi(server.facts["url"], TOKEN, grace)
+        api = JupyterApi(Dialer(PlainRoute(server.facts["url"])), TOKEN, grace)
         await api.claim("s", kernel, Owner(kernel, "h", 1), on_exit="shutdown")
         await api.release(kernel)
         await api.close()

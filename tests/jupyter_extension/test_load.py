@@ -4,9 +4,11 @@ import asyncio
 import signal
 from pathlib import Path
 
+from jlab_tui.adapters.jupyter.dial import Dialer
 from jlab_tui.adapters.jupyter.kernel_link import KernelLink
 from jlab_tui.core.kernel.link import Lease
 from jlab_tui.core.kernel.wire import KernelMessage, Request
+from jlab_tui.core.server.route import PlainRoute
 from jlab_tui.jupyter_extension.segments import read_spool
 from tests.jupyter_extension.servers import TOKEN, Channel, Server, owning, parent_of, start_server, until
 
@@ -77,7 +79,7 @@ async def test_a_image_larger_than_the_window_or_all_memory_arrives_and_so_does_
             ended.set()
 
     link = KernelLink(
-        server.facts["url"],
+        Dialer(PlainRoute(server.facts["url"])),
         {"Authorization": f"token {TOKEN}"},
         kernel,
         session_id="painter",

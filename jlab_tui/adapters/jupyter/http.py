@@ -11,10 +11,12 @@ from urllib.parse import quote
 import httpx2
 
 from ...core.errors import ServerUnreachable
+from .dial import Dialer, PeerUnproved
 
 _TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
 _STUMBLES_S = (0.05, 0.2, 0.5)
 """pauses after an internal error of the server"""
+_LIMITS = httpx2.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=30)
 _FIRST_TRY = httpx2.Timeout(2.0, connect=2.0)
 Answer = Coroutine[Any, Any, httpx2.Response]
 
@@ -22,8 +24,9 @@ Answer = Coroutine[Any, Any, httpx2.Response]
 class HttpClient:
     """Raises ServerUnreachable when the server does not answer, or not as it should. The token travels in a header only."""
 
-    def __init__(self, url: str, token: str) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, dialer: Dialer, token: str) -> None:
+        self.dialer = dialer
+        self.url = dialer.shown
         self._token = token
         self._client = self._new_client()
         self._old: list[httpx2.AsyncClient] = []
@@ -70,12 +73,11 @@ class HttpClient:
 
     def _new_client(self) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
-            base_url=self.url,
+            base_url=self.dialer.base,
             headers=self.authorization,
             timeout=_TIMEOUT,
             trust_env=False,
-            verify=self.url.startswith("https"),  # loading certificates takes 20 ms
-            limits=httpx2.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=30),
+            transport=self.dialer.transport(_LIMITS),
         )
 
     async def request(
@@ -136,6 +138,16 @@ def is_untrusted(error: BaseException) -> bool:
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def is_unproved(error: BaseException) -> bool:
+    """Whether somebody else listens there: nothing was sent."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, PeerUnproved):
             return True
         seen = seen.__cause__ or seen.__context__
     return False

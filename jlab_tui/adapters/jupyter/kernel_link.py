@@ -29,6 +29,7 @@ from ...core.kernel.link import (
     RequestRefused,
 )
 from ...core.kernel.wire import SUBPROTOCOL, KernelMessage, PieceJoiner, Request, pack_request, unpack_message
+from .dial import Dialer
 from .websocket import KernelConnection, open_connection, send_quietly, unless_silent, why
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class KernelLink:
 
     def __init__(
         self,
-        url: str,
+        dialer: Dialer,
         headers: Mapping[str, str],
         kernel_id: str,
         *,
@@ -65,9 +66,9 @@ class KernelLink:
         on_message: Callable[[KernelMessage], None],
         on_change: Callable[[LinkChange], None],
     ) -> None:
-        """`url` is the server's (http or https); `lease` is None on a stock server. There `hold` keeps the session ours, if
+        """`lease` is None on a stock server. There `hold` keeps the session ours, if
         it is one, and says who else has it now, or nothing."""
-        self._base = url.rstrip("/").replace("http", "ws", 1)
+        self._dialer = dialer
         self._headers = dict(headers)
         self._kernel_id = kernel_id
         self._session_id = session_id
@@ -266,7 +267,7 @@ class KernelLink:
                 f"&epoch={lease.epoch}&on_exit={lease.on_exit}&got={_GOT_EVERY}"
             )
         return await open_connection(
-            self._base + path, self._headers, None if self._lease else SUBPROTOCOL, _OPEN_TIMEOUT_S
+            self._dialer, path, self._headers, None if self._lease else SUBPROTOCOL, _OPEN_TIMEOUT_S
         )
 
     async def _handshake(self, ws: KernelConnection) -> None:

@@ -13,16 +13,17 @@ from ...core.kernel.wire import NODE_PROTOCOL
 from ...core.server.record import KernelInfo, KernelSpec, Owner
 from ...core.server.resources import Sample, parse_sample
 from ...core.server.state_machine import Health
-from .http import HttpClient, is_refused, is_untrusted
+from .dial import Dialer
+from .http import HttpClient, is_refused, is_unproved, is_untrusted
 
 
 class JupyterApi:
     """Calls to one Jupyter server. Raises ServerUnreachable when it does not answer, KernelGone for a kernel it does not know."""
 
-    def __init__(self, url: str, token: str, exit_grace_s: float | None = None) -> None:
+    def __init__(self, dialer: Dialer, token: str, exit_grace_s: float | None = None) -> None:
         """`exit_grace_s`: how long idle kernels that are claimed here outlive this process; None: as the server has it."""
         self._exit_grace_s = exit_grace_s
-        self._http = HttpClient(url, token)
+        self._http = HttpClient(dialer, token)
         self._features: frozenset[str] | None = None
         self._specs: dict[str, Any] | None = None
         self._python = ""
@@ -31,6 +32,11 @@ class JupyterApi:
     @property
     def url(self) -> str:
         return self._http.url
+
+    @property
+    def dialer(self) -> Dialer:
+        """For WebSockets to the same server."""
+        return self._http.dialer
 
     @property
     def authorization(self) -> dict[str, str]:
@@ -47,6 +53,8 @@ class JupyterApi:
         except (httpx2.ConnectError, httpx2.RemoteProtocolError, httpx2.ReadError) as error:
             if is_untrusted(error):
                 return Health.UNTRUSTED
+            if is_unproved(error):
+                return Health.FOREIGN
             return Health.REFUSED if is_refused(error) else Health.SILENT
         except httpx2.HTTPError:
             return Health.SILENT

@@ -11,6 +11,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
+from .dial import Dialer
+
 _MESSAGE_MAX = 256 << 20
 
 
@@ -45,11 +47,30 @@ class KernelConnection(ClientConnection):
 
 
 async def open_connection(
-    url: str, headers: Mapping[str, str], subprotocol: str | None, timeout: float
+    dialer: Dialer, path: str, headers: Mapping[str, str], subprotocol: str | None, timeout: float
 ) -> KernelConnection:
-    """Raises OSError, TimeoutError, WebSocketException."""
+    """Raises OSError, TimeoutError, WebSocketException; PeerUnproved, with nothing sent, where a stranger listens."""
+    async with asyncio.timeout(timeout):
+        opened = await dialer.connect()
+    try:
+        return await _handshake(dialer, opened, path, headers, subprotocol, timeout)
+    except BaseException:
+        opened.close()
+        raise
+
+
+async def _handshake(
+    dialer: Dialer,
+    opened: socket.socket,
+    path: str,
+    headers: Mapping[str, str],
+    subprotocol: str | None,
+    timeout: float,
+) -> KernelConnection:
     ws = await connect(
-        url,
+        dialer.base.replace("http", "ws", 1) + path,
+        sock=opened,
+        ssl=dialer.ssl_context,
         additional_headers=headers,
         subprotocols=[Subprotocol(subprotocol)] if subprotocol else None,
         open_timeout=timeout,

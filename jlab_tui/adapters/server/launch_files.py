@@ -124,6 +124,7 @@ def read_connection(path: Path) -> ConnectionFile | None:
             url=str(raw["url"]).rstrip("/"),
             started=float(raw.get("started") or 0),
             version=str(raw.get("version") or ""),
+            socket=str(raw.get("socket") or ""),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -80,6 +80,10 @@ class ServerRecord:
     port: int = 0
     token: str = field(default="", repr=False)
     url: str = ""
+    socket: str = ""
+    """path of the server's Unix socket on its own machine"""
+    cert: str = ""
+    """base64 of the DER form of the certificate by which the port at `url` proves itself"""
     started: float = 0.0
     """epoch seconds of the launch"""
     launcher: str = ""
@@ -116,6 +120,11 @@ class ConnectionFile:
     url: str
     started: float
     version: str = ""
+    socket: str = ""
+    cert: str = ""
+    """as in the record"""
+    token: str = field(default="", repr=False)
+    """of this run of a job; empty: the record's"""
 
 
 @dataclass(frozen=True, slots=True)

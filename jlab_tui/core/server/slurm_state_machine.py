@@ -32,6 +32,7 @@ from .status import (
     ServerStatus,
     over,
     telling_line,
+    unproved,
     untrusted,
 )
 
@@ -54,6 +55,8 @@ def step_slurm(record: ServerRecord, seen: Observation, limits: Limits) -> Serve
         return pending(record, job if waits else None, seen)
     if seen.health is Health.OK and record.url:
         record = record.with_state(ServerState.READY)
+    if seen.no_route is not None:
+        return unproved(record, seen.no_route)
     if seen.health is Health.UNTRUSTED:
         return untrusted(record, give_up=record.state is ServerState.STARTING)
     if record.state is ServerState.READY:
@@ -146,7 +149,7 @@ def _requeued(record: ServerRecord, restarts: int, now: float) -> ServerRecord:
 def _forget_server(record: ServerRecord, now: float) -> ServerRecord:
     """The job's next run is another server: sessions of the one before have ended with it."""
     record = record.with_state(ServerState.PENDING)
-    record = replace(record, hostname="", port=0, url="", ends=0.0, started=round(now, 3))
+    record = replace(record, hostname="", port=0, url="", socket="", cert="", ends=0.0, started=round(now, 3))
     return with_facts(record, connected=0.0, estimate=0.0)
 
 
@@ -175,4 +178,12 @@ def _with_connection(record: ServerRecord, seen: Observation) -> ServerRecord:
     if not record.slurm.connected:
         record = with_facts(record, connected=round(seen.now, 3))
     hostname = record.hostname or connection.hostname
-    return replace(record, port=connection.port, url=connection.url, hostname=hostname)
+    return replace(
+        record,
+        port=connection.port,
+        url=connection.url,
+        socket=connection.socket,
+        cert=connection.cert,
+        token=connection.token or record.token,
+        hostname=hostname,
+    )

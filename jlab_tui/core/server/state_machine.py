@@ -12,7 +12,18 @@ from ..settings import Mode
 from .machine import is_loopback
 from .record import ConnectionFile, ServerRecord, ServerState
 from .slurm_state_machine import step_slurm
-from .status import Health, JobGone, Limits, Observation, QueueFacts, ServerStatus, failed, over, untrusted
+from .status import (
+    Health,
+    JobGone,
+    Limits,
+    Observation,
+    QueueFacts,
+    ServerStatus,
+    failed,
+    over,
+    unproved,
+    untrusted,
+)
 
 __all__ = [
     "Health",
@@ -31,6 +42,8 @@ def step(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatu
     if record.mode is Mode.SLURM:
         return step_slurm(record, seen, limits)
     record = _with_connection(record, seen.connection)
+    if seen.no_route is not None and record.state in (ServerState.STARTING, ServerState.READY):
+        return unproved(record, seen.no_route)
     match record.state:
         case ServerState.PENDING | ServerState.STARTING:
             return _starting(record, seen, limits)
@@ -45,7 +58,7 @@ def step(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatu
 def _with_connection(record: ServerRecord, connection: ConnectionFile | None) -> ServerRecord:
     if connection is None or not record.state.is_live:
         return record
-    record = replace(record, port=connection.port, url=connection.url)
+    record = replace(record, port=connection.port, url=connection.url, socket=connection.socket)
     if not record.hostname:
         record = replace(record, hostname=connection.hostname)
     if record.pid == 0:

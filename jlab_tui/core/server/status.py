@@ -9,6 +9,7 @@ from ..settings import Mode
 from ..slurm.queue import QueueAnswer, QueueUnknown
 from ..slurm.show import JobDetails
 from .record import ConnectionFile, ServerRecord, ServerState
+from .route import NoRoute
 
 
 class Health(Enum):
@@ -42,6 +43,8 @@ class Observation:
     (in a sandbox on the same machine the address may mean something, and this is False)"""
     connection: ConnectionFile | None = None
     health: Health | None = None
+    no_route: NoRoute | None = None
+    """why the server was not asked: nothing would prove that it is ours"""
     log_tail: str = ""
     queue: QueueAnswer | None = None
     """SLURM mode: this user's jobs"""
@@ -171,3 +174,8 @@ def untrusted(record: ServerRecord, *, give_up: bool) -> ServerStatus:
         reachable=False,
         give_up=give_up,
     )
+
+
+def unproved(record: ServerRecord, why: NoRoute) -> ServerStatus:
+    """What is the case where this process may not use the server; it may be as it should for others."""
+    return ServerStatus(record, "not proved", why.message, why.hint, reachable=False, is_elsewhere=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ...core.server.record import ServerRecord
+from ...core.server.route import NoRoute
 from ...core.server.status import Health, Observation
 
 
@@ -56,10 +57,10 @@ class Backend(Protocol):
 
 
 class HealthCheck(Protocol):
-    """Looks at `GET /api/status` of a server given by URL and token."""
+    """Looks at `GET /api/status` of a server."""
 
-    async def __call__(self, url: str, token: str, patience: float) -> Health:
-        """`patience` in seconds, for a server that takes the connection and says nothing."""
+    async def __call__(self, record: ServerRecord, patience: float) -> Health | NoRoute:
+        """Why the server was not asked, or how it is. `patience` in seconds, for a server that takes the connection and says nothing."""
 
     async def warm_up(self) -> None:
         """Load what the first look needs, so that it is not late."""

@@ -20,6 +20,7 @@ from ...core.errors import (
     StatusFileError,
 )
 from ...core.server.record import ServerRecord, ServerState
+from ...core.server.route import NoRoute
 from ...core.server.state_machine import Health, Limits, Observation, ServerStatus, asks_for_health, step
 from ...core.settings import Mode
 from ...core.slurm.terms import JobPhase
@@ -76,10 +77,14 @@ class ServerWatch:
         after = status.record
         if health and asks_for_health(after, seen):
             patience = SUSPENDED_S if status.phase == JobPhase.SUSPENDED.value else HEALTH_S
-            answer = await self._check_health(after.url, after.token, patience)
+            answer = await self._check_health(after, patience)
             if answer is not Health.OK and after.state is ServerState.READY:
                 seen = await backend.observe(record, urgent=True)
-            status = step(record, replace(seen, health=answer), self._limits)
+            if isinstance(answer, NoRoute):
+                seen = replace(seen, no_route=answer)
+            else:
+                seen = replace(seen, health=answer)
+            status = step(record, seen, self._limits)
         try:
             self._persist(record, status.record)
         except (OSError, StatusFileError) as error:

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
+from jlab_tui.adapters.jupyter.dial import Dialer
 from jlab_tui.adapters.jupyter.kernel_link import KernelLink
 from jlab_tui.core.kernel.link import Lease, LinkChange, LinkUp, OutputLost, RequestRefused
 from jlab_tui.core.kernel.wire import Request
+from jlab_tui.core.server.route import PlainRoute
 
 
 @asynccontextmanager
@@ -33,7 +35,7 @@ async def linked(*gaps: dict[str, Any]) -> AsyncIterator[tuple[KernelLink, list[
     async with serve(node, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         link = KernelLink(
-            f"http://127.0.0.1:{port}",
+            Dialer(PlainRoute(f"http://127.0.0.1:{port}")),
             {},
             "kernel",
             session_id="s",

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from jlab_tui.adapters.jupyter.dial import Dialer
 from jlab_tui.adapters.jupyter.rest import JupyterApi
+from jlab_tui.core.server.route import PlainRoute
 from jlab_tui.core.server.state_machine import Health
 
 
@@ -57,14 +59,14 @@ async def test_an_internal_error_is_asked_again_and_makes_no_other_server(
     statuses: tuple[int, ...], health: Health
 ) -> None:
     async with answering(*statuses) as (url, _):
-        api = JupyterApi(url, "token")
+        api = JupyterApi(Dialer(PlainRoute(url)), "token")
         assert await api.health() is health
         await api.close()
 
 
 async def test_an_interrupt_is_sent_once_whatever_is_answered() -> None:
     async with answering(500) as (url, asked):
-        api = JupyterApi(url, "token")
+        api = JupyterApi(Dialer(PlainRoute(url)), "token")
         with pytest.raises(Exception, match="answered 500"):
             await api.interrupt("k")
         assert asked == ["POST /api/kernels/k/interrupt"]
@@ -81,7 +83,9 @@ async def test_a_certificate_that_nobody_here_trusts_is_told_apart_from_silence(
     context.load_cert_chain(certificate, key)
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
     async with server:
-        api = JupyterApi(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", "token")
+        api = JupyterApi(
+            Dialer(PlainRoute(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")), "token"
+        )
         assert await api.health() is Health.UNTRUSTED
         await api.close()
 
@@ -89,7 +93,7 @@ async def test_a_certificate_that_nobody_here_trusts_is_told_apart_from_silence(
 @pytest.mark.parametrize(("status", "shares"), [(200, True), (405, True), (404, False)])
 async def test_a_server_that_keeps_open_notebooks_in_memory_is_known(status: int, shares: bool) -> None:
     async with answering(status) as (url, asked):
-        api = JupyterApi(url, "token")
+        api = JupyterApi(Dialer(PlainRoute(url)), "token")
         assert [await api.shares_documents(), await api.shares_documents()] == [shares, shares]
         assert len(asked) == 1
         await api.close()
@@ -97,6 +101,6 @@ async def test_a_server_that_keeps_open_notebooks_in_memory_is_known(status: int
 
 async def test_an_extension_that_speaks_an_earlier_protocol_offers_nothing() -> None:
     async with answering(200) as (url, _):
-        api = JupyterApi(url, "token")
+        api = JupyterApi(Dialer(PlainRoute(url)), "token")
         assert await api.features() == frozenset()
         await api.close()

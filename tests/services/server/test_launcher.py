@@ -103,7 +103,7 @@ class Answers:
     health: Health = Health.OK
     asked: int = 0
 
-    async def __call__(self, url: str, token: str, patience: float) -> Health:
+    async def __call__(self, record: ServerRecord, patience: float) -> Health:
         self.asked += 1
         return self.health
 

@@ -1,0 +1,79 @@
+"""The way to a server as this process sees it, and Jupyter's API on that way."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from ...core.errors import ServerUnreachable
+from ...core.server.machine import Machine
+from ...core.server.record import ServerRecord
+from ...core.server.route import NoRoute, Route, Surroundings, choose
+from ...core.server.status import Health
+from ...core.settings import Mode
+from .dial import Dialer, knows_owners
+from .rest import JupyterApi
+
+
+class ServerAccess:
+    """Keeps one `JupyterApi`, made anew when the server, its secrets or the way to it change."""
+
+    def __init__(self, here: Machine, *, allow_unproved: bool, exit_grace_s: float | None = None) -> None:
+        self._here = here
+        self._allow_unproved = allow_unproved
+        self._exit_grace_s = exit_grace_s
+        self._api: JupyterApi | None = None
+        self._key: tuple[Route, str] | None = None
+        self._old: list[JupyterApi] = []
+
+    def route(self, record: ServerRecord) -> Route | NoRoute:
+        return choose(
+            record,
+            Surroundings(
+                sees_socket=bool(record.socket) and _is_our_socket(record.socket),
+                shares_machine=self._shares_machine(record),
+                knows_owners=knows_owners(),
+                allows_unproved=self._allow_unproved,
+            ),
+        )
+
+    def api(self, record: ServerRecord) -> JupyterApi:
+        """Raises ServerUnreachable where nothing proves that the server is ours."""
+        route = self.route(record)
+        if isinstance(route, NoRoute):
+            raise ServerUnreachable(route.message, route.hint)
+        if self._api is None or self._key != (route, record.token):
+            if self._api is not None:
+                self._old.append(self._api)  # a request may be under way on it
+            self._api = JupyterApi(Dialer(route, record.url), record.token, self._exit_grace_s)
+            self._key = route, record.token
+        return self._api
+
+    async def health(self, record: ServerRecord, patience: float) -> Health | NoRoute:
+        """One look at `GET /api/status`, of at most `patience` seconds."""
+        route = self.route(record)
+        return route if isinstance(route, NoRoute) else await self.api(record).health(patience)
+
+    async def close(self) -> None:
+        for api in (*self._old, self._api):
+            if api is not None:
+                await api.close()
+        self._api, self._key = None, None
+        self._old.clear()
+
+    def _shares_machine(self, record: ServerRecord) -> bool:
+        if record.mode is Mode.SLURM:
+            return _short(record.hostname) == _short(self._here.name) != ""
+        return self._here.shares_loopback(record.launcher, record.machine)
+
+
+def _is_our_socket(path: str) -> bool:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISSOCK(found.st_mode) and found.st_uid == os.geteuid()
+
+
+def _short(host: str) -> str:
+    return host.partition(".")[0]

@@ -1,0 +1,45 @@
+"""Who is at the other end of a TCP connection on this machine, as Linux's tables of connections tell.
+
+Format of /proc/net/tcp and tcp6: https://docs.kernel.org/networking/proc_net_tcp.html
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
+
+_ESTABLISHED: Final = "01"
+Endpoint = tuple[str, int]
+"""address and port"""
+
+
+def owner_of(tables: str, near: Endpoint, far: Endpoint) -> int | None:
+    """The uid that owns the far end of our connection from `near` to `far`, both on this machine.
+
+    `tables` is the text of /proc/net/tcp and /proc/net/tcp6, one behind the other. None where they do not list that end:
+    it is on another machine, in another network namespace, or its process has ended.
+    """
+    for line in tables.splitlines():
+        fields = line.split()
+        if len(fields) < 8 or fields[3] != _ESTABLISHED:
+            continue
+        if _endpoint(fields[1]) == _plain(far) and _endpoint(fields[2]) == _plain(near):
+            return int(fields[7])
+    return None
+
+
+def _plain(endpoint: Endpoint) -> tuple[IPv4Address | IPv6Address, int]:
+    address = ip_address(endpoint[0].partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address, endpoint[1]
+
+
+def _endpoint(field: str) -> tuple[IPv4Address | IPv6Address, int] | None:
+    """`0100007F:46A0`: the address in words of 32 bits, each in the machine's own byte order (little-endian)."""
+    address, _, port = field.partition(":")
+    try:
+        raw = bytes.fromhex(address)
+        words = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
+        return _plain((str(ip_address(words)), int(port, 16)))
+    except ValueError:
+        return None

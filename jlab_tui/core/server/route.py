@@ -1,0 +1,100 @@
+"""How connections reach a server, and how the server proves on each way that it is ours.
+
+Whoever is sent the token can run code as its owner. So nothing but a handshake is sent before the proof: the system
+vouches for the owner of a Unix socket, Linux's connection table for the owner of a loopback port, and a certificate made
+for this launch for a server on another machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ..settings import Mode
+from .machine import is_loopback
+from .record import ServerRecord
+
+UNPROVED: Final = "JLAB_MCP_ALLOW_UNPROVED"
+
+
+@dataclass(frozen=True, slots=True)
+class SocketRoute:
+    """A Unix socket of this machine."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoopbackRoute:
+    """A port of this machine whose listener belongs to our account."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class TlsRoute:
+    """A port whose listener holds the key of this launch's certificate."""
+
+    url: str
+    """https"""
+    certificate: str
+    """base64 of its DER form"""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRoute:
+    """A port whose listener proves nothing; only where the user allows it."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoute:
+    """The server cannot be reached in a way that proves it."""
+
+    message: str
+    hint: str
+
+
+Route = SocketRoute | LoopbackRoute | TlsRoute | PlainRoute
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What this process can see of the server's machine."""
+
+    sees_socket: bool = False
+    """the record's socket is there, and belongs to this account"""
+    shares_machine: bool = False
+    """loopback addresses of the server are loopback addresses here"""
+    knows_owners: bool = False
+    """the system tells who owns the other end of a loopback connection"""
+    allows_unproved: bool = False
+    """the user has set JLAB_MCP_ALLOW_UNPROVED"""
+
+
+def choose(record: ServerRecord, here: Surroundings) -> Route | NoRoute:
+    """The way to a server that listens."""
+    if record.socket and here.sees_socket:
+        return SocketRoute(record.socket)
+    if record.cert:
+        return TlsRoute(record.url, record.cert)
+    if here.shares_machine and here.knows_owners:
+        return LoopbackRoute(record.url)
+    if is_loopback(record.url) and not here.shares_machine:
+        return NoRoute(
+            f"JupyterLab listens on the loopback address of {record.hostname or record.launcher}, which is another machine.",
+            f"Work on {record.hostname or record.launcher}, or start another server here: jlab-mcp stop, then jlab-mcp start",
+        )
+    if here.allows_unproved or record.mode is Mode.SLURM:
+        return PlainRoute(record.url)
+    return _unproved(record)
+
+
+def _unproved(record: ServerRecord) -> NoRoute:
+    what = f"job {record.job_id}" if record.mode is Mode.SLURM else f"PID {record.pid}"
+    return NoRoute(
+        f"Nothing proves that the server at {record.url} is yours ({what}), so it is not sent the token.",
+        f"A server started by this version proves itself: jlab-mcp stop, then jlab-mcp start. "
+        f"To use this one all the same, set {UNPROVED}=1; then whoever listens at that address can act as you.",
+    )

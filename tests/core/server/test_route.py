@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from jlab_tui.core.server.record import ServerRecord, ServerState
+from jlab_tui.core.server.route import (
+    LoopbackRoute,
+    NoRoute,
+    PlainRoute,
+    Route,
+    SocketRoute,
+    Surroundings,
+    TlsRoute,
+    choose,
+)
+from jlab_tui.core.settings import Mode
+
+LOCAL = ServerRecord(
+    ServerState.READY,
+    Mode.LOCAL,
+    hostname="desk",
+    launcher="desk",
+    pid=7,
+    url="http://127.0.0.1:18001",
+    socket="/s",
+)
+JOB = ServerRecord(
+    ServerState.READY,
+    Mode.SLURM,
+    hostname="gpu1",
+    job_id="42",
+    url="https://gpu1:18001",
+    socket="/s",
+    cert="Q",
+)
+OLD_JOB = replace(JOB, url="http://gpu1:18001", socket="", cert="")
+LOOPBACK_JOB = replace(OLD_JOB, url="http://127.0.0.1:18001")
+HERE = Surroundings(sees_socket=True, shares_machine=True, knows_owners=True)
+AWAY = Surroundings()
+
+
+@pytest.mark.parametrize(
+    ("record", "here", "route"),
+    [
+        (LOCAL, HERE, SocketRoute("/s")),
+        (LOCAL, replace(HERE, sees_socket=False), LoopbackRoute("http://127.0.0.1:18001")),
+        (replace(LOCAL, socket=""), HERE, LoopbackRoute("http://127.0.0.1:18001")),
+        (JOB, AWAY, TlsRoute("https://gpu1:18001", "Q")),
+        (JOB, HERE, SocketRoute("/s")),
+        (OLD_JOB, Surroundings(allows_unproved=True), PlainRoute("http://gpu1:18001")),
+        (OLD_JOB, Surroundings(shares_machine=True, knows_owners=True), LoopbackRoute("http://gpu1:18001")),
+    ],
+)
+def test_the_route_that_proves_most_is_taken(record: ServerRecord, here: Surroundings, route: Route) -> None:
+    assert choose(record, here) == route
+
+
+@pytest.mark.parametrize("record", [replace(LOCAL, socket="", url="http://desk:18001")])
+def test_a_server_that_proves_nothing_is_refused_with_the_way_out(record: ServerRecord) -> None:
+    refused = choose(record, AWAY)
+    assert isinstance(refused, NoRoute)
+    assert record.url in refused.message
+    assert "JLAB_MCP_ALLOW_UNPROVED=1" in refused.hint
+
+
+@pytest.mark.parametrize("allows", [False, True])
+@pytest.mark.parametrize("record", [LOCAL, LOOPBACK_JOB])
+def test_a_loopback_address_of_another_machine_is_never_contacted(record: ServerRecord, allows: bool) -> None:
+    refused = choose(record, Surroundings(knows_owners=True, allows_unproved=allows))
+    assert isinstance(refused, NoRoute)
+    assert record.hostname in refused.message
+    assert "JLAB_MCP_ALLOW_UNPROVED" not in refused.hint
+
+
+def test_where_the_system_names_no_owners_a_port_proves_nothing() -> None:
+    assert isinstance(choose(replace(LOCAL, socket=""), Surroundings(shares_machine=True)), NoRoute)

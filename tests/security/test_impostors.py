@@ -1,0 +1,164 @@
+"""Somebody else listens where our server did, or is said to: nothing of ours reaches them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime
+import socket
+import ssl
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from jlab_tui.adapters.jupyter.dial import Dialer, PeerUnproved
+from jlab_tui.adapters.jupyter.rest import JupyterApi
+from jlab_tui.adapters.jupyter.websocket import open_connection
+from jlab_tui.core.errors import ServerUnreachable
+from jlab_tui.core.server.route import LoopbackRoute, Route, SocketRoute, TlsRoute
+from jlab_tui.core.server.status import Health
+from tests.security.accounts import Impostor, impostor, needs_two_accounts
+
+TOKEN = "a-token-that-must-not-leak"
+ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{"kernels":1}'
+
+
+def tcp(host: str = "127.0.0.1", port: int = 0) -> Callable[[], socket.socket]:
+    def bind() -> socket.socket:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((host, port))
+        return listener
+
+    return bind
+
+
+def unix(path: Path) -> Callable[[], socket.socket]:
+    def bind() -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        return listener
+
+    return bind
+
+
+async def is_left_unanswered(route: Route, stranger: Impostor) -> None:
+    """Nothing reaches the stranger, by REST or by WebSocket, however often it is tried."""
+    dialer = Dialer(route)
+    api = JupyterApi(dialer, TOKEN)
+    try:
+        assert await api.health() is Health.FOREIGN
+        with pytest.raises(ServerUnreachable):
+            await api.kernels()
+        with pytest.raises(PeerUnproved):
+            await open_connection(dialer, "/jlab-mcp/channels/k", api.authorization, None, 5)
+    finally:
+        await api.close()
+    assert stranger.heard() == b""
+
+
+@needs_two_accounts
+async def test_another_accounts_port_is_sent_nothing() -> None:
+    with impostor(tcp(), ANSWER) as stranger:
+        await is_left_unanswered(LoopbackRoute(f"http://127.0.0.1:{stranger.where}"), stranger)
+
+
+@needs_two_accounts
+async def test_another_accounts_socket_is_sent_nothing() -> None:
+    with tempfile.TemporaryDirectory(prefix="jlab-mcp-test-", dir="/tmp") as folder:
+        Path(folder).chmod(0o777)
+        with impostor(unix(Path(folder, "s.sock")), ANSWER) as stranger:
+            await is_left_unanswered(SocketRoute(stranger.where), stranger)
+
+
+@needs_two_accounts
+async def test_a_stranger_beside_our_server_on_the_other_family_is_passed_over() -> None:
+    """A name may lead to [::1] first, where somebody else listens on the port that we have on 127.0.0.1."""
+    served = await asyncio.start_server(answering, "127.0.0.1", 0)
+    port = served.sockets[0].getsockname()[1]
+    async with served:
+        with impostor(tcp("::1", port), ANSWER) as stranger:
+            api = JupyterApi(Dialer(LoopbackRoute(f"http://localhost:{port}")), TOKEN)
+            assert await api.health() is Health.OK
+            await api.close()
+            assert stranger.heard() == b""
+
+
+async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(ANSWER)
+    writer.close()
+
+
+async def test_our_own_port_and_socket_are_answered(tmp_path: Path) -> None:
+    by_port = await asyncio.start_server(answering, "127.0.0.1", 0)
+    by_path = await asyncio.start_unix_server(answering, tmp_path / "s")
+    async with by_port, by_path:
+        routes: list[Route] = [
+            LoopbackRoute(f"http://127.0.0.1:{by_port.sockets[0].getsockname()[1]}"),
+            SocketRoute(str(tmp_path / "s")),
+        ]
+        for route in routes:
+            api = JupyterApi(Dialer(route), TOKEN)
+            assert await api.health() is Health.OK
+            await api.close()
+
+
+def certificate(folder: Path) -> tuple[str, ssl.SSLContext]:
+    """A key and its certificate: as the record has it, and as a server shows it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "jlab-mcp")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    folder.mkdir()
+    (folder / "key").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (folder / "certificate").write_bytes(signed.public_bytes(pem))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "certificate", folder / "key")
+    return base64.b64encode(signed.public_bytes(serialization.Encoding.DER)).decode(), context
+
+
+async def test_a_certificate_of_another_launch_is_sent_nothing(tmp_path: Path) -> None:
+    ours, _ = certificate(tmp_path / "ours")
+    _, theirs = certificate(tmp_path / "theirs")
+    heard = bytearray()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.extend(await reader.read(1 << 16))
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0, ssl=theirs) as served:
+        dialer = Dialer(TlsRoute(f"https://127.0.0.1:{served.sockets[0].getsockname()[1]}", ours))
+        api = JupyterApi(dialer, TOKEN)
+        assert await api.health() is Health.UNTRUSTED
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await open_connection(dialer, "/jlab-mcp/channels/k", api.authorization, None, 5)
+        await api.close()
+    assert not heard
+
+
+async def test_this_launchs_certificate_is_trusted_whatever_the_node_is_called(tmp_path: Path) -> None:
+    ours, context = certificate(tmp_path / "ours")
+    async with await asyncio.start_server(answering, "127.0.0.1", 0, ssl=context) as served:
+        api = JupyterApi(
+            Dialer(TlsRoute(f"https://localhost:{served.sockets[0].getsockname()[1]}", ours)), TOKEN
+        )
+        assert await api.health() is Health.OK
+        await api.close()
