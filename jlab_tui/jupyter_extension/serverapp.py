@@ -17,6 +17,7 @@ from jupyter_server.serverapp import ServerApp
 from traitlets.config import Config
 
 from . import __version__
+from .unix_socket import UnixSocket, open_socket
 
 EXTENSION = __package__ or "jlab_mcp_extension"
 MESSAGE_BYTES = 256 << 20
@@ -101,6 +102,7 @@ def run(config: Mapping[str, Any], ip: str, port: int) -> int:
     NodeServerApp.ours = settings(config, ip, port)
     NodeServerApp.kernelspec_dirs = list(config.get("kernelspec_dirs") or [])
     published: List[str] = []
+    sockets: List[UnixSocket] = []
     try:
         application, package = _application()
         # JupyterLab's own start-up takes the instance that exists.
@@ -109,7 +111,7 @@ def run(config: Mapping[str, Any], ip: str, port: int) -> int:
             app.initialize(argv=[])
         else:
             application.initialize_server(argv=[])
-        app.io_loop.add_callback(lambda: _publish(app, config, ip, published))
+        app.io_loop.add_callback(lambda: _publish(app, config, ip, published, sockets))
         app.start()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 1
@@ -117,7 +119,7 @@ def run(config: Mapping[str, Any], ip: str, port: int) -> int:
             return EXIT_PORT_TAKEN
         return code
     finally:
-        _withdraw(config, published)
+        _withdraw(published, sockets)
     return 0
 
 
@@ -129,8 +131,13 @@ def _application() -> tuple[Optional[Any], Optional[str]]:
     return LabApp, LabApp.get_extension_package()
 
 
-def _publish(app: Any, config: Mapping[str, Any], ip: str, published: List[str]) -> None:
-    """Write the connection file; called on the event loop, once the server listens."""
+def _publish(
+    app: Any, config: Mapping[str, Any], ip: str, published: List[str], sockets: List[UnixSocket]
+) -> None:
+    """Open the socket and write the connection file; called on the event loop, once the server listens."""
+    opened = open_socket(app)
+    if opened is not None:
+        sockets.append(opened)
     path = config.get("connection_file")
     if not path:
         return
@@ -145,6 +152,7 @@ def _publish(app: Any, config: Mapping[str, Any], ip: str, published: List[str])
         "url": "%s://%s:%d%s" % (scheme, _reachable(ip, hostname), app.port, app.base_url),
         "version": __version__,
         "started": time.time(),
+        "socket": opened.path if opened is not None else "",
     }
     temporary = "%s.%d.tmp" % (path, os.getpid())
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -156,7 +164,9 @@ def _publish(app: Any, config: Mapping[str, Any], ip: str, published: List[str])
     published.append(path)
 
 
-def _withdraw(config: Mapping[str, Any], published: List[str]) -> None:
+def _withdraw(published: List[str], sockets: List[UnixSocket]) -> None:
+    for opened in sockets:
+        opened.close()
     for path in published:
         try:
             os.unlink(path)

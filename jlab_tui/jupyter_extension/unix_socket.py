@@ -1,0 +1,156 @@
+"""A Unix socket beside Jupyter's own listener: the operating system says who is at its other end.
+
+The socket is 0600 in a directory that only its owner enters, on a disk of this machine. Jupyter's handlers answer on it
+as they do on the port, token included. Connections of another account are closed before a byte of them is read.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import stat
+import struct
+import sys
+import tempfile
+from typing import Any, List, Optional, Tuple
+
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import PeriodicCallback
+from tornado.iostream import IOStream
+
+PATH_BYTES = 103
+"""The shortest limit of all systems (macOS, with the final NUL)."""
+LOOK_EVERY_MS = 60_000
+"""Cleaners of temporary directories remove files that nobody has touched for some days."""
+BACKLOG = 128
+
+log = logging.getLogger("jlab_mcp_extension")
+
+
+class UnixSocket:
+    """Serves a Jupyter application on one socket until `close`. Binds it again when something removed its file."""
+
+    def __init__(self, app: Any, path: str) -> None:
+        """`app` is Jupyter's ServerApp. Raises OSError where no socket can be made."""
+        self.path = path
+        self._app = app
+        self._server, self._identity = self._bind()
+        self._watch = PeriodicCallback(self.look, LOOK_EVERY_MS)
+        self._watch.start()
+
+    def look(self) -> None:
+        """Bind the socket again if its file is gone or another one; connections that are open stay."""
+        if _identity(self.path) == self._identity:
+            return
+        old = self._server
+        try:
+            self._server, self._identity = self._bind()
+        except OSError as error:
+            log.warning("jlab-mcp: the socket %s cannot be bound again (%s)", self.path, error)
+            return
+        old.stop()  # listens at no name any more
+
+    def close(self) -> None:
+        """Stop listening and remove the file, if it is still ours."""
+        self._watch.stop()
+        self._server.stop()
+        if _identity(self.path) == self._identity:
+            os.unlink(self.path)
+
+    def _bind(self) -> Tuple[HTTPServer, Tuple[int, int]]:
+        private_directory(os.path.dirname(self.path))
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            try:
+                os.unlink(self.path)  # what a server that was killed has left
+            except FileNotFoundError:
+                pass
+            listener.setblocking(False)
+            listener.bind(self.path)
+            os.chmod(self.path, 0o600)  # the directory lets nobody in meanwhile
+            listener.listen(BACKLOG)
+            identity = _identity(self.path)
+            if identity is None:
+                raise OSError("the socket vanished while it was bound")
+            server = _OwnersServer(
+                self._app.web_app,
+                max_body_size=self._app.max_body_size,
+                max_buffer_size=self._app.max_buffer_size,
+            )
+            server.add_socket(listener)
+        except BaseException:
+            listener.close()
+            raise
+        return server, identity
+
+
+class _OwnersServer(HTTPServer):
+    """Talks to processes of its own account, and to root, who can read its memory anyway."""
+
+    def handle_stream(self, stream: IOStream, address: Any) -> Any:
+        uid = peer_uid(stream.socket)
+        if uid not in (os.geteuid(), 0):
+            log.warning("jlab-mcp: refused a connection of account %s to the socket", uid)
+            stream.close()
+            return None
+        return super().handle_stream(stream, address)
+
+
+def open_socket(app: Any) -> Optional[UnixSocket]:
+    """A socket for Jupyter's ServerApp `app`; None where the machine has no place for one."""
+    return first_of(app, places(os.geteuid(), secrets.token_hex(6)))
+
+
+def first_of(app: Any, paths: List[str]) -> Optional[UnixSocket]:
+    """A socket at the first of some paths where one can be made; None, logged, where there is none."""
+    for path in paths:
+        try:
+            return UnixSocket(app, path)
+        except OSError as error:
+            log.info("jlab-mcp: no socket at %s (%s)", path, error)
+    log.warning("jlab-mcp: this machine has no place for a Unix socket; only the port is served")
+    return None
+
+
+def places(uid: int, name: str) -> List[str]:
+    """Paths to try, in order: directories of this machine's own disk or memory. Not $XDG_RUNTIME_DIR, which a logout
+    removes, and not the home directory, which may be on a network."""
+    folders = ["/tmp", tempfile.gettempdir(), "/var/tmp", "/dev/shm"]
+    paths = ["%s/jlab-mcp-%d/%s.sock" % (os.path.realpath(folder), uid, name) for folder in folders]
+    return [path for path in dict.fromkeys(paths) if len(os.fsencode(path)) <= PATH_BYTES]
+
+
+def private_directory(path: str) -> None:
+    """Make `path` a directory that only this account enters. Raises PermissionError for one that is another's."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise PermissionError("%s belongs to somebody else" % path)
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        os.chmod(path, 0o700)
+
+
+def peer_uid(connection: socket.socket) -> Optional[int]:
+    """The account of the process at the other end of a Unix socket (SO_PEERCRED of Linux, LOCAL_PEERCRED of macOS);
+    None where the system does not tell."""
+    if sys.platform == "darwin":
+        raw = connection.getsockopt(0, 1, 8)  # SOL_LOCAL, LOCAL_PEERCRED: struct xucred begins with version and uid
+        return int(struct.unpack("=II", raw)[1])
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
+    raw = connection.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i"))
+    return int(struct.unpack("3i", raw)[1])
+
+
+def _identity(path: str) -> Optional[Tuple[int, int]]:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISSOCK(found.st_mode) else None
