@@ -67,8 +67,8 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
 
     auth_resource = "kernels"
 
-    def initialize(self, node: ExtensionService) -> None:
-        self.node = node
+    def initialize(self, service: ExtensionService) -> None:
+        self.service = service
         self.kernel_id = ""
         self.client = ""
         self.epoch: Optional[int] = None
@@ -102,9 +102,9 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         super().open()
         self.set_nodelay(True)
         self._heard = time.monotonic()
-        self._pings = ioloop.PeriodicCallback(self._ping, self.node.silence_s / 4 * 1000)
+        self._pings = ioloop.PeriodicCallback(self._ping, self.service.silence_s / 4 * 1000)
         self._pings.start()
-        recorder = self.node.recorders.get(kernel_id)
+        recorder = self.service.recorders.get(kernel_id)
         if recorder is None:
             self.close(4404, "kernel is not recorded: claim it first")
             return
@@ -115,8 +115,8 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
             self.client = ""
             return
         self.kernel_id, self.recorder, self.epoch = kernel_id, recorder, epoch
-        current_epoch = self.node.claims.owner_of(kernel_id)[2]
-        self._text(hello(recorder, since, current_epoch))
+        current_epoch = self.service.claims.owner_of(kernel_id)[2]
+        self._text(hello(recorder.stream, since, current_epoch))
         reports_every = _number(self.get_argument("got", "")) or None
         self.sender = Sender(recorder, since, self._bytes, self._text, reports_every)
         recorder.listeners.add(self.sender.pump)
@@ -125,11 +125,11 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
     def _take_lease(self, kernel_id: str, epoch: Optional[int]) -> bool:
         on_exit = self.get_argument("on_exit", "shutdown")
         on_exit = on_exit if on_exit in ON_EXIT else "shutdown"
-        if not self.node.claims.connected(kernel_id, self.client, epoch or 0, on_exit, self):
-            owner = self.node.claims.owner_of(kernel_id)[0]
+        if not self.service.claims.connected(kernel_id, self.client, epoch or 0, on_exit, self):
+            owner = self.service.claims.owner_of(kernel_id)[0]
             self.close(4409, owned_by(owner) if owner else "not owned by this client: claim it again")
             return False
-        self.node.opened(kernel_id, self.client, self.close)
+        self.service.opened(kernel_id, self.client, self.close)
         return True
 
     def on_message(self, frame: Union[str, bytes]) -> None:
@@ -147,7 +147,7 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
             return
         got, ack = told.get("got"), told.get("ack")
         if isinstance(ack, int):
-            if self.node.claims.owns(self.kernel_id, self.client, self.epoch):
+            if self.service.claims.owns(self.kernel_id, self.client, self.epoch):
                 self.recorder.ack(ack)
             got = max(ack, got) if isinstance(got, int) else ack
         if isinstance(got, int):
@@ -159,9 +159,9 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
     def _on_request(self, recorder: StreamRecorder, frame: bytes) -> None:
         try:
             request = parse_request(frame)
-            if not self.node.claims.owns(self.kernel_id, self.client, self.epoch):
+            if not self.service.claims.owns(self.kernel_id, self.client, self.epoch):
                 raise Unacceptable("this connection does not own the kernel", request.msg_id)
-            if recorder.gone_at is not None and not recorder.conversation.known(request.msg_id):
+            if recorder.gone_at is not None and not recorder.kernel_state.known(request.msg_id):
                 raise Unacceptable("the kernel is gone", request.msg_id)
         except Unacceptable as error:
             self._text(json.dumps({"refused": error.msg_id, "reason": str(error)}))
@@ -170,14 +170,14 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
             self._text(json.dumps({"known": request.msg_id}))
 
     def _ping(self) -> None:
-        is_silent = time.monotonic() - self._heard > self.node.silence_s
-        if is_silent and (not self.client or is_gone(self._socket(), self.node.silence_s)):
+        is_silent = time.monotonic() - self._heard > self.service.silence_s
+        if is_silent and (not self.client or is_gone(self._socket(), self.service.silence_s)):
             log.info("jlab-mcp: no answer on a connection of kernel %s, closing it", self.kernel_id)
             self._stop_pings()
             self.close(4408, "no answer to pings")
             return
         if self.client:
-            self.node.claims.silent(self.kernel_id, self, is_silent)
+            self.service.claims.silent(self.kernel_id, self, is_silent)
         try:
             self.ping(b"")
         except websocket.WebSocketClosedError:
@@ -196,7 +196,7 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
     def _hear(self) -> None:
         self._heard = time.monotonic()
         if self.client:
-            self.node.claims.silent(self.kernel_id, self, False)
+            self.service.claims.silent(self.kernel_id, self, False)
 
     def _socket(self) -> Any:
         return getattr(getattr(self.ws_connection, "stream", None), "socket", None)
@@ -207,8 +207,8 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
             self.sender.close()
             self.recorder.listeners.discard(self.sender.pump)
         if self.client and self.kernel_id:
-            self.node.closed(self.kernel_id, self.client, self.close)
-            self.node.claims.disconnected(self.kernel_id, self, time.monotonic())
+            self.service.closed(self.kernel_id, self.client, self.close)
+            self.service.claims.disconnected(self.kernel_id, self, time.monotonic())
 
     def _bytes(self, data: bytes) -> Optional[asyncio.Future[Any]]:
         return self._write(data, binary=True)

@@ -1,4 +1,4 @@
-"""Loads the node into a running jupyter_server: its routes, its state, and TCP_NODELAY for the stock websockets."""
+"""Loads the extension into a running jupyter_server: its routes, its state, and TCP_NODELAY for the stock websockets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .claims import Graces, configured
 from .handlers import routes
 from .kernel_command import add_to_kernels
 from .service import ExtensionService
-from .stream_recorder import StreamLimits
+from .stream_spooler import StreamLimits
 
 CONFIG_SECTION = "JlabMcpExtension"
 
@@ -22,12 +22,12 @@ def _load_jupyter_server_extension(app: Any) -> None:
     config: Dict[str, Any] = dict(app.config.get(CONFIG_SECTION, {}))
     spool_dir = config.get("spool_dir") or os.path.join(tempfile.mkdtemp(prefix="jlab-mcp-"), "spool")
     hostname = config.get("hostname") or socket.gethostname()
-    node = ExtensionService(app, str(spool_dir), configured(Graces(), config), limits_of(config), hostname)
-    node.silence_s = float(config.get("silence_s", node.silence_s))
-    app.web_app.add_handlers(".*$", routes(app.web_app.settings["base_url"], node))
-    node.start()
+    service = ExtensionService(app, str(spool_dir), configured(Graces(), config), limits_of(config), hostname)
+    service.silence_s = float(config.get("silence_s", service.silence_s))
+    app.web_app.add_handlers(".*$", routes(app.web_app.settings["base_url"], service))
+    service.start()
     add_to_kernels(app.kernel_manager)
-    atexit.register(node.stop)
+    atexit.register(service.stop)
     _send_without_delay(app.log)
 
 

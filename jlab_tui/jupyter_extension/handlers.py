@@ -42,8 +42,8 @@ LONGEST_GRACE_S = 86400
 class _Handler(APIHandler):  # type: ignore[misc]
     auth_resource = "kernels"
 
-    def initialize(self, node: ExtensionService) -> None:
-        self.node = node
+    def initialize(self, service: ExtensionService) -> None:
+        self.service = service
 
     def answer(self, content: Dict[str, Any], status: int = 200) -> None:
         self.set_status(status)
@@ -57,7 +57,7 @@ class _Handler(APIHandler):  # type: ignore[misc]
 
     def granted(self, kernel_id: str, claim: Granted) -> Dict[str, Any]:
         """What a client is told about its claim."""
-        stream = self.node.recorders[kernel_id].stream
+        stream = self.service.recorders[kernel_id].stream
         return {
             "epoch": claim.epoch,
             "last_seq": stream.last,
@@ -71,7 +71,7 @@ class InfoHandler(_Handler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        self.answer(self.node.info())
+        self.answer(self.service.info())
 
 
 class ResourcesHandler(_Handler):
@@ -82,7 +82,7 @@ class ResourcesHandler(_Handler):
             seconds = float(self.get_argument("history", "0"))
         except ValueError:
             raise web.HTTPError(400, "history must be a number of seconds") from None
-        now, history = self.node.sampler.read(seconds)
+        now, history = self.service.sampler.read(seconds)
         self.answer({"now": now, "history": history})
 
 
@@ -90,7 +90,7 @@ class KernelsHandler(_Handler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        self.answer(self.node.describe())
+        self.answer(self.service.describe())
 
     @web.authenticated
     @authorized
@@ -101,7 +101,7 @@ class KernelsHandler(_Handler):
         if notebook and not path:
             raise web.HTTPError(400, "a notebook needs a path")
         try:
-            kernel_id, granted = await self.node.start_kernel(
+            kernel_id, granted = await self.service.start_kernel(
                 name, path, notebook, body.get("session"), owner, exit_s
             )
         except Exception as error:
@@ -115,14 +115,14 @@ class ClaimsHandler(_Handler):
     async def post(self) -> None:
         body = self.body()
         kernel_id, owner, exit_s = body.get("kernel"), _owner(body), _exit_grace(body)
-        if not isinstance(kernel_id, str) or not self.node.has_kernel(kernel_id):
+        if not isinstance(kernel_id, str) or not self.service.has_kernel(kernel_id):
             self.answer({"error": "unknown", "message": "no such kernel"}, 404)
             return
         on_exit = body.get("on_exit")
         if on_exit is not None and on_exit not in ON_EXIT:
             raise web.HTTPError(400, "on_exit must be one of %s" % ", ".join(ON_EXIT))
         takeover = bool(body.get("takeover"))
-        outcome = self.node.claim(kernel_id, body.get("session"), owner, takeover, on_exit, exit_s)
+        outcome = self.service.claim(kernel_id, body.get("session"), owner, takeover, on_exit, exit_s)
         if isinstance(outcome, Refused):
             refusal = {"error": "owned", "owner": outcome.owner, "epoch": outcome.epoch, "connected": True}
             self.answer(refusal, 409)
@@ -140,7 +140,7 @@ class ReleaseHandler(_Handler):
             raise web.HTTPError(400, "client must name the client")
         if on_exit is not None and on_exit not in ON_EXIT:
             raise web.HTTPError(400, "on_exit must be one of %s" % ", ".join(ON_EXIT))
-        self.answer({"kernels": self.node.release(client, on_exit)})
+        self.answer({"kernels": self.service.release(client, on_exit)})
 
 
 def _owner(body: Dict[str, Any]) -> Dict[str, Any]:
@@ -159,8 +159,8 @@ def _exit_grace(body: Dict[str, Any]) -> Optional[float]:
     return float(grace)
 
 
-def routes(base_url: str, node: ExtensionService) -> List[Tuple[str, type, Dict[str, Any]]]:
-    """Tornado's table for this node."""
+def routes(base_url: str, service: ExtensionService) -> List[Tuple[str, type, Dict[str, Any]]]:
+    """Tornado's table of our paths."""
     table: List[Tuple[str, type]] = [
         ("info", InfoHandler),
         ("resources", ResourcesHandler),
@@ -169,4 +169,6 @@ def routes(base_url: str, node: ExtensionService) -> List[Tuple[str, type, Dict[
         ("release", ReleaseHandler),
         (r"channels/([^/]+)", ChannelsHandler),
     ]
-    return [(url_path_join(base_url, "jlab-mcp", path), handler, {"node": node}) for path, handler in table]
+    return [
+        (url_path_join(base_url, "jlab-mcp", path), handler, {"service": service}) for path, handler in table
+    ]

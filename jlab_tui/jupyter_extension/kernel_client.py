@@ -1,4 +1,4 @@
-"""The conversation with one incarnation of a kernel: a handshake first, then our requests, none of which gets lost.
+"""A client of one process of a kernel: a handshake first, then our requests, none of which gets lost.
 
 A request that is sent before the kernel listens, or before our iopub subscription is known to it, can vanish or lose
 its output. So requests wait here until the kernel has answered kernel_info and was heard on iopub.
@@ -102,18 +102,22 @@ class KernelClient:
             self.socket.send(self.outbox.popleft().message)
 
     def _send_own(self, msg_type: str, content: Mapping[str, Any]) -> None:
-        msg_id = uuid.uuid4().hex
-        self._own.add(msg_id)
-        header = {
-            "msg_id": msg_id,
-            "msg_type": msg_type,
-            "session": "jlab-mcp",
-            "username": "jlab-mcp",
-            "version": "5.3",
-            "date": datetime.datetime.now(datetime.timezone.utc).isoformat(),
-        }
-        body = json.dumps(content).encode()
-        self.socket.send(Message("shell", json.dumps(header).encode(), b"{}", b"{}", body))
+        request = own_message("shell", msg_type, content)
+        self._own.add(request.msg_id)
+        self.socket.send(request)
+
+
+def own_message(channel: str, msg_type: str, content: Mapping[str, Any]) -> Message:
+    """A message that the extension itself sends or records."""
+    header = {
+        "msg_id": uuid.uuid4().hex,
+        "msg_type": msg_type,
+        "session": "jlab-mcp",
+        "username": "jlab-mcp",
+        "version": "5.3",
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(),
+    }
+    return Message(channel, json.dumps(header).encode(), b"{}", b"{}", json.dumps(content).encode())
 
 
 async def _happened(event: asyncio.Event, timeout: float) -> bool:

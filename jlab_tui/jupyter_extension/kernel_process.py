@@ -7,7 +7,7 @@ import os
 from typing import Any, Callable, Optional
 
 POLL_S = 0.1
-SUCCESSOR_POLL_S = 0.02
+REPLACEMENT_POLL_S = 0.02
 
 
 def process_of(manager: Any) -> Optional[Any]:
@@ -53,12 +53,12 @@ async def _pid_ended(process: Any) -> None:
         await asyncio.sleep(POLL_S)
 
 
-async def successor(lookup: Callable[[], Optional[Any]], old: Optional[Any]) -> Optional[Any]:
-    """Wait for the process that replaces `old`; None when the server has given the kernel up.
+async def replacement_of(old: Optional[Any], lookup: Callable[[], Optional[Any]]) -> Optional[Any]:
+    """Wait for the process that replaces `old`; None once the server has dropped the kernel.
 
-    The server announces a restart before it happens and not after, so this looks; less often as time goes by.
+    The server announces a restart before it happens and not after, so this polls, less often as time goes by.
     """
-    pause = SUCCESSOR_POLL_S
+    pause = REPLACEMENT_POLL_S
     while True:
         manager = lookup()
         if manager is None:

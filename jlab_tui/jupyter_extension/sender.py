@@ -13,10 +13,10 @@ import json
 import logging
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, Iterator, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Protocol, Tuple
 
 from .framing import PIECE_BYTES, pieces
-from .stream_recorder import StreamRecorder
+from .stream import Record, Stream
 
 WINDOW_BYTES = 4 << 20
 QUICK_S, SLOW_S = 0.3, 1.0
@@ -30,9 +30,19 @@ PACED_BYTES = 64 << 10
 log = logging.getLogger("jlab_mcp_extension")
 
 
-def hello(recorder: StreamRecorder, since: int, epoch: int) -> str:
+class Recording(Protocol):
+    """What a sender reads from: a kernel's stream, and those of its records that are on disk only."""
+
+    kernel_id: str
+    stream: Stream
+
+    async def read_back(self, after: int, max_bytes: int) -> List[Record]: ...
+
+    async def settled(self) -> None: ...
+
+
+def hello(stream: Stream, since: int, epoch: int) -> str:
     """The first text of a connection: what there is, and what of the asked range was acknowledged and forgotten."""
-    stream = recorder.stream
     gap = None
     if since + 1 < stream.first:
         gap = {"from": since + 1, "to": stream.first - 1, "bytes": 0}
@@ -44,7 +54,7 @@ class Sender:
 
     def __init__(
         self,
-        recorder: StreamRecorder,
+        recording: Recording,
         since: int,
         write_bytes: Callable[[bytes], Optional[asyncio.Future[Any]]],
         write_text: Callable[[str], None],
@@ -52,8 +62,8 @@ class Sender:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`reports_every`: the client reports bytes, at so many at the latest; None: only whole messages."""
-        self._recorder = recorder
-        self._next = min(max(since, recorder.stream.acked), recorder.stream.last) + 1
+        self._recording = recording
+        self._next = min(max(since, recording.stream.acked), recording.stream.last) + 1
         self._write_bytes = write_bytes
         self._write_text = write_text
         self._sent = 0
@@ -110,7 +120,7 @@ class Sender:
 
     def pump(self) -> None:
         """Send what the window allows."""
-        stream = self._recorder.stream
+        stream = self._recording.stream
         while not self._closed and self._fetching is None and not self._flushing:
             if self._rest is not None:
                 if self._by_bytes and self._is_full():
@@ -162,11 +172,11 @@ class Sender:
 
     async def _fetch(self, seq: int) -> None:
         try:
-            records = await self._recorder.read_back(seq - 1, FETCH_BYTES)
+            records = await self._recording.read_back(seq - 1, FETCH_BYTES)
             self._fetched = dict(records)
             if seq not in self._fetched:
-                await self._recorder.settled()  # perhaps the file was removed a moment ago
-            stream = self._recorder.stream
+                await self._recording.settled()  # perhaps the file was removed a moment ago
+            stream = self._recording.stream
             if seq not in self._fetched and stream.gap_at(seq) is None and seq > stream.acked:
                 # The files are gone, or were damaged: go on with the next number that exists.
                 after = min(self._fetched, default=stream.memory_from(seq))
@@ -175,9 +185,9 @@ class Sender:
             raise
         except Exception:
             log.exception(
-                "jlab-mcp: the recording of kernel %s cannot be read back", self._recorder.kernel_id
+                "jlab-mcp: the recording of kernel %s cannot be read back", self._recording.kernel_id
             )
-            self._skip(self._recorder.stream.memory_from(seq) - 1, why=UNREADABLE)
+            self._skip(self._recording.stream.memory_from(seq) - 1, why=UNREADABLE)
         finally:
             self._fetching = None
         self.pump()

@@ -78,7 +78,7 @@ def merge(user: Config, ours: Config) -> None:
     }
 
 
-class NodeServerApp(ServerApp):  # type: ignore[misc]
+class ExtensionServerApp(ServerApp):  # type: ignore[misc]
     """ServerApp that merges our settings after the user's files are read."""
 
     name = "jupyter-server"
@@ -99,14 +99,14 @@ class NodeServerApp(ServerApp):  # type: ignore[misc]
 
 def run(config: Mapping[str, Any], ip: str, port: int) -> int:
     """Serve until told to stop; returns the exit code."""
-    NodeServerApp.ours = settings(config, ip, port)
-    NodeServerApp.kernelspec_dirs = list(config.get("kernelspec_dirs") or [])
+    ExtensionServerApp.ours = settings(config, ip, port)
+    ExtensionServerApp.kernelspec_dirs = list(config.get("kernelspec_dirs") or [])
     published: List[str] = []
     sockets: List[UnixSocket] = []
     try:
         application, package = _application()
         # JupyterLab's own start-up takes the instance that exists.
-        app = NodeServerApp.instance(**({"jpserver_extensions": {package: True}} if package else {}))
+        app = ExtensionServerApp.instance(**({"jpserver_extensions": {package: True}} if package else {}))
         if application is None:
             app.initialize(argv=[])
         else:

@@ -16,11 +16,13 @@ from . import PROTOCOL, __version__
 from .activity import Activity
 from .cgroup import oom_counter_paths
 from .claims import Claims, Graces, Granted, Refused
-from .exit_cause import OomCounter
+from .heap import return_large_blocks
 from .kernel_process import pid_of
+from .oom_counter import OomCounter
 from .sampler_thread import SamplerThread
 from .spool import SpoolThread
-from .stream_recorder import StreamLimits, StreamRecorder, return_large_blocks
+from .stream_recorder import StreamRecorder
+from .stream_spooler import StreamLimits
 
 TICK_S = 0.5
 KEEP_GONE_S = 600.0
@@ -98,10 +100,10 @@ class ExtensionService:
             "first_seq": recorder.stream.first,
             "last_seq": recorder.stream.last,
             "acked_seq": recorder.stream.acked,
-            "busy": recorder.conversation.busy,
-            "running": recorder.conversation.running,
-            "requests": recorder.conversation.requests(),
-            "obituary": recorder.obituary,
+            "busy": recorder.kernel_state.busy,
+            "running": recorder.kernel_state.running,
+            "requests": recorder.kernel_state.requests(),
+            "obituary": recorder.exit_cause,
             "recorded_bytes": recorder.recorded_bytes,
             "dropped_bytes": recorder.stream.dropped_bytes,
             "gone": recorder.gone_at is not None,
@@ -209,7 +211,7 @@ class ExtensionService:
         return found
 
     def _reap(self) -> None:
-        busy = {kernel_id: recorder.conversation.occupied for kernel_id, recorder in self.recorders.items()}
+        busy = {kernel_id: recorder.kernel_state.occupied for kernel_id, recorder in self.recorders.items()}
         for kernel_id, at_once in self.claims.due(busy, time.monotonic()):
             if kernel_id not in self.kernels or kernel_id in self._reaping:
                 continue

@@ -8,6 +8,7 @@ import queue
 import shutil
 import threading
 import time
+from functools import partial
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .segment_writer import Record, SegmentWriter
@@ -36,14 +37,14 @@ class SpoolThread:
         self._max_bytes = max_bytes_per_kernel
         self._post = post
         self._commands: queue.SimpleQueue[Optional[Callable[[], None]]] = queue.SimpleQueue()
-        self._recordings: Dict[str, SegmentWriter] = {}
+        self._writers: Dict[str, SegmentWriter] = {}
         self._acks: Dict[str, int] = {}
         self._failing = False
         self._synced = 0.0
         self._thread = threading.Thread(target=self._run, name="jlab-mcp-spool", daemon=True)
 
     def start(self) -> None:
-        self._commands.put(self._prune)
+        self._commands.put(lambda: self._guarded(self._prune))
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
@@ -56,13 +57,13 @@ class SpoolThread:
 
     def size(self, kernel_id: str) -> int:
         """Bytes of a kernel's files; any thread may ask."""
-        recording = self._recordings.get(kernel_id)
-        return recording.size if recording is not None else 0
+        writer = self._writers.get(kernel_id)
+        return writer.size if writer is not None else 0
 
     def unsafe(self, kernel_id: str) -> List[Record]:
         """Records that were taken and that the files may lack; any thread may ask."""
-        recording = self._recordings.get(kernel_id)
-        return recording.unsafe() if recording is not None else []
+        writer = self._writers.get(kernel_id)
+        return writer.unsafe() if writer is not None else []
 
     def write(self, kernel_id: str, batch: List[Record], done: Callable[[Written], None]) -> None:
         """Queue one batch; `done` is posted with the outcome."""
@@ -87,20 +88,20 @@ class SpoolThread:
             if command is None:
                 break
             command()
-            self.bytes = sum(recording.size for recording in self._recordings.values())
+            self.bytes = sum(writer.size for writer in self._writers.values())
             if time.monotonic() - self._synced > SYNC_S:
                 self._sync()
-        for recording in self._recordings.values():
-            self._guarded(lambda recording=recording: recording.close(remove=False))  # type: ignore[misc]
+        for writer in self._writers.values():
+            self._guarded(partial(writer.close, remove=False))
 
-    def _recording(self, kernel_id: str) -> SegmentWriter:
-        if kernel_id not in self._recordings:
-            self._recordings[kernel_id] = SegmentWriter(self.folder(kernel_id), self._max_bytes)
-        return self._recordings[kernel_id]
+    def _writer(self, kernel_id: str) -> SegmentWriter:
+        if kernel_id not in self._writers:
+            self._writers[kernel_id] = SegmentWriter(self.folder(kernel_id), self._max_bytes)
+        return self._writers[kernel_id]
 
     def _write(self, kernel_id: str, batch: List[Record], done: Callable[[Written], None]) -> None:
         try:
-            dropped = self._recording(kernel_id).write(batch)
+            dropped = self._writer(kernel_id).write(batch)
         except OSError as error:
             self._failed(kernel_id, error)
             self._post(done, Written(error, []))
@@ -110,19 +111,19 @@ class SpoolThread:
 
     def _ack(self, kernel_id: str) -> None:
         seq = self._acks.pop(kernel_id)
-        if kernel_id in self._recordings:
-            self._recordings[kernel_id].ack(seq)
+        if kernel_id in self._writers:
+            self._writers[kernel_id].ack(seq)
 
     def _close(self, kernel_id: str, remove: bool) -> None:
-        recording = self._recordings.pop(kernel_id, None)
-        if recording is not None:
-            recording.close(remove)
+        writer = self._writers.pop(kernel_id, None)
+        if writer is not None:
+            writer.close(remove)
 
     def _sync(self) -> None:
         self._synced = time.monotonic()
-        for kernel_id, recording in self._recordings.items():
+        for kernel_id, writer in self._writers.items():
             try:
-                recording.sync()
+                writer.sync()
             except OSError as error:
                 self._failed(kernel_id, error)
 
@@ -132,18 +133,13 @@ class SpoolThread:
         self._failing = True
 
     def _prune(self) -> None:
-        """Recordings of earlier servers that nobody fetched for a month."""
-
-        def prune() -> None:
-            os.makedirs(self.root, mode=0o700, exist_ok=True)
-            for entry in os.scandir(self.root):
-                if (
-                    entry.is_dir(follow_symlinks=False)
-                    and time.time() - entry.stat().st_mtime > OLD_RECORDINGS_S
-                ):
-                    shutil.rmtree(entry.path, ignore_errors=True)
-
-        self._guarded(prune)
+        """Remove recordings of earlier servers that nobody fetched for a month."""
+        os.makedirs(self.root, mode=0o700, exist_ok=True)
+        for entry in os.scandir(self.root):
+            if not entry.is_dir(follow_symlinks=False):
+                continue
+            if time.time() - entry.stat().st_mtime > OLD_RECORDINGS_S:
+                shutil.rmtree(entry.path, ignore_errors=True)
 
     @staticmethod
     def _guarded(work: Callable[[], None]) -> None:

@@ -10,9 +10,8 @@ from typing import Any, cast
 
 from jlab_tui.core.kernel.link import LEASE_S
 from jlab_tui.jupyter_extension.framing import PIECE_BYTES
-from jlab_tui.jupyter_extension.sender import WINDOW_BYTES, Sender
+from jlab_tui.jupyter_extension.sender import WINDOW_BYTES, Recording, Sender
 from jlab_tui.jupyter_extension.stream import Stream
-from jlab_tui.jupyter_extension.stream_recorder import StreamRecorder
 
 LEAST = 16_384
 """bytes at which the client reports"""
@@ -29,7 +28,7 @@ class Line:
         self._speed = speed
         self._pieces: deque[int] = deque()
         stream = SimpleNamespace(first=1, last=1, acked=0, get=lambda seq: frame, gap_at=lambda seq: None)
-        recorder = cast(StreamRecorder, SimpleNamespace(stream=stream))
+        recorder = cast(Recording, SimpleNamespace(stream=stream))
         self.sender = Sender(recorder, 0, self._write, lambda text: None, LEAST, now=lambda: self.at)
 
     def _write(self, piece: bytes) -> asyncio.Future[Any]:
@@ -117,7 +116,7 @@ async def test_a_file_that_is_removed_while_it_is_read_is_told_with_its_size_and
         if len(said) == 2:
             told.set()
 
-    recorder = cast(StreamRecorder, SimpleNamespace(stream=stream, read_back=read_back, settled=settled))
+    recorder = cast(Recording, SimpleNamespace(stream=stream, read_back=read_back, settled=settled))
     sender = Sender(recorder, 0, lambda piece: None, say, LEAST)
     sender.pump()
     await asyncio.wait_for(told.wait(), 10)

@@ -1,0 +1,73 @@
+"""How kernel messages become the frames of a stream: small prints joined, huge ones cut, their requests followed. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from typing import Callable, Deque, Iterable, Iterator, Optional
+
+from .framing import Message, pack
+from .kernel_state import KernelState, Parent
+from .stream import Stream
+from .stream_chunks import cut, joined
+
+
+class MessageNumbering:
+    """Holds messages until the stream has room for them; a huge print goes in bit by bit."""
+
+    def __init__(self, stream: Stream, kernel_state: KernelState, has_room: Callable[[], bool]) -> None:
+        self._stream = stream
+        self._kernel_state = kernel_state
+        self._has_room = has_room
+        self._waiting: Deque[Message] = deque()
+        self._message: Optional[Message] = None
+        """The one whose parts are being numbered."""
+        self._parts: Iterator[Message] = iter(())
+        self._parent_bytes = b""
+        self._parent = Parent("", "", None)
+
+    @property
+    def waiting(self) -> bool:
+        return self._message is not None or bool(self._waiting)
+
+    def add(self, messages: Iterable[Message]) -> None:
+        """Messages of the kernel, in order."""
+        self._waiting.extend(joined(messages))
+
+    def number(self, at_any_size: bool = False) -> bool:
+        """Number what the stream has room for, or everything. Whether the stream has grown."""
+        before = self._stream.last
+        while self.waiting and (at_any_size or self._has_room()):
+            if self._message is None:
+                self._message = self._waiting.popleft()
+                self._parts = cut(self._message)
+            part = next(self._parts, None)
+            if part is not None:
+                self._stream.append(pack(part))
+            else:
+                self._fold(self._message)
+                self._message = None
+        return self._stream.last != before
+
+    def parent_of(self, message: Message) -> Parent:
+        """Cached by its bytes: all messages of a cell have the same parent."""
+        if message.parent != self._parent_bytes:
+            try:
+                raw = json.loads(message.parent)
+            except ValueError:
+                raw = {}
+            self._parent_bytes = message.parent
+            self._parent = Parent(
+                str(raw.get("msg_id", "")), str(raw.get("msg_type", "")), raw.get("subshell_id")
+            )
+        return self._parent
+
+    def _fold(self, message: Message) -> None:
+        if message.channel != "iopub":
+            self._kernel_state.replied(self.parent_of(message), self._stream.last)
+        elif message.msg_type == "status":
+            try:
+                execution_state = json.loads(bytes(message.content))["execution_state"]
+            except (ValueError, KeyError, TypeError):
+                return
+            self._kernel_state.status(self.parent_of(message), execution_state)
