@@ -80,7 +80,9 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     from .adapters.journal.bell import BellReader, usable_fifo_dir
     from .adapters.journal.directory import DirectoryRecords
     from .adapters.journal.journal_file import JournalWriter
+    from .adapters.new_files import NewFiles
     from .services.dashboard.actions import NoActions, RecordedActions
+    from .services.dashboard.exports import Exports
     from .services.dashboard.kernel_actions import KernelActions
     from .services.dashboard.monitor import Monitor
     from .services.dashboard.server_source import ServerSource
@@ -108,7 +110,7 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     )
     try:
         with _logging(log_file, looks):
-            return run(monitor, actions, options)
+            return run(monitor, actions, Exports(NewFiles(settings.root)), options)
     finally:
         log.close().result(5)
 
@@ -117,7 +119,9 @@ def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> in
     """Play a recorded journal through the dashboard. Raises UsageError when there is nothing in it."""
     options, log_file = _options(settings, looks, is_replay=True)
     from .adapters.journal.journal_file import read_entries
+    from .adapters.new_files import NewFiles
     from .services.dashboard.actions import NoActions
+    from .services.dashboard.exports import Exports
     from .tui.app import run
     from .tui.recording import Recording
 
@@ -130,7 +134,8 @@ def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> in
     recording = Recording(session, entries, speed=speed)
     options = replace(options, clock=recording.clock)
     with _logging(log_file, looks):
-        return run(recording, NoActions("A recording cannot be steered."), options)
+        actions = NoActions("A recording cannot be steered.")
+        return run(recording, actions, Exports(NewFiles(settings.root)), options)
 
 
 @contextmanager
@@ -174,7 +179,6 @@ def _options(
         is_replay=is_replay,
         bell=looks.bell,
         says_farewell=looks.says_farewell and not is_replay,
-        save_dir=settings.root,
         details=log_file.where,
         preload=load_rest,
     )

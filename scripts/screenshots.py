@@ -56,7 +56,7 @@ async def take(name: str, shot: Shot, directory: Path) -> None:
         source = stage.StillSource((), getattr(stage, shot.view))
     else:
         source = stage.working(stage.loss_curve(), stage.heat_map())
-    app = Dashboard(source, stage.FakeActions(), stage.options(theme=shot.theme))
+    app = Dashboard(source, stage.FakeActions(), stage.exports(), stage.options(theme=shot.theme))
     async with app.run_test(size=(shot.columns, shot.rows)) as pilot:
         await settled(app, pilot)
         for key in shot.keys:

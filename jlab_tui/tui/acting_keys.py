@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import binascii
 import logging
-import re
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 
 from ..core.errors import JlabError
 from ..core.feed.items import FeedCell, ImageOutput
@@ -184,61 +179,26 @@ class ActingKeys(DashboardBase):
     async def _write_output(self, cell: FeedCell) -> str:
         """All of it, also what is no longer in memory."""
         is_whole = not cell.has_gaps or await self.source.whole(cell)
-        text = plain(cell.output_text()).encode("utf-8", "replace")
+        text = plain(cell.output_text())
         if not self.feed.is_expanded:
             cell.drop_middle()
-        path = await asyncio.to_thread(_write_new, self.options.save_dir / self._file_name(cell, "txt"), text)
+        path = await self.exports.save_text(self._session_name, cell, text)
         self.copy_to_clipboard(str(path))
         gap = "" if is_whole else " What its record no longer has is missing."
         return f"Saved, path copied: {path}{gap}"
 
     def _save(self, images: Sequence[ImageOutput]) -> None:
-        if not images:
+        if images:
+            cell, name = self.cell, self._session_name
+            self._do("Save", lambda: self._save_images(name, cell, images))
+        else:
             self.say("The cell shows no image.")
-            return
-        files = []
-        for number, image in enumerate(images, 1):
-            suffix = re.sub(r"\W", "", image.mime.partition("/")[2])[:8] or "png"
-            part = f"-{number}" if len(images) > 1 else ""
-            try:
-                files.append((self._file_name(self.cell, suffix, part), base64.b64decode(image.data)))
-            except (binascii.Error, ValueError):
-                self.say("The image is damaged.", severity="error")
-                return
-        self._write(files)
 
-    def _file_name(self, cell: FeedCell | None, suffix: str, part: str = "") -> str:
-        name = re.sub(r"[^\w.-]", "_", self.row.name if self.row else "cell")[:40]
-        count = f"-{cell.execution_count}" if cell is not None and cell.execution_count is not None else ""
-        return f"{name}{count}{part}.{suffix}"
+    async def _save_images(self, name: str, cell: FeedCell | None, images: Sequence[ImageOutput]) -> str:
+        paths = await self.exports.save_images(name, cell, images)
+        self.copy_to_clipboard("\n".join(map(str, paths)))
+        return f"Saved, path copied: {paths[0]}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
 
-    def _write(self, files: Sequence[tuple[str, bytes]]) -> None:
-        async def write() -> str:
-            paths = [
-                await asyncio.to_thread(_write_new, self.options.save_dir / name, data)
-                for name, data in files
-            ]
-            self.copy_to_clipboard("\n".join(map(str, paths)))
-            return f"Saved, path copied: {paths[0]}" + (
-                f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-            )
-
-        self._do("Save", write)
-
-
-_ROOM = "Make room, or start the dashboard in a directory where you may write."
-
-
-def _write_new(path: Path, data: bytes) -> Path:
-    """Write a file that does not exist yet, numbered where it does. Raises JlabError when that fails."""
-    for number in range(1, 1000):
-        candidate = path if number == 1 else path.with_stem(f"{path.stem}_{number}")
-        try:
-            with candidate.open("xb") as file:
-                file.write(data)
-            return candidate
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise JlabError(f"{candidate} cannot be written: {error.strerror or error}.", _ROOM) from None
-    raise JlabError(f"There are too many files like {path}.", "Remove some of them.")
+    @property
+    def _session_name(self) -> str:
+        return self.row.name if self.row else ""

@@ -18,6 +18,7 @@ from textual.timer import Timer
 from ..core.feed.items import Change
 from ..core.server.walltime import Notices
 from ..services.dashboard.actions import Actions
+from ..services.dashboard.exports import Exports
 from ..services.dashboard.monitor import Source
 from . import highlight, pixels
 from .ansi import one_line
@@ -57,8 +58,8 @@ class Dashboard(Navigation):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall"), (44, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [*(key.binding for key in KEYS), *NUMBERS]
 
-    def __init__(self, source: Source, actions: Actions, options: DashboardOptions) -> None:
-        super().__init__(source, actions, options)
+    def __init__(self, source: Source, actions: Actions, exports: Exports, options: DashboardOptions) -> None:
+        super().__init__(source, actions, exports, options)
         self.register_theme(NIGHT)
         self.register_theme(DAY)
         self.theme = options.theme if options.theme in self.available_themes else "night"
@@ -267,10 +268,10 @@ def drawn_image(data: str, columns: int, rows: int, ascii_only: bool) -> list[An
         return [Strip([Segment(f"The image cannot be drawn: {one_line(str(error))[:80]}")])]
 
 
-def run(source: Source, actions: Actions, options: DashboardOptions) -> int:
+def run(source: Source, actions: Actions, exports: Exports, options: DashboardOptions) -> int:
     """Show the dashboard until it is left. Returns the exit code; says on stdout what still runs."""
     prepare(os.environ)
-    app = Dashboard(source, actions, options)
+    app = Dashboard(source, actions, exports, options)
     app.run()
     app.has_left()
     code = app.return_code or 0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..core.feed.items import FeedCell
 from ..core.feed.session_feed import SessionFeed
 from ..services.dashboard.actions import Actions, Target
+from ..services.dashboard.exports import Exports
 from ..services.dashboard.monitor import Source
 from ..services.dashboard.overview import SessionRow, SessionState
 from .format import ASCII, UNICODE, Glyphs
@@ -20,10 +21,11 @@ from .widgets.session_list import ALL
 class DashboardBase(TerminalApp):
     """What is shown and what is chosen."""
 
-    def __init__(self, source: Source, actions: Actions, options: DashboardOptions) -> None:
+    def __init__(self, source: Source, actions: Actions, exports: Exports, options: DashboardOptions) -> None:
         super().__init__(ansi_color=False)
         self.source = source
         self.actions = actions
+        self.exports = exports
         self.options = options
         self.glyphs: Glyphs = ASCII if options.ascii else UNICODE
         self.palette = Palette({}, dark=True)

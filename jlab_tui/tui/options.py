@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from .format import LocalTime
 
@@ -23,8 +22,6 @@ class DashboardOptions:
     """print at the end what still runs and how to stop it"""
     bell: bool = False
     """ring the terminal's bell when a long run ends"""
-    save_dir: Path = Path()
-    """where images and outputs are written"""
     clock: Callable[[], float] = time.time
     local: LocalTime = time.localtime
     details: Callable[[], str] = lambda: ""

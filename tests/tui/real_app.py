@@ -16,11 +16,13 @@ from jlab_tui.adapters.journal.bell import BellReader
 from jlab_tui.adapters.journal.directory import DirectoryRecords
 from jlab_tui.adapters.journal.journal_file import JournalWriter
 from jlab_tui.adapters.log_file import LogFile, logging_to
+from jlab_tui.adapters.new_files import NewFiles
 from jlab_tui.core.errors import JlabError
 from jlab_tui.core.server.record import KernelInfo, ServerRecord
 from jlab_tui.core.server.resources import Sample
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.services.dashboard.actions import RecordedActions, Target
+from jlab_tui.services.dashboard.exports import Exports
 from jlab_tui.services.dashboard.monitor import Monitor
 from jlab_tui.tui.app import run
 from jlab_tui.tui.options import DashboardOptions
@@ -95,12 +97,11 @@ def main(arguments: list[str]) -> int:
         ascii="--ascii" in arguments,
         bell="--bell" in arguments,
         theme="day" if "--day" in arguments else "night",
-        save_dir=status_dir,
         details=log_file.where,
     )
     try:
         with logging_to(log_file):
-            return run(monitor, actions, options)
+            return run(monitor, actions, Exports(NewFiles(status_dir)), options)
     finally:
         log.close().result(5)
 

@@ -23,10 +23,11 @@ async def dashboard(
     source: Source,
     size: tuple[int, int] = (120, 36),
     actions: stage.FakeActions | None = None,
+    save_dir: Path = Path(),
     **options: object,
 ) -> AsyncIterator[tuple[Dashboard, Pilot[int]]]:
     """A running dashboard that has shown everything its source has."""
-    app = Dashboard(source, actions or stage.FakeActions(), stage.options(**options))
+    app = Dashboard(source, actions or stage.FakeActions(), stage.exports(save_dir), stage.options(**options))
     async with app.run_test(size=size) as pilot:
         await settled(app, pilot)
         yield app, pilot

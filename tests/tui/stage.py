@@ -14,6 +14,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from jlab_tui.adapters.new_files import NewFiles
 from jlab_tui.core.feed.feed import Feed
 from jlab_tui.core.feed.items import FeedCell
 from jlab_tui.core.journal.events import (
@@ -37,6 +38,7 @@ from jlab_tui.core.server.record import KernelInfo, Mode, ServerRecord, ServerSt
 from jlab_tui.core.server.resources import GpuSample, KernelUse, Sample
 from jlab_tui.core.server.status import QueueFacts, ServerStatus
 from jlab_tui.services.dashboard.actions import Target
+from jlab_tui.services.dashboard.exports import Exports
 from jlab_tui.services.dashboard.monitor import Listener, note_idle_gpus
 from jlab_tui.services.dashboard.overview import SessionRow, session_rows
 from jlab_tui.tui.options import DashboardOptions
@@ -131,6 +133,10 @@ class StillSource:
         assert self.listener is not None
         self.server = server
         self.listener.server_changed()
+
+
+def exports(directory: Path = Path()) -> Exports:
+    return Exports(NewFiles(directory))
 
 
 def options(**changes: object) -> DashboardOptions:
