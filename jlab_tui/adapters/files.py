@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import socket
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,46 @@ def private_dir(path: Path) -> Path:
         private_dir(path.parent)  # mkdir would give parents the umask's rights
     path.mkdir(exist_ok=True, mode=0o700)
     return path
+
+
+def open_own(path: str | Path, flags: int, mode: int = 0o600) -> int:
+    """Open a plain file of ours for the flags of `os.open`, never through a link. Returns its descriptor.
+
+    Raises PermissionError, with what to do, for a link or anything else in its place, and for a file that has another
+    name and would be emptied; then nothing of it has changed.
+    """
+    path = str(path)
+    try:
+        fd = os.open(path, flags & ~os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK) and Path(path).is_symlink():
+            raise _refused("it is a symbolic link, which is not followed; remove it", path) from None
+        raise
+    try:
+        info = os.fstat(fd)
+        if stat.S_ISDIR(info.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if not stat.S_ISREG(info.st_mode):
+            raise _refused("it is not a plain file; remove it", path)
+        if flags & os.O_TRUNC:
+            if info.st_nlink > 1:
+                raise _refused("it has another name too, which would be emptied; remove it", path)
+            os.ftruncate(fd, 0)
+        os.set_blocking(fd, True)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _refused(why: str, path: str) -> PermissionError:
+    return PermissionError(errno.EPERM, why, path)
+
+
+def read_own(path: Path) -> bytes:
+    """What a file of ours holds; see `open_own`."""
+    with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+        return file.read()
 
 
 def temporary_name(name: str, pid: str, at: str) -> str:
@@ -102,7 +143,7 @@ class StatusFile:
 
     def read_bytes(self) -> bytes:
         """What the file holds, opened anew."""
-        return self.path.read_bytes()
+        return read_own(self.path)
 
     def write(self, record: ServerRecord) -> None:
         private_dir(self.path.parent)

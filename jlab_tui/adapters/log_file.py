@@ -7,13 +7,12 @@ that somebody removed, and creates the file with the umask's rights.
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .files import private_dir
+from .files import open_own, private_dir
 
 MAX_BYTES = 1 << 20
 """size at which a log starts anew; of what was before, as much is kept again"""
@@ -71,7 +70,7 @@ class LogFile(logging.Handler):
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return open_own(path, flags)
 
 
 @contextmanager

@@ -64,6 +64,7 @@ INTERNAL = {
     "ConnectionError": "the connection is made again",
     "ResourceError": "the SDK's, with the text of an error of ours: it is the answer to the reading of a resource",
     "PermissionError": "the bell's directory elsewhere is used, or the command line's last resort says it",
+    "IsADirectoryError": "a damaged status file",
     "NotADirectoryError": "a warning next to the outputs",
     "SystemExit": "exit codes of the program",
     "argparse.ArgumentTypeError": "the parser says it with the usage",

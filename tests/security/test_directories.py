@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.adapters.server.launch_files import install_node_files
+from jlab_tui.adapters.server.extension_copy import install_node_files
 from jlab_tui.adapters.trust import weaknesses
 from jlab_tui.core.server.record import ServerRecord, ServerState, format_record
 from jlab_tui.core.settings import Mode, status_dir_name

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from jlab_tui.adapters.files import is_there
 from jlab_tui.adapters.journal.bell import Bell
 from jlab_tui.adapters.server.cleanup import prune
+from jlab_tui.adapters.server.extension_copy import install_node_files
 from jlab_tui.adapters.server.file_names import LOGS, local_log
-from jlab_tui.adapters.server.launch_files import install_node_files, remove_launch_files, write_launch_files
+from jlab_tui.adapters.server.launch_files import remove_launch_files, write_launch_files
 from jlab_tui.core.settings import Settings, load_settings, status_dir_name
 
 LOGS_OF_THE_USER = (

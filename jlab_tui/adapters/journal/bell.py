@@ -95,7 +95,9 @@ class Bell:
         is_new = fd is None
         try:
             if fd is None:
-                fd = os.open(self.directory / name, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                fd = os.open(
+                    self.directory / name, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+                )
                 if not stat.S_ISFIFO(os.fstat(fd).st_mode):
                     os.close(fd)
                     return
@@ -145,7 +147,7 @@ class BellReader:
         private_dir(self.path.parent)
         os.mkfifo(self.path, 0o600)
         # Read-write: no end of file when the last writer leaves, and opening never blocks.
-        self._fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         asyncio.get_running_loop().add_reader(self._fd, self._readable)
 
     def check(self) -> None:

@@ -21,7 +21,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from ...core.journal.events import DataShown, DataUpdated, Entry, TextPrinted, decode, encode
-from ..files import private_dir
+from ..files import open_own, private_dir
 
 log = logging.getLogger(__name__)
 
@@ -215,7 +215,7 @@ class JournalWriter:
 
     def _open(self) -> None:
         private_dir(self.path.parent)
-        self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._fd = open_own(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         size = os.fstat(self._fd).st_size
         if size and os.pread(self._fd, 1, size - 1) != b"\n":
             self._held.appendleft(b"\n")  # after a torn line, start on a new one

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ...core.journal.events import Entry, HumanActed, SessionClosed
 from ...core.journal.summary import SessionHead
+from ..files import open_own
 from .bell import Bell
 from .journal_file import JournalReader, JournalWriter, journal_path, journals, read_entries
 from .summaries import JournalHeads
@@ -158,9 +159,13 @@ def _compress(path: Path) -> None:
         f".{path.name}.{socket.gethostname()}-{os.getpid()}.gz"
     )  # others may do the same now
     try:
-        with path.open("rb") as source, gzip.open(part, "wb", compresslevel=6) as target:
+        part.unlink(missing_ok=True)
+        with (
+            os.fdopen(open_own(path, os.O_RDONLY), "rb") as source,
+            os.fdopen(open_own(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as packing,
+            gzip.open(packing, "wb", compresslevel=6) as target,
+        ):
             shutil.copyfileobj(source, target, 1 << 20)
-        part.chmod(0o600)
         part.replace(packed)
     finally:
         part.unlink(missing_ok=True)

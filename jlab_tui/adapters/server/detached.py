@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..files import private_dir, tail_text
+from ..files import open_own, private_dir, tail_text
 from .file_names import detached_log
 
 
@@ -37,8 +37,7 @@ def start_detached(
     """Set off `jlab-mcp start --detach ARGUMENTS`. Raises OSError."""
     private_dir(log_dir)
     log = log_dir / detached_log(time.strftime("%Y%m%d-%H%M%S"), str(os.getpid()))
-    with log.open("ab") as file:
-        log.chmod(0o600)
+    with os.fdopen(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "jlab_tui", "start", "--detach", *arguments],
             stdin=subprocess.DEVNULL,

@@ -76,6 +76,11 @@ def copy_in_the_making(digest: str, pid: str) -> str:
     return f".{copy_name(digest)}.{pid}"
 
 
+def copy_set_aside(digest: str, pid: str) -> str:
+    """A copy that is not as it was made, on its way out."""
+    return f".{copy_name(digest)}.{pid}.changed"
+
+
 _STEM = any_of(
     pattern_of(lambda port, unique: launch_stem(local_launch(port), unique), DIGITS, "[0-9a-f]{8}"),
     pattern_of(lambda unique: launch_stem(SLURM_LAUNCH, unique), "[0-9a-f]{8}"),
@@ -107,4 +112,8 @@ def launch_files_of(stem: str) -> re.Pattern[str]:
 
 LAUNCHES = launch_files_of(_STEM)
 CONNECTION = pattern_of(connection_name, _STEM)
-COPIES = any_of(pattern_of(copy_name, "[0-9a-f]{12}"), pattern_of(copy_in_the_making, "[0-9a-f]{12}", DIGITS))
+COPIES = any_of(
+    pattern_of(copy_name, "[0-9a-f]{12}"),
+    pattern_of(copy_in_the_making, "[0-9a-f]{12}", DIGITS),
+    pattern_of(copy_set_aside, "[0-9a-f]{12}", DIGITS),
+)

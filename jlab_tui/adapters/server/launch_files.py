@@ -1,32 +1,27 @@
-"""What a start leaves on the shared file system for the node: the extension's files, the token, the launch configuration."""
+"""What a start leaves on the shared file system for the node beside the extension: the token, the launch configuration."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
 import re
 import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...core.server.record import ConnectionFile
-from ..files import private_dir, write_atomic
+from ..files import private_dir, read_own, write_atomic
+from .extension_copy import PACKAGE_DIR
 from .file_names import (
     CONNECTION,
     config_name,
     connection_name,
-    copy_in_the_making,
-    copy_name,
     launch_files_of,
     launch_stem,
     token_name,
 )
 
-PACKAGE_DIR = Path(__file__).resolve().parents[2] / "jupyter_extension"
 _PROBE = """
 import sys
 from types import ModuleType
@@ -38,30 +33,6 @@ for name, source in %r.items():
     exec(compile(source, name + ".py", "exec"), vars(module))
 one_sample = module.one_sample
 """
-
-
-def install_node_files(node_dir: Path) -> Path:
-    """Copy the node extension below `node_dir`, once for each version of its files. Returns the directory of the copy."""
-    sources = sorted(PACKAGE_DIR.rglob("*.py"))
-    digest = hashlib.sha256()
-    for source in sources:
-        digest.update(str(source.relative_to(PACKAGE_DIR)).encode() + b"\0" + source.read_bytes())
-    target = node_dir / copy_name(digest.hexdigest())
-    if (target / "launch.py").exists():
-        return target
-    private_dir(node_dir)
-    staging = node_dir / copy_in_the_making(digest.hexdigest(), str(os.getpid()))
-    shutil.rmtree(staging, ignore_errors=True)
-    for source in sources:
-        copy = staging / source.relative_to(PACKAGE_DIR)
-        copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shutil.copyfile(source, copy)
-    try:
-        staging.rename(target)
-    except OSError:
-        # Another start put it there first.
-        shutil.rmtree(staging, ignore_errors=True)
-    return target
 
 
 def probe_source() -> str:
@@ -114,7 +85,7 @@ def remove_launch_files(connection_file: Path) -> None:
 def read_connection(path: Path) -> ConnectionFile | None:
     """What a started server wrote, None while there is nothing complete."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(read_own(path))
         return ConnectionFile(
             hostname=str(raw["hostname"]),
             ip=str(raw.get("ip") or ""),

@@ -17,8 +17,9 @@ from ..files import private_dir, process_start, reason_of, tail_text
 from ..machine import this_machine
 from ..trust import require_trusted
 from .cleanup import prune
+from .extension_copy import install_node_files
 from .file_names import local_launch, local_log
-from .launch_files import install_node_files, read_connection, remove_launch_files, write_launch_files
+from .launch_files import read_connection, remove_launch_files, write_launch_files
 from .process import (
     PORT_TAKEN,
     PROJECT_KERNEL,

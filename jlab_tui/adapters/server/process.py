@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files import command_line, private_dir, process_start, write_atomic
+from ..files import command_line, open_own, private_dir, process_start, write_atomic
 
 PORT_TAKEN = 98
 PROJECT_KERNEL = "jlab-mcp-project"
@@ -135,7 +135,7 @@ def spawn(
     private_dir(log.parent)
     if setup.strip():
         arguments = after_setup(setup, arguments[1:])
-    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    fd = open_own(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         return subprocess.Popen(
             arguments,

@@ -27,8 +27,9 @@ from ...core.slurm.script import (
 from ...core.slurm.submit import Estimate, Rejected, Rejection
 from ..files import private_dir, reason_of
 from ..server.cleanup import prune
+from ..server.extension_copy import extension_digest, install_node_files
 from ..server.file_names import SLURM_LAUNCH, slurm_log
-from ..server.launch_files import install_node_files, remove_launch_files, write_launch_files
+from ..server.launch_files import remove_launch_files, write_launch_files
 from ..server.process import PROJECT_KERNEL, choose_python, server_env, write_kernelspec
 from ..trust import require_trusted
 from .commands import Slurm
@@ -148,6 +149,7 @@ class Submission:
             log=str(settings.log_dir / slurm_log("%j")),
             workdir=str(settings.server_root_dir),
             launcher=str(node / "launch.py"),
+            digest=extension_digest(),
             config=str(files.config_file),
             pythons=pythons,
             setup=settings.setup,

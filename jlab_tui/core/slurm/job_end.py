@@ -26,6 +26,10 @@ SCRIPT_EXITS: dict[int, Advice] = {
         "The node does not see the files of the launch: the status directory is not on a shared file system.",
         "Set JLAB_MCP_DIR to a directory that the login node and the compute nodes share; then start again.",
     ),
+    94: Advice(
+        "The copy of the Jupyter extension changed after the job was submitted, so the job did not run it.",
+        "Start again: a new copy is made. `jlab-mcp doctor` looks at who may change the directory.",
+    ),
     97: Advice(
         "Jupyter cannot be imported by the Python on the node.",
         "Install it: `.venv/bin/python -m pip install jupyterlab ipykernel` (or `uv add jupyterlab ipykernel`); "

@@ -54,6 +54,8 @@ class ScriptInputs:
     """path of its configuration, a 0600 file"""
     pythons: Sequence[str]
     """interpreters to try, in order; an empty name stands for the one on the PATH after the set-up"""
+    digest: str = ""
+    """sha256 of the files beside the launcher, which are run only as they were; empty: not compared"""
     setup: str = ""
     """shell lines, run as they are"""
 
@@ -160,6 +162,7 @@ def script_values(request: ResourceRequest, inputs: ScriptInputs) -> dict[str, s
         "setup": inputs.setup.rstrip() or None,
         "pythons": " ".join(map(shlex.quote, inputs.pythons)),
         "launcher": shlex.quote(inputs.launcher),
+        "digest": inputs.digest or None,
         "config": shlex.quote(inputs.config),
     }
 

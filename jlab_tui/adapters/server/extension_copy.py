@@ -1,0 +1,104 @@
+"""The copy of the Jupyter extension that the server runs: made where the node sees it, and checked before each start.
+
+A job may run hours after it was submitted, so its script checks the copy again (`templates/jupyter_slurm.sh.template`
+computes the same digest).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..files import private_dir, write_atomic
+from .file_names import copy_in_the_making, copy_name, copy_set_aside
+
+PACKAGE_DIR = Path(__file__).resolve().parents[2] / "jupyter_extension"
+_CACHE = "__pycache__"
+_TRIES = 3
+
+
+def install_node_files(node_dir: Path) -> Path:
+    """Copy the extension below `node_dir`, once for each version of its files. Returns the directory of the copy.
+
+    A copy that is not as it was made, file by file, is replaced. Raises OSError.
+    """
+    sources = _sources()
+    digest = _digest(sources)
+    target = node_dir / copy_name(digest)
+    for attempt in range(_TRIES):
+        if _is_whole(target, sources):
+            return target
+        if attempt:
+            _set_aside(target, node_dir / copy_set_aside(digest, str(os.getpid())))
+        _make(target, node_dir / copy_in_the_making(digest, str(os.getpid())), sources)
+    raise PermissionError(f"{target} changes while it is written; remove it")
+
+
+def extension_digest() -> str:
+    """sha256 of the extension's files."""
+    return _digest(_sources())
+
+
+def _sources() -> dict[str, bytes]:
+    found = sorted(path.relative_to(PACKAGE_DIR).as_posix() for path in PACKAGE_DIR.rglob("*.py"))
+    return {name: (PACKAGE_DIR / name).read_bytes() for name in found}
+
+
+def _digest(sources: Mapping[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, content in sources.items():
+        digest.update(name.encode() + b"\0" + content)
+    return digest.hexdigest()
+
+
+def _make(target: Path, staging: Path, sources: Mapping[str, bytes]) -> None:
+    private_dir(target.parent)
+    shutil.rmtree(staging, ignore_errors=True)
+    for name, content in sources.items():
+        write_atomic(private_dir((staging / name).parent) / Path(name).name, content)
+    try:
+        staging.rename(target)
+    except OSError:
+        shutil.rmtree(
+            staging, ignore_errors=True
+        )  # there is one: another start put it there, or it is not as it was
+
+
+def _set_aside(target: Path, aside: Path) -> None:
+    """Rename before removing, so that nobody runs half of it."""
+    with contextlib.suppress(FileNotFoundError):
+        target.rename(aside)
+    if aside.is_dir() and not aside.is_symlink():
+        shutil.rmtree(aside)
+    else:
+        aside.unlink(missing_ok=True)
+
+
+def _is_whole(copy: Path, sources: Mapping[str, bytes]) -> bool:
+    """Whether a copy has these files, and nothing else but what Python compiled of them for us."""
+    seen = set()
+    with contextlib.suppress(OSError):
+        if not stat.S_ISDIR(copy.lstat().st_mode):
+            return False
+        for path in copy.rglob("*"):
+            info, name = path.lstat(), path.relative_to(copy).as_posix()
+            if info.st_uid not in (0, os.geteuid()):
+                return False
+            if stat.S_ISDIR(info.st_mode):
+                continue
+            if not stat.S_ISREG(info.st_mode):
+                return False
+            if path.parent.name == _CACHE and path.suffix == ".pyc":
+                continue
+            if name in sources:
+                if path.read_bytes() != sources[name]:
+                    return False
+                seen.add(name)
+            elif path.suffix in (".py", ".so", ".pyc"):
+                return False
+    return seen == set(sources)
