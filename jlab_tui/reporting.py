@@ -16,7 +16,8 @@ from .core.errors import JlabError, ServerNotReady
 from .core.journal.summary import SessionHead
 from .core.server.record import KernelInfo, ServerRecord, ServerState
 from .core.server.resources import Sample
-from .core.server.state_machine import ServerStatus
+from .core.server.status import ServerStatus
+from .core.server.status_json import kernel_json, status_json, trouble_json
 from .core.settings import Settings
 from .services.progress import patiently
 from .services.server.launcher import Launcher
@@ -47,11 +48,11 @@ async def run_status(
 ) -> int:
     """Print what runs and what it uses. Exit code 0 when ready, 3 on its way, 1 otherwise."""
     status = await patiently(launcher.look(), lambda _: _tell("Asking how the server is..."))
-    facts: dict[str, Any] = (
-        await _facts(status, gate, settings)
-        if status is not None
-        else {"state": "none", "root": str(settings.root)}
-    )
+    root = str(settings.root)
+    if status is None:
+        facts = trouble_json("none", launcher.no_server(), root)
+    else:
+        facts = status_json(status, root, time.time()) | await _use(status, gate)
     facts |= await _record_facts(
         status, records, {kernel["kernel_id"] for kernel in facts.get("kernels", ())}
     )
@@ -69,35 +70,13 @@ async def run_status(
     return ServerNotReady.exit_code if status.state.is_live else 1
 
 
-async def _facts(status: ServerStatus, gate: Gate, settings: Settings) -> dict[str, Any]:
-    record = status.record
-    facts: dict[str, Any] = {
-        "state": str(record.state),
-        "phase": status.phase,
-        "sentence": status.sentence,
-        "hint": status.hint,
-        "details": list(status.details),
-        "notices": list(status.notices),
-        "mode": str(record.mode),
-        "root": str(settings.root),
-        "hostname": record.hostname,
-        "url": record.url,
-        "job_id": record.job_id,
-        "pid": record.pid,
-        "started": record.started,
-        "walltime_left_s": _walltime_left(record),
-        "log": record.log,
-        "healthy": status.reachable is True,
-        "kernels": [],
-        "resources": None,
-    }
+async def _use(status: ServerStatus, gate: Gate) -> dict[str, Any]:
+    """Kernels and resources, as far as the server tells them now."""
+    facts: dict[str, Any] = {"kernels": [], "resources": None}
     if status.reachable is True:
         with contextlib.suppress(JlabError, ValueError):
-            api = gate.api(record)
-            facts["kernels"] = [
-                {"kernel_id": k.kernel_id, "state": k.execution_state, "notebook": k.path}
-                for k in await api.kernels()
-            ]
+            api = gate.api(status.record)
+            facts["kernels"] = [kernel_json(kernel) for kernel in await api.kernels()]
             samples = await api.resources()
             facts["resources"] = _resource_facts(samples[-1]) if samples else None
     return facts
@@ -129,10 +108,6 @@ async def _record_facts(
     return {"sessions": sessions, "records_mb": round(size / 1e6, 1)}
 
 
-def _walltime_left(record: ServerRecord) -> int | None:
-    return max(0, round(record.ends - time.time())) if record.ends and record.state.is_live else None
-
-
 def _resource_facts(sample: Sample) -> dict[str, Any]:
     return {
         "cpu_percent": sample.cpu_percent,
@@ -161,7 +136,7 @@ def _gib(mb: float | None) -> str:
 
 
 def _print_status(facts: dict[str, Any]) -> None:
-    print(facts["sentence"])
+    print(facts["message"])
     for line in (*facts["details"], *facts["notices"], facts["hint"]):
         if line:
             print(f"  {line}")

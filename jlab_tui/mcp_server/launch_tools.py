@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from ..core.errors import StatusFileError
 from ..core.server.record import ServerState
 from ..core.server.status import ServerStatus
+from ..core.server.status_json import status_json, without_blanks
 from ..core.settings import Mode
 from .content import as_json, as_text
 from .context_source import AppSource
@@ -129,7 +130,7 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
         if status is None:
             message = "The start is being prepared."
             return as_json({"ready": False, "state": "starting", "message": message, "next": _WAIT_ON})
-        return as_json(_answer(status, app.now()))
+        return as_json(_answer(status, str(app.settings.root), app.now()))
 
     server.add_tool(
         start_server, title="Start the Jupyter server", annotations=_MARKS, structured_output=False
@@ -145,30 +146,9 @@ async def _mode_required(survey: str, root: str) -> str:
     )
 
 
-def _answer(status: ServerStatus, now: float) -> dict[str, Any]:
-    record = status.record
-    ready = record.state is ServerState.READY and status.reachable is True
-    answer: dict[str, Any] = {
-        "ready": ready,
-        "state": str(record.state),
-        "message": status.sentence,
-        "details": list(status.details) or None,
-        "notices": list(status.notices) or None,
-        "hint": status.hint,
-        "mode": str(record.mode),
-        "job_id": record.job_id,
-        "hostname": record.hostname,
-        "url": record.url,
-    }
-    if record.ends and record.state.is_live:
-        answer["walltime_left_s"] = max(0, round(record.ends - now))
-    if queue := status.queue:
-        answer |= {"reason": queue.reason, "position": queue.position, "partition": queue.partition}
-        if queue.estimated_start:
-            answer["estimated_start_in_s"] = max(0, round(queue.estimated_start - now))
-        if queue.is_stuck:
-            answer["stuck"] = "It will not start unless something is changed."
+def _answer(status: ServerStatus, root: str, now: float) -> dict[str, Any]:
+    ready = status.state is ServerState.READY and status.reachable is True
+    facts = {"ready": ready, **without_blanks(status_json(status, root, now))}
     if not ready and not status.is_elsewhere:
-        waits = record.state.is_live
-        answer["next"] = _WAIT_ON if waits else "Read the message; then start_server()."
-    return {key: value for key, value in answer.items() if value not in ("", None)}
+        facts["next"] = _WAIT_ON if status.state.is_live else "Read the message; then start_server()."
+    return facts

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_types import CallToolResult
 
 from ..core.errors import ServerError, StatusFileError
+from ..core.server.status_json import kernel_json, status_json, trouble_json, without_blanks
 from .content import as_json
 from .context import App
 from .context_source import AppSource
@@ -28,76 +29,37 @@ class ServerTools:
         sessions, and sessions that an earlier process left and that you can go on with by using their session_id.
         When no server is there, call start_server."""
         app = await self._source.get()
+        root = str(app.settings.root)
         try:
             status = await app.launcher.look()
         except StatusFileError as error:
-            return as_json(
-                {"status": "error", "healthy": False, "message": error.message, "hint": error.hint}
-            )
+            return as_json({"status": "error", **trouble_json("unknown", error, root)})
         if status is None:
-            missing = app.launcher.no_server()
-            return as_json(
-                {
-                    "status": "no_server",
-                    "healthy": False,
-                    "root": str(app.settings.root),
-                    "message": missing.message,
-                    "hint": missing.hint,
-                }
-            )
-        answer = self._server_facts(app, status)
+            return as_json({"status": "no_server", **trouble_json("none", app.launcher.no_server(), root)})
+        facts, more = _server_facts(app, status), {}
         if closed := await app.sessions.close_ended():
-            answer["ended_runs"] = [
+            more["ended_runs"] = [
                 {"run_id": run.id, "status": str(run.status), "cause": run.cause} for run in closed
             ]
-        if answer["healthy"]:
+        if facts["healthy"]:
             try:
-                await self._add_sessions(app, answer)
+                more |= await self._sessions(app)
             except ServerError as error:  # it was lost meanwhile
-                again = await app.launcher.look() or status
-                answer |= self._server_facts(app, again)
-                if answer["healthy"]:
-                    answer |= {"status": str(again.record.state), "healthy": False}
-                    answer |= {"message": error.message, "hint": error.hint}
-        return as_json({key: value for key, value in answer.items() if value not in ("", None)})
+                facts = _server_facts(app, await app.launcher.look() or status)
+                if facts["healthy"]:
+                    facts |= {"status": facts["state"], "healthy": False}
+                    facts |= {"message": error.message, "hint": error.hint}
+        return as_json({**facts, **more})
 
-    def _server_facts(self, app: App, status: ServerStatus) -> dict[str, Any]:
-        record = status.record
-        healthy = status.reachable is True
-        answer: dict[str, Any] = {
-            "status": "ok" if healthy else str(record.state),
-            "state": status.phase,
-            "healthy": healthy,
-            "message": status.sentence,
-            "hint": status.hint,
-            "details": list(status.details) or None,
-            "notices": list(status.notices) or None,
-            "hostname": record.hostname,
-            "url": record.url,
-            "mode": str(record.mode),
-            "root": str(app.settings.root),
-            "active_sessions": 0,
-        }
-        if record.job_id:
-            answer["job_id"] = record.job_id
-        if record.ends and record.state.is_live:
-            answer["walltime_left_s"] = max(0, round(record.ends - app.now()))
-        return answer
-
-    async def _add_sessions(self, app: App, answer: dict[str, Any]) -> None:
+    async def _sessions(self, app: App) -> dict[str, Any]:
+        """Kernels and sessions of a server that answers. Raises ServerError."""
         server = await app.server()
         await app.sessions.reclaim()
         kernels = await server.api.kernels()
         held = {s.info.kernel_id: s.info.id for s in app.sessions.open_sessions}
-        answer["active_sessions"] = len(held)
+        answer: dict[str, Any] = {"active_sessions": len(held)}
         answer["kernels"] = [
-            {
-                "kernel_id": k.kernel_id,
-                "state": k.execution_state,
-                "session_id": held.get(k.kernel_id, ""),
-                "notebook": k.path,
-            }
-            for k in kernels
+            {**kernel_json(kernel), "session_id": held.get(kernel.kernel_id, "")} for kernel in kernels
         ]
         answer["sessions"] = [
             {
@@ -121,6 +83,7 @@ class ServerTools:
                 "runs: jlab-mcp stop; jlab-mcp start). After a connection failure or a restart of this process output may be lost, "
                 "and the kernels of a process that was killed stay until they are shut down."
             )
+        return answer
 
     async def check_resources(self) -> CallToolResult:
         """Tell how much CPU, memory and GPU is used and free, of the allocation and not of the whole node.
@@ -132,3 +95,8 @@ class ServerTools:
         app = await self._source.get()
         server = await app.server()
         return as_json(await app.resources(server.record))
+
+
+def _server_facts(app: App, status: ServerStatus) -> dict[str, Any]:
+    facts = without_blanks(status_json(status, str(app.settings.root), app.now()))
+    return {"status": "ok" if facts["healthy"] else facts["state"], **facts, "active_sessions": 0}

@@ -417,3 +417,20 @@ async def test_status_shows_the_sessions_that_live_and_what_records_take(
         said = shared_server.run("status").stdout
         assert "running a cell" in said and "MB on disk" in said
         await agent.text("shutdown_session", session_id=session)
+
+
+async def test_the_command_line_and_the_tools_tell_the_same_of_the_server(
+    shared_server: SharedProject,
+) -> None:
+    async with shared_server.shared_client() as agent:
+        said = json.loads(shared_server.run("status", "--json").stdout)
+        answers = [await agent.record(tool) for tool in ("ping", "wait_for_server", "start_server")]
+    own = {"kernels", "sessions", "resources", "records_mb"}
+    told = {key: value for key, value in said.items() if key not in own and value not in ("", None, [])}
+    assert {"state", "phase", "healthy", "message", "mode", "root", "hostname", "url", "pid", "log"} <= set(
+        told
+    )
+    for answer in answers:
+        assert {key: answer.get(key) for key in told} == told
+    assert [answer["ready"] for answer in answers[1:]] == [True, True]
+    assert "token" not in json.dumps([said, *answers]).lower()
