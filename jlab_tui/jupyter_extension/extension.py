@@ -1,4 +1,4 @@
-"""Loads the extension into a running jupyter_server: its routes, its state, and TCP_NODELAY for the stock websockets."""
+"""Loads the extension into a running jupyter_server: its routes, its state, limits for strangers, and TCP_NODELAY."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .claims import Graces, configured
 from .handlers import routes
 from .kernel_command import add_to_kernels
 from .service import ExtensionService
+from .strangers import guard
 from .stream_spooler import StreamLimits
 
 CONFIG_SECTION = "JlabMcpExtension"
@@ -25,6 +26,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
     service = ExtensionService(app, str(spool_dir), configured(Graces(), config), limits_of(config), hostname)
     service.silence_s = float(config.get("silence_s", service.silence_s))
     app.web_app.add_handlers(".*$", routes(app.web_app.settings["base_url"], service))
+    guard(app)
     service.start()
     add_to_kernels(app.kernel_manager)
     atexit.register(service.stop)

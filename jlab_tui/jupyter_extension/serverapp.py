@@ -16,7 +16,7 @@ from typing import Any, List, Mapping, Optional
 from jupyter_server.serverapp import ServerApp
 from traitlets.config import Config
 
-from . import __version__
+from . import __version__, server_log
 from .unix_socket import UnixSocket, open_socket
 
 EXTENSION = __package__ or "jlab_mcp_extension"
@@ -111,6 +111,7 @@ def run(config: Mapping[str, Any], ip: str, port: int) -> int:
             app.initialize(argv=[])
         else:
             application.initialize_server(argv=[])
+        app.io_loop.add_callback(server_log.bound)
         app.io_loop.add_callback(lambda: _publish(app, config, ip, published, sockets))
         app.start()
     except SystemExit as ended:

@@ -1,0 +1,124 @@
+"""What a request costs before it is authenticated: a small body, and one line of the log a minute for all that are refused.
+
+Tornado reads a body into memory before any handler looks at the token, up to the server's limit, which suits notebooks.
+The router sees the headers first: whoever asks for more than a form needs is authenticated there, by the user's own identity
+provider.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Awaitable, Callable, Optional
+
+from jupyter_server.base.handlers import JupyterHandler
+from tornado import httputil, ioloop
+
+STRANGERS_BODY_BYTES = 64 << 10
+"""more than the form that logs in, the one body that is wanted of strangers"""
+REFUSALS_EVERY_S = 60.0
+
+
+def guard(app: Any) -> None:
+    """Bound what unauthenticated requests cost this server."""
+    settings = app.web_app.settings
+    refusals = Refusals(app.log.warning, _later)
+    settings["log_function"] = counting(settings["log_function"], refusals)
+    find = app.web_app.find_handler
+
+    def find_handler(request: Any, **kwargs: Any) -> httputil.HTTPMessageDelegate:
+        delegate = find(request, **kwargs)
+        return _AskFirst(app.web_app, request, delegate) if is_large(request.headers) else delegate
+
+    app.web_app.find_handler = find_handler
+
+
+def is_large(headers: Any) -> bool:
+    """Whether a body may be larger than a stranger's, going by what its headers say."""
+    if headers.get("Transfer-Encoding"):
+        return True
+    length = headers.get("Content-Length", "0").strip()
+    return not (length.isdecimal() and len(length) < 10 and int(length) <= STRANGERS_BODY_BYTES)
+
+
+class _AskFirst(httputil.HTTPMessageDelegate):
+    """Receives a large request. Tornado refuses the body of one that is not authenticated, and closes the connection."""
+
+    def __init__(self, web_app: Any, request: Any, inner: httputil.HTTPMessageDelegate) -> None:
+        self._web_app, self._request, self._inner = web_app, request, inner
+
+    async def headers_received(self, start_line: Any, headers: Any) -> None:
+        if not await _is_known(self._web_app, self._request):
+            self._request.connection.set_max_body_size(STRANGERS_BODY_BYTES)
+        received = self._inner.headers_received(start_line, headers)
+        if received is not None:
+            await received
+
+    def data_received(self, chunk: bytes) -> Optional[Awaitable[None]]:
+        return self._inner.data_received(chunk)
+
+    def finish(self) -> None:
+        self._inner.finish()
+
+    def on_connection_close(self) -> None:
+        self._inner.on_connection_close()
+
+
+async def _is_known(web_app: Any, request: Any) -> bool:
+    """Whether the identity provider knows the sender; the handler that it is asked with answers nothing."""
+    handler = JupyterHandler(web_app, request)
+    user = handler.identity_provider.get_user(handler)
+    return (await user if inspect.isawaitable(user) else user) is not None
+
+
+class Refusals:
+    """Counts refused requests: the first is logged at once, what follows within a minute as one number."""
+
+    def __init__(
+        self, write: Callable[[str], None], later: Callable[[float, Callable[[], None]], None]
+    ) -> None:
+        self._write, self._later = write, later
+        self._count = 0
+        self._latest = ""
+        self._is_due = False
+
+    def add(self, request: str) -> None:
+        self._count += 1
+        self._latest = request
+        if not self._is_due:
+            self._report()
+
+    def _report(self) -> None:
+        self._is_due = self._count > 0
+        if self._is_due:
+            requests = "request" if self._count == 1 else "requests"
+            self._write("%d unauthenticated %s refused; latest: %s" % (self._count, requests, self._latest))
+            self._count = 0
+            self._later(REFUSALS_EVERY_S, self._report)
+
+
+def counting(log_request: Callable[[Any], None], refusals: Refusals) -> Callable[[Any], None]:
+    """Tornado's `log_function` that counts what strangers are refused, and leaves the rest to `log_request`.
+
+    A refused request also makes no metric: a stranger chooses its labels, and each takes memory for good."""
+
+    def log(handler: Any) -> None:
+        status = handler.get_status()
+        if status < 300 or status == 304 or _user(handler):
+            log_request(handler)
+        else:
+            request = handler.request
+            what = (status, request.method[:10], request.path[:100], request.remote_ip)
+            refusals.add("%d %s %s from %s" % what)
+
+    return log
+
+
+def _user(handler: Any) -> Any:
+    try:
+        return handler.current_user
+    except RuntimeError:  # refused before anybody asked who it is
+        return None
+
+
+def _later(seconds: float, call: Callable[[], None]) -> None:
+    ioloop.IOLoop.current().call_later(seconds, call)
