@@ -7,8 +7,10 @@ from typing import NoReturn
 
 from . import __version__
 from .core.cli.argparse_errors import explain_usage
-from .core.cli.completion import SHELLS, Subcommand, described
 from .core.errors import UsageError
+
+SHELLS = ("bash", "zsh", "fish")
+"""whose completion is tried; shtab knows more"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -128,8 +130,3 @@ def _seconds(text: str) -> float:
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return value
-
-
-def describe_commands() -> list[Subcommand]:
-    """The command line as values, the program itself first: what completion and the documents are written from."""
-    return described(make_parser())

@@ -15,8 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .arguments import describe_commands, make_parser
-from .core.cli.completion import completion_script
+from .arguments import make_parser
 from .core.errors import JlabError, UsageError
 from .core.setting_values import is_slurm_time
 from .core.settings import Mode, Settings
@@ -195,8 +194,9 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _completion(arguments: argparse.Namespace) -> int:
-    main, *commands = describe_commands()
-    print(completion_script(arguments.shell, "jlab-mcp", main, tuple(commands)), end="")
+    import shtab
+
+    print(shtab.complete(make_parser(), arguments.shell), end="")
     return 0
 
 

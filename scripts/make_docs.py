@@ -6,13 +6,15 @@ python scripts/make_docs.py --check   # exit code 1 when one is out of date
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import inspect
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from jlab_tui.arguments import describe_commands
+from jlab_tui.arguments import make_parser
 from jlab_tui.core.settings import PREFIX, VARIABLES
 from jlab_tui.mcp_server.context_source import AppSource
 from jlab_tui.mcp_server.stdio import CancelReasons
@@ -78,31 +80,36 @@ def _type(schema: dict[str, Any]) -> str:
 
 def commands_page() -> str:
     """The command line."""
-    main, *commands = describe_commands()
+    main = make_parser()
+    (commands,) = (a for a in main._actions if isinstance(a, argparse._SubParsersAction))
     lines = ["# Commands", "", "`jlab-mcp` without a command is the MCP server on stdio.", ""]
     lines += ["| command | |", "|---|---|"]
-    lines += [f"| [`jlab-mcp {c.name}`](#{c.name}) | {_cell(c.summary)} |" for c in commands]
+    lines += [
+        f"| [`jlab-mcp {c.dest}`](#{c.dest}) | {_cell(c.help or '')} |" for c in commands._choices_actions
+    ]
     lines += [
         "",
         "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not in time, 130 interrupted.",
         "",
+        *_options(action for action in main._actions if action is not commands),
     ]
-    for command in (main, *commands):
-        if command.name:
-            lines += [f"## {command.name}", "", command.summary[0].upper() + command.summary[1:] + ".", ""]
-        if command.argument[0] or len(command.options) > 1:
-            lines += ["| option | |", "|---|---|"]
-        if command.argument[0]:
-            shown = " or ".join(f"`{w}`" for w in command.words) or f"`{command.argument[0]}`"
-            lines.append(f"| {shown} | {_cell(command.argument[1])} |")
-        for option in command.options:
-            if "--help" in option.names and command.name:
-                continue
-            names = ", ".join(f"`{n}`" for n in option.names)
-            values = f" ({' or '.join(option.choices)})" if option.choices else ""
-            lines.append(f"| {names}{values} | {_cell(option.summary)} |")
-        lines.append("")
+    for name, parser in commands.choices.items():
+        actions = [action for action in parser._actions if "--help" not in action.option_strings]
+        lines += [f"## {name}", "", parser.description, "", *_options(actions)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _options(actions: Iterable[argparse.Action]) -> list[str]:
+    """A table of arguments and options; nothing where there are none."""
+    rows = []
+    for action in actions:
+        choices = [f"`{c}`" for c in action.choices or ()]
+        names = [f"`{n}`" for n in action.option_strings] or [" or ".join(choices) or f"`{action.metavar}`"]
+        values = (
+            f" ({' or '.join(map(str, action.choices))})" if action.option_strings and action.choices else ""
+        )
+        rows.append(f"| {', '.join(names)}{values} | {_cell(action.help or '')} |")
+    return ["| option | |", "|---|---|", *rows, ""] if rows else []
 
 
 def settings_page() -> str:

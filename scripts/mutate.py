@@ -4,9 +4,9 @@ python scripts/mutate.py jlab_tui/core/display                     # every mutan
 python scripts/mutate.py jlab_tui/core/slurm/queue.py --sample 20  # so many of them, chosen by --seed
 python scripts/mutate.py jlab_tui/core/errors.py --tests tests/core/test_error_table.py
 
-A mutant is one comparison, `and`/`or`, `+`/`-`, `not`, boolean, small number or condition changed. Each runs in a forked
-process that has everything imported but the module and what imports it. A mutant that is an equal program has its reason
-in `scripts/equal_mutants.toml`. Exit code 1 when fewer than 90 % of the others are noticed.
+A mutant is one comparison, `and`/`or`, `+`/`-`, `not`, boolean, small number or condition of a function changed. The tests are
+collected once; each mutant runs them in a forked process in which the function has its changed code. A mutant that is an equal
+program has its reason in `scripts/equal_mutants.toml`. Exit code 1 when fewer than 90 % of the others are noticed.
 """
 
 from __future__ import annotations

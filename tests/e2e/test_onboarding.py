@@ -308,21 +308,32 @@ def _has_terminal() -> bool:
 
 BASH = """
 source <(jlab-mcp completion bash)
-try() { COMP_WORDS=("$@"); COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 )); _jlab_mcp; echo "${COMPREPLY[*]}"; }
+complete -p jlab-mcp
+try() {
+  COMP_WORDS=("$@"); COMP_CWORD=$(( $# - 1 )); COMPREPLY=()
+  _shtab_jlab_mcp jlab-mcp "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+  echo "${COMPREPLY[*]}"
+}
 try jlab-mcp st
 try jlab-mcp start --mode ''
 try jlab-mcp logs --f
 try jlab-mcp completion z
-complete -p jlab-mcp
 """
-ZSH = """
-autoload -Uz compinit; compinit -u
-eval "$(jlab-mcp completion zsh)"
-print -r -- $_comps[jlab-mcp]
-compadd() { print -r -- "$@" }
-_describe() { print -r -- ${(P)2} }
-words=(jlab-mcp start --mode ''); CURRENT=4; _jlab-mcp
-words=(jlab-mcp st); CURRENT=2; _jlab-mcp
+ZSH = r"""
+zmodload zsh/zpty
+ask() {
+  local shown
+  zpty shell TERM=dumb zsh -f -i
+  zpty -w shell 'autoload -Uz compinit; compinit -u -D; eval "$(jlab-mcp completion zsh)"; print READ""Y'
+  zpty -r shell shown '*READY*'
+  zpty -w -n shell "$1"$'\t\t'
+  zpty -r shell shown "*$2*"
+  print -r -- $shown
+  zpty -d shell
+}
+ask 'jlab-mcp st' 'stop '
+ask 'jlab-mcp start --mode ' slurm
+ask 'jlab-mcp logs --f' --follow
 """
 FISH = """
 jlab-mcp completion fish | source
@@ -344,8 +355,7 @@ def test_the_shell_completes_commands_options_and_values(project: Project, shell
     words = set(shlex.split(done.stdout.replace("'", " "))) | set(done.stdout.split())
     assert {"local", "slurm"} <= words
     assert any(w.startswith("start") for w in words) and any(w.startswith("stop") for w in words)
-    if shell != "zsh":
-        assert "--follow" in words
+    assert "--follow" in words
 
 
 async def test_records_that_are_too_old_are_removed_when_a_client_is_there(shared_server: Project) -> None:
