@@ -28,15 +28,15 @@ def html_text(source: str) -> str:
     """Text of an HTML fragment: one line a block or table row, cells separated by ` | `; scripts and styles left out."""
     out: list[str] = []
     has_cells = False
-    as_it_is = 0
+    as_it_is = False
     for text, tag, is_start in _pieces(source):
         if not tag:
-            out.append(_plain(text, as_it_is > 0))
+            out.append(_plain(text, as_it_is))
         if tag in _BLOCKS:
             out.append("\n")
             has_cells = has_cells and not is_start
         if tag == "pre":
-            as_it_is = max(0, as_it_is + (1 if is_start else -1))
+            as_it_is = is_start
         if tag in ("td", "th") and is_start:
             out.append(" | " if has_cells else "")
             has_cells = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from ..journal.events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
 from .mime import text_of
@@ -50,6 +50,8 @@ class ImageCount:
                 if event.display_id:
                     self._places.setdefault(event.display_id, []).append(place)
                 return self._set([place], event.data)
+            case _:
+                assert_never(event)
         return []
 
     def update(self, event: DataUpdated) -> None:

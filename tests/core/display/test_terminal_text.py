@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.display.terminal_text import TerminalLines, render_terminal
+from jlab_tui.core.display.terminal_text import (
+    ROW_CHARS,
+    TerminalLines,
+    count_rows,
+    cut_middle,
+    plain_traceback,
+    render_terminal,
+    rows,
+    strip_ansi,
+)
 
 PIECES = st.sampled_from(
     ("a", "bc", "日", "👍", "é", " ", "\n", "\r", "\r\n", "\b", "\x1b[2K", "\x1b[K", "\x1b[A", "\x1b[2B", "\x1b[1D",
@@ -31,6 +40,29 @@ PIECES = st.sampled_from(
         ("日本\b\b\bX", " X本"),
         ("👍👍👍\b\bYY", "👍👍YY"),
         ("検証検証: 10%\rtraining:  20%", "training:  20%"),
+        ("one\ntwo\x1b[A\x1b[EX", "one\nXwo"),
+        ("one\ntwo\x1b[FX", "Xne\ntwo"),
+        ("one\ntwo\x1b[2FX", "Xne\ntwo"),
+        ("one\ntwo\x1b[9A!\x1b[9B?", "one!\ntwo ?"),
+        ("one\ntwo\x1b[123456AX", "oneX\ntwo"),
+        ("abc\x1b[2GX", "aXc"),
+        ("abc\x1b[GX", "Xbc"),
+        ("ab\x1b[2CX", "ab  X"),
+        ("ab\x1b[9DX", "Xb"),
+        ("ab\b\b\bX", "Xb"),
+        ("hello\x1b[2D\x1b[1K", "   lo"),
+        ("hello\x1b[2D\x1b[2KX", "   X"),
+        ("abc\ndef\nghi\x1b[2A\x1b[D\x1b[J", "ab"),
+        ("abc\x1b[2D\x1b[1J", "abc"),
+        ("abc\n\x1b[3Jd", "\nd"),
+        ("abc\ndef\x1b[1;1HX", "Xbc\ndef"),
+        ("abc\ndef\x1b[fX", "Xbc\ndef"),
+        ("abc\ndef\x1b[2;2HX", "abc\ndefX"),
+        ("a\nb\x1b7\x1b[A\x1b[J\x1b8X", "aX"),
+        ("a\n\x1b7b\x1b8\x1b8X", "a\nX"),
+        ("\x1b[5mX\x1b[Z", "X"),
+        ("a\0b\x07", "ab"),
+        ("日本語\x1b[3D\x1b[K", "日"),
     ],
 )
 def test_text_is_shown_as_a_terminal_would(printed: str, shown: str) -> None:
@@ -63,3 +95,86 @@ def test_lines_that_come_in_parts_are_not_all_held() -> None:
     given = [line for number in range(300) for line in lines.feed(f"{number} " + "x" * 100_000 + "\n")]
     assert len(given) > 250
     assert [line.partition(" ")[0] for line in given + lines.finish()[:-1]] == [str(n) for n in range(300)]
+
+
+@pytest.mark.parametrize("move", ["", "\x1b[31m", "\x1b[2A\x1b[2B"])
+def test_many_lines_that_come_in_parts_are_those_of_the_whole(move: str) -> None:
+    pieces = [f"line {number}\n{move}" for number in range(3000)]
+    lines = TerminalLines()
+    given = [line for piece in pieces for line in lines.feed(piece)]
+    assert 1900 < len(given) < 2600, "the last ones can still be changed"
+    assert given + lines.finish() == render_terminal("".join(pieces)).split("\n")
+
+
+def test_blanks_at_the_end_of_a_line_stay_where_nothing_moved() -> None:
+    lines = TerminalLines()
+    assert lines.feed("a  \nb") + lines.finish() == ["a  ", "b"]
+
+
+def test_a_line_beyond_all_bounds_is_read_as_several() -> None:
+    lines = TerminalLines()
+    given = lines.feed("x" * 1_000_000) + lines.feed("y" * 1_500_000 + "\nz") + lines.finish()
+    assert given == ["x" * 1_000_000, "y" * 1_000_000, "y" * 500_000, "z"]
+
+
+TEXTS = st.text(alphabet="ab\n", max_size=300)
+
+
+@given(TEXTS, st.integers(3, 200))
+def test_a_cut_keeps_both_ends_at_line_ends_and_counts_what_is_missing(text: str, budget: int) -> None:
+    cut = cut_middle(text, budget)
+    if len(text) <= budget:
+        assert (cut.head, cut.tail, cut.cut_chars, cut.cut_lines) == (text, "", 0, 0)
+        return
+    middle = text[len(cut.head) : len(text) - len(cut.tail)]
+    assert cut.head + middle + cut.tail == text
+    assert (cut.cut_chars, len(cut.head) <= budget // 3, len(cut.head) + len(cut.tail) <= budget) == (
+        len(middle),
+        True,
+        True,
+    )
+    head, tail = text[: budget // 3], text[len(text) - (budget - budget // 3) :]
+    if "\n" in head[len(head) // 2 + 1 :]:
+        assert cut.head.endswith("\n") and "\n" not in head[len(cut.head) :]
+    else:
+        assert cut.head == head
+    if "\n" in tail[: len(tail) // 2]:
+        assert (
+            text[len(text) - len(cut.tail) - 1] == "\n" and "\n" not in tail[: len(tail) - len(cut.tail) - 1]
+        )
+    else:
+        assert cut.tail == tail
+
+
+@pytest.mark.parametrize(
+    ("text", "budget", "lines"), [("a" * 30, 9, 1), ("aa\n" * 10, 9, 8), ("aaa\nb" + "c" * 30, 12, 0)]
+)
+def test_a_cut_tells_how_many_lines_it_took(text: str, budget: int, lines: int) -> None:
+    assert cut_middle(text, budget).cut_lines == lines
+
+
+@given(st.lists(st.integers(0, 3 * ROW_CHARS + 1), min_size=1, max_size=4))
+def test_a_row_is_found_by_counting_those_before_it(sizes: list[int]) -> None:
+    lines = ["x" * size for size in sizes]
+    assert all(
+        "".join(rows(line)) == line and all(len(row) <= ROW_CHARS for row in rows(line)) for line in lines
+    )
+    assert all(len(rows(line)) == max(1, -(-len(line) // ROW_CHARS)) for line in lines)
+    before = sum(len(rows(line)) for line in lines[:-1])
+    assert count_rows("\n".join(lines)) == before + sizes[-1] // ROW_CHARS
+
+
+@pytest.mark.parametrize(
+    ("traceback", "value", "shown"),
+    [
+        (("\n\x1b[31mTraceback\x1b[0m", "E: v\n"), "v", "Traceback\nE: v"),
+        ((), "v", "E: v"),
+        ((), "", "E"),
+    ],
+)
+def test_an_exception_is_shown_without_colours(traceback: tuple[str, ...], value: str, shown: str) -> None:
+    assert plain_traceback(traceback, "E", value) == shown
+
+
+def test_newlines_and_tabs_are_no_control_characters() -> None:
+    assert strip_ansi("a\tb\n\x1b[1mc\x1b]0;t\x07\x07") == "a\tb\nc"
