@@ -220,8 +220,10 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     from .mcp_server.context import App
     from .services.server.client_start import ClientStart
     from .services.server.resource_sampler import ResourceSampler
+    from .services.server.walltime_notice import WalltimeNotice
     from .services.session.cells import Cells
     from .services.session.reader import Reader
+    from .services.session.replies import Replies
     from .services.session.variables import Inspector
     from .services.sessions.registry import Sessions
 
@@ -272,7 +274,17 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     async def resources(record: ServerRecord) -> dict[str, Any]:
         return resources_json(await measuring.sample(gate.api(record)))
 
+    replies = Replies(
+        sessions.find_run,
+        sessions.outputs,
+        journals,
+        WalltimeNotice(launcher, time.time).take,
+        settings.output_chars,
+        time.time,
+    )
+
     async def close() -> None:
+        await replies.close()
         await sessions.release()
         await gate.close()
         await launcher.close()
@@ -281,8 +293,9 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         settings=settings,
         launcher=launcher,
         sessions=sessions,
-        cells=Cells(notebooks, time.time),
+        cells=Cells(notebooks),
         reader=Reader(journals, notebooks),
+        replies=replies,
         inspector=Inspector(),
         starting=starting,
         server=gate.server,

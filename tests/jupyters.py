@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import time
 import uuid
@@ -90,6 +91,12 @@ class EchoServer:
         self.keeps_documents = False
         """as with jupyter-collaboration"""
         self.started_here: set[str] = set()
+        self.notice_after_s = 0.0
+        """how long after the answer to a restart the kernel's exit notice comes"""
+        self.is_restarting = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        """whether a restart is answered"""
+        self.may_answer.set()
         self._ids = itertools.count(1)
 
     def opened_by_the_user(self, path: str) -> EchoKernel:
@@ -161,7 +168,13 @@ class EchoServer:
     async def interrupt(self, kernel_id: str) -> None: ...
 
     async def restart(self, kernel_id: str) -> None:
-        self.by_id[kernel_id].dies("restart", restarting=True, exit_code=0)
+        self.is_restarting.set()
+        await self.may_answer.wait()
+        dies = functools.partial(self.by_id[kernel_id].dies, "restart", restarting=True, exit_code=0)
+        if self.notice_after_s:
+            asyncio.get_running_loop().call_later(self.notice_after_s, dies)
+        else:
+            dies()
 
     async def kernel_state(self, kernel_id: str) -> str | None:
         kernel = self.by_id.get(kernel_id)
@@ -289,7 +302,12 @@ class Place:
         folder = self.folder
         return JournalStore(folder / "sessions", folder / "actions", lambda: folder / "fifos", "host")
 
-    def process(self, conversation: str = "", on_exit: OnExit = OnExit.SHUTDOWN) -> Sessions:
+    def process(
+        self,
+        conversation: str = "",
+        on_exit: OnExit = OnExit.SHUTDOWN,
+        journals: JournalStore | None = None,
+    ) -> Sessions:
         record = ServerRecord(ServerState.READY, Mode.LOCAL, started=self.server.started)
 
         async def server() -> Server:
@@ -309,7 +327,7 @@ class Place:
             server=server,
             diagnose=why_over,
             make_link=cast(Any, EchoLink),
-            journals=self.journals,
+            journals=journals or self.journals,
             notebooks=self.notebooks,
             spool=Spool(folder / "spool"),
             now=time.time,
@@ -325,9 +343,9 @@ class Place:
     def kill(self, process: Sessions) -> None:
         """The process is gone without a word: its connections close, nothing more is written."""
         for session in process.open_sessions:
-            link = cast(EchoLink, session.link)
+            link = cast(EchoLink, session._link)
             if link.connected:
                 link.kernel.listeners.remove(link._take)
             self.server.claims.disconnected(link.kernel.id, link, time.monotonic())
-            session.recorder.abandon()
-            session.keeper.abandon()
+            session._journal.abandon()
+            session._sync.abandon()

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 class InterruptOnCancel:
     """Around a call that runs code or waits for it: when the user cancels it, interrupt that run and check; else leave it."""
 
-    def __init__(self, app: App, session: Session, ctx: Ctx) -> None:
+    def __init__(self, app: App, ctx: Ctx, session: Session | None = None, run_id: str = "") -> None:
+        """For a call that runs code in `session`, or one that waits for `run_id`."""
         self.run: RunHandle | None = None
-        """the run that the call started, once it is known, or waits for"""
-        self._app, self._session, self._ctx = app, session, ctx
-        self._before = session.current
+        """the run that the call started, once it is known"""
+        self._app, self._ctx, self._session, self._run_id = app, ctx, session, run_id
+        self._before = session.current if session is not None else None
 
     async def __aenter__(self) -> InterruptOnCancel:
         return self
@@ -33,16 +34,22 @@ class InterruptOnCancel:
             return
         if not self._app.reasons.by_user(self._ctx.request_id):
             return
-        # What runs now and did not before is ours, even when the call was cancelled before it learnt the run's id.
-        current = self._session.current
-        run = self.run or (current if current is not self._before else None)
-        if run is not None:
+        if target := self._target():
             # In a task of its own: the handler's scope is cancelled for good.
-            self._app.start_background(self._cancel(run))
+            self._app.start_background(self._cancel(*target))
 
-    async def _cancel(self, run: RunHandle) -> None:
+    def _target(self) -> tuple[Session, RunHandle] | None:
+        session = self._session
+        if session is None:
+            return self._app.sessions.held_run(self._run_id)
+        # What runs now and did not before is ours, even when the call was cancelled before it learnt the run's id.
+        run = self.run or (session.current if session.current is not self._before else None)
+        return (session, run) if run is not None else None
+
+    @staticmethod
+    async def _cancel(session: Session, run: RunHandle) -> None:
         try:
-            outcome = await self._session.interrupter.cancel(run)
+            outcome = await session.cancel(run)
         except JlabError as error:
             outcome = str(error)
-        self._session.notice(f"The user cancelled the call. {outcome}")
+        session.notice(f"The user cancelled the call. {outcome}")

@@ -7,10 +7,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from ..core.errors import JlabError
-from ..core.server.record import ServerState
-from ..core.server.walltime import WalltimeWarnings
-
 if TYPE_CHECKING:
     from ..core.server.record import ServerRecord
     from ..core.settings import Settings
@@ -18,6 +14,7 @@ if TYPE_CHECKING:
     from ..services.server.launcher import Launcher
     from ..services.session.cells import Cells
     from ..services.session.reader import Reader
+    from ..services.session.replies import Replies
     from ..services.session.variables import Inspector
     from ..services.sessions.factory import Server
     from ..services.sessions.registry import Sessions
@@ -47,6 +44,7 @@ class App:
     sessions: Sessions
     cells: Cells
     reader: Reader
+    replies: Replies
     inspector: Inspector
     starting: ClientStart
     server: Callable[[], Awaitable[Server]]
@@ -62,18 +60,7 @@ class App:
     now: Callable[[], float]
     reasons: CancelReasons
     close: Callable[[], Awaitable[None]]
-    walltime: WalltimeWarnings = field(default_factory=WalltimeWarnings)
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
-
-    async def walltime_warning(self) -> str:
-        """A sentence when the job's walltime has come close since the last call; else nothing."""
-        try:
-            known = await asyncio.to_thread(self.launcher.recall)
-        except JlabError:
-            return ""
-        if known is None or known.record.state is not ServerState.READY:
-            return ""
-        return self.walltime.due(known.record.ends, self.now())
 
     def start_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run something that outlives the call that started it."""

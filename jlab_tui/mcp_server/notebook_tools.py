@@ -44,7 +44,7 @@ class NotebookTools:
         app = await self._source.get()
         session, run = await app.sessions.find_run(run_id)
         if session is not None:
-            await session.recorder.flush()
+            await session.flush()
         parts = await read_record_text(app, run, offset, limit, tail, grep, images)
         app.tidy_up()
         if session is not None:
@@ -89,7 +89,7 @@ class NotebookTools:
         changes nothing. Works while a cell runs, too, on kernels with subshells (ipykernel 7); on others it says so."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        return as_text(await app.inspector.inspect(session, names), session.stale_kernel_notice)
+        return as_text(await app.inspector.inspect(session, names), session.state.notice)
 
     async def delete_cell(self, session_id: SessionId, cell: CellRef) -> CallToolResult:
         """Delete a cell from the notebook. Variables that it made stay in the kernel. Refused while the cell runs, and

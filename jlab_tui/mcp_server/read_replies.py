@@ -7,7 +7,7 @@ import bisect
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -136,15 +136,11 @@ async def read_cells(
     app: App, session: Session | None, path: str, cells: list[str | int] | None
 ) -> list[Part]:
     """A notebook's map, or chosen cells in full."""
-    notebook, where = await app.reader.notebook(session, path)
     if not cells:
-        notebook.is_shifted = False
-        return [_map(app, session, where, notebook.cells), *_warnings(session)]
-    chosen = [(index, notebook.cells[index]) for index in map(notebook.find, cells)]
-    for _, cell in chosen:
-        cell.is_edited = False
-    copies = [(index, replace(cell, outputs=list(cell.outputs))) for index, cell in chosen]
-    return await asyncio.to_thread(lambda: [part for index, cell in copies for part in _whole(cell, index)])
+        known, where = await app.reader.seen_map(session, path)
+        return [_map(app, session, where, known), *_warnings(session)]
+    seen = await app.reader.seen_cells(session, path, cells)
+    return await asyncio.to_thread(lambda: [part for index, cell in seen for part in _whole(cell, index)])
 
 
 def _warnings(session: Session | None) -> list[Part]:
@@ -158,8 +154,9 @@ def _map(app: App, session: Session | None, where: str, cells: list[NotebookCell
         f"{where}: {len(rows)} cell{'s' * (len(rows) != 1)}",
         "index id type count state outputs | first line",
     ]
-    if session is not None and (batch := session.batch or session.batch_end):
-        lines.insert(1, f"({batch})")
+    if session is not None and (batch := session.state.batch) is not None:
+        said = batch.stopped if batch.is_over else "its cells are being run again"
+        lines[1:1] = [f"({said})"] if said else []
     listed = []
     for row in rows:
         count = f"[{row.execution_count}]" if row.execution_count is not None else "[ ]"

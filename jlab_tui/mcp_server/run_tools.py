@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import anyio
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from ..core.journal.events import ReplyCut, RunStatus
-from ..core.reply.compose import Part, RunFacts, compose
-from ..services.session.run_handle import RunHandle
 from .cancelling import InterruptOnCancel
 from .content import as_content, as_text
 from .context import App
@@ -19,14 +15,9 @@ from .context_source import AppSource
 from .tool_arguments import CellRef, Ctx, SessionId, WaitS
 
 if TYPE_CHECKING:
-    from ..core.session.run import Run
+    from ..services.session.replies import Beat, RunReply
+    from ..services.session.run_handle import RunHandle
     from ..services.session.session import Session
-
-_RENDERED_AT_ONCE: Final = 30_000
-"""characters of output; more is rendered in a thread"""
-_LOOK_S: Final = 1.0
-"""between two looks at the record of a run that another process holds"""
-_LOOKS_A_BEAT: Final = 10
 
 
 class RunTools:
@@ -54,7 +45,7 @@ class RunTools:
         long is cut in the middle; read_output has all of it. input() does not work."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        async with InterruptOnCancel(app, session, ctx) as watch:
+        async with InterruptOnCancel(app, ctx, session) as watch:
             watch.run = await app.cells.execute(session, code, cell_index)
             return await self._answer(app, session, watch.run, wait_s, ctx)
 
@@ -69,24 +60,10 @@ class RunTools:
         a run that has ended, also one of an earlier process. Waiting does not touch the run; call it as often as needed.
         Only when the user cancels this call is the run interrupted, as with execute_code."""
         app = await self._source.get()
-        session, run = await app.sessions.find_run(run_id)
-        patience = app.settings.wait_s if wait_s is None else wait_s
-        looks = 0
-        while session is None and not run.status.is_final and patience > 0:
-            # Another process goes on with it: its record is looked at again, and taken over once that one is gone.
-            await asyncio.sleep(min(_LOOK_S, patience))
-            patience -= _LOOK_S
-            looks += 1
-            if looks % _LOOKS_A_BEAT == 0:
-                await ctx.report_progress(
-                    round(run.elapsed(app.now()), 1), None, "another process holds this run"
-                )
-            session, run = await app.sessions.find_run(run_id)
-        if session is None or not isinstance(run, RunHandle):
-            return await self._answer(app, None, run, 0.0, ctx)
-        async with InterruptOnCancel(app, session, ctx) as watch:
-            watch.run = run
-            return await self._answer(app, session, run, max(0.0, patience), ctx)
+        async with InterruptOnCancel(app, ctx, run_id=run_id):
+            return await self._content(
+                app, await app.replies.wait(run_id, _patience(app, wait_s), _beat(ctx))
+            )
 
     async def edit_cell(
         self,
@@ -105,7 +82,7 @@ class RunTools:
         an index means another cell than before because the user moved cells: then use the id."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        async with InterruptOnCancel(app, session, ctx) as watch:
+        async with InterruptOnCancel(app, ctx, session) as watch:
             edited, watch.run = await app.cells.edit(session, cell, source, run=run)
             if watch.run is None:
                 return as_text(
@@ -119,7 +96,7 @@ class RunTools:
         """Run a code cell of the notebook as it stands, in place: its old output goes. Answers like execute_code."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        async with InterruptOnCancel(app, session, ctx) as watch:
+        async with InterruptOnCancel(app, ctx, session) as watch:
             watch.run = await app.cells.run(session, cell)
             return await self._answer(app, session, watch.run, wait_s, ctx)
 
@@ -143,50 +120,32 @@ class RunTools:
                 await app.sessions.close_scratch(session)
             raise
         app.sessions.end_with_run(session)
-        async with InterruptOnCancel(app, session, ctx) as watch:
+        async with InterruptOnCancel(app, ctx, session) as watch:
             watch.run = run
             return await self._answer(app, session, run, wait_s, ctx)
 
     async def _answer(
-        self, app: App, session: Session | None, run: Run, wait_s: float | None, ctx: Ctx
+        self, app: App, session: Session, run: RunHandle, wait_s: float | None, ctx: Ctx
     ) -> CallToolResult:
-        async def beat(elapsed: float, last_line: str) -> None:
-            await ctx.report_progress(round(elapsed, 1), None, last_line or f"running for {elapsed:.0f} s")
+        return await self._content(
+            app, await app.replies.reply(session, run, _patience(app, wait_s), _beat(ctx))
+        )
 
-        if isinstance(run, RunHandle):
-            await app.cells.wait(run, app.settings.wait_s if wait_s is None else wait_s, beat)
-        if session is not None:
-            await session.recorder.flush()
-        result = await as_content(app, await self._parts(app, session, run))
-        outputs = run.outputs
+    @staticmethod
+    async def _content(app: App, reply: RunReply) -> CallToolResult:
+        result = await as_content(app, reply.parts)
+        run, outputs = reply.run, reply.run.outputs
         if run.status.is_final and (outputs is None or outputs.is_cut or outputs.images.total):
             app.tidy_up()
         return result
 
-    async def _parts(self, app: App, session: Session | None, run: Run) -> list[Part]:
-        outputs = await app.sessions.outputs(run)
-        notes = [*run.notes, *run.losses()]
-        if run.status in (RunStatus.INTERRUPTED, RunStatus.DIED) and not run.interrupted_by:
-            note = await asyncio.to_thread(app.sessions.human_note, run)
-            if note:
-                notes.append(note)
-        if session is not None:
-            if run.status is RunStatus.RUNNING and (silence := await session.connection.explain_silence()):
-                notes.append(f"Warning: {silence}")
-            if session.stale_kernel_notice and run.status is not RunStatus.DIED:
-                notes.append(session.stale_kernel_notice)
-                session.stale_kernel_notice = ""
-            notes += [f"Warning: {w}" for w in session.warnings()]
-        if warning := await app.walltime_warning():
-            notes.append(f"Warning: {warning}")
-        facts = RunFacts(
-            run.id, run.session, run.status, run.elapsed(app.now()), run.execution_count, run.cause, run.cell,
-            run.has_started, run.waits_for_other, session is None or bool(session.over), notes,
-        )  # fmt: skip
-        if outputs.size < _RENDERED_AT_ONCE:
-            reply = compose(facts, outputs, app.settings.output_chars)
-        else:
-            reply = await asyncio.to_thread(compose, facts, outputs.copy(), app.settings.output_chars)
-        if session is not None and (reply.cut_chars or reply.hidden_images):
-            session.recorder.record(ReplyCut(run.id, reply.cut_chars, reply.hidden_images))
-        return reply.parts
+
+def _patience(app: App, wait_s: float | None) -> float:
+    return app.settings.wait_s if wait_s is None else wait_s
+
+
+def _beat(ctx: Ctx) -> Beat:
+    async def beat(elapsed: float, last_line: str) -> None:
+        await ctx.report_progress(round(elapsed, 1), None, last_line or f"running for {elapsed:.0f} s")
+
+    return beat

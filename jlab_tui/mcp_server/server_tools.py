@@ -56,17 +56,17 @@ class ServerTools:
         server = await app.server()
         await app.sessions.reclaim()
         kernels = await server.api.kernels()
-        held = {s.info.kernel_id: s.info.id for s in app.sessions.open_sessions}
+        held = {s.identity.kernel_id: s.identity.id for s in app.sessions.open_sessions}
         answer: dict[str, Any] = {"active_sessions": len(held)}
         answer["kernels"] = [
             {**kernel_json(kernel), "session_id": held.get(kernel.kernel_id, "")} for kernel in kernels
         ]
         answer["sessions"] = [
             {
-                "session_id": s.info.id,
-                "notebook_path": s.info.notebook,
+                "session_id": s.identity.id,
+                "notebook_path": s.identity.notebook,
                 "running": s.current.id if s.current else "",
-                **({"unusable": s.over} if s.over else {}),
+                **({"unusable": s.state.why_over} if s.state.why_over else {}),
             }
             for s in app.sessions.open_sessions
         ]

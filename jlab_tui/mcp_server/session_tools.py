@@ -70,7 +70,7 @@ class SessionTools:
         app = await self._source.get()
         session, live = await app.sessions.open_existing(notebook_path)
         answer: dict[str, Any] = {**self._opened(session), "live_kernel": live}
-        is_empty = not session.holds_state
+        is_empty = not session.state.holds_state
         if reexecute == "always" or (reexecute == "auto" and is_empty):
             answer |= await self._rerun(app, session, on_error == "stop", wait_s, ctx)
         elif is_empty:
@@ -95,7 +95,7 @@ class SessionTools:
                 await ctx.report_progress(round(app.now() - begun, 1), None, sentence)
 
         work = app.start_background(app.cells.run_all(session, stop_on_error=stop, on_cell=on_cell))
-        async with InterruptOnCancel(app, session, ctx):
+        async with InterruptOnCancel(app, ctx, session):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wait(), app.settings.wait_s if wait_s is None else wait_s)
         if work.done():
@@ -105,7 +105,8 @@ class SessionTools:
         outputs = await app.sessions.outputs_of(seen)
         ran = [RanCell(run.cell, run.id, run.status, outputs[run.id]) for run in seen]
         cells, left_out = rerun_rows(ran, app.settings.output_chars)
-        state = session.batch_end or "done" if work.done() else "still running; follow it with read_notebook"
+        stopped = session.state.batch.stopped if session.state.batch is not None else ""
+        state = stopped or "done" if work.done() else "still running; follow it with read_notebook"
         answer: dict[str, Any] = {"reexecution": state, "cells_total": total, "cells": cells}
         if left_out:
             answer["ok_cells_not_listed"] = left_out
@@ -126,22 +127,21 @@ class SessionTools:
 
     @staticmethod
     def _opened(session: Session) -> dict[str, Any]:
-        info = session.info
+        identity = session.identity
         answer: dict[str, Any] = {
-            "session_id": info.id,
-            "notebook_path": info.notebook,
-            "hostname": info.hostname,
-            "kernel_id": info.kernel_id,
+            "session_id": identity.id,
+            "notebook_path": identity.notebook,
+            "hostname": identity.hostname,
+            "kernel_id": identity.kernel_id,
         }
-        if info.python:
-            answer["python"] = info.python
-        if info.cwd:
-            answer["cwd"] = info.cwd
-        if warnings := [*info.warnings, *session.warnings()]:
+        if identity.python:
+            answer["python"] = identity.python
+        if identity.cwd:
+            answer["cwd"] = identity.cwd
+        if warnings := [*session.opening_warnings, *session.warnings()]:
             answer["warnings"] = warnings
-        if session.stale_kernel_notice:
-            answer["notice"] = session.stale_kernel_notice
-            session.stale_kernel_notice = ""
+        if notice := session.take_notice():
+            answer["notice"] = notice
         return answer
 
     async def interrupt_kernel(self, session_id: SessionId) -> CallToolResult:
@@ -156,7 +156,7 @@ class SessionTools:
         and the session stay. For a kernel that cannot be interrupted, or to free memory."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        return as_text(await session.kernel_lifecycle.restart("you (restart_kernel)"))
+        return as_text(await session.restart("you (restart_kernel)"))
 
     async def shutdown_session(self, session_id: SessionId) -> CallToolResult:
         """End a session: its kernel and variables are gone, its notebook stays. Only when the user asks for it. A kernel

@@ -1,10 +1,13 @@
-"""Waiting with a sign of life: whatever takes over a second says what it waits for."""
+"""Waiting: with a sign of life for whatever takes over a second, and for several things of which some may fail."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import logging
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any, TypeVar
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -30,3 +33,25 @@ async def patiently(
         await asyncio.wait([task])  # what it must bring to its end is brought there first
         raise
     return await task
+
+
+async def all_of(what: str, *work: Awaitable[object]) -> None:
+    """Wait for everything, also when some of it fails: a failure goes to the log with its traceback."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, Exception):
+            log.error("%s failed", what, exc_info=result)
+
+
+async def cancelled(what: str, tasks: Collection[asyncio.Task[Any]], timeout: float = 5.0) -> None:
+    """Cancel tasks and wait until they have ended, `timeout` seconds at most."""
+    others = [task for task in tasks if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    if not others:
+        return
+    done, late = await asyncio.wait(others, timeout=timeout)
+    for task in done:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed", what, exc_info=error)
+    if late:
+        log.error("%s: %d tasks do not end", what, len(late))

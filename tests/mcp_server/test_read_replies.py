@@ -12,7 +12,7 @@ import pytest
 
 from jlab_tui.adapters.grep import grep
 from jlab_tui.core.errors import UsageError
-from jlab_tui.core.notebook.notebook import Notebook, NotebookCell
+from jlab_tui.core.notebook.notebook import NotebookCell
 from jlab_tui.core.session.run import Run
 from jlab_tui.mcp_server.context import App
 from jlab_tui.mcp_server.read_replies import read_cells, read_record_text
@@ -86,11 +86,11 @@ async def test_a_search_in_a_long_line_shows_what_is_around_the_match() -> None:
 
 
 async def test_a_map_that_is_too_long_says_which_cells_it_leaves_out() -> None:
-    async def notebook(session: object, path: str) -> tuple[Notebook, str]:
-        return Notebook([NotebookCell(f"{n:08}", "code", "x" * 80) for n in range(1000)]), path
+    async def seen_map(session: object, path: str) -> tuple[list[NotebookCell], str]:
+        return [NotebookCell(f"{n:08}", "code", "x" * 80) for n in range(1000)], path
 
     made = app("")
-    made.reader.notebook, made.reader.rows = notebook, Reader.rows  # type: ignore[method-assign]
+    made.reader.seen_map, made.reader.rows = seen_map, Reader.rows  # type: ignore[method-assign]
     (found,) = await read_cells(made, None, "n.ipynb", None)
     assert isinstance(found, str) and len(found) < 20_500
     (left_out,) = [n for n, line in enumerate(found.splitlines()) if line.startswith("... cells ")]

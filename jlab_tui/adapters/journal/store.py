@@ -89,10 +89,13 @@ class JournalStore:
         """How every session stands. Blocks."""
         return self._heads.read(self.files())
 
-    def read(self, files: Sequence[Path]) -> Iterator[tuple[Path, int, Entry]]:
-        """Every entry of some journals with its place."""
-        for path in files:
-            for offset, entry in read_entries(path):
+    def read(
+        self, files: Sequence[Path], since: tuple[Path, int] | None = None
+    ) -> Iterator[tuple[Path, int, Entry]]:
+        """Every entry of some journals with its place; `since`: from the one at that place on."""
+        first, start = since if since is not None else (None, 0)
+        for path in files[files.index(first) if first is not None else 0 :]:
+            for offset, entry in read_entries(path, start if path == first else 0):
                 yield path, offset, entry
 
     def read_from(self, path: Path, offset: int) -> Iterable[Entry]:

@@ -47,6 +47,19 @@ class Request:
     subshell_id: str = ""
 
 
+def execution(code: str, msg_id: str) -> Request:
+    """A request to execute the code of a cell."""
+    content: dict[str, Any] = {
+        "code": code,
+        "silent": False,
+        "store_history": True,
+        "user_expressions": {},
+        "allow_stdin": False,
+        "stop_on_error": True,
+    }
+    return Request("shell", "execute_request", msg_id, content)
+
+
 def pack_request(request: Request, session: str, date: str) -> bytes:
     """Frame of a request. `session` identifies us as a client; `date` is ISO 8601."""
     header: dict[str, str] = {

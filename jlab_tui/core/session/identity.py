@@ -24,14 +24,14 @@ class SessionIdentity:
     """the user had started the kernel; it is never shut down from here"""
 
     @classmethod
-    def of(cls, opened: SessionOpened) -> SessionIdentity:
-        """As the first line of a journal has it."""
+    def of(cls, opened: SessionOpened, hostname: str = "") -> SessionIdentity:
+        """As the first line of a journal has it; `hostname` when it is on another host by now."""
         return cls(
             id=opened.session,
             name=opened.name,
             notebook=opened.notebook,
             kernel_id=opened.kernel_id,
-            hostname=opened.hostname,
+            hostname=hostname or opened.hostname,
             python=opened.python,
             cwd=opened.cwd,
             users_kernel=opened.users_kernel,

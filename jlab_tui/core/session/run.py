@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..journal.events import OutputDropped, RunFinished, RunStatus
+from ..kernel.conversation import NO_REPLY, RunEnded
 from ..notebook.outputs import CellOutputs
 
 
@@ -50,9 +51,19 @@ class Run:
     def elapsed(self, now: float) -> float:
         return self.seconds if self.status.is_final else max(0.0, now - self.asked_at)
 
+    def ending(self, end: RunEnded, now: float) -> RunFinished:
+        """How its journal says that it has ended."""
+        status, cause = end.status, end.cause
+        if cause == NO_REPLY and self.interrupted_by:
+            status, cause = RunStatus.INTERRUPTED, ""
+            self.notes.append("The interrupt came before the first line of the code or after its last one.")
+        count = end.execution_count if end.execution_count is not None else self.execution_count
+        return RunFinished(self.id, status, round(self.elapsed(now), 3), count, cause)
+
     def finish(self, end: RunFinished) -> None:
         self.status, self.seconds = end.status, end.seconds
         self.execution_count, self.cause = end.execution_count, end.cause
+        self.reply = None
 
     def count_loss(self, dropped: OutputDropped) -> None:
         if dropped.unit != "characters":  # else of the record only

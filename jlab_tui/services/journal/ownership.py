@@ -10,7 +10,6 @@ from ...core.journal.events import SessionOpened
 from ...core.journal.lease import is_held
 from ...core.server.record import Owner
 from ..ports import Journal, Journals
-from .writer import SessionJournal
 
 OwnerAlive = Callable[[str, int, str], bool | None]
 """whether the process of a host, id and start is alive; None for another host"""
@@ -40,9 +39,9 @@ class Ownership:
         files = self._journals.files().get(session, [])
         return bool(files) and self._is_held(self._opened(session), self._journals.silence(files[-1]))
 
-    async def beat(self, session: str, recorder: SessionJournal) -> str:
+    async def beat(self, session: str, journal: Journal) -> str:
         """Say that we are there. Returns who has the session now, nothing while it is ours."""
-        if await asyncio.to_thread(recorder.beat):
+        if await asyncio.to_thread(journal.beat):
             return ""
         return f"owned by {_label(await asyncio.to_thread(self._opened, session))}"
 

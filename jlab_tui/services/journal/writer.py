@@ -75,14 +75,21 @@ class _Tail:
 class SessionJournal:
     """One session's journal, written from the event loop without waiting for the disk."""
 
-    def __init__(self, journal: Journal, now: Callable[[], float], text_cap: int = TEXT_CAP) -> None:
-        """`now` gives epoch seconds."""
+    def __init__(
+        self,
+        journal: Journal,
+        now: Callable[[], float],
+        text_cap: int = TEXT_CAP,
+        *,
+        acknowledge: Callable[[int], None] = lambda seq: None,
+        may_write: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`now` gives epoch seconds. `acknowledge(seq)` is called when everything up to `seq` is in the file. While
+        `may_write` does not know whether this process still holds the session, text is held back."""
         self._text_cap = text_cap
         self._tail_chars = min(text_cap, _TAIL_CHARS)
-        self.acknowledge: Callable[[int], None] = lambda seq: None
-        """called when everything up to `seq` is in the file"""
-        self.may_write: Callable[[], bool] = lambda: True
-        """whether this process is known to hold the session still; text is held back meanwhile"""
+        self._acknowledge = acknowledge
+        self._may_write = may_write
         self._journal = journal
         self._now = now
         self._seq = 0
@@ -104,7 +111,7 @@ class SessionJournal:
         """not while text is held back: what comes of another kind, or of another run, ends it"""
 
     @property
-    def journal_path(self) -> Path:
+    def path(self) -> Path:
         return self._journal.path
 
     @property
@@ -127,10 +134,6 @@ class SessionJournal:
         Text that was held back until now gets the number before: a process that ends between the two lines loses
         neither."""
         self._reaching = seq
-
-    def beat(self) -> bool:
-        """Show that this process lives; whether the record is still its to write. Blocks."""
-        return self._journal.beat()
 
     def abandon(self) -> None:
         """Another process writes this session's record now: what is not written yet is its business."""
@@ -223,7 +226,7 @@ class SessionJournal:
 
     def _tick(self) -> None:
         self._timer = None
-        if not self.may_write():
+        if not self._may_write():
             self._arm()
             return
         self._flush_text()
@@ -238,7 +241,7 @@ class SessionJournal:
 
     def _acknowledge_if_kept(self, seq: int) -> None:
         if not self._journal.failure and self._journal.lost == self._lost_told:
-            self.acknowledge(seq)
+            self._acknowledge(seq)
 
     def _tell_lost(self) -> None:
         lost = self._journal.lost - self._lost_told

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ...core.kernel.wire import Request
@@ -14,16 +16,20 @@ _MAKE_S: Final = 3.0
 class Subshell:
     """One subshell of one kernel, made when it is first needed and again after a restart."""
 
-    def __init__(self) -> None:
+    def __init__(self, link: Link, generation: Callable[[], int]) -> None:
+        """`generation` counts the kernel's restarts."""
+        self._link = link
+        self._current = generation
         self._id = ""
         self._generation = 0
 
-    async def get(self, link: Link, generation: int) -> str:
+    async def get(self) -> str:
         """Id of the subshell; empty when the kernel has none or cannot answer now."""
+        generation = self._current()
         if self._id and self._generation == generation:
             return self._id
         try:
-            reply = await link.ask(
+            reply = await self._link.ask(
                 Request("control", "create_subshell_request", uuid.uuid4().hex, {}), _MAKE_S
             )
         except TimeoutError:
@@ -32,6 +38,18 @@ class Subshell:
             return ""
         self._id, self._generation = str(reply.content.get("subshell_id") or ""), generation
         return self._id
+
+    async def evaluate(self, expression: str, timeout: float, *, is_busy: bool) -> Mapping[str, Any] | None:
+        """Content of the reply to a silent request. None where the kernel is busy and has no subshell that answers; raises
+        TimeoutError when it is in a long C call."""
+        if not is_busy:
+            # Code of another client may have come first.
+            with contextlib.suppress(TimeoutError):
+                return (await self._link.ask(evaluation(expression), timeout)).content
+        subshell = await self.get()
+        if not subshell:
+            return None
+        return (await self._link.ask(evaluation(expression, subshell), timeout)).content
 
 
 def evaluation(expression: str, subshell: str = "") -> Request:

@@ -34,13 +34,20 @@ _PAUSE_MOST_S: Final = 10.0
 class Autosave:
     """Saves when told that something changed. A failure becomes a warning, never a lost output."""
 
-    def __init__(self, file: NotebookFile, notebook: Notebook) -> None:
-        self.before_save: Callable[[], None] = lambda: None
-        """called before each save, to bring the notebook up to date"""
-        self.may_write: Callable[[], bool] = lambda: True
-        """whether this process is known to hold the session still; saving waits meanwhile"""
-        self.on_moved: Callable[[Path], None] = lambda path: None
-        """told where the notebook is after somebody renamed it"""
+    def __init__(
+        self,
+        file: NotebookFile,
+        notebook: Notebook,
+        *,
+        before_save: Callable[[], None] = lambda: None,
+        may_write: Callable[[], bool] = lambda: True,
+        on_moved: Callable[[Path], None] = lambda path: None,
+    ) -> None:
+        """`before_save` brings the notebook up to date. While `may_write` does not know whether this process still holds
+        the session, saving waits. `on_moved` is told where the notebook is after somebody renamed it."""
+        self._before_save = before_save
+        self._may_write = may_write
+        self._on_moved = on_moved
         self.file = file
         self.notebook = notebook
         self.failure = ""
@@ -127,7 +134,7 @@ class Autosave:
             if not self._dirty:  # woken for what the last save has written
                 self._clean.set()
                 continue
-            if not self.may_write() and not self._is_closing:
+            if not self._may_write() and not self._is_closing:
                 self.failure = (
                     "The notebook is saved when the connection to the server is back: until then it is not "
                     "certain that no other process has taken the session over."
@@ -156,14 +163,14 @@ class Autosave:
         """Save once, merging what others wrote. Gives the seconds that it took, None when it failed."""
         for _attempt in range(3):
             self._dirty = False
-            self.before_save()
+            self._before_save()
             removed = set(self.notebook.removed)
             try:
                 saved = await asyncio.to_thread(
                     self.file.save, copy_cells(self.notebook), dict(self.notebook.metadata)
                 )
             except ChangedOnDisk:
-                if not self.may_write():
+                if not self._may_write():
                     self.failure = f"Somebody else wrote {self.file.path}; the last changes are only in the run's record."
                     return None
                 await self._merge()
@@ -205,8 +212,8 @@ class Autosave:
             self.merge_notes.append(
                 f"The notebook was renamed to {self.file.path}; the session goes on with it."
             )
-            self.on_moved(self.file.path)
-        self.before_save()
+            self._on_moved(self.file.path)
+        self._before_save()
         merged, troubles = merge(self.notebook, theirs)
         self.notebook.cells, self.notebook.metadata = merged.cells, merged.metadata
         self.notebook.is_shifted = merged.is_shifted

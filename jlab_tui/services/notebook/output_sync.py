@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from ...core.errors import NotebookError
@@ -12,6 +13,7 @@ from ...core.notebook.notebook import Notebook, NotebookCell
 from ...core.notebook.outputs import CellOutputs, to_nbformat
 from ...core.session.replay import ReplayedSession
 from ...core.session.run import Run
+from ..ports import NotebookFile
 from .autosave import Autosave
 
 ReadBack = Callable[[Sequence[Run]], dict[str, CellOutputs]]
@@ -33,13 +35,25 @@ _UNSAVED_S: Final = 5.0
 
 
 class OutputSync:
-    """Writes outputs into cells. Without a saver (a scratch session) there is no notebook, and it does nothing."""
+    """Writes outputs into cells. Without a notebook (a scratch session) it does nothing."""
 
     def __init__(
-        self, saver: Autosave | None, read_back: ReadBack, flush: Callable[[], Awaitable[None]]
+        self,
+        file: NotebookFile | None,
+        notebook: Notebook | None,
+        read_back: ReadBack,
+        flush: Callable[[], Awaitable[None]],
+        *,
+        may_write: Callable[[], bool] = lambda: True,
+        on_moved: Callable[[Path], None] = lambda path: None,
     ) -> None:
-        """`flush` returns when everything recorded so far can be read back."""
-        self.saver = saver
+        """`flush` returns when everything recorded so far can be read back; for the others see `Autosave`."""
+        self.autosave: Autosave | None = None
+        """None where there is no notebook"""
+        if file is not None and notebook is not None:
+            self.autosave = Autosave(
+                file, notebook, before_save=self.store_running, may_write=may_write, on_moved=on_moved
+            )
         self.displays_of: dict[str, set[str]] = {}
         """runs of earlier processes that have shown something under a display id"""
         self._read_back = read_back
@@ -48,34 +62,37 @@ class OutputSync:
         self._late: dict[str, Run] = {}
         self._latest: dict[str, str] = {}
         """the last run of each cell; only that one may write into it"""
+        self._running: Run | None = None
         self._task: asyncio.Task[None] | None = None
         self._abandoned = False
 
     @property
     def notebook(self) -> Notebook:
-        return self._saver.notebook
+        return self._autosave.notebook
 
     @property
-    def _saver(self) -> Autosave:
-        if self.saver is None:
+    def _autosave(self) -> Autosave:
+        if self.autosave is None:
             raise NotebookError(
                 "A scratch session has no notebook.",
                 "Start a session with start_new_session; the output of scratch code is read with read_output.",
             )
-        return self.saver
+        return self.autosave
 
     async def refresh(self) -> bool:
         """Take in what somebody else wrote to the file. Returns whether they did."""
-        return await self._saver.refresh()
+        return await self._autosave.refresh()
 
     def save(self, *, now: bool = False) -> None:
-        if self.saver is not None:
-            self.saver.changed(now=now)
+        if self.autosave is not None:
+            self.autosave.changed(now=now)
 
     def belongs_to(self, run: Run) -> None:
         """The run is the last one of its cell."""
         if run.cell:
             self._latest[run.cell] = run.id
+        if not run.status.is_final:
+            self._running = run
 
     def begin(self, run: Run, cell: NotebookCell) -> None:
         """A run of this cell begins: its old outputs go."""
@@ -92,9 +109,15 @@ class OutputSync:
             if run.status.is_final:
                 self._remember_displays(run, run.outputs, cell)
 
+    def store_running(self) -> None:
+        if self._running is not None and self._running.status.is_final:
+            self._running = None
+        if self._running is not None:
+            self.store(self._running)
+
     def came_late(self, run: Run) -> None:
         """Something was recorded of a run whose outputs are not in memory: make its cell anew from the record."""
-        if self.saver is None or self._abandoned:
+        if self.autosave is None or self._abandoned:
             return
         self._late[run.id] = run
         if self._task is None or self._task.done():
@@ -116,12 +139,12 @@ class OutputSync:
             if (old := runs.get(run_id)) is not None and old.outputs is None:
                 self.came_late(old)
 
-    async def restore(self, record: ReplayedSession, saved_at: float) -> None:
-        """After a takeover: what the process before had recorded and not saved. `saved_at`: when the file was written.
-
-        What somebody changed in the file later than that stays."""
-        if self.saver is None:
+    async def restore(self, record: ReplayedSession) -> None:
+        """After a takeover: what the process before had recorded and not saved. What somebody changed in the file later
+        than that save stays."""
+        if self.autosave is None:
             return
+        saved_at = self.autosave.file.saved_at
         self.displays_of = record.displays
         self._note_edits(record)
         since = saved_at - _UNSAVED_S
@@ -132,13 +155,26 @@ class OutputSync:
         over = [run for run in over if self.notebook.cells[self.notebook.find(run.cell)].source == run.source]
         await self._rebuild(over)
 
+    async def flush(self) -> None:
+        """Wait until the file holds everything, or saving failed."""
+        if self.autosave is not None:
+            self.store_running()
+            await self.autosave.flush()
+
     async def close(self) -> None:
-        """Bring the cells of late output up to date before the last save."""
+        """Bring the cells of late output up to date, and save once more."""
+        if self.autosave is None:
+            return
+        if self._abandoned:
+            await self.autosave.close()
+            return
+        self.store_running()
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         late, self._late = list(self._late.values()), {}
         await self._rebuild(late)
+        await self.autosave.close()
 
     def abandon(self) -> None:
         """Another process keeps the notebook now."""
@@ -146,8 +182,21 @@ class OutputSync:
         if self._task is not None:
             self._task.cancel()
         self._abandoned = True
-        if self.saver is not None:
-            self.saver.abandon()
+        if self.autosave is not None:
+            self.autosave.abandon()
+
+    def note(self, sentences: Sequence[str]) -> None:
+        """Say this once with the warnings."""
+        if self.autosave is not None:
+            self.autosave.merge_notes += sentences
+
+    def warnings(self) -> list[str]:
+        """What went wrong with the notebook, and once what a merge could not decide."""
+        if self.autosave is None:
+            return []
+        troubles = filter(None, (self.autosave.conflict, self.autosave.failure))
+        notes, self.autosave.merge_notes = self.autosave.merge_notes, []
+        return [*(f"{trouble} The outputs are in the run's record." for trouble in troubles), *notes]
 
     def _note_edits(self, record: ReplayedSession) -> None:
         """The model knows cells as it wrote or ran them last."""
@@ -194,7 +243,7 @@ class OutputSync:
                     self.save(now=True)
 
     def _cell_of(self, run: Run) -> NotebookCell | None:
-        if self.saver is None or self._abandoned or self._latest.get(run.cell) != run.id:
+        if self.autosave is None or self._abandoned or self._latest.get(run.cell) != run.id:
             return None
         cell = self.notebook.by_id(run.cell)
         return cell if cell is not None and cell.cell_type == "code" else None

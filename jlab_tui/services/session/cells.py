@@ -1,8 +1,7 @@
-"""What one does with the cells of a session: append, edit, run, delete, run all; and waiting for a run."""
+"""What one does with the cells of a session: append, edit, run, delete, run all."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -11,23 +10,19 @@ from ...core.errors import JlabError, NotebookError, SessionBusy
 from ...core.journal.events import RunStatus
 from ...core.notebook.notebook import NotebookCell
 from ...core.reply.compose import cut_to
+from ...core.session.protocol import BatchEnded, BatchStarted
 from ..ports import Notebooks
 from .run_handle import RunHandle
 from .session import BATCH_TOOL, Session
 
-BEAT_S: Final = 10.0
 CODE_MAX: Final = 8 << 20
-
-Beat = Callable[[float, str], Awaitable[None]]
-"""told seconds waited and the last line of output"""
 
 
 class Cells:
     """Operations on cells. Each brings the notebook up to date with the file before it addresses a cell."""
 
-    def __init__(self, notebooks: Notebooks, now: Callable[[], float]) -> None:
+    def __init__(self, notebooks: Notebooks) -> None:
         self._notebooks = notebooks
-        self._now = now
 
     @staticmethod
     def check(code: str) -> None:
@@ -44,17 +39,15 @@ class Cells:
         """Add a code cell and run it. The cell is in the notebook before it runs."""
         self.check(code)
         await self._make_way(session)
-        await session.connection.confirm()
+        await session.confirm()
         cell = NotebookCell(self._notebooks.new_cell_id(), "code", code)
         if index != -1:
-            await self._refresh(session)
+            await session.refresh()
         session.notebook.insert(cell, index)
         try:
             return await session.start_run("execute_code", cell, code)
         except BaseException:
-            if not session.has_run(cell) and session.notebook.by_id(cell.id) is not None:
-                session.notebook.remove(cell.id)
-                session.keeper.save(now=True)
+            session.withdraw(cell)
             raise
 
     async def edit(
@@ -109,9 +102,9 @@ class Cells:
     async def add_markdown(
         self, session: Session, markdown: str, position: int = -1
     ) -> tuple[NotebookCell, int]:
-        await session.connection.confirm()
+        await session.confirm()
         if position != -1:
-            await self._refresh(session)
+            await session.refresh()
         cell = NotebookCell(self._notebooks.new_cell_id(), "markdown", markdown)
         index = session.notebook.insert(cell, position)
         session.note_edit("markdown", cell, index)
@@ -121,11 +114,12 @@ class Cells:
         self, session: Session, *, stop_on_error: bool, on_cell: Callable[[RunHandle], Awaitable[None]]
     ) -> list[RunHandle]:
         """Run every code cell in order. `on_cell(run)` is told before each is waited for."""
-        await self._refresh(session)
+        await session.refresh()
         session.refuse_if_busy()
         todo = [c.id for c in session.notebook.cells if c.cell_type == "code" and c.source.strip()]
         runs: list[RunHandle] = []
-        session.batch, session.batch_end = "its cells are being run again", ""
+        session.asked(BatchStarted())
+        stopped = ""
         try:
             for cell_id in todo:
                 cell = session.notebook.by_id(cell_id)
@@ -138,34 +132,18 @@ class Cells:
                 if run.status is RunStatus.ERROR and not stop_on_error:
                     continue
                 if run.status is not RunStatus.OK:
-                    session.batch_end = (
-                        f"Running the cells again stopped at cell {cell_id}: {run.cause or run.status}"
-                    )
+                    stopped = f"Running the cells again stopped at cell {cell_id}: {run.cause or run.status}"
                     break
         except JlabError as error:
-            session.batch_end = f"Running the cells again stopped before cell {cell_id}: {error.message}"
-            session.notice(session.batch_end, "warning")
+            stopped = f"Running the cells again stopped before cell {cell_id}: {error.message}"
+            session.notice(stopped, "warning")
             raise
         finally:
-            session.batch = ""
+            session.asked(BatchEnded(stopped))
         return runs
 
-    async def wait(self, run: RunHandle, wait_s: float, beat: Beat) -> None:
-        """Wait until a run has ended, `wait_s` seconds at most."""
-        loop = asyncio.get_running_loop()
-        begin = loop.time()
-        while not run.done.is_set():
-            left = begin + wait_s - loop.time()
-            if left <= 0:
-                return
-            try:
-                await asyncio.wait_for(run.done.wait(), min(BEAT_S, left))
-            except TimeoutError:
-                last = run.outputs.last_line[-200:] if run.outputs is not None else ""
-                await beat(run.elapsed(self._now()), last)
-
     async def _find(self, session: Session, cell: str | int) -> NotebookCell:
-        await self._refresh(session)
+        await session.refresh()
         notebook = session.notebook
         found = notebook.cells[notebook.find(cell)]
         if notebook.is_shifted and found.id != str(cell).strip():
@@ -177,15 +155,11 @@ class Cells:
             )
         return found
 
-    async def _refresh(self, session: Session) -> None:
-        await session.connection.confirm()
-        await session.keeper.refresh()
-
     async def _make_way(self, session: Session) -> None:
         """A run that is left over from a call that the user cancelled is interrupted; any other one stands."""
         run = session.current
         if run is not None and run.cancelled:
-            outcome = await session.interrupter.cancel(run)
+            outcome = await session.cancel(run)
             if session.current is not None:
                 raise SessionBusy(
                     f"The run that was cancelled before still goes on. {outcome}",

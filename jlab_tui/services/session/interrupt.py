@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ...core.errors import JlabError
-from ..kernel.subshell import evaluation
+from ..kernel.subshell import Subshell, evaluation
+from ..ports import Jupyter, Link
 from .run_handle import RunHandle
-
-if TYPE_CHECKING:
-    from .session import Session
 
 _TAKE_UP_S: Final = 1.0
 """how long a call waits for the kernel to begin with the run, so that it can be interrupted"""
@@ -42,9 +40,13 @@ _IS_CLEANING_UP: Final = """
 class Interrupter:
     """Interrupts the runs of one session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, api: Jupyter, session: str, kernel_id: str, link: Link, subshell: Subshell) -> None:
         self.patience_s = PATIENCE_S
+        self._api = api
         self._session = session
+        self._kernel_id = kernel_id
+        self._link = link
+        self._subshell = subshell
 
     async def interrupt(self, run: RunHandle, by: str) -> str:
         """Interrupt a run and check that the kernel is idle; joins an attempt that is on. Returns what came of it.
@@ -69,8 +71,8 @@ class Interrupter:
             return await asyncio.shield(run.stopping)
         return await self.interrupt(run, "the user (the call was cancelled)")
 
-    async def begun(self, run: RunHandle) -> None:
-        """The kernel has begun with a run that is to be stopped."""
+    async def started(self, run: RunHandle) -> None:
+        """The kernel has started a run that is to be stopped."""
         with contextlib.suppress(JlabError):
             await self.interrupt(run, run.interrupted_by or "the user (the call was cancelled)")
 
@@ -103,19 +105,19 @@ class Interrupter:
         return (
             f"Run {run.id} does not stop: the code is in a C call that does not check for signals, or it swallows "
             "KeyboardInterrupt. It may stop by itself later (wait_for_run). Otherwise only "
-            f'restart_kernel(session_id="{self._session.info.id}") helps; that loses all variables.'
+            f'restart_kernel(session_id="{self._session}") helps; that loses all variables.'
         )
 
     async def _send(self, run: RunHandle) -> None:
         run.output_since_interrupt = False
-        await self._session.api.interrupt(self._session.info.kernel_id)
+        await self._api.interrupt(self._kernel_id)
 
     async def _backlog(self, run: RunHandle) -> str:
         """What to say while the run's end may be behind output that is not here yet; nothing where it is not."""
-        session, recorded = self._session, None
+        recorded = None
         with contextlib.suppress(JlabError):
-            recorded = (await session.api.recorded_kernels()).get(session.info.kernel_id)
-        behind = recorded.bytes_after(session.link.seq) if recorded is not None else 0
+            recorded = (await self._api.recorded_kernels()).get(self._kernel_id)
+        behind = recorded.bytes_after(self._link.seq) if recorded is not None else 0
         if recorded is None or behind < _BACKLOG or run.status.is_final:
             return ""
         ended = " and has ended in the kernel" if recorded.running != run.msg_id else ""
@@ -127,11 +129,10 @@ class Interrupter:
 
     async def _shows_effect(self, run: RunHandle) -> bool:
         """Whether the interrupt has set something off. Without a subshell only output tells, and that only perhaps."""
-        session = self._session
-        subshell = await session.subshell.get(session.link, session.generation)
+        subshell = await self._subshell.get()
         if subshell and not run.status.is_final:
             try:
-                reply = await session.link.ask(evaluation(_IS_CLEANING_UP, subshell), _LOOK_S)
+                reply = await self._link.ask(evaluation(_IS_CLEANING_UP, subshell), _LOOK_S)
             except TimeoutError:
                 return False  # nothing but a C call keeps a subshell from answering
             answer = (reply.content.get("user_expressions") or {}).get("v") or {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -82,12 +82,26 @@ class Reader:
                     pass
         return found
 
+    async def seen_map(self, session: Session | None, path: str) -> tuple[list[NotebookCell], str]:
+        """The cells of a notebook for who is shown its map and knows their indices from then on, and what to call it."""
+        notebook, where = await self.notebook(session, path)
+        notebook.is_shifted = False
+        return notebook.cells, where
+
+    async def seen_cells(
+        self, session: Session | None, path: str, cells: Sequence[str | int]
+    ) -> list[tuple[int, NotebookCell]]:
+        """Copies of some cells, with their indices, for who is shown them and knows their text from then on."""
+        notebook, _ = await self.notebook(session, path)
+        chosen = [(index, notebook.cells[index]) for index in map(notebook.find, cells)]
+        for _, cell in chosen:
+            cell.is_edited = False
+        return [(index, replace(cell, outputs=list(cell.outputs))) for index, cell in chosen]
+
     async def notebook(self, session: Session | None, path: str) -> tuple[Notebook, str]:
         """A session's notebook, or one by path, and what to call it."""
         if session is not None:
-            await session.keeper.refresh()
-            session.sync_cells()
-            return session.notebook, session.info.notebook
+            return await session.read_notebook(), session.identity.notebook
         resolved = await asyncio.to_thread(self._notebooks.resolve, path)
         return await asyncio.to_thread(self._notebooks.file(resolved).load), str(resolved)
 
@@ -100,9 +114,9 @@ class Reader:
         ran = {
             run.cell: run
             for run in session.runs.values()
-            if run.cell and run.generation == session.generation
+            if run.cell and run.generation == session.state.kernel.generation
         }
-        return cell_map(cells, running, ran, session.ran_elsewhere)
+        return cell_map(cells, running, ran, session.state.ran_elsewhere)
 
     def _events(self, run: Run) -> Iterator[Event]:
         """Of one run, and what cannot be read between its beginning and its end."""

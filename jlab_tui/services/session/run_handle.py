@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, fields
 
-from ...core.journal.events import RunFinished
+from ...core.journal.events import RunFinished, RunStatus
 from ...core.session.run import Run
 
 
@@ -28,7 +28,15 @@ class RunHandle(Run):
         handle = cls(**{known.name: getattr(run, known.name) for known in fields(Run)})
         if run.status.is_final:
             handle.done.set()
+        if run.has_started:
+            handle.execution.set()
         return handle
+
+    def leave(self, cause: str, now: float) -> None:
+        """Another process goes on with it."""
+        self.seconds = self.elapsed(now)
+        self.status, self.cause = RunStatus.LOST, cause
+        self.done.set()
 
     def finish(self, end: RunFinished) -> None:
         super(RunHandle, self).finish(end)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import json
 from typing import Any, Final
 
 from ...core.errors import SessionBusy
-from ..kernel.subshell import evaluation
 from .session import Session
 
 _ASK_S: Final = 10.0
@@ -118,19 +116,13 @@ class Inspector:
 
     async def inspect(self, session: Session, names: list[str] | None) -> str:
         """A table of variables. Raises SessionBusy when a cell runs and the kernel has no subshells."""
-        await session.connection.refuse_unless_usable()
-        if not session.is_kernel_busy:
-            with contextlib.suppress(TimeoutError):
-                reply = await session.link.ask(evaluation(probe(names)), _ASK_S)
-                return _table(reply.content, names)
-        subshell = await session.subshell.get(session.link, session.generation)
-        if not subshell:
-            raise _busy(session)
         try:
-            reply = await session.link.ask(evaluation(probe(names), subshell), _ASK_S)
+            content = await session.evaluate(probe(names), _ASK_S)
         except TimeoutError:
             return "The kernel does not answer: it is in a long C call. Try again later."
-        return _table(reply.content, names)
+        if content is None:
+            raise _busy(session)
+        return _table(content, names)
 
 
 def _busy(session: Session) -> SessionBusy:

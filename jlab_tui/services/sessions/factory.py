@@ -1,28 +1,26 @@
-"""Puts a session together: its claim at the server, its record, its notebook's saver and its link."""
+"""Puts a session together: its claim at the server, its journal, its notebook and its link."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Final
 
-from ...core.errors import ServerError
-from ...core.journal.events import SessionOpened
-from ...core.kernel.link import Claim, Lease
+from ...core.journal.summary import SessionHead
+from ...core.kernel.link import Claim, Lease, LinkChange
+from ...core.kernel.wire import KernelMessage
 from ...core.notebook.notebook import Notebook
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner, ServerRecord
+from ...core.session.identity import SessionIdentity
 from ...core.session.replay import entries_since, rebuild_all
 from ...core.session.run import Run
+from ...core.session.state import Kernel, SessionStatus
 from ...core.settings import OnExit
 from ..journal.ownership import Ownership
-from ..journal.writer import SessionJournal
-from ..notebook.autosave import Autosave
-from ..ports import Journal, Journals, Jupyter, LinkMaker, NotebookFile, Spool
-from ..session.session import Session, SessionInfo
+from ..ports import Journal, Journals, Jupyter, Link, LinkMaker, NotebookFile, Spool
+from ..session.session import Session, SessionPorts
 
 FEATURE: Final = "channels"
 """what the node extension names when it records kernels"""
@@ -47,13 +45,22 @@ async def notebook_warnings(server: Server) -> list[str]:
     return [SHARED_DOCUMENTS] if await server.api.shares_documents() else []
 
 
-async def _rename(api: Jupyter, kernel_id: str, name: str) -> None:
-    with contextlib.suppress(ServerError):
-        await api.rename_session(kernel_id, name)
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a session goes on from; of a new one nothing is known."""
+
+    epoch: int = 0
+    first_run: int = 1
+    generation: int = 1
+    """of its kernel"""
+    seq: int | None = None
+    """last message that was taken in; None: go on with the next one"""
+    journal: Journal | None = None
+    """the one that makes it ours, on a stock server"""
 
 
 class SessionFactory:
-    """Makes sessions of this process; `services.sessions.registry` opens and closes them."""
+    """Makes sessions of this process, whole: nothing is set on them afterwards."""
 
     def __init__(
         self,
@@ -68,7 +75,7 @@ class SessionFactory:
         why_silent: Callable[[], Awaitable[str]],
     ) -> None:
         """`diagnose` says why a server ended, or nothing; `why_silent` why the present one does not answer, or nothing."""
-        self.owner = owner
+        self._owner = owner
         self._make_link = make_link
         self._journals = journals
         self.ownership = ownership
@@ -84,7 +91,7 @@ class SessionFactory:
         """A kernel for a session, ours from its beginning; on a server without the extension, where None comes with it,
         it is nobody's until the session is on record."""
         if FEATURE in await server.api.features():
-            return await server.api.start_claimed(session_id, self.owner, kernel_name, path, notebook)
+            return await server.api.start_claimed(session_id, self._owner, kernel_name, path, notebook)
         return await server.api.start_kernel(kernel_name, path, notebook), None
 
     async def claim(
@@ -94,7 +101,7 @@ class SessionFactory:
         if FEATURE not in await server.api.features():
             return None
         return await server.api.claim(
-            session_id, kernel_id, self.owner, on_exit=self._on_exit_of(users_kernel)
+            session_id, kernel_id, self._owner, on_exit=self._on_exit_of(users_kernel)
         )
 
     def _on_exit_of(self, users_kernel: bool) -> OnExit:
@@ -103,72 +110,64 @@ class SessionFactory:
     def make(
         self,
         server: Server,
-        info: SessionInfo,
+        identity: SessionIdentity,
         claim: Claim | None,
         file: NotebookFile | None,
         notebook: Notebook | None,
-        epoch: int = 0,
-        first_run: int = 1,
-        journal: Journal | None = None,
+        warnings: Sequence[str] = (),
+        origin: Origin = Origin(),
     ) -> Session:
-        """A session with its record begun, in `journal` where that is what makes it ours; it has no link yet."""
-        epoch = max(epoch, claim.epoch if claim else 1)
-        recorder = SessionJournal(journal or self._journals.writer(info.id, epoch), self._now)
-        saver = Autosave(file, notebook) if file is not None and notebook is not None else None
-        diagnose = partial(self._diagnose, server.record)
-        session = Session(
-            info, server.api, recorder, saver, self._now, diagnose, self._spool, self.read_back, first_run
+        """A session with its journal begun; its link is made and not open."""
+        epoch = max(origin.epoch, claim.epoch if claim else 1)
+        journal = origin.journal or self._journals.writer(identity.id, epoch)
+        ports = SessionPorts(
+            api=server.api,
+            journal=journal,
+            file=file,
+            connect=partial(self._connect, server.api, identity, claim, journal, origin.seq),
+            spool=self._spool,
+            read_back=self.read_back,
+            now=self._now,
+            diagnose=partial(self._diagnose, server.record),
+            why_silent=self._why_silent,
         )
-        session.connection.why_silent = self._why_silent
-        opened = SessionOpened(
-            session=info.id,
-            name=info.name,
-            notebook=info.notebook,
-            kernel_id=info.kernel_id,
-            hostname=info.hostname,
-            server_started=server.record.started,
-            python=info.python,
-            cwd=info.cwd,
-            client=self.owner.client,
-            client_host=self.owner.host,
-            client_pid=self.owner.pid,
-            client_started=self.owner.started,
-            conversation=self.owner.conversation,
-            epoch=epoch,
-            users_kernel=info.users_kernel,
-        )
-        recorder.record(opened)
+        kernel = Kernel(generation=origin.generation, users_own=identity.users_kernel)
+        state = SessionStatus(identity.id, identity.kernel_id, claim is not None, kernel=kernel)
+        opened = identity.opened(self._owner, epoch, server.record.started)
+        return Session(opened, state, ports, notebook, origin.first_run, warnings)
 
-        def moved(path: Path) -> None:
-            info.notebook = str(path)
-            session.spawn(_rename(server.api, info.kernel_id, path.name))
-            recorder.record(replace(opened, notebook=info.notebook))
-
-        if saver is not None:
-            saver.before_save, saver.on_moved = session.sync_cells, moved
-        return session
-
-    def attach(self, session: Session, server: Server, claim: Claim | None, since: int) -> None:
-        """Connect it to its kernel, from message `since` of the recorded stream on."""
-        on_exit = self._on_exit_of(session.info.users_kernel)
-        lease = Lease(self.owner.client, claim.epoch, on_exit) if claim else None
-        session.link = self._make_link(
-            server.api,
-            session.info.kernel_id,
-            session_id=f"jlab-mcp-{session.info.id}",
+    def _connect(
+        self,
+        api: Jupyter,
+        identity: SessionIdentity,
+        claim: Claim | None,
+        journal: Journal,
+        seq: int | None,
+        on_message: Callable[[KernelMessage], None],
+        on_change: Callable[[LinkChange], None],
+    ) -> Link:
+        """The link to a session's kernel, from message `seq` of the recorded stream on."""
+        lease: Lease | None = None
+        since = 0
+        if claim is not None:
+            lease = Lease(self._owner.client, claim.epoch, self._on_exit_of(identity.users_kernel))
+            since = claim.last_seq if seq is None else min(seq, claim.last_seq)
+        return self._make_link(
+            api,
+            identity.kernel_id,
+            session_id=f"jlab-mcp-{identity.id}",
             lease=lease,
-            hold=None if lease else partial(self.ownership.beat, session.info.id, session.recorder),
+            hold=None if lease else partial(self.ownership.beat, identity.id, journal),
             since=since,
-            on_message=session.on_message,
-            on_change=session.connection.on_change,
+            on_message=on_message,
+            on_change=on_change,
         )
-        session.recorder.acknowledge = session.link.acknowledge
-        # Until here the claim that was just made tells that the session is ours.
-        session.recorder.may_write = session.connection.may_write
-        if session.saver is not None:
-            session.saver.may_write = session.connection.may_write
-        session.link.open()
 
     def read_back(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:
         """What runs have put out, by run id, from their journals; blocking."""
         return rebuild_all(runs, entries_since(runs[0], self._journals.read_from))
+
+    def heads(self, server: Server) -> list[SessionHead]:
+        """Sessions that were opened on this server since it started; blocking."""
+        heads = self._journals.heads()
+        return [head for head in heads if head.opened.server_started == server.record.started]

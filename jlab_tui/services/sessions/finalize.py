@@ -10,22 +10,26 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from ...core.errors import NotebookError
 from ...core.journal.events import RunStatus, SessionClosed, SessionOpened
 from ...core.journal.summary import SessionHead
-from ...core.kernel.wire import KernelMessage, Request
+from ...core.notebook.notebook import Notebook
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner, ServerRecord, ServerState
-from ...core.session.replay import ReplayedSession, entries_since, rebuild_all, replay
+from ...core.session.protocol import RunClosed
+from ...core.session.replay import ReplayedSession, entries_since, rebuild_all
 from ...core.session.run import Run
+from ...core.session.state import EndedWithServer, Kernel, SessionStatus
 from ...core.settings import Mode
 from ..journal.ownership import OwnerAlive
 from ..journal.writer import SessionJournal
-from ..notebook.autosave import Autosave
-from ..ports import Journals, Jupyter, Notebooks, Spool
-from ..session.session import Session, SessionInfo
+from ..notebook.output_sync import OutputSync
+from ..ports import Journals, NotebookFile, Notebooks, Spool
+from ..progress import all_of
+from ..session.intake import Intake, read_rest
+from ..session.journal_replay import JournalReplay
 
 KERNEL_GONE: Final = "Its kernel was shut down after its process had gone."
 FOREIGN_S: Final = 90.0
@@ -55,15 +59,15 @@ class Finalizer:
         self._owner_alive = owner_alive
         self._lock = asyncio.Lock()
 
-    async def finalize(self, session_id: str) -> str:
+    async def finalize(self, replay: JournalReplay) -> str:
         """Close the records of a session whose server is gone. Returns why it is, or nothing when it may come back."""
         async with self._lock:
-            record = await asyncio.to_thread(self._read, session_id)
-            if record.opened is None or record.closed:
+            replayed = await replay.read_on()
+            if replayed is None or replayed.opened is None or replayed.closed:
                 return ""
-            reason = await self._why_over(record.opened.server_started, {})
-            if reason and not self._is_held(record.opened, record.last_at):
-                await self._close(record, record.opened, reason)
+            reason = await self._why_over(replayed.opened.server_started, {})
+            if reason and not self._is_held(replayed.opened, replayed.last_at):
+                await self._close(await self._read(replay.session_id), replayed.opened, reason)
             return reason
 
     async def finalize_all(self) -> list[Run]:
@@ -100,12 +104,12 @@ class Finalizer:
         if not head.running:
             await self._close_idle(opened, reason)
             return []
-        record = await asyncio.to_thread(self._read, head.session)
-        if record.opened is None or record.closed:
+        replayed = await self._read(head.session)
+        if replayed.opened is None or replayed.closed:
             return []
-        unfinished = record.unfinished
         status = RunStatus.DIED if kernel_gone else RunStatus.JOB_ENDED
-        return unfinished if await self._close(record, record.opened, reason, status) else []
+        is_closed = await self._close(replayed, replayed.opened, reason, status)
+        return replayed.unfinished if is_closed else []
 
     async def _why_over(self, server_started: float, known: dict[float, str]) -> str:
         """Why a server is gone; empty while it may come back."""
@@ -114,8 +118,8 @@ class Finalizer:
             known[server_started] = await self._diagnose(served)
         return known[server_started]
 
-    def _read(self, session_id: str) -> ReplayedSession:
-        return replay(session_id, self._journals.read(self._journals.files().get(session_id, [])))
+    async def _read(self, session_id: str) -> ReplayedSession:
+        return await JournalReplay(session_id, self._journals).read_on() or ReplayedSession(session_id)
 
     def _is_held(self, opened: SessionOpened, last_at: float) -> bool:
         """Whether a living process has the session, and closes it by itself."""
@@ -128,58 +132,53 @@ class Finalizer:
 
     async def _close(
         self,
-        record: ReplayedSession,
+        replayed: ReplayedSession,
         opened: SessionOpened,
         reason: str,
         status: RunStatus = RunStatus.JOB_ENDED,
     ) -> bool:
         """Write journal and notebook to their end. Returns False when another process does that now."""
-        recorder = await self._succeed(opened, record.epoch)
-        if recorder is None:
+        journal = await self._succeed(opened, replayed.epoch)
+        if journal is None:
             return False
-        info = SessionInfo(
-            record.session, opened.name, opened.notebook, opened.kernel_id, opened.hostname, opened.python,
-            opened.cwd, opened.users_kernel,
-        )  # fmt: skip
-
-        async def known() -> str:
-            return reason
-
-        no_server = cast(Jupyter, None)  # nothing is asked of a server that is gone
-        saver = await self._saver(opened.notebook) if record.unfinished else None
-        session = Session(
-            info, no_server, recorder, saver, self._now, known, self._spool, self._read_back, record.count + 1
+        file, notebook = await self._notebook(opened.notebook if replayed.unfinished else "")
+        sync = OutputSync(file, notebook, self._read_back, journal.flush)
+        kernel = Kernel(generation=replayed.generation, users_own=opened.users_kernel)
+        state = SessionStatus(
+            opened.session,
+            opened.kernel_id,
+            is_recorded=True,
+            availability=EndedWithServer(reason),
+            kernel=kernel,
         )
-        session.link = _EndedLink(record.seq)
-        session.over = reason
-        if saver is not None:
-            saver.before_save = session.sync_cells
-        unfinished = record.unfinished
-        for run in record.runs.values():
-            session.adopt_run(run)
-        if saver is not None:
-            await session.keeper.restore(record, saver.file.saved_at)
-        for run in unfinished[:-1]:
-            session.close_run(session.runs[run.id], RunStatus.LOST, "Its end was not recorded.")
-        await session.connection.end_with_server(reason, status)
-        recorder.record(SessionClosed(reason))
-        await session.close()
+        intake = Intake(state, journal, sync, self._now)
+        for run in replayed.runs.values():
+            intake.adopt(run)
+        await sync.restore(replayed)
+        for earlier in intake.state.open[:-1]:
+            intake.apply(RunClosed(earlier.run, RunStatus.LOST, "Its end was not recorded."))
+        await read_rest(intake, self._spool, replayed.seq)
+        if last := intake.state.current:
+            intake.apply(RunClosed(last, status, reason))
+        journal.record(SessionClosed(reason))
+        await all_of(f"closing session {opened.session}", sync.close())
+        await all_of(f"closing session {opened.session}", journal.close())
         return True
 
     async def _close_idle(self, opened: SessionOpened, reason: str) -> None:
-        if recorder := await self._succeed(opened, opened.epoch):
-            recorder.record(SessionClosed(reason))
-            await recorder.close()
+        if journal := await self._succeed(opened, opened.epoch):
+            journal.record(SessionClosed(reason))
+            await journal.close()
 
     async def _succeed(self, opened: SessionOpened, epoch: int) -> SessionJournal | None:
         """The next journal of a session, begun by this process; None when another one is quicker."""
         files = (await asyncio.to_thread(self._journals.files)).get(opened.session, [])
-        journal = await asyncio.to_thread(self._journals.successor, opened.session, files)
-        if journal is None:
+        writer = await asyncio.to_thread(self._journals.successor, opened.session, files)
+        if writer is None:
             return None
         owner = self._owner
-        recorder = SessionJournal(journal, self._now)
-        recorder.record(
+        journal = SessionJournal(writer, self._now)
+        journal.record(
             replace(
                 opened,
                 client=owner.client,
@@ -189,49 +188,17 @@ class Finalizer:
                 epoch=epoch + 1,
             )
         )
-        return recorder
+        return journal
 
     def _read_back(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:
         return rebuild_all(runs, entries_since(runs[0], self._journals.read_from))
 
-    async def _saver(self, path: str) -> Autosave | None:
-        """Autosave of the session's notebook; None for one that has gone or cannot be read, which is left alone."""
+    async def _notebook(self, path: str) -> tuple[NotebookFile | None, Notebook | None]:
+        """The session's notebook; none for one that has gone or cannot be read, which is left alone."""
         if not path:
-            return None
+            return None, None
         file = self._notebooks.file(Path(path))
         try:
-            return Autosave(file, await asyncio.to_thread(file.load))
+            return file, await asyncio.to_thread(file.load)
         except NotebookError:
-            return None
-
-
-class _EndedLink:
-    """Stands for the connection to a kernel that is gone."""
-
-    resumable = True
-    connected = False
-    silent_for = unsure_for = float("inf")
-
-    def __init__(self, seq: int) -> None:
-        self.seq = seq
-
-    def open(self) -> None:
-        pass
-
-    async def ready(self, timeout: float) -> None:
-        raise TimeoutError
-
-    async def close(self) -> None:
-        pass
-
-    async def send(self, request: Request) -> bool:
-        return False
-
-    async def ask(self, request: Request, timeout: float) -> KernelMessage:
-        raise TimeoutError
-
-    def acknowledge(self, seq: int) -> None:
-        pass
-
-    def renew(self) -> None:
-        pass
+            return None, None

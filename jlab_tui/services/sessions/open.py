@@ -8,21 +8,22 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-from weakref import WeakValueDictionary
+from typing import Final
 
 from ...core.errors import KernelGone, ServerError, UnknownSession
 from ...core.journal.summary import SessionHead
 from ...core.kernel.link import Claim
 from ...core.notebook.notebook import Notebook, file_stem, kernel_of, new_notebook
-from ..kernel.subshell import evaluation
-from ..ports import Link, NotebookFile, Notebooks
-from ..session.session import KERNEL_READY_S, Session, SessionInfo
+from ...core.session.identity import SessionIdentity
+from ...core.session.protocol import KernelUnused
+from ...core.session.state import Usable
+from ..ports import NotebookFile, Notebooks
+from ..session.session import KERNEL_READY_S, Session
 from .factory import Server, SessionFactory, notebook_warnings
+from .finalize import Finalizer
 from .rollback import Rollback, Rollbacks
-
-if TYPE_CHECKING:
-    from .registry import Sessions
+from .table import SessionTable
+from .takeover import Takeover
 
 USERS_KERNEL: Final = (
     "This is the kernel that the user has open on this notebook: its variables are as the user left them, no cell was "
@@ -33,23 +34,29 @@ _ASK_S: Final = 3.0
 
 
 class SessionOpener:
-    """Makes sessions for `Sessions`; each is opened whole, or undone."""
+    """Each session is opened whole, or undone."""
 
     def __init__(
         self,
-        sessions: Sessions,
         server: Callable[[], Awaitable[Server]],
+        table: SessionTable,
         factory: SessionFactory,
+        takeover: Takeover,
+        finalizer: Finalizer,
         notebooks: Notebooks,
     ) -> None:
         """`server` raises a ServerError while none is ready."""
-        self._sessions = sessions
         self._server = server
+        self._table = table
         self._factory = factory
+        self._takeover = takeover
+        self._finalizer = finalizer
         self._notebooks = notebooks
         self._openings = Rollbacks(self._undo)
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self.settled = self._openings.settled
+
+    async def settled(self, timeout: float) -> None:
+        """Wait until no session is being opened."""
+        await self._openings.settled(timeout)
 
     async def open_new(self, experiment_name: str) -> Session:
         """A new notebook, never over an existing one, with a kernel of its own."""
@@ -73,28 +80,19 @@ class SessionOpener:
 
     async def _open_existing(self, notebook_path: str, rollback: Rollback) -> tuple[Session, bool]:
         path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
-        async with self._locks.setdefault(
-            str(path), asyncio.Lock()
-        ):  # asked for twice at once, it is one session
+        async with self._table.lock(str(path)):
             return await self._open_at(path, rollback)
 
     async def _open_at(self, path: Path, rollback: Rollback) -> tuple[Session, bool]:
-        for session in self._sessions.open_sessions:
-            notebook_is_gone = not await asyncio.to_thread(Path(session.info.notebook).exists)
-            if session.saver is not None and notebook_is_gone:
-                await session.keeper.refresh()  # it may have been renamed to this path
-            if session.info.notebook == str(path):
-                await session.connection.look()
-                if not session.over:
-                    return session, True
-                await self._sessions.let_go(session, session.over)
+        if session := await self._open_here(path):
+            return session, True
         server = await self._server()
-        heads = await self._sessions.heads()
+        heads = await asyncio.to_thread(self._factory.heads, server)
         for head in heads:
             if head.opened.notebook == str(path) and not head.is_closed:
                 with contextlib.suppress(KernelGone, UnknownSession):
-                    return await self._sessions.get(head.session), True
-        await self._sessions.close_ended()
+                    return await self._takeover.get(head.session), True
+        await self._finalizer.finalize_all()
         file = self._notebooks.file(path)
         notebook = await asyncio.to_thread(file.load)
         if kernel_id := await self._kernel_at(server, path):
@@ -114,10 +112,25 @@ class SessionOpener:
                 users_kernel=users_kernel,
             )
             if users_kernel:
-                session.was_unused = await _is_unused(session.link)
-                session.info.warnings.insert(0, UNUSED_KERNEL if session.was_unused else USERS_KERNEL)
+                is_unused = await session.counts_no_cell(_ASK_S)
+                if is_unused:
+                    session.asked(KernelUnused())
+                session.opening_warnings.insert(0, UNUSED_KERNEL if is_unused else USERS_KERNEL)
             return session, True
         return await self._open_on(server, rollback, file, notebook, []), False
+
+    async def _open_here(self, path: Path) -> Session | None:
+        """The session that this process has on a notebook, if it can be used."""
+        for session in self._table.sessions:
+            notebook = session.identity.notebook
+            if notebook and not await asyncio.to_thread(Path(notebook).exists):
+                await session.read_notebook()  # it may have been renamed to this path
+            if session.identity.notebook == str(path):
+                await session.look()
+                if isinstance(session.state.availability, Usable):
+                    return session
+                await self._table.let_go(session, session.state.why_over)
+        return None
 
     async def _is_ours(self, server: Server, kernel_id: str, heads: Sequence[SessionHead]) -> bool:
         """Whether a kernel was started for a session of ours. One that is on no record was, when its process was killed
@@ -212,7 +225,7 @@ class SessionOpener:
     ) -> Session:
         if file is not None:
             warnings += await notebook_warnings(server)
-        info = SessionInfo(
+        identity = SessionIdentity(
             id=session_id,
             name=file.path.stem if file is not None else "scratch",
             notebook=str(file.path) if file is not None else "",
@@ -221,42 +234,29 @@ class SessionOpener:
             python=(await server.api.kernelspec(kernel_of(notebook))).python,
             cwd=str(file.path.parent) if file is not None and in_root else server.record.root,
             users_kernel=users_kernel,
-            warnings=warnings,
         )
-        try:
-            session = self._factory.make(server, info, claim, file, notebook)
-            self._factory.attach(session, server, claim, since=claim.last_seq if claim else 0)
-            rollback.session = session
-            await session.link.ready(KERNEL_READY_S)
-        except TimeoutError:
-            session.connection.refuse_if_over()
+        session = rollback.session = self._factory.make(server, identity, claim, file, notebook, warnings)
+        session.connect()
+        if not await session.answers(KERNEL_READY_S):
+            session.refuse_if_over()
             raise KernelGone(
                 f"The kernel did not answer within {KERNEL_READY_S:g} s.",
                 "Look at the log with: jlab-mcp logs",
-            ) from None
-        self._sessions.add(session)
-        await session.recorder.flush()  # a process that ends now leaves a session that the next one finds
+            )
+        self._table.add(session)
+        await session.flush()  # a process that ends now leaves a session that the next one finds
         return session
 
     async def _undo(self, rollback: Rollback) -> None:
         """Take back what was made for a session that nobody wants any more, or that could not be opened."""
-        if rollback.kernel_id and not (rollback.session is not None and rollback.session.taken_over):
+        if rollback.kernel_id and not (rollback.session is not None and rollback.session.state.is_taken_over):
             with contextlib.suppress(ServerError):
                 await (await self._server()).api.delete_kernel(rollback.kernel_id)
         if rollback.session is not None:
-            await self._sessions.let_go(rollback.session, "it was not wanted any more when it was open")
+            await self._table.let_go(rollback.session, "it was not wanted any more when it was open")
         if rollback.file is not None:
             await asyncio.to_thread(rollback.file.discard)
 
 
 def _new_id() -> str:
     return uuid.uuid4().hex[:8]
-
-
-async def _is_unused(link: Link) -> bool:
-    """Whether a kernel has counted no cell; one that is busy has."""
-    try:
-        reply = await link.ask(evaluation("0"), _ASK_S)
-    except TimeoutError:
-        return False
-    return reply.content.get("execution_count") == 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from ...core.errors import JlabError, SessionOwned
-
-if TYPE_CHECKING:
-    from .registry import Sessions
+from ...core.server.record import Owner
+from .factory import Server, SessionFactory
+from .table import SessionTable
+from .takeover import Takeover
 
 PREDECESSOR_S: Final = 60.0
 """how long sessions are tried to be taken back from an earlier process of the same conversation that still has them"""
@@ -19,8 +20,20 @@ PREDECESSOR_S: Final = 60.0
 class Reconnect:
     """Once in a process; again while the process before still holds one."""
 
-    def __init__(self, sessions: Sessions, now: Callable[[], float]) -> None:
-        self._sessions = sessions
+    def __init__(
+        self,
+        owner: Owner,
+        server: Callable[[], Awaitable[Server]],
+        table: SessionTable,
+        factory: SessionFactory,
+        takeover: Takeover,
+        now: Callable[[], float],
+    ) -> None:
+        self._owner = owner
+        self._server = server
+        self._table = table
+        self._factory = factory
+        self._takeover = takeover
         self._now = now
         self._reclaimed = False
         self._task: asyncio.Task[None] | None = None
@@ -29,7 +42,7 @@ class Reconnect:
     def soon(self) -> None:
         """Like `reclaim`, in the background; for every call, whatever it is about."""
         is_idle = self._task is None or self._task.done()
-        if is_idle and not self._reclaimed and self._sessions.owner.conversation:
+        if is_idle and not self._reclaimed and self._owner.conversation:
             self._task = asyncio.create_task(self._try_to_reclaim())
 
     async def _try_to_reclaim(self) -> None:
@@ -38,20 +51,24 @@ class Reconnect:
 
     async def reclaim(self) -> None:
         """Once: take back the sessions of this client's conversation that an earlier process of it left."""
-        owner = self._sessions.owner
+        owner = self._owner
         if self._reclaimed or not owner.conversation:
             return
         began = self._now()
-        left = [head for head in await self._sessions.heads() if not head.is_closed]
+        heads = await asyncio.to_thread(self._factory.heads, await self._server())
         mine = [
-            h for h in left if h.opened.conversation == owner.conversation and h.opened.client != owner.client
+            h
+            for h in heads
+            if not h.is_closed
+            and h.opened.conversation == owner.conversation
+            and h.opened.client != owner.client
         ]
-        open_here = {session.info.id for session in self._sessions.open_sessions}
+        open_here = {session.identity.id for session in self._table.sessions}
         is_held = False
         for head in mine:
             if head.session not in open_here:
                 try:
-                    await self._sessions.get(head.session)
+                    await self._takeover.get(head.session)
                 except SessionOwned:
                     is_held = True
                 except JlabError:

@@ -1,4 +1,4 @@
-"""All sessions of one MCP server process: opening, taking over, looking up, closing."""
+"""All sessions of one MCP server process: puts together who opens, takes over, finds and closes them."""
 
 from __future__ import annotations
 
@@ -6,34 +6,29 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn
-from weakref import WeakValueDictionary
+from typing import Final
 
-from ...core.errors import (
-    JlabError,
-    KernelGone,
-    RecordUnreadable,
-    ServerError,
-    ServerUnreachable,
-    SessionOwned,
-    UnknownRun,
-    UnknownSession,
-)
-from ...core.journal.events import HumanActed, RunStatus, SessionClosed
+from ...core.errors import JlabError, KernelGone, SessionOwned, UnknownRun
+from ...core.journal.events import SessionClosed
 from ...core.journal.summary import SessionHead
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner, ServerRecord
-from ...core.session.replay import ReplayedSession, replay
 from ...core.session.run import Run
+from ...core.session.state import Usable
 from ...core.settings import OnExit
 from ..journal.ownership import OwnerAlive, Ownership
 from ..ports import Journals, LinkMaker, Notebooks, Spool
+from ..progress import all_of
+from ..session.journal_replay import JournalReplay
+from ..session.replies import Found
 from ..session.run_handle import RunHandle
 from ..session.session import Session
 from .factory import Server, SessionFactory
 from .finalize import Finalizer
 from .open import SessionOpener
 from .reconnect import Reconnect
+from .scratch import ScratchSessions
+from .table import SessionTable
 from .takeover import Takeover
 
 OPENING_S: Final = 5.0
@@ -79,74 +74,57 @@ class Sessions:
         self._journals = journals
         self._on_exit = on_exit
         self._ownership = Ownership(owner, journals, owner_alive)
+        self._table = SessionTable()
+        self._scratch = ScratchSessions(self._table)
         self._factory = SessionFactory(
             owner, make_link, journals, self._ownership, spool, now, on_exit, diagnose, why_silent
         )
-        self._takeover = Takeover(self._factory, notebooks)
         self._finalizer = Finalizer(owner, diagnose, journals, notebooks, spool, now, owner_alive)
-        self.close_ended = self._finalizer.finalize_all
-        """closes runs of dead processes that ended with their server; returns them"""
-        self._open: dict[str, Session] = {}
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._takeover = Takeover(
+            server, self._table, self._factory, self._finalizer, self._scratch, journals, notebooks
+        )
+        self._opener = SessionOpener(
+            server, self._table, self._factory, self._takeover, self._finalizer, notebooks
+        )
+        self._reconnect = Reconnect(owner, server, self._table, self._factory, self._takeover, now)
         self._tidying: asyncio.Task[None] | None = None
-        self._opener = SessionOpener(self, server, self._factory, notebooks)
-        self.open_new = self._opener.open_new
-        self.open_existing = self._opener.open_existing
-        self.open_scratch = self._opener.open_scratch
-        self.fork = self._opener.fork
-        self._reconnect = Reconnect(self, now)
-        self.reclaim, self.reclaim_soon = self._reconnect.reclaim, self._reconnect.soon
-        self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def open_sessions(self) -> list[Session]:
-        return list(self._open.values())
+        return self._table.sessions
 
-    def add(self, session: Session) -> None:
-        self._open[session.info.id] = session
+    # -- opening -------------------------------------------------------------------------------------------------
+
+    async def open_new(self, experiment_name: str) -> Session:
+        """A new notebook, never over an existing one, with a kernel of its own."""
+        return await self._opener.open_new(experiment_name)
+
+    async def open_existing(self, notebook_path: str) -> tuple[Session, bool]:
+        """A session on an existing notebook: the live one when there is one, else a fresh kernel. Returns whether it was live."""
+        return await self._opener.open_existing(notebook_path)
+
+    async def fork(self, notebook_path: str, experiment_name: str) -> Session:
+        """A copy of a notebook next to it, with a fresh kernel; nothing is run."""
+        return await self._opener.fork(notebook_path, experiment_name)
+
+    async def open_scratch(self) -> Session:
+        """A kernel without a notebook, for one run."""
+        return await self._opener.open_scratch()
+
+    async def reclaim(self) -> None:
+        """Once: take back the sessions of this client's conversation that an earlier process of it left."""
+        await self._reconnect.reclaim()
+
+    def reclaim_soon(self) -> None:
+        """The same in the background."""
+        self._reconnect.soon()
+
+    # -- finding -------------------------------------------------------------------------------------------------
 
     async def get(self, session_id: str) -> Session:
         """The session of that id, taken over from an earlier process when need be. Raises UnknownSession,
         RecordUnreadable, SessionOwned, KernelGone."""
-        session = self._open.get(session_id)
-        if session is not None and not session.taken_over:
-            return session
-        async with self._locks.setdefault(session_id, asyncio.Lock()):
-            if session := self._open.get(session_id):
-                if not session.taken_over:
-                    return session
-                # The other process may be gone meanwhile; whether it is, the claim tells.
-                del self._open[session_id]
-                await session.close()
-            try:
-                server = await self._server()
-            except ServerError:
-                await self._finalizer.finalize(session_id)
-                raise
-            record = await asyncio.to_thread(self._read, session_id)
-            if record is None or record.opened is None or (record.closed and not record.opened.notebook):
-                self._refuse_unknown(session_id, record)
-            reason = f"Session {session_id} is closed: {record.closed}" if record.closed else ""
-            if not reason and record.opened.server_started != server.record.started:
-                reason = await self._finalizer.finalize(session_id)
-            if reason:
-                path = record.opened.notebook
-                raise KernelGone(
-                    reason.rstrip(".") + ".",
-                    f'Open its notebook again with start_session_resume_notebook(notebook_path="{path}").',
-                )
-            try:
-                session = await self._takeover.take_over(server, record)
-            except KernelGone:
-                # Its run has ended with it, and nobody is to wait for that.
-                kernels = {kernel.kernel_id for kernel in await server.api.kernels()}
-                await self._finalizer.finalize_left(server.record.started, kernels)
-                raise
-            self._open[session_id] = session
-            await self._takeover.usable(session)
-            if not session.info.notebook:
-                self.end_with_run(session)
-            return session
+        return await self._takeover.get(session_id)
 
     async def for_reading(self, session_id: str) -> tuple[Session | None, str, str]:
         """A session and its notebook's path. None instead of a session that another process holds, or whose kernel is
@@ -154,29 +132,35 @@ class Sessions:
         try:
             session = await self.get(session_id)
         except (SessionOwned, KernelGone) as error:
-            record = await asyncio.to_thread(self._read, session_id)
-            if record is None or record.opened is None or not record.opened.notebook:
+            left = await JournalReplay(session_id, self._journals).read_on()
+            if left is None or left.opened is None or not left.opened.notebook:
                 raise
-            return None, record.opened.notebook, error.message
-        return session, session.info.notebook, ""
+            return None, left.opened.notebook, error.message
+        return session, session.identity.notebook, ""
 
-    async def find_run(self, run_id: str) -> tuple[Session | None, Run | RunHandle]:
-        """A run by id, its session when that can be used. Also finds runs of closed sessions. Raises UnknownRun."""
-        session_id = run_id.rpartition("-")[0]
-        session = self._open.get(session_id)
-        if session is None or session.taken_over:
-            session = None
+    def held_run(self, run_id: str) -> tuple[Session, RunHandle] | None:
+        """A run of a session that this process holds."""
+        session = self._table.find(run_id.rpartition("-")[0])
+        return (session, session.runs[run_id]) if session is not None and run_id in session.runs else None
+
+    async def find_run(self, run_id: str, replay: JournalReplay | None = None) -> Found:
+        """A run by id, with its session when that can be used. Also finds runs of closed sessions, and of those that
+        another process holds. `replay` is what an earlier look has read. Raises UnknownRun."""
+        replay = replay or JournalReplay(run_id.rpartition("-")[0], self._journals)
+        session_id = replay.session_id
+        session = self._table.find(session_id)
+        if session is None:
             with contextlib.suppress(JlabError):
-                session = await self.get(session_id)
+                session = await self._takeover.get(session_id, replay)
         if session is not None and run_id in session.runs:
             return session, session.runs[run_id]
-        record = await asyncio.to_thread(self._read, session_id) if session is None and session_id else None
-        if record is not None and record.opened is None and not record.runs:
-            self._refuse_unknown(session_id, record)
-        if record is None or run_id not in record.runs:
-            known = [run for s in self._open.values() for run in list(s.runs)[-3:]]
+        left = await replay.read_on() if session is None and session_id else None
+        if left is not None and left.opened is None and not left.runs:
+            self._takeover.refuse_unknown(session_id, left)
+        if left is None or run_id not in left.runs:
+            known = [run for s in self._table.sessions for run in list(s.runs)[-3:]]
             raise UnknownRun(run_id, known)
-        return None, record.runs[run_id]
+        return None, left.runs[run_id]
 
     async def outputs(self, run: Run) -> CellOutputs:
         """What a run has put out, from memory or from its record."""
@@ -187,17 +171,6 @@ class Sessions:
         known = {run.id: run.outputs for run in runs if run.outputs is not None}
         unknown = [run for run in runs if run.id not in known]
         return {**known, **(await asyncio.to_thread(self._factory.read_back, unknown) if unknown else {})}
-
-    def human_note(self, run: Run) -> str:
-        """What a human did to this run from a dashboard, as a sentence, or nothing."""
-        for entry in reversed(self._journals.human_actions(run.asked_at)):
-            act = entry.event
-            if not isinstance(act, HumanActed) or act.session != run.session or act.outcome:
-                continue
-            if act.action in ("interrupt", "restart", "kill"):
-                reason = f': "{act.reason}"' if act.reason else ""
-                return f"The user did this from the dashboard ({act.action}{reason})."
-        return ""
 
     async def adoptable(self, kernels: Collection[str]) -> list[Adoptable]:
         """Sessions of this server that we do not hold and that can be taken over. `kernels`: those that it has now."""
@@ -225,95 +198,47 @@ class Sessions:
         held = await asyncio.gather(*(asyncio.to_thread(self._ownership.is_held, h.session) for h in heads))
         return {h.session for h, is_held in zip(heads, held, strict=True) if is_held}
 
-    async def heads(self) -> list[SessionHead]:
-        """Sessions of this generation of the server."""
-        server = await self._server()
-        heads = await asyncio.to_thread(self._journals.heads)
-        return [head for head in heads if head.opened.server_started == server.record.started]
+    # -- closing -------------------------------------------------------------------------------------------------
 
-    def _refuse_unknown(self, session_id: str, record: ReplayedSession | None) -> NoReturn:
-        if record is None or record.opened is not None:
-            raise UnknownSession(session_id, [s.info.id for s in self._open.values()])
-        raise RecordUnreadable(session_id, ", ".join(map(str, self._journals.files().get(session_id, []))))
-
-    def _read(self, session_id: str) -> ReplayedSession | None:
-        files = self._journals.files().get(session_id)
-        return replay(session_id, self._journals.read(files)) if files else None
-
-    async def let_go(self, session: Session, why: str) -> None:
-        """Close a session; its kernel is not touched."""
-        if not session.taken_over:
-            session.recorder.record(SessionClosed(why))
-        await session.close()
-        self._open.pop(session.info.id, None)
+    async def close_ended(self) -> list[Run]:
+        """Close runs of dead processes that ended with their server unseen; returns them."""
+        return await self._finalizer.finalize_all()
 
     async def shut_down(self, session_id: str) -> str:
         """Shut a session's kernel down and close its records. Raises ServerUnreachable when the kernel may go on."""
         session = await self.get(session_id)
-        await session.connection.confirm()
-        is_users = session.info.users_kernel
-        if not is_users:
-            try:
-                await session.api.delete_kernel(session.info.kernel_id)
-            except ServerError as error:
-                if not session.over:
-                    raise ServerUnreachable(
-                        f"Session {session_id} was not shut down: {error.message}",
-                        "Its kernel may go on. Call ping, and try again when the server answers.",
-                    ) from None
-        if session.current is not None:
-            outcome = "was shut down; the kernel goes on" if is_users else "was shut down"
-            status = RunStatus.LOST if is_users else RunStatus.DIED
-            session.close_run(session.current, status, f"The session {outcome}.")
-        await self.let_go(session, "shut down")
-        if is_users:
-            return f"Session {session_id} is closed. Its kernel is the user's own: it goes on and keeps its variables."
-        return f"Session {session_id} is shut down; its kernel and variables are gone."
+        outcome = await session.shut_down()
+        await self._table.let_go(session, "shut down")
+        return outcome
 
     def end_with_run(self, session: Session) -> None:
         """Let a scratch session's kernel end with its run."""
-        task = asyncio.create_task(self._end_with_run(session))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-
-    async def _end_with_run(self, session: Session) -> None:
-        while session.current is not None:
-            await session.current.done.wait()
-        await self.close_scratch(session)
+        self._scratch.end_with_run(session)
 
     async def close_scratch(self, session: Session) -> None:
-        with contextlib.suppress(JlabError):
-            await session.api.delete_kernel(session.info.kernel_id)
-        await self.let_go(session, "scratch")
+        await self._scratch.close(session)
 
     async def release(self) -> None:
         """Let go of everything at the end of the process: fast, in parallel, best effort."""
         await self._opener.settled(OPENING_S)
-        if not self._open:
-            return
-        sessions = [s for s in self._open.values() if not s.taken_over]
-        work: list[Awaitable[object]] = [asyncio.wait_for(self._release_kernels(sessions), RELEASE_S)]
-        for session in sessions:
-            session.sync_cells()
-            work.append(session.recorder.flush())
-            if session.saver is not None:
-                work.append(session.saver.flush())
-        await asyncio.gather(*work, return_exceptions=True)
-        await asyncio.gather(*(s.close() for s in sessions), return_exceptions=True)
-        self._open.clear()
+        sessions = [s for s in self._table.sessions if not s.state.is_taken_over]
+        telling = asyncio.wait_for(self._release_kernels(sessions), RELEASE_S)
+        await all_of("letting go of the sessions", telling, *(session.save() for session in sessions))
+        await all_of("closing the sessions", *(session.close() for session in sessions))
+        self._table.clear()
 
     async def _release_kernels(self, sessions: Sequence[Session]) -> None:
         # A session that is over may belong to a server that is gone: nobody answers there.
-        servers = {id(s.api): s.api for s in sessions if s.link.resumable and not s.over}
-        await asyncio.gather(
-            *(api.release(self.owner.client) for api in servers.values()), return_exceptions=True
-        )
+        usable = [s for s in sessions if isinstance(s.state.availability, Usable)]
+        servers = {id(s.api): s.api for s in usable if s.state.is_recorded}
+        releases = (api.release(self.owner.client) for api in servers.values())
+        await all_of("telling the server", *releases)
         if self._on_exit is not OnExit.KEEP:
-            plain = [s for s in sessions if not s.link.resumable and not s.info.users_kernel]
+            plain = [s for s in sessions if not s.state.is_recorded and not s.identity.users_kernel]
             doomed = [s for s in plain if s.current is None or self._on_exit is OnExit.KILL]
-            await asyncio.gather(*(self._delete(s) for s in doomed), return_exceptions=True)
+            await all_of("shutting kernels down", *(self._delete(s) for s in doomed))
 
     async def _delete(self, session: Session) -> None:
-        await session.connection.confirm()
-        session.recorder.record(SessionClosed("its client ended"))
-        await session.api.delete_kernel(session.info.kernel_id)
+        await session.confirm()
+        session.record(SessionClosed("its client ended"))
+        await session.api.delete_kernel(session.identity.kernel_id)

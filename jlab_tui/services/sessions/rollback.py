@@ -1,4 +1,4 @@
-"""Rollback a session is done whole or undone: a cancelled call leaves no kernel without an owner and no empty notebook."""
+"""Opening a session is done whole or undone: a cancelled call leaves no kernel without an owner and no empty notebook."""
 
 from __future__ import annotations
 

@@ -1,98 +1,161 @@
-"""Takes a session over that an earlier process left, with the run that is in progress."""
+"""The session of an id: one that this process holds, or one that an earlier process left, with the run in progress."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
-from ...core.errors import KernelGone, NotebookError
+from ...core.errors import KernelGone, NotebookError, RecordUnreadable, ServerError, UnknownSession
 from ...core.journal.events import RunStatus
 from ...core.notebook.notebook import Notebook, new_notebook
+from ...core.session.identity import SessionIdentity
+from ...core.session.protocol import RunClosed
 from ...core.session.replay import ReplayedSession
-from ..ports import Journal, NotebookFile, Notebooks
-from ..session.session import KERNEL_READY_S, Session, SessionInfo
-from .factory import Server, SessionFactory, notebook_warnings
+from ..ports import Journal, Journals, NotebookFile, Notebooks
+from ..session.journal_replay import JournalReplay
+from ..session.session import KERNEL_READY_S, Session
+from .factory import Origin, Server, SessionFactory, notebook_warnings
+from .finalize import Finalizer
+from .scratch import ScratchSessions
+from .table import SessionTable
 
 BUSY_READY_S: Final = 2.0
-"""the same for a kernel that is known to be busy"""
+"""how long a kernel that is known to be busy may take to answer"""
 
 
 class Takeover:
-    """Sessions from their records."""
+    """Finds sessions, and takes over those that nobody holds."""
 
-    def __init__(self, factory: SessionFactory, notebooks: Notebooks) -> None:
+    def __init__(
+        self,
+        server: Callable[[], Awaitable[Server]],
+        table: SessionTable,
+        factory: SessionFactory,
+        finalizer: Finalizer,
+        scratch: ScratchSessions,
+        journals: Journals,
+        notebooks: Notebooks,
+    ) -> None:
+        """`server` raises a ServerError while none is ready."""
+        self._server = server
+        self._table = table
         self._factory = factory
+        self._finalizer = finalizer
+        self._scratch = scratch
+        self._journals = journals
         self._notebooks = notebooks
 
-    async def take_over(self, server: Server, record: ReplayedSession) -> Session:
-        """The session of a record, connected; its kernel may still be busy. Raises SessionOwned, KernelGone."""
-        opened = record.opened
+    async def get(self, session_id: str, replay: JournalReplay | None = None) -> Session:
+        """The session of that id. `replay` is what its journals said so far. Raises UnknownSession, RecordUnreadable,
+        SessionOwned, KernelGone."""
+        if session := self._table.find(session_id):
+            return session
+        async with self._table.lock(session_id):
+            if session := self._table.find(session_id):
+                return session
+            # The process that holds it may be gone meanwhile; whether it is, the claim tells.
+            await self._table.drop_taken_over(session_id)
+            replay = replay or JournalReplay(session_id, self._journals)
+            try:
+                server = await self._server()
+            except ServerError:
+                await self._finalizer.finalize(replay)
+                raise
+            left = await replay.read_on()
+            await self._refuse_closed(server, session_id, left, replay)
+            session = await self._take_over_or_close(server, left)
+            self._table.add(session)
+            await self._until_usable(session)
+            if not session.identity.notebook:
+                self._scratch.end_with_run(session)
+            return session
+
+    def refuse_unknown(self, session_id: str, left: ReplayedSession | None) -> NoReturn:
+        if left is None or left.opened is not None:
+            raise UnknownSession(session_id, [s.identity.id for s in self._table.sessions])
+        raise RecordUnreadable(session_id, ", ".join(map(str, self._journals.files().get(session_id, []))))
+
+    async def _refuse_closed(
+        self, server: Server, session_id: str, left: ReplayedSession | None, replay: JournalReplay
+    ) -> None:
+        if left is None or left.opened is None or (left.closed and not left.opened.notebook):
+            self.refuse_unknown(session_id, left)
+        reason = f"Session {session_id} is closed: {left.closed}" if left.closed else ""
+        if not reason and left.opened.server_started != server.record.started:
+            reason = await self._finalizer.finalize(replay)
+        if reason:
+            raise KernelGone(reason.rstrip(".") + ".", _open_again(left.opened.notebook))
+
+    async def _take_over_or_close(self, server: Server, left: ReplayedSession | None) -> Session:
+        assert left is not None
+        try:
+            return await self._take_over(server, left)
+        except KernelGone:
+            # Its run has ended with it, and nobody is to wait for that.
+            kernels = {kernel.kernel_id for kernel in await server.api.kernels()}
+            await self._finalizer.finalize_left(server.record.started, kernels)
+            raise
+
+    async def _take_over(self, server: Server, left: ReplayedSession) -> Session:
+        """The session that some journals tell of, connected; its kernel may still be busy. Raises SessionOwned, KernelGone."""
+        opened = left.opened
         assert opened is not None
         claim = await self._factory.claim(
-            server, record.session, opened.kernel_id, users_kernel=opened.users_kernel
+            server, left.session, opened.kernel_id, users_kernel=opened.users_kernel
         )
         journal: Journal | None = None
         if claim is None and await server.api.kernel_state(opened.kernel_id) is not None:
-            journal = await asyncio.to_thread(self._factory.ownership.succeed, record.session)
+            journal = await asyncio.to_thread(self._factory.ownership.succeed, left.session)
         if claim is None and journal is None:
-            raise KernelGone(
-                f"The kernel of session {record.session} is gone.",
-                f'Open its notebook again with start_session_resume_notebook(notebook_path="{opened.notebook}").',
-            )
-        file: NotebookFile | None = None
-        notebook: Notebook | None = None
-        notes: list[str] = []
-        if opened.notebook:
-            file = self._notebooks.file(Path(opened.notebook))
-            try:
-                notebook = await asyncio.to_thread(file.load)
-            except NotebookError as error:
-                what = (
-                    "It stays as it is until it can be merged"
-                    if file.path.exists()
-                    else "A new one is written"
-                )
-                notes.append(f"{error.message} {what}; every output is in its run's record.")
-                notebook = new_notebook(await server.api.kernelspec())
-        info = SessionInfo(
-            record.session, opened.name, opened.notebook, opened.kernel_id, server.record.hostname,
-            opened.python, opened.cwd, opened.users_kernel,
-            await notebook_warnings(server) if opened.notebook else [],
-        )  # fmt: skip
-        session = self._factory.make(
-            server, info, claim, file, notebook, record.epoch + 1, record.count + 1, journal
-        )
-        if session.saver is not None:
-            session.saver.merge_notes += notes
+            raise KernelGone(f"The kernel of session {left.session} is gone.", _open_again(opened.notebook))
+        file, notebook, notes = await self._notebook(server, opened.notebook)
+        origin = Origin(left.epoch + 1, left.count + 1, left.generation, left.seq, journal)
+        warnings = await notebook_warnings(server) if opened.notebook else []
+        identity = SessionIdentity.of(opened, hostname=server.record.hostname)
+        session = self._factory.make(server, identity, claim, file, notebook, warnings, origin)
         recorded = (await server.api.recorded_kernels()).get(opened.kernel_id) if claim else None
-        arrived = recorded.requests if recorded is not None else None
-        session.generation = record.generation
-        for run in record.runs.values():
-            run.has_started = run.has_started or (recorded is not None and recorded.running == run.msg_id)
-            session.adopt_run(run)
-        if file is not None:
-            await session.keeper.restore(record, file.saved_at)
-        self._factory.attach(session, server, claim, since=min(record.seq, claim.last_seq) if claim else 0)
-        unfinished = [session.runs[run.id] for run in record.unfinished]
-        for run in unfinished:
-            if arrived is not None and run.msg_id not in arrived and not run.has_started:
-                session.close_run(
-                    run,
-                    RunStatus.LOST,
-                    "It never reached the kernel: the process that asked for it ended first.",
-                )
-            elif run is not unfinished[-1]:
-                session.close_run(run, RunStatus.LOST, "Its end was not recorded.")
+        await session.resume(left, recorded.running if recorded is not None else "", notes)
+        session.connect()
+        self._close_lost(session, recorded.requests if recorded is not None else None)
         return session
 
-    async def usable(self, session: Session) -> None:
-        """Wait until it is on record as ours, and until its kernel answers, if that can be expected."""
-        await session.recorder.flush()
-        # A stock server's kernel answers when its cell has ended; until then nothing has to be sent to it.
-        patience = KERNEL_READY_S if session.current is None else BUSY_READY_S
+    async def _notebook(
+        self, server: Server, path: str
+    ) -> tuple[NotebookFile | None, Notebook | None, list[str]]:
+        """A session's notebook as it is in its file, and what has to be said about that."""
+        if not path:
+            return None, None, []
+        file = self._notebooks.file(Path(path))
         try:
-            await session.link.ready(patience)
-        except TimeoutError:
-            if session.current is None:
-                session.notice("The kernel did not answer yet.", "warning")
+            return file, await asyncio.to_thread(file.load), []
+        except NotebookError as error:
+            what = (
+                "It stays as it is until it can be merged" if file.path.exists() else "A new one is written"
+            )
+            note = f"{error.message} {what}; every output is in its run's record."
+            return file, new_notebook(await server.api.kernelspec()), [note]
+
+    @staticmethod
+    def _close_lost(session: Session, arrived: frozenset[str] | None) -> None:
+        """End the runs that cannot go on. `arrived` are the requests that the kernel was sent, if the server knows them."""
+        unfinished = [run for run in session.runs.values() if not run.status.is_final]
+        for run in unfinished:
+            if arrived is not None and run.msg_id not in arrived and not run.has_started:
+                cause = "It never reached the kernel: the process that asked for it ended first."
+                session.asked(RunClosed(run.id, RunStatus.LOST, cause))
+            elif run is not unfinished[-1]:
+                session.asked(RunClosed(run.id, RunStatus.LOST, "Its end was not recorded."))
+
+    async def _until_usable(self, session: Session) -> None:
+        """Wait until it is on record as ours, and until its kernel answers, if that can be expected."""
+        await session.flush()
+        # A stock server's kernel answers when its cell has ended; until then nothing has to be sent to it.
+        is_idle = session.current is None
+        if not await session.answers(KERNEL_READY_S if is_idle else BUSY_READY_S) and is_idle:
+            session.notice("The kernel did not answer yet.", "warning")
+
+
+def _open_again(notebook: str) -> str:
+    return f'Open its notebook again with start_session_resume_notebook(notebook_path="{notebook}").'

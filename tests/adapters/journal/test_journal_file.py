@@ -132,9 +132,10 @@ def test_output_that_is_too_much_to_wait_is_counted_and_every_run_is_found(mount
 async def test_what_a_full_disk_has_cost_is_said_before_anything_more_is_acknowledged(mount: Mount) -> None:
     disk = mount("size=256k")
     path = disk / "a.1.jsonl"
-    recorder = SessionJournal(JournalWriter(path, held_max=10_000), lambda: 0.0)
     acknowledged: list[int] = []
-    recorder.acknowledge = acknowledged.append
+    recorder = SessionJournal(
+        JournalWriter(path, held_max=10_000), lambda: 0.0, acknowledge=acknowledged.append
+    )
     filler = fill(disk)
     recorder.record(RunStarted("a-1", "execute_code", "c", "1", "m"))
     await recorder.flush()

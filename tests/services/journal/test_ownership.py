@@ -92,16 +92,16 @@ async def test_a_living_owner_on_another_host_keeps_its_session_as_long_as_it_be
     recorder = await journals.opened_by(Owner("first", "there", 7))
     other = journals.holding("other")
     journals.silent_for(STALE_S + 5)
-    assert await journals.holding("first").beat("s", recorder) == ""
+    assert await journals.holding("first").beat("s", recorder._journal) == ""
     with pytest.raises(SessionOwned, match=r"held by another MCP server process \(there:7\)"):
         other.succeed("s")
     assert other.is_held("s")
     journals.silent_for(STALE_S + 5)
     assert not other.is_held("s")
     heir = await journals.opened_by(Owner("other", "here", 8), _writer(other.succeed("s")))
-    assert heir.journal_path.name == "s.2.jsonl"
-    assert await other.beat("s", heir) == ""
-    assert await journals.holding("first").beat("s", recorder) == "owned by here:8"
+    assert heir.path.name == "s.2.jsonl"
+    assert await other.beat("s", heir._journal) == ""
+    assert await journals.holding("first").beat("s", recorder._journal) == "owned by here:8"
     assert not other.is_held("s"), "it is ours"
     await asyncio.gather(recorder.close(), heir.close())
 
@@ -143,8 +143,8 @@ async def test_a_dead_owner_of_this_host_is_followed_at_once_also_when_its_id_is
 async def test_time_is_told_by_the_disk_and_not_by_this_host(journals: Journals) -> None:
     """A journal that was touched 'now' is fresh however wrong this host's clock is."""
     recorder = await journals.opened_by(SELF)
-    recorder.beat()
-    assert abs(journals.store().silence(recorder.journal_path)) < 20
+    recorder._journal.beat()
+    assert abs(journals.store().silence(recorder.path)) < 20
     listed = sorted(path.name for path in (journals.folder / "sessions").iterdir())
     assert listed == ["s.1.jsonl"]
     await recorder.close()

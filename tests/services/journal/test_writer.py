@@ -53,9 +53,10 @@ async def test_what_a_thread_prints_after_a_run_full_of_text_is_counted_and_its_
 
 
 async def test_text_that_is_too_much_to_be_recorded_is_acknowledged_while_it_comes(tmp_path: Path) -> None:
-    recorder = SessionJournal(JournalWriter(tmp_path / "a.1.jsonl"), lambda: 0.0, text_cap=10_000)
     acknowledged: asyncio.Queue[int] = asyncio.Queue()
-    recorder.acknowledge = acknowledged.put_nowait
+    recorder = SessionJournal(
+        JournalWriter(tmp_path / "a.1.jsonl"), lambda: 0.0, 10_000, acknowledge=acknowledged.put_nowait
+    )
     recorder.record(STARTED)
     for seq in range(1, 101):
         take(recorder, seq, TextPrinted(RUN, "stdout", "x" * 1000))

@@ -44,14 +44,13 @@ async def test_a_save_that_failed_is_tried_again(
 
 async def test_a_fault_in_one_save_does_not_end_saving(tmp_path: Path) -> None:
     file = NotebookFile(tmp_path / "n.ipynb")
-    saver = Autosave(file, Notebook([NotebookCell("a", "code", "1")]))
     faults = [RuntimeError("once")]
 
     def fails_once() -> None:
         if faults:
             raise faults.pop()
 
-    saver.before_save = fails_once
+    saver = Autosave(file, Notebook([NotebookCell("a", "code", "1")]), before_save=fails_once)
     saver.changed()
     await saver.flush()
     assert "RuntimeError: once" in saver.failure
@@ -61,9 +60,9 @@ async def test_a_fault_in_one_save_does_not_end_saving(tmp_path: Path) -> None:
 
 async def test_a_cell_that_is_over_at_once_is_saved_once(tmp_path: Path) -> None:
     file = NotebookFile(tmp_path / "n.ipynb")
-    saver = Autosave(file, Notebook([NotebookCell("a", "code", "1")]))
+    notebook = Notebook([NotebookCell("a", "code", "1")])
     saves: list[int | None] = []
-    saver.before_save = lambda: saves.append(saver.notebook.cells[0].execution_count)
+    saver = Autosave(file, notebook, before_save=lambda: saves.append(notebook.cells[0].execution_count))
     saver.changed()
     await asyncio.to_thread(lambda: None)
     saver.notebook.cells[0].execution_count = 1
@@ -72,9 +71,12 @@ async def test_a_cell_that_is_over_at_once_is_saved_once(tmp_path: Path) -> None
     assert saves == [1]
 
 
-async def saving(path: Path) -> tuple[Autosave, Callable[[str], Awaitable[None]]]:
+async def saving(
+    path: Path, on_moved: Callable[[Path], None] = lambda path: None
+) -> tuple[Autosave, Callable[[str], Awaitable[None]]]:
     """A saver, and a way to have it save a new text."""
-    saver = Autosave(NotebookFile(path), Notebook([NotebookCell("aaaaaaaa", "code", "1")]))
+    notebook = Notebook([NotebookCell("aaaaaaaa", "code", "1")])
+    saver = Autosave(NotebookFile(path), notebook, on_moved=on_moved)
 
     async def save(text: str) -> None:
         saver.notebook.cells[0].source = text
@@ -88,9 +90,8 @@ async def saving(path: Path) -> tuple[Autosave, Callable[[str], Awaitable[None]]
 
 async def test_a_renamed_notebook_is_followed_and_a_removed_one_written_anew(tmp_path: Path) -> None:
     old, new = tmp_path / "old.ipynb", tmp_path / "new.ipynb"
-    saver, save = await saving(old)
     moved: list[Path] = []
-    saver.on_moved = moved.append
+    saver, save = await saving(old, moved.append)
     old.rename(new)
     await save("2")
     assert moved == [new] and not old.exists() and NotebookFile(new).load().cells[0].source == "2"

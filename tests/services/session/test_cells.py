@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -17,7 +15,8 @@ from jlab_tui.core.errors import NotebookError, ServerUnreachable, SessionBusy
 from jlab_tui.core.journal.events import RunStatus
 from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.core.notebook.notebook import NotebookCell
-from jlab_tui.services.ports import Journals, Jupyter
+from jlab_tui.core.session.protocol import RunClosed
+from jlab_tui.services.ports import Journals
 from jlab_tui.services.session.cells import Cells
 from jlab_tui.services.session.reader import Reader
 from tests.kernels import Transcript
@@ -56,7 +55,7 @@ class Room:
         self.stream = Stream()
         self.process = Process(folder, Transcript({}, ()), self.stream)
         self.session = self.process.session
-        self.cells = Cells(NotebookDirectory(folder, folder, folder, folder), time.time)
+        self.cells = Cells(NotebookDirectory(folder, folder, folder, folder))
         self.old = NotebookCell("old", "code", "old source", [dict(OUTPUT)])
         self.session.notebook.insert(self.old)
 
@@ -125,7 +124,7 @@ async def test_an_interrupt_leaves_the_users_own_code_alone_and_takes_ours_when_
         interrupted.set()
 
     session = room.session
-    session.api = cast(Jupyter, SimpleNamespace(interrupt=interrupt))
+    vars(room.process.api).update(interrupt=interrupt)
     session.on_message(KernelMessage("iopub", "execute_input", "m1", "the user's", {}, 1))
     run = await room.cells.execute(session, "queued")
     assert "left alone" in await session.interrupt("you (interrupt_kernel)")
@@ -138,7 +137,7 @@ async def test_an_interrupt_leaves_the_users_own_code_alone_and_takes_ours_when_
 
 
 async def saved(room: Room) -> None:
-    room.session.keeper.save(now=True)
+    room.session._sync.save(now=True)
     await room.process.saver.flush()
 
 
@@ -227,7 +226,7 @@ async def test_the_map_tells_outputs_of_this_text_and_kernel_from_others(room: R
     session.on_message(KernelMessage("iopub", "status", "m2", "u", {"execution_state": "idle"}, 2))
     run = await room.cells.run(session, "old")
     assert states() == ["running", "ok"]
-    session.close_run(run, RunStatus.OK, "")
+    session.asked(RunClosed(run.id, RunStatus.OK, ""))
     assert states() == ["ok", "ok"]
     await room.cells.edit(session, "old", "not run", run=False)
     assert states() == ["never run", "ok"]
@@ -236,7 +235,7 @@ async def test_the_map_tells_outputs_of_this_text_and_kernel_from_others(room: R
 
 
 async def test_a_scratch_session_is_said_to_have_no_notebook(room: Room, tmp_path: Path) -> None:
-    room.session.keeper.saver, saver = None, room.session.keeper.saver
+    room.session._sync.autosave, autosave = None, room.session._sync.autosave
     notebooks = NotebookDirectory(tmp_path, tmp_path, tmp_path, tmp_path)
     for work in (
         Reader(cast(Journals, None), notebooks).notebook(room.session, ""),
@@ -245,7 +244,7 @@ async def test_a_scratch_session_is_said_to_have_no_notebook(room: Room, tmp_pat
     ):
         with pytest.raises(NotebookError, match="scratch session has no notebook"):
             await work
-    room.session.keeper.saver = saver
+    room.session._sync.autosave = autosave
 
 
 def test_empty_code_is_refused_before_a_kernel_is_started_for_it() -> None:

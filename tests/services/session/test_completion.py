@@ -54,7 +54,7 @@ async def opened(folder: Path) -> AsyncIterator[Kernel]:
     """A process that holds the session, or takes it over."""
     stream = AskedStream(())
     process = Process(folder, Transcript({}, ()), stream)
-    process.session.completion.patience_s = 0.01
+    process.session._completion.patience_s = 0.01
     await process.begin()
     yield Kernel(process, stream)
     await process.end()
@@ -114,8 +114,8 @@ async def test_a_run_taken_over_between_reply_and_idle_is_settled_too(tmp_path: 
         run = await begin(kernel)
         kernel.say(run.msg_id, "shell", "execute_reply", status="ok", execution_count=1)
         kernel.say(run.msg_id, "iopub", "stream", name="stdout", text="late\n")
-        await kernel.process.session.recorder.flush()
-        kernel.process.session.recorder.abandon()
+        await kernel.process.session.flush()
+        kernel.process.session._journal.abandon()
     async with opened(tmp_path) as successor:
         question = await successor.question()
         successor.say(question, "shell", "kernel_info_reply", status="ok")

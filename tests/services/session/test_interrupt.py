@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
 from jlab_tui.core.kernel.link import RecordedKernel
-from jlab_tui.services.ports import Jupyter
 from tests.services.session.test_completion import begin, opened
 
 
@@ -41,6 +38,6 @@ async def test_output_on_its_way_is_not_taken_for_the_codes_clean_up(
             return {"k": found}
 
         session = kernel.process.session
-        session.api = cast(Jupyter, SimpleNamespace(interrupt=interrupt, recorded_kernels=recorded_kernels))
-        session.interrupter.patience_s = 0.01
-        assert said in await session.interrupter.interrupt(run, "the user")
+        vars(kernel.process.api).update(interrupt=interrupt, recorded_kernels=recorded_kernels)
+        session._interrupter.patience_s = 0.01
+        assert said in await session._interrupter.interrupt(run, "the user")

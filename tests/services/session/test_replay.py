@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -26,10 +27,9 @@ from jlab_tui.core.notebook.notebook import Notebook, NotebookCell, copy_cells
 from jlab_tui.core.notebook.outputs import CellOutputs, to_nbformat
 from jlab_tui.core.session.replay import rebuild_all, replay
 from jlab_tui.core.session.run import Run
-from jlab_tui.services.journal.writer import SessionJournal
-from jlab_tui.services.notebook.autosave import Autosave
+from jlab_tui.core.session.state import SessionStatus
 from jlab_tui.services.ports import Jupyter, Spool
-from jlab_tui.services.session.session import Session, SessionInfo
+from jlab_tui.services.session.session import Session, SessionPorts
 from tests.kernels import NAMES, Transcript, transcript
 
 ID = "abcd1234"
@@ -76,33 +76,35 @@ class Process:
         entries = self.store.read(self.store.files().get(ID, []))
         self.record = replay(ID, entries)
         notebook = self.file.load() if self.file.path.exists() else Notebook()
-        recorder = SessionJournal(self.store.writer(ID, self.record.epoch + 1), time.time)
-        self.saver = Autosave(self.file, notebook)
+        self.api = SimpleNamespace()
 
-        async def alive() -> str:
+        async def nothing() -> str:
             return ""
-
-        info = SessionInfo(ID, "name", str(self.file.path), "k", "host")
 
         def read_back(runs: Sequence[Run]) -> dict[str, CellOutputs]:
             return rebuild_all(runs, self.store.read_from(runs[0].journal, runs[0].offset))
 
-        self.session = Session(
-            info, cast(Jupyter, None), recorder, self.saver, time.time, alive, cast(Spool, None), read_back
+        opened = SessionOpened(ID, "name", str(self.file.path), "k", "host", 0.0, epoch=self.record.epoch + 1)
+        ports = SessionPorts(
+            api=cast(Jupyter, self.api),
+            journal=self.store.writer(ID, self.record.epoch + 1),
+            file=self.file,
+            connect=lambda on_message, on_change: stream,
+            spool=cast(Spool, None),
+            read_back=read_back,
+            now=time.time,
+            diagnose=nothing,
+            why_silent=nothing,
         )
-        self.saver.before_save = self.session.sync_cells
-        self.session.link = stream
-        recorder.acknowledge = stream.acknowledge
+        self.session = Session(opened, SessionStatus(ID, "k", is_recorded=True), ports, notebook)
+        autosave = self.session._sync.autosave
+        assert autosave is not None
+        self.saver = autosave
 
     async def begin(self) -> None:
         """Open the session, or take it over."""
-        recorder = self.session.recorder
-        recorder.record(SessionOpened(ID, "name", "n", "k", "host", 0.0, epoch=self.record.epoch + 1))
-        for run in self.record.runs.values():
-            self.session.adopt_run(run)
-        if self.record.opened is not None:
-            await self.session.keeper.restore(self.record, self.file.saved_at)
-        await recorder.flush()
+        await self.session.resume(self.record)
+        await self.session.flush()
 
     async def take_in(self, messages: Sequence[KernelMessage]) -> None:
         numbers = {msg_id: number for number, msg_id in enumerate(self.recorded.cells, 1)}
@@ -114,11 +116,11 @@ class Process:
 
     def _start(self, number: int, msg_id: str) -> None:
         cell, name, code = f"cell-{number}", f"{ID}-{number}", self.recorded.cells[msg_id]
-        recorder = self.session.recorder
-        run = Run(name, ID, "execute_code", cell, code, msg_id, time.time(), recorder.journal_path, 0)
-        run.offset = recorder.record(RunStarted(name, "execute_code", cell, code, msg_id))
+        journal = self.session._journal
+        run = Run(name, ID, "execute_code", cell, code, msg_id, time.time(), journal.path, 0)
+        run.offset = journal.record(RunStarted(name, "execute_code", cell, code, msg_id))
         self.session.notebook.insert(NotebookCell(cell, "code", code))
-        self.session.adopt_run(run)
+        self.session._intake.adopt(run)
 
     async def end(self) -> None:
         await self.session.close()
@@ -129,7 +131,7 @@ class Process:
             self.saver._one_at_a_time
         ):  # a thread that saves dies with its process; here it would go on
             self.saver.abandon()
-        self.session.recorder.abandon()
+        self.session._journal.abandon()
         await self.session.close()
 
 
@@ -170,7 +172,7 @@ async def _play(folder: Path, recorded: Transcript, cuts: Sequence[tuple[int, in
         await process.take_in(stream.since(process.record.seq)[: max(0, at - process.record.seq)])
         if is_saved:
             async with process.saver._one_at_a_time:
-                process.session.sync_cells()
+                process.session._sync.store_running()
                 process.file.save(copy_cells(process.session.notebook), {})
         await process.kill()
         _tear(process, unwritten, stream.acknowledged)
@@ -182,7 +184,7 @@ async def _play(folder: Path, recorded: Transcript, cuts: Sequence[tuple[int, in
 
 def _tear(process: Process, count: int, acknowledged: int) -> None:
     """Cut the end off the newest journal, but nothing that was acknowledged or says that code was sent."""
-    path = process.session.recorder.journal_path
+    path = process.session._journal.path
     data = path.read_bytes()
     keep = 0
     for line in data.splitlines(keepends=True):

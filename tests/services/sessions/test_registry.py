@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,12 @@ from jlab_tui.core.errors import (
     SessionOwned,
     UnknownSession,
 )
-from jlab_tui.core.journal.events import RunStatus, SessionClosed, SessionOpened
+from jlab_tui.core.journal.events import KernelChanged, RunStatus, SessionClosed, SessionOpened
 from jlab_tui.core.kernel.link import RequestRefused
 from jlab_tui.core.notebook.notebook import Notebook, NotebookCell
 from jlab_tui.core.notebook.outputs import CellOutputs
 from jlab_tui.core.reply.compose import RunFacts, status_line
+from jlab_tui.core.session.protocol import ServerGone
 from jlab_tui.core.session.replay import replay
 from jlab_tui.core.session.run import Run
 from jlab_tui.services.session.cells import Cells
@@ -47,14 +47,14 @@ async def test_the_users_own_kernel_is_used_as_it_is_and_outlives_every_session_
     kernel = place.server.opened_by_the_user("notebooks/n.ipynb")
     first = place.process()
     session, is_live = await first.open_existing(str(path))
-    assert (session.info.kernel_id, is_live) == (kernel.id, True)
-    assert "the user" in session.info.warnings[0] and kernel.codes == []
+    assert (session.identity.kernel_id, is_live) == (kernel.id, True)
+    assert "the user" in session.opening_warnings[0] and kernel.codes == []
     place.kill(first)
     place.server.reaps()
     second = place.process()
     again, is_live = await second.open_existing(str(path))
-    assert (again.info.id, again.info.kernel_id, is_live) == (session.info.id, kernel.id, True)
-    assert "goes on" in await second.shut_down(again.info.id)
+    assert (again.identity.id, again.identity.kernel_id, is_live) == (session.identity.id, kernel.id, True)
+    assert "goes on" in await second.shut_down(again.identity.id)
     third = place.process()
     _, is_live = await third.open_existing(str(path))
     assert is_live and kernel.codes == []
@@ -67,10 +67,10 @@ async def test_a_session_is_on_record_when_it_is_given_and_when_it_is_taken_over
     for _ in range(20):
         first = place.process()
         session = await first.open_new("n")
-        assert [type(e.event) for e in place.record_of(session.info.id)] == [SessionOpened]
+        assert [type(e.event) for e in place.record_of(session.identity.id)] == [SessionOpened]
         place.kill(first)
-        await place.process().get(session.info.id)
-        opened = [e.event for e in place.record_of(session.info.id) if isinstance(e.event, SessionOpened)]
+        await place.process().get(session.identity.id)
+        opened = [e.event for e in place.record_of(session.identity.id) if isinstance(e.event, SessionOpened)]
         assert [event.epoch for event in opened] == [1, 2]
 
 
@@ -78,24 +78,24 @@ async def test_every_start_of_a_session_says_what_jupyter_collaboration_may_lose
     place.server.keeps_documents = True
     first = place.process()
     session = await first.open_new("n")
-    assert any("jupyter-collaboration" in warning for warning in session.info.warnings)
+    assert any("jupyter-collaboration" in warning for warning in session.opening_warnings)
     place.kill(first)
-    again, _ = await place.process().open_existing(session.info.notebook)
-    assert any("jupyter-collaboration" in warning for warning in again.info.warnings)
+    again, _ = await place.process().open_existing(session.identity.notebook)
+    assert any("jupyter-collaboration" in warning for warning in again.opening_warnings)
 
 
 async def test_a_broken_connection_is_told_from_a_server_that_is_silent(place: Place) -> None:
     session = await place.process().open_new("n")
-    assert await session.connection.explain_silence() == ""
-    await session.link.close()
-    assert "what runs there goes on" in await session.connection.explain_silence()
+    assert await session.explain_silence() == ""
+    await session._link.close()
+    assert "what runs there goes on" in await session.explain_silence()
 
 
 async def test_a_new_notebook_gets_no_kernel_that_somebody_left_under_its_name(place: Place) -> None:
     left = place.server.opened_by_the_user("notebooks/n.ipynb")
     process = place.process()
     session = await process.open_new("n")
-    assert session.info.kernel_id != left.id and left.path in session.info.warnings[0]
+    assert session.identity.kernel_id != left.id and left.path in session.opening_warnings[0]
     await process.release()
     place.server.reaps()
     assert list(place.server.by_id) == [left.id]
@@ -107,20 +107,24 @@ async def test_a_kernel_that_is_shut_down_from_outside_ends_its_run_and_its_sess
     cell = NotebookCell("cell", "code", "hang")
     session.notebook.insert(cell)
     run = await session.start_run("execute_code", cell, cell.source)
-    place.server.removes(session.info.kernel_id)
+    place.server.removes(session.identity.kernel_id)
     with pytest.raises(KernelGone, match="was shut down"):
-        await session.kernel_lifecycle.restart("you (restart_kernel)")
+        await session.restart("you (restart_kernel)")
     with pytest.raises(KernelGone, match="was shut down"):
         await session.start_run("execute_code", None, "1")
     await asyncio.wait_for(run.done.wait(), 20)
     assert (run.status, run.cause) == (RunStatus.DIED, "the kernel was shut down")
-    facts = RunFacts(run.id, run.session, run.status, 1.0, None, run.cause, is_over=bool(session.over))
+    facts = RunFacts(
+        run.id, run.session, run.status, 1.0, None, run.cause, is_over=bool(session.state.why_over)
+    )
     assert "the session is over" in status_line(facts, CellOutputs())
-    again, is_live = await process.open_existing(session.info.notebook)
-    assert not is_live and again.info.kernel_id != session.info.kernel_id
+    again, is_live = await process.open_existing(session.identity.notebook)
+    assert not is_live and again.identity.kernel_id != session.identity.kernel_id
     assert process.open_sessions == [again]
-    ends = [e.event.reason for e in place.record_of(session.info.id) if isinstance(e.event, SessionClosed)]
-    assert ends == [session.over], "the old session is closed: one session writes the notebook"
+    ends = [
+        e.event.reason for e in place.record_of(session.identity.id) if isinstance(e.event, SessionClosed)
+    ]
+    assert ends == [session.state.why_over], "the old session is closed: one session writes the notebook"
     await process.release()
 
 
@@ -128,10 +132,10 @@ async def test_code_that_the_server_did_not_hand_to_the_kernel_is_not_said_to_ru
     process = place.process()
     session = await process.open_new("n")
     run = await session.start_run("execute_code", None, "hang")
-    del place.server.by_id[session.info.kernel_id]
-    session.connection.on_change(RequestRefused(run.msg_id, "the kernel is gone"))
+    del place.server.by_id[session.identity.kernel_id]
+    session.on_change(RequestRefused(run.msg_id, "the kernel is gone"))
     assert (run.status, run.cause) == (RunStatus.LOST, "It was not sent to the kernel: the kernel is gone.")
-    await until(lambda: session.over == f"The kernel of session {session.info.id} is gone.")
+    await until(lambda: session.state.why_over == f"The kernel of session {session.identity.id} is gone.")
     await process.release()
 
 
@@ -183,7 +187,7 @@ async def test_a_kernel_whose_process_was_killed_before_it_was_on_record_is_not_
     await place.server.start_claimed("s", dead.owner, None, "notebooks/n.ipynb", "n.ipynb")
     process = place.process()
     session, is_live = await process.open_existing(str(path))
-    assert is_live and session.info.warnings == []
+    assert is_live and session.opening_warnings == []
     await process.release()
     place.server.reaps()
     assert place.server.by_id == {}
@@ -193,7 +197,7 @@ async def test_a_session_whose_kernel_was_reaped_is_closed_in_its_record(place: 
     first = place.process()
     idle, busy = await first.open_new("idle"), await first.open_new("busy")
     run = await busy.start_run("execute_code", None, "hang")
-    await busy.recorder.flush()
+    await busy.flush()
     place.kill(first)
     for kernel_id in list(place.server.by_id):
         del place.server.by_id[kernel_id]
@@ -201,7 +205,7 @@ async def test_a_session_whose_kernel_was_reaped_is_closed_in_its_record(place: 
     assert await second.adoptable([]) == []
     await until(lambda: all(head.is_closed for head in place.journals.heads()))
     with pytest.raises(KernelGone, match="shut down after its process had gone"):
-        await second.get(idle.info.id)
+        await second.get(idle.identity.id)
     _, found = await second.find_run(run.id)
     assert found.status is RunStatus.DIED
 
@@ -210,7 +214,7 @@ async def test_nobody_waits_for_a_run_whose_process_and_kernel_are_gone(place: P
     first = place.process()
     session = await first.open_new("n")
     run = await session.start_run("execute_code", None, "hang")
-    await session.recorder.flush()
+    await session.flush()
     place.kill(first)
     place.server.by_id.clear()
     _, found = await place.process().find_run(run.id)
@@ -222,10 +226,10 @@ async def test_a_record_that_says_nothing_is_called_unreadable_not_unknown(
     place: Place, record: bytes
 ) -> None:
     session = await place.process().open_new("n")
-    (path,) = place.journals.files()[session.info.id]
+    (path,) = place.journals.files()[session.identity.id]
     path.write_bytes(record)
     later = place.process()
-    for asked in (later.get(session.info.id), later.find_run(f"{session.info.id}-1")):
+    for asked in (later.get(session.identity.id), later.find_run(f"{session.identity.id}-1")):
         with pytest.raises(RecordUnreadable, match=path.name):
             await asked
 
@@ -234,16 +238,16 @@ async def test_what_an_earlier_process_left_is_listed_with_the_run_that_goes_on(
     first = place.process()
     session = await first.open_new("n")
     run = await session.start_run("execute_code", None, "hang")
-    await session.recorder.flush()
+    await session.flush()
     assert await place.process().adoptable(place.server.by_id) == [], "its process lives"
     place.kill(first)
     (left,) = await place.process().adoptable(place.server.by_id)
-    assert left == Adoptable(session.info.id, session.info.notebook, run.id)
+    assert left == Adoptable(session.identity.id, session.identity.notebook, run.id)
 
 
 async def test_all_sessions_of_a_conversation_are_taken_back_whatever_is_called_first(place: Place) -> None:
     first = place.process("one and the same")
-    ids = {(await first.open_new("a")).info.id, (await first.open_new("b")).info.id}
+    ids = {(await first.open_new("a")).identity.id, (await first.open_new("b")).identity.id}
     stranger = await place.process("another").open_new("c")
     second = place.process("one and the same")
     second.reclaim_soon()  # the process before is still there
@@ -256,11 +260,11 @@ async def test_all_sessions_of_a_conversation_are_taken_back_whatever_is_called_
 
     def held() -> set[str]:
         second.reclaim_soon()  # as each call does
-        return {session.info.id for session in second.open_sessions}
+        return {session.identity.id for session in second.open_sessions}
 
     await until(lambda: held() == ids)
     place.server.reaps()
-    assert set(place.server.by_id) == {s.info.kernel_id for s in [*second.open_sessions, stranger]}
+    assert set(place.server.by_id) == {s.identity.kernel_id for s in [*second.open_sessions, stranger]}
     await second.release()
 
 
@@ -269,30 +273,30 @@ async def test_the_server_that_is_there_is_told_of_the_exit_not_the_one_that_end
 ) -> None:
     process = place.process()
     first = await process.open_new("first")
-    first.over = "That server has ended."
+    first._intake.apply(ServerGone("That server has ended."))
     place.server = EchoServer()
     second = await process.open_new("second")
     await process.release()
-    owner, *_ = place.server.claims.owner_of(second.info.kernel_id)
+    owner, *_ = place.server.claims.owner_of(second.identity.kernel_id)
     assert owner is None
 
 
 async def test_a_kernel_that_was_restarted_holds_nothing_until_code_has_run(place: Place) -> None:
     first = place.process()
     session = await first.open_new("n")
-    held = [session.holds_state]
+    held = [session.state.holds_state]
     await session.start_run("execute_code", None, "x = 1")
-    held.append(session.holds_state)
-    await session.kernel_lifecycle.restart("you (restart_kernel)")
-    again, is_live = await first.open_existing(session.info.notebook)
-    assert (again, is_live, [*held, again.holds_state]) == (session, True, [False, True, False])
+    held.append(session.state.holds_state)
+    await session.restart("you (restart_kernel)")
+    again, is_live = await first.open_existing(session.identity.notebook)
+    assert (again, is_live, [*held, again.state.holds_state]) == (session, True, [False, True, False])
     place.kill(first)
     second = place.process()
-    taken, is_live = await second.open_existing(session.info.notebook)
-    assert (is_live, taken.holds_state) == (True, False), "so says the record, too"
-    place.server.by_id[taken.info.kernel_id].executes("x = 2", "of the user")
-    after, _ = await second.open_existing(session.info.notebook)
-    assert after.holds_state
+    taken, is_live = await second.open_existing(session.identity.notebook)
+    assert (is_live, taken.state.holds_state) == (True, False), "so says the record, too"
+    place.server.by_id[taken.identity.kernel_id].executes("x = 2", "of the user")
+    after, _ = await second.open_existing(session.identity.notebook)
+    assert after.state.holds_state
     await second.release()
 
 
@@ -300,8 +304,41 @@ async def test_a_run_that_our_own_restart_ended_says_so(place: Place) -> None:
     process = place.process()
     session = await process.open_new("n")
     run = await session.start_run("execute_code", None, "hang")
-    await session.kernel_lifecycle.restart("you (restart_kernel)")
+    await session.restart("you (restart_kernel)")
     assert (run.status, run.cause) == (RunStatus.DIED, "The kernel was restarted by you (restart_kernel).")
+    await process.release()
+
+
+async def test_our_own_restart_is_ours_however_late_the_kernels_exit_notice_comes(place: Place) -> None:
+    """As behind a flood of output, or on a slow line: the server has answered long before."""
+    process = place.process()
+    session = await process.open_new("n")
+    run = await session.start_run("execute_code", None, "hang")
+    place.server.notice_after_s = 2.5
+    await session.restart("you (restart_kernel)")
+    (kernel,) = place.server.by_id.values()
+    await until(lambda: kernel.stream[-1].msg_type == "jlab_mcp_obituary")
+    assert session.take_notice() == ""
+    await session.flush()
+    changes = [
+        e.event.cause for e in place.record_of(session.identity.id) if isinstance(e.event, KernelChanged)
+    ]
+    assert changes == ["restarted by you (restart_kernel)"]
+    assert (run.status, run.cause) == (RunStatus.DIED, "The kernel was restarted by you (restart_kernel).")
+    await process.release()
+
+
+async def test_a_restart_whose_caller_does_not_wait_is_still_the_callers(place: Place) -> None:
+    process = place.process()
+    session = await process.open_new("n")
+    place.server.may_answer.clear()
+    restarting = asyncio.create_task(session.restart("you (restart_kernel)"))
+    await place.server.is_restarting.wait()
+    restarting.cancel()
+    await asyncio.wait([restarting])
+    place.server.may_answer.set()
+    await until(lambda: session.state.kernel.generation == 2 and session.state.kernel.restart is None)
+    assert session.take_notice() == ""
     await process.release()
 
 
@@ -310,18 +347,17 @@ async def test_a_notebook_that_is_resumed_twice_at_once_has_one_session(place: P
     process = place.process()
     opened = await asyncio.gather(*(process.open_existing(str(path)) for _ in range(3)))
     assert sorted(is_live for _, is_live in opened) == [False, True, True]
-    assert len({session.info.id for session, _ in opened}) == 1 and len(place.server.by_id) == 1
+    assert len({session.identity.id for session, _ in opened}) == 1 and len(place.server.by_id) == 1
     await process.release()
 
 
 async def test_a_renamed_notebook_is_resumed_in_the_session_that_it_has(place: Place) -> None:
     process = place.process()
     session = await process.open_new("old")
-    await Cells(place.notebooks, time.time).execute(session, "x = 1")
-    assert session.saver is not None
-    await session.saver.flush()
-    new = Path(session.info.notebook).with_stem("new")
-    Path(session.info.notebook).rename(new)
+    await Cells(place.notebooks).execute(session, "x = 1")
+    await session.save()
+    new = Path(session.identity.notebook).with_stem("new")
+    Path(session.identity.notebook).rename(new)
     again, is_live = await process.open_existing(str(new))
     assert again is session and is_live
     await process.release()
@@ -330,13 +366,13 @@ async def test_a_renamed_notebook_is_resumed_in_the_session_that_it_has(place: P
 async def test_the_notebook_of_a_closed_session_can_still_be_read(place: Place) -> None:
     process = place.process()
     session = await process.open_new("n")
-    await process.shut_down(session.info.id)
-    read, path, why = await process.for_reading(session.info.id)
-    assert read is None and path == session.info.notebook and "is closed: shut down" in why
+    await process.shut_down(session.identity.id)
+    read, path, why = await process.for_reading(session.identity.id)
+    assert read is None and path == session.identity.notebook and "is closed: shut down" in why
     scratch = await process.open_scratch()
     await process.close_scratch(scratch)
     with pytest.raises(UnknownSession):
-        await process.for_reading(scratch.info.id)
+        await process.for_reading(scratch.identity.id)
     await process.release()
 
 
@@ -345,9 +381,9 @@ async def test_a_throwaway_kernel_that_is_taken_over_ends_with_its_run(place: Pl
     first = place.process()
     session = await first.open_scratch()
     run = await session.start_run("execute_scratch", None, "hang")
-    await session.recorder.flush()
+    await session.flush()
     place.kill(first)
-    kernel = place.server.by_id[session.info.kernel_id]
+    kernel = place.server.by_id[session.identity.kernel_id]
     if ends == "before":
         kernel.ends(run.msg_id)
     second = place.process()
@@ -363,14 +399,14 @@ async def test_a_notebook_that_is_broken_at_a_takeover_is_left_as_it_is_and_said
     first = place.process()
     session = await first.open_new("n")
     await session.start_run("execute_code", None, "x = 1")
-    await session.recorder.flush()
+    await session.flush()
     place.kill(first)
-    path = Path(session.info.notebook)
+    path = Path(session.identity.notebook)
     path.write_text("<<<<<<< HEAD", encoding="utf-8")
     second = place.process()
-    taken = await second.get(session.info.id)
+    taken = await second.get(session.identity.id)
     assert "stays as it is until it can be merged" in taken.warnings()[0]
-    await Cells(place.notebooks, time.time).execute(taken, "y = 2")
+    await Cells(place.notebooks).execute(taken, "y = 2")
     await second.release()
     assert path.read_text(encoding="utf-8") == "<<<<<<< HEAD"
 
@@ -378,20 +414,19 @@ async def test_a_notebook_that_is_broken_at_a_takeover_is_left_as_it_is_and_said
 async def test_a_session_follows_its_renamed_notebook_and_so_does_its_successor(place: Place) -> None:
     first = place.process()
     session = await first.open_new("old")
-    cells = Cells(place.notebooks, time.time)
+    cells = Cells(place.notebooks)
     await cells.execute(session, "x = 1")
-    assert session.saver is not None
-    await session.saver.flush()
-    path = Path(session.info.notebook)
+    await session.save()
+    path = Path(session.identity.notebook)
     path.rename(path.with_stem("new"))
     await cells.execute(session, "y = 2")
-    await session.saver.flush()
-    assert session.info.notebook.endswith("new.ipynb") and not path.exists()
-    await until(lambda: place.server.by_id[session.info.kernel_id].path == "notebooks/new.ipynb")
-    await session.recorder.flush()
+    await session.save()
+    assert session.identity.notebook.endswith("new.ipynb") and not path.exists()
+    await until(lambda: place.server.by_id[session.identity.kernel_id].path == "notebooks/new.ipynb")
+    await session.flush()
     place.kill(first)
     second = place.process()
-    taken = await second.get(session.info.id)
+    taken = await second.get(session.identity.id)
     assert [cell.source for cell in taken.notebook.cells] == ["x = 1", "y = 2"]
     await second.release()
 
@@ -403,15 +438,15 @@ async def test_a_quiet_run_is_taken_over_as_what_it_is(place: Place) -> None:
     for cell in cells:
         session.notebook.insert(cell)
         run = await session.start_run("execute_code", cell, cell.source)
-    await session.recorder.flush()
+    await session.flush()
     place.kill(first)
-    record = replay(session.info.id, place.journals.read(place.journals.files()[session.info.id]))
+    record = replay(session.identity.id, place.journals.read(place.journals.files()[session.identity.id]))
     assert record.runs[run.id].has_started, "whoever reads along knows that it runs"
     reader = place.process()
-    taken = await reader.get(session.info.id)
+    taken = await reader.get(session.identity.id)
     assert [row.state for row in Reader.rows(taken, taken.notebook.cells)] == ["ok", "running"]
     await reader.release()
-    saved = NotebookFile(Path(session.info.notebook)).load().cells
+    saved = NotebookFile(Path(session.identity.notebook)).load().cells
     assert [cell.id for cell in saved] == ["done", "quiet"], (
         "what was restored is saved before the link is there"
     )
@@ -422,7 +457,7 @@ async def test_a_notebook_below_a_symbolic_link_is_one_notebook(place: Place) ->
     place.notebook_dir.symlink_to(place.folder / "disk")
     process = place.process()
     session = await process.open_new("n")
-    for path in (session.info.notebook, str(place.notebook_dir / "n.ipynb")):
+    for path in (session.identity.notebook, str(place.notebook_dir / "n.ipynb")):
         assert await process.open_existing(path) == (session, True)
     await process.release()
 
@@ -432,10 +467,10 @@ async def test_a_session_is_only_said_to_be_shut_down_when_its_kernel_is(place: 
     session = await process.open_new("n")
     place.server.is_reachable = False
     with pytest.raises(ServerUnreachable, match="was not shut down"):
-        await process.shut_down(session.info.id)
+        await process.shut_down(session.identity.id)
     assert process.open_sessions == [session]
     place.server.is_reachable = True
-    assert "is shut down" in await process.shut_down(session.info.id)
+    assert "is shut down" in await process.shut_down(session.identity.id)
     assert (place.server.by_id, process.open_sessions) == ({}, [])
 
 
@@ -445,12 +480,13 @@ async def test_why_cells_were_not_run_again_to_the_end_is_known_afterwards(place
     session, _ = await process.open_existing(str(path))
 
     async def the_kernel_goes(_: Run) -> None:
-        session.over = "It is gone."
+        session._intake.apply(ServerGone("It is gone."))
 
-    cells = Cells(NotebookDirectory(place.notebook_dir, place.folder, place.folder, place.folder), time.time)
+    cells = Cells(NotebookDirectory(place.notebook_dir, place.folder, place.folder, place.folder))
     with pytest.raises(KernelGone):
         await cells.run_all(session, stop_on_error=True, on_cell=the_kernel_goes)
-    assert session.batch_end == "Running the cells again stopped before cell cell-1: It is gone."
+    assert session.state.batch is not None
+    assert session.state.batch.stopped == "Running the cells again stopped before cell cell-1: It is gone."
     await process.release()
 
 
@@ -464,5 +500,5 @@ async def test_a_notebook_gets_the_kernel_that_it_asks_for_where_there_is_one(
     NotebookFile(path).create(Notebook([], {"kernelspec": {"name": asked}}))
     process = place.process()
     session, _ = await process.open_existing(str(path))
-    assert place.server.by_id[session.info.kernel_id].name == given
+    assert place.server.by_id[session.identity.kernel_id].name == given
     await process.release()

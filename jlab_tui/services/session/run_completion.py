@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ...core.kernel.wire import KernelMessage, Request
 from .run_handle import RunHandle
-
-if TYPE_CHECKING:
-    from .session import Session
 
 SETTLE_S: Final = 2.0
 """how long the second message may stay away before the kernel is asked"""
@@ -36,9 +34,13 @@ class _Question:
 class Completion:
     """Settles the runs of one session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(
+        self, send: Callable[[Request], Awaitable[bool]], on_settled: Callable[[RunHandle], None]
+    ) -> None:
+        """`send` asks the kernel; `on_settled` is told of a run of which nothing will follow."""
         self.patience_s = SETTLE_S
-        self._session = session
+        self._send = send
+        self._on_settled = on_settled
         self._waiting: set[str] = set()
         """runs that are being settled"""
         self._questions: dict[str, _Question] = {}
@@ -53,7 +55,7 @@ class Completion:
                 await asyncio.wait_for(run.done.wait(), self.patience_s)
             while not run.status.is_final:
                 if await self._has_nothing_to_follow(run):
-                    self._session.settle(run)
+                    self._on_settled(run)
                     return
         finally:
             self._waiting.discard(run.id)
@@ -74,7 +76,7 @@ class Completion:
         request = Request("shell", "kernel_info_request", uuid.uuid4().hex, {})
         question = self._questions[request.msg_id] = _Question()
         try:
-            await self._session.link.send(request)
+            await self._send(request)
             answered = asyncio.ensure_future(question.answered.wait())
             ended = asyncio.ensure_future(run.done.wait())
             try:

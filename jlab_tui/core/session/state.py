@@ -1,0 +1,143 @@
+"""Whether a session can be used, what its kernel holds and which runs are open. `core.session.step` moves it on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """Code can be run, or will be when the connection is back."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedWithServer:
+    """The server is gone for good."""
+
+    why: str
+    """a sentence, as in the two below"""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedWithKernel:
+    """The kernel is gone; only a restart can bring it back."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Another process holds the session, and writes its journal and its notebook. This process does neither again."""
+
+    why: str
+
+
+Availability = Usable | EndedWithServer | EndedWithKernel | TakenOver
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A restart that was asked for through this session and that the server has not answered yet."""
+
+    by: str
+    runs: tuple[str, ...]
+    """open when it was asked for; it ends them"""
+    has_exited: bool = False
+    """the exit notice of the old process has come"""
+    has_failed: bool = False
+    """the server did not say that it restarted the kernel; an exit notice may"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The kernel's process, as far as it tells what is in its memory."""
+
+    generation: int = 1
+    """counts its restarts; what ran in an earlier one is stale"""
+    used: int = 0
+    """the generation in which code has run last, ours or another client's"""
+    users_own: bool = False
+    """the user had started it"""
+    was_unused: bool = False
+    """it had run nothing when the session began"""
+    others_busy: bool = False
+    """another client's code runs"""
+    ran_elsewhere: frozenset[int] = frozenset()
+    """hashes of the code that other clients ran in this generation"""
+    is_shut_down: bool = False
+    restart: Restart | None = None
+    awaited: tuple[str, ...] = ()
+    """who asked for the restarts that are done and whose exit notice is still on its way, oldest first"""
+    restarted_by: str = ""
+    """who asked for the last exit through us; empty when nobody did"""
+
+    @property
+    def is_as_found(self) -> bool:
+        """Whether it is the user's kernel with what the user has run in it."""
+        return self.users_own and self.generation == 1 and not self.was_unused
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that was asked for and has not ended."""
+
+    run: str
+    msg_id: str
+    is_sent: bool = False
+    """until then whoever prepares it ends it"""
+    has_started: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Cells that are run one after another."""
+
+    is_over: bool = False
+    stopped: str = ""
+    """why it stopped before its last cell, one sentence"""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatus:
+    session: str
+    kernel_id: str
+    is_recorded: bool
+    """the server keeps what the kernel says until it is acknowledged; a stock server does not"""
+    availability: Availability = Usable()
+    kernel: Kernel = Kernel()
+    open: tuple[OpenRun, ...] = ()
+    """the last one is the run in progress"""
+    notice: str = ""
+    """what the next reply says once about the kernel"""
+    batch: Batch | None = None
+
+    @property
+    def why_over(self) -> str:
+        """Why the session cannot be used, one sentence; empty while it can."""
+        return "" if isinstance(self.availability, Usable) else self.availability.why
+
+    @property
+    def is_taken_over(self) -> bool:
+        return isinstance(self.availability, TakenOver)
+
+    @property
+    def current(self) -> str:
+        """The run in progress; empty when there is none."""
+        return self.open[-1].run if self.open else ""
+
+    @property
+    def is_kernel_busy(self) -> bool:
+        """Whether a run of ours or another client's code is known to be on the kernel."""
+        return bool(self.open) or self.kernel.others_busy
+
+    @property
+    def holds_state(self) -> bool:
+        """Whether there may be variables: not in a kernel that was restarted, or begun for us, and has run nothing since."""
+        return self.kernel.is_as_found or bool(self.open) or self.kernel.used == self.kernel.generation
+
+    def ran_elsewhere(self, source: str) -> bool:
+        """Whether another client's run of this code may be the last one of it, in the kernel as it is."""
+        return self.kernel.is_as_found or hash(source) in self.kernel.ran_elsewhere
+
+    def find(self, run: str) -> OpenRun | None:
+        return next((known for known in self.open if known.run == run), None)

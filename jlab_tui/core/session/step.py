@@ -1,0 +1,332 @@
+"""One step of a session's state, without I/O: an event gives the next state, and what has to be done, in order.
+
+Only this decides whether a session can be used and how its runs end; whoever calls it keeps no flags of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from ..journal.events import (
+    DataShown,
+    DataUpdated,
+    ErrorRaised,
+    ExecutionStarted,
+    KernelChanged,
+    OutputCleared,
+    OutputDropped,
+    RunStatus,
+    TextPrinted,
+)
+from ..kernel.conversation import KernelDeath, OtherActivity, RunEnded
+from ..kernel.link import LinkChange, LinkDown, LinkOver, LinkUp, OutputLost, RequestRefused
+from .protocol import (
+    Abandon,
+    Asked,
+    AwaitServerEnd,
+    BatchEnded,
+    BatchStarted,
+    CountLoss,
+    DiagnoseServer,
+    Effect,
+    EndRun,
+    KernelMissing,
+    KernelUnused,
+    LeaveRun,
+    LookAtKernel,
+    NoticeTaken,
+    QueueRun,
+    ReadRest,
+    RenewLink,
+    RestartAsked,
+    RestartDone,
+    RestartFailed,
+    RunAsked,
+    RunClosed,
+    RunSent,
+    RunWithdrawn,
+    ServerGone,
+    ServerStays,
+    SessionEvent,
+    StartRun,
+    WatchUnseen,
+    Write,
+)  # fmt: skip
+from .run import Run
+from .state import (
+    Batch,
+    EndedWithKernel,
+    EndedWithServer,
+    Kernel,
+    OpenRun,
+    Restart,
+    SessionStatus,
+    TakenOver,
+    Usable,
+)  # fmt: skip
+
+Step = tuple[SessionStatus, tuple[Effect, ...]]
+
+
+def step(state: SessionStatus, event: SessionEvent) -> Step:
+    """The next state, and what has to be done. A session that was taken over does nothing more."""
+    if state.is_taken_over:
+        return state, ()
+    match event:
+        case TextPrinted() | DataShown() | DataUpdated() | OutputCleared() | ErrorRaised():
+            known = state.find(event.run)
+            return (
+                _started(state, known, None) if known is not None and not known.has_started else (state, ())
+            )
+        case ExecutionStarted():
+            known = state.find(event.run)
+            return _started(state, known, event.execution_count) if known is not None else (state, ())
+        case RunEnded():
+            return _ended(state, event)
+        case KernelDeath():
+            return _died(state, event)
+        case OtherActivity():
+            return _others(state, event)
+        case LinkUp() | LinkDown() | LinkOver() | RequestRefused() | OutputLost():
+            return _link_changed(state, event)
+        case KernelMissing():
+            return _kernel_gone(state, f"The kernel of session {state.session} is gone."), ()
+        case ServerGone():
+            if isinstance(state.availability, EndedWithServer):
+                return state, ()
+            return replace(state, availability=EndedWithServer(event.why)), (ReadRest(event.why),)
+        case ServerStays():
+            return _end(state, event.end)
+        case _:
+            return _asked(state, event)
+
+
+def adopted(state: SessionStatus, run: Run) -> SessionStatus:
+    """The state of a process that goes on with a run of an earlier one, or knows that it has ended."""
+    kernel = state.kernel
+    if run.has_started or run.status in (RunStatus.OK, RunStatus.ERROR, RunStatus.INTERRUPTED):
+        kernel = replace(kernel, used=max(kernel.used, run.generation))
+    still_open = () if run.status.is_final else (OpenRun(run.id, run.msg_id, True, run.has_started),)
+    return replace(state, kernel=kernel, open=state.open + still_open)
+
+
+def _asked(state: SessionStatus, event: Asked) -> Step:
+    kernel = state.kernel
+    match event:
+        case RunAsked():
+            asked = replace(state, open=(*state.open, OpenRun(event.run, event.msg_id)))
+            return asked, (QueueRun(event.run, True),) if kernel.others_busy else ()
+        case RunSent():
+            sent = tuple(replace(run, is_sent=True) if run.run == event.run else run for run in state.open)
+            return replace(state, open=sent), ()
+        case RunWithdrawn():
+            return _without(state, event.run), ()
+        case RunClosed():
+            return _end(state, RunEnded(event.run, event.status, None, event.cause), is_forgotten=True)
+        case RestartAsked():
+            restart = Restart(event.by, tuple(known.run for known in state.open))
+            return replace(state, kernel=replace(kernel, restart=restart)), ()
+        case RestartDone():
+            return _restarted(state, event.by)
+        case RestartFailed():
+            return _not_restarted(state, event.by)
+        case BatchStarted():
+            return replace(state, batch=Batch()), ()
+        case BatchEnded():
+            return replace(state, batch=Batch(is_over=True, stopped=event.stopped)), ()
+        case NoticeTaken():
+            return replace(state, notice=""), ()
+        case KernelUnused():
+            return replace(state, kernel=replace(kernel, was_unused=True)), ()
+        case _:
+            assert_never(event)
+
+
+def _started(state: SessionStatus, known: OpenRun, count: int | None) -> Step:
+    start = StartRun(known.run, count, is_news=not known.has_started)
+    still_open = tuple(replace(run, has_started=True) if run is known else run for run in state.open)
+    return _used(replace(state, open=still_open)), (start,)
+
+
+def _used(state: SessionStatus) -> SessionStatus:
+    """Code has run, unless it was in the kernel before the restart whose exit notice is on its way."""
+    if state.kernel.awaited:
+        return state
+    return replace(state, kernel=replace(state.kernel, used=state.kernel.generation))
+
+
+def _ended(state: SessionStatus, end: RunEnded) -> Step:
+    kernel = state.kernel
+    may_be_the_servers = not kernel.restarted_by and ("SIGTERM" in end.cause or kernel.is_shut_down)
+    if end.status is RunStatus.DIED and may_be_the_servers:
+        return state, (AwaitServerEnd(end),) if state.find(end.run) is not None else ()
+    if end.status is RunStatus.DIED and kernel.restarted_by:
+        end = replace(end, cause=_restart_cause(kernel.restarted_by))
+    return _end(state, end)
+
+
+def _end(state: SessionStatus, end: RunEnded, *, is_forgotten: bool = False) -> Step:
+    known = state.find(end.run)
+    if known is None or not known.is_sent:
+        return state, ()
+    return _without(state, end.run), (EndRun(end, known.msg_id, is_forgotten),)
+
+
+def _without(state: SessionStatus, run: str) -> SessionStatus:
+    return replace(state, open=tuple(known for known in state.open if known.run != run))
+
+
+def _others(state: SessionStatus, activity: OtherActivity) -> Step:
+    state = _used(state)
+    kernel = replace(state.kernel, others_busy=activity.busy)
+    if activity.busy and not kernel.awaited:
+        kernel = replace(kernel, ran_elsewhere=kernel.ran_elsewhere | {hash(activity.code)})
+    waiting = (
+        () if not state.open or state.open[-1].has_started else (QueueRun(state.current, activity.busy),)
+    )
+    return replace(state, kernel=kernel), waiting
+
+
+def _died(state: SessionStatus, death: KernelDeath) -> Step:
+    """The kernel's process has ended, whoever wanted it."""
+    kernel = state.kernel
+    restart = kernel.restart
+    is_restart = death.restarting and (death.asked or not death.cause)  # a stock server does not say why
+    by, notice, is_counted = "", "", False
+    if is_restart and kernel.awaited:
+        by, is_counted = kernel.awaited[0], True
+        kernel = replace(kernel, awaited=kernel.awaited[1:])
+    elif is_restart and restart is not None and not restart.has_exited:
+        by = restart.by
+        notice = _restarted_after_all(by) if restart.has_failed else ""
+        kernel = replace(kernel, restart=None if restart.has_failed else replace(restart, has_exited=True))
+    elif restart is not None and restart.has_failed:
+        kernel = replace(kernel, restart=None)
+    kernel = replace(kernel, restarted_by=by, others_busy=False)
+    state = replace(state, kernel=kernel if is_counted else _next(kernel))
+    effects: tuple[Effect, ...] = (RenewLink(), *(QueueRun(run.run, False) for run in state.open))
+    if not by:
+        changed, state = _unasked(state, death)
+        return state, (*effects, Write(KernelChanged(state.kernel_id, changed)))
+    if notice:
+        effects += (Write(KernelChanged(state.kernel_id, f"restarted by {by}")),)
+        state = replace(state, notice=notice)
+    return state, effects
+
+
+def _unasked(state: SessionStatus, death: KernelDeath) -> tuple[str, SessionStatus]:
+    """It ended by itself, or somebody else wanted it: how the journal says that, and the state."""
+    cause = death.cause or "its process ended"
+    match death.asked, death.restarting:
+        case True, True:
+            notice = "Somebody restarted the kernel: all variables and imports are lost."
+            return "restarted by somebody else", replace(state, notice=notice)
+        case True, False:
+            state = _kernel_gone(state, f"The kernel of session {state.session} was shut down.")
+            return "shut down", replace(state, kernel=replace(state.kernel, is_shut_down=True))
+        case False, True:
+            notice = (
+                f"The kernel died ({cause}) and was restarted: all variables and imports are lost. "
+                "Run what you need again."
+            )
+            return f"died: {cause}", replace(state, notice=notice)
+        case _:
+            state = _kernel_gone(state, f"The kernel died ({cause}) and is not restarted any more.")
+            return f"died: {cause}", replace(state, notice="")
+
+
+def _restarted(state: SessionStatus, by: str) -> Step:
+    """The server has restarted the kernel for us. The exit notice comes in the kernel's stream: before this, or long after."""
+    restart, kernel = state.kernel.restart, replace(state.kernel, restart=None)
+    effects: tuple[Effect, ...] = ()
+    if restart is not None and not restart.has_exited:
+        kernel = _next(replace(kernel, awaited=(*kernel.awaited, by) if state.is_recorded else ()))
+        effects = () if state.is_recorded else (RenewLink(),)
+    state = replace(state, kernel=kernel, availability=Usable(), notice="")
+    effects += (Write(KernelChanged(state.kernel_id, f"restarted by {by}")),)
+    for run in restart.runs if restart is not None else ():
+        state, ends = _end(state, RunEnded(run, RunStatus.DIED, None, _restart_cause(by)), is_forgotten=True)
+        effects += ends
+    return state, effects
+
+
+def _not_restarted(state: SessionStatus, by: str) -> Step:
+    """The server did not say that it restarted the kernel. It may have, and then the exit notice tells."""
+    restart = state.kernel.restart
+    if restart is None or not restart.has_exited:
+        failed = replace(restart, has_failed=True) if restart is not None else None
+        return replace(state, kernel=replace(state.kernel, restart=failed)), ()
+    state = replace(state, kernel=replace(state.kernel, restart=None), notice=_restarted_after_all(by))
+    return state, (Write(KernelChanged(state.kernel_id, f"restarted by {by}")),)
+
+
+def _next(kernel: Kernel) -> Kernel:
+    return replace(kernel, generation=kernel.generation + 1, ran_elsewhere=frozenset())
+
+
+def _restarted_after_all(by: str) -> str:
+    return f"The kernel was restarted after all (by {by}): all variables and imports are lost."
+
+
+def _restart_cause(by: str) -> str:
+    return f"The kernel was restarted by {by}."
+
+
+def _kernel_gone(state: SessionStatus, why: str) -> SessionStatus:
+    """The end of the server, where that is known, says more."""
+    if isinstance(state.availability, EndedWithServer):
+        return state
+    return replace(state, availability=EndedWithKernel(why))
+
+
+def _link_changed(state: SessionStatus, change: LinkChange) -> Step:
+    match change:
+        case LinkUp():
+            is_unseen = not change.first and not state.is_recorded and bool(state.open)
+            return state, (WatchUnseen(state.current),) if is_unseen else ()
+        case LinkDown():
+            is_known = isinstance(state.availability, EndedWithServer) or change.attempts < 2
+            return state, () if is_known else (DiagnoseServer(),)
+        case LinkOver(owned=True):
+            why = f"Session {state.session} was taken over by another process: {change.why}."
+            cause = f"{why} That process goes on with this run."
+            left = tuple(LeaveRun(run.run, cause) for run in state.open if run.is_sent)
+            return replace(state, availability=TakenOver(why), open=()), (Abandon(), *left)
+        case LinkOver():
+            if isinstance(state.availability, Usable):
+                state = _kernel_gone(
+                    state, f"The server no longer knows the kernel of session {state.session}."
+                )
+            end = RunEnded(state.current, RunStatus.DIED, None, state.why_over)
+            return _end(state, end, is_forgotten=True)
+        case RequestRefused():
+            effects: tuple[Effect, ...] = ()
+            for run in state.open:
+                if run.msg_id == change.msg_id:
+                    cause = f"It was not sent to the kernel: {change.why}."
+                    end = RunEnded(run.run, RunStatus.LOST, None, cause)
+                    state, effects = _end(state, end, is_forgotten=True)
+            return state, (*effects, LookAtKernel())
+        case OutputLost():
+            count, unit = (change.size, "bytes") if change.size else (change.messages, "messages")
+            dropped = OutputDropped(state.current, count, unit, _why_lost(change)) if state.open else None
+            return state, (CountLoss(dropped, change.last),)
+        case _:
+            assert_never(change)
+
+
+def _why_lost(lost: OutputLost) -> str:
+    match lost.why:
+        case "full" if lost.unfetched:
+            return "no connection was there to fetch it before the server's recording of the kernel was full"
+        case "full":
+            return (
+                "it came faster than it could be fetched, until the server's recording of the kernel was full"
+            )
+        case "stalled":
+            return "the disk of the server's recordings took nothing"
+        case "unreadable":
+            return "the server's recording of the kernel could not be read back"
+        case _:
+            return "the server could not keep it"

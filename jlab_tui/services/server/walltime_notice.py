@@ -1,0 +1,30 @@
+"""Says once for each step that the job's walltime has come close."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ...core.errors import JlabError
+from ...core.server.record import ServerState
+from ...core.server.walltime import WalltimeWarnings
+from .launcher import Launcher
+
+
+class WalltimeNotice:
+    """For the replies of one process."""
+
+    def __init__(self, launcher: Launcher, now: Callable[[], float]) -> None:
+        self._launcher = launcher
+        self._now = now
+        self._warnings = WalltimeWarnings()
+
+    async def take(self) -> str:
+        """A sentence when the walltime has come close since the last call; else nothing."""
+        try:
+            known = await asyncio.to_thread(self._launcher.recall)
+        except JlabError:
+            return ""
+        if known is None or known.record.state is not ServerState.READY:
+            return ""
+        return self._warnings.due(known.record.ends, self._now())

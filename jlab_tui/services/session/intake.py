@@ -1,0 +1,225 @@
+"""Takes in what a kernel says: into the session's state, its runs, its journal and its notebook's cells.
+
+It needs no connection, so that a dead session's last messages are taken in the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ...core.journal.events import DataUpdated, ExecutionStarted, RunReplied, RunStarted
+from ...core.kernel.conversation import Conversation, Fact, Output, Replied
+from ...core.kernel.wire import KernelMessage
+from ...core.notebook.notebook import NotebookCell
+from ...core.notebook.outputs import DataItem
+from ...core.session.protocol import (
+    Abandon,
+    CountLoss,
+    Effect,
+    EndRun,
+    LeaveRun,
+    QueueRun,
+    RunAsked,
+    RunSent,
+    RunWithdrawn,
+    SessionEvent,
+    StartRun,
+    Write,
+)
+from ...core.session.run import Run
+from ...core.session.state import SessionStatus
+from ...core.session.step import adopted, step
+from ..journal.writer import SessionJournal
+from ..notebook.output_sync import OutputSync
+from ..ports import Spool
+from .run_handle import RunHandle
+
+
+class Intake:
+    """The runs of one session, and how they stand."""
+
+    def __init__(
+        self,
+        state: SessionStatus,
+        journal: SessionJournal,
+        sync: OutputSync,
+        now: Callable[[], float],
+        perform: Callable[[Effect], None] = lambda effect: None,
+    ) -> None:
+        """`perform` does what remains to be done about an effect: what needs the link or the server."""
+        self.state = state
+        self.runs: dict[str, RunHandle] = {}
+        self._journal = journal
+        self._sync = sync
+        self._now = now
+        self._perform = perform
+        self._conversation = Conversation()
+
+    @property
+    def current(self) -> RunHandle | None:
+        """The run in progress."""
+        return self.runs.get(self.state.current)
+
+    @property
+    def seq(self) -> int:
+        """Number of the last message that was taken in."""
+        return self._journal.seq
+
+    def prepare(self, run: RunHandle) -> None:
+        """From here on no other run can be asked for."""
+        self.runs[run.id] = run
+        self.apply(RunAsked(run.id, run.msg_id))
+
+    def withdraw(self, run: RunHandle) -> None:
+        """It was not sent after all."""
+        del self.runs[run.id]
+        self.apply(RunWithdrawn(run.id))
+
+    def begin(self, run: RunHandle, cell: NotebookCell | None) -> None:
+        """Put the run on record; it is sent now."""
+        for old in self.runs.values():
+            if old is not run and old.status.is_final:
+                old.outputs = None
+        run.offset = self._journal.record(RunStarted(run.id, run.tool, run.cell, run.source, run.msg_id))
+        if cell is not None:
+            self._sync.begin(run, cell)
+        self._conversation.asked(run.msg_id, run.id)
+        self.apply(RunSent(run.id))
+
+    def adopt(self, left: Run) -> RunHandle:
+        """Go on with a run that an earlier process started; its messages follow from the recorded stream."""
+        run = self.runs[left.id] = RunHandle.of(left)
+        self.state = adopted(self.state, run)
+        self._sync.belongs_to(run)
+        if run.status.is_final:
+            self._conversation.ended(run.msg_id, run.id)
+            return run
+        error = run.outputs.error if run.outputs is not None else None
+        items = run.outputs.items() if run.outputs is not None else ()
+        self._conversation.asked(
+            run.msg_id,
+            run.id,
+            has_started=run.has_started,
+            error=error.ename if error is not None else "",
+            reply=run.reply,
+            shown=[item.data for item in items if isinstance(item, DataItem)],
+        )
+        self._journal.goes_on_with(run.id, run.outputs.total_chars if run.outputs is not None else 0)
+        return run
+
+    def feed(self, message: KernelMessage) -> None:
+        """One message of the kernel."""
+        facts = self._conversation.feed(message)
+        self._record_reply_before(facts)
+        for number, fact in enumerate(facts, 1):
+            if number == len(facts):
+                self._journal.reaching(message.seq)
+            self._take(fact)
+        self._journal.saw(message.seq)
+
+    def settle(self, run: RunHandle) -> None:
+        """Nothing of this run will follow: end it with what has come."""
+        if not run.status.is_final:
+            for fact in self._conversation.settle(run.id):
+                self._take(fact)
+
+    def apply(self, event: SessionEvent) -> None:
+        """Let something happen to the session."""
+        self.state, effects = step(self.state, event)
+        for effect in effects:
+            self._do(effect)
+            self._perform(effect)
+
+    def _record_reply_before(self, facts: list[Fact]) -> None:
+        """Whoever goes on from the line that these facts make will not see the reply that came before it."""
+        run = self.current
+        if run is None or run.reply is None or run.reply_recorded:
+            return
+        if any(isinstance(fact, Output | ExecutionStarted) for fact in facts):
+            run.reply_recorded = True
+            self._journal.record(RunReplied(run.id, run.reply))
+
+    def _take(self, fact: Fact) -> None:
+        if isinstance(fact, Replied):
+            if run := self.runs.get(fact.run):
+                run.reply = fact.content
+            return
+        self.apply(fact)
+        if isinstance(fact, Output):
+            self._output(fact)
+
+    def _output(self, fact: Output) -> None:
+        run = self.runs.get(fact.run)
+        if run is None:
+            return
+        run.output_since_interrupt = True
+        unrecorded = self._journal.unrecorded(run.id)
+        self._journal.record(fact)
+        if run.outputs is not None:
+            run.outputs.unrecorded += self._journal.unrecorded(run.id) - unrecorded
+        if isinstance(fact, DataUpdated):
+            self._sync.update_displays(fact, self.runs)
+        if run.outputs is None:
+            # A thread prints after its cell has ended and another run has begun.
+            self._sync.came_late(run)
+        elif run.outputs.feed(fact):
+            if run.status.is_final:
+                self._sync.store(run)
+            self._sync.save()
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case StartRun():
+                self._start(self.runs[effect.run], effect)
+            case QueueRun():
+                self.runs[effect.run].waits_for_other = effect.waits
+            case EndRun():
+                self._end(self.runs[effect.end.run], effect)
+            case LeaveRun():
+                self.runs[effect.run].leave(effect.cause, self._now())
+            case Write():
+                self._journal.record(effect.event)
+            case CountLoss():
+                self._count_loss(effect)
+            case Abandon():
+                self._journal.abandon()
+                self._sync.abandon()
+            case _:
+                pass
+
+    def _start(self, run: RunHandle, start: StartRun) -> None:
+        if start.execution_count is not None:
+            run.execution_count = start.execution_count
+        if start.is_news:
+            self._journal.record(ExecutionStarted(run.id, run.execution_count))
+        run.has_started, run.waits_for_other = True, False
+        run.generation = self.state.kernel.generation
+        run.execution.set()
+
+    def _end(self, run: RunHandle, effect: EndRun) -> None:
+        if effect.is_forgotten:
+            self._conversation.forget(effect.msg_id)
+        finished = run.ending(effect.end, self._now())
+        self._journal.record(finished)
+        run.finish(finished)
+        self._sync.store(run)
+        self._sync.save(now=True)
+
+    def _count_loss(self, loss: CountLoss) -> None:
+        self._journal.reaching(loss.last)
+        if loss.dropped is not None:
+            self.runs[loss.dropped.run].count_loss(loss.dropped)
+            self._journal.record(loss.dropped)
+        self._journal.saw(loss.last)
+
+
+async def read_rest(intake: Intake, spool: Spool, seq: int) -> None:
+    """Take in what the server has recorded of the run in progress since message `seq`."""
+    while intake.current is not None:
+        messages = await asyncio.to_thread(spool.read, intake.state.kernel_id, seq)
+        if not messages:
+            return
+        for message in messages:
+            intake.feed(message)
+            seq = message.seq

@@ -1,0 +1,36 @@
+"""What the journals of a session say, read on from where the last look ended."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from ...core.session.replay import ReplayedSession
+from ..ports import Journals
+
+
+class JournalReplay:
+    """The journals of one session, which another process may be writing."""
+
+    def __init__(self, session_id: str, journals: Journals) -> None:
+        self.session_id = session_id
+        self._journals = journals
+        self._replayed = ReplayedSession(session_id)
+        self._last: tuple[Path, int] | None = None
+        """journal and offset of the last entry that was taken in"""
+
+    async def read_on(self) -> ReplayedSession | None:
+        """What they say now; None when there are none."""
+        return await asyncio.to_thread(self._read_on)
+
+    def _read_on(self) -> ReplayedSession | None:
+        files = self._journals.files().get(self.session_id)
+        if not files:
+            return None
+        if self._last is not None and self._last[0] not in files:  # it was compressed: begin again
+            self._replayed, self._last = ReplayedSession(self.session_id), None
+        for path, offset, entry in self._journals.read(files, self._last):
+            if (path, offset) != self._last:
+                self._replayed.feed(path, offset, entry)
+                self._last = path, offset
+        return self._replayed

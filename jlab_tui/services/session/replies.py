@@ -1,0 +1,164 @@
+"""Waiting for a run, and the reply about it: the one way for tools, tasks and whatever else asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from ...core.journal.events import HumanActed, ReplyCut, RunStatus
+from ...core.notebook.outputs import CellOutputs
+from ...core.reply.compose import Part, Reply, RunFacts, compose
+from ...core.session.run import Run
+from ...core.session.state import Usable
+from ..ports import Journals
+from ..progress import cancelled
+from .journal_replay import JournalReplay
+from .run_handle import RunHandle
+from .session import Session
+
+BEAT_S: Final = 10.0
+LOOK_S: Final = 1.0
+"""between two looks at the journal of a run that another process holds"""
+_RENDERED_AT_ONCE: Final = 30_000
+"""characters of output; more is rendered in a thread"""
+
+Beat = Callable[[float, str], Awaitable[None]]
+"""told about every ten seconds how long the run has been going, and the last line of its output"""
+Found = tuple[Session, RunHandle] | tuple[None, Run]
+"""a run, with its session where this process holds that"""
+
+
+class FindRun(Protocol):
+    """Finds a run by its id, and takes its session over when nobody holds it. Raises UnknownRun."""
+
+    async def __call__(self, run_id: str, replay: JournalReplay | None = None) -> Found: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunReply:
+    """What is told about a run at the end of a wait."""
+
+    run: Run
+    parts: Sequence[Part]
+
+
+class Replies:
+    """Waits for runs."""
+
+    def __init__(
+        self,
+        find: FindRun,
+        outputs: Callable[[Run], Awaitable[CellOutputs]],
+        journals: Journals,
+        walltime_notice: Callable[[], Awaitable[str]],
+        output_chars: int,
+        now: Callable[[], float],
+        look_s: float = LOOK_S,
+    ) -> None:
+        """`outputs` gives what a run has put out, from memory or from its journal; `walltime_notice` a sentence that is
+        said once, or nothing."""
+        self._find = find
+        self._outputs = outputs
+        self._journals = journals
+        self._walltime_notice = walltime_notice
+        self._output_chars = output_chars
+        self._now = now
+        self._look_s = look_s
+        self._looks: set[asyncio.Task[Found]] = set()
+
+    async def wait(self, run_id: str, wait_s: float, beat: Beat) -> RunReply:
+        """Wait until a run has ended, `wait_s` seconds at most, whoever holds it. Raises UnknownRun."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        replay = JournalReplay(run_id.rpartition("-")[0], self._journals)
+        session, run = await self._find(run_id, replay)
+        next_beat = loop.time() + BEAT_S
+        while session is None and not run.status.is_final and (left := deadline - loop.time()) > 0:
+            # Another process goes on with it: its journal is read on, and taken over once that process is gone.
+            await asyncio.sleep(min(self._look_s, left))
+            if loop.time() >= next_beat:
+                next_beat += BEAT_S
+                await beat(run.elapsed(self._now()), "another process holds this run")
+            session, run = await self._look(run_id, replay, deadline - loop.time()) or (None, run)
+        return await self.reply(session, run, deadline - loop.time(), beat)
+
+    async def reply(self, session: Session | None, run: Run, wait_s: float, beat: Beat) -> RunReply:
+        """Wait until a run of `session` has ended, `wait_s` seconds at most; without a session, say how it stands."""
+        if isinstance(run, RunHandle):
+            await self._until_done(run, wait_s, beat)
+        if session is not None:
+            await session.flush()
+        outputs = await self._outputs(run)
+        notes = await self._notes(session, run)
+        is_over = session is None or not isinstance(session.state.availability, Usable)
+        facts = RunFacts(
+            run_id=run.id,
+            session=run.session,
+            status=run.status,
+            seconds=run.elapsed(self._now()),
+            execution_count=run.execution_count,
+            cause=run.cause,
+            cell=run.cell,
+            has_started=run.has_started,
+            waits_for_other=run.waits_for_other,
+            is_over=is_over,
+            notes=notes,
+        )
+        reply = await self._composed(facts, outputs)
+        if session is not None and (reply.cut_chars or reply.hidden_images):
+            session.record(ReplyCut(run.id, reply.cut_chars, reply.hidden_images))
+        return RunReply(run, reply.parts)
+
+    async def close(self) -> None:
+        """End looks that nobody waits for any more."""
+        await cancelled("looking for a run", self._looks)
+
+    async def _look(self, run_id: str, replay: JournalReplay, left: float) -> Found | None:
+        """Find the run again. None when that takes too long; a takeover that has begun is brought to its end."""
+        look = asyncio.ensure_future(self._find(run_id, replay))
+        self._looks.add(look)
+        look.add_done_callback(self._looks.discard)
+        done, _ = await asyncio.wait([look], timeout=max(left, 0.0))
+        return look.result() if done else None
+
+    async def _until_done(self, run: RunHandle, wait_s: float, beat: Beat) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        while not run.done.is_set() and (left := deadline - loop.time()) > 0:
+            try:
+                await asyncio.wait_for(run.done.wait(), min(BEAT_S, left))
+            except TimeoutError:
+                last = run.outputs.last_line[-200:] if run.outputs is not None else ""
+                await beat(run.elapsed(self._now()), last)
+
+    async def _notes(self, session: Session | None, run: Run) -> list[str]:
+        notes = [*run.notes, *run.losses()]
+        if run.status in (RunStatus.INTERRUPTED, RunStatus.DIED) and not run.interrupted_by:
+            notes.append(await asyncio.to_thread(self._human_note, run))
+        if session is not None:
+            if run.status is RunStatus.RUNNING and (silence := await session.explain_silence()):
+                notes.append(f"Warning: {silence}")
+            if run.status is not RunStatus.DIED:
+                notes.append(session.take_notice())
+            notes += [f"Warning: {warning}" for warning in session.warnings()]
+        if warning := await self._walltime_notice():
+            notes.append(f"Warning: {warning}")
+        return [note for note in notes if note]
+
+    def _human_note(self, run: Run) -> str:
+        """What a human did to this run from a dashboard, as a sentence, or nothing. Blocks."""
+        for entry in reversed(self._journals.human_actions(run.asked_at)):
+            act = entry.event
+            if not isinstance(act, HumanActed) or act.session != run.session or act.outcome:
+                continue
+            if act.action in ("interrupt", "restart", "kill"):
+                reason = f': "{act.reason}"' if act.reason else ""
+                return f"The user did this from the dashboard ({act.action}{reason})."
+        return ""
+
+    async def _composed(self, facts: RunFacts, outputs: CellOutputs) -> Reply:
+        if outputs.size < _RENDERED_AT_ONCE:
+            return compose(facts, outputs, self._output_chars)
+        return await asyncio.to_thread(compose, facts, outputs.copy(), self._output_chars)
