@@ -180,6 +180,7 @@ async def test_sessions_run_side_by_side(shared_server: SharedProject) -> None:
         assert (await agent.text("execute_code", session_id=fast, code="1 + 1")).startswith("2\n")
         assert (await agent.text("execute_code", session_id=fast, code="2 + 2")).startswith("4\n")
         assert not waiting.done()
+        await until(lambda: any(line["k"] == "begun" for line in shared_server.journal(slow)))
         assert "stopped" in await agent.text("interrupt_kernel", session_id=slow)
         assert "interrupted" in await waiting
 
