@@ -35,7 +35,7 @@ class Gate(Protocol):
     async def close(self) -> None: ...
 
 
-class Records(Protocol):
+class JournalSummaries(Protocol):
     """What is on record of sessions. Both block."""
 
     def heads(self) -> list[SessionHead]: ...
@@ -44,7 +44,7 @@ class Records(Protocol):
 
 
 async def run_status(
-    launcher: Launcher, gate: Gate, records: Records, settings: Settings, *, as_json: bool
+    launcher: Launcher, gate: Gate, records: JournalSummaries, settings: Settings, *, as_json: bool
 ) -> int:
     """Print what runs and what it uses. Exit code 0 when ready, 3 on its way, 1 otherwise."""
     status = await patiently(launcher.look(), lambda _: _tell("Asking how the server is..."))
@@ -83,7 +83,7 @@ async def _use(status: ServerStatus, gate: Gate) -> dict[str, Any]:
 
 
 async def _record_facts(
-    status: ServerStatus | None, records: Records, kernels: Collection[str]
+    status: ServerStatus | None, records: JournalSummaries, kernels: Collection[str]
 ) -> dict[str, Any]:
     """Sessions of the present server that nobody has closed, and what all records take on disk."""
     size = await asyncio.to_thread(records.size)

@@ -23,11 +23,11 @@ from ..services.dashboard.monitor import Source
 from . import highlight, pixels
 from .ansi import one_line
 from .base import session_to_follow
-from .bell import RunEndBell
 from .keys import KEYS, NUMBERS
 from .navigation import Navigation
 from .options import DashboardOptions
 from .plain_ascii import AsciiFilter
+from .run_end_bell import RunEndBell
 from .screen_texts import farewell
 from .screens import ImageScreen
 from .terminal import prepare

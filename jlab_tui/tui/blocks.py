@@ -69,7 +69,7 @@ class Blank:
         return []
 
 
-class Header:
+class CellHeader:
     """` ✓ [13]  execute_code                02:13:51  310ms`"""
 
     height = 1

@@ -10,10 +10,10 @@ from ..core.feed.items import DroppedOutput, ErrorOutput, FeedCell, FeedItem, Im
 from .blocks import (
     Blank,
     Block,
+    CellHeader,
     CodeBlock,
     ErrorBlock,
     Frame,
-    Header,
     Hidden,
     ImageBlock,
     Sentence,
@@ -69,7 +69,7 @@ def lay_out(item: FeedItem, frame: Frame, *, expanded: bool) -> Layout:
 
 def _lay_out_cell(cell: FeedCell, frame: Frame, expanded: bool) -> Layout:
     glyph_hue = run_mark(cell.status, frame.glyphs)[1] if not cell.is_markdown else "primary"
-    blocks: list[Block] = [Header(cell, frame)]
+    blocks: list[Block] = [CellHeader(cell, frame)]
     folds = False
     if cell.source.strip():
         code = CodeBlock(cell, frame, glyph_hue, expanded)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jlab_tui.core.feed.items import Change, FeedCell
 from jlab_tui.core.journal.events import RunStatus
-from jlab_tui.tui.bell import QUIET_S, RunEndBell
+from jlab_tui.tui.run_end_bell import QUIET_S, RunEndBell
 
 
 def started(name: str) -> FeedCell:

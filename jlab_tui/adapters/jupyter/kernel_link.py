@@ -1,6 +1,6 @@
 """The link to one kernel: a WebSocket that comes back after a cut.
 
-One adapter for two endpoints. At the node extension the stream is numbered: after a cut it goes on where it stopped,
+One file and one adapter for two endpoints. At the node extension the stream is numbered: after a cut it goes on where it stopped,
 for any length of the cut, and a request may be sent again safely. At a stock Jupyter server the same session id makes
 the server hand over what it buffered; what it did not buffer is lost, and no request is ever sent twice.
 """

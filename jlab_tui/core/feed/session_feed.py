@@ -1,5 +1,7 @@
 """What a person sees of the sessions: a pure fold over journal entries, item by item in the order of events.
 
+One file, because every arm of the fold reads and changes the same items.
+
 An item is a cell (one run, or a cell that was edited and not run) or a note (kernel change, human action, notice, ...).
 """
 

@@ -1,5 +1,7 @@
 """The conversation with one kernel, without I/O: messages in, facts about our runs out.
 
+One file, because every message is read against the same runs in progress.
+
 Message semantics: https://jupyter-client.readthedocs.io/en/stable/messaging.html
 """
 
