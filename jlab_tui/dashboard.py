@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What the command line says about the dashboard."""
+    """Options of the command line."""
 
     readonly: bool = False
     ascii: bool = False
@@ -73,7 +73,7 @@ class Outside:
 
 
 def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks: Looks) -> int:
-    """Start the server or attach to it, and show the dashboard until it is left. Returns the exit code."""
+    """Start the server or attach to it, and show the dashboard until the user leaves. Returns the exit code."""
     outside = Outside(settings, env)
     options, log_file = _options(settings, looks, preload=lambda: outside.launcher)
     from .adapters.files import owner_alive
@@ -116,7 +116,7 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
 
 
 def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> int:
-    """Play a recorded journal through the dashboard. Raises UsageError when there is nothing in it."""
+    """Play a recorded journal through the dashboard. Raises UsageError when it holds nothing."""
     options, log_file = _options(settings, looks, is_replay=True)
     from .adapters.journal.journal_file import read_entries
     from .adapters.new_files import NewFiles
@@ -134,7 +134,7 @@ def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> in
     recording = Recording(session, entries, speed=speed)
     options = replace(options, clock=recording.clock)
     with _logging(log_file, looks):
-        actions = NoActions("A recording cannot be steered.")
+        actions = NoActions("This is a recording; nothing can be changed.")
         return run(recording, actions, Exports(NewFiles(settings.root)), options)
 
 

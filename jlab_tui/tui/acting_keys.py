@@ -1,4 +1,4 @@
-"""What keys do to the outside: kernels, the server, the clipboard, files. Each says what came of it."""
+"""Keys that act outside the dashboard: on kernels, the server, the clipboard, files. Each reports its outcome."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ActingKeys(DashboardBase):
             )
 
     def interrupt_because(self, reason: str) -> None:
-        """The answer to `action_interrupt_why`, about the kernel that was chosen then."""
+        """The answer to `action_interrupt_why`, about the kernel that was selected then."""
         target, self._to_interrupt = self._to_interrupt, None
         if target is not None:
             self._do(f"Interrupting {target.name}", lambda: self.actions.interrupt(target, reason))
@@ -93,7 +93,7 @@ class ActingKeys(DashboardBase):
             return None
         target = self.target()
         if target is None:
-            self.say("No live kernel is chosen.")
+            self.say("No live kernel is selected.")
         return target
 
     def _about(self, target: Target) -> str:
@@ -139,16 +139,20 @@ class ActingKeys(DashboardBase):
     def action_copy_output(self) -> None:
         text = plain(self.cell.output_text()) if self.cell is not None else ""
         if not text:
-            self.say("The cell gave no text.")
+            self.say("The cell has no text output.")
             return
         self.copy_to_clipboard(text)
-        rest = " What is no longer in memory, w writes to a file." if self.cell and self.cell.has_gaps else ""
+        rest = (
+            " Not all of it is in memory; w writes all of it to a file."
+            if self.cell and self.cell.has_gaps
+            else ""
+        )
         self.say(f"{counted(text.count(chr(10)), 'line')} of output copied.{rest}")
 
     def action_notebook(self) -> None:
         row = self.row
         if row is None or not row.notebook:
-            self.say("No notebook is chosen.")
+            self.say("No notebook is selected.")
             return
         self.copy_to_clipboard(row.notebook)
         self.say(f"Copied: {one_line(row.notebook)}", title="Notebook")
@@ -158,7 +162,7 @@ class ActingKeys(DashboardBase):
     def action_view(self) -> None:
         images = [p for p in self.cell.images if p.data] if self.cell is not None else []
         if not images:
-            self.say("The cell shows no image.")
+            self.say("The cell has no image.")
             return
         self.push_screen(ImageScreen(images, self.palette, self.glyphs))
 
@@ -172,19 +176,19 @@ class ActingKeys(DashboardBase):
     def action_write(self) -> None:
         cell = self.cell
         if cell is None or not cell.output_text():
-            self.say("The cell gave no text.")
+            self.say("The cell has no text output.")
             return
         self._do("Write", lambda: self._write_output(cell))
 
     async def _write_output(self, cell: FeedCell) -> str:
-        """All of it, also what is no longer in memory."""
+        """All of it, including what is only on record."""
         is_whole = not cell.has_gaps or await self.source.whole(cell)
         text = plain(cell.output_text())
         if not self.feed.is_expanded:
             cell.drop_middle()
         path = await self.exports.save_text(self._session_name, cell, text)
         self.copy_to_clipboard(str(path))
-        gap = "" if is_whole else " What its record no longer has is missing."
+        gap = "" if is_whole else " Output that is not on record is missing."
         return f"Saved, path copied: {path}{gap}"
 
     def _save(self, images: Sequence[ImageOutput]) -> None:
@@ -192,7 +196,7 @@ class ActingKeys(DashboardBase):
             cell, name = self.cell, self._session_name
             self._do("Save", lambda: self._save_images(name, cell, images))
         else:
-            self.say("The cell shows no image.")
+            self.say("The cell has no image.")
 
     async def _save_images(self, name: str, cell: FeedCell | None, images: Sequence[ImageOutput]) -> str:
         paths = await self.exports.save_images(name, cell, images)

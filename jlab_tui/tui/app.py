@@ -1,4 +1,4 @@
-"""The dashboard: listens to its source, hands values to widgets, turns keys into actions. It owns nothing outside."""
+"""The dashboard: listens to its source, hands values to widgets, turns keys into actions. It owns nothing outside itself."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from .widgets.strips import StripWidget
 CRASHED = 1
 """Textual's exit code after an exception"""
 NEWS_S = 0.1
-"""time between two looks at what news mean for the list of sessions, the title and the detail"""
+"""seconds between two updates of the list of sessions, the title and the detail"""
 
 
 class Dashboard(Navigation):
@@ -109,7 +109,7 @@ class Dashboard(Navigation):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        """After the first frame: everything that takes longer than a screen may be empty."""
+        """After the first frame: everything that takes too long before it."""
         self.run_worker(self._follow(), group="source")
         if self.options.is_live:
             self.set_interval(1.0, self._second)
@@ -143,7 +143,7 @@ class Dashboard(Navigation):
             self._news_timer = self.set_timer(NEWS_S, self._tell_news)
 
     def _tell_news(self) -> None:
-        """What news mean beside the feed; not with every single one of them."""
+        """Show news outside the feed: in the list of sessions, the title and the detail."""
         if self._news_timer is not None:
             self._news_timer.stop()
             self._news_timer = None
@@ -155,7 +155,7 @@ class Dashboard(Navigation):
         self._draw_sessions()
         if bool(self.all_rows) != had_rows:
             self._draw_all()
-        else:  # its notebook may be renamed; what an empty feed says depends on whether the record has been read
+        else:  # the notebook may have a new name, and an empty feed another text
             self._draw_feed_frame()
         self._draw_title()
         self._draw_detail()
@@ -181,8 +181,8 @@ class Dashboard(Navigation):
         self.say(sentence, severity="warning")
 
     def _follow_newest(self) -> None:
-        """Until somebody chooses: the session that was opened last, at first the one with the latest news. One that is
-        closed gives way to the next news."""
+        """Until the user selects one: the newest session, at first the one with the latest news. A closed session is
+        replaced at the next news."""
         fresh = [row.session for row in self.all_rows if not row.is_foreign and row.session not in self._seen]
         self._seen = self._seen.union(fresh)
         wanted = (
@@ -269,7 +269,7 @@ def drawn_image(data: str, columns: int, rows: int, ascii_only: bool) -> list[An
 
 
 def run(source: Source, actions: Actions, exports: Exports, options: DashboardOptions) -> int:
-    """Show the dashboard until it is left. Returns the exit code; says on stdout what still runs."""
+    """Show the dashboard until the user leaves. Returns the exit code; prints what still runs."""
     prepare(os.environ)
     app = Dashboard(source, actions, exports, options)
     app.run()

@@ -1,4 +1,4 @@
-"""State that the parts of the dashboard app share: its source, its options, what is chosen."""
+"""State that the parts of the dashboard app share: its source, its options, the selection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .widgets.session_list import ALL
 
 
 class DashboardBase(TerminalApp):
-    """What is shown and what is chosen."""
+    """What is shown and selected."""
 
     def __init__(self, source: Source, actions: Actions, exports: Exports, options: DashboardOptions) -> None:
         super().__init__(ansi_color=False)
@@ -30,7 +30,7 @@ class DashboardBase(TerminalApp):
         self.glyphs: Glyphs = ASCII if options.ascii else UNICODE
         self.palette = Palette({}, dark=True)
         self.session: str | None = None
-        """chosen session; `ALL` for all of them; None before there is one"""
+        """selected session; `ALL` for all of them; None before there is one"""
         self.chosen_by_hand = False
         self.errors_only = False
         self.name_filter = ""

@@ -1,6 +1,6 @@
 """The parts of an item, one below the other: header, code, traceback, image, sentences.
 
-A block tells its height at once; its rows are decoded, highlighted and wrapped only when they are looked at.
+A block knows its height at once; its rows are decoded, highlighted and wrapped only when they come into view.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ class ErrorBlock:
 
 
 class ImageBlock:
-    """An image with a line above it that says what it is."""
+    """An image below a line with its type and size."""
 
     def __init__(self, output: ImageOutput, frame: Frame, hue: str) -> None:
         self.shows = output
@@ -233,7 +233,7 @@ class ImageBlock:
 
 
 class Sentence:
-    """One of our own sentences below a cell's output."""
+    """A sentence of the dashboard below a cell's output."""
 
     def __init__(self, text: str, frame: Frame, hue: str, text_hue: str) -> None:
         self._bar = Segment(f"{frame.glyphs.thin} ", frame.palette.style(hue))
@@ -304,7 +304,7 @@ def _row_index(shown: list[tuple[int, int]], heights: Sequence[int]) -> list[tup
 
 
 def _spread(left: Row, right: Row, width: int) -> Row:
-    """`left` and `right` at both ends of a row of `width` columns; `right` gives way."""
+    """`left` and `right` at both ends of a row of `width` columns; `right` is cut first."""
     taken = sum(cell_len(s.text) for s in left)
     wanted = sum(cell_len(s.text) for s in right)
     if taken + wanted + 2 > width:

@@ -16,7 +16,7 @@ LocalTime = Callable[[float], time.struct_time]
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """One sign for each state, so that no state is told by colour alone."""
+    """One sign for each state, so that colour is never the only mark."""
 
     busy: str = "▶"
     idle: str = "●"
@@ -185,7 +185,7 @@ def counted(count: int, word: str) -> str:
 
 
 def left_out(cell: FeedCell) -> str:
-    """What the model was not shown of a cell's output; empty where it was shown all."""
+    """How much of a cell's output the model did not get; empty when it got all."""
     parts = []
     if cell.cut_chars:
         parts.append(counted(cell.cut_chars, "character"))

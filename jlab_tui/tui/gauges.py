@@ -9,7 +9,7 @@ from ..core.server.resources import GpuSample, Sample
 from .format import gib, percent, short_gpu, span
 
 IDLE_TOLD_S = 60.0
-"""an idle GPU is told of after this time"""
+"""seconds after which an idle GPU is shown as such"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Every key of the dashboard: footer label, sentence for the help panel, group. The README's table is held to this one."""
+"""Every key of the dashboard: footer label, sentence for the help panel, group. `docs/keys.md` is made from it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from textual.binding import Binding
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One binding with what the help panel says about it."""
+    """One binding and its sentence in the help panel."""
 
     keys: str
     """Textual's names, separated by commas"""
@@ -21,7 +21,7 @@ class Key:
     group: str
     in_footer: bool = False
     acts: bool = False
-    """changes something; inert when read-only"""
+    """changes something; does nothing when read-only"""
 
     @property
     def binding(self) -> Binding:
@@ -43,7 +43,7 @@ KEYS: tuple[Key, ...] = (
         "o",
         "expand",
         "Expand",
-        "Show all lines of the cell, or fold them.",
+        "Show all lines of the cell, or fold it again.",
         "Cells",
         in_footer=True,
     ),
@@ -77,34 +77,34 @@ KEYS: tuple[Key, ...] = (
         True,
     ),
     Key("x", "x", "kill", "Kill", "End the session and its kernel.", "Act", in_footer=True, acts=True),
-    Key("slash", "/", "search", "Search", "Find a text in all cells of the feed.", "Find", in_footer=True),
+    Key("slash", "/", "search", "Search", "Search all cells of the feed.", "Find", in_footer=True),
     Key("question_mark", "?", "help", "Help", "Show all keys.", "Dashboard", in_footer=True),
     Key(
         "q,d",
         "q",
         "detach",
         "Quit",
-        "Leave; server and sessions go on.",
+        "Quit; server and sessions keep running.",
         "Dashboard",
         in_footer=True,
     ),
     Key("Q", "Q", "stop", "Stop", "Stop the server, or cancel the job.", "Act", acts=True),
     Key("left_square_bracket", "[", "cell(-1)", "Previous cell", "Go to the previous cell.", "Cells"),
     Key("right_square_bracket", "]", "cell(1)", "Next cell", "Go to the next cell.", "Cells"),
-    Key("enter", "enter", "zoom", "Full screen", "Give the feed the whole screen, or not.", "Cells"),
+    Key("enter", "enter", "zoom", "Full screen", "Zoom the feed to the whole screen, or back.", "Cells"),
     Key("y", "y", "copy_code", "Copy code", "Copy the cell's code.", "Cells"),
-    Key("Y", "Y", "copy_output", "Copy output", "Copy all text that the cell gave.", "Cells"),
-    Key("v", "v", "view", "View image", "Show the cell's image on the whole screen.", "Cells"),
+    Key("Y", "Y", "copy_output", "Copy output", "Copy the cell's text output.", "Cells"),
+    Key("v", "v", "view", "View image", "Show the cell's image full screen.", "Cells"),
     Key("s", "s", "save", "Save image", "Save the cell's images as files.", "Cells"),
-    Key("w", "w", "write", "Write output", "Write all text that the cell gave to a file.", "Cells"),
+    Key("w", "w", "write", "Write output", "Write the cell's text output to a file.", "Cells"),
     Key("b", "b", "notebook", "Notebook", "Copy the path of the session's notebook.", "Sessions"),
-    Key("n", "n", "match(1)", "Next match", "Go to the next place that was found.", "Find"),
-    Key("N", "N", "match(-1)", "Previous match", "Go to the previous place that was found.", "Find"),
-    Key("e", "e", "errors", "Errors only", "Show only cells that failed, or all again.", "Find"),
-    Key("f", "f", "filter", "Filter sessions", "Show only sessions whose name holds a text.", "Sessions"),
+    Key("n", "n", "match(1)", "Next match", "Go to the next match.", "Find"),
+    Key("N", "N", "match(-1)", "Previous match", "Go to the previous match.", "Find"),
+    Key("e", "e", "errors", "Errors only", "Show only failed cells, or all again.", "Find"),
+    Key("f", "f", "filter", "Filter sessions", "Show only sessions with a text in their name.", "Sessions"),
     Key("a,0", "a 0", "all", "All sessions", "Show all sessions in one feed, or one again.", "Sessions"),
-    Key("m", "m", "graphs", "Big graphs", "Show the graphs on the whole screen.", "Dashboard"),
-    Key("t", "t", "theme", "Theme", "Change between dark and light.", "Dashboard"),
+    Key("m", "m", "graphs", "Big graphs", "Show the graphs full screen.", "Dashboard"),
+    Key("t", "t", "theme", "Theme", "Switch between dark and light.", "Dashboard"),
     Key("escape", "esc", "back", "Back", "Close the search, leave the full screen.", "Dashboard"),
 )
 
@@ -117,7 +117,7 @@ MOVING: tuple[tuple[str, str], ...] = (
     ("tab, shift+tab", "Go to the next or previous pane."),
     ("j k, arrows", "Scroll by a line; in the list: next session."),
     ("space, pgup, pgdn", "Scroll by a page."),
-    ("g, G", "Go to the beginning; to the end, and follow."),
+    ("g, G", "Go to the start; to the end, and follow."),
     ("ctrl+p", "All commands."),
     ("ctrl+c", "Copy what the mouse selected."),
 )

@@ -1,4 +1,4 @@
-"""What stands on the main screen: hands the source's values to the widgets."""
+"""The main screen: hands the source's values to the widgets."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class MainScreen(ActingKeys):
             parts.append("errors only")
         if feed.needle:
             found = counted(len(feed.matches), "match").replace("matchs", "matches")
-            parts.append(f"{feed.match + 1:,}/{found}" if feed.matches else "nothing found")
+            parts.append(f"{feed.match + 1:,}/{found}" if feed.matches else "no match")
         if not feed.items:
             pass
         elif feed.follows:

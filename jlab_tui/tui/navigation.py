@@ -1,4 +1,4 @@
-"""Keys that change what is shown and nothing outside: cells, sessions, search, screens, theme."""
+"""Keys that only change what the dashboard shows: cells, sessions, search, screens, theme."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Navigation(MainScreen):
 
     def action_expand(self) -> None:
         if not self.feed.toggle_fold():
-            self.say("Nothing of this cell is hidden.")
+            self.say("This cell has no hidden lines.")
             return
         cell = self.cell
         if cell is not None and cell.has_gaps and self.feed.is_expanded:
             self.run_worker(self._fetch(cell), group="records")
 
     async def _fetch(self, cell: FeedCell) -> None:
-        """Bring what is not kept in memory of a cell that has been expanded."""
+        """Read the lines of an expanded cell that are not kept in memory."""
         if not await self.source.whole(cell):
-            self.say("The record does not hold the rest of this output.", severity="warning")
+            self.say("The rest of this output is not on record.", severity="warning")
 
     def action_zoom(self) -> None:
         self.main.toggle_class("-zoomed")
@@ -44,7 +44,7 @@ class Navigation(MainScreen):
 
     def action_match(self, by: int) -> None:
         if not self.feed.matches:
-            self.say("Nothing has been searched for; / searches.")
+            self.say("There is no match to go to; / searches.")
             return
         self.feed.next_match(by)
         self._draw_feed_frame()

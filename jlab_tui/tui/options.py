@@ -1,4 +1,4 @@
-"""How one dashboard is to look and behave."""
+"""How one dashboard looks and behaves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class DashboardOptions:
     readonly: bool = False
     """acting keys do nothing"""
     ascii: bool = False
-    """no character outside ASCII of our own"""
+    """draw with ASCII characters only"""
     theme: str = "night"
     """`night`, `day` or one of Textual's"""
     is_replay: bool = False
@@ -25,7 +25,7 @@ class DashboardOptions:
     clock: Callable[[], float] = time.time
     local: LocalTime = time.localtime
     details: Callable[[], str] = lambda: ""
-    """names the log, after something unexpected was logged"""
+    """names the log file, after something unexpected was logged"""
     preload: Callable[[], None] = lambda: None
     """loads what the source needs; called in a thread after the first frame"""
     is_live: bool = True

@@ -1,4 +1,4 @@
-"""The feed's items as rows, one below the other: which item stands at a row, how it is laid out, what was expanded.
+"""The feed's items as rows, one below the other: which item is at a row, how it is laid out, what is expanded.
 
 Without widgets: changes only mark items, `settle` lays out what is new or stale.
 """
@@ -24,7 +24,7 @@ class Settled:
     """What a call of `settle` found."""
 
     stale: tuple[int, ...]
-    """places of items that were laid out anew"""
+    """places of items that were laid out again"""
     has_added: bool
     has_moved: bool
     """rows came or went"""
@@ -87,13 +87,13 @@ class ItemRows:
         return Settled(stale, has_added, has_moved)
 
     def reframe(self, frame: Frame) -> None:
-        """Another width: everything is laid out anew."""
+        """Another width: lay everything out again."""
         self.frame = frame
         self.forget()
         self._heights = RowIndex(self.layout(place).height for place in range(len(self.items)))
 
     def forget(self) -> None:
-        """Layouts are made anew where they are needed: another theme."""
+        """Another theme: make layouts again when they are needed."""
         self._layouts.clear()
 
     def is_expanded(self, place: int) -> bool:
@@ -154,7 +154,7 @@ class ItemRows:
         return place if 0 <= place < len(self.items) else -1
 
     def row_of(self, match: Match) -> int:
-        """The row on which a match stands."""
+        """The row of a match."""
         layout = self.layout(match.place)
         inner = 0
         for block in layout.blocks:

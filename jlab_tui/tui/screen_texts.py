@@ -1,4 +1,4 @@
-"""Sentences of the dashboard as a whole: titles, what an empty feed says, the farewell."""
+"""Texts of the dashboard as a whole: titles, an empty feed, the farewell."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def shown_path(path: str, width: int) -> str:
 def empty_lines(
     server: ServerStatus | None, is_loaded: bool, row: SessionRow | None, errors_only: bool
 ) -> tuple[tuple[str, str], ...]:
-    """What the feed says while it has nothing to show."""
+    """Text of an empty feed."""
     if errors_only:
         return (("No cell has failed.", "text"), ("e shows all cells again.", "muted"))
     if server is not None and server.state is not ServerState.READY and server.log_tail:
@@ -33,10 +33,10 @@ def empty_lines(
     if row is not None and row.is_foreign:
         return (
             ("This kernel was opened in JupyterLab.", "text"),
-            ("What it runs is not recorded here; its state and memory are.", "muted"),
+            ("Its cells are not recorded here, only its state and memory.", "muted"),
         )
     if row is not None:
-        return (("Nothing has been run in this session yet.", "text"),)
+        return (("This session has not run anything yet.", "text"),)
     return (
         ("No session yet.", "text"),
         ("Ask Claude to start one, for example: “open a notebook and look at the data”.", "muted"),

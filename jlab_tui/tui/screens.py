@@ -60,7 +60,7 @@ class ConfirmScreen(ModalScreen[bool]):
 
 
 class HelpScreen(Screen[None]):
-    """All keys, by what they are for. Not modal: what is below it would be tinted anew with every line of output."""
+    """All keys, by what they are for. Not modal: Textual would tint the screen below again with every line of output."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,enter", "close", "Close", id="help.close"),
@@ -109,7 +109,7 @@ def _help_line(shown: str, sentence: str, width: int, style: str) -> Content:
 
 
 class SaveWanted(Message):
-    """Somebody wants the image on the screen as a file."""
+    """The user wants the image on the screen as a file."""
 
     def __init__(self, images: Sequence[ImageOutput]) -> None:
         super().__init__()

@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 def prepare(env: MutableMapping[str, str]) -> None:
-    """Mend what would spoil the screen; to be called before the app is made.
+    """Correct variables that would spoil the screen; call this before the app is made.
 
     Inside tmux COLORTERM is empty and 256 colours would be used; tmux maps down where its client needs it.
-    An exported COLUMNS or LINES would be believed more than the terminal after a resize.
+    After a resize Textual would trust an exported COLUMNS or LINES more than the terminal.
     """
     if env.get("TMUX") and not env.get("COLORTERM") and "NO_COLOR" not in env:
         env["COLORTERM"] = "truecolor"
@@ -39,12 +39,12 @@ class TerminalApp(App[int]):
     _leaving: threading.Timer | None = None
 
     def has_left(self) -> None:
-        """The terminal has been given back; the process may take its time now."""
+        """The terminal is restored; the process may take its time now."""
         if self._leaving is not None:
             self._leaving.cancel()
 
     async def on_event_loop_ready(self) -> None:
-        """Signals detach; errors in callbacks of the loop are crashes instead of silence."""
+        """Signals detach; errors in callbacks of the loop are crashes, not silence."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._leave_by_signal, int(number))

@@ -1,4 +1,4 @@
-"""Our two themes, and every style of the dashboard derived from whatever theme is chosen."""
+"""The themes night and day, and the styles that the dashboard derives from any theme."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def measure(text: Scrollback, line: int, width: int, limit: int) -> int:
 
 
 def line_rows(text: Scrollback, first: int, last: int, width: int, limit: int) -> list[int]:
-    """Rows that each line from `first` up to `last` takes; for a million of them, few are looked at one by one."""
+    """Rows that each line from `first` up to `last` takes; fast for a million of them."""
     lengths = text.lengths(first, last)
     longest = max(lengths, default=0)
     if not text.has_tabs and longest <= width:
@@ -55,7 +55,7 @@ def line_rows(text: Scrollback, first: int, last: int, width: int, limit: int) -
 
 
 def wrap_words(text: str, style: Style, width: int) -> list[Row]:
-    """A sentence of ours cut between words; a word that is longer than a row is cut where the row ends."""
+    """A sentence cut between words; a word longer than a row is cut where the row ends."""
     rows: list[Row] = []
     line = ""
     for word in text.split(" "):

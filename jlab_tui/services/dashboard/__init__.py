@@ -1,1 +1,1 @@
-"""What a dashboard watches and does."""
+"""What a dashboard shows and does."""

@@ -1,6 +1,6 @@
-"""What a person does to sessions and to the server: written to the dashboard's actions file first, then done.
+"""The user's actions on sessions and the server: each is written to the dashboard's actions file, then done.
 
-The record comes first so that the reply which the model gets can say that a person did it.
+The record comes first, so that the model's reply can say that the user did it.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ class Target:
     """The kernel that an action is about."""
 
     session: str
-    """empty for a kernel that somebody opened in JupyterLab"""
+    """empty for a kernel that the user opened in JupyterLab"""
     kernel_id: str
     name: str
     run: str = ""
     """run in progress, if any"""
 
 
-class Steers(Protocol):
-    """Acts, and says in a sentence what came of it. Every method raises JlabError when it failed."""
+class PlainActions(Protocol):
+    """Acts, and returns the outcome as a sentence. Every method raises JlabError when it failed."""
 
     async def interrupt(self, target: Target) -> str: ...
 
@@ -46,10 +46,10 @@ class Steers(Protocol):
 
 
 class Actions(Protocol):
-    """What a dashboard can do: the same, and a person may say why."""
+    """What a dashboard can do: the same, with an optional reason."""
 
     async def interrupt(self, target: Target, reason: str = "") -> str:
-        """`reason` stands in the reply that the model gets."""
+        """The model's reply includes `reason`."""
         ...
 
     async def restart(self, target: Target) -> str: ...
@@ -70,11 +70,11 @@ class ActionLog(Protocol):
 
 
 class RecordedActions:
-    """Actions, each written down before it is done and again with its outcome."""
+    """Writes each action to the record before it is done, and again with its outcome."""
 
     def __init__(
         self,
-        actions: Steers,
+        actions: PlainActions,
         log: ActionLog,
         *,
         by: str,
@@ -127,14 +127,14 @@ class RecordedActions:
 
 
 async def _in_file(done: Future[None]) -> None:
-    """Wait for the record, but not for a disk that hangs: the person's action comes first then."""
+    """Wait for the record, unless the disk hangs: then the user's action comes first."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(FLUSH_S):
             await asyncio.wrap_future(done)
 
 
 class NoActions:
-    """Read-only and replay: every action is refused with a sentence."""
+    """Read-only and replay: refuses every action with a sentence."""
 
     def __init__(self, why: str) -> None:
         self._why = why
@@ -155,4 +155,4 @@ class NoActions:
         return await self._refuse()
 
     async def _refuse(self) -> str:
-        raise UsageError(self._why, "One that may act on what runs: jlab-mcp start")
+        raise UsageError(self._why, "Open a dashboard that can: jlab-mcp start")

@@ -1,7 +1,7 @@
 """Follows the journals by bell and every second, and folds them into the feed.
 
 Not everything is read at once: of sessions that are closed, or older than what fits into a budget, only the ends of the
-record are looked at until somebody wants to see them.
+record are read until the user opens them.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _CHUNK = 1 << 20
 """bytes of a journal that are read at a time"""
 _CHUNK_PACKED = 64 << 20
 _SLICE_S = 0.008
-"""time for which entries are folded before the screen and the keys have their turn"""
+"""seconds for which entries are folded before the screen and the keys take their turn"""
 _EVERY_S = 1.0
 _CLOSED_EVERY = 10
 """rounds between two looks at the journals of closed sessions"""
 READ_AT_ONCE = 32 << 20
-"""bytes of open sessions' records that are read without being asked for; the newest are always read"""
+"""bytes of open sessions' records that are read at the start; the newest is always read"""
 
 
 class Follower(Protocol):
@@ -59,7 +59,7 @@ class Records(Protocol):
     def size(self, path: Path) -> int: ...
 
 
-class BellRope(Protocol):
+class NewsBell(Protocol):
     """This dashboard's FIFO."""
 
     def open(self) -> None: ...
@@ -70,37 +70,37 @@ class BellRope(Protocol):
 
 
 OnNews = Callable[[list[dict[str, Any]]], None]
-MakeBell = Callable[[OnNews], BellRope]
+MakeBell = Callable[[OnNews], NewsBell]
 
 
-class Hears(Protocol):
-    """What the following tells."""
+class FeedListener(Protocol):
+    """Gets the news of all journals."""
 
     def items_changed(self, changes: Sequence[Change]) -> None: ...
 
     def record_read(self, session: str) -> None:
-        """A record of which only the ends had been read is there as a whole."""
+        """The whole record of a session was read, of which only the ends were known."""
         ...
 
 
 class Tell(Protocol):
-    """Reports trouble about one thing; an empty sentence: it is over. `fault` is an error that nobody expected."""
+    """Reports trouble about one thing; an empty sentence ends it. `fault` is an unexpected error."""
 
     def __call__(self, about: str, sentence: str, fault: Exception | None = None) -> None: ...
 
 
-class Following:
+class JournalTail:
     """All journals of a project, until cancelled."""
 
     def __init__(self, records: Records, make_bell: MakeBell | None, tell: Tell) -> None:
         self.feed = Feed()
         self.is_loaded = False
-        """every session has been looked at once"""
+        """every session was read once, at least its ends"""
         self._records = records
         self._make_bell = make_bell
         self._tell = tell
         self._followers: dict[Path, tuple[str, Follower]] = {}
-        self._glimpsed: dict[str, tuple[tuple[Path, ...], RecordEnds]] = {}
+        self._partly_read: dict[str, tuple[tuple[Path, ...], RecordEnds]] = {}
         """sessions of which only the ends have been read"""
         self._wanted: set[str] = set()
         self._whole: list[tuple[FeedCell, asyncio.Future[bool]]] = []
@@ -108,23 +108,23 @@ class Following:
         self._finished: set[Path] = set()
         """actions files that were read after their dashboard had ended"""
         self._acts: dict[str, list[Entry]] = {}
-        """what people did, by session, until its record is there"""
+        """what users did, by session, until its record is there"""
         self._rung: set[str] = set()
         self._wake = asyncio.Event()
 
     def want(self, session: str) -> None:
-        """Read the record of a session that is going to be looked at; of all of them when it is empty."""
-        self._wanted |= {session} if session else set(self._glimpsed)
+        """Read the whole record of a session before it is shown; of all sessions when `session` is empty."""
+        self._wanted |= {session} if session else set(self._partly_read)
         self._wake.set()
 
     async def whole(self, cell: FeedCell) -> bool:
-        """Read everything that a cell put out from its record. Returns False when the record does not have it."""
+        """Read all output of a cell from its record. Returns False when the record does not have it."""
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._whole.append((cell, done))
         self._wake.set()
         return await done
 
-    async def run(self, listener: Hears) -> None:
+    async def run(self, listener: FeedListener) -> None:
         bell = self._open_bell()
         rounds = 0
         try:
@@ -148,7 +148,7 @@ class Following:
 
     # -- the bell
 
-    def _open_bell(self) -> BellRope | None:
+    def _open_bell(self) -> NewsBell | None:
         """The FIFO comes before the first read, so that nothing falls between them."""
         if self._make_bell is None:
             return None
@@ -175,7 +175,7 @@ class Following:
 
     # -- one round
 
-    async def _read(self, listener: Hears, rounds: int) -> None:
+    async def _read(self, listener: FeedListener, rounds: int) -> None:
         rung, self._rung = self._rung, set()
         was_rung = self._wake.is_set() and bool(rung)
         self._wake.clear()
@@ -205,11 +205,11 @@ class Following:
         for session, paths in found.items():
             if self._follows(session):
                 self._follow(session, paths)
-            elif session in self._glimpsed:
-                known, ends = self._glimpsed[session]
+            elif session in self._partly_read:
+                known, ends = self._partly_read[session]
                 is_longer = tuple(paths) != known or (check_all and await self._has_grown(paths, ends))
                 if is_longer or session in rung:
-                    self._glimpsed[session] = (tuple(paths), ends)
+                    self._partly_read[session] = (tuple(paths), ends)
                     self._wanted.add(session)
             else:
                 fresh[session] = await asyncio.to_thread(self._records.ends, paths)
@@ -222,7 +222,7 @@ class Following:
                 left -= ends.size
                 self._follow(session, found[session])
             else:
-                self._glimpsed[session] = (tuple(found[session]), ends)
+                self._partly_read[session] = (tuple(found[session]), ends)
                 self.feed.sessions[session] = view
         for path in await asyncio.to_thread(self._records.actions):
             if path not in self._actions:
@@ -237,10 +237,10 @@ class Following:
             if path not in self._followers and not is_packed_twin:
                 self._followers[path] = (session, self._records.follow(path))
 
-    async def _open_wanted(self, listener: Hears) -> None:
-        wanted, self._wanted = self._wanted & set(self._glimpsed), set()
+    async def _open_wanted(self, listener: FeedListener) -> None:
+        wanted, self._wanted = self._wanted & set(self._partly_read), set()
         for session in sorted(wanted):
-            paths, _ = self._glimpsed.pop(session)
+            paths, _ = self._partly_read.pop(session)
             self.feed.sessions[session] = SessionFeed(session)
             self._follow(session, paths)
             for path in paths:
@@ -249,17 +249,17 @@ class Following:
             self._fold_acts(session)
             listener.record_read(session)
 
-    async def _drain(self, session: str, follower: Follower, listener: Hears) -> None:
+    async def _drain(self, session: str, follower: Follower, listener: FeedListener) -> None:
         limit = _CHUNK_PACKED if follower.path.suffix == ".gz" else _CHUNK
         while entries := await asyncio.to_thread(follower.read, limit):
             rest = iter(entries)
             while changes := self._fold(session, rest):
                 listener.items_changed(changes)
-                # Between two slices the screen and the keys have their turn.
+                # Let the screen and the keys take their turn.
                 await asyncio.sleep(0)
 
     def _fold(self, session: str, entries: Iterator[Entry]) -> list[Change]:
-        """Fold in entries for a moment; nothing is left of them when nothing has changed."""
+        """Fold in entries for a moment. Returns no change when none is left."""
         changes: dict[int, Change] = {}
         end = time.perf_counter() + _SLICE_S
         for entry in entries:
@@ -271,10 +271,10 @@ class Following:
                 break
         return list(changes.values())
 
-    # -- everything that a cell put out
+    # -- all output of a cell
 
-    async def _read_whole(self, listener: Hears) -> None:
-        """Here, between two rounds, nothing is folded meanwhile: what is read ends where the feed stands."""
+    async def _read_whole(self, listener: FeedListener) -> None:
+        """Between two rounds nothing is folded, so this reads up to where the feed is."""
         while self._whole:
             cell, done = self._whole.pop(0)
             files = [(f.path, f.offset) for session, f in self._followers.values() if session == cell.session]
@@ -302,13 +302,13 @@ class Following:
                         rebuilt.apply(entry)
         return rebuilt
 
-    # -- what people did in dashboards
+    # -- what users did in dashboards
 
-    async def _read_actions(self, listener: Hears) -> None:
+    async def _read_actions(self, listener: FeedListener) -> None:
         for entry in await asyncio.to_thread(self._new_actions):
             if isinstance(entry.event, HumanActed):
                 self._acts.setdefault(entry.event.session, []).append(entry)
-        for session in [s for s in self._acts if s not in self._glimpsed]:
+        for session in [s for s in self._acts if s not in self._partly_read]:
             if changes := self._fold_acts(session):
                 listener.items_changed(changes)
 

@@ -1,4 +1,4 @@
-"""What a person does from a dashboard: interrupt, restart, shut down, stop. Always through Jupyter or the launcher."""
+"""Interrupts, restarts and shuts down kernels, and stops the server, for the user of a dashboard."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WAIT_S: Final = 3.0
 
 
 class KernelActions:
-    """Acts on kernels by id. Each method says in a sentence what came of it, or raises JlabError."""
+    """Acts on kernels by id. Each method returns the outcome as a sentence, or raises JlabError."""
 
     def __init__(self, launcher: Callable[[], Launcher], api: Callable[[ServerRecord], Jupyter]) -> None:
         """`launcher` is asked for at the first action."""
@@ -31,17 +31,19 @@ class KernelActions:
         if await self._idle(api, target, _WAIT_S):
             return f"{target.name} is idle."
         return (
-            f"{target.name} was interrupted and still runs: it cleans up, or it ignores interrupts. Interrupt it again, "
-            "which breaks its clean-up off; if that does not help, restart its kernel, and its variables are lost."
+            f"{target.name} was interrupted but still runs: it cleans up, or ignores interrupts. Interrupt it again to "
+            "break off its clean-up. If that does not help, restart its kernel; its variables are lost then."
         )
 
     async def restart(self, target: Target) -> str:
         await (await self._jupyter()).restart(target.kernel_id)
-        return f"The kernel of {target.name} was restarted; its variables are gone."
+        return f"The kernel of {target.name} restarted; its variables are gone."
 
     async def shutdown(self, target: Target) -> str:
         if not await (await self._jupyter()).delete_kernel(target.kernel_id):
-            raise KernelGone(f"The kernel of {target.name} was gone already.", "Nothing is left to be done.")
+            raise KernelGone(
+                f"The kernel of {target.name} has already ended.", "There is nothing left to do."
+            )
         return f"The kernel of {target.name} is shut down."
 
     async def stop_server(self) -> str:

@@ -18,7 +18,7 @@ from ...core.feed.items import FeedCell
 from ...core.server.record import KernelInfo, ServerRecord, ServerState
 from ...core.server.resources import Sample
 from ...core.server.status import ServerStatus
-from .journal_tail import Following, Hears, MakeBell, Records
+from .journal_tail import FeedListener, JournalTail, MakeBell, Records
 from .overview import OwnerAlive, SessionRow, session_rows
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ IDLE_GPU_PERCENT = 1.0
 
 class Observer(Protocol):
     async def look(self) -> ServerStatus | None:
-        """Derive the state anew, None where nothing was started; called about once a second, cheap."""
+        """Derive the status, None where nothing was started. Called about once a second, so it must be cheap."""
         ...
 
 
@@ -47,8 +47,8 @@ class KernelsAndResources(Protocol):
         ...
 
 
-class Listener(Hears, Protocol):
-    """The dashboard's side; every method returns at once."""
+class Listener(FeedListener, Protocol):
+    """The dashboard; every method returns at once."""
 
     def server_changed(self) -> None: ...
 
@@ -69,7 +69,7 @@ class Source(Protocol):
 
     @property
     def is_loaded(self) -> bool:
-        """every session has been looked at once"""
+        """every session was read once, at least its ends"""
         ...
 
     @property
@@ -78,18 +78,18 @@ class Source(Protocol):
     def gpu_idle_since(self, index: int) -> float | None: ...
 
     def want(self, session: str) -> None:
-        """The record of this session is going to be looked at; of all sessions when it is empty."""
+        """Load the whole record of this session before it is shown; of all sessions when `session` is empty."""
         ...
 
     async def whole(self, cell: FeedCell) -> bool:
-        """Read everything that a cell put out. Returns False when the record does not have it."""
+        """Read all output of a cell. Returns False when the record does not have it."""
         ...
 
     async def run(self, listener: Listener) -> None: ...
 
 
 class Monitor:
-    """Follows everything about this project's server until cancelled."""
+    """Follows this project's server and sessions until cancelled."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class Monitor:
         self.samples: deque[Sample] = deque(maxlen=SAMPLES_KEPT)
         self._observer = observer
         self._node = node
-        self._following = Following(records, make_bell, self._tell)
+        self._tail = JournalTail(records, make_bell, self._tell)
         self._owner_alive = owner_alive
         self._clock = clock
         self._details = details
@@ -121,17 +121,17 @@ class Monitor:
 
     @property
     def feed(self) -> Feed:
-        return self._following.feed
+        return self._tail.feed
 
     @property
     def is_loaded(self) -> bool:
-        return self._following.is_loaded
+        return self._tail.is_loaded
 
     def want(self, session: str) -> None:
-        self._following.want(session)
+        self._tail.want(session)
 
     async def whole(self, cell: FeedCell) -> bool:
-        return await self._following.whole(cell)
+        return await self._tail.whole(cell)
 
     @property
     def rows(self) -> tuple[SessionRow, ...]:
@@ -148,7 +148,7 @@ class Monitor:
     async def run(self, listener: Listener) -> None:
         self._listener = listener
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._following.run(listener))
+            group.create_task(self._tail.run(listener))
             if self._bring_up is not None:
                 group.create_task(self._start(self._bring_up()))
             group.create_task(self._every_second("server", listener, self._look))
@@ -209,7 +209,7 @@ class Monitor:
         listener.resources_changed()
 
     def _tell(self, about: str, sentence: str, fault: Exception | None = None) -> None:
-        """Show trouble once, not every second. The traceback of a fault of ours goes to the log, which the sentence names."""
+        """Show trouble once, not every second. The traceback of `fault` goes to the log, which the sentence names."""
         if not sentence:
             self._trouble.pop(about, None)
         elif self._trouble.get(about) != sentence and self._listener is not None:

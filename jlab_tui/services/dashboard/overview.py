@@ -17,11 +17,11 @@ CLOSED_SHOWN = 12
 """closed sessions that stay in the list"""
 
 OwnerAlive = Callable[[str, int, str], bool | None]
-"""whether the process `pid` of `host` that began at some time lives; None where that cannot be told (another host)"""
+"""whether process `pid` of `host` with this start time is alive; None where that is unknown (another host)"""
 
 
 class SessionState(StrEnum):
-    """What a session does now."""
+    """What a session is doing."""
 
     BUSY = "busy"
     IDLE = "idle"
@@ -39,7 +39,7 @@ class SessionRow:
     """One line of the session list."""
 
     session: str
-    """session id, or `kernel:<id>` for a kernel that somebody opened in JupyterLab"""
+    """session id, or `kernel:<id>` for a kernel that the user opened in JupyterLab"""
     name: str
     state: SessionState
     kernel_id: str = ""
@@ -75,8 +75,8 @@ def session_rows(
 ) -> tuple[SessionRow, ...]:
     """Open sessions in the order in which they were opened, then other kernels, then the last closed ones.
 
-    `kernels` None: the server has not said which kernels there are; `kernels_at` is when it said so (epoch seconds), so
-    that a session opened since is not taken for dead. Sessions of an earlier server (`server_started`) are over.
+    `kernels` None: the list of kernels is unknown. It was made at `kernels_at` (epoch seconds); a session opened since
+    then counts as alive. Sessions of an earlier server (`server_started`) are over.
     """
     uses = (sample.kernels if sample else None) or {}
     by_id = {kernel.kernel_id: kernel for kernel in kernels or ()}
@@ -120,7 +120,7 @@ def _session_row(
         state=_state(
             view,
             kernel,
-            is_told=kernels is not None and view.opened_at < kernels_at,
+            is_known=kernels is not None and view.opened_at < kernels_at,
             is_live=is_live,
             server_started=server_started,
         ),
@@ -141,14 +141,14 @@ def _session_row(
 
 
 def _state(
-    view: SessionFeed, kernel: KernelInfo | None, *, is_told: bool, is_live: bool, server_started: float
+    view: SessionFeed, kernel: KernelInfo | None, *, is_known: bool, is_live: bool, server_started: float
 ) -> SessionState:
     is_older = bool(server_started and view.opened and view.opened.server_started != server_started)
     if view.closed or is_older:
         return SessionState.CLOSED
     if not is_live:
         return SessionState.DEAD
-    if kernel is None and is_told:
+    if kernel is None and is_known:
         return SessionState.DEAD
     if kernel is not None and kernel.execution_state in ("starting", "restarting"):
         return SessionState.STARTING

@@ -1,4 +1,4 @@
-"""The server as a dashboard watches it: started in the background when there is none, and looked at."""
+"""The server as a dashboard sees it. Starts it in the background when there is none, and polls its status."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SAID_SHOWN = 3
 
 
 class ServerSource:
-    """Derives the status anew at each look, with what the start says beside it."""
+    """Derives the status at each look, and adds the last sentences of the start."""
 
     def __init__(self, launcher: Callable[[], Launcher], mode: Mode) -> None:
         """`launcher` is asked for at the first look: loading it takes longer than a screen may be empty."""

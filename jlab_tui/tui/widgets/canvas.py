@@ -1,4 +1,4 @@
-"""What the feed draws: only the rows on the screen, each once; selections and places that were found are laid over them."""
+"""What the feed draws: only the rows on the screen, each once, with selections and matches laid over them."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class FeedCanvas(ScrollView):
         self.current = -1
         """place of the item that keys act on; -1 where there is none"""
         self.needle = ""
-        """text that is marked"""
+        """text whose places are marked"""
         self.match_row = -1
-        """row of the match that was gone to"""
+        """row of the current match"""
         self.empty: tuple[tuple[str, str], ...] = ()
         """lines (text, hue) shown while there is no item"""
         self._drawn: LRUCache[tuple[int, int, int], tuple[int, Strip]] = LRUCache(2048)
@@ -87,7 +87,7 @@ class FeedCanvas(ScrollView):
         self._drawn.clear()
 
     def tick_clock(self, now: float) -> None:
-        """A second has passed: the elapsed time of running cells in view is drawn anew."""
+        """A second has passed: draw the elapsed time of running cells in view again."""
         self.rows.frame.now = now
         first, last = self.span_in_view()
         for place in range(first, last + 1):

@@ -80,7 +80,7 @@ def facts(state: DetailState, palette: Palette, glyphs: Glyphs, local: LocalTime
 
 
 def shortened_path(path: str, width: int) -> str:
-    """The end of a path, which tells most."""
+    """The end of a path, its most useful part."""
     return path if len(path) <= width else "…" + path[-(max(4, width) - 1) :]
 
 

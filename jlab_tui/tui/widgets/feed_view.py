@@ -1,6 +1,6 @@
 """The feed: all cells of a session in one virtualised scroll view. Only rows on the screen are ever drawn.
 
-Changes mark items as stale; a timer lays them out and repaints at most ten times a second, whatever the rate of events.
+Changes mark items as stale; a timer lays them out and repaints at most ten times a second, however fast events come.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class CellFocused(Message):
 
 
 class FollowChanged(Message):
-    """The feed began or stopped to follow its end, or what lies below changed."""
+    """The feed started or stopped following its end, or the number of lines below changed."""
 
 
 class FeedView(FeedCanvas, can_focus=True):
@@ -110,7 +110,7 @@ class FeedView(FeedCanvas, can_focus=True):
             self.refresh_lines(first, last - first)
 
     def _tell_place(self) -> None:
-        """Say where the view stands, if that is news."""
+        """Post where the view is, if that changed."""
         place = (self.follows, 0 if self.follows else self.rows_below, bool(self.items))
         if place != self._told:
             self._told = place
@@ -231,7 +231,7 @@ class FeedView(FeedCanvas, can_focus=True):
 
     @property
     def is_expanded(self) -> bool:
-        """Everything of the current item is shown."""
+        """The current item is shown whole."""
         return self.current_item is not None and self.rows.is_expanded(self.current)
 
     def _expand(self, place: int, expanded: bool) -> None:

@@ -1,4 +1,4 @@
-"""The last line: at most seven keys, each whole, and the command palette; what a key does is one click away."""
+"""The last line: at most seven keys, each whole, and the command palette. A click on a key acts like the key."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .strips import StripWidget
 
 MOST = 7
 DROPPED_FIRST = ("restart", "expand", "search", "kill", "interrupt")
-"""actions whose keys give way where there is little room; help and quit stay"""
+"""actions whose keys are dropped first where there is little room; help and quit stay"""
 
 
 class KeyClicked(Message):
-    """Somebody clicked a key of the footer."""
+    """The user clicked a key of the footer."""
 
     def __init__(self, action: str) -> None:
         super().__init__()

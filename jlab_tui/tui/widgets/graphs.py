@@ -20,7 +20,7 @@ LABELS = 4
 LABELLED_ROWS, LABELLED_COLUMNS = 6, 24
 """smallest graph that has labels at its side"""
 TIMED_ROWS = 10
-"""smallest graph that has a line below that tells the time it spans"""
+"""smallest graph with a line below that shows its time span"""
 
 
 class GraphPanel(StripWidget):

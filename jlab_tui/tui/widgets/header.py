@@ -1,4 +1,4 @@
-"""The first line: state, job, node, resources, walltime, kernels, time. What does not fit is left out whole."""
+"""The first line: state, job, node, resources, walltime, kernels, time. Parts that do not fit are left out whole."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class HeaderState:
 
 
 def header_row(state: HeaderState, width: int, palette: Palette, glyphs: Glyphs) -> Row:
-    """The header at a width: parts in the order of their worth, as many as fit, each whole."""
+    """The header at a width: the most useful parts first, as many as fit, each whole."""
     server = state.server
     mark, hue, word = server_mark(
         server.state if server else None, server.reachable if server else None, glyphs

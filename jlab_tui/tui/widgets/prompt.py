@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 
 class PromptAnswered(Message):
-    """A text was given, or giving one was given up."""
+    """The user entered a text, or cancelled."""
 
     def __init__(self, kind: str, text: str, *, is_given_up: bool = False) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class PromptAnswered(Message):
 
 
 class Prompt(Horizontal):
-    """Hidden, and empty, until something is asked."""
+    """Hidden and empty until it asks for something."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "give_up", "Close", show=False, id="prompt.close")

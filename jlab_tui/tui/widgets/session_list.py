@@ -24,7 +24,7 @@ ALL = ""
 
 
 class SessionChosen(Message):
-    """Somebody chose a session in the list."""
+    """The user selected a session in the list."""
 
     def __init__(self, session: str) -> None:
         super().__init__()

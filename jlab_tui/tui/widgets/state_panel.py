@@ -1,4 +1,4 @@
-"""What stands in place of the graphs while there is no running server: the queue, the steps of a start, or why it ended."""
+"""In place of the graphs while no server runs: the queue, the steps of a start, or why the server ended."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ def _say_state(server: ServerStatus, say: _Say) -> None:
         case ServerState.ENDED:
             say(server.sentence or "The server has ended.", bold=True)
         case ServerState.ERROR:
-            say(server.sentence or "The server did not come up.", "error", bold=True)
+            say(server.sentence or "The server did not start.", "error", bold=True)
 
 
 def state_keys(state: ServerState | None) -> list[tuple[str, str]]:
-    """Which key does what in this state."""
+    """The keys that help in this state."""
     match state:
         case ServerState.PENDING:
             return [("Q", "cancel the job"), ("q", "leave it in the queue and quit")]
@@ -113,7 +113,7 @@ def _queue(
     facts: list[tuple[str, str, str]] = []
     facts.append(("job", record.job_id or "being submitted", "text"))
     if queue is not None:
-        facts.append(("reason", queue.reason or "not told yet", "warning"))
+        facts.append(("reason", queue.reason or "not known yet", "warning"))
         if queue.position is not None:
             facts.append(("position", str(queue.position), "text"))
         if queue.estimated_start:

@@ -32,7 +32,7 @@ class StripWidget(Widget):
         raise NotImplementedError
 
     def redraw(self) -> None:
-        """Build anew and repaint the rows that differ: most of a graph stands still from second to second."""
+        """Build again and repaint the rows that differ: most of a graph stays the same from second to second."""
         width, height = self.content_size
         before = self._strips
         if before is None or self._built_for != (width, height) or not width:
