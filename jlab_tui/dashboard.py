@@ -80,6 +80,7 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     from .adapters.journal.bell import BellReader, usable_fifo_dir
     from .adapters.journal.directory import DirectoryRecords
     from .adapters.journal.journal_file import JournalWriter
+    from .adapters.journal.retention import actions_name
     from .adapters.new_files import NewFiles
     from .services.dashboard.actions import NoActions, RecordedActions
     from .services.dashboard.exports import Exports
@@ -89,7 +90,7 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     from .tui.app import run
 
     host = socket.gethostname()
-    log = JournalWriter(settings.actions_dir / f"{host}-{os.getpid()}.jsonl")
+    log = JournalWriter(settings.actions_dir / actions_name(host, str(os.getpid())))
     by = f"{env.get('USER') or env.get('LOGNAME') or 'user'}@{host}"
     source = ServerSource(lambda: outside.launcher, mode)
     monitor = Monitor(

@@ -77,6 +77,15 @@ def read_own(path: Path) -> bytes:
         return file.read()
 
 
+def file_server_time(directory: Path) -> float | None:
+    """The clock by which the files of a directory get their times; None where nothing can be written there. Blocks."""
+    try:
+        os.utime(directory)
+        return directory.stat().st_mtime
+    except OSError:
+        return None
+
+
 def temporary_name(name: str, pid: str, at: str) -> str:
     """Of a file while `write_atomic` writes it; `at`: hexadecimal."""
     return f".{name}.{pid}-{at}"

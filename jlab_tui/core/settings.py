@@ -169,7 +169,11 @@ class Settings:
     )
     """None where nothing was set: a client then leaves it to the server that it meets"""
     keep_days: int = _from(
-        "KEEP_DAYS", 30, read.integer(1, 36500), "days that records of closed sessions are kept"
+        "KEEP_DAYS",
+        30,
+        read.integer(1, 36500),
+        "days that records of closed sessions, logs and what you did in dashboards are kept ([what is removed, and when]"
+        "(security.md#what-is-removed-and-when))",
     )
     """they are compressed after a week"""
     trusted_dirs: frozenset[str] = _from(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import bisect
 import contextlib
 import os
-import shutil
 from typing import Any, List, NamedTuple, Optional, Tuple
 
 from . import segments
@@ -84,7 +83,8 @@ class SegmentWriter:
         """Raises OSError."""
         if remove:
             self._close()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                segments.remove_recording(self.folder)
         else:
             self.sync()
             self._end()

@@ -54,6 +54,19 @@ def segment_files(folder: str) -> List[Tuple[int, str]]:
     return sorted((int(n[: -len(SUFFIX)]), os.path.join(folder, n)) for n in found)
 
 
+def is_recording(folder: str) -> bool:
+    """Whether a folder holds segments, and nothing else."""
+    return len(segment_files(folder)) == len(os.listdir(folder))
+
+
+def remove_recording(folder: str) -> None:
+    """Remove a recording; whatever else lies in its folder stays. Raises OSError."""
+    for _, path in segment_files(folder):
+        os.unlink(path)
+    if not os.listdir(folder):
+        os.rmdir(folder)
+
+
 def read_spool(folder: str, since: int = 0, max_bytes: int = 0) -> List[Tuple[int, bytes]]:
     """Records with a number above `since`, oldest first; at least one, at most about `max_bytes` (0 means all)."""
     files = segment_files(folder)

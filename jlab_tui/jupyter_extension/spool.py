@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import shutil
 import threading
 import time
 from functools import partial
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
+from . import segments
 from .segment_writer import Record, SegmentWriter
 
 SYNC_S = 1.0
 OLD_RECORDINGS_S = 30 * 24 * 3600.0
+TRASH = "trash"
+TRASH_S = 24 * 3600.0
 
 log = logging.getLogger("jlab_mcp_extension")
 
@@ -25,6 +27,14 @@ class Written(NamedTuple):
     error: Optional[OSError]
     dropped: List[Tuple[int, int, int]]
     """(first, last, bytes) that were removed to stay within the bound."""
+
+
+def _recordings(folder: str) -> List[str]:
+    """The folders in it that hold a recording and nothing else."""
+    if not os.path.isdir(folder):
+        return []
+    found = [e.path for e in os.scandir(folder) if e.is_dir(follow_symlinks=False) and e.name != TRASH]
+    return [path for path in found if segments.is_recording(path)]
 
 
 class SpoolThread:
@@ -133,13 +143,22 @@ class SpoolThread:
         self._failing = True
 
     def _prune(self) -> None:
-        """Remove recordings of earlier servers that nobody fetched for a month."""
+        """Set recordings aside that nobody fetched for a month, and remove them a day later."""
         os.makedirs(self.root, mode=0o700, exist_ok=True)
-        for entry in os.scandir(self.root):
-            if not entry.is_dir(follow_symlinks=False):
-                continue
-            if time.time() - entry.stat().st_mtime > OLD_RECORDINGS_S:
-                shutil.rmtree(entry.path, ignore_errors=True)
+        os.utime(self.root)
+        now = os.stat(self.root).st_mtime  # by the file server's clock, as the recordings' times are
+        trash = os.path.join(self.root, TRASH)
+        for folder in _recordings(trash):
+            since, _, name = os.path.basename(folder).partition(".")
+            is_old = now - os.stat(folder).st_mtime > OLD_RECORDINGS_S
+            if is_old and since.isdigit() and now - int(since) >= TRASH_S:
+                segments.remove_recording(folder)
+            elif not is_old and not os.path.exists(self.folder(name)):
+                os.rename(folder, self.folder(name))  # the clock was wrong when it was set aside
+        for folder in _recordings(self.root):
+            if now - os.stat(folder).st_mtime > OLD_RECORDINGS_S:
+                os.makedirs(trash, mode=0o700, exist_ok=True)
+                os.rename(folder, os.path.join(trash, "%d.%s" % (now, os.path.basename(folder))))
 
     @staticmethod
     def _guarded(work: Callable[[], None]) -> None:

@@ -9,7 +9,6 @@ import gzip
 import logging
 import os
 import queue
-import re
 import stat
 import threading
 import time
@@ -22,10 +21,11 @@ from pathlib import Path
 
 from ...core.journal.events import DataShown, DataUpdated, Entry, TextPrinted, decode, encode
 from ..files import open_own, private_dir
+from ..made_names import DIGITS, any_of, pattern_of
 
 log = logging.getLogger(__name__)
 
-_NAME = re.compile(r"(?P<session>[A-Za-z0-9_-]+)\.(?P<epoch>\d+)\.jsonl(\.gz)?\Z")
+_SESSION = "[A-Za-z0-9_-]+"
 SYNC_EVERY_S = 1.0
 _READ_SIZE = 1 << 20
 HELD_MAX = 8 << 20
@@ -36,8 +36,22 @@ LINE_MAX = 256 << 20
 """a line longer than this is skipped by readers"""
 
 
+def journal_name(session: str, epoch: str) -> str:
+    return f"{session}.{epoch}.jsonl"
+
+
+def packed_name(session: str, epoch: str) -> str:
+    return f"{journal_name(session, epoch)}.gz"
+
+
+JOURNALS = any_of(
+    pattern_of(journal_name, _SESSION, DIGITS),
+    pattern_of(packed_name, _SESSION, DIGITS),
+)
+
+
 def journal_path(directory: Path, session: str, epoch: int) -> Path:
-    return directory / f"{session}.{epoch}.jsonl"
+    return directory / journal_name(session, str(epoch))
 
 
 def journals(directory: Path) -> dict[str, list[Path]]:
@@ -48,8 +62,9 @@ def journals(directory: Path) -> dict[str, list[Path]]:
     except OSError:
         return {}
     for name in names:
-        if match := _NAME.match(name):
-            found.setdefault(match["session"], []).append((int(match["epoch"]), directory / name))
+        if JOURNALS.fullmatch(name):
+            session, epoch, *_ = name.split(".")
+            found.setdefault(session, []).append((int(epoch), directory / name))
     return {session: [path for _, path in sorted(files)] for session, files in sorted(found.items())}
 
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import math
 import os
-import shutil
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ...core.journal.events import Entry, HumanActed, SessionClosed
+from ...core.journal.events import Entry, HumanActed
 from ...core.journal.summary import SessionHead
-from ..files import open_own
+from ..files import file_server_time
+from . import retention
 from .bell import Bell
 from .journal_file import JournalReader, JournalWriter, journal_path, journals, read_entries
 from .summaries import JournalHeads
-
-COMPRESS_AFTER_S = 7 * 86400.0
 
 
 class JournalStore:
@@ -61,15 +57,8 @@ class JournalStore:
                 touched = os.fstat(file.fileno()).st_mtime
         except OSError:
             return math.inf
-        return self._now() - touched
-
-    def _now(self) -> float:
-        """The file server's time, or this host's when nothing can be written."""
-        try:
-            os.utime(self._sessions_dir)
-            return self._sessions_dir.stat().st_mtime
-        except OSError:
-            return time.time()
+        now = file_server_time(self._sessions_dir)
+        return (time.time() if now is None else now) - touched
 
     def _writer(self, session: str, path: Path) -> JournalWriter:
         try:
@@ -118,23 +107,13 @@ class JournalStore:
                     found += [e for e in entries if e.at >= since and isinstance(e.event, HumanActed)]
         return sorted(found, key=lambda entry: entry.at)
 
-    def clear_old(self, keep_days: int, now: float | None = None) -> None:
-        """Compress journals of closed sessions after a week, remove them after `keep_days`; so long are deeds kept."""
-        now = time.time() if now is None else now
-        for path in self._actions_dir.glob("*.jsonl"):
-            with contextlib.suppress(OSError):
-                if now - path.stat().st_mtime > keep_days * 86400:
-                    path.unlink()
-        for files in self.files().values():
-            with contextlib.suppress(OSError):
-                age = now - max(path.stat().st_mtime for path in files)
-                if age <= COMPRESS_AFTER_S or not _is_closed(files[-1]):
-                    continue  # an open one may be silent for weeks; whoever looks next closes what nobody holds
-                for path in files:
-                    if age > keep_days * 86400:
-                        path.unlink()
-                    else:
-                        _compress(path)
+    def clear_old(
+        self, keep_days: int, now: float | None = None, keep_newest: int = retention.KEEP_NEWEST
+    ) -> None:
+        """Compress, set aside and remove old records (`retention`). Nothing happens where the file server has no time."""
+        now = file_server_time(self._sessions_dir) if now is None else now
+        if now is not None:
+            retention.clear_old(self._sessions_dir, self._actions_dir, keep_days, now, keep_newest)
 
     def size(self) -> int:
         """Bytes on disk."""
@@ -143,33 +122,3 @@ class JournalStore:
             with contextlib.suppress(OSError):  # another process clears it away
                 total += path.stat().st_size
         return total
-
-
-def _is_closed(path: Path) -> bool:
-    if path.suffix == ".gz":
-        return True
-    last: Entry | None = None
-    for _, entry in read_entries(path, max(0, path.stat().st_size - 4096)):
-        last = entry
-    return last is not None and isinstance(last.event, SessionClosed)
-
-
-def _compress(path: Path) -> None:
-    if path.suffix == ".gz":
-        return
-    packed = path.with_name(path.name + ".gz")
-    part = path.with_name(
-        f".{path.name}.{socket.gethostname()}-{os.getpid()}.gz"
-    )  # others may do the same now
-    try:
-        part.unlink(missing_ok=True)
-        with (
-            os.fdopen(open_own(path, os.O_RDONLY), "rb") as source,
-            os.fdopen(open_own(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as packing,
-            gzip.open(packing, "wb", compresslevel=6) as target,
-        ):
-            shutil.copyfileobj(source, target, 1 << 20)
-        part.replace(packed)
-    finally:
-        part.unlink(missing_ok=True)
-    path.unlink()

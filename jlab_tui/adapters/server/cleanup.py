@@ -13,19 +13,23 @@ from pathlib import Path
 
 from ...core.server.record import parse_record
 from ...core.settings import Settings
+from ..files import file_server_time
 from .file_names import COPIES, LAUNCHES, LOGS
 
 
-def prune(settings: Settings, node: Path, now: float) -> None:
+def prune(settings: Settings, node: Path, now: float | None = None) -> None:
     """Remove launch files and copies of this project, and logs (of all projects) older than the records are kept.
 
-    `node`: the copy of the node's files that is used next.
+    `node`: the copy of the node's files that is used next; `now`: by the file server's clock, asked for where not given.
     """
     if settings.connection_dir.is_relative_to(
         settings.status_dir
     ):  # else other projects may have theirs there
         _remove(settings.connection_dir, LAUNCHES)
     _remove(settings.node_dir, COPIES, without=[node])
+    now = file_server_time(settings.log_dir) if now is None else now
+    if now is None:
+        return
     oldest = now - settings.keep_days * 86400
     kept = set(_logs_on_record([settings.status_file, *(settings.home / "servers").glob("*/server-status")]))
     _remove(settings.log_dir, LOGS, before=oldest, without=kept)

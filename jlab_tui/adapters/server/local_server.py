@@ -77,7 +77,7 @@ class LocalServer:
                 private_dir(directory)
             require_trusted(settings)
             node = install_node_files(settings.node_dir)
-            prune(settings, node, time.time())
+            prune(settings, node)
             if choice.kernel:
                 specs = write_kernelspec(
                     settings.status_dir / "kernelspecs", choice.kernel, settings.root.name

@@ -125,7 +125,7 @@ class Submission:
             private_dir(directory)
         require_trusted(settings)
         node = install_node_files(settings.node_dir)
-        prune(settings, node, time.time())
+        prune(settings, node)
         kernelspecs = []
         if kernel:
             specs = write_kernelspec(settings.status_dir / "kernelspecs", kernel, settings.root.name)

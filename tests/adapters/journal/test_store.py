@@ -8,7 +8,8 @@ import os
 import time
 from pathlib import Path
 
-from jlab_tui.adapters.journal.store import COMPRESS_AFTER_S, JournalStore
+from jlab_tui.adapters.journal.retention import COMPRESS_AFTER_S
+from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.core.journal.events import Entry, Event, Notice, SessionClosed, SessionOpened, TextPrinted
 from tests.project import until
 
@@ -51,7 +52,7 @@ async def test_closed_journals_are_removed_after_a_month_and_open_ones_stay(tmp_
         for event in events:
             writer.append(Entry(1.0, event))
         await asyncio.wrap_future(writer.close())
-    store.clear_old(30, time.time() + 31 * 86400)
+    store.clear_old(30, time.time() + 31 * 86400, keep_newest=0)
     assert list(store.files()) == ["open"]
 
 

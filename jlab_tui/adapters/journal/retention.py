@@ -1,0 +1,141 @@
+"""What becomes of old records: journals are compressed after a week, all are set aside after `keep_days`, removed a day later.
+
+Every time here is the file server's. Where its clock was wrong, what was set aside is put back once it is right again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import re
+import shutil
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ...core.journal.events import Entry, SessionClosed, SessionOpened
+from ..files import open_own, private_dir
+from ..made_names import DIGITS, any_of, pattern_of
+from .journal_file import JOURNALS, journals, read_ends, read_entries
+
+DAY_S = 86400.0
+COMPRESS_AFTER_S = 7 * DAY_S
+KEEP_NEWEST = 20
+"""sessions of a project that stay, however old they are"""
+TRASH = "trash"
+
+
+def actions_name(host: str, pid: str) -> str:
+    """Of what a person did in one dashboard."""
+    return f"{host}-{pid}.jsonl"
+
+
+def name_aside(at: str, name: str) -> str:
+    """Of a file that was set aside at `at`, in epoch seconds of the file server."""
+    return f"{at}.{name}"
+
+
+ACTIONS = pattern_of(actions_name, r"[^/\n]+", DIGITS)
+_ASIDE = pattern_of(name_aside, f"({DIGITS})", f"({any_of(JOURNALS, ACTIONS).pattern})")
+
+
+def clear_old(
+    sessions: Path, actions: Path, keep_days: int, now: float, keep_newest: int = KEEP_NEWEST
+) -> None:
+    """Take one step for each record of a project that is old. `now`: by the file server's clock."""
+    keep_s = keep_days * DAY_S
+    _sweep(sessions, lambda name: name.partition(".")[0], keep_s, now)
+    _sweep(actions, lambda name: name, keep_s, now)
+    for path in _listed(actions, ACTIONS):
+        with contextlib.suppress(OSError):
+            if now - path.stat().st_mtime > keep_s:
+                _set_aside([path], now)
+    found = journals(sessions)
+    changed = {session: _changed(files) for session, files in found.items()}
+    newest = sorted(changed, key=lambda session: changed[session])[max(0, len(changed) - keep_newest) :]
+    for session, files in found.items():
+        with contextlib.suppress(OSError):
+            age = now - changed[session]
+            if age <= COMPRESS_AFTER_S or not _is_closed(files[-1]):
+                continue  # an open one may be silent for weeks; whoever looks next closes what nobody holds
+            goes = age > keep_s and session not in newest
+            loose = [path for path in files if path.suffix != ".gz"]
+            if not (goes or loose) or not _is_ours(files[0]):
+                continue
+            if goes:
+                _set_aside(files, now)
+                continue
+            for path in loose:
+                _compress(path)
+
+
+def _sweep(directory: Path, group_of: Callable[[str], str], keep_s: float, now: float) -> None:
+    """Remove what was set aside a day ago and is still old, and put back what is not."""
+    groups: dict[str, list[tuple[float, str, Path]]] = {}
+    for path in _listed(directory / TRASH, _ASIDE):
+        since, name = path.name.split(".", 1)
+        groups.setdefault(group_of(name), []).append((float(since), name, path))
+    for group in groups.values():
+        is_old = now - _changed(path for _, _, path in group) > keep_s
+        for at, name, path in group:
+            with contextlib.suppress(OSError):
+                if is_old and now - at >= DAY_S:
+                    path.unlink()
+                elif not is_old and not (directory / name).exists():
+                    path.rename(directory / name)
+
+
+def _set_aside(files: Iterable[Path], now: float) -> None:
+    for path in files:
+        trash = private_dir(path.parent / TRASH)
+        path.rename(trash / name_aside(f"{now:.0f}", path.name))
+
+
+def _listed(directory: Path, names: re.Pattern[str]) -> list[Path]:
+    try:
+        return [path for path in directory.iterdir() if names.fullmatch(path.name)]
+    except OSError:
+        return []
+
+
+def _changed(files: Iterable[Path]) -> float:
+    """When the last of them was written; never where that cannot be found out, so that nothing is taken for old."""
+    try:
+        return max(path.lstat().st_mtime for path in files)
+    except OSError:
+        return float("inf")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file begins as the first journal of a session does."""
+    first, _ = read_ends(path)
+    return bool(first) and isinstance(first[0].event, SessionOpened)
+
+
+def _is_closed(path: Path) -> bool:
+    if path.suffix == ".gz":
+        return True
+    last: Entry | None = None
+    for _, entry in read_entries(path, max(0, path.stat().st_size - 4096)):
+        last = entry
+    return last is not None and isinstance(last.event, SessionClosed)
+
+
+def _compress(path: Path) -> None:
+    packed = path.with_name(path.name + ".gz")
+    part = path.with_name(
+        f".{path.name}.{socket.gethostname()}-{os.getpid()}.gz"
+    )  # others may do the same now
+    try:
+        part.unlink(missing_ok=True)
+        with (
+            os.fdopen(open_own(path, os.O_RDONLY), "rb") as source,
+            os.fdopen(open_own(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as packing,
+            gzip.open(packing, "wb", compresslevel=6) as target,
+        ):
+            shutil.copyfileobj(source, target, 1 << 20)
+        part.replace(packed)
+    finally:
+        part.unlink(missing_ok=True)
+    path.unlink()
