@@ -52,6 +52,7 @@ class Stream:
         self.memory_bytes = 0
         self._memory: OrderedDict[int, bytes] = OrderedDict()
         self._unspooled: Deque[int] = deque()
+        """In memory, not on disk and not on their way there."""
         self._spooled = 0
         self._unspooled_bytes = 0
 
@@ -87,11 +88,8 @@ class Stream:
         size = 0
         while self._unspooled and size < max_bytes:
             seq = self._unspooled.popleft()
-            frame = self._memory.get(seq)
-            if frame is None:
-                continue
-            batch.append((seq, frame))
-            size += len(frame)
+            batch.append((seq, self._memory[seq]))
+            size += len(self._memory[seq])
         return batch
 
     def spooled(self, batch: List[Record]) -> None:
@@ -156,10 +154,8 @@ class Stream:
             self._forget(oldest)
         while self.stalled and self.memory_bytes > self.memory_cap and self._unspooled:
             seq = self._unspooled.popleft()
-            frame = self._memory.get(seq)
-            if frame is not None:
-                self._forget(seq)
-                self._add_gap(StreamGap(seq, seq, len(frame), STALLED))
+            self._add_gap(StreamGap(seq, seq, len(self._memory[seq]), STALLED))
+            self._forget(seq)
 
     def _add_gap(self, gap: StreamGap) -> None:
         self.dropped_bytes += gap.size

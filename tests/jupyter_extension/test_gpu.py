@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from jlab_tui.jupyter_extension.gpu import parse_nvidia, parse_rocm, visible_gpus
+from jlab_tui.jupyter_extension.gpu import parse_nvidia, parse_nvidia_processes, parse_rocm, visible_gpus
 
 GIB = 1 << 30
 
@@ -65,3 +65,39 @@ def test_rocm_answers_are_read_whatever_their_version_calls_things() -> None:
     (gpu,) = parse_rocm("WARNING: something\n" + json.dumps({"card0": card, "system": {}}))
     assert (gpu["memory_total_mb"], gpu["memory_used_mb"], gpu["power_w"]) == (65536, 1024, 90)
     assert parse_rocm("not json") == []
+
+
+@pytest.mark.parametrize(
+    "line", ["", "x, A100, 1, 2, 3, 4, 5", "0, A100, 1, 2, 3, 4", "No devices were found, 1, 2, 3, 4, 5, 6"]
+)
+def test_a_line_that_describes_no_gpu_is_none(line: str) -> None:
+    assert parse_nvidia(line) is None
+
+
+def test_a_name_may_have_commas() -> None:
+    gpu = parse_nvidia("2, Tesla, V100, SXM2, 1, 2, 3, 4, 5.5")
+    assert gpu is not None and (gpu["index"], gpu["name"]) == (2, "Tesla, V100, SXM2")
+    assert (gpu["memory_used_mb"], gpu["power_w"]) == (1, 5.5)
+
+
+def test_memory_of_a_process_is_summed_over_its_gpus() -> None:
+    text = "12, 100\n13, [N/A]\n12, 50.5\nNo running processes found\n, 7\n14\n"
+    assert parse_nvidia_processes(text) == {12: 150.5}
+
+
+def test_amd_cards_are_in_order_and_what_they_do_not_say_is_unknown() -> None:
+    cards = {
+        "card10": {"Card model": "MI300X", "GPU use (%)": "N/A", "Current Socket Power (W)": "120"},
+        "card9": {"GPU memory use (%)": "5", "Temperature (Sensor junction) (C)": "51"},
+        "card11": "broken",
+        "mycard1": {},
+    }
+    ten, nine = (
+        {"memory_used_mb": None, "memory_total_mb": None, "utilization_percent": None},
+        {"memory_used_mb": None, "memory_total_mb": None, "utilization_percent": None},
+    )
+    assert parse_rocm(json.dumps(cards)) == [
+        {"index": 9, "name": "AMD GPU", **nine, "temperature_c": 51, "power_w": None},
+        {"index": 10, "name": "MI300X", **ten, "temperature_c": None, "power_w": 120},
+    ]
+    assert parse_rocm("{") == []

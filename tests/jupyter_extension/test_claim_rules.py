@@ -1,0 +1,210 @@
+"""Who owns a kernel, and when an unowned one is shut down: what the tables of test_claims.py leave open."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jlab_tui.jupyter_extension.claims import Claims, Graces, Granted, Refused, configured
+
+GRACES = Graces(exit_s=30, unclaimed_busy_s=600, reconnect_s=20)
+
+
+def owner(client: str) -> dict[str, object]:
+    return {"client": client, "host": "h"}
+
+
+def claims_of(client: str, on_exit: str | None = None) -> Claims:
+    claims = Claims(GRACES)
+    claims.claim("k", "s", owner(client), False, 0.0, on_exit)
+    return claims
+
+
+def test_an_unknown_kernel_has_no_owner_and_no_connection() -> None:
+    claims = Claims(GRACES)
+    assert claims.owner_of("k") == (None, False, 0, None)
+    assert not claims.connected("k", "a", 1, "shutdown", object())
+    claims.disconnected("k", object(), 0.0)
+    claims.silent("k", object(), True)
+    claims.forget("k")
+    assert not claims.owns("k", "a", 1) and claims.release("a", None, 0.0) == []
+
+
+def test_a_connection_belongs_to_its_client_and_its_epoch() -> None:
+    claims = claims_of("a")
+    assert not claims.connected("k", "b", 1, "shutdown", object())
+    assert not claims.connected("k", "a", 2, "shutdown", object())
+    assert claims.owner_of("k") == (owner("a"), False, 1, "s")
+    assert claims.connected("k", "a", 1, "shutdown", object())
+    assert claims.owner_of("k") == (owner("a"), True, 1, "s")
+    assert [claims.owns("k", *who) for who in (("a", 1), ("a", 2), ("b", 1), (None, 1), ("a", None))] == [
+        True, False, False, False, False
+    ]  # fmt: skip
+
+
+def test_nobody_owns_a_kernel_that_was_released() -> None:
+    claims = claims_of("a")
+    connection = object()
+    claims.connected("k", "a", 1, "shutdown", connection)
+    claims.release("a", None, 0.0)
+    assert claims.owner_of("k") == (None, False, 1, "s")
+    assert not claims.owns("k", "a", 1) and not claims.owns("k", None, 1)
+    claims.disconnected("k", connection, 25.0)
+    assert claims.due({}, 30.0) == [("k", False)], "the grace runs from the release, not from the cut"
+    assert claims.claim("k", None, owner("b"), False, 31.0) == Granted(2, owner("a"), True, None)
+    assert claims.owner_of("k")[3] == "s", "a claim without a session keeps the one that was"
+
+
+def test_a_released_kernel_is_claimed_although_the_old_connection_is_still_open() -> None:
+    claims = claims_of("a")
+    claims.connected("k", "a", 1, "shutdown", object())
+    claims.release("a", None, 0.0)
+    assert isinstance(claims.claim("k", "t", owner("b"), False, 1.0), Granted)
+    assert claims.owner_of("k") == (owner("b"), False, 2, "t")
+
+
+def test_of_two_connections_one_that_speaks_holds_the_lease() -> None:
+    claims = claims_of("a")
+    silent, speaks = object(), object()
+    for connection in (silent, speaks):
+        claims.connected("k", "a", 1, "shutdown", connection)
+    claims.silent("k", silent, True)
+    assert claims.owner_of("k")[1]
+    assert claims.claim("k", "s", owner("b"), False, 0.0) == Refused(owner("a"), 1)
+    claims.disconnected("k", speaks, 10.0)
+    assert not claims.owner_of("k")[1] and claims.due({}, 1e6) == [], "a silent one is there"
+    claims.disconnected("k", silent, 20.0)
+    claims.disconnected("k", silent, 999.0)
+    assert claims.due({}, 69.9) == [] and claims.due({}, 70.0) == [("k", False)]
+
+
+def test_a_connection_that_was_silent_and_comes_again_speaks() -> None:
+    claims = claims_of("a")
+    connection = object()
+    claims.silent("k", connection, True)
+    claims.connected("k", "a", 1, "shutdown", connection)
+    assert claims.owner_of("k")[1], "it was not the owner's when it fell silent"
+    claims.silent("k", connection, True)
+    claims.disconnected("k", connection, 0.0)
+    claims.connected("k", "a", 1, "shutdown", connection)
+    assert claims.owner_of("k")[1]
+
+
+def test_a_claim_of_the_owner_itself_begins_a_new_grace_only_while_it_has_no_connection() -> None:
+    claims = claims_of("a")
+    assert claims.due({}, 49.9) == [] and claims.due({}, 50.0) == [("k", False)]
+    claims.claim("k", "t", owner("a"), False, 40.0)
+    assert claims.owner_of("k")[3] == "t"
+    assert claims.due({}, 89.9) == [] and claims.due({}, 90.0) == [("k", False)]
+    connection = object()
+    claims.connected("k", "a", 1, "shutdown", connection)
+    claims.claim("k", None, {**owner("a"), "name": "renamed"}, False, 100.0)
+    assert claims.due({}, 1e6) == []
+    assert claims.owner_of("k") == ({**owner("a"), "name": "renamed"}, True, 1, "t")
+
+
+def test_an_owner_that_speaks_again_is_not_succeeded() -> None:
+    claims = claims_of("a")
+    connection = object()
+    claims.connected("k", "a", 1, "shutdown", connection)
+    claims.silent("k", connection, True)
+    claims.silent("k", connection, False)
+    assert claims.claim("k", "s", owner("b"), False, 0.0) == Refused(owner("a"), 1)
+
+
+def test_a_run_that_its_owner_did_not_stay_for_gets_the_long_grace_from_its_end() -> None:
+    claims = claims_of("a")
+    assert claims.due({"k": True}, 19.9) == [] and claims.due({"k": False}, 50.0) == [("k", False)]
+    claims = claims_of("a")
+    assert claims.due({"k": True}, 20.0) == [] and claims.due({"k": True}, 100.0) == []
+    assert claims.due({"k": False}, 699.9) == [] and claims.due({}, 700.0) == [("k", False)]
+
+
+def test_what_happens_on_exit_is_what_was_said_last() -> None:
+    claims = claims_of("a", "keep")
+    assert claims.due({}, 1e6) == []
+    claims.claim("k", None, owner("a"), False, 0.0)
+    assert claims.due({}, 1e6) == []
+    claims.claim("k", None, owner("a"), False, 0.0, "kill")
+    assert claims.due({"k": True}, 20.0) == [("k", True)]
+    claims.connected("k", "a", 1, "keep", object())
+    claims.release("a", None, 0.0)
+    assert claims.due({}, 1e6) == []
+    claims.claim("k", None, owner("b"), False, 0.0)
+    assert claims.due({}, 49.9) == [] and claims.due({}, 50.0) == [("k", False)], (
+        "another owner's is not kept"
+    )
+    claims.claim("k", None, owner("c"), True, 0.0, "kill")
+    assert claims.due({}, 20.0) == [("k", True)]
+
+
+def test_a_run_seen_under_an_earlier_owner_does_not_lengthen_a_later_grace() -> None:
+    for again in ("claim", "cut", "release"):
+        claims = claims_of("a")
+        assert claims.due({"k": True}, 20.0) == []
+        connection = object()
+        if again == "cut":
+            claims.connected("k", "a", 1, "shutdown", connection)
+            claims.disconnected("k", connection, 30.0)
+        elif again == "claim":
+            claims.claim("k", "s", owner("a"), False, 30.0)
+        else:
+            claims.release("a", "shutdown", 50.0)
+        assert claims.due({"k": False}, 79.9) == [], again
+        assert claims.due({"k": False}, 80.0) == [("k", False)], again
+
+
+def test_a_forgotten_kernel_is_claimed_as_a_new_one() -> None:
+    claims = claims_of("a")
+    claims.forget("k")
+    assert claims.claim("k", "s", owner("b"), False, 0.0) == Granted(1, None, False, None)
+
+
+def test_graces_are_configured_one_by_one() -> None:
+    assert configured(GRACES, {}) == GRACES
+    assert configured(GRACES, {"exit_grace_s": "1", "unclaimed_busy_grace_s": 2, "reconnect_grace_s": 3}) == (
+        Graces(1.0, 2.0, 3.0)
+    )
+    assert Graces() == Graces(30.0, 600.0, 20.0)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["claim", "takeover", "connect", "cut", "silent", "release", "look"]),
+        st.sampled_from("ab"),
+        st.integers(0, 40),
+    ),
+    max_size=25,
+)
+
+
+@given(STEPS)
+def test_whatever_happens_there_is_one_owner_and_none_that_speaks_loses_its_kernel(
+    steps: list[tuple[str, str, int]],
+) -> None:
+    claims, now, epoch = Claims(GRACES), 0.0, 0
+    connections: dict[str, object] = {}
+    for what, client, passed in steps:
+        now += passed
+        speaking = claims.owner_of("k")
+        if what in ("claim", "takeover"):
+            outcome = claims.claim("k", "s", owner(client), what == "takeover", now)
+            if isinstance(outcome, Refused):
+                assert speaking[1] and outcome.owner != owner(client)
+            else:
+                assert outcome.epoch - epoch == (speaking[0] != owner(client))
+        elif what == "connect":
+            opened = object()
+            if claims.connected("k", client, claims.owner_of("k")[2], "shutdown", opened):
+                assert speaking[0] == owner(client)
+                connections[client] = opened
+        elif what == "cut":
+            claims.disconnected("k", connections.pop(client, None), now)
+        elif what == "silent":
+            claims.silent("k", connections.get(client), True)
+        elif what == "release":
+            claims.release(client, None, now)
+        elif claims.due({}, now):
+            assert not claims.owner_of("k")[1]
+        assert claims.owner_of("k")[2] >= epoch
+        epoch = claims.owner_of("k")[2]
