@@ -9,11 +9,12 @@ from ..core.errors import JlabError
 from ..core.feed.items import FeedCell, ImageOutput
 from ..core.server.record import ServerState
 from ..services.dashboard.actions import Target
-from ..services.dashboard.overview import SessionState
 from .ansi import one_line, plain
 from .base import DashboardBase
-from .format import counted, seconds, shortened
+from .format import counted, shortened
+from .screen_texts import session_now, stop_question
 from .screens import ConfirmScreen, ImageScreen, SaveWanted
+from .selection import target_of
 from .widgets.prompt import Prompt
 
 log = logging.getLogger(__name__)
@@ -66,22 +67,12 @@ class ActingKeys(DashboardBase):
         if not self._may_act():
             return
         server = self.source.server
-        if server is None or not server.state.is_live or not server.record.started:
+        if server is None or not server.state.is_live:
             self.say("There is nothing to stop.")
             return
-        record = server.record
-        if server.state is ServerState.PENDING:
-            sentence = f"Job {record.job_id} leaves the queue and loses its place."
-            self._ask("Cancel the job?", [sentence], self.actions.cancel_job)
-            return
-        live = [row for row in self.all_rows if row.state not in (SessionState.CLOSED, SessionState.DEAD)]
-        busy = sum(row.state is SessionState.BUSY for row in live)
-        kernels = f"{counted(len(live), 'kernel')} with all variables" + (
-            f", {busy} of them busy," if busy else ""
-        )
-        verb = "end" if len(live) != 1 else "ends"
-        job = f"Job {record.job_id} is cancelled. " if record.job_id else ""
-        self._ask("Stop the server?", [f"{job}{kernels} {verb}. Notebooks stay."], self.actions.stop_server)
+        is_queued = server.state is ServerState.PENDING
+        question, consequence = stop_question(server, self.all_rows)
+        self._ask(question, [consequence], self.actions.cancel_job if is_queued else self.actions.stop_server)
 
     def _may_act(self) -> bool:
         if self.options.readonly:
@@ -91,17 +82,14 @@ class ActingKeys(DashboardBase):
     def _acting_target(self) -> Target | None:
         if not self._may_act():
             return None
-        target = self.target()
+        target = target_of(self.all_rows, self.session, self.cell)
         if target is None:
             self.say("No live kernel is selected.")
         return target
 
     def _about(self, target: Target) -> str:
         row = next((r for r in self.all_rows if r.kernel_id == target.kernel_id), None)
-        name = f"“{one_line(target.name)}”"
-        if row is not None and row.run:
-            return f"{name} is busy ({row.run_label}, {seconds(self.options.clock() - row.run_since)})."
-        return f"{name} is {row.state.value}." if row is not None else f"{name}."
+        return session_now(target.name, row, self.options.clock())
 
     def _ask(self, title: str, sentences: Sequence[str], act: Callable[[], Awaitable[str]]) -> None:
         def answered(yes: bool | None) -> None:

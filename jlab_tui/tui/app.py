@@ -22,7 +22,6 @@ from ..services.dashboard.exports import Exports
 from ..services.dashboard.monitor import Source
 from . import highlight, pixels
 from .ansi import one_line
-from .base import session_to_follow
 from .keys import KEYS, NUMBERS
 from .navigation import Navigation
 from .options import DashboardOptions
@@ -30,6 +29,7 @@ from .plain_ascii import AsciiFilter
 from .run_end_bell import RunEndBell
 from .screen_texts import farewell
 from .screens import ImageScreen
+from .selection import session_to_follow
 from .terminal import prepare
 from .themes import DAY, NIGHT, Palette
 from .widgets.canvas import ImageWanted

@@ -9,19 +9,18 @@ from textual.screen import Screen
 
 from ..core.feed.items import FeedCell, FeedItem, Note
 from ..core.server.record import ServerState
-from ..services.dashboard.overview import SessionState
 from .acting_keys import ActingKeys
 from .ansi import one_line
-from .format import at, counted
+from .format import at
 from .gauges import readings
-from .keys import KEYS
-from .screen_texts import empty_lines, shown_path
+from .screen_texts import empty_lines, feed_notes, feed_title, footer_keys, summary
 from .screens import GraphScreen
+from .selection import ALL
 from .widgets.detail import Detail, DetailState
 from .widgets.footer import KeyLine
 from .widgets.graphs import GraphPanel, Meters
 from .widgets.header import Header, HeaderState
-from .widgets.session_list import ALL, SessionList, SessionTabs
+from .widgets.session_list import SessionList, SessionTabs
 from .widgets.state_panel import StatePanel
 
 SAMPLES_SHOWN = 600
@@ -79,11 +78,8 @@ class MainScreen(ActingKeys):
         self._draw_feed_frame()
         self._draw_detail()
         self._draw_title()
-        is_live = server is not None and server.state.is_live
-        bare = ("stop", "help", "detach") if is_live else ("help", "detach")
-        useful = [k for k in KEYS if k.in_footer and (is_live or not k.acts)]
-        shown = useful if self.all_rows else [k for k in KEYS if k.action in bare]
-        self.main.query_one(KeyLine).show([(k.shown, k.label, k.action) for k in shown])
+        keys = footer_keys(server, has_rows=bool(self.all_rows))
+        self.main.query_one(KeyLine).show([(k.shown, k.label, k.action) for k in keys])
 
     def _second(self) -> None:
         if self.screen is not self.main:
@@ -139,33 +135,21 @@ class MainScreen(ActingKeys):
         self.main.query_one(SessionTabs).show(self.rows, self.session or ALL)
 
     def _draw_feed_frame(self) -> None:
-        feed, row = self.feed, self.row
+        feed, row, dot = self.feed, self.row, f" {self.glyphs.separator} "
         server = self.source.server
-        if self.session == ALL:
-            title = Content.styled("All sessions", "bold")
-        elif row is None:
-            is_log = server is not None and server.state is not ServerState.READY and server.log_tail
-            title = Content.styled("Log" if is_log else "Cells", "bold")
-        else:
-            path = shown_path(row.notebook, max(10, feed.size.width - len(row.name) - 12))
-            title = Content.assemble(
-                Content.styled(one_line(row.name), "bold"),
-                Content.styled(f" {self.glyphs.separator} {path}" if path else "", "$foreground 60%"),
+        name, path = feed_title(server, row, self.session, feed.size.width)
+        title = Content.assemble(
+            Content.styled(name, "bold"), Content.styled(f"{dot}{path}" if path else "", "$foreground 60%")
+        )
+        subtitle = dot.join(
+            feed_notes(
+                errors_only=self.errors_only,
+                found=(feed.match + 1, len(feed.matches)) if feed.needle else None,
+                below=None if feed.follows else feed.rows_below,
+                follow=self.glyphs.follow,
+                is_empty=not feed.items,
             )
-        parts = []
-        if self.errors_only:
-            parts.append("errors only")
-        if feed.needle:
-            found = counted(len(feed.matches), "match").replace("matchs", "matches")
-            parts.append(f"{feed.match + 1:,}/{found}" if feed.matches else "no match")
-        if not feed.items:
-            pass
-        elif feed.follows:
-            parts.append(f"following {self.glyphs.follow}")
-        else:
-            below = feed.rows_below
-            parts.append(f"{counted(below, 'line')} below, G follows" if below else "at the end, G follows")
-        subtitle = f" {self.glyphs.separator} ".join(parts)
+        )
         if (frame := (title.plain, subtitle)) != self._frame:
             self._frame = frame
             feed.border_title = title
@@ -182,9 +166,7 @@ class MainScreen(ActingKeys):
         detail.show(DetailState(self.row, self.session_feed, item, version, now), self.options.local)
 
     def _draw_title(self) -> None:
-        busy = sum(row.state is SessionState.BUSY for row in self.all_rows)
-        server = self.source.server
-        word = f"{busy} busy" if busy else server.state.value if server is not None else "no server"
+        word = summary(self.source.server, self.all_rows)
         if word != self._title:
             self._title = word
             self.set_pane_title(f"jlab {word}")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from ..core.feed.items import FeedCell
-from .base import pick_session
 from .curves import Graph, graphs_of
 from .main_screen import SAMPLES_SHOWN, MainScreen
 from .screens import GraphScreen, HelpScreen
+from .selection import ALL, pick_session
 from .widgets.prompt import Prompt
-from .widgets.session_list import ALL
 
 
 class Navigation(MainScreen):

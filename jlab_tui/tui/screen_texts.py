@@ -8,7 +8,9 @@ from ..core.server.record import ServerState
 from ..core.server.status import ServerStatus
 from ..services.dashboard.overview import SessionRow, SessionState
 from .ansi import one_line, plain
-from .format import counted
+from .format import counted, seconds
+from .keys import KEYS, Key
+from .selection import ALL, live
 
 
 def shown_path(path: str, width: int) -> str:
@@ -44,18 +46,96 @@ def empty_lines(
     )
 
 
+def feed_title(
+    server: ServerStatus | None, row: SessionRow | None, session: str | None, width: int
+) -> tuple[str, str]:
+    """What the feed shows, and the path of its notebook as far as it fits into `width` columns."""
+    if session == ALL:
+        return "All sessions", ""
+    if row is None:
+        is_log = server is not None and server.state is not ServerState.READY and server.log_tail
+        return "Log" if is_log else "Cells", ""
+    return one_line(row.name), shown_path(row.notebook, max(10, width - len(row.name) - 12))
+
+
+def feed_notes(
+    *, errors_only: bool, found: tuple[int, int] | None, below: int | None, follow: str, is_empty: bool
+) -> list[str]:
+    """How the feed is filtered, searched and scrolled.
+
+    `found`: number of the current match, and of all of them; None: no search. `below`: lines below the view; None: it
+    follows the end, which the sign `follow` shows.
+    """
+    notes = ["errors only"] if errors_only else []
+    if found is not None:
+        number, count = found
+        matches = "match" if count == 1 else "matches"
+        notes.append(f"{number:,}/{count:,} {matches}" if count else "no match")
+    if is_empty:
+        return notes
+    if below is None:
+        return [*notes, f"following {follow}"]
+    return [*notes, f"{counted(below, 'line')} below, G follows" if below else "at the end, G follows"]
+
+
+def footer_keys(server: ServerStatus | None, *, has_rows: bool) -> list[Key]:
+    """Keys that help now: those that act only while there is a server, and few while there is no session."""
+    is_live = server is not None and server.state.is_live
+    if has_rows:
+        return [key for key in KEYS if key.in_footer and (is_live or not key.acts)]
+    bare = ("stop", "help", "detach") if is_live else ("help", "detach")
+    return [key for key in KEYS if key.action in bare]
+
+
+def summary(server: ServerStatus | None, rows: Sequence[SessionRow]) -> str:
+    """The state in two words, for the terminal's title."""
+    busy = _busy(rows)
+    return f"{busy} busy" if busy else server.state.value if server is not None else "no server"
+
+
+def stop_question(server: ServerStatus, rows: Sequence[SessionRow]) -> tuple[str, str]:
+    """Question and consequence of stopping a live server."""
+    record = server.record
+    if server.state is ServerState.PENDING:
+        return "Cancel the job?", f"Job {record.job_id} leaves the queue and loses its place."
+    running = live(rows)
+    busy = _busy(running)
+    kernels = f"{counted(len(running), 'kernel')} with all variables" + (
+        f", {busy} of them busy," if busy else ""
+    )
+    job = f"Job {record.job_id} is cancelled. " if record.job_id else ""
+    verb = "end" if len(running) != 1 else "ends"
+    return "Stop the server?", f"{job}{kernels} {verb}. Notebooks stay."
+
+
+def session_now(name: str, row: SessionRow | None, now: float) -> str:
+    """What the session of a question is doing."""
+    quoted = f"“{one_line(name)}”"
+    if row is None:
+        return f"{quoted}."
+    if row.run:
+        return f"{quoted} is busy ({row.run_label}, {seconds(now - row.run_since)})."
+    return f"{quoted} is {row.state.value}."
+
+
+def _busy(rows: Sequence[SessionRow]) -> int:
+    return sum(row.state is SessionState.BUSY for row in rows)
+
+
 def farewell(server: ServerStatus | None, rows: Sequence[SessionRow]) -> str:
     """What still runs after the dashboard is gone, and how to stop it."""
     if server is None or not server.state.is_live or not server.record.started:
         return ""
     record = server.record
-    live = [row for row in rows if row.state not in (SessionState.CLOSED, SessionState.DEAD)]
-    busy = sum(row.state is SessionState.BUSY for row in live)
+    running = live(rows)
+    busy = _busy(running)
     what = f"job {record.job_id}" if record.job_id else f"PID {record.pid}"
     if server.state is ServerState.PENDING:
         head = f"SLURM {what} stays in the queue."
     else:
         where = f"{record.hostname}, " if record.hostname else ""
-        kernels = f", {counted(len(live), 'kernel')}" + (f", {busy} busy" if busy else "") if live else ""
+        kernels = (
+            f", {counted(len(running), 'kernel')}" + (f", {busy} busy" if busy else "") if running else ""
+        )
         head = f"JupyterLab still runs ({where}{what}{kernels})."
     return f"{head}\nWatch it again: jlab-mcp start    Stop it: jlab-mcp stop\n"

@@ -14,13 +14,12 @@ from textual.strip import Strip
 from ...services.dashboard.overview import SessionRow, SessionState
 from ..ansi import one_line
 from ..format import Glyphs, counted, gib, seconds, session_mark, shortened
+from ..selection import ALL
 from ..themes import Palette
 from ..wrapping import Row
 from .strips import StripWidget
 
 ROWS_EACH = 3
-ALL = ""
-"""id of the view that shows all sessions together"""
 
 
 class SessionChosen(Message):

@@ -1,0 +1,58 @@
+"""Which session a dashboard shows, and which kernel its keys act on. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..core.feed.items import FeedCell
+from ..services.dashboard.actions import Target
+from ..services.dashboard.overview import SessionRow, SessionState
+
+ALL = ""
+"""id of the view that shows all sessions together"""
+_OVER = (SessionState.CLOSED, SessionState.DEAD)
+
+
+def live(rows: Sequence[SessionRow]) -> list[SessionRow]:
+    """Sessions that still have a kernel."""
+    return [row for row in rows if row.state not in _OVER]
+
+
+def named_like(rows: Sequence[SessionRow], text: str) -> tuple[SessionRow, ...]:
+    """Sessions with `text` in their name, whatever its capitals."""
+    return tuple(row for row in rows if text.lower() in row.name.lower())
+
+
+def row_of(rows: Sequence[SessionRow], session: str | None) -> SessionRow | None:
+    return next((row for row in rows if row.session == session), None)
+
+
+def pick_session(rows: Sequence[SessionRow]) -> str | None:
+    """The session to show first: the one with the latest news, a busy one before others."""
+    ranked = [row for row in rows if not row.is_foreign] or list(rows)
+    if not ranked:
+        return None
+    best = max(
+        ranked,
+        key=lambda r: (r.state is SessionState.BUSY, r.state is not SessionState.CLOSED, r.last_seen),
+    )
+    return best.session
+
+
+def session_to_follow(rows: Sequence[SessionRow], shown: str | None) -> str | None:
+    """The session to show instead of `shown`: itself while it is open, or while there is no news since it closed."""
+    row = row_of(rows, shown)
+    if row is None:
+        return pick_session(rows)
+    if row.state is not SessionState.CLOSED:
+        return shown
+    since = [r for r in rows if r.state is not SessionState.CLOSED and r.last_seen > row.last_seen]
+    return pick_session(since) or shown
+
+
+def target_of(rows: Sequence[SessionRow], shown: str | None, cell: FeedCell | None) -> Target | None:
+    """The kernel of the shown session; where all are shown, of the current cell's session. None when it has ended."""
+    row = row_of(rows, cell.session if shown == ALL and cell is not None else shown)
+    if row is None or row.state in _OVER:
+        return None
+    return Target("" if row.is_foreign else row.session, row.kernel_id, row.name, row.run)
