@@ -1,0 +1,156 @@
+"""The application behind the tools, with real services on a Jupyter server without processes, and what these tests steer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from mcp import Client
+from mcp_types import CallToolResult
+
+from jlab_tui.adapters.grep import grep
+from jlab_tui.adapters.images import shrink
+from jlab_tui.core.errors import JlabError, NoServer
+from jlab_tui.core.server.record import ServerRecord, ServerState
+from jlab_tui.core.server.status import ServerStatus
+from jlab_tui.core.settings import Mode, load_settings
+from jlab_tui.mcp_server.context import App
+from jlab_tui.mcp_server.context_source import AppSource
+from jlab_tui.mcp_server.stdio import CancelReasons
+from jlab_tui.mcp_server.tool_server import make_server
+from jlab_tui.services.server.client_start import Choice
+from jlab_tui.services.session.cells import Cells
+from jlab_tui.services.session.reader import Reader
+from jlab_tui.services.session.replies import Replies
+from jlab_tui.services.session.variables import Inspector
+from jlab_tui.services.sessions.factory import Server
+from tests.jupyters import Place
+from tests.project import Agent, Project
+
+
+def ready(**facts: Any) -> ServerStatus:
+    record = ServerRecord(
+        ServerState.READY, Mode.LOCAL, hostname="node1", url="http://node1:1", started=1000.0
+    )
+    return ServerStatus(record, "running", "JupyterLab is ready.", reachable=True, **facts)
+
+
+@dataclass
+class Launched:
+    """`Launcher` as far as the tools ask it."""
+
+    seen: Sequence[ServerStatus | JlabError | None] = field(default_factory=lambda: [ready()])
+    """what each look shows; the last one stays"""
+
+    async def look(self) -> ServerStatus | None:
+        now, *later = self.seen
+        self.seen = later or [now]
+        if isinstance(now, JlabError):
+            raise now
+        return now
+
+    def no_server(self) -> JlabError:
+        return NoServer("/work")
+
+
+@dataclass
+class Starting:
+    """`ClientStart` that notes what it is asked to start."""
+
+    mode: Mode | None = None
+    there: bool = False
+    status: ServerStatus | None = field(default_factory=ready)
+    """what a wait gives"""
+    started: list[tuple[Choice, bool]] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
+
+    def known_mode(self) -> Mode | None:
+        return self.mode
+
+    async def is_there(self) -> bool:
+        return self.there
+
+    async def survey(self) -> str:
+        return "gpu: 2 nodes"
+
+    async def start(self, choice: Choice, *, bootstrap: bool = False) -> None:
+        self.started.append((choice, bootstrap))
+
+    async def wait(
+        self, timeout: float, queue_timeout: float, beat: Callable[[float, str], Awaitable[None]]
+    ) -> ServerStatus | None:
+        self.waited.append(timeout)
+        await beat(0.04, "Job 7 waits in the queue.")
+        return self.status
+
+
+@dataclass
+class Front:
+    """What stands behind the tools in one test."""
+
+    folder: Path
+    launcher: Launched = field(default_factory=Launched)
+    starting: Starting = field(default_factory=Starting)
+    reasons: CancelReasons = field(default_factory=CancelReasons)
+    place: Place = field(init=False)
+    app: App = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.place = Place(self.folder)
+        sessions, notebooks, journals = self.place.process(), self.place.notebooks, self.place.journals
+        settings = load_settings({"HOME": str(self.folder)}, self.folder, lambda path: False)
+
+        async def server() -> Server:
+            return Server(ready().record, cast(Any, self.place.server))
+
+        async def resources(record: ServerRecord) -> dict[str, Any]:
+            return {"cpu": {"count": 8}, "of": record.hostname}
+
+        async def no_notice() -> str:
+            return ""
+
+        replies = Replies(
+            sessions.find_run, sessions.outputs, journals, no_notice, settings.output_chars, time.time
+        )
+
+        async def close() -> None:
+            await replies.close()
+            await sessions.release()
+
+        self.app = App(
+            settings=settings,
+            launcher=cast(Any, self.launcher),
+            sessions=sessions,
+            cells=Cells(notebooks),
+            reader=Reader(journals, notebooks),
+            replies=replies,
+            inspector=Inspector(),
+            starting=cast(Any, self.starting),
+            server=server,
+            resources=resources,
+            shrink=shrink,
+            grep=grep,
+            give_memory_back=lambda: None,
+            now=lambda: 2000.0,
+            reasons=self.reasons,
+            close=close,
+        )
+
+    @asynccontextmanager
+    async def client(self, **options: Any) -> AsyncIterator[Agent]:
+        """A client of the tools, in this process."""
+
+        async def make() -> App:
+            return self.app
+
+        server = make_server(AppSource(make, lambda: None, self.reasons))
+        async with Client(server, **options) as client:
+            yield Agent(client, Project(self.folder, self.folder))
+
+    async def call(self, tool: str, **arguments: Any) -> CallToolResult:
+        async with self.client() as agent:
+            return await agent.call(tool, **arguments)

@@ -1,0 +1,73 @@
+"""What ping tells of a server, and of none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from jlab_tui.core.errors import ServerUnreachable, StatusFileDamaged
+
+from .apps import Front, ready
+
+
+async def test_without_a_server_ping_says_how_to_start_one(front: Front) -> None:
+    front.launcher.seen = [None]
+    async with front.client() as agent:
+        found = await agent.record("ping")
+    assert (found["status"], found["state"], found["healthy"]) == ("no_server", "none", False)
+    assert "No Jupyter server is running" in found["message"] and "jlab-mcp start" in found["hint"]
+
+
+async def test_a_record_that_cannot_be_read_is_told_as_it_is(front: Front) -> None:
+    front.launcher.seen = [StatusFileDamaged("/s", "torn")]
+    async with front.client() as agent:
+        found = await agent.record("ping")
+    assert (found["status"], found["healthy"]) == ("error", False) and "torn" in found["message"]
+
+
+async def test_a_healthy_server_is_told_with_its_kernels_and_sessions(front: Front) -> None:
+    theirs = front.place.server.opened_by_the_user("theirs.ipynb")
+    async with front.client() as agent:
+        session = await agent.session("mine")
+        await agent.text("execute_code", session_id=session, code="hang", wait_s=0)
+        found = await agent.record("ping")
+    assert (found["status"], found["healthy"], found["active_sessions"]) == ("ok", True, 1)
+    (mine,) = found["sessions"]
+    assert mine["session_id"] == session and mine["running"] == f"{session}-1"
+    assert {kernel["session_id"] for kernel in found["kernels"]} == {"", session}
+    assert {"kernel_id": theirs.id, "state": "idle", "notebook": "theirs.ipynb", "session_id": ""} in found[
+        "kernels"
+    ]
+    assert "missing" not in found
+
+
+async def test_a_server_that_is_lost_during_ping_is_not_called_healthy(front: Front) -> None:
+    async def lost() -> None:
+        raise ServerUnreachable("It does not answer any more.", "Call ping again.")
+
+    front.place.server.kernels = lost  # type: ignore[method-assign,assignment]
+    async with front.client() as agent:
+        found = await agent.record("ping")
+    assert (found["status"], found["healthy"]) == ("ready", False)
+    assert (found["message"], found["hint"]) == ("It does not answer any more.", "Call ping again.")
+
+
+async def test_the_walltime_that_is_left_is_told(front: Front) -> None:
+    now = ready()
+    front.launcher.seen = [replace(now, record=replace(now.record, ends=2600.0, job_id="7"))]
+    async with front.client() as agent:
+        found = await agent.record("ping")
+    assert (found["walltime_left_s"], found["job_id"]) == (600, "7")
+
+
+async def test_resources_are_those_of_the_server_in_use(front: Front) -> None:
+    async with front.client() as agent:
+        assert await agent.record("check_resources") == {"cpu": {"count": 8}, "of": "node1"}
+
+
+@pytest.mark.parametrize("uri", ["jlab-mcp://server/status"])
+async def test_the_status_resource_is_what_ping_tells(front: Front, uri: str) -> None:
+    async with front.client() as agent:
+        (content,) = (await agent.client.read_resource(uri)).contents
+        assert getattr(content, "text", "") == await agent.text("ping")

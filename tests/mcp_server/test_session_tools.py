@@ -1,0 +1,119 @@
+"""Sessions, runs and cells through the tools; the kernels of these tests print the code that they are sent."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.project import until
+
+from .apps import Front
+
+
+async def test_a_new_session_has_what_the_other_tools_need(front: Front) -> None:
+    async with front.client() as agent:
+        opened = await agent.record("start_new_session", experiment_name="lr sweep")
+    assert Path(opened["notebook_path"]).name.startswith("lr_sweep") and len(opened["session_id"]) == 8
+    assert opened["kernel_id"] in front.place.server.by_id
+
+
+async def test_code_becomes_a_cell_and_its_output_the_reply(front: Front) -> None:
+    async with front.client() as agent:
+        session = await agent.session()
+        said = await agent.text("execute_code", session_id=session, code="x = 1")
+        assert said.startswith("x = 1\n") and f"run {session}-1" in said
+        assert "[1] ok" in await agent.text("read_notebook", session_id=session)
+
+
+async def test_a_run_that_goes_on_is_waited_for_by_its_id(front: Front) -> None:
+    async with front.client() as agent:
+        session = await agent.session()
+        said = await agent.text("execute_code", session_id=session, code="hang", wait_s=0)
+        assert f'Call wait_for_run(run_id="{session}-1") for the rest.' in said
+        waiting = asyncio.create_task(agent.text("wait_for_run", run_id=f"{session}-1", wait_s=60))
+        (kernel,) = front.place.server.by_id.values()
+        kernel.says("stream", {"name": "stdout", "text": "done"}, kernel.running)
+        kernel.ends(kernel.running)
+        assert (await waiting).startswith("done")
+
+
+async def test_a_second_run_is_refused_while_one_is_in_progress(front: Front) -> None:
+    async with front.client() as agent:
+        session = await agent.session()
+        await agent.text("execute_code", session_id=session, code="hang", wait_s=0)
+        said = await agent.error("execute_code", session_id=session, code="x")
+        assert f"{session}-1" in said and "wait_for_run" in said
+        (kernel,) = front.place.server.by_id.values()
+        assert kernel.codes == ["hang"]
+
+
+async def test_cells_are_edited_run_again_added_and_deleted(front: Front) -> None:
+    async with front.client() as agent:
+        session = await agent.session()
+        await agent.text("execute_code", session_id=session, code="a")
+        assert (await agent.text("edit_cell", session_id=session, cell=0, source="b")).startswith("b\n")
+        kept = await agent.text("edit_cell", session_id=session, cell=0, source="c", run=False)
+        assert kept.startswith("Cell ") and "has its new text" in kept
+        assert (await agent.text("run_cell", session_id=session, cell=0)).startswith("c\n")
+        added = await agent.text("add_markdown", session_id=session, markdown="# Title", position=0)
+        assert added.startswith("Markdown cell ") and added.rstrip(".").endswith("index 0")
+        gone = await agent.text("delete_cell", session_id=session, cell=-1)
+        assert "is deleted" in gone and "has 1 cell" in gone
+        assert "# Title" in await agent.text("read_notebook", session_id=session, cells=[0])
+
+
+async def test_a_run_is_read_in_lines(front: Front) -> None:
+    async with front.client() as agent:
+        session = await agent.session()
+        await agent.text("execute_code", session_id=session, code="one\ntwo\nthree")
+        page = await agent.text("read_output", run_id=f"{session}-1", grep="^t")
+        assert page.splitlines()[1:] == ["1: two", "2: three"]
+
+
+@pytest.mark.parametrize("given", [{}, {"session_id": "a", "path": "b.ipynb"}])
+async def test_one_notebook_is_read_at_a_time(front: Front, given: dict[str, str]) -> None:
+    async with front.client() as agent:
+        assert "Give either session_id or path." in await agent.error("read_notebook", **given)
+
+
+async def test_a_throwaway_kernel_is_gone_after_its_run_and_its_output_is_not(front: Front) -> None:
+    async with front.client() as agent:
+        session = await agent.session()
+        said = await agent.text("execute_scratch", code="quick look")
+        assert said.startswith("quick look")
+        await until(lambda: len(front.place.server.by_id) == 1)
+        run = said.partition("run ")[2].partition(")")[0].split()[0].strip(",:;")
+        assert "quick look" in await agent.text("read_output", run_id=run)
+        assert [s["session_id"] for s in (await agent.record("ping"))["sessions"]] == [session]
+
+
+async def test_a_notebook_is_opened_with_its_cells_run_again(front: Front) -> None:
+    async with front.client() as agent:
+        first = await agent.record("start_new_session", experiment_name="n")
+        for code in ("a = 1", "b = 2"):
+            await agent.text("execute_code", session_id=first["session_id"], code=code)
+        await agent.text("shutdown_session", session_id=first["session_id"])
+        again = await agent.record("start_session_resume_notebook", notebook_path=first["notebook_path"])
+    assert again["live_kernel"] is False and again["reexecution"].startswith("done")
+    assert [(cell["state"], cell["output"]) for cell in again["cells"]] == [("ok", "a = 1"), ("ok", "b = 2")]
+
+
+async def test_a_copy_runs_nothing(front: Front) -> None:
+    async with front.client() as agent:
+        first = await agent.record("start_new_session", experiment_name="n")
+        await agent.text("execute_code", session_id=first["session_id"], code="a = 1")
+        copy = await agent.record("start_session_continue_notebook", notebook_path=first["notebook_path"])
+    assert copy["notebook_path"].endswith("_continued.ipynb")
+    assert front.place.server.by_id[copy["kernel_id"]].codes == []
+
+
+async def test_a_restart_and_an_end_are_answered_with_what_is_left(front: Front) -> None:
+    async with front.client() as agent:
+        session = await agent.session()
+        assert "restarted" in (await agent.text("restart_kernel", session_id=session)).lower()
+        await agent.text("shutdown_session", session_id=session)
+        assert front.place.server.by_id == {}
+        said = await agent.error("execute_code", session_id=session, code="x")
+        assert f"Session {session} is closed" in said and "start_session_resume_notebook" in said
