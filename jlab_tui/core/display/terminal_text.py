@@ -147,7 +147,7 @@ class _Screen:
                     self._kept = (self.row, self.column)
                 elif token in ("\x1b8", "\x1b[u"):
                     self.row, self.column = min(self._kept[0], len(self.lines) - 1), self._kept[1]
-                elif match[2] is not None:
+                else:
                     self.control(match[1] or "", match[2])
             else:
                 self.write(_in_cells(_INVISIBLE.sub("", token)))

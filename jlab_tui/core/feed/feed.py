@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from ..journal.events import DataShown, DataUpdated, Entry, HumanActed
-from .items import Change, FeedCell, ImageOutput
+from .items import Change, FeedCell, ImageOutput, Output
 from .session_feed import SessionFeed
 
 IMAGES_KEPT_BYTES = 64 << 20
@@ -27,7 +28,8 @@ class Feed:
             view = self.sessions[session] = SessionFeed(session)
         change = view.apply(entry)
         if isinstance(entry.event, DataShown | DataUpdated) and isinstance(change.item, FeedCell):
-            self._account(change.item)
+            is_last = isinstance(entry.event, DataShown)
+            self._account(change.item.outputs[-1:] if is_last else change.item.outputs)
         return change
 
     def apply_action(self, entry: Entry) -> Change | None:
@@ -37,12 +39,12 @@ class Feed:
             return None
         return self.sessions[event.session].apply(entry)
 
-    def _account(self, cell: FeedCell) -> None:
-        for output in reversed(cell.outputs):
-            if isinstance(output, ImageOutput) and output.data:
+    def _account(self, outputs: Sequence[Output]) -> None:
+        for output in outputs:
+            if isinstance(output, ImageOutput) and not output.is_counted:
+                output.is_counted = True
                 self._images.append(output)
                 self._image_bytes += len(output.data)
-                break
         while self._image_bytes > self._images_kept_bytes and len(self._images) > 1:
             oldest = self._images.popleft()
             self._image_bytes -= len(oldest.data)

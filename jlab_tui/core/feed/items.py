@@ -40,6 +40,8 @@ class ImageOutput:
     height: int = 0
     """pixels; 0 where the header does not tell"""
     display_id: str = ""
+    is_counted: bool = False
+    """among the images that are kept in memory"""
 
 
 @dataclass(slots=True, eq=False)

@@ -148,8 +148,6 @@ class Scrollback:
         base = len(self.buffer)
         starts = accumulate(map(len, lines), initial=base)
         self.starts.extend(islice(starts, 1 if self.is_open else 0, len(lines)))
-        if self.is_open and len(self.starts) == 0:
-            self.starts.append(0)
         self.buffer += data
         self.is_open = not data.endswith(b"\n")
         if self.is_open and len(self.buffer) - self.starts[-1] > LINE_MAX:

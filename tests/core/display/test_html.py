@@ -21,6 +21,7 @@ from jlab_tui.core.display.html import html_text
         ("</pre>p  q<pre>a  b</pre>", "p q\na  b"),
         ("a</script>b</style>c", "abc"),
         ("a<script>1 < 2</script>b", "ab"),
+        ("<td>a</td><td>b</td>", "a | b"),
         ("<img>", "[img]"),
         ("<img title='T' src='x'>", "[img: T]"),
         ("<object data='movie'></object>", "[object: movie]"),

@@ -61,6 +61,9 @@ PIECES = st.sampled_from(
         ("a\nb\x1b7\x1b[A\x1b[J\x1b8X", "aX"),
         ("a\n\x1b7b\x1b8\x1b8X", "a\nX"),
         ("\x1b[5mX\x1b[Z", "X"),
+        ("ab\ncd\x1b8X", "Xb\ncd"),
+        ("⌀⌀\rX", "X⌀"),
+        ("a\nb\x1b[A\nX", "a\nX"),
         ("a\0b\x07", "ab"),
         ("日本語\x1b[3D\x1b[K", "日"),
     ],
@@ -106,6 +109,20 @@ def test_many_lines_that_come_in_parts_are_those_of_the_whole(move: str) -> None
     assert given + lines.finish() == render_terminal("".join(pieces)).split("\n")
 
 
+@pytest.mark.parametrize(
+    ("pieces", "shown"),
+    [
+        ([], []),
+        (["one\ntwo\x1b[A", "X"], ["oneX", "two"]),
+        (["one\b", "X"], ["onX"]),
+        (["ab  \rc", "\n"], ["cb", ""]),
+    ],
+)
+def test_text_goes_on_where_the_cursor_was_left(pieces: list[str], shown: list[str]) -> None:
+    lines = TerminalLines()
+    assert [line for piece in pieces for line in lines.feed(piece)] + lines.finish() == shown
+
+
 def test_blanks_at_the_end_of_a_line_stay_where_nothing_moved() -> None:
     lines = TerminalLines()
     assert lines.feed("a  \nb") + lines.finish() == ["a  ", "b"]
@@ -117,10 +134,12 @@ def test_a_line_beyond_all_bounds_is_read_as_several() -> None:
     assert given == ["x" * 1_000_000, "y" * 1_000_000, "y" * 500_000, "z"]
 
 
-TEXTS = st.text(alphabet="ab\n", max_size=300)
+TEXTS = st.lists(st.integers(0, 12), min_size=2, max_size=30).map(
+    lambda sizes: "\n".join("x" * n for n in sizes)
+)
 
 
-@given(TEXTS, st.integers(3, 200))
+@given(TEXTS, st.integers(6, 80))
 def test_a_cut_keeps_both_ends_at_line_ends_and_counts_what_is_missing(text: str, budget: int) -> None:
     cut = cut_middle(text, budget)
     if len(text) <= budget:

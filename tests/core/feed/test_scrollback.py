@@ -103,3 +103,95 @@ def test_a_long_line_with_a_backspace_at_every_character_costs_as_much_as_it_is_
     text = Scrollback()
     text.write("ab\b" * 1_000_000)  # with a copy of the line at each backspace this takes minutes
     assert text.raw(0) == b"a" * 1_000_000 + b"b"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "lines"),
+    [
+        (["", "a"], ["a"]),
+        (["abc\x1b[1Gx\n"], ["xbc"]),
+        (["abc\x1b[0Gx\n"], ["xbc"]),
+        (["one\ntwo\n\x1b[A\x1b[2K!\n"], ["one", "!"]),
+        (["one\ntwo\n\x1b[2A\x1b[Bx\n"], ["one", "xwo"]),
+        (["one\ntwo\n\x1b[2A\x1b[9Bx\n"], ["one", "two", "x"]),
+        (["abcdef\b\b\b\x1b[K\n"], ["abc"]),
+        (["ab\b\b\b\bX\n"], ["Xb"]),
+        (["ab\r\x1b[31mX\x1b[0m\n"], ["\x1b[31mX\x1b[0m"]),
+        (["\x1b[31mred\x1b[0m\rX\n"], ["X"]),
+        (["one\n\x1b[A\n\nx"], ["one", "", "x"]),
+        (["\x1b[K\x1b[2K"], []),
+        (["\x1b[2Ax\n"], ["x"]),
+        (["one\ntwo\n\x1b[2A\x1b[Kabcdef\nX\n"], ["abcdef", "Xwo"]),
+    ],
+)
+def test_a_cursor_moves_as_on_a_terminal(pieces: list[str], lines: list[str]) -> None:
+    assert shown(*pieces) == lines
+
+
+def test_the_lengths_of_lines_are_those_of_their_bytes() -> None:
+    text = Scrollback()
+    text.write("a\né漢\n\nopen")
+    lengths = [text.length(line) for line in range(len(text))]
+    assert lengths == [2, 6, 1, 4] and sum(lengths) == len(text.buffer)
+    for first in range(5):
+        for last in range(first, 5):
+            assert text.lengths(first, last) == lengths[first:last]
+
+
+@pytest.mark.parametrize(
+    ("written", "has_tabs", "is_plain"),
+    [("ab", False, True), ("a\tb", True, True), ("é", False, False), ("\x1b[1m", False, False), ("a\0", False, False)],
+)  # fmt: skip
+def test_text_whose_bytes_are_columns_is_known(written: str, has_tabs: bool, is_plain: bool) -> None:
+    text = Scrollback()
+    text.write(written)
+    assert (text.has_tabs, text.is_plain) == (has_tabs, is_plain)
+    text.write("\rmore")
+    assert (text.has_tabs, text.is_plain) == (has_tabs, is_plain), "it stays so"
+
+
+@pytest.mark.parametrize(
+    ("writes", "lines"),
+    [
+        ([("out", False), ("bad", True), ("out", False)], [("out", False), ("bad", True), ("out", False)]),
+        ([("bad\n", True), ("out\n", False)], [("bad", True), ("out", False)]),
+        ([("bar", False), ("\r", False), ("bad\n", True)], [("bar", False), ("bad", True)]),
+        ([("a\n", False), ("", True), ("b\n", False)], [("a", False), ("b", False)]),
+        ([("a\n", False), ("\x1b[K", True), ("b\n", False)], [("a", False), ("b", False)]),
+    ],
+)
+def test_each_line_is_of_one_stream(writes: list[tuple[str, bool]], lines: list[tuple[str, bool]]) -> None:
+    text = Scrollback()
+    for written, stderr in writes:
+        text.write(written, stderr=stderr)
+    assert [(text.raw(line).decode(), text.is_stderr(line)) for line in range(len(text))] == lines
+
+
+def test_streams_are_told_apart_after_the_middle_was_dropped() -> None:
+    text = Scrollback(keep_bytes=10_000)
+    for number in range(3000):
+        text.write(f"out {number}\n")
+        text.write(f"err {number}\n", stderr=True)
+    assert text.dropped > 4000
+    assert all(
+        text.is_stderr(line) == text.raw(line).startswith(b"err") for line in range(text.gap + 1, len(text))
+    )
+
+
+def test_text_is_dropped_at_once_when_less_is_to_be_kept() -> None:
+    text = Scrollback()
+    for number in range(2000):
+        text.write(f"line {number}\n")
+    whole = len(text.buffer)
+    text.keep(whole)
+    assert text.dropped == 0
+    text.keep(whole // 2)
+    assert text.dropped and len(text.buffer) <= whole // 2
+    text.keep(10)
+    assert text.raw(0) == b"line 0" and text.raw(len(text) - 1) == b"line 1999"
+
+
+def test_one_line_that_fills_the_memory_is_kept() -> None:
+    text = Scrollback(keep_bytes=100)
+    text.write("x" * 1000)
+    assert (len(text), text.dropped, len(text.buffer)) == (1, 0, 1000)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.core.feed.feed import Feed
-from jlab_tui.core.feed.items import DroppedOutput, FeedCell, ImageOutput, Note, TextOutput
+from jlab_tui.core.feed.items import Change, DroppedOutput, FeedCell, ImageOutput, Note, TextOutput
 from jlab_tui.core.feed.session_feed import SessionFeed
 from jlab_tui.core.journal.events import (
     DataShown,
@@ -24,6 +24,7 @@ from jlab_tui.core.journal.events import (
     OutputDropped,
     ReplyCut,
     RunFinished,
+    RunReplied,
     RunStarted,
     RunStatus,
     SessionClosed,
@@ -242,3 +243,227 @@ def test_no_order_of_events_is_too_strange(events: list[Event]) -> None:
             for output in item.outputs:
                 if isinstance(output, TextOutput):
                     output.scrollback.text()
+
+
+def notes(session: SessionFeed) -> list[tuple[str, str]]:
+    return [(item.text, item.level) for item in session.items if isinstance(item, Note)]
+
+
+BACK = SessionOpened("s", "train", "/nb/train.ipynb", "", "node", 1.0, client_host="h", client_pid=7)
+
+
+@pytest.mark.parametrize(
+    ("event", "note"),
+    [
+        (KernelChanged("k2", "it was restarted"), ("Kernel: it was restarted. Nothing in memory survived.", "warning")),
+        (KernelChanged("k2", ""), ("Kernel: another kernel. Nothing in memory survived.", "warning")),
+        (Notice("full", "error"), ("full", "error")),
+        (SessionClosed(""), ("Session closed: closed", "faint")),
+        (SessionClosed("shut down"), ("Session closed: shut down", "faint")),
+        (NotebookEdited("delete", "c9"), ("Cell deleted", "faint")),
+        (HumanActed("restart", by="ada"), ("ada restarted the kernel", "human")),
+        (HumanActed("wink", reason="late", outcome="done"), ("someone at a dashboard did: wink (late): done", "human")),
+    ],
+)  # fmt: skip
+def test_what_happens_around_the_cells_is_a_note(event: Event, note: tuple[str, str]) -> None:
+    assert notes(folded(OPENED, event)) == [note]
+
+
+def test_a_session_that_its_process_opens_again_is_open_and_has_no_note() -> None:
+    session = folded(OPENED, SessionClosed("x"), BACK)
+    assert (session.closed, session.kernel_id, session.opened_at, len(session.items)) == ("", "k", 1.0, 1)
+    moved = folded(OPENED, KernelChanged("k2", "x"))
+    assert (moved.kernel_id, moved.changed_at) == ("k2", 2.0)
+
+
+def test_a_session_without_a_beginning_goes_by_its_id() -> None:
+    session = SessionFeed("s")
+    assert (session.name, session.notebook) == ("s", "")
+    assert (folded(OPENED).name, folded(OPENED).notebook) == ("train", "/nb/train.ipynb")
+
+
+def test_of_a_session_of_which_only_the_ends_were_read_no_cells_are_shown() -> None:
+    started = Entry(2.0, RunStarted("r1", "t", "c", "x"))
+    session = SessionFeed.of_ends(
+        "s", [Entry(1.0, OPENED), started], [Entry(9.0, SessionClosed("shut down"))]
+    )
+    assert (session.name, session.closed, session.items, session.cells) == ("train", "shut down", [], 0)
+    assert session.is_partial and session.last is None and session.changed_at == 9.0
+    assert not folded(OPENED).is_partial
+
+
+def test_a_cell_is_given_all_its_output_again() -> None:
+    events = [
+        OPENED,
+        RunStarted("r1", "t", "c", "x"),
+        *(TextPrinted("r1", "stdout", "y" * 999 + "\n") for _ in range(50)),
+    ]
+    shown, DataShownLast = (
+        SessionFeed("s", keep_text_bytes=10_000),
+        DataShown("r1", {"text/plain": "0 %"}, display_id="d"),
+    )
+    whole = SessionFeed.keeping_all("s")
+    for number, event in enumerate([*events, DataShownLast], 1):
+        shown.apply(Entry(float(number), event))
+        whole.apply(Entry(float(number), event))
+    cell = only_cell(shown)
+    assert cell.has_gaps and not only_cell(whole).has_gaps
+    assert shown.take_whole(cell, whole) and not cell.has_gaps
+    shown.apply(Entry(99.0, DataUpdated("r1", "d", {"text/plain": "100 %"})))
+    assert cell.output_text().endswith("100 %\n") and "0 %\n1" not in cell.output_text()
+    assert not shown.take_whole(cell, SessionFeed("s")), "the record has no such run"
+    assert not whole.take_whole(cell, shown), "the cell is another session's"
+
+
+def test_output_that_is_cleared_at_once_is_gone_before_the_next() -> None:
+    session = folded(
+        RunStarted("r", "t", "c", "x"), TextPrinted("r", "stdout", "old\n"), OutputCleared("r", wait=False)
+    )
+    assert only_cell(session).output_text() == ""
+
+
+@pytest.mark.parametrize(
+    "shown", [DataShown("r", {"text/plain": "new"}), ErrorRaised("r", "E", "", ("new",))]
+)
+def test_any_output_takes_the_place_of_what_waits_to_be_cleared(shown: Event) -> None:
+    begin = (
+        RunStarted("r", "t", "c", "x"),
+        TextPrinted("r", "stdout", "old\n"),
+        OutputCleared("r", wait=True),
+    )
+    session = folded(*begin, shown, TextPrinted("r", "stdout", "more\n"))
+    assert only_cell(session).output_text() == "new\nmore\n"
+
+
+def test_a_result_between_prints_is_a_block_of_its_own() -> None:
+    session = folded(
+        RunStarted("r", "t", "c", "x"),
+        TextPrinted("r", "stdout", "a"),
+        DataShown("r", {"text/plain": "b"}, execution_count=4),
+        TextPrinted("r", "stderr", "c"),
+        TextPrinted("r", "stdout", "d"),
+    )
+    cell = only_cell(session)
+    assert cell.output_text() == "a\nb\nc\nd\n" and len(cell.outputs) == 3 and cell.execution_count == 4
+
+
+def test_outputs_dropped_for_other_reasons_are_counted_apart() -> None:
+    dropped = [
+        OutputDropped("r", 1, "bytes", "full"),
+        OutputDropped("r", 1, "images", "full"),
+        OutputDropped("r", 1, "images", "slow"),
+    ]
+    assert len(only_cell(folded(RunStarted("r", "t", "c", "x"), *dropped)).outputs) == 3
+
+
+@pytest.mark.parametrize("status", RunStatus)
+def test_runs_that_failed_are_counted_once(status: RunStatus) -> None:
+    finished = RunFinished("r", status, 1.0, 5, "why")
+    session = folded(OPENED, RunStarted("r", "t", "c", "x"), finished, finished)
+    assert session.failed == (
+        status in (RunStatus.ERROR, RunStatus.DIED, RunStatus.JOB_ENDED, RunStatus.LOST)
+    )
+    cell = only_cell(session)
+    assert (cell.status, cell.seconds, cell.cause, cell.execution_count) == (status, 1.0, "why", 5)
+    assert session.running is None and session.last is cell
+
+
+def test_the_end_of_one_run_leaves_the_other_running() -> None:
+    session = folded(
+        RunStarted("r1", "t", "a", "x"), RunStarted("r2", "t", "b", "y"), RunFinished("r1", RunStatus.OK, 1.0)
+    )
+    assert session.running is not None and session.running.run == "r2"
+    again = folded(
+        RunStarted("r1", "t", "a", "x"), RunFinished("r1", RunStatus.OK, 1.0), RunStarted("r1", "t", "a", "x")
+    )
+    assert only_cell(again).status is RunStatus.OK and again.running is None
+
+
+def test_a_cell_that_is_edited_twice_stands_once_with_its_last_text() -> None:
+    session = folded(NotebookEdited("edit", "c", "x = 1"), NotebookEdited("edit", "c", "x = 2"))
+    assert (only_cell(session).source, only_cell(session).status, only_cell(session).at) == (
+        "x = 2",
+        None,
+        2.0,
+    )
+
+
+@pytest.mark.parametrize("how", [{"action": "markdown"}, {"action": "add", "cell_type": "markdown"}])
+def test_text_cells_are_told_from_code(how: dict[str, str]) -> None:
+    session = folded(
+        NotebookEdited(cell="m", source="# A", **how), NotebookEdited(cell="m", source="# B", **how)
+    )
+    assert [(i.source, i.is_markdown) for i in session.items if isinstance(i, FeedCell)] == [
+        ("# A", True),
+        ("# B", True),
+    ]
+    assert not only_cell(folded(NotebookEdited("add", "c", "x"))).is_markdown
+
+
+def test_a_cell_that_was_deleted_before_it_was_run_is_run_as_another() -> None:
+    session = folded(
+        NotebookEdited("edit", "c", "x"), NotebookEdited("delete", "c"), RunStarted("r", "t", "c", "x")
+    )
+    assert session.cells == 2
+
+
+def test_what_a_person_did_stands_at_its_time() -> None:
+    session = folded(OPENED, RunStarted("r1", "t", "a", "x"), RunStarted("r2", "t", "b", "y"))
+    session.apply(Entry(2.5, HumanActed("interrupt", run="r1", by="ada")))
+    assert [item.at for item in session.items] == [2.0, 2.5, 3.0]
+    session.apply(Entry(2.7, HumanActed("interrupt", run="r2", by="ada", outcome="done")))
+    session.apply(Entry(2.8, HumanActed("interrupt", run="r1", by="ada", outcome="done")))
+    assert [text for text, _ in notes(session)] == [
+        "ada interrupted the kernel: done",
+        "ada interrupted the kernel: done",
+    ]
+    assert [item.at for item in session.items] == [2.0, 2.5, 2.7, 3.0]
+
+
+def test_lines_that_are_not_understood_are_counted_until_something_else_comes() -> None:
+    session = folded(Unknown("a", "t" * 300), Unknown("b", "u"), Notice("x"), Unknown("c", "v"))
+    assert [text for text, _ in notes(session)] == [
+        "2 lines of the record are not understood, the last: b",
+        "x",
+        "not understood: c: v",
+    ]
+    assert notes(folded(Unknown("a", "t" * 300)))[0][0] == f"not understood: a: {'t' * 200}"
+
+
+def test_each_change_tells_what_to_draw_again() -> None:
+    session = SessionFeed("s")
+    changes = [
+        session.apply(Entry(float(n), event))
+        for n, event in enumerate([OPENED, RunStarted("r", "t", "c", "x"), TextPrinted("r", "stdout", "a")])
+    ]
+    cell = only_cell(session)
+    assert [(change.item, change.is_new) for change in changes] == [
+        (None, False),
+        (cell, True),
+        (cell, False),
+    ]
+    assert cell.version == 2
+
+
+def test_a_reply_of_the_kernel_changes_nothing_on_the_screen() -> None:
+    session = folded(OPENED, RunStarted("r", "t", "c", "x"))
+    assert session.apply(Entry(3.0, RunReplied("r", {}))) == Change("s", None, False)
+
+
+def test_an_action_on_no_known_session_changes_nothing() -> None:
+    feed = Feed()
+    feed.apply("s", Entry(1.0, OPENED))
+    assert feed.apply_action(Entry(2.0, HumanActed("stop", "other"))) is None
+    assert feed.apply_action(Entry(2.0, Notice("x"))) is None
+    assert feed.sessions["s"].items == []
+
+
+def test_the_newest_image_stays_however_large_it_is() -> None:
+    feed = Feed(images_kept_bytes=10)
+    feed.apply("s", Entry(1.0, DataShown("r", {"image/png": "A" * 100}, display_id="d")))
+    feed.apply("s", Entry(1.0, DataShown("r", {"text/plain": "words"})))
+    cell = only_cell(feed.sessions["s"])
+    assert [image.data for image in cell.images] == ["A" * 100]
+    feed.apply("s", Entry(2.0, DataUpdated("r", "d", {"image/png": "B" * 100})))
+    assert [image.data for image in cell.images] == ["B" * 100]
+    feed.apply("s", Entry(3.0, DataUpdated("r", "none", {"image/png": "B"})))
