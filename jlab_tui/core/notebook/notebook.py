@@ -85,7 +85,7 @@ class Notebook:
         return next((c for c in reversed(self.cells) if c.id == cell_id), None)
 
     def insert(self, cell: NotebookCell, index: int = -1) -> int:
-        """Insert before `index`; -1 appends, other negative ones count from the end as in `list.insert`. Returns its index."""
+        """Insert before `index`; -1 appends, -2 inserts before the last cell. Returns the cell's index. Raises NotebookError."""
         count = len(self.cells)
         at = count if index == -1 else index if index >= 0 else count + index + 1
         if not 0 <= at <= count:

@@ -321,9 +321,7 @@ def _left_out(what: str, record: str, unrecorded: int = 0) -> str:
 
 def _display(item: DataItem) -> dict[str, Any]:
     data = {
-        mime: value
-        if isinstance(value, str) or mime.endswith("json") or mime.endswith("+json")
-        else str(value)
+        mime: value if isinstance(value, str) or mime.endswith("json") else str(value)
         for mime, value in item.data.items()
         if value is not None
     }

@@ -120,6 +120,7 @@ def test_a_long_line_with_a_backspace_at_every_character_costs_as_much_as_it_is_
         (["\x1b[31mred\x1b[0m\rX\n"], ["X"]),
         (["one\n\x1b[A\n\nx"], ["one", "", "x"]),
         (["\x1b[K\x1b[2K"], []),
+        (["ab\bX\x1b[KZ\n"], ["aXZ"]),
         (["\x1b[2Ax\n"], ["x"]),
         (["one\ntwo\n\x1b[2A\x1b[Kabcdef\nX\n"], ["abcdef", "Xwo"]),
     ],

@@ -17,10 +17,14 @@ from jlab_tui.core.notebook.notebook import (
     Notebook,
     NotebookCell,
     cell_fragment,
+    copy_cells,
     file_stem,
+    kernel_of,
+    new_notebook,
     notebook_bytes,
     parse_notebook,
 )
+from jlab_tui.core.server.record import KernelSpec
 
 
 def ids() -> Any:
@@ -107,6 +111,220 @@ def test_an_id_of_digits_is_found_however_it_is_given(cell: str | int) -> None:
 def test_a_cell_that_is_not_there_is_an_error(cell: str | int) -> None:
     with pytest.raises(NotebookError):
         Notebook([saved(i, i) for i in "abc"]).find(cell)
+
+
+@pytest.mark.parametrize(
+    ("cells", "cell", "message", "hint"),
+    [
+        ("abc", 3, "There is no cell 3: the notebook has 3 cells.", "Use an index from -3 to 2, or a cell id."),
+        ("abc", "-4", "There is no cell -4: the notebook has 3 cells.", "Use an index from -3 to 2, or a cell id."),
+        ("a", 1, "There is no cell 1: the notebook has 1 cell.", "Use an index from -1 to 0, or a cell id."),
+        ("", 0, "There is no cell 0: the notebook has 0 cells.", "Use execute_code to add one."),
+        ("ab", "z", "There is no cell 'z' in this notebook.", "Its last cells are: a, b."),
+        ("abcdefghijklmn", "z", "There is no cell 'z' in this notebook.", "Its last cells are: c, d, e, f, g, h, i, j, k, l, m, n."),
+        ("", "z", "There is no cell 'z' in this notebook.", "It has no cells yet; use execute_code."),
+    ],
+)  # fmt: skip
+def test_a_cell_that_is_not_there_is_answered_with_those_that_are(
+    cells: str, cell: str | int, message: str, hint: str
+) -> None:
+    with pytest.raises(NotebookError) as caught:
+        Notebook([saved(i, i) for i in cells]).find(cell)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize("cell", ["12345678", " 12345678 ", 12345678])
+def test_digits_that_are_an_index_and_an_id_are_the_cell_of_that_id_where_written_as_one(
+    cell: str | int,
+) -> None:
+    notebook = Notebook([saved("2", "id"), saved("x", "x"), saved("12345678", "index")])
+    assert (notebook.find("2"), notebook.find(2), notebook.find(cell)) == (0, 2, 2)
+
+
+@pytest.mark.parametrize(("index", "at"), [(-1, 3), (-2, 2), (-4, 0), (0, 0), (1, 1), (3, 3)])
+def test_a_cell_is_inserted_where_it_was_asked_for(index: int, at: int) -> None:
+    notebook = Notebook([saved(i, i) for i in "abc"])
+    assert notebook.insert(saved("new", "new"), index) == at
+    assert sources(notebook) == [*"abc"[:at], "new", *"abc"[at:]]
+    assert Notebook().insert(saved("new", "new")) == 0
+
+
+@pytest.mark.parametrize("index", [4, -5])
+def test_a_place_outside_the_notebook_is_refused(index: int) -> None:
+    notebook = Notebook([saved(i, i) for i in "abc"])
+    with pytest.raises(NotebookError) as caught:
+        notebook.insert(saved("new", "new"), index)
+    assert caught.value.message == f"Position {index} is outside the notebook, which has 3 cells."
+    assert sources(notebook) == ["a", "b", "c"]
+    with pytest.raises(NotebookError, match=r"has 1 cell[.]"):
+        Notebook([saved("a", "a")]).insert(saved("new", "new"), 2)
+
+
+def test_a_removed_cell_is_remembered_when_the_file_has_it() -> None:
+    notebook = Notebook([saved("a", "old"), NotebookCell("new", "code", "x"), saved("b", "b")])
+    assert (notebook.remove("new"), notebook.remove("b"), sources(notebook)) == (1, 1, ["old"])
+    assert notebook.removed == {"b": "b"}
+
+
+def test_of_two_cells_with_one_id_the_last_is_meant() -> None:
+    notebook = Notebook([saved("a", "1"), saved("a", "2")])
+    found = notebook.by_id("a")
+    assert found is not None and found.source == "2" and notebook.by_id("b") is None
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kernel"),
+    [
+        ({}, ""),
+        ({"kernelspec": {"name": "ir"}}, "ir"),
+        ({"kernelspec": {"name": "python3"}}, ""),
+        ({"kernelspec": {"name": 7}}, ""),
+        ({"kernelspec": "ir"}, ""),
+    ],
+)
+def test_a_notebook_names_the_kernel_that_it_needs(metadata: dict[str, Any], kernel: str) -> None:
+    assert kernel_of(Notebook([], metadata)) == kernel
+    assert kernel_of(None) == ""
+
+
+def test_a_new_notebook_names_the_kernel_that_it_was_made_for() -> None:
+    metadata = new_notebook(KernelSpec("ir", "R", "R")).metadata
+    assert metadata == {
+        "kernelspec": {"name": "ir", "display_name": "R", "language": "R"},
+        "language_info": {"name": "R"},
+    }
+
+
+def test_a_notebook_with_odd_parts_is_read_as_far_as_they_go() -> None:
+    raw = {"nbformat": 4, "metadata": [], "cells": [
+        {"id": "", "cell_type": "sql", "source": ["a", 7, "b"], "metadata": 3},
+        {"id": "c", "cell_type": "code", "source": 5, "execution_count": "x", "outputs": [
+            "?", {"output_type": "stream", "text": ["a", "b"]}, {"data": {"text/plain": ["c", "d"], "application/json": [1]}}]},
+        {"id": "d", "cell_type": "code", "outputs": 3, "execution_count": 4}]}  # fmt: skip
+    notebook = parse_notebook(json.dumps(raw), ids())
+    first, second, third = notebook.cells
+    assert (first.id, first.cell_type, first.source, first.metadata) == ("new00000", "raw", "ab", {})
+    assert (second.source, second.execution_count, notebook.metadata) == ("", None, {})
+    assert second.outputs == [
+        {"output_type": "stream", "text": "ab"},
+        {"data": {"text/plain": "cd", "application/json": [1]}},
+    ]
+    assert (third.outputs, third.execution_count) == ([], 4)
+    assert not any(cell.is_dirty for cell in notebook.cells)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[" * 100_000, "It is not JSON"),
+        ("[]", "not a notebook"),
+        ('{"nbformat": "4"}', "not a notebook"),
+        ('{"nbformat": 5, "cells": []}', "format 5; format 4 is needed"),
+        ('{"nbformat": 4, "cells": {}}', "without a list of cells"),
+    ],
+)
+def test_what_is_wrong_with_a_notebook_is_told(text: str, reason: str) -> None:
+    with pytest.raises(NotebookError) as caught:
+        parse_notebook(text, ids())
+    assert reason in caught.value.message
+
+
+def test_lone_surrogates_attachments_and_drawings_stay_in_the_file() -> None:
+    svg = {
+        "output_type": "display_data",
+        "data": {"image/svg+xml": "<svg>\n</svg>", "image/png": "A\nB"},
+        "metadata": {},
+    }
+    cells = [
+        NotebookCell("aaaaaaaa", "code", "'\ud800'", [svg], attachments={"x": {}}),
+        NotebookCell("bbbbbbbb", "markdown", "![](attachment:x)", attachments={"x": {"image/png": "AA"}}),
+        NotebookCell("cccccccc", "markdown", "none"),
+    ]
+    text = text_of(Notebook(cells))
+    raw = json.loads(text)["cells"]
+    assert [cell.get("attachments") for cell in raw] == [None, {"x": {"image/png": "AA"}}, None]
+    assert raw[0]["outputs"][0]["data"] == {"image/svg+xml": ["<svg>\n", "</svg>"], "image/png": "A\nB"}
+    assert [cell.source for cell in parse_notebook(text, ids()).cells] == [cell.source for cell in cells]
+
+
+def test_a_save_writes_the_cells_as_they_were_when_it_began() -> None:
+    notebook = Notebook([saved("a", "1"), saved("b", "2")])
+    notebook.cells[0].fragment = b"{}"
+    notebook.cells[1].touch()
+    kept, changed = copy_cells(notebook)
+    assert (kept.fragment, kept.cell, changed.fragment) == (b"{}", notebook.cells[0], None)
+    notebook.cells[1].source = "3"
+    notebook.cells[1].outputs.append(OUTPUTS[0])
+    notebook.cells[1].metadata["new"] = 1
+    notebook.cells[1].touch()
+    assert (changed.source, changed.cell.source, changed.version) == ("2", "2", 1)
+    assert (changed.cell.outputs, changed.cell.metadata) == ([], {})
+
+
+def test_many_cells_that_they_removed_are_named_in_part() -> None:
+    ours = Notebook([saved(i, i) for i in "abcdefghijkl"])
+    assert merge(ours, Notebook())[1] == [
+        "Somebody else removed 12 of the notebook's cells: a, b, c, d, e, f, g, h, i, j, ...."
+    ]
+    ten = Notebook([saved(i, i) for i in "abcdefghij"])
+    assert merge(ten, Notebook())[1] == [
+        "Somebody else removed 10 of the notebook's cells: a, b, c, d, e, f, g, h, i, j."
+    ]
+
+
+def test_their_edits_their_order_and_what_they_attached_hold_beside_our_outputs() -> None:
+    ours = Notebook([saved("a", "old")])
+    ours.cells[0].outputs = [OUTPUTS[0]]
+    ours.cells[0].touch()
+    their = saved("a", "old")
+    their.metadata, their.attachments = {"tags": ["x"]}, {"y": {}}
+    merged, troubles = merge(ours, Notebook([their]))
+    (cell,) = merged.cells
+    assert (cell.metadata, cell.attachments, cell.outputs) == ({"tags": ["x"]}, {"y": {}}, [OUTPUTS[0]])
+    assert not cell.is_edited and not troubles and cell.is_dirty
+    again, troubles = merge(merged, Notebook([saved("a", "theirs")]))
+    assert (sources(again), again.cells[0].is_edited, troubles) == (["theirs"], True, [])
+
+
+def test_our_edit_holds_where_they_left_the_text_alone() -> None:
+    ours = Notebook([saved("a", "old")])
+    ours.cells[0].source = "ours"
+    ours.cells[0].touch()
+    merged, troubles = merge(ours, Notebook([saved("a", "old")]))
+    assert sources(merged) == ["ours"] and not troubles and not merged.cells[0].is_edited
+    same, troubles = merge(merged, Notebook([saved("a", "ours")]))
+    assert sources(same) == ["ours"] and not troubles
+
+
+def test_indices_are_shifted_once_and_for_all() -> None:
+    shifted = Notebook([saved("a", "a")], is_shifted=True)
+    assert merge(shifted, Notebook([saved("a", "a")]))[0].is_shifted
+    removed = Notebook([saved("a", "a"), saved("b", "b")])
+    removed.remove("b")
+    assert not merge(removed, Notebook([saved("a", "a"), saved("b", "b")]))[0].is_shifted
+
+
+def test_a_new_cell_at_the_top_stays_there() -> None:
+    ours = Notebook([NotebookCell("new", "code", "new"), saved("a", "a")])
+    assert sources(merge(ours, Notebook([saved("t", "t"), saved("a", "a")]))[0]) == ["new", "t", "a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("run 1", "run_1"),
+        (" a/b\\c:d.ipynb ", "a_b_c_d"),
+        (".hidden.", "hidden"),
+        ("..", "notebook"),
+        ("", "notebook"),
+        ("a?*|b", "a_b"),
+        ("x" * 300, "x" * 200),
+        ("é" * 150, "é" * 100),
+        ("a" * 199 + "é", "a" * 199),
+    ],
+)
+def test_a_file_is_named_after_its_experiment(name: str, stem: str) -> None:
+    assert file_stem(name) == stem
 
 
 def test_their_edits_and_our_outputs_both_survive() -> None:

@@ -1,0 +1,251 @@
+"""The outputs of a cell in memory: both ends are kept, and what is missing is counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jlab_tui.core.journal.events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
+from jlab_tui.core.notebook.outputs import (
+    IMAGE_BUDGET,
+    ITEMS_HALF,
+    TEXT_HALF,
+    CellOutputs,
+    DataItem,
+    ErrorItem,
+    OutputItem,
+    TextItem,
+    to_nbformat,
+)
+
+Output = TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised
+
+
+def out(text: str) -> TextPrinted:
+    return TextPrinted("r", "stdout", text)
+
+
+def err(text: str) -> TextPrinted:
+    return TextPrinted("r", "stderr", text)
+
+
+def shown(words: str, display: str = "", count: int | None = None) -> DataShown:
+    return DataShown("r", {"text/plain": words}, display_id=display, execution_count=count)
+
+
+def updated(words: str, display: str = "d") -> DataUpdated:
+    return DataUpdated("r", display, {"text/plain": words})
+
+
+def raised(name: str) -> ErrorRaised:
+    return ErrorRaised("r", name, "value", (f"{name}: value",))
+
+
+def clear(*, wait: bool) -> OutputCleared:
+    return OutputCleared("r", wait=wait)
+
+
+def fed(*events: Output) -> CellOutputs:
+    outputs = CellOutputs()
+    for event in events:
+        outputs.feed(event)
+    return outputs
+
+
+def words_of(outputs: CellOutputs) -> list[str]:
+    def words(item: OutputItem) -> str:
+        match item:
+            case TextItem():
+                return item.text
+            case DataItem():
+                return str(item.data["text/plain"])
+            case ErrorItem():
+                return item.ename
+
+    return [words(item) for item in outputs.items()]
+
+
+@pytest.mark.parametrize("size", [999, 30_000, 40_000, 100_000, TEXT_HALF, 3 << 20])
+def test_of_much_text_the_beginning_and_the_end_are_kept_and_the_rest_is_counted(size: int) -> None:
+    whole = "".join(f"{number:7}\n" for number in range(3 << 17))
+    outputs = fed(*(out(whole[at : at + size]) for at in range(0, len(whole), size)))
+    head = "".join(item.text for item in outputs.head if isinstance(item, TextItem))
+    tail = "".join(item.text for item in outputs.tail if isinstance(item, TextItem))
+    assert head == whole[:TEXT_HALF] and whole.endswith(tail)
+    assert TEXT_HALF - 40_000 - size < len(tail) <= TEXT_HALF
+    assert outputs.dropped_chars == len(whole) - len(head) - len(tail) and outputs.total_chars == len(whole)
+    assert outputs.size == len(head) + len(tail)
+    assert outputs.gap is not None and outputs.gap.what == f"{outputs.dropped_chars:,} characters"
+
+
+def test_text_that_fits_is_kept_to_the_last_character() -> None:
+    outputs = fed(out("x" * TEXT_HALF), out("y" * TEXT_HALF))
+    assert words_of(outputs) == ["x" * TEXT_HALF, "y" * TEXT_HALF] and not outputs.is_cut
+    outputs.feed(out("z"))
+    assert outputs.is_cut
+
+
+def test_text_after_many_outputs_goes_on_behind_them() -> None:
+    outputs = fed(*(shown(str(number)) for number in range(ITEMS_HALF)), out("a"), out("b"), err("c"))
+    assert words_of(outputs)[-2:] == ["ab", "c"] and not outputs.is_cut
+    assert len(outputs.head) == ITEMS_HALF
+
+
+def test_of_very_many_outputs_both_ends_are_kept() -> None:
+    outputs = fed(*(shown(str(number)) for number in range(2 * ITEMS_HALF + 5)))
+    kept = [int(words) for words in words_of(outputs)]
+    assert kept == [*range(ITEMS_HALF), *range(ITEMS_HALF + 5, 2 * ITEMS_HALF + 5)]
+    assert (outputs.dropped_items, outputs.is_cut) == (5, True)
+    assert outputs.size == sum(len(str(number)) for number in kept)
+
+
+def test_an_exception_is_kept_whatever_comes_after_it() -> None:
+    events = [shown(str(number)) for number in range(ITEMS_HALF)]
+    outputs = fed(*events, raised("E"), *events, out("more"))
+    assert outputs.error is not None and outputs.error.ename == "E"
+    assert fed(raised("A"), raised("B"), out("x")).error == ErrorItem("B", "value", ("B: value",))
+    assert fed(out("x")).error is None
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        ([out("a"), out("b"), err("c"), out("d")], ["ab", "c", "d"]),
+        ([out("a"), clear(wait=False), out("b")], ["b"]),
+        ([out("a"), clear(wait=True)], ["a"]),
+        ([out("a"), clear(wait=True), shown("b"), out("c")], ["b", "c"]),
+        ([out("a"), clear(wait=True), raised("b"), raised("c")], ["b", "c"]),
+        ([out("a"), clear(wait=True), updated("b", "e"), out("c")], ["c"]),
+        ([shown("0 %", "d"), shown("x", "e"), updated("9 %")], ["9 %", "x"]),
+        ([shown("0 %", "d"), shown("0 %", "d"), updated("9 %")], ["9 %", "9 %"]),
+    ],
+)
+def test_outputs_stand_as_a_notebook_shows_them(events: list[Output], words: list[str]) -> None:
+    assert words_of(fed(*events)) == words
+
+
+def test_what_changes_nothing_yet_is_told() -> None:
+    outputs = CellOutputs()
+    told = [
+        outputs.feed(event)
+        for event in (out("a"), clear(wait=True), updated("x"), shown("y", "d"), updated("z"))
+    ]
+    assert told == [True, False, False, True, True]
+
+
+def test_an_output_of_an_earlier_cell_is_kept_apart_in_its_latest_form() -> None:
+    outputs = fed(updated("1"), updated("one", "e"), updated("22"))
+    assert {name: item.data["text/plain"] for name, item in outputs.elsewhere.items()} == {
+        "e": "one",
+        "d": "22",
+    }
+    assert (words_of(outputs), outputs.size) == ([], 5)
+    outputs.feed(shown("3", "d"))
+    outputs.feed(updated("4"))
+    assert words_of(outputs) == ["4"] and outputs.elsewhere["d"].data["text/plain"] == "4"
+    outputs.feed(clear(wait=False))
+    assert outputs.size == 4 and "d" in outputs.elsewhere, "the earlier cell still shows it"
+    large = fed(updated("x" * IMAGE_BUDGET), updated("y" * (IMAGE_BUDGET + 1), "e"))
+    assert list(large.elsewhere) == ["d"]
+    many = fed(*(updated("x", f"d{number}") for number in range(ITEMS_HALF + 5)))
+    assert len(many.elsewhere) == ITEMS_HALF
+
+
+def test_another_run_changes_a_display_where_it_stands() -> None:
+    outputs = fed(shown("0 %", "d"))
+    assert outputs.update(updated("100 %")) and words_of(outputs) == ["100 %"] and outputs.size == 5
+    assert not outputs.update(updated("x", "other"))
+
+
+def test_what_is_too_large_is_in_the_record_only_until_it_is_replaced() -> None:
+    outputs = fed(shown("x" * IMAGE_BUDGET, "d"), shown("more", "e"))
+    assert (outputs.record_only, outputs.is_cut) == (1, True)
+    assert words_of(outputs)[1] == "[rich output (4 characters) is only in the run's record]"
+    outputs.feed(updated("small"))
+    outputs.feed(updated("s", "e"))
+    assert words_of(outputs) == ["small", "s"] and outputs.size == 6
+    assert [stored["data"]["text/plain"] for stored in to_nbformat(outputs, "record")] == ["small", "s"]
+
+
+EVENTS = st.one_of(
+    st.builds(out, st.text(max_size=4)),
+    st.builds(err, st.text(max_size=4)),
+    st.builds(shown, st.text(max_size=4), st.sampled_from(["", "d", "e"])),
+    st.builds(updated, st.text(max_size=4), st.sampled_from(["d", "e"])),
+    st.builds(raised, st.text(max_size=3)),
+    st.builds(OutputCleared, st.just("r"), st.booleans()),
+)
+
+
+@given(st.lists(EVENTS, max_size=25))
+def test_the_size_in_memory_is_that_of_what_is_there(events: list[Output]) -> None:
+    outputs = fed(*events)
+    before = words_of(outputs), outputs.size
+    items = [*outputs.items(), *outputs.elsewhere.values()]
+    errors = sum(len("".join(item.traceback)) for item in items if isinstance(item, ErrorItem))
+    data = sum(len(item.data["text/plain"]) for item in items if isinstance(item, DataItem))
+    assert outputs.size == errors + data + sum(len(item.text) for item in items if isinstance(item, TextItem))
+    copy = outputs.copy()
+    copy.feed(out("!"))
+    copy.feed(updated("longer", "d"))
+    copy.feed(clear(wait=False))
+    assert (words_of(outputs), outputs.size) == before, "a copy is read apart"
+
+
+@given(st.lists(EVENTS, max_size=25))
+def test_a_notebook_stores_what_was_put_out(events: list[Output]) -> None:
+    outputs = fed(*events)
+    stored = to_nbformat(outputs, "record")
+    joined = list(outputs.joined())
+    assert len(stored) == len(joined)
+    for raw, item in zip(stored, joined, strict=True):
+        match item:
+            case TextItem():
+                assert raw == {"output_type": "stream", "name": item.stream, "text": item.text}
+            case DataItem():
+                assert raw == {"output_type": "display_data", "data": item.data, "metadata": {}}
+            case ErrorItem():
+                assert (raw["output_type"], raw["ename"], raw["traceback"]) == (
+                    "error",
+                    item.ename,
+                    list(item.traceback),
+                )
+
+
+def test_results_and_values_that_are_no_text_are_stored_as_nbformat_wants_them() -> None:
+    data: dict[str, Any] = {
+        "application/json": {"a": [1]},
+        "application/geo+json": [2],
+        "text/x": 7,
+        "text/plain": "p",
+    }
+    (stored,) = to_nbformat(fed(DataShown("r", data, {"isolated": True}, execution_count=3)), "record")
+    assert stored == {
+        "output_type": "execute_result",
+        "execution_count": 3,
+        "data": {**data, "text/x": "7"},
+        "metadata": {"isolated": True},
+    }
+
+
+def test_the_gap_stands_between_the_ends_and_says_what_is_missing() -> None:
+    outputs = fed(
+        out("x" * TEXT_HALF), *(shown(str(n)) for n in range(2 * ITEMS_HALF)), out("y" * 2 * TEXT_HALF)
+    )
+    assert outputs.gap is not None and outputs.gap.what == "524,288 characters and 2 outputs"
+    stored = to_nbformat(outputs, "read_output")
+    assert stored[len(outputs.head)] == {
+        "output_type": "stream",
+        "name": "stderr",
+        "text": "\n... 524,288 characters and 2 outputs are left out here; all of it: read_output ...\n",
+    }
+    assert CellOutputs().gap is None
+
+
+def test_the_last_line_is_searched_in_the_end_of_what_was_printed() -> None:
+    assert fed(out("a\n"), out("b\n \n")).last_line == "b"
+    assert fed(out("found\n" + "\n" * 1990)).last_line == "found"
+    assert fed(out("lost\n" + "\n" * 2000)).last_line == ""
