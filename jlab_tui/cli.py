@@ -14,11 +14,17 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .arguments import make_parser
 from .core.errors import JlabError, UsageError
 from .core.setting_values import is_slurm_time
 from .core.settings import Mode, Settings
+
+if TYPE_CHECKING:
+    from .mcp_server.context import App
+    from .mcp_server.context_source import AppSource
+    from .mcp_server.stdio import CancelReasons
 
 INTERRUPTED = 130
 
@@ -58,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(_: argparse.Namespace) -> int:
     gc.disable()  # while modules load: looking through what never goes away costs a tenth of the time to the first reply
-    from .wiring import make_app_source, settings_of
+    from .wiring.settings import settings_of
 
     settings = settings_of(os.environ, for_client=True)
     if sys.stdin is None or sys.stdout is None:
@@ -76,23 +82,38 @@ def _serve(_: argparse.Namespace) -> int:
 
     gc.freeze()
     gc.enable()
-    serve(lambda reasons: make_app_source(settings, dict(os.environ), reasons))
+    serve(lambda reasons: _app_source(settings, reasons))
     return 0
 
 
+def _app_source(settings: Settings, reasons: CancelReasons) -> AppSource:
+    """What the tools work with is loaded after the first reply: in a thread, or with the first call."""
+    from .mcp_server.context_source import AppSource
+
+    def preload() -> None:
+        from .wiring import mcp  # noqa: F401
+
+    async def make() -> App:
+        from .wiring.mcp import make_app
+
+        return await make_app(settings, dict(os.environ), reasons)
+
+    return AppSource(make, preload, reasons)
+
+
 def _start(arguments: argparse.Namespace) -> int:
-    from . import wiring
-    from .dashboard import Looks, run_dashboard, run_replay
+    from .wiring.dashboard import Looks, run_dashboard, run_replay
+    from .wiring.settings import choose_mode, settings_of
 
     if arguments.time is not None and not is_slurm_time(arguments.time):
         raise UsageError(f"{arguments.time!r} is not a walltime.", "Give one such as 24:00:00 or 1-00:00:00.")
-    settings = wiring.settings_of(os.environ)
+    settings = settings_of(os.environ)
     looks = Looks(arguments.readonly, arguments.ascii, arguments.theme, arguments.bell, arguments.debug)
     if arguments.replay:
         return run_replay(settings, Path(arguments.replay), arguments.speed, looks)
     if arguments.time is not None:
         settings = replace(settings, slurm=replace(settings.slurm, time=arguments.time))
-    mode = wiring.choose_mode(settings, arguments.mode)
+    mode = choose_mode(settings, arguments.mode)
     if arguments.time is not None and mode is Mode.LOCAL:
         print(f"jlab-mcp: a local server has no walltime; {arguments.time} is not used.", file=sys.stderr)
     if arguments.bootstrap:
@@ -103,8 +124,9 @@ def _start(arguments: argparse.Namespace) -> int:
     if arguments.debug:
         _log_to_stderr()
     from .headless import run_detached, run_foreground
+    from .wiring.server import make_launcher
 
-    launcher = wiring.make_launcher(settings, dict(os.environ))
+    launcher = make_launcher(settings, dict(os.environ))
     run = run_detached if arguments.detach else run_foreground
     return asyncio.run(run(launcher, mode, settings))
 
@@ -130,7 +152,8 @@ def _bootstrap(settings: Settings) -> None:
 
 def _stop(arguments: argparse.Namespace) -> int:
     from .headless import run_stop
-    from .wiring import make_launcher, settings_of
+    from .wiring.server import make_launcher
+    from .wiring.settings import settings_of
 
     launcher = make_launcher(settings_of(os.environ), dict(os.environ))
     return asyncio.run(run_stop(launcher, forget=arguments.forget))
@@ -138,7 +161,8 @@ def _stop(arguments: argparse.Namespace) -> int:
 
 def _wait(arguments: argparse.Namespace) -> int:
     from .headless import run_wait
-    from .wiring import make_launcher, settings_of
+    from .wiring.server import make_launcher
+    from .wiring.settings import settings_of
 
     settings = settings_of(os.environ)
     launcher = make_launcher(settings, dict(os.environ))
@@ -146,18 +170,21 @@ def _wait(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
+    from .adapters.journal.session_records import SessionRecords
     from .reporting import run_status
-    from .wiring import ServerGate, SessionRecords, make_launcher, settings_of
+    from .wiring.server import make_access, make_launcher
+    from .wiring.settings import settings_of
 
     settings = settings_of(os.environ)
     launcher = make_launcher(settings, dict(os.environ))
-    gate, records = ServerGate(launcher, settings), SessionRecords(settings)
-    return asyncio.run(run_status(launcher, gate, records, settings, as_json=arguments.json))
+    access, records = make_access(settings), SessionRecords(settings.sessions_dir, settings.spool_dir)
+    return asyncio.run(run_status(launcher, access, records, settings, as_json=arguments.json))
 
 
 def _logs(arguments: argparse.Namespace) -> int:
     from .reporting import run_logs
-    from .wiring import make_launcher, settings_of
+    from .wiring.server import make_launcher
+    from .wiring.settings import settings_of
 
     return asyncio.run(
         run_logs(make_launcher(settings_of(os.environ), dict(os.environ)), follow=arguments.follow)
@@ -168,7 +195,8 @@ def _url(arguments: argparse.Namespace) -> int:
     import socket
 
     from .onboarding import run_url
-    from .wiring import make_launcher, settings_of
+    from .wiring.server import make_launcher
+    from .wiring.settings import settings_of
 
     launcher = make_launcher(settings_of(os.environ), dict(os.environ))
     return asyncio.run(run_url(launcher, dict(os.environ), socket.gethostname(), to_clipboard=arguments.copy))
@@ -176,7 +204,7 @@ def _url(arguments: argparse.Namespace) -> int:
 
 def _init(arguments: argparse.Namespace) -> int:
     from .onboarding import run_init
-    from .wiring import settings_of
+    from .wiring.settings import settings_of
 
     settings = settings_of(os.environ)
     return run_init(settings, dict(os.environ), user=arguments.user, only_print=arguments.only_print)
@@ -184,7 +212,8 @@ def _init(arguments: argparse.Namespace) -> int:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from .doctor import report_bad_setting, run_doctor
-    from .wiring import make_doctor, settings_of
+    from .wiring.doctor import make_doctor
+    from .wiring.settings import settings_of
 
     try:
         settings = settings_of(os.environ)

@@ -88,7 +88,7 @@ async def _in_lines(env: Mapping[str, str], project: Path) -> int:
         print(f"[{time.monotonic() - begin:5.1f} s] {text}", flush=True)
 
     from .headless import Lines
-    from .wiring import make_launcher
+    from .wiring.server import make_launcher
 
     launcher = make_launcher(load_settings(env, project, is_there), env)
     lines = Lines(say)
@@ -106,8 +106,8 @@ async def _stop(launcher: Launcher, say: Say) -> None:
 
 
 def _with_dashboard(env: Mapping[str, str], project: Path) -> int:
-    from .dashboard import Looks, run_dashboard
-    from .wiring import make_launcher
+    from .wiring.dashboard import Looks, run_dashboard
+    from .wiring.server import make_launcher
 
     settings = load_settings(env, project, is_there)
     with open(project.parent / "demo.log", "w", encoding="utf-8") as log:
@@ -133,7 +133,7 @@ def _with_dashboard(env: Mapping[str, str], project: Path) -> int:
 
 async def _wait_and_script(env: Mapping[str, str], project: Path) -> int:
     """The scripted client beside a dashboard, which starts the server."""
-    from .wiring import make_launcher
+    from .wiring.server import make_launcher
 
     launcher = make_launcher(load_settings(env, project, is_there), env)
     deadline = time.monotonic() + 90

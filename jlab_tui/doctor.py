@@ -13,12 +13,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from . import __version__
 from .adapters import checkup
-from .adapters.files import INTENT_STALE_S
+from .adapters.files import INTENT_STALE_S, bytes_below
 from .adapters.interpreter import ask_driver, ask_python
+from .adapters.jupyter.late_access import LateAccess
 from .adapters.server.process import choose_python
 from .adapters.slurm.commands import Slurm
 from .adapters.slurm.submission import test_request
@@ -39,11 +40,6 @@ from .services.server.launcher import Launcher
 _MARKS = {Level.OK: "ok  ", Level.WARN: "warn", Level.FAIL: "FAIL", Level.SKIP: "-   "}
 
 
-class NodeClock(Protocol):
-    async def __call__(self, record: ServerRecord) -> float | None:
-        """The node's clock minus ours in seconds, None where it cannot be known."""
-
-
 class Doctor:
     """The checks of one project, in the order in which things depend on each other."""
 
@@ -53,13 +49,13 @@ class Doctor:
         env: Mapping[str, str],
         mode: Mode,
         launcher: Launcher,
-        clock: NodeClock,
+        access: LateAccess,
     ) -> None:
         self._settings = settings
         self._env = env
         self._mode = mode
         self._launcher = launcher
-        self._clock = clock
+        self._access = access
         self._status: ServerStatus | None = None
         self._chosen: PythonFacts | None = None
         """the Python of the kernels, once it was asked"""
@@ -88,6 +84,7 @@ class Doctor:
 
     async def close(self) -> None:
         await self._launcher.close()
+        await self._access.close()
 
     def _mode_finding(self) -> Finding:
         why = (
@@ -165,7 +162,7 @@ class Doctor:
             if found[-1].level is not Level.OK:
                 trouble.append(path)
         found += checks.check_server_root(str(settings.server_root_dir), settings.server_root_dir.is_dir())
-        used = await asyncio.to_thread(checkup.bytes_below, settings.sessions_dir, settings.spool_dir)
+        used = await asyncio.to_thread(bytes_below, settings.sessions_dir, settings.spool_dir)
         found += checks.check_records(str(settings.status_dir), used, settings.keep_days)
         if any(settings.fifo_dir.is_relative_to(above) for above in trouble):
             return found
@@ -190,8 +187,14 @@ class Doctor:
         )
         found += checks.check_hops(record, hops)
         if self._status.reachable:
-            found += checks.check_clock(record.hostname, await self._clock(record))
+            found += checks.check_clock(record.hostname, await self._clock_offset(record))
         return found
+
+    async def _clock_offset(self, record: ServerRecord) -> float | None:
+        """The node's clock minus ours in seconds, None where it cannot be known. The node looks at it in the middle of the question."""
+        asked = time.time()
+        told = await self._access.api(record).clock()
+        return told - (asked + time.time()) / 2 if told else None
 
     async def _ports(self) -> list[Finding]:
         settings = self._settings

@@ -30,7 +30,7 @@ class Api(Protocol):
     async def resources(self, history_s: float = 0) -> list[Sample]: ...
 
 
-class Gate(Protocol):
+class Access(Protocol):
     def api(self, record: ServerRecord) -> Api: ...
     async def close(self) -> None: ...
 
@@ -44,7 +44,7 @@ class JournalSummaries(Protocol):
 
 
 async def run_status(
-    launcher: Launcher, gate: Gate, records: JournalSummaries, settings: Settings, *, as_json: bool
+    launcher: Launcher, access: Access, records: JournalSummaries, settings: Settings, *, as_json: bool
 ) -> int:
     """Print what runs and what it uses. Exit code 0 when ready, 3 on its way, 1 otherwise."""
     status = await patiently(launcher.look(), lambda _: _tell("Asking how the server is..."))
@@ -52,11 +52,11 @@ async def run_status(
     if status is None:
         facts = trouble_json("none", launcher.no_server(), root)
     else:
-        facts = status_json(status, root, time.time()) | await _use(status, gate)
+        facts = status_json(status, root, time.time()) | await _use(status, access)
     facts |= await _record_facts(
         status, records, {kernel["kernel_id"] for kernel in facts.get("kernels", ())}
     )
-    await gate.close()
+    await access.close()
     if as_json:
         print(json.dumps(facts, indent=1, ensure_ascii=False))
     elif status is None:
@@ -70,12 +70,12 @@ async def run_status(
     return ServerNotReady.exit_code if status.state.is_live else 1
 
 
-async def _use(status: ServerStatus, gate: Gate) -> dict[str, Any]:
+async def _use(status: ServerStatus, access: Access) -> dict[str, Any]:
     """Kernels and resources, as far as the server tells them now."""
     facts: dict[str, Any] = {"kernels": [], "resources": None}
     if status.reachable is True:
         with contextlib.suppress(JlabError, ValueError):
-            api = gate.api(status.record)
+            api = access.api(status.record)
             facts["kernels"] = [kernel_json(kernel) for kernel in await api.kernels()]
             samples = await api.resources()
             facts["resources"] = _resource_facts(samples[-1]) if samples else None

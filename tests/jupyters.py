@@ -99,6 +99,9 @@ class EchoServer:
         self.may_answer.set()
         self._ids = itertools.count(1)
 
+    def link(self, kernel_id: str, **how: Any) -> EchoLink:
+        return EchoLink(self, kernel_id, **how)
+
     def opened_by_the_user(self, path: str) -> EchoKernel:
         """A notebook session as JupyterLab makes it."""
         kernel = EchoKernel(f"kernel-{next(self._ids)}", path)

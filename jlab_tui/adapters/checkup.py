@@ -116,16 +116,6 @@ def look_at_directory(
     return facts(is_writable=not error, free_mb=free, free_files=files, write_error=error)
 
 
-def bytes_below(*directories: Path) -> int:
-    """Size of all files in directories; what vanishes meanwhile counts as nothing."""
-    total = 0
-    for directory in directories:
-        for path in directory.rglob("*"):
-            with contextlib.suppress(OSError):
-                total += path.lstat().st_size if path.is_file() else 0
-    return total
-
-
 def fifo_error(directory: Path) -> str:
     """Why no FIFO can be made there; empty when it can."""
     probe = nearest(directory) / f".jlab-mcp-doctor-{secrets.token_hex(6)}"

@@ -185,6 +185,9 @@ class IntentHolder:
     at: float
     verb: str
 
+    def __str__(self) -> str:
+        return f"{self.verb} by {self.host}:{self.pid}"
+
 
 class Intent:
     """An O_EXCL file that lets one process at a time start or stop the server of a project."""
@@ -239,6 +242,10 @@ class Intent:
     def holder(self) -> IntentHolder | None:
         """Who has it now."""
         return _holder_in(self.path)
+
+    def is_taken(self) -> bool:
+        """Whether somebody has it, dead or alive; leaves no trace."""
+        return self.holder() is not None
 
     def release(self) -> None:
         holder = self.holder()
@@ -320,6 +327,16 @@ def reason_of(error: OSError) -> str:
     """What an OSError says, without Python's brackets: `/path: Permission denied`."""
     why = error.strerror or str(error) or type(error).__name__
     return f"{os.fspath(error.filename)}: {why}" if isinstance(error.filename, str | Path) else why
+
+
+def bytes_below(*directories: Path) -> int:
+    """Size of all files in directories; what vanishes meanwhile counts as nothing."""
+    total = 0
+    for directory in directories:
+        for path in directory.rglob("*"):
+            with contextlib.suppress(OSError):
+                total += path.lstat().st_size if path.is_file() else 0
+    return total
 
 
 def tail_text(path: Path, size: int = 4000) -> str:

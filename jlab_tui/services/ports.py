@@ -22,6 +22,20 @@ class Jupyter(Protocol):
 
     @property
     def url(self) -> str: ...
+    def link(
+        self,
+        kernel_id: str,
+        *,
+        session_id: str,
+        lease: Lease | None,
+        hold: Callable[[], Awaitable[str]] | None,
+        since: int,
+        on_message: Callable[[KernelMessage], None],
+        on_change: Callable[[LinkChange], None],
+    ) -> Link:
+        """A connection to one kernel, not open yet."""
+        ...
+
     async def close(self) -> None: ...
     async def health(self, timeout: float = 3.0) -> Health: ...
     async def kernels(self) -> tuple[KernelInfo, ...]: ...

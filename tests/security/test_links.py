@@ -104,7 +104,7 @@ def test_files_of_ours_are_private_under_any_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         copy = install_node_files(tmp_path / "node")
-        started = start_detached(["--help"], log_dir=tmp_path / "logs", cwd=tmp_path, env={})
+        started = start_detached(["--help"], {}, log_dir=tmp_path / "logs", cwd=tmp_path, env={})
         os.close(open_own(tmp_path / "file", os.O_WRONLY | os.O_CREAT))
     finally:
         os.umask(before)

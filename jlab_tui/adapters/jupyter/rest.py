@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from ...core.errors import KernelGone, SessionOwned
-from ...core.kernel.link import Claim, RecordedKernel
-from ...core.kernel.wire import NODE_PROTOCOL
+from ...core.kernel.link import Claim, Lease, LinkChange, RecordedKernel
+from ...core.kernel.wire import NODE_PROTOCOL, KernelMessage
 from ...core.server.record import KernelInfo, KernelSpec, Owner
 from ...core.server.resources import Sample, parse_sample
 from ...core.server.state_machine import Health
 from .dial import Dialer
 from .http import HttpClient, is_refused, is_unproved, is_untrusted
+
+if TYPE_CHECKING:
+    from .kernel_link import KernelLink
 
 
 class JupyterApi:
@@ -34,14 +37,35 @@ class JupyterApi:
         return self._http.url
 
     @property
-    def dialer(self) -> Dialer:
-        """For WebSockets to the same server."""
-        return self._http.dialer
-
-    @property
     def authorization(self) -> dict[str, str]:
         """Header for WebSockets to the same server."""
         return self._http.authorization
+
+    def link(
+        self,
+        kernel_id: str,
+        *,
+        session_id: str,
+        lease: Lease | None,
+        hold: Callable[[], Awaitable[str]] | None,
+        since: int,
+        on_message: Callable[[KernelMessage], None],
+        on_change: Callable[[LinkChange], None],
+    ) -> KernelLink:
+        """A connection to one kernel, not open yet."""
+        from .kernel_link import KernelLink  # websockets, which `status` has no use for
+
+        return KernelLink(
+            self._http.dialer,
+            self.authorization,
+            kernel_id,
+            session_id=session_id,
+            lease=lease,
+            hold=hold,
+            since=since,
+            on_message=on_message,
+            on_change=on_change,
+        )
 
     async def close(self) -> None:
         await self._http.close()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from ...core.settings import PREFIX
 from ..files import open_own, private_dir, tail_text
 from .file_names import detached_log
 
@@ -32,9 +33,9 @@ class DetachedStart:
 
 
 def start_detached(
-    arguments: list[str], *, log_dir: Path, cwd: Path, env: Mapping[str, str]
+    arguments: list[str], settings: Mapping[str, str], *, log_dir: Path, cwd: Path, env: Mapping[str, str]
 ) -> DetachedStart:
-    """Set off `jlab-mcp start --detach ARGUMENTS`. Raises OSError."""
+    """Set off `jlab-mcp start --detach ARGUMENTS` with `settings` (names without prefix). Raises OSError."""
     private_dir(log_dir)
     log = log_dir / detached_log(time.strftime("%Y%m%d-%H%M%S"), str(os.getpid()))
     with os.fdopen(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as file:
@@ -44,7 +45,7 @@ def start_detached(
             stdout=file,
             stderr=file,
             cwd=cwd,
-            env=dict(env),
+            env={**env, **{PREFIX + name: value for name, value in settings.items()}},
             start_new_session=True,
         )
     return DetachedStart(process, log)

@@ -17,9 +17,11 @@ class Store(Protocol):
 
 
 class IntentLock(Protocol):
-    """Lets one process at a time start or stop the server. `take` returns None, or who has it (host:pid)."""
+    """Lets one process at a time start or stop the server."""
 
-    def take(self, verb: str, now: float) -> str | None: ...
+    def take(self, verb: str, now: float) -> object | None:
+        """None when it is ours now, else who has it, as `str` shows it to a user."""
+
     def is_taken(self) -> bool:
         """Whether somebody has it, dead or alive; leaves no trace."""
 
@@ -59,7 +61,7 @@ class Backend(Protocol):
 class HealthCheck(Protocol):
     """Looks at `GET /api/status` of a server."""
 
-    async def __call__(self, record: ServerRecord, patience: float) -> Health | NoRoute:
+    async def ask_health(self, record: ServerRecord, patience: float) -> Health | NoRoute:
         """Why the server was not asked, or how it is. `patience` in seconds, for a server that takes the connection and says nothing."""
 
     async def warm_up(self) -> None:

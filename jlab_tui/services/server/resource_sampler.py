@@ -13,7 +13,7 @@ from typing import Final
 from ...core.errors import JlabError, ServerUnreachable
 from ...core.server.resources import Sample, parse_sample
 from ..kernel.subshell import evaluation
-from ..ports import Jupyter, LinkMaker
+from ..ports import Jupyter
 
 _READY_S: Final = 30.0
 _ASK_S: Final = 20.0
@@ -25,9 +25,8 @@ _EXPRESSION: Final = "(lambda probe: __import__('json').dumps((exec(%r, probe), 
 class ResourceSampler:
     """Takes readings of a server's node."""
 
-    def __init__(self, open_link: LinkMaker, probe_source: Callable[[], str]) -> None:
+    def __init__(self, probe_source: Callable[[], str]) -> None:
         """`probe_source`: Python whose `one_sample()` gives what `parse_sample` reads; blocking."""
-        self._open_link = open_link
         self._probe_source = probe_source
 
     async def sample(self, api: Jupyter) -> Sample:
@@ -52,8 +51,7 @@ class ResourceSampler:
 
     async def _ask(self, api: Jupyter, kernel_id: str) -> Sample:
         source = await asyncio.to_thread(self._probe_source)
-        link = self._open_link(
-            api,
+        link = api.link(
             kernel_id,
             session_id=kernel_id,
             lease=None,

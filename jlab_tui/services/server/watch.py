@@ -77,7 +77,7 @@ class ServerWatch:
         after = status.record
         if health and asks_for_health(after, seen):
             patience = SUSPENDED_S if status.phase == JobPhase.SUSPENDED.value else HEALTH_S
-            answer = await self._check_health(after, patience)
+            answer = await self._check_health.ask_health(after, patience)
             if answer is not Health.OK and after.state is ServerState.READY:
                 seen = await backend.observe(record, urgent=True)
             if isinstance(answer, NoRoute):

@@ -27,7 +27,6 @@ from jlab_tui.core.server.status import Health, Limits, Observation, ServerStatu
 from jlab_tui.core.settings import Mode
 from jlab_tui.headless import leave
 from jlab_tui.services.server.launcher import Launcher
-from jlab_tui.wiring import IntentOfLauncher
 
 READY = ServerRecord(
     ServerState.READY, Mode.LOCAL, hostname="here", pid=123, pid_start="9", port=1, token="t",
@@ -103,7 +102,7 @@ class Answers:
     health: Health = Health.OK
     asked: int = 0
 
-    async def __call__(self, record: ServerRecord, patience: float) -> Health:
+    async def ask_health(self, record: ServerRecord, patience: float) -> Health:
         self.asked += 1
         return self.health
 
@@ -117,7 +116,7 @@ class Answers:
 def launcher_on(
     store: StatusFile, machine: Machine, answers: Answers | None = None, limits: Limits = LIMITS
 ) -> Launcher:
-    intent = IntentOfLauncher(Intent(store.path.parent / "starting", socket.gethostname()))
+    intent = Intent(store.path.parent / "starting", socket.gethostname())
     machines = {Mode.LOCAL: machine, Mode.SLURM: machine}
     return Launcher("/project", store, intent, machines, answers or Answers(), limits, time.time)
 

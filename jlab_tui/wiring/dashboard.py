@@ -15,17 +15,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .core.errors import UsageError
+from ..core.errors import UsageError
 
 if TYPE_CHECKING:
-    from .adapters.jupyter.rest import JupyterApi
-    from .adapters.log_file import LogFile
-    from .core.server.record import KernelInfo, ServerRecord
-    from .core.server.resources import Sample
-    from .core.settings import Mode, Settings
-    from .services.server.launcher import Launcher
-    from .tui.options import DashboardOptions
-    from .wiring import ServerGate
+    from ..adapters.jupyter.late_access import LateAccess
+    from ..adapters.jupyter.rest import JupyterApi
+    from ..adapters.log_file import LogFile
+    from ..core.server.record import KernelInfo, ServerRecord
+    from ..core.server.resources import Sample
+    from ..core.settings import Mode, Settings
+    from ..services.server.launcher import Launcher
+    from ..tui.options import DashboardOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +52,18 @@ class Outside:
 
     @cached_property
     def launcher(self) -> Launcher:
-        from .wiring import make_launcher
+        from .server import make_launcher
 
         return make_launcher(self._settings, self._env)
 
     @cached_property
-    def _gate(self) -> ServerGate:
-        from .wiring import ServerGate
+    def _access(self) -> LateAccess:
+        from .server import make_access
 
-        return ServerGate(self.launcher, self._settings)
+        return make_access(self._settings)
 
     def api(self, record: ServerRecord) -> JupyterApi:
-        return self._gate.api(record)
+        return self._access.api(record)
 
     async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
         return await self.api(record).kernels()
@@ -76,18 +76,18 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     """Start the server or attach to it, and show the dashboard until the user leaves. Returns the exit code."""
     outside = Outside(settings, env)
     options, log_file = _options(settings, looks, preload=lambda: outside.launcher)
-    from .adapters.files import owner_alive
-    from .adapters.journal.bell import BellReader, usable_fifo_dir
-    from .adapters.journal.directory import DirectoryRecords
-    from .adapters.journal.journal_file import JournalWriter
-    from .adapters.journal.retention import actions_name
-    from .adapters.new_files import NewFiles
-    from .services.dashboard.actions import NoActions, RecordedActions
-    from .services.dashboard.exports import Exports
-    from .services.dashboard.kernel_actions import KernelActions
-    from .services.dashboard.monitor import Monitor
-    from .services.dashboard.server_source import ServerSource
-    from .tui.app import run
+    from ..adapters.files import owner_alive
+    from ..adapters.journal.bell import BellReader, usable_fifo_dir
+    from ..adapters.journal.directory import DirectoryRecords
+    from ..adapters.journal.journal_file import JournalWriter
+    from ..adapters.journal.retention import actions_name
+    from ..adapters.new_files import NewFiles
+    from ..services.dashboard.actions import NoActions, RecordedActions
+    from ..services.dashboard.exports import Exports
+    from ..services.dashboard.kernel_actions import KernelActions
+    from ..services.dashboard.monitor import Monitor
+    from ..services.dashboard.server_source import ServerSource
+    from ..tui.app import run
 
     host = socket.gethostname()
     log = JournalWriter(settings.actions_dir / actions_name(host, str(os.getpid())))
@@ -119,12 +119,12 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
 def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> int:
     """Play a recorded journal through the dashboard. Raises UsageError when it holds nothing."""
     options, log_file = _options(settings, looks, is_replay=True)
-    from .adapters.journal.journal_file import read_entries
-    from .adapters.new_files import NewFiles
-    from .services.dashboard.actions import NoActions
-    from .services.dashboard.exports import Exports
-    from .tui.app import run
-    from .tui.recording import Recording
+    from ..adapters.journal.journal_file import read_entries
+    from ..adapters.new_files import NewFiles
+    from ..services.dashboard.actions import NoActions
+    from ..services.dashboard.exports import Exports
+    from ..tui.app import run
+    from ..tui.recording import Recording
 
     entries = [entry for _, entry in read_entries(file)]
     if not entries:
@@ -141,7 +141,7 @@ def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> in
 
 @contextmanager
 def _logging(file: LogFile, looks: Looks) -> Iterator[None]:
-    from .adapters.log_file import logging_to
+    from ..adapters.log_file import logging_to
 
     with logging_to(file, logging.DEBUG if looks.debug else logging.WARNING):
         yield
@@ -156,13 +156,13 @@ def _options(
     is_replay: bool = False,
     preload: Callable[[], object] = lambda: None,
 ) -> tuple[DashboardOptions, LogFile]:
-    from .tui.terminal import prepare
+    from ..tui.terminal import prepare
 
     gc.disable()  # until all is loaded: a tenth of the time to the first frame
     prepare(os.environ)  # before Textual is imported: it looks at the environment once
-    from .adapters.log_file import LogFile, dashboard_log
-    from .tui.options import DashboardOptions
-    from .tui.themes import known_themes
+    from ..adapters.log_file import LogFile, dashboard_log
+    from ..tui.options import DashboardOptions
+    from ..tui.themes import known_themes
 
     if looks.theme not in known_themes():
         raise UsageError(f"There is no theme {looks.theme!r}.", f"Use one of: {', '.join(known_themes())}.")

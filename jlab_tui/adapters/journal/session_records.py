@@ -1,0 +1,26 @@
+"""What is on record of a project's sessions, and how much of it. Every method blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core.journal.summary import SessionHead
+from ..files import bytes_below
+from .journal_file import journals
+from .summaries import JournalHeads
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecords:
+    """The records below two directories."""
+
+    sessions_dir: Path
+    spool_dir: Path
+
+    def heads(self) -> list[SessionHead]:
+        return JournalHeads().read(journals(self.sessions_dir))
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        return bytes_below(self.sessions_dir, self.spool_dir)

@@ -1,0 +1,38 @@
+"""What starts, stops and looks at the server, for every command. Nothing here loads the HTTP client before it is needed."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Mapping
+
+from ..adapters.files import Intent, StatusFile, other_roots
+from ..adapters.jupyter.late_access import LateAccess
+from ..adapters.machine import this_machine
+from ..adapters.server.local_server import LocalServer
+from ..adapters.slurm.clusters import Clusters
+from ..adapters.slurm.job_server import SlurmServer
+from ..core.server.status import Limits
+from ..core.settings import Mode, Settings
+from ..services.server.launcher import Launcher
+
+
+def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
+    return Launcher(
+        str(settings.root),
+        StatusFile(settings.status_file),
+        Intent(settings.status_dir / "starting", socket.gethostname()),
+        {
+            Mode.LOCAL: LocalServer(settings, env),
+            Mode.SLURM: SlurmServer(settings, env, Clusters(env, settings.home)),
+        },
+        make_access(settings),
+        Limits(local_start_s=settings.local_start_s, ready_s=settings.ready_timeout_s),
+        time.time,
+        lambda: other_roots(settings.home / "servers", settings.status_dir, settings.cwd),
+    )
+
+
+def make_access(settings: Settings, exit_grace_s: float | None = None) -> LateAccess:
+    """Jupyter's API. `exit_grace_s`: see `JupyterApi`."""
+    return LateAccess(this_machine(), allow_unproved=settings.allow_unproved, exit_grace_s=exit_grace_s)

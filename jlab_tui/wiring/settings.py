@@ -1,0 +1,38 @@
+"""The settings of this process, from its environment, its directory and what was chosen for the project."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..adapters.choices import Choices
+from ..adapters.files import is_there
+from ..core.errors import UsageError
+from ..core.settings import Mode, Settings, load_settings
+
+
+def settings_of(env: Mapping[str, str], *, for_client: bool = False) -> Settings:
+    """Settings of this process. An MCP client names its project in CLAUDE_PROJECT_DIR. Raises UsageError."""
+    start = env.get("CLAUDE_PROJECT_DIR", "") if for_client else ""
+    try:
+        cwd = (Path(start) if start and Path(start).is_dir() else Path.cwd()).resolve()
+    except FileNotFoundError:
+        raise UsageError(
+            "The working directory is gone.", "`cd` to a directory that exists, then try again."
+        ) from None
+    settings = load_settings(env, cwd, is_there)
+    return load_settings(choices_of(settings).environment(env), cwd, is_there)
+
+
+def choices_of(settings: Settings) -> Choices:
+    return Choices(settings.status_dir / "choices.json")
+
+
+def choose_mode(settings: Settings, asked: str | None) -> Mode:
+    """`--mode`, then JLAB_MCP_RUN_MODE, then slurm where sbatch is found, else local."""
+    if asked:
+        return Mode(asked)
+    if settings.run_mode is not None:
+        return settings.run_mode
+    return Mode.SLURM if shutil.which("sbatch") else Mode.LOCAL
