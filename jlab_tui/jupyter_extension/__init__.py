@@ -1,7 +1,7 @@
-"""What runs inside the user's Jupyter server. Imports nothing from the rest of the package; Python >= 3.9.
+"""Runs inside the user's Jupyter server, imports nothing from the rest of the package, and needs Python >= 3.9.
 
-The folder also works on its own, copied anywhere and under any name: `launch.py` then loads it as the package
-`jlab_mcp_extension`, so all imports in here are relative.
+The folder also works as a copy, anywhere and under any name: `launch.py` loads it as the package
+`jlab_mcp_extension`. So all imports in here are relative.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Dict, List
 
 __version__ = "1.0.0"
 PROTOCOL = 2
-"""of channels.py; grows with each change that an earlier client would not understand"""
+"""Of channels.py. Grows with each change that an earlier client does not understand."""
 
 
 def _jupyter_server_extension_points() -> List[Dict[str, str]]:

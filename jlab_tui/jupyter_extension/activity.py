@@ -1,8 +1,8 @@
-"""What Jupyter's REST answers and its culling know of a recorded kernel: busy or idle, and its last activity.
+"""Keeps Jupyter's REST API and culling informed about a recorded kernel: busy or idle, and its last activity.
 
-The server watches each kernel with an iopub socket of its own and decodes every message, which in a flood of prints
-costs more than the recording. For recorded kernels its watcher is kept but gets its messages from the recorder:
-every status, and of the rest one per second.
+The server watches each kernel through an iopub socket of its own and decodes every message, which costs more than the
+recording when a kernel floods its output. For a recorded kernel, the recorder feeds the server's watcher instead: every
+status, and one other message per second.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from .framing import Message
 log = logging.getLogger("jlab_mcp_extension")
 
 OTHERS_EVERY_S = 1.0
-"""Messages other than statuses only move the last activity, which need not be finer than this."""
+"""Other messages only move the last activity, which need not be finer than this."""
 
-_BESIDE = re.compile(rb'"subshell_id"\s*:\s*"|"msg_type"\s*:\s*"[a-z]+_subshell_request"')
+_OF_SUBSHELL = re.compile(rb'"subshell_id"\s*:\s*"|"msg_type"\s*:\s*"[a-z]+_subshell_request"')
 
 Watcher = Callable[[List[bytes]], None]
 
 
-def _is_beside_main_shell(parent: bytes) -> bool:
-    """Whether a status is about a subshell: its idle says nothing of the code that the kernel runs."""
-    return _BESIDE.search(parent) is not None
+def _is_of_subshell(parent: bytes) -> bool:
+    """Whether a status is about a subshell: its idle says nothing about the code that the kernel runs."""
+    return _OF_SUBSHELL.search(parent) is not None
 
 
 def _is_watched_by(manager: Any, stream: object) -> bool:
@@ -41,7 +41,7 @@ class _Fed:
         self.closed = False
         self.watcher: Optional[Watcher] = None
         self.fed_at = 0.0
-        """When it last got a message that was not a status, on the monotonic clock."""
+        """When it last got a message other than a status, on the monotonic clock."""
 
     def on_recv(self, watcher: Watcher, *_: Any, **__: Any) -> None:
         self.watcher = watcher
@@ -52,7 +52,7 @@ class _Fed:
 
 
 class Activity:
-    """The watchers of one server's recorded kernels. Where the server is built otherwise, they stay as they are."""
+    """The watchers of one server's recorded kernels. In a server that is built differently they stay as they are."""
 
     def __init__(self, kernels: Any) -> None:
         self._kernels = kernels
@@ -65,7 +65,7 @@ class Activity:
             log.info("jlab-mcp: this server has no activity watcher to feed")
 
     def feed(self, kernel_id: str, batch: List[Message]) -> None:
-        """Messages of a kernel's iopub, in order; the first ones of a recording put us in the socket's place."""
+        """Pass on messages of a kernel's iopub, in order. The first ones of a recording replace the watcher's socket."""
         if self._start is None or kernel_id not in self._kernels:
             return
         manager = self._kernels.get_kernel(kernel_id)
@@ -79,7 +79,7 @@ class Activity:
         now = time.monotonic()
         for message in batch:
             is_status = message.msg_type == "status"
-            if is_status and _is_beside_main_shell(message.parent):
+            if is_status and _is_of_subshell(message.parent):
                 continue
             if not is_status and now - fed.fed_at < OTHERS_EVERY_S:
                 continue
@@ -89,12 +89,12 @@ class Activity:
             watcher([b"<IDS|MSG>", manager.session.sign(body), *body])
 
     def restarted(self, kernel_id: str) -> None:
-        """Another process took the kernel's place: what the dead one was doing is over."""
+        """A new process runs the kernel: what the old one did is over."""
         if kernel_id in self._fed and kernel_id in self._kernels:
             self._kernels.get_kernel(kernel_id).execution_state = "starting"
 
     def give_back(self, kernel_id: str) -> None:
-        """The recording ended; if the kernel lives on, the server watches it by itself again."""
+        """The recording ended; if the kernel lives on, the server watches it with its own socket again."""
         self._recorded.discard(kernel_id)
         fed = self._fed.pop(kernel_id, None)
         if fed is None or self._start is None or kernel_id not in self._kernels:
@@ -106,13 +106,13 @@ class Activity:
     def _replace(self, kernel_id: str, manager: Any) -> None:
         stream: Any = getattr(manager, "_activity_stream", None)
         if not (hasattr(stream, "flush") and hasattr(stream, "close")):
-            return  # not watched yet: `_start_watching` is called when it is to be
+            return  # not watched yet: the server calls `_start_watching` later
         stream.flush()
         stream.close()
         self._start_watching(kernel_id)
 
     def _start_watching(self, kernel_id: str) -> None:
-        """The server's own method, with a stream of ours in place of the iopub socket that it asks for."""
+        """Call the server's own method with our stream in place of the iopub socket that it connects."""
         assert self._start is not None
         if kernel_id not in self._recorded:
             self._start(kernel_id)
@@ -132,7 +132,7 @@ class Activity:
             self._give_up(kernel_id)
 
     def _give_up(self, kernel_id: str) -> None:
-        log.warning("jlab-mcp: this server's activity watcher is not as expected and is left alone")
+        log.warning("jlab-mcp: cannot feed this server's activity watcher, it watches by itself")
         self._kernels.start_watching_activity = start = self._start
         self._start = None
         if start is not None:

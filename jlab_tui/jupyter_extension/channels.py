@@ -1,42 +1,42 @@
 """The websocket of a recorded kernel: `<base_url>jlab-mcp/channels/<kernel>?since=N&client=UUID&epoch=E&on_exit=P`.
 
 A kernel is claimed first (handlers.py). Its messages, from then until it is gone and through every restart, have the
-numbers 1, 2, 3, ...; a connection gets those after `since`, first the recorded ones, then each as it comes. Without
-`client` the connection is a watcher's: it reads and may not send. With it, it is the owner's, the open connection is
-the owner's lease, and `on_exit` (shutdown, keep, kill) says what becomes of the kernel when the owner is gone for good.
+numbers 1, 2, 3, ...; a connection gets those after `since`, first the recorded ones, then each new one. Without
+`client` the connection is a watcher's, which only reads. With `client` it is the owner's: the open connection is the
+owner's lease, and `on_exit` (shutdown, keep, kill) is what happens to the kernel when the owner is gone for good.
 
 From the server, text frames (JSON):
-  {"hello": {"first", "last", "epoch", "gap"}}  always the first; `gap` {"from", "to", "bytes"} is what of the asked
-                                                range was acknowledged and forgotten, else null
+  {"hello": {"first", "last", "epoch", "gap"}}  always the first; `gap` {"from", "to", "bytes"} is the part of the
+                                                requested range that was acknowledged and forgotten, else null
   {"gap": {"from", "to", "bytes", "why"}}       these numbers will not come; `why` is "" when they were acknowledged,
                                                 else full, stalled (stream.py) or unreadable (and then of no known
                                                 size)
-  {"known": msg_id}                             this request was taken before and is not sent again
-  {"refused": msg_id, "reason"}                 this request was not sent
+  {"known": msg_id}                             the request was accepted before and is not sent again
+  {"refused": msg_id, "reason"}                 the request was not sent
   {"pong": value}                               the answer to {"ping": value}
 and binary frames: number u64, index of the piece u32, u32 1 for the last piece and else 0 (little-endian), then at
 most 128,000 bytes of one kernel message in Jupyter's v1 framing. The pieces of a message follow each other.
 
-What is numbered: all of iopub, whoever's request it belongs to, and the replies to requests of these channels.
-Adjacent prints of one cell may arrive joined, a huge one cut; and when the kernel's process ends, an iopub message
-`jlab_mcp_obituary` follows (exit_cause.py); requests that are not in its `lost` list go to the process that comes next.
+Numbered are all messages of iopub, whoever's request they belong to, and the replies to requests of these channels.
+Adjacent prints of one cell may arrive joined, and a huge one cut. When the kernel's process ends, an iopub message
+`jlab_mcp_obituary` follows (exit_cause.py). Requests that are not in its `lost` list go to the next process.
 
 From the client, binary frames: one request each for shell or control in v1 framing, a msg_id of its own. A request
-is sent to the kernel once, as soon as that listens, however often it arrives; so after a cut a client sends again
-what it has seen no answer to. Text frames (JSON):
+is sent to the kernel once, as soon as the kernel listens, however often it arrives. So after a broken connection a
+client repeats every request that it has seen no answer to. Text frames (JSON):
   {"got": seq, "bytes": n}  received: every message up to `seq`, and `n` bytes of binary frames (their heads included)
                             since the connection opened. What was sent and not reported is at most 4 MB. With `got=N`
-                            in its address a client promises to report at least every N bytes, and on a slow connection
-                            it is not much more than that. Without, it reports after every message and may leave
-                            `bytes` out, and a message that was begun is sent to its end.
-  {"ack": seq}              safe with the client: everything up to `seq` may be forgotten; implies "got"; owners only.
+                            in its address a client promises to report at least every N bytes, and a slow connection gets
+                            not much more than that ahead. Without it, a client reports after every message and may
+                            leave `bytes` out, and a message is sent to its end once it has begun.
+  {"ack": seq}              the client has stored everything up to `seq`, which may be forgotten; implies "got"; owners only.
 
-An owner that answers no pings for 20 s is silent: others may claim its kernel. Its connection is closed only when its
-system acknowledges nothing any more either; that of a process which was suspended lives on, and so does its kernel.
+An owner that answers no pings for 20 s is silent, and others may claim its kernel. Its connection is closed only when
+its system acknowledges nothing any more either. The connection of a suspended process lives on, and so does its kernel.
 
 Close codes: 4404 no such kernel, or not claimed; 4408 replaced by a newer connection of the same client, or no answer
-to pings; 4409 owned by another client (the reason says who). After any other code, and after 4408 for want of an
-answer, a client comes back with `since` at its last whole message.
+to pings; 4409 owned by another client (the reason says who). After any other code, and after 4408 for unanswered
+pings, a client reconnects with `since` at its last whole message.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ log = logging.getLogger("jlab_mcp_extension")
 
 
 class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler):  # type: ignore[misc]
-    """One connection: the owner's, or a watcher's when it names no client."""
+    """One connection: the owner's, or a watcher's if it names no client."""
 
     auth_resource = "kernels"
 
@@ -79,14 +79,14 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
 
     @property
     def ping_interval(self) -> int:
-        """No pings by Jupyter or tornado, which read this as milliseconds and as seconds: `_ping` does it."""
+        """Switches the pings of Jupyter and tornado off, which disagree about the unit; `_ping` sends ours."""
         return 0
 
     def set_default_headers(self) -> None:
-        """Those of an API response make no sense here."""
+        """Sets none: those of an API response make no sense here."""
 
     def get_compression_options(self) -> None:
-        """Loopback or a cluster's network: compressing costs more than it saves."""
+        """Compresses nothing: on loopback or a cluster's network it costs more than it saves."""
 
     async def get(self, kernel_id: str) -> None:
         if self.current_user is None:
@@ -140,21 +140,21 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
             self._on_request(self.recorder, frame)
             return
         try:
-            told = json.loads(frame)
+            text = json.loads(frame)
         except ValueError:
             return
-        if not isinstance(told, dict):
+        if not isinstance(text, dict):
             return
-        got, ack = told.get("got"), told.get("ack")
+        got, ack = text.get("got"), text.get("ack")
         if isinstance(ack, int):
             if self.service.claims.owns(self.kernel_id, self.client, self.epoch):
                 self.recorder.ack(ack)
             got = max(ack, got) if isinstance(got, int) else ack
         if isinstance(got, int):
-            told_bytes = told.get("bytes")
-            self.sender.received(got, told_bytes if isinstance(told_bytes, int) else 0)
-        if "ping" in told:
-            self._text(json.dumps({"pong": told["ping"]}))
+            size = text.get("bytes")
+            self.sender.received(got, size if isinstance(size, int) else 0)
+        if "ping" in text:
+            self._text(json.dumps({"pong": text["ping"]}))
 
     def _on_request(self, recorder: StreamRecorder, frame: bytes) -> None:
         try:
@@ -217,12 +217,12 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         self._write(text, binary=False)
 
     def _write(self, data: Union[str, bytes], binary: bool) -> Optional[asyncio.Future[Any]]:
-        """Done once the data has left for the network; None when the connection is closed."""
+        """A future that is done once the data has left for the network; None if the connection is closed."""
         try:
             sent: Any = self.write_message(data, binary=binary)
         except websocket.WebSocketClosedError:
             return None
-        # A close in between is seen by on_close; the future's exception has nothing to add.
+        # on_close sees a connection that closes meanwhile; the future's exception adds nothing.
         sent.add_done_callback(lambda done: done.cancelled() or done.exception())
         written: asyncio.Future[Any] = asyncio.ensure_future(sent)
         return written

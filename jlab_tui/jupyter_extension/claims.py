@@ -1,8 +1,8 @@
-"""Who owns which kernel, and when an unowned one is shut down. A pure state machine: the clock is a parameter.
+"""Decides who owns which kernel, and when an unowned one is shut down. Pure: the clock is a parameter.
 
 A client (one MCP process, named by a uuid) claims a kernel and gets an epoch; its open channels connection is the
-lease. An owner that has fallen silent while its connection lives (a suspended process) may be succeeded, but nothing of
-its is reaped. The epoch grows whenever the owner changes, so a process that was frozen and overtaken can tell, and is told.
+lease. Another client may take over from an owner that is silent while its connection lives (a suspended process), but
+its kernels are not shut down. The epoch grows with each new owner, so a process that wakes up after a takeover notices.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ ON_EXIT = ("shutdown", "keep", "kill")
 
 @dataclass(frozen=True)
 class Graces:
-    """How long unowned kernels are kept, in seconds."""
+    """How long a kernel without an owner is kept, in seconds."""
 
     exit_s: float = 30.0
     """After the owner left, for an idle kernel."""
     unclaimed_busy_s: float = 600.0
-    """After the end of a run that its owner did not stay for."""
+    """After the end of a run that outlived its owner."""
     reconnect_s: float = RECONNECT_GRACE_S
-    """In which an owner whose connection broke may come back before it counts as gone."""
+    """For an owner whose connection broke to come back before it counts as gone."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Granted:
     adopted: bool
     """The kernel was recorded before, under another owner or none."""
     displaced: Optional[str]
-    """Client whose connections are to be closed."""
+    """The client whose connections must be closed."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class _Claim:
     on_exit: str
     connections: Set[object]
     silent: Set[object]
-    """Of the connections, those whose client says nothing although it is there: a suspended process."""
+    """Connections whose client does not answer although it is there: a suspended process."""
     unowned_at: Optional[float]
     """When the owner left, or will count as gone; None while it is here."""
     exit_s: Optional[float] = None
-    """The owner's own grace for an idle kernel, when it has one."""
+    """The owner's own grace for an idle kernel, if it has one."""
     was_busy: bool = False
     """A run was seen since the owner left."""
     idle_at: float = 0.0
@@ -80,7 +80,7 @@ class Claims:
         on_exit: Optional[str] = None,
         exit_s: Optional[float] = None,
     ) -> Union[Granted, Refused]:
-        """A client asks for a kernel; `owner` carries its uuid as "client". `on_exit` holds until a connection names another."""
+        """Claim a kernel for a client; `owner` has its uuid as "client". A connection may change `on_exit` later."""
         client = str(owner["client"])
         held = self._claims.get(kernel)
         if held is None:
@@ -117,7 +117,7 @@ class Claims:
         return Granted(epoch, previous, adopted=True, displaced=displaced)
 
     def connected(self, kernel: str, client: str, epoch: int, on_exit: str, connection: object) -> bool:
-        """A channels connection opens. False when this client does not hold this epoch."""
+        """Note a connection to the channels. False if the client does not hold this epoch."""
         held = self._claims.get(kernel)
         if held is None or held.client != client or held.epoch != epoch:
             return False
@@ -127,7 +127,7 @@ class Claims:
         return True
 
     def disconnected(self, kernel: str, connection: object, now: float) -> None:
-        """A channels connection closed; the owner may come back within the reconnect grace."""
+        """Note that a connection closed; the owner may come back within the reconnect grace."""
         held = self._claims.get(kernel)
         if held is None or connection not in held.connections:
             return
@@ -138,7 +138,7 @@ class Claims:
             held.was_busy = False
 
     def silent(self, kernel: str, connection: object, is_silent: bool) -> None:
-        """A client that says nothing may be succeeded; nothing is reaped, for it may wake up and find its variables."""
+        """Note whether a client answers. Others may take over from a silent one; its kernel stays, for it may wake up."""
         held = self._claims.get(kernel)
         if held is None or connection not in held.connections:
             return
@@ -148,7 +148,7 @@ class Claims:
             held.silent.discard(connection)
 
     def release(self, client: str, on_exit: Optional[str], now: float) -> List[str]:
-        """A client leaves; returns the kernels that were its own."""
+        """Note that a client leaves; returns its kernels."""
         kernels = [kernel for kernel, held in self._claims.items() if held.client == client]
         for kernel in kernels:
             held = self._claims[kernel]
@@ -163,7 +163,7 @@ class Claims:
         return held is not None and client is not None and held.client == client and held.epoch == epoch
 
     def owner_of(self, kernel: str) -> Tuple[Optional[Dict[str, Any]], bool, int, Optional[str]]:
-        """(owner or None, whether it has an open connection and speaks, epoch, session)."""
+        """(owner or None, whether it has an open connection and answers, epoch, session)."""
         held = self._claims.get(kernel)
         if held is None:
             return None, False, 0, None
@@ -171,11 +171,11 @@ class Claims:
         return owner, owner is not None and bool(held.connections - held.silent), held.epoch, held.session
 
     def forget(self, kernel: str) -> None:
-        """The kernel is gone."""
+        """Drop the claim on a kernel that is gone."""
         self._claims.pop(kernel, None)
 
     def due(self, busy: Mapping[str, bool], now: float) -> List[Tuple[str, bool]]:
-        """(kernel, whether at once and also busy) for each that is to be shut down now; call it every second."""
+        """(kernel, whether to kill it even if busy) for each kernel to shut down now. Call it every second."""
         found = []
         for kernel, held in self._claims.items():
             if held.unowned_at is None or now < held.unowned_at or held.on_exit == "keep":
@@ -200,7 +200,7 @@ class Claims:
 
 
 def configured(base: Graces, config: Mapping[str, Any]) -> Graces:
-    """The graces with what the configuration says."""
+    """The graces, with those of the configuration in place."""
     return Graces(
         exit_s=float(config.get("exit_grace_s", base.exit_s)),
         unclaimed_busy_s=float(config.get("unclaimed_busy_grace_s", base.unclaimed_busy_s)),

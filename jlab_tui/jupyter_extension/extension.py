@@ -37,15 +37,15 @@ load_jupyter_server_extension = _load_jupyter_server_extension
 
 
 def limits_of(config: Dict[str, Any]) -> StreamLimits:
-    """The limits with what the configuration says, in bytes: `limits: {cache, pause, memory, disk}`."""
+    """The limits, in bytes, with those of the configuration in place: `limits: {cache, pause, memory, disk}`."""
     known = {key: int(value) for key, value in dict(config.get("limits") or {}).items()}
     return StreamLimits(**known)
 
 
 def _send_without_delay(log: Any) -> None:
-    """Switch Nagle's algorithm off on Jupyter's own kernel websockets: 40 ms less for each cell.
+    """Switch Nagle's algorithm off on Jupyter's own kernel websockets, which saves 40 ms for each cell.
 
-    Wraps a method that is not documented; where that has changed, the server goes on without.
+    Wraps a method that is not documented; a server where that has changed goes on without.
     """
     try:
         from jupyter_server.services.kernels import websocket as stock

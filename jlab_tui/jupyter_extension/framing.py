@@ -1,6 +1,6 @@
-"""The bytes of a recorded message: Jupyter's v1 websocket framing, and the pieces in which frames travel.
+"""Packs messages into Jupyter's v1 websocket frames, and frames into the pieces in which they travel.
 
-Everything works on raw parts; no content is ever decoded here.
+Everything works on raw parts; nothing here decodes content.
 Format: https://jupyter-server.readthedocs.io/en/latest/developers/websocket-protocols.html
 """
 
@@ -15,7 +15,7 @@ PIECE_HEAD = struct.Struct("<QII")
 """Stream sequence number, index of the piece, 1 for the last piece and else 0."""
 
 Bytes = Union[bytes, memoryview]
-"""A large part stays where ZeroMQ received it."""
+"""A memoryview for a large part, which stays where ZeroMQ received it."""
 
 _MSG_TYPE = re.compile(rb'"msg_type"\s*:\s*"([^"\\]*)"')
 _MSG_ID = re.compile(rb'"msg_id"\s*:\s*"([^"\\]*)"')
@@ -50,7 +50,7 @@ def _first(pattern: re.Pattern[bytes], text: bytes) -> str:
 
 
 def with_id_suffix(header: bytes, suffix: str) -> bytes:
-    """The header with its msg_id extended, for a message that was cut into several."""
+    """The header with a longer msg_id, for one part of a message that was cut."""
     found = _MSG_ID.search(header)
     if found is None:
         return header
@@ -95,7 +95,7 @@ def unpack(frame: bytes) -> Message:
 
 
 def pieces(seq: int, frame: bytes, size: Callable[[], int] = lambda: PIECE_BYTES) -> Iterator[bytes]:
-    """A numbered frame as the binary websocket messages that carry it; `size` is asked for each how much it takes."""
+    """A numbered frame as the binary websocket messages that carry it; `size` gives the size of each, as it is made."""
     view = memoryview(frame)
     start = index = 0
     while True:

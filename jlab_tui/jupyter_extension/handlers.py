@@ -1,4 +1,4 @@
-"""The REST half: JSON under `<base_url>jlab-mcp/`, behind Jupyter's own authentication and authorization.
+"""The REST API: JSON under `<base_url>jlab-mcp/`, behind Jupyter's own authentication and authorization.
 
   GET info                  version, protocol, features, hostname, pid, started and now (Unix time), spool {dir, bytes},
                             cache_bytes_limit
@@ -8,9 +8,9 @@
                             running (msg_id), requests {msg_id: {state: sent|running|done|lost, seq_reply}}, obituary,
                             recorded_bytes (not acknowledged), dropped_bytes, gone, started_here (by a POST of this path)
   POST kernels              {name, path, notebook, session, owner, exit_grace_s}: start a kernel in the directory of `path`,
-                            with the name of a notebook as that one's session, and claim it: 201 {kernel} and what a claim
-                            answers. It goes on to its end when the client is gone; the kernel is then shut down after the
-                            grace, whatever the client's policy: until a first connection nobody has used it.
+                            or as the session of a notebook if one is named, and claim it: 201 {kernel} and the answer of
+                            a claim. The start finishes even if the client is gone; the kernel is then shut down after
+                            the grace, whatever the client's policy, because nobody has used it before a connection.
   POST claims               {kernel, session, owner: {client, ...}, takeover, on_exit, exit_grace_s}: 200 {epoch,
                             last_seq, acked_seq, previous, adopted}; 409 {error: owned, owner, epoch, connected} while another client's
                             connection lives and speaks, and takeover is false; 404 {error: unknown}. The first claim of a kernel
@@ -18,8 +18,8 @@
   POST release              {client, on_exit}: the client leaves all its kernels; {kernels: [...]}
   GET channels/<kernel>     the websocket (channels.py)
 
-`exit_grace_s` is how long the owner's idle kernel is kept after it left, when that is not to be the server's own.
-`owner` is shown to others as it was given; of it only `client`, a uuid per process, has a meaning here.
+`exit_grace_s` overrides how long the server keeps the owner's idle kernel after the owner left. `owner` is shown to
+others as it was given; only its `client`, a uuid per process, has a meaning here.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _Handler(APIHandler):  # type: ignore[misc]
         return content
 
     def granted(self, kernel_id: str, claim: Granted) -> Dict[str, Any]:
-        """What a client is told about its claim."""
+        """The answer to a claim."""
         stream = self.service.recorders[kernel_id].stream
         return {
             "epoch": claim.epoch,

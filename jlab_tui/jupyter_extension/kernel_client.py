@@ -1,7 +1,7 @@
 """A client of one process of a kernel: a handshake first, then our requests, none of which gets lost.
 
 A request that is sent before the kernel listens, or before our iopub subscription is known to it, can vanish or lose
-its output. So requests wait here until the kernel has answered kernel_info and was heard on iopub.
+its output. So requests wait here until the kernel has answered kernel_info and has sent something on iopub.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ log = logging.getLogger("jlab_mcp_extension")
 
 
 class ClientRequest(NamedTuple):
-    """A request of a client, checked and not yet sent."""
+    """A client's request, checked and not yet sent."""
 
     msg_id: str
     message: Message
     at_once: bool
-    """For the control channel or a subshell: does not wait for the main shell."""
+    """For the control channel or a subshell, so that it does not wait for the main shell."""
     is_run: bool
     """An execute_request for the main shell."""
 
@@ -59,7 +59,7 @@ class KernelClient:
         self._task = asyncio.ensure_future(self._handshake())
 
     def is_own(self, parent_id: str, message: Message) -> bool:
-        """Whether a message belongs to the handshake, and so to nobody's stream."""
+        """Whether a message belongs to the handshake, and not into the stream."""
         if message.channel == "iopub":
             self._heard.set()
         if parent_id not in self._own:
@@ -69,7 +69,7 @@ class KernelClient:
         return True
 
     def submit(self, request: ClientRequest) -> None:
-        """Send now, or as soon as the kernel is known to listen."""
+        """Send now, or as soon as the kernel listens."""
         if self.ready or request.at_once:
             self.socket.send(request.message)
         else:

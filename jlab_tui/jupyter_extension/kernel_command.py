@@ -1,4 +1,4 @@
-"""What we add to the command that starts an IPython kernel: a configuration file (kernel_startup.py), before it has sockets."""
+"""Adds a configuration file (kernel_startup.py) to the command of an IPython kernel, which reads it before it has sockets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger("jlab_mcp_extension")
 def addition(command: Sequence[str]) -> List[str]:
     """The arguments to append to a kernelspec's command.
 
-    None unless it is plainly IPython's, so that what comes last reaches IPython, and names no such file of its own.
+    Empty unless the command plainly runs IPython, so that its last argument reaches it, and names no such file already.
     """
     is_ipython = any(flag == "-m" and module in _MODULES for flag, module in zip(command, command[1:]))
     if not is_ipython or any(argument.split("=")[0] in _OWN_CONFIG for argument in command):
@@ -25,15 +25,15 @@ def addition(command: Sequence[str]) -> List[str]:
 
 
 def holds_more(manager: Any) -> bool:
-    """Whether the kernel was started by a command that we added to."""
+    """Whether the kernel was started with our configuration file, and so holds more output for a slow reader."""
     return bool(getattr(manager, "jlab_mcp_added", False))
 
 
 def add_to_kernels(kernels: Any) -> None:
-    """Every kernel that this server starts from now on. Where the server is built otherwise, nothing is added."""
+    """Add it to every kernel that this server starts from now on, unless the server is built differently."""
     make = getattr(kernels, "kernel_manager_factory", None)
     if make is None:
-        log.info("jlab-mcp: kernels of this server hold as much output for a slow reader as they always did")
+        log.info("jlab-mcp: kernels of this server hold no more output for a slow reader than by default")
         return
 
     def make_and_wrap(*args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The operating-system process behind a kernel: which one it is, when it ends, which one takes its place."""
+"""Follows the process behind a kernel: which one it is, when it ends, which one replaces it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pid_of(manager: Any) -> Optional[int]:
 
 
 async def exited(manager: Any, process: Optional[Any]) -> Optional[int]:
-    """Wait until the kernel's process ends; returns its code as subprocess gives it, or None when it cannot be known."""
+    """Wait until the kernel's process ends; returns its code as subprocess gives it, None if that is unknown."""
     if process is None:
         while await manager.is_alive():
             await asyncio.sleep(0.5)
@@ -33,7 +33,7 @@ async def exited(manager: Any, process: Optional[Any]) -> Optional[int]:
 
 
 async def _pid_ended(process: Any) -> None:
-    """Event-driven through a pidfd where there is one, else by polling: nothing else tells the end of a process."""
+    """Wait for a pidfd where there is one, else poll: nothing else announces the end of a process."""
     descriptor = -1
     if process.poll() is None and hasattr(os, "pidfd_open"):
         try:

@@ -1,7 +1,7 @@
 """ZeroMQ connections to one incarnation of a kernel: its iopub, shell and control channels, on the event loop.
 
-Made from the connection file's values rather than through the kernel manager, whose sockets come wrapped for other
-uses and with high-water marks that lose messages.
+Made from the values of the connection file: the kernel manager's sockets come wrapped for other uses and with
+high-water marks that lose messages.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ COPY_BELOW = 256 << 10
 """Smaller parts are copied out of ZeroMQ's memory, which is cheaper to hold."""
 FLOOD_BATCHES = 8
 FLOOD_PAUSE_S = 0.01
-"""After so many batches in a row that ended in a print, look this much later: prints then arrive in large batches,
+"""After FLOOD_BATCHES batches in a row that ended in a print, read this much later: prints then arrive in large batches,
 which are joined, instead of keeping the event loop busy one by one."""
 IOPUB_HWM = 10_000
-"""Full, it makes the kernel's side wait (TCP), which then holds up to its own mark; nothing is dropped here.
+"""When it is full, TCP makes the kernel's side wait, which then holds up to its own mark; nothing is dropped here.
 
-ZeroMQ counts messages, not bytes, so what a kernel sends faster than the disk takes it is bounded by its size: 10,000
-messages of 100 kB are 1 GB in this process. Fewer would lose output of kernels that hold 1,000 themselves."""
+ZeroMQ counts messages, not bytes: 10,000 messages of 100 kB are 1 GB in this process if the kernel sends faster than
+the disk takes it. A lower mark would lose output of kernels that hold 1,000 messages themselves."""
 IOPUB_HWM_LOW = 64
-"""Enough where the kernel's own mark is high (kernel_startup.py): 64 MB of messages of 1 MB. The rest waits in the kernel's
-memory, a million messages of any size, for ZeroMQ cannot make the code that prints wait."""
+"""Where the kernel's own mark is high (kernel_startup.py): 64 MB of messages of 1 MB. The rest waits in the kernel's
+memory, up to a million messages of any size, because ZeroMQ cannot make the code that prints wait."""
 
 log = logging.getLogger("jlab_mcp_extension")
 
@@ -38,7 +38,7 @@ _TYPES = {"iopub": zmq.SUB, "shell": zmq.DEALER, "control": zmq.DEALER}
 
 
 class KernelSocket:
-    """Hands on verified messages in batches, per channel; sends messages as they are, signed."""
+    """Receives verified messages in batches, per channel; signs and sends messages as they are."""
 
     def __init__(
         self,
@@ -60,13 +60,13 @@ class KernelSocket:
         """Batches of iopub in a row that ended in a print."""
         self._pausing = False
         self.cut = asyncio.Event()
-        """The kernel's side of iopub is gone, and everything that it sent is in our queue."""
+        """Set when the kernel's side of iopub is gone, and everything that it sent is in our queue."""
         self._sockets: Dict[str, Any] = {}
         for channel, kind in _TYPES.items():
             self._sockets[channel] = self._connect(context, info, channel, kind)
         self._monitor = self._sockets["iopub"].get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._loop.add_reader(self._monitor.getsockopt(zmq.FD), self._on_monitor)
-        # A ZeroMQ descriptor tells of changes only: look once at the state it starts from.
+        # A ZeroMQ descriptor signals changes only: look once at the state that it starts from.
         self._loop.call_soon(self._on_monitor)
         for channel, sock in self._sockets.items():
             self._loop.add_reader(sock.getsockopt(zmq.FD), self._drain, channel)
@@ -98,7 +98,7 @@ class KernelSocket:
         self._loop.call_soon(self._drain, message.channel)
 
     def resume(self) -> None:
-        """Read on after `may_read` said no."""
+        """Read on after `may_read` returned False."""
         self._drain("iopub")
 
     def drain_all(self) -> None:
@@ -139,7 +139,7 @@ class KernelSocket:
             self._drain("iopub")
 
     def _take(self, channel: str) -> bool:
-        """Hand on one batch; whether there may be more."""
+        """Hand on one batch. Whether there may be more."""
         receive = self._sockets[channel].recv
         batch: List[Message] = []
         count, size, more = 0, 0, True
@@ -183,7 +183,7 @@ class KernelSocket:
 def _received(receive: Callable[..., Any]) -> List[Bytes]:
     """The parts of one message. Raises zmq.Again.
 
-    Frame by frame: a frame knows whether another follows, which recv_multipart asks the socket each time.
+    Reads frame by frame: a frame knows whether another one follows, while recv_multipart asks the socket each time.
     """
     parts: List[Bytes] = []
     more = True

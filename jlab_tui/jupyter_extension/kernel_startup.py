@@ -1,8 +1,8 @@
-"""Runs inside an IPython kernel while that starts, as one more configuration file; leaves nothing behind.
+"""Runs inside an IPython kernel as it starts, as one more configuration file, and leaves nothing behind.
 
-An output socket holds 1,000 messages for a slow reader and then drops what comes: here it gets a higher mark. That
-must happen before the socket exists: changing the mark of a live one while any reader's connection ends crashes the
-process, because ZeroMQ tells the new mark to the end of a pipe that its own thread has freed.
+An output socket holds 1,000 messages for a slow reader and drops the rest; this file raises that mark. It must do so
+before the socket exists: if a reader's connection ends while the mark of a live socket changes, the process crashes,
+because ZeroMQ passes the new mark to the end of a pipe that its own thread has freed.
 """
 
 import contextlib
@@ -29,6 +29,6 @@ def raise_mark():  # type: ignore[no-untyped-def]  # runs on whatever Python the
     app.init_iopub = init_iopub_with_mark
 
 
-# A kernel that is built otherwise starts as it always did.
+# A kernel that is built differently starts as usual.
 with contextlib.suppress(Exception):
     raise_mark()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What a kernel is doing, folded from its messages: busy or not, and how far each of our requests got. Pure."""
+"""Follows what a kernel does from its messages: busy or not, and how far each of our requests got. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Request:
 
 
 class KernelState:
-    """Requests that we sent, by msg_id, and everyone's activity on the kernel."""
+    """The requests that we sent, and everyone's activity on the kernel."""
 
     def __init__(self) -> None:
         self._requests: OrderedDict[str, _Request] = OrderedDict()
@@ -39,13 +39,13 @@ class KernelState:
         return msg_id in self._requests
 
     def sent(self, msg_id: str, is_run: bool = True) -> None:
-        """A request was taken for the kernel; it is never taken twice."""
+        """Note a request to the kernel, which `known` then prevents from being sent twice."""
         self._requests[msg_id] = _Request(is_run)
         while len(self._requests) > KNOWN_REQUESTS:
             self._requests.popitem(last=False)
 
     def status(self, parent: Parent, state: str) -> None:
-        """A status message of the kernel, about any client's request."""
+        """Note a status of the kernel about any client's request."""
         if state == "idle":
             self._busy.pop(parent.msg_id, None)
             ended = self._requests.get(parent.msg_id)
@@ -63,7 +63,7 @@ class KernelState:
             request.state = RUNNING
 
     def replied(self, parent: Parent, seq: int) -> None:
-        """The kernel answered one of our requests with the message `seq`."""
+        """Note that message `seq` answers one of our requests."""
         self._busy.pop(parent.msg_id, None)
         request = self._requests.get(parent.msg_id)
         if request is not None:
@@ -71,7 +71,7 @@ class KernelState:
             request.seq_reply = seq
 
     def kernel_died(self, unsent: Set[str]) -> List[str]:
-        """Everything that the dead process had is lost; what still waits to be sent is not. Returns what is lost."""
+        """Note that the process is dead. Returns the requests that are lost: all that it had, but not those `unsent`."""
         self._busy.clear()
         lost = []
         for msg_id, request in self._requests.items():
@@ -94,14 +94,14 @@ class KernelState:
 
     @property
     def running(self) -> Optional[str]:
-        """Our request that runs in the main shell."""
+        """The request of ours that runs in the main shell."""
         for msg_id, parent in self._busy.items():
             if _is_run(parent) and msg_id in self._requests:
                 return msg_id
         return None
 
     def requests(self) -> Dict[str, Dict[str, Any]]:
-        """Recent requests and all that are not done, for other processes to read."""
+        """Recent requests and all that are not done."""
         recent = set(list(self._requests)[-SHOWN_REQUESTS:])
         return {
             msg_id: {"state": request.state, "seq_reply": request.seq_reply}

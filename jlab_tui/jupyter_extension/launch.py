@@ -25,7 +25,7 @@ RESTARTS = 5
 
 def load_package(folder: str) -> ModuleType:
     """This folder as the package `jlab_mcp_extension`, whatever its name; `sys.path` stays as it is."""
-    # Python put the script's folder in front; its modules must not shadow anyone's.
+    # Python put the script's folder first; its modules must not shadow others.
     sys.path[:] = [
         entry for entry in sys.path if os.path.realpath(entry or os.getcwd()) != folder or entry == ""
     ]
@@ -59,7 +59,7 @@ def port_is_free(ip: str, port: int) -> bool:
 
 
 def choose_port(ip: str, low: int, high: int) -> Optional[int]:
-    """A free port of this machine, at random so that two jobs on one node rarely meet."""
+    """A free port of this machine, at random so that two jobs on one node rarely choose the same."""
     for _ in range(PORT_TRIES):
         port = random.randint(low, high)
         if port_is_free(ip, port):
@@ -67,14 +67,14 @@ def choose_port(ip: str, low: int, high: int) -> Optional[int]:
     return None
 
 
-def complain(what: str, hint: str) -> None:
+def report(what: str, hint: str) -> None:
     sys.stderr.write("%s\n%s\n" % (what, hint))
 
 
 def main(argv: List[str]) -> int:
     """Run the server until it ends; returns the exit code."""
     if len(argv) < 2:
-        complain("No configuration was given.", "Usage: python launch.py CONFIG.json")
+        report("No configuration was given.", "Usage: python launch.py CONFIG.json")
         return 2
     load_package(os.path.dirname(os.path.realpath(__file__)))
     config = read_config(argv[1])
@@ -83,23 +83,23 @@ def main(argv: List[str]) -> int:
     port = fixed or choose_port(ip, int(config["port_min"]), int(config["port_max"]))
     if port is None or (fixed and not port_is_free(ip, fixed)):
         where = "port %s" % fixed if fixed else "every port tried in %(port_min)s-%(port_max)s" % config
-        complain("On %s, %s is taken." % (ip, where), "Choose another port or range.")
+        report("On %s, %s is taken." % (ip, where), "Choose another port or range.")
         return EXIT_PORT_TAKEN
     try:
         from jlab_mcp_extension import lazy_import  # type: ignore[import-not-found]
 
-        # Compiles a grammar for more than half of the time that Jupyter's imports take; only the check of an IRI needs it.
+        # Compiling its grammar takes more than half of the time of Jupyter's imports, and only checks of an IRI need it.
         lazy_import.put_off("rfc3987_syntax", "is_valid_syntax")
         from jlab_mcp_extension import serverapp
     except ImportError as error:
-        complain(
+        report(
             "Jupyter cannot be imported by %s (%s)." % (sys.executable, error),
             "Install it there: %s -m pip install jupyterlab ipykernel" % sys.executable,
         )
         return EXIT_NO_JUPYTER
     ended: int = serverapp.run(config, ip, port)
     if ended == EXIT_PORT_TAKEN and not fixed:
-        # Somebody took the port between our look and Jupyter's; a process that has begun a server cannot begin another.
+        # Another process took the port after we checked it. A process that has started a server cannot start a second one.
         attempt = int(argv[2]) if len(argv) > 2 else 0
         if attempt < RESTARTS:
             os.execv(sys.executable, [sys.executable, os.path.realpath(__file__), argv[1], str(attempt + 1)])

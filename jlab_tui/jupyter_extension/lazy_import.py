@@ -1,4 +1,4 @@
-"""A package that is loaded when it is used, not when it is imported: the start of a server waits for each of its imports."""
+"""Loads a package on its first use instead of on import, which a server's start would wait for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def put_off(name: str, function: str) -> None:
-    """Load package `name` only when its `function` is called, or when anything else in it is asked for."""
+    """Load package `name` when its `function` is first called or another of its names is looked up."""
     spec = importlib.util.find_spec(name)
     if spec is None or spec.loader is None or name in sys.modules:
         return

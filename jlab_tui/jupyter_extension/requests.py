@@ -1,4 +1,4 @@
-"""What a client sends over the channels: frames checked before they reach the kernel. Pure."""
+"""Checks the requests that clients send over the channels, before they reach the kernel. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ALLOWS_STDIN = re.compile(rb'(?<!\\)"allow_stdin"\s*:\s*true')
 
 
 class Unacceptable(ValueError):
-    """A request that is not sent; the text says why."""
+    """The request cannot be sent; the text says why."""
 
     def __init__(self, reason: str, msg_id: str = "") -> None:
         super().__init__(reason)

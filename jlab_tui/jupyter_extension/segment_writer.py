@@ -1,7 +1,7 @@
-"""The segment files of one kernel, written so that an error costs no record: what a file lost goes into the next one.
+"""Writes the segment files of one kernel. No error loses a record: what one file lost goes into the next one.
 
-A network file system may take a record and refuse it later, when the file is synchronised or closed (a full quota, a
-server that was replaced). So records are kept until that went well; after any error the file is given up.
+A network file system may accept a record and refuse it later, when the file is synchronised or closed (a full quota, a
+replaced server). So records stay in memory until the file is synchronised; after any error, a new file is begun.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class _Segment(NamedTuple):
 
 
 class SegmentWriter:
-    """Used by the spool thread alone, but for `unsafe`."""
+    """Only the spool thread may use it, except for `unsafe`."""
 
     def __init__(self, folder: str, max_bytes: int, system: Any = os) -> None:
-        """`system`: what stands for the module os."""
+        """`system`: the module os, or a stand-in."""
         self.folder = folder
         self.max_bytes = max_bytes
         self.size = 0
@@ -40,14 +40,14 @@ class SegmentWriter:
         """In the order of their numbers."""
         self._current: Optional[_Segment] = None
         self._synced: Optional[_Segment] = None
-        """The current one as far as it is on the disk for sure."""
+        """The current one, up to what is certainly on the disk."""
         self._fd = -1
         self._acked = 0
         self._unsafe: List[Record] = []
-        """Taken, and not on the disk for sure: in the current segment, or without one in none."""
+        """Records that may not be on the disk: those of the current segment, or of none if there is none."""
 
     def write(self, records: List[Record]) -> List[Tuple[int, int, int]]:
-        """Append records; returns the ranges that the bound cost. Raises OSError, and then has taken none of them."""
+        """Append records. Returns (first, last, bytes) of what was removed to stay within the bound. Raises OSError, and then takes none."""
         self._take(records)
         return self._enforce_bound()
 
@@ -70,13 +70,13 @@ class SegmentWriter:
             self._remove(current)
 
     def sync(self) -> None:
-        """Bring to the disk what was written. Raises OSError."""
+        """Synchronise what was written. Raises OSError."""
         if self._current is None:
             self._take([])
         self._sync_current()
 
     def unsafe(self) -> List[Record]:
-        """Records that may be missing in the files, oldest first; any thread may ask."""
+        """Records that the files may lack, oldest first; for any thread."""
         return self._unsafe
 
     def close(self, remove: bool) -> None:
@@ -106,7 +106,7 @@ class SegmentWriter:
         self._unsafe = [*self._unsafe, *records]
         try:
             if again:
-                # The file system has refused what it had taken: for now we take only what is safe with it at once.
+                # The file system refused what it had accepted: until it works again, synchronise each batch at once.
                 self._sync_current()
             if self._current is not None and self._current.size >= SEGMENT_BYTES:
                 self._end()
@@ -132,7 +132,7 @@ class SegmentWriter:
         self._current = current._replace(last=batch[-1][0], size=current.size + size)
 
     def _write_all(self, parts: List[bytes]) -> None:
-        """Write the parts as they lie: joining them would double a large record in memory."""
+        """Write the parts one by one: joining them would copy a large record."""
         written = self._os.writev(self._fd, parts)
         for part in parts:
             if written >= len(part):
@@ -171,7 +171,7 @@ class SegmentWriter:
         self._synced, self._unsafe = self._current, []
 
     def _end(self) -> None:
-        """Finish the current segment. Raises OSError, and then what it may have lost waits for the next one."""
+        """Finish the current segment. Raises OSError, and then what it may have lost goes into the next one."""
         self._sync_current()
         if self._current is not None:
             ended = self._current
@@ -179,7 +179,7 @@ class SegmentWriter:
             self._keep(ended)
 
     def _lose(self) -> None:
-        """Give the current segment up after an error; all that is not safe is to be written again."""
+        """Abandon the current segment after an error; `_unsafe` is then written again."""
         if self._current is None or self._synced is None:
             return
         self.size -= self._current.size - self._synced.size
@@ -189,9 +189,9 @@ class SegmentWriter:
         self._keep(self._synced)
 
     def _close(self) -> None:
-        """An error has nothing to add: what is not synchronised before is removed, or written again.
+        """Close the file, ignoring errors: what was not synchronised is removed, or written again.
 
-        The number is forgotten first, for the next file that anybody opens may get it, also when closing fails.
+        The descriptor is forgotten first, because the next file that anybody opens may get it, even if closing fails.
         """
         fd, self._fd = self._fd, -1
         self._current = None

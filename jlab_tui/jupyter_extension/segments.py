@@ -1,9 +1,9 @@
-"""The spool's format on disk, and a reader of it that needs nothing but the files.
+"""The spool's format on disk, and a reader that needs nothing but the files.
 
 A kernel's recording is a folder of segment files named `<first number, 20 digits>.seg`. A segment is the 8 bytes
 `jlabseg1`, then records: number (u64 little-endian), length (u32 little-endian), that many bytes of one v1 kernel
-websocket frame. Numbers grow; a jump is a gap (dropped, or acknowledged by the owner). A torn last record is normal:
-the writer died there.
+websocket frame. Numbers grow; a jump is a gap (dropped, or acknowledged by the owner). The last record may be torn,
+where its writer died.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def read_spool(folder: str, since: int = 0, max_bytes: int = 0) -> List[Tuple[in
         except FileNotFoundError:
             continue
         for seq, frame in decode(data):
-            if seq <= last:  # a segment that was given up may hold what the next one has again
+            if seq <= last:  # an abandoned segment may hold what the next one repeats
                 continue
             last = seq
             if max_bytes and records and size + len(frame) > max_bytes:

@@ -1,9 +1,9 @@
-"""Sends a recorder's stream to one connection, from any number on: flow control, reading back, gaps said.
+"""Sends a stream to one connection, from any number on: controls the flow, reads back from disk, reports gaps.
 
-Nothing is sent while the client has yet to report a window of what was sent. What is on its way delays the answers to
-the client's pings, by which it knows that it still owns the kernel; so on a slow connection the window shrinks until
-its content arrives within a second or it is as small as it can be, and pieces with it. To a client that reports whole
-messages a message that was begun is sent to its end, however large, or it would wait for ever.
+It sends until a window of unreported bytes is full. What is on its way delays the answers to the client's pings, by
+which the client knows that it still owns the kernel; so on a slow connection the window shrinks, and pieces with it,
+until its content arrives within a second or it is as small as it can be. A client that reports whole messages gets
+each message to its end, however large, because it would otherwise wait for ever.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from .stream import Record, Stream
 
 WINDOW_BYTES = 4 << 20
 QUICK_S, SLOW_S = 0.3, 1.0
-"""From sending a piece to its report: below, the window may grow; above, it shrinks."""
+"""From sending a piece to its report: below QUICK_S the window may grow, above SLOW_S it shrinks."""
 FETCH_BYTES = 2 << 20
 UNREADABLE = "unreadable"
-"""Why there is a gap: what was on disk is gone or damaged."""
+"""Why there is a gap: the files are gone or damaged."""
 PACED_BYTES = 64 << 10
-"""Such a piece is waited for before the next one is handed to the connection."""
+"""The next piece waits until one of this size has left."""
 
 log = logging.getLogger("jlab_mcp_extension")
 
 
 class Recording(Protocol):
-    """What a sender reads from: a kernel's stream, and those of its records that are on disk only."""
+    """What a sender reads: a kernel's stream, and those of its records that are only on disk."""
 
     kernel_id: str
     stream: Stream
@@ -42,7 +42,7 @@ class Recording(Protocol):
 
 
 def hello(stream: Stream, since: int, epoch: int) -> str:
-    """The first text of a connection: what there is, and what of the asked range was acknowledged and forgotten."""
+    """The first text of a connection: what there is, and which part of the requested range was acknowledged and forgotten."""
     gap = None
     if since + 1 < stream.first:
         gap = {"from": since + 1, "to": stream.first - 1, "bytes": 0}
@@ -61,24 +61,24 @@ class Sender:
         reports_every: Optional[int],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`reports_every`: the client reports bytes, at so many at the latest; None: only whole messages."""
+        """`reports_every`: the client reports its bytes at least this often; None if it reports only whole messages."""
         self._recording = recording
         self._next = min(max(since, recording.stream.acked), recording.stream.last) + 1
         self._write_bytes = write_bytes
         self._write_text = write_text
         self._sent = 0
-        """Bytes of all pieces so far, their heads included, as the client counts them."""
+        """Bytes of all pieces so far, heads included, as the client counts them."""
         self._received = 0
         self._ends: Deque[Tuple[int, int]] = deque()
-        """Of each message that was not reported yet: number, and `_sent` after it."""
+        """For each message not reported yet: its number, and `_sent` after it."""
         self._by_bytes = reports_every is not None
         self._least = min(reports_every or WINDOW_BYTES, WINDOW_BYTES)
         self._window = self._least
         self._was_full = False
         self._shrunk_at = 0
-        """`_sent` when the window shrank last; what was sent before says nothing about its new size."""
+        """`_sent` when the window last shrank; what was sent before says nothing about the new size."""
         self._sent_at: Deque[Tuple[int, float]] = deque()
-        """Of each piece that was not reported yet: `_sent` after it, and when that was."""
+        """For each piece not reported yet: `_sent` after it, and the time."""
         self._now = now
         self._rest: Optional[Iterator[bytes]] = None
         self._flushing = False
@@ -175,7 +175,7 @@ class Sender:
             records = await self._recording.read_back(seq - 1, FETCH_BYTES)
             self._fetched = dict(records)
             if seq not in self._fetched:
-                await self._recording.settled()  # perhaps the file was removed a moment ago
+                await self._recording.settled()  # the file may just have been removed
             stream = self._recording.stream
             if seq not in self._fetched and stream.gap_at(seq) is None and seq > stream.acked:
                 # The files are gone, or were damaged: go on with the next number that exists.

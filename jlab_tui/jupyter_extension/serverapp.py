@@ -1,7 +1,7 @@
-"""Jupyter's server application with our settings merged into the user's, and its address published.
+"""Runs Jupyter's server application with our settings merged into the user's, and publishes its address.
 
-A subclass, because the two other ways lose something of the user's: arguments and `--config` replace the dictionaries
-and the files that the user's own configuration has set.
+A subclass, because the other ways lose settings of the user: arguments replace the dictionaries and `--config` the
+files of the user's own configuration.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger("jlab_mcp_extension")
 
 
 def settings(config: Mapping[str, Any], ip: str, port: int) -> Config:
-    """What we set and the user cannot: address, token, nothing dropped, deaths noticed early."""
+    """Settings that win over the user's: the address, the token, no limits on output, early notice of a dead kernel."""
     ours = Config()
     ours.ServerApp.ip = ip
     ours.ServerApp.port = port
@@ -61,9 +61,9 @@ def settings(config: Mapping[str, Any], ip: str, port: int) -> Config:
 
 
 def merge(user: Config, ours: Config) -> None:
-    """Put ours over the user's; in the two shared dictionaries the user's own entries stay."""
+    """Put our settings over the user's. In the two shared dictionaries the user's own entries stay."""
     server = user.ServerApp
-    # Deprecated names of what we set, which would win or warn.
+    # Deprecated names of our settings would win, or warn.
     for name in ("token", "password_required", "iopub_data_rate_limit", "iopub_msg_rate_limit"):
         server.pop(name, None)
     extensions = dict(server.get("jpserver_extensions", {}))
@@ -79,7 +79,7 @@ def merge(user: Config, ours: Config) -> None:
 
 
 class ExtensionServerApp(ServerApp):  # type: ignore[misc]
-    """ServerApp that merges our settings after the user's files are read."""
+    """Merges our settings once the user's files are read."""
 
     name = "jupyter-server"
     ours = Config()
@@ -98,7 +98,7 @@ class ExtensionServerApp(ServerApp):  # type: ignore[misc]
 
 
 def run(config: Mapping[str, Any], ip: str, port: int) -> int:
-    """Serve until told to stop; returns the exit code."""
+    """Serve until the server is stopped; returns the exit code."""
     ExtensionServerApp.ours = settings(config, ip, port)
     ExtensionServerApp.kernelspec_dirs = list(config.get("kernelspec_dirs") or [])
     published: List[str] = []
@@ -188,7 +188,7 @@ def _bindable(ip: str, port: int) -> bool:
 
 
 def process_start() -> Optional[int]:
-    """Start time of this process in clock ticks (field 22 of /proc/self/stat), which tells it from a later namesake."""
+    """Start time of this process in clock ticks (field 22 of /proc/self/stat), to tell it from a later one with its PID."""
     try:
         with open("/proc/self/stat", encoding="utf-8") as file:
             return int(file.read().rpartition(")")[2].split()[19])

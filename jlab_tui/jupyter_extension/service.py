@@ -1,4 +1,4 @@
-"""The extension's state on one server: recorders, claims, spool and sampler, and the tick that reaps and tidies."""
+"""The extension's state on one server: recorders, claims, spool and sampler, and the timer that cleans up."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .stream_spooler import StreamLimits
 TICK_S = 0.5
 KEEP_GONE_S = 600.0
 SILENCE_S = 20.0
-"""An owner that answers no ping for this long may be succeeded; where its system is gone too, its lease ends."""
+"""Others may take over from an owner that answers no ping for this long; if its system is gone too, its lease ends."""
 FEATURES = ["channels", "claims", "release", "resources", "obituaries", "subshells"]
 
 log = logging.getLogger("jlab_mcp_extension")
@@ -64,13 +64,13 @@ class ExtensionService:
         self._tick()
 
     def stop(self) -> None:
-        """At the end of the process; the event loop has ended."""
+        """At the end of the process, when the event loop has ended."""
         self.sampler.stop()
         for recorder in self.recorders.values():
             recorder.flush()
         self.spool.stop(timeout=2.0)
 
-    # What the handlers ask.
+    # For the handlers.
 
     def info(self) -> Dict[str, Any]:
         return {
@@ -111,7 +111,7 @@ class ExtensionService:
         }
 
     def has_kernel(self, kernel_id: str) -> bool:
-        """Whether it is there, and not on its way out."""
+        """Whether the kernel is there and is not being shut down."""
         return kernel_id in self.kernels and kernel_id not in self._reaping
 
     async def start_kernel(
@@ -171,7 +171,7 @@ class ExtensionService:
         return kernels
 
     def opened(self, kernel_id: str, client: str, close: Callable[[int, str], None]) -> None:
-        """A client's connection; an older one of the same client is a leftover of a cut."""
+        """Note a client's connection. An older one of the same client is left over from a broken connection."""
         self.close_connections(kernel_id, client, 4408, "replaced by a newer connection")
         self._connections.setdefault(kernel_id, set()).add((client, close))
 
@@ -187,7 +187,7 @@ class ExtensionService:
     def _manager(self, kernel_id: str) -> Optional[Any]:
         return self.kernels.get_kernel(kernel_id) if kernel_id in self.kernels else None
 
-    # What time asks.
+    # On the timer.
 
     def _tick(self) -> None:
         self._loop.call_later(TICK_S, self._tick)
@@ -222,7 +222,7 @@ class ExtensionService:
             task.add_done_callback(self._tasks.discard)
 
     async def _shut_down(self, kernel_id: str, at_once: bool) -> None:
-        """Through the session manager where a session holds the kernel, so that its entry goes too."""
+        """Shut a kernel down, through the session manager where a session holds it, so that the session goes too."""
         try:
             if at_once:
                 await self.kernels.shutdown_kernel(kernel_id, now=True)

@@ -1,4 +1,4 @@
-"""The one thread that touches the spool's file system. If that hangs, this thread hangs and nothing else does."""
+"""Writes the spool in a thread of its own. If the file system hangs, nothing but this thread hangs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger("jlab_mcp_extension")
 
 
 class Written(NamedTuple):
-    """What came of one batch."""
+    """The outcome of one batch."""
 
     error: Optional[OSError]
     dropped: List[Tuple[int, int, int]]
@@ -38,12 +38,12 @@ def _recordings(folder: str) -> List[str]:
 
 
 class SpoolThread:
-    """Takes batches from the event loop and writes them; answers through `post`, which must be thread-safe."""
+    """Takes batches from the event loop and writes them; reports through `post`, which must be thread-safe."""
 
     def __init__(self, root: str, max_bytes_per_kernel: int, post: Callable[..., object]) -> None:
         self.root = root
         self.bytes = 0
-        """Size of all recordings, as the thread last saw it."""
+        """Size of all recordings when the thread last looked."""
         self._max_bytes = max_bytes_per_kernel
         self._post = post
         self._commands: queue.SimpleQueue[Optional[Callable[[], None]]] = queue.SimpleQueue()
@@ -58,7 +58,7 @@ class SpoolThread:
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
-        """Write what is queued, then end; gives up after `timeout` seconds on a file system that hangs."""
+        """Write what is queued, then end. Gives up on a file system that hangs after `timeout` seconds."""
         self._commands.put(None)
         self._thread.join(timeout)
 
@@ -66,17 +66,17 @@ class SpoolThread:
         return os.path.join(self.root, kernel_id)
 
     def size(self, kernel_id: str) -> int:
-        """Bytes of a kernel's files; any thread may ask."""
+        """Bytes of a kernel's files; for any thread."""
         writer = self._writers.get(kernel_id)
         return writer.size if writer is not None else 0
 
     def unsafe(self, kernel_id: str) -> List[Record]:
-        """Records that were taken and that the files may lack; any thread may ask."""
+        """Records that the files may lack; for any thread."""
         writer = self._writers.get(kernel_id)
         return writer.unsafe() if writer is not None else []
 
     def write(self, kernel_id: str, batch: List[Record], done: Callable[[Written], None]) -> None:
-        """Queue one batch; `done` is posted with the outcome."""
+        """Queue one batch; `done` is posted with its outcome."""
         self._commands.put(lambda: self._write(kernel_id, batch, done))
 
     def ack(self, kernel_id: str, seq: int) -> None:

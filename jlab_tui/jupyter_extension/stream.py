@@ -1,9 +1,9 @@
-"""The numbered stream of one kernel: what is in memory, on disk, acknowledged, and lost. Pure; one owner, no clock.
+"""The numbered stream of one kernel: what is in memory, on disk, acknowledged, and lost. Pure.
 
 Every message gets the next number, from 1. A record stays in memory until it is acknowledged, or until it is on disk
 and the cache is full. While the disk is stalled, memory grows up to a hard cap; then the oldest record that is not on
-its way to the disk is dropped and counted as a gap. While the disk takes what it is given, nothing is: the recorder
-reads no more than one message beyond what may wait.
+its way to the disk is dropped and counted as a gap. While the disk keeps up, nothing is dropped: the recorder reads at
+most one message beyond what may wait.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Deque, List, NamedTuple, Optional, Tuple
 Record = Tuple[int, bytes]
 
 FULL = "full"
-"""The recording of the kernel was as large as it may be."""
+"""The kernel's recording reached its limit on disk."""
 STALLED = "stalled"
-"""The disk took nothing."""
+"""The disk accepted nothing."""
 
 
 class StreamGap(NamedTuple):
-    """Messages that were dropped, first and last number included."""
+    """Dropped messages, first and last number included."""
 
     first: int
     last: int
@@ -30,7 +30,7 @@ class StreamGap(NamedTuple):
     """FULL or STALLED"""
 
     def since(self, first: int) -> StreamGap:
-        """What is left of it from a number on. Sizes are known of a whole only: a share of it, by messages."""
+        """The rest of it from a number on. Its size is estimated by its share of the messages."""
         if first <= self.first:
             return self
         size = self.size * (self.last + 1 - first) // (self.last + 1 - self.first)
@@ -44,7 +44,7 @@ class Stream:
         self.cache_bytes = cache_bytes
         self.memory_cap = memory_cap
         self.stalled = False
-        """The disk takes nothing, as far as its user can tell."""
+        """The disk accepts nothing; set by the stream's user."""
         self.last = 0
         self.acked = 0
         self.gaps: List[StreamGap] = []
@@ -58,7 +58,7 @@ class Stream:
 
     @property
     def first(self) -> int:
-        """The oldest number that a reader can still ask for (gaps aside)."""
+        """The oldest number that a reader can still get (gaps aside)."""
         return self.acked + 1
 
     @property
@@ -68,7 +68,7 @@ class Stream:
 
     @property
     def unspooled_bytes(self) -> int:
-        """What only memory holds."""
+        """Bytes that only memory holds."""
         return self._unspooled_bytes
 
     def append(self, frame: bytes) -> int:
@@ -83,7 +83,7 @@ class Stream:
         return self.last
 
     def take_batch(self, max_bytes: int) -> List[Record]:
-        """The oldest records that are not on disk, for the spool; ends with `spooled` or `give_back`."""
+        """The oldest records that are not on disk, for the spool. Call `spooled` or `give_back` with them."""
         batch: List[Record] = []
         size = 0
         while self._unspooled and size < max_bytes:
@@ -93,19 +93,19 @@ class Stream:
         return batch
 
     def spooled(self, batch: List[Record]) -> None:
-        """The batch is on disk."""
+        """Note that a batch is on disk."""
         self._unspooled_bytes -= sum(len(frame) for seq, frame in batch if seq in self._memory)
         if batch:
             self._spooled = max(self._spooled, batch[-1][0])
         self._trim()
 
     def give_back(self, batch: List[Record]) -> None:
-        """The batch could not be written; its records wait again."""
+        """Note that a batch could not be written; its records wait again."""
         self._unspooled.extendleft(seq for seq, _ in reversed(batch) if seq in self._memory)
         self._trim()
 
     def ack(self, seq: int) -> bool:
-        """Everything up to `seq` is safe with the owner and may be forgotten. Whether that is news."""
+        """Forget everything up to `seq`, which the owner has stored. Whether that is new."""
         seq = min(seq, self.last)
         if seq <= self.acked:
             return False
@@ -118,12 +118,12 @@ class Stream:
         return True
 
     def lost_on_disk(self, first: int, last: int, size: int) -> None:
-        """The spool dropped its oldest records to stay within its bound."""
+        """Note that the spool removed its oldest records to stay within its bound."""
         if last > self.acked:
             self._add_gap(StreamGap(first, last, size, FULL).since(self.acked + 1))
 
     def get(self, seq: int) -> Optional[bytes]:
-        """The frame when it is in memory."""
+        """The frame if it is in memory."""
         return self._memory.get(seq)
 
     def gap_at(self, seq: int) -> Optional[StreamGap]:

@@ -1,7 +1,7 @@
-"""Stream output reshaped before it is numbered: small neighbours are joined, huge prints are cut.
+"""Joins small prints and cuts huge ones, before they are numbered.
 
-Joining keeps 100,000 flushed prints cheap for everyone behind the recorder; cutting keeps a 50 MB print from being
-one indivisible message. Both splice the escaped JSON text as bytes, so nothing is parsed.
+Joining keeps 100,000 flushed prints cheap for all readers; cutting turns a 50 MB print into messages of a bearable size.
+Both splice the escaped JSON text as bytes and parse nothing.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _LOW_SURROGATE = re.compile(rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 def text_bounds(content: Bytes) -> Optional[Tuple[int, int]]:
     """Where the escaped text of a stream message's content begins and ends.
 
-    None when the content is not exactly a name followed by a text. Of a huge text only the end is looked at: what
-    could follow the text would be there.
+    None if the content is not exactly a name followed by a text. Only the end of a huge text is checked: anything
+    that follows the text would be there.
     """
     found = _OPENING.match(content)
     if found is None or content[-2:] != b'"}' or len(content) < found.end() + 2:
@@ -39,7 +39,7 @@ def text_bounds(content: Bytes) -> Optional[Tuple[int, int]]:
 
 
 def _backslashes_before(text: Bytes, start: int, end: int) -> int:
-    """Length of the run of backslashes in `text[start:end]` that ends at `end`, without copying a huge text."""
+    """Length of the run of backslashes in `text[start:end]` that ends at `end`. Copies only blocks of a huge text."""
     run = 0
     while end > start:
         block = bytes(text[max(start, end - 1024) : end])
@@ -54,7 +54,7 @@ def _backslashes_before(text: Bytes, start: int, end: int) -> int:
 def safe_cut(text: Bytes, start: int, wanted: int) -> int:
     """The last position <= `wanted` where `text` can be cut: not inside an escape, a surrogate pair or a character.
 
-    `start` is a position already known to be safe; text is escaped JSON in UTF-8.
+    `start` is a safe position; text is escaped JSON in UTF-8. A `wanted` without a safe position before it is returned.
     """
     if wanted >= len(text):
         return len(text)
@@ -107,7 +107,7 @@ def cut(message: Message, limit: int = CUT_BYTES) -> Iterator[Message]:
 
 
 def joined(messages: Iterable[Message], limit: int = JOIN_BYTES) -> Iterator[Message]:
-    """The same messages, where adjacent prints to one stream of one cell have become one message."""
+    """The same messages, with adjacent prints to one stream of one cell in one message."""
     held: Optional[Message] = None
     opening = b""
     texts: List[bytes] = []

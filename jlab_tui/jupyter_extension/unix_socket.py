@@ -139,7 +139,9 @@ def peer_uid(connection: socket.socket) -> Optional[int]:
     """The account of the process at the other end of a Unix socket (SO_PEERCRED of Linux, LOCAL_PEERCRED of macOS);
     None where the system does not tell."""
     if sys.platform == "darwin":
-        raw = connection.getsockopt(0, 1, 8)  # SOL_LOCAL, LOCAL_PEERCRED: struct xucred begins with version and uid
+        raw = connection.getsockopt(
+            0, 1, 8
+        )  # SOL_LOCAL, LOCAL_PEERCRED: struct xucred begins with version and uid
         return int(struct.unpack("=II", raw)[1])
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:

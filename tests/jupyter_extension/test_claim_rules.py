@@ -154,6 +154,23 @@ def test_a_run_seen_under_an_earlier_owner_does_not_lengthen_a_later_grace() -> 
         assert claims.due({"k": False}, 80.0) == [("k", False)], again
 
 
+def test_an_owners_own_grace_is_kept_until_it_names_another() -> None:
+    claims = claims_of("a")
+    claims.claim("k", "s", owner("a"), False, 0.0, None, 100.0)
+    assert claims.claim("k", "s", owner("a"), False, 0.0) == Granted(1, None, False, None)
+    assert claims.due({}, 119.9) == [] and claims.due({}, 120.0) == [("k", False)]
+    claims.claim("k", "s", owner("a"), False, 0.0, None, 0.0)
+    assert claims.due({}, 20.0) == [("k", False)]
+
+
+def test_a_kernel_that_is_not_due_keeps_no_other_one() -> None:
+    claims = claims_of("a")
+    claims.connected("k", "a", 1, "shutdown", object())
+    claims.claim("other", "s", owner("b"), False, 0.0, "kill")
+    claims.claim("third", "s", owner("b"), False, 0.0)
+    assert claims.due({"other": True}, 1e6) == [("other", True), ("third", False)]
+
+
 def test_a_forgotten_kernel_is_claimed_as_a_new_one() -> None:
     claims = claims_of("a")
     claims.forget("k")

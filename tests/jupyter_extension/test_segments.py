@@ -50,7 +50,7 @@ def test_a_file_that_is_no_segment_has_no_records() -> None:
 
 
 def test_segments_are_found_in_the_order_of_their_numbers_and_other_files_left_alone(tmp_path: Path) -> None:
-    for name in (segment_name(10), segment_name(9), "notes.txt", "x.seg", "7.seg.tmp", ".seg"):
+    for name in (segment_name(10), segment_name(9), "notes.txt", "x.seg", "7.seg.tmp", ".seg", "0000x.seg"):
         (tmp_path / name).touch()
     found = segment_files(str(tmp_path))
     assert found == [(n, str(tmp_path / segment_name(n))) for n in (9, 10)]
@@ -89,6 +89,12 @@ def test_what_two_segments_hold_is_read_once_and_only_the_segments_that_are_need
     first.unlink()
     first.mkdir()  # reading it would fail
     assert read_spool(str(tmp_path), since=1) == [(2, b"b"), (3, b"c")]
+
+
+def test_a_recording_whose_beginning_was_removed_is_read_from_what_there_is(tmp_path: Path) -> None:
+    written(tmp_path, [(5, b"e")])
+    written(tmp_path, [(6, b"f")])
+    assert read_spool(str(tmp_path)) == [(5, b"e"), (6, b"f")]
 
 
 def test_a_segment_that_is_removed_while_it_is_read_is_passed_over(tmp_path: Path) -> None:

@@ -118,8 +118,11 @@ def test_gaps_that_touch_are_one_if_they_have_one_cause() -> None:
     stream = filled(100)
     stream.lost_on_disk(1, 2, 20)
     stream.lost_on_disk(3, 4, 20)
-    stream.lost_on_disk(6, 7, 20)
-    assert stream.gaps == [StreamGap(1, 4, 40, FULL), StreamGap(6, 7, 20, FULL)]
+    stream.lost_on_disk(6, 9, 40)
+    assert stream.gaps == [StreamGap(1, 4, 40, FULL), StreamGap(6, 9, 40, FULL)]
+    stream.ack(7)
+    assert stream.gaps == [StreamGap(8, 9, 20, FULL)]
+    stream.acked = 0
     stream.gaps = [StreamGap(1, 4, 40, STALLED)]
     stream.lost_on_disk(5, 6, 20)
     assert stream.gaps == [StreamGap(1, 4, 40, STALLED), StreamGap(5, 6, 20, FULL)]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from jlab_tui.jupyter_extension.tcp_liveness import is_gone, tells_of_nobody
+from jlab_tui.jupyter_extension.tcp_liveness import is_gone, is_unanswered
 from tests.jupyter_extension.servers import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what TCP knows of its peer")
@@ -52,7 +52,7 @@ def test_silence_alone_tells_nothing() -> None:
     def info(retransmits: int, probes: int, last_ack_ms: int) -> bytes:
         return bytes([1, 0, retransmits, probes]) + bytes(52) + last_ack_ms.to_bytes(4, sys.byteorder)
 
-    assert not tells_of_nobody(info(0, 0, 900_000), 20)
-    assert not tells_of_nobody(info(3, 0, 19_000), 20)
-    assert tells_of_nobody(info(3, 0, 21_000), 20)
-    assert tells_of_nobody(info(0, 2, 21_000), 20)
+    assert not is_unanswered(info(0, 0, 900_000), 20)
+    assert not is_unanswered(info(3, 0, 19_000), 20)
+    assert is_unanswered(info(3, 0, 21_000), 20)
+    assert is_unanswered(info(0, 2, 21_000), 20)
