@@ -6,6 +6,7 @@ files of the user's own configuration.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import logging
 import os
@@ -41,6 +42,11 @@ def settings(config: Mapping[str, Any], ip: str, port: int) -> Config:
         ours.ServerApp.root_dir = config["root_dir"]
     if os.name == "posix" and os.geteuid() == 0:
         ours.ServerApp.allow_root = True
+    if config.get("certfile"):  # key and certificate of this run
+        ours.ServerApp.certfile = config["certfile"]
+        ours.ServerApp.keyfile = ""
+        ours.ServerApp.client_ca = ""
+        ours.ServerApp.ssl_options = {}
     ours.IdentityProvider.token = config["token"]
     ours.ZMQChannelsWebsocketConnection.limit_rate = False
     ours.KernelRestarter.time_to_dead = 0.5
@@ -155,6 +161,10 @@ def _publish(
         "started": time.time(),
         "socket": opened.path if opened is not None else "",
     }
+    if config.get("certfile"):
+        facts.update(
+            certfile=config["certfile"], token_file=config["token_file"], addresses=own_addresses(hostname)
+        )
     temporary = "%s.%d.tmp" % (path, os.getpid())
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -163,6 +173,31 @@ def _publish(
         os.fsync(file.fileno())
     os.replace(temporary, path)
     published.append(path)
+
+
+def own_addresses(hostname: str) -> List[str]:
+    """This machine's addresses as others may reach it: those of its name, and those of the way to the login node."""
+    found = []
+    for name in (hostname, os.environ.get("SLURM_SUBMIT_HOST", "")):
+        try:
+            known = socket.getaddrinfo(name, 9, type=socket.SOCK_DGRAM) if name else []
+        except OSError:
+            continue
+        for family, kind, protocol, _, address in known:
+            if name == hostname:
+                found.append(str(address[0]))
+                continue
+            with socket.socket(family, kind, protocol) as probe:  # nothing is sent: the system only picks its route
+                try:
+                    probe.connect(address)
+                    found.append(str(probe.getsockname()[0]))
+                except OSError:
+                    continue
+    return [
+        address
+        for address in dict.fromkeys(found)
+        if not ipaddress.ip_address(address.partition("%")[0]).is_loopback and "%" not in address
+    ]
 
 
 def _withdraw(published: List[str], sockets: List[UnixSocket]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import datetime
 import socket
 import ssl
 import tempfile
@@ -12,13 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from jlab_tui.adapters.jupyter.dial import Dialer, PeerUnproved
 from jlab_tui.adapters.jupyter.rest import JupyterApi
 from jlab_tui.adapters.jupyter.websocket import open_connection
+from jlab_tui.adapters.server.certificate import certificate_in, new_identity
 from jlab_tui.core.errors import ServerUnreachable
 from jlab_tui.core.server.route import LoopbackRoute, Route, SocketRoute, TlsRoute
 from jlab_tui.core.server.status import Health
@@ -113,26 +109,12 @@ async def test_our_own_port_and_socket_are_answered(tmp_path: Path) -> None:
 
 
 def certificate(folder: Path) -> tuple[str, ssl.SSLContext]:
-    """A key and its certificate: as the record has it, and as a server shows it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "jlab-mcp")])
-    now = datetime.datetime.now(datetime.UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
+    """One launch's certificate: as the record has it, and as its server shows it."""
     folder.mkdir()
-    (folder / "key").write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    (folder / "certificate").write_bytes(signed.public_bytes(pem))
+    (folder / "pem").write_bytes(new_identity())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "certificate", folder / "key")
-    return base64.b64encode(signed.public_bytes(serialization.Encoding.DER)).decode(), context
+    context.load_cert_chain(folder / "pem")
+    return certificate_in(folder / "pem"), context
 
 
 async def test_a_certificate_of_another_launch_is_sent_nothing(tmp_path: Path) -> None:
@@ -160,5 +142,36 @@ async def test_this_launchs_certificate_is_trusted_whatever_the_node_is_called(t
         api = JupyterApi(
             Dialer(TlsRoute(f"https://localhost:{served.sockets[0].getsockname()[1]}", ours)), TOKEN
         )
+        assert await api.health() is Health.OK
+        await api.close()
+
+
+async def test_the_address_that_shows_the_certificate_is_used_of_all_that_the_node_may_have(
+    tmp_path: Path,
+) -> None:
+    """The node's name leads to a stranger here; one of the node's own addresses leads to our server."""
+    ours, context = certificate(tmp_path / "ours")
+    _, theirs = certificate(tmp_path / "theirs")
+    heard = bytearray()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.extend(await reader.read(1 << 16))
+        writer.close()
+
+    async with await asyncio.start_server(answering, "127.0.0.2", 0, ssl=context) as served:
+        port = served.sockets[0].getsockname()[1]
+        async with await asyncio.start_server(listen, "127.0.0.1", port, ssl=theirs):
+            api = JupyterApi(Dialer(TlsRoute(f"https://127.0.0.1:{port}", ours, ("127.0.0.2",))), TOKEN)
+            assert await api.health() is Health.OK
+            await api.close()
+    assert not heard
+
+
+async def test_a_node_whose_name_means_nothing_here_is_reached_by_its_address(tmp_path: Path) -> None:
+    ours, context = certificate(tmp_path / "ours")
+    async with await asyncio.start_server(answering, "127.0.0.1", 0, ssl=context) as served:
+        port = served.sockets[0].getsockname()[1]
+        route = TlsRoute(f"https://gpu1.invalid:{port}", ours, ("127.0.0.3", "127.0.0.1"))
+        api = JupyterApi(Dialer(route), TOKEN)
         assert await api.health() is Health.OK
         await api.close()

@@ -75,6 +75,6 @@ def served(lasting_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -
         assert done.returncode == 0, done.stdout + done.stderr + project.logs()
         job_id = project.status_file()["JOB_ID"]
         assert done.stdout.splitlines()[0] == f"SLURM job {job_id} submitted, waiting in queue..."
-        assert done.stdout.splitlines()[-1].startswith("JupyterLab ready at http://c")
+        assert done.stdout.splitlines()[-1].startswith("JupyterLab ready at https://c")
         with shared(project) as served:
             yield served

@@ -45,7 +45,7 @@ async def test_the_dashboard_shows_queue_run_walltime_and_end_of_a_job(
     cluster.run("scontrol", "release", job_id)
     await until(lambda: list(lab.status_dir.glob("connections/*.connection.json")), 60)
     status = lab.run("status")
-    assert status.returncode == 0 and status.stdout.startswith("JupyterLab ready at http://")
+    assert status.returncode == 0 and status.stdout.startswith("JupyterLab ready at https://")
     async with lab.client() as agent:
         assert (await agent.record("ping"))["status"] == "ok"
         with terminal(lab, f"{COMMAND} start") as dashboard:

@@ -23,6 +23,7 @@ from ...core.server.route import LoopbackRoute, PlainRoute, Route, SocketRoute, 
 
 _REFUSALS: Final = (OSError, httpcore2.ConnectError, httpcore2.ConnectTimeout)
 _TABLES: Final = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
+_FIND_S: Final = 5.0
 T = TypeVar("T")
 
 
@@ -42,6 +43,8 @@ class Dialer:
         """`shown` is what messages call the server, by default its URL."""
         self.route = route
         self.shown = (shown or self.base).rstrip("/")
+        self._proved = ""
+        """address at which this launch's certificate was last shown"""
 
     @property
     def base(self) -> str:
@@ -72,7 +75,7 @@ class Dialer:
                 max_keepalive_connections=limits.max_keepalive_connections,
                 keepalive_expiry=limits.keepalive_expiry,
                 uds=self.route.path if isinstance(self.route, SocketRoute) else None,
-                network_backend=_Backend(self.route),
+                network_backend=_Backend(self),
             )
         )
 
@@ -80,14 +83,60 @@ class Dialer:
         """A connected socket whose peer is proved, but for what TLS proves later. Raises OSError, PeerUnproved."""
         if isinstance(self.route, SocketRoute):
             return await _connected(self.route, socket.AF_UNIX, self.route.path)
-        parts = urlsplit(self.route.url)
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        host, port = _endpoint(self.route.url)
 
         async def connected(address: str) -> socket.socket:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             return await _connected(self.route, family, (address, port))
 
-        return await _first(await _addresses(host, port), connected)
+        return await self.first(host, port, connected)
+
+    async def first(self, host: str, port: int, connect: Callable[[str], Awaitable[T]]) -> T:
+        """What `connect` gives at the first address of `host` that takes connections and proves itself: a name may lead
+        to a stranger's listener, too."""
+        if isinstance(self.route, TlsRoute):
+            self._proved = self._proved or await self._find(self.route, host, port)
+            try:
+                return await connect(self._proved)
+            except _REFUSALS:
+                self._proved = ""
+                raise
+        refused: Exception | None = None
+        for address in await _addresses(host, port):
+            try:
+                return await connect(address)
+            except _REFUSALS as error:
+                refused = error if refused is None or isinstance(error, PeerUnproved) else refused
+        raise refused or ConnectionError("the name has no address")
+
+    async def _find(self, route: TlsRoute, host: str, port: int) -> str:
+        """The address at which the certificate is shown, of all that the node may have, asked at once."""
+        addresses = dict.fromkeys((*await _addresses(host, port, missing_ok=True), *route.addresses))
+        if len(addresses) == 1:
+            return next(iter(addresses))  # the connection itself tells
+        looks = [asyncio.create_task(self._shows_certificate(address, port)) for address in addresses]
+        refused: Exception = ConnectionError(f"{host} has no address here")
+        try:
+            for look in asyncio.as_completed(looks, timeout=_FIND_S):
+                try:
+                    return await look
+                except OSError as error:
+                    refused = error if not isinstance(refused, ssl.SSLError) else refused
+        finally:
+            for look in looks:
+                look.cancel()
+            await asyncio.gather(*looks, return_exceptions=True)
+        raise refused
+
+    async def _shows_certificate(self, address: str, port: int) -> str:
+        _, writer = await asyncio.open_connection(address, port, ssl=self.ssl_context)
+        writer.transport.abort()
+        return address
+
+
+def _endpoint(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 async def _connected(route: Route, family: int, address: Any) -> socket.socket:
@@ -140,27 +189,22 @@ def _tables() -> str:
     return "".join(texts)
 
 
-async def _addresses(host: str, port: int) -> list[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+async def _addresses(host: str, port: int, *, missing_ok: bool = False) -> list[str]:
+    """Every address of a name. Raises OSError for one that this host does not know."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror:
+        if not missing_ok:
+            raise
+        return []
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-async def _first(addresses: Iterable[str], connect: Callable[[str], Awaitable[T]]) -> T:
-    """What the first address gives that connects and proves itself: a name may lead to a stranger's listener, too."""
-    refused: Exception | None = None
-    for address in addresses:
-        try:
-            return await connect(address)
-        except _REFUSALS as error:
-            refused = error if refused is None or isinstance(error, PeerUnproved) else refused
-    raise refused or ConnectionError("the name has no address")
 
 
 class _Backend(httpcore2.AsyncNetworkBackend):
     """Opens httpcore2's connections and proves their peers."""
 
-    def __init__(self, route: Route) -> None:
-        self._route = route
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
         self._network = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
@@ -177,7 +221,7 @@ class _Backend(httpcore2.AsyncNetworkBackend):
             )
 
         try:
-            return await _first(await _addresses(host, port), connected)
+            return await self._dialer.first(host, port, connected)
         except OSError as error:
             raise httpcore2.ConnectError(str(error)) from error
 
@@ -194,7 +238,7 @@ class _Backend(httpcore2.AsyncNetworkBackend):
 
     async def _proved(self, stream: httpcore2.AsyncNetworkStream) -> httpcore2.AsyncNetworkStream:
         try:
-            await prove(self._route, stream.get_extra_info("socket"))
+            await prove(self._dialer.route, stream.get_extra_info("socket"))
         except BaseException:
             await stream.aclose()
             raise

@@ -41,6 +41,19 @@ def token_name(stem: str) -> str:
     return f"{stem}.token"
 
 
+def identity_name(stem: str) -> str:
+    """Key and certificate of a job's server."""
+    return f"{stem}.pem"
+
+
+def restarted_token(stem: str, restart: str) -> str:
+    return restarted_name(token_name(stem), restart)
+
+
+def restarted_identity(stem: str, restart: str) -> str:
+    return restarted_name(identity_name(stem), restart)
+
+
 def config_name(stem: str) -> str:
     return f"{stem}.config.json"
 
@@ -99,6 +112,9 @@ def launch_files_of(stem: str) -> re.Pattern[str]:
     """Every file of one launch. `stem` is a regular expression: `re.escape` an exact one."""
     return any_of(
         pattern_of(token_name, stem),
+        pattern_of(identity_name, stem),
+        pattern_of(restarted_token, stem, DIGITS),
+        pattern_of(restarted_identity, stem, DIGITS),
         pattern_of(config_name, stem),
         pattern_of(connection_name, stem),
         pattern_of(restarted_config, stem, DIGITS),
@@ -106,7 +122,18 @@ def launch_files_of(stem: str) -> re.Pattern[str]:
         pattern_of(being_published, stem, DIGITS),
         pattern_of(republished, stem, DIGITS, DIGITS),
         pattern_of(lambda name, pid, at: temporary_name(token_name(name), pid, at), stem, DIGITS, HEX),
+        pattern_of(lambda name, pid, at: temporary_name(identity_name(name), pid, at), stem, DIGITS, HEX),
         pattern_of(lambda name, pid, at: temporary_name(config_name(name), pid, at), stem, DIGITS, HEX),
+        *(
+            pattern_of(
+                lambda name, run, pid, at, of=of: temporary_name(of(name, run), pid, at),
+                stem,
+                DIGITS,
+                DIGITS,
+                HEX,
+            )
+            for of in (restarted_token, restarted_identity)
+        ),
     )
 
 

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from ...core.server.record import ConnectionFile
+from ...core.slurm.script import restarted_name
 from ..files import private_dir, read_own, write_atomic
+from .certificate import certificate_in, new_identity
 from .extension_copy import PACKAGE_DIR
 from .file_names import (
     CONNECTION,
     config_name,
     connection_name,
+    identity_name,
     launch_files_of,
     launch_stem,
     token_name,
@@ -41,6 +44,10 @@ def probe_source() -> str:
     return _PROBE % {name: (PACKAGE_DIR / f"{name}.py").read_text(encoding="utf-8") for name in names}
 
 
+RESTARTS = 3
+"""runs of a job after its first that have secrets of their own; later ones use the last"""
+
+
 @dataclass(frozen=True, slots=True)
 class LaunchFiles:
     """Files of one submission; nothing else than these names reaches the node."""
@@ -51,24 +58,41 @@ class LaunchFiles:
     connection_file: Path
 
 
-def write_launch_files(directory: Path, launch: str, config: dict[str, Any]) -> LaunchFiles:
-    """Write token and configuration of one launch, 0600, under names that no other launch uses.
+def write_launch_files(
+    directory: Path, launch: str, config: dict[str, Any], *, over_network: bool = False
+) -> LaunchFiles:
+    """Write secrets and configuration of one launch, 0600, under names that no other launch uses.
 
-    `config` is what `launch.py` reads (its module says which keys); token and connection file are added here.
+    `config` is what `launch.py` reads (its module says which keys); the names of the files are added here. A server that
+    is reached `over_network` gets a certificate, and each run of its job secrets of its own.
     """
     private_dir(directory)
     stem = launch_stem(launch, secrets.token_hex(4))
-    token = secrets.token_hex(24)
+    runs = [_write_secrets(directory, stem, run, over_network) for run in range(1 + RESTARTS * over_network)]
+    token, first = runs[0]
     files = LaunchFiles(
-        token,
-        directory / token_name(stem),
-        directory / config_name(stem),
-        directory / connection_name(stem),
+        token, Path(first["token_file"]), directory / config_name(stem), directory / connection_name(stem)
     )
-    write_atomic(files.token_file, token + "\n")
-    whole = {**config, "token_file": str(files.token_file), "connection_file": str(files.connection_file)}
+    whole = {
+        **config,
+        **first,
+        "connection_file": str(files.connection_file),
+        "restarts": [names for _, names in runs[1:]],
+    }
     write_atomic(files.config_file, json.dumps(whole, indent=1) + "\n")
     return files
+
+
+def _write_secrets(directory: Path, stem: str, run: int, over_network: bool) -> tuple[str, dict[str, str]]:
+    """The token of one run, and the keys of the configuration that name its files."""
+    token = secrets.token_hex(24)
+    token_file = directory / restarted_name(token_name(stem), run)
+    write_atomic(token_file, token + "\n")
+    if not over_network:
+        return token, {"token_file": str(token_file)}
+    identity = directory / restarted_name(identity_name(stem), run)
+    write_atomic(identity, new_identity())
+    return token, {"token_file": str(token_file), "certfile": str(identity)}
 
 
 def remove_launch_files(connection_file: Path) -> None:
@@ -96,6 +120,9 @@ def read_connection(path: Path) -> ConnectionFile | None:
             started=float(raw.get("started") or 0),
             version=str(raw.get("version") or ""),
             socket=str(raw.get("socket") or ""),
+            cert=certificate_in(Path(raw["certfile"])) if raw.get("certfile") else "",
+            token=read_own(Path(raw["token_file"])).decode().strip() if raw.get("token_file") else "",
+            addresses=tuple(str(address) for address in raw.get("addresses") or ()),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

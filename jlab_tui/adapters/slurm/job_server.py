@@ -119,21 +119,18 @@ class SlurmServer:
             return None
         path = Path(restarted_name(record.conn_file, restarts_of(record, details)))
         connection = await asyncio.to_thread(read_connection, path)
-        return replace(connection, url=await self._reachable(record, connection)) if connection else None
+        return await self._with_node_address(record, connection) if connection else None
 
-    async def _reachable(self, record: ServerRecord, connection: ConnectionFile) -> str:
-        """The server's URL by the node's name, else by the address under which Slurm knows the node."""
-        parts = urlsplit(connection.url)
-        host = parts.hostname or ""
+    async def _with_node_address(self, record: ServerRecord, connection: ConnectionFile) -> ConnectionFile:
+        """With the address under which Slurm knows the node, too, where its name means nothing on this host."""
+        host = urlsplit(connection.url).hostname or ""
         if (known := self._addresses.get(host)) is None:
-            known = host
+            known = ""
             if not await _resolves(host):
-                known = await self._cluster_of(record).slurm.node_address(record.hostname or host) or host
+                known = await self._cluster_of(record).slurm.node_address(record.hostname or host)
             self._addresses[host] = known
-        if known == host:
-            return connection.url
-        shown = f"[{known}]" if ":" in known else known
-        return parts._replace(netloc=f"{shown}:{parts.port}").geturl()
+        addresses = dict.fromkeys((*record.slurm.addresses.split(), *connection.addresses, known))
+        return replace(connection, addresses=tuple(filter(None, addresses)))
 
     # -- end ---------------------------------------------------------------------------------------------------------
 

@@ -143,6 +143,7 @@ class Submission:
                 "default_kernel": PROJECT_KERNEL if kernelspecs else None,
                 "exit_grace_s": settings.exit_grace_s,
             },
+            over_network=True,
         )
         inputs = ScriptInputs(
             submission=submission,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..server.record import ServerRecord
+from ..settings import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,20 @@ def access_of(record: ServerRecord, user: str, login_host: str) -> Access:
     parts = urlsplit(record.url)
     port = parts.port or record.port
     host = parts.hostname or record.hostname
-    inner = "127.0.0.1" if _is_loopback(host) else host
-    shown = f"[{inner}]" if ":" in inner else inner
-    target = f"{user}@{login_host}" if user else login_host
-    ssh = shlex.join(["ssh", "-N", "-L", f"{port}:{shown}:{port}", target])
-    path = parts.path.rstrip("/") + "/lab"
+    target, path = _at(user, login_host), parts.path.rstrip("/") + "/lab"
+    if record.mode is Mode.SLURM and record.socket:
+        # Through the node's own sshd to the socket: what the port shows is a certificate that no browser knows.
+        way = ["-J", target, "-L", f"{port}:{record.socket}", _at(user, host)]
+    else:
+        inner = "127.0.0.1" if _is_loopback(host) else host
+        shown = f"[{inner}]" if ":" in inner else inner
+        way = ["-L", f"{port}:{shown}:{port}", target]
+    ssh = shlex.join(["ssh", "-N", *way])
     return Access(record.url.rstrip("/") + "/lab", ssh, f"http://127.0.0.1:{port}{path}")
+
+
+def _at(user: str, host: str) -> str:
+    return f"{user}@{host}" if user else host
 
 
 def _is_loopback(host: str) -> bool:

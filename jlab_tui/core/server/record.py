@@ -62,6 +62,8 @@ class SlurmFacts:
     """when we first saw that it runs since then"""
     connected: float = 0.0
     """when its connection file was first seen"""
+    addresses: str = ""
+    """of its node beside its name, separated by blanks"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ class ConnectionFile:
     """as in the record"""
     token: str = field(default="", repr=False)
     """of this run of a job; empty: the record's"""
+    addresses: tuple[str, ...] = ()
+    """of the node, beside its name"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ class TlsRoute:
     """https"""
     certificate: str
     """base64 of its DER form"""
+    addresses: tuple[str, ...] = ()
+    """to try beside the host of `url`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ def choose(record: ServerRecord, here: Surroundings) -> Route | NoRoute:
     """The way to a server that listens."""
     if record.socket and here.sees_socket:
         return SocketRoute(record.socket)
-    if record.cert:
-        return TlsRoute(record.url, record.cert)
+    if record.cert and not (is_loopback(record.url) and not here.shares_machine):
+        return TlsRoute(record.url, record.cert, tuple(record.slurm.addresses.split()))
     if here.shares_machine and here.knows_owners:
         return LoopbackRoute(record.url)
     if is_loopback(record.url) and not here.shares_machine:
@@ -86,7 +88,7 @@ def choose(record: ServerRecord, here: Surroundings) -> Route | NoRoute:
             f"JupyterLab listens on the loopback address of {record.hostname or record.launcher}, which is another machine.",
             f"Work on {record.hostname or record.launcher}, or start another server here: jlab-mcp stop, then jlab-mcp start",
         )
-    if here.allows_unproved or record.mode is Mode.SLURM:
+    if here.allows_unproved:
         return PlainRoute(record.url)
     return _unproved(record)
 

@@ -150,7 +150,7 @@ def _forget_server(record: ServerRecord, now: float) -> ServerRecord:
     """The job's next run is another server: sessions of the one before have ended with it."""
     record = record.with_state(ServerState.PENDING)
     record = replace(record, hostname="", port=0, url="", socket="", cert="", ends=0.0, started=round(now, 3))
-    return with_facts(record, connected=0.0, estimate=0.0)
+    return with_facts(record, connected=0.0, estimate=0.0, addresses="")
 
 
 def _running(record: ServerRecord, job: Job, seen: Observation) -> ServerRecord:
@@ -175,6 +175,8 @@ def _with_connection(record: ServerRecord, seen: Observation) -> ServerRecord:
         return record
     if record.state is ServerState.PENDING:
         record = record.with_state(ServerState.STARTING)
+    if connection.addresses:
+        record = with_facts(record, addresses=" ".join(connection.addresses))
     if not record.slurm.connected:
         record = with_facts(record, connected=round(seen.now, 3))
     hostname = record.hostname or connection.hostname

@@ -36,7 +36,7 @@ JOB = ServerRecord(
     cert="Q",
 )
 OLD_JOB = replace(JOB, url="http://gpu1:18001", socket="", cert="")
-LOOPBACK_JOB = replace(OLD_JOB, url="http://127.0.0.1:18001")
+LOOPBACK_JOB = replace(JOB, url="https://127.0.0.1:18001")
 HERE = Surroundings(sees_socket=True, shares_machine=True, knows_owners=True)
 AWAY = Surroundings()
 
@@ -57,7 +57,7 @@ def test_the_route_that_proves_most_is_taken(record: ServerRecord, here: Surroun
     assert choose(record, here) == route
 
 
-@pytest.mark.parametrize("record", [replace(LOCAL, socket="", url="http://desk:18001")])
+@pytest.mark.parametrize("record", [OLD_JOB, replace(LOCAL, socket="", url="http://desk:18001")])
 def test_a_server_that_proves_nothing_is_refused_with_the_way_out(record: ServerRecord) -> None:
     refused = choose(record, AWAY)
     assert isinstance(refused, NoRoute)
