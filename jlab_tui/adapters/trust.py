@@ -47,7 +47,8 @@ def weaknesses(directory: Path, trusted: Collection[str] = ()) -> tuple[Weakness
 
 
 def _components(path: Path) -> Iterator[Component]:
-    """From `/` on, as the kernel walks; ends at the first that is missing. Raises OSError for a loop of links."""
+    """From `/` on, as the kernel walks; ends at the first that is missing, or at a file in the way, which whoever uses the
+    directory is told of. Raises OSError for a loop of links."""
     at = Path("/")
     yield _look(at, at.lstat(), is_end=path == at)
     left = list(reversed(path.parts[1:]))
@@ -60,7 +61,7 @@ def _components(path: Path) -> Iterator[Component]:
         here = at / name
         try:
             info = here.lstat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         yield _look(here, info, is_end=not left)
         if not stat.S_ISLNK(info.st_mode):
