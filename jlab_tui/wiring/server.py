@@ -12,6 +12,7 @@ from ..adapters.machine import this_machine
 from ..adapters.server.local_server import LocalServer
 from ..adapters.slurm.clusters import Clusters
 from ..adapters.slurm.job_server import SlurmServer
+from ..adapters.trust import require_trusted
 from ..core.server.status import Limits
 from ..core.settings import Mode, Settings
 from ..services.server.launcher import Launcher
@@ -20,7 +21,7 @@ from ..services.server.launcher import Launcher
 def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     return Launcher(
         str(settings.root),
-        StatusFile(settings.status_file),
+        StatusFile(settings.status_file, lambda: require_trusted(settings)),
         Intent(settings.status_dir / "starting", socket.gethostname()),
         {
             Mode.LOCAL: LocalServer(settings, env),
