@@ -58,21 +58,23 @@ def set_member(text: str, path: Sequence[str], value: Any) -> str:
     parse_object(text)
     newline = "\r\n" if "\r\n" in text else "\n"
     unit = _indent_unit(text)
-    start = _skip(text, 1 if text.startswith("\ufeff") else 0)
-    for depth, key in enumerate(path):
-        members = list(_members(text, start))
-        found = next((m for m in reversed(members) if m.key == key), None)
-        if found is None:
-            rest = _nest(path[depth + 1 :], value)
-            return _insert(text, start, members, key, rest, unit, newline)
-        if depth + 1 == len(path):
-            dumped = _dump(value, unit, newline, _indent_of(text, found.start))
-            return text[: found.start] + dumped + text[found.end :]
-        if text[found.start] != "{":
-            line, column = position(text, found.start)
-            raise NotJson(f"{key!r} is not an object", line, column)
-        start = found.start
-    raise AssertionError("an empty path")
+    return _set(text, _skip(text, 1 if text.startswith("\ufeff") else 0), path, value, unit, newline)
+
+
+def _set(text: str, start: int, path: Sequence[str], value: Any, unit: str, newline: str) -> str:
+    """`set_member` from the object that begins at `start`."""
+    key, *rest = path
+    members = list(_members(text, start))
+    found = next((m for m in reversed(members) if m.key == key), None)
+    if found is None:
+        return _insert(text, start, members, key, _nest(rest, value), unit, newline)
+    if not rest:
+        dumped = _dump(value, unit, newline, _indent_of(text, found.start))
+        return text[: found.start] + dumped + text[found.end :]
+    if text[found.start] != "{":
+        line, column = position(text, found.start)
+        raise NotJson(f"{key!r} is not an object", line, column)
+    return _set(text, found.start, rest, value, unit, newline)
 
 
 def position(text: str, offset: int) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from ..display.image_numbers import bitmap
 from ..display.mime import describe_data
@@ -117,6 +117,8 @@ def _shown(outputs: CellOutputs, last: ErrorItem | None, run_id: str) -> tuple[l
                 _add_text(parts, plain_traceback(item.traceback, item.ename, item.evalue))
             case ErrorItem():
                 pass
+            case _:
+                assert_never(item)
     return parts, numbers
 
 
@@ -163,6 +165,8 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
             return f"{facts.cause} ({label}, after {took}; output up to then is above)"
         case RunStatus.LOST:
             return f"Error: {facts.cause or 'The end of the run was not seen.'} ({label}, after {took})"
+        case _:
+            assert_never(facts.status)
 
 
 def fit(parts: Sequence[Part], budget: int, images: int = IMAGES_MAX) -> list[Part]:

@@ -17,6 +17,7 @@ from jlab_tui.core.cli.argparse_errors import explain_usage
         ("argument --mode: expected one argument", "--mode: expected one argument."),
         ("unrecognized arguments: --dtach more", "--dtach more is not understood here; did you mean --detach?"),
         ("unrecognized arguments: extra", "extra is not understood here."),
+        ("unrecognized arguments: --hel x", "--hel x is not understood here; did you mean --help?"),
         ("the following arguments are required: shell", "Something is missing: shell."),
     ],
 )  # fmt: skip

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from jlab_tui.adapters.client_files import interpreter_of
 from jlab_tui.core.cli.client_config import (
     Command,
+    claude_command,
     is_throwaway,
     merge_mcp_json,
     other_clients,
     registered_in,
 )
-from jlab_tui.core.cli.json_edit import parse_object, set_member
+from jlab_tui.core.cli.json_edit import NotJson, parse_object, set_member
 from jlab_tui.core.errors import UsageError
 
 OURS = Command("/opt/tools/jlab-mcp")
@@ -113,6 +114,69 @@ def test_registrations_are_found_in_the_user_scope_and_in_this_project_only() ->
     assert registered_in("{", "x") == []
 
 
+@pytest.mark.parametrize(
+    ("entry", "is_ours"),
+    [
+        ({"command": "/opt/bin/jlab-mcp"}, True),
+        ({"command": "uvx", "args": ["jlab-mcp"]}, True),
+        ({"command": "python", "args": ["-m", "jlab_tui"]}, True),
+        ({"command": "python", "args": "jlab_tui"}, False),
+        ({"command": "/jlab-mcp/other"}, False),
+        ({}, False),
+        (None, False),
+        ("jlab-mcp", False),
+    ],
+)
+def test_our_entries_are_known_by_what_they_run(entry: Any, is_ours: bool) -> None:
+    assert bool(registered_in(json.dumps({"mcpServers": {"x": entry}}), "f")) is is_ours
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", '{"mcpServers": 3}', '{"mcpServers": null}', '{"projects": [1]}', '{"projects": {}}']
+)
+def test_a_file_without_servers_registers_nothing(text: str) -> None:
+    assert registered_in(text, "f", ["/here"]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ('{"a": 1}', '{"a": 1,\n  "k": {\n    "v": 2\n  }}'),
+        ('{\n    "a": 1\n}', '{\n    "a": 1,\n    "k": {\n        "v": 2\n    }\n}'),
+        ('{\r\n\t"a": 1\r\n}', '{\r\n\t"a": 1,\r\n\t"k": {\r\n\t\t"v": 2\r\n\t}\r\n}'),
+        ('{"k": {}}', '{"k": {\n  "v": 2\n}}'),
+        ('{"k": {"v": 1, "w": 3}}', '{"k": {"v": 2, "w": 3}}'),
+        ('{"k": {"v": 1}, "k": {"v": 3}}', '{"k": {"v": 1}, "k": {"v": 2}}'),
+        ('{\n  "k": {"w": [\n    1\n  ]}\n}', '{\n  "k": {"w": [\n    1\n  ],\n    "v": 2}\n}'),
+    ],
+)
+def test_a_member_is_written_in_the_style_of_its_file(text: str, wanted: str) -> None:
+    assert set_member(text, ["k", "v"], 2) == wanted
+
+
+def test_the_place_of_what_is_no_object_is_named() -> None:
+    with pytest.raises(NotJson) as caught:
+        set_member('{\n  "k": 3}', ["k", "v"], 2)
+    assert (caught.value.reason, caught.value.line, caught.value.column) == ("'k' is not an object", 2, 8)
+    with pytest.raises(NotJson) as caught:
+        parse_object("[" * 100_000)
+    assert (caught.value.reason, caught.value.line) == ("it is nested too deeply", 0)
+
+
+def test_a_file_that_is_nested_too_deeply_has_no_one_place() -> None:
+    with pytest.raises(UsageError) as refused:
+        merge_mcp_json("[" * 100_000, OURS, "/p/.mcp.json")
+    assert refused.value.message == "/p/.mcp.json: it is nested too deeply. Nothing was written."
+
+
+@pytest.mark.parametrize(("user", "scope"), [(True, ["--scope", "user"]), (False, [])])
+def test_claude_code_is_told_the_command_after_two_dashes(user: bool, scope: list[str]) -> None:
+    command = Command("/v/python", ("-m", "jlab_tui"))
+    expected = ["claude", "mcp", "add", *scope, "jlab-mcp", "--", "/v/python", "-m", "jlab_tui"]
+    assert claude_command(command, user=user) == expected
+    assert Command("/a b/x", ("-m",)).line == "'/a b/x' -m"
+
+
 def test_the_blocks_for_other_clients_are_valid_in_their_formats() -> None:
     command = Command('/a b/"q"/python', ("-m", "jlab_tui"))
     blocks = dict(other_clients(command))
@@ -133,6 +197,12 @@ def test_the_blocks_for_other_clients_are_valid_in_their_formats() -> None:
         ("/home/ada/.local/share/uv/tools/jlab-mcp", False),
         ("/home/ada/.local/pipx/.cache/4f2", True),
         ("/home/ada/project/.venv", False),
+        ("/home/ada/uv/project", False),
+        ("/home/ada/archive-v0/x", False),
+        ("/home/ada/.cache/project", False),
+        ("/home/ada/pipx/venvs/jlab-mcp", False),
+        ("/home/ada/.cache/uv/environments-v2/x", True),
+        ("/tmp/pipx/cache/4f2", True),
     ],
 )
 def test_environments_that_a_cache_cleaning_removes_are_recognised(prefix: str, throwaway: bool) -> None:

@@ -354,9 +354,13 @@ def test_outputs_dropped_for_other_reasons_are_counted_apart() -> None:
 @pytest.mark.parametrize("status", RunStatus)
 def test_runs_that_failed_are_counted_once(status: RunStatus) -> None:
     finished = RunFinished("r", status, 1.0, 5, "why")
-    session = folded(OPENED, RunStarted("r", "t", "c", "x"), finished, finished)
-    assert session.failed == (
-        status in (RunStatus.ERROR, RunStatus.DIED, RunStatus.JOB_ENDED, RunStatus.LOST)
+    session = folded(OPENED, RunStarted("r", "t", "c", "x"), finished)
+    once = session.failed
+    session.apply(Entry(9.0, finished))
+    assert (
+        once
+        == session.failed
+        == (status in (RunStatus.ERROR, RunStatus.DIED, RunStatus.JOB_ENDED, RunStatus.LOST))
     )
     cell = only_cell(session)
     assert (cell.status, cell.seconds, cell.cause, cell.execution_count) == (status, 1.0, "why", 5)

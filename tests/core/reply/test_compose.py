@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.journal.events import DataShown, ErrorRaised, RunStatus, TextPrinted
+from jlab_tui.core.journal.events import (
+    DataShown,
+    DataUpdated,
+    ErrorRaised,
+    OutputCleared,
+    RunStatus,
+    TextPrinted,
+)
 from jlab_tui.core.notebook.outputs import IMAGE_BUDGET, TEXT_HALF, CellOutputs, to_nbformat
 from jlab_tui.core.reply.compose import IMAGES_MAX, Part, ReplyImage, RunFacts, compose, fit
 from jlab_tui.core.reply.rerun import RanCell, rerun_rows
 
+Output = TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised
 IMAGE = ReplyImage(1, "image/png", "AAAA")
 PARTS = st.lists(st.just(IMAGE) | st.integers(0, 5000).map(lambda size: "x" * size), max_size=60)
 
@@ -63,7 +72,7 @@ def test_a_cut_names_what_the_record_has_not_either() -> None:
     assert "left out here; all but 3,000,000 characters: read_output" in stored
 
 
-def told(*events: TextPrinted | DataShown | ErrorRaised) -> list[str]:
+def told(*events: Output) -> list[str]:
     """The texts of a reply without its last, which tells how the run stands."""
     outputs = CellOutputs()
     for event in events:
@@ -208,3 +217,148 @@ def test_a_type_without_data_is_not_stored() -> None:
     outputs.feed(DataShown(RUN, {"image/png": None, "text/plain": "no image"}))
     (stored,) = to_nbformat(outputs, "record")
     assert stored["data"] == {"text/plain": "no image"}
+
+
+def parts_of(facts: RunFacts, *events: Output, budget: int = 20_000) -> list[Part]:
+    outputs = CellOutputs()
+    for event in events:
+        outputs.feed(event)
+    return compose(facts, outputs, budget).parts
+
+
+RUNNING = replace(FACTS, status=RunStatus.RUNNING)
+DIED = replace(FACTS, status=RunStatus.DIED)
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        (FACTS, "([1] run a-1: ok, no output, 1.0 s)"),
+        (replace(FACTS, execution_count=None), "(run a-1: ok, no output, 1.0 s)"),
+        (replace(FACTS, execution_count=0), "([0] run a-1: ok, no output, 1.0 s)"),
+        (RUNNING, '([1] run a-1) Still running after 1.0 s; it goes on. Call wait_for_run(run_id="a-1") for the rest.'),
+        (replace(RUNNING, has_started=False), '([1] run a-1) Sent 1.0 s ago, not yet taken up by the kernel; it goes on. Call wait_for_run(run_id="a-1") for the rest.'),
+        (replace(RUNNING, has_started=False, waits_for_other=True), "([1] run a-1) Queued for 1.0 s: the user's own code is running on this kernel; yours comes after it; it goes on. Call wait_for_run(run_id=\"a-1\") for the rest."),
+        (replace(FACTS, status=RunStatus.ERROR), "([1] run a-1: the code raised an exception after 1.0 s)"),
+        (replace(FACTS, status=RunStatus.INTERRUPTED), "([1] run a-1: interrupted after 1.0 s)"),
+        (replace(FACTS, status=RunStatus.INTERRUPTED, cell="c"), "([1] run a-1: interrupted after 1.0 s; the kernel keeps its variables)"),
+        (DIED, "Error: KernelDied: the kernel process ended\nAll variables and imports are lost. ([1] run a-1, 1.0 s)"),
+        (replace(DIED, cell="c", cause="out of memory"), "Error: KernelDied: out of memory\nAll variables and imports are lost; the session can be used on with a restarted kernel. ([1] run a-1, 1.0 s)"),
+        (replace(DIED, cell="c", is_over=True), "Error: KernelDied: the kernel process ended\nAll variables and imports are lost and the session is over; open its notebook again with start_session_resume_notebook. ([1] run a-1, 1.0 s)"),
+        (replace(FACTS, status=RunStatus.ABORTED, cause="An earlier cell failed."), "([1] run a-1: not run. An earlier cell failed.)"),
+        (replace(FACTS, status=RunStatus.JOB_ENDED, cause="The job ended."), "The job ended. ([1] run a-1, after 1.0 s; output up to then is above)"),
+        (replace(FACTS, status=RunStatus.LOST), "Error: The end of the run was not seen. ([1] run a-1, after 1.0 s)"),
+        (replace(FACTS, status=RunStatus.LOST, cause="Gone."), "Error: Gone. ([1] run a-1, after 1.0 s)"),
+    ],
+)  # fmt: skip
+def test_the_last_line_says_how_the_run_stands_and_what_to_call_next(facts: RunFacts, line: str) -> None:
+    assert parts_of(facts) == [line]
+
+
+@pytest.mark.parametrize(
+    "event", [out("x"), DataShown(RUN, {"text/plain": "x"}), DataUpdated(RUN, "d", {"text/plain": "x"})]
+)
+def test_a_run_with_any_output_is_not_said_to_have_none(event: Output) -> None:
+    assert parts_of(FACTS, event)[-1] == "([1] run a-1: ok, 1.0 s)"
+
+
+def test_a_run_that_goes_on_shows_its_last_line_and_no_more_than_300_characters_of_it() -> None:
+    assert str(parts_of(RUNNING, out("epoch 1\n"))[-1]).endswith(" for the rest. Last line: epoch 1")
+    assert str(parts_of(RUNNING, out("x" * 500))[-1]).endswith(f"Last line: {'x' * 300}")
+
+
+def test_notes_stand_below_the_last_line() -> None:
+    assert parts_of(replace(FACTS, notes=("one", "two")))[1:] == ["one", "two"]
+
+
+def test_an_output_of_an_earlier_cell_is_announced() -> None:
+    image = DataUpdated(RUN, "d", {"image/png": "AAAA"})
+    assert parts_of(FACTS, out("x\n"), image)[:2] == [
+        "x\n[an output of an earlier cell has become:]",
+        ReplyImage(1, "image/png", "AAAA"),
+    ]
+    assert told(
+        DataShown(RUN, {"text/plain": "1"}, display_id="d"), DataUpdated(RUN, "d", {"text/plain": "2"})
+    ) == ["2"]
+
+
+def test_cleared_images_are_not_counted_as_hidden() -> None:
+    image = DataShown(RUN, {"image/png": "AAAA"})
+    assert parts_of(FACTS, image, OutputCleared(RUN, wait=False), image)[0] == ReplyImage(
+        2, "image/png", "AAAA"
+    )
+    assert len(parts_of(FACTS, image, OutputCleared(RUN, wait=False), image)) == 2
+
+
+def test_one_hidden_image_is_told_in_the_singular() -> None:
+    (text,) = told(*(DataShown(RUN, {"image/png": str(number)}) for number in range(IMAGES_MAX + 1)))
+    assert (
+        text
+        == f'[1 more image not shown, the last is 11; see them with read_output(run_id="{RUN}", images=[11])]'
+    )
+
+
+def test_other_data_that_only_the_record_holds_is_told_where_it_was() -> None:
+    events = [DataShown(RUN, {"application/json": {"a": "x" * (4 << 20)}}) for _ in range(2)]
+    assert told(out("first\n"), *events)[0].endswith("is only in the run's record]")
+
+
+def test_the_reply_counts_what_it_does_not_show() -> None:
+    outputs = CellOutputs()
+    outputs.feed(out("x" * 30_000))
+    for number in range(12):
+        outputs.feed(DataShown(RUN, {"image/png": str(number)}))
+    reply = compose(FACTS, outputs, 5_000)
+    text = next(part for part in reply.parts if isinstance(part, str))
+    assert (reply.cut_chars, reply.hidden_images) == (
+        30_000 - text.count("x") + text.count("characters") - 1,
+        2,
+    )
+
+
+@given(
+    st.lists(st.sampled_from(["x" * 9, "line\n" * 700, "y" * 6000]).map(out) | st.just(raised("E", "z" * 3000))
+             | st.just(DataShown(RUN, {"image/png": "AAAA"})) | st.just(DataShown(RUN, {"text/plain": "w" * 900})), max_size=12),
+    st.integers(2_000, 30_000),
+)  # fmt: skip
+def test_any_reply_keeps_to_its_budget_and_shows_both_ends(events: list[Output], budget: int) -> None:
+    outputs = CellOutputs()
+    for event in events:
+        outputs.feed(event)
+    reply = compose(FACTS, outputs, budget)
+    texts = [part for part in reply.parts if isinstance(part, str)]
+    assert sum(map(len, texts)) <= budget + 200 + 400 * len(texts)
+    assert (reply.cut_chars > 0) == any("characters" in text and "cut; read on" in text for text in texts)
+    if outputs.error is not None:
+        assert texts[-2].startswith("E: z")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shown"), [([50, 50], [50, 50]), ([50, 51], None), ([101], None), ([100], [100])]
+)
+def test_texts_are_cut_only_where_they_do_not_fit(sizes: list[int], shown: list[int] | None) -> None:
+    fitted = fit(["x" * size for size in sizes], 100)
+    assert (shown is None) == any("cut" in str(part) or "full" in str(part) for part in fitted)
+    assert shown is None or [len(str(part)) for part in fitted] == shown
+
+
+@pytest.mark.parametrize("status", [RunStatus.ERROR, RunStatus.INTERRUPTED, RunStatus.RUNNING])
+def test_of_too_many_cells_those_that_did_not_end_well_are_listed(status: RunStatus) -> None:
+    cells = [ran(number, out("x")) for number in range(30)]
+    cells[3] = replace(cells[3], status=status)
+    rows, left_out = rerun_rows(cells, 1200)
+    assert ([row["cell"] for row in rows], left_out) == (["c3"], 29)
+    assert rerun_rows([], 1200) == ([], 0)
+
+
+def test_a_cell_has_no_output_in_its_row_where_there_is_no_room() -> None:
+    cells = [ran(number, out("x" * 50)) for number in range(10)]
+    assert [("output" in row) for row in rerun_rows(cells, 2000)[0]] == [True] * 10
+    assert [("output" in row) for row in rerun_rows(cells, 1990)[0]] == [False] * 10
+    assert len(rerun_rows([ran(1, raised("E", "y" * 999))], 2000)[0][0]["error"]) == 300
+
+
+def test_text_that_leaves_nothing_on_a_terminal_takes_no_line() -> None:
+    assert told(DataShown(RUN, {"text/plain": "1"}), err("\x1b[K"), DataShown(RUN, {"text/plain": "2"})) == [
+        "1\n2"
+    ]

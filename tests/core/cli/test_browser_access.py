@@ -1,0 +1,32 @@
+"""How a browser reaches the server."""
+
+from __future__ import annotations
+
+import pytest
+
+from jlab_tui.core.cli.browser_access import access_of
+from jlab_tui.core.server.record import ServerRecord, ServerState
+from jlab_tui.core.settings import Mode
+
+
+@pytest.mark.parametrize(
+    ("url", "user", "direct", "ssh", "local"),
+    [
+        ("http://node7:18001", "ada", "http://node7:18001/lab", "ssh -N -L 18001:node7:18001 ada@login", "http://127.0.0.1:18001/lab"),
+        ("http://node7:18001/base/", "", "http://node7:18001/base/lab", "ssh -N -L 18001:node7:18001 login", "http://127.0.0.1:18001/base/lab"),
+        ("https://localhost:9", "ada", "https://localhost:9/lab", "ssh -N -L 9:127.0.0.1:9 ada@login", "http://127.0.0.1:9/lab"),
+        ("http://127.0.0.2:9", "ada", "http://127.0.0.2:9/lab", "ssh -N -L 9:127.0.0.1:9 ada@login", "http://127.0.0.1:9/lab"),
+        ("http://[fd00::7]:9", "ada", "http://[fd00::7]:9/lab", "ssh -N -L '9:[fd00::7]:9' ada@login", "http://127.0.0.1:9/lab"),
+        ("http://[::1]:9", "ada", "http://[::1]:9/lab", "ssh -N -L 9:127.0.0.1:9 ada@login", "http://127.0.0.1:9/lab"),
+        ("", "ada", "/lab", "ssh -N -L 7:node1:7 ada@login", "http://127.0.0.1:7/lab"),
+    ],
+)  # fmt: skip
+def test_the_server_is_reached_directly_or_through_ssh(
+    url: str, user: str, direct: str, ssh: str, local: str
+) -> None:
+    record = ServerRecord(ServerState.READY, Mode.SLURM, url=url, port=7, hostname="node1")
+    access = access_of(record, user, "login")
+    assert (access.url, access.ssh, access.local_url) == (direct, ssh, local)
+    assert access.link("secret", through_ssh=True) == f"{local}?token=secret"
+    assert access.link("secret", through_ssh=False) == f"{direct}?token=secret"
+    assert "secret" not in str(access)
