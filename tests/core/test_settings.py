@@ -167,3 +167,11 @@ def test_what_slurm_takes_is_handed_on_as_it_was_set() -> None:
     ).slurm
     assert (slurm.modules, slurm.time, slurm.bind_ip) == ("cuda/12.1 python/3.11", "1-12", "10.0.0.5")
     assert slurm.gres == "gpu:2"
+
+
+def test_directories_are_absolute_and_flags_are_words() -> None:
+    assert load(TRUSTED_DIRS="/a/:/b:/").trusted_dirs == {"/a", "/b", "/"}
+    assert load(ALLOW_UNPROVED="Yes").allow_unproved and not load(ALLOW_UNPROVED="0").allow_unproved
+    for name, value in (("TRUSTED_DIRS", "/a:b"), ("ALLOW_UNPROVED", "2")):
+        with pytest.raises(SettingError):
+            load(**{name: value})

@@ -58,12 +58,13 @@ def step(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatu
 def _with_connection(record: ServerRecord, connection: ConnectionFile | None) -> ServerRecord:
     if connection is None or not record.state.is_live:
         return record
-    record = replace(record, port=connection.port, url=connection.url, socket=connection.socket)
-    if not record.hostname:
-        record = replace(record, hostname=connection.hostname)
-    if record.pid == 0:
-        return replace(record, pid=connection.pid, pid_start=connection.pid_start)
-    return record
+    return replace(
+        record,
+        port=connection.port,
+        url=connection.url,
+        socket=connection.socket,
+        hostname=record.hostname or connection.hostname,
+    )
 
 
 def _starting(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatus:

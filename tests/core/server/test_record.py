@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.server.record import ServerRecord, ServerState, SlurmFacts, format_record, parse_record
+from jlab_tui.core.server.record import (
+    ServerRecord,
+    ServerState,
+    SlurmFacts,
+    format_record,
+    named_in,
+    parse_record,
+)
 from jlab_tui.core.settings import Mode
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=30)
@@ -108,3 +115,42 @@ def test_the_token_is_not_in_the_repr_and_lines_cannot_be_injected() -> None:
     record = ServerRecord(ServerState.ERROR, Mode.LOCAL, token="s3cret", message="two\nSTATE=ready")
     assert "s3cret" not in repr(record)
     assert parse_record(format_record(record)).state is ServerState.ERROR
+
+
+@pytest.mark.parametrize("lines", ["PID=1\nLAUNCHER=here", "PID=0\nLAUNCHER=here", "PID=7", "LAUNCHER=here"])
+def test_a_live_local_server_has_a_process_on_a_host(lines: str) -> None:
+    for state in ("starting", "ready", "stopping"):
+        with pytest.raises(ValueError, match="names no process"):
+            parse_record(f"STATE={state}\nMODE=local\n{lines}\nEND=1\n")
+    assert parse_record(f"STATE=ended\nMODE=local\n{lines}\nEND=1\n").state is ServerState.ENDED
+    assert parse_record("STATE=ready\nMODE=local\nPID=2\nLAUNCHER=here\nEND=1\n").pid == 2
+    assert parse_record("STATE=pending\nMODE=slurm\nEND=1\n").pid == 0
+
+
+def test_an_address_of_another_protocol_is_not_understood() -> None:
+    with pytest.raises(ValueError, match="URL="):
+        parse_record("STATE=ended\nMODE=local\nURL=ftp://x\nEND=1\n")
+    assert parse_record("STATE=ended\nMODE=local\nURL=https://x\nEND=1\n").url == "https://x"
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        ("STATE=ready\nJOB_ID=7\nPID=9", "job 7 (`scancel 7`)"),
+        ("STATE=ready\nPID=9\nLAUNCHER=login1", "PID 9 on login1 (`kill 9`)"),
+        ("STATE=ready\nPID=9", "PID 9 on some host (`kill 9`)"),
+        ("STATE=ready\nPID=1", ""),
+        ("STATE=ready\nJOB_ID=x; rm\nPID=many", ""),
+        ("STATE=ended\nPID=9", ""),
+        ("STATE=error\nJOB_ID=7", ""),
+        ("", ""),
+    ],
+)
+def test_a_damaged_file_names_what_may_still_run(lines: str, named: str) -> None:
+    assert named_in(lines) == named
+
+
+@pytest.mark.parametrize(("state", "is_live"), [(ServerState.PENDING, True), (ServerState.STARTING, True),
+                         (ServerState.READY, True), (ServerState.STOPPING, True), (ServerState.ENDED, False), (ServerState.ERROR, False)])  # fmt: skip
+def test_a_server_is_live_until_it_has_ended(state: ServerState, is_live: bool) -> None:
+    assert state.is_live is is_live

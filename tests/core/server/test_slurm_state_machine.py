@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from jlab_tui.core.server.record import ConnectionFile, ServerRecord, ServerState, SlurmFacts
+from jlab_tui.core.server.route import NoRoute
 from jlab_tui.core.server.slurm_job import wants_details, with_facts
 from jlab_tui.core.server.state_machine import step
 from jlab_tui.core.server.status import Health, JobGone, Limits, Observation, ServerStatus
@@ -195,3 +196,83 @@ def test_an_answer_of_the_queue_that_is_much_too_old_is_told_to_be() -> None:
     assert step(ready(), Observation(T + 170, queue=rows, health=Health.OK), LIMITS).notices == ()
     old = step(ready(), Observation(T + 360, queue=rows, health=Health.OK), LIMITS)
     assert old.notices[0].startswith("Slurm's last answer is 5 min old")
+
+
+def test_slurm_is_asked_for_details_only_where_the_queue_leaves_something_open() -> None:
+    def asks(record: ServerRecord, job: Job | None, at: float = 60) -> bool:
+        return wants_details(record, QueueRows((job,) if job else (), T + at))
+
+    assert asks(RECORD, None) and not asks(RECORD, None, at=10), (
+        "a job that is missing, once the queue can have it"
+    )
+    assert asks(RECORD, RUNNING) and not asks(ready(), RUNNING), "a job that was started (again)"
+    assert not asks(RECORD, JOB) and asks(ready(), JOB), "a job that went back to the queue"
+    assert asks(ready(), replace(RUNNING, state=JobState.FAILED))
+    assert not asks(ready(), replace(RUNNING, state=JobState.SUSPENDED))
+    assert not asks(replace(RECORD, job_id=""), None)
+    assert not asks(replace(RECORD, state=ServerState.ENDED), None)
+    assert not asks(RECORD, replace(JOB, comment="", name="theirs")), "its id belongs to another job"
+    assert not wants_details(RECORD, QueueUnknown("?")) and not wants_details(RECORD, None)
+
+
+def test_a_job_that_is_being_cancelled_is_not_started_again() -> None:
+    stopping = replace(ready(), state=ServerState.STOPPING)
+    seen = look(stopping, RUNNING, connection=CONNECTION, health=Health.OK)
+    assert (seen.phase, seen.sentence) == ("stopping", "Job 7 is being cancelled...")
+    moved = replace(RUNNING, starts=T + 200)
+    again = look(stopping, moved, at=201, details=details(JobState.RUNNING, restarts=1))
+    assert again.record.state is ServerState.STOPPING and again.record.url == stopping.url
+
+
+def test_a_node_that_proves_nothing_or_is_not_trusted_is_named() -> None:
+    unproved = look(ready(), RUNNING, connection=CONNECTION, no_route=NoRoute("Nothing proves it.", "h"))
+    assert unproved.sentence == "Nothing proves it." and not unproved.is_usable
+    starting = look(
+        RECORD, RUNNING, details=details(JobState.RUNNING), connection=CONNECTION, health=Health.UNTRUSTED
+    )
+    assert starting.give_up and starting.state is ServerState.STARTING
+    assert not look(ready(), RUNNING, connection=CONNECTION, health=Health.UNTRUSTED).give_up
+
+
+def test_which_run_counts_is_left_open_until_slurm_tells() -> None:
+    moved = replace(RUNNING, batch_host="gpu2", starts=T + 200)
+    assert look(ready(), moved, at=201, details=QueueUnknown("?")).record == ready()
+
+
+def test_a_suspended_job_keeps_its_node() -> None:
+    suspended = replace(RUNNING, state=JobState.SUSPENDED)
+    starting = look(RECORD, suspended)
+    assert starting.record.state is ServerState.STARTING and starting.record.hostname == "gpu1"
+    assert starting.phase == "suspended" and starting.reachable is False
+    assert look(ready(), suspended, health=Health.SILENT).phase == "suspended"
+
+
+def test_a_submission_without_an_answer_is_looked_for_until_it_must_have_failed() -> None:
+    announced = replace(RECORD, job_id="")
+    assert look(announced, None, at=9).sentence == "SLURM job being submitted..."
+    assert "looking for the job in the queue" in look(announced, None, at=61).sentence
+    assert look(announced, None, at=89).state is ServerState.PENDING
+    lost = look(announced, None, at=91)
+    assert lost.state is ServerState.ERROR and "no job has come of it" in lost.sentence
+    assert look(announced, JOB, at=91).record.job_id == "7"
+
+
+def test_a_job_that_the_queue_has_forgotten_ends_as_slurm_says() -> None:
+    ended = look(ready(), None, at=200, details=details(JobState.TIMEOUT))
+    assert ended.state is ServerState.ENDED and "walltime" in ended.sentence
+    assert look(ready(), None, at=5).state is ServerState.READY, "the answer is older than the submission"
+
+
+def test_a_plain_wait_gives_no_reason_and_a_restarted_job_says_that_it_waits_again() -> None:
+    assert look(RECORD, replace(JOB, reason="None")).sentence == "SLURM job 7 submitted, waiting in queue..."
+    again = look(with_facts(RECORD, restarts=1), JOB)
+    assert again.sentence != look(RECORD, JOB).sentence and "7" in again.sentence
+
+
+def test_a_ready_server_that_is_silent_is_told_with_what_slurm_knows() -> None:
+    silent = look(ready(), RUNNING, health=Health.SILENT)
+    assert silent.sentence.endswith("Slurm says that job 7 runs on gpu1.")
+    assert silent.details and silent.details[0].startswith("Walltime left:")
+    unknown = step(ready(), Observation(T + 60, queue=QueueUnknown("?"), health=Health.SILENT), LIMITS)
+    assert "Slurm says" not in unknown.sentence and unknown.reachable is False
+    assert step(ready(), Observation(T + 60), LIMITS).reachable is None

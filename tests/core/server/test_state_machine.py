@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from jlab_tui.core.server.machine import Machine, is_loopback
 from jlab_tui.core.server.record import ConnectionFile, ServerRecord, ServerState
-from jlab_tui.core.server.state_machine import Health, Limits, Observation, step
+from jlab_tui.core.server.route import NoRoute
+from jlab_tui.core.server.state_machine import Health, Limits, Observation, asks_for_health, step
 from jlab_tui.core.settings import Mode
 
 STARTING = ServerRecord(
@@ -119,3 +122,77 @@ def test_an_end_stays_an_end() -> None:
         record = replace(READY, state=state, message="It was so.")
         seen = step(record, Observation(1.0, process_alive=True, connection=WHERE, health=Health.OK), LIMITS)
         assert seen.record == record and seen.sentence == "It was so."
+
+
+@pytest.mark.parametrize("state", list(ServerState))
+@pytest.mark.parametrize(
+    ("url", "is_elsewhere", "is_ours"),
+    [
+        ("http://127.0.0.1:18001", False, True),
+        ("http://127.0.0.1:18001", True, False),
+        ("http://localhost:18001", True, False),
+        ("http://[::1]:18001", True, False),
+        ("http://node7:18001", True, True),
+        ("http://node7:18001", False, True),
+        ("", False, False),
+        ("", True, False),
+    ],
+)
+def test_a_token_goes_to_no_loopback_address_of_another_machine(
+    state: ServerState, url: str, is_elsewhere: bool, is_ours: bool
+) -> None:
+    asked = asks_for_health(
+        replace(READY, state=state, url=url), Observation(200.0, is_elsewhere=is_elsewhere)
+    )
+    assert asked is (is_ours and state in (ServerState.STARTING, ServerState.READY))
+
+
+def test_a_ready_server_of_another_machine_is_used_only_where_its_address_means_it() -> None:
+    seen = Observation(200.0, is_elsewhere=True, health=Health.OK)
+    local = step(READY, seen, LIMITS)
+    assert local.is_elsewhere and local.reachable is False and "can only be reached there" in local.sentence
+    there = step(replace(READY, url="http://node7:18001"), seen, LIMITS)
+    assert there.is_usable and there.reachable is True and not there.is_elsewhere
+    here = step(READY, replace(seen, is_elsewhere=False), LIMITS)
+    assert here.is_usable and not here.is_elsewhere
+
+
+def test_a_server_that_proves_nothing_is_named_while_it_may_be_used() -> None:
+    seen = Observation(
+        200.0, process_alive=True, no_route=NoRoute("Nothing proves it.", "Start another one.")
+    )
+    for record in (STARTING, READY):
+        status = step(record, seen, LIMITS)
+        assert (status.sentence, status.hint) == ("Nothing proves it.", "Start another one.")
+        assert status.record == record and status.is_decided and not status.is_usable
+    stopping = step(replace(READY, state=ServerState.STOPPING), seen, LIMITS)
+    assert stopping.phase == "stopping"
+
+
+def test_where_it_listens_is_taken_from_the_connection_file_and_its_host_only_where_it_is_unknown() -> None:
+    where = replace(WHERE, hostname="node7", socket="/s")
+    seen = step(STARTING, Observation(101.0, process_alive=True, connection=where), LIMITS).record
+    assert (seen.url, seen.port, seen.socket, seen.hostname) == (WHERE.url, 18001, "/s", "here")
+    nameless = replace(STARTING, hostname="")
+    assert step(nameless, Observation(101.0, connection=where), LIMITS).record.hostname == "node7"
+
+
+def test_a_start_is_late_only_after_its_limit() -> None:
+    assert not step(STARTING, Observation(160.0, process_alive=True), LIMITS).give_up
+    assert step(STARTING, Observation(160.1, process_alive=True), LIMITS).give_up
+
+
+def test_what_is_not_known_of_an_end_is_said_in_general() -> None:
+    ended = step(replace(READY, state=ServerState.ENDED), Observation(1.0), LIMITS)
+    failed = step(replace(READY, state=ServerState.ERROR), Observation(1.0), LIMITS)
+    assert (ended.sentence, failed.sentence) == ("JupyterLab has ended.", "JupyterLab did not start.")
+    assert "jlab-mcp start" in ended.hint and "jlab-mcp doctor" in failed.hint
+    assert ended.is_over and failed.is_over and ended.is_decided
+    told = step(replace(READY, state=ServerState.ERROR, hint="Type this."), Observation(1.0), LIMITS)
+    assert told.hint == "Type this."
+
+
+def test_each_kind_of_server_has_its_own_time_to_come_up() -> None:
+    limits = Limits(local_start_s=5, ready_s=7)
+    assert (limits.of(Mode.LOCAL), limits.of(Mode.SLURM)) == (5, 7)
+    assert not step(STARTING, Observation(101.0), LIMITS).is_over
