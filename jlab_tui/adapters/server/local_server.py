@@ -13,16 +13,13 @@ from ...core.server.machine import Machine
 from ...core.server.record import ServerRecord, ServerState
 from ...core.server.status import Observation
 from ...core.settings import Mode, Settings, status_dir_name
-from ..files import private_dir, process_start, reason_of, tail_text
+from ..files import process_start, reason_of, tail_text
 from ..machine import this_machine
-from ..trust import require_trusted
-from .cleanup import prune
-from .extension_copy import install_node_files
 from .file_names import local_launch, local_log
-from .launch_files import read_connection, remove_launch_files, write_launch_files
+from .launch_files import read_connection, remove_launch_files
+from .preparation import prepare
 from .process import (
     PORT_TAKEN,
-    PROJECT_KERNEL,
     PythonChoice,
     choose_python,
     end_process,
@@ -30,7 +27,6 @@ from .process import (
     is_ours,
     server_env,
     spawn,
-    write_kernelspec,
 )
 
 
@@ -71,40 +67,17 @@ class LocalServer:
         if choice.note:
             say(choice.note)
         log = settings.log_dir / local_log(status_dir_name(settings.root), str(port))
-        kernelspecs: list[str] = []
         try:
-            for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
-                private_dir(directory)
-            require_trusted(settings)
-            node = install_node_files(settings.node_dir)
-            prune(settings, node)
-            if choice.kernel:
-                specs = write_kernelspec(
-                    settings.status_dir / "kernelspecs", choice.kernel, settings.root.name
-                )
-                kernelspecs.append(str(specs))
-            files = write_launch_files(
-                settings.connection_dir,
+            prepared = prepare(
+                settings,
                 local_launch(str(port)),
-                {
-                    "ip": settings.local_bind_ip,
-                    "port": port,
-                    "port_min": settings.port_min,
-                    "port_max": settings.port_max,
-                    "root_dir": str(settings.server_root_dir),
-                    "spool_dir": str(settings.spool_dir),
-                    "kernelspec_dirs": kernelspecs,
-                    "default_kernel": PROJECT_KERNEL if kernelspecs else None,
-                    "exit_grace_s": settings.exit_grace_s,
-                    "hostname": "127.0.0.1" if settings.local_bind_ip == "127.0.0.1" else host,
-                },
+                choice.kernel,
+                ip=settings.local_bind_ip,
+                port=port,
+                hostname="127.0.0.1" if settings.local_bind_ip == "127.0.0.1" else host,
             )
             process = spawn(
-                [
-                    choice.server,
-                    str(node / "launch.py"),
-                    str(files.config_file),
-                ],
+                [choice.server, str(prepared.launcher), str(prepared.files.config_file)],
                 log=log,
                 cwd=settings.server_root_dir,
                 env=server_env(self._env),
@@ -123,10 +96,10 @@ class LocalServer:
             pid=process.pid,
             pid_start=process_start(process.pid),
             port=port,
-            token=files.token,
+            token=prepared.files.token,
             started=round(time.time(), 3),
             launcher=host,
-            conn_file=str(files.connection_file),
+            conn_file=str(prepared.files.connection_file),
             log=str(log),
             root=str(settings.root),
             machine=self._here.text,

@@ -37,10 +37,6 @@ URGENT_S = 2.0
 """age of a queue answer that may still explain why a server stopped answering"""
 END_PATIENCE_S = 45.0
 """Slurm lets a job's processes live for KillWait (30 s by default) after the first signal"""
-LOOK_UP_S = 15.0
-
-PACKAGED_TEMPLATE = Path(__file__).parents[2] / "templates" / "jupyter_slurm.sh.template"
-SOURCE_TEMPLATE = Path(__file__).parents[3] / "templates" / "jupyter_slurm.sh.template"
 
 
 class SlurmServer:

@@ -25,13 +25,12 @@ from ...core.slurm.script import (
     submission_comment,
 )
 from ...core.slurm.submit import Estimate, Rejected, Rejection
-from ..files import private_dir, reason_of
-from ..server.cleanup import prune
-from ..server.extension_copy import extension_digest, install_node_files
+from ..files import reason_of
+from ..server.extension_copy import extension_digest
 from ..server.file_names import SLURM_LAUNCH, slurm_log
-from ..server.launch_files import remove_launch_files, write_launch_files
-from ..server.process import PROJECT_KERNEL, choose_python, server_env, write_kernelspec
-from ..trust import require_trusted
+from ..server.launch_files import remove_launch_files
+from ..server.preparation import prepare
+from ..server.process import choose_python, server_env
 from .commands import Slurm
 
 LOOK_UP_S = 15.0
@@ -121,41 +120,18 @@ class Submission:
         self, submission: str, pythons: list[str], kernel: str
     ) -> tuple[ScriptInputs, str, Path]:
         settings = self._settings
-        for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
-            private_dir(directory)
-        require_trusted(settings)
-        node = install_node_files(settings.node_dir)
-        prune(settings, node)
-        kernelspecs = []
-        if kernel:
-            specs = write_kernelspec(settings.status_dir / "kernelspecs", kernel, settings.root.name)
-            kernelspecs.append(str(specs))
-        files = write_launch_files(
-            settings.connection_dir,
-            SLURM_LAUNCH,
-            {
-                "ip": settings.slurm.bind_ip,
-                "port_min": settings.port_min,
-                "port_max": settings.port_max,
-                "root_dir": str(settings.server_root_dir),
-                "spool_dir": str(settings.spool_dir),
-                "kernelspec_dirs": kernelspecs,
-                "default_kernel": PROJECT_KERNEL if kernelspecs else None,
-                "exit_grace_s": settings.exit_grace_s,
-            },
-            over_network=True,
-        )
+        prepared = prepare(settings, SLURM_LAUNCH, kernel, over_network=True, ip=settings.slurm.bind_ip)
         inputs = ScriptInputs(
             submission=submission,
             log=str(settings.log_dir / slurm_log("%j")),
             workdir=str(settings.server_root_dir),
-            launcher=str(node / "launch.py"),
+            launcher=str(prepared.launcher),
             digest=extension_digest(),
-            config=str(files.config_file),
+            config=str(prepared.files.config_file),
             pythons=pythons,
             setup=settings.setup,
         )
-        return inputs, files.token, files.connection_file
+        return inputs, prepared.files.token, prepared.files.connection_file
 
     async def _look_up(self, submission: str, cluster: str) -> str:
         """Id of a job whose sbatch gave no answer, empty while the queue does not show it."""

@@ -1,0 +1,52 @@
+"""What a launch needs on disk before it starts, on this machine and on a node alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...core.settings import Settings
+from ..files import private_dir
+from ..trust import require_trusted
+from .cleanup import prune
+from .extension_copy import install_node_files
+from .launch_files import LaunchFiles, write_launch_files
+from .process import PROJECT_KERNEL, write_kernelspec
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    launcher: Path
+    """the script that starts the server"""
+    files: LaunchFiles
+
+
+def prepare(
+    settings: Settings, launch: str, kernel: str, *, over_network: bool = False, **config: Any
+) -> Prepared:
+    """Make the directories, clear away what earlier launches left, and write what the server of `launch` reads.
+
+    `kernel`: the kernels' own Python, empty where they use the server's; `config`: what only this launch sets; `over_network`: see `write_launch_files`. Raises
+    OSError, and UsageError for a directory that others can change.
+    """
+    for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
+        private_dir(directory)
+    require_trusted(settings)
+    copy = install_node_files(settings.node_dir)
+    prune(settings, copy)
+    kernelspecs = []
+    if kernel:
+        specs = write_kernelspec(settings.status_dir / "kernelspecs", kernel, settings.root.name)
+        kernelspecs.append(str(specs))
+    shared = {
+        "port_min": settings.port_min,
+        "port_max": settings.port_max,
+        "root_dir": str(settings.server_root_dir),
+        "spool_dir": str(settings.spool_dir),
+        "kernelspec_dirs": kernelspecs,
+        "default_kernel": PROJECT_KERNEL if kernelspecs else None,
+        "exit_grace_s": settings.exit_grace_s,
+    }
+    files = write_launch_files(settings.connection_dir, launch, shared | config, over_network=over_network)
+    return Prepared(copy / "launch.py", files)
