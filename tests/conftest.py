@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from tests.project import Mount, Project, project_in
 from tests.shared import SharedProject, shared
 
 put_off("rfc3987_syntax", "is_valid_syntax")  # which nbformat imports: seconds, in each worker
+
+# Each process that the tests start would compile what it imports: a kernel's start takes four times the CPU time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A busy machine is no counterexample.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -13,9 +13,13 @@ def model(server: Server, kernel: str) -> dict[str, Any]:
     return dict(server.http.get(f"api/kernels/{kernel}").json())
 
 
+KERNEL_START_S = 60.0
+"""A bound for a kernel's start on a busy machine."""
+
+
 def becomes(server: Server, kernel: str, state: str) -> str:
     """Wait until REST names this state; returns the last activity."""
-    until(lambda: model(server, kernel)["execution_state"] == state, f"REST says {state}")
+    until(lambda: model(server, kernel)["execution_state"] == state, f"REST says {state}", KERNEL_START_S)
     return str(model(server, kernel)["last_activity"])
 
 
@@ -87,11 +91,10 @@ async def test_the_servers_own_watcher_returns_when_the_recording_ends() -> None
         assert type(manager._activity_stream) is stock
         client = manager.client()
         client.start_channels()
-        async with asyncio.timeout(20):
-            while (
-                manager.execution_state != "idle"
-            ):  # the watcher may connect after a cell's messages have passed
-                await client.execute_interactive("1", timeout=20)
+        async with asyncio.timeout(KERNEL_START_S):
+            # The watcher may connect after a cell's messages have passed.
+            while manager.execution_state != "idle":
+                await client.execute_interactive("1", timeout=KERNEL_START_S)
         client.stop_channels()
     finally:
         await kernels.shutdown_all(now=True)
