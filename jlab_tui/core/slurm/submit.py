@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from .messages import Advice, explain_queue_failure
 from .terms import parse_moment
@@ -281,3 +282,5 @@ def explain_cancel(outcome: Cancel, job_id: str, stderr: str = "") -> Advice:
             return Advice(
                 f"Job {job_id} was not cancelled: {first[:200]}", f"Try `scancel {job_id}` yourself."
             )
+        case _:
+            assert_never(outcome)

@@ -15,9 +15,10 @@ from jlab_tui.core.doctor.checks import DirectoryFacts, Finding, Hops, Level
 from jlab_tui.core.doctor.python_checks import DriverFacts, PythonFacts, Unmet
 from jlab_tui.core.doctor.slurm_checks import NodeFacts
 from jlab_tui.core.server.record import ServerRecord, ServerState
+from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.core.server.trust import Weakness
 from jlab_tui.core.settings import Mode, SlurmSettings
-from jlab_tui.core.slurm.queue import QueueUnknown
+from jlab_tui.core.slurm.queue import QueueRows, QueueUnknown
 from jlab_tui.core.slurm.submit import Estimate, explain_rejection
 from jlab_tui.core.slurm.survey import parse_sinfo
 
@@ -46,6 +47,10 @@ def directory(**changes: object) -> DirectoryFacts:
     values: dict[str, object] = {"exists": True, "is_writable": True, "free_mb": 90_000}
     values["there"] = "/home/ada"
     return DirectoryFacts("state dir", "/home/ada/.jlab-mcp", "DIR", **{**values, **changes})  # type: ignore[arg-type]
+
+
+def status(state: ServerState, phase: str, reachable: bool | None = None) -> ServerStatus:
+    return ServerStatus(ServerRecord(state, Mode.LOCAL), phase, "Words.", reachable=reachable)
 
 
 def partition(name: str, **asked: object) -> list[Finding]:
@@ -134,6 +139,46 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("in memory", lambda: checks_slurm.check_shared_files("/d", "", None, "tmpfs"), Level.FAIL, "no node sees it", "JLAB_MCP_DIR="),
     ("unregistered", lambda: checks.check_registration([]), Level.WARN, "no MCP client", "jlab-mcp init"),
     ("moved", lambda: checks.check_registration([(Registered(".mcp.json", "/gone/jlab-mcp"), False)]), Level.FAIL, "cannot be run", "jlab-mcp init"),
+    ("two settings", lambda: checks.check_settings({"JLAB_MCP_WAIT_S": "5", "JLAB_MCP_DIR": "/d"}), Level.OK, "JLAB_MCP_DIR, JLAB_MCP_WAIT_S", ""),
+    ("a directory that is not made yet", lambda: checks.check_directory(directory(exists=False, free_mb=None)), Level.OK, "jlab-mcp (made when needed)", ""),
+    ("just enough room", lambda: checks.check_directory(directory(free_mb=1024, free_files=1000)), Level.OK, "1 GiB", ""),
+    ("a bit too full", lambda: checks.check_directory(directory(free_mb=1023)), Level.WARN, "1023 MB", "du"),
+    ("a few files too many", lambda: checks.check_directory(directory(free_files=999)), Level.WARN, "999 more files", "du"),
+    ("records at the limit", lambda: checks.check_records("/s", 10**10, 30), Level.OK, "10,000 MB", ""),
+    ("it ended", lambda: checks.check_state(status(ServerState.ENDED, "ended"), "", ""), Level.WARN, "Words.", "jlab-mcp start"),
+    ("it failed", lambda: checks.check_state(status(ServerState.ERROR, "failed"), "", ""), Level.WARN, "Words.", "jlab-mcp logs; jlab-mcp start"),
+    ("it is ready", lambda: checks.check_state(status(ServerState.READY, "ready", True), "", ""), Level.OK, "Words.", ""),
+    ("it waits", lambda: checks.check_state(status(ServerState.PENDING, "waiting", False), "", ""), Level.OK, "Words.", ""),
+    ("another name", lambda: checks.check_hops(LOCAL, Hops("node1", 18001, "10.0.0.1", True, "", True)), Level.OK, "answers (node1 is 10.0.0.1)", ""),
+    ("refused here, no job", lambda: checks.check_hops(LOCAL, Hops("n", 1, "1.2.3.4", connect_error="refused")), Level.FAIL, "on port 1: refused", "is it listening?"),
+    ("clock just agrees", lambda: checks.check_clock("n", 1.99), Level.OK, "agree to 2.0 s", ""),
+    ("clock just off", lambda: checks.check_clock("n", 2.0), Level.WARN, "2 s ahead of", "timedatectl"),
+    ("clock almost useless", lambda: checks.check_clock("n", -29.9), Level.WARN, "30 s behind", "timedatectl"),
+    ("clock useless", lambda: checks.check_clock("n", -30.0), Level.FAIL, "30 s behind", "timedatectl"),
+    ("no proxies", lambda: checks.check_proxies({"HTTP_PROXY": "", "NO_PROXY": "x", "all_proxies": "y"}), Level.OK, "none set", ""),
+    ("a setup that says nothing", lambda: checks_python.check_setup(PythonFacts("python")), Level.FAIL, "it printed nothing", "bash -xc"),
+    ("setup without a kernel", lambda: checks_python.check_setup(PythonFacts("/p", "3.12", {"jupyterlab": "4"})), Level.FAIL, "lacks ipykernel.", "/p -m pip install ipykernel"),
+    ("tool with the project's Python", lambda: checks_python.check_environment(GOOD, OWN, "", kernel_only=False, is_tool=True), Level.OK, "jupyter_server 2.17)", ""),
+    ("no torch", lambda: checks_python.check_torch(GOOD, NVIDIA) or checks.check_settings({}), Level.OK, "none set", ""),
+    ("torch of the same CUDA", lambda: checks_python.check_torch(torch("12.9"), NVIDIA), Level.OK, "NVIDIA driver 550.54 of node1", ""),
+    ("torch, CUDA unknown", lambda: checks_python.check_torch(torch("13.0"), DriverFacts("n", "nvidia", "1")), Level.OK, "suits", ""),
+    ("torch too new for any build", lambda: checks_python.check_torch(torch("13.0"), DriverFacts("n", "nvidia", "1", "10.2")), Level.FAIL, "up to CUDA 10.2", "torch   (a build for CUDA 10)"),
+    ("torch of an odd CUDA", lambda: checks_python.check_torch(torch("next"), NVIDIA), Level.OK, "built for CUDA next", ""),
+    ("ROCm on NVIDIA", lambda: checks_python.check_torch(torch(hip="6.1"), NVIDIA), Level.WARN, "ROCm 6.1, but node1 has an NVIDIA driver 550.54", "--force-reinstall torch"),
+    ("ROCm on AMD", lambda: checks_python.check_torch(torch(hip="6.1"), DriverFacts("n", "amd", "6")), Level.OK, "suits the AMD driver 6 of n", ""),
+    ("Slurm's default partition", lambda: partition("", gres=""), Level.OK, "cpu (default)", ""),
+    ("no GPUs anywhere", lambda: checks_slurm.check_partition(parse_sinfo("cpu*|up|1:00|1:00|1|idle|8|64000|(null)"), SlurmSettings(gres="gpu:1")),
+     Level.FAIL, "gpu:1 is asked for", "SLURM_GRES=none"),
+    ("no partition at all", lambda: checks_slurm.check_partition((), SlurmSettings(partition="x")), Level.FAIL, "no partition x (there are: none)", "sinfo -s"),
+    ("as much as there is", lambda: partition("gpu", mem_mb=512000, cpus=64, time="1-00:00:00"), Level.OK, "gpu: up to", ""),
+    ("no time limit", lambda: partition("cpu", gres="", time="9-00:00:00"), Level.OK, "no limit", ""),
+    ("a time that nobody knows", lambda: partition("gpu", time="soon"), Level.OK, "gpu: up to", ""),
+    ("request taken later", lambda: checks_slurm.check_request(Estimate(711.0, "on gpu1"), "1 GPU", 100.0), Level.OK, "1 GPU, to start in about 10 min on gpu1", ""),
+    ("request taken soon", lambda: checks_slurm.check_request(Estimate(110.0), "1 GPU", 100.0), Level.OK, "to start at once", ""),
+    ("request taken, no time", lambda: checks_slurm.check_request(Estimate(None), "1 GPU", 100.0), Level.OK, "Slurm would take 1 GPU", ""),
+    ("Slurm answers", lambda: checks_slurm.check_slurm_commands([], QueueRows(())), Level.OK, "the controller answers", ""),
+    ("no job, disk unknown", lambda: checks_slurm.check_shared_files("/d", "", None), Level.SKIP, "sees /d is known", ""),
+    ("in memory, seen all the same", lambda: checks_slurm.check_shared_files("/d", "n", NodeFacts(sees_files=True), "tmpfs"), Level.OK, "n sees", ""),
     ("registered", lambda: checks.check_registration([(Registered(".mcp.json", "jlab-mcp"), True)]), Level.OK, "registered", ""),
 ]  # fmt: skip
 
@@ -147,6 +192,59 @@ def test_each_finding_has_its_level_its_sentence_and_what_to_type(
     (finding,) = examine()
     assert finding.level is level and text in finding.text and mend in finding.mend
     assert bool(finding.mend) == (level in (Level.WARN, Level.FAIL))
+
+
+def test_what_is_as_it_should_be_has_no_line_where_another_check_tells_it() -> None:
+    assert checks.check_server_root("/d", True) == []
+    assert checks.check_clock("node1", None) == []
+    assert checks.check_state(status(ServerState.READY, "ready", False), "", "") == []
+
+
+def test_every_client_and_every_lack_has_a_line() -> None:
+    places = [(Registered("a", "/x"), True), (Registered("b", "/y"), False)]
+    assert [finding.level for finding in checks.check_registration(places)] == [Level.OK, Level.FAIL]
+    lacks = partition("gpu", mem_mb=10**6, cpus=65, time="2-00:00:00")
+    assert [finding.mend.partition("SLURM_")[2].partition("=")[0] for finding in lacks] == [
+        "MEM",
+        "CPUS",
+        "TIME",
+    ]
+    settings = checks.check_settings({"JLAB_MCP_TOKEN": "1", "JLAB_MCP_ZEBRA": "1", "JLAB_MCP_DIR": "/d"})
+    assert [finding.mend for finding in settings] == ["unset JLAB_MCP_TOKEN", "unset JLAB_MCP_ZEBRA"]
+
+
+@pytest.mark.parametrize(
+    ("own", "levels", "mend"),
+    [
+        (GOOD, [Level.OK, Level.OK], ""),
+        (OWN, [Level.OK, Level.FAIL], "/v/bin/python -m pip install jupyterlab"),
+    ],
+)
+def test_a_project_with_a_kernel_only_needs_our_own_jupyterlab(
+    own: PythonFacts, levels: list[Level], mend: str
+) -> None:
+    found = checks_python.check_environment(
+        PythonFacts("/p", "3.12", {"ipykernel": "7"}), own, "", kernel_only=True
+    )
+    assert [finding.level for finding in found] == levels
+    assert (found[1].check, found[1].mend) == ("server", mend)
+
+
+@pytest.mark.parametrize(
+    ("note", "text", "mend"),
+    [
+        (
+            "It lacks jupyterlab; install it with: uv add jupyterlab",
+            "It lacks jupyterlab.",
+            "uv add jupyterlab",
+        ),
+        ("It is old", "It is old.", "/p -m pip install ipykernel jupyterlab"),
+    ],
+)
+def test_what_was_noted_when_the_python_was_chosen_comes_first(note: str, text: str, mend: str) -> None:
+    chosen = PythonFacts("/p", "3.12", {"ipykernel": "7"})
+    first, second = checks_python.check_environment(chosen, OWN, note, kernel_only=False)
+    assert (first.level, first.text, first.mend, second.level) == (Level.WARN, text, mend, Level.OK)
 
 
 @pytest.mark.parametrize(

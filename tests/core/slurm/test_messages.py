@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jlab_tui.core.slurm.job_end import SCRIPT_EXITS, explain_end, explain_live
-from jlab_tui.core.slurm.messages import explain_pending, explain_queue_failure
+from jlab_tui.core.slurm.job_end import SCRIPT_EXITS, explain_end, explain_gone, explain_live
+from jlab_tui.core.slurm.messages import Advice, explain_pending, explain_queue_failure
 from jlab_tui.core.slurm.submit import Cancel, Rejection, explain_cancel, explain_rejection, read_scancel
 from jlab_tui.core.slurm.terms import JobPhase, JobState
 
@@ -197,6 +197,44 @@ def test_every_state_has_a_sentence_that_fits_its_phase(state: JobState) -> None
         advice = explain_live(state, "7", node="gpu1")
     assert "7" in advice.message
     assert "is in state" not in advice.message
+
+
+@pytest.mark.parametrize(
+    ("state", "options", "words"),
+    [
+        (JobState.FAILED, {"exit_code": 0, "signal": 53}, "directory of its log"),
+        (JobState.FAILED, {"exit_code": 1, "signal": 53}, "killed by signal 53"),
+        (JobState.FAILED, {"exit_code": 0, "signal": 52}, "killed by signal 52"),
+        (JobState.FAILED, {"exit_code": 91, "signal": 9}, "No Python"),
+        (JobState.FAILED, {"node": "gpu1"}, "exit code 0 on gpu1"),
+        (JobState.RUNNING, {}, "is in state RUNNING"),
+    ],
+)
+def test_the_end_that_says_most_is_told(state: JobState, options: dict[str, object], words: str) -> None:
+    assert words in explain_end(state, "7", **options).message  # type: ignore[arg-type]
+
+
+def test_a_job_that_slurm_forgot_is_looked_up_in_its_accounts() -> None:
+    gone = explain_gone("7")
+    assert "no longer knows" in gone.message and "sacct -j 7" in gone.hint
+    assert str(gone) == f"{gone.message} {gone.hint}" and str(Advice("A.", "")) == "A."
+
+
+@pytest.mark.parametrize(
+    ("state", "restarts", "message", "hint"),
+    [
+        (JobState.PENDING, 0, "Job 7 waits in the queue.", ""),
+        (JobState.PENDING, 1, "Job 7 was requeued and waits to be started again.", "Variables of its kernels are lost. `jlab-mcp stop` cancels it."),
+        (JobState.REQUEUED, 0, "Job 7 is going back to the queue.", ""),
+        (JobState.RUNNING, 2, "Job 7 runs on gpu1.", ""),
+        (JobState.FAILED, 0, "Job 7 is in state FAILED.", ""),
+    ],
+)  # fmt: skip
+def test_a_job_that_lives_is_told_by_its_state(
+    state: JobState, restarts: int, message: str, hint: str
+) -> None:
+    advice = explain_live(state, "7", node="gpu1", restarts=restarts)
+    assert (advice.message, advice.hint) == (message, hint)
 
 
 def test_a_requeued_job_says_that_variables_are_lost() -> None:

@@ -242,6 +242,14 @@ def test_what_the_log_is_found_by_cannot_be_set(extra: str) -> None:
         rendered(replace(PLAIN, extra=extra))
 
 
+def test_what_no_script_can_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="submission id 'a b'"):
+        rendered(given=replace(INPUTS, submission="a b"))
+    with pytest.raises(UsageError, match="NUL character"):
+        rendered(given=replace(INPUTS, setup="a\0b"))
+    assert named_cluster("#SBATCH free text\n#SBATCH -M=big\n", {}) == "big"
+
+
 @pytest.mark.parametrize(
     ("path", "restarts", "name"),
     [

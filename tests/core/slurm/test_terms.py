@@ -20,9 +20,9 @@ from jlab_tui.core.slurm.queue import (
     split_queue,
     wants_count,
 )
-from jlab_tui.core.slurm.show import parse_show_job
+from jlab_tui.core.slurm.show import parse_node_address, parse_show_job
 from jlab_tui.core.slurm.submit import Estimate, Submitted, parse_estimate, parse_sbatch
-from jlab_tui.core.slurm.survey import Gres, format_span, parse_gres, parse_sinfo, survey_lines
+from jlab_tui.core.slurm.survey import Gres, about, format_span, parse_gres, parse_sinfo, survey_lines
 from jlab_tui.core.slurm.terms import JobPhase, JobState, parse_moment, parse_span
 
 RUNNING = "1|RUNNING|gpu1|29:59|30:00|0:01|1795421052|1795422852|gpu1|1|500M|gres:gpu:1|4294901759|gpu|0|1795421051|comment=jlab-mcp/ab12|name=jlab-mcp|reason=None"
@@ -239,6 +239,53 @@ def test_everybodys_jobs_are_asked_for_once_a_minute_while_one_of_ours_competes(
         key = other.partition("=")[0]
         assert not wants_count(parse_squeue(re.sub(rf"{key}=[\w-]*", other, line)), 0.0, now)
     assert not wants_count(QueueUnknown("no answer"), 0.0, now)
+
+
+@pytest.mark.parametrize(
+    ("state", "run_time", "interval"),
+    [("RUNNING", "0:59", 2), ("RUNNING", "1:00", 30), ("RUNNING", "N/A", 2), ("COMPLETING", "9:00", 2), ("SUSPENDED", "9:00", 30), ("FAILED", "0:01", 30)],
+)  # fmt: skip
+def test_a_job_that_may_soon_change_is_asked_for_often(state: str, run_time: str, interval: float) -> None:
+    (job,) = parse_squeue(RUNNING.replace("RUNNING", state, 1).replace("|0:01|", f"|{run_time}|")).jobs
+    assert poll_interval(job, 1795421051) == interval
+    assert poll_interval(None, 0) == 2
+    (unknown,) = parse_squeue(PENDING.replace("|1795421051|", "|N/A|")).jobs
+    assert poll_interval(unknown, 1795421051) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("NodeName=gpu1 Arch=x86_64 NodeAddr=10.0.0.7 Version=22", "10.0.0.7"),
+        ("NodeName=gpu1 NodeAddr=gpu1", ""),
+        ("NodeAddr=gpu1", "gpu1"),
+        ("NodeName=gpu1", ""),
+    ],
+)
+def test_a_node_has_an_address_where_it_is_not_its_name(text: str, address: str) -> None:
+    assert parse_node_address(text) == address
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "1 min"), (89, "1 min"), (91, "2 min"), (7149, "119 min"), (7200, "2 h"), (9100, "3 h")],
+)
+def test_a_wait_is_told_in_round_numbers(seconds: float, words: str) -> None:
+    assert about(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "unknown"),
+        (math.inf, "no limit"),
+        (59.9, "0:00:59"),
+        (86399, "23:59:59"),
+        (86400, "1-00:00:00"),
+    ],
+)
+def test_a_span_is_written_as_slurm_writes_it(seconds: float | None, text: str) -> None:
+    assert format_span(seconds) == text
 
 
 @pytest.mark.parametrize(("waited", "interval"), [(0, 2), (20, 2), (100, 10), (299, 29.9), (9999, 30)])
