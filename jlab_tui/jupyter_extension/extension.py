@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import socket
 import tempfile
@@ -11,9 +12,13 @@ from typing import Any, Dict
 from .claims import Graces, configured
 from .handlers import routes
 from .kernel_command import add_to_kernels
+from .kernel_transport import use_sockets
 from .service import ExtensionService
 from .strangers import guard
 from .stream_spooler import StreamLimits
+from .unix_socket import folder_of_sockets
+
+log = logging.getLogger("jlab_mcp_extension")
 
 CONFIG_SECTION = "JlabMcpExtension"
 
@@ -28,7 +33,10 @@ def _load_jupyter_server_extension(app: Any) -> None:
     app.web_app.add_handlers(".*$", routes(app.web_app.settings["base_url"], service))
     guard(app)
     service.start()
-    add_to_kernels(app.kernel_manager)
+    folder = folder_of_sockets()
+    if folder is None:
+        log.warning("jlab-mcp: no place for Unix sockets: other accounts of this machine can read what kernels print")
+    add_to_kernels(app.kernel_manager, lambda manager: folder is not None and use_sockets(manager, folder))
     atexit.register(service.stop)
     _send_without_delay(app.log)
 
@@ -42,7 +50,7 @@ def limits_of(config: Dict[str, Any]) -> StreamLimits:
     return StreamLimits(**known)
 
 
-def _send_without_delay(log: Any) -> None:
+def _send_without_delay(app_log: Any) -> None:
     """Switch Nagle's algorithm off on Jupyter's own kernel websockets, which saves 40 ms for each cell.
 
     Wraps a method that is not documented; a server where that has changed goes on without.
@@ -53,7 +61,7 @@ def _send_without_delay(log: Any) -> None:
         handler = stock.KernelWebsocketHandler
         original = handler.open
     except (ImportError, AttributeError) as error:
-        log.info("jlab-mcp: kernel websockets keep Nagle's delay (%s)", error)
+        app_log.info("jlab-mcp: kernel websockets keep Nagle's delay (%s)", error)
         return
 
     async def open_without_delay(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -76,9 +76,9 @@ class KernelSocket:
         sock = context.socket(kind)
         sock.linger = 0
         if info.get("curve_publickey") is not None:
-            sock.curve_secretkey = info["curve_secretkey"]
-            sock.curve_publickey = info["curve_publickey"]
-            sock.curve_serverkey = info["curve_publickey"]
+            sock.curve_secretkey = _key(info["curve_secretkey"])
+            sock.curve_publickey = _key(info["curve_publickey"])
+            sock.curve_serverkey = _key(info["curve_publickey"])
         if channel == "iopub":
             sock.rcvhwm = self._iopub_hwm
             sock.setsockopt(zmq.SUBSCRIBE, b"")
@@ -178,6 +178,11 @@ class KernelSocket:
         while self._monitor.getsockopt(zmq.EVENTS) & zmq.POLLIN:
             self._monitor.recv_multipart(zmq.NOBLOCK)
             self.cut.set()
+
+
+def _key(value: Any) -> bytes:
+    """A key of CurveZMQ, which connection files hold as text and ZeroMQ takes as bytes."""
+    return value.encode("ascii") if isinstance(value, str) else bytes(value)
 
 
 def _received(receive: Callable[..., Any]) -> List[Bytes]:

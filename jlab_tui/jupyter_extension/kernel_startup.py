@@ -2,7 +2,8 @@
 
 An output socket holds 1,000 messages for a slow reader and drops the rest; this file raises that mark. It must do so
 before the socket exists: if a reader's connection ends while the mark of a live socket changes, the process crashes,
-because ZeroMQ passes the new mark to the end of a pipe that its own thread has freed.
+because ZeroMQ passes the new mark to the end of a pipe that its own thread has freed. The mark holds for each reader, so
+it is only raised where no other account can become one: on Unix sockets and on encrypted ports.
 """
 
 import contextlib
@@ -20,7 +21,9 @@ def raise_mark():  # type: ignore[no-untyped-def]  # runs on whatever Python the
 
     def init_iopub_with_mark(context):  # type: ignore[no-untyped-def]
         del app.init_iopub
-        context.setsockopt(zmq.SNDHWM, send_hwm)
+        # Known only now: the connection file is read after this file.
+        if app.transport == "ipc" or getattr(app, "curve_publickey", None):
+            context.setsockopt(zmq.SNDHWM, send_hwm)
         try:
             init_iopub(context)
         finally:

@@ -17,6 +17,7 @@ from .activity import Activity
 from .cgroup import oom_counter_paths
 from .claims import Claims, Graces, Granted, Refused
 from .heap import return_large_blocks
+from .kernel_command import is_private
 from .kernel_process import pid_of
 from .oom_counter import OomCounter
 from .sampler_thread import SamplerThread
@@ -108,6 +109,7 @@ class ExtensionService:
             "dropped_bytes": recorder.stream.dropped_bytes,
             "gone": recorder.gone_at is not None,
             "started_here": kernel_id in self._started_here,
+            "private": kernel_id not in self.kernels or is_private(self.kernels.get_kernel(kernel_id)),
         }
 
     def has_kernel(self, kernel_id: str) -> bool:

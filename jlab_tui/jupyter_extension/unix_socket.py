@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import socket
 import stat
 import struct
 import sys
 import tempfile
+import time
 from typing import Any, List, Optional, Tuple
 
 from tornado.httpserver import HTTPServer
@@ -25,6 +27,8 @@ PATH_BYTES = 103
 LOOK_EVERY_MS = 60_000
 """Cleaners of temporary directories remove files that nobody has touched for some days."""
 BACKLOG = 128
+
+_SOCKET_NAME = re.compile(r"[0-9a-f]{12}\.sock|t[0-9a-f]{12}\.sock|k[0-9a-f]{8}-\d+")
 
 log = logging.getLogger("jlab_mcp_extension")
 
@@ -112,6 +116,41 @@ def first_of(app: Any, paths: List[str]) -> Optional[UnixSocket]:
             log.info("jlab-mcp: no socket at %s (%s)", path, error)
     log.warning("jlab-mcp: this machine has no place for a Unix socket; only the port is served")
     return None
+
+
+def folder_of_sockets() -> Optional[str]:
+    """A private directory in which sockets can be made, for the channels of kernels; None where there is none."""
+    for path in places(os.geteuid(), "t" + secrets.token_hex(6)):
+        folder = os.path.dirname(path)
+        try:
+            private_directory(folder)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as tried:
+                tried.bind(path)
+                os.unlink(path)
+        except OSError as error:
+            log.info("jlab-mcp: no sockets in %s (%s)", folder, error)
+            continue
+        remove_dead(folder)
+        return folder
+    return None
+
+
+def remove_dead(folder: str, older_than_s: float = 60.0) -> None:
+    """Remove sockets in our own directory that nobody listens at any more: their process was killed."""
+    with os.scandir(folder) as entries:
+        found = [entry.path for entry in entries if _SOCKET_NAME.fullmatch(entry.name)]
+    for path in found:
+        try:
+            made = os.lstat(path)
+            if not stat.S_ISSOCK(made.st_mode) or time.time() - made.st_mtime < older_than_s:
+                continue  # one that was bound just now may not listen yet
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as tried:
+                tried.setblocking(False)
+                tried.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        except OSError:
+            continue
 
 
 def places(uid: int, name: str) -> List[str]:

@@ -76,6 +76,13 @@ class ServerTools:
                 {"session_id": a.session, "notebook_path": a.notebook, "running": a.running}
                 for a in adoptable
             ]
+        recorded = await server.api.recorded_kernels()
+        if exposed := [kernel_id for kernel_id, kernel in recorded.items() if not kernel.is_private]:
+            answer["readable_by_others"] = {
+                "kernel_ids": exposed,
+                "meaning": "These kernels use TCP ports without encryption: every account of their machine can read their code "
+                "and output. Kernels whose command is ipykernel's use private sockets.",
+            }
         features = await server.api.features()
         if not features:
             answer["missing"] = (

@@ -284,6 +284,7 @@ class JupyterApi:
                 running=str(k.get("running") or ""),
                 requests=frozenset(k.get("requests") or ()),
                 started_here=bool(k.get("started_here")),
+                is_private=bool(k.get("private", True)),
                 recorded_bytes=int(k.get("recorded_bytes") or 0),
             )
             for kernel_id, k in answer.json().items()

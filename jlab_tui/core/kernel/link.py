@@ -99,6 +99,8 @@ class RecordedKernel:
     """msg_ids that reached the kernel, the latest ones"""
     started_here: bool = False
     """it was started for a session of ours, not by the user"""
+    is_private: bool = True
+    """no other account of its machine can read its channels"""
     recorded_bytes: int = 0
     """of the messages that were not acknowledged"""
 

@@ -1,0 +1,61 @@
+"""Unix sockets for the channels of our kernels, which publish all code and output to whoever connects.
+
+Jupyter's default is TCP on the loopback address, where every account of the machine may listen in.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from typing import Any, Sequence
+
+from .kernel_command import is_ipython
+
+LOCAL_RUNNERS = ("python", "conda", "mamba", "micromamba", "uv", "pixi", "env")
+"""Programs that start a kernel on this machine, in our own mount namespace: it sees the directory of the sockets."""
+
+log = logging.getLogger("jlab_mcp_extension")
+
+
+def use_sockets(manager: Any, folder: str) -> bool:
+    """Have a kernel that is not started yet speak over Unix sockets in `folder`, if it can. Returns whether it will.
+
+    Each kernel has a prefix of its own: jupyter_client numbers the sockets below a prefix by what exists, before anything
+    is bound, so two kernels that start at once would get the same ones.
+    """
+    try:
+        spec = manager.kernel_spec
+    except Exception as error:  # noqa: BLE001 - the start itself reports a kernel that does not exist
+        log.debug("jlab-mcp: a kernel's specification cannot be read (%s)", error)
+        return False
+    if not _can(manager, spec):
+        return False
+    manager.transport = "ipc"
+    manager.ip = os.path.join(folder, "k" + secrets.token_hex(4))
+    return True
+
+
+def _can(manager: Any, spec: Any) -> bool:
+    provisioner = dict(getattr(spec, "metadata", None) or {}).get("kernel_provisioner") or {}
+    return (
+        manager.transport == "tcp"
+        and not _is_configured(manager)
+        and provisioner.get("provisioner_name", "local-provisioner") == "local-provisioner"
+        and is_ipython(spec.argv)
+        and _runs_here(spec.argv)
+    )
+
+
+def _runs_here(command: Sequence[str]) -> bool:
+    program = os.path.basename(command[0]) if command else ""
+    return program.startswith(LOCAL_RUNNERS)
+
+
+def _is_configured(manager: Any) -> bool:
+    """Whether the user's own configuration says where kernels listen."""
+    for kind in type(manager).__mro__:
+        section = manager.config.get(kind.__name__) or {}
+        if "transport" in section or "ip" in section:
+            return True
+    return False
