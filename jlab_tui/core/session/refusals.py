@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from ..errors import JlabError, KernelGone, SessionBusy, SessionOwned
 from .run import Run
 from .state import EndedWithKernel, EndedWithServer, SessionStatus, TakenOver, Usable
@@ -20,6 +22,8 @@ def refusal(state: SessionStatus, notebook: str) -> JlabError | None:
         case EndedWithServer(why) | EndedWithKernel(why):
             path = f'(notebook_path="{notebook}")' if notebook else ""
             return KernelGone(why, f"Open its notebook again with start_session_resume_notebook{path}.")
+        case _:
+            assert_never(state.availability)
 
 
 def busy(state: SessionStatus, run: Run | None, now: float, *, in_batch: bool = False) -> SessionBusy | None:

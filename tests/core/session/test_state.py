@@ -51,7 +51,7 @@ from jlab_tui.core.session.protocol import (
     WatchUnseen,
     Write,
 )
-from jlab_tui.core.session.refusals import refusal
+from jlab_tui.core.session.refusals import busy, refusal
 from jlab_tui.core.session.run import Run
 from jlab_tui.core.session.state import (
     Batch,
@@ -127,9 +127,15 @@ def test_a_run_that_is_prepared_blocks_others_and_is_ended_only_by_who_prepares_
     assert not any(isinstance(effect, LeaveRun) for effect in after(prepared, LinkOver(True, "x"))[1])
 
 
-def test_only_the_run_that_is_sent_is_marked_so() -> None:
-    state, _ = after(RunAsked("a", "1"), RunAsked("b", "2"), RunSent("b"))
+def test_of_two_open_runs_only_the_one_that_is_meant_moves_on() -> None:
+    both = (RunAsked("r", "m"), RunAsked("b", "2"), RunSent("b"))
+    state, _ = after(*both)
     assert [run.is_sent for run in state.open] == [False, True]
+    state, _ = after(*both, RunSent("r"), ExecutionStarted("b", 1))
+    assert [run.has_started for run in state.open] == [False, True]
+    state, effects = after(*both, RunSent("r"), RunClosed("b", RunStatus.LOST, ""))
+    assert [run.run for run in state.open] == ["r"]
+    assert effects == [EndRun(RunEnded("b", RunStatus.LOST, None, ""), "2", is_forgotten=True)]
 
 
 def test_a_run_waits_for_the_users_own_code() -> None:
@@ -137,7 +143,8 @@ def test_a_run_waits_for_the_users_own_code() -> None:
     assert after(busy, RunAsked("r", "m"))[1] == [QueueRun("r", True)]
     assert after(*ASKED, busy)[1] == [QueueRun("r", True)]
     assert after(*ASKED, busy, idle)[1] == [QueueRun("r", False)]
-    assert after(*RUNNING, busy)[1] == []
+    assert after(*RUNNING, busy)[1] == [] and after(RunAsked("r", "m"))[1] == []
+    assert not after(busy, CRASH)[0].is_kernel_busy
     assert after(busy)[0].is_kernel_busy and not after(busy, idle)[0].is_kernel_busy
     assert after(busy, *ASKED, CRASH)[1][:2] == [RenewLink(), QueueRun("r", False)]
 
@@ -171,6 +178,7 @@ def test_a_restart_is_its_askers_whenever_the_exit_notice_comes(order: Sequence[
         state, more = step(state, event)
         effects += more
     assert [e for e in effects if isinstance(e, Write)] == [changed("restarted by you")]
+    assert effects.count(RenewLink()) == 1, "by the exit notice, and not by the answer"
     (ended,) = (e for e in effects if isinstance(e, EndRun))
     assert (ended.end.status, ended.end.cause) == (RunStatus.DIED, "The kernel was restarted by you.")
     assert (state.notice, state.kernel.generation, state.holds_state) == ("", 2, False)
@@ -198,6 +206,9 @@ def test_a_restart_of_somebody_else_is_said_once_and_recorded() -> None:
     assert changed("restarted by somebody else") in effects
     assert after(RESTART, NoticeTaken())[0].notice == ""
     assert after(*RUNNING, RESTART, DIED)[1] == [end(RunStatus.DIED, "the kernel was restarted", 1)]
+    ours = (RestartAsked("you"), RESTART)
+    assert after(*RUNNING, *ours, DIED)[1] == [end(RunStatus.DIED, "The kernel was restarted by you.", 1)]
+    assert after(*RUNNING, *ours, RunEnded("r", RunStatus.OK, 1))[1] == [end(RunStatus.OK, "", 1)]
 
 
 @pytest.mark.parametrize("order", [(RESTART, RestartFailed("you")), (RestartFailed("you"), RESTART)])
@@ -209,6 +220,8 @@ def test_a_restart_that_failed_and_happened_all_the_same_is_said(order: Sequence
 
 def test_a_restart_that_failed_is_forgotten_with_its_generation() -> None:
     failed = (RestartAsked("you"), RestartFailed("you"))
+    assert after(*failed, RESTART)[0].kernel.restart is None, "it is said once"
+    assert "Somebody" in after(*failed, RESTART, RESTART)[0].notice
     assert after(*failed)[1] == [] and after(RestartFailed("you"))[1] == []
     assert "Somebody" in after(*failed, CRASH, RESTART)[0].notice
 
@@ -229,7 +242,9 @@ def test_on_a_stock_server_nothing_but_the_answer_tells_of_a_restart() -> None:
     assert state.kernel.generation == 2
     silent = KernelDeath("", restarting=True)
     state, _ = after(RestartAsked("you"), silent, RestartDone("you"), start=STOCK)
-    assert (state.kernel.generation, state.notice) == (2, "")
+    assert (state.kernel.generation, state.kernel.awaited, state.notice) == (2, (), "")
+    state, _ = after(RestartAsked("you"), RestartDone("you"), start=STOCK)
+    assert state.kernel.awaited == (), "no notice will come"
     assert "its process ended" in after(silent, start=STOCK)[0].notice
 
 
@@ -364,6 +379,28 @@ def test_a_session_that_cannot_be_used_is_refused_with_what_helps() -> None:
     scratch = refusal(after(SHUTDOWN)[0], "")
     assert scratch is not None and scratch.hint.endswith("start_session_resume_notebook.")
     assert isinstance(refusal(after(LinkOver(True, "x"))[0], "n.ipynb"), SessionOwned)
+
+
+def test_who_is_refused_while_something_runs_is_told_what_runs() -> None:
+    run = Run("s-1", "s", "execute_code", "c", "1", "m", 100.0, Path("s.1.jsonl"), 0)
+    error = busy(NEW, run, 107.0)
+    assert error is not None and "run s-1 has been going for 7 s." in error.message
+    assert 'wait_for_run(run_id="s-1")' in error.hint and "last line" not in error.message
+    assert run.outputs is not None
+    run.outputs.feed(TextPrinted("s-1", "stdout", "epoch 3\n"))
+    error = busy(NEW, run, 107.0)
+    assert error is not None and error.message.endswith("Its last line: 'epoch 3'.")
+    run.outputs = None
+    error = busy(NEW, run, 107.0)
+    assert error is not None and error.message.endswith("7 s.")
+
+
+def test_a_batch_keeps_others_away_and_its_own_runs_go_on() -> None:
+    going, over = after(BatchStarted())[0], after(BatchStarted(), BatchEnded())[0]
+    error = busy(going, None, 0.0)
+    assert error is not None and "its cells are being run again" in error.message
+    assert busy(going, None, 0.0, in_batch=True) is None
+    assert busy(over, None, 0.0) is None and busy(NEW, None, 0.0) is None
 
 
 # -- any order

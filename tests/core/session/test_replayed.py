@@ -1,0 +1,180 @@
+"""A session as its journals tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pytest
+
+from jlab_tui.core.journal.events import (
+    DataShown,
+    DataUpdated,
+    Entry,
+    ErrorRaised,
+    Event,
+    ExecutionStarted,
+    KernelChanged,
+    NotebookEdited,
+    Notice,
+    OutputCleared,
+    OutputDropped,
+    ReplyCut,
+    RunFinished,
+    RunReplied,
+    RunStarted,
+    RunStatus,
+    SessionClosed,
+    SessionOpened,
+    TextPrinted,
+    Unknown,
+)
+from jlab_tui.core.notebook.outputs import DataItem
+from jlab_tui.core.server.record import Owner
+from jlab_tui.core.session.identity import SessionIdentity
+from jlab_tui.core.session.replay import ReplayedSession, entries_since, rebuild_all, replay
+from jlab_tui.core.session.run import Run
+
+PATH = Path("s.1.jsonl")
+OPENED = SessionOpened("s", "name", "/n.ipynb", "k", "host", 1.0, epoch=2)
+FIRST = RunStarted("s-1", "execute_code", "c1", "x = 1", "m1")
+SECOND = RunStarted("s-12", "execute_code", "c2", "y = 2", "m2")
+OK = RunFinished("s-1", RunStatus.OK, 2.0, 5, "")
+
+
+def told(*events: Event, seqs: Sequence[int] = ()) -> ReplayedSession:
+    entries = [Entry(10.0 + n, e, seqs[n] if n < len(seqs) else 0) for n, e in enumerate(events)]
+    return replay("s", ((PATH, n, entry) for n, entry in enumerate(entries)))
+
+
+def shown(run: Run) -> list[str]:
+    assert run.outputs is not None
+    return [
+        str(item.data) if isinstance(item, DataItem) else getattr(item, "text", "?")
+        for item in run.outputs.items()
+    ]
+
+
+def test_a_run_is_known_from_its_first_line_on() -> None:
+    session = told(OPENED, FIRST, seqs=[0, 7])
+    run = session.runs["s-1"]
+    assert (run.asked_at, run.journal, run.offset, run.msg_id) == (11.0, PATH, 1, "m1")
+    assert session.unfinished == [run] and not run.has_started
+    assert (session.count, session.seq, session.last_at, session.epoch) == (1, 7, 11.0, 2)
+    assert told(OPENED, FIRST, SECOND, FIRST).count == 12
+    assert told(RunStarted("s-x", "t", "", "")).count == 0
+
+
+def test_what_the_kernel_did_with_a_run_is_told_line_by_line() -> None:
+    session = told(OPENED, FIRST, ExecutionStarted("s-1", 5), RunReplied("s-1", {"status": "ok"}))
+    run = session.runs["s-1"]
+    assert run.has_started and run.execution_count == 5
+    assert run.reply == {"status": "ok"} and run.reply_recorded
+    run = told(OPENED, FIRST, ExecutionStarted("s-1", 5), OK).runs["s-1"]
+    assert (run.status, run.seconds, run.outputs) == (RunStatus.OK, 2.0, None)
+    late = told(OPENED, FIRST, OK, TextPrinted("s-1", "stdout", "late")).runs["s-1"]
+    assert late.outputs is None and not late.has_started
+
+
+@pytest.mark.parametrize(
+    "output",
+    [TextPrinted("s-1", "stdout", "x"), DataShown("s-1", {}), OutputCleared("s-1", False), ErrorRaised("s-1", "E", "e", ())],
+)  # fmt: skip
+def test_output_shows_that_a_run_has_started(output: Event) -> None:
+    assert told(OPENED, FIRST, output).runs["s-1"].has_started
+    assert told(OPENED, output).runs == {}
+
+
+def test_lost_output_is_counted_also_of_a_run_that_has_ended() -> None:
+    lost = OutputDropped("s-1", 10, "bytes", "full")
+    beyond = OutputDropped("s-1", 7, "characters", "too much")
+    run = told(OPENED, FIRST, lost, beyond).runs["s-1"]
+    assert run.losses() == ["About 10 bytes of output were lost: full."]
+    assert run.outputs is not None and run.outputs.unrecorded == 7
+    assert told(OPENED, FIRST, OK, lost, beyond).runs["s-1"].losses()
+
+
+def test_a_display_is_updated_in_every_run_that_shows_it() -> None:
+    show = DataShown("s-1", {"text/plain": "old"}, {}, "d")
+    again = DataShown("s-12", {"text/plain": "old"}, {}, "d")
+    update = DataUpdated("s-12", "d", {"text/plain": "new"})
+    session = told(OPENED, FIRST, show, SECOND, again, update)
+    assert [shown(run) for run in session.runs.values()] == [["{'text/plain': 'new'}"]] * 2
+    assert session.displays == {"d": {"s-1", "s-12"}}
+    assert told(OPENED, FIRST, show, OK, update).runs["s-1"].outputs is None
+    assert told(OPENED, FIRST, DataShown("s-1", {})).displays == {}
+
+
+def test_a_run_that_waits_goes_to_the_kernel_that_follows() -> None:
+    session = told(OPENED, FIRST, ExecutionStarted("s-1", 1), SECOND, KernelChanged("k", "died"))
+    assert [run.generation for run in session.runs.values()] == [1, 2] and session.generation == 2
+
+
+def test_messages_are_counted_anew_for_another_kernel() -> None:
+    assert told(OPENED, FIRST, KernelChanged("k", "restarted"), seqs=[0, 9, 5]).seq == 9
+    assert told(OPENED, FIRST, KernelChanged("other", "moved"), seqs=[0, 9, 9]).seq == 0
+    again = SessionOpened("s", "name", "/n.ipynb", "other", "host", 1.0)
+    session = told(OPENED, FIRST, again, seqs=[0, 9, 3])
+    assert (session.seq, session.epoch, session.opened) == (3, 2, again)
+
+
+def test_a_closed_session_is_open_again_when_somebody_opens_it() -> None:
+    assert told(OPENED, SessionClosed("shut down")).closed == "shut down"
+    assert told(OPENED, SessionClosed("shut down"), OPENED).closed == ""
+
+
+def test_edits_of_text_cells_and_deletions_are_known() -> None:
+    text = NotebookEdited("markdown", "t", "# Title", 0, "markdown")
+    session = told(OPENED, text, NotebookEdited("delete", "c"), NotebookEdited("edit", "e"))
+    assert session.texts == {"t": (11.0, text)} and session.deleted == {"c"}
+    told(OPENED, FIRST, Notice("hello"), Unknown("?", "?"), ReplyCut("s-1", 9))
+
+
+def entries(*events: Event) -> list[Entry]:
+    return [Entry(float(n), event) for n, event in enumerate(events)]
+
+
+def test_outputs_are_rebuilt_from_the_runs_line_or_from_the_beginning_when_it_stands_elsewhere() -> None:
+    lines = entries(OPENED, FIRST, TextPrinted("s-1", "stdout", "x"))
+
+    def read_from(path: Path, offset: int) -> Iterable[Entry]:
+        return lines[offset:]
+
+    for offset in (1, 0, 2, 9):
+        run = Run("s-1", "s", "t", "c", "", "m", 0.0, PATH, offset)
+        found = rebuild_all([run], entries_since(run, read_from))
+        assert found["s-1"].last_line == "x"
+    other = Run("s-9", "s", "t", "c", "", "m", 0.0, PATH, 1)
+    assert len(list(entries_since(other, read_from))) == 3
+
+
+def test_only_what_was_asked_for_is_rebuilt_and_what_was_dropped_is_counted() -> None:
+    runs = told(OPENED, FIRST, SECOND).runs
+    found = rebuild_all(
+        [runs["s-1"]],
+        entries(
+            DataShown("s-1", {"text/plain": "old"}, {}, "d"),
+            TextPrinted("s-12", "stdout", "another's"),
+            DataUpdated("s-12", "d", {"text/plain": "new"}),
+            DataUpdated("s-1", "e", {"text/plain": "of an earlier cell"}),
+            OutputDropped("s-1", 7, "characters", "too much"),
+            OutputDropped("s-1", 7, "bytes", "full"),
+            OutputDropped("s-12", 7, "characters", "too much"),
+            Notice("hello"),
+        ),
+    )
+    assert list(found) == ["s-1"] and found["s-1"].unrecorded == 7 and found["s-1"].last_line == ""
+    runs["s-1"].outputs = found["s-1"]
+    assert shown(runs["s-1"]) == ["{'text/plain': 'new'}"]
+    assert list(found["s-1"].elsewhere) == ["e"]
+
+
+def test_a_sessions_identity_is_written_and_read_back() -> None:
+    identity = SessionIdentity("s", "name", "/n.ipynb", "k", "host", "/usr/bin/python3", "/home/ada", True)
+    owner = Owner("client", "login1", 7, "conversation", "123")
+    opened = identity.opened(owner, 3, 99.0)
+    assert SessionIdentity.of(opened) == identity
+    assert SessionIdentity.of(opened, "node2").hostname == "node2"
+    assert (opened.client, opened.client_host, opened.client_pid) == ("client", "login1", 7)
+    assert (opened.client_started, opened.conversation, opened.epoch) == ("123", "conversation", 3)
+    assert opened.server_started == 99.0

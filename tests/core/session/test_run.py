@@ -1,0 +1,65 @@
+"""How a run ends, and what is said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jlab_tui.core.journal.events import OutputDropped, RunFinished, RunStatus
+from jlab_tui.core.kernel.conversation import NO_REPLY, RunEnded
+from jlab_tui.core.session.run import Run
+
+
+def run() -> Run:
+    return Run("s-1", "s", "execute_code", "c", "1", "m", 100.0, Path("s.1.jsonl"), 0)
+
+
+@pytest.mark.parametrize(
+    ("seen", "told", "wanted"),
+    [(3, None, 3), (None, 4, 4), (3, 4, 4), (3, 0, 0), (None, None, None)],
+)
+def test_a_runs_end_has_its_time_and_the_count_that_was_seen_last(
+    seen: int | None, told: int | None, wanted: int | None
+) -> None:
+    one = run()
+    one.execution_count = seen
+    assert one.ending(RunEnded("s-1", RunStatus.OK, told), 107.25) == RunFinished(
+        "s-1", RunStatus.OK, 7.25, wanted
+    )
+
+
+def test_a_run_that_was_interrupted_before_its_first_line_says_so() -> None:
+    end = RunEnded("s-1", RunStatus.LOST, None, NO_REPLY)
+    one = run()
+    assert one.ending(end, 101.0) == RunFinished("s-1", RunStatus.LOST, 1.0, None, NO_REPLY)
+    assert one.notes == []
+    one.interrupted_by = "you"
+    assert one.ending(end, 101.0) == RunFinished("s-1", RunStatus.INTERRUPTED, 1.0)
+    assert "before the first line" in one.notes[0]
+    other = RunEnded("s-1", RunStatus.LOST, None, "The connection broke.")
+    assert one.ending(other, 101.0).status is RunStatus.LOST
+
+
+def test_a_run_that_has_ended_grows_no_older() -> None:
+    one = run()
+    assert (one.elapsed(103.0), one.elapsed(99.0)) == (3.0, 0.0)
+    one.reply = {"status": "ok"}
+    one.finish(RunFinished("s-1", RunStatus.DIED, 3.0, 7, "It died."))
+    assert one.elapsed(200.0) == 3.0 and not one.reply
+    assert (one.status, one.execution_count, one.cause) == (RunStatus.DIED, 7, "It died.")
+
+
+def test_losses_are_summed_by_cause_and_text_beyond_the_cap_is_none() -> None:
+    one = run()
+    for dropped in (
+        OutputDropped("s-1", 1000, "bytes", "it was full"),
+        OutputDropped("s-1", 500, "bytes", "it was full"),
+        OutputDropped("s-1", 2, "messages", "it was full"),
+        OutputDropped("s-1", 9, "characters", "of the record only"),
+    ):
+        one.count_loss(dropped)
+    assert one.losses() == [
+        "About 1,500 bytes of output were lost: it was full.",
+        "About 2 messages of output were lost: it was full.",
+    ]
