@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..services.server.client_start import ClientStart
     from ..services.server.launcher import Launcher
     from ..services.session.cells import Cells
+    from ..services.session.notebook_rerun import NotebookRerun
     from ..services.session.reader import Reader
     from ..services.session.replies import Replies
     from ..services.session.variables import Inspector
@@ -45,6 +46,7 @@ class App:
     cells: Cells
     reader: Reader
     replies: Replies
+    rerun: NotebookRerun
     inspector: Inspector
     starting: ClientStart
     server: Callable[[], Awaitable[Server]]

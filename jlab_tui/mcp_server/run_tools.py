@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import anyio
 from mcp_types import CallToolResult
 from pydantic import Field
 
@@ -112,14 +111,7 @@ class RunTools:
         can be read later with wait_for_run and read_output."""
         app = await self._source.get()
         app.cells.check(code)
-        session = await app.sessions.open_scratch()
-        try:
-            run = await session.start_run("execute_scratch", None, code)
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await app.sessions.close_scratch(session)
-            raise
-        app.sessions.end_with_run(session)
+        session, run = await app.sessions.run_scratch(code)
         async with InterruptOnCancel(app, ctx, session) as watch:
             watch.run = run
             return await self._answer(app, session, run, wait_s, ctx)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from ..core.reply.rerun import RanCell, rerun_rows
 from .cancelling import InterruptOnCancel
 from .content import as_json, as_text
 from .context import App
@@ -17,11 +14,7 @@ from .context_source import AppSource
 from .tool_arguments import Ctx, SessionId, WaitS
 
 if TYPE_CHECKING:
-    from ..core.session.run import Run
     from ..services.session.session import Session
-
-PROGRESS_S: Final = 2.0
-"""between two progress messages while cells are run again"""
 
 
 class SessionTools:
@@ -80,36 +73,15 @@ class SessionTools:
     async def _rerun(
         self, app: App, session: Session, stop: bool, wait_s: float | None, ctx: Ctx
     ) -> dict[str, Any]:
-        seen: list[Run] = []
-        total = sum(c.cell_type == "code" and bool(c.source.strip()) for c in session.notebook.cells)
+        async def beat(elapsed: float, sentence: str) -> None:
+            await ctx.report_progress(round(elapsed, 1), None, sentence)
 
-        async def on_cell(run: Run) -> None:
-            seen.append(run)
-
-        async def wait() -> None:
-            begun = app.now()
-            while not work.done():
-                await asyncio.wait([work], timeout=PROGRESS_S)
-                last = seen[-1].outputs.last_line if seen and seen[-1].outputs else ""
-                sentence = f"cell {len(seen)} of {total}: {last[-150:]}".rstrip(": ")
-                await ctx.report_progress(round(app.now() - begun, 1), None, sentence)
-
-        work = app.start_background(app.cells.run_all(session, stop_on_error=stop, on_cell=on_cell))
+        patience = app.settings.wait_s if wait_s is None else wait_s
         async with InterruptOnCancel(app, ctx, session):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wait(), app.settings.wait_s if wait_s is None else wait_s)
-        if work.done():
-            work.result()
-        else:  # how it ends stands in the notebook's map
-            work.add_done_callback(lambda done: done.cancelled() or done.exception())
-        outputs = await app.sessions.outputs_of(seen)
-        ran = [RanCell(run.cell, run.id, run.status, outputs[run.id]) for run in seen]
-        cells, left_out = rerun_rows(ran, app.settings.output_chars)
-        stopped = session.state.batch.stopped if session.state.batch is not None else ""
-        state = stopped or "done" if work.done() else "still running; follow it with read_notebook"
-        answer: dict[str, Any] = {"reexecution": state, "cells_total": total, "cells": cells}
-        if left_out:
-            answer["ok_cells_not_listed"] = left_out
+            reply = await app.rerun.run(session, stop_on_error=stop, wait_s=patience, beat=beat)
+        answer: dict[str, Any] = {"reexecution": reply.state, "cells_total": reply.total, "cells": reply.rows}
+        if reply.left_out:
+            answer["ok_cells_not_listed"] = reply.left_out
         return answer
 
     async def start_session_continue_notebook(

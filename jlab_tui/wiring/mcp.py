@@ -39,6 +39,7 @@ from ..services.server.client_start import ClientStart
 from ..services.server.resource_sampler import ResourceSampler
 from ..services.server.walltime_notice import WalltimeNotice
 from ..services.session.cells import Cells
+from ..services.session.notebook_rerun import NotebookRerun
 from ..services.session.reader import Reader
 from ..services.session.replies import Replies
 from ..services.session.variables import Inspector
@@ -98,6 +99,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     async def resources(record: ServerRecord) -> dict[str, Any]:
         return resources_json(await sampler.sample(access.api(record)))
 
+    cells = Cells(notebooks)
     replies = Replies(
         sessions.find_run,
         sessions.outputs,
@@ -117,9 +119,10 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         settings=settings,
         launcher=launcher,
         sessions=sessions,
-        cells=Cells(notebooks),
+        cells=cells,
         reader=Reader(journals, notebooks),
         replies=replies,
+        rerun=NotebookRerun(cells, sessions.outputs_of, settings.output_chars),
         inspector=Inspector(),
         starting=starting,
         server=server,

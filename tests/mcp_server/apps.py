@@ -24,6 +24,7 @@ from jlab_tui.mcp_server.stdio import CancelReasons
 from jlab_tui.mcp_server.tool_server import make_server
 from jlab_tui.services.server.client_start import Choice
 from jlab_tui.services.session.cells import Cells
+from jlab_tui.services.session.notebook_rerun import NotebookRerun
 from jlab_tui.services.session.reader import Reader
 from jlab_tui.services.session.replies import Replies
 from jlab_tui.services.session.variables import Inspector
@@ -113,6 +114,7 @@ class Front:
         async def no_notice() -> str:
             return ""
 
+        cells = Cells(notebooks)
         replies = Replies(
             sessions.find_run, sessions.outputs, journals, no_notice, settings.output_chars, time.time
         )
@@ -125,9 +127,10 @@ class Front:
             settings=settings,
             launcher=cast(Any, self.launcher),
             sessions=sessions,
-            cells=Cells(notebooks),
+            cells=cells,
             reader=Reader(journals, notebooks),
             replies=replies,
+            rerun=NotebookRerun(cells, sessions.outputs_of, settings.output_chars),
             inspector=Inspector(),
             starting=cast(Any, self.starting),
             server=server,

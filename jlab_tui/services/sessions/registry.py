@@ -107,9 +107,10 @@ class Sessions:
         """A copy of a notebook next to it, with a fresh kernel; nothing is run."""
         return await self._opener.fork(notebook_path, experiment_name)
 
-    async def open_scratch(self) -> Session:
-        """A kernel without a notebook, for one run."""
-        return await self._opener.open_scratch()
+    async def run_scratch(self, code: str) -> tuple[Session, RunHandle]:
+        """Run code in a kernel of its own, without a notebook; it ends with the run."""
+        session = await self._opener.open_scratch()
+        return session, await self._scratch.run(session, code)
 
     async def reclaim(self) -> None:
         """Once: take back the sessions of this client's conversation that an earlier process of it left."""
@@ -210,13 +211,6 @@ class Sessions:
         outcome = await session.shut_down()
         await self._table.let_go(session, "shut down")
         return outcome
-
-    def end_with_run(self, session: Session) -> None:
-        """Let a scratch session's kernel end with its run."""
-        self._scratch.end_with_run(session)
-
-    async def close_scratch(self, session: Session) -> None:
-        await self._scratch.close(session)
 
     async def release(self) -> None:
         """Let go of everything at the end of the process: fast, in parallel, best effort."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
+from typing import Any
 
 from ...core.errors import JlabError
+from ..session.run_handle import RunHandle
 from ..session.session import Session
 from .table import SessionTable
 
@@ -17,16 +20,31 @@ class ScratchSessions:
         self._table = table
         self._ending: set[asyncio.Task[None]] = set()
 
+    async def run(self, session: Session, code: str) -> RunHandle:
+        """Send the one run of a scratch session. When that fails, the kernel ends at once."""
+        try:
+            run = await session.start_run("execute_scratch", None, code)
+        except BaseException:
+            # In a task of its own: the caller may be cancelled for good.
+            await asyncio.shield(self._start(self.close(session)))
+            raise
+        self.end_with_run(session)
+        return run
+
     def end_with_run(self, session: Session) -> None:
         """Let a scratch session's kernel end with its run."""
-        task = asyncio.create_task(self._end_with_run(session))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        self._start(self._end_with_run(session))
 
     async def close(self, session: Session) -> None:
         with contextlib.suppress(JlabError):
             await session.api.delete_kernel(session.identity.kernel_id)
         await self._table.let_go(session, "scratch")
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return task
 
     async def _end_with_run(self, session: Session) -> None:
         while session.current is not None:

@@ -369,8 +369,9 @@ async def test_the_notebook_of_a_closed_session_can_still_be_read(place: Place) 
     await process.shut_down(session.identity.id)
     read, path, why = await process.for_reading(session.identity.id)
     assert read is None and path == session.identity.notebook and "is closed: shut down" in why
-    scratch = await process.open_scratch()
-    await process.close_scratch(scratch)
+    scratch, run = await process.run_scratch("1")
+    await asyncio.wait_for(run.done.wait(), 20)
+    await until(lambda: process.open_sessions == [])
     with pytest.raises(UnknownSession):
         await process.for_reading(scratch.identity.id)
     await process.release()
@@ -379,8 +380,7 @@ async def test_the_notebook_of_a_closed_session_can_still_be_read(place: Place) 
 @pytest.mark.parametrize("ends", ["before", "after"])
 async def test_a_throwaway_kernel_that_is_taken_over_ends_with_its_run(place: Place, ends: str) -> None:
     first = place.process()
-    session = await first.open_scratch()
-    run = await session.start_run("execute_scratch", None, "hang")
+    session, run = await first.run_scratch("hang")
     await session.flush()
     place.kill(first)
     kernel = place.server.by_id[session.identity.kernel_id]
@@ -399,7 +399,7 @@ async def test_a_notebook_that_is_broken_at_a_takeover_is_left_as_it_is_and_said
     first = place.process()
     session = await first.open_new("n")
     await session.start_run("execute_code", None, "x = 1")
-    await session.flush()
+    await session.save()  # a save that is on its way would go on after the kill
     place.kill(first)
     path = Path(session.identity.notebook)
     path.write_text("<<<<<<< HEAD", encoding="utf-8")
