@@ -121,7 +121,9 @@ def _asked(state: SessionStatus, event: Asked) -> Step:
             sent = tuple(replace(run, is_sent=True) if run.run == event.run else run for run in state.open)
             return replace(state, open=sent), ()
         case RunWithdrawn():
-            return _without(state, event.run), ()
+            known = state.find(event.run)
+            is_sent = known is not None and known.is_sent
+            return state if is_sent else _without(state, event.run), ()
         case RunClosed():
             return _end(state, RunEnded(event.run, event.status, None, event.cause), is_forgotten=True)
         case RestartAsked():

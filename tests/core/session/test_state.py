@@ -124,6 +124,7 @@ def test_a_run_that_is_prepared_blocks_others_and_is_ended_only_by_who_prepares_
         state, effects = after(prepared, event)
         assert state.current == "r" and not any(isinstance(effect, EndRun) for effect in effects)
     assert after(prepared, RunWithdrawn("r"))[0].current == ""
+    assert after(*ASKED, RunWithdrawn("r"))[0].current == "r", "what was sent cannot be taken back"
     assert not any(isinstance(effect, LeaveRun) for effect in after(prepared, LinkOver(True, "x"))[1])
 
 
