@@ -85,9 +85,10 @@ class Process:
             return rebuild_all(runs, self.store.read_from(runs[0].journal, runs[0].offset))
 
         opened = SessionOpened(ID, "name", str(self.file.path), "k", "host", 0.0, epoch=self.record.epoch + 1)
+        self.writer = self.store.writer(ID, self.record.epoch + 1)
         ports = SessionPorts(
             api=cast(Jupyter, self.api),
-            journal=self.store.writer(ID, self.record.epoch + 1),
+            journal=self.writer,
             file=self.file,
             connect=lambda on_message, on_change: stream,
             spool=cast(Spool, None),
@@ -124,6 +125,9 @@ class Process:
 
     async def end(self) -> None:
         await self.session.close()
+        # What it still acknowledges is acknowledged when this returns: a dead process does nothing later.
+        await asyncio.to_thread(self.writer._thread.join)
+        await asyncio.sleep(0)
 
     async def kill(self) -> None:
         """What had not reached the files is gone; the journal's thread ends without being asked to write more."""
@@ -132,7 +136,7 @@ class Process:
         ):  # a thread that saves dies with its process; here it would go on
             self.saver.abandon()
         self.session._journal.abandon()
-        await self.session.close()
+        await self.end()
 
 
 def folded(folder: Path) -> tuple[list[Any], list[Any], list[Any]]:
