@@ -163,7 +163,7 @@ async def test_a_suspended_job_is_said_to_be_suspended_and_goes_on_afterwards(
             assert said in await agent.error("start_new_session")
             assert said in await waiting
             not_yet = await sent
-            assert said in not_yet and "not yet taken up by the kernel" in not_yet
+            assert said in not_yet and "the kernel has not started it yet" in not_yet
             frozen = reached(notebook)
         finally:
             lasting_cluster.run("scontrol", "resume", job_id)

@@ -1,4 +1,4 @@
-"""How MCP clients are told to launch this server: entries, merged files, and the lines to type."""
+"""Registers this server with MCP clients: entries, merged files, and the lines to type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .json_edit import NotJson, parse_object, set_member
 
 NAME = "jlab-mcp"
 TOOL_TIMEOUT_S = 150
-"""a call answers within 110 s; some clients give up after 60 s unless told otherwise"""
+"""a call answers within 110 s; some clients give up after 60 s by default"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which image of a run is number 3: one count for what a reply shows and for what is read back from the record."""
+"""Numbers the images of a run. A reply and the record use the same numbers."""
 
 from __future__ import annotations
 

@@ -34,7 +34,9 @@ def _describe(data: Mapping[str, Any]) -> str:
         return figure
     plain = render_terminal(text_of(data.get("text/plain")))
     if _WIDGET in data:
-        return f"{plain}\n[a widget, as it was when it was shown: what becomes of it only a browser shows]".lstrip()
+        return (
+            f"{plain}\n[a widget as it was first shown; only a browser can display widget updates]".lstrip()
+        )
     if plain and not _BARE_REPR.fullmatch(plain.strip()):
         return plain
     if html := text_of(data.get("text/html")):

@@ -23,7 +23,7 @@ _CELLS = re.compile(rf"({_MAYBE_WIDE})(\0?)|\0")
 _SECOND_CELL: Final = "\0"
 """follows a character that takes two columns"""
 ROW_CHARS: Final = 2000
-"""a longer line is several rows of what is read back"""
+"""`read_output` splits a longer line into several rows"""
 _KEPT_ROWS: Final = 500
 _KEPT_CHARS: Final = 4 << 20
 _LINE_MAX: Final = 1_000_000
@@ -251,7 +251,7 @@ class _Screen:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A text within a budget, and what is missing from its middle."""
+    """A text cut to a budget, and how much of its middle is missing."""
 
     head: str
     tail: str

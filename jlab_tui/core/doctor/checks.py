@@ -1,4 +1,4 @@
-"""What `jlab-mcp doctor` concludes: facts in, findings out, each with the command that mends it."""
+"""Turns facts into the findings of `jlab-mcp doctor`, each with the command that repairs it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class DirectoryFacts:
 
 
 def check_settings(env: Mapping[str, str]) -> list[Finding]:
-    """Which settings are in force; a name that is none of ours is most often a slip of the pen."""
+    """Which settings are in force; an unknown name is usually a typo."""
     known = {PREFIX + variable.name for variable in VARIABLES}
     given = sorted(name for name, value in env.items() if name.startswith(PREFIX) and value.strip())
     found = []
@@ -141,7 +141,7 @@ def check_ports(ip: str, low: int, high: int, *, found: bool, is_bindable: bool)
 
 
 def check_state(status: ServerStatus | None, error: str, stale_intent: str) -> list[Finding]:
-    """What the status file says, against what is the case. `stale_intent`: a start that died, on `host:pid`."""
+    """Compares the status file with reality. `stale_intent`: a start that died, on `host:pid`."""
     if error:
         return [Finding("state", Level.FAIL, error, "jlab-mcp stop")]
     found = []
@@ -172,7 +172,7 @@ class Hops:
 
 
 def check_hops(record: ServerRecord, hops: Hops) -> list[Finding]:
-    """Name, port, answer: the first that fails is the one to mend."""
+    """Checks name, port and answer in turn, and reports the first that fails."""
     if hops.answers:
         where = f" ({hops.host} is {hops.address})" if hops.host != hops.address else ""
         return [Finding("reach", Level.OK, f"{record.url} answers{where}")]

@@ -11,13 +11,13 @@ from .checks import Finding, Level
 
 @dataclass(frozen=True, slots=True)
 class PythonFacts:
-    """What an interpreter says of itself."""
+    """What an interpreter reports about itself."""
 
     path: str
     version: str = ""
     """empty: it could not be run"""
     packages: Mapping[str, str] | None = None
-    """versions of the packages asked for that it has"""
+    """versions of the packages that it has, among those we ask about"""
     has_pip: bool = True
     torch_cuda: str = ""
     """CUDA version that its PyTorch was built for"""

@@ -26,7 +26,7 @@ def check_slurm_commands(missing: Sequence[str], answer: QueueAnswer | None) -> 
 
 
 def check_partition(partitions: Sequence[Partition], options: SlurmSettings) -> list[Finding]:
-    """The partition that a job of ours would go to, and whether one of its nodes has what is asked for."""
+    """Checks that the partition exists, is open, and has a node large enough for the request."""
     wanted, gres = options.partition, options.gres
     needs_gpu = gres.startswith("gpu")
     chosen = next((p for p in partitions if (p.name == wanted if wanted else p.is_default)), None)
@@ -55,7 +55,7 @@ def check_partition(partitions: Sequence[Partition], options: SlurmSettings) -> 
 
 
 def _too_much(partition: Partition, options: SlurmSettings) -> Iterator[tuple[str, str, str]]:
-    """`(setting, what is asked for, the most that there is)`."""
+    """`(setting, requested, largest available)`."""
     if 0 < partition.mem_mb < options.mem_mb:
         yield "MEM", f"{options.mem_mb} MB", str(partition.mem_mb)
     if 0 < partition.cpus < options.cpus:
@@ -81,7 +81,7 @@ def check_request(answer: Estimate | Rejected, asked: str, now: float) -> list[F
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """What a step inside our running job told."""
+    """What a step inside our running job found."""
 
     sees_files: bool | None = None
     """a file written here a moment ago; None: no step could be run"""

@@ -1,6 +1,6 @@
 """What the feed is made of: cells with their outputs, and notes between them.
 
-Items only grow and change in place; `version` tells a view which of them it has to draw again.
+Items only grow and change in place; a view redraws those whose `version` has changed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ImageOutput:
     """base64; empty when it is no longer kept in memory"""
     width: int = 0
     height: int = 0
-    """pixels; 0 where the header does not tell"""
+    """pixels; 0 if the header does not say"""
     display_id: str = ""
     is_counted: bool = False
     """among the images that are kept in memory"""
@@ -182,7 +182,7 @@ def traceback_lines(traceback: Sequence[str]) -> tuple[str, ...]:
 
 
 def image_size(data: str) -> tuple[int, int]:
-    """Width and height in pixels of a base64 PNG, from its header; (0, 0) where they cannot be told."""
+    """Width and height in pixels of a base64 PNG, from its header; (0, 0) if the header does not say."""
     try:
         head = base64.b64decode(data[:64], validate=False)
     except (binascii.Error, ValueError):

@@ -119,7 +119,7 @@ class Scrollback:
             self._shrink()
 
     def keep(self, keep_bytes: int) -> None:
-        """Keep this much from now on; what is too much is dropped at once."""
+        """Keep this much from now on, and drop the excess at once."""
         self._keep_bytes = keep_bytes
         if len(self.buffer) > keep_bytes * 5 // 4:
             self._shrink()

@@ -50,7 +50,7 @@ from .scrollback import KEEP_BYTES, Scrollback
 
 
 class SessionFeed:
-    """Everything that the journals of one session tell."""
+    """Everything in the journals of one session."""
 
     def __init__(self, session: str, keep_text_bytes: int = KEEP_BYTES) -> None:
         self.session = session

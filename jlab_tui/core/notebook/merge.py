@@ -1,4 +1,4 @@
-"""A notebook that two have changed, as one: what the user did holds, our outputs are added, and what is lost is said."""
+"""Merges a notebook that two sides have changed: the user's edits win, our outputs are added, and every loss is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outputs of one cell as a fold over events, bounded in memory: head and tail are kept, what is between is counted.
+"""The outputs of one cell as a fold over events, bounded in memory: head and tail are kept, and the rest is counted.
 
 `to_nbformat` gives what a notebook stores (nbformat 4.5 outputs).
 """

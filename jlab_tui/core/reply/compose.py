@@ -1,4 +1,4 @@
-"""What a model is told about a run: text within a budget, the error never cut, images by reference."""
+"""The reply that a model gets for a run: text within a budget, both ends of an error, images by reference."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class RunFacts:
     has_started: bool = True
     waits_for_other: bool = False
     is_over: bool = False
-    """the session cannot be used on"""
+    """the session is no longer usable"""
     notes: Sequence[str] = ()
 
 
@@ -134,7 +134,7 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
                     f"Queued for {took}: the user's own code is running on this kernel; yours comes after it"
                 )
             elif not facts.has_started:
-                state = f"Sent {took} ago, not yet taken up by the kernel"
+                state = f"Sent {took} ago, but the kernel has not started it yet"
             else:
                 state = f"Still running after {took}"
             last = f" Last line: {outputs.last_line[-300:]}" if outputs.last_line else ""
@@ -151,7 +151,7 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
             goes_on = (
                 " and the session is over; open its notebook again with start_session_resume_notebook"
                 if facts.is_over
-                else "; the session can be used on with a restarted kernel"
+                else "; the session stays usable with a restarted kernel"
                 if facts.cell
                 else ""  # a throwaway kernel
             )
@@ -210,7 +210,7 @@ def _room_each(sizes: list[int], budget: int) -> int:
 
 
 def cut_to(text: str, budget: int, where: str = "") -> str:
-    """`text`, or its beginning and end with a note of what is missing between them, and where it is."""
+    """`text`, or its beginning and end with a note that counts the missing characters and says where they are."""
     cut = cut_middle(text, budget)
     if not cut.cut_chars:
         return text

@@ -1,4 +1,4 @@
-"""What a model is told about a notebook that was run again: one row a cell, each output in short, within a budget."""
+"""The reply for a notebook that was run again: one row per cell with a short output, within a budget."""
 
 from __future__ import annotations
 

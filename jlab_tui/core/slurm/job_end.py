@@ -1,4 +1,4 @@
-"""How a job ended, in sentences: the state and reason of Slurm, the exit codes of our own job script."""
+"""Explains how a job ended, from Slurm's state and reason and the exit codes of our job script."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def explain_end(
 
 
 def explain_gone(job_id: str) -> Advice:
-    """Sentence for a job that Slurm no longer lists: it ended minutes ago or more, nobody remembers how."""
+    """Sentence for a job that Slurm no longer lists: it ended at least minutes ago, and how is no longer known."""
     return Advice(
         f"Job {job_id} has ended; Slurm no longer knows how.",
         f"`sacct -j {job_id}` may tell. {START_AGAIN}",

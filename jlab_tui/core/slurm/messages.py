@@ -1,4 +1,4 @@
-"""Slurm's terse words in sentences: what happened, and what to do. Tables of patterns, first match wins.
+"""Turns Slurm's terse messages into sentences: what happened, and what to do. Tables of patterns, first match wins.
 
 The patterns are the literal messages of Slurm 17 to 24 (slurm_errno.c, job_state_reason_string()); most were seen
 on a real controller.

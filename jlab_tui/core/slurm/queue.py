@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from .terms import JOB_NAME, JobPhase, JobState, integer, known, parse_moment, parse_span
 
 QUEUE_FORMAT = "%i|%T|%N|%L|%l|%M|%S|%e|%B|%C|%m|%b|%Q|%P|%U|%V|comment=%k|name=%j|reason=%r"
-"""`squeue -o`: the last three are free text, so they stand last and are told apart by their names"""
+"""`squeue -o`: the last three are free text, so they come last, each with its name"""
 
 COUNT_EVERY_S = 60.0
-"""everybody's jobs are asked for no more often than that: it costs the controller more than one user's"""
+"""how often to ask for everybody's jobs at most; that costs the controller more than one user's jobs"""
 COUNT_AFTER_S = 5.0
-"""a job that waits longer than that is told how long the queue is"""
+"""how long a job waits before its place in the queue is counted"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def split_modules(text: str) -> list[str]:
 
 
 def split_extra(text: str) -> list[str]:
-    """Options of `--nodelist=gpu07; --reservation=x`, one per #SBATCH line. Raises UsageError for what is none."""
+    """Options of `--nodelist=gpu07; --reservation=x`, one per #SBATCH line. Raises UsageError for anything else."""
     options = [part.strip() for part in re.split(r"[;\n]", text) if part.strip()]
     for option in options:
         if not re.match(r"--?[A-Za-z]", option) or not option.isprintable():
@@ -210,9 +210,9 @@ def script_options(script: str) -> dict[str, str]:
 
 
 def named_cluster(script: str, env: Mapping[str, str]) -> str:
-    """The cluster, or the clusters to choose from, that sbatch is told; empty for the one of this host."""
-    told = script_options(script).get("clusters", "")
-    return told or env.get("SBATCH_CLUSTERS", "") or env.get("SLURM_CLUSTERS", "")
+    """The cluster, or the clusters to choose from, that sbatch is given; empty for this host's own."""
+    named = script_options(script).get("clusters", "")
+    return named or env.get("SBATCH_CLUSTERS", "") or env.get("SLURM_CLUSTERS", "")
 
 
 def submission_environment(env: Mapping[str, str], script: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What only `scontrol show` tells: of a job how it ended and how often it was restarted, of a node its address."""
+"""Reads `scontrol show`, which alone knows how a job ended, how often it was restarted, and a node's address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .terms import JobState, integer, known
 
 @dataclass(frozen=True, slots=True)
 class JobDetails:
-    """What only `scontrol -o show job` tells."""
+    """What `scontrol -o show job` prints about a job."""
 
     job_id: str
     state: JobState

@@ -1,4 +1,4 @@
-"""What sbatch and scancel answered: the job id, or why not, in sentences."""
+"""Reads the answers of sbatch and scancel: the job id, or a sentence that says why there is none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Submitted:
     cluster: str = ""
     """named only where sbatch sent the job to another cluster"""
     notices: tuple[str, ...] = ()
-    """what the site's sbatch said besides"""
+    """other lines that the site's sbatch printed"""
 
 
 def parse_sbatch(stdout: str) -> Submitted | None:
@@ -37,7 +37,7 @@ class Estimate:
     """Slurm would take the job."""
 
     starts: float | None
-    """epoch seconds when it would start; None where Slurm does not tell"""
+    """epoch seconds when it would start; None if Slurm does not say"""
     where: str = ""
     """in Slurm's words: `on nodes gpu1 in partition gpu`"""
 

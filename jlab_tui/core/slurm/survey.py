@@ -110,7 +110,7 @@ def _line(partition: Partition) -> str:
 
 
 SOON_S = 10.0
-"""a wait that is not worth a word"""
+"""a shorter wait counts as starting at once"""
 
 
 def about(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What all of Slurm's commands print alike: states of jobs, durations and moments.
+"""Formats that all of Slurm's commands share: job states, durations and times.
 
 Formats are those of Slurm 17 to 24; nothing here needs `--json` (squeue's ignores every filter and answers with
 an empty list while the controller is down).

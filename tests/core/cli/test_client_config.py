@@ -43,7 +43,7 @@ def test_other_servers_unknown_keys_and_the_style_of_the_text_are_kept() -> None
 def test_a_second_time_changes_nothing() -> None:
     once = merge_mcp_json(STYLED, OURS, ".mcp.json").text
     again = merge_mcp_json(once, OURS, ".mcp.json")
-    assert again.text == once and not again.is_changed
+    assert again.text == once and not again.is_changed and again.was_there
 
 
 def test_what_the_user_added_to_our_entry_is_kept_when_the_command_changes() -> None:
@@ -144,7 +144,7 @@ def test_a_file_without_servers_registers_nothing(text: str) -> None:
         ('{"a": 1}', '{"a": 1,\n  "k": {\n    "v": 2\n  }}'),
         ('{\n    "a": 1\n}', '{\n    "a": 1,\n    "k": {\n        "v": 2\n    }\n}'),
         ('{\r\n\t"a": 1\r\n}', '{\r\n\t"a": 1,\r\n\t"k": {\r\n\t\t"v": 2\r\n\t}\r\n}'),
-        ('{"k": {}}', '{"k": {\n  "v": 2\n}}'),
+        ('{"é": 1, "k": {}}', '{"é": 1, "k": {\n  "v": 2\n}}'),
         ('{"k": {"v": 1, "w": 3}}', '{"k": {"v": 2, "w": 3}}'),
         ('{"k": {"v": 1}, "k": {"v": 3}}', '{"k": {"v": 1}, "k": {"v": 2}}'),
         ('{\n  "k": {"w": [\n    1\n  ]}\n}', '{\n  "k": {"w": [\n    1\n  ],\n    "v": 2}\n}'),

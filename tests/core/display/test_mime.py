@@ -85,7 +85,7 @@ FRAME = "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>i</th>
         ),
         (
             {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "  0%|  | 0/50"},
-            "0%|  | 0/50\n[a widget, as it was when it was shown: what becomes of it only a browser shows]",
+            "0%|  | 0/50\n[a widget as it was first shown; only a browser can display widget updates]",
         ),
         ({"application/x-own": 1}, "[output of type application/x-own]"),
         ({}, "[output of type unknown]"),
@@ -95,7 +95,7 @@ FRAME = "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>i</th>
         ({"text/plain": "<Thing>", "application/json": {"a": "é"}}, '{"a": "é"}'),
         ({"text/markdown": ["# T\n", "x"]}, "# T\nx"),
         ({"text/markdown": "", "text/plain": "x"}, "x"),
-        ({"application/vnd.jupyter.widget-view+json": {}}, "[a widget, as it was when it was shown: what becomes of it only a browser shows]"),
+        ({"application/vnd.jupyter.widget-view+json": {}}, "[a widget as it was first shown; only a browser can display widget updates]"),
         ({"image/svg+xml": "<svg/>"}, "[SVG image, 6 characters]"),
         ({"image/svg+xml": "<text> </text><text>a</text>"}, "[SVG image, 28 characters: a]"),
         ({"application/vnd.vega.v5+json": {"mark": "line", "title": "T", "encoding": {"y": {"field": "n"}}}}, "[Vega chart 'T': line y=n]"),

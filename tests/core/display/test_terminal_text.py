@@ -132,6 +132,8 @@ def test_a_line_beyond_all_bounds_is_read_as_several() -> None:
     lines = TerminalLines()
     given = lines.feed("x" * 1_000_000) + lines.feed("y" * 1_500_000 + "\nz") + lines.finish()
     assert given == ["x" * 1_000_000, "y" * 1_000_000, "y" * 500_000, "z"]
+    lines = TerminalLines()
+    assert lines.feed("x" * 1_000_000) + lines.finish() == ["x" * 1_000_000]
 
 
 TEXTS = st.lists(st.integers(0, 12), min_size=2, max_size=30).map(

@@ -462,3 +462,22 @@ def test_the_newest_image_stays_however_large_it_is() -> None:
     feed.apply("s", Entry(2.0, DataUpdated("r", "d", {"image/png": "B" * 100})))
     assert [image.data for image in cell.images] == ["B" * 100]
     feed.apply("s", Entry(3.0, DataUpdated("r", "none", {"image/png": "B"})))
+
+
+def test_an_image_that_takes_the_place_of_words_is_counted_where_it_stands() -> None:
+    feed = Feed(images_kept_bytes=150)
+    events: list[Event] = [
+        DataShown("r", {"text/plain": "0 %"}, display_id="d"),
+        DataShown("r", {"image/png": "A" * 100}),
+        DataUpdated("r", "d", {"image/png": "B" * 100}),
+    ]
+    for event in events:
+        feed.apply("s", Entry(1.0, event))
+    assert [image.data for image in only_cell(feed.sessions["s"]).images] == ["B" * 100, ""]
+
+
+def test_a_run_without_a_time_keeps_that_of_its_cell() -> None:
+    session = SessionFeed("s")
+    session.apply(Entry(5.0, NotebookEdited("edit", "c", "x")))
+    session.apply(Entry(0.0, RunStarted("r", "t", "c", "x")))
+    assert only_cell(session).at == 5.0

@@ -144,6 +144,10 @@ def test_what_was_recorded_after_a_message_is_a_share_by_numbers(seq: int, size:
     assert kernel.bytes_after(seq) == size
 
 
+def test_the_one_message_that_is_left_is_all_there_is() -> None:
+    assert RecordedKernel("s", 1, None, False, 1, 101, 100, False, recorded_bytes=999).bytes_after(100) == 999
+
+
 def test_of_a_kernel_that_recorded_nothing_there_is_nothing_to_fetch() -> None:
     assert RecordedKernel("s", 1, None, False, 1, 5, 5, False, recorded_bytes=0).bytes_after(5) == 0
 

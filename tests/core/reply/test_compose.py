@@ -237,13 +237,13 @@ DIED = replace(FACTS, status=RunStatus.DIED)
         (replace(FACTS, execution_count=None), "(run a-1: ok, no output, 1.0 s)"),
         (replace(FACTS, execution_count=0), "([0] run a-1: ok, no output, 1.0 s)"),
         (RUNNING, '([1] run a-1) Still running after 1.0 s; it goes on. Call wait_for_run(run_id="a-1") for the rest.'),
-        (replace(RUNNING, has_started=False), '([1] run a-1) Sent 1.0 s ago, not yet taken up by the kernel; it goes on. Call wait_for_run(run_id="a-1") for the rest.'),
+        (replace(RUNNING, has_started=False), '([1] run a-1) Sent 1.0 s ago, but the kernel has not started it yet; it goes on. Call wait_for_run(run_id="a-1") for the rest.'),
         (replace(RUNNING, has_started=False, waits_for_other=True), "([1] run a-1) Queued for 1.0 s: the user's own code is running on this kernel; yours comes after it; it goes on. Call wait_for_run(run_id=\"a-1\") for the rest."),
         (replace(FACTS, status=RunStatus.ERROR), "([1] run a-1: the code raised an exception after 1.0 s)"),
         (replace(FACTS, status=RunStatus.INTERRUPTED), "([1] run a-1: interrupted after 1.0 s)"),
         (replace(FACTS, status=RunStatus.INTERRUPTED, cell="c"), "([1] run a-1: interrupted after 1.0 s; the kernel keeps its variables)"),
         (DIED, "Error: KernelDied: the kernel process ended\nAll variables and imports are lost. ([1] run a-1, 1.0 s)"),
-        (replace(DIED, cell="c", cause="out of memory"), "Error: KernelDied: out of memory\nAll variables and imports are lost; the session can be used on with a restarted kernel. ([1] run a-1, 1.0 s)"),
+        (replace(DIED, cell="c", cause="out of memory"), "Error: KernelDied: out of memory\nAll variables and imports are lost; the session stays usable with a restarted kernel. ([1] run a-1, 1.0 s)"),
         (replace(DIED, cell="c", is_over=True), "Error: KernelDied: the kernel process ended\nAll variables and imports are lost and the session is over; open its notebook again with start_session_resume_notebook. ([1] run a-1, 1.0 s)"),
         (replace(FACTS, status=RunStatus.ABORTED, cause="An earlier cell failed."), "([1] run a-1: not run. An earlier cell failed.)"),
         (replace(FACTS, status=RunStatus.JOB_ENDED, cause="The job ended."), "The job ended. ([1] run a-1, after 1.0 s; output up to then is above)"),
@@ -362,3 +362,20 @@ def test_text_that_leaves_nothing_on_a_terminal_takes_no_line() -> None:
     assert told(DataShown(RUN, {"text/plain": "1"}), err("\x1b[K"), DataShown(RUN, {"text/plain": "2"})) == [
         "1\n2"
     ]
+
+
+def test_blank_output_is_no_part_of_a_reply() -> None:
+    assert told(out("\n \n")) == []
+
+
+def test_one_part_that_finds_no_room_is_told_in_the_singular() -> None:
+    assert str(fit([IMAGE] * 2, 20_000, 1)[-1]).startswith("[the reply is full: 1 more image left out")
+    assert str(fit([IMAGE] * 3, 20_000, 1)[-1]).startswith("[the reply is full: 2 more images left out")
+
+
+def test_a_cut_counts_the_rows_of_the_outputs_before_it() -> None:
+    image = DataShown(RUN, {"image/png": "AAAA"})
+    first, second = told(out("a\n" * 100), image, out("b\n" * 20_000))
+    head, note, _ = re.split(r"\n(\.\.\. .*)\n", second)
+    assert first.count("a") == 100 and re.search(r"about 1\d,\d{3} lines cut", note)
+    assert f"offset={100 + head.count('b')})" in note
