@@ -36,7 +36,7 @@ Ends = tuple[Entry | None, Entry | None]
 def head_of(session: str, journals: Iterable[Ends]) -> SessionHead | None:
     """`journals`: the newest first. None when they do not say who opened the session."""
     opened: SessionOpened | None = None
-    deed: Event | None = None
+    last_act: Event | None = None
     last_at = 0.0
     for first, last in journals:
         if opened is None and first is not None and isinstance(first.event, SessionOpened):
@@ -44,9 +44,9 @@ def head_of(session: str, journals: Iterable[Ends]) -> SessionHead | None:
         if last is not None:
             last_at = max(last_at, last.at)
             if not isinstance(last.event, SessionOpened):
-                deed = last.event
+                last_act = last.event
                 break  # an owner that did nothing leaves things as they were before
     if opened is None:
         return None
-    running = deed.run if isinstance(deed, RunStarted) else ""
-    return SessionHead(session, opened, running, isinstance(deed, SessionClosed), last_at)
+    running = last_act.run if isinstance(last_act, RunStarted) else ""
+    return SessionHead(session, opened, running, isinstance(last_act, SessionClosed), last_at)

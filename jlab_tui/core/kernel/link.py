@@ -94,7 +94,7 @@ class RecordedKernel:
     acked_seq: int
     busy: bool
     running: str = ""
-    """msg_id of our request that the kernel has begun with and not ended"""
+    """msg_id of our request that the kernel executes"""
     requests: frozenset[str] = frozenset()
     """msg_ids that reached the kernel, the latest ones"""
     started_here: bool = False

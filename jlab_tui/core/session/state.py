@@ -132,7 +132,7 @@ class SessionStatus:
 
     @property
     def holds_state(self) -> bool:
-        """Whether there may be variables: not in a kernel that was restarted, or begun for us, and has run nothing since."""
+        """Whether there may be variables: not in a kernel that was started for us, or restarted, and has run nothing since."""
         return self.kernel.is_as_found or bool(self.open) or self.kernel.used == self.kernel.generation
 
     def ran_elsewhere(self, source: str) -> bool:

@@ -225,9 +225,9 @@ class OutputSync:
         while self._late:
             await asyncio.sleep(pause)
             runs, self._late = list(self._late.values()), {}
-            begun = loop.time()
+            start = loop.time()
             await self._rebuild(runs)
-            pause = max(_LATE_S, _PACE * (loop.time() - begun))
+            pause = max(_LATE_S, _PACE * (loop.time() - start))
 
     async def _rebuild(self, runs: list[Run]) -> None:
         if not runs:

@@ -161,7 +161,7 @@ class Intake:
         if isinstance(fact, DataUpdated):
             self._sync.update_displays(fact, self.runs)
         if run.outputs is None:
-            # A thread prints after its cell has ended and another run has begun.
+            # A thread prints after its cell has ended and another run has started.
             self._sync.came_late(run)
         elif run.outputs.feed(fact):
             if run.status.is_final:

@@ -1,7 +1,7 @@
 """Stopping a run: one interrupt however many ask for it, and a second one only when the first one had no effect.
 
 A KeyboardInterrupt sets off the code's own clean-up (`finally`, `except`, `with`), which another one would break off. And
-an interrupt is only sent once the kernel has begun with the run: an idle kernel ignores it, and one that is about to
+an interrupt is only sent once the kernel has started the run: an idle kernel ignores it, and one that is about to
 take up a request can lose the request or end.
 """
 
@@ -56,7 +56,7 @@ class Interrupter:
             run.cancelled, run.interrupted_by = True, by
             return (
                 f"Run {run.id} waits for the user's own code on this kernel, which is left alone; "
-                "the run is interrupted as soon as it begins."
+                "the run is interrupted as soon as it starts."
             )
         if run.stopping is None or run.stopping.done():
             run.stopping = asyncio.create_task(self._stop(run, by))
@@ -83,7 +83,9 @@ class Interrupter:
                 await asyncio.wait_for(run.execution.wait(), _TAKE_UP_S)
         if not run.has_started:
             run.cancelled = True
-            return f"The kernel has not begun with run {run.id} yet; it is interrupted as soon as it begins."
+            return (
+                f"The kernel has not started run {run.id} yet; the run is interrupted as soon as it starts."
+            )
         await self._send(run)
         if await _ended(run, self.patience_s):
             return _stopped(run)

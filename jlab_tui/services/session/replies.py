@@ -116,7 +116,7 @@ class Replies:
         await cancelled("looking for a run", self._looks)
 
     async def _look(self, run_id: str, replay: JournalReplay, left: float) -> Found | None:
-        """Find the run again. None when that takes too long; a takeover that has begun is brought to its end."""
+        """Find the run again. None when that takes too long; a takeover that is under way is completed."""
         look = asyncio.ensure_future(self._find(run_id, replay))
         self._looks.add(look)
         look.add_done_callback(self._looks.discard)

@@ -117,7 +117,7 @@ class SessionFactory:
         warnings: Sequence[str] = (),
         origin: Origin = Origin(),
     ) -> Session:
-        """A session with its journal begun; its link is made and not open."""
+        """A session whose journal has its first line; its link is not open yet."""
         epoch = max(origin.epoch, claim.epoch if claim else 1)
         journal = origin.journal or self._journals.writer(identity.id, epoch)
         ports = SessionPorts(
