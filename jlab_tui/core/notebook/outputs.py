@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from ..display.image_numbers import ImageCount, Place
 from ..display.terminal_text import cut_middle, render_terminal
@@ -114,6 +114,8 @@ class CellOutputs:
             case ErrorRaised():
                 self._before_output()
                 self._put(ErrorItem(event.ename, event.evalue, event.traceback))
+            case _:
+                assert_never(event)
         return True
 
     def update(self, event: DataUpdated) -> bool:
@@ -272,6 +274,8 @@ class CellOutputs:
                 case ErrorItem():
                     self.tail.appendleft(item)
                     return
+                case _:
+                    assert_never(item)
 
 
 def _stream_of(item: OutputItem | Gap) -> str:
@@ -302,6 +306,8 @@ def to_nbformat(outputs: CellOutputs, record: str) -> list[dict[str, Any]]:
                     result[-1]["data"] = {"text/plain": f"{item.data['text/plain']}: {record}"}
             case ErrorItem():
                 result.append(_raised(item, record))
+            case _:
+                assert_never(item)
     return result
 
 

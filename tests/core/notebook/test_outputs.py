@@ -249,3 +249,8 @@ def test_the_last_line_is_searched_in_the_end_of_what_was_printed() -> None:
     assert fed(out("a\n"), out("b\n \n")).last_line == "b"
     assert fed(out("found\n" + "\n" * 1990)).last_line == "found"
     assert fed(out("lost\n" + "\n" * 2000)).last_line == ""
+
+
+def test_text_of_one_stream_is_stored_as_one_output_whatever_its_pieces() -> None:
+    pieces = ["x" * TEXT_HALF, "y" * 40_000, "z" * 40_000]
+    assert [raw["text"] for raw in to_nbformat(fed(*map(out, pieces)), "record")] == ["".join(pieces)]
