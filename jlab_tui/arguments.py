@@ -1,4 +1,4 @@
-"""The command line's words: commands, options, and what is said about those that are not understood."""
+"""The command line: commands, options, and errors for arguments that it does not understand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in two lines what cannot be understood, like every other error, instead of the whole usage."""
+    """Reports a usage error in two lines, like every other error, instead of printing the whole usage."""
 
     def error(self, message: str) -> NoReturn:
         options = [name for action in self._actions for name in action.option_strings]
@@ -40,7 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="where JupyterLab runs (default: slurm where sbatch is found)",
     )
     start.add_argument(
-        "--no-tui", action="store_true", help="no dashboard: the same facts as lines, in the foreground"
+        "--no-tui", action="store_true", help="no dashboard: print state changes as lines, in the foreground"
     )
     start.add_argument("--detach", action="store_true", help="return when the server is ready")
     start.add_argument(
@@ -60,7 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
     start.add_argument(
         "--bootstrap",
         action="store_true",
-        help="first make a .venv with JupyterLab in the project (uv, else venv and pip)",
+        help="first create a .venv with JupyterLab in the project (uv, else venv and pip)",
     )
     start.add_argument(
         "--debug",
@@ -68,21 +68,21 @@ def make_parser() -> argparse.ArgumentParser:
         help="log details to stderr; the dashboard logs to a file and names it when it ends",
     )
 
-    stop = _command(commands, "stop", "end the server or the job of this project")
+    stop = _command(commands, "stop", "stop this project's server or job")
     stop.add_argument(
         "--forget",
         action="store_true",
-        help="end nothing: only remove a record whose server cannot be ended from here",
+        help="stop nothing: only remove the record of a server that cannot be stopped from here",
     )
 
     wait = _command(commands, "wait", "print state changes until the server is ready")
     wait.add_argument("--timeout", type=_seconds, metavar="S", help="seconds to wait at most (exit code 3)")
 
-    status = _command(commands, "status", "show what runs, where, and what it uses")
+    status = _command(commands, "status", "show what is running, where, and what it uses")
     status.add_argument("--json", action="store_true", help="as JSON")
 
     logs = _command(commands, "logs", "print the server's or the job's log")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on printing what is added")
+    logs.add_argument("-f", "--follow", action="store_true", help="keep printing new lines")
 
     url = _command(commands, "url", "print where JupyterLab is, and the ssh line for a laptop")
     url.add_argument(
@@ -97,7 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--print", action="store_true", dest="only_print", help="write nothing, only show what to type"
     )
 
-    doctor = _command(commands, "doctor", "check every step on the way to a kernel and say what mends it")
+    doctor = _command(commands, "doctor", "check every step on the way to a kernel and show how to fix it")
     doctor.add_argument("--json", action="store_true", help="as JSON")
 
     completion = _command(commands, "completion", "print the completion script of a shell")

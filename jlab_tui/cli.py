@@ -53,12 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = error.strerror or str(error) or type(error).__name__
         what = f"{error.filename}: {what}" if error.filename else what
         print(f"jlab-mcp: {what}.", file=sys.stderr)
-        print("  `jlab-mcp doctor` checks directories, disk space and rights.", file=sys.stderr)
+        print("  `jlab-mcp doctor` checks directories, disk space and permissions.", file=sys.stderr)
         return 1
     except Exception as error:  # noqa: BLE001 - the last of the translators
         traceback.print_exc()
-        print(f"jlab-mcp: this is a fault in jlab-mcp ({type(error).__name__}).", file=sys.stderr)
-        print("  What runs goes on. Please report it with the lines above.", file=sys.stderr)
+        print(f"jlab-mcp: this is a bug in jlab-mcp ({type(error).__name__}).", file=sys.stderr)
+        print(
+            "  Your server and kernels keep running. Please report this with the lines above.",
+            file=sys.stderr,
+        )
         return 1
 
 
@@ -69,7 +72,7 @@ def _serve(_: argparse.Namespace) -> int:
     settings = settings_of(os.environ, for_client=True)
     if sys.stdin is None or sys.stdout is None:
         raise UsageError(
-            "Stdin or stdout is closed, so no MCP client can be served.",
+            "Stdin or stdout is closed, so no MCP client can connect.",
             "An MCP client starts jlab-mcp with pipes.",
         )
     if sys.stdin.isatty():
@@ -115,7 +118,7 @@ def _start(arguments: argparse.Namespace) -> int:
         settings = replace(settings, slurm=replace(settings.slurm, time=arguments.time))
     mode = choose_mode(settings, arguments.mode)
     if arguments.time is not None and mode is Mode.LOCAL:
-        print(f"jlab-mcp: a local server has no walltime; {arguments.time} is not used.", file=sys.stderr)
+        print(f"jlab-mcp: a local server has no walltime; {arguments.time} is ignored.", file=sys.stderr)
     if arguments.bootstrap:
         _bootstrap(settings)
     without_screen = arguments.no_tui or not (sys.stdin.isatty() and sys.stderr.isatty())

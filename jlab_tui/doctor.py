@@ -1,4 +1,4 @@
-"""`jlab-mcp doctor`: every hop from this program to a kernel, one line each, with the command that mends it."""
+"""`jlab-mcp doctor`: checks every step from this program to a kernel, one line each, with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Doctor:
         """the Python of the kernels, once it was asked"""
 
     async def examine(self, tell: Callable[[str], None]) -> AsyncIterator[Finding]:
-        """Findings as they come; `tell` is called with what is being looked at when that takes long."""
+        """Yield findings as they come; calls `tell` with the step at hand when it takes long."""
         yield self._mode_finding()
         steps: list[tuple[str, Callable[[], Coroutine[Any, Any, list[Finding]]]]] = [
             ("this program", self._program),
@@ -149,7 +149,7 @@ class Doctor:
             ("logs", settings.log_dir, "LOG_DIR"),
         ):
             if any(path.is_relative_to(above) for above in trouble):
-                continue  # what mends the one above mends this one
+                continue  # fixing the one above fixes this one
             facts = await asyncio.to_thread(
                 checkup.look_at_directory,
                 f"{purpose} dir",
@@ -275,7 +275,7 @@ async def run_doctor(doctor: Doctor, *, as_json: bool) -> int:
 
 
 def report_bad_setting(error: JlabError, *, as_json: bool) -> int:
-    """A setting that cannot be used is all that can be said. Returns the exit code."""
+    """Report a setting that prevents every other check. Returns the exit code."""
     mend = f"unset {error.variable}" if isinstance(error, SettingError) else error.hint
     finding = Finding("settings", Level.FAIL, error.message, mend)
     if as_json:

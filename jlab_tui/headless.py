@@ -1,4 +1,4 @@
-"""Starting, waiting and stopping without a dashboard: the same facts as plain lines."""
+"""Starts, waits and stops without a dashboard: prints the same facts as plain lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .services.progress import patiently
 from .services.server.launcher import Launcher
 
 _REMIND_S = 15.0
-"""a start that says nothing new for so long says that it still waits, then less and less often"""
+"""after that long without news a start prints that it still waits, then less and less often"""
 _REMIND_MOST_S = 300.0
 
 
@@ -32,7 +32,7 @@ class Lines:
         self._notices = Notices()
 
     def show(self, status: ServerStatus) -> None:
-        """Its sentence when that is new, with details and the log where something went wrong; notices once each."""
+        """Print a new sentence with its details, and the log after a failure; each notice once."""
         is_new = status.sentence != self._last
         self.say(status.sentence)
         if is_new and status.state is ServerState.PENDING:
@@ -51,7 +51,7 @@ class Lines:
             self._write(notice)
 
     def still(self, waited_s: float) -> None:
-        """Say on stderr what is being waited for."""
+        """Print on stderr what the command is waiting for."""
         what = self._last.rstrip(".") or "starting"
         _tell(f"Still: {what} ({waited_s:.0f} s so far)...")
 
@@ -70,9 +70,9 @@ def _tell(text: str) -> None:
 
 
 async def run_detached(launcher: Launcher, mode: Mode, settings: Settings) -> int:
-    """Start and return when ready; a job that is still queued after the queue timeout stays queued.
+    """Start and return when ready. A job that is still queued after the queue timeout stays queued.
 
-    A signal ends only the waiting.
+    A signal ends only the wait.
     """
     lines = Lines(_print)
 
@@ -85,7 +85,7 @@ async def run_detached(launcher: Launcher, mode: Mode, settings: Settings) -> in
 
 
 async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> int:
-    """Start, print what happens, stay until the server ends or a signal comes.
+    """Start, print changes, and stay until the server ends or a signal arrives.
 
     Ctrl+C stops a local server that this process launched; SIGHUP and SIGTERM only leave it.
     """
@@ -96,9 +96,9 @@ async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> 
         started = await patiently(work, lines.still, _REMIND_S, _REMIND_MOST_S)
         if started.status.record.mode is Mode.SLURM:
             job = started.status.record.job_id
-            lines.say(f"Press Ctrl+C to leave; job {job} goes on until `jlab-mcp stop`.")
+            lines.say(f"Press Ctrl+C to leave; job {job} keeps running until `jlab-mcp stop`.")
         else:
-            there = "It was running already; Ctrl+C leaves it running."
+            there = "It was already running; Ctrl+C leaves it running."
             lines.say(there if started.attached else "Press Ctrl+C to stop.")
         async for status in launcher.follow():
             if status is None:
@@ -134,7 +134,7 @@ async def _until_signal(work: Coroutine[Any, Any, int], leave: Callable[[int], A
 
 
 async def leave(launcher: Launcher, number: int, *, stops: bool = False) -> int:
-    """Say what goes on without us, or end it: with `stops` a local server that this process launched."""
+    """Print what keeps running, or with `stops` stop a local server that this process launched."""
     status = None
     with contextlib.suppress(StatusFileError):
         status = launcher.recall()
@@ -146,19 +146,19 @@ async def leave(launcher: Launcher, number: int, *, stops: bool = False) -> int:
         print(await _stop(launcher))
         return 0 if record.state is ServerState.READY else code
     if record.mode is Mode.SLURM:
-        stays = "stays in the queue" if record.state is ServerState.PENDING else "goes on"
+        stays = "stays in the queue" if record.state is ServerState.PENDING else "keeps running"
         job = f"Job {record.job_id}" if record.job_id else "The job"
         print(f"{job} {stays}. Resume with: jlab-mcp start   Cancel it with: jlab-mcp stop")
     else:
         print(
-            f"JupyterLab (PID {record.pid}) goes on. "
-            "See it again with `jlab-mcp start`, end it with `jlab-mcp stop`."
+            f"JupyterLab (PID {record.pid}) keeps running. "
+            "Watch it again with `jlab-mcp start`, stop it with `jlab-mcp stop`."
         )
     return code
 
 
 async def run_stop(launcher: Launcher, *, forget: bool = False) -> int:
-    """End the server and say how; says on stderr what it waits for when that takes long. `forget` ends nothing."""
+    """Stop the server and print how; a long wait prints a sign of life on stderr. `forget` stops nothing."""
     print(launcher.forget() if forget else await _stop(launcher))
     return 0
 

@@ -1,4 +1,4 @@
-"""`jlab-mcp init` and `jlab-mcp url`: telling a client, and a browser, where to find us."""
+"""`jlab-mcp init` and `jlab-mcp url`: connect an MCP client, or a browser."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .services.server.launcher import Launcher
 
 
 def run_init(settings: Settings, env: Mapping[str, str], *, user: bool, only_print: bool) -> int:
-    """Register the MCP server for this project (or everywhere), and show how other clients are told."""
+    """Register the MCP server for this project (or everywhere), and show how to register it with other clients."""
     command = own_command(env)
     if is_throwaway(sys.prefix):
         print(
-            f"jlab-mcp: {sys.prefix} is removed when its cache is cleaned; install jlab-mcp for good first.",
+            f"jlab-mcp: {sys.prefix} is removed when its cache is cleaned; install jlab-mcp permanently first.",
             file=sys.stderr,
         )
     if only_print:
@@ -72,7 +72,7 @@ def _register_everywhere(command: Command, env: Mapping[str, str]) -> None:
         print(f"  claude mcp remove --scope user {NAME}")
         return
     if not done:
-        raise UsageError(f"Claude Code did not take it: {said}", f"Try it yourself: {shlex.join(argv)}")
+        raise UsageError(f"Claude Code refused: {said}", f"Try it yourself: {shlex.join(argv)}")
     print(said)
 
 
@@ -103,8 +103,8 @@ async def run_url(launcher: Launcher, env: Mapping[str, str], host: str, *, to_c
     taken = copy(access.link(record.token, through_ssh=through_ssh), env)
     if not taken:
         raise UsageError(
-            "There is no terminal to hand the link to, so nothing was copied.",
+            "There is no terminal that could copy the link, so nothing was copied.",
             "Run `jlab-mcp url --copy` in a terminal.",
         )
-    print(f"The link that logs you in was handed to {' and '.join(taken)}; treat it like a password.")
+    print(f"The link that logs you in was copied by {' and '.join(taken)}; treat it like a password.")
     return 0

@@ -1,4 +1,4 @@
-"""What runs, and what its log says: `jlab-mcp status` and `jlab-mcp logs`."""
+"""`jlab-mcp status` and `jlab-mcp logs`."""
 
 from __future__ import annotations
 

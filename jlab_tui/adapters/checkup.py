@@ -1,4 +1,4 @@
-"""Looking at directories, ports, hops and clocks for `jlab-mcp doctor`. Nothing is left behind, nothing is made."""
+"""Examines directories, ports, hops and clocks for `jlab-mcp doctor`, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def look_at_directory(
 
 
 def fifo_error(directory: Path) -> str:
-    """Why no FIFO can be made there; empty when it can."""
+    """The reason why a FIFO cannot be created there; empty if it can."""
     probe = nearest(directory) / f".jlab-mcp-doctor-{secrets.token_hex(6)}"
     try:
         os.mkfifo(probe, 0o600)

@@ -20,7 +20,7 @@ from ..core.errors import StatusFileDamaged, StatusFileUnreadable
 from ..core.server.record import ServerRecord, format_record, named_in, parse_record
 
 INTENT_STALE_S = 180.0
-"""age after which a start or stop on another host is taken for dead"""
+"""age after which a start or stop on another host counts as dead"""
 _REOPEN = (errno.ESTALE, errno.EIO)
 """what NFS answers when another host has replaced a file under its reader; a new look at its name gives the new one"""
 _TRIES = 4
@@ -151,7 +151,7 @@ class StatusFile:
         raise AssertionError("unreachable")
 
     def read_bytes(self) -> bytes:
-        """What the file holds, opened anew."""
+        """The file's content, opened afresh."""
         return read_own(self.path)
 
     def write(self, record: ServerRecord) -> None:
@@ -316,7 +316,7 @@ def _ps(pid: int, column: str) -> str:
 
 
 def is_there(path: Path) -> bool:
-    """Whether something exists there. A path that may not be looked at counts as missing; whoever needs it says why."""
+    """Whether something exists there. A path without permission counts as missing; its first user reports why."""
     try:
         return path.exists()
     except OSError:

@@ -5,11 +5,11 @@
     │   └── SettingError          a JLAB_MCP_* variable is wrong; names it
     ├── ServerError               the Jupyter server as a whole
     │   ├── NoServer              nothing is running here
-    │   ├── ServerNotReady        it is on its way (queued, starting)             (exit 3)
-    │   ├── ServerEnded           it was there and is gone: why, and how to get it back
-    │   ├── ServerUnreachable     it should be there and does not answer
-    │   ├── LaunchFailed          it did not come up
-    │   └── StatusFileError       who runs where cannot be told
+    │   ├── ServerNotReady        it is queued or starting             (exit 3)
+    │   ├── ServerEnded           it has ended: why, and how to start it again
+    │   ├── ServerUnreachable     it should be running and does not answer
+    │   ├── LaunchFailed          it failed to start
+    │   └── StatusFileError       which server runs is unknown
     │       ├── UntrustedDirectory    others could have written it, or could put theirs in its place
     │       ├── StatusFileUnreadable  the status file cannot be read at the moment
     │       └── StatusFileDamaged     the status file cannot be understood
@@ -109,8 +109,8 @@ class StatusFileUnreadable(StatusFileError):
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(
-            f"The status file {path} cannot be read now: {why}.",
-            "What runs goes on. Try again; `jlab-mcp doctor` looks at the directory.",
+            f"The status file {path} cannot be read right now: {why}.",
+            "The server keeps running. Try again; `jlab-mcp doctor` checks the directory.",
         )
 
 
@@ -167,7 +167,7 @@ class SessionOwned(SessionError):
     def by(cls, session_id: str, holder: str) -> SessionOwned:
         return cls(
             f"Session {session_id} is held by another MCP server process ({holder}).",
-            "It can be read from here; to run code, open a session of your own with start_new_session.",
+            "You can read it from here; to run code, open your own session with start_new_session.",
         )
 
 

@@ -1,4 +1,4 @@
-"""The tools that start the server and wait for it, with the question where it shall run.
+"""The tools that start the server and wait for it, and the question where it should run.
 
 Without `from __future__ import annotations`: the SDK reads the question's annotations, which name local functions.
 """
@@ -21,7 +21,7 @@ from .context_source import AppSource
 _MARKS: Final = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
-_WAIT_ON: Final = "Call wait_for_server() to wait on."
+_WAIT_ON: Final = "Call wait_for_server() to keep waiting."
 Ctx = Context[Any, Any]
 Wait = Annotated[
     float, Field(ge=0, le=110, description="seconds to wait; the start goes on, wait_for_server waits again")
@@ -59,7 +59,7 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
             return None
         survey = await app.starting.survey()
         return Elicit(
-            f"Where shall JupyterLab run for {app.settings.root}? The cluster has:\n{survey}", WhereToRun
+            f"Where should JupyterLab run for {app.settings.root}? The cluster has:\n{survey}", WhereToRun
         )
 
     async def start_server(
@@ -75,7 +75,7 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
         bootstrap: Annotated[
             bool,
             Field(
-                description="first make a .venv with JupyterLab in the project; only when told that it is needed"
+                description="first make a .venv with JupyterLab in the project; only when a reply asks for it"
             ),
         ] = False,
         wait_s: Wait = 90,
@@ -128,7 +128,7 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
 
         status = await app.starting.wait(timeout, app.settings.queue_timeout_s, beat)
         if status is None:
-            message = "The start is being prepared."
+            message = "Preparing the start."
             return as_json({"ready": False, "state": "starting", "message": message, "next": _WAIT_ON})
         return as_json(_answer(status, str(app.settings.root), app.now()))
 
@@ -140,7 +140,7 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
 
 async def _mode_required(survey: str, root: str) -> str:
     return (
-        f"mode_required: nothing was started. It is not chosen yet where JupyterLab runs for {root}. Ask the user, "
+        f"mode_required: nothing was started. Nobody has chosen yet where JupyterLab runs for {root}. Ask the user, "
         'then call start_server(mode="slurm", partition=..., gres=..., time_limit=...) for a compute node, or '
         f'start_server(mode="local") for this machine. The cluster has now:\n{survey}'
     )

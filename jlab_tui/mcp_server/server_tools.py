@@ -1,4 +1,4 @@
-"""The tools about the server: is it there, what is on it, what is free."""
+"""The tools `ping` and `check_resources`."""
 
 from __future__ import annotations
 

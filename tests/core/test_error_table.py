@@ -227,7 +227,7 @@ def statuses(state: ServerState, mode: Mode) -> Iterator[ServerStatus]:
         ),
         (
             errors.StatusFileUnreadable("/s", "stale"),
-            "The status file /s cannot be read now: stale.",
+            "The status file /s cannot be read right now: stale.",
             "Try again",
         ),
         (errors.UnknownSession("a", []), "There is no session 'a'.", "start_new_session"),

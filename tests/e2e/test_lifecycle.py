@@ -37,7 +37,7 @@ def test_start_detached_brings_up_a_server_that_outlives_the_command(project: Pr
 
     again = project.run("start", "24:00:00", "--detach")
     assert again.returncode == 0 and f"PID {record['PID']}" in again.stdout
-    assert again.stderr == "jlab-mcp: a local server has no walltime; 24:00:00 is not used.\n"
+    assert again.stderr == "jlab-mcp: a local server has no walltime; 24:00:00 is ignored.\n"
 
     status = project.run("status")
     assert status.returncode == 0 and "ready at" in status.stdout and "kernels" in status.stdout
@@ -324,7 +324,7 @@ async def test_leaving_the_foreground_by_sigterm_leaves_the_server(project: Proj
         pass
     process.send_signal(signal.SIGTERM)
     rest = process.communicate(timeout=30)[0]
-    assert process.returncode == 143 and "goes on" in rest and "jlab-mcp stop" in rest
+    assert process.returncode == 143 and "keeps running" in rest and "jlab-mcp stop" in rest
     assert project.run("status").returncode == 0
 
 

@@ -107,7 +107,7 @@ async def test_a_wait_says_how_it_goes(front: Front) -> None:
     assert heard == [(0.0, "Job 7 waits in the queue.")] and front.starting.waited == [3.0]
 
 
-WAIT_ON = "Call wait_for_server() to wait on."
+WAIT_ON = "Call wait_for_server() to keep waiting."
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,10 @@ def test_while_the_controller_is_down_nothing_is_concluded_and_stop_keeps_the_re
     finally:
         cluster.start()
     assert status.returncode == 3
-    assert "Slurm's controller is not answering. The job is taken to go on as before." in status.stdout
+    assert (
+        "Slurm's controller is not answering. jlab-mcp assumes that the job runs on as before."
+        in status.stdout
+    )
     assert stopped.returncode == 1
     assert f"Job {job_id} was not cancelled" in stopped.stderr and "still on record" in stopped.stderr
     assert lab.status_file()["STATE"] == "pending"

@@ -1,6 +1,6 @@
-"""Clearing away what launches of the past have left: their tokens, copies of the node's files, old logs.
+"""Removes leftovers of earlier launches: tokens, copies of the extension, old logs.
 
-Called by a start that has the intent and found no server, so nothing of this project is in use.
+A start calls it after it has taken the intent and found no server, so nothing of this project is in use.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from .file_names import detached_log
 
 
 class DetachedStart:
-    """A start that was set off; what it says goes to its log."""
+    """A start in a process of its own; its output goes to a log."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self._process = process

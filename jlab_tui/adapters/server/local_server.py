@@ -44,7 +44,7 @@ class LocalServer:
     async def launch(
         self, say: Callable[[str], None], announce: Callable[[ServerRecord], None]
     ) -> ServerRecord:
-        """Start the process. It is not announced: nothing comes between its start and the record of it."""
+        """Start the process. No announcement: its record follows immediately."""
         settings = self._settings
         host = self._here.name
         port = free_port(settings.local_bind_ip, settings.port_min, settings.port_max, tried=self._tried)
@@ -86,7 +86,7 @@ class LocalServer:
         except OSError as error:
             raise LaunchFailed(
                 f"JupyterLab could not be started: {reason_of(error)}.",
-                "Check that the path exists and that you may write there; `jlab-mcp doctor` looks at each.",
+                "Check that the path exists and that you may write there; `jlab-mcp doctor` checks each.",
             ) from None
         self._children[process.pid] = process
         return ServerRecord(
@@ -136,7 +136,7 @@ class LocalServer:
             self.clear_up(record)
             return f"{what} had already ended."
         if not await end_process(record.pid, record.pid_start):
-            raise ServerError(f"{what} does not end.", f"End it with: kill -9 {record.pid}")
+            raise ServerError(f"{what} does not stop.", f"End it with: kill -9 {record.pid}")
         child = self._children.pop(record.pid, None)
         if child is not None:
             await asyncio.to_thread(child.wait)

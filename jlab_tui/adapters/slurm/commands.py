@@ -34,7 +34,7 @@ from ...core.slurm.terms import JobPhase
 from ..programs import Ran, run
 
 QUERY_TIMEOUT_S = 15.0
-"""a hung controller makes squeue itself give up only after twice its MessageTimeout, 20 s and more"""
+"""with a hung controller squeue itself gives up only after twice its MessageTimeout, 20 s or more"""
 SUBMIT_TIMEOUT_S = 60.0
 ONE_FORM = {"LC_ALL": "C", "TZ": "UTC", "SLURM_TIME_FORMAT": "%s"}
 """environment in which answers have one form: no locale, times as epoch seconds"""

@@ -176,7 +176,7 @@ class SlurmServer:
         remove_launch_files(Path(record.conn_file))
 
     def may_retry(self, record: ServerRecord) -> bool:
-        """A job is never submitted again unasked."""
+        """A job is never resubmitted unasked."""
         return False
 
 

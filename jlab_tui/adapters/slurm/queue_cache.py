@@ -24,7 +24,7 @@ from .commands import QUERY_TIMEOUT_S, Slurm, queue_answer
 _VERSION = 2
 SURVEY_EVERY_S = 60.0
 LOCK_S = 2 * QUERY_TIMEOUT_S
-"""nobody asks longer: whoever holds the lock after that is suspended, and all others ask without it"""
+"""no query takes longer: a process that holds the lock after that is suspended, and the others query without it"""
 _STEP_S = 0.05
 """between two looks at the file of a process that asks for us"""
 

@@ -156,7 +156,7 @@ def _cannot_write(error: OSError) -> LaunchFailed:
 
 
 def _estimate(expected: Estimate | Rejected) -> float:
-    """Of the record; a refusal is left to the submission itself, which may be taken all the same."""
+    """For the record. A refusal is ignored here: the submission itself may still succeed."""
     return 0.0 if isinstance(expected, Rejected) else expected.starts or 0.0
 
 

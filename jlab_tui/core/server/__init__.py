@@ -1,1 +1,1 @@
-"""The server of a project: its record, what is observed of it, and the state that follows."""
+"""A project's server: its record, observations of it, and the state derived from both."""

@@ -25,14 +25,14 @@ class Machine:
         return f"{self.boot} {self.processes} {self.network}".strip()
 
     def shares_loopback(self, launcher: str, machine: str) -> bool:
-        """Whether a loopback address recorded there leads to the same server here."""
+        """Whether a loopback address recorded on `machine` reaches the same server from here."""
         boot, _, network = _parts(machine)
         return network == self.network if boot and boot == self.boot else launcher == self.name
 
     def has(self, launcher: str, machine: str) -> bool:
-        """Whether a process id recorded by host `launcher`, on `machine` (`Machine.text`, or empty), means ours.
+        """Whether a process id recorded by host `launcher` on `machine` (`Machine.text`, or empty) is one of this machine.
 
-        The same boot decides. After another boot the name does: a machine that was started anew knows what it has not.
+        The boot id decides. After a reboot the host name does: the machine itself knows that its old processes are gone.
         """
         boot, processes, _ = _parts(machine)
         if boot and boot == self.boot:
@@ -46,7 +46,7 @@ def _parts(machine: str) -> tuple[str, str, str]:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address means another server on every machine."""
+    """Whether an address refers to a different server on every machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -68,7 +68,7 @@ class SlurmFacts:
 
 @dataclass(frozen=True, slots=True)
 class ServerRecord:
-    """What the status file says: facts that stay true when nobody is alive to update them."""
+    """The status file's content: facts that stay true when no process is left to update them."""
 
     state: ServerState
     mode: Mode
@@ -78,7 +78,7 @@ class ServerRecord:
     pid: int = 0
     """local mode: process id on `hostname`; 0 where there is none"""
     pid_start: str = ""
-    """start time of that process (field 22 of /proc/PID/stat), so that a recycled PID is not taken for ours"""
+    """start time of that process (field 22 of /proc/PID/stat), so that a recycled PID is not mistaken for ours"""
     port: int = 0
     token: str = field(default="", repr=False)
     url: str = ""
@@ -112,7 +112,7 @@ class ServerRecord:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFile:
-    """Where a started server listens: what its connection file says."""
+    """Where a started server listens, from its connection file."""
 
     hostname: str
     ip: str

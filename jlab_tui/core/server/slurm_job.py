@@ -21,7 +21,7 @@ ANSWER_S = 60.0
 
 
 def find_job(record: ServerRecord, queue: QueueAnswer | None) -> Job | None:
-    """Row of the record's job; None where it is not there, or where its id now belongs to another job."""
+    """The record's job in the queue; None if it is missing or its id now belongs to another job."""
     if not isinstance(queue, QueueRows):
         return None
     comment = submission_comment(record.slurm.submission)
@@ -35,7 +35,7 @@ def find_job(record: ServerRecord, queue: QueueAnswer | None) -> Job | None:
 
 
 def with_job_id(record: ServerRecord, job_id: str) -> ServerRecord:
-    """The record once Slurm has given the job its id, which is in the name of the log too."""
+    """The record with the job's id, which is also part of the log's name."""
     return replace(record, job_id=job_id, log=record.log.replace("%j", job_id))
 
 
@@ -45,17 +45,17 @@ def with_facts(record: ServerRecord, **changes: Any) -> ServerRecord:
 
 
 def is_announced(record: ServerRecord) -> bool:
-    """Whether it was written before sbatch answered: there is a job, there will be one, or sbatch refuses it."""
+    """Whether the record precedes sbatch's answer: the job exists, is about to, or will be refused."""
     return record.state is ServerState.PENDING and bool(record.slurm.submission) and not record.job_id
 
 
 def is_answered_by(record: ServerRecord, queue: QueueAnswer | None) -> bool:
-    """Whether the queue was asked late enough to have the job if there is one."""
+    """Whether this answer of the queue is recent enough to contain the job if it exists."""
     return isinstance(queue, QueueRows) and queue.asked > record.started + SETTLE_S
 
 
 def wants_details(record: ServerRecord, queue: QueueAnswer | None) -> bool:
-    """Whether `scontrol show job` is needed: the job has ended, is missing, was started (again) or went back."""
+    """Whether `scontrol show job` is needed: the job ended, vanished, started (again) or was requeued."""
     if not isinstance(queue, QueueRows) or not record.job_id or not record.state.is_live:
         return False
     job = find_job(record, queue)
@@ -81,5 +81,5 @@ def start_of(job: Job) -> float:
 
 
 def seen_running(record: ServerRecord) -> float:
-    """From when on its server is waited for: nobody may have looked for hours after Slurm had started the job."""
+    """When the wait for its server begins. Slurm may have started the job hours before anybody looked."""
     return max(record.slurm.job_start, record.slurm.run_seen)

@@ -1,4 +1,4 @@
-"""`startup.step` for a SLURM job: what follows from the queue, the connection file and one look at the server.
+"""`state_machine.step` for a SLURM job: its status from the queue, the connection file and a health check.
 
 Rows of the queue may be half a minute old, and another host may have seen more. So a row alone never takes a job back
 to the queue and never declares it forgotten: `scontrol show job`, which is asked at that moment, has to agree.
@@ -103,7 +103,7 @@ def _is_recycled(record: ServerRecord, queue: QueueAnswer | None) -> bool:
 
 
 def _last_state(record: ServerRecord) -> ServerState:
-    """A job that never got to a server is an error; one that was cancelled by us has ended as asked."""
+    """A job that never served is an error; a job that we cancelled has ended as requested."""
     came_up = record.state in (ServerState.READY, ServerState.STOPPING)
     return ServerState.ENDED if came_up else ServerState.ERROR
 
@@ -142,12 +142,12 @@ def _with_job(record: ServerRecord, job: Job | None, seen: Observation) -> Serve
 
 
 def _requeued(record: ServerRecord, restarts: int, now: float) -> ServerRecord:
-    """Back in the queue: where it ran is forgotten, so that its old connection file is never read again."""
+    """Back in the queue. The record forgets where the job ran, so that its old connection file is never read again."""
     return with_facts(_forget_server(record, now), restarts=restarts)
 
 
 def _forget_server(record: ServerRecord, now: float) -> ServerRecord:
-    """The job's next run is another server: sessions of the one before have ended with it."""
+    """The job's next run is a new server: the sessions of the previous run have ended with it."""
     record = record.with_state(ServerState.PENDING)
     record = replace(record, hostname="", port=0, url="", socket="", cert="", ends=0.0, started=round(now, 3))
     return with_facts(record, connected=0.0, estimate=0.0, addresses="")

@@ -1,4 +1,4 @@
-"""What is told of a job that has not ended: while it waits, while its server comes up, while that can be used."""
+"""The status of a live job: waiting in the queue, starting its server, or serving."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .status import LOG_LINES, Health, Limits, Observation, QueueFacts, ServerSt
 from .walltime import walltime_warning
 
 OLD_S = 120.0
-"""an answer of the queue is asked for anew every half minute; one that is older than this is told to be"""
+"""the queue is queried every half minute; the status mentions an answer older than this"""
 
 
 def pending(record: ServerRecord, job: Job | None, seen: Observation) -> ServerStatus:
-    """The job waits; `job` is its row, where the queue showed one."""
+    """The job waits; `job` is its row in the queue, if there is one."""
     name = f"Job {record.job_id}" if record.job_id else "The job"
     if job is None:
         if record.job_id:
@@ -96,7 +96,7 @@ def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: L
             record,
             "not starting",
             f"{late} Its log ends with: {said}" if said else late,
-            "`jlab-mcp logs` shows more, `jlab-mcp stop` cancels the job; JLAB_MCP_READY_TIMEOUT is the limit.",
+            "`jlab-mcp logs` shows more, `jlab-mcp stop` cancels the job; JLAB_MCP_READY_TIMEOUT sets the limit.",
             reachable=False,
             give_up=True,
             log_tail=tail,
@@ -107,7 +107,7 @@ def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: L
 
 
 def _late(record: ServerRecord, seen: Observation, limits: Limits) -> str:
-    """What has not come in time, as a sentence; nothing while there is time."""
+    """A sentence that names what is overdue; empty while there is time."""
     job, limit = f"Job {record.job_id} runs on {record.hostname}", limits.ready_s
     connected, started = record.slurm.connected, seen_running(record)
     if not record.url and started and seen.now - started > limit:
@@ -121,7 +121,7 @@ def _late(record: ServerRecord, seen: Observation, limits: Limits) -> str:
 
 
 def ready(record: ServerRecord, job: Job | None, seen: Observation) -> ServerStatus:
-    """The server has answered, and does or does not now."""
+    """The server has answered before; it may be silent now."""
     notices = warnings(record, seen)
     details = (f"Walltime left: {format_span(max(0.0, record.ends - seen.now))}",) if record.ends else ()
     if seen.health is Health.OK or (seen.health is None and (job is None or job.phase is JobPhase.RUNNING)):
@@ -142,7 +142,7 @@ def ready(record: ServerRecord, job: Job | None, seen: Observation) -> ServerSta
         record,
         "not answering",
         sentence,
-        "The node may be busy or lost, which Slurm finds out in some minutes; call again, or look at `jlab-mcp logs`.",
+        "The node may be busy, or down: Slurm notices that within minutes. Call again, or look at `jlab-mcp logs`.",
         reachable=False,
         details=details,
         notices=notices,
@@ -150,13 +150,13 @@ def ready(record: ServerRecord, job: Job | None, seen: Observation) -> ServerSta
 
 
 def warnings(record: ServerRecord, seen: Observation) -> tuple[str, ...]:
-    """What does not change the state: Slurm does not answer, the walltime ends soon."""
+    """Notices that leave the state unchanged: Slurm does not answer, the walltime ends soon."""
     found = []
     if isinstance(seen.queue, QueueUnknown):
-        found.append(f"{seen.queue.reason} The job is taken to go on as before.")
+        found.append(f"{seen.queue.reason} jlab-mcp assumes that the job runs on as before.")
     elif seen.queue is not None and seen.queue.asked and seen.now - seen.queue.asked > OLD_S:
         ago = about(seen.now - seen.queue.asked)
-        found.append(f"Slurm's last answer is {ago} old; the job is taken to go on as it was then.")
+        found.append(f"Slurm's last answer is {ago} old; jlab-mcp assumes that nothing has changed since.")
     if record.state is ServerState.READY and (warning := walltime_warning(record.ends, seen.now)):
         found.append(warning)
     return tuple(found)

@@ -1,7 +1,7 @@
-"""The server's life as one state machine: `step(record, observation, limits)` says what is true now.
+"""The server's life cycle as a state machine: `step(record, observation, limits)` gives the present status.
 
-Every reader (dashboard, headless, wait, status, ping, tools) derives the state this way; whoever sees a change writes
-it to the status file. What could not be found out (None, or a queue that does not answer) never changes a state.
+Every reader (dashboard, headless, wait, status, ping, tools) derives the state this way, and the first to see a change
+writes it to the status file. An unknown (None, or a queue that does not answer) never changes a state.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ def _starting(record: ServerRecord, seen: Observation, limits: Limits) -> Server
     if seen.is_elsewhere:
         return _elsewhere(record, "was started") if is_late else _on_its_way(record)
     if is_late:
-        # It lives: only who ends it may say that it is over, or nobody would find it again.
+        # The process still runs: if the record said that it had ended, nobody would find it again.
         return ServerStatus(
             record,
             "not starting",
             f"JupyterLab (PID {record.pid}) has not answered within {limits.local_start_s:.0f} s.",
-            "`jlab-mcp logs` shows more, `jlab-mcp stop` ends it; JLAB_MCP_READY_TIMEOUT is the limit.",
+            "`jlab-mcp logs` shows more, `jlab-mcp stop` stops it; JLAB_MCP_READY_TIMEOUT sets the limit.",
             reachable=False,
             give_up=True,
         )
@@ -95,8 +95,8 @@ def _on_its_way(record: ServerRecord) -> ServerStatus:
 
 
 def asks_for_health(record: ServerRecord, seen: Observation) -> bool:
-    """Whether the server may be asked how it is: what listens at another machine's loopback address here is a stranger,
-    who must not be shown the token."""
+    """Whether to query the server's health. The loopback address of another machine leads to a stranger here, who must
+    not receive the token."""
     if record.state not in (ServerState.STARTING, ServerState.READY) or not record.url:
         return False
     return not (seen.is_elsewhere and is_loopback(record.url))
@@ -122,12 +122,12 @@ def _ready(record: ServerRecord, seen: Observation) -> ServerStatus:
     if seen.health is Health.UNTRUSTED:
         return untrusted(record, give_up=False)
     if seen.health not in (None, Health.OK):
-        stranger = " Somebody else answers there." if seen.health is Health.FOREIGN else ""
+        stranger = " Another server answers there." if seen.health is Health.FOREIGN else ""
         return ServerStatus(
             record,
             "not answering",
             f"JupyterLab at {record.url} is not answering.{stranger}",
-            "It may be busy; if it stays so: jlab-mcp logs, then jlab-mcp stop and jlab-mcp start.",
+            "It may be busy. If it stays silent: jlab-mcp logs, then jlab-mcp stop and jlab-mcp start.",
             reachable=False,
         )
     return ServerStatus(
@@ -141,4 +141,4 @@ def _ready(record: ServerRecord, seen: Observation) -> ServerStatus:
 def _stopping(record: ServerRecord, seen: Observation) -> ServerStatus:
     if seen.process_alive is False:
         return over(record.with_state(ServerState.ENDED, "It was stopped."))
-    return ServerStatus(record, "stopping", "JupyterLab is being stopped...", "Wait a moment.")
+    return ServerStatus(record, "stopping", "Stopping JupyterLab...", "Wait a moment.")

@@ -1,4 +1,4 @@
-"""What was seen of the server and what follows from it, as values. `startup` computes the one from the other."""
+"""Observations of the server and the status derived from them, as values; `state_machine` derives the one from the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .route import NoRoute
 
 
 class Health(Enum):
-    """What one look at `GET /api/status` told."""
+    """The result of one `GET /api/status`."""
 
     OK = auto()
     REFUSED = auto()
@@ -23,17 +23,17 @@ class Health(Enum):
     FOREIGN = auto()
     """somebody else's server: our token is not accepted, or the answer is not Jupyter's"""
     UNTRUSTED = auto()
-    """its certificate is not trusted here: the user's Jupyter configuration names a self-signed one"""
+    """this machine does not trust its certificate: the user's Jupyter configuration names a self-signed one"""
 
 
 @dataclass(frozen=True, slots=True)
 class JobGone:
-    """Slurm answered that it knows no such job."""
+    """Slurm knows no such job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One look at the outside world. None: not looked, or not possible from this host."""
+    """One look at the outside world. None means: did not look, or cannot look from this host."""
 
     now: float
     process_alive: bool | None = None
@@ -49,7 +49,7 @@ class Observation:
     queue: QueueAnswer | None = None
     """SLURM mode: this user's jobs"""
     details: JobDetails | QueueUnknown | JobGone | None = None
-    """SLURM mode: what `scontrol show job` said, where the queue alone does not tell"""
+    """SLURM mode: the answer of `scontrol show job`, where the queue alone is not enough"""
     load: tuple[str, ...] = ()
     """one line on each partition of the cluster"""
 
@@ -68,7 +68,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class QueueFacts:
-    """A job's place in the queue, as far as Slurm tells."""
+    """A job's place in the queue, as far as Slurm reveals it."""
 
     reason: str = ""
     """Slurm's own word"""
@@ -79,34 +79,34 @@ class QueueFacts:
     partition: str = ""
     load: tuple[str, ...] = ()
     is_stuck: bool = False
-    """it will not start unless somebody changes something"""
+    """it does not start until somebody changes something"""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """The record as it should stand now, and what to tell about it."""
+    """The up-to-date record, with the sentences that describe it."""
 
     record: ServerRecord
     phase: str
     """state in words, short: `starting`, `running`, `ended`, `pending (Priority)`"""
     sentence: str
-    """what is the case, one sentence"""
+    """describes the server, one sentence"""
     hint: str = ""
-    """what to do next; empty when nothing is to be done"""
+    """the next step for the user; empty when there is none"""
     reachable: bool | None = None
     """whether JupyterLab answers; None where nobody looked"""
     give_up: bool = False
-    """a start took too long: whoever waits for it ends it"""
+    """the start took too long: a process that waits for it stops it"""
     is_elsewhere: bool = False
-    """it can only be used from another machine: there is nothing to wait for here"""
+    """only another machine can use it: waiting here is pointless"""
     details: tuple[str, ...] = ()
-    """more of the same, one sentence each, such as the estimated start"""
+    """more sentences, such as the estimated start"""
     queue: QueueFacts | None = None
     """while the job waits"""
     log_tail: tuple[str, ...] = ()
-    """last lines of the log where something went wrong"""
+    """last lines of the log after a failure"""
     notices: tuple[str, ...] = ()
-    """what does not change the state: Slurm does not answer, the walltime ends soon"""
+    """sentences that leave the state unchanged: Slurm does not answer, the walltime ends soon"""
 
     @property
     def state(self) -> ServerState:
@@ -122,18 +122,18 @@ class ServerStatus:
 
     @property
     def is_decided(self) -> bool:
-        """Whether whoever waits for a usable server need not wait on: it is one, or it will not be one."""
+        """Whether waiting for a usable server is over: it is usable, or never will be."""
         return self.is_usable or self.is_over or self.give_up or self.is_elsewhere
 
 
 def over(record: ServerRecord, log_tail: str = "", hint: str = "") -> ServerStatus:
-    """ServerStatus of a record that says how it ended."""
+    """The status of a server that has ended or failed."""
     lines = tuple(log_tail.splitlines()[-LOG_LINES:])
     if record.state is ServerState.ERROR:
         hint = (
             hint
             or record.hint
-            or "`jlab-mcp doctor` says what mends it, `jlab-mcp logs` shows all; then: jlab-mcp start"
+            or "`jlab-mcp doctor` shows how to fix it, `jlab-mcp logs` shows the log; then: jlab-mcp start"
         )
         sentence = record.message or "JupyterLab did not start."
         return ServerStatus(record, "failed", sentence, hint, reachable=False, log_tail=lines)
@@ -143,17 +143,17 @@ def over(record: ServerRecord, log_tail: str = "", hint: str = "") -> ServerStat
 
 
 LOG_LINES = 40
-"""of the log that a status carries"""
+"""log lines that a status carries"""
 
 
 def failed(record: ServerRecord, what: str, log_tail: str) -> ServerStatus:
-    """ServerStatus of a start that failed, with the line of the log that most likely says why."""
+    """The status of a failed start, with the log line that most likely explains it."""
     last = telling_line(log_tail)
     return over(record.with_state(ServerState.ERROR, f"{what} {last}".strip()), log_tail)
 
 
 def telling_line(log_tail: str) -> str:
-    """The line of a log that most likely says why the program ended."""
+    """The log line that most likely explains why the program ended."""
     lines = [line.strip() for line in log_tail.splitlines() if line.strip()]
     for line in reversed(lines):
         if any(
@@ -165,17 +165,17 @@ def telling_line(log_tail: str) -> str:
 
 
 def untrusted(record: ServerRecord, *, give_up: bool) -> ServerStatus:
-    """Waiting does not help: who connects here would have to trust the certificate first."""
+    """Waiting does not help: the user has to trust the certificate first."""
     return ServerStatus(
         record,
         "not trusted",
-        f"JupyterLab at {record.url} shows a certificate that is not trusted here.",
-        "Take `certfile` out of your Jupyter configuration (`jupyter --paths` says where that is), then: jlab-mcp start",
+        f"JupyterLab at {record.url} uses a certificate that is not trusted on this machine.",
+        "Remove `certfile` from your Jupyter configuration (`jupyter --paths` lists its directories), then: jlab-mcp start",
         reachable=False,
         give_up=give_up,
     )
 
 
 def unproved(record: ServerRecord, why: NoRoute) -> ServerStatus:
-    """What is the case where this process may not use the server; it may be as it should for others."""
+    """The status where this process may not use the server, although others may."""
     return ServerStatus(record, "not proved", why.message, why.hint, reachable=False, is_elsewhere=True)

@@ -1,4 +1,4 @@
-"""Warnings that a job's walltime ends: at 15, 5 and 1 minute, each said once by whoever says it."""
+"""Warnings before a job's walltime ends: at 15, 5 and 1 minute, each shown once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def walltime_warning(ends: float, now: float) -> str:
     if left <= 0:
         return f"{_ABOUT}is over: Slurm ends it at any moment, and everything in memory is lost then."
     shown = f"{left // 60} min {left % 60} s" if left >= 60 else f"{left} s"
-    return f"{_ABOUT}ends in {shown}: everything in memory is lost then. Save what is needed to files."
+    return f"{_ABOUT}ends in {shown}: everything in memory is lost then. Save what you need to files."
 
 
 def _threshold(ends: float, now: float) -> int | None:
@@ -32,7 +32,7 @@ def _threshold(ends: float, now: float) -> int | None:
 
 @dataclass(slots=True)
 class WalltimeWarnings:
-    """Says each warning once; a walltime that was changed starts anew."""
+    """Shows each warning once; a changed walltime resets them."""
 
     _ends: float = 0.0
     _said: int | None = None
@@ -50,13 +50,13 @@ class WalltimeWarnings:
 
 @dataclass(slots=True)
 class Notices:
-    """Which notices of the server are to be said now: each once, the walltime's at each threshold."""
+    """Selects the notices to show now: each once, the walltime's at each threshold."""
 
     _walltime: WalltimeWarnings = field(default_factory=WalltimeWarnings)
     _known: set[str] = field(default_factory=set)
 
     def due(self, notices: Iterable[str], ends: float, now: float) -> list[str]:
-        """Those of `notices` that are new since the last call; the time left in the walltime's is another one each time."""
+        """The notices that are new since the last call. The walltime's text changes with the time left, so it counts by threshold."""
         told = list(notices)
         others = [notice for notice in told if not notice.startswith(_ABOUT)]
         new = [notice for notice in others if notice not in self._known]

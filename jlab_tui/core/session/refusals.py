@@ -17,7 +17,7 @@ def refusal(state: SessionStatus, notebook: str) -> JlabError | None:
         case TakenOver(why):
             return SessionOwned(
                 why,
-                "Nothing was done. It can be read from here; to run code, open a session of your own with start_new_session.",
+                "Nothing was done. You can read it from here; to run code, open your own session with start_new_session.",
             )
         case EndedWithServer(why) | EndedWithKernel(why):
             path = f'(notebook_path="{notebook}")' if notebook else ""

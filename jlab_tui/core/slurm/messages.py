@@ -47,7 +47,7 @@ class Waiting:
 
     advice: Advice
     is_stuck: bool = False
-    """it will not start unless somebody changes something"""
+    """it does not start until somebody changes something"""
 
 
 _PENDING: tuple[tuple[str, bool, str, str], ...] = (

@@ -1,4 +1,4 @@
-"""Starts the server for a client: which mode, with what, detached, and waiting for it in pieces."""
+"""Starts the server for an MCP client: chooses mode and resources, starts it detached, and waits in short calls."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ...core.slurm.terms import parse_span
 from .launcher import Launcher
 
 SURVEY_KEPT_S: Final = 300.0
-"""how long a survey is good for: a question must read the same when its answer comes back"""
+"""how long a survey stays valid: a question must not change before its answer comes back"""
 _STEP_S: Final = 0.5
 BEAT_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What somebody chose for the server; None: as it was before."""
+    """The user's choices for the server; None keeps the previous one."""
 
     mode: Mode | None = None
     time_limit: str | None = None
@@ -36,7 +36,7 @@ class Choice:
     mem_mb: int | None = None
 
     def values(self) -> dict[str, str]:
-        """As variables without prefix. Raises UsageError for a value that Slurm could not be given."""
+        """As variables without prefix. Raises UsageError for a value that Slurm does not accept."""
         found: dict[str, str] = {}
         if self.mode is not None:
             found["RUN_MODE"] = str(self.mode)
@@ -60,7 +60,7 @@ class ChoiceStore(Protocol):
 
 
 class SetOff(Protocol):
-    """A start that was set off in a process of its own."""
+    """A start that runs in a process of its own."""
 
     @property
     def exit_code(self) -> int | None: ...
@@ -68,11 +68,11 @@ class SetOff(Protocol):
 
 
 Beat = Callable[[float, str], Awaitable[None]]
-"""`(seconds waited, what is the case)`"""
+"""`(seconds waited, a sentence on the status)`"""
 
 
 class ClientStart:
-    """Sets a start off and waits for it."""
+    """Launches a start and waits for it."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class ClientStart:
         self._running: SetOff | None = None
 
     def known_mode(self) -> Mode | None:
-        """Where the server runs, None when that has to be asked. Raises UsageError for damaged choices."""
+        """Where the server runs, None if the user has to choose. Raises UsageError for damaged choices."""
         if self._mode_set is not None:
             return self._mode_set
         if chosen := self._choices.read().get("RUN_MODE"):
@@ -102,7 +102,7 @@ class ClientStart:
         return None if self._has_slurm() else Mode.LOCAL
 
     async def is_there(self) -> bool:
-        """Whether a server is there or on its way."""
+        """Whether a server runs or is starting."""
         status = await self._launcher.look()
         return status is not None and status.state.is_live
 
@@ -114,14 +114,14 @@ class ClientStart:
         return self._surveyed[1]
 
     async def survey(self) -> str:
-        """What sinfo tells now, one line a partition."""
+        """sinfo's present answer, one line a partition."""
         found = await self.partitions()
         if isinstance(found, QueueUnknown):
             return f"(sinfo gives no answer: {found.reason})"
         return "\n".join(survey_lines(found)) or "(sinfo lists no partition)"
 
     async def start(self, choice: Choice, *, bootstrap: bool = False) -> None:
-        """Keep what was chosen and set the start off. Raises UsageError for a choice that the cluster cannot meet."""
+        """Store the choices and launch the start. Raises UsageError for a choice that the cluster cannot meet."""
         values = choice.values()
         merged = {**self._choices.read(), **values}
         mode = choice.mode or self.known_mode()
@@ -134,7 +134,7 @@ class ClientStart:
             self._running = await asyncio.to_thread(self._set_off, arguments, values)
         except OSError as error:
             raise LaunchFailed(
-                f"The start could not be set off: {error}.", "Run `jlab-mcp start` in a terminal."
+                f"The start could not be launched: {error}.", "Run `jlab-mcp start` in a terminal."
             ) from None
 
     async def wait(self, timeout: float, queue_timeout: float, beat: Beat) -> ServerStatus | None:
@@ -150,7 +150,7 @@ class ClientStart:
             waited = time.monotonic() - begun
             if status is None:
                 await self._refuse_if_failed()
-                sentence = "The start is being prepared."
+                sentence = "Preparing the start."
             else:
                 sentence = status.sentence
                 if status.give_up:
@@ -173,7 +173,7 @@ class ClientStart:
             await asyncio.sleep(_STEP_S)
 
     async def _refuse_if_failed(self) -> None:
-        """Without a record: there is none, or the start that we set off did not get so far."""
+        """Raise the reason why there is no record: no start, or a start that failed early."""
         running = self._running
         if running is None:
             raise self._launcher.no_server()
@@ -189,7 +189,7 @@ class ClientStart:
 
 
 def _check_against(values: Mapping[str, str], found: tuple[Partition, ...] | QueueUnknown) -> None:
-    """Raise UsageError for a partition or a GPU type that the cluster does not have; what cannot be told passes."""
+    """Raise UsageError for a partition or GPU type that the cluster does not have; unknowns pass."""
     if isinstance(found, QueueUnknown) or not found:
         return
     listed = "Partitions:\n" + "\n".join(survey_lines(found))

@@ -1,4 +1,4 @@
-"""Starting and stopping the server of a project: one process at a time, and what is there is attached to."""
+"""Starts and stops a project's server: one process at a time; a server that already runs is attached to."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _RETRIES: Final = 5
 class Started:
     status: ServerStatus
     attached: bool
-    """it was there, or somebody else is starting it"""
+    """it already ran, or another process is starting it"""
 
 
 class Launcher(ServerWatch):
-    """Starts and stops what it watches."""
+    """Starts and stops the server that it watches."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Launcher(ServerWatch):
                 return Started(there, True)
             if waited > patience:
                 raise LaunchFailed(
-                    f"Another process ({holder}) is starting the server and does not finish.", "Try again."
+                    f"Another process ({holder}) has been starting the server for too long.", "Try again."
                 )
             await asyncio.sleep(QUICK_S)
             waited += QUICK_S
@@ -77,7 +77,7 @@ class Launcher(ServerWatch):
         return Started(step(record, Observation(self._now()), self._limits), False)
 
     async def _launch(self, mode: Mode, say: Callable[[str], None]) -> ServerRecord:
-        """What is started gets on record, before a cancelled start ends, or it is ended."""
+        """Put a new server on record, even when the start is cancelled meanwhile, or stop it."""
         before = self._store.read()
         try:
             record = await self._backends[mode].launch(say, self._store.write)
@@ -93,16 +93,16 @@ class Launcher(ServerWatch):
                 done = await self._backends[mode].end(record)
             except JlabError as failure:
                 raise LaunchFailed(
-                    f"{why}, and what was started goes on: {failure.message}", failure.hint
+                    f"{why}, and the new server keeps running: {failure.message}", failure.hint
                 ) from None
             self._write_back(before)
             raise LaunchFailed(
-                f"{why}. {done}", "Make room, or set JLAB_MCP_DIR to another directory."
+                f"{why}. {done}", "Free some space, or set JLAB_MCP_DIR to another directory."
             ) from None
         return record
 
     def _write_back(self, before: ServerRecord | None) -> None:
-        """Take an announced job that does not exist off the record."""
+        """Remove an announced job that was never submitted from the record."""
         with contextlib.suppress(OSError):
             if before is None:
                 self._store.remove()
@@ -110,12 +110,12 @@ class Launcher(ServerWatch):
                 self._store.write(before)
 
     def has_launched(self, record: ServerRecord) -> bool:
-        """Whether this very process started it; what it attached to is another's."""
+        """Whether this very process started it, rather than attached to it."""
         return _identity(record) in self._launched
 
     async def _end_what_is_left(self) -> None:
-        """End what a `stop` that was killed has left, and what lives against its record: once that is replaced nobody
-        would find it again."""
+        """Stop what an interrupted `stop` has left, and a process that outlived its record: once the record is replaced,
+        nobody would find them again."""
         record = self._store.read()
         if record is None:
             return
@@ -126,7 +126,7 @@ class Launcher(ServerWatch):
             self._store.remove()
 
     async def _live(self, *, announced: bool = False) -> ServerStatus | None:
-        """What there is to attach to; `announced`: also a job whose submission nobody is at any more."""
+        """A server to attach to; `announced`: including a job whose submitter is gone."""
         status = await self.look()
         if status is not None and is_announced(status.record) and self._intent.is_taken() and not announced:
             return None  # sbatch may refuse it yet
@@ -141,7 +141,7 @@ class Launcher(ServerWatch):
         on_change: Callable[[ServerStatus], None],
         queue_timeout: float | None,
     ) -> Started:
-        """Start and follow until ready. A start of ours that fails because its port was taken is tried again.
+        """Start and follow until ready. Retries a start of this process that fails because its port was taken.
 
         Raises ServerNotReady when a job is still queued after `queue_timeout` seconds; it stays in the queue.
         """
@@ -164,7 +164,7 @@ class Launcher(ServerWatch):
         raise AssertionError("unreachable")
 
     async def give_up(self, status: ServerStatus) -> str:
-        """End a start that took too long, and keep why on record. Returns what was done."""
+        """Stop a start that took too long, and record the reason. Returns what it did."""
         record = status.record
         done = await self._backends[record.mode].end(record)
         if record.state.is_live:
@@ -173,7 +173,7 @@ class Launcher(ServerWatch):
         return done
 
     async def stop(self) -> str:
-        """End what the status file names and remove the file. Raises JlabError when it could not be ended."""
+        """Stop the server on record and remove the status file. Raises JlabError when the server does not stop."""
         if self._has_nothing():
             return self._nothing()
         with self._alone():
@@ -183,14 +183,14 @@ class Launcher(ServerWatch):
                 if damaged.named:
                     raise
                 self._store.remove()
-                return "The status file was damaged and is removed; it named nothing that could be ended."
+                return "The status file was damaged and is removed; it named no running server."
             if record is None:
                 return self._nothing()
             backend = self._backends[record.mode]
             if not record.state.is_live and not (await backend.observe(record)).process_alive:
                 backend.clear_up(record)
                 self._store.remove()
-                return f"Nothing was running any more. {record.message}".strip()
+                return f"Nothing was running anymore. {record.message}".strip()
             with contextlib.suppress(OSError):
                 self._store.write(record.with_state(ServerState.STOPPING))
             try:
@@ -203,7 +203,7 @@ class Launcher(ServerWatch):
             return done
 
     def forget(self) -> str:
-        """Remove a record whose server `stop` cannot end. Raises ServerError where it can."""
+        """Remove the record of a server that `stop` cannot reach. Raises ServerError if it can."""
         if self._has_nothing():
             return self._nothing()
         with self._alone():
@@ -217,20 +217,21 @@ class Launcher(ServerWatch):
             backend = self._backends[record.mode]
             if not backend.is_elsewhere(record):
                 raise ServerError(
-                    "The server on record can be ended, so it is not forgotten.", "End it with: jlab-mcp stop"
+                    "The server on record can be stopped from here, so it is not forgotten.",
+                    "Stop it with: jlab-mcp stop",
                 )
             backend.clear_up(record)
             self._store.remove()
             return (
                 f"JupyterLab (PID {record.pid}) on {record.launcher} is forgotten. "
-                f"If it still runs there, end it with: kill {record.pid}"
+                f"If it still runs there, stop it with: kill {record.pid}"
             )
 
     def _nothing(self) -> str:
         return f"Nothing is running for {self.root}."
 
     def _has_nothing(self) -> bool:
-        """Whether there is neither a record nor somebody who starts; no directory is made to find that out."""
+        """Whether there is neither a record nor a start in progress. Creates no directory to find out."""
         try:
             return not self._intent.is_taken() and self._store.read() is None
         except StatusFileDamaged:
@@ -238,7 +239,7 @@ class Launcher(ServerWatch):
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """While nobody else starts or stops. Raises ServerNotReady when somebody does."""
+        """Hold the intent to stop. Raises ServerNotReady while another process starts or stops."""
         holder = None
         with contextlib.suppress(OSError):  # a full disk does not keep anybody from stopping
             holder = self._intent.take("stop", self._now())
@@ -257,7 +258,7 @@ def _identity(record: ServerRecord) -> tuple[float, int, str]:
 
 
 async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end also when this task is cancelled meanwhile: what was submitted must get on record."""
+    """Run to the end even if this task is cancelled meanwhile: a submitted job must get on record."""
     task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)

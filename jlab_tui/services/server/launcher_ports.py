@@ -1,4 +1,4 @@
-"""What the launcher needs of the outside: the status file, the intent file, where JupyterLab runs, a look at it."""
+"""The launcher's ports: the status file, the intent file, the backends that run JupyterLab, the health check."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Looking at the server of a project: its state derived from facts, changes of it written down, and what stands in the way.
+"""Looks at a project's server: derives its state from facts, writes changes down, and explains what prevents its use.
 
-The state is derived, never remembered: whoever looks finds the same, and whoever sees a change persists it.
+The state is derived, never remembered: every reader finds the same, and the first to see a change persists it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PENDING_S: Final = 0.5
 
 
 class ServerWatch:
-    """The one place that turns facts about the server into its state."""
+    """Turns facts about the server into its status, in this one place."""
 
     def __init__(
         self,
@@ -59,15 +59,15 @@ class ServerWatch:
         self._elsewhere = elsewhere
 
     async def close(self) -> None:
-        """Give the connection for health checks back."""
+        """Close the connection for health checks."""
         await self._check_health.close()
 
     def no_server(self) -> NoServer:
-        """The error that there is no server here, with the places where there is one."""
+        """The error for a project without a server; it names projects that have one."""
         return NoServer(self.root, self._elsewhere())
 
     async def look(self, *, health: bool = True) -> ServerStatus | None:
-        """The status now, None when there is no server. A change of state is written to the status file."""
+        """The present status, None without a server. Writes a change of state to the status file."""
         record = self._store.read()
         if record is None:
             return None
@@ -88,14 +88,14 @@ class ServerWatch:
         try:
             self._persist(record, status.record)
         except (OSError, StatusFileError) as error:
-            # What is the case must be told all the same; the next look writes it down.
+            # The user must see the status anyway; the next look writes it down.
             why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            notice = f"The status file cannot be written now ({why})."
+            notice = f"The status file cannot be written right now ({why})."
             return replace(status, notices=(*status.notices, notice))
         return status
 
     def recall(self) -> ServerStatus | None:
-        """What is on record, without a look at anything else. Raises StatusFileError."""
+        """The status from the record alone, without looking at anything else. Raises StatusFileError."""
         record = self._store.read()
         return step(record, Observation(self._now()), self._limits) if record is not None else None
 
@@ -114,7 +114,7 @@ class ServerWatch:
             self._store.write(after)
 
     async def follow(self, every: float = LOOK_EVERY_S) -> AsyncIterator[ServerStatus | None]:
-        """The status whenever it changes, the present one first. Ends never; quick while something starts."""
+        """Yield the present status, then every change, forever. Looks more often during a start."""
         last: ServerStatus | None = None
         first = True
         while True:
@@ -163,12 +163,12 @@ class ServerWatch:
             waited = loop.time() - begun
             if status is None:
                 raise ServerNotReady(
-                    f"The server's state could not be found out within {waited:.0f} s.",
-                    "Try again; `jlab-mcp doctor` says which step hangs.",
+                    f"The server's state is still unknown after {waited:.0f} s.",
+                    "Try again; `jlab-mcp doctor` shows which step hangs.",
                 ) from None
             if silent_end is not None and loop.time() >= silent_end:
                 raise ServerUnreachable(status.sentence, status.hint) from None
-            hint = "It goes on; wait for it with `jlab-mcp wait`, end it with `jlab-mcp stop`."
+            hint = "It keeps starting: `jlab-mcp wait` waits for it, `jlab-mcp stop` stops it."
             if status.state is ServerState.PENDING:
                 hint = (
                     "It stays in the queue: `jlab-mcp start` or `jlab-mcp wait` waits again, "
@@ -179,7 +179,7 @@ class ServerWatch:
         raise AssertionError("unreachable")
 
     async def ready_record(self) -> ServerRecord:
-        """Record of a server that can be used. Raises what stands in the way, with the next step."""
+        """The record of a usable server. Raises a ServerError that explains the obstacle and the next step."""
         status = await self.look()
         if status is None:
             raise self.no_server()
@@ -202,9 +202,9 @@ class ServerWatch:
         raise kinds[record.state](message, hint)
 
     async def why_over(self, served: ServerRecord | None = None) -> str:
-        """A sentence when the server has ended for good, nothing while it may come back.
+        """A sentence if the server has ended for good, empty while it may come back.
 
-        `served` is the record of the server that is asked about: another one in its place does not bring it back.
+        `served` is the record of the server in question: a new one in its place does not bring it back.
         """
         try:
             status = await self.look()
@@ -221,7 +221,7 @@ class ServerWatch:
         return ""
 
     async def why_silent(self) -> str:
-        """A sentence when the server has not ended and does not answer: suspended, its node lost, coming up again."""
+        """A sentence if the server has not ended but does not answer: suspended, its node down, or restarting."""
         try:
             status = await self.look()
         except StatusFileError:

@@ -82,7 +82,7 @@ def test_a_queue_that_does_not_answer_changes_nothing_and_is_told(record: Server
     unknown = QueueUnknown("Slurm's controller is not answering.", "", T + 60)
     seen = step(record, Observation(T + 9e6, queue=unknown), LIMITS)
     assert seen.record == record and not seen.give_up
-    assert "The job is taken to go on as before." in seen.notices[0]
+    assert "jlab-mcp assumes that the job runs on as before." in seen.notices[0]
 
 
 def test_an_old_row_does_not_take_a_ready_server_back_to_the_queue() -> None:
