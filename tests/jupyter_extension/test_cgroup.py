@@ -155,12 +155,21 @@ def test_the_tighter_limit_may_be_the_inner_or_the_outer_one(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("path", ["/gone", "/../job", "/"])
 def test_a_container_sees_its_own_cgroup_at_the_root_of_the_tree(tmp_path: Path, path: str) -> None:
+    mount = "sys/fs/cgroup/"
     files = {
         "proc/self/cgroup": f"0::{path}\n",
-        "sys/fs/cgroup/memory.max": "100\n",
+        mount + "memory.max": "100\n",
+        mount + "cpu.stat": "usage_usec 1000000\n",
         JOB + "memory.max": "50\n",
+        "sys/fs/job/memory.max": "50\n",
     }
-    assert own_cgroup(tree(tmp_path, {**ROOT_V2, **files})).memory() == (100, None)
+    cgroup = own_cgroup(tree(tmp_path, {**ROOT_V2, **files}))
+    assert (cgroup.memory(), cgroup.cpu_seconds()) == ((100, None), 1.0)
+
+
+def test_a_cgroup_may_have_a_colon_in_its_name(tmp_path: Path) -> None:
+    files = {"proc/self/cgroup": "0::/job/a:b\n", JOB + "a:b/memory.max": "7\n"}
+    assert own_cgroup(tree(tmp_path, {**ROOT_V2, **files})).memory() == (7, None)
 
 
 def test_cpu_time_is_the_cgroups_only_where_it_has_a_limit(tmp_path: Path) -> None:
