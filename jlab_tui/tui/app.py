@@ -1,47 +1,46 @@
-"""The dashboard: listens to its source, hands values to widgets, turns keys into actions. It owns nothing outside itself."""
+"""The dashboard: takes in news of its source, keeps what is selected, and turns keys into actions. It owns nothing outside itself."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, cast
 
-from textual.app import ComposeResult, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
-from textual.containers import Horizontal
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
-from ..core.feed.items import Change
 from ..core.server.walltime import Notices
-from ..services.dashboard.actions import Actions
+from ..services.dashboard.actions import Actions, Target
 from ..services.dashboard.exports import Exports
 from ..services.dashboard.monitor import Source
+from ..services.dashboard.overview import SessionRow
 from . import highlight, pixels
 from .ansi import one_line
+from .cell_keys import CellKeys, images_of
+from .format import shortened
+from .kernel_keys import KernelKeys
 from .keys import KEYS, NUMBERS
-from .navigation import Navigation
+from .main_screen import MainScreen
+from .news import ItemsChanged, PostedNews, RecordRead, Trouble
 from .options import DashboardOptions
+from .outcomes import Outcomes
 from .plain_ascii import AsciiFilter
 from .run_end_bell import RunEndBell
-from .screen_texts import farewell
-from .screens import ImageScreen
-from .selection import session_to_follow
-from .terminal import prepare
-from .themes import DAY, NIGHT, Palette
+from .screen_texts import farewell, summary
+from .screens import ConfirmScreen, GraphScreen, HelpScreen, ImageScreen, SaveWanted
+from .selection import target_of
+from .terminal import TerminalApp, prepare
+from .themes import DAY, NIGHT
+from .view_state import ViewState
 from .widgets.canvas import ImageWanted
-from .widgets.detail import Detail
-from .widgets.feed_view import CellFocused, FeedView, FollowChanged
-from .widgets.footer import KeyClicked, KeyLine
-from .widgets.graphs import GraphPanel, Meters
-from .widgets.header import Header
-from .widgets.prompt import Prompt, PromptAnswered
-from .widgets.session_list import SessionChosen, SessionList, SessionTabs
-from .widgets.state_panel import StatePanel
-from .widgets.strips import StripWidget
+from .widgets.feed_view import FeedView
+from .widgets.footer import KeyClicked
+from .widgets.prompt import PromptAnswered
 
 CRASHED = 1
 """Textual's exit code after an exception"""
@@ -49,9 +48,7 @@ NEWS_S = 0.1
 """seconds between two updates of the list of sessions, the title and the detail"""
 
 
-class Dashboard(Navigation):
-    """Header, graphs, sessions, feed, footer."""
-
+class Dashboard(TerminalApp):
     TITLE = "jlab-mcp"
     CSS_PATH = "styles.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]  # noqa: RUF012 - as in Textual
@@ -59,41 +56,36 @@ class Dashboard(Navigation):
     BINDINGS: ClassVar[list[BindingType]] = [*(key.binding for key in KEYS), *NUMBERS]
 
     def __init__(self, source: Source, actions: Actions, exports: Exports, options: DashboardOptions) -> None:
-        super().__init__(source, actions, exports, options)
+        super().__init__(ansi_color=False)
+        self.source = source
+        self.options = options
         self.register_theme(NIGHT)
         self.register_theme(DAY)
         self.theme = options.theme if options.theme in self.available_themes else "night"
+        outcomes = Outcomes(self.say, lambda work: self.run_worker(work, group="actions"), options.details)
+        self._kernel_keys = KernelKeys(actions, outcomes, self._ask)
+        self._cell_keys = CellKeys(exports, source.whole, outcomes, self.say, self.copy_to_clipboard)
         self._bell = RunEndBell()
         self._notices = Notices()
-        self._readings_stale = True
         self._to_ascii = AsciiFilter()
-        self._seen: frozenset[str] = frozenset()
-        """sessions that are not new any more"""
+        self._to_interrupt: Target | None = None
         self._news_timer: Timer | None = None
+        self._pane_title = ""
 
-    # -- building
+    def get_default_screen(self) -> MainScreen:
+        return MainScreen(self.source, self.options)
 
-    def compose(self) -> ComposeResult:
-        palette, glyphs, local = self.palette, self.glyphs, self.options.local
-        yield Header(palette, glyphs, id="header")
-        yield StatePanel(palette, glyphs, id="state")
-        with Horizontal(id="graphs"):
-            for number in range(4):
-                panel = GraphPanel(palette, glyphs)
-                panel.set_class(number >= 2, "gpu")
-                yield panel
-        yield Meters(palette, glyphs, id="meters")
-        yield SessionTabs(palette, glyphs, id="tabs")
-        with Horizontal(id="body"):
-            sessions = SessionList(palette, glyphs, id="sessions")
-            sessions.border_title = "Sessions"
-            yield sessions
-            yield FeedView(palette, glyphs, local, id="feed")
-            detail = Detail(palette, glyphs, id="detail")
-            detail.border_title = "Detail"
-            yield detail
-        yield KeyLine(palette, glyphs, id="keys")
-        yield Prompt(id="prompt")  # over the keys while something is asked
+    @property
+    def main(self) -> MainScreen:
+        return cast(MainScreen, self.screen_stack[0])
+
+    @property
+    def view(self) -> ViewState:
+        return self.main.view
+
+    @property
+    def feed(self) -> FeedView:
+        return self.main.feed
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = super().get_line_filters()
@@ -101,12 +93,13 @@ class Dashboard(Navigation):
 
     async def on_mount(self) -> None:
         await self.on_event_loop_ready()
-        self.theme_changed_signal.subscribe(self, lambda _theme: self._take_theme())
-        self._take_theme()
-        self.main.set_class(self.options.ascii, "-ascii")
-        self.feed.focus()
-        self._draw_all()
+        self.watch(self.main, "view", self._name_pane)
         self.call_after_refresh(self._begin)
+
+    def _name_pane(self, view: ViewState) -> None:
+        if (title := summary(view.server, view.sessions)) != self._pane_title:
+            self._pane_title = title
+            self.set_pane_title(f"jlab {title}")
 
     def _begin(self) -> None:
         """After the first frame: everything that takes too long before it."""
@@ -116,97 +109,184 @@ class Dashboard(Navigation):
 
     async def _follow(self) -> None:
         await asyncio.to_thread(self._load_rest)
-        await self.source.run(self)
+        await self.source.run(PostedNews(self.post_message))
 
     def _load_rest(self) -> None:
         highlight.warm_up()
         self.options.preload()
 
-    def _take_theme(self) -> None:
-        self.palette = Palette(self.get_css_variables(), dark=self.current_theme.dark)
-        for widget in self.main.query(StripWidget):
-            widget.repaint_with(self.palette)
-        self.feed.repaint_with(self.palette)
+    def say(self, text: str, *, title: str = "", severity: str = "information") -> None:
+        """A notification; the text is never markup."""
+        self.notify(text, title=title, severity=severity, markup=False, timeout=6)  # type: ignore[arg-type]
 
-    # -- listener of the source
+    # -- news
 
-    def items_changed(self, changes: Sequence[Change]) -> None:
-        rings = self._bell.rings(changes, self.options.clock())
+    def on_items_changed(self, message: ItemsChanged) -> None:
+        rings = self._bell.rings(message.changes, self.options.clock())
         if rings and self.options.bell and self.source.is_loaded:
             self.bell()
-        mine = [c for c in changes if self._is_shown(c.session) and self._passes(c.item)]
+        mine = [c for c in message.changes if self.view.shows(c.session) and self.view.passes(c.item)]
         if mine:
             self.feed.take(mine)
-        if self.session is None and self.source.is_loaded:
-            self._tell_news()
+        if self.view.session is None and self.source.is_loaded:
+            self._take_rows()
         elif self._news_timer is None:
-            self._news_timer = self.set_timer(NEWS_S, self._tell_news)
+            self._news_timer = self.set_timer(NEWS_S, self._take_rows)
 
-    def _tell_news(self) -> None:
-        """Show news outside the feed: in the list of sessions, the title and the detail."""
+    def _take_rows(self) -> None:
         if self._news_timer is not None:
             self._news_timer.stop()
             self._news_timer = None
-        had_rows = bool(self.all_rows)
-        self.all_rows = self.source.rows
-        if not self.chosen_by_hand and self.source.is_loaded:
-            self._follow_newest()
+        self.main.update(sessions=self.source.rows)
+        if not self.view.is_by_hand and self.source.is_loaded:
+            self.main.follow_newest()
         self.feed.tick_clock(self.options.clock())
-        self._draw_sessions()
-        if bool(self.all_rows) != had_rows:
-            self._draw_all()
-        else:  # the notebook may have a new name, and an empty feed another text
-            self._draw_feed_frame()
-        self._draw_title()
-        self._draw_detail()
 
-    def record_read(self, session: str) -> None:
-        if self._is_shown(session) and self.session is not None:
-            self.choose(self.session)
+    def on_record_read(self, message: RecordRead) -> None:
+        if self.view.shows(message.session):
+            self.main.fill_feed()
+            self.main.update(sessions=self.source.rows)
 
-    def server_changed(self) -> None:
-        self._draw_all()
+    def on_server_changed(self) -> None:
         server = self.source.server
+        self.main.update(server=server, sessions=self.source.rows)
         notices, ends = (server.notices, server.record.ends) if server is not None else ((), 0.0)
         for notice in self._notices.due(notices, ends, self.options.clock()):
-            self.trouble(notice)
+            self.say(notice, severity="warning")
 
-    def resources_changed(self) -> None:
-        if self._readings_stale:  # the first ones are shown at once, later ones with the next second
-            self._readings_stale = False
-            self._draw_graphs()
-            self._draw_header()
+    def on_resources_changed(self) -> None:
+        if not self.view.measured_at:  # the first ones are shown at once, later ones with the next second
+            self.main.update(sessions=self.source.rows, measured_at=self._measured_at)
 
-    def trouble(self, sentence: str) -> None:
-        self.say(sentence, severity="warning")
+    def on_trouble(self, message: Trouble) -> None:
+        self.say(message.sentence, severity="warning")
 
-    def _follow_newest(self) -> None:
-        """Until the user selects one: the newest session, at first the one with the latest news. A closed session is
-        replaced at the next news."""
-        fresh = [row.session for row in self.all_rows if not row.is_foreign and row.session not in self._seen]
-        self._seen = self._seen.union(fresh)
-        wanted = (
-            fresh[-1]
-            if fresh and self.session is not None
-            else session_to_follow(self.all_rows, self.session)
-        )
-        if wanted is not None and wanted != self.session:
-            self.choose(wanted)
+    @property
+    def _measured_at(self) -> float:
+        return self.source.samples[-1].at if self.source.samples else 0.0
 
-    # -- messages of widgets
+    def _second(self) -> None:
+        if isinstance(self.screen, GraphScreen):
+            self.screen.update_lines()
+        elif self.screen is self.main:
+            now = self.options.clock()
+            with self.batch_update():
+                self.main.update(
+                    server=self.source.server,
+                    sessions=self.source.rows,
+                    measured_at=self._measured_at,
+                    now=now,
+                )
+                self.feed.tick_clock(now)
 
-    def on_feed_frame(self) -> None:
-        self._draw_feed_frame()
+    # -- keys that act on kernels and on the server
 
-    def on_follow_changed(self, message: FollowChanged) -> None:
-        self._draw_feed_frame()
+    def action_interrupt(self) -> None:
+        if (target := self._target()) is not None:
+            self._kernel_keys.interrupt(target)
 
-    def on_cell_focused(self, message: CellFocused) -> None:
-        self._draw_detail()
+    async def action_interrupt_why(self) -> None:
+        self._to_interrupt = self._target()
+        if self._to_interrupt is not None:
+            name = shortened(one_line(self._to_interrupt.name), 24)
+            await self.main.prompt.ask("reason", f"Interrupt {name}, because:", "")
 
-    def on_session_chosen(self, message: SessionChosen) -> None:
-        self.chosen_by_hand = True
-        self.choose(message.session)
+    def action_restart(self) -> None:
+        if (target := self._target()) is not None:
+            self._kernel_keys.restart(target, self._row_of(target), self.options.clock())
+
+    def action_kill(self) -> None:
+        if (target := self._target()) is not None:
+            self._kernel_keys.kill(target, self._row_of(target), self.options.clock())
+
+    def action_stop(self) -> None:
+        server = self.source.server
+        if not self._may_act():
+            return
+        if server is None or not server.state.is_live:
+            self.say("There is nothing to stop.")
+        else:
+            self._kernel_keys.stop(server, self.view.sessions)
+
+    def _may_act(self) -> bool:
+        if self.options.readonly:
+            self.say("Read-only: this dashboard changes nothing.", severity="warning")
+        return not self.options.readonly
+
+    def _target(self) -> Target | None:
+        if not self._may_act():
+            return None
+        target = target_of(self.view.sessions, self.view.session, self.main.cell)
+        if target is None:
+            self.say("No live kernel is selected.")
+        return target
+
+    def _row_of(self, target: Target) -> SessionRow | None:
+        return next((row for row in self.view.sessions if row.kernel_id == target.kernel_id), None)
+
+    def _ask(self, title: str, sentences: Sequence[str], act: Callable[[], object]) -> None:
+        def answered(yes: bool | None) -> None:
+            if yes:
+                act()
+
+        self.push_screen(ConfirmScreen(title, sentences), answered)
+
+    # -- keys that act on the current cell
+
+    def action_copy_code(self) -> None:
+        self._cell_keys.copy_code(self.main.cell)
+
+    def action_copy_output(self) -> None:
+        self._cell_keys.copy_output(self.main.cell)
+
+    def action_notebook(self) -> None:
+        if (row := self.view.row) is None or not row.notebook:
+            self.say("No notebook is selected.")
+        else:
+            self.copy_to_clipboard(row.notebook)
+            self.say(f"Copied: {one_line(row.notebook)}", title="Notebook")
+
+    def action_save(self) -> None:
+        self._cell_keys.save_images(self._session_name, self.main.cell, images_of(self.main.cell))
+
+    def on_save_wanted(self, message: SaveWanted) -> None:
+        self._cell_keys.save_images(self._session_name, self.main.cell, message.images)
+
+    def action_write(self) -> None:
+        self._cell_keys.write_output(self._session_name, self.main.cell, lambda: self.feed.is_expanded)
+
+    @property
+    def _session_name(self) -> str:
+        return self.view.row.name if self.view.row else ""
+
+    # -- answers, screens, theme
+
+    def on_prompt_answered(self, message: PromptAnswered) -> None:
+        self.feed.focus()
+        match message.kind:
+            case "reason":
+                target, self._to_interrupt = self._to_interrupt, None
+                if target is not None and not message.is_given_up:
+                    self._kernel_keys.interrupt(target, message.text.strip())
+            case "filter":
+                self.main.update(name_filter=message.text.strip())
+            case _:
+                if message.text and not self.feed.search(message.text):
+                    self.say(f"“{message.text}” is not in this feed.")
+                self.main.draw_feed_frame()
+
+    def action_theme(self) -> None:
+        self.theme = "day" if self.current_theme.dark else "night"
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(readonly=self.options.readonly))
+
+    def action_detach(self) -> None:
+        self.exit(0)
+
+    async def action_quit(self) -> None:
+        """Textual's own name for it, as the palette calls it."""
+        self.exit(0)
 
     async def on_key_clicked(self, message: KeyClicked) -> None:
         await self.run_action(message.action)
@@ -216,30 +296,12 @@ class Dashboard(Navigation):
 
     async def _draw_image(self, message: ImageWanted) -> None:
         output, columns, rows = message.output, message.columns, message.rows
-        strips = await asyncio.to_thread(drawn_image, output.data, columns, rows, self.options.ascii)
-        self.feed.image_ready(output, columns, rows, strips)
-        self.main.query_one(Detail).image_ready(output, columns, rows, strips)
+        strips = await asyncio.to_thread(
+            pixels.drawn, output.data, columns, rows, ascii_only=self.options.ascii
+        )
+        self.main.image_ready(output, columns, rows, strips)
         if isinstance(self.screen, ImageScreen):
             self.screen.image_ready(output, columns, rows, strips)
-
-    def on_prompt_answered(self, message: PromptAnswered) -> None:
-        self.feed.focus()
-        if message.kind == "reason":
-            if not message.is_given_up:
-                self.interrupt_because(message.text.strip())
-            return
-        if message.kind == "filter":
-            self.name_filter = message.text.strip()
-            self._draw_sessions()
-            return
-        if message.text:
-            found = self.feed.search(message.text)
-            if not found:
-                self.say(f"“{message.text}” is not in this feed.")
-        self._draw_feed_frame()
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._draw_all)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Our commands first, by their keys; Textual's own after them."""
@@ -257,17 +319,6 @@ class Dashboard(Navigation):
         self.run_worker(self.run_action(action), group="commands")
 
 
-def drawn_image(data: str, columns: int, rows: int, ascii_only: bool) -> list[Any]:
-    """Strips of a base64 image; a sentence where it cannot be decoded."""
-    from rich.segment import Segment
-    from textual.strip import Strip
-
-    try:
-        return pixels.strips(pixels.load(data), columns, rows, ascii_only=ascii_only)
-    except ValueError as error:
-        return [Strip([Segment(f"The image cannot be drawn: {one_line(str(error))[:80]}")])]
-
-
 def run(source: Source, actions: Actions, exports: Exports, options: DashboardOptions) -> int:
     """Show the dashboard until the user leaves. Returns the exit code; prints what still runs."""
     prepare(os.environ)
@@ -278,7 +329,7 @@ def run(source: Source, actions: Actions, exports: Exports, options: DashboardOp
     if code == CRASHED:
         sys.stderr.write(f"{options.details()}\n")
     if options.says_farewell and code in (0, 129, 143):
-        text = farewell(app.source.server, app.all_rows)
+        text = farewell(app.source.server, app.source.rows)
         if text and code != 129:
             sys.stdout.write(text)
             sys.stdout.flush()

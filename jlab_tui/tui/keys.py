@@ -16,6 +16,7 @@ class Key:
     shown: str
     """as people write it"""
     action: str
+    """`screen.` in front: only on the main screen"""
     label: str
     sentence: str
     group: str
@@ -41,7 +42,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "o",
         "o",
-        "expand",
+        "screen.expand",
         "Expand",
         "Show all lines of the cell, or fold it again.",
         "Cells",
@@ -77,7 +78,7 @@ KEYS: tuple[Key, ...] = (
         True,
     ),
     Key("x", "x", "kill", "Kill", "End the session and its kernel.", "Act", in_footer=True, acts=True),
-    Key("slash", "/", "search", "Search", "Search all cells of the feed.", "Find", in_footer=True),
+    Key("slash", "/", "screen.search", "Search", "Search all cells of the feed.", "Find", in_footer=True),
     Key("question_mark", "?", "help", "Help", "Show all keys.", "Dashboard", in_footer=True),
     Key(
         "q,d",
@@ -89,27 +90,38 @@ KEYS: tuple[Key, ...] = (
         in_footer=True,
     ),
     Key("Q", "Q", "stop", "Stop", "Stop the server, or cancel the job.", "Act", acts=True),
-    Key("left_square_bracket", "[", "cell(-1)", "Previous cell", "Go to the previous cell.", "Cells"),
-    Key("right_square_bracket", "]", "cell(1)", "Next cell", "Go to the next cell.", "Cells"),
-    Key("enter", "enter", "zoom", "Full screen", "Zoom the feed to the whole screen, or back.", "Cells"),
+    Key("left_square_bracket", "[", "screen.cell(-1)", "Previous cell", "Go to the previous cell.", "Cells"),
+    Key("right_square_bracket", "]", "screen.cell(1)", "Next cell", "Go to the next cell.", "Cells"),
+    Key(
+        "enter", "enter", "screen.zoom", "Full screen", "Zoom the feed to the whole screen, or back.", "Cells"
+    ),
     Key("y", "y", "copy_code", "Copy code", "Copy the cell's code.", "Cells"),
     Key("Y", "Y", "copy_output", "Copy output", "Copy the cell's text output.", "Cells"),
-    Key("v", "v", "view", "View image", "Show the cell's image full screen.", "Cells"),
+    Key("v", "v", "screen.view", "View image", "Show the cell's image full screen.", "Cells"),
     Key("s", "s", "save", "Save image", "Save the cell's images as files.", "Cells"),
     Key("w", "w", "write", "Write output", "Write the cell's text output to a file.", "Cells"),
     Key("b", "b", "notebook", "Notebook", "Copy the path of the session's notebook.", "Sessions"),
-    Key("n", "n", "match(1)", "Next match", "Go to the next match.", "Find"),
-    Key("N", "N", "match(-1)", "Previous match", "Go to the previous match.", "Find"),
-    Key("e", "e", "errors", "Errors only", "Show only failed cells, or all again.", "Find"),
-    Key("f", "f", "filter", "Filter sessions", "Show only sessions with a text in their name.", "Sessions"),
-    Key("a,0", "a 0", "all", "All sessions", "Show all sessions in one feed, or one again.", "Sessions"),
-    Key("m", "m", "graphs", "Big graphs", "Show the graphs full screen.", "Dashboard"),
+    Key("n", "n", "screen.match(1)", "Next match", "Go to the next match.", "Find"),
+    Key("N", "N", "screen.match(-1)", "Previous match", "Go to the previous match.", "Find"),
+    Key("e", "e", "screen.errors", "Errors only", "Show only failed cells, or all again.", "Find"),
+    Key(
+        "f",
+        "f",
+        "screen.filter",
+        "Filter sessions",
+        "Show only sessions with a text in their name.",
+        "Sessions",
+    ),
+    Key(
+        "a,0", "a 0", "screen.all", "All sessions", "Show all sessions in one feed, or one again.", "Sessions"
+    ),
+    Key("m", "m", "screen.graphs", "Big graphs", "Show the graphs full screen.", "Dashboard"),
     Key("t", "t", "theme", "Theme", "Switch between dark and light.", "Dashboard"),
-    Key("escape", "esc", "back", "Back", "Close the search, leave the full screen.", "Dashboard"),
+    Key("escape", "esc", "screen.back", "Back", "Close the search, leave the full screen.", "Dashboard"),
 )
 
 NUMBERS: tuple[Binding, ...] = tuple(
-    Binding(str(n), f"number({n})", f"Session {n}", show=False, id=f"number-{n}") for n in range(1, 10)
+    Binding(str(n), f"screen.number({n})", f"Session {n}", show=False, id=f"number-{n}") for n in range(1, 10)
 )
 
 MOVING: tuple[tuple[str, str], ...] = (

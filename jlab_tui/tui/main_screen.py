@@ -1,149 +1,197 @@
-"""The main screen: hands the source's values to the widgets."""
+"""The main screen: header, graphs, sessions, feed, footer. Its widgets show one `ViewState` and the cells of the source."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from textual.app import ComposeResult
+from textual.containers import Horizontal
 from textual.content import Content
+from textual.reactive import var
 from textual.screen import Screen
+from textual.strip import Strip
 
-from ..core.feed.items import FeedCell, FeedItem, Note
+from ..core.feed.items import FeedCell, FeedItem, ImageOutput
 from ..core.server.record import ServerState
-from .acting_keys import ActingKeys
+from ..services.dashboard.monitor import Source
 from .ansi import one_line
-from .format import at
+from .cell_keys import images_of
+from .curves import Graph, graphs_of
+from .format import ASCII, UNICODE, Glyphs, at
 from .gauges import readings
-from .screen_texts import empty_lines, feed_notes, feed_title, footer_keys, summary
-from .screens import GraphScreen
-from .selection import ALL
+from .options import DashboardOptions
+from .screen_texts import empty_lines, feed_notes, feed_title, footer_keys
+from .screens import GraphScreen, ImageScreen
+from .selection import ALL, pick_session, session_to_follow
+from .themes import Palette
+from .view_state import ViewState
 from .widgets.detail import Detail, DetailState
+from .widgets.feed_view import CellFocused, FeedView, FollowChanged
 from .widgets.footer import KeyLine
 from .widgets.graphs import GraphPanel, Meters
 from .widgets.header import Header, HeaderState
-from .widgets.session_list import SessionList, SessionTabs
+from .widgets.prompt import Prompt
+from .widgets.session_list import SessionChosen, SessionList, SessionTabs
 from .widgets.state_panel import StatePanel
+from .widgets.strips import StripWidget
 
 SAMPLES_SHOWN = 600
 """ten minutes of them, one a second"""
 
 
-class MainScreen(ActingKeys):
-    """The main screen: header, graphs, sessions, feed, footer."""
+class MainScreen(Screen[None]):
+    view = var(ViewState(), init=False, always_update=True)  # `reactive` would repaint the whole screen
 
-    _title = ""
-    _frame = ("", "")
+    def __init__(self, source: Source, options: DashboardOptions) -> None:
+        super().__init__()
+        self._source = source
+        self._options = options
+        self.glyphs: Glyphs = ASCII if options.ascii else UNICODE
+        self.palette = Palette({}, dark=True)
+        self._frame = ("", "")
+        self._seen: frozenset[str] = frozenset()
+        """sessions that are not new any more"""
+
+    def compose(self) -> ComposeResult:
+        palette, glyphs, local = self.palette, self.glyphs, self._options.local
+        yield Header(palette, glyphs, id="header")
+        yield StatePanel(palette, glyphs, id="state")
+        with Horizontal(id="graphs"):
+            for number in range(4):
+                panel = GraphPanel(palette, glyphs)
+                panel.set_class(number >= 2, "gpu")
+                yield panel
+        yield Meters(palette, glyphs, id="meters")
+        yield SessionTabs(palette, glyphs, id="tabs")
+        with Horizontal(id="body"):
+            sessions = SessionList(palette, glyphs, id="sessions")
+            sessions.border_title = "Sessions"
+            yield sessions
+            yield FeedView(palette, glyphs, local, id="feed")
+            detail = Detail(palette, glyphs, id="detail")
+            detail.border_title = "Detail"
+            yield detail
+        yield KeyLine(palette, glyphs, id="keys")
+        yield Prompt(id="prompt")  # over the keys while something is asked
+
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self._take_theme())
+        self._take_theme()
+        self.set_class(self._options.ascii, "-ascii")
+        self.feed.focus()
+        self.draw()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.draw)
+
+    def _take_theme(self) -> None:
+        self.palette = Palette(self.app.get_css_variables(), dark=self.app.current_theme.dark)
+        for widget in self.query(StripWidget):
+            widget.repaint_with(self.palette)
+        self.feed.repaint_with(self.palette)
 
     @property
-    def main(self) -> Screen[Any]:
-        return self.screen_stack[0]
+    def feed(self) -> FeedView:
+        return self.query_one("#feed", FeedView)
 
-    def choose(self, session: str) -> None:
-        """Show a session, or all of them."""
-        self.session = session
-        self.source.want(session)
-        if session == ALL:
-            items: list[FeedItem] = sorted(
-                (item for view in self.source.feed.sessions.values() for item in view.items),
-                key=lambda i: i.at,
-            )
-            names = {view.session: view.name for view in self.source.feed.sessions.values()}
-        else:
-            view = self.session_feed
-            items, names = (view.items if view else []), {}
-        self.feed.tick_clock(self.options.clock())
-        self.feed.show([item for item in items if self._passes(item)], names)
-        self._draw_all()
+    @property
+    def prompt(self) -> Prompt:
+        return self.query_one(Prompt)
 
-    def _is_shown(self, session: str) -> bool:
-        return self.session is not None and self.session in (ALL, session)
+    @property
+    def cell(self) -> FeedCell | None:
+        """The cell that keys act on."""
+        item = self.feed.current_item
+        return item if isinstance(item, FeedCell) else None
 
-    def _passes(self, item: FeedItem | None) -> bool:
-        if not self.errors_only or item is None:
-            return item is not None
-        return (
-            item.has_failed
-            if isinstance(item, FeedCell)
-            else isinstance(item, Note) and item.level == "error"
-        )
+    def image_ready(self, output: ImageOutput, columns: int, rows: int, strips: Sequence[Strip]) -> None:
+        self.feed.image_ready(output, columns, rows, strips)
+        self.query_one(Detail).image_ready(output, columns, rows, strips)
 
-    def _draw_all(self) -> None:
-        self.all_rows = self.source.rows
-        server = self.source.server
-        self.main.set_class(server is None or server.state is not ServerState.READY, "-not-running")
-        now = self.options.clock()
-        self.main.query_one(StatePanel).show(server, now, self.options.local)
-        self._draw_graphs()
-        self._draw_header()
+    def update(self, **changes: Any) -> None:
+        self.view = replace(self.view, **changes)
+
+    # -- drawing
+
+    def watch_view(self, old: ViewState, new: ViewState) -> None:
+        if (old.session, old.errors_only) != (new.session, new.errors_only):
+            self.fill_feed()
+        is_second = (old.now, old.measured_at) != (new.now, new.measured_at)
+        if is_second or old.server != new.server or bool(old.sessions) != bool(new.sessions):
+            self._draw_server()
         self._draw_sessions()
-        self._draw_feed_frame()
-        self._draw_detail()
-        self._draw_title()
-        keys = footer_keys(server, has_rows=bool(self.all_rows))
-        self.main.query_one(KeyLine).show([(k.shown, k.label, k.action) for k in keys])
+        self.draw_feed_frame()
+        self.draw_detail()
 
-    def _second(self) -> None:
-        if self.screen is not self.main:
-            if isinstance(self.screen, GraphScreen):
-                self.screen.update_lines()
-            return
-        now = self.options.clock()
-        self.all_rows = self.source.rows
-        with self.batch_update():
-            self._draw_header()
+    def draw(self) -> None:
+        """Everything but the cells."""
+        self._draw_server()
+        self._draw_sessions()
+        self.draw_feed_frame()
+        self.draw_detail()
+
+    def fill_feed(self) -> None:
+        """Show the cells of the selected session, or of all sessions by time."""
+        view, sessions = self.view, self._source.feed.sessions
+        items: list[FeedItem] = []
+        names = {}
+        if view.session == ALL:
+            items = sorted((item for feed in sessions.values() for item in feed.items), key=lambda i: i.at)
+            names = {feed.session: feed.name for feed in sessions.values()}
+        elif view.session in sessions:
+            items = sessions[view.session].items
+        self.feed.tick_clock(self._options.clock())
+        self.feed.show([item for item in items if view.passes(item)], names)
+
+    def _draw_server(self) -> None:
+        """State, header, graphs and the keys that help."""
+        view, source, options = self.view, self._source, self._options
+        now = options.clock()
+        is_ready = view.server is not None and view.server.state is ServerState.READY
+        self.set_class(not is_ready, "-not-running")
+        self.query_one(StatePanel).show(view.server, now, options.local)
+        if is_ready:
             self._draw_graphs()
-            self._draw_sessions()
-            self.main.query_one(StatePanel).show(self.source.server, now, self.options.local)
-            self.feed.tick_clock(now)
-            if self.cell is not None and self.cell.is_running:
-                self._draw_detail()
-
-    def _draw_header(self) -> None:
-        now = self.options.clock()
-        source = self.source
-        flag = "read-only" if self.options.readonly and not self.options.is_replay else ""
+        has_walltime = view.server is not None and view.server.record.ends > 0
+        flag = "read-only" if options.readonly and not options.is_replay else ""
         sample = source.samples[-1] if source.samples else None
-        time = at(now, self.options.local)
         state = HeaderState(
-            source.server, self.all_rows, sample, now if self._has_walltime else 0.0, time, flag
+            view.server, view.sessions, sample, now if has_walltime else 0.0, at(now, options.local), flag
         )
-        self.main.query_one(Header).show(state)
-
-    @property
-    def _has_walltime(self) -> bool:
-        server = self.source.server
-        return server is not None and server.record.ends > 0
+        self.query_one(Header).show(state)
+        keys = footer_keys(view.server, has_rows=bool(view.sessions))
+        self.query_one(KeyLine).show([(k.shown, k.label, k.action) for k in keys])
 
     def _draw_graphs(self) -> None:
-        if self.source.server is None or self.source.server.state is not ServerState.READY:
-            return
-        samples = list(self.source.samples)[-SAMPLES_SHOWN:]
-        self.main.set_class(self.options.is_replay and not samples, "-no-graphs")
-        names = {row.kernel_id: one_line(row.name) for row in self.all_rows}
-        shown = readings(samples, self.source.gpu_idle_since, names, self.glyphs.separator)
-        self.main.set_class(len(shown) < 4, "-no-gpu")
-        self.main.query_one(Meters).show(shown)
-        for panel, reading in zip(self.main.query(GraphPanel), shown, strict=False):
+        samples = list(self._source.samples)[-SAMPLES_SHOWN:]
+        self.set_class(self._options.is_replay and not samples, "-no-graphs")
+        names = {row.kernel_id: one_line(row.name) for row in self.view.sessions}
+        shown = readings(samples, self._source.gpu_idle_since, names, self.glyphs.separator)
+        self.set_class(len(shown) < 4, "-no-gpu")
+        self.query_one(Meters).show(shown)
+        for panel, reading in zip(self.query(GraphPanel), shown, strict=False):
             panel.show(reading)
 
     def _draw_sessions(self) -> None:
-        now = self.options.clock()
-        sessions = self.main.query_one(SessionList)
-        height = max(1, 3 * len(self.rows)) + 2
+        listed, selected = self.view.listed, self.view.session or ALL
+        sessions = self.query_one(SessionList)
+        height = max(1, 3 * len(listed)) + 2
         if sessions.styles.height is None or sessions.styles.height.value != height:
             sessions.styles.height = height
-        sessions.show(self.rows, self.session or ALL, now)
-        self.main.query_one(SessionTabs).show(self.rows, self.session or ALL)
+        sessions.show(listed, selected, self._options.clock())
+        self.query_one(SessionTabs).show(listed, selected)
 
-    def _draw_feed_frame(self) -> None:
-        feed, row, dot = self.feed, self.row, f" {self.glyphs.separator} "
-        server = self.source.server
-        name, path = feed_title(server, row, self.session, feed.size.width)
+    def draw_feed_frame(self) -> None:
+        view, feed, dot = self.view, self.feed, f" {self.glyphs.separator} "
+        name, path = feed_title(view.server, view.row, view.session, feed.size.width)
         title = Content.assemble(
             Content.styled(name, "bold"), Content.styled(f"{dot}{path}" if path else "", "$foreground 60%")
         )
         subtitle = dot.join(
             feed_notes(
-                errors_only=self.errors_only,
+                errors_only=view.errors_only,
                 found=(feed.match + 1, len(feed.matches)) if feed.needle else None,
                 below=None if feed.follows else feed.rows_below,
                 follow=self.glyphs.follow,
@@ -154,19 +202,112 @@ class MainScreen(ActingKeys):
             self._frame = frame
             feed.border_title = title
             feed.border_subtitle = Content(subtitle)
-        feed.set_empty(empty_lines(server, self.source.is_loaded, row, self.errors_only))
+        feed.set_empty(empty_lines(view.server, self._source.is_loaded, view.row, view.errors_only))
 
-    def _draw_detail(self) -> None:
-        detail = self.main.query_one(Detail)
-        if not self.main.has_class("-wide"):
+    def draw_detail(self) -> None:
+        if not self.has_class("-wide"):
             return
         item = self.feed.current_item
-        now = int(self.options.clock()) if isinstance(item, FeedCell) and item.is_running else 0
+        now = int(self._options.clock()) if isinstance(item, FeedCell) and item.is_running else 0
         version = item.version if item is not None else 0
-        detail.show(DetailState(self.row, self.session_feed, item, version, now), self.options.local)
+        session = self._source.feed.sessions.get(self.view.session or "")
+        state = DetailState(self.view.row, session, item, version, now)
+        self.query_one(Detail).show(state, self._options.local)
 
-    def _draw_title(self) -> None:
-        word = summary(self.source.server, self.all_rows)
-        if word != self._title:
-            self._title = word
-            self.set_pane_title(f"jlab {word}")
+    # -- messages of widgets
+
+    def on_follow_changed(self, message: FollowChanged) -> None:
+        self.draw_feed_frame()
+
+    def on_cell_focused(self, message: CellFocused) -> None:
+        self.draw_detail()
+
+    # -- which session is shown
+
+    def follow_newest(self) -> None:
+        """Until the user selects one: the newest session, at first the one with the latest news. A closed session is
+        replaced at the next news."""
+        rows, shown = self.view.sessions, self.view.session
+        fresh = [row.session for row in rows if not row.is_foreign and row.session not in self._seen]
+        self._seen = self._seen.union(fresh)
+        wanted = fresh[-1] if fresh and shown is not None else session_to_follow(rows, shown)
+        if wanted is not None and wanted != shown:
+            self.select(wanted)
+
+    def select(self, session: str, **changes: Any) -> None:
+        self._source.want(session)
+        self.update(session=session, sessions=self._source.rows, **changes)
+
+    def on_session_chosen(self, message: SessionChosen) -> None:
+        self.select(message.session, is_by_hand=True)
+
+    def action_number(self, number: int) -> None:
+        if number <= len(self.view.listed):
+            self.select(self.view.listed[number - 1].session, is_by_hand=True)
+
+    def action_all(self) -> None:
+        other = ALL if self.view.session != ALL else pick_session(self.view.sessions) or ALL
+        self.select(other, is_by_hand=True)
+
+    def action_errors(self) -> None:
+        self.select(self.view.session or ALL, errors_only=not self.view.errors_only)
+
+    # -- cells
+
+    def action_expand(self) -> None:
+        if not self.feed.toggle_fold():
+            self.notify("This cell has no hidden lines.", markup=False, timeout=6)
+            return
+        cell = self.cell
+        if cell is not None and cell.has_gaps and self.feed.is_expanded:
+            self.run_worker(self._fetch(cell), group="records")
+
+    async def _fetch(self, cell: FeedCell) -> None:
+        """Read the lines of an expanded cell that are not kept in memory."""
+        if not await self._source.whole(cell):
+            self.notify(
+                "The rest of this output is not on record.", severity="warning", markup=False, timeout=6
+            )
+
+    def action_cell(self, by: int) -> None:
+        self.feed.move_cell(by)
+
+    def action_view(self) -> None:
+        if images := images_of(self.cell):
+            self.app.push_screen(ImageScreen(images, self.palette, self.glyphs))
+        else:
+            self.notify("The cell has no image.", markup=False, timeout=6)
+
+    # -- search, filter, full screen
+
+    async def action_search(self) -> None:
+        await self.prompt.ask("search", "/", self.feed.needle)
+
+    async def action_filter(self) -> None:
+        await self.prompt.ask("filter", "sessions:", self.view.name_filter)
+
+    def action_match(self, by: int) -> None:
+        if not self.feed.matches:
+            self.notify("There is no match to go to; / searches.", markup=False, timeout=6)
+            return
+        self.feed.next_match(by)
+        self.draw_feed_frame()
+
+    def action_back(self) -> None:
+        if self.feed.needle:
+            self.feed.search("")
+        elif self.has_class("-zoomed"):
+            self.remove_class("-zoomed")
+        else:
+            self.feed.focus()
+        self.draw_feed_frame()
+
+    def action_zoom(self) -> None:
+        self.toggle_class("-zoomed")
+
+    def action_graphs(self) -> None:
+        self.app.push_screen(GraphScreen(self._curves, self.palette, self.glyphs, self._options.local))
+
+    def _curves(self) -> tuple[list[Graph], list[float]]:
+        samples = list(self._source.samples)[-SAMPLES_SHOWN:]
+        return graphs_of(samples), [sample.at for sample in samples]

@@ -16,6 +16,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from .ansi import one_line
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -202,3 +204,11 @@ def _grown(image: Image, size: int, *, darker: bool) -> Image:
 @lru_cache(maxsize=8192)
 def _style(fore: Rgb, back: Rgb) -> Style:
     return Style(color=Color.from_rgb(*fore), bgcolor=Color.from_rgb(*back))
+
+
+def drawn(data: str, columns: int, rows: int, *, ascii_only: bool) -> list[Strip]:
+    """Strips of a base64 image; a sentence where it cannot be decoded."""
+    try:
+        return strips(load(data), columns, rows, ascii_only=ascii_only)
+    except ValueError as error:
+        return [Strip([Segment(f"The image cannot be drawn: {one_line(str(error))[:80]}")])]

@@ -144,7 +144,7 @@ async def test_the_token_is_never_on_the_screen() -> None:
             await pilot.press(*keys)
             await settled(app, pilot)
             assert token[:12] not in screen_text(app)
-        assert token[:12] not in farewell(app.source.server, app.all_rows)
+        assert token[:12] not in farewell(app.source.server, app.view.sessions)
 
 
 async def test_new_output_is_followed_until_somebody_scrolls_up() -> None:
@@ -183,22 +183,22 @@ async def test_a_new_session_is_shown_until_somebody_has_chosen_one() -> None:
             [*opened, ("new1", Entry(stage.NOW, RunStarted("new1-1", "execute_code", "c", "at_once()")))]
         )
         await settled(app, pilot)
-        assert app.session == "new1" and "at_once()" in screen_text(app)
+        assert app.view.session == "new1" and "at_once()" in screen_text(app)
         source.play([("train1", Entry(stage.NOW, TextPrinted("train1-14", "stdout", "elsewhere\n")))])
         await settled(app, pilot)
-        assert app.session == "new1"
+        assert app.view.session == "new1"
         source.play([("new1", Entry(stage.NOW, SessionClosed("scratch")))])
         await settled(app, pilot)
-        assert app.session == "new1", "what it printed can still be read"
+        assert app.view.session == "new1", "what it printed can still be read"
         source.play([("train1", Entry(stage.NOW + 1, TextPrinted("train1-14", "stdout", "and on\n")))])
         await settled(app, pilot)
-        assert app.session == "train1"
+        assert app.view.session == "train1"
     source = stage.working()
     async with dashboard(source) as (app, pilot):
         await pilot.press("1")
         source.play(opened)
         await settled(app, pilot)
-        assert app.session == "eda1"
+        assert app.view.session == "eda1"
 
 
 async def test_the_selection_stays_with_its_session_when_the_list_changes() -> None:
@@ -208,7 +208,7 @@ async def test_the_selection_stays_with_its_session_when_the_list_changes() -> N
         source.kernels = (*stage.KERNELS, KernelInfo("k-user", "python3", "busy", 2, "", "sketch.ipynb"))
         source.play([("eda1", Entry(stage.NOW, KernelChanged("k-2", "it died (signal 9)")))])
         await settled(app, pilot)
-        assert app.session == "etl1"
+        assert app.view.session == "etl1"
         text = screen_text(app)
         assert "sketch.ipynb" in text and "in JupyterLab" in text
 
@@ -302,10 +302,10 @@ async def test_sessions_are_filtered_by_name() -> None:
     async with dashboard(stage.working()) as (app, pilot):
         await pilot.press("f", *"e", "enter")
         await settled(app, pilot)
-        assert [row.name for row in app.rows] == ["eda", "etl-2026", "train-unet", "probe"]
+        assert [row.name for row in app.view.listed] == ["eda", "etl-2026", "train-unet", "probe"]
         await pilot.press("f", *"tl", "enter")
         await settled(app, pilot)
-        assert [row.name for row in app.rows] == ["etl-2026"]
+        assert [row.name for row in app.view.listed] == ["etl-2026"]
 
 
 async def test_the_mouse_selects_text_without_its_gutter() -> None:

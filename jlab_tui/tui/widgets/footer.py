@@ -13,7 +13,7 @@ from ..wrapping import Row
 from .strips import StripWidget
 
 MOST = 7
-DROPPED_FIRST = ("restart", "expand", "search", "kill", "interrupt")
+DROPPED_FIRST = ("restart", "screen.expand", "screen.search", "kill", "interrupt")
 """actions whose keys are dropped first where there is little room; help and quit stay"""
 
 

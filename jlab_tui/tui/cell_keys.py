@@ -1,0 +1,78 @@
+"""What the keys do with the current cell: copy its code or output, save its images or output as files."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from ..core.feed.items import FeedCell, ImageOutput
+from ..services.dashboard.exports import Exports
+from .ansi import plain
+from .format import counted
+from .outcomes import Outcomes, Say
+
+
+def images_of(cell: FeedCell | None) -> list[ImageOutput]:
+    """Images of a cell that are still in memory."""
+    return [image for image in cell.images if image.data] if cell is not None else []
+
+
+class CellKeys:
+    def __init__(
+        self,
+        exports: Exports,
+        whole: Callable[[FeedCell], Awaitable[bool]],
+        outcomes: Outcomes,
+        say: Say,
+        copy: Callable[[str], None],
+    ) -> None:
+        """`whole` reads all output of a cell from its record, and returns False when the record does not have it."""
+        self._exports = exports
+        self._whole = whole
+        self._outcomes = outcomes
+        self._say = say
+        self._copy = copy
+
+    def copy_code(self, cell: FeedCell | None) -> None:
+        if cell is None or not cell.source:
+            self._say("No cell to copy.")
+            return
+        self._copy(cell.source)
+        self._say(f"{counted(cell.source.count(chr(10)) + 1, 'line')} of code copied.")
+
+    def copy_output(self, cell: FeedCell | None) -> None:
+        text = plain(cell.output_text()) if cell is not None else ""
+        if cell is None or not text:
+            self._say("The cell has no text output.")
+            return
+        self._copy(text)
+        rest = " Not all of it is in memory; w writes all of it to a file." if cell.has_gaps else ""
+        self._say(f"{counted(text.count(chr(10)), 'line')} of output copied.{rest}")
+
+    def save_images(self, session: str, cell: FeedCell | None, images: Sequence[ImageOutput]) -> None:
+        if images:
+            self._outcomes.start("Save", lambda: self._save(session, cell, images))
+        else:
+            self._say("The cell has no image.")
+
+    async def _save(self, session: str, cell: FeedCell | None, images: Sequence[ImageOutput]) -> str:
+        paths = await self._exports.save_images(session, cell, images)
+        self._copy("\n".join(map(str, paths)))
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        return f"Saved, path copied: {paths[0]}{more}"
+
+    def write_output(self, session: str, cell: FeedCell | None, is_expanded: Callable[[], bool]) -> None:
+        """Write all of it, including what is only on record. `is_expanded`: the feed needs all of it afterwards."""
+        if cell is None or not cell.output_text():
+            self._say("The cell has no text output.")
+        else:
+            self._outcomes.start("Write", lambda: self._write(session, cell, is_expanded))
+
+    async def _write(self, session: str, cell: FeedCell, is_expanded: Callable[[], bool]) -> str:
+        is_whole = not cell.has_gaps or await self._whole(cell)
+        text = plain(cell.output_text())
+        if not is_expanded():
+            cell.drop_middle()
+        path = await self._exports.save_text(session, cell, text)
+        self._copy(str(path))
+        gap = "" if is_whole else " Output that is not on record is missing."
+        return f"Saved, path copied: {path}{gap}"

@@ -1,0 +1,63 @@
+"""News of the source as Textual messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual.message import Message
+
+from ..core.feed.items import Change
+
+
+class ItemsChanged(Message):
+    """Cells or notes are new or different."""
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        super().__init__()
+        self.changes = changes
+
+
+class RecordRead(Message):
+    """The whole record of a session was read, of which only the ends were known."""
+
+    def __init__(self, session: str) -> None:
+        super().__init__()
+        self.session = session
+
+
+class ServerChanged(Message):
+    """The server has another status."""
+
+
+class ResourcesChanged(Message):
+    """There are new samples."""
+
+
+class Trouble(Message):
+    """Something could not be read or measured."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__()
+        self.sentence = sentence
+
+
+class PostedNews:
+    """The listener of a source: posts each news."""
+
+    def __init__(self, post: Callable[[Message], object]) -> None:
+        self._post = post
+
+    def items_changed(self, changes: Sequence[Change]) -> None:
+        self._post(ItemsChanged(changes))
+
+    def record_read(self, session: str) -> None:
+        self._post(RecordRead(session))
+
+    def server_changed(self) -> None:
+        self._post(ServerChanged())
+
+    def resources_changed(self) -> None:
+        self._post(ResourcesChanged())
+
+    def trouble(self, sentence: str) -> None:
+        self._post(Trouble(sentence))

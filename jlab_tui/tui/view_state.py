@@ -1,0 +1,47 @@
+"""Everything that the main screen shows apart from the cells of its feed, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.feed.items import FeedCell, FeedItem, Note
+from ..core.server.status import ServerStatus
+from ..services.dashboard.overview import SessionRow
+from .selection import ALL, named_like, row_of
+
+
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    server: ServerStatus | None = None
+    sessions: tuple[SessionRow, ...] = ()
+    session: str | None = None
+    """selected session; `ALL` for all of them; None before there is one"""
+    is_by_hand: bool = False
+    """the user selected it, so news select no other"""
+    errors_only: bool = False
+    name_filter: str = ""
+    measured_at: float = 0.0
+    """epoch seconds of the newest sample in the graphs"""
+    now: float = 0.0
+    """epoch seconds in the header"""
+
+    @property
+    def listed(self) -> tuple[SessionRow, ...]:
+        """Rows of the list: all, or those with the filter in their name."""
+        return named_like(self.sessions, self.name_filter)
+
+    @property
+    def row(self) -> SessionRow | None:
+        return row_of(self.sessions, self.session)
+
+    def shows(self, session: str) -> bool:
+        """Whether the feed has the cells of this session."""
+        return self.session is not None and self.session in (ALL, session)
+
+    def passes(self, item: FeedItem | None) -> bool:
+        """Whether the feed has this item of a session that it shows."""
+        if not self.errors_only or item is None:
+            return item is not None
+        if isinstance(item, FeedCell):
+            return item.has_failed
+        return isinstance(item, Note) and item.level == "error"
