@@ -9,7 +9,15 @@ import asyncio
 from collections.abc import Callable
 
 from ...core.journal.events import DataUpdated, ExecutionStarted, RunReplied, RunStarted
-from ...core.kernel.conversation import Conversation, Fact, Output, Replied
+from ...core.kernel.conversation import (
+    Conversation,
+    Fact,
+    KernelDeath,
+    OtherActivity,
+    Output,
+    Replied,
+    RunEnded,
+)
 from ...core.kernel.wire import KernelMessage
 from ...core.notebook.notebook import NotebookCell
 from ...core.notebook.outputs import DataItem
@@ -141,18 +149,21 @@ class Intake:
             self._journal.record(RunReplied(run.id, run.reply))
 
     def _take(self, fact: Fact) -> None:
-        if isinstance(fact, Replied):
-            if run := self.runs.get(fact.run):
-                run.reply = fact.content
-            return
-        self.apply(fact)
-        if isinstance(fact, Output):
-            self._output(fact)
+        match fact:
+            case Replied():
+                if run := self.runs.get(fact.run):
+                    run.reply = fact.content
+            case ExecutionStarted() | RunEnded() | KernelDeath() | OtherActivity():
+                self.apply(fact)
+            case _:
+                self._output(fact)
 
     def _output(self, fact: Output) -> None:
         run = self.runs.get(fact.run)
         if run is None:
             return
+        if not run.has_started:
+            self.apply(fact)
         run.output_since_interrupt = True
         unrecorded = self._journal.unrecorded(run.id)
         self._journal.record(fact)

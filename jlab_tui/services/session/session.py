@@ -408,9 +408,10 @@ class Session:
         if self.state.is_taken_over:
             return
         self._intake.feed(message)
-        run = self.current
-        if run is not None and message.parent_id == run.msg_id and ends_request(message):
-            self._spawn(self._completion.settle(run))
+        if ends_request(message):
+            run = self.current
+            if run is not None and message.parent_id == run.msg_id:
+                self._spawn(self._completion.settle(run))
         self._completion.on_message(message)
 
     def on_change(self, change: LinkChange) -> None:
