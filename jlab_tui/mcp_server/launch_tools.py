@@ -1,4 +1,4 @@
-"""The tools that start the server and wait for it, and the question where it should run.
+"""The tools that start the server and wait for it, and the question where to run it.
 
 Without `from __future__ import annotations`: the SDK reads the question's annotations, which name local functions.
 """
@@ -6,8 +6,8 @@ Without `from __future__ import annotations`: the SDK reads the question's annot
 from typing import Annotated, Any, Final, Literal
 
 from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
-from mcp.server.mcpserver import Context, Elicit, MCPServer, Resolve
-from mcp_types import CallToolResult, ToolAnnotations
+from mcp.server.mcpserver import Elicit, MCPServer, Resolve
+from mcp_types import CallToolResult
 from pydantic import BaseModel, Field
 
 from ..core.errors import StatusFileError
@@ -17,15 +17,10 @@ from ..core.server.status_json import status_json, without_blanks
 from ..core.settings import Mode
 from .content import as_json, as_text
 from .context_source import AppSource
+from .tool_arguments import STEER, Ctx
 
-_MARKS: Final = ToolAnnotations(
-    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-)
 _WAIT_ON: Final = "Call wait_for_server() to keep waiting."
-Ctx = Context[Any, Any]
-Wait = Annotated[
-    float, Field(ge=0, le=110, description="seconds to wait; the start goes on, wait_for_server waits again")
-]
+Wait = Annotated[float, Field(ge=0, le=110, description="return after this many seconds; the start goes on")]
 
 
 class WhereToRun(BaseModel):
@@ -65,30 +60,27 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
     async def start_server(
         mode: Annotated[
             Literal["", "slurm", "local"],
-            Field(description="slurm: a job on a compute node; local: this machine; empty: as chosen before"),
+            Field(description="slurm: a job on a compute node; local: this machine; empty: the last choice"),
         ] = "",
-        time_limit: Annotated[str, Field(description="walltime such as 4:00:00 or 1-00:00:00")] = "",
+        time_limit: Annotated[str, Field(description="walltime, e.g. 4:00:00 or 1-00:00:00")] = "",
         partition: Annotated[str, Field(description="Slurm partition")] = "",
-        gres: Annotated[str, Field(description="such as gpu:1, gpu:a100:2, none")] = "",
+        gres: Annotated[str, Field(description="e.g. gpu:1, gpu:a100:2 or none")] = "",
         cpus: Annotated[int | None, Field(ge=1, description="CPUs of the job")] = None,
         mem_mb: Annotated[int | None, Field(ge=1, description="memory of the job in MB")] = None,
         bootstrap: Annotated[
             bool,
-            Field(
-                description="first make a .venv with JupyterLab in the project; only when a reply asks for it"
-            ),
+            Field(description="first create a .venv with JupyterLab; only if a reply asks for it"),
         ] = False,
         wait_s: Wait = 90,
         *,
         answer: Annotated[ElicitationResult[WhereToRun], Resolve(where_to_run)],
         ctx: Ctx,
     ) -> CallToolResult:
-        """Start the Jupyter server of this project (a SLURM job, or a local process) and wait until it is ready.
+        """Start this project's Jupyter server, as a SLURM job or a local process, and wait until it is ready.
 
-        Does nothing when one is there. What is chosen is kept for the project; leave arguments out to use it again.
-        The first time, on a cluster, the user is asked where to run; when the answer begins with mode_required, ask
-        the user and call again with mode=. A job may wait in the queue for hours: then the reply says why and when
-        it may start, the job stays queued, and wait_for_server waits on. Never start a second one because of that."""
+        Does nothing if a server is running or queued. Choices are remembered: leave arguments out to use them again. If the
+        reply begins with mode_required, ask the user where to run and call again with mode=. A queued job keeps its place;
+        the reply gives the reason and the expected start. Call wait_for_server to keep waiting; never start a second server."""
         from ..services.server.client_start import Choice  # with the application, after the first reply
 
         app = await source.get()
@@ -110,14 +102,14 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
         return await _wait(wait_s, ctx)
 
     async def wait_for_server(
-        timeout_s: Annotated[float, Field(ge=0, le=110, description="seconds to wait at most")] = 90,
+        timeout_s: Annotated[float, Field(ge=0, le=110, description="return after this many seconds")] = 90,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
-        """Wait until the server that is being started is ready, or timeout_s is over. Call it again as often as needed:
-        a job keeps its place in the queue. A server that does not come up within its limits is ended, and the reply says why.
+        """Wait until the server that is starting is ready, for at most timeout_s. Call again as often as needed.
 
-        Gives JSON: ready (true or false), state, message, and while queued the reason, position and estimated start."""
+        Returns JSON: ready, state, message, and for a queued job its reason, position and estimated_start_in_s. A queued job
+        keeps its place. A server that does not come up within its time limits is stopped, and the reply says why."""
         return await _wait(timeout_s, ctx)
 
     async def _wait(timeout: float, ctx: Ctx) -> CallToolResult:
@@ -133,9 +125,9 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
         return as_json(_answer(status, str(app.settings.root), app.now()))
 
     server.add_tool(
-        start_server, title="Start the Jupyter server", annotations=_MARKS, structured_output=False
+        start_server, title="Start the Jupyter server", annotations=STEER, structured_output=False
     )
-    server.add_tool(wait_for_server, title="Wait for the server", annotations=_MARKS, structured_output=False)
+    server.add_tool(wait_for_server, title="Wait for the server", annotations=STEER, structured_output=False)
 
 
 async def _mode_required(survey: str, root: str) -> str:

@@ -25,22 +25,22 @@ class NotebookTools:
 
     async def read_output(
         self,
-        run_id: Annotated[str, Field(description="as given by execute_code, e.g. `a1b2c3d4-7`")],
+        run_id: Annotated[str, Field(description="from execute_code, e.g. a1b2c3d4-7")],
         offset: Annotated[
             int,
-            Field(ge=0, description="first line to give, counted from 0; each 2,000 characters count as one"),
+            Field(ge=0, description="first line, from 0; 2,000 characters of a long line count as one"),
         ] = 0,
         limit: Annotated[int, Field(ge=1, le=5000, description="number of lines")] = 200,
-        tail: Annotated[int | None, Field(ge=1, le=5000, description="give the last lines instead")] = None,
+        tail: Annotated[int | None, Field(ge=1, le=5000, description="return the last lines instead")] = None,
         grep: Annotated[
-            str | None, Field(description="give only lines that match this regular expression")
+            str | None, Field(description="return only lines that match this regular expression")
         ] = None,
         images: Annotated[
-            list[int] | None, Field(description="numbers of images to give, counted from 1, at full size")
+            list[int] | None, Field(description="numbers of the images to return, from 1")
         ] = None,
     ) -> CallToolResult:
-        """Read the full text output of a run, in progress or finished, beyond what a reply could hold: a range of lines,
-        the last lines, or the lines that match. With images=[1, 3] gives those images at full size instead of text."""
+        """Read all text output of a run, finished or not: a range of lines, the last lines, or lines that match. With
+        images=[1, 3], returns those images at full size instead."""
         app = await self._source.get()
         session, run = await app.sessions.find_run(run_id)
         if session is not None:
@@ -53,20 +53,18 @@ class NotebookTools:
 
     async def read_notebook(
         self,
-        session_id: Annotated[str, Field(description="a session; or give a path instead")] = "",
-        path: Annotated[
-            str, Field(description="path of an .ipynb file, for a notebook without a session")
-        ] = "",
+        session_id: Annotated[str, Field(description="a session, or give path")] = "",
+        path: Annotated[str, Field(description="an .ipynb file without a session")] = "",
         cells: Annotated[
             list[str | int] | None,
-            Field(description="ids or indices of cells to give in full; left out: the map of all cells"),
+            Field(description="ids or indices of cells to return in full; default: the map"),
         ] = None,
     ) -> CallToolResult:
-        """Read a notebook: the map of its cells (index, id, type, state, execution count, first line, kinds of output),
-        or chosen cells in full with their output. Use it to find a cell to edit or to see what has been done.
+        """Read a notebook: a map of its cells (index, id, type, state, first line, kinds of output), or the cells you name in
+        full, with output. Use it to find a cell to edit or to see what was done.
 
-        States: ok, error, interrupted and the like (how its last run ended), running, never run, stale (its output is
-        of an earlier kernel or of another text; variables that it made may be gone). Give session_id or path."""
+        States: how the last run ended (ok, error, interrupted, ...), running, never run, or stale: the output is from an earlier
+        kernel or other text, and its variables may be gone."""
         app = await self._source.get()
         session: Session | None = None
         why_none = ""
@@ -82,18 +80,18 @@ class NotebookTools:
         session_id: SessionId,
         names: Annotated[
             list[str] | None,
-            Field(description="names of variables, no expressions; left out: all but modules"),
+            Field(description="variable names, no expressions; default: all but modules"),
         ] = None,
     ) -> CallToolResult:
-        """List the variables in the kernel with type, shape, dtype, device and size, the largest first. Adds no cell and
-        changes nothing. Works while a cell runs, too, on kernels with subshells (ipykernel 7); on others it says so."""
+        """List the kernel's variables with type, shape, dtype, device and size, largest first. Changes nothing and adds no cell.
+        Works while a cell runs if the kernel has subshells (ipykernel 7)."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         return as_text(await app.inspector.inspect(session, names), session.state.notice)
 
     async def delete_cell(self, session_id: SessionId, cell: CellRef) -> CallToolResult:
-        """Delete a cell from the notebook. Variables that it made stay in the kernel. Refused while the cell runs, and
-        once when the user changed its text since you saw it."""
+        """Delete a cell from the notebook. Its variables stay in the kernel. Refused while the cell runs, and once if the user
+        edited its text since you saw it."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         gone = await app.cells.delete(session, cell)
@@ -106,11 +104,9 @@ class NotebookTools:
         self,
         session_id: SessionId,
         markdown: Annotated[str, Field(description="Markdown text")],
-        position: Annotated[
-            int, Field(description="index that the cell gets, 0 is the top; -1: at the end")
-        ] = -1,
+        position: Annotated[int, Field(description="index of the new cell; -1: at the end")] = -1,
     ) -> CallToolResult:
-        """Add a text cell to the notebook: a heading, what you are about to try, what came out."""
+        """Add a text cell: a heading, what you are about to try, what you found."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         cell, index = await app.cells.add_markdown(session, markdown, position)

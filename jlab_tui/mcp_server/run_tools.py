@@ -28,20 +28,17 @@ class RunTools:
     async def execute_code(
         self,
         session_id: SessionId,
-        code: Annotated[str, Field(description="Python code; IPython magics and `!command` work")],
+        code: Annotated[str, Field(description="Python; IPython magics and !command work")],
         wait_s: WaitS = None,
-        cell_index: Annotated[
-            int, Field(description="index that the new cell gets, 0 is the top; -1: at the end")
-        ] = -1,
+        cell_index: Annotated[int, Field(description="index of the new cell; -1: at the end")] = -1,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
-        """Run code in the session's kernel as a new notebook cell and give its output, images included.
+        """Run code in the session's kernel as a new notebook cell. Returns its output and images.
 
-        Answers when the code has ended, or after wait_s seconds with what there is so far and a run_id; the code goes
-        on then, and wait_for_run(run_id) gives the rest. An exception in the code is a normal answer with its
-        traceback. Refused while another run of this session is in progress; nothing is run then. Output that is too
-        long is cut in the middle; read_output has all of it. input() does not work."""
+        Returns when the code ends, or after wait_s with the output so far and a run_id: the code keeps running, and
+        wait_for_run(run_id) returns the rest. An exception is a normal result with its traceback. Refused while the session
+        runs something else. Long output is cut in the middle; read_output has all of it. input() does not work."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         async with InterruptOnCancel(app, ctx, session) as watch:
@@ -50,14 +47,15 @@ class RunTools:
 
     async def wait_for_run(
         self,
-        run_id: Annotated[str, Field(description="as given by execute_code, e.g. `a1b2c3d4-7`")],
+        run_id: Annotated[str, Field(description="from execute_code, e.g. a1b2c3d4-7")],
         wait_s: WaitS = None,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
-        """Wait for a run that is in progress and give its output, the same answer as execute_code. Returns at once for
-        a run that has ended, also one of an earlier process. Waiting does not touch the run; call it as often as needed.
-        Only when the user cancels this call is the run interrupted, as with execute_code."""
+        """Wait for a run and return its output, like execute_code. Call again as often as needed.
+
+        Returns at once if the run has ended, also for runs of an earlier process. Waiting does not affect the run; it is
+        interrupted only if the user cancels this call."""
         app = await self._source.get()
         async with InterruptOnCancel(app, ctx, run_id=run_id):
             return await self._content(
@@ -68,17 +66,17 @@ class RunTools:
         self,
         session_id: SessionId,
         cell: CellRef,
-        source: Annotated[str, Field(description="the whole new text of the cell")],
-        run: Annotated[bool, Field(description="run it, when it is code")] = True,
+        source: Annotated[str, Field(description="the cell's whole new text")],
+        run: Annotated[bool, Field(description="run it if it is code")] = True,
         wait_s: WaitS = None,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
-        """Replace the text of a cell, code or markdown, and run it when it is code. Use it to correct a cell instead of
-        adding another one. Answers like execute_code.
+        """Replace a cell's text and, if it is code, run it. Use this to fix a cell instead of adding another one. Returns output
+        like execute_code.
 
-        Refused once, with nothing done, when the user changed that text since you saw it (the answer shows it), or when
-        an index means another cell than before because the user moved cells: then use the id."""
+        Refused once, changing nothing, if the user edited that text since you saw it (the reply shows it) or moved cells so
+        that the index means another cell (use the id)."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         async with InterruptOnCancel(app, ctx, session) as watch:
@@ -92,7 +90,7 @@ class RunTools:
     async def run_cell(
         self, session_id: SessionId, cell: CellRef, wait_s: WaitS = None, *, ctx: Ctx
     ) -> CallToolResult:
-        """Run a code cell of the notebook as it stands, in place: its old output goes. Answers like execute_code."""
+        """Run a code cell in place; new output replaces the old. Returns output like execute_code."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         async with InterruptOnCancel(app, ctx, session) as watch:
@@ -101,14 +99,13 @@ class RunTools:
 
     async def execute_scratch(
         self,
-        code: Annotated[str, Field(description="Python code")],
+        code: Annotated[str, Field(description="Python")],
         wait_s: WaitS = None,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
-        """Run code in a fresh throwaway kernel: no session's variables are visible, nothing is saved in a notebook. For
-        a quick look at versions, files or hardware. Answers like execute_code; the kernel ends with the run. Its output
-        can be read later with wait_for_run and read_output."""
+        """Run code in a throwaway kernel: it sees no session's variables, and no notebook is changed. For a quick look at
+        versions, files or hardware. Returns output like execute_code; read_output and wait_for_run work afterwards."""
         app = await self._source.get()
         app.cells.check(code)
         session, run = await app.sessions.run_scratch(code)

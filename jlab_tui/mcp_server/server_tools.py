@@ -23,11 +23,11 @@ class ServerTools:
         self._source = source
 
     async def ping(self) -> CallToolResult:
-        """Tell whether the Jupyter server can be used, and what is on it. Call this first; it needs no kernel.
+        """Check whether the Jupyter server is ready, and list its kernels and sessions. Call this first.
 
-        Gives JSON: status (ok, or not), url, hostname, mode, job, walltime left, kernels with their state, your
-        sessions, and sessions that an earlier process left and that you can go on with by using their session_id.
-        When no server is there, call start_server."""
+        Returns JSON: status ("ok" or the server's state), healthy, message, hint, url, hostname, mode, job_id, walltime_left_s,
+        kernels, sessions, and adoptable_sessions: those of an earlier process; use their session_id to continue them.
+        If there is no server, call start_server."""
         app = await self._source.get()
         root = str(app.settings.root)
         try:
@@ -93,12 +93,11 @@ class ServerTools:
         return answer
 
     async def check_resources(self) -> CallToolResult:
-        """Tell how much CPU, memory and GPU is used and free, of the allocation and not of the whole node.
+        """Show how much CPU, memory and GPU the server's allocation has and uses. Runs nothing in your kernels.
 
-        Gives JSON: cpu (count, percent, load_1m), memory (total_mb, used_mb, available_mb, percent_used), gpu (a list:
-        index, name, memory_used_mb, memory_total_mb, utilization_percent, temperature_c; empty without a GPU) and what
-        each kernel uses; null where nobody says. Takes milliseconds, or seconds on a server without the node extension;
-        runs nothing in your kernels."""
+        Returns JSON: cpu (count, percent, load_1m), memory (total_mb, used_mb, available_mb, percent_used), gpu (a list of
+        index, name, memory_used_mb, memory_total_mb, utilization_percent, temperature_c; empty without a GPU), and what each
+        kernel uses. Unknown values are null."""
         app = await self._source.get()
         server = await app.server()
         return as_json(await app.resources(server.record))

@@ -26,13 +26,13 @@ class SessionTools:
     async def start_new_session(
         self,
         experiment_name: Annotated[
-            str, Field(description="names the notebook file, e.g. `resnet lr sweep`")
+            str, Field(description="names the notebook file, e.g. resnet lr sweep")
         ] = "experiment",
     ) -> CallToolResult:
-        """Start a kernel with a new notebook. Other kernels and notebooks are not touched; nothing is overwritten.
+        """Start a kernel with a new, empty notebook. Returns JSON with the session_id that the other tools need.
 
-        Gives JSON with session_id (needed by the other tools), notebook_path, hostname, kernel_id. Keep one session for
-        one line of work; start a second one to compute in parallel."""
+        Use one session for one line of work, and a second one to compute in parallel. Nothing existing is changed or
+        overwritten. Also returns notebook_path, hostname and kernel_id."""
         app = await self._source.get()
         session = await app.sessions.open_new(experiment_name)
         return as_json(self._opened(session))
@@ -42,24 +42,20 @@ class SessionTools:
         notebook_path: Annotated[str, Field(description="path of an .ipynb file")],
         reexecute: Annotated[
             Literal["auto", "always", "never"],
-            Field(
-                description="auto: re-run all cells when no live kernel holds the notebook's state; always: also "
-                "then; never: only open it"
-            ),
+            Field(description="auto: re-run all cells unless a live kernel has the state; always; never"),
         ] = "auto",
         on_error: Annotated[
-            Literal["stop", "continue"], Field(description="what a re-run does at a cell that raises")
+            Literal["stop", "continue"], Field(description="what a re-run does when a cell raises")
         ] = "stop",
         wait_s: WaitS = None,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
-        """Open an existing notebook with its state: on its live kernel if there is one, also one that the user started in
-        JupyterLab, else on a fresh kernel where all its cells are run again in order.
+        """Open an existing notebook and restore its state: on its live kernel if it has one, even one that the user started in
+        JupyterLab, else on a fresh kernel that runs all its cells again.
 
-        Gives JSON with session_id, live_kernel and, after a re-run, how it ended (reexecution) with one entry for each
-        cell that ran (ok or error, its output in short, the error's text). It stops at the first cell that raises unless told otherwise.
-        A re-run that takes longer than wait_s goes on; follow it with read_notebook(session_id)."""
+        Returns JSON: session_id, live_kernel and, after a re-run, reexecution (how it ended) and cells (state, short output and
+        error of each). A re-run longer than wait_s goes on; follow it with read_notebook(session_id)."""
         app = await self._source.get()
         session, live = await app.sessions.open_existing(notebook_path)
         answer: dict[str, Any] = {**self._opened(session), "live_kernel": live}
@@ -87,12 +83,11 @@ class SessionTools:
     async def start_session_continue_notebook(
         self,
         notebook_path: Annotated[str, Field(description="path of an .ipynb file")],
-        experiment_name: Annotated[str, Field(description="names the copy; empty: <name>_continued")] = "",
+        experiment_name: Annotated[str, Field(description="name of the copy; empty: <name>_continued")] = "",
     ) -> CallToolResult:
-        """Copy a notebook to `<name>_continued.ipynb` and open the copy with a fresh kernel. Nothing is run: the
-        variables of the old notebook do not exist until you run its cells (run_cell). The original stays as it is.
+        """Copy a notebook to <name>_continued.ipynb and open the copy on a fresh kernel. The original stays unchanged.
 
-        Gives JSON with session_id, notebook_path, hostname, kernel_id."""
+        Runs nothing: variables do not exist until you run the cells (run_cell). Returns JSON like start_new_session."""
         app = await self._source.get()
         session = await app.sessions.fork(notebook_path, experiment_name)
         return as_json(self._opened(session))
@@ -117,21 +112,21 @@ class SessionTools:
         return answer
 
     async def interrupt_kernel(self, session_id: SessionId) -> CallToolResult:
-        """Stop what runs in the session's kernel, as Ctrl-C would, and check that it is idle. Variables stay. Says so
-        when the code cannot be interrupted and what helps."""
+        """Interrupt the running code, like Ctrl-C, and check that the kernel is idle. Variables stay. If the code cannot be
+        interrupted, the reply says what helps."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         return as_text(await session.interrupt("you (interrupt_kernel)"))
 
     async def restart_kernel(self, session_id: SessionId) -> CallToolResult:
-        """Restart the session's kernel: all variables, imports and GPU memory are lost, what runs is ended. The notebook
-        and the session stay. For a kernel that cannot be interrupted, or to free memory."""
+        """Restart the session's kernel. Variables, imports and GPU memory are lost; the session and its notebook stay. Use it
+        for a kernel that cannot be interrupted, or to free memory."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         return as_text(await session.restart("you (restart_kernel)"))
 
     async def shutdown_session(self, session_id: SessionId) -> CallToolResult:
-        """End a session: its kernel and variables are gone, its notebook stays. Only when the user asks for it. A kernel
-        that the user started in JupyterLab is left running."""
+        """End a session and its kernel; all variables are lost, the notebook stays. Only if the user asks. A kernel that the
+        user started in JupyterLab keeps running."""
         app = await self._source.get()
         return as_text(await app.sessions.shut_down(session_id))

@@ -1,4 +1,6 @@
-"""What arguments of several tools look like, and the marks that clients read: who may run in parallel, what loses something."""
+"""Arguments that several tools share, and the marks that clients read: which may run in parallel, which lose something.
+
+MCP's defaults are left out of the marks, but for the two that clients show."""
 
 from __future__ import annotations
 
@@ -10,29 +12,23 @@ from pydantic import Field, StrictInt
 
 WAIT_MAX_S: Final = 110.0
 Ctx = Context[Any, Any]
-SessionId = Annotated[str, Field(description="8 hex digits, as given by the tools that start a session")]
+SessionId = Annotated[str, Field(description="id from the tool that opened the session")]
 WaitS = Annotated[
     float | None,
     Field(
         ge=0,
         le=WAIT_MAX_S,
-        description="seconds to wait (90 when left out) before answering with what there is; the code runs on",
+        description="return after this many seconds (default 90) with the output so far; the run goes on",
     ),
 ]
 CellRef = Annotated[
     str | StrictInt,
-    Field(description="cell id, as read_notebook shows it, or index; negative indices count from the end"),
+    Field(description="cell id or index from read_notebook; -1 is the last cell"),
 ]
 
-READ: Final = ToolAnnotations(
-    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-)
-WRITE: Final = ToolAnnotations(
-    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
-)
+READ: Final = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+WRITE: Final = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
 STEER: Final = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
-LOSES: Final = ToolAnnotations(
-    read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False
-)
+LOSES: Final = ToolAnnotations(read_only_hint=False, destructive_hint=True, open_world_hint=False)

@@ -32,21 +32,22 @@ _ERROR_HALF: Final = 4000
 """characters of an error from its beginning and from its end; what it quotes may be of any length"""
 
 INSTRUCTIONS = """\
-Persistent Jupyter kernels (on a SLURM GPU node or this machine). Variables, imports and GPU memory stay between calls;
-every cell goes into a notebook that the user can open, and the user watches all of it live.
+Persistent Jupyter kernels on a SLURM node or this machine. Variables, imports and GPU memory stay between calls. Every
+cell goes into a notebook that the user can open, and the user watches everything live.
 
-Usual flow: 1. ping: is a server there? If not: start_server(), or the user runs `jlab-mcp start` in a terminal. A job
-may wait in the queue: wait_for_server() waits on; never start a second one.
-2. start_new_session(experiment_name) gives a session_id. 3. execute_code(session_id, code), again and again.
+1. ping: is a server there? If not, call start_server(), or the user runs `jlab-mcp start` in a terminal. A job may wait
+in the queue: keep calling wait_for_server(); never start a second one.
+2. start_new_session(experiment_name) returns a session_id.
+3. execute_code(session_id, code), as often as you like.
 
-Long work: execute_code answers after wait_s at the latest; the cell goes on and you get a run_id. Call
-wait_for_run(run_id) until it is done. Never send the same code again because a call took long.
-One run at a time per session; open a second session for parallel work.
-Truncated output: read_output(run_id, ...). What is in memory: inspect_variables(session_id).
+Long work: execute_code returns after wait_s with the output so far and a run_id, and the code keeps running. Call
+wait_for_run(run_id) until it ends. Never send the same code again because a call took long. A session runs one thing
+at a time; open a second session to work in parallel.
+Output was cut: read_output(run_id). What is in memory: inspect_variables(session_id).
 
-Edit cells only with edit_cell, add_markdown and delete_cell; never write the .ipynb with other tools while its session
-is open. Do not shut a session down unless the user asks: its variables would be lost. When a reply says that the
-kernel died or was restarted, run the imports and definitions you need again."""
+Change notebooks only with edit_cell, add_markdown and delete_cell, never by writing the .ipynb while its session is
+open. Shut a session down only if the user asks: its variables are lost. If a reply says that the kernel died or
+restarted, run the imports and definitions you need again."""
 
 
 class JlabServer(MCPServer[None]):
@@ -85,7 +86,7 @@ class JlabServer(MCPServer[None]):
         self._be_complete()
         tools = await super().list_tools()
         for tool in tools:
-            tool.input_schema = {**tool.input_schema, "additionalProperties": False}
+            tool.input_schema = {**_concise(tool.input_schema), "additionalProperties": False}
             tool.description = inspect.cleandoc(tool.description or "")
         return tools
 
@@ -120,6 +121,18 @@ class JlabServer(MCPServer[None]):
                 f"jlab-mcp failed in {name} ({type(cause).__name__}: {cause}). This is a fault in jlab-mcp; "
                 "sessions and kernels go on. Call ping to see their state."
             )
+
+
+def _concise(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema without what a model pays for and needs not: titles made of the names, and the null of what it may leave out."""
+    kept = {key: value for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
+    if kept.get("default", "") is None and "anyOf" in kept:
+        del kept["default"]
+        *kinds, last = kept["anyOf"]
+        if len(kinds) == 1 and last == {"type": "null"}:
+            del kept["anyOf"]
+            kept |= kinds[0]
+    return {key: _concise(value) if isinstance(value, dict) else value for key, value in kept.items()}
 
 
 def _error(text: str) -> CallToolResult:

@@ -24,7 +24,7 @@ def add_tools(server: MCPServer[Any], source: AppSource) -> None:
         RunTools(source),
         NotebookTools(source),
     )
-    server.add_tool(about.ping, title="Is the server there?", annotations=READ, structured_output=False)
+    server.add_tool(about.ping, title="Is the server ready?", annotations=READ, structured_output=False)
     server.add_tool(
         about.check_resources, title="CPU, memory and GPUs", annotations=READ, structured_output=False
     )
@@ -32,7 +32,7 @@ def add_tools(server: MCPServer[Any], source: AppSource) -> None:
     for function, title, marks in (
         (sessions.start_new_session, "New notebook with a kernel", WRITE),
         (sessions.start_session_resume_notebook, "Open a notebook and restore its state", WRITE),
-        (sessions.start_session_continue_notebook, "Copy a notebook and go on", WRITE),
+        (sessions.start_session_continue_notebook, "Copy a notebook and continue", WRITE),
         (runs.execute_code, "Run code in a new cell", WRITE),
         (runs.wait_for_run, "Wait for a run", READ),
         (notebooks.read_output, "Read a run's full output", READ),
@@ -43,9 +43,9 @@ def add_tools(server: MCPServer[Any], source: AppSource) -> None:
         (notebooks.read_notebook, "Read a notebook", READ),
         (runs.execute_scratch, "Run code in a throwaway kernel", WRITE),
         (notebooks.inspect_variables, "What is in memory", READ),
-        (sessions.interrupt_kernel, "Interrupt", STEER),
+        (sessions.interrupt_kernel, "Interrupt the kernel", STEER),
         (sessions.restart_kernel, "Restart the kernel", LOSES),
-        (sessions.shutdown_session, "Shut a session down", LOSES),
+        (sessions.shutdown_session, "Shut down a session", LOSES),
     ):
         server.add_tool(function, title=title, annotations=marks, structured_output=False)
 
@@ -57,7 +57,7 @@ def add_resources(server: MCPServer[Any], source: AppSource) -> None:
     @server.resource(
         "jlab-mcp://server/status",
         title="Server status",
-        description="What ping tells, as JSON.",
+        description="What ping returns, as JSON.",
         mime_type="application/json",
     )
     async def server_status() -> str:
