@@ -29,8 +29,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from jlab_tui.adapters.files import StatusFile  # noqa: E402
 from jlab_tui.adapters.journal.bell import Bell  # noqa: E402
+from jlab_tui.adapters.server.status_file import StatusFile  # noqa: E402
 from jlab_tui.core.journal.events import (  # noqa: E402
     Entry,
     RunFinished,

@@ -2,7 +2,8 @@
 
 * Circles of imports, wherever the import stands: at the top, in a function, or under TYPE_CHECKING.
 * Names that stand twice. A protocol may share its name with the one class that implements it in another layer,
-  and a module of `core` or `services` with the one module of `adapters` that does its input and output.
+  a module of `core` or `services` with the one module of `adapters` that does its input and output, and a module
+  of `wiring` with the one that it composes.
 * Modules of more than 350 lines whose docstring gives no reason, in a sentence that begins with "One file".
 
 Needs the project's environment: .venv/bin/python scripts/structure.py
@@ -45,12 +46,13 @@ def module_names(paths: Sequence[Path]) -> Iterator[str]:
         if not path.stem.startswith("__"):
             places[path.stem].append(path)
     for name, found in places.items():
-        if len(found) > 1 and not _is_adapter_pair([_layer(path) for path in found]):
+        if len(found) > 1 and not _is_pair([_layer(path) for path in found]):
             yield f"module name twice: {name} ({_places(found)})"
 
 
-def _is_adapter_pair(layers: Sequence[str]) -> bool:
-    return len(layers) == 2 and "adapters" in layers and bool({"core", "services"} & set(layers))
+def _is_pair(layers: Sequence[str]) -> bool:
+    is_of_adapter = "adapters" in layers and bool({"core", "services"} & set(layers))
+    return len(layers) == len(set(layers)) == 2 and (is_of_adapter or "wiring" in layers)
 
 
 def class_names(modules: dict[Path, ast.Module]) -> Iterator[str]:

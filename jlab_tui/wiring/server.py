@@ -6,10 +6,11 @@ import socket
 import time
 from collections.abc import Mapping
 
-from ..adapters.files import Intent, StatusFile, other_roots
+from ..adapters.files import Intent
 from ..adapters.jupyter.late_access import LateAccess
 from ..adapters.machine import this_machine
 from ..adapters.server.local_server import LocalServer
+from ..adapters.server.status_file import StatusFile, other_roots
 from ..adapters.slurm.clusters import Clusters
 from ..adapters.slurm.job_server import SlurmServer
 from ..adapters.trust import require_trusted

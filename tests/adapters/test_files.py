@@ -16,18 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.adapters.files import (
-    Intent,
-    IntentHolder,
-    StatusFile,
-    private_dir,
-    process_start,
-    tail_text,
-    write_atomic,
-)
+from jlab_tui.adapters.files import Intent, IntentHolder, private_dir, process_start, tail_text, write_atomic
 from jlab_tui.adapters.journal.bell import Bell, BellReader, private_tmp_dir, usable_fifo_dir
 from jlab_tui.adapters.journal.journal_file import JournalReader, JournalWriter, journals, read_entries
 from jlab_tui.adapters.server.process import free_port, is_ours
+from jlab_tui.adapters.server.status_file import StatusFile
 from jlab_tui.adapters.trust import weaknesses
 from jlab_tui.core.errors import StatusFileDamaged
 from jlab_tui.core.journal.events import (

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.adapters.files import StatusFile, open_own, read_own
+from jlab_tui.adapters.files import open_own, read_own
 from jlab_tui.adapters.journal.bell import Bell
 from jlab_tui.adapters.journal.journal_file import JournalWriter
 from jlab_tui.adapters.server.detached import start_detached
 from jlab_tui.adapters.server.extension_copy import extension_digest, install_node_files
+from jlab_tui.adapters.server.status_file import StatusFile
 from jlab_tui.core.errors import StatusFileUnreadable
 from jlab_tui.core.journal.events import Entry, Notice
 from jlab_tui.core.settings import status_dir_name

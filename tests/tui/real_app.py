@@ -11,12 +11,12 @@ import sys
 import time
 from pathlib import Path
 
-from jlab_tui.adapters.files import StatusFile
 from jlab_tui.adapters.journal.bell import BellReader
 from jlab_tui.adapters.journal.directory import DirectoryRecords
 from jlab_tui.adapters.journal.journal_file import JournalWriter
 from jlab_tui.adapters.log_file import LogFile, logging_to
 from jlab_tui.adapters.new_files import NewFiles
+from jlab_tui.adapters.server.status_file import StatusFile
 from jlab_tui.core.errors import JlabError
 from jlab_tui.core.server.record import KernelInfo, ServerRecord
 from jlab_tui.core.server.resources import Sample

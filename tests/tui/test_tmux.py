@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.adapters.files import StatusFile
 from jlab_tui.adapters.journal.bell import Bell
+from jlab_tui.adapters.server.status_file import StatusFile
 from jlab_tui.core.journal.events import (
     Entry,
     Event,

@@ -6,11 +6,12 @@ import os
 import time
 from pathlib import Path
 
-from jlab_tui.adapters.files import StatusFile, is_there
+from jlab_tui.adapters.files import is_there
 from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.adapters.server.cleanup import prune
 from jlab_tui.adapters.server.extension_copy import install_node_files
 from jlab_tui.adapters.server.launch_files import write_launch_files
+from jlab_tui.adapters.server.status_file import StatusFile
 from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.settings import Mode, Settings, load_settings
 

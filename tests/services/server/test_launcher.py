@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.adapters.files import Intent, StatusFile
+from jlab_tui.adapters.files import Intent
+from jlab_tui.adapters.server.status_file import StatusFile
 from jlab_tui.core.errors import (
     LaunchFailed,
     ServerError,
