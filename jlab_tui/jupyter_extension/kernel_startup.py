@@ -1,5 +1,7 @@
 """Runs inside an IPython kernel as it starts, as one more configuration file, and leaves nothing behind.
 
+The history of what runs stays in memory, unless the user's configuration says where it goes.
+
 An output socket holds 1,000 messages for a slow reader and drops the rest; this file raises that mark. It must do so
 before the socket exists: if a reader's connection ends while the mark of a live socket changes, the process crashes,
 because ZeroMQ passes the new mark to the end of a pipe that its own thread has freed. The mark holds for each reader, so
@@ -15,8 +17,8 @@ def raise_mark():  # type: ignore[no-untyped-def]  # runs on whatever Python the
 
     send_hwm = 1000000
     app = IPKernelApp.instance() if IPKernelApp.initialized() else None
-    if app is None or app.context is not None:
-        return
+    if app is None or app.context is not None or "init_iopub" in vars(app):
+        return  # an older IPython reads its configuration files twice
     init_iopub = app.init_iopub
 
     def init_iopub_with_mark(context):  # type: ignore[no-untyped-def]
@@ -32,6 +34,18 @@ def raise_mark():  # type: ignore[no-untyped-def]  # runs on whatever Python the
     app.init_iopub = init_iopub_with_mark
 
 
+def keep_history_in_memory(ours):  # type: ignore[no-untyped-def]
+    """All code that runs would go to a file that others may read, beside the history of the user's own kernels."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    users = IPKernelApp.instance().config
+    sections = ("HistoryAccessorBase", "HistoryAccessor", "HistoryManager")
+    if not any("hist_file" in users[section] or "enabled" in users[section] for section in sections):
+        ours.HistoryManager.hist_file = ":memory:"
+
+
 # A kernel that is built differently starts as usual.
 with contextlib.suppress(Exception):
     raise_mark()  # type: ignore[no-untyped-call]
+with contextlib.suppress(Exception):
+    keep_history_in_memory(get_config())  # type: ignore[name-defined,no-untyped-call]  # noqa: F821

@@ -40,15 +40,20 @@ def load_package(folder: str) -> ModuleType:
 
 def read_config(path: str) -> Dict[str, Any]:
     """The launch configuration, with the token from its file. A job that Slurm starts again has other secrets."""
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8", opener=no_link) as file:
         config: Dict[str, Any] = json.load(file)
     restarts = config.get("restarts") or []
     restart = min(int(os.environ.get("SLURM_RESTART_COUNT") or 0), len(restarts))
     if restart:
         config.update(restarts[restart - 1])
-    with open(config["token_file"], encoding="utf-8") as file:
+    with open(config["token_file"], encoding="utf-8", opener=no_link) as file:
         config["token"] = file.read().strip()
     return config
+
+
+def no_link(path: str, flags: int) -> int:
+    """Opens for `open`, but never through a symbolic link: somebody else may have put it there."""
+    return os.open(path, flags | os.O_NOFOLLOW)
 
 
 def port_is_free(ip: str, port: int) -> bool:

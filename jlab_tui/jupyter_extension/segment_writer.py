@@ -146,7 +146,7 @@ class SegmentWriter:
     def _begin(self, first: int) -> None:
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
         path = os.path.join(self.folder, segments.segment_name(first))
-        fd = self._os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        fd = self._os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             self._os.write(fd, segments.MAGIC)
         except OSError:

@@ -14,10 +14,13 @@ import socket
 import time
 from typing import Any, List, Mapping, Optional
 
+from jupyter_core.paths import jupyter_data_dir, jupyter_runtime_dir
 from jupyter_server.serverapp import ServerApp
+from traitlets import default
 from traitlets.config import Config
 
 from . import __version__, server_log
+from .runtime_directory import private_runtime_dir
 from .unix_socket import UnixSocket, open_socket
 
 EXTENSION = __package__ or "jlab_mcp_extension"
@@ -36,6 +39,8 @@ def settings(config: Mapping[str, Any], ip: str, port: int) -> Config:
     ours.ServerApp.port_retries = 0
     ours.ServerApp.sock = ""
     ours.ServerApp.open_browser = False
+    if "no_browser_open_file" in ServerApp.class_trait_names():
+        ours.ServerApp.no_browser_open_file = True
     ours.ServerApp.max_body_size = BODY_BYTES
     ours.ServerApp.max_buffer_size = BODY_BYTES
     if config.get("root_dir"):
@@ -91,11 +96,19 @@ class ExtensionServerApp(ServerApp):  # type: ignore[misc]
     ours = Config()
     kernelspec_dirs: List[str] = []
 
+    @default("runtime_dir")
+    def _private_runtime_dir(self) -> str:
+        os.makedirs(jupyter_runtime_dir(), mode=0o700, exist_ok=True)
+        return private_runtime_dir(jupyter_runtime_dir(), os.path.join(jupyter_data_dir(), "runtime"))
+
     def load_config_file(self, *args: Any, **kwargs: Any) -> None:
         super().load_config_file(*args, **kwargs)
         merged = Config(self.config)
         merge(merged, self.ours)
         self.update_config(merged)
+
+    def write_browser_open_files(self) -> None:
+        """Not at all: they hold the token, and anybody may read them. Older servers have no setting for that."""
 
     def init_configurables(self) -> None:
         super().init_configurables()
@@ -166,7 +179,7 @@ def _publish(
             certfile=config["certfile"], token_file=config["token_file"], addresses=own_addresses(hostname)
         )
     temporary = "%s.%d.tmp" % (path, os.getpid())
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(facts, file)
         file.flush()
