@@ -66,6 +66,9 @@ INTERNAL = {
     "PermissionError": "the bell's directory elsewhere is used, or the command line's last resort says it",
     "IsADirectoryError": "a damaged status file",
     "NotADirectoryError": "a warning next to the outputs",
+    "PeerUnproved": "somebody else's server, as far as health tells; else the connection is made again",
+    "httpcore2.ConnectError": "httpx2's error of the same name",
+    "_named_by_httpx": "HttpClient makes ServerUnreachable of it",
     "SystemExit": "exit codes of the program",
     "argparse.ArgumentTypeError": "the parser says it with the usage",
 }
@@ -100,7 +103,9 @@ def makers() -> set[str]:
         found.name
         for _, tree in sources()
         for found in ast.walk(tree)
-        if isinstance(found, ast.FunctionDef) and found.returns and ast.unparse(found.returns) in CLASSES
+        if isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef)
+        and found.returns
+        and ast.unparse(found.returns) in CLASSES
     }
 
 
@@ -119,8 +124,11 @@ def test_nothing_is_raised_but_errors_of_ours_and_what_is_caught_before_a_user_s
         for found in ast.walk(tree):
             if not isinstance(found, ast.Raise) or found.exc is None:
                 continue
-            made = found.exc.func if isinstance(found.exc, ast.Call) else found.exc
-            ours = isinstance(found.exc, ast.Call) and _made_by(found.exc)
+            raised = found.exc.value if isinstance(found.exc, ast.Await) else found.exc
+            if isinstance(raised, ast.Name) and raised.id.islower():
+                continue  # it was made, or caught, elsewhere
+            made = raised.func if isinstance(raised, ast.Call) else raised
+            ours = isinstance(raised, ast.Call) and _made_by(raised)
             if (
                 not ours
                 and ast.unparse(made).rpartition(".")[2] not in known

@@ -107,7 +107,8 @@ class Dialer:
                 return await connect(address)
             except _REFUSALS as error:
                 refused = error if refused is None or isinstance(error, PeerUnproved) else refused
-        raise refused or ConnectionError("the name has no address")
+        refused = refused or ConnectionError("the name has no address")
+        raise refused
 
     async def _find(self, route: TlsRoute, host: str, port: int) -> str:
         """The address at which the certificate is shown, of all that the node may have, asked at once."""
