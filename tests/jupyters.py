@@ -336,6 +336,7 @@ class Place:
             now=time.time,
             on_exit=on_exit,
             owner_alive=lambda host, pid, started: False,
+            why_on_record=why_over,
             why_silent=nothing,
         )
 

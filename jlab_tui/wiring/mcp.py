@@ -83,6 +83,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         time.time,
         settings.on_exit,
         owner_alive,
+        launcher.why_on_record,
         launcher.why_silent,
     )
     starting = ClientStart(

@@ -180,6 +180,11 @@ class RenewLink:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseLink:
+    """The server is gone for good: whoever listens at its address from here on is somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
 class WatchUnseen:
     """It is not known whether the kernel has this run: look."""
 
@@ -220,6 +225,7 @@ Effect = (
     | CountLoss
     | Abandon
     | RenewLink
+    | CloseLink
     | WatchUnseen
     | LookAtKernel
     | DiagnoseServer

@@ -27,6 +27,7 @@ from .protocol import (
     AwaitServerEnd,
     BatchEnded,
     BatchStarted,
+    CloseLink,
     CountLoss,
     DiagnoseServer,
     Effect,
@@ -95,7 +96,8 @@ def step(state: SessionStatus, event: SessionEvent) -> Step:
         case ServerGone():
             if isinstance(state.availability, EndedWithServer):
                 return state, ()
-            return replace(state, availability=EndedWithServer(event.why)), (ReadRest(event.why),)
+            ended = replace(state, availability=EndedWithServer(event.why))
+            return ended, (CloseLink(), ReadRest(event.why))
         case ServerStays():
             return _end(state, event.end)
         case _:

@@ -207,18 +207,16 @@ class ServerWatch:
         `served` is the record of the server in question: a new one in its place does not bring it back.
         """
         try:
-            status = await self.look()
+            return _why_over(await self.look(), served)
         except StatusFileError:
             return ""
-        if status is None:
-            return "JupyterLab not responding. Restart with: jlab-mcp start (the server was stopped)"
-        if status.state in (ServerState.ENDED, ServerState.ERROR, ServerState.STOPPING):
-            return f"JupyterLab not responding. Restart with: jlab-mcp start ({status.sentence})"
-        if served is not None and status.record.started != served.started:
-            requeued = status.record.slurm.restarts and status.record.job_id == served.job_id
-            what = f"Job {served.job_id} was requeued" if requeued else "Another server was started meanwhile"
-            return f"The server of this session has ended: {what}. {status.sentence}"
-        return ""
+
+    async def why_on_record(self, served: ServerRecord) -> str:
+        """The same as far as the status file has it: what another process saw and wrote down, or that it was stopped."""
+        try:
+            return _why_over(await asyncio.to_thread(self.recall), served)
+        except StatusFileError:
+            return ""
 
     async def why_silent(self) -> str:
         """A sentence if the server has not ended but does not answer: suspended, its node down, or restarting."""
@@ -242,3 +240,15 @@ def _pause(status: ServerStatus | None) -> float:
             return PENDING_S if status.record.url else QUICK_S
         case _:
             return LOOK_EVERY_S
+
+
+def _why_over(status: ServerStatus | None, served: ServerRecord | None) -> str:
+    if status is None:
+        return "JupyterLab not responding. Restart with: jlab-mcp start (the server was stopped)"
+    if status.state in (ServerState.ENDED, ServerState.ERROR, ServerState.STOPPING):
+        return f"JupyterLab not responding. Restart with: jlab-mcp start ({status.sentence})"
+    if served is not None and status.record.started != served.started:
+        requeued = status.record.slurm.restarts and status.record.job_id == served.job_id
+        what = f"Job {served.job_id} was requeued" if requeued else "Another server was started meanwhile"
+        return f"The server of this session has ended: {what}. {status.sentence}"
+    return ""

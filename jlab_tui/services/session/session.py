@@ -21,6 +21,7 @@ from ...core.notebook.notebook import Notebook, NotebookCell
 from ...core.session.identity import SessionIdentity
 from ...core.session.protocol import (
     Asked,
+    CloseLink,
     Effect,
     NoticeTaken,
     RenewLink,
@@ -28,6 +29,7 @@ from ...core.session.protocol import (
     RestartDone,
     RestartFailed,
     RunClosed,
+    ServerGone,
     StartRun,
 )
 from ...core.session.refusals import busy, refusal
@@ -69,6 +71,8 @@ class SessionPorts:
     """epoch seconds"""
     diagnose: Callable[[], Awaitable[str]]
     """tells in a sentence that the server has ended, or nothing while it may come back"""
+    why_on_record: Callable[[], Awaitable[str]]
+    """the same as far as the status file has it, which costs one read"""
     why_silent: Callable[[], Awaitable[str]]
     """tells in a sentence why a server that has not ended does not answer, or nothing"""
 
@@ -91,6 +95,7 @@ class Session:
         """said once, with the reply that opens the session"""
         self._opened = opened
         self._now = ports.now
+        self._why_on_record = ports.why_on_record
         self._next_run = first_run
         self._tasks: set[asyncio.Task[Any]] = set()
         self._restarting = asyncio.Lock()
@@ -195,6 +200,10 @@ class Session:
             self._spawn(self._outages.watch_unseen(run))
 
     async def _ready(self) -> None:
+        """Wait until code reaches the kernel. What the status file says of the server holds, whoever still answers."""
+        if why := await self._why_on_record():
+            self._intake.apply(ServerGone(why))
+            self.refuse_if_over()
         try:
             await self._link.ready(LINK_PATIENCE_S)
         except TimeoutError:
@@ -424,6 +433,8 @@ class Session:
                 self._spawn(self._interrupter.started(self.runs[effect.run]))
             case RenewLink():
                 self._link.renew()
+            case CloseLink():
+                self._spawn(self._link.close())
             case _:
                 if work := self._outages.after(effect):
                     self._spawn(work)

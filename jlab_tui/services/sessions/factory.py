@@ -72,9 +72,10 @@ class SessionFactory:
         now: Callable[[], float],
         on_exit: OnExit,
         diagnose: Callable[[ServerRecord], Awaitable[str]],
+        why_on_record: Callable[[ServerRecord], Awaitable[str]],
         why_silent: Callable[[], Awaitable[str]],
     ) -> None:
-        """`diagnose` says why a server ended, or nothing; `why_silent` why the present one does not answer, or nothing."""
+        """`diagnose` says why a server ended, or nothing; `why_on_record` the same by the status file; `why_silent` why the present one does not answer, or nothing."""
         self._owner = owner
         self._make_link = make_link
         self._journals = journals
@@ -83,6 +84,7 @@ class SessionFactory:
         self._now = now
         self._on_exit = on_exit
         self._diagnose = diagnose
+        self._why_on_record = why_on_record
         self._why_silent = why_silent
 
     async def start(
@@ -129,6 +131,7 @@ class SessionFactory:
             read_back=self.read_back,
             now=self._now,
             diagnose=partial(self._diagnose, server.record),
+            why_on_record=partial(self._why_on_record, server.record),
             why_silent=self._why_silent,
         )
         kernel = Kernel(generation=origin.generation, users_own=identity.users_kernel)

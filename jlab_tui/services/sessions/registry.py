@@ -63,11 +63,12 @@ class Sessions:
         now: Callable[[], float],
         on_exit: OnExit,
         owner_alive: OwnerAlive,
+        why_on_record: Callable[[ServerRecord], Awaitable[str]],
         why_silent: Callable[[], Awaitable[str]],
     ) -> None:
         """`server` raises a ServerError while none is ready; `diagnose` says why that one ended, or nothing.
 
-        `why_silent` says why the present one does not answer, or nothing.
+        `why_on_record` says the same as far as the status file has it. `why_silent` says why the present one does not answer, or nothing.
         """
         self.owner = owner
         self._server = server
@@ -77,7 +78,16 @@ class Sessions:
         self._table = SessionTable()
         self._scratch = ScratchSessions(self._table)
         self._factory = SessionFactory(
-            owner, make_link, journals, self._ownership, spool, now, on_exit, diagnose, why_silent
+            owner,
+            make_link,
+            journals,
+            self._ownership,
+            spool,
+            now,
+            on_exit,
+            diagnose,
+            why_on_record,
+            why_silent,
         )
         self._finalizer = Finalizer(owner, diagnose, journals, notebooks, spool, now, owner_alive)
         self._takeover = Takeover(

@@ -25,6 +25,7 @@ from jlab_tui.core.session.protocol import (
     AwaitServerEnd,
     BatchEnded,
     BatchStarted,
+    CloseLink,
     CountLoss,
     DiagnoseServer,
     Effect,
@@ -288,7 +289,10 @@ def test_a_death_that_may_be_the_servers_waits_for_the_server() -> None:
 
 def test_the_end_of_the_server_says_more_than_the_end_of_its_kernel() -> None:
     state, effects = after(*RUNNING, SHUTDOWN, ServerGone(GONE_FOR_GOOD))
-    assert state.availability == EndedWithServer(GONE_FOR_GOOD) and effects == [ReadRest(GONE_FOR_GOOD)]
+    assert state.availability == EndedWithServer(GONE_FOR_GOOD) and effects == [
+        CloseLink(),
+        ReadRest(GONE_FOR_GOOD),
+    ]
     assert after(ServerGone(GONE_FOR_GOOD), ServerGone("again"))[1] == []
     for later in (SHUTDOWN, KernelMissing(), LinkOver(False, "")):
         assert after(ServerGone(GONE_FOR_GOOD), later)[0].why_over == GONE_FOR_GOOD

@@ -95,6 +95,7 @@ class Process:
             read_back=read_back,
             now=time.time,
             diagnose=nothing,
+            why_on_record=nothing,
             why_silent=nothing,
         )
         self.session = Session(opened, SessionStatus(ID, "k", is_recorded=True), ports, notebook)

@@ -502,3 +502,15 @@ async def test_a_notebook_gets_the_kernel_that_it_asks_for_where_there_is_one(
     session, _ = await process.open_existing(str(path))
     assert place.server.by_id[session.identity.kernel_id].name == given
     await process.release()
+
+
+async def test_code_is_not_sent_to_a_server_that_ended_by_record_whoever_still_answers(place: Place) -> None:
+    """Something may listen at its address and answer; the session's connection to it ends, and is not made again."""
+    session = await place.process().open_new("n")
+    kernel = place.server.by_id[session.identity.kernel_id]
+    await session.start_run("execute_code", None, "echo before")
+    place.server.started += 1  # the status file tells of another server
+    with pytest.raises(KernelGone, match="has ended"):
+        await session.start_run("execute_code", None, "echo after")
+    await until(lambda: not kernel.listeners)
+    assert kernel.codes == ["echo before"]
