@@ -78,6 +78,7 @@ class NotebookRerun:
         state = "still running; follow it with read_notebook"
         if work.done():
             state = (batch.stopped if batch is not None else "") or "done"
+        await session.flush()  # the outputs of all but the last runs are read from the record
         outputs = await self._outputs_of(seen)
         ran = [RanCell(run.cell, run.id, run.status, outputs[run.id]) for run in seen]
         rows, left_out = rerun_rows(ran, self._output_chars)
