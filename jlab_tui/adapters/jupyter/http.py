@@ -5,20 +5,39 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx2
 
 from ...core.errors import ServerUnreachable
+from ...core.json_values import mapping, parse_json, text
 from .dial import Dialer, PeerUnproved
+from .oddities import Oddities
 
 _TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
 _STUMBLES_S = (0.05, 0.2, 0.5)
 """pauses after an internal error of the server"""
 _LIMITS = httpx2.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=30)
 _FIRST_TRY = httpx2.Timeout(2.0, connect=2.0)
-Answer = Coroutine[Any, Any, httpx2.Response]
+_ANSWER_MAX = 64 << 20
+"""bytes; the answers that we ask for are small"""
+_SLOWEST_FACTOR = 3
+"""each read of an answer may take the whole patience, all of them together so often"""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer of the server."""
+
+    status_code: int
+    reason: str
+    body: bytes
+
+
+Ask = Callable[[httpx2.AsyncClient, float | httpx2.Timeout], Coroutine[Any, Any, Answer]]
 
 
 class HttpClient:
@@ -27,6 +46,7 @@ class HttpClient:
     def __init__(self, dialer: Dialer, token: str) -> None:
         self.dialer = dialer
         self.url = dialer.shown
+        self.oddities = Oddities(f"JupyterLab at {self.url}")
         self._token = token
         self._client = self._new_client()
         self._old: list[httpx2.AsyncClient] = []
@@ -40,9 +60,30 @@ class HttpClient:
             await client.aclose()
 
     async def json(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout: float | None = None
-    ) -> Any:
-        return (await self.call(method, path, body, accept=(200, 201), timeout=timeout)).json()
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        parse: Callable[[Any], T],
+        timeout: float | None = None,
+    ) -> T:
+        """What `parse` makes of the answer's JSON value."""
+        return self.parsed(
+            await self.call(method, path, body, accept=(200, 201), timeout=timeout), path, parse
+        )
+
+    def parsed(self, answer: Answer, path: str, parse: Callable[[Any], T]) -> T:
+        """What `parse` makes of the JSON value in an answer. The one place where answers are taken apart."""
+        try:
+            return parse(parse_json(answer.body))
+        except ValueError as error:
+            where = quote(path.partition("?")[0])
+            self.oddities.note(f"an answer to {where} that says nothing we know", error)
+            raise ServerUnreachable(
+                f"JupyterLab at {self.url} answered {where} with something that jlab-mcp does not understand.",
+                "Look at its log with: jlab-mcp logs",
+            ) from None
 
     async def call(
         self,
@@ -53,7 +94,7 @@ class HttpClient:
         accept: tuple[int, ...],
         timeout: float | None = None,
         again: bool | None = None,
-    ) -> httpx2.Response:
+    ) -> Answer:
         again = method == "GET" if again is None else again
         try:
             answer = await self.request(
@@ -87,13 +128,13 @@ class HttpClient:
         body: Mapping[str, Any] | None,
         timeout: float | httpx2.Timeout,
         again: bool,
-    ) -> httpx2.Response:
+    ) -> Answer:
         """The server's answer, whatever it is. Raises httpx2.HTTPError.
 
         `again`: may be asked twice. A kept connection that died in silence is only noticed by its silence."""
 
-        def ask(client: httpx2.AsyncClient, patience: float | httpx2.Timeout) -> Answer:
-            return client.request(method, path, json=body, timeout=patience)
+        def ask(client: httpx2.AsyncClient, patience: float | httpx2.Timeout) -> Coroutine[Any, Any, Answer]:
+            return _whole_answer(client, method, path, body, patience)
 
         for pause in _STUMBLES_S if method == "GET" else ():
             answer = await self._ask(ask, timeout, again)
@@ -105,10 +146,10 @@ class HttpClient:
 
     async def _ask(
         self,
-        ask: Callable[[httpx2.AsyncClient, float | httpx2.Timeout], Answer],
+        ask: Ask,
         timeout: float | httpx2.Timeout,
         again: bool,
-    ) -> httpx2.Response:
+    ) -> Answer:
         if again:
             client = self._client
             try:
@@ -126,12 +167,36 @@ class HttpClient:
             await self._old.pop(0).aclose()
 
 
-def _reason(answer: httpx2.Response) -> str:
+async def _whole_answer(
+    client: httpx2.AsyncClient,
+    method: str,
+    path: str,
+    body: Mapping[str, Any] | None,
+    patience: float | httpx2.Timeout,
+) -> Answer:
+    """Raises httpx2.HTTPError, for an answer without an end as well."""
+    read_s = patience.read if isinstance(patience, httpx2.Timeout) else patience
+    received = bytearray()
     try:
-        raw = answer.json()
-        return str(raw.get("message") or raw.get("reason") or answer.reason_phrase)[:300]
-    except (ValueError, AttributeError):
-        return answer.reason_phrase
+        async with (
+            asyncio.timeout(None if read_s is None else read_s * _SLOWEST_FACTOR),
+            client.stream(method, path, json=body, timeout=patience) as answer,
+        ):
+            async for chunk in answer.aiter_bytes():
+                received += chunk
+                if len(received) > _ANSWER_MAX:
+                    raise httpx2.RemoteProtocolError("an answer without end", request=answer.request)
+            return Answer(answer.status_code, answer.reason_phrase, bytes(received))
+    except TimeoutError:
+        raise httpx2.ReadTimeout("an answer that does not end") from None
+
+
+def _reason(answer: Answer) -> str:
+    try:
+        raw = mapping(parse_json(answer.body))
+    except ValueError:
+        raw = {}
+    return (text(raw.get("message")) or text(raw.get("reason")) or answer.reason)[:300]
 
 
 def is_untrusted(error: BaseException) -> bool:

@@ -13,11 +13,12 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, assert_never
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from ...core.journal.lease import BEAT_S
+from ...core.kernel.control import Gap, Hello, Known, Pong, Refused, parse_control
 from ...core.kernel.link import (
     LEASE_S,
     Lease,
@@ -30,6 +31,7 @@ from ...core.kernel.link import (
 )
 from ...core.kernel.wire import SUBPROTOCOL, KernelMessage, PieceJoiner, Request, pack_request, unpack_message
 from .dial import Dialer
+from .oddities import Oddities
 from .websocket import KernelConnection, open_connection, send_quietly, unless_silent, why
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ log = logging.getLogger(__name__)
 _OWNED, _UNKNOWN_KERNEL = 4409, 4404
 _OPEN_TIMEOUT_S = 2.5
 _PAUSES_S = (0.05, 0.2, 0.5, 1.0)
-"""between attempts to reconnect; the last one repeats"""
+"""between attempts to reconnect, until a message arrives; the last one repeats"""
 _PING_RESUMABLE = (1.5, 2.5)
 """pause between pings and longest wait for an answer: a half-open connection is noticed after 4 s"""
 _PING_STOCK = (10.0, 20.0)
@@ -89,6 +91,9 @@ class KernelLink:
         """iopub has brought something about the last knock"""
         self._beats: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
+        self._oddities = Oddities(f"the link to kernel {kernel_id[:8]}")
+        self._fruitless = 0
+        """connections since a message arrived"""
         self._acked = since
         self._over = False
         self.seq = since
@@ -101,6 +106,11 @@ class KernelLink:
     @property
     def connected(self) -> bool:
         return self._ready.is_set() and not self._over
+
+    @property
+    def oddities(self) -> int:
+        """So many frames and messages said nothing that could be understood."""
+        return self._oddities.count
 
     @property
     def silent_for(self) -> float:
@@ -216,8 +226,9 @@ class KernelLink:
                 self._after(error, attempts)
                 waited = isinstance(error, TimeoutError)
             if not self._over:
-                await asyncio.sleep(_PAUSES_S[min(attempts, len(_PAUSES_S) - 1)] if not waited else 0)
+                await asyncio.sleep(_PAUSES_S[min(self._fruitless, len(_PAUSES_S) - 1)] if not waited else 0)
                 attempts += 1
+                self._fruitless += 1
 
     def _disconnected(self) -> None:
         self._ws = None
@@ -277,13 +288,22 @@ class KernelLink:
             async with asyncio.timeout(
                 _OPEN_TIMEOUT_S
             ):  # `wait_for` can swallow a cancellation before Python 3.12
-                if "hello" not in json.loads(await ws.recv()):
-                    raise ValueError("the server does not speak our protocol")
+                await self._greeting(ws)
             for frame in list(self._unconfirmed.values()):
                 await ws.send(frame)
             self._ready.set()
         else:
             self._spawn(self._probe(ws))
+
+    async def _greeting(self, ws: KernelConnection) -> None:
+        """Raises ValueError when the first frame is no hello: whoever answers is no Jupyter extension of ours."""
+        frame = await ws.recv()
+        try:
+            if isinstance(frame, str) and isinstance(parse_control(frame), Hello):
+                return
+        except ValueError as error:
+            self._oddities.note("a greeting that says nothing we know", error)
+        raise ValueError("the server does not speak our protocol")
 
     async def _probe(self, ws: KernelConnection) -> None:
         """Ask a stock server's kernel for its info until it answers: a request sent before that may be lost."""
@@ -363,31 +383,45 @@ class KernelLink:
         try:
             message = unpack_message(frame, seq)
         except ValueError as error:
-            log.warning("a message of kernel %s was not understood: %s", self._kernel_id, error)
+            self._oddities.note("a message that says nothing we know", error)
             return
+        self._fruitless = 0
+        if message.odd:
+            self._oddities.note(f"fields of {message.msg_type:.40} that are none", ", ".join(message.odd))
         self._unconfirmed.pop(message.parent_id, None)
         if message.channel == "iopub" and message.parent_id == self._probe_id:
             self._heard.set()
         future = self._replies.get(message.parent_id)
         if future is not None and message.channel in ("shell", "control") and not future.done():
             future.set_result(message)
-        self._on_message(message)
+        try:
+            self._on_message(message)
+        except Exception:  # what one message does must not end the link
+            if self._oddities.note("a message that was not taken"):
+                log.exception("a message of kernel %s was not taken", self._kernel_id)
 
-    def _control(self, text: str, unfetched: bool) -> None:
-        news = json.loads(text)
-        if known := news.get("known"):
-            self._unconfirmed.pop(str(known), None)
-        if refused := news.get("refused"):
-            self._unconfirmed.pop(str(refused), None)
-            if (future := self._replies.get(str(refused))) is not None and not future.done():
-                future.set_exception(TimeoutError())
-            self._on_change(RequestRefused(str(refused), str(news.get("reason") or "refused")))
-        if gap := news.get("gap"):
-            first, last, size = (int(gap.get(name) or 0) for name in ("from", "to", "bytes"))
-            self.seq = max(self.seq, last)
-            if size or gap.get("why"):
-                why = str(gap.get("why") or "")
-                self._on_change(OutputLost(last + 1 - first, size, why, last, unfetched))
+    def _control(self, frame: str, unfetched: bool) -> None:
+        try:
+            said = parse_control(frame)
+        except ValueError as error:
+            self._oddities.note("a frame that says nothing we know", error)
+            return
+        match said:
+            case Known(msg_id):
+                self._unconfirmed.pop(msg_id, None)
+            case Refused(msg_id, reason):
+                self._unconfirmed.pop(msg_id, None)
+                if (future := self._replies.get(msg_id)) is not None and not future.done():
+                    future.set_exception(TimeoutError())
+                self._on_change(RequestRefused(msg_id, reason))
+            case Gap(first, last, size, reason):
+                self.seq = max(self.seq, last)
+                if size or reason:
+                    self._on_change(OutputLost(max(0, last + 1 - first), size, reason, last, unfetched))
+            case Hello() | Pong():
+                pass
+            case _:
+                assert_never(said)
 
     def _tell(self, news: Mapping[str, Any]) -> None:
         ws = self._ws

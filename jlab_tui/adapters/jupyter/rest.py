@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from ...core.errors import KernelGone, SessionOwned
+from ...core.json_values import mapping, parse_json
+from ...core.kernel import answers
+from ...core.kernel.answers import ExtensionInfo, JupyterSession
 from ...core.kernel.link import Claim, Lease, LinkChange, RecordedKernel
-from ...core.kernel.wire import NODE_PROTOCOL, KernelMessage
+from ...core.kernel.wire import KernelMessage
 from ...core.server.record import KernelInfo, KernelSpec, Owner
-from ...core.server.resources import Sample, parse_sample
+from ...core.server.resources import Sample
 from ...core.server.state_machine import Health
 from .dial import Dialer
 from .http import HttpClient, is_refused, is_unproved, is_untrusted
@@ -27,9 +30,9 @@ class JupyterApi:
         """`exit_grace_s`: how long idle kernels that are claimed here outlive this process; None: as the server has it."""
         self._exit_grace_s = exit_grace_s
         self._http = HttpClient(dialer, token)
-        self._features: frozenset[str] | None = None
-        self._specs: dict[str, Any] | None = None
-        self._python = ""
+        self._odd = self._http.oddities.note
+        self._extension: ExtensionInfo | None = None
+        self._specs: Mapping[str, Any] | None = None
         self._shares_documents: bool | None = None
 
     @property
@@ -85,35 +88,29 @@ class JupyterApi:
         if answer.status_code >= 500:
             return Health.SILENT
         try:
-            return Health.OK if answer.status_code == 200 and "kernels" in answer.json() else Health.FOREIGN
+            is_jupyter = answer.status_code == 200 and "kernels" in mapping(parse_json(answer.body))
         except ValueError:
-            return Health.FOREIGN
+            is_jupyter = False
+        return Health.OK if is_jupyter else Health.FOREIGN
 
     async def kernels(self) -> tuple[KernelInfo, ...]:
         """Every kernel of the server, with the notebook of its session."""
-        kernels = await self._http.json("GET", "/api/kernels")
-        paths = {
-            s["kernel"]["id"]: s.get("path", "")
-            for s in await self._http.json("GET", "/api/sessions")
-            if s.get("kernel")
-        }
-        return tuple(
-            KernelInfo(
-                kernel_id=k["id"],
-                name=k["name"],
-                execution_state=k.get("execution_state", "unknown"),
-                connections=k.get("connections", 0),
-                last_activity=k.get("last_activity", ""),
-                path=paths.get(k["id"], ""),
-            )
-            for k in kernels
+        answer = await self._http.call("GET", "/api/kernels", accept=(200,))
+        sessions = await self._sessions()
+        return self._http.parsed(
+            answer, "/api/kernels", lambda raw: answers.kernels(raw, sessions, self._odd)
+        )
+
+    async def _sessions(self) -> list[JupyterSession]:
+        return await self._http.json(
+            "GET", "/api/sessions", parse=lambda raw: answers.sessions(raw, self._odd)
         )
 
     async def kernel_at(self, path: str) -> tuple[str, str] | None:
         """Id and state of the kernel that a notebook session holds at a path below the server's root."""
-        for session in await self._http.json("GET", "/api/sessions"):
-            if session.get("path") == path and (kernel := session.get("kernel")):
-                return str(kernel["id"]), str(kernel.get("execution_state", "unknown"))
+        for session in await self._sessions():
+            if session.path == path:
+                return session.kernel_id, session.kernel_state
         return None
 
     async def start_kernel(self, kernel_name: str | None, path: str = "", notebook: str = "") -> str:
@@ -123,27 +120,19 @@ class JupyterApi:
         Jupyter gives the kernel of the session that is at this path already, if there is one: ask `kernel_at` before."""
         if notebook:
             session = {"path": path, "type": "notebook", "name": notebook, "kernel": {"name": kernel_name}}
-            return str((await self._http.json("POST", "/api/sessions", session, timeout=90))["kernel"]["id"])
+            return await self._http.json(
+                "POST", "/api/sessions", session, parse=answers.kernel_of_session, timeout=90
+            )
         body: dict[str, str] = {"name": kernel_name} if kernel_name else {}
         if path:
             body["path"] = path
-        return str((await self._http.json("POST", "/api/kernels", body, timeout=90))["id"])
+        return await self._http.json("POST", "/api/kernels", body, parse=answers.new_kernel, timeout=90)
 
     async def kernelspec(self, wanted: str = "") -> KernelSpec:
         """The kernel of that name if the server has it, else the server's default one (asked once)."""
         if self._specs is None:
-            self._specs = await self._http.json("GET", "/api/kernelspecs")
-            await self.features()
-        known = self._specs.get("kernelspecs", {})
-        name = wanted if wanted in known else str(self._specs.get("default") or "python3")
-        spec = known.get(name, {}).get("spec", {})
-        program = str((spec.get("argv") or [""])[0])
-        return KernelSpec(
-            name,
-            str(spec.get("display_name") or name),
-            str(spec.get("language") or "python"),
-            program if program.startswith("/") else self._python,
-        )
+            self._specs = await self._http.json("GET", "/api/kernelspecs", parse=mapping)
+        return answers.kernelspec(self._specs, wanted, (await self._info()).python)
 
     async def shares_documents(self) -> bool:
         """Whether jupyter-collaboration keeps notebooks that are open in JupyterLab in memory (asked once)."""
@@ -155,9 +144,9 @@ class JupyterApi:
 
     async def delete_kernel(self, kernel_id: str) -> bool:
         """Shut a kernel down, with its session when it has one. Returns whether the server knew it."""
-        for session in await self._http.json("GET", "/api/sessions"):
-            if session.get("kernel", {}).get("id") == kernel_id:
-                await self._http.call("DELETE", f"/api/sessions/{session['id']}", accept=(204, 404, 410))
+        for session in await self._sessions():
+            if session.kernel_id == kernel_id:
+                await self._http.call("DELETE", f"/api/sessions/{session.session_id}", accept=(204, 404, 410))
                 return True
         return (
             await self._http.call("DELETE", f"/api/kernels/{kernel_id}", accept=(204, 404))
@@ -165,12 +154,12 @@ class JupyterApi:
 
     async def rename_session(self, kernel_id: str, name: str) -> None:
         """Let JupyterLab find a kernel under the new name of its notebook, which stayed in its directory."""
-        for session in await self._http.json("GET", "/api/sessions"):
-            old = str(session.get("path") or "")
+        for session in await self._sessions():
+            old = session.path
             new = old[: len(old) - len(old.rpartition("/")[2])] + name
-            if session.get("kernel", {}).get("id") == kernel_id and new != old:
+            if session.kernel_id == kernel_id and new != old:
                 body = {"path": new, "name": name}
-                await self._http.call("PATCH", f"/api/sessions/{session['id']}", body, accept=(200, 404))
+                await self._http.call("PATCH", f"/api/sessions/{session.session_id}", body, accept=(200, 404))
 
     async def interrupt(self, kernel_id: str) -> None:
         await self._kernel_call("POST", kernel_id, "/interrupt")
@@ -180,8 +169,9 @@ class JupyterApi:
 
     async def kernel_state(self, kernel_id: str) -> str | None:
         """Execution state as the server believes it, None for a kernel that it does not know."""
-        answer = await self._http.call("GET", f"/api/kernels/{kernel_id}", accept=(200, 404))
-        return str(answer.json().get("execution_state", "unknown")) if answer.status_code == 200 else None
+        path = f"/api/kernels/{kernel_id}"
+        answer = await self._http.call("GET", path, accept=(200, 404))
+        return self._http.parsed(answer, path, answers.kernel_state) if answer.status_code == 200 else None
 
     async def _kernel_call(self, method: str, kernel_id: str, verb: str) -> None:
         again = verb == "/interrupt"
@@ -198,32 +188,31 @@ class JupyterApi:
 
     async def features(self) -> frozenset[str]:
         """What the node extension offers; empty on a stock server, and where the extension is of another version."""
-        if self._features is None:
-            answer = await self._http.call("GET", "/jlab-mcp/info", accept=(200, 404))
-            info = answer.json() if answer.status_code == 200 else {}
-            if info.get("protocol") == NODE_PROTOCOL:
-                self._python = str(info.get("python", ""))
-                self._features = frozenset(info.get("features", ()))
-            else:
-                self._features = frozenset()
-        return self._features
+        return (await self._info()).features
+
+    async def _info(self) -> ExtensionInfo:
+        if self._extension is None:
+            self._extension = await self._ask_info()
+        return self._extension
+
+    async def _ask_info(self) -> ExtensionInfo:
+        path = "/jlab-mcp/info"
+        answer = await self._http.call("GET", path, accept=(200, 404))
+        if answer.status_code != 200:
+            return ExtensionInfo()
+        return self._http.parsed(answer, path, answers.extension_info)
 
     async def clock(self) -> float | None:
         """Epoch seconds on the node when it answered; None on a stock server."""
-        answer = await self._http.call("GET", "/jlab-mcp/info", accept=(200, 404))
-        now = answer.json().get("now") if answer.status_code == 200 else None
-        return float(now) if isinstance(now, int | float) else None
+        return (await self._ask_info()).now
 
     async def resources(self, history_s: float = 0) -> list[Sample]:
         """Samples of the last `history_s` seconds, oldest first, the newest always included. Empty on a stock server."""
-        answer = await self._http.call(
-            "GET", f"/jlab-mcp/resources?history={history_s:g}", accept=(200, 404, 503)
-        )
+        path = f"/jlab-mcp/resources?history={history_s:g}"
+        answer = await self._http.call("GET", path, accept=(200, 404, 503))
         if answer.status_code != 200:
             return []
-        raw = answer.json()
-        samples = [*(raw.get("history") or []), raw.get("now")]
-        return [parse_sample(s) for s in samples if s]
+        return self._http.parsed(answer, path, lambda raw: answers.samples(raw, self._odd))
 
     async def claim(
         self, session: str, kernel_id: str, owner: Owner, *, takeover: bool = False, on_exit: str
@@ -239,17 +228,18 @@ class JupyterApi:
             "on_exit": on_exit,
             "exit_grace_s": self._exit_grace_s,
         }
-        answer = await self._http.call("POST", "/jlab-mcp/claims", body, accept=(200, 404, 409), again=True)
-        raw = answer.json()
+        path = "/jlab-mcp/claims"
+        answer = await self._http.call("POST", path, body, accept=(200, 404, 409), again=True)
         if answer.status_code == 409:
-            holder = _owner(raw.get("owner")) or Owner("", "another host", 0)
+            refusal = self._http.parsed(answer, path, mapping)
+            holder = answers.owner(refusal.get("owner")) or Owner("", "another host", 0)
             raise SessionOwned.by(session, holder.label)
         if answer.status_code == 404:
             raise KernelGone(
                 f"Kernel {kernel_id} no longer exists.",
                 "Open the notebook again with start_session_resume_notebook.",
             )
-        return _claim(raw)
+        return self._http.parsed(answer, path, answers.claim)
 
     async def start_claimed(
         self, session: str, owner: Owner, kernel_name: str | None, path: str = "", notebook: str = ""
@@ -263,56 +253,21 @@ class JupyterApi:
             "owner": _owner_json(owner),
             "exit_grace_s": self._exit_grace_s,
         }
-        raw = await self._http.json("POST", "/jlab-mcp/kernels", body, timeout=90)
-        return str(raw["kernel"]), _claim(raw)
+        return await self._http.json(
+            "POST", "/jlab-mcp/kernels", body, parse=answers.claimed_kernel, timeout=90
+        )
 
     async def recorded_kernels(self) -> dict[str, RecordedKernel]:
         """Recorded kernels by kernel id. Empty on a stock server."""
-        answer = await self._http.call("GET", "/jlab-mcp/kernels", accept=(200, 404))
+        path = "/jlab-mcp/kernels"
+        answer = await self._http.call("GET", path, accept=(200, 404))
         if answer.status_code != 200:
             return {}
-        return {
-            kernel_id: RecordedKernel(
-                session=str(k.get("session") or ""),
-                epoch=int(k.get("epoch") or 0),
-                owner=_owner(k.get("owner")),
-                owner_connected=bool(k.get("owner_connected")),
-                first_seq=int(k.get("first_seq") or 0),
-                last_seq=int(k.get("last_seq") or 0),
-                acked_seq=int(k.get("acked_seq") or 0),
-                busy=bool(k.get("busy")),
-                running=str(k.get("running") or ""),
-                requests=frozenset(k.get("requests") or ()),
-                started_here=bool(k.get("started_here")),
-                is_private=bool(k.get("private", True)),
-                recorded_bytes=int(k.get("recorded_bytes") or 0),
-            )
-            for kernel_id, k in answer.json().items()
-        }
+        return self._http.parsed(answer, path, lambda raw: answers.recorded_kernels(raw, self._odd))
 
     async def release(self, client: str) -> None:
         """Give up all sessions of one MCP process; what becomes of each kernel was said when it was claimed."""
         await self._http.call("POST", "/jlab-mcp/release", {"client": client}, accept=(200, 404))
-
-
-def _claim(raw: Mapping[str, Any]) -> Claim:
-    return Claim(
-        int(raw["epoch"]),
-        int(raw.get("last_seq", 0)),
-        bool(raw.get("adopted")),
-        _owner(raw.get("previous")),
-    )
-
-
-def _owner(raw: Any) -> Owner | None:
-    if not isinstance(raw, Mapping):
-        return None
-    return Owner(
-        client=str(raw.get("client", "")),
-        host=str(raw.get("host", "")),
-        pid=int(raw.get("pid") or 0),
-        conversation=str(raw.get("conversation", "")),
-    )
 
 
 def _owner_json(owner: Owner) -> dict[str, Any]:

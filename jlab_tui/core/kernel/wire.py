@@ -1,4 +1,7 @@
-"""Framing of kernel messages on a WebSocket: Jupyter's v1 subprotocol, and the numbered pieces of the node extension.
+"""Kernel messages on a WebSocket: Jupyter's v1 subprotocol, and the numbered pieces of the Jupyter extension.
+
+What arrives is checked here and nowhere else: a message that is none raises ValueError, and a field of a type that the
+protocol does not have is left out and named.
 
 v1 (`v1.kernel.websocket.jupyter.org`): u64le count of offsets, the offsets, then channel, header, parent header,
 metadata, content and buffers. Numbered: u64le sequence number, u32le piece index, u32le 1 for the last piece
@@ -13,10 +16,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ..json_values import parse_json, text
+
 NODE_PROTOCOL: Final = 2
 """of the node extension that is understood here"""
 SUBPROTOCOL: Final = "v1.kernel.websocket.jupyter.org"
 _PIECE = struct.Struct("<QII")
+_LARGEST_SEQ: Final = 1 << 53
+_MESSAGE_MAX: Final = 1 << 30
+_CHANNELS: Final = frozenset({"iopub", "shell", "control", "stdin"})
+_FIELDS: Final[Mapping[str, type]] = {
+    "code": str,
+    "data": dict,
+    "ename": str,
+    "evalue": str,
+    "execution_count": int,
+    "execution_state": str,
+    "lost": list,
+    "metadata": dict,
+    "name": str,
+    "payload": list,
+    "status": str,
+    "text": str,
+    "traceback": list,
+    "transient": dict,
+}
+"""of the contents that we read; each has one type in all messages of the protocol, or is null"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +58,8 @@ class KernelMessage:
     """number in the kernel's recorded stream; 0 on a stock server"""
     parent_session: str = ""
     """session of the client that sent the request"""
+    odd: tuple[str, ...] = ()
+    """fields that were left out"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +114,43 @@ def unpack_message(frame: bytes, seq: int = 0) -> KernelMessage:
         if not 6 <= count <= 10_000:
             raise ValueError(f"{count} offsets")
         offsets = struct.unpack_from(f"<{count}Q", frame, 8)
-        channel, header, parent, _metadata, content = (frame[offsets[i] : offsets[i + 1]] for i in range(5))
-        head: dict[str, Any] = json.loads(header)
-        above: dict[str, Any] = json.loads(parent)
-        return KernelMessage(
-            channel=channel.decode(),
-            msg_type=str(head["msg_type"]),
-            msg_id=str(head["msg_id"]),
-            parent_id=str(above.get("msg_id", "")),
-            content=json.loads(content),
-            seq=seq,
-            parent_session=str(above.get("session", "")),
-        )
-    except (struct.error, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"not a v1 kernel message: {error!r}") from None
+        parts = [frame[offsets[i] : offsets[i + 1]] for i in range(5)]
+    except (struct.error, IndexError) as error:
+        raise ValueError(f"not a v1 kernel message: {error}") from None
+    channel = parts[0].decode("utf-8", "replace")
+    header, parent, content = (parse_json(parts[i]) for i in (1, 2, 4))
+    match header, parent:
+        case {"msg_type": str(msg_type), "msg_id": str(msg_id)}, dict(above) if channel in _CHANNELS:
+            checked, odd = _checked(content)
+            parent_id, session = text(above.get("msg_id")), text(above.get("session"))
+            return KernelMessage(channel, msg_type, msg_id, parent_id, checked, seq, session, odd)
+        case _:
+            raise ValueError("a message without channel, type or id")
+
+
+def _checked(content: Any) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """What of a content can be read by its protocol, and the names of what cannot."""
+    if not isinstance(content, dict):
+        return {}, ("content",)
+    odd = [name for name, kind in _FIELDS.items() if not _is(content.get(name), kind)]
+    checked = {name: value for name, value in content.items() if name not in odd} if odd else content
+    if isinstance(data := checked.get("data"), dict):
+        unreadable = [mime for mime, value in data.items() if not _is_shown(mime, value)]
+        if unreadable:
+            odd += (f"data of {mime}" for mime in unreadable)
+            checked = {**checked, "data": {mime: data[mime] for mime in data if mime not in unreadable}}
+    return checked, tuple(odd)
+
+
+def _is(value: Any, kind: type) -> bool:
+    return value is None or (isinstance(value, kind) and not isinstance(value, bool))
+
+
+def _is_shown(mime: str, value: Any) -> bool:
+    """Whether it is a value that a notebook may hold: any JSON for a type of JSON, else text or lines of text."""
+    if mime.endswith("json") or isinstance(value, str):
+        return True
+    return isinstance(value, list) and all(isinstance(line, str) for line in value)
 
 
 class PieceJoiner:
@@ -108,6 +158,7 @@ class PieceJoiner:
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
+        self._size = 0
         self._seq = 0
 
     def feed(self, data: bytes) -> tuple[int, bytes] | None:
@@ -117,9 +168,12 @@ class PieceJoiner:
         except struct.error as error:
             raise ValueError(str(error)) from None
         if index == 0:
-            self._parts, self._seq = [], seq
+            self._parts, self._size, self._seq = [], 0, seq
         if seq != self._seq or index != len(self._parts):
             raise ValueError(f"piece {index} of message {seq} is out of order")
+        self._size += len(data)
+        if seq > _LARGEST_SEQ or self._size > _MESSAGE_MAX:
+            raise ValueError("a message without end")
         self._parts.append(data[_PIECE.size :])
         if not is_last:
             return None

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..json_values import items, mapping, number, text, whole
+
 
 @dataclass(frozen=True, slots=True)
 class GpuSample:
@@ -54,46 +56,48 @@ class Sample:
         return 100 * self.memory_used_mb / self.memory_total_mb
 
 
-def parse_sample(raw: Mapping[str, Any]) -> Sample:
-    """Sample of the sampler's JSON object. Raises ValueError when a mandatory part is missing."""
-    try:
-        cpu, memory = raw["cpu"], raw["memory"]
-        return Sample(
-            at=float(raw["t"]),
-            cpu_count=int(cpu["count"]),
-            cpu_percent=_number(cpu.get("percent")),
-            load_1m=_number(cpu.get("load_1m")),
-            memory_used_mb=_number(memory["used_mb"]),
-            memory_total_mb=_number(memory["total_mb"]),
-            gpus=tuple(
-                GpuSample(
-                    index=int(gpu["index"]),
-                    name=str(gpu.get("name") or "GPU"),
-                    memory_used_mb=_number(gpu.get("memory_used_mb")),
-                    memory_total_mb=_number(gpu.get("memory_total_mb")),
-                    utilization_percent=_number(gpu.get("utilization_percent")),
-                    temperature_c=_number(gpu.get("temperature_c")),
-                    power_w=_number(gpu.get("power_w")),
-                )
-                for gpu in raw.get("gpu") or ()
-            ),
-            kernels={
-                str(kernel_id): KernelUse(
-                    pid=int(use["pid"]),
-                    rss_mb=_number(use["rss_mb"]),
-                    cpu_percent=_number(use.get("cpu_percent")),
-                    gpu_memory_mb=_number(use.get("gpu_memory_mb")),
-                )
-                for kernel_id, use in (raw.get("kernels") or {}).items()
-            },
-            note=str(raw.get("note") or ""),
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not a resource sample: {error!r}") from None
+def parse_sample(raw: Any) -> Sample:
+    """Sample of the sampler's JSON value. Raises ValueError when a mandatory part is missing."""
+    match raw:
+        case {"t": int() | float() as at, "cpu": dict(cpu), "memory": dict(memory), **rest}:
+            return Sample(
+                at=number(at) or 0.0,
+                cpu_count=whole(cpu.get("count")),
+                cpu_percent=number(cpu.get("percent")),
+                load_1m=number(cpu.get("load_1m")),
+                memory_used_mb=number(memory.get("used_mb")),
+                memory_total_mb=number(memory.get("total_mb")),
+                gpus=tuple(_gpu(gpu) for gpu in items(rest.get("gpu")) if isinstance(gpu, dict)),
+                kernels={
+                    kernel_id: _use(use)
+                    for kernel_id, use in mapping(rest.get("kernels")).items()
+                    if isinstance(use, dict)
+                },
+                note=text(rest.get("note")),
+            )
+        case _:
+            raise ValueError("not a resource sample")
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _gpu(raw: Mapping[str, Any]) -> GpuSample:
+    return GpuSample(
+        index=whole(raw.get("index")),
+        name=text(raw.get("name")) or "GPU",
+        memory_used_mb=number(raw.get("memory_used_mb")),
+        memory_total_mb=number(raw.get("memory_total_mb")),
+        utilization_percent=number(raw.get("utilization_percent")),
+        temperature_c=number(raw.get("temperature_c")),
+        power_w=number(raw.get("power_w")),
+    )
+
+
+def _use(raw: Mapping[str, Any]) -> KernelUse:
+    return KernelUse(
+        pid=whole(raw.get("pid")),
+        rss_mb=number(raw.get("rss_mb")),
+        cpu_percent=number(raw.get("cpu_percent")),
+        gpu_memory_mb=number(raw.get("gpu_memory_mb")),
+    )
 
 
 def resources_json(sample: Sample) -> dict[str, Any]:

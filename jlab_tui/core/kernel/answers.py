@@ -1,0 +1,205 @@
+"""Answers of Jupyter's REST API and of the Jupyter extension as values.
+
+Every function takes any JSON value. What cannot be read is left out and told to `odd`; ValueError where nothing is left.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..json_values import items, mapping, number, text, whole
+from ..server.record import KernelInfo, KernelSpec, Owner
+from ..server.resources import Sample, parse_sample
+from .link import Claim, RecordedKernel
+from .wire import NODE_PROTOCOL
+
+_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,100}")
+"""it stands in addresses"""
+Odd = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class JupyterSession:
+    """A notebook's, or another document's, with its kernel."""
+
+    session_id: str
+    path: str
+    """below the server's root"""
+    kernel_id: str
+    kernel_state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionInfo:
+    """What the Jupyter extension is; nothing on a stock server, and where it speaks another protocol."""
+
+    features: frozenset[str] = frozenset()
+    python: str = ""
+    now: float | None = None
+    """epoch seconds"""
+
+
+def an_id(value: Any) -> str:
+    """An id of the server. Raises ValueError."""
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise ValueError("an answer without a valid id")
+    return value
+
+
+def sessions(raw: Any, odd: Odd) -> list[JupyterSession]:
+    """`GET /api/sessions`; without those that have no kernel."""
+    found = []
+    for each in _listed(raw, "sessions", odd):
+        if not (kernel := mapping(each.get("kernel"))):
+            continue
+        try:
+            session_id, kernel_id = an_id(each.get("id")), an_id(kernel.get("id"))
+        except ValueError:
+            odd("a session without a valid id")
+            continue
+        state = text(kernel.get("execution_state"), "unknown")
+        found.append(JupyterSession(session_id, text(each.get("path")), kernel_id, state))
+    return found
+
+
+def kernels(raw: Any, of: list[JupyterSession], odd: Odd) -> tuple[KernelInfo, ...]:
+    """`GET /api/kernels`, with the notebooks of sessions."""
+    paths = {session.kernel_id: session.path for session in of}
+    found = []
+    for each in _listed(raw, "kernels", odd):
+        try:
+            kernel_id = an_id(each.get("id"))
+        except ValueError:
+            odd("a kernel without a valid id")
+            continue
+        found.append(
+            KernelInfo(
+                kernel_id=kernel_id,
+                name=text(each.get("name")),
+                execution_state=text(each.get("execution_state"), "unknown"),
+                connections=whole(each.get("connections")),
+                last_activity=text(each.get("last_activity")),
+                path=paths.get(kernel_id, ""),
+            )
+        )
+    return tuple(found)
+
+
+def new_kernel(raw: Any) -> str:
+    """Id in the answer to `POST /api/kernels`. Raises ValueError."""
+    return an_id(mapping(raw).get("id"))
+
+
+def kernel_of_session(raw: Any) -> str:
+    """Id of the kernel in the answer to `POST /api/sessions`. Raises ValueError."""
+    return new_kernel(mapping(raw).get("kernel"))
+
+
+def kernel_state(raw: Any) -> str:
+    return text(mapping(raw).get("execution_state"), "unknown")
+
+
+def kernelspec(raw: Any, wanted: str, python: str) -> KernelSpec:
+    """The kernel of that name in `GET /api/kernelspecs`, else the default one; `python` where it names no interpreter."""
+    specs = mapping(raw)
+    known = mapping(specs.get("kernelspecs"))
+    name = wanted if wanted in known else text(specs.get("default")) or "python3"
+    spec = mapping(mapping(known.get(name)).get("spec"))
+    program = text(next(iter(items(spec.get("argv"))), ""))
+    return KernelSpec(
+        name,
+        text(spec.get("display_name")) or name,
+        text(spec.get("language")) or "python",
+        program if program.startswith("/") else python,
+    )
+
+
+def extension_info(raw: Any) -> ExtensionInfo:
+    """`GET /jlab-mcp/info`."""
+    info = mapping(raw)
+    now = number(info.get("now"))
+    if info.get("protocol") != NODE_PROTOCOL:
+        return ExtensionInfo(now=now)
+    features = frozenset(name for name in items(info.get("features")) if isinstance(name, str))
+    return ExtensionInfo(features, text(info.get("python")), now)
+
+
+def samples(raw: Any, odd: Odd) -> list[Sample]:
+    """`GET /jlab-mcp/resources`, oldest first."""
+    answer = mapping(raw)
+    found = []
+    for each in [*items(answer.get("history")), answer.get("now")]:
+        try:
+            if each is not None:
+                found.append(parse_sample(each))
+        except ValueError as error:
+            odd(str(error))
+    return found
+
+
+def claim(raw: Any) -> Claim:
+    """`POST /jlab-mcp/claims`. Raises ValueError."""
+    match raw:
+        case {"epoch": int(epoch), **rest} if epoch >= 0:
+            return Claim(
+                epoch, whole(rest.get("last_seq")), bool(rest.get("adopted")), owner(rest.get("previous"))
+            )
+        case _:
+            raise ValueError("a claim without an epoch")
+
+
+def claimed_kernel(raw: Any) -> tuple[str, Claim]:
+    """Id and claim in the answer to `POST /jlab-mcp/kernels`. Raises ValueError."""
+    return an_id(mapping(raw).get("kernel")), claim(raw)
+
+
+def owner(raw: Any) -> Owner | None:
+    if not isinstance(raw, dict):
+        return None
+    return Owner(
+        text(raw.get("client")), text(raw.get("host")), whole(raw.get("pid")), text(raw.get("conversation"))
+    )
+
+
+def recorded_kernels(raw: Any, odd: Odd) -> dict[str, RecordedKernel]:
+    """`GET /jlab-mcp/kernels`, by kernel id."""
+    if not isinstance(raw, dict):
+        raise ValueError("no table of kernels")
+    found = {}
+    for kernel_id, each in raw.items():
+        if not isinstance(each, dict) or not _ID.fullmatch(kernel_id):
+            odd("a recorded kernel that is none")
+            continue
+        found[kernel_id] = _recorded(each)
+    return found
+
+
+def _recorded(raw: Mapping[str, Any]) -> RecordedKernel:
+    return RecordedKernel(
+        session=text(raw.get("session")),
+        epoch=whole(raw.get("epoch")),
+        owner=owner(raw.get("owner")),
+        owner_connected=bool(raw.get("owner_connected")),
+        first_seq=whole(raw.get("first_seq")),
+        last_seq=whole(raw.get("last_seq")),
+        acked_seq=whole(raw.get("acked_seq")),
+        busy=bool(raw.get("busy")),
+        running=text(raw.get("running")),
+        requests=frozenset(mapping(raw.get("requests"))),
+        started_here=bool(raw.get("started_here")),
+        is_private=bool(raw.get("private", True)),
+        recorded_bytes=whole(raw.get("recorded_bytes")),
+    )
+
+
+def _listed(raw: Any, what: str, odd: Odd) -> Iterator[Mapping[str, Any]]:
+    if not isinstance(raw, list):
+        raise ValueError(f"no list of {what}")
+    for each in raw:
+        if isinstance(each, dict):
+            yield each
+        else:
+            odd(f"{what}: an entry that is no object")

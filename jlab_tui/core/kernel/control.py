@@ -1,0 +1,79 @@
+"""What the Jupyter extension says on the channels beside a kernel's messages: text frames, parsed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..json_values import mapping, parse_json, text, whole
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first frame of a connection: which messages there are, and the epoch of the session's owner."""
+
+    first: int
+    last: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """This request arrived before."""
+
+    msg_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """This request was not sent to the kernel."""
+
+    msg_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """These messages will not come."""
+
+    first: int
+    last: int
+    size: int
+    """about so many bytes"""
+    why: str
+    """empty when they were acknowledged"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to a ping of the protocol."""
+
+
+Control = Hello | Known | Refused | Gap | Pong
+
+
+def parse_control(frame: str) -> Control:
+    """Raises ValueError for a frame that says nothing we know."""
+    match parse_json(frame):
+        case {"hello": {"first": int(), "last": int(), "epoch": int()} as hello}:
+            return Hello(*(_position(hello, name) for name in ("first", "last", "epoch")))
+        case {"known": str(msg_id)}:
+            return Known(msg_id)
+        case {"refused": str(msg_id), **rest}:
+            return Refused(msg_id, text(rest.get("reason")) or "refused")
+        case {"gap": dict(gap)}:
+            first, last = _position(gap, "from"), _position(gap, "to")
+            return Gap(first, last, whole(gap.get("bytes")), text(gap.get("why")))
+        case {"pong": _}:
+            return Pong()
+        case odd:
+            raise ValueError(
+                f"a text frame with {', '.join(list(mapping(odd))[:3])[:60] or type(odd).__name__}"
+            )
+
+
+def _position(of: Any, name: str) -> int:
+    found = whole(of.get(name), -1)
+    if found < 0:
+        raise ValueError(f"{name} is no position in a stream")
+    return found
