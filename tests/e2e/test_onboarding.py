@@ -361,15 +361,16 @@ def test_the_shell_completes_commands_options_and_values(project: Project, shell
 async def test_records_that_are_too_old_are_removed_when_a_client_is_there(shared_server: Project) -> None:
     sessions = shared_server.status_dir / "sessions"
     sessions.mkdir(mode=0o700, exist_ok=True)
-    old, young = sessions / "00000001.1.jsonl", sessions / "00000002.1.jsonl"
-    for path, days in ((old, 40), (young, 3)):
+    old, *young = (sessions / f"000000{number:02}.1.jsonl" for number in range(22))
+    for path, days in ((old, 40), *((path, 3) for path in young)):
         path.write_bytes(encode(Entry(0.0, SessionClosed("shut down"))))
         at = time.time() - days * 86400
         os.utime(path, (at, at))
     async with shared_server.client() as agent:
         await agent.text("ping")
         await until(lambda: not old.exists())
-    young.unlink()  # which was left alone; other tests look at what is there
+    for path in young:
+        path.unlink()  # which was left alone; other tests look at what is there
 
 
 def test_a_directory_that_may_not_be_read_is_said_by_every_command(project: Project) -> None:

@@ -108,8 +108,7 @@ class Finalizer:
         if replayed.opened is None or replayed.closed:
             return []
         status = RunStatus.DIED if kernel_gone else RunStatus.JOB_ENDED
-        is_closed = await self._close(replayed, replayed.opened, reason, status)
-        return replayed.unfinished if is_closed else []
+        return await self._close(replayed, replayed.opened, reason, status)
 
     async def _why_over(self, server_started: float, known: dict[float, str]) -> str:
         """Why a server is gone; empty while it may come back."""
@@ -136,11 +135,11 @@ class Finalizer:
         opened: SessionOpened,
         reason: str,
         status: RunStatus = RunStatus.JOB_ENDED,
-    ) -> bool:
-        """Write journal and notebook to their end. Returns False when another process does that now."""
+    ) -> list[Run]:
+        """Write journal and notebook to their end. Returns the runs that this ended: none when another process does it."""
         journal = await self._succeed(opened, replayed.epoch)
         if journal is None:
-            return False
+            return []
         file, notebook = await self._notebook(opened.notebook if replayed.unfinished else "")
         sync = OutputSync(file, notebook, self._read_back, journal.flush)
         kernel = Kernel(generation=replayed.generation, users_own=opened.users_kernel)
@@ -163,7 +162,7 @@ class Finalizer:
         journal.record(SessionClosed(reason))
         await all_of(f"closing session {opened.session}", sync.close())
         await all_of(f"closing session {opened.session}", journal.close())
-        return True
+        return [intake.runs[run.id] for run in replayed.unfinished]
 
     async def _close_idle(self, opened: SessionOpened, reason: str) -> None:
         if journal := await self._succeed(opened, opened.epoch):
