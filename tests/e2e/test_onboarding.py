@@ -20,7 +20,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
-from jlab_tui.core.journal.events import Entry, SessionClosed, encode
+from jlab_tui.core.journal.events import Entry, SessionClosed, SessionOpened, encode
 from jlab_tui.core.settings import status_dir_name
 from tests.project import COMMAND, Project, project_in, until
 
@@ -363,7 +363,8 @@ async def test_records_that_are_too_old_are_removed_when_a_client_is_there(share
     sessions.mkdir(mode=0o700, exist_ok=True)
     old, *young = (sessions / f"000000{number:02}.1.jsonl" for number in range(22))
     for path, days in ((old, 40), *((path, 3) for path in young)):
-        path.write_bytes(encode(Entry(0.0, SessionClosed("shut down"))))
+        events = SessionOpened(path.name[:8], "n", "", "k", "h", 1.0), SessionClosed("shut down")
+        path.write_bytes(b"".join(encode(Entry(0.0, event)) for event in events))
         at = time.time() - days * 86400
         os.utime(path, (at, at))
     async with shared_server.client() as agent:
