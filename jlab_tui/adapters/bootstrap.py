@@ -12,24 +12,31 @@ from ..core.errors import LaunchFailed
 from .programs import run
 
 PACKAGES = ("jupyterlab", "ipykernel")
+PINNED = Path(__file__).with_name("bootstrap.lock")
+"""the two with all that they need, each with its version and hash; `scripts/lock` writes it"""
 _LIMIT_S = 1800.0
 
 
 async def bootstrap(root: Path, env: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Make `<root>/.venv`, or add JupyterLab to the one that is there. Raises LaunchFailed with the tool's last words."""
+    """Make `<root>/.venv`, or add JupyterLab to the one that is there. Raises LaunchFailed with the tool's last words.
+
+    A new environment gets exactly what is `PINNED`. In one that is there the user's own versions stay where they fit.
+    """
     venv = root / ".venv"
     python = venv / "bin" / "python"
     uv = shutil.which("uv", path=env.get("PATH"))
     tool = "uv" if uv else "venv and pip"
     commands: list[list[str]] = []
+    wanted = list(PACKAGES)
     if not await asyncio.to_thread(python.exists):
         say(f"Making {venv} with {tool}...")
         commands.append([uv, "venv", str(venv)] if uv else [sys.executable, "-m", "venv", str(venv)])
+        wanted = ["--require-hashes", "-r", str(PINNED)]
     say(f"Installing {' and '.join(PACKAGES)} in {venv} with {tool}; this takes a minute or more...")
     commands.append(
-        [uv, "pip", "install", "--python", str(python), *PACKAGES]
+        [uv, "pip", "install", "--python", str(python), *wanted]
         if uv
-        else [str(python), "-m", "pip", "install", "--disable-pip-version-check", *PACKAGES]
+        else [str(python), "-m", "pip", "install", "--disable-pip-version-check", *wanted]
     )
     for command in commands:
         ran = await run(command, env, _LIMIT_S)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.adapters.bootstrap import bootstrap
+from jlab_tui.adapters.bootstrap import PINNED, bootstrap
 from jlab_tui.core.errors import LaunchFailed
 
 
@@ -22,7 +22,7 @@ async def test_uv_makes_the_environment_and_installs_jupyter(tmp_path: Path) -> 
     await bootstrap(tmp_path, fake_uv(tmp_path / "bin", "true"), said.append)
     venv, install = (tmp_path / "bin" / "calls").read_text(encoding="utf-8").splitlines()
     assert venv == f"venv {tmp_path}/.venv"
-    assert install == f"pip install --python {tmp_path}/.venv/bin/python jupyterlab ipykernel"
+    assert install == f"pip install --python {tmp_path}/.venv/bin/python --require-hashes -r {PINNED}"
     assert said[0] == f"Making {tmp_path}/.venv with uv..."
 
 
@@ -30,3 +30,12 @@ async def test_a_failure_gives_the_last_words_of_the_tool(tmp_path: Path) -> Non
     env = fake_uv(tmp_path / "bin", "echo 'no route to the index' >&2; exit 1")
     with pytest.raises(LaunchFailed, match="no route to the index"):
         await bootstrap(tmp_path, env, lambda text: None)
+
+
+async def test_an_environment_that_is_there_keeps_the_users_own_versions(tmp_path: Path) -> None:
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    await bootstrap(tmp_path, fake_uv(tmp_path / "bin", "true"), lambda text: None)
+    (install,) = (tmp_path / "bin" / "calls").read_text(encoding="utf-8").splitlines()
+    assert install == f"pip install --python {python} jupyterlab ipykernel"

@@ -30,7 +30,7 @@ def checkout(tmp_path: Path) -> Path:
     made = tmp_path / "check out"
     (made / "scripts").mkdir(parents=True)
     shutil.copy(ROOT / "scripts" / "environment", made / "scripts")
-    for name in ("pyproject.toml", "requirements.lock"):
+    for name in ("pyproject.toml", "requirements.lock", "requirements-dev.lock"):
         shutil.copy(ROOT / name, made)
     return made
 
@@ -93,7 +93,9 @@ def test_a_checkout_that_was_moved_gets_a_new_environment(checkout: Path, tmp_pa
     moved = checkout.rename(tmp_path / "moved")
     done = prepare(moved, PYTHON=str(base))
     assert done.returncode == 0 and "Installing" in done.stderr
-    assert len(typed.read_text(encoding="utf-8").splitlines()) == 2
+    assert (
+        len(typed.read_text(encoding="utf-8").splitlines()) == 4
+    )  # the packages, then the project, each time
 
 
 def test_a_long_installation_says_that_it_goes_on(checkout: Path, tmp_path: Path) -> None:
