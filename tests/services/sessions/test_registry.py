@@ -514,3 +514,14 @@ async def test_code_is_not_sent_to_a_server_that_ended_by_record_whoever_still_a
         await session.start_run("execute_code", None, "echo after")
     await until(lambda: not kernel.listeners)
     assert kernel.codes == ["echo before"]
+
+
+async def test_a_run_that_nobody_saw_end_is_told_with_its_cause(place: Place) -> None:
+    first = place.process()
+    session = await first.open_new("n")
+    run = await session.start_run("execute_code", None, "hang")
+    await session.flush()
+    place.kill(first)
+    place.server.started += 1
+    (ended,) = await place.process().close_ended()
+    assert (ended.id, ended.status, ended.cause) == (run.id, RunStatus.JOB_ENDED, "That server has ended.")
