@@ -18,7 +18,7 @@ from typing import Any, assert_never
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from ...core.journal.lease import BEAT_S
-from ...core.kernel.control import Gap, Hello, Known, Pong, Refused, parse_control
+from ...core.kernel.control import Hello, Known, Missing, NotSent, Pong, parse_control
 from ...core.kernel.link import (
     LEASE_S,
     Lease,
@@ -409,12 +409,12 @@ class KernelLink:
         match said:
             case Known(msg_id):
                 self._unconfirmed.pop(msg_id, None)
-            case Refused(msg_id, reason):
+            case NotSent(msg_id, reason):
                 self._unconfirmed.pop(msg_id, None)
                 if (future := self._replies.get(msg_id)) is not None and not future.done():
                     future.set_exception(TimeoutError())
                 self._on_change(RequestRefused(msg_id, reason))
-            case Gap(first, last, size, reason):
+            case Missing(first, last, size, reason):
                 self.seq = max(self.seq, last)
                 if size or reason:
                     self._on_change(OutputLost(max(0, last + 1 - first), size, reason, last, unfetched))

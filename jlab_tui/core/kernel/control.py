@@ -25,7 +25,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NotSent:
     """This request was not sent to the kernel."""
 
     msg_id: str
@@ -33,7 +33,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class Missing:
     """These messages will not come."""
 
     first: int
@@ -49,7 +49,7 @@ class Pong:
     """The answer to a ping of the protocol."""
 
 
-Control = Hello | Known | Refused | Gap | Pong
+Control = Hello | Known | NotSent | Missing | Pong
 
 
 def parse_control(frame: str) -> Control:
@@ -60,10 +60,10 @@ def parse_control(frame: str) -> Control:
         case {"known": str(msg_id)}:
             return Known(msg_id)
         case {"refused": str(msg_id), **rest}:
-            return Refused(msg_id, text(rest.get("reason")) or "refused")
+            return NotSent(msg_id, text(rest.get("reason")) or "refused")
         case {"gap": dict(gap)}:
             first, last = _position(gap, "from"), _position(gap, "to")
-            return Gap(first, last, whole(gap.get("bytes")), text(gap.get("why")))
+            return Missing(first, last, whole(gap.get("bytes")), text(gap.get("why")))
         case {"pong": _}:
             return Pong()
         case odd:
