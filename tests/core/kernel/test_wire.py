@@ -33,7 +33,9 @@ def message(
 
 
 @given(
-    st.sampled_from(["shell", "control"]), st.text(), st.dictionaries(st.text(), st.text() | st.integers())
+    st.sampled_from(["shell", "control"]),
+    st.text(),
+    st.dictionaries(st.text().map("our-{}".format), st.text() | st.integers()),
 )
 def test_a_request_arrives_as_it_was_packed(channel: str, source: str, options: dict[str, Any]) -> None:
     content = {**options, "code": source}
