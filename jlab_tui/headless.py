@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from .core.display.printable import printable
 from .core.errors import JlabError, LaunchFailed, StatusFileError
 from .core.server.record import ServerState
 from .core.server.state_machine import ServerStatus
@@ -62,11 +63,11 @@ class Lines:
 
 
 def _print(text: str) -> None:
-    print(text, flush=True)
+    print(printable(text), flush=True)
 
 
 def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 async def run_detached(launcher: Launcher, mode: Mode, settings: Settings) -> int:

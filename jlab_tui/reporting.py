@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import json
 import os
@@ -12,6 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Protocol
 
+from .core.display.printable import printable
 from .core.errors import JlabError, ServerNotReady
 from .core.journal.summary import SessionHead
 from .core.server.record import KernelInfo, ServerRecord, ServerState
@@ -189,12 +191,14 @@ def _tell(text: str) -> None:
 
 
 def _print_from(path: Path, offset: int) -> int:
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size < offset:
             offset = 0  # a requeued job starts its log anew
         file.seek(offset)
         while chunk := file.read(1 << 16):
             offset += len(chunk)
-            sys.stdout.buffer.write(chunk)
+            sys.stdout.write(printable(decoder.decode(chunk)))
+    sys.stdout.write(printable(decoder.decode(b"", final=True)))
     sys.stdout.flush()
     return offset

@@ -76,7 +76,7 @@ def slurm_time(text: str) -> str:
 
 def is_slurm_time(text: str) -> bool:
     """Whether `text` is a time in one of Slurm's six forms (`sbatch --time`): M, M:S, H:M:S, D-H, D-H:M, D-H:M:S."""
-    return re.fullmatch(r"\d+-\d+(:\d+){0,2}|\d+(:\d+){0,2}", text) is not None
+    return re.fullmatch(r"\d+-\d+(:\d+){0,2}|\d+(:\d+){0,2}", text, re.ASCII) is not None
 
 
 def address(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mcp_types import CallToolResult, ImageContent, TextContent
 
+from ..core.display.printable import printable
 from ..core.reply.compose import Part, ReplyImage, fit
 from .context import App
 
@@ -52,5 +53,4 @@ def as_text(*sentences: str) -> CallToolResult:
 
 
 def _text(text: str) -> TextContent:
-    # A lone surrogate cannot travel as JSON.
-    return TextContent(type="text", text=text.encode("utf-8", "replace").decode("utf-8"))
+    return TextContent(type="text", text=printable(text))

@@ -8,6 +8,7 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from mcp.server import MCPServer, NotificationOptions
@@ -21,6 +22,7 @@ from mcp_types import Tool as MCPTool
 from pydantic import AnyUrl, ValidationError
 
 from .. import __version__
+from ..core.display.printable import printable
 from ..core.errors import JlabError
 from .context_source import AppSource
 from .stdio import CancelReasons, stdio
@@ -76,11 +78,14 @@ class JlabServer(MCPServer[None]):
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         self._be_complete()
         try:
-            return await super().read_resource(uri, context)
+            read = await super().read_resource(uri, context)
         except ResourceError as error:
             if isinstance(error.__cause__, JlabError):
-                raise ResourceError(_within(str(error.__cause__))) from None
+                raise ResourceError(_within(printable(str(error.__cause__)))) from None
             raise
+        if isinstance(read, InputRequiredResult):
+            return read
+        return [replace(part, content=_printable_content(part.content)) for part in read]
 
     async def list_tools(self) -> list[MCPTool]:
         self._be_complete()
@@ -123,6 +128,10 @@ class JlabServer(MCPServer[None]):
             )
 
 
+def _printable_content(content: str | bytes) -> str | bytes:
+    return printable(content) if isinstance(content, str) else content
+
+
 def _concise(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema without what a model pays for and needs not: titles made of the names, and the null of what it may leave out."""
     kept = {key: value for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
@@ -136,7 +145,7 @@ def _concise(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _error(text: str) -> CallToolResult:
-    return CallToolResult(content=[TextContent(type="text", text=_within(text))], is_error=True)
+    return CallToolResult(content=[TextContent(type="text", text=_within(printable(text)))], is_error=True)
 
 
 def _within(text: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ..display.printable import printable
 from ..errors import NotebookError
 from ..server.record import KernelSpec
 
@@ -282,9 +283,9 @@ class ChangedOnDisk(Exception):
 def file_stem(experiment_name: str) -> str:
     """A file name without suffix for an experiment's name: path separators and control characters become `_`.
 
-    Never empty, never hidden, at most 200 bytes long.
+    Never empty, never hidden, no option of a command, at most 200 bytes long.
     """
-    name = re.sub(r"[\s/\\:\x00-\x1f\x7f<>\"|?*]+", "_", experiment_name.strip()).strip("._ ")
-    name = name.removesuffix(".ipynb").strip("._ ")
+    name = re.sub(r"[\s/\\:\x00-\x1f\x7f-\x9f<>\"|?*]+", "_", experiment_name.strip())
+    name = printable(name).strip("._ ").lstrip("-._ ").removesuffix(".ipynb").strip("._ ")
     raw = name.encode("utf-8", "ignore")[:_NAME_MAX_BYTES]
-    return raw.decode("utf-8", "ignore").strip("._ ") or "notebook"
+    return raw.decode("utf-8", "ignore").strip("._ ").lstrip("-._ ") or "notebook"

@@ -66,6 +66,15 @@ def check_time(text: str) -> str:
     return text
 
 
+def check_limited_time(text: str) -> str:
+    """A time that ends: 0 stands for no limit, which is for a person to set."""
+    if not re.search("[1-9]", check_time(text)):
+        raise _refused(
+            "time", text, "0 means no limit; only the person may set that, with JLAB_MCP_SLURM_TIME."
+        )
+    return text
+
+
 def check_partition(text: str) -> str:
     return _matching(_NAME, "partition", text, "`sinfo -s` lists the partitions.")
 

@@ -13,7 +13,7 @@ from ...core.server.record import ServerState
 from ...core.server.status import ServerStatus
 from ...core.settings import Mode
 from ...core.slurm.queue import QueueUnknown
-from ...core.slurm.script import check_count, check_gres, check_partition, check_time
+from ...core.slurm.script import check_count, check_gres, check_limited_time, check_partition
 from ...core.slurm.survey import Partition, format_span, parse_gres, survey_lines
 from ...core.slurm.terms import parse_span
 from .launcher import Launcher
@@ -41,7 +41,7 @@ class Choice:
         if self.mode is not None:
             found["RUN_MODE"] = str(self.mode)
         if self.time_limit:
-            found["SLURM_TIME"] = check_time(self.time_limit.strip())
+            found["SLURM_TIME"] = check_limited_time(self.time_limit.strip())
         if self.partition:
             found["SLURM_PARTITION"] = check_partition(self.partition.strip())
         if self.gres is not None and self.gres.strip():
