@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field, fields
 
 from ...core.journal.events import RunFinished, RunStatus
 from ...core.session.run import Run
 
 
+def ticks() -> float:
+    """Seconds of a clock that nobody sets; it goes on while the machine sleeps."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 @dataclass(slots=True)
 class RunHandle(Run):
     """A run of a session that this process holds."""
 
+    began: float | None = None
+    """`ticks()` when this process asked for it; None for a run that an earlier process asked for"""
     cancelled: bool = False
     """it is to be interrupted as soon as the kernel starts with it: the user cancelled the call"""
     stopping: asyncio.Task[str] | None = None
@@ -31,6 +39,12 @@ class RunHandle(Run):
         if run.has_started:
             handle.execution.set()
         return handle
+
+    def elapsed(self, now: float) -> float:
+        """Seconds since it was asked for: no clock that is set meanwhile changes them, where this process asked."""
+        if self.began is None or self.status.is_final:
+            return super(RunHandle, self).elapsed(now)
+        return ticks() - self.began
 
     def leave(self, cause: str, now: float) -> None:
         """Another process goes on with it."""

@@ -45,7 +45,7 @@ from .interrupt import Interrupter
 from .link_monitor import LINK_PATIENCE_S, LinkMonitor
 from .outages import Outages
 from .run_completion import Completion
-from .run_handle import RunHandle
+from .run_handle import RunHandle, ticks
 
 T = TypeVar("T")
 KERNEL_READY_S: Final = 60.0
@@ -190,6 +190,7 @@ class Session:
             source=source,
             msg_id=uuid.uuid4().hex,
             asked_at=self._now(),
+            began=ticks(),
             generation=self.state.kernel.generation,
             journal=self._journal.path,
             offset=0,
