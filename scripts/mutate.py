@@ -66,7 +66,10 @@ def _functions(tree: ast.Module, path: str) -> Iterator[CodeType]:
     waiting = [compile(tree, str(ROOT / path), "exec")]
     for code in waiting:
         if code.co_flags & inspect.CO_NEWLOCALS:
-            yield code
+            if code.co_name == "<lambda>" or not code.co_name.startswith(
+                "<"
+            ):  # a comprehension has run on import
+                yield code
         else:
             waiting += [part for part in code.co_consts if isinstance(part, CodeType)]
 
