@@ -339,8 +339,6 @@ def _typed(hint: Any, value: Any) -> Any:
         return RunStatus(value)
     if hint == tuple[str, ...]:
         return tuple(str(item) for item in value)
-    if hint == (int | None):
-        return None if value is None else int(value)
     if hint is float:
         return float(value)
     origin = typing.get_origin(hint)
