@@ -246,6 +246,21 @@ def statuses(state: ServerState, mode: Mode) -> Iterator[ServerStatus]:
             "No open session has run anything; ping lists the sessions.",
         ),
         (errors.UnknownRun("a-1", ["b-2"]), "There is no run 'a-1'.", "Latest runs: b-2."),
+        (
+            errors.UntrustedDirectory("/d", "/d is open to all", "chmod go-w /d", "export X=/d"),
+            "Others could put their files in the place of yours in /d: /d is open to all.",
+            "use it as it is with `export X=/d`",
+        ),
+        (
+            errors.RecordUnreadable("a", "/a.1.jsonl"),
+            "The record of session a cannot be read: /a.1.jsonl is damaged, or of a newer version.",
+            "read_notebook",
+        ),
+        (
+            errors.SessionOwned.by("a", "login1:7"),
+            "Session a is held by another MCP server process (login1:7).",
+            "start_new_session",
+        ),
     ],
 )
 def test_errors_with_words_of_their_own_say_both(error: JlabError, what: str, then: str) -> None:

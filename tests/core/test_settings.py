@@ -175,3 +175,12 @@ def test_directories_are_absolute_and_flags_are_words() -> None:
     for name, value in (("TRUSTED_DIRS", "/a:b"), ("ALLOW_UNPROVED", "2")):
         with pytest.raises(SettingError):
             load(**{name: value})
+
+
+def test_each_directory_of_ours_is_named_with_the_variable_that_moves_it() -> None:
+    moved = load(DIR="/d", STATUS_DIR="/s", CONNECTION_DIR="/c", LOG_DIR="/l").own_directories
+    assert {(name, str(path)) for name, path in moved[:4]} == {
+        ("DIR", "/d"), ("STATUS_DIR", "/s"), ("CONNECTION_DIR", "/c"), ("LOG_DIR", "/l"),
+    }  # fmt: skip
+    below = {name: [str(path) for own, path in moved[4:] if own == name] for name, _ in moved[4:]}
+    assert below == {"STATUS_DIR": ["/s/sessions", "/s/actions", "/s/fifos", "/s/node", "/s/spool"]}

@@ -52,7 +52,7 @@ class KernelDeath:
     """The kernel process is gone; every run that it had went with it."""
 
     cause: str
-    """such as `exit code 3` or `signal 9 (SIGKILL)`; empty when the server does not say"""
+    """such as `exit code 3` or `signal SIGSEGV`; empty when the server does not say"""
     restarting: bool
     asked: bool = False
     """somebody restarted it or shut it down"""

@@ -7,6 +7,7 @@ writes it to the status file. An unknown (None, or a queue that does not answer)
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from ..settings import Mode
 from .machine import is_loopback
@@ -53,6 +54,8 @@ def step(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatu
             return _stopping(record, seen)
         case ServerState.ENDED | ServerState.ERROR:
             return over(record, seen.log_tail)
+        case _:
+            assert_never(record.state)
 
 
 def _with_connection(record: ServerRecord, connection: ConnectionFile | None) -> ServerRecord:

@@ -30,3 +30,23 @@ def test_the_server_is_reached_directly_or_through_ssh(
     assert access.link("secret", through_ssh=True) == f"{local}?token=secret"
     assert access.link("secret", through_ssh=False) == f"{direct}?token=secret"
     assert "secret" not in str(access)
+
+
+@pytest.mark.parametrize(
+    ("url", "user", "ssh"),
+    [
+        ("https://node7:9", "ada", "ssh -N -J ada@login -L 9:/run/j.sock ada@node7"),
+        ("https://node7:9", "", "ssh -N -J login -L 9:/run/j.sock node7"),
+        ("", "ada", "ssh -N -J ada@login -L 7:/run/j.sock ada@node1"),
+    ],
+)
+def test_a_job_that_listens_on_a_socket_is_reached_through_its_node(url: str, user: str, ssh: str) -> None:
+    record = ServerRecord(
+        ServerState.READY, Mode.SLURM, url=url, port=7, hostname="node1", socket="/run/j.sock"
+    )
+    assert access_of(record, user, "login").ssh == ssh
+
+
+def test_a_socket_on_this_machine_changes_nothing() -> None:
+    record = ServerRecord(ServerState.READY, Mode.LOCAL, url="http://127.0.0.1:9", socket="/run/j.sock")
+    assert access_of(record, "ada", "login").ssh == "ssh -N -L 9:127.0.0.1:9 ada@login"

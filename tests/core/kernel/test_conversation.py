@@ -9,14 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.journal.events import DataUpdated, ExecutionStarted, RunStatus
+from jlab_tui.core.journal.events import (
+    DataShown,
+    DataUpdated,
+    ErrorRaised,
+    ExecutionStarted,
+    OutputCleared,
+    RunStatus,
+    TextPrinted,
+)
 from jlab_tui.core.kernel.conversation import (
     NO_REPLY,
     OBITUARY,
     Conversation,
     KernelDeath,
+    OtherActivity,
     Output,
+    Replied,
     RunEnded,
+    ends_request,
 )
 from jlab_tui.core.kernel.wire import KernelMessage
 from jlab_tui.core.notebook.outputs import CellOutputs, to_nbformat
@@ -243,3 +254,250 @@ def test_malformed_messages_break_nothing(kind: str, content: dict[str, Any]) ->
         message("execute_reply", "m", "shell", status="ok", payload=[1, {"source": "page", "data": 3}])
     )
     assert conversation.feed(idle())[-1] == RunEnded("run m", OK, None)
+
+
+def reply(parent: str = "m", status: str = "ok", **content: Any) -> KernelMessage:
+    return message("execute_reply", parent, "shell", status=status, **content)
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        ({"cause": "restart"}, "the kernel was restarted"),
+        ({"cause": "shutdown"}, "the kernel was shut down"),
+        ({"cause": "oom", "signal": 9}, "out of memory: the kernel was killed by the out-of-memory killer"),
+        ({"signal": 9}, "signal SIGKILL, often sent by the out-of-memory killer"),
+        ({"signal": "SIGKILL"}, "signal SIGKILL, often sent by the out-of-memory killer"),
+        ({"signal": 11}, "signal SIGSEGV"),
+        ({"signal": 35}, "signal 35"),
+        ({"signal": [9]}, "signal [9]"),
+        ({"exit_code": 0}, "exit code 0"),
+        ({"exit_code": 3, "detail": "more"}, "exit code 3"),
+        ({"detail": "the node was lost"}, "the node was lost"),
+        ({}, ""),
+    ],
+)
+def test_a_death_is_told_with_what_the_server_knows_of_it(content: dict[str, Any], cause: str) -> None:
+    (death,) = Conversation().feed(message(OBITUARY, "", **content))
+    is_asked = content.get("cause") in ("restart", "shutdown")
+    assert death == KernelDeath(cause, restarting=False, asked=is_asked)
+
+
+def test_requests_that_a_dead_process_had_are_named_whatever_their_ids_are() -> None:
+    (death,) = Conversation().feed(message(OBITUARY, "", lost=["a", 7], restarting=1))
+    assert death == KernelDeath("", restarting=True, lost=frozenset({"a", "7"}))
+
+
+@pytest.mark.parametrize(("state", "is_death"), [("dead", True), ("restarting", True), ("idle", False), ("busy", False)])  # fmt: skip
+def test_a_status_of_nobodys_request_ends_a_run_only_when_the_kernel_has_ended(
+    state: str, is_death: bool
+) -> None:
+    facts = asked("m").feed(message("status", "", execution_state=state))
+    assert bool(facts) is is_death
+    assert not facts or facts[0] == KernelDeath("", restarting=state == "restarting")
+    assert asked("m").feed(message("status", execution_state=state)) == [], "of ours, it is no end yet"
+
+
+def test_a_death_ends_no_run_twice_and_nobody_elses_code_goes_on() -> None:
+    conversation = asked("done", "m")
+    conversation.feed(message("execute_input", "other", code="x"))
+    conversation.feed(reply("done"))
+    assert conversation.feed(idle("done")) == [RunEnded("run done", OK, None)]
+    facts = conversation.feed(obituary(cause="exit"))
+    assert [f.run for f in facts if isinstance(f, RunEnded)] == ["run m"]
+    assert len(conversation.feed(obituary(cause="exit"))) == 1, "only the second death"
+    assert not conversation.others_busy and conversation.feed(idle("other")) == []
+
+
+@pytest.mark.parametrize(
+    "reached", [message("execute_input"), idle(), reply()], ids=["input", "idle", "reply"]
+)
+def test_a_request_that_a_dead_process_has_answered_is_not_its_successors(reached: KernelMessage) -> None:
+    conversation = asked("m")
+    conversation.feed(reached)
+    facts = conversation.feed(obituary(cause="exit", restarting=True, lost=[]))
+    assert [f.run for f in facts if isinstance(f, RunEnded)] == ["run m"]
+
+
+def test_code_of_others_is_told_until_the_last_of_it_has_ended() -> None:
+    conversation = asked("m")
+    assert conversation.feed(message("execute_input", "a", code="x = 1")) == [OtherActivity(True, "x = 1")]
+    assert conversation.feed(message("execute_input", "b")) == [OtherActivity(True, "")]
+    assert conversation.feed(message("status", "a", execution_state="busy")) == []
+    assert conversation.feed(message("stream", "a", execution_state="idle")) == []
+    assert conversation.feed(idle("c")) == [] and conversation.others_busy
+    assert conversation.feed(idle("a")) == [] and conversation.others_busy
+    assert conversation.feed(idle("b")) == [OtherActivity(False)]
+    assert conversation.feed(idle("b")) == [] and asked("m").feed(idle("other")) == []
+
+
+def test_a_kernel_is_free_when_the_code_of_others_has_ended() -> None:
+    conversation = asked("m")
+    conversation.feed(message("execute_input", "a"))
+    for sent in (
+        message("status", "a", execution_state="busy"),
+        message("stream", "a", execution_state="idle"),
+        idle("b"),
+    ):
+        conversation.feed(sent)
+        assert conversation.others_busy
+    conversation.feed(idle("a"))
+    assert not conversation.others_busy
+
+
+def test_an_answer_that_comes_before_the_output_is_kept_until_the_kernel_is_idle() -> None:
+    conversation = asked("m")
+    answer = reply(execution_count=4)
+    assert conversation.feed(answer) == [Replied("run m", answer.content)]
+    assert conversation.feed(message("stream", name="stderr", text="late")) == [
+        TextPrinted("run m", "stderr", "late")
+    ]
+    assert conversation.feed(idle()) == [RunEnded("run m", OK, 4)]
+    assert conversation.feed(idle()) == []
+    assert conversation.feed(message("kernel_info_reply", "m", "shell", status="ok")) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "end"),
+    [
+        ({"status": "ok", "execution_count": 4}, "", RunEnded("run m", OK, 4)),
+        ({"status": "error", "ename": "ValueError"}, "ValueError", RunEnded("run m", ERROR, 2)),
+        ({"status": "error"}, "KeyboardInterrupt", RunEnded("run m", RunStatus.INTERRUPTED, 2)),
+        ({"status": "error", "execution_count": True}, "", RunEnded("run m", ERROR, 2)),
+        ({"status": "aborted"}, "", RunEnded("run m", RunStatus.ABORTED, None, "The kernel skipped it after an earlier error.")),
+        ({"status": "abort"}, "", RunEnded("run m", RunStatus.ABORTED, None, "The kernel skipped it after an earlier error.")),
+    ],
+)  # fmt: skip
+def test_a_run_ends_as_the_kernel_answers(content: dict[str, Any], error: str, end: RunEnded) -> None:
+    conversation = asked("m")
+    conversation.feed(message("execute_input", execution_count=2))
+    if error:
+        conversation.feed(message("error", ename=error, evalue="", traceback=[]))
+    conversation.feed(message("execute_reply", "m", "shell", **content))
+    assert conversation.feed(idle()) == [end]
+
+
+def test_an_error_that_only_the_reply_names_is_shown() -> None:
+    conversation = asked("m")
+    conversation.feed(reply(status="error", ename="UsageError", evalue="no", traceback=("a", 1)))
+    assert conversation.feed(idle()) == [
+        ErrorRaised("run m", "UsageError", "no", ("a", "1")),
+        RunEnded("run m", ERROR, None),
+    ]
+    conversation = asked("m")
+    conversation.feed(reply(status="error", ename="KeyboardInterrupt"))
+    assert conversation.feed(idle())[-1] == RunEnded("run m", RunStatus.INTERRUPTED, None)
+
+
+@pytest.mark.parametrize(
+    ("payload", "waits"),
+    [
+        ({"source": "ask_exit", "keepkernel": False}, True),
+        ({"source": "ask_exit"}, True),
+        ({"source": "ask_exit", "keepkernel": True}, False),
+        ({"source": "page", "data": {}}, False),
+    ],
+)
+def test_code_that_ends_its_kernel_runs_until_the_kernel_has_ended(
+    payload: dict[str, Any], waits: bool
+) -> None:
+    conversation = asked("m")
+    conversation.feed(reply(payload=[payload]))
+    assert (conversation.feed(idle()) == []) is waits
+    died = conversation.feed(obituary(cause="exit", lost=[]))[1:]
+    assert died == ([RunEnded("run m", RunStatus.DIED, None, "exit code 0")] if waits else [])
+
+
+def test_code_that_asks_its_kernel_to_end_is_over_when_the_kernel_lives_on() -> None:
+    conversation = asked("m")
+    conversation.feed(reply(payload=[{"source": "ask_exit"}]))
+    conversation.feed(idle())
+    assert conversation.settle("run m") == [RunEnded("run m", OK, None)]
+    assert conversation.settle("run m") == []
+
+
+def test_a_run_whose_reply_came_ends_though_the_kernel_never_says_that_it_is_idle() -> None:
+    conversation = asked("other", "m")
+    assert conversation.settle("run m") == []
+    conversation.feed(reply("other"))
+    conversation.feed(reply("m", execution_count=3))
+    assert conversation.settle("run m") == [RunEnded("run m", OK, 3)]
+    assert conversation.settle("unknown") == []
+
+
+def test_an_earlier_processes_run_goes_on_where_it_was() -> None:
+    page = {"text/plain": "a page"}
+    conversation = Conversation()
+    content = {"status": "ok", "execution_count": 6, "payload": [{"source": "page", "data": page}]}
+    conversation.asked("m", "run m", has_started=True, reply=content, shown=[page])
+    assert conversation.feed(idle()) == [RunEnded("run m", OK, 6)], "the page is not shown again"
+    conversation.asked("n", "run n", error="KeyboardInterrupt")
+    conversation.feed(reply("n", "error", ename="KeyboardInterrupt"))
+    assert conversation.feed(idle("n")) == [RunEnded("run n", RunStatus.INTERRUPTED, None)]
+    conversation.asked("o", "run o", has_started=True)
+    assert conversation.feed(obituary(cause="exit", lost=[]))[1:] == [
+        RunEnded("run o", RunStatus.DIED, None, "exit code 0")
+    ]
+
+
+def test_late_output_of_a_run_that_has_ended_is_its_own_and_a_forgotten_one_is_nobodys() -> None:
+    conversation = Conversation()
+    conversation.ended("m", "run m")
+    late = message("stream", name="stdout", text="late")
+    assert conversation.feed(late) == [TextPrinted("run m", "stdout", "late")]
+    conversation.feed(reply())
+    assert conversation.feed(idle()) == [] and conversation.settle("run m") == []
+    conversation.forget("m")
+    conversation.forget("never asked")
+    assert conversation.feed(late) == []
+
+
+def test_of_very_many_requests_the_newest_are_remembered() -> None:
+    conversation = asked(*(str(n) for n in range(201)))
+    late = [conversation.feed(message("stream", str(n), name="stdout", text="x")) for n in range(201)]
+    assert late[0] == [] and all(late[1:])
+
+
+@pytest.mark.parametrize(
+    ("sent", "facts"),
+    [
+        (message("stream", name="stdout", text=""), []),
+        (message("stream", name="other", text="x"), [TextPrinted("run m", "stdout", "x")]),
+        (message("clear_output", wait=True), [OutputCleared("run m", True)]),
+        (message("clear_output"), [OutputCleared("run m", False)]),
+        (message("update_display_data", data={"a": 1}), []),
+        (message("update_display_data", data={"a": 1}, transient={"display_id": None}), []),
+        (
+            message("update_display_data", data={"a": 1}, transient={"display_id": "d"}, metadata={"b": 2}),
+            [DataUpdated("run m", "d", {"a": 1}, {"b": 2})],
+        ),
+        (
+            message("display_data", data={"a": 1}, metadata={"b": 2}, transient={"display_id": "d"}),
+            [DataShown("run m", {"a": 1}, {"b": 2}, "d")],
+        ),
+        (message("execute_result", data={"a": 1}, execution_count=5), [DataShown("run m", {"a": 1}, {}, "", 5)]),
+        (message("execute_result", data={"a": 1}), [DataShown("run m", {"a": 1}, {}, "", 0)]),
+        (message("error"), [ErrorRaised("run m", "Error", "", ())]),
+    ],
+)  # fmt: skip
+def test_each_output_is_recorded_as_the_kernel_sent_it(sent: KernelMessage, facts: list[Any]) -> None:
+    assert asked("m").feed(sent) == facts
+
+
+def test_a_result_has_the_number_of_its_code_where_it_tells_none() -> None:
+    conversation = asked("m")
+    conversation.feed(message("execute_input", execution_count=5))
+    assert conversation.feed(message("execute_result", data={})) == [DataShown("run m", {}, {}, "", 5)]
+
+
+@pytest.mark.parametrize(
+    ("sent", "ends"),
+    [
+        (reply(), True),
+        (idle(), True),
+        (message("status", execution_state="busy"), False),
+        (message("stream", execution_state="idle"), False),
+    ],
+)
+def test_a_request_ends_with_its_reply_and_with_idle(sent: KernelMessage, ends: bool) -> None:
+    assert ends_request(sent) is ends

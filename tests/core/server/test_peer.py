@@ -61,6 +61,19 @@ def test_any_pair_of_addresses_is_read_as_the_kernel_writes_it(
     assert owner_of(row(hexed(*there), hexed(*here), uid), here, there) == uid
 
 
+@pytest.mark.parametrize("damaged", ["0100007F:XYZ", "0100007G:4650", "01:4650", "0100007F", ":"])
+def test_a_line_with_a_damaged_address_is_passed_over(damaged: str) -> None:
+    table = row(damaged, hexed(*NEAR), 1) + row(hexed(*FAR), damaged, 2)
+    assert owner_of(table, NEAR, FAR) is None
+    assert owner_of(table + ends(NEAR, FAR, 4711), NEAR, FAR) == 4711
+
+
+def test_a_line_that_ends_before_the_owner_is_passed_over() -> None:
+    cut = " ".join(ends(NEAR, FAR, 4711).splitlines()[1].split()[:7])
+    assert owner_of(cut, NEAR, FAR) is None
+    assert owner_of(f"{cut} 4711", NEAR, FAR) == 4711
+
+
 @given(st.text(st.characters(codec="ascii")))
 def test_a_table_that_is_not_understood_names_nobody(text: str) -> None:
     assert owner_of(text, NEAR, FAR) is None

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.core.server.record import (
+    Owner,
     ServerRecord,
     ServerState,
     SlurmFacts,
@@ -154,3 +155,7 @@ def test_a_damaged_file_names_what_may_still_run(lines: str, named: str) -> None
                          (ServerState.READY, True), (ServerState.STOPPING, True), (ServerState.ENDED, False), (ServerState.ERROR, False)])  # fmt: skip
 def test_a_server_is_live_until_it_has_ended(state: ServerState, is_live: bool) -> None:
     assert state.is_live is is_live
+
+
+def test_an_owner_is_shown_by_its_host_and_process() -> None:
+    assert Owner("client", "login1", 7).label == "login1:7"

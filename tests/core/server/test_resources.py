@@ -53,3 +53,8 @@ def test_a_node_without_gpus_and_kernels_has_empty_lists() -> None:
 def test_a_reading_without_its_main_parts_is_none(missing: str) -> None:
     with pytest.raises(ValueError, match="not a resource sample"):
         parse_sample({key: value for key, value in READING.items() if key != missing})
+
+
+def test_a_sampler_that_has_something_to_say_is_heard() -> None:
+    assert parse_sample(READING | {"note": "nvidia-smi is slow"}).note == "nvidia-smi is slow"
+    assert parse_sample(READING).note == parse_sample(READING | {"note": None}).note == ""

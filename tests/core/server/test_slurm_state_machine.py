@@ -8,7 +8,7 @@ import pytest
 
 from jlab_tui.core.server.record import ConnectionFile, ServerRecord, ServerState, SlurmFacts
 from jlab_tui.core.server.route import NoRoute
-from jlab_tui.core.server.slurm_job import wants_details, with_facts
+from jlab_tui.core.server.slurm_job import find_job, is_announced, wants_details, with_facts
 from jlab_tui.core.server.state_machine import step
 from jlab_tui.core.server.status import Health, JobGone, Limits, Observation, ServerStatus
 from jlab_tui.core.settings import Mode
@@ -276,3 +276,96 @@ def test_a_ready_server_that_is_silent_is_told_with_what_slurm_knows() -> None:
     unknown = step(ready(), Observation(T + 60, queue=QueueUnknown("?"), health=Health.SILENT), LIMITS)
     assert "Slurm says" not in unknown.sentence and unknown.reachable is False
     assert step(ready(), Observation(T + 60), LIMITS).reachable is None
+
+
+def test_only_a_submission_that_slurm_has_not_answered_is_announced() -> None:
+    announced = replace(RECORD, job_id="")
+    assert is_announced(announced)
+    assert not is_announced(RECORD) and not is_announced(replace(announced, state=ServerState.STARTING))
+    assert not is_announced(replace(announced, slurm=SlurmFacts()))
+
+
+def test_a_job_whose_owner_slurm_does_not_name_is_not_ours() -> None:
+    nameless = replace(RUNNING, uid=None)
+    assert find_job(RECORD, QueueRows((RUNNING,), T)) == RUNNING
+    assert find_job(RECORD, QueueRows((nameless,), T)) is None
+    assert look(ready(), nameless, at=500).record.state is ServerState.ENDED
+
+
+def test_where_a_node_listens_is_taken_from_its_connection_file() -> None:
+    several = replace(
+        CONNECTION, hostname="gpu9", addresses=("10.0.0.1", "fd00::1"), socket="/s", cert="c", token="new"
+    )
+    known = replace(RECORD, hostname="gpu1", token="old")
+    seen = look(known, None, connection=several).record
+    assert (seen.state, seen.hostname, seen.url, seen.port) == (
+        ServerState.STARTING,
+        "gpu1",
+        CONNECTION.url,
+        18000,
+    )
+    assert (seen.socket, seen.cert, seen.token) == ("/s", "c", "new")
+    assert (seen.slurm.addresses, seen.slurm.connected) == ("10.0.0.1 fd00::1", T + 60)
+    again = look(seen, None, at=70.12345, connection=replace(CONNECTION, token="")).record
+    assert again.slurm.addresses == "10.0.0.1 fd00::1", (
+        "a connection file without any says nothing about them"
+    )
+    assert (again.token, again.slurm.connected) == ("new", T + 60)
+    first = look(RECORD, None, at=70.12345, connection=several).record
+    assert (first.hostname, first.slurm.connected) == ("gpu9", T + 70.123)
+
+
+def test_a_place_in_the_queue_has_no_reason_that_slurm_does_not_give() -> None:
+    given, plain = look(RECORD, JOB).queue, look(RECORD, replace(JOB, reason="None")).queue
+    assert given and plain and (given.reason, plain.reason) == ("Priority", "")
+
+
+def test_a_server_that_starts_is_not_reachable_and_its_walltime_is_what_is_left() -> None:
+    assert look(RECORD, RUNNING, details=details(JobState.RUNNING)).reachable is False
+    assert look(ready(), RUNNING, at=3590).details == ("Walltime left: 0:01:00",)
+    assert look(ready(), RUNNING, at=3700).details == ("Walltime left: 0:00:00",)
+    endless = replace(RUNNING, ends=0.0)
+    assert look(replace(ready(), ends=0.0), endless).details == ()
+
+
+def test_a_job_that_runs_is_taken_over_before_slurm_tells_more_of_it() -> None:
+    seen = look(with_facts(RECORD, restarts=2), RUNNING).record
+    assert (seen.state, seen.slurm.restarts, seen.slurm.job_start) == (ServerState.STARTING, 2, T + 50)
+    told = look(with_facts(RECORD, restarts=2), RUNNING, details=details(JobState.RUNNING, restarts=3)).record
+    assert told.slurm.restarts == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, "failed with exit code 0 on gpu1"),
+        ({"details": details(JobState.FAILED, exit_code=3)}, "failed with exit code 3 on gpu1"),
+        ({"details": replace(details(JobState.FAILED), signal=9)}, "was killed by signal 9 on gpu1"),
+        (
+            {"details": details(JobState.FAILED, reason="LaunchFailedRequeued")},
+            "could not be started on gpu1",
+        ),
+        ({"details": QueueUnknown("?")}, "failed with exit code 0 on gpu1"),
+    ],
+)
+def test_a_job_that_failed_is_told_as_far_as_slurm_knows_how(more: dict[str, object], told: str) -> None:
+    assert told in look(ready(), replace(RUNNING, state=JobState.FAILED), **more).sentence  # type: ignore[arg-type]
+
+
+def test_a_job_that_goes_back_to_the_queue_without_a_reason_is_not_said_to_be_new() -> None:
+    requeued = look(RECORD, replace(JOB, state=JobState.REQUEUED, reason="None"))
+    assert requeued.sentence == "Job 7 is going back to the queue." and requeued.phase == "pending"
+    held = look(RECORD, replace(JOB, state=JobState.REQUEUED))
+    assert held.phase == "pending (Priority)" and held.sentence == "Job 7 is going back to the queue."
+
+
+def test_a_node_that_answers_within_its_limit_is_waited_for() -> None:
+    starting = look(RECORD, RUNNING, details=details(JobState.RUNNING)).record
+    seen = look(starting, RUNNING, at=60, connection=CONNECTION, health=Health.SILENT).record
+    on_time = look(seen, RUNNING, at=180, connection=CONNECTION, health=Health.SILENT)
+    late = look(seen, RUNNING, at=180.1, connection=CONNECTION, health=Health.SILENT)
+    assert (on_time.give_up, late.give_up) == (False, True)
+    assert "it could not be reached from here at http://gpu1:18000 for 120 s" in late.sentence
+    foreign = look(seen, RUNNING, at=181, connection=CONNECTION, health=Health.FOREIGN)
+    assert "another server answers at" in foreign.sentence
+    assert not look(starting, RUNNING, at=180).give_up and look(starting, RUNNING, at=180.1).give_up

@@ -10,6 +10,7 @@ from jlab_tui.core.server.machine import Machine, is_loopback
 from jlab_tui.core.server.record import ConnectionFile, ServerRecord, ServerState
 from jlab_tui.core.server.route import NoRoute
 from jlab_tui.core.server.state_machine import Health, Limits, Observation, asks_for_health, step
+from jlab_tui.core.server.status import failed, telling_line
 from jlab_tui.core.settings import Mode
 
 STARTING = ServerRecord(
@@ -196,3 +197,29 @@ def test_each_kind_of_server_has_its_own_time_to_come_up() -> None:
     limits = Limits(local_start_s=5, ready_s=7)
     assert (limits.of(Mode.LOCAL), limits.of(Mode.SLURM)) == (5, 7)
     assert not step(STARTING, Observation(101.0), LIMITS).is_over
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("", ""),
+        ("  \n\n", ""),
+        ("one\n two \n", "two"),
+        ("OSError: disk full\nbye\n", "OSError: disk full"),
+        ("ImportError: a\nOSError: b\nbye", "OSError: b"),
+        ("x" * 400, "x" * 300),
+        ("Error" + "x" * 400 + "\nbye", "x" * 300),
+    ],
+)
+def test_a_failure_is_told_by_the_last_line_of_the_log_that_names_an_error_or_else_by_the_last(
+    log: str, told: str
+) -> None:
+    assert telling_line(log) == told
+    sentence = failed(STARTING, "It failed.", log).sentence
+    assert sentence == f"It failed. {told}".strip()
+
+
+def test_a_server_that_was_not_asked_is_not_said_to_answer() -> None:
+    seen = step(READY, Observation(200.0, process_alive=True), LIMITS)
+    assert seen.reachable is None and seen.is_usable and seen.phase == "running"
+    assert step(READY, Observation(200.0, process_alive=True, health=Health.OK), LIMITS).reachable is True

@@ -24,3 +24,23 @@ def test_another_notice_is_said_when_it_is_new_and_again_after_it_was_gone() -> 
 def test_nothing_is_said_of_the_walltime_of_a_job_that_is_over() -> None:
     notices = Notices()
     assert notices.due([], 10_000.0, 10_001.0) == []
+
+
+def test_the_last_minute_is_told_in_seconds() -> None:
+    def told(left: float) -> str:
+        return walltime_warning(10_000.0, 10_000.0 - left)
+
+    assert "ends in 1 min 0 s:" in told(60) and "ends in 59 s:" in told(59)
+    assert "ends in 15 min 0 s:" in told(900) and told(901) == ""
+    assert "ends in 1 s:" in told(0.6) and "is over" in told(0) and "is over" in told(-5)
+    assert walltime_warning(0.0, 5.0) == "", "a job without a limit"
+
+
+def test_a_walltime_that_was_extended_is_announced_again() -> None:
+    notices = Notices()
+
+    def told(ends: float, now: float) -> list[str]:
+        return notices.due([walltime_warning(ends, now)], ends, now)
+
+    assert told(1000.0, 200.0) and not told(1001.0, 201.0), "a second more or less is the same end"
+    assert told(1003.0, 202.0)

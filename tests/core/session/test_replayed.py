@@ -63,6 +63,7 @@ def test_a_run_is_known_from_its_first_line_on() -> None:
     assert (session.count, session.seq, session.last_at, session.epoch) == (1, 7, 11.0, 2)
     assert told(OPENED, FIRST, SECOND, FIRST).count == 12
     assert told(RunStarted("s-x", "t", "", "")).count == 0
+    assert [run.id for run in told(OPENED, FIRST, SECOND, OK).unfinished] == ["s-12"]
 
 
 def test_what_the_kernel_did_with_a_run_is_told_line_by_line() -> None:
@@ -144,6 +145,7 @@ def test_outputs_are_rebuilt_from_the_runs_line_or_from_the_beginning_when_it_st
         run = Run("s-1", "s", "t", "c", "", "m", 0.0, PATH, offset)
         found = rebuild_all([run], entries_since(run, read_from))
         assert found["s-1"].last_line == "x"
+        assert list(entries_since(run, read_from)) == (lines[1:] if offset == 1 else lines)
     other = Run("s-9", "s", "t", "c", "", "m", 0.0, PATH, 1)
     assert len(list(entries_since(other, read_from))) == 3
 
@@ -158,7 +160,8 @@ def test_only_what_was_asked_for_is_rebuilt_and_what_was_dropped_is_counted() ->
             DataUpdated("s-12", "d", {"text/plain": "new"}),
             DataUpdated("s-1", "e", {"text/plain": "of an earlier cell"}),
             OutputDropped("s-1", 7, "characters", "too much"),
-            OutputDropped("s-1", 7, "bytes", "full"),
+            DataUpdated("s-12", "f", {"text/plain": "of another run's display"}),
+            OutputDropped("s-1", 100, "bytes", "full"),
             OutputDropped("s-12", 7, "characters", "too much"),
             Notice("hello"),
         ),

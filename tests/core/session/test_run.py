@@ -24,7 +24,7 @@ def test_a_runs_end_has_its_time_and_the_count_that_was_seen_last(
 ) -> None:
     one = run()
     one.execution_count = seen
-    assert one.ending(RunEnded("s-1", RunStatus.OK, told), 107.25) == RunFinished(
+    assert one.ending(RunEnded("s-1", RunStatus.OK, told), 107.2504) == RunFinished(
         "s-1", RunStatus.OK, 7.25, wanted
     )
 
