@@ -68,6 +68,8 @@ INTERNAL = {
     "NotADirectoryError": "a warning next to the outputs",
     "PeerUnproved": "somebody else's server, as far as health tells; else the connection is made again",
     "httpcore2.ConnectError": "httpx2's error of the same name",
+    "httpx2.ReadTimeout": "HttpClient makes ServerUnreachable of it, and health silence",
+    "httpx2.RemoteProtocolError": "the same",
     "_named_by_httpx": "HttpClient makes ServerUnreachable of it",
     "SystemExit": "exit codes of the program",
     "argparse.ArgumentTypeError": "the parser says it with the usage",
