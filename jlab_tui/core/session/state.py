@@ -67,7 +67,8 @@ class Kernel:
     is_shut_down: bool = False
     restart: Restart | None = None
     awaited: tuple[str, ...] = ()
-    """who asked for the restarts that are done and whose exit notice is still on its way, oldest first"""
+    """who asked for the restarts that are done and whose exit notice is still on its way, oldest first. None comes for a
+    process that had ended before."""
     restarted_by: str = ""
     """who asked for the last exit through us; empty when nobody did"""
 
@@ -86,6 +87,8 @@ class OpenRun:
     is_sent: bool = False
     """until then whoever prepares it ends it"""
     has_started: bool = False
+    generation: int = 0
+    """of the kernel when it was asked for; 0 for a run of an earlier process"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,8 @@ def _asked(state: SessionStatus, event: Asked) -> Step:
     kernel = state.kernel
     match event:
         case RunAsked():
-            asked = replace(state, open=(*state.open, OpenRun(event.run, event.msg_id)))
+            run = OpenRun(event.run, event.msg_id, generation=kernel.generation)
+            asked = replace(state, open=(*state.open, run))
             return asked, (QueueRun(event.run, True),) if kernel.others_busy else ()
         case RunSent():
             sent = tuple(replace(run, is_sent=True) if run.run == event.run else run for run in state.open)
@@ -150,7 +151,12 @@ def _asked(state: SessionStatus, event: Asked) -> Step:
 def _started(state: SessionStatus, known: OpenRun, count: int | None) -> Step:
     start = StartRun(known.run, count, is_news=not known.has_started)
     still_open = tuple(replace(run, has_started=True) if run is known else run for run in state.open)
-    return _used(replace(state, open=still_open)), (start,)
+    state = replace(state, open=still_open)
+    if (
+        known.generation == state.kernel.generation
+    ):  # the new process runs it: a notice of an old one would have come
+        state = replace(state, kernel=replace(state.kernel, awaited=()))
+    return _used(state), (start,)
 
 
 def _used(state: SessionStatus) -> SessionStatus:

@@ -234,6 +234,23 @@ def test_a_crash_while_a_restart_is_asked_for_is_not_taken_for_it() -> None:
     assert after(RestartAsked("you"), CRASH, RESTART)[0].kernel.restarted_by == "you"
 
 
+def test_a_kernel_that_died_and_was_restarted_holds_what_runs_in_it_and_a_later_restart_is_somebody_elses() -> (
+    None
+):
+    """Its process had ended before the restart, so the restart has no exit notice of its own."""
+    for over in (CRASH, LAST_CRASH):
+        again = (over, RestartAsked("you"), RestartDone("you"), *RUNNING)
+        assert after(*again)[0].holds_state
+        state, effects = after(*again, RESTART)
+        assert "Somebody restarted the kernel" in state.notice
+        assert changed("restarted by somebody else") in effects
+
+
+def test_a_run_of_before_a_restart_says_nothing_of_the_exit_notice_that_is_on_its_way() -> None:
+    late = (*ASKED, RestartAsked("you"), RunAsked("q", "m-q"), RunSent("q"), RestartDone("you"))
+    assert after(*late, ExecutionStarted("q", 1), RESTART)[0].notice == ""
+
+
 def test_on_a_stock_server_nothing_but_the_answer_tells_of_a_restart() -> None:
     state, effects = after(*RUNNING, RestartAsked("you"), RestartDone("you"), start=STOCK)
     assert effects == [
