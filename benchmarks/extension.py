@@ -1,4 +1,4 @@
-"""What the node extension costs, against a raw jupyter_client: round trip, floods of prints, huge output.
+"""What the Jupyter extension costs, against a raw jupyter_client: round trip, floods of prints, huge output.
 
     [PRINTS=N] [JLAB_MCP_EXTENSION_PYTHON=...] python benchmarks/extension.py [round-trip|prints|huge|image ...]
 

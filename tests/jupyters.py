@@ -1,4 +1,4 @@
-"""A Jupyter server without processes, as the services' ports see one: kernels echo their code, the claims are the node extension's."""
+"""A Jupyter server without processes, as the services' ports see one: kernels echo their code, the claims are the Jupyter extension's."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ class EchoKernel:
         self.says("status", {"execution_state": "idle"}, msg_id)
 
     def dies(self, cause: str, *, restarting: bool, **how: Any) -> None:
-        """What the node extension reports when the process ends; causes: restart, shutdown, died."""
+        """What the Jupyter extension reports when the process ends; causes: restart, shutdown, died."""
         lost, self.running = [self.running] if self.running else [], ""
         self.says("jlab_mcp_obituary", {"cause": cause, "restarting": restarting, "lost": lost, **how})
         self.count = 0
 
 
 class EchoServer:
-    """`Jupyter` of the services' ports, with the node extension's channels."""
+    """`Jupyter` of the services' ports, with the Jupyter extension's channels."""
 
     url = "http://echo"
     started = 1000.0

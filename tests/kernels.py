@@ -15,7 +15,7 @@ NAMES = sorted(path.stem for path in _FOLDER.glob("*.json"))
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A conversation with one kernel. Messages are numbered from 1, as the node extension numbers them."""
+    """A conversation with one kernel. Messages are numbered from 1, as the Jupyter extension numbers them."""
 
     cells: dict[str, str]
     """code by msg_id, in the order in which it was sent"""

@@ -86,7 +86,7 @@ class ServerTools:
         features = await server.api.features()
         if not features:
             answer["missing"] = (
-                "The node extension is not loaded, or another version of jlab-mcp started this server (then, when nothing "
+                "The Jupyter extension is not loaded, or another version of jlab-mcp started this server (then, when nothing "
                 "runs: jlab-mcp stop; jlab-mcp start). After a connection failure or a restart of this process output may be lost, "
                 "and the kernels of a process that was killed stay until they are shut down."
             )

@@ -133,7 +133,7 @@ class Journals(Protocol):
 
 
 class Spool(Protocol):
-    """What the node extension recorded of kernels, on the shared file system (see `adapters.jupyter.spool_reader`)."""
+    """What the Jupyter extension recorded of kernels, on the shared file system (see `adapters.jupyter.spool_reader`)."""
 
     def read(self, kernel_id: str, since: int) -> list[KernelMessage]: ...
 

@@ -1,4 +1,4 @@
-"""Real Jupyter servers with the node extension, as processes, and a client that speaks its protocol."""
+"""Real Jupyter servers with the Jupyter extension, as processes, and a client that speaks its protocol."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The link to one kernel: a WebSocket that comes back after a cut.
 
-One file and one adapter for two endpoints. At the node extension the stream is numbered: after a cut it goes on where it stopped,
+One file and one adapter for two endpoints. At the Jupyter extension the stream is numbered: after a cut it goes on where it stopped,
 for any length of the cut, and a request may be sent again safely. At a stock Jupyter server the same session id makes
 the server hand over what it buffered; what it did not buffer is lost, and no request is ever sent twice.
 """
@@ -163,7 +163,7 @@ class KernelLink:
 
     async def send(self, request: Request) -> bool:
         """Send a request once. Returns False when the connection broke so that it is unknown whether it arrived
-        (stock server only; at the node extension it is sent again until it is known to have arrived)."""
+        (stock server only; at the Jupyter extension it is sent again until it is known to have arrived)."""
         frame = pack_request(request, self._session_id, datetime.now(UTC).isoformat())
         if self.resumable:
             self._unconfirmed[request.msg_id] = frame

@@ -1,4 +1,4 @@
-"""Jupyter's REST API, and the node extension's where it is loaded."""
+"""Jupyter's REST API, and the Jupyter extension's where it is loaded."""
 
 from __future__ import annotations
 
@@ -184,10 +184,10 @@ class JupyterApi:
                 "Its variables are lost. Open the notebook again with start_session_resume_notebook.",
             )
 
-    # -- node extension
+    # -- Jupyter extension
 
     async def features(self) -> frozenset[str]:
-        """What the node extension offers; empty on a stock server, and where the extension is of another version."""
+        """What the Jupyter extension offers; empty on a stock server, and where the extension is of another version."""
         return (await self._info()).features
 
     async def _info(self) -> ExtensionInfo:

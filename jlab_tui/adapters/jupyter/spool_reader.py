@@ -1,4 +1,4 @@
-"""Reads what the node extension has recorded of kernels on the shared file system, when their server is gone.
+"""Reads what the Jupyter extension has recorded of kernels on the shared file system, when their server is gone.
 
 Format (`jupyter_extension/segments.py` writes it): a folder for each kernel with files `<first number, 20 digits>.seg`; each is the
 8 bytes `jlabseg1`, then records of number (u64 little-endian), length (u32 little-endian) and one v1 frame. A torn

@@ -51,7 +51,7 @@ server = sys.version_info >= (3, 9) and all(u.find_spec(n) for n in ("jupyterlab
 server = server and int(m.version("jupyter_server").split(".")[0]) >= 2
 print(int(server), *(int(u.find_spec(name) is not None) for name in ("ipykernel", "pip")))
 """
-"""what the node extension needs, else the Python is good for kernels only"""
+"""what the Jupyter extension needs, else the Python is good for kernels only"""
 
 
 async def inspect_python(path: str) -> Interpreter:

@@ -1,4 +1,4 @@
-"""Who holds a session where no node extension arbitrates: the process that began the newest of its journals.
+"""Who holds a session where no Jupyter extension arbitrates: the process that began the newest of its journals.
 
 It touches that journal every `BEAT_S`. Who takes the session over begins the next journal, which only one can, and
 seals those before it (takes the right to write away). A process that was stopped meanwhile finds its own journal sealed

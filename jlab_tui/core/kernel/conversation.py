@@ -24,7 +24,7 @@ from ..journal.events import (
 from .wire import KernelMessage
 
 OBITUARY: Final = "jlab_mcp_obituary"
-"""message type with which the node extension reports a kernel's death"""
+"""message type with which the Jupyter extension reports a kernel's death"""
 NO_REPLY: Final = (
     "The kernel went idle without a reply: whether all of the code ran is not known, outputs may be missing."
 )

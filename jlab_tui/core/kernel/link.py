@@ -8,7 +8,7 @@ from typing import Final
 from ..server.record import Owner
 
 LEASE_S: Final = 12.0
-"""after so many seconds without a sign from the server, somebody else may hold the session; the node extension gives a
+"""after so many seconds without a sign from the server, somebody else may hold the session; the Jupyter extension gives a
 silent owner 20 s"""
 
 
@@ -37,7 +37,7 @@ class LinkOver:
 
 @dataclass(frozen=True, slots=True)
 class RequestRefused:
-    """The node extension has not sent a request to the kernel."""
+    """The Jupyter extension has not sent a request to the kernel."""
 
     msg_id: str
     why: str
@@ -51,7 +51,7 @@ class OutputLost:
     size: int
     """about so many bytes; 0 when it is not known"""
     why: str
-    """as the node extension says it: full, stalled, unreadable"""
+    """as the Jupyter extension says it: full, stalled, unreadable"""
     last: int
     """number of the last one"""
     unfetched: bool = False
@@ -63,7 +63,7 @@ LinkChange = LinkUp | LinkDown | LinkOver | RequestRefused | OutputLost
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Our claim on a session at the node extension."""
+    """Our claim on a session at the Jupyter extension."""
 
     client: str
     epoch: int
@@ -72,7 +72,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the node extension answered to a claim."""
+    """What the Jupyter extension answered to a claim."""
 
     epoch: int
     last_seq: int
@@ -83,7 +83,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class RecordedKernel:
-    """What the node extension says about a kernel that it records."""
+    """What the Jupyter extension says about a kernel that it records."""
 
     session: str
     epoch: int

@@ -19,7 +19,7 @@ from typing import Any, Final
 from ..json_values import parse_json, text
 
 NODE_PROTOCOL: Final = 2
-"""of the node extension that is understood here"""
+"""of the Jupyter extension that is understood here"""
 SUBPROTOCOL: Final = "v1.kernel.websocket.jupyter.org"
 _PIECE = struct.Struct("<QII")
 _LARGEST_SEQ: Final = 1 << 53

@@ -1,4 +1,4 @@
-"""One reading of the node's CPU, memory and GPUs, as the node extension's sampler sends it (JSON)."""
+"""One reading of the node's CPU, memory and GPUs, as the Jupyter extension's sampler sends it (JSON)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CPU, memory and GPUs of the node: the node extension's newest sample, or on a stock server one from a throwaway kernel."""
+"""CPU, memory and GPUs of the node: the Jupyter extension's newest sample, or on a stock server one from a throwaway kernel."""
 
 from __future__ import annotations
 

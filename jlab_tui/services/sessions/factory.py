@@ -23,7 +23,7 @@ from ..ports import Journal, Journals, Jupyter, Link, LinkMaker, NotebookFile, S
 from ..session.session import Session, SessionPorts
 
 FEATURE: Final = "channels"
-"""what the node extension names when it records kernels"""
+"""what the Jupyter extension names when it records kernels"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Closing the records of sessions whose server is gone and whose process never saw its end.
 
 A process that is alive when the server ends does this for its own sessions. Where it was killed before, the next one
-reads what the node recorded after the last line of the journal, and writes journal and notebook to their end.
+reads what the Jupyter extension recorded after the last line of the journal, and writes journal and notebook to their end.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The link to a kernel, against a server that says what the node extension says."""
+"""The link to a kernel, against a server that says what the Jupyter extension says."""
 
 from __future__ import annotations
 

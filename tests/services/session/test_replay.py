@@ -36,7 +36,7 @@ ID = "abcd1234"
 
 
 class RecordedStream:
-    """What the node extension keeps of a kernel: everything that was not acknowledged."""
+    """What the Jupyter extension keeps of a kernel: everything that was not acknowledged."""
 
     resumable = True
     connected = True
