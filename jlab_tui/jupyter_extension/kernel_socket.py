@@ -1,4 +1,4 @@
-"""ZeroMQ connections to one incarnation of a kernel: its iopub, shell and control channels, on the event loop.
+"""ZeroMQ connections to one process of a kernel: its iopub, shell and control channels, on the event loop.
 
 Made from the values of the connection file: the kernel manager's sockets come wrapped for other uses and with
 high-water marks that lose messages.

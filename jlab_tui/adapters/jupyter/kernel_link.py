@@ -47,7 +47,7 @@ _GOT_EVERY = 16_384
 """bytes; on a slow line so many are on their way, and the answer to a ping comes after them"""
 _SLOWEST = 10_000
 """bytes a second; a ping waits for the requests that go before it"""
-_KNOCKS_FOR_IOPUB = 20
+_PROBES_FOR_IOPUB = 20
 """so often is iopub waited for; a kernel that says nothing there is used all the same"""
 _YIELD_EVERY = 64
 
@@ -88,7 +88,7 @@ class KernelLink:
         self._replies: dict[str, asyncio.Future[KernelMessage]] = {}
         self._probe_id = ""
         self._heard = asyncio.Event()
-        """iopub has brought something about the last knock"""
+        """iopub has brought something about the last probe"""
         self._beats: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
         self._oddities = Oddities(f"the link to kernel {kernel_id[:8]}")
@@ -310,7 +310,7 @@ class KernelLink:
         attempt = 0
         while self._ws is ws and not self._ready.is_set():
             request = Request(
-                "shell", "kernel_info_request", f"{self._session_id}-knock-{id(ws):x}-{attempt}", {}
+                "shell", "kernel_info_request", f"{self._session_id}-probe-{id(ws):x}-{attempt}", {}
             )
             future: asyncio.Future[KernelMessage] = asyncio.get_running_loop().create_future()
             self._replies[request.msg_id] = future
@@ -319,7 +319,7 @@ class KernelLink:
             try:
                 await ws.send(pack_request(request, self._session_id, datetime.now(UTC).isoformat()))
                 await asyncio.wait_for(asyncio.shield(future), 1.0)
-                if attempt < _KNOCKS_FOR_IOPUB:
+                if attempt < _PROBES_FOR_IOPUB:
                     # After a restart the server may hear the kernel's replies before it hears its output.
                     await asyncio.wait_for(self._heard.wait(), 0.5)
                 if self._ws is ws:

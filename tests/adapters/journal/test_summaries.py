@@ -76,9 +76,9 @@ def test_a_journal_that_grows_by_any_pieces_is_known_like_one_read_at_once(
     for end in sorted({min(step, len(data)) for step in steps} | {len(data)}):
         (folder / "s.1.jsonl").write_bytes(data[:end])
         assert head_of(folder, growing) == head_of(folder, JournalHeads())
-    deeds = [event for event in events if isinstance(event, RunStarted | RunFinished)]
+    runs = [event for event in events if isinstance(event, RunStarted | RunFinished)]
     head = head_of(folder, growing)
-    assert head is not None and bool(head.running) == (deeds[-1:] == [BEGUN])
+    assert head is not None and bool(head.running) == (runs[-1:] == [BEGUN])
 
 
 def test_what_has_not_changed_is_not_opened_again(tmp_path: Path) -> None:

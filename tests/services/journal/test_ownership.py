@@ -98,12 +98,12 @@ async def test_a_living_owner_on_another_host_keeps_its_session_as_long_as_it_be
     assert other.is_held("s")
     journals.silent_for(STALE_S + 5)
     assert not other.is_held("s")
-    heir = await journals.opened_by(Owner("other", "here", 8), _writer(other.succeed("s")))
-    assert heir.path.name == "s.2.jsonl"
-    assert await other.beat("s", heir._journal) == ""
+    theirs = await journals.opened_by(Owner("other", "here", 8), _writer(other.succeed("s")))
+    assert theirs.path.name == "s.2.jsonl"
+    assert await other.beat("s", theirs._journal) == ""
     assert await journals.holding("first").beat("s", recorder._journal) == "owned by here:8"
     assert not other.is_held("s"), "it is ours"
-    await asyncio.gather(recorder.close(), heir.close())
+    await asyncio.gather(recorder.close(), theirs.close())
 
 
 def _writer(journal: object) -> JournalWriter:
