@@ -27,8 +27,8 @@ def prepare(
 ) -> Prepared:
     """Make the directories, clear away what earlier launches left, and write what the server of `launch` reads.
 
-    `kernel`: the kernels' own Python, empty where they use the server's; `config`: what only this launch sets; `over_network`: see `write_launch_files`. Raises
-    OSError, and UsageError for a directory that others can change.
+    `kernel`: the kernels' own Python, empty where they use the server's; `config`: what only this launch sets;
+    `over_network`: see `write_launch_files`. Raises OSError, and UsageError for a directory that others can change.
     """
     for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
         private_dir(directory)

@@ -170,6 +170,7 @@ class ReplyCut:
     chars: int
     """characters of text"""
     pictures: int = 0
+    """images; the word is the key in every journal so far"""
 
 
 @dataclass(frozen=True, slots=True)
