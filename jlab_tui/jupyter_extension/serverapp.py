@@ -6,7 +6,6 @@ files of the user's own configuration.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import os
@@ -20,6 +19,7 @@ from traitlets import default
 from traitlets.config import Config
 
 from . import __version__, server_log
+from .addresses import own_addresses, url_host
 from .runtime_directory import private_runtime_dir
 from .unix_socket import UnixSocket, open_socket
 
@@ -169,14 +169,14 @@ def _publish(
         "port": app.port,
         "pid": os.getpid(),
         "pid_start": process_start(),
-        "url": "%s://%s:%d%s" % (scheme, _reachable(ip, hostname), app.port, app.base_url),
+        "url": "%s://%s:%d%s" % (scheme, url_host(ip, hostname), app.port, app.base_url),
         "version": __version__,
         "started": time.time(),
         "socket": opened.path if opened is not None else "",
     }
     if config.get("certfile"):
         facts.update(
-            certfile=config["certfile"], token_file=config["token_file"], addresses=own_addresses(hostname)
+            certfile=config["certfile"], token_file=config["token_file"], addresses=own_addresses(hostname, ip)
         )
     temporary = "%s.%d.tmp" % (path, os.getpid())
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -188,31 +188,6 @@ def _publish(
     published.append(path)
 
 
-def own_addresses(hostname: str) -> List[str]:
-    """This machine's addresses as others may reach it: those of its name, and those of the way to the login node."""
-    found = []
-    for name in (hostname, os.environ.get("SLURM_SUBMIT_HOST", "")):
-        try:
-            known = socket.getaddrinfo(name, 9, type=socket.SOCK_DGRAM) if name else []
-        except OSError:
-            continue
-        for family, kind, protocol, _, address in known:
-            if name == hostname:
-                found.append(str(address[0]))
-                continue
-            with socket.socket(family, kind, protocol) as probe:  # nothing is sent: the system only picks its route
-                try:
-                    probe.connect(address)
-                    found.append(str(probe.getsockname()[0]))
-                except OSError:
-                    continue
-    return [
-        address
-        for address in dict.fromkeys(found)
-        if not ipaddress.ip_address(address.partition("%")[0]).is_loopback and "%" not in address
-    ]
-
-
 def _withdraw(published: List[str], sockets: List[UnixSocket]) -> None:
     for opened in sockets:
         opened.close()
@@ -221,12 +196,6 @@ def _withdraw(published: List[str], sockets: List[UnixSocket]) -> None:
             os.unlink(path)
         except OSError:
             pass
-
-
-def _reachable(ip: str, hostname: str) -> str:
-    if ip in ("", "0.0.0.0", "::", "*"):
-        return hostname
-    return "[%s]" % ip if ":" in ip else ip
 
 
 def _bindable(ip: str, port: int) -> bool:
