@@ -8,8 +8,8 @@ import stat
 from ...core.errors import ServerUnreachable
 from ...core.server.machine import Machine
 from ...core.server.record import ServerRecord
-from ...core.server.route import NoRoute, Route, Surroundings, choose
-from ...core.server.status import Health
+from ...core.server.route import NoRoute, PlainRoute, Route, Surroundings, choose
+from ...core.server.status import Health, UnprovedHealth
 from ...core.settings import Mode
 from .dial import Dialer, knows_owners
 from .rest import JupyterApi
@@ -49,10 +49,13 @@ class ServerAccess:
             self._key = route, record.token
         return self._api
 
-    async def health(self, record: ServerRecord, patience: float) -> Health | NoRoute:
+    async def health(self, record: ServerRecord, patience: float) -> Health | UnprovedHealth | NoRoute:
         """One look at `GET /api/status`, of at most `patience` seconds."""
         route = self.route(record)
-        return route if isinstance(route, NoRoute) else await self.api(record).health(patience)
+        if isinstance(route, NoRoute):
+            return route
+        health = await self.api(record).health(patience)
+        return UnprovedHealth(health) if isinstance(route, PlainRoute) else health
 
     async def close(self) -> None:
         for api in (*self._old, self._api):

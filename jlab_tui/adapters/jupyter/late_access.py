@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...core.server.machine import Machine
 from ...core.server.record import ServerRecord
 from ...core.server.route import NoRoute
-from ...core.server.status import Health
+from ...core.server.status import Health, UnprovedHealth
 
 if TYPE_CHECKING:
     from .access import ServerAccess
@@ -28,7 +28,7 @@ class LateAccess:
         """Raises ServerUnreachable where nothing proves that the server is ours."""
         return self._load().api(record)
 
-    async def ask_health(self, record: ServerRecord, patience: float) -> Health | NoRoute:
+    async def ask_health(self, record: ServerRecord, patience: float) -> Health | UnprovedHealth | NoRoute:
         """One look at `GET /api/status`, of at most `patience` seconds."""
         return await self._load().health(record, patience)
 

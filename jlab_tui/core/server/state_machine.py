@@ -20,9 +20,11 @@ from .status import (
     Observation,
     QueueFacts,
     ServerStatus,
+    UnprovedHealth,
     failed,
     over,
     unproved,
+    unproved_notice,
     untrusted,
 )
 
@@ -33,6 +35,7 @@ __all__ = [
     "Observation",
     "QueueFacts",
     "ServerStatus",
+    "UnprovedHealth",
     "asks_for_health",
     "step",
 ]
@@ -40,6 +43,13 @@ __all__ = [
 
 def step(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatus:
     """The status that follows from the record and one observation."""
+    status = _step(record, seen, limits)
+    if not seen.is_unproved or not status.is_usable:
+        return status
+    return replace(status, notices=(*status.notices, unproved_notice(status.record)))
+
+
+def _step(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatus:
     if record.mode is Mode.SLURM:
         return step_slurm(record, seen, limits)
     record = _with_connection(record, seen.connection)

@@ -9,7 +9,7 @@ from ..settings import Mode
 from ..slurm.queue import QueueAnswer, QueueUnknown
 from ..slurm.show import JobDetails
 from .record import ConnectionFile, ServerRecord, ServerState
-from .route import NoRoute
+from .route import UNPROVED, NoRoute
 
 
 class Health(Enum):
@@ -24,6 +24,13 @@ class Health(Enum):
     """somebody else's server: our token is not accepted, or the answer is not Jupyter's"""
     UNTRUSTED = auto()
     """this machine does not trust its certificate: the user's Jupyter configuration names a self-signed one"""
+
+
+@dataclass(frozen=True, slots=True)
+class UnprovedHealth:
+    """The health of a server that the user allows although nothing proves that it is theirs."""
+
+    health: Health
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,8 @@ class Observation:
     health: Health | None = None
     no_route: NoRoute | None = None
     """why the server was not asked: nothing would prove that it is ours"""
+    is_unproved: bool = False
+    """the server was asked although nothing proves that it is ours: the user allows it"""
     log_tail: str = ""
     queue: QueueAnswer | None = None
     """SLURM mode: this user's jobs"""
@@ -179,3 +188,11 @@ def untrusted(record: ServerRecord, *, give_up: bool) -> ServerStatus:
 def unproved(record: ServerRecord, why: NoRoute) -> ServerStatus:
     """The status where this process may not use the server, although others may."""
     return ServerStatus(record, "not proved", why.message, why.hint, reachable=False, is_elsewhere=True)
+
+
+def unproved_notice(record: ServerRecord) -> str:
+    """Names the risk of a server that is used although nothing proves that it is ours."""
+    return (
+        f"Nothing proves that the server at {record.url} is yours. It is used because {UNPROVED}=1 is set; "
+        f"whoever listens at that address can act as you."
+    )

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ...core.server.record import ServerRecord
 from ...core.server.route import NoRoute
-from ...core.server.status import Health, Observation
+from ...core.server.status import Health, Observation, UnprovedHealth
 
 
 class Store(Protocol):
@@ -61,7 +61,7 @@ class Backend(Protocol):
 class HealthCheck(Protocol):
     """Looks at `GET /api/status` of a server."""
 
-    async def ask_health(self, record: ServerRecord, patience: float) -> Health | NoRoute:
+    async def ask_health(self, record: ServerRecord, patience: float) -> Health | UnprovedHealth | NoRoute:
         """Why the server was not asked, or how it is. `patience` in seconds, for a server that takes the connection and says nothing."""
 
     async def warm_up(self) -> None:

@@ -21,7 +21,15 @@ from ...core.errors import (
 )
 from ...core.server.record import ServerRecord, ServerState
 from ...core.server.route import NoRoute
-from ...core.server.state_machine import Health, Limits, Observation, ServerStatus, asks_for_health, step
+from ...core.server.state_machine import (
+    Health,
+    Limits,
+    Observation,
+    ServerStatus,
+    UnprovedHealth,
+    asks_for_health,
+    step,
+)
 from ...core.settings import Mode
 from ...core.slurm.terms import JobPhase
 from .launcher_ports import Backend, HealthCheck, Store
@@ -78,12 +86,14 @@ class ServerWatch:
         if health and asks_for_health(after, seen):
             patience = SUSPENDED_S if status.phase == JobPhase.SUSPENDED.value else HEALTH_S
             answer = await self._check_health.ask_health(after, patience)
+            if is_unproved := isinstance(answer, UnprovedHealth):
+                answer = answer.health
             if answer is not Health.OK and after.state is ServerState.READY:
                 seen = await backend.observe(record, urgent=True)
             if isinstance(answer, NoRoute):
                 seen = replace(seen, no_route=answer)
             else:
-                seen = replace(seen, health=answer)
+                seen = replace(seen, health=answer, is_unproved=is_unproved)
             status = step(record, seen, self._limits)
         try:
             self._persist(record, status.record)

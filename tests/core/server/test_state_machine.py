@@ -223,3 +223,14 @@ def test_a_server_that_was_not_asked_is_not_said_to_answer() -> None:
     seen = step(READY, Observation(200.0, process_alive=True), LIMITS)
     assert seen.reachable is None and seen.is_usable and seen.phase == "running"
     assert step(READY, Observation(200.0, process_alive=True, health=Health.OK), LIMITS).reachable is True
+
+
+@pytest.mark.parametrize("health", [Health.OK, Health.SILENT])
+def test_a_server_that_is_used_unproved_is_named_as_long_as_it_is_used(health: Health) -> None:
+    job = ServerRecord(ServerState.READY, Mode.SLURM, url="http://gpu1:18001", job_id="42")
+    for record in (READY, job):
+        used = step(record, Observation(102.0, health=health, is_unproved=True), LIMITS)
+        named = [notice for notice in used.notices if "JLAB_MCP_ALLOW_UNPROVED=1" in notice]
+        assert len(named) == (health is Health.OK)
+        assert not named or f"Nothing proves that the server at {record.url} is yours." in named[0]
+        assert step(record, Observation(102.0, health=health), LIMITS).notices == ()
