@@ -69,7 +69,7 @@ async def run_status(
         return 1
     if status.state is ServerState.READY:
         return 0 if status.reachable is not False else 1
-    return ServerNotReady.exit_code if status.state.is_live else 1
+    return ServerNotReady.exit_code if status.state.is_live and not status.is_elsewhere else 1
 
 
 async def _use(status: ServerStatus, access: Access) -> dict[str, Any]:

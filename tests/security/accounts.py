@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
@@ -17,11 +18,14 @@ needs_two_accounts = pytest.mark.skipif(os.geteuid() != 0, reason="acting as ano
 
 
 @contextlib.contextmanager
-def running_as(uid: int, work: Callable[[], None]) -> Iterator[None]:
-    """`work` in a process of another account, ended with the block."""
+def running_as(
+    uid: int, work: Callable[[], None], enter: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """`work` in a process of another account, ended with the block. It runs `enter` as root first."""
     child = os.fork()
     if not child:  # pragma: no cover
         try:
+            enter()
             os.setgroups([])
             os.setgid(uid)
             os.setuid(uid)
@@ -33,6 +37,21 @@ def running_as(uid: int, work: Callable[[], None]) -> Iterator[None]:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def network_of(pid: int) -> Callable[[], None]:
+    """Enters the network of a process: a node's, where the nodes are namespaces of this machine."""
+
+    def enter() -> None:
+        with open(f"/proc/{pid}/ns/net", encoding="ascii") as namespace:
+            if ctypes.CDLL(None).setns(namespace.fileno(), _NETWORK):
+                raise OSError(f"the network of process {pid} cannot be entered")
+
+    return enter
+
+
+_NETWORK = 0x4000_0000
+"""CLONE_NEWNET of Linux"""
 
 
 class Impostor:
@@ -55,7 +74,10 @@ class Impostor:
 
 @contextlib.contextmanager
 def impostor(
-    bind: Callable[[], socket.socket], answer: bytes = b"", uid: int = STRANGER
+    bind: Callable[[], socket.socket],
+    answer: bytes = b"",
+    uid: int = STRANGER,
+    enter: Callable[[], None] = lambda: None,
 ) -> Iterator[Impostor]:
     """A process of another account that listens where `bind` binds, answers each connection, and keeps what it is sent."""
     read, write = os.pipe()
@@ -73,7 +95,7 @@ def impostor(
                     os.write(write, connection.recv(1 << 16))
                     connection.sendall(answer)
 
-    with running_as(uid, serve):
+    with running_as(uid, serve, enter):
         os.close(write)
         os.close(tell)
         try:
