@@ -29,7 +29,7 @@ def find_job(record: ServerRecord, queue: QueueAnswer | None) -> Job | None:
         return queue.with_comment(comment)
     job = queue.find(record.job_id)
     submitted = record.slurm.submitted or None
-    if job is None or not is_ours(job, job.uid if job.uid is not None else -1, submitted, comment):
+    if job is None or job.uid is None or not is_ours(job, job.uid, submitted, comment):
         return None
     return job
 

@@ -18,7 +18,6 @@ OLD_S = 120.0
 
 def pending(record: ServerRecord, job: Job | None, seen: Observation) -> ServerStatus:
     """The job waits; `job` is its row in the queue, if there is one."""
-    name = f"Job {record.job_id}" if record.job_id else "The job"
     if job is None:
         if record.job_id:
             sentence = f"SLURM job {record.job_id} submitted, waiting in queue..."
@@ -36,7 +35,7 @@ def pending(record: ServerRecord, job: Job | None, seen: Observation) -> ServerS
     if is_plain and job.reason in ("", "None"):
         sentence = f"SLURM job {record.job_id} submitted, waiting in queue..."
     elif is_plain:
-        sentence = f"{name} waits in the queue ({job.reason}): {why.advice.message}"
+        sentence = f"Job {record.job_id} waits in the queue ({job.reason}): {why.advice.message}"
     else:
         live = explain_live(job.state, record.job_id, restarts=record.slurm.restarts)
         sentence = f"{live.message} {why.advice.message if job.state is JobState.PENDING else ''}".strip()

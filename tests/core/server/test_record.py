@@ -140,6 +140,7 @@ def test_an_address_of_another_protocol_is_not_understood() -> None:
         ("STATE=ready\nJOB_ID=7\nPID=9", "job 7 (`scancel 7`)"),
         ("STATE=ready\nPID=9\nLAUNCHER=login1", "PID 9 on login1 (`kill 9`)"),
         ("STATE=ready\nPID=9", "PID 9 on some host (`kill 9`)"),
+        ("STATE=ready\nPID=2", "PID 2 on some host (`kill 2`)"),
         ("STATE=ready\nPID=1", ""),
         ("STATE=ready\nJOB_ID=x; rm\nPID=many", ""),
         ("STATE=ended\nPID=9", ""),
@@ -159,3 +160,8 @@ def test_a_server_is_live_until_it_has_ended(state: ServerState, is_live: bool) 
 
 def test_an_owner_is_shown_by_its_host_and_process() -> None:
     assert Owner("client", "login1", 7).label == "login1:7"
+
+
+def test_times_are_written_to_the_millisecond() -> None:
+    record = ServerRecord(ServerState.ENDED, Mode.LOCAL, started=1_790_000_000.12345)
+    assert "STARTED=1790000000.123\n" in format_record(record)

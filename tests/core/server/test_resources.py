@@ -56,5 +56,13 @@ def test_a_reading_without_its_main_parts_is_none(missing: str) -> None:
 
 
 def test_a_sampler_that_has_something_to_say_is_heard() -> None:
-    assert parse_sample(READING | {"note": "nvidia-smi is slow"}).note == "nvidia-smi is slow"
-    assert parse_sample(READING).note == parse_sample(READING | {"note": None}).note == ""
+    assert resources_json(parse_sample(READING | {"note": "no nvidia-smi"}))["note"] == "no nvidia-smi"
+    assert "note" not in resources_json(parse_sample(READING))
+    assert "note" not in resources_json(parse_sample(READING | {"note": None}))
+
+
+def test_a_gpu_or_a_kernel_that_is_not_understood_leaves_the_others() -> None:
+    gpus = ["broken", *READING["gpu"], None]
+    kernels = {"k-0": "broken", **READING["kernels"], "k-2": None}
+    sample = parse_sample(READING | {"gpu": gpus, "kernels": kernels})
+    assert [gpu.name for gpu in sample.gpus] == ["A100"] and list(sample.kernels or ()) == ["k-1"]

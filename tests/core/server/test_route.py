@@ -76,3 +76,22 @@ def test_a_loopback_address_of_another_machine_is_never_contacted(record: Server
 
 def test_where_the_system_names_no_owners_a_port_proves_nothing() -> None:
     assert isinstance(choose(replace(LOCAL, socket=""), Surroundings(shares_machine=True)), NoRoute)
+
+
+@pytest.mark.parametrize("record", [LOCAL, LOOPBACK_JOB])
+@pytest.mark.parametrize(
+    ("hostname", "launcher", "named"),
+    [("desk", "other", "desk"), ("", "other", "other"), ("desk", "", "desk")],
+)
+def test_a_machine_is_named_by_its_host_or_by_who_started_the_server_there(
+    record: ServerRecord, hostname: str, launcher: str, named: str
+) -> None:
+    refused = choose(replace(record, hostname=hostname, launcher=launcher), AWAY)
+    assert isinstance(refused, NoRoute)
+    assert f"address of {named}, which" in refused.message and refused.hint.startswith(f"Work on {named}, or")
+
+
+def test_a_server_that_proves_nothing_is_named_by_its_job_or_process() -> None:
+    job, process = choose(OLD_JOB, AWAY), choose(replace(LOCAL, socket="", url="http://desk:1"), AWAY)
+    assert isinstance(job, NoRoute) and "(job 42)" in job.message
+    assert isinstance(process, NoRoute) and "(PID 7)" in process.message

@@ -369,3 +369,90 @@ def test_a_node_that_answers_within_its_limit_is_waited_for() -> None:
     foreign = look(seen, RUNNING, at=181, connection=CONNECTION, health=Health.FOREIGN)
     assert "another server answers at" in foreign.sentence
     assert not look(starting, RUNNING, at=180).give_up and look(starting, RUNNING, at=180.1).give_up
+
+
+def test_a_job_that_is_ending_with_its_node_unknown_names_the_one_on_record() -> None:
+    failed = replace(RUNNING, state=JobState.NODE_FAIL, batch_host="gpu2")
+    assert "on gpu2." in look(ready(), failed).sentence
+    assert "on gpu1." in look(ready(), replace(failed, batch_host="")).sentence
+    assert "on gpu1." in look(ready(), None, at=500, details=details(JobState.NODE_FAIL)).sentence
+
+
+def test_the_log_is_blamed_for_a_failure_only() -> None:
+    log = "OSError: disk full"
+    failed = replace(RUNNING, state=JobState.FAILED)
+    assert look(ready(), failed, log_tail=log).sentence.endswith("Its log says: OSError: disk full")
+    assert "Its log says" not in look(ready(), failed).sentence
+    timeout = look(ready(), replace(RUNNING, state=JobState.TIMEOUT), log_tail=log)
+    assert "Its log says" not in timeout.sentence and timeout.log_tail == (log,)
+
+
+def test_when_slurm_says_that_a_job_was_submitted_is_kept_from_the_first_look() -> None:
+    first = look(RECORD, JOB).record
+    assert first.slurm.submitted == T
+    assert look(first, replace(JOB, submitted=T + 300)).record.slurm.submitted == T, "a requeue moves it"
+    assert look(RECORD, replace(JOB, submitted=None)).record.slurm.submitted == 0
+    assert look(first, replace(JOB, submitted=T - 100, comment="")).is_over, "another job under its id"
+
+
+def test_a_job_keeps_the_id_that_sbatch_gave_it() -> None:
+    named = replace(RECORD, log="/logs/%j.log")
+    assert look(named, JOB).record.log == "/logs/%j.log"
+    assert look(replace(named, job_id=""), JOB).record.log == "/logs/7.log"
+
+
+def test_a_job_that_waits_for_the_first_time_is_not_taken_for_a_requeued_one() -> None:
+    seen = look(RECORD, JOB, at=100.12345, details=details(JobState.PENDING, restarts=1)).record
+    assert (seen.started, seen.slurm.restarts) == (T, 0)
+    assert look(ready(), JOB, at=100, details=details(JobState.RUNNING)).record == ready()
+
+
+def test_a_requeued_job_leaves_nothing_of_the_server_that_it_was() -> None:
+    served = replace(
+        with_facts(ready(), estimate=5.0, addresses="10.0.0.1"), socket="/s", cert="c", message="m"
+    )
+    again = look(served, JOB, at=100.12345, details=details(JobState.PENDING, restarts=1)).record
+    assert (again.hostname, again.port, again.url, again.socket, again.cert, again.ends) == (
+        "",
+        0,
+        "",
+        "",
+        "",
+        0,
+    )
+    assert (again.slurm.connected, again.slurm.estimate, again.slurm.addresses) == (0, 0, "")
+    assert again.started == T + 100.123
+
+
+def test_a_walltime_that_was_changed_while_the_job_runs_is_taken() -> None:
+    longer = look(ready(), replace(RUNNING, ends=T + 9999, batch_host="")).record
+    assert (longer.ends, longer.hostname, longer.state) == (T + 9999, "gpu1", ServerState.READY)
+    assert look(longer, replace(RUNNING, ends=0.0)).record.ends == T + 9999
+
+
+def test_an_answer_that_is_older_than_the_submission_ends_nothing() -> None:
+    rows = QueueRows((), T + 10)
+    for details_ in (None, JobGone()):
+        seen = step(RECORD, Observation(T + 500, queue=rows, details=details_), LIMITS)
+        assert seen.state is ServerState.PENDING
+    announced = replace(RECORD, job_id="")
+    assert step(announced, Observation(T + 500, queue=rows), LIMITS).state is ServerState.PENDING
+
+
+def test_a_job_that_waits_says_why_and_a_restarted_one_what_is_lost() -> None:
+    first = look(RECORD, JOB).sentence
+    assert first.startswith("Job 7 waits in the queue (Priority): ")
+    why = first.removeprefix("Job 7 waits in the queue (Priority): ")
+    again = look(with_facts(RECORD, restarts=1), JOB).sentence
+    assert again == f"Job 7 was requeued and waits to be started again. {why}"
+
+
+def test_a_job_that_the_queue_does_not_list_yet_is_named_as_soon_as_it_has_an_id() -> None:
+    assert look(RECORD, None, at=5).sentence == "SLURM job 7 submitted, waiting in queue..."
+    announced = replace(RECORD, job_id="")
+    assert look(announced, None, at=59.9).sentence == "SLURM job being submitted..."
+    assert look(announced, None, at=60).sentence.startswith("sbatch did not answer in time")
+
+
+def test_times_that_were_seen_are_kept_to_the_millisecond() -> None:
+    assert look(RECORD, RUNNING, at=60.12345).record.slurm.run_seen == T + 60.123

@@ -84,6 +84,11 @@ def test_a_machine_is_known_by_its_boot_and_a_container_by_its_processes() -> No
     assert here.has("laptop", "") and not here.has("login7", "")
     assert here.shares_loopback("laptop", "boot-1 pid:[2] net:[1]"), "a sandbox that shares the network"
     assert not here.shares_loopback("laptop", "boot-1 pid:[2] net:[2]")
+    assert not here.shares_loopback("laptop", "boot-1 pid:[1] net:[2]"), "a container of the same name"
+    assert here.shares_loopback("laptop", "boot-0 pid:[1] net:[2]"), "before it was started anew"
+    assert not Machine("laptop").shares_loopback("login7", "") and Machine("laptop").shares_loopback(
+        "laptop", ""
+    )
     assert here.shares_loopback("laptop", "") and not here.shares_loopback("login7", "boot-9")
 
 
