@@ -9,6 +9,7 @@ import pytest
 from jlab_tui.core.server.record import ConnectionFile, ServerRecord, ServerState, SlurmFacts
 from jlab_tui.core.server.route import NoRoute
 from jlab_tui.core.server.slurm_job import find_job, is_announced, wants_details, with_facts
+from jlab_tui.core.server.slurm_status import SOON_S
 from jlab_tui.core.server.state_machine import step
 from jlab_tui.core.server.status import Health, JobGone, Limits, Observation, ServerStatus
 from jlab_tui.core.settings import Mode
@@ -456,3 +457,29 @@ def test_a_job_that_the_queue_does_not_list_yet_is_named_as_soon_as_it_has_an_id
 
 def test_times_that_were_seen_are_kept_to_the_millisecond() -> None:
     assert look(RECORD, RUNNING, at=60.12345).record.slurm.run_seen == T + 60.123
+
+
+@pytest.mark.parametrize(
+    ("position", "told"),
+    [
+        (0, "No jobs with a higher priority wait in partition gpu."),
+        (1, "1 job with a higher priority waits in partition gpu."),
+        (2, "2 jobs with a higher priority wait in partition gpu."),
+    ],
+)
+def test_the_place_in_the_queue_is_told_with_its_partition(position: int, told: str) -> None:
+    job = replace(JOB, partition="gpu")
+    rows = QueueRows((job,), T + 60, ahead={"7": position})
+    seen = step(RECORD, Observation(T + 60, queue=rows), LIMITS)
+    assert seen.details == (told,)
+    assert look(RECORD, job).details == ()
+
+
+def test_a_start_that_is_about_to_be_is_not_estimated() -> None:
+    def estimate(starts: float) -> float | None:
+        queue = look(RECORD, replace(JOB, starts=starts)).queue
+        assert queue is not None
+        return queue.estimated_start
+
+    assert estimate(T + 60 + SOON_S) is None
+    assert estimate(T + 60 + SOON_S + 1) == T + 60 + SOON_S + 1
