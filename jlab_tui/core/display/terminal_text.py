@@ -28,6 +28,8 @@ _KEPT_ROWS: Final = 500
 _KEPT_CHARS: Final = 4 << 20
 _LINE_MAX: Final = 1_000_000
 _COLUMNS: Final = 500
+_DIGITS: Final = 5
+"""read of the number of a move, which ends at the edge of the screen anyway"""
 _MOVES: Final = ("\r", "\x08", "\x1b")
 
 
@@ -184,7 +186,7 @@ class _Screen:
             self.lines.append("")
 
     def control(self, parameters: str, final: str) -> None:
-        numbers = [int(p) if p.isdecimal() and len(p) < 6 else 0 for p in parameters.split(";")]
+        numbers = [int(p[:_DIGITS]) if p.isdecimal() else 0 for p in parameters.split(";")]
         count = max(1, numbers[0])
         match final:
             case "A":

@@ -184,7 +184,7 @@ def traceback_lines(traceback: Sequence[str]) -> tuple[str, ...]:
 def image_size(data: str) -> tuple[int, int]:
     """Width and height in pixels of a base64 PNG, from its header; (0, 0) if the header does not say."""
     try:
-        head = base64.b64decode(data[:64], validate=False)
+        head = base64.b64decode(data[:64])
     except (binascii.Error, ValueError):
         return 0, 0
     if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) >= 24:

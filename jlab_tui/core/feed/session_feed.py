@@ -115,8 +115,7 @@ class SessionFeed:
 
     def apply(self, entry: Entry) -> Change:
         """Fold one entry in. Never raises, whatever the order and whatever is missing."""
-        if entry.at:
-            self.changed_at = max(self.changed_at, entry.at)
+        self.changed_at = max(self.changed_at, entry.at)
         before = len(self.items)
         item = self._fold(entry.event, entry.at)
         if item is not None:

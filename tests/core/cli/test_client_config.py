@@ -74,6 +74,7 @@ def test_any_valid_beginning_ends_with_our_server_in_it(text: str) -> None:
         ("[]", "line 1, column 1"),
         ('{"mcpServers": []}', "line 1, column 16"),
         ("{", "line 1, column 2"),
+        ('\n{"mcpServers": []}', "line 2, column 16"),
     ],
 )
 def test_a_broken_file_is_refused_with_the_position(text: str, where: str) -> None:

@@ -45,6 +45,9 @@ PIECES = st.sampled_from(
         ("one\ntwo\x1b[2FX", "Xne\ntwo"),
         ("one\ntwo\x1b[9A!\x1b[9B?", "one!\ntwo ?"),
         ("one\ntwo\x1b[123456AX", "oneX\ntwo"),
+        ("one\ntwo\nsix\x1b[123456AX", "oneX\ntwo\nsix"),
+        ("one\ntwo\nsix\x1b[" + "9" * 5000 + "AX", "oneX\ntwo\nsix"),
+        ("a  \nb", "a  \nb"),
         ("abc\x1b[2GX", "aXc"),
         ("abc\x1b[GX", "Xbc"),
         ("ab\x1b[2CX", "ab  X"),
@@ -134,6 +137,22 @@ def test_a_line_beyond_all_bounds_is_read_as_several() -> None:
     assert given == ["x" * 1_000_000, "y" * 1_000_000, "y" * 500_000, "z"]
     lines = TerminalLines()
     assert lines.feed("x" * 1_000_000) + lines.finish() == ["x" * 1_000_000]
+
+
+def test_a_thousand_lines_are_held_and_then_the_older_half_is_given() -> None:
+    lines = TerminalLines()
+    assert lines.feed("\n" * 999) == []
+    assert lines.feed("\n") == [""] * 501
+    assert lines.feed("\n" * 500) == [] and len(lines.feed("\n")) == 501
+
+
+def test_four_million_characters_are_held_and_then_the_finished_lines_are_given() -> None:
+    long, rest = "x" * ((1 << 19) - 1), "x" * ((1 << 19) - 2)
+    lines = TerminalLines()
+    assert lines.feed(f"{long}\n" * 8) == []
+    assert lines.feed("y") == [long] * 8
+    assert lines.feed(f"{rest}\n" + f"{long}\n" * 7) == []
+    assert len(lines.feed("yy")) == 8
 
 
 TEXTS = st.lists(st.integers(0, 12), min_size=2, max_size=30).map(

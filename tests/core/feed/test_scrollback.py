@@ -196,3 +196,17 @@ def test_one_line_that_fills_the_memory_is_kept() -> None:
     text = Scrollback(keep_bytes=100)
     text.write("x" * 1000)
     assert (len(text), text.dropped, len(text.buffer)) == (1, 0, 1000)
+
+
+def test_a_quarter_more_than_is_kept_may_stand_before_the_middle_goes() -> None:
+    text = Scrollback(keep_bytes=400)
+    text.write("x\n" * 250)
+    assert (len(text), text.dropped) == (250, 0)
+    text.write("x\n")
+    assert text.dropped > 0 and len(text) + text.dropped == 251
+    whole = Scrollback()
+    whole.write("x\n" * 250)
+    whole.keep(400)
+    assert whole.dropped == 0
+    whole.keep(398)
+    assert whole.dropped > 0
