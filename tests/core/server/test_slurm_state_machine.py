@@ -9,12 +9,12 @@ import pytest
 from jlab_tui.core.server.record import ConnectionFile, ServerRecord, ServerState, SlurmFacts
 from jlab_tui.core.server.route import NoRoute
 from jlab_tui.core.server.slurm_job import find_job, is_announced, wants_details, with_facts
-from jlab_tui.core.server.slurm_status import SOON_S
 from jlab_tui.core.server.state_machine import step
 from jlab_tui.core.server.status import Health, JobGone, Limits, Observation, ServerStatus
 from jlab_tui.core.settings import Mode
 from jlab_tui.core.slurm.queue import Job, QueueRows, QueueUnknown
 from jlab_tui.core.slurm.show import JobDetails
+from jlab_tui.core.slurm.survey import SOON_S
 from jlab_tui.core.slurm.terms import JOB_NAME, JobState
 
 T = 1_000_000.0
@@ -363,6 +363,7 @@ def test_a_job_that_goes_back_to_the_queue_without_a_reason_is_not_said_to_be_ne
 def test_a_node_that_answers_within_its_limit_is_waited_for() -> None:
     starting = look(RECORD, RUNNING, details=details(JobState.RUNNING)).record
     seen = look(starting, RUNNING, at=60, connection=CONNECTION, health=Health.SILENT).record
+    assert late_of(starting).reachable is late_of(seen).reachable is False
     on_time = look(seen, RUNNING, at=180, connection=CONNECTION, health=Health.SILENT)
     late = look(seen, RUNNING, at=180.1, connection=CONNECTION, health=Health.SILENT)
     assert (on_time.give_up, late.give_up) == (False, True)
@@ -483,3 +484,16 @@ def test_a_start_that_is_about_to_be_is_not_estimated() -> None:
 
     assert estimate(T + 60 + SOON_S) is None
     assert estimate(T + 60 + SOON_S + 1) == T + 60 + SOON_S + 1
+
+
+def late_of(record: ServerRecord) -> ServerStatus:
+    health = Health.SILENT if record.url else None
+    return look(record, RUNNING, at=999, connection=CONNECTION if record.url else None, health=health)
+
+
+def test_a_late_start_ends_its_sentence_where_the_log_is_empty() -> None:
+    starting = look(RECORD, RUNNING, details=details(JobState.RUNNING)).record
+    assert (
+        late_of(starting).sentence == "Job 7 runs on gpu1, but JupyterLab has not come up there within 120 s."
+    )
+    assert late_of(starting).give_up and late_of(starting).log_tail == ()
