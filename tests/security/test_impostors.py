@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from jlab_tui.adapters.jupyter.dial import Dialer, PeerUnproved
 from jlab_tui.adapters.jupyter.rest import JupyterApi
@@ -106,6 +107,43 @@ async def test_our_own_port_and_socket_are_answered(tmp_path: Path) -> None:
             api = JupyterApi(Dialer(route), TOKEN)
             assert await api.health() is Health.OK
             await api.close()
+
+
+async def test_a_port_that_nobody_accepts_at_is_sent_nothing_until_somebody_does() -> None:
+    heard = bytearray()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.extend(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(ANSWER)
+        writer.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        api = JupyterApi(Dialer(LoopbackRoute(f"http://127.0.0.1:{listener.getsockname()[1]}")), TOKEN)
+        assert await api.health(0.2) is Health.SILENT
+        with listener.accept()[0] as waiting:
+            assert waiting.recv(1 << 16) == b""
+        async with await asyncio.start_server(listen, sock=listener):
+            assert await api.health() is Health.OK
+        await api.close()
+    assert TOKEN.encode() in heard
+
+
+async def test_the_configured_base_path_is_asked_for_over_the_socket(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).decode().splitlines()[0])
+        writer.write(ANSWER)
+        writer.close()
+
+    async with await asyncio.start_unix_server(listen, tmp_path / "s"):
+        dialer = Dialer(SocketRoute(str(tmp_path / "s"), "/user/ada"))
+        api = JupyterApi(dialer, TOKEN)
+        assert await api.health() is Health.OK
+        with pytest.raises(InvalidStatus):  # the answer is that to a plain request
+            await open_connection(dialer, "/jlab-mcp/channels/k", api.authorization, None, 5)
+        await api.close()
+    assert [line.split()[1] for line in asked] == ["/user/ada/api/status", "/user/ada/jlab-mcp/channels/k"]
 
 
 def certificate(folder: Path) -> tuple[str, ssl.SSLContext]:

@@ -18,12 +18,13 @@ from urllib.parse import urlsplit
 import httpcore2
 import httpx2
 
-from ...core.server.peer import owner_of
+from ...core.server.peer import Endpoint, NotAccepted, owner_of
 from ...core.server.route import LoopbackRoute, PlainRoute, Route, SocketRoute, TlsRoute
 
 _REFUSALS: Final = (OSError, httpcore2.ConnectError, httpcore2.ConnectTimeout)
 _TABLES: Final = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 _FIND_S: Final = 5.0
+_ACCEPT_POLL_S: Final = 0.005
 T = TypeVar("T")
 
 
@@ -49,7 +50,9 @@ class Dialer:
     @property
     def base(self) -> str:
         """URL that requests begin with; a server behind a socket does not look at the name."""
-        return "http://localhost" if isinstance(self.route, SocketRoute) else self.route.url.rstrip("/")
+        if isinstance(self.route, SocketRoute):
+            return f"http://localhost{self.route.base_path}"
+        return self.route.url.rstrip("/")
 
     @cached_property
     def ssl_context(self) -> ssl.SSLContext | None:
@@ -161,12 +164,21 @@ async def prove(route: Route, connection: Any) -> None:
                 raise PeerUnproved(f"the socket {path} is served by another account (uid {uid})")
         case LoopbackRoute(url=url):
             near, far = connection.getsockname()[:2], connection.getpeername()[:2]
-            uid = owner_of(await asyncio.to_thread(_tables), near, far)
+            uid = await _owner(near, far)
             if uid != os.geteuid():
                 whose = "another account" if uid is not None else "nobody on this machine"
                 raise PeerUnproved(f"the port of {url} is served by {whose}")
         case TlsRoute() | PlainRoute():
             pass
+
+
+async def _owner(near: Endpoint, far: Endpoint) -> int | None:
+    """As `owner_of`, once the far end is accepted; callers limit how long they wait for that."""
+    while True:
+        try:
+            return owner_of(await asyncio.to_thread(_tables), near, far)
+        except NotAccepted:
+            await asyncio.sleep(_ACCEPT_POLL_S)
 
 
 def peer_uid(connection: Any) -> int | None:
@@ -217,9 +229,8 @@ class _Backend(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         async def connected(address: str) -> httpcore2.AsyncNetworkStream:
-            return await self._proved(
-                await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
-            )
+            stream = await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+            return await self._proved(stream, timeout)
 
         try:
             return await self._dialer.first(host, port, connected)
@@ -230,16 +241,21 @@ class _Backend(httpcore2.AsyncNetworkBackend):
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore2.AsyncNetworkStream:
         try:
-            return await self._proved(await self._network.connect_unix_socket(path, timeout, socket_options))
+            return await self._proved(
+                await self._network.connect_unix_socket(path, timeout, socket_options), timeout
+            )
         except OSError as error:
             raise httpcore2.ConnectError(str(error)) from error
 
     async def sleep(self, seconds: float) -> None:
         await self._network.sleep(seconds)
 
-    async def _proved(self, stream: httpcore2.AsyncNetworkStream) -> httpcore2.AsyncNetworkStream:
+    async def _proved(
+        self, stream: httpcore2.AsyncNetworkStream, timeout: float | None
+    ) -> httpcore2.AsyncNetworkStream:
         try:
-            await prove(self._dialer.route, stream.get_extra_info("socket"))
+            async with asyncio.timeout(timeout):
+                await prove(self._dialer.route, stream.get_extra_info("socket"))
         except BaseException:
             await stream.aclose()
             raise

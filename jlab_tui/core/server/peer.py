@@ -9,21 +9,28 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 _ESTABLISHED: Final = "01"
+_NO_INODE: Final = "0"
 Endpoint = tuple[str, int]
 """address and port"""
+
+
+class NotAccepted(Exception):
+    """No process has taken the far end yet. Linux before 6.17 calls its owner root then, whoever listens."""
 
 
 def owner_of(tables: str, near: Endpoint, far: Endpoint) -> int | None:
     """The uid that owns the far end of our connection from `near` to `far`, both on this machine.
 
     `tables` is the text of /proc/net/tcp and /proc/net/tcp6, one behind the other. None where they do not list that end:
-    it is on another machine, in another network namespace, or its process has ended.
+    it is on another machine, in another network namespace, or its process has ended. Raises NotAccepted.
     """
     for line in tables.splitlines():
         fields = line.split()
-        if len(fields) < 8 or fields[3] != _ESTABLISHED:
+        if len(fields) < 10 or fields[3] != _ESTABLISHED:
             continue
         if _endpoint(fields[1]) == _plain(far) and _endpoint(fields[2]) == _plain(near):
+            if fields[9] == _NO_INODE:
+                raise NotAccepted("the connection waits to be accepted")
             return int(fields[7])
     return None
 

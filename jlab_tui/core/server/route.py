@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from ..settings import Mode
 from .machine import is_loopback
@@ -22,6 +23,8 @@ class SocketRoute:
     """A Unix socket of this machine."""
 
     path: str
+    base_path: str = ""
+    """below which the server answers: `base_url` of the user's Jupyter configuration"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Surroundings:
 def choose(record: ServerRecord, here: Surroundings) -> Route | NoRoute:
     """The way to a server that listens."""
     if record.socket and here.sees_socket:
-        return SocketRoute(record.socket)
+        return SocketRoute(record.socket, urlsplit(record.url).path.rstrip("/"))
     if record.cert and not (is_loopback(record.url) and not here.shares_machine):
         return TlsRoute(record.url, record.cert, tuple(record.slurm.addresses.split()))
     if here.shares_machine and here.knows_owners:

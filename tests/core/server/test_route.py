@@ -47,6 +47,7 @@ AWAY = Surroundings()
         (LOCAL, HERE, SocketRoute("/s")),
         (LOCAL, replace(HERE, sees_socket=False), LoopbackRoute("http://127.0.0.1:18001")),
         (replace(LOCAL, socket=""), HERE, LoopbackRoute("http://127.0.0.1:18001")),
+        (replace(LOCAL, url="http://127.0.0.1:18001/user/ada/"), HERE, SocketRoute("/s", "/user/ada")),
         (JOB, AWAY, TlsRoute("https://gpu1:18001", "Q")),
         (JOB, HERE, SocketRoute("/s")),
         (OLD_JOB, Surroundings(allows_unproved=True), PlainRoute("http://gpu1:18001")),
