@@ -11,7 +11,6 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -266,7 +265,7 @@ async def run_doctor(doctor: Doctor, *, as_json: bool) -> int:
             print_finding(finding)
     await doctor.close()
     if as_json:
-        print(json.dumps([asdict(finding) for finding in found], indent=1, ensure_ascii=False))
+        print(json.dumps([_as_json(finding) for finding in found], indent=1, ensure_ascii=False))
     else:
         counts = [(sum(f.level is level for f in found), level) for level in (Level.FAIL, Level.WARN)]
         bad = ", ".join(f"{number} {level}" for number, level in counts if number)
@@ -276,19 +275,24 @@ async def run_doctor(doctor: Doctor, *, as_json: bool) -> int:
 
 def report_bad_setting(error: JlabError, *, as_json: bool) -> int:
     """Report a setting that prevents every other check. Returns the exit code."""
-    mend = f"unset {error.variable}" if isinstance(error, SettingError) else error.hint
-    finding = Finding("settings", Level.FAIL, error.message, mend)
+    fix = f"unset {error.variable}" if isinstance(error, SettingError) else error.hint
+    finding = Finding("settings", Level.FAIL, error.message, fix)
     if as_json:
-        print(json.dumps([asdict(finding)], indent=1, ensure_ascii=False))
+        print(json.dumps([_as_json(finding)], indent=1, ensure_ascii=False))
     else:
         print_finding(finding)
     return 1
 
 
+def _as_json(finding: Finding) -> dict[str, str]:
+    """Return a finding under the keys of `doctor --json`, which scripts rely on."""
+    return {"check": finding.check, "level": finding.level, "text": finding.text, "mend": finding.fix}
+
+
 def print_finding(finding: Finding) -> None:
     print(f"{_MARKS[finding.level]} {finding.check:<14} {finding.text}", flush=True)
-    if finding.mend:
-        print(f"     {'':<14} -> {finding.mend}", flush=True)
+    if finding.fix:
+        print(f"     {'':<14} -> {finding.fix}", flush=True)
 
 
 def _tell(text: str) -> None:

@@ -146,7 +146,7 @@ def test_what_the_doctor_prints_mends_what_it_found(project: Project) -> None:
     intent.write_text(json.dumps(cut_off), encoding="utf-8")
     said = project.run("doctor").stdout
     assert (
-        f"a start or stop by {socket.gethostname()}:{2**22 + 1} was cut off" in said
+        f"a start or stop by {socket.gethostname()}:{2**22 + 1} was interrupted" in said
         and "-> jlab-mcp stop" in said
     )
     mend(project, {"mend": "jlab-mcp stop"})

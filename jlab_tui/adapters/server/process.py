@@ -92,8 +92,8 @@ def _why_not(prefix: str, found: Interpreter, uv: str | None) -> str:
     """Why an environment is not used, and after `with: ` the command that fixes it. Environments by uv have no pip."""
     python = shlex.quote(found.path)
     if not found.runs:
-        mend = f"python3 -m venv --clear {shlex.quote(prefix)}"
-        return f"The Python of {prefix} does not run, so it is not used; recreate it with: {mend}"
+        fix = f"python3 -m venv --clear {shlex.quote(prefix)}"
+        return f"The Python of {prefix} does not run, so it is not used; recreate it with: {fix}"
     install = f"{python} -m pip install" if found.has_pip or not uv else f"uv pip install --python {python}"
     first = "" if found.has_pip or uv else f"{python} -m ensurepip && "
     return f"{prefix} has no ipykernel, so it is not used; add it with: {first}{install} ipykernel jupyterlab"

@@ -1,1 +1,1 @@
-"""What `jlab-mcp doctor` concludes from facts."""
+"""Turns facts into the findings of `jlab-mcp doctor`."""

@@ -1,4 +1,4 @@
-"""Turns facts into the findings of `jlab-mcp doctor`, each with the command that repairs it."""
+"""Turns facts into the findings of `jlab-mcp doctor`, each with the command that fixes it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Level(StrEnum):
     """it works, but not as well as it should"""
     FAIL = "fail"
     SKIP = "skip"
-    """could not be looked at, or does not apply"""
+    """not checked, or does not apply"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Finding:
     check: str
     level: Level
     text: str
-    mend: str = ""
-    """what to type; empty where nothing is to be done"""
+    fix: str = ""
+    """what to type; empty when there is nothing to do"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +50,17 @@ class DirectoryFacts:
     """the directory itself, or the nearest one above it that exists"""
     exists: bool
     is_writable: bool
-    """the directory, or where it would be made"""
+    """the directory, or where it would be created"""
     weak: tuple[Weakness, ...] = ()
-    """why others could put their files in it in the place of ours; not looked at where there are no tokens and no code"""
+    """why others could replace our files in it; not checked for directories without tokens and code"""
     free_mb: int | None = None
     free_files: int | None = None
     write_error: str = ""
-    """why a small file could not be written, such as an exceeded quota"""
+    """why writing a small file failed, such as an exceeded quota"""
 
 
 def check_settings(env: Mapping[str, str]) -> list[Finding]:
-    """Which settings are in force; an unknown name is usually a typo."""
+    """List the settings in force; an unknown name is usually a typo."""
     known = {PREFIX + variable.name for variable in VARIABLES}
     given = sorted(name for name, value in env.items() if name.startswith(PREFIX) and value.strip())
     found = []
@@ -68,17 +68,19 @@ def check_settings(env: Mapping[str, str]) -> list[Finding]:
         if name in known or name in _OF_THE_SCRIPTS:
             continue
         near = get_close_matches(name, known, 1, 0.8)
-        meant = f"; {near[0]} is one" if near else ""
-        mend = f"export {near[0]}={shlex.quote(env[name])}; unset {name}" if near else f"unset {name}"
-        found.append(Finding("settings", Level.WARN, f"{name} is no setting and is not read{meant}.", mend))
+        meant = f"; did you mean {near[0]}?" if near else "."
+        fix = f"export {near[0]}={shlex.quote(env[name])}; unset {name}" if near else f"unset {name}"
+        found.append(
+            Finding("settings", Level.WARN, f"{name} is not a setting and has no effect{meant}", fix)
+        )
     if found:
         return found
     names = ", ".join(name for name in given if name in known)
-    return [Finding("settings", Level.OK, names or "none set, the defaults hold")]
+    return [Finding("settings", Level.OK, names or "none set, so the defaults apply")]
 
 
 _OF_THE_SCRIPTS = (PREFIX + "VENV",)
-"""read by the scripts of a checkout"""
+"""the scripts of a checkout read these"""
 
 
 def check_directory(facts: DirectoryFacts) -> list[Finding]:
@@ -86,27 +88,27 @@ def check_directory(facts: DirectoryFacts) -> list[Finding]:
     check = facts.purpose
     if facts.write_error or not facts.is_writable:
         why = facts.write_error or "you may not write there"
-        mend = f"export JLAB_MCP_{facts.variable}=/a/directory/of/yours"
-        return [Finding(check, Level.FAIL, f"{facts.path}: {why}.", mend)]
+        fix = f"export JLAB_MCP_{facts.variable}=/a/directory/of/yours"
+        return [Finding(check, Level.FAIL, f"{facts.path}: {why}.", fix)]
     if facts.weak:
         found = "; ".join(map(str, facts.weak))
-        text = f"others could put their files in the place of yours in {facts.path}: {found}."
-        mend = repair_of(facts.weak, PREFIX + facts.variable)
+        text = f"others could replace your files in {facts.path}: {found}."
+        fix = repair_of(facts.weak, PREFIX + facts.variable)
         vouch = vouch_for(facts.weak, PREFIX + "TRUSTED_DIRS")
-        return [Finding(check, Level.FAIL, text, f"{mend}   (or, if you trust them: {vouch})")]
+        return [Finding(check, Level.FAIL, text, f"{fix}   (or, if you trust them: {vouch})")]
     if facts.free_mb is not None and facts.free_mb < LOW_DISK_MB:
         text = f"{facts.path} has only {facts.free_mb} MB left."
-        mend = f"du -sh {there}/* | sort -h   (then remove what you do not need)"
-        return [Finding(check, Level.WARN, text, mend)]
+        fix = f"du -sh {there}/* | sort -h   (then remove what you do not need)"
+        return [Finding(check, Level.WARN, text, fix)]
     if facts.free_files is not None and facts.free_files < LOW_FILES:
         text = f"the file system of {facts.path} has room for only {facts.free_files} more files."
         return [Finding(check, Level.WARN, text, f"du --inodes -d 1 {there} | sort -n")]
     room = f", {facts.free_mb / 1024:.0f} GiB free" if facts.free_mb is not None else ""
-    return [Finding(check, Level.OK, f"{facts.path}{'' if facts.exists else ' (made when needed)'}{room}")]
+    return [Finding(check, Level.OK, f"{facts.path}{'' if facts.exists else ' (created when needed)'}{room}")]
 
 
 def check_server_root(path: str, exists: bool) -> list[Finding]:
-    """JupyterLab's root directory; it is not made."""
+    """Check JupyterLab's root directory, which jlab-mcp never creates."""
     if exists:
         return []
     return [
@@ -115,18 +117,18 @@ def check_server_root(path: str, exists: bool) -> list[Finding]:
 
 
 def check_records(directory: str, bytes_used: int, keep_days: int) -> list[Finding]:
-    """Journals and recordings of this project."""
+    """Report the space that this project's journals and recordings take."""
     text = f"{bytes_used / 1e6:,.0f} MB of journals and recordings, kept for {keep_days} days"
     if bytes_used > MANY_RECORDS_BYTES:
-        mend = f"export {PREFIX}KEEP_DAYS=7   (or: ls -lS {shlex.quote(directory)}/sessions)"
-        return [Finding("records", Level.WARN, f"{text}.", mend)]
+        fix = f"export {PREFIX}KEEP_DAYS=7   (or: ls -lS {shlex.quote(directory)}/sessions)"
+        return [Finding("records", Level.WARN, f"{text}.", fix)]
     return [Finding("records", Level.OK, text)]
 
 
 def check_bells(directory: str, error: str) -> list[Finding]:
     if not error:
-        return [Finding("bells", Level.OK, f"FIFOs can be made for {directory}")]
-    text = f"FIFOs cannot be made for {directory} ({error}); /tmp is used instead, on this host only."
+        return [Finding("bells", Level.OK, f"FIFOs work for {directory}")]
+    text = f"FIFOs do not work for {directory} ({error}); jlab-mcp uses /tmp instead, on this host only."
     return [Finding("bells", Level.WARN, text, "export JLAB_MCP_STATUS_DIR=/a/directory/that/takes/FIFOs")]
 
 
@@ -141,53 +143,53 @@ def check_ports(ip: str, low: int, high: int, *, found: bool, is_bindable: bool)
 
 
 def check_state(status: ServerStatus | None, error: str, stale_intent: str) -> list[Finding]:
-    """Compares the status file with reality. `stale_intent`: a start that died, on `host:pid`."""
+    """Compare the status file with reality. `stale_intent`: the `host:pid` of a start that died."""
     if error:
         return [Finding("state", Level.FAIL, error, "jlab-mcp stop")]
     found = []
     if stale_intent:
-        text = f"a start or stop by {stale_intent} was cut off; the next one takes over."
+        text = f"a start or stop by {stale_intent} was interrupted; the next one takes over."
         found.append(Finding("state", Level.WARN, text, "jlab-mcp stop"))
     if status is None:
         return [*found, Finding("state", Level.OK, "no server is running for this project (jlab-mcp start)")]
     if status.is_over:
-        mend = "jlab-mcp logs; jlab-mcp start" if status.phase == "failed" else "jlab-mcp start"
-        return [*found, Finding("state", Level.WARN, status.sentence, mend)]
+        fix = "jlab-mcp logs; jlab-mcp start" if status.phase == "failed" else "jlab-mcp start"
+        return [*found, Finding("state", Level.WARN, status.sentence, fix)]
     if status.state is ServerState.READY and status.reachable is False:
-        return found  # where it breaks off is what `check_hops` says
+        return found  # `check_hops` reports where the connection fails
     return [*found, Finding("state", Level.OK, status.sentence)]
 
 
 @dataclass(frozen=True, slots=True)
 class Hops:
-    """How far one gets on the way to the server."""
+    """How far a connection to the server gets."""
 
     host: str
     port: int
     address: str = ""
-    """what its name resolves to; empty: it does not resolve"""
+    """the address of its name; empty if it does not resolve"""
     connects: bool = False
     connect_error: str = ""
     answers: bool = False
 
 
 def check_hops(record: ServerRecord, hops: Hops) -> list[Finding]:
-    """Checks name, port and answer in turn, and reports the first that fails."""
+    """Check name, port and answer in turn, and report the first that fails."""
     if hops.answers:
         where = f" ({hops.host} is {hops.address})" if hops.host != hops.address else ""
         return [Finding("reach", Level.OK, f"{record.url} answers{where}")]
     if not hops.address:
-        text = f"the name {hops.host} does not resolve here."
+        text = f"the name {hops.host} does not resolve on this machine."
         return [
             Finding("reach", Level.FAIL, text, f"getent hosts {hops.host}   (then ask your administrators)")
         ]
     if not hops.connects:
-        text = f"{hops.host} ({hops.address}) does not take connections on port {hops.port}: {hops.connect_error}."
-        mend = "jlab-mcp logs   (is it listening?)"
+        text = f"{hops.host} ({hops.address}) does not accept connections on port {hops.port}: {hops.connect_error}."
+        fix = "jlab-mcp logs   (is it listening?)"
         if record.mode is Mode.SLURM:
             ask = f"srun --overlap --jobid {record.job_id} ss -tln"
-            mend = f"{ask}   (listening there, refused here: a firewall; use another login node)"
-        return [Finding("reach", Level.FAIL, text, mend)]
+            fix = f"{ask}   (listening there, refused here: a firewall; use another login node)"
+        return [Finding("reach", Level.FAIL, text, fix)]
     text = (
         f"port {hops.port} of {hops.host} is open, but JupyterLab does not answer: it is busy, or it hangs."
     )
@@ -195,7 +197,7 @@ def check_hops(record: ServerRecord, hops: Hops) -> list[Finding]:
 
 
 def check_clock(host: str, offset_s: float | None) -> list[Finding]:
-    """`offset_s`: the node's clock minus ours."""
+    """Compare clocks; `offset_s` is the node's clock minus ours."""
     if offset_s is None:
         return []
     if abs(offset_s) < CLOCK_WARN_S:
@@ -207,15 +209,15 @@ def check_clock(host: str, offset_s: float | None) -> list[Finding]:
 
 
 def check_proxies(env: Mapping[str, str]) -> list[Finding]:
-    """Proxy variables do not stand in the way: connections to the server never use one."""
+    """Report proxy variables, which connections to the server ignore."""
     names = sorted({n for n in env if n.lower() in ("http_proxy", "https_proxy", "all_proxy") and env[n]})
     if not names:
         return [Finding("proxies", Level.OK, "none set")]
-    return [Finding("proxies", Level.OK, f"{', '.join(names)} set; jlab-mcp goes past them to the server")]
+    return [Finding("proxies", Level.OK, f"{', '.join(names)} set; jlab-mcp ignores them for its server")]
 
 
 def check_registration(places: Sequence[tuple[Registered, bool]]) -> list[Finding]:
-    """`places`: where a client finds this server, and whether the command given there can be run."""
+    """Check the client registrations; `places` says where clients find this server, and whether each command can run."""
     if not places:
         return [
             Finding("client", Level.WARN, "no MCP client knows jlab-mcp for this project.", "jlab-mcp init")
@@ -225,6 +227,6 @@ def check_registration(places: Sequence[tuple[Registered, bool]]) -> list[Findin
         if runs:
             found.append(Finding("client", Level.OK, f"registered in {place.where}: {place.program}"))
         else:
-            text = f"{place.where} names {place.program}, which cannot be run."
+            text = f"{place.where} names {place.program}, which does not run."
             found.append(Finding("client", Level.FAIL, text, "jlab-mcp init"))
     return found

@@ -1,4 +1,4 @@
-"""What the doctor concludes about the Python of the kernels: its packages, and PyTorch against the GPU driver."""
+"""Checks the Python of the kernels: its packages, and PyTorch against the GPU driver."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class PythonFacts:
 
     path: str
     version: str = ""
-    """empty: it could not be run"""
+    """empty if it does not run"""
     packages: Mapping[str, str] | None = None
-    """versions of the packages that it has, among those we ask about"""
+    """versions of those packages we ask about that it has"""
     has_pip: bool = True
     torch_cuda: str = ""
     """CUDA version that its PyTorch was built for"""
     torch_hip: str = ""
     trouble: str = ""
-    """its last words where it could not be run"""
+    """its last line of output if it does not run"""
 
     def has(self, *names: str) -> bool:
         return all(name in (self.packages or {}) for name in names)
 
     def install(self, *packages: str) -> str:
-        """The command that installs packages there."""
+        """Return the command that installs packages there."""
         tool = (
             [self.path, "-m", "pip", "install"]
             if self.has_pip
@@ -44,7 +44,7 @@ class DriverFacts:
 
     host: str
     maker: str = ""
-    """`nvidia`, `amd`, or empty: none found"""
+    """`nvidia`, `amd`, or empty if there is none"""
     version: str = ""
     cuda: str = ""
     """highest CUDA version of an NVIDIA driver"""
@@ -52,41 +52,41 @@ class DriverFacts:
 
 @dataclass(frozen=True, slots=True)
 class Unmet:
-    """A requirement of ours that our own environment does not meet."""
+    """A requirement of jlab-mcp that its own environment does not meet."""
 
     requirement: str
     """as pip writes it"""
     has: str = ""
-    """the version that is there; empty: none"""
+    """the installed version; empty if there is none"""
 
 
 def check_program(
     version: str, own: PythonFacts, prefix: str, unmet: Sequence[Unmet], *, throwaway: bool
 ) -> list[Finding]:
-    """This program and the packages that it needs."""
+    """Check this program and the packages that it needs."""
     text = f"jlab-mcp {version} on Python {own.version} in {prefix}"
     if unmet:
-        wanted = ", ".join(f"{u.requirement} ({f'{u.has} is there' if u.has else 'missing'})" for u in unmet)
-        mend = own.install(*(u.requirement for u in unmet))
-        return [Finding("program", Level.FAIL, f"{text} needs {wanted}.", mend)]
+        wanted = ", ".join(
+            f"{u.requirement} ({f'{u.has} is installed' if u.has else 'missing'})" for u in unmet
+        )
+        fix = own.install(*(u.requirement for u in unmet))
+        return [Finding("program", Level.FAIL, f"{text} needs {wanted}.", fix)]
     if throwaway:
-        text += ", an environment that is removed when its cache is cleaned"
+        text += ", an environment that disappears when its cache is cleaned"
         return [Finding("program", Level.WARN, text, "uv tool install jlab-mcp   (from where you got it)")]
     return [Finding("program", Level.OK, text)]
 
 
 def check_setup(facts: PythonFacts | None) -> list[Finding]:
-    """What JLAB_MCP_SETUP leads to; None: it is meant for another machine and was not run here."""
+    """Check the Python that JLAB_MCP_SETUP selects; None: it is for another machine and did not run here."""
     if facts is None:
-        text = (
-            "JLAB_MCP_SETUP prepares the environment on the node; what it gives is seen when the job starts."
-        )
+        text = "JLAB_MCP_SETUP prepares the environment on the node; start a job to check its result."
         return [Finding("environment", Level.SKIP, text)]
     if not facts.version:
-        text = f"JLAB_MCP_SETUP does not lead to a Python that runs: {facts.trouble or 'it printed nothing'}"
+        text = f"JLAB_MCP_SETUP does not select a Python that runs: {facts.trouble or 'it printed nothing'}"
         return [Finding("environment", Level.FAIL, text, 'bash -xc "$JLAB_MCP_SETUP; python --version"')]
     versions = _versions(facts, "ipykernel", "jupyterlab", "jupyter_server")
-    text = f"JLAB_MCP_SETUP leads to {facts.path} (Python {facts.version}, {versions})"
+    text = f"JLAB_MCP_SETUP selects {facts.path} (Python {facts.version}, {versions})"
     lacks = [name for name in ("jupyterlab", "ipykernel") if not facts.has(name)]
     if lacks:
         return [
@@ -103,34 +103,34 @@ def check_setup(facts: PythonFacts | None) -> list[Finding]:
 def check_environment(
     chosen: PythonFacts, own: PythonFacts, note: str, *, kernel_only: bool, is_tool: bool = False
 ) -> list[Finding]:
-    """The Python that runs the kernels, and the one that runs JupyterLab.
+    """Check the Python that runs the kernels, and the one that runs JupyterLab.
 
-    `is_tool`: our own Python is an environment apart, which lacks what the project's code imports.
+    `is_tool`: jlab-mcp has its own environment, which lacks the packages that the project's code imports.
     """
     found = []
     if not chosen.version:
         return [
             Finding(
-                "environment", Level.FAIL, f"{chosen.path} cannot be run.", f"rm -r {_prefix(chosen.path)}"
+                "environment", Level.FAIL, f"{chosen.path} does not run.", f"rm -r {_prefix(chosen.path)}"
             )
         ]
     if note:
         needed = chosen.install("ipykernel", "jupyterlab")
-        mend = note.partition("with: ")[2] or needed
-        found.append(Finding("environment", Level.WARN, note.partition(";")[0] + ".", mend))
+        fix = note.partition("with: ")[2] or needed
+        found.append(Finding("environment", Level.WARN, note.partition(";")[0] + ".", fix))
     versions = _versions(chosen, "ipykernel", "jupyterlab", "jupyter_server")
     if not chosen.has("ipykernel"):
         text = f"kernels would run in {chosen.path}, which has no ipykernel."
         return [*found, Finding("environment", Level.FAIL, text, chosen.install("ipykernel"))]
     text = f"kernels run in {chosen.path} (Python {chosen.version}, {versions})"
     if is_tool and chosen.path == own.path:
-        text += "; that is jlab-mcp's own, a .venv in the project would hold your packages (jlab-mcp start --bootstrap)"
+        text += "; that is jlab-mcp's own environment; create one for your packages with: jlab-mcp start --bootstrap"
     found.append(Finding("environment", Level.OK, text))
     if kernel_only:
         server = _versions(own, "jupyterlab", "jupyter_server")
         level = Level.OK if own.has("jupyterlab", "jupyter_server") else Level.FAIL
-        mend = "" if level is Level.OK else own.install("jupyterlab")
-        found.append(Finding("server", level, f"JupyterLab runs in {own.path} ({server})", mend))
+        fix = "" if level is Level.OK else own.install("jupyterlab")
+        found.append(Finding("server", level, f"JupyterLab runs in {own.path} ({server})", fix))
     return found
 
 
@@ -144,11 +144,11 @@ def _versions(python: PythonFacts, *names: str) -> str:
 
 
 _BUILDS = {11: "cu118", 12: "cu126"}
-"""PyTorch's own builds by major version of CUDA; each runs on every driver of that major version"""
+"""PyTorch's official builds by major version of CUDA; each runs on every driver of that major version"""
 
 
 def check_torch(python: PythonFacts, driver: DriverFacts | None) -> list[Finding]:
-    """Whether PyTorch was built for the GPU driver. `driver` None: the machine that will run it is not known yet."""
+    """Check whether PyTorch is built for the GPU driver. `driver` None: the machine that runs it is not known yet."""
     torch = (python.packages or {}).get("torch", "")
     if not torch:
         return []
@@ -161,7 +161,7 @@ def check_torch(python: PythonFacts, driver: DriverFacts | None) -> list[Finding
     )
     text = f"PyTorch {torch} is built for {built}"
     if driver is None:
-        return [Finding("torch", Level.SKIP, f"{text}; the node's driver is seen once a job runs.")]
+        return [Finding("torch", Level.SKIP, f"{text}; start a job to check it against the node's driver.")]
     seen = f"{driver.maker.upper()} driver {driver.version}".strip()
     if not driver.maker:
         return [Finding("torch", Level.OK, f"{text}; {driver.host} has no GPU driver.")]
@@ -171,15 +171,15 @@ def check_torch(python: PythonFacts, driver: DriverFacts | None) -> list[Finding
             text = f"{text}, but {driver.host} has an {seen}."
             return [Finding("torch", Level.WARN, text, reinstall)]
         if driver.cuda and _major(python.torch_cuda) > _major(driver.cuda):
-            text = f"{text}, but the {seen} of {driver.host} goes only up to CUDA {driver.cuda}."
+            text = f"{text}, but the {seen} of {driver.host} supports CUDA only up to {driver.cuda}."
             build = _BUILDS.get(_major(driver.cuda))
             index = f" --index-url https://download.pytorch.org/whl/{build}" if build else ""
-            mend = f"{reinstall}{index}   (a build for CUDA {_major(driver.cuda)})"
-            return [Finding("torch", Level.FAIL, text, mend)]
+            fix = f"{reinstall}{index}   (a build for CUDA {_major(driver.cuda)})"
+            return [Finding("torch", Level.FAIL, text, fix)]
     elif not python.torch_hip:
         text = f"{text}, but {driver.host} has an AMD GPU."
-        mend = f"{reinstall}   (choose a build for ROCm)"
-        return [Finding("torch", Level.WARN, text, mend)]
+        fix = f"{reinstall}   (choose a build for ROCm)"
+        return [Finding("torch", Level.WARN, text, fix)]
     return [Finding("torch", Level.OK, f"{text}, which suits the {seen} of {driver.host}.")]
 
 

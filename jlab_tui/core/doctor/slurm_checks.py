@@ -1,4 +1,4 @@
-"""What the doctor concludes about Slurm: its commands, the partition, the request, and what a node sees."""
+"""Checks Slurm: its commands, the partition, the request, and what a node sees."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def check_slurm_commands(missing: Sequence[str], answer: QueueAnswer | None) -> 
         ]
     if isinstance(answer, QueueUnknown):
         return [Finding("slurm", Level.FAIL, answer.reason, "scontrol ping")]
-    return [Finding("slurm", Level.OK, "sbatch, squeue and sinfo are there and the controller answers")]
+    return [Finding("slurm", Level.OK, "sbatch, squeue and sinfo are on the PATH and the controller answers")]
 
 
 def check_partition(partitions: Sequence[Partition], options: SlurmSettings) -> list[Finding]:
-    """Checks that the partition exists, is open, and has a node large enough for the request."""
+    """Check that the partition exists, is open, and has a node large enough for the request."""
     wanted, gres = options.partition, options.gres
     needs_gpu = gres.startswith("gpu")
     chosen = next((p for p in partitions if (p.name == wanted if wanted else p.is_default)), None)
@@ -40,13 +40,13 @@ def check_partition(partitions: Sequence[Partition], options: SlurmSettings) -> 
     if not chosen.is_up:
         return [Finding("partition", Level.FAIL, f"{line}.", choose)]
     if needs_gpu and not chosen.has_gpus:
-        mend = choose if better else f"export {PREFIX}SLURM_GRES=none"
-        return [Finding("partition", Level.FAIL, f"{line}, but {gres} is asked for.", mend)]
+        fix = choose if better else f"export {PREFIX}SLURM_GRES=none"
+        return [Finding("partition", Level.FAIL, f"{line}, but you ask for {gres}.", fix)]
     found = [
         Finding(
             "partition",
             Level.FAIL,
-            f"{line}, but {asked} is asked for.",
+            f"{line}, but you ask for {asked}.",
             f"export {PREFIX}SLURM_{name}={most}",
         )
         for name, asked, most in _too_much(chosen, options)
@@ -55,7 +55,7 @@ def check_partition(partitions: Sequence[Partition], options: SlurmSettings) -> 
 
 
 def _too_much(partition: Partition, options: SlurmSettings) -> Iterator[tuple[str, str, str]]:
-    """`(setting, requested, largest available)`."""
+    """Yield `(setting, requested, largest available)`."""
     if 0 < partition.mem_mb < options.mem_mb:
         yield "MEM", f"{options.mem_mb} MB", str(partition.mem_mb)
     if 0 < partition.cpus < options.cpus:
@@ -66,7 +66,7 @@ def _too_much(partition: Partition, options: SlurmSettings) -> Iterator[tuple[st
 
 
 def check_request(answer: Estimate | Rejected, asked: str, now: float) -> list[Finding]:
-    """What `sbatch --test-only` says of the job that `start` would submit: account, limits and resources in one."""
+    """Report what `sbatch --test-only` says about the job that `start` would submit: account, limits and resources at once."""
     if isinstance(answer, Rejected):
         text = f"{answer.advice.message} Slurm says: {answer.said}"
         return [Finding("request", Level.FAIL, text, answer.advice.hint)]
@@ -76,18 +76,18 @@ def check_request(answer: Estimate | Rejected, asked: str, now: float) -> list[F
         when = (
             f", to start {f'in about {about(wait)}' if wait > SOON_S else 'at once'} {answer.where}".rstrip()
         )
-    return [Finding("request", Level.OK, f"Slurm would take {asked}{when}")]
+    return [Finding("request", Level.OK, f"Slurm accepts {asked}{when}")]
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """What a step inside our running job found."""
+    """What a step inside our running job finds."""
 
     sees_files: bool | None = None
-    """a file written here a moment ago; None: no step could be run"""
+    """whether it sees a file written here a moment ago; None: no step could run"""
     error: str = ""
     driver: DriverFacts | None = None
-    """its GPU driver; None: not seen"""
+    """its GPU driver; None if unknown"""
 
 
 _IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
@@ -96,20 +96,18 @@ _IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
 def check_shared_files(
     directory: str, node: str, facts: NodeFacts | None, filesystem: str = ""
 ) -> list[Finding]:
-    """`filesystem`: type of the one that the directory lies on, such as nfs4 or ext4."""
+    """Check that nodes see the directory; `filesystem` is the type of its file system, such as nfs4 or ext4."""
     if facts is None and filesystem in _IN_MEMORY:
-        text = f"{directory} lies in this machine's memory ({filesystem}); no node sees it."
+        text = f"{directory} is in this machine's memory ({filesystem}), so no node sees it."
         return [
             Finding("shared files", Level.FAIL, text, "export JLAB_MCP_DIR=/a/directory/that/nodes/share")
         ]
     if facts is None:
         on = f" on {filesystem}" if filesystem else ""
-        text = (
-            f"whether a node sees {directory}{on} is known once a job of this project runs (jlab-mcp start)"
-        )
+        text = f"start a job to check whether a node sees {directory}{on} (jlab-mcp start)"
         return [Finding("shared files", Level.SKIP, text)]
     if facts.sees_files is None:
-        text = f"no step could be run on {node}: {facts.error}"
+        text = f"no step could run on {node}: {facts.error}"
         return [Finding("shared files", Level.SKIP, text)]
     if not facts.sees_files:
         text = f"{node} does not see a file that was just written to {directory}."

@@ -1,4 +1,4 @@
-"""What the doctor concludes from what was found, and that nothing wrong is left without a way to mend it."""
+"""What the doctor concludes from what was found, and that nothing wrong is left without a way to fix it."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("missing package", lambda: checks_python.check_program("1", OWN, "/v", [Unmet("mcp<2.4")], throwaway=False),
      Level.FAIL, "needs mcp<2.4 (missing)", "/v/bin/python -m pip install 'mcp<2.4'"),
     ("old package", lambda: checks_python.check_program("1", OWN, "/v", [Unmet("rich>=14", "9.1")], throwaway=False),
-     Level.FAIL, "rich>=14 (9.1 is there)", "'rich>=14'"),
-    ("uvx", lambda: checks_python.check_program("1", OWN, "/v", [], throwaway=True), Level.WARN, "removed", "uv tool install"),
+     Level.FAIL, "rich>=14 (9.1 is installed)", "'rich>=14'"),
+    ("uvx", lambda: checks_python.check_program("1", OWN, "/v", [], throwaway=True), Level.WARN, "disappears", "uv tool install"),
     ("program", lambda: checks_python.check_program("1", OWN, "/v", [], throwaway=False), Level.OK, "3.12.1", ""),
     ("settings", lambda: checks.check_settings({"JLAB_MCP_WAIT_S": "5", "HOME": "/h", "JLAB_MCP_VENV": "v"}), Level.OK, "JLAB_MCP_WAIT_S", ""),
     ("no settings", lambda: checks.check_settings({"JLAB_MCP_DIR": ""}), Level.OK, "defaults", ""),
     ("misspelt setting", lambda: checks.check_settings({"JLAB_MCP_SLURM_PARTION": "my gpu"}), Level.WARN,
-     "JLAB_MCP_SLURM_PARTITION is one", "export JLAB_MCP_SLURM_PARTITION='my gpu'; unset JLAB_MCP_SLURM_PARTION"),
-    ("no such setting", lambda: checks.check_settings({"JLAB_MCP_TOKEN": "x"}), Level.WARN, "no setting", "unset JLAB_MCP_TOKEN"),
+     "did you mean JLAB_MCP_SLURM_PARTITION?", "export JLAB_MCP_SLURM_PARTITION='my gpu'; unset JLAB_MCP_SLURM_PARTION"),
+    ("no such setting", lambda: checks.check_settings({"JLAB_MCP_TOKEN": "x"}), Level.WARN, "not a setting", "unset JLAB_MCP_TOKEN"),
     ("own environment", lambda: checks_python.check_environment(GOOD, GOOD, "", kernel_only=False, is_tool=True),
      Level.OK, "--bootstrap", ""),
     ("environment", lambda: checks_python.check_environment(GOOD, GOOD, "", kernel_only=False), Level.OK, "ipykernel 7.1", ""),
@@ -78,18 +78,18 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
      lambda: checks_python.check_environment(PythonFacts("/p/python", "3.12", {}, False), GOOD, "", kernel_only=False),
      Level.FAIL, "no ipykernel", "uv pip install --python /p/python ipykernel"),
     ("broken venv", lambda: checks_python.check_environment(PythonFacts("/p/.venv/bin/python"), GOOD, "", kernel_only=False),
-     Level.FAIL, "cannot be run", "rm -r /p/.venv"),
-    ("setup on a node", lambda: checks_python.check_setup(None), Level.SKIP, "when the job starts", ""),
-    ("setup", lambda: checks_python.check_setup(GOOD), Level.OK, "leads to /p/.venv/bin/python", ""),
+     Level.FAIL, "does not run", "rm -r /p/.venv"),
+    ("setup on a node", lambda: checks_python.check_setup(None), Level.SKIP, "start a job to check its result", ""),
+    ("setup", lambda: checks_python.check_setup(GOOD), Level.OK, "selects /p/.venv/bin/python", ""),
     ("setup without Jupyter", lambda: checks_python.check_setup(OWN), Level.FAIL, "lacks jupyterlab and ipykernel", "pip install jupyterlab ipykernel"),
     ("broken setup", lambda: checks_python.check_setup(PythonFacts("python", trouble="conda: not found")), Level.FAIL, "conda: not found", "bash -xc"),
     ("no server root", lambda: checks.check_server_root("/a b", False), Level.FAIL, "no directory /a b", "mkdir -p '/a b'"),
     ("torch on its driver", lambda: checks_python.check_torch(torch("12.8"), NVIDIA), Level.OK, "suits", ""),
-    ("torch too new", lambda: checks_python.check_torch(torch("13.0"), NVIDIA), Level.FAIL, "only up to CUDA 12.4", "torch --index-url https://download.pytorch.org/whl/cu126"),
+    ("torch too new", lambda: checks_python.check_torch(torch("13.0"), NVIDIA), Level.FAIL, "only up to 12.4", "torch --index-url https://download.pytorch.org/whl/cu126"),
     ("torch for CPUs", lambda: checks_python.check_torch(torch(), NVIDIA), Level.WARN, "CPUs only", "--force-reinstall torch"),
     ("torch for AMD", lambda: checks_python.check_torch(torch("12.8"), DriverFacts("n", "amd")), Level.WARN, "AMD", "ROCm"),
     ("torch, no GPU", lambda: checks_python.check_torch(torch("12.8"), DriverFacts("n")), Level.OK, "no GPU driver", ""),
-    ("torch, node unknown", lambda: checks_python.check_torch(torch("12.8"), None), Level.SKIP, "once a job runs", ""),
+    ("torch, node unknown", lambda: checks_python.check_torch(torch("12.8"), None), Level.SKIP, "start a job to check it", ""),
     ("directory", lambda: checks.check_directory(directory()), Level.OK, "88 GiB", ""),
     ("open directory", lambda: checks.check_directory(directory(weak=(OPEN,))), Level.FAIL, "mode 775", "chmod go-w /home/ada/.jlab-mcp"),
     ("read-only", lambda: checks.check_directory(directory(is_writable=False)), Level.FAIL, "may not write", "JLAB_MCP_DIR="),
@@ -99,12 +99,12 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("records", lambda: checks.check_records("/s", 12_000_000, 30), Level.OK, "12 MB", ""),
     ("many records", lambda: checks.check_records("/s", 10**11, 30), Level.WARN, "100,000 MB", "KEEP_DAYS=7"),
     ("no FIFOs", lambda: checks.check_bells("/s/fifos", "Operation not permitted"), Level.WARN, "/tmp", "STATUS_DIR"),
-    ("FIFOs", lambda: checks.check_bells("/s/fifos", ""), Level.OK, "can be made", ""),
+    ("FIFOs", lambda: checks.check_bells("/s/fifos", ""), Level.OK, "FIFOs work", ""),
     ("ports", lambda: checks.check_ports("127.0.0.1", 1, 2, found=True, is_bindable=True), Level.OK, "free", ""),
     ("no port", lambda: checks.check_ports("127.0.0.1", 1, 2, found=False, is_bindable=True), Level.FAIL, "taken", "unset JLAB_MCP_PORT_MIN"),
     ("no address", lambda: checks.check_ports("10.9.9.9", 1, 2, found=False, is_bindable=False), Level.FAIL, "no address", "unset"),
     ("damaged", lambda: checks.check_state(None, "The status file is damaged.", ""), Level.FAIL, "damaged", "jlab-mcp stop"),
-    ("intent", lambda: checks.check_state(None, "", "login1:7")[:1], Level.WARN, "cut off", "jlab-mcp stop"),
+    ("intent", lambda: checks.check_state(None, "", "login1:7")[:1], Level.WARN, "was interrupted", "jlab-mcp stop"),
     ("nothing runs", lambda: checks.check_state(None, "", ""), Level.OK, "no server", ""),
     ("no name", lambda: checks.check_hops(JOB, Hops("node1", 18001)), Level.FAIL, "does not resolve", "getent hosts node1"),
     ("firewall", lambda: checks.check_hops(JOB, Hops("node1", 18001, "10.0.0.1", connect_error="refused")),
@@ -117,30 +117,30 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("clocks", lambda: checks.check_clock("node1", 0.3), Level.OK, "agree", ""),
     ("clock behind", lambda: checks.check_clock("node1", -12), Level.WARN, "12 s behind", "timedatectl"),
     ("clock far off", lambda: checks.check_clock("node1", 3600), Level.FAIL, "3600 s ahead of", "timedatectl"),
-    ("proxies", lambda: checks.check_proxies({"HTTPS_PROXY": "http://proxy:3128"}), Level.OK, "goes past them", ""),
+    ("proxies", lambda: checks.check_proxies({"HTTPS_PROXY": "http://proxy:3128"}), Level.OK, "ignores them", ""),
     ("no Slurm", lambda: checks_slurm.check_slurm_commands(["sbatch"], None), Level.FAIL, "sbatch", "JLAB_MCP_RUN_MODE=local"),
     ("controller", lambda: checks_slurm.check_slurm_commands([], QueueUnknown("It does not answer.")), Level.FAIL, "does not answer", "scontrol ping"),
     ("partition", lambda: partition("gpu"), Level.OK, "a100 x4", ""),
     ("no such partition", lambda: partition("gpus"), Level.FAIL, "no partition gpus", "SLURM_PARTITION=gpu"),
     ("no default", lambda: checks_slurm.check_partition(parse_sinfo(SINFO.replace("*", "")), SlurmSettings(gres="")),
      Level.FAIL, "no default partition", "SLURM_PARTITION=cpu"),
-    ("no GPUs there", lambda: partition(""), Level.FAIL, "is asked for", "SLURM_PARTITION=gpu"),
+    ("no GPUs there", lambda: partition(""), Level.FAIL, "but you ask for", "SLURM_PARTITION=gpu"),
     ("closed", lambda: partition("old"), Level.FAIL, "closed", "SLURM_PARTITION=gpu"),
     ("too much memory", lambda: partition("gpu", mem_mb=10**6), Level.FAIL, "1000000 MB", "SLURM_MEM=512000"),
     ("too many CPUs", lambda: partition("gpu", cpus=65), Level.FAIL, "65 CPUs", "SLURM_CPUS=64"),
-    ("too long", lambda: partition("gpu", time="2-00:00:00"), Level.FAIL, "2-00:00:00 is", "SLURM_TIME=1-00:00:00"),
+    ("too long", lambda: partition("gpu", time="2-00:00:00"), Level.FAIL, "you ask for 2-00:00:00", "SLURM_TIME=1-00:00:00"),
     ("request refused", lambda: checks_slurm.check_request(explain_rejection("sbatch: error: invalid account"), "1 GPU", 0),
      Level.FAIL, "Slurm says", "."),
     ("request taken", lambda: checks_slurm.check_request(Estimate(5), "1 GPU", 0), Level.OK, "to start at once", ""),
     ("files not shared", lambda: checks_slurm.check_shared_files("/d", "node1", NodeFacts(sees_files=False)), Level.FAIL, "does not see", "JLAB_MCP_DIR="),
     ("files shared", lambda: checks_slurm.check_shared_files("/d", "node1", NodeFacts(sees_files=True)), Level.OK, "sees", ""),
     ("no step", lambda: checks_slurm.check_shared_files("/d", "n", NodeFacts(error="denied")), Level.SKIP, "denied", ""),
-    ("no job", lambda: checks_slurm.check_shared_files("/d", "", None, "ext4"), Level.SKIP, "/d on ext4 is known once a job", ""),
+    ("no job", lambda: checks_slurm.check_shared_files("/d", "", None, "ext4"), Level.SKIP, "start a job to check whether a node sees /d on ext4", ""),
     ("in memory", lambda: checks_slurm.check_shared_files("/d", "", None, "tmpfs"), Level.FAIL, "no node sees it", "JLAB_MCP_DIR="),
     ("unregistered", lambda: checks.check_registration([]), Level.WARN, "no MCP client", "jlab-mcp init"),
-    ("moved", lambda: checks.check_registration([(Registered(".mcp.json", "/gone/jlab-mcp"), False)]), Level.FAIL, "cannot be run", "jlab-mcp init"),
+    ("moved", lambda: checks.check_registration([(Registered(".mcp.json", "/gone/jlab-mcp"), False)]), Level.FAIL, "does not run", "jlab-mcp init"),
     ("two settings", lambda: checks.check_settings({"JLAB_MCP_WAIT_S": "5", "JLAB_MCP_DIR": "/d"}), Level.OK, "JLAB_MCP_DIR, JLAB_MCP_WAIT_S", ""),
-    ("a directory that is not made yet", lambda: checks.check_directory(directory(exists=False, free_mb=None)), Level.OK, "jlab-mcp (made when needed)", ""),
+    ("a directory that is not made yet", lambda: checks.check_directory(directory(exists=False, free_mb=None)), Level.OK, "jlab-mcp (created when needed)", ""),
     ("just enough room", lambda: checks.check_directory(directory(free_mb=1024, free_files=1000)), Level.OK, "1 GiB", ""),
     ("a bit too full", lambda: checks.check_directory(directory(free_mb=1023)), Level.WARN, "1023 MB", "du"),
     ("a few files too many", lambda: checks.check_directory(directory(free_files=999)), Level.WARN, "999 more files", "du"),
@@ -162,36 +162,36 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("no torch", lambda: checks_python.check_torch(GOOD, NVIDIA) or checks.check_settings({}), Level.OK, "none set", ""),
     ("torch of the same CUDA", lambda: checks_python.check_torch(torch("12.9"), NVIDIA), Level.OK, "NVIDIA driver 550.54 of node1", ""),
     ("torch, CUDA unknown", lambda: checks_python.check_torch(torch("13.0"), DriverFacts("n", "nvidia", "1")), Level.OK, "suits", ""),
-    ("torch too new for any build", lambda: checks_python.check_torch(torch("13.0"), DriverFacts("n", "nvidia", "1", "10.2")), Level.FAIL, "up to CUDA 10.2", "torch   (a build for CUDA 10)"),
+    ("torch too new for any build", lambda: checks_python.check_torch(torch("13.0"), DriverFacts("n", "nvidia", "1", "10.2")), Level.FAIL, "up to 10.2", "torch   (a build for CUDA 10)"),
     ("torch of an odd CUDA", lambda: checks_python.check_torch(torch("next"), NVIDIA), Level.OK, "built for CUDA next", ""),
     ("ROCm on NVIDIA", lambda: checks_python.check_torch(torch(hip="6.1"), NVIDIA), Level.WARN, "ROCm 6.1, but node1 has an NVIDIA driver 550.54", "--force-reinstall torch"),
     ("ROCm on AMD", lambda: checks_python.check_torch(torch(hip="6.1"), DriverFacts("n", "amd", "6")), Level.OK, "suits the AMD driver 6 of n", ""),
     ("Slurm's default partition", lambda: partition("", gres=""), Level.OK, "cpu (default)", ""),
     ("no GPUs anywhere", lambda: checks_slurm.check_partition(parse_sinfo("cpu*|up|1:00|1:00|1|idle|8|64000|(null)"), SlurmSettings(gres="gpu:1")),
-     Level.FAIL, "gpu:1 is asked for", "SLURM_GRES=none"),
+     Level.FAIL, "you ask for gpu:1", "SLURM_GRES=none"),
     ("no partition at all", lambda: checks_slurm.check_partition((), SlurmSettings(partition="x")), Level.FAIL, "no partition x (there are: none)", "sinfo -s"),
     ("as much as there is", lambda: partition("gpu", mem_mb=512000, cpus=64, time="1-00:00:00"), Level.OK, "gpu: up to", ""),
     ("no time limit", lambda: partition("cpu", gres="", time="9-00:00:00"), Level.OK, "no limit", ""),
     ("a time that nobody knows", lambda: partition("gpu", time="soon"), Level.OK, "gpu: up to", ""),
     ("request taken later", lambda: checks_slurm.check_request(Estimate(711.0, "on gpu1"), "1 GPU", 100.0), Level.OK, "1 GPU, to start in about 10 min on gpu1", ""),
     ("request taken soon", lambda: checks_slurm.check_request(Estimate(110.0), "1 GPU", 100.0), Level.OK, "to start at once", ""),
-    ("request taken, no time", lambda: checks_slurm.check_request(Estimate(None), "1 GPU", 100.0), Level.OK, "Slurm would take 1 GPU", ""),
+    ("request taken, no time", lambda: checks_slurm.check_request(Estimate(None), "1 GPU", 100.0), Level.OK, "Slurm accepts 1 GPU", ""),
     ("Slurm answers", lambda: checks_slurm.check_slurm_commands([], QueueRows(())), Level.OK, "the controller answers", ""),
-    ("no job, disk unknown", lambda: checks_slurm.check_shared_files("/d", "", None), Level.SKIP, "sees /d is known", ""),
+    ("no job, disk unknown", lambda: checks_slurm.check_shared_files("/d", "", None), Level.SKIP, "whether a node sees /d ", ""),
     ("in memory, seen all the same", lambda: checks_slurm.check_shared_files("/d", "n", NodeFacts(sees_files=True), "tmpfs"), Level.OK, "n sees", ""),
     ("registered", lambda: checks.check_registration([(Registered(".mcp.json", "jlab-mcp"), True)]), Level.OK, "registered", ""),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("examine", "level", "text", "mend"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
+    ("examine", "level", "text", "fix"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
 )
 def test_each_finding_has_its_level_its_sentence_and_what_to_type(
-    examine: Callable[[], list[Finding]], level: Level, text: str, mend: str
+    examine: Callable[[], list[Finding]], level: Level, text: str, fix: str
 ) -> None:
     (finding,) = examine()
-    assert finding.level is level and text in finding.text and mend in finding.mend
-    assert bool(finding.mend) == (level in (Level.WARN, Level.FAIL))
+    assert finding.level is level and text in finding.text and fix in finding.fix
+    assert bool(finding.fix) == (level in (Level.WARN, Level.FAIL))
 
 
 def test_what_is_as_it_should_be_has_no_line_where_another_check_tells_it() -> None:
@@ -204,34 +204,34 @@ def test_every_client_and_every_lack_has_a_line() -> None:
     places = [(Registered("a", "/x"), True), (Registered("b", "/y"), False)]
     assert [finding.level for finding in checks.check_registration(places)] == [Level.OK, Level.FAIL]
     lacks = partition("gpu", mem_mb=10**6, cpus=65, time="2-00:00:00")
-    assert [finding.mend.partition("SLURM_")[2].partition("=")[0] for finding in lacks] == [
+    assert [finding.fix.partition("SLURM_")[2].partition("=")[0] for finding in lacks] == [
         "MEM",
         "CPUS",
         "TIME",
     ]
     settings = checks.check_settings({"JLAB_MCP_TOKEN": "1", "JLAB_MCP_ZEBRA": "1", "JLAB_MCP_DIR": "/d"})
-    assert [finding.mend for finding in settings] == ["unset JLAB_MCP_TOKEN", "unset JLAB_MCP_ZEBRA"]
+    assert [finding.fix for finding in settings] == ["unset JLAB_MCP_TOKEN", "unset JLAB_MCP_ZEBRA"]
 
 
 @pytest.mark.parametrize(
-    ("own", "levels", "mend"),
+    ("own", "levels", "fix"),
     [
         (GOOD, [Level.OK, Level.OK], ""),
         (OWN, [Level.OK, Level.FAIL], "/v/bin/python -m pip install jupyterlab"),
     ],
 )
 def test_a_project_with_a_kernel_only_needs_our_own_jupyterlab(
-    own: PythonFacts, levels: list[Level], mend: str
+    own: PythonFacts, levels: list[Level], fix: str
 ) -> None:
     found = checks_python.check_environment(
         PythonFacts("/p", "3.12", {"ipykernel": "7"}), own, "", kernel_only=True
     )
     assert [finding.level for finding in found] == levels
-    assert (found[1].check, found[1].mend) == ("server", mend)
+    assert (found[1].check, found[1].fix) == ("server", fix)
 
 
 @pytest.mark.parametrize(
-    ("note", "text", "mend"),
+    ("note", "text", "fix"),
     [
         (
             "It lacks jupyterlab; install it with: uv add jupyterlab",
@@ -241,10 +241,10 @@ def test_a_project_with_a_kernel_only_needs_our_own_jupyterlab(
         ("It is old", "It is old.", "/p -m pip install ipykernel jupyterlab"),
     ],
 )
-def test_what_was_noted_when_the_python_was_chosen_comes_first(note: str, text: str, mend: str) -> None:
+def test_what_was_noted_when_the_python_was_chosen_comes_first(note: str, text: str, fix: str) -> None:
     chosen = PythonFacts("/p", "3.12", {"ipykernel": "7"})
     first, second = checks_python.check_environment(chosen, OWN, note, kernel_only=False)
-    assert (first.level, first.text, first.mend, second.level) == (Level.WARN, text, mend, Level.OK)
+    assert (first.level, first.text, first.fix, second.level) == (Level.WARN, text, fix, Level.OK)
 
 
 @pytest.mark.parametrize(
