@@ -1,22 +1,22 @@
-"""Every error that a person or a model is shown.
+"""Every error that users and models see.
 
     JlabError                     message = what happened, hint = what to do next
     ├── UsageError                wrong arguments or settings                     (exit 2)
     │   └── SettingError          a JLAB_MCP_* variable is wrong; names it
     ├── ServerError               the Jupyter server as a whole
-    │   ├── NoServer              nothing is running here
+    │   ├── NoServer              no server runs here
     │   ├── ServerNotReady        it is queued or starting             (exit 3)
     │   ├── ServerEnded           it has ended: why, and how to start it again
     │   ├── ServerUnreachable     it should be running and does not answer
     │   ├── LaunchFailed          it failed to start
     │   └── StatusFileError       which server runs is unknown
-    │       ├── UntrustedDirectory    others could have written it, or could put theirs in its place
-    │       ├── StatusFileUnreadable  the status file cannot be read at the moment
+    │       ├── UntrustedDirectory    others could have written or replaced the file
+    │       ├── StatusFileUnreadable  reading the status file fails at the moment
     │       └── StatusFileDamaged     the status file cannot be understood
     ├── SessionError              one session, its kernel or its notebook
     │   ├── UnknownSession        no such session id
     │   ├── UnknownRun            no such run id
-    │   ├── RecordUnreadable      its record is there and says nothing
+    │   ├── RecordUnreadable      its record exists and cannot be read
     │   ├── SessionBusy           a run is in progress
     │   ├── SessionOwned          another process holds it
     │   └── KernelGone            the kernel is dead or no longer known to the server
@@ -33,7 +33,7 @@ from collections.abc import Sequence
 
 
 class JlabError(Exception):
-    """Base of every error with a sentence for the user."""
+    """Base of every error that carries a sentence for the user."""
 
     exit_code = 1
 
@@ -51,7 +51,7 @@ class UsageError(JlabError):
 
 
 class SettingError(UsageError):
-    """A `JLAB_MCP_*` variable (or another one that we read) has a value that cannot be used."""
+    """A `JLAB_MCP_*` variable (or another variable that jlab-mcp reads) has an invalid value."""
 
     def __init__(self, variable: str, value: str, wanted: str) -> None:
         shown = value if len(value) <= 60 else value[:57] + "..."
@@ -67,10 +67,12 @@ class ServerError(JlabError):
 
 class NoServer(ServerError):
     def __init__(self, root: str, elsewhere: Sequence[str] = ()) -> None:
-        """`elsewhere`: directories that have a server; work in the wrong one is the usual reason for this error."""
+        """`elsewhere`: directories that have a server; the usual cause of this error is the wrong working directory."""
         hint = "Start one with: jlab-mcp start"
         if elsewhere:
-            hint = f"One is on record for {' and for '.join(elsewhere)}: go there to use it. {hint}"
+            hint = (
+                f"There is one for {' and for '.join(elsewhere)}: change to that directory to use it. {hint}"
+            )
         super().__init__(f"No Jupyter server is running for {root}.", hint)
 
 
@@ -95,17 +97,17 @@ class StatusFileError(ServerError):
 
 
 class UntrustedDirectory(StatusFileError):
-    """Nothing in it is read, run or written: no token, no code. `found` names the components, `vouch` the way past it."""
+    """jlab-mcp reads, runs and writes nothing in it. `found` names the components, `vouch` the setting that allows it."""
 
     def __init__(self, directory: str, found: str, repair: str, vouch: str) -> None:
         super().__init__(
-            f"Others could put their files in the place of yours in {directory}: {found}.",
-            f"Repair it with `{repair}`. If you trust whoever can do that, use it as it is with `{vouch}`.",
+            f"Others could replace your files in {directory}: {found}.",
+            f"Repair it with `{repair}`. If you trust the accounts that can write there, use it as it is with `{vouch}`.",
         )
 
 
 class StatusFileUnreadable(StatusFileError):
-    """A file system in trouble; what the file says stays true, so nothing may be concluded from it."""
+    """The file system has a problem. The file's content still holds, so draw no conclusion from this error."""
 
     def __init__(self, path: str, why: str) -> None:
         super().__init__(
@@ -115,13 +117,13 @@ class StatusFileUnreadable(StatusFileError):
 
 
 class StatusFileDamaged(StatusFileError):
-    """It is there and says nothing that can be trusted. `named` is what may still run: `job 7 (scancel 7)`."""
+    """It exists, but its content cannot be trusted. `named` is what may still run: `job 7 (scancel 7)`."""
 
     def __init__(self, path: str, why: str, named: str = "") -> None:
         hint = "Run `jlab-mcp stop` to clear it, then `jlab-mcp start`."
         if named:
             hint = (
-                f"A newer jlab-mcp may have written it: use that one. It names {named}; once that has ended, "
+                f"A newer jlab-mcp may have written it: use that version. It names {named}; once that has ended, "
                 "`jlab-mcp stop --forget` clears the file."
             )
         super().__init__(f"The status file {path} cannot be read: {why}.", hint)
@@ -153,8 +155,8 @@ class UnknownRun(SessionError):
 class RecordUnreadable(SessionError):
     def __init__(self, session_id: str, path: str) -> None:
         super().__init__(
-            f"The record of session {session_id} cannot be read: {path} is damaged, or of a newer version.",
-            "Its notebook has its outputs: read_notebook(path=...), or start_session_resume_notebook.",
+            f"The record of session {session_id} cannot be read: {path} is damaged, or written by a newer version.",
+            "Its outputs are in its notebook: call read_notebook(path=...) or start_session_resume_notebook.",
         )
 
 

@@ -1,4 +1,4 @@
-"""JSON that comes from outside: parsed so that whatever it holds can be walked, stored and encoded, and read field by field."""
+"""Parses JSON from outside so that any content is safe to walk, store and encode, and reads its fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 DEEPEST: Final = 100
-"""levels of nesting; what kernels show has about ten"""
+"""levels of nesting; real output has about ten"""
 _LARGEST: Final = 1 << 53
 _HUGE: Final = re.compile(r"[eE]\+?\d{3}|\d{300}")
 _SURROGATES: Final = re.compile(r"\\u[dD][89a-fA-F]")
@@ -17,9 +17,9 @@ _LONE: Final = re.compile("[\ud800-\udfff]")
 
 
 def parse_json(raw: bytes | str) -> Any:
-    """The value of a JSON text. Raises ValueError when it is none, or nested more than 100 levels.
+    """Parse a JSON text. Raises ValueError when it is invalid, or nested more than 100 levels.
 
-    Numbers that JSON does not have (NaN, infinities, and what would become one) are None; half a surrogate pair is U+FFFD."""
+    Numbers that JSON does not have (NaN, infinities, and what would become one) become None; half a surrogate pair becomes U+FFFD."""
     text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
     huge = _HUGE.search(text) is not None
     try:
@@ -38,7 +38,7 @@ def parse_json(raw: bytes | str) -> Any:
 
 
 def clean_text(text: str) -> str:
-    """Text that every encoder takes: half a surrogate pair is U+FFFD."""
+    """Replace half a surrogate pair by U+FFFD, so that every encoder accepts the text."""
     return text if text.isascii() else _LONE.sub("\ufffd", text)
 
 
@@ -94,13 +94,13 @@ def text(value: Any, otherwise: str = "") -> str:
 
 
 def whole(value: Any, otherwise: int = 0) -> int:
-    """A count or a position: an integer from 0 to 2**53."""
+    """Return a count or a position: an integer from 0 to 2**53."""
     is_whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
     return value if is_whole else otherwise
 
 
 def number(value: Any) -> float | None:
-    """A measurement; None where there is none."""
+    """Return a measurement, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e300:
         return None
     return float(value)

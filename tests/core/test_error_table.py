@@ -227,7 +227,7 @@ def statuses(state: ServerState, mode: Mode) -> Iterator[ServerStatus]:
         (
             errors.NoServer("/work", ["/a", "/b"]),
             "No Jupyter server is running for /work.",
-            "One is on record for /a and for /b",
+            "There is one for /a and for /b",
         ),
         (errors.StatusFileDamaged("/s", "torn"), "The status file /s cannot be read: torn.", "jlab-mcp stop"),
         (

@@ -86,7 +86,7 @@ async def test_who_looks_in_the_wrong_directory_is_told_where_a_server_is(shared
     done = above.run("status")
     assert (
         done.returncode == 1
-        and f"One is on record for {shared_server.root}: go there to use it." in done.stderr
+        and f"There is one for {shared_server.root}: change to that directory to use it." in done.stderr
     )
     async with above.client() as agent:
         assert str(shared_server.root) in (await agent.record("ping"))["hint"]

@@ -10,7 +10,7 @@ _CHOICE = re.compile(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)
 
 
 def explain_usage(said: str, commands: Sequence[str]) -> str:
-    """One sentence for a complaint of argparse, with the nearest valid word if there is one."""
+    """Turn a complaint of argparse into one sentence, with the nearest valid word if there is one."""
     if match := _CHOICE.match(said):
         where, given, listed = match[1], match[2], [w.strip("' ") for w in match[3].split(",")]
         what = f"There is no command {given!r}" if where == "COMMAND" else f"{where} cannot be {given!r}"

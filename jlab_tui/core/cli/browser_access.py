@@ -13,27 +13,27 @@ from ..settings import Mode
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Addresses of one server. No token is in any of them."""
+    """Addresses of one server. None of them contains the token."""
 
     url: str
     ssh: str
-    """the line to type on a laptop that reaches the login node only"""
+    """the command to type on a laptop that reaches only the login node"""
     local_url: str
-    """where JupyterLab is on that laptop then"""
+    """JupyterLab's address on that laptop while the command runs"""
 
     def link(self, token: str, *, through_ssh: bool) -> str:
-        """The address that logs a browser in. It must not be printed or logged."""
+        """Return the address that logs a browser in. Never print or log it."""
         return f"{self.local_url if through_ssh else self.url}?token={token}"
 
 
 def access_of(record: ServerRecord, user: str, login_host: str) -> Access:
-    """`login_host`: the machine that a laptop can reach by ssh."""
+    """Return the addresses of one server; `login_host` is the machine that a laptop reaches by ssh."""
     parts = urlsplit(record.url)
     port = parts.port or record.port
     host = parts.hostname or record.hostname
     target, path = _at(user, login_host), parts.path.rstrip("/") + "/lab"
     if record.mode is Mode.SLURM and record.socket:
-        # Through the node's own sshd to the socket: what the port shows is a certificate that no browser knows.
+        # Tunnel to the socket through the node's own sshd: no browser knows the certificate that the port presents.
         way = ["-J", target, "-L", f"{port}:{record.socket}", _at(user, host)]
     else:
         inner = "127.0.0.1" if _is_loopback(host) else host

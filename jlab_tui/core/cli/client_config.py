@@ -13,12 +13,12 @@ from .json_edit import NotJson, parse_object, set_member
 
 NAME = "jlab-mcp"
 TOOL_TIMEOUT_S = 150
-"""a call answers within 110 s; some clients give up after 60 s by default"""
+"""a call returns within 110 s; some clients give up after 60 s by default"""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What starts the MCP server."""
+    """The command that starts the MCP server."""
 
     program: str
     arguments: tuple[str, ...] = ()
@@ -39,13 +39,13 @@ class Merged:
     text: str
     is_changed: bool
     was_there: bool
-    """another command was registered under our name"""
+    """the file had another command under our name"""
 
 
 def merge_mcp_json(text: str, command: Command, path: str) -> Merged:
-    """`.mcp.json` with our server in it: other servers, unknown keys and the style of the text are kept.
+    """Add our server to a `.mcp.json`, and keep other servers, unknown keys and the style of the text.
 
-    An entry of ours keeps what the user added to it (`env`, `timeout`). Raises UsageError with the position.
+    An existing entry keeps what the user added to it (`env`, `timeout`). Raises UsageError with the position.
     """
     try:
         known = parse_object(text) if text.removeprefix("\ufeff").strip() else {}
@@ -74,7 +74,7 @@ class Registered:
 
 
 def registered_in(text: str, where: str, roots: Sequence[str] = ()) -> list[Registered]:
-    """Our entries of a `.mcp.json` or `~/.claude.json` text (there also those of the projects `roots`); none if it is broken."""
+    """Find our entries in the text of a `.mcp.json` or `~/.claude.json` (there also for the projects `roots`); none if broken."""
     try:
         known = parse_object(text)
     except NotJson:
@@ -98,13 +98,13 @@ def registered_in(text: str, where: str, roots: Sequence[str] = ()) -> list[Regi
 
 
 def claude_command(command: Command, *, user: bool = False) -> list[str]:
-    """The command line that registers this server in Claude Code."""
+    """Return the command line that registers this server in Claude Code."""
     scope = ["--scope", "user"] if user else []
     return ["claude", "mcp", "add", *scope, NAME, "--", command.program, *command.arguments]
 
 
 def other_clients(command: Command) -> list[tuple[str, str]]:
-    """`(client and place, text to put there or to type)` for clients other than Claude Code."""
+    """Return `(client and place, text to put there or to type)` for clients other than Claude Code."""
     generic = json.dumps({"mcpServers": {NAME: command.entry}}, indent=2)
     code = json.dumps({"servers": {NAME: {"type": "stdio", **command.entry}}}, indent=2)
     arguments = ", ".join(json.dumps(a) for a in command.arguments)
@@ -126,7 +126,7 @@ def other_clients(command: Command) -> list[tuple[str, str]]:
 
 
 def is_throwaway(prefix: str) -> bool:
-    """Whether an environment belongs to `uvx` or `pipx run` and is removed with their caches."""
+    """Whether an environment belongs to `uvx` or `pipx run`, which remove it with their caches."""
     parts = prefix.split("/")
     uv_cache = "uv" in parts and any(p.startswith(("archive-v", "environments-v", "builds-v")) for p in parts)
     return uv_cache or ("pipx" in parts and (".cache" in parts or "cache" in parts))

@@ -1,4 +1,4 @@
-"""Setting one member of a JSON text in place: everything else stays as it was written, to the byte.
+"""Sets one member of a JSON text in place and keeps everything else to the byte.
 
 Other people's configuration files have a style of their own (inline arrays, widths, order); parsing and dumping the
 whole file would rewrite all of it.
@@ -17,13 +17,13 @@ _DECODER = json.JSONDecoder()
 
 
 class NotJson(ValueError):
-    """The text is not JSON, or has something else than an object where one is needed."""
+    """The text is not JSON, or has another value where an object is needed."""
 
     def __init__(self, reason: str, line: int = 0, column: int = 0) -> None:
         super().__init__(reason)
         self.reason = reason
         self.line = line
-        """counted from 1; 0 where the problem has no one place"""
+        """counted from 1; 0 when the problem has no single position"""
         self.column = column
 
 
@@ -36,7 +36,7 @@ class _Member:
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    """The object of a JSON text. Raises NotJson with line and column."""
+    """Parse the object of a JSON text. Raises NotJson with line and column."""
     try:
         value = json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
@@ -49,9 +49,9 @@ def parse_object(text: str) -> dict[str, Any]:
 
 
 def set_member(text: str, path: Sequence[str], value: Any) -> str:
-    """`text` with the member at `path` set to `value`; objects on the way are made. Raises NotJson.
+    """Set the member at `path` to `value`, and create the objects on the way. Raises NotJson.
 
-    A text of white space only counts as an empty object.
+    A text of only white space counts as an empty object.
     """
     if not text.removeprefix("\ufeff").strip():
         return _dump(_nest(path, value), "  ", "\n") + "\n"
@@ -62,7 +62,7 @@ def set_member(text: str, path: Sequence[str], value: Any) -> str:
 
 
 def _set(text: str, start: int, path: Sequence[str], value: Any, unit: str, newline: str) -> str:
-    """`set_member` from the object that begins at `start`."""
+    """Do the work of `set_member` from the object that begins at `start`."""
     key, *rest = path
     members = list(_members(text, start))
     found = next((m for m in reversed(members) if m.key == key), None)
@@ -78,12 +78,12 @@ def _set(text: str, start: int, path: Sequence[str], value: Any, unit: str, newl
 
 
 def position(text: str, offset: int) -> tuple[int, int]:
-    """Line and column of an offset, counted from 1."""
+    """Return line and column of an offset, counted from 1."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def _members(text: str, start: int) -> Iterator[_Member]:
-    """Members of the object that begins at `start`; the text is known to be JSON."""
+    """Yield the members of the object that begins at `start`; the text must be JSON."""
     at = _skip(text, start + 1)
     while text[at] != "}":
         key, at = _DECODER.raw_decode(text, at)
@@ -120,7 +120,7 @@ def _nest(path: Sequence[str], value: Any) -> Any:
 
 
 def _indent_of(text: str, offset: int) -> str:
-    """White space at the start of the line that `offset` is in."""
+    """Return the indentation of the line that contains `offset`."""
     line = text[text.rfind("\n", 0, offset) + 1 : offset]
     return line[: len(line) - len(line.lstrip(" \t"))]
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-# Possessive, and no part may cross a `<`: nothing is looked at twice.
+# Possessive, and no part crosses a `<`, so the pattern reads nothing twice.
 _TAG = re.compile(r"""<(?:[^<>"']*+(?:(?:"[^<"]*+"|'[^<']*+')[^<>"']*+)*+|[^<>]*+)>|<!--""")
 _NAME = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)|<[!?/]")
 _ATTRIBUTE = re.compile(r"""(?<![\w-])([\w-]++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""")
@@ -25,7 +25,7 @@ _KEPT_SPACE: Final = "\0"
 
 
 def html_text(source: str) -> str:
-    """Text of an HTML fragment: one line a block or table row, cells separated by ` | `; scripts and styles left out."""
+    """Extract the text of an HTML fragment, one line per block or table row, cells separated by ` | `, without scripts and styles."""
     out: list[str] = []
     has_cells = False
     as_it_is = False
@@ -47,7 +47,7 @@ def html_text(source: str) -> str:
 
 
 def _pieces(source: str) -> Iterator[tuple[str, str, bool]]:
-    """Text, and tags with their name in small letters and whether they begin something, in their order."""
+    """Yield text and tags in order; a tag with its lower-case name and whether it opens an element."""
     at = begin = 0
     while match := _TAG.search(source, at):
         token, at = match.group(), match.end()
@@ -87,7 +87,7 @@ def _attributes(tag: str) -> dict[str, str]:
 
 
 def _named(attributes: Mapping[str, str]) -> str:
-    """What an embedded thing is: its description, or where it is from."""
+    """Describe an embedded element by its description, or else by its source."""
     source = attributes.get("src") or attributes.get("data") or ""
     if source.startswith("data:"):
         source = f"{source[5:].partition(';')[0]}, {len(source):,} characters"

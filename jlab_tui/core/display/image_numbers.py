@@ -17,30 +17,30 @@ class Place:
     """A place in the output where data was shown."""
 
     number: int = 0
-    """counts the images of the run from 1; 0 while no image stands there"""
+    """the image's number in the run, from 1; 0 while the place shows no image"""
 
 
 @dataclass(slots=True)
 class ImageCount:
-    """Numbers images in the order in which they came first, wherever they stand."""
+    """Numbers images in the order in which they first arrived, wherever they are shown."""
 
     total: int = 0
-    """cleared and dropped ones included"""
+    """including cleared and dropped ones"""
     cleared: int = 0
-    """images up to this number are gone: the output was cleared"""
+    """the output was cleared, which removed the images up to this number"""
     _places: dict[str, list[Place]] = field(default_factory=dict)
     """by display id"""
     _clear_pending: bool = False
 
     def feed(self, event: TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised) -> list[Place]:
-        """Take one event in. Returns the places whose data it sets."""
+        """Apply one event. Returns the places whose data it sets."""
         match event:
             case OutputCleared(wait=True):
                 self._clear_pending = True
             case OutputCleared():
                 self._clear()
             case DataUpdated():
-                # A display of an earlier cell is shown in the reply of the run that updates it.
+                # The reply of the run that updates a display of an earlier cell shows it.
                 return self._set(self._places.setdefault(event.display_id, [Place()]), event.data)
             case TextPrinted() | ErrorRaised():
                 self._before_output()
@@ -55,7 +55,7 @@ class ImageCount:
         return []
 
     def update(self, event: DataUpdated) -> None:
-        """Take in what another run has sent."""
+        """Apply an event of another run."""
         self._set(self._places.get(event.display_id, []), event.data)
 
     def _set(self, places: list[Place], data: Mapping[str, Any]) -> list[Place]:

@@ -1,4 +1,4 @@
-"""Rich data in words, for a reader without a browser: tables, formulas, figures that are not bitmaps."""
+"""Describes rich data for a reader without a browser: tables, formulas, figures that are not bitmaps."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _WIDGET: Final = "application/vnd.jupyter.widget-view+json"
 
 
 def describe_data(data: Mapping[str, Any]) -> str:
-    """Words for rich data that is not a bitmap: the most telling representation as plain text.
+    """Describe rich data that is not a bitmap, from its most informative representation, as plain text.
 
-    Whatever a kernel has sent gives some words: one odd output must not withhold a whole reply."""
+    Anything that a kernel sends gives some text, so that one malformed output never withholds a whole reply."""
     try:
         return _describe(data)
     except (TypeError, ValueError, AttributeError, LookupError, RecursionError):
-        return f"[output of type {', '.join(map(str, data))} that is not as this type should be]"
+        return f"[malformed output of type {', '.join(map(str, data))}]"
 
 
 def _describe(data: Mapping[str, Any]) -> str:
@@ -45,14 +45,14 @@ def _describe(data: Mapping[str, Any]) -> str:
         if mime.endswith("json"):
             return json.dumps(value, ensure_ascii=False, default=str)
         if mime == "application/javascript":
-            return f"[JavaScript, {len(text_of(value)):,} characters, which only a browser runs]"
+            return f"[JavaScript, {len(text_of(value)):,} characters; only a browser can run it]"
         if mime.startswith("text/") and mime != "text/plain":
             return f"[{mime}] {strip_ansi(text_of(value))}"
     return plain or f"[output of type {', '.join(data) or 'unknown'}]"
 
 
 def _figure(data: Mapping[str, Any]) -> str:
-    """A drawing that is no bitmap."""
+    """Describe a drawing that is not a bitmap."""
     if _PLOTLY in data:
         return _plotly(data[_PLOTLY])
     for mime, value in data.items():
@@ -66,7 +66,7 @@ def _figure(data: Mapping[str, Any]) -> str:
 
 
 def text_of(value: Any) -> str:
-    """Text as kernels and notebook files give it, in one string or in lines."""
+    """Join text that kernels and notebook files store as one string or as lines."""
     return value if isinstance(value, str) else "".join(map(str, value)) if isinstance(value, list) else ""
 
 
@@ -102,7 +102,7 @@ def _plotly(figure: Any) -> str:
 
 
 def _count(values: Any) -> int:
-    """How many; plotly sends a numpy array as base64 with its type, such as `f8`."""
+    """Count the points; plotly sends a numpy array as base64 with its type, such as `f8`."""
     if isinstance(values, Mapping):
         size = int(re.sub(r"\D", "", str(values.get("dtype"))) or 1)
         return len(text_of(values.get("bdata"))) * 3 // 4 // size

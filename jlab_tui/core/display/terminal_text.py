@@ -23,7 +23,7 @@ _CELLS = re.compile(rf"({_MAYBE_WIDE})(\0?)|\0")
 _SECOND_CELL: Final = "\0"
 """follows a character that takes two columns"""
 ROW_CHARS: Final = 2000
-"""`read_output` splits a longer line into several rows"""
+"""`read_output` splits longer lines into several rows"""
 _KEPT_ROWS: Final = 500
 _KEPT_CHARS: Final = 4 << 20
 _LINE_MAX: Final = 1_000_000
@@ -34,12 +34,12 @@ _MOVES: Final = ("\r", "\x08", "\x1b")
 
 
 def strip_ansi(text: str) -> str:
-    """Text without escape sequences and invisible control characters; newlines and tabs stay."""
+    """Remove escape sequences and invisible control characters; keep newlines and tabs."""
     return _INVISIBLE.sub("", _ESCAPE.sub("", text))
 
 
 def render_terminal(text: str) -> str:
-    """What a terminal shows after printing `text`: carriage return, backspace, cursor moves and erasing applied.
+    """Return what a terminal shows after printing `text`, with carriage returns, backspaces, cursor moves and erasing applied.
 
     Colours are dropped. Lines have no width limit and nothing scrolls off. Progress bars (tqdm, rich) end as one line.
     """
@@ -51,7 +51,7 @@ def render_terminal(text: str) -> str:
 
 
 class TerminalLines:
-    """`render_terminal` for text that comes in parts and is too long to be held: gives lines when they have scrolled away.
+    """Does the work of `render_terminal` on text that arrives in parts and is too long to keep; yields lines once they are final.
 
     A cursor that moves up more than 500 lines, or over megabytes, stops there; a line of more than 1,000,000 characters
     counts as several.
@@ -62,10 +62,10 @@ class TerminalLines:
         self._held = ""
         self._moved = False
         self._kept_chars = 0
-        """characters that came since lines were given"""
+        """characters since lines were last yielded"""
 
     def feed(self, text: str) -> list[str]:
-        """Lines that nothing can change any more."""
+        """Yield the lines that nothing can change any more."""
         text = self._held + text
         open_at = _OPEN_END.search(text, max(0, len(text) - 256))
         cut = open_at.start() if open_at else len(text)
@@ -73,7 +73,7 @@ class TerminalLines:
         return self._take(text)
 
     def finish(self) -> list[str]:
-        """The lines that are left."""
+        """Yield the remaining lines."""
         last = self._take(self._held)
         self._held = ""
         lines = [self._tidy(line) for line in self._screen.texts()]
@@ -102,7 +102,7 @@ class TerminalLines:
 
 
 def _in_cells(text: str) -> str:
-    """Text in which every character stands for one column."""
+    """Return text in which every character fills one column."""
     return (
         text
         if text.isascii()
@@ -111,7 +111,7 @@ def _in_cells(text: str) -> str:
 
 
 def _of_cells(line: str) -> str:
-    """What is left of it after some columns were overwritten: half a character is a blank."""
+    """Turn columns back into text; a wide character that lost one of its columns becomes a blank."""
     if line.isascii() and _SECOND_CELL not in line:
         return line
     return _CELLS.sub(lambda at: at[1] if at[1] and (at[2] or not _is_wide(at[1])) else " ", line)
@@ -130,7 +130,7 @@ class _Screen:
 
     def __init__(self) -> None:
         self.lines: list[str | list[str]] = [""]
-        """one that is written piece by piece is a list of its characters: each piece costs its own length only"""
+        """a line written piece by piece is a list of its characters, so that each piece costs only its own length"""
         self.row = 0
         self.column = 0
         self._kept = (0, 0)
@@ -155,7 +155,7 @@ class _Screen:
                 self.write(_in_cells(_INVISIBLE.sub("", token)))
 
     def append(self, text: str) -> None:
-        """`feed` for text without anything that moves the cursor."""
+        """Do the work of `feed` for text that does not move the cursor."""
         if self.row != len(self.lines) - 1 or self.column != len(self.lines[-1]):
             self.feed(text)
             return
@@ -217,18 +217,18 @@ class _Screen:
         return "\n".join(line.rstrip(" ") for line in self.texts())
 
     def texts(self, count: int | None = None) -> list[str]:
-        """The first lines, or all."""
+        """Remove and return the first lines, or all."""
         return [_of_cells(_joined(line)) for line in self.lines[:count]]
 
     def _opened(self) -> list[str]:
-        """The line of the cursor, to be changed in its place."""
+        """Return the line under the cursor, to change in place."""
         line = self.lines[self.row]
         if isinstance(line, str):
             line = self.lines[self.row] = list(line)
         return line
 
     def _width(self) -> int:
-        """A terminal's, unless there is text further to the right: a jump costs memory that no text has paid for."""
+        """Return a terminal's width, or more where text is further right: a jump must not cost memory that no text accounts for."""
         return max(_COLUMNS, len(self.lines[self.row]))
 
     def _down(self, count: int) -> None:
@@ -257,13 +257,13 @@ class Cut:
 
     head: str
     tail: str
-    """empty when nothing was cut"""
+    """empty when nothing is cut"""
     cut_chars: int = 0
     cut_lines: int = 0
 
 
 def cut_middle(text: str, budget: int) -> Cut:
-    """`text` in at most about `budget` characters: a third from the beginning, the rest from the end, at line ends."""
+    """Cut `text` to about `budget` characters at line ends: a third from the beginning, the rest from the end."""
     if len(text) <= budget:
         return Cut(text, "")
     first = budget // 3
@@ -280,17 +280,17 @@ def cut_middle(text: str, budget: int) -> Cut:
 
 
 def rows(line: str) -> list[str]:
-    """A line as it is read back."""
+    """Split a line into the rows that `read_output` shows."""
     return [line[at : at + ROW_CHARS] for at in range(0, max(1, len(line)), ROW_CHARS)]
 
 
 def count_rows(text: str) -> int:
-    """How many rows come before the one in which `text` ends."""
+    """Count the rows before the one in which `text` ends."""
     *lines, last = text.split("\n")
     return sum(max(1, -(-len(line) // ROW_CHARS)) for line in lines) + len(last) // ROW_CHARS
 
 
 def plain_traceback(traceback: tuple[str, ...], ename: str, evalue: str) -> str:
-    """A Python traceback without colours; name and value where the kernel sent no traceback."""
+    """Return a Python traceback without colours, or name and value if the kernel sent no traceback."""
     text = strip_ansi("\n".join(traceback)).strip("\n")
     return text or (f"{ename}: {evalue}" if evalue else ename)

@@ -1,4 +1,4 @@
-"""All sessions as a person sees them, and the bound on what their images may take in memory."""
+"""All sessions as a person sees them, and the limit on the memory that their images take."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IMAGES_KEPT_BYTES = 64 << 20
 
 
 class Feed:
-    """All sessions, and the bound on what their images may take in memory."""
+    """All sessions, and the limit on the memory that their images take."""
 
     def __init__(self, images_kept_bytes: int = IMAGES_KEPT_BYTES) -> None:
         self._images_kept_bytes = images_kept_bytes
@@ -33,7 +33,7 @@ class Feed:
         return change
 
     def apply_action(self, entry: Entry) -> Change | None:
-        """Fold in a line of a dashboard's actions file; lines about no known session change nothing."""
+        """Apply a line of a dashboard's actions file; lines about unknown sessions change nothing."""
         event = entry.event
         if not isinstance(event, HumanActed) or event.session not in self.sessions:
             return None

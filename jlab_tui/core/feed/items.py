@@ -1,4 +1,4 @@
-"""What the feed is made of: cells with their outputs, and notes between them.
+"""The items of the feed: cells with their outputs, and notes between them.
 
 Items only grow and change in place; a view redraws those whose `version` has changed.
 """
@@ -35,13 +35,13 @@ class TextOutput:
 class ImageOutput:
     mime: str
     data: str
-    """base64; empty when it is no longer kept in memory"""
+    """base64; empty when memory no longer holds it"""
     width: int = 0
     height: int = 0
     """pixels; 0 if the header does not say"""
     display_id: str = ""
     is_counted: bool = False
-    """among the images that are kept in memory"""
+    """position among the images in memory"""
 
 
 @dataclass(slots=True, eq=False)
@@ -69,18 +69,18 @@ Output = TextOutput | ImageOutput | ErrorOutput | DroppedOutput
 
 @dataclass(slots=True, eq=False)
 class FeedCell:
-    """One run of a cell, or a cell that was written and not run yet."""
+    """One run of a cell, or a cell that has not run yet."""
 
     session: str
     at: float
     source: str
     cell_id: str = ""
     run: str = ""
-    """empty: not run"""
+    """empty if it has not run"""
     tool: str = ""
     is_markdown: bool = False
     status: RunStatus | None = None
-    """None: not run"""
+    """None if it has not run"""
     seconds: float = 0.0
     execution_count: int | None = None
     cause: str = ""
@@ -109,7 +109,7 @@ class FeedCell:
 
     @property
     def has_gaps(self) -> bool:
-        """Not everything that it put out is kept in memory; the record has the rest."""
+        """Whether memory holds only a part of its output; the record has the rest."""
         return any(
             output.scrollback.dropped > 0 if isinstance(output, TextOutput) else not output.data
             for output in self.outputs
@@ -117,13 +117,13 @@ class FeedCell:
         )
 
     def drop_middle(self) -> None:
-        """Keep no more text in memory than of any other cell."""
+        """Keep only as much text in memory as for any other cell."""
         for output in self.outputs:
             if isinstance(output, TextOutput):
                 output.scrollback.keep(KEEP_BYTES)
 
     def output_text(self) -> str:
-        """All text that the cell gave, tracebacks included, with their colours."""
+        """Return all text of the cell, with tracebacks and colours."""
         parts = []
         for output in self.outputs:
             match output:
@@ -138,7 +138,7 @@ class FeedCell:
 
 @dataclass(slots=True, eq=False)
 class Note:
-    """Something that happened around the cells."""
+    """An event between the cells."""
 
     session: str
     at: float
@@ -153,7 +153,7 @@ FeedItem = FeedCell | Note
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Which item of which session is new or different."""
+    """Names the item of a session that is new or has changed."""
 
     session: str
     item: FeedItem | None
@@ -161,7 +161,7 @@ class Change:
 
 
 def output_of(data: Mapping[str, Any], display_id: str = "") -> TextOutput | ImageOutput:
-    """What is shown of a MIME bundle: an image, or else the words that a model gets, in the colours of the kernel."""
+    """Show a MIME bundle as an image, or else as the text that a model gets, in the kernel's colours."""
     if (image := bitmap(data)) is not None:
         return ImageOutput(*image, *image_size(image[1]), display_id)
     output = TextOutput(display_id=display_id, is_stream=False)
@@ -172,17 +172,17 @@ def output_of(data: Mapping[str, Any], display_id: str = "") -> TextOutput | Ima
 
 
 def traceback_lines(traceback: Sequence[str]) -> tuple[str, ...]:
-    """One screen line each; of very many the first and the last, since all of them are measured when they are drawn."""
+    """Split into screen lines; of very many, keep the first and the last, because drawing measures each of them."""
     lines = "\n".join(traceback).split("\n") if traceback else []
     gone = len(lines) - _TRACEBACK_MAX
     if gone > 0:
         half = _TRACEBACK_MAX // 2
-        lines[half:-half] = [f"... {gone:,} lines are left out here; the record has them ..."]
+        lines[half:-half] = [f"... {gone:,} lines left out; the record has them ..."]
     return tuple(lines)
 
 
 def image_size(data: str) -> tuple[int, int]:
-    """Width and height in pixels of a base64 PNG, from its header; (0, 0) if the header does not say."""
+    """Read width and height in pixels from the header of a base64 PNG; (0, 0) if the header does not say."""
     try:
         head = base64.b64decode(data[:64])
     except (binascii.Error, ValueError):

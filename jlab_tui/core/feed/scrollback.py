@@ -13,7 +13,7 @@ from itertools import accumulate, islice, repeat
 from operator import sub
 
 KEEP_BYTES = 8 << 20
-"""text kept for one block of output; beyond it the middle is dropped and counted"""
+"""text kept for one block of output; beyond it the block drops and counts the middle"""
 HEAD_LINES = 64
 LINE_MAX = 1 << 20
 """bytes kept of one line"""
@@ -25,7 +25,7 @@ _TOKEN = re.compile(
 
 
 def _moves_cursor(text: str) -> bool:
-    # Three plain searches are ten times faster than one expression, and most text has none of it.
+    # Three plain searches are ten times faster than one expression, and most text has no match.
     return "\r" in text or "\b" in text or ("\x1b[" in text and _CURSOR.search(text) is not None)
 
 
@@ -61,9 +61,9 @@ class Scrollback:
         self.gap = 0
         """number of the line before which they were dropped"""
         self.has_tabs = False
-        """a tab has been written: the bytes of a line do not bound its columns"""
+        """a tab was written, so a line's columns may exceed its bytes"""
         self.is_plain = True
-        """only ASCII without colours has been written: a byte is a column, tabs apart"""
+        """only ASCII without colours was written, so a byte is a column, except for tabs"""
         self.cut_bytes = 0
         """bytes cut from lines that were too long"""
         self._up = 0
@@ -71,30 +71,30 @@ class Scrollback:
         self._column: int | None = None
         """cursor's column after a carriage return; None at the end of the line"""
         self._edited: list[str] | None = None
-        """characters of the line under the cursor while it is rewritten"""
+        """characters of the line under the cursor during a rewrite"""
         self._is_coloured = False
-        """they hold escape sequences"""
+        """they contain escape sequences"""
         self._stderr = False
         self._streams: list[int] = []
-        """lines at which stdout and stderr take turns, stderr first"""
+        """lines where output switches between stdout and stderr, stderr first"""
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def raw(self, line: int) -> bytes:
-        """Bytes of one line without its newline."""
+        """Return the bytes of one line without its newline."""
         end = self.starts[line + 1] if line + 1 < len(self.starts) else len(self.buffer)
         raw = bytes(self.buffer[self.starts[line] : end])
         return raw[:-1] if raw.endswith(b"\n") else raw
 
     def length(self, line: int) -> int:
-        """Bytes of one line, its newline included."""
+        """Return the bytes of one line with its newline."""
         return (self.starts[line + 1] if line + 1 < len(self.starts) else len(self.buffer)) - self.starts[
             line
         ]
 
     def lengths(self, first: int, last: int) -> list[int]:
-        """Bytes of the lines from `first` up to `last`, their newlines included."""
+        """Return the bytes of the lines from `first` up to `last`, with their newlines."""
         ends = self.starts[first + 1 : last + 1]
         if last >= len(self.starts):
             ends.append(len(self.buffer))
@@ -119,7 +119,7 @@ class Scrollback:
             self._shrink()
 
     def keep(self, keep_bytes: int) -> None:
-        """Keep this much from now on, and drop the excess at once."""
+        """Set how much to keep, and drop the excess at once."""
         self._keep_bytes = keep_bytes
         if len(self.buffer) > keep_bytes * 5 // 4:
             self._shrink()
@@ -209,10 +209,10 @@ class Scrollback:
             self._append(part)
             return
         if self._target() >= len(self.starts):
-            self._replace(" ")  # the line is there from its first character on
+            self._replace(" ")  # the line exists from its first character on
             self._edited, self._is_coloured = [], False
         line, column = self._characters(), self._here()
-        if self._is_coloured and self._column is not None:  # columns are not known: what was there goes
+        if self._is_coloured and self._column is not None:  # unknown columns: replace what the line had
             line[:] = part
         elif "\x1b" in part:
             line[column:] = part
@@ -229,7 +229,7 @@ class Scrollback:
         return len(self._characters()) if self._column is None else self._column
 
     def _characters(self) -> list[str]:
-        """The line under the cursor, taken apart once however often it is rewritten."""
+        """Split the line under the cursor once, however often it is rewritten."""
         if self._edited is None:
             line = self._target()
             text = self.raw(line).decode("utf-8", "replace") if 0 <= line < len(self.starts) else ""
@@ -238,13 +238,13 @@ class Scrollback:
         return self._edited
 
     def _leave_line(self) -> None:
-        """Put the line back together before the cursor goes to another one, or somebody reads it."""
+        """Join the line again before the cursor leaves it or a reader needs it."""
         if self._edited is not None:
             edited, self._edited = self._edited, None
             self._replace("".join(edited))
 
     def _target(self) -> int:
-        """Number of the line under the cursor; the number of lines when it stands on a fresh one."""
+        """Return the number of the line under the cursor; the number of lines when the cursor is on a new one."""
         return len(self.starts) - (1 if self.is_open else 0) - self._up
 
     def _replace(self, text: str) -> None:
@@ -271,7 +271,7 @@ class Scrollback:
             self.starts[later] += shift
 
     def _shrink(self) -> None:
-        """Drop the middle: the first lines and the newest three quarters stay."""
+        """Drop the middle; keep the first lines and the newest three quarters."""
         first = self.gap or min(HEAD_LINES, len(self.starts) // 4)
         last = bisect_right(self.starts, len(self.buffer) - self._keep_bytes * 3 // 4)
         if last <= first or last >= len(self.starts):

@@ -1,4 +1,4 @@
-"""What a person sees of the sessions: a pure fold over journal entries, item by item in the order of events.
+"""Folds journal entries into what a person sees of the sessions, item by item in the order of events.
 
 One file, because every arm of the fold reads and changes the same items.
 
@@ -55,7 +55,7 @@ class SessionFeed:
     def __init__(self, session: str, keep_text_bytes: int = KEEP_BYTES) -> None:
         self.session = session
         self.is_partial = False
-        """only the ends of its record have been read: what it is and how it ended, but no cells"""
+        """only the ends of its record are read: its identity and how it ended, but no cells"""
         self._keep_text_bytes = keep_text_bytes
         self.opened: SessionOpened | None = None
         self.opened_at = 0.0
@@ -66,7 +66,7 @@ class SessionFeed:
         """reason; empty while it is open"""
         self.running: FeedCell | None = None
         self.last: FeedCell | None = None
-        """the run that began last"""
+        """the run that started last"""
         self.cells = 0
         self.failed = 0
         self._by_run: dict[str, FeedCell] = {}
@@ -78,7 +78,7 @@ class SessionFeed:
 
     @classmethod
     def of_ends(cls, session: str, head: Sequence[Entry], tail: Sequence[Entry]) -> SessionFeed:
-        """A session of which only the first and the last entries are known."""
+        """Make a session from the first and the last entries of its record."""
         view = cls(session)
         for entry in head:
             if isinstance(entry.event, SessionOpened):
@@ -90,11 +90,11 @@ class SessionFeed:
 
     @classmethod
     def keeping_all(cls, session: str) -> SessionFeed:
-        """A session that drops no text."""
+        """Make a session that drops no text."""
         return cls(session, 1 << 31)
 
     def take_whole(self, cell: FeedCell, rebuilt: SessionFeed) -> bool:
-        """Give a cell all its outputs, folded anew from the record. Returns False when they are not there."""
+        """Give a cell all its outputs, folded again from the record. Returns False when the record lacks them."""
         known = rebuilt._by_run.get(cell.run)
         if known is None or self._by_run.get(cell.run) is not cell:
             return False
@@ -114,7 +114,7 @@ class SessionFeed:
         return self.opened.notebook if self.opened else ""
 
     def apply(self, entry: Entry) -> Change:
-        """Fold one entry in. Never raises, whatever the order and whatever is missing."""
+        """Apply one entry. Never raises, in any order and with entries missing."""
         self.changed_at = max(self.changed_at, entry.at)
         before = len(self.items)
         item = self._fold(entry.event, entry.at)
@@ -178,7 +178,7 @@ class SessionFeed:
             case KernelChanged():
                 self.kernel_id = event.kernel_id
                 cause = event.cause or "another kernel"
-                return self._note(at, f"Kernel: {cause}. Nothing in memory survived.", "warning")
+                return self._note(at, f"Kernel: {cause}. All variables are lost.", "warning")
             case Notice():
                 return self._note(at, event.text, event.level)
             case HumanActed():
@@ -224,7 +224,7 @@ class SessionFeed:
         return cell
 
     def _cell(self, run: str, at: float) -> FeedCell:
-        """The cell of a run; a stand-in when its beginning is not on record."""
+        """Return the cell of a run, or a stand-in when the record lacks its beginning."""
         cell = self._by_run.get(run)
         if cell is None:
             cell = self._add_cell(FeedCell(self.session, at, "", run=run, status=RunStatus.RUNNING))
@@ -321,7 +321,7 @@ class SessionFeed:
         return note
 
     def _skip(self, event: Unknown, at: float) -> Note:
-        """One line for all in a row that this version does not understand."""
+        """Show consecutive entries that this version does not understand as one line."""
         self._unreadable = self._unreadable + 1 if self._faint is not None else 1
         if self._unreadable == 1:
             self._faint = self._note(at, f"not understood: {event.kind}: {event.text[:200]}", "faint")
@@ -333,7 +333,7 @@ class SessionFeed:
         return self._faint
 
     def _note(self, at: float, text: str, level: str, *, is_late: bool = False) -> Note:
-        """`is_late`: it comes from another file and may belong between earlier items."""
+        """Add an item; one that `is_late` comes from another file and may belong between earlier items."""
         note = Note(self.session, at, text, level)
         place = len(self.items)
         while is_late and place and self.items[place - 1].at > at:

@@ -1,4 +1,4 @@
-"""The journal: what happened in one session, as facts, one JSON line each.
+"""Defines the journal: the events of one session, as one JSON line each.
 
 The journal is the truth about a session. The notebook's outputs, the replies to the model and the dashboard's feed are
 folds over these events; a later process rebuilds a session from them.
@@ -15,11 +15,11 @@ from typing import Any, Final
 
 VERSION: Final = 1
 UNREADABLE: Final = "unreadable"
-"""kind of a line that is damaged"""
+"""kind of a damaged line"""
 
 
 class RunStatus(StrEnum):
-    """How a run stands or ended."""
+    """The state of a run, or how it ended."""
 
     RUNNING = "running"
     OK = "ok"
@@ -27,12 +27,12 @@ class RunStatus(StrEnum):
     """the code raised"""
     INTERRUPTED = "interrupted"
     DIED = "died"
-    """the kernel died under it"""
+    """the kernel died while it ran"""
     ABORTED = "aborted"
-    """never started: the kernel refused it after an earlier error"""
+    """it never started: the kernel refused it after an earlier error"""
     JOB_ENDED = "job_ended"
     LOST = "lost"
-    """the link broke for good, or outputs are missing: what happened to it is not known"""
+    """the link broke for good, or outputs are missing, so its end is unknown"""
 
     @property
     def is_final(self) -> bool:
@@ -58,9 +58,9 @@ class SessionOpened:
     conversation: str = ""
     epoch: int = 1
     users_kernel: bool = False
-    """the user had started the kernel; it is never shut down from here"""
+    """the user started the kernel, so jlab-mcp never shuts it down"""
     client_started: str = ""
-    """when the owner's process began, as its host says it"""
+    """when the owner's process started, in its host's own form"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class RunStarted:
     run: str
     """`<session>-<n>`"""
     tool: str
-    """what asked for it: execute_code, edit_cell, run_cell, resume, scratch"""
+    """which call started it: execute_code, edit_cell, run_cell, resume, scratch"""
     cell: str
     """id of the notebook cell; empty for a scratch run"""
     source: str
@@ -86,7 +86,7 @@ class ExecutionStarted:
 
 @dataclass(frozen=True, slots=True)
 class RunReplied:
-    """The kernel's reply, when output follows it: a process that goes on from the next line must not miss it."""
+    """The kernel's reply, when output follows it, so that a process that continues from the next line has it."""
 
     run: str
     content: Mapping[str, Any]
@@ -116,7 +116,7 @@ class DataShown:
 
 @dataclass(frozen=True, slots=True)
 class DataUpdated:
-    """Every output shown under `display_id`, in any cell, now has this data."""
+    """Every output with `display_id`, in any cell, now has this data."""
 
     run: str
     """the run that sent the update"""
@@ -129,7 +129,7 @@ class DataUpdated:
 class OutputCleared:
     run: str
     wait: bool
-    """cleared only when the next output comes"""
+    """the next output clears it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class ErrorRaised:
 
 @dataclass(frozen=True, slots=True)
 class OutputDropped:
-    """Output that was not recorded, counted."""
+    """The amount of output that is not in the record."""
 
     run: str
     count: int
@@ -159,12 +159,12 @@ class RunFinished:
     seconds: float
     execution_count: int | None = None
     cause: str = ""
-    """why it ended in another way than ok or error, one sentence"""
+    """why it ended other than with ok or error, one sentence"""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyCut:
-    """What the last reply about a run did not show the model; the record and the notebook have it."""
+    """The amount of output that the last reply about a run left out; the record and the notebook have it."""
 
     run: str
     chars: int
@@ -185,7 +185,7 @@ class NotebookEdited:
 
 @dataclass(frozen=True, slots=True)
 class KernelChanged:
-    """The session goes on with another kernel, or a restarted one: nothing in memory survived."""
+    """The session continues with another or a restarted kernel, whose memory is empty."""
 
     kernel_id: str
     cause: str
@@ -200,7 +200,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class HumanActed:
-    """What somebody did in a dashboard; stands in that dashboard's actions file, written before it is done."""
+    """A user's action in a dashboard, written to that dashboard's actions file before it happens."""
 
     action: str
     """interrupt, restart, kill, stop, cancel, note"""
@@ -210,7 +210,7 @@ class HumanActed:
     by: str = ""
     """user@host"""
     outcome: str = ""
-    """empty: about to be done; else what came of it"""
+    """empty before the action, then its outcome"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ class SessionClosed:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A line of a newer version, or one that cannot be understood; shown dimmed, otherwise skipped."""
+    """A line of a newer version, or one that does not parse; the dashboard dims it, and others skip it."""
 
     kind: str
     """`UNREADABLE` for the latter"""
@@ -257,12 +257,12 @@ class Entry:
     """epoch seconds"""
     event: Event
     seq: int = 0
-    """number of the last message of the kernel's recorded stream that this line covers; 0 where there is none"""
+    """number of the last message of the kernel's recorded stream that this line covers; 0 if there is none"""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordEnds:
-    """First and last entries of a session's record."""
+    """The first and last entries of a session's record."""
 
     head: tuple[Entry, ...]
     tail: tuple[Entry, ...]
@@ -297,7 +297,7 @@ _HINTS: dict[type[Any], dict[str, Any]] = {cls: typing.get_type_hints(cls) for c
 
 
 def encode(entry: Entry) -> bytes:
-    """One line, with its newline. Lone surrogates are escaped, so every text can be written."""
+    """Encode one line, with its newline. It escapes lone surrogates, so that any text can be written."""
     event = entry.event
     if isinstance(event, Unknown):
         raise ValueError("an unknown event cannot be written")
@@ -315,7 +315,7 @@ def encode(entry: Entry) -> bytes:
 
 
 def decode(line: bytes) -> Entry:
-    """Entry of one complete line. Never raises: what is not understood becomes `Unknown`."""
+    """Decode one complete line. Never raises: a line that does not parse becomes `Unknown`."""
     try:
         raw = json.loads(line)
         if not isinstance(raw, dict):
@@ -335,7 +335,7 @@ def decode(line: bytes) -> Entry:
 
 
 def _typed(hint: Any, value: Any) -> Any:
-    """`value` checked against a field's type. Raises TypeError or ValueError."""
+    """Check `value` against a field's type and return it. Raises TypeError or ValueError."""
     if hint is RunStatus:
         return RunStatus(value)
     if hint == tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How a session stands, as the first and the last telling lines of its journals say: for lists of many sessions."""
+"""Summarises a session from the first and the last informative lines of its journals, for lists of many sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from .events import Entry, Event, RunStarted, SessionClosed, SessionOpened
 
 TELLING: Final = (b"opened", b"run", b"finished", b"closed")
-"""kinds of the lines that tell how a session stands"""
+"""kinds of the lines that give a session's state"""
 KIND: Final = re.compile(rb'\{"v":\d+,"t":[-+.0-9e]+,"k":"(\w+)"')
 """the beginning of every line"""
 
@@ -23,18 +23,18 @@ class SessionHead:
     opened: SessionOpened
     """by its last owner"""
     running: str = ""
-    """run that has not ended; empty when there is none"""
+    """the run in progress; empty if there is none"""
     is_closed: bool = False
     last_at: float = 0.0
-    """epoch seconds of the last telling line"""
+    """epoch seconds of the last informative line"""
 
 
 Ends = tuple[Entry | None, Entry | None]
-"""the first line of a journal, and its last telling one"""
+"""the first line of a journal, and its last informative one"""
 
 
 def head_of(session: str, journals: Iterable[Ends]) -> SessionHead | None:
-    """`journals`: the newest first. None when they do not say who opened the session."""
+    """Summarise `journals`, newest first. Returns None when they do not say who opened the session."""
     opened: SessionOpened | None = None
     last_act: Event | None = None
     last_at = 0.0
@@ -45,7 +45,7 @@ def head_of(session: str, journals: Iterable[Ends]) -> SessionHead | None:
             last_at = max(last_at, last.at)
             if not isinstance(last.event, SessionOpened):
                 last_act = last.event
-                break  # an owner that did nothing leaves things as they were before
+                break  # an owner that did nothing leaves the state of its predecessor
     if opened is None:
         return None
     running = last_act.run if isinstance(last_act, RunStarted) else ""

@@ -1,6 +1,6 @@
-"""Answers of Jupyter's REST API and of the Jupyter extension as values.
+"""Parses the answers of Jupyter's REST API and of the Jupyter extension.
 
-Every function takes any JSON value. What cannot be read is left out and told to `odd`; ValueError where nothing is left.
+Every function takes any JSON value. It skips what it cannot read and reports it to `odd`; it raises ValueError if nothing is left.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from .link import Claim, RecordedKernel
 from .wire import NODE_PROTOCOL
 
 _ID: Final = re.compile(r"[0-9A-Za-z_-]{1,100}")
-"""it stands in addresses"""
+"""ids are parts of URLs"""
 Odd = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True)
 class JupyterSession:
-    """A notebook's, or another document's, with its kernel."""
+    """A notebook's session, or another document's, with its kernel."""
 
     session_id: str
     path: str
-    """below the server's root"""
+    """relative to the server's root"""
     kernel_id: str
     kernel_state: str
 
 
 @dataclass(frozen=True, slots=True)
 class ExtensionInfo:
-    """What the Jupyter extension is; nothing on a stock server, and where it speaks another protocol."""
+    """Describes the Jupyter extension; empty on a stock server, or when the extension speaks another protocol."""
 
     features: frozenset[str] = frozenset()
     python: str = ""
@@ -43,14 +43,14 @@ class ExtensionInfo:
 
 
 def an_id(value: Any) -> str:
-    """An id of the server. Raises ValueError."""
+    """Check an id from the server. Raises ValueError."""
     if not isinstance(value, str) or not _ID.fullmatch(value):
         raise ValueError("an answer without a valid id")
     return value
 
 
 def sessions(raw: Any, odd: Odd) -> list[JupyterSession]:
-    """`GET /api/sessions`; without those that have no kernel."""
+    """Parse `GET /api/sessions`, without sessions that have no kernel."""
     found = []
     for each in _listed(raw, "sessions", odd):
         if not (kernel := mapping(each.get("kernel"))):
@@ -66,7 +66,7 @@ def sessions(raw: Any, odd: Odd) -> list[JupyterSession]:
 
 
 def kernels(raw: Any, of: list[JupyterSession], odd: Odd) -> tuple[KernelInfo, ...]:
-    """`GET /api/kernels`, with the notebooks of sessions."""
+    """Parse `GET /api/kernels`, and add the notebooks of sessions."""
     paths = {session.kernel_id: session.path for session in of}
     found = []
     for each in _listed(raw, "kernels", odd):
@@ -89,12 +89,12 @@ def kernels(raw: Any, of: list[JupyterSession], odd: Odd) -> tuple[KernelInfo, .
 
 
 def new_kernel(raw: Any) -> str:
-    """Id in the answer to `POST /api/kernels`. Raises ValueError."""
+    """Return the id in the answer to `POST /api/kernels`. Raises ValueError."""
     return an_id(mapping(raw).get("id"))
 
 
 def kernel_of_session(raw: Any) -> str:
-    """Id of the kernel in the answer to `POST /api/sessions`. Raises ValueError."""
+    """Return the kernel's id in the answer to `POST /api/sessions`. Raises ValueError."""
     return new_kernel(mapping(raw).get("kernel"))
 
 
@@ -103,7 +103,7 @@ def kernel_state(raw: Any) -> str:
 
 
 def kernelspec(raw: Any, wanted: str, python: str) -> KernelSpec:
-    """The kernel of that name in `GET /api/kernelspecs`, else the default one; `python` where it names no interpreter."""
+    """Find the kernel of that name in `GET /api/kernelspecs`, else the default one; `python` if it names no interpreter."""
     specs = mapping(raw)
     known = mapping(specs.get("kernelspecs"))
     name = wanted if wanted in known else text(specs.get("default")) or "python3"
@@ -128,7 +128,7 @@ def extension_info(raw: Any) -> ExtensionInfo:
 
 
 def samples(raw: Any, odd: Odd) -> list[Sample]:
-    """`GET /jlab-mcp/resources`, oldest first."""
+    """Parse `GET /jlab-mcp/resources`, oldest first."""
     answer = mapping(raw)
     found = []
     for each in [*items(answer.get("history")), answer.get("now")]:
@@ -141,7 +141,7 @@ def samples(raw: Any, odd: Odd) -> list[Sample]:
 
 
 def claim(raw: Any) -> Claim:
-    """`POST /jlab-mcp/claims`. Raises ValueError."""
+    """Parse the answer to `POST /jlab-mcp/claims`. Raises ValueError."""
     match raw:
         case {"epoch": int(epoch), **rest} if epoch >= 0:
             return Claim(
@@ -152,7 +152,7 @@ def claim(raw: Any) -> Claim:
 
 
 def claimed_kernel(raw: Any) -> tuple[str, Claim]:
-    """Id and claim in the answer to `POST /jlab-mcp/kernels`. Raises ValueError."""
+    """Return id and claim in the answer to `POST /jlab-mcp/kernels`. Raises ValueError."""
     return an_id(mapping(raw).get("kernel")), claim(raw)
 
 
@@ -165,7 +165,7 @@ def owner(raw: Any) -> Owner | None:
 
 
 def recorded_kernels(raw: Any, odd: Odd) -> dict[str, RecordedKernel]:
-    """`GET /jlab-mcp/kernels`, by kernel id."""
+    """Parse `GET /jlab-mcp/kernels`, by kernel id."""
     if not isinstance(raw, dict):
         raise ValueError("no table of kernels")
     found = {}

@@ -1,4 +1,4 @@
-"""What the Jupyter extension says on the channels beside a kernel's messages: text frames, parsed once."""
+"""Parses the text frames that the Jupyter extension sends beside a kernel's messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..json_values import mapping, parse_json, text, whole
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first frame of a connection: which messages there are, and the epoch of the session's owner."""
+    """The first frame of a connection: which messages are available, and the epoch of the session's owner."""
 
     first: int
     last: int
@@ -19,14 +19,14 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """This request arrived before."""
+    """This request had already arrived."""
 
     msg_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """This request was not sent to the kernel."""
+    """The extension did not send this request to the kernel."""
 
     msg_id: str
     why: str
@@ -34,14 +34,14 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """These messages will not come."""
+    """These messages are lost."""
 
     first: int
     last: int
     size: int
-    """about so many bytes"""
+    """approximate number of bytes"""
     why: str
-    """empty when they were acknowledged"""
+    """empty if they were acknowledged"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ Control = Hello | Known | NotSent | Missing | Pong
 
 
 def parse_control(frame: str) -> Control:
-    """Raises ValueError for a frame that says nothing we know."""
+    """Parse a text frame. Raises ValueError for an unknown one."""
     match parse_json(frame):
         case {"hello": {"first": int(), "last": int(), "epoch": int()} as hello}:
             return Hello(*(_position(hello, name) for name in ("first", "last", "epoch")))

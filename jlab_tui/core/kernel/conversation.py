@@ -1,4 +1,4 @@
-"""The conversation with one kernel, without I/O: messages in, facts about our runs out.
+"""Turns the messages of one kernel into facts about our runs, without I/O.
 
 One file, because every message is read against the same runs in progress.
 
@@ -26,14 +26,14 @@ from .wire import KernelMessage
 OBITUARY: Final = "jlab_mcp_obituary"
 """message type with which the Jupyter extension reports a kernel's death"""
 NO_REPLY: Final = (
-    "The kernel went idle without a reply: whether all of the code ran is not known, outputs may be missing."
+    "The kernel went idle without a reply: the code may not have run to its end, and outputs may be missing."
 )
 _REMEMBERED_RUNS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """The kernel has answered and is not idle yet; output may follow."""
+    """The kernel has replied and is not idle yet; output may follow."""
 
     run: str
     content: Mapping[str, Any]
@@ -49,7 +49,7 @@ class RunEnded:
 
 @dataclass(frozen=True, slots=True)
 class KernelDeath:
-    """The kernel process is gone; every run that it had went with it."""
+    """The kernel process is gone, and every run on it has ended."""
 
     cause: str
     """such as `exit code 3` or `signal SIGSEGV`; empty when the server does not say"""
@@ -57,7 +57,7 @@ class KernelDeath:
     asked: bool = False
     """somebody restarted it or shut it down"""
     lost: frozenset[str] | None = None
-    """requests that the process had; a later one goes to its successor. None when the server does not say"""
+    """requests that the process received; later ones go to its successor. None when the server does not say"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,12 @@ class _Pending:
     reply: Mapping[str, Any] | None = None
     idle: bool = False
     error: str = ""
-    """name of the exception that was seen on iopub"""
+    """name of the exception on iopub"""
     exiting: bool = False
-    """the code asked the kernel to exit: its death is the end of the run"""
+    """the code asked the kernel to exit, so the kernel's death ends the run"""
     ended: bool = False
     shown: Sequence[Mapping[str, Any]] = ()
-    """data that an earlier process has recorded"""
+    """data that an earlier process recorded"""
 
     @property
     def reached_kernel(self) -> bool:
@@ -95,7 +95,7 @@ class _Pending:
 
 @dataclass(slots=True)
 class Conversation:
-    """What we asked one kernel and how far each answer has come."""
+    """The requests to one kernel, and the progress of each."""
 
     _requests: OrderedDict[str, _Pending] = field(default_factory=OrderedDict)
     _others: set[str] = field(default_factory=set)
@@ -119,11 +119,11 @@ class Conversation:
             self._requests.popitem(last=False)
 
     def ended(self, msg_id: str, run: str) -> None:
-        """A request of an earlier process, whose run has ended; late output may still come."""
+        """Add a request of an earlier process, whose run has ended; late output may still come."""
         self._requests[msg_id] = _Pending(run, ended=True)
 
     def forget(self, msg_id: str) -> None:
-        """Messages of this request are from now on nobody's."""
+        """Ignore the messages of this request from now on."""
         self._requests.pop(msg_id, None)
 
     @property
@@ -131,7 +131,7 @@ class Conversation:
         return bool(self._others)
 
     def feed(self, message: KernelMessage) -> list[Fact]:
-        """The facts that one message tells. Messages that are none of our business tell nothing."""
+        """Return the facts in one message; messages of other requests have none."""
         if message.msg_type == OBITUARY:
             return self._died(_obituary(message.content))
         if message.msg_type == "status" and not message.parent_id:
@@ -147,9 +147,9 @@ class Conversation:
         return self._iopub(pending, message)
 
     def settle(self, run: str) -> list[Fact]:
-        """End a run of which one of reply and idle came and the other stays away.
+        """End a run whose reply or idle arrived while the other one is missing.
 
-        A kernel that goes idle without a reply was interrupted outside of the code, or the reply was lost on the way."""
+        A kernel that goes idle without a reply was interrupted outside of the code, or the reply was lost."""
         for pending in self._requests.values():
             if pending.run == run and not pending.ended and (pending.reply is not None or pending.idle):
                 pending.idle, pending.exiting = True, False
@@ -214,7 +214,7 @@ class Conversation:
             case "error":
                 pending.error = str(content.get("ename") or "Error")
                 return [_error(run, content)]
-            case _:  # comm_open, comm_msg, ... : widgets have no meaning without a browser
+            case _:  # comm_open, comm_msg, ...: only a browser can display widgets
                 return []
 
     def _reply(self, pending: _Pending, message: KernelMessage) -> list[Fact]:
@@ -288,7 +288,7 @@ def _payloads(reply: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def ends_request(message: KernelMessage) -> bool:
-    """Whether it is one of the two messages with which a kernel ends a request: the reply, and idle."""
+    """Return whether a message is one of the two that end a request: the reply, and idle."""
     idle = message.msg_type == "status" and message.content.get("execution_state") == "idle"
     return idle or message.msg_type == "execute_reply"
 
@@ -307,9 +307,7 @@ def _obituary(content: Mapping[str, Any]) -> KernelDeath:
     else:
         cause = str(content.get("detail") or "")
     if kind == "keeps dying":
-        cause = (
-            f"{cause}, each time that the server started it; what it said last is in the log: jlab-mcp logs"
-        )
+        cause = f"{cause}, on every start; its last output is in the log: jlab-mcp logs"
     lost = content.get("lost")
     return KernelDeath(
         cause,

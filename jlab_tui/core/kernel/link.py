@@ -1,4 +1,4 @@
-"""What the link to a kernel tells about itself, and the claim that it stands on."""
+"""The events of a link to a kernel, and the claim that the link relies on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LinkUp:
 
 @dataclass(frozen=True, slots=True)
 class LinkDown:
-    """The connection broke or cannot be made; it is tried again until the link is closed."""
+    """The connection broke or failed; the link retries until it is closed."""
 
     why: str
     attempts: int
@@ -29,7 +29,7 @@ class LinkDown:
 
 @dataclass(frozen=True, slots=True)
 class LinkOver:
-    """It will not come back: the kernel is gone, or another process owns the session now."""
+    """The link is down for good: the kernel is gone, or another process owns the session now."""
 
     owned: bool
     why: str
@@ -37,7 +37,7 @@ class LinkOver:
 
 @dataclass(frozen=True, slots=True)
 class RequestRefused:
-    """The Jupyter extension has not sent a request to the kernel."""
+    """The Jupyter extension did not send a request to the kernel."""
 
     msg_id: str
     why: str
@@ -45,17 +45,17 @@ class RequestRefused:
 
 @dataclass(frozen=True, slots=True)
 class OutputLost:
-    """Messages of the kernel that the server no longer has and nobody has seen."""
+    """Messages of the kernel that the server dropped before anybody received them."""
 
     messages: int
     size: int
-    """about so many bytes; 0 when it is not known"""
+    """approximate number of bytes; 0 if unknown"""
     why: str
-    """as the Jupyter extension says it: full, stalled, unreadable"""
+    """the Jupyter extension's word: full, stalled, unreadable"""
     last: int
     """number of the last one"""
     unfetched: bool = False
-    """they were next when the connection was made"""
+    """they were the next ones when the connection opened"""
 
 
 LinkChange = LinkUp | LinkDown | LinkOver | RequestRefused | OutputLost
@@ -63,7 +63,7 @@ LinkChange = LinkUp | LinkDown | LinkOver | RequestRefused | OutputLost
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Our claim on a session at the Jupyter extension."""
+    """Our claim on a session, held by the Jupyter extension."""
 
     client: str
     epoch: int
@@ -72,7 +72,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the Jupyter extension answered to a claim."""
+    """The Jupyter extension's answer to a claim."""
 
     epoch: int
     last_seq: int
@@ -83,7 +83,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class RecordedKernel:
-    """What the Jupyter extension says about a kernel that it records."""
+    """The Jupyter extension's report on a kernel that it records."""
 
     session: str
     epoch: int
@@ -98,12 +98,12 @@ class RecordedKernel:
     requests: frozenset[str] = frozenset()
     """msg_ids that reached the kernel, the latest ones"""
     started_here: bool = False
-    """it was started for a session of ours, not by the user"""
+    """started for one of our sessions, not by the user"""
     is_private: bool = True
-    """no other account of its machine can read its channels"""
+    """no other account on its machine can read its channels"""
     recorded_bytes: int = 0
-    """of the messages that were not acknowledged"""
+    """of the unacknowledged messages"""
 
     def bytes_after(self, seq: int) -> int:
-        """About so much was recorded after a message: a share by numbers."""
+        """Estimate the bytes recorded after a message, in proportion to the number of messages."""
         return self.recorded_bytes * max(0, self.last_seq - seq) // max(1, self.last_seq - self.acked_seq)

@@ -19,7 +19,7 @@ from typing import Any, Final
 from ..json_values import parse_json, text
 
 NODE_PROTOCOL: Final = 2
-"""of the Jupyter extension that is understood here"""
+"""the version of the Jupyter extension's protocol that this module understands"""
 SUBPROTOCOL: Final = "v1.kernel.websocket.jupyter.org"
 _PIECE = struct.Struct("<QII")
 _LARGEST_SEQ: Final = 1 << 53
@@ -41,12 +41,12 @@ _FIELDS: Final[Mapping[str, type]] = {
     "traceback": list,
     "transient": dict,
 }
-"""of the contents that we read; each has one type in all messages of the protocol, or is null"""
+"""types of the content fields that we read; each has one type in all messages of the protocol, or is null"""
 
 
 @dataclass(frozen=True, slots=True)
 class KernelMessage:
-    """One message of a kernel, as far as we look at it."""
+    """The parts of a kernel's message that we read."""
 
     channel: str
     msg_type: str
@@ -59,7 +59,7 @@ class KernelMessage:
     parent_session: str = ""
     """session of the client that sent the request"""
     odd: tuple[str, ...] = ()
-    """fields that were left out"""
+    """skipped fields"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Request:
 
 
 def execution(code: str, msg_id: str) -> Request:
-    """A request to execute the code of a cell."""
+    """Make a request to execute the code of a cell."""
     content: dict[str, Any] = {
         "code": code,
         "silent": False,
@@ -88,7 +88,7 @@ def execution(code: str, msg_id: str) -> Request:
 
 
 def pack_request(request: Request, session: str, date: str) -> bytes:
-    """Frame of a request. `session` identifies us as a client; `date` is ISO 8601."""
+    """Encode a request as a frame. `session` identifies us as a client; `date` is ISO 8601."""
     header: dict[str, str] = {
         "msg_id": request.msg_id,
         "session": session,
@@ -108,7 +108,7 @@ def pack_request(request: Request, session: str, date: str) -> bytes:
 
 
 def unpack_message(frame: bytes, seq: int = 0) -> KernelMessage:
-    """Message of a v1 frame. Raises ValueError when it is not one."""
+    """Decode a v1 frame. Raises ValueError for an invalid one."""
     try:
         count = int.from_bytes(frame[:8], "little")
         if not 6 <= count <= 10_000:
@@ -129,7 +129,7 @@ def unpack_message(frame: bytes, seq: int = 0) -> KernelMessage:
 
 
 def _checked(content: Any) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """What of a content can be read by its protocol, and the names of what cannot."""
+    """Return the fields of a content that have the protocol's types, and the names of the others."""
     if not isinstance(content, dict):
         return {}, ("content",)
     odd = [name for name, kind in _FIELDS.items() if not _is(content.get(name), kind)]
@@ -147,7 +147,7 @@ def _is(value: Any, kind: type) -> bool:
 
 
 def _is_shown(mime: str, value: Any) -> bool:
-    """Whether it is a value that a notebook may hold: any JSON for a type of JSON, else text or lines of text."""
+    """Return whether a notebook may hold the value: any JSON for a JSON type, else text or lines of text."""
     if mime.endswith("json") or isinstance(value, str):
         return True
     return isinstance(value, list) and all(isinstance(line, str) for line in value)
@@ -162,7 +162,7 @@ class PieceJoiner:
         self._seq = 0
 
     def feed(self, data: bytes) -> tuple[int, bytes] | None:
-        """Sequence number and frame when `data` completes a message. Raises ValueError for a piece out of order."""
+        """Add a piece; return sequence number and frame when it completes a message. Raises ValueError for a piece out of order."""
         try:
             seq, index, is_last = _PIECE.unpack_from(data)
         except struct.error as error:

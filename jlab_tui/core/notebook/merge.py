@@ -1,4 +1,4 @@
-"""Merges a notebook that two sides have changed: the user's edits win, our outputs are added, and every loss is reported."""
+"""Merges a notebook that two sides changed: the user's edits win, our outputs are added, and every loss is reported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .notebook import Notebook, NotebookCell
 
 
 def merge(ours: Notebook, theirs: Notebook) -> tuple[Notebook, list[str]]:
-    """Our notebook and the one that somebody else wrote since our last write, as one. Cells are matched by id.
+    """Merge our notebook with the one that somebody else wrote since our last write. Cells match by id.
 
     Theirs is the base: its order, its new cells, its deletions and every text that they changed hold. A cell that we
     changed since keeps our outputs. Returns the notebook and what could not be merged, as sentences.
@@ -25,7 +25,7 @@ def merge(ours: Notebook, theirs: Notebook) -> tuple[Notebook, list[str]]:
             if removed is not None and removed != their.source:
                 del ours.removed[their.id]
                 troubles.append(
-                    f"Cell {their.id} was edited by somebody else when it was deleted; it is kept."
+                    f"Somebody else edited cell {their.id} before it was deleted, so the cell is kept."
                 )
             if removed != their.source:
                 merged.append(their)
@@ -47,7 +47,7 @@ def merge(ours: Notebook, theirs: Notebook) -> tuple[Notebook, list[str]]:
 
 
 def _recognise(mine: Mapping[str, NotebookCell], theirs: Sequence[NotebookCell]) -> None:
-    """Give cells of theirs that lost their id, as programs of before format 4.5 make them, that of ours with their text."""
+    """Give their cells without an id, which programs older than format 4.5 write, the id of our cell with the same text."""
     kept = {cell.id for cell in theirs}
     lost: dict[tuple[str, str], list[str]] = {}
     for our in mine.values():
@@ -59,7 +59,7 @@ def _recognise(mine: Mapping[str, NotebookCell], theirs: Sequence[NotebookCell])
 
 
 def _join(our: NotebookCell, their: NotebookCell) -> list[str]:
-    """Take into a cell that we changed what they changed in it. Returns a sentence where both changed its text."""
+    """Apply their changes to a cell that we changed. Returns a sentence when both sides changed its text."""
     is_edited = their.source not in (our.source, our.saved_source)
     is_ours_lost = is_edited and our.source != our.saved_source
     if is_edited:
@@ -69,8 +69,8 @@ def _join(our: NotebookCell, their: NotebookCell) -> list[str]:
     our.touch()
     if not is_ours_lost:
         return []
-    kept = "their text was kept, read_notebook shows it."
-    return [f"Cell {our.id} was edited by somebody else at the same time; {kept}"]
+    kept = "their text is kept; read_notebook shows it."
+    return [f"Somebody else edited cell {our.id} at the same time; {kept}"]
 
 
 def _put_back(merged: list[NotebookCell], ours: Sequence[NotebookCell], known_to_them: set[str]) -> list[str]:
@@ -86,7 +86,7 @@ def _put_back(merged: list[NotebookCell], ours: Sequence[NotebookCell], known_to
             merged.insert(position[previous] + 1 if previous else top, our)
             if our.saved_version >= 0:
                 troubles.append(
-                    f"Somebody else deleted cell {our.id}; it is kept, because it was being changed."
+                    f"Somebody else deleted cell {our.id} while it was being changed, so the cell is kept."
                 )
         if is_known or our.is_dirty:
             previous = our.id

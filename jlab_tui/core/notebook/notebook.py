@@ -32,10 +32,10 @@ class NotebookCell:
     version: int = 0
     """counts our changes"""
     saved_version: int = -1
-    """version that is on disk; -1 for a cell that never was"""
+    """version on disk; -1 for a cell that was never saved"""
     saved_source: str = ""
     fragment: bytes | None = None
-    """its JSON text as it stands in the file, None when it has to be made"""
+    """its JSON text in the file; None if it must be encoded again"""
     is_edited: bool = False
     """somebody else changed its source since the model saw it"""
 
@@ -55,10 +55,10 @@ class Notebook:
     is_shifted: bool = False
     """somebody else added, moved or removed cells since the model saw their indices"""
     removed: dict[str, str] = field(default_factory=dict)
-    """sources of the cells that we removed, by id, until that is saved"""
+    """sources of the cells that we removed, by id, until the next save"""
 
     def find(self, cell: str | int) -> int:
-        """Index of a cell given by id or by index (negative counts from the end). Raises NotebookError."""
+        """Find a cell by id or by index (negative counts from the end). Raises NotebookError."""
         count = len(self.cells)
         text = str(cell).strip()
         if isinstance(cell, str) or not -count <= cell < count:  # an id may consist of digits
@@ -98,7 +98,7 @@ class Notebook:
         return at
 
     def remove(self, cell_id: str) -> int:
-        """Take a cell out. Returns the index that it had. Raises NotebookError."""
+        """Remove a cell. Returns the index that it had. Raises NotebookError."""
         index = self.find(cell_id)
         cell = self.cells.pop(index)
         if cell.saved_version >= 0:
@@ -107,7 +107,7 @@ class Notebook:
 
 
 def kernel_of(notebook: Notebook | None) -> str:
-    """Name of the kernel that a notebook asks for; empty for Python's usual one, which any environment's can stand for."""
+    """Return the kernel that a notebook names; empty for Python's default one, which the kernel of any environment replaces."""
     spec = notebook.metadata.get("kernelspec") if notebook is not None else None
     name = spec.get("name") if isinstance(spec, dict) else None
     return name if isinstance(name, str) and name != "python3" else ""
@@ -123,7 +123,7 @@ def new_notebook(spec: KernelSpec) -> Notebook:
 
 
 def parse_notebook(text: str, new_id: Iterable[str]) -> Notebook:
-    """Notebook of a file's text; cells without an id get one of `new_id`. Raises NotebookError with the reason."""
+    """Parse a notebook file; cells without an id get one from `new_id`. Raises NotebookError with the reason."""
     try:
         raw = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -176,7 +176,7 @@ def _parse_cell(raw: Mapping[str, Any], ids: Any) -> NotebookCell:
 
 
 def cell_fragment(cell: NotebookCell) -> bytes:
-    """A cell's JSON text, indented as it stands inside a notebook file."""
+    """Encode a cell as JSON, indented for a notebook file."""
     raw: dict[str, Any] = {
         "cell_type": cell.cell_type,
         "id": cell.id,
@@ -192,7 +192,7 @@ def cell_fragment(cell: NotebookCell) -> bytes:
 
 
 def notebook_bytes(fragments: Sequence[bytes], metadata: Mapping[str, Any]) -> list[bytes]:
-    """The file's content, in parts to be written one after another."""
+    """Yield the file's content in parts."""
     parts: list[bytes] = [b'{\n "cells": [']
     for index, fragment in enumerate(fragments):
         parts += [b",\n" if index else b"\n", fragment]
@@ -242,10 +242,10 @@ def _json(value: object) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a save did."""
+    """The result of a save."""
 
     fragments: dict[str, tuple[int, bytes]]
-    """for each cell that was serialised: its version, its text in the file"""
+    """for each encoded cell: its version, its text in the file"""
     versions: dict[str, tuple[int, str]]
     """for each cell written: its version, its source"""
     seconds: float
@@ -253,7 +253,7 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class CellCopy:
-    """A cell as it was when the save began."""
+    """A cell at the start of the save."""
 
     cell: NotebookCell
     version: int
@@ -262,7 +262,7 @@ class CellCopy:
 
 
 def copy_cells(notebook: Notebook) -> list[CellCopy]:
-    """What `save` needs. A changed cell is copied, so that the event loop may go on changing it."""
+    """Take what `save` needs. It copies changed cells, so that the event loop can keep changing them."""
     copies = []
     for cell in notebook.cells:
         if cell.fragment is None:
@@ -277,11 +277,11 @@ def copy_cells(notebook: Notebook) -> list[CellCopy]:
 
 
 class ChangedOnDisk(Exception):
-    """Somebody else wrote the file since we last did; it has to be read and merged first."""
+    """Somebody else wrote the file since our last save; read and merge it first."""
 
 
 def file_stem(experiment_name: str) -> str:
-    """A file name without suffix for an experiment's name: path separators and control characters become `_`.
+    """Turn an experiment's name into a file name without suffix: path separators and control characters become `_`.
 
     Never empty, never hidden, no option of a command, at most 200 bytes long.
     """

@@ -1,4 +1,4 @@
-"""The outputs of one cell as a fold over events, bounded in memory: head and tail are kept, and the rest is counted.
+"""Folds events into the outputs of one cell, bounded in memory: it keeps head and tail, and counts the rest.
 
 `to_nbformat` gives what a notebook stores (nbformat 4.5 outputs).
 """
@@ -47,7 +47,7 @@ class DataItem:
     place: Place
     size: int
     in_record_only: bool = False
-    """what stands here only says that the run's record has it"""
+    """a placeholder for an output that only the run's record has"""
 
 
 @dataclass(slots=True)
@@ -62,10 +62,10 @@ OutputItem = TextItem | DataItem | ErrorItem
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Where outputs were dropped."""
+    """A place where outputs were dropped."""
 
     what: str
-    """how much of what"""
+    """the dropped amount by unit"""
 
 
 @dataclass(slots=True)
@@ -75,24 +75,24 @@ class CellOutputs:
     head: list[OutputItem] = field(default_factory=list)
     tail: deque[OutputItem] = field(default_factory=deque)
     elsewhere: dict[str, DataItem] = field(default_factory=dict)
-    """what displays of earlier cells have become in this run, by display id"""
+    """new data of earlier cells' displays, set by this run, by display id"""
     dropped_chars: int = 0
     dropped_items: int = 0
     unrecorded: int = 0
-    """characters among the dropped ones that the run's record has not either"""
+    """dropped characters that the run's record also lacks"""
     images: ImageCount = field(default_factory=ImageCount)
     record_only: int = 0
-    """outputs that are too large to be kept here"""
+    """outputs too large to keep here"""
     total_chars: int = 0
     _recent: str = ""
-    """the end of what was printed"""
+    """the end of the printed text"""
     _head_chars: int = 0
     _tail_chars: int = 0
     _rich: int = 0
     _clear_pending: bool = False
 
     def feed(self, event: TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised) -> bool:
-        """Take one event in. Returns whether anything changed."""
+        """Apply one event. Returns whether anything changed."""
         places = self.images.feed(event)
         match event:
             case OutputCleared():
@@ -119,7 +119,7 @@ class CellOutputs:
         return True
 
     def update(self, event: DataUpdated) -> bool:
-        """Another run has replaced the data of a display. Returns whether it stands here."""
+        """Apply another run's new data for a display. Returns whether the display is here."""
         self.images.update(event)
         return self._update(event)
 
@@ -145,13 +145,13 @@ class CellOutputs:
             )
 
     def not_recorded(self, chars: int) -> None:
-        """The record counts text here and does not have it."""
+        """Note text that the record only counts."""
         self.dropped_chars += chars
         self.unrecorded += chars
 
     @property
     def last_line(self) -> str:
-        """The last line printed that is not blank, as a terminal shows it, for progress messages."""
+        """Return the last printed line that is not blank, as a terminal shows it, for progress messages."""
         lines = (line.strip() for line in reversed(render_terminal(self._recent).split("\n")))
         return next((line for line in lines if line), "")
 
@@ -162,7 +162,7 @@ class CellOutputs:
         return self._head_chars + self._tail_chars + self._rich + sum(map(len, errors))
 
     def copy(self) -> CellOutputs:
-        """A copy to be read in a thread while this one goes on."""
+        """Return a copy that a thread can read while this one keeps changing."""
         return replace(
             self,
             images=replace(self.images),
@@ -177,13 +177,13 @@ class CellOutputs:
 
     @property
     def gap(self) -> Gap | None:
-        """What was dropped between head and tail."""
+        """Return what was dropped between head and tail."""
         counts = ((self.dropped_chars, "characters"), (self.dropped_items, "outputs"))
         what = " and ".join(f"{count:,} {name}" for count, name in counts if count)
         return Gap(what) if what else None
 
     def joined(self) -> Iterator[OutputItem | Gap]:
-        """The items with neighbouring text of one stream in one: where a progress bar goes on, it begins."""
+        """Join neighbouring text of one stream; a progress bar continues at the place where it began."""
         gap = self.gap
         for part in ([*self.items()],) if gap is None else (self.head, (gap,), self.tail):
             for stream, group in groupby(part, _stream_of):
@@ -244,7 +244,7 @@ class CellOutputs:
     def _data(self, event: DataShown, place: Place) -> None:
         size = _rich_size(event.data)
         if self._rich + size > IMAGE_BUDGET:
-            # The record keeps it in full; here only its place.
+            # The record has it in full; keep only its place here.
             self.record_only += 1
             what = f"image {place.number}" if place.number else "rich output"
             note = {"text/plain": f"[{what} ({size:,} characters) is only in the run's record]"}
@@ -287,7 +287,7 @@ def _copy(item: OutputItem) -> OutputItem:
 
 
 def to_nbformat(outputs: CellOutputs, record: str) -> list[dict[str, Any]]:
-    """Outputs as a notebook stores them. `record` names what holds the rest, for the note at the cut."""
+    """Return the outputs as a notebook stores them. `record` names the place of the rest, for the note at the cut."""
     result: list[dict[str, Any]] = []
     for index, item in enumerate(outputs.items()):
         if index == len(outputs.head) and (gap := outputs.gap) is not None:
@@ -322,7 +322,7 @@ def _raised(error: ErrorItem, record: str) -> dict[str, Any]:
 
 def _left_out(what: str, record: str, unrecorded: int = 0) -> str:
     there = f"all but {unrecorded:,} characters" if unrecorded else "all of it"
-    return f"... {what} are left out here; {there}: {record} ..."
+    return f"... {what} left out; {there}: {record} ..."
 
 
 def _display(item: DataItem) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The reply that a model gets for a run: text within a budget, both ends of an error, images by reference."""
+"""Composes the reply about a run: text within a budget, both ends of an error, images by reference."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..notebook.outputs import CellOutputs, DataItem, ErrorItem, Gap, OutputItem
 IMAGES_MAX: Final = 10
 _ERROR_SHARE: Final = 0.4
 _TEXT_LEAST: Final = 100
-_UPDATED: Final = "[an output of an earlier cell has become:]"
+_UPDATED: Final = "[an output of an earlier cell changed to:]"
 _CUT_NOTE: Final = 60
-"""characters that the note of a cut may take"""
+"""characters reserved for the note at a cut"""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyImage:
-    """A bitmap to be shown, as the kernel sent it."""
+    """A bitmap to show, as the kernel sent it."""
 
     number: int
-    """counts the images of the run from 1"""
+    """the image's number in the run, from 1"""
     mime: str
     base64: str
 
@@ -35,7 +35,7 @@ Part = str | ReplyImage
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What is known about a run besides its outputs."""
+    """Facts about a run besides its outputs."""
 
     run_id: str
     session: str
@@ -53,7 +53,7 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One reply, and what it does not show."""
+    """One reply, and the amount that it leaves out."""
 
     parts: list[Part]
     cut_chars: int
@@ -61,7 +61,7 @@ class Reply:
 
 
 def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
-    """Text and images of one reply, in the order in which they were put out; at most about `budget` characters."""
+    """Compose text and images of one reply in the order of the output, in about `budget` characters."""
     error = outputs.error
     parts, shown = _shown(outputs, error, facts.run_id)
     error_text = plain_traceback(error.traceback, error.ename, error.evalue) if error else ""
@@ -84,14 +84,14 @@ def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
 
 
 def brief(outputs: CellOutputs, run_id: str, budget: int) -> str:
-    """All but the last exception in at most about `budget` characters, images by their numbers."""
+    """Compose all but the last exception in about `budget` characters, with images by number."""
     parts, _ = _shown(outputs, outputs.error, run_id)
     words = [part if isinstance(part, str) else f"[image {part.number}]" for part in _stripped(parts)]
     return cut_to("\n".join(words), budget)
 
 
 def _shown(outputs: CellOutputs, last: ErrorItem | None, run_id: str) -> tuple[list[Part], set[int]]:
-    """Everything but the last exception, and the numbers of the images among it."""
+    """Return everything but the last exception, and the numbers of its images."""
     parts: list[Part] = []
     numbers: set[int] = set()
     here: list[tuple[OutputItem | Gap, bool]] = [(item, True) for item in outputs.joined()]
@@ -100,7 +100,7 @@ def _shown(outputs: CellOutputs, last: ErrorItem | None, run_id: str) -> tuple[l
             case TextItem():
                 _add_text(parts, render_terminal(item.text))
             case DataItem() if item.in_record_only and item.place.number:
-                pass  # one of the images that are counted as hidden
+                pass  # one of the images counted as hidden
             case DataItem():
                 if not is_here:
                     _add_text(parts, _UPDATED)
@@ -123,7 +123,7 @@ def _shown(outputs: CellOutputs, last: ErrorItem | None, run_id: str) -> tuple[l
 
 
 def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
-    """The last line of a reply: how the run stands, in one sentence, with its id and the next call."""
+    """Return the last line of a reply: the run's state in one sentence, with its id and the next call."""
     count = f"[{facts.execution_count}] " if facts.execution_count is not None else ""
     label = f"{count}run {facts.run_id}"
     took = f"{facts.seconds:.1f} s"
@@ -199,7 +199,7 @@ def fit(parts: Sequence[Part], budget: int, images: int = IMAGES_MAX) -> list[Pa
 
 
 def _room_each(sizes: list[int], budget: int) -> int:
-    """The size to which texts must be cut so that together they keep to the budget."""
+    """Return the size to cut texts to, so that together they fit the budget."""
     left = budget
     for number, size in enumerate(sorted(sizes)):
         share = left // (len(sizes) - number)
@@ -210,7 +210,7 @@ def _room_each(sizes: list[int], budget: int) -> int:
 
 
 def cut_to(text: str, budget: int, where: str = "") -> str:
-    """`text`, or its beginning and end with a note that counts the missing characters and says where they are."""
+    """Return `text`, or its beginning and end with a note that counts the missing characters and says where they are."""
     cut = cut_middle(text, budget)
     if not cut.cut_chars:
         return text
@@ -218,7 +218,7 @@ def cut_to(text: str, budget: int, where: str = "") -> str:
 
 
 def _add_text(parts: list[Part], text: str) -> None:
-    """Another output, on a line of its own."""
+    """Add an output on its own line."""
     if not text:
         return
     last = parts[-1] if parts else None
@@ -237,9 +237,9 @@ def _stripped(parts: list[Part]) -> list[Part]:
 
 
 def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -> tuple[list[Part], int]:
-    """Cut texts so that together they keep to the budget: the first keep their head, the last their tail.
+    """Cut texts so that together they fit the budget: the first keep their head, the last their tail.
 
-    Also gives how many characters that took."""
+    Also returns the number of characters removed."""
     total = sum(len(part) for part in parts if isinstance(part, str))
     missing = outputs.dropped_chars
     if total <= budget:

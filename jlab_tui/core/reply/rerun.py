@@ -1,4 +1,4 @@
-"""The reply for a notebook that was run again: one row per cell with a short output, within a budget."""
+"""Composes the reply for a notebook that ran again: one row per cell with a short output, within a budget."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ERROR_MOST: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class RanCell:
-    """One cell of a notebook that was run again."""
+    """One cell of a notebook that ran again."""
 
     cell: str
     run_id: str
@@ -28,7 +28,7 @@ class RanCell:
 
 
 def rerun_rows(ran: Sequence[RanCell], budget: int) -> tuple[list[dict[str, Any]], int]:
-    """Rows of about `budget` characters together, and how many cells that ended ok have none since there are too many."""
+    """Return rows of about `budget` characters in all, and the number of successful cells that got no row for lack of room."""
     listed = [one for one in ran if one.status is not RunStatus.OK] if len(ran) * _ROW > budget else ran
     listed = listed[-max(1, budget // _ROW) :]
     each = min(_OUTPUT_MOST, budget // len(listed) - _ROW) if listed else 0

@@ -57,7 +57,7 @@ FRAME = "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>i</th>
         ({"application/json": {"a": [1]}, "text/plain": "<IPython.JSON object>"}, '{"a": [1]}'),
         ({"text/latex": "$x$", "text/plain": "<IPython.Latex object>"}, "$x$"),
         ({"text/markdown": "# T", "text/plain": "<IPython.Markdown object>"}, "# T"),
-        ({"application/javascript": "f();"}, "[JavaScript, 4 characters, which only a browser runs]"),
+        ({"application/javascript": "f();"}, "[JavaScript, 4 characters; only a browser can run it]"),
         ({"application/pdf": "AAAA", "text/plain": "<Figure size 640x480>"}, "[PDF image, 3 bytes]"),
         ({"image/svg+xml": "<svg><title>T</title><text>a</text></svg>"}, "[SVG image, 41 characters: T; a]"),
         (
@@ -100,7 +100,7 @@ FRAME = "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>i</th>
         ({"image/svg+xml": "<text> </text><text>a</text>"}, "[SVG image, 28 characters: a]"),
         ({"application/vnd.vega.v5+json": {"mark": "line", "title": "T", "encoding": {"y": {"field": "n"}}}}, "[Vega chart 'T': line y=n]"),
         ({"application/vnd.vega.v5+json": {"layer": []}}, "[Vega chart: layers]"),
-        ({"application/vnd.vega.v5+json": None}, "[output of type application/vnd.vega.v5+json that is not as this type should be]"),
+        ({"application/vnd.vega.v5+json": None}, "[malformed output of type application/vnd.vega.v5+json]"),
         ({"application/vnd.plotly.v1+json": "?"}, "[plotly figure]"),
         ({"application/vnd.plotly.v1+json": {"layout": "?"}}, "[plotly figure: no traces]"),
         ({"application/vnd.plotly.v1+json": {"data": [{"values": [1]}, 7, {"y": [], "x": [1, 2]}], "layout": {"title": "T"}}},

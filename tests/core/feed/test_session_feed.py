@@ -98,7 +98,7 @@ def test_an_exception_of_any_length_keeps_its_ends() -> None:
     error = only_cell(session).error
     assert error is not None and len(error.lines) < 5000
     assert (error.lines[0], error.lines[-1]) == ("Traceback", "line 99999")
-    assert "... 96,001 lines are left out here; the record has them ..." in error.lines
+    assert "... 96,001 lines left out; the record has them ..." in error.lines
 
 
 def test_output_without_its_beginning_is_shown_all_the_same() -> None:
@@ -255,8 +255,8 @@ BACK = SessionOpened("s", "train", "/nb/train.ipynb", "", "node", 1.0, client_ho
 @pytest.mark.parametrize(
     ("event", "note"),
     [
-        (KernelChanged("k2", "it was restarted"), ("Kernel: it was restarted. Nothing in memory survived.", "warning")),
-        (KernelChanged("k2", ""), ("Kernel: another kernel. Nothing in memory survived.", "warning")),
+        (KernelChanged("k2", "it was restarted"), ("Kernel: it was restarted. All variables are lost.", "warning")),
+        (KernelChanged("k2", ""), ("Kernel: another kernel. All variables are lost.", "warning")),
         (Notice("full", "error"), ("full", "error")),
         (SessionClosed(""), ("Session closed: closed", "faint")),
         (SessionClosed("shut down"), ("Session closed: shut down", "faint")),

@@ -227,7 +227,7 @@ def test_a_kernel_that_dies_whenever_it_is_started_is_sent_to_the_log() -> None:
     }
     (death,) = asked("m").feed(message(OBITUARY, "", **content))
     assert isinstance(death, KernelDeath) and not death.asked and not death.restarting
-    assert death.cause.startswith("exit code 3, each time") and "jlab-mcp logs" in death.cause
+    assert death.cause.startswith("exit code 3, on every start") and "jlab-mcp logs" in death.cause
 
 
 def test_a_stock_servers_word_of_a_death_ends_everything() -> None:

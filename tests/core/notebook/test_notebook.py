@@ -356,7 +356,7 @@ def test_a_cell_edited_on_both_sides_keeps_theirs_and_says_so() -> None:
     ours.cells[0].source = "ours"
     ours.cells[0].touch()
     merged, troubles = merge(ours, Notebook([saved("a", "theirs")]))
-    assert sources(merged) == ["theirs"] and merged.cells[0].is_edited and "Cell a" in troubles[0]
+    assert sources(merged) == ["theirs"] and merged.cells[0].is_edited and "cell a" in troubles[0]
 
 
 def test_a_cell_that_they_deleted_while_we_changed_it_is_said_to_be_kept() -> None:
@@ -364,7 +364,7 @@ def test_a_cell_that_they_deleted_while_we_changed_it_is_said_to_be_kept() -> No
     ours.cells[0].touch()
     merged, troubles = merge(ours, Notebook([saved("b", "b")]))
     assert sources(merged) == ["b", "a", "new"]
-    assert ["cell a; it is kept" in trouble for trouble in troubles] == [True]
+    assert ["deleted cell a while it was being changed" in trouble for trouble in troubles] == [True]
 
 
 def test_a_cell_that_we_deleted_stays_deleted_unless_they_edited_it() -> None:
@@ -372,7 +372,7 @@ def test_a_cell_that_we_deleted_stays_deleted_unless_they_edited_it() -> None:
     ours.remove("a")
     ours.remove("b")
     merged, troubles = merge(ours, Notebook([saved("a", "a"), saved("b", "edited"), saved("c", "c")]))
-    assert sources(merged) == ["edited", "c"] and "Cell b" in troubles[0] and len(troubles) == 1
+    assert sources(merged) == ["edited", "c"] and "cell b" in troubles[0] and len(troubles) == 1
 
 
 def test_what_they_took_out_of_the_metadata_stays_out() -> None:

@@ -240,7 +240,7 @@ def test_the_gap_stands_between_the_ends_and_says_what_is_missing() -> None:
     assert stored[len(outputs.head)] == {
         "output_type": "stream",
         "name": "stderr",
-        "text": "\n... 524,288 characters and 2 outputs are left out here; all of it: read_output ...\n",
+        "text": "\n... 524,288 characters and 2 outputs left out; all of it: read_output ...\n",
     }
     assert CellOutputs().gap is None
 

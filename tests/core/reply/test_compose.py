@@ -69,7 +69,7 @@ def test_a_cut_names_what_the_record_has_not_either() -> None:
     assert "the record has all but 3,000,000 characters" in text
     assert " lines cut" not in text, "nobody has counted them"
     stored = json.dumps(to_nbformat(outputs, "read_output(...)"))
-    assert "left out here; all but 3,000,000 characters: read_output" in stored
+    assert "left out; all but 3,000,000 characters: read_output" in stored
 
 
 def told(*events: Output) -> list[str]:
@@ -147,7 +147,7 @@ def test_an_exception_of_any_size_keeps_its_ends_in_reply_and_notebook() -> None
     (stored,) = to_nbformat(outputs, "the record")
     kept = "\n".join(stored["traceback"])
     assert kept.startswith("\x1b[31mValueError") and kept.endswith(" ends")
-    assert "are left out here; all of it: the record" in kept
+    assert " left out; all of it: the record" in kept
     assert len(kept) + len(stored["evalue"]) < 4 * TEXT_HALF
 
 
@@ -274,7 +274,7 @@ def test_notes_stand_below_the_last_line() -> None:
 def test_an_output_of_an_earlier_cell_is_announced() -> None:
     image = DataUpdated(RUN, "d", {"image/png": "AAAA"})
     assert parts_of(FACTS, out("x\n"), image)[:2] == [
-        "x\n[an output of an earlier cell has become:]",
+        "x\n[an output of an earlier cell changed to:]",
         ReplyImage(1, "image/png", "AAAA"),
     ]
     assert told(

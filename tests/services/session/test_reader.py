@@ -118,7 +118,7 @@ def test_what_a_run_makes_of_an_earlier_cells_display_is_told() -> None:
         DataUpdated(RUN, "other", {"text/plain": "done"}, {}),
         TextPrinted(RUN, "stdout", "printed"),
     ]
-    become = "[an output of an earlier cell has become:]"
+    become = "[an output of an earlier cell changed to:]"
     first, image, last, status = replied(events).parts
     assert first == f"printed\n{become}" and last == f"{become}\ndone" and "no output" not in str(status)
     assert isinstance(image, ReplyImage) and (image.number, image.base64) == (1, "figure")
