@@ -187,12 +187,16 @@ class Doctor:
         found += checks.check_hops(record, hops)
         if self._status.reachable:
             found += checks.check_clock(record.hostname, await self._clock_offset(record))
+            found += checks.check_answers(self._access.api(record).oddities)
         return found
 
     async def _clock_offset(self, record: ServerRecord) -> float | None:
         """The node's clock minus ours in seconds, None where it cannot be known. The node looks at it in the middle of the question."""
         asked = time.time()
-        told = await self._access.api(record).clock()
+        try:
+            told = await self._access.api(record).clock()
+        except JlabError:
+            return None
         return told - (asked + time.time()) / 2 if told else None
 
     async def _ports(self) -> list[Finding]:

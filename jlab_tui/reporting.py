@@ -55,9 +55,9 @@ async def run_status(
         facts = trouble_json("none", launcher.no_server(), root)
     else:
         facts = status_json(status, root, time.time()) | await _use(status, access)
-    facts |= await _record_facts(
-        status, records, {kernel["kernel_id"] for kernel in facts.get("kernels", ())}
-    )
+    kernels = facts.get("kernels")
+    alive = None if kernels is None else {kernel["kernel_id"] for kernel in kernels}
+    facts |= await _record_facts(status, records, alive)
     await access.close()
     if as_json:
         print(json.dumps(facts, indent=1, ensure_ascii=False))
@@ -73,21 +73,25 @@ async def run_status(
 
 
 async def _use(status: ServerStatus, access: Access) -> dict[str, Any]:
-    """Kernels and resources, as far as the server tells them now."""
+    """Kernels and resources, as far as the server tells them now; None where it says nothing that is understood."""
     facts: dict[str, Any] = {"kernels": [], "resources": None}
     if status.reachable is True:
-        with contextlib.suppress(JlabError, ValueError):
+        facts["kernels"] = None
+        with contextlib.suppress(JlabError):
             api = access.api(status.record)
             facts["kernels"] = [kernel_json(kernel) for kernel in await api.kernels()]
-            samples = await api.resources()
+        with contextlib.suppress(JlabError):
+            samples = await access.api(status.record).resources()
             facts["resources"] = _resource_facts(samples[-1]) if samples else None
     return facts
 
 
 async def _record_facts(
-    status: ServerStatus | None, records: JournalSummaries, kernels: Collection[str]
+    status: ServerStatus | None, records: JournalSummaries, kernels: Collection[str] | None
 ) -> dict[str, Any]:
-    """Sessions of the present server that nobody has closed, and what all records take on disk."""
+    """Sessions of the present server that nobody has closed, and what all records take on disk.
+
+    `kernels`: those that the server has; None where that is not known."""
     size = await asyncio.to_thread(records.size)
     heads = []
     if status is not None and status.state is ServerState.READY:
@@ -96,7 +100,7 @@ async def _record_facts(
             for head in await asyncio.to_thread(records.heads)
             if not head.is_closed
             and abs(head.opened.server_started - status.record.started) < 0.01
-            and (not status.reachable or head.opened.kernel_id in kernels)
+            and (not status.reachable or kernels is None or head.opened.kernel_id in kernels)
         ]
     sessions = [
         {
@@ -137,6 +141,13 @@ def _gib(mb: float | None) -> str:
     return "?" if mb is None else f"{mb / 1024:.1f}"
 
 
+def _kernels_row(kernels: list[dict[str, Any]] | None) -> str:
+    if kernels is None:
+        return "unknown"
+    states = [kernel["state"] for kernel in kernels]
+    return f"{len(states)}, {states.count('busy')} busy" if states else "none"
+
+
 def _print_status(facts: dict[str, Any]) -> None:
     print(facts["message"])
     for line in (*facts["details"], *facts["notices"], facts["hint"]):
@@ -147,8 +158,7 @@ def _print_status(facts: dict[str, Any]) -> None:
         rows.append(("job", facts["job_id"]))
     if facts["hostname"]:
         rows.append(("node", facts["hostname"]))
-    states = [k["state"] for k in facts["kernels"]]
-    rows.append(("kernels", f"{len(states)}, {states.count('busy')} busy" if states else "none"))
+    rows.append(("kernels", _kernels_row(facts["kernels"])))
     running = sum(1 for session in facts["sessions"] if session["running"])
     count = len(facts["sessions"])
     rows.append(("sessions", f"{count}, {running} running a cell" if count else "none"))

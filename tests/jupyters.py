@@ -81,6 +81,7 @@ class EchoServer:
 
     url = "http://echo"
     started = 1000.0
+    oddities = 0
 
     def __init__(self) -> None:
         self.by_id: dict[str, EchoKernel] = {}
@@ -220,6 +221,7 @@ class EchoLink:
     """The owner's connection to one kernel."""
 
     resumable = True
+    oddities = 0
     silent_for = unsure_for = 0.0
 
     def __init__(

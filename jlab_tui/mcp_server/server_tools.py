@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_types import CallToolResult
 
 from ..core.errors import ServerError, StatusFileError
-from ..core.server.status_json import kernel_json, status_json, trouble_json, without_blanks
+from ..core.server.status_json import kernel_json, not_understood, status_json, trouble_json, without_blanks
 from .content import as_json
 from .context import App
 from .context_source import AppSource
@@ -83,6 +83,9 @@ class ServerTools:
                 "meaning": "These kernels use TCP ports without encryption: every account of their machine can read their code "
                 "and output. Kernels whose command is ipykernel's use private sockets.",
             }
+        odd = server.api.oddities + sum(session.oddities for session in app.sessions.open_sessions)
+        if sentence := not_understood(odd):
+            answer["not_understood"] = sentence
         features = await server.api.features()
         if not features:
             answer["missing"] = (

@@ -22,6 +22,11 @@ class Jupyter(Protocol):
 
     @property
     def url(self) -> str: ...
+    @property
+    def oddities(self) -> int:
+        """So many answers were not understood, or a part of them was not."""
+        ...
+
     def link(
         self,
         kernel_id: str,
@@ -70,6 +75,11 @@ class Link(Protocol):
     def resumable(self) -> bool: ...
     @property
     def connected(self) -> bool: ...
+    @property
+    def oddities(self) -> int:
+        """So many frames and messages were not understood."""
+        ...
+
     @property
     def silent_for(self) -> float: ...
     @property

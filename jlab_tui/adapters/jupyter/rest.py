@@ -40,6 +40,11 @@ class JupyterApi:
         return self._http.url
 
     @property
+    def oddities(self) -> int:
+        """So many answers were not understood, or a part of them was not."""
+        return self._http.oddities.count
+
+    @property
     def authorization(self) -> dict[str, str]:
         """Header for WebSockets to the same server."""
         return self._http.authorization

@@ -11,6 +11,7 @@ from enum import StrEnum
 from ..cli.client_config import Registered
 from ..server.record import ServerRecord, ServerState
 from ..server.status import ServerStatus
+from ..server.status_json import not_understood
 from ..server.trust import Weakness, repair_of, vouch_for
 from ..settings import PREFIX, VARIABLES, Mode
 
@@ -206,6 +207,12 @@ def check_clock(host: str, offset_s: float | None) -> list[Finding]:
     ahead = "ahead of" if offset_s > 0 else "behind"
     text = f"the clock of {host} is {abs(offset_s):.0f} s {ahead} this one; times in the dashboard are off."
     return [Finding("clock", level, text, "timedatectl status   (on both; then tell the administrators)")]
+
+
+def check_answers(oddities: int) -> list[Finding]:
+    """`oddities`: so many answers of the server were not understood."""
+    sentence = not_understood(oddities)
+    return [Finding("answers", Level.WARN, sentence, "jlab-mcp logs")] if sentence else []
 
 
 def check_proxies(env: Mapping[str, str]) -> list[Finding]:

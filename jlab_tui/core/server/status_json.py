@@ -54,6 +54,14 @@ def trouble_json(state: str, trouble: JlabError, root: str) -> dict[str, Any]:
     return {"state": state, "healthy": False, "root": root, **told}
 
 
+def not_understood(count: int) -> str:
+    """A sentence on what a server sent; empty when all of it was understood."""
+    if not count:
+        return ""
+    what = "answer or message" if count == 1 else "answers or messages"
+    return f"The server sent {count} {what} that jlab-mcp did not understand and left out."
+
+
 def kernel_json(kernel: KernelInfo) -> dict[str, Any]:
     return {"kernel_id": kernel.kernel_id, "state": kernel.execution_state, "notebook": kernel.path}
 

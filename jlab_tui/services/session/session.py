@@ -130,6 +130,11 @@ class Session:
         return self._intake.state
 
     @property
+    def oddities(self) -> int:
+        """So many messages of the kernel were not understood."""
+        return self._link.oddities
+
+    @property
     def runs(self) -> Mapping[str, RunHandle]:
         """By id, in the order in which they were asked for."""
         return self._intake.runs

@@ -151,6 +151,8 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("it waits", lambda: checks.check_state(status(ServerState.PENDING, "waiting", False), "", ""), Level.OK, "Words.", ""),
     ("another name", lambda: checks.check_hops(LOCAL, Hops("node1", 18001, "10.0.0.1", True, "", True)), Level.OK, "answers (node1 is 10.0.0.1)", ""),
     ("refused here, no job", lambda: checks.check_hops(LOCAL, Hops("n", 1, "1.2.3.4", connect_error="refused")), Level.FAIL, "on port 1: refused", "is it listening?"),
+    ("odd answers", lambda: checks.check_answers(2), Level.WARN, "sent 2 answers or messages", "jlab-mcp logs"),
+    ("an odd answer", lambda: checks.check_answers(1), Level.WARN, "sent 1 answer or message that", "jlab-mcp logs"),
     ("clock just agrees", lambda: checks.check_clock("n", 1.99), Level.OK, "agree to 2.0 s", ""),
     ("clock just off", lambda: checks.check_clock("n", 2.0), Level.WARN, "2 s ahead of", "timedatectl"),
     ("clock almost useless", lambda: checks.check_clock("n", -29.9), Level.WARN, "30 s behind", "timedatectl"),
@@ -197,6 +199,7 @@ def test_each_finding_has_its_level_its_sentence_and_what_to_type(
 def test_what_is_as_it_should_be_has_no_line_where_another_check_tells_it() -> None:
     assert checks.check_server_root("/d", True) == []
     assert checks.check_clock("node1", None) == []
+    assert checks.check_answers(0) == []
     assert checks.check_state(status(ServerState.READY, "ready", False), "", "") == []
 
 

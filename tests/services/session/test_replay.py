@@ -40,6 +40,7 @@ class RecordedStream:
 
     resumable = True
     connected = True
+    oddities = 0
     silent_for = unsure_for = 0.0
 
     def __init__(self, messages: Sequence[KernelMessage]) -> None:
