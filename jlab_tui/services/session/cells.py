@@ -173,7 +173,7 @@ def _refuse_if_edited(cell: NotebookCell) -> None:
         cell.is_edited = False
         raise NotebookError(
             f"Somebody else changed the text of cell {cell.id} since you saw it.",
-            f"Nothing was done. Call again when it shall go all the same. The text is now:\n{cut_to(cell.source, 4000)}",
+            f"Nothing was done. Call again to change it anyway. The text is now:\n{cut_to(cell.source, 4000)}",
         )
 
 

@@ -168,7 +168,9 @@ async def test_a_text_that_the_user_changed_is_shown_before_it_can_be_replaced(r
         lambda: room.cells.delete(room.session, "old"),
     ):
         room.session.notebook.cells[0].is_edited = True
-        with pytest.raises(NotebookError, match="The text is now:\nthe user's"):
+        with pytest.raises(
+            NotebookError, match=r"Call again to change it anyway\. The text is now:\nthe user's"
+        ):
             await work()
     assert room.sources == ["the user's"]
     await room.cells.edit(room.session, "old", "new", run=False)
