@@ -11,6 +11,7 @@ import secrets
 from typing import Any, Sequence
 
 from .kernel_command import is_ipython
+from .unix_socket import private_directory
 
 LOCAL_RUNNERS = ("python", "conda", "mamba", "micromamba", "uv", "pixi", "env")
 """Programs that start a kernel on this machine, in our own mount namespace: it sees the directory of the sockets."""
@@ -31,9 +32,26 @@ def use_sockets(manager: Any, folder: str) -> bool:
         return False
     if not _can(manager, spec):
         return False
+    try:
+        private_directory(folder)
+    except OSError as error:
+        log.warning("jlab-mcp: a kernel's channels are open to other accounts (%s)", error)
+        return False
+    _keep(manager, folder)
     manager.transport = "ipc"
     manager.ip = os.path.join(folder, "k" + secrets.token_hex(4))
     return True
+
+
+def _keep(manager: Any, folder: str) -> None:
+    """Make the directory again before each start of the kernel: cleaners of temporary directories remove it."""
+    make_command = manager.format_kernel_cmd
+
+    def format_kernel_cmd(*args: Any, **kwargs: Any) -> Any:
+        private_directory(folder)
+        return make_command(*args, **kwargs)
+
+    manager.format_kernel_cmd = format_kernel_cmd
 
 
 def _can(manager: Any, spec: Any) -> bool:

@@ -27,6 +27,7 @@ PATH_BYTES = 103
 LOOK_EVERY_MS = 60_000
 """Cleaners of temporary directories remove files that nobody has touched for some days."""
 BACKLOG = 128
+NOBODY = 65534
 
 _SOCKET_NAME = re.compile(r"[0-9a-f]{12}\.sock|t[0-9a-f]{12}\.sock|k[0-9a-f]{8}-\d+")
 
@@ -120,19 +121,42 @@ def first_of(app: Any, paths: List[str]) -> Optional[UnixSocket]:
 
 def folder_of_sockets() -> Optional[str]:
     """A private directory in which sockets can be made, for the channels of kernels; None where there is none."""
-    for path in places(os.geteuid(), "t" + secrets.token_hex(6)):
-        folder = os.path.dirname(path)
+    guessable = [os.path.dirname(path) for path in places(os.geteuid(), "")]
+    # Another account may have taken those names, so that kernels would fall back to ports that everybody can read.
+    return first_folder([*guessable, *("%s-%s" % (folder, secrets.token_hex(8)) for folder in guessable)])
+
+
+def first_folder(folders: List[str]) -> Optional[str]:
+    """The first of some directories that can be private and hold sockets, made if need be."""
+    for folder in folders:
+        path = os.path.join(folder, "t%s.sock" % secrets.token_hex(6))
         try:
+            if len(os.fsencode(path)) > PATH_BYTES:
+                raise OSError("its path is too long")
+            if not _is_kept(os.path.dirname(folder)):
+                raise PermissionError("others can put a directory of theirs in its place")
             private_directory(folder)
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as tried:
                 tried.bind(path)
                 os.unlink(path)
         except OSError as error:
-            log.info("jlab-mcp: no sockets in %s (%s)", folder, error)
+            level = logging.WARNING if isinstance(error, PermissionError) else logging.INFO
+            log.log(level, "jlab-mcp: no sockets in %s (%s)", folder, error)
             continue
         remove_dead(folder)
         return folder
     return None
+
+
+def _is_kept(folder: str) -> bool:
+    """Whether what lies in `folder` stays there: every directory from / down is root's or ours (or nobody's, as root's
+    are in a container), and others may not write to it, or only with the sticky bit."""
+    found = os.stat(folder)
+    others_write = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
+    if others_write or found.st_uid not in (0, os.geteuid(), NOBODY):
+        return False
+    parent = os.path.dirname(folder)
+    return parent == folder or _is_kept(parent)
 
 
 def remove_dead(folder: str, older_than_s: float = 60.0) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,18 +54,19 @@ async def test_a_recorded_kernels_iopub_is_read_once(server: Server) -> None:
     async with owning(server) as channel:
         await channel.run("1")
         (info,) = (server.folder / "home").rglob(f"kernel-{channel.kernel}.json")
-        port = json.loads(info.read_text(encoding="utf-8"))["iopub_port"]
-        assert connections_to(server, port) == 1
+        facts = json.loads(info.read_text(encoding="utf-8"))
+        path = f"{facts['ip']}-{facts['iopub_port']}"
+        assert connections_to(path) == 1
         assert server.http.post(f"api/kernels/{channel.kernel}/restart").status_code == 200
         await channel.run("1")
-        assert connections_to(server, port) == 1
+        assert connections_to(path) == 1
 
 
-def connections_to(server: Server, port: int) -> int:
-    with open(f"/proc/{server.process.pid}/net/tcp", encoding="ascii") as table:
-        rows = [line.split() for line in table.readlines()[1:]]
-    established = "01"
-    return sum(int(row[2].rpartition(":")[2], 16) == port and row[3] == established for row in rows)
+def connections_to(path: str) -> int:
+    """Connections that a Unix socket's listener has accepted: they bear its name."""
+    rows = [line.split() for line in Path("/proc/net/unix").read_text(encoding="utf-8").splitlines()]
+    connected = "03"
+    return sum(row[5] == connected and row[7:] == [path] for row in rows[1:])
 
 
 async def test_the_servers_own_watcher_returns_when_the_recording_ends() -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import stat
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from jlab_tui.jupyter_extension import unix_socket
 from jlab_tui.jupyter_extension.kernel_transport import use_sockets
 from tests.jupyter_extension.servers import PYTHON, Server, owning, serving
+from tests.security.strangers import STRANGER, needs_stranger, public_directory
 
 PYTHON_COMMAND = ["/usr/bin/python3.12", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
 
@@ -28,6 +30,9 @@ class ManagerOfAKernel:
         self.transport = "tcp"
         self.ip = "127.0.0.1"
 
+    def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+        return [*self.kernel_spec.argv, *(extra_arguments or [])]
+
 
 @pytest.mark.parametrize(
     "argv",
@@ -37,11 +42,54 @@ class ManagerOfAKernel:
         ["python", "-m", "ipykernel", "-f", "c.json", "--config=mine.py"],
     ],
 )
-def test_a_kernel_of_ipython_on_this_machine_speaks_over_sockets_of_its_own(argv: list[str]) -> None:
+def test_a_kernel_of_ipython_on_this_machine_speaks_over_sockets_of_its_own(
+    tmp_path: Path, argv: list[str]
+) -> None:
     first, second = ManagerOfAKernel(argv), ManagerOfAKernel(argv)
-    assert use_sockets(first, "/tmp/d") and use_sockets(second, "/tmp/d")
+    assert use_sockets(first, str(tmp_path)) and use_sockets(second, str(tmp_path))
     assert first.transport == second.transport == "ipc"
-    assert first.ip != second.ip and first.ip.startswith("/tmp/d/")
+    assert first.ip != second.ip and first.ip.startswith(f"{tmp_path}/")
+
+
+def test_a_kernel_starts_and_restarts_after_a_cleaner_took_the_directory_of_its_sockets(
+    tmp_path: Path,
+) -> None:
+    folder, manager = tmp_path / "d", ManagerOfAKernel(PYTHON_COMMAND)
+    assert use_sockets(manager, str(folder))
+    for _ in "start", "restart":
+        folder.rmdir()
+        assert manager.format_kernel_cmd(["-x"]) == [*PYTHON_COMMAND, "-x"]
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_kernel_starts_on_tcp_where_the_directory_of_its_sockets_is_another_accounts(
+    tmp_path: Path,
+) -> None:
+    manager = ManagerOfAKernel(PYTHON_COMMAND)
+    (tmp_path / "d").symlink_to(tmp_path)
+    assert not use_sockets(manager, str(tmp_path / "d"))
+    assert manager.transport == "tcp"
+
+
+@needs_stranger
+def test_a_name_that_another_account_took_first_costs_no_privacy(tmp_path: Path) -> None:
+    """They are easy to guess; without any of them, kernels would publish everything on open ports."""
+    with public_directory() as shared:
+        shared.chmod(0o1777)
+        taken, ours = shared / "jlab-mcp-0", shared / "jlab-mcp-0-7f"
+        taken.mkdir()
+        os.chown(taken, STRANGER, STRANGER)
+        assert unix_socket.first_folder([str(taken), str(ours)]) == str(ours)
+        assert stat.S_IMODE(ours.stat().st_mode) == 0o700
+
+
+@needs_stranger
+@pytest.mark.parametrize(("owner", "mode"), [(0, 0o777), (STRANGER, 0o1777)], ids=["no sticky bit", "theirs"])
+def test_a_directory_that_others_can_replace_holds_no_sockets_of_kernels(owner: int, mode: int) -> None:
+    with public_directory() as shared:
+        os.chown(shared, owner, owner)
+        shared.chmod(mode)
+        assert unix_socket.first_folder([str(shared / "jlab-mcp-0")]) is None
 
 
 @pytest.mark.parametrize(
@@ -101,6 +149,9 @@ async def test_a_kernel_that_stays_on_tcp_is_said_to_and_holds_no_more_for_its_r
 
 @pytest.mark.parametrize("policy", ["auto", "required"])
 async def test_a_user_who_encrypts_kernels_can_use_them(tmp_path: Path, policy: str) -> None:
+    asks = "from jupyter_client import KernelManager as made; exit(not hasattr(made, 'transport_encryption'))"
+    if subprocess.run([PYTHON, "-c", asks], check=False).returncode:
+        pytest.skip("this jupyter_client encrypts nothing (8.10 does)")
     config = tmp_path / "s/home/.jupyter/jupyter_server_config.py"
     config.parent.mkdir(parents=True)
     config.write_text(
