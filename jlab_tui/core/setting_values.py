@@ -1,4 +1,4 @@
-"""How the text of one setting is read. Each reader raises ValueError with what the text should be."""
+"""Reads the text of one setting. Each reader raises ValueError with the expected form."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def word(text: str) -> str:
 
 
 def gres(text: str) -> str:
-    """`none` asks for no generic resources: the option is left out."""
+    """Read generic resources; `none` asks for none and drops the option."""
     return "" if word(text).lower() == "none" else text
 
 
@@ -75,7 +75,7 @@ def slurm_time(text: str) -> str:
 
 
 def is_slurm_time(text: str) -> bool:
-    """Whether `text` is a time in one of Slurm's six forms (`sbatch --time`): M, M:S, H:M:S, D-H, D-H:M, D-H:M:S."""
+    """Return whether `text` is a time in one of Slurm's six forms (`sbatch --time`): M, M:S, H:M:S, D-H, D-H:M, D-H:M:S."""
     return re.fullmatch(r"\d+-\d+(:\d+){0,2}|\d+(:\d+){0,2}", text, re.ASCII) is not None
 
 
@@ -88,7 +88,7 @@ def address(text: str) -> str:
 
 
 def path(text: str, user: str) -> Path:
-    """`user`: the home directory that `~` stands for."""
+    """Read a path; `~` becomes `user`, the home directory."""
     if "\0" in text or "\n" in text:
         raise ValueError("a path on one line")
     return Path(user + text[1:] if text == "~" or text.startswith("~/") else text)

@@ -1,6 +1,6 @@
-"""Settings: environment variables read once into one frozen value.
+"""Reads environment variables once into one frozen value.
 
-Each field that a variable sets says which one, its default, how its text is read, and what it means. The documentation
+Each field names its variable, default, reader and meaning. The documentation
 table `VARIABLES` and `load_settings` follow from that.
 """
 # ruff: noqa: RUF009 - `_from` and `_path_from` return `dataclasses.field(...)`
@@ -33,24 +33,24 @@ class OnExit(StrEnum):
     """What happens to the kernels of an MCP server process when it ends."""
 
     SHUTDOWN = "shutdown"
-    """idle ones after the grace period, busy ones when their run has ended and nobody came back"""
+    """shut down idle ones after the grace period, busy ones after their run if nobody came back"""
     KEEP = "keep"
     KILL = "kill"
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One environment variable, as documented."""
+    """One environment variable and its documentation."""
 
     name: str
     """without the prefix"""
     default: str
     meaning: str
-    """empty: it stands at another field already"""
+    """empty if another field documents it"""
 
 
 def _from(variable: str, default: T, reader: Callable[[str], T], meaning: str = "", *, shown: str = "") -> T:
-    """A field that `variable` sets. `shown`: what the documentation says in place of the default."""
+    """Make a field that `variable` sets. `shown`: what the documentation shows for the default."""
     plain = f"{default:g}" if isinstance(default, float) else str(default)
     told = Variable(variable, shown or plain, meaning)
     made: T = field(default=default, metadata={"variable": told, "reader": reader})
@@ -58,13 +58,13 @@ def _from(variable: str, default: T, reader: Callable[[str], T], meaning: str = 
 
 
 def _path_from(variable: str, shown: str, meaning: str) -> Any:
-    """A path that `variable` sets; its default follows from other paths (`load_settings`)."""
+    """Make a path field that `variable` sets; its default follows from other paths (`load_settings`)."""
     return field(metadata={"variable": Variable(variable, shown, meaning)})
 
 
 @dataclass(frozen=True, slots=True)
 class SlurmSettings:
-    """What the job asks Slurm for; an empty text leaves the option out."""
+    """The request to Slurm; an empty text drops the option."""
 
     partition: str = _from("SLURM_PARTITION", "", read.word, "partition; unset: Slurm's default")
     gres: str = _from(
@@ -83,12 +83,12 @@ class SlurmSettings:
         "SLURM_BIND_IP", "0.0.0.0", read.address, "address that JupyterLab listens on, on the node"
     )
     template: str = _from("SLURM_TEMPLATE", "", read.line, "own job script template")
-    """its path; empty: the one that comes with the package"""
+    """its path; empty: the package's own"""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set, and where the command runs."""
+    """All settings, and where the command runs."""
 
     root: Path
     """project root: nearest ancestor of the working directory that has a status directory, else that directory"""
@@ -105,7 +105,7 @@ class Settings:
         "STATUS_DIR", "<DIR>/servers/<name>-<hash>", "this project's status file, journals and bells"
     )
     connection_dir: Path = _path_from(
-        "CONNECTION_DIR", "<STATUS_DIR>/connections", "where a started server says where it listens"
+        "CONNECTION_DIR", "<STATUS_DIR>/connections", "where a started server writes its address"
     )
     run_mode: Mode | None = _from(
         "RUN_MODE",
@@ -139,11 +139,11 @@ class Settings:
         "ALLOW_UNPROVED",
         False,
         read.flag,
-        "1: use a server that cannot prove that it is yours; whoever listens at its address can then act as you",
+        "1: use a server that cannot prove that it is yours; anyone who listens at its address can then act as you",
         shown="0",
     )
     image_max_px: int = _from(
-        "IMAGE_MAX_PX", 512, read.integer(16, 4096), "longest edge of an image that the model is shown"
+        "IMAGE_MAX_PX", 512, read.integer(16, 4096), "longest edge, in pixels, of an image in a reply"
     )
     output_chars: int = _from(
         "OUTPUT_CHARS", 20000, read.integer(500, 90_000), "characters of output in one reply"
@@ -152,7 +152,7 @@ class Settings:
         "WAIT_S",
         90.0,
         read.seconds(0, 110),
-        "seconds that a call waits for a cell before it answers with a run id (at most 110)",
+        "seconds that a call waits for a cell before it returns a run id (at most 110)",
     )
     on_exit: OnExit = _from(
         "ON_EXIT",
@@ -164,10 +164,10 @@ class Settings:
         "EXIT_GRACE_S",
         None,
         read.seconds(0, 86400),
-        "seconds that idle kernels live on after the client ended",
+        "seconds that idle kernels keep running after the client ends",
         shown="30, or as the server was started",
     )
-    """None where nothing was set: a client then leaves it to the server that it meets"""
+    """None if unset: the server then decides"""
     keep_days: int = _from(
         "KEEP_DAYS",
         30,
@@ -175,13 +175,13 @@ class Settings:
         "days that records of closed sessions, logs and what you did in dashboards are kept ([what is removed, and when]"
         "(security.md#what-is-removed-and-when))",
     )
-    """they are compressed after a week"""
+    """jlab-mcp compresses them after a week"""
     trusted_dirs: frozenset[str] = _from(
         "TRUSTED_DIRS",
         frozenset(),
         read.directories,
-        "directories that are used although others may change them, separated by `:` "
-        "([which are judged](security.md#whose-directories-are-used))",
+        "directories to use although others may change them, separated by `:` "
+        "([which are checked](security.md#whose-directories-are-used))",
         shown="no directory",
     )
 
@@ -211,7 +211,7 @@ class Settings:
 
     @property
     def own_directories(self) -> tuple[tuple[str, Path], ...]:
-        """Every directory of ours that holds a token, code or what is run, with the variable that moves it."""
+        """Return each of our directories that holds tokens or code, with the variable that moves it."""
         below = (self.sessions_dir, self.actions_dir, self.fifo_dir, self.node_dir, self.spool_dir)
         return (
             ("DIR", self.home),
@@ -230,23 +230,23 @@ VARIABLES: tuple[Variable, ...] = tuple(
 
 
 PROJECT_NAME = re.compile(r"[A-Za-z0-9._-]{1,40}-[0-9a-f]{12}")
-"""every name that `status_dir_name` gives, and few others"""
+"""matches every result of `status_dir_name`, and few other names"""
 
 
 def status_dir_name(root: Path) -> str:
-    """Name of a project's status directory: its own name, made safe, and 12 hex digits of its path's sha256."""
+    """Return the name of a project's status directory: a safe form of its own name, and 12 hex digits of its path's sha256."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", root.name)[:40] or "root"
     return f"{name}-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}"
 
 
 MARKS = ("server-status", "sessions", "choices.json")
-"""what makes a status directory one of a project: a server, records of sessions, or a choice made for it"""
+"""files that make a status directory a project's: a server, records of sessions, or a choice"""
 
 
 def find_root(start: Path, home: Path, exists: Callable[[Path], bool]) -> Path:
-    """Nearest of `start` and its ancestors that is a project, by its status directory under `home`, else `start` itself.
+    """Find the nearest project among `start` and its ancestors, by its status directory under `home`, else `start` itself.
 
-    An empty directory makes none: a command that was tried in the home directory would own every project below it.
+    An empty status directory does not count: one command in the home directory would otherwise own every project below it.
     """
     for candidate in (start, *start.parents):
         directory = home / "servers" / status_dir_name(candidate)
@@ -259,7 +259,7 @@ def load_settings(env: Mapping[str, str], cwd: Path, exists: Callable[[Path], bo
     """Read every `JLAB_MCP_*` variable of `env`; an empty value counts as unset. Raises SettingError for the first that
     cannot be used.
 
-    `cwd` is absolute; `exists` answers whether there is a file (used to find the project root).
+    `cwd` is absolute; `exists` tells whether a file exists (to find the project root).
     """
     user = env.get("HOME") or "~"
 
@@ -290,7 +290,7 @@ def load_settings(env: Mapping[str, str], cwd: Path, exists: Callable[[Path], bo
 
 
 def _values(of: type[Settings] | type[SlurmSettings], env: Mapping[str, str]) -> dict[str, Any]:
-    """The fields that a variable sets, without the paths."""
+    """Return the fields that a variable sets, except for paths."""
     return {
         one.name: _read(env, one.metadata["variable"].name, one.metadata["reader"], one.default)
         for one in fields(of)

@@ -81,7 +81,7 @@ def test_a_taken_port_range_on_the_node_is_named(cluster: Cluster, lab: Project)
         finally:
             squatter.kill()
     assert done.returncode == 1
-    assert "Every port of the range is taken on the node." in done.stderr
+    assert "Every port in the range is taken on the node." in done.stderr
     assert "JLAB_MCP_PORT_MIN" in done.stderr
 
 
@@ -107,10 +107,10 @@ def test_a_half_written_connection_file_is_waited_for_and_the_job_cancelled_in_t
     setup = f"export CONNECTIONS={lab.home}/status/connections\n{HALF}"
     done = lab.run("start", "--detach", JLAB_MCP_SETUP=setup, JLAB_MCP_READY_TIMEOUT="3")
     assert done.returncode == 1
-    assert "JupyterLab has not come up there within 3 s." in done.stderr
+    assert "JupyterLab did not start there within 3 s." in done.stderr
     assert "restart 0" in done.stdout, "the end of the job's log is shown"
     facts = dict(line.split("=", 1) for line in (lab.home / "status/server-status").read_text().splitlines())
     assert facts["STATE"] == "error"
     state = cluster.run("squeue", "-h", "-t", "all", "-j", facts["JOB_ID"], "-o", "%T").strip()
     assert state == "CANCELLED"
-    assert "has not come up" in lab.run("status").stdout
+    assert "did not start there" in lab.run("status").stdout

@@ -48,7 +48,7 @@ def test_a_job_stays_queued_when_the_patience_ends_and_the_next_start_waits_for_
     assert first.returncode == 3, first.stdout + first.stderr
     (job_id,) = our_jobs(cluster)
     assert first.stdout.startswith(f"SLURM job {job_id} submitted, waiting in queue...\n")
-    assert f"It is held by you.\n  Let it go with `scontrol release {job_id}`.\n" in first.stdout
+    assert f"You put it on hold.\n  Release it with `scontrol release {job_id}`.\n" in first.stdout
     assert "It stays in the queue: `jlab-mcp start`" in first.stderr
     second = lab.run("start", "--detach", JLAB_MCP_QUEUE_TIMEOUT="0.5", **HELD)
     assert second.returncode == 3 and our_jobs(cluster) == [job_id]
@@ -110,8 +110,8 @@ def refused(lasting_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.mark.parametrize(
     ("settings", "said", "hint"),
     [
-        ({"SLURM_PARTITION": "nosuch"}, "There is no partition of that name.", "JLAB_MCP_SLURM_PARTITION"),
-        ({"SLURM_GRES": "gpu:h100:1"}, "No node of the partition has what was asked for", "_GRES"),
+        ({"SLURM_PARTITION": "nosuch"}, "There is no partition with that name.", "JLAB_MCP_SLURM_PARTITION"),
+        ({"SLURM_GRES": "gpu:h100:1"}, "No node of the partition has what you ask for", "_GRES"),
         ({"SLURM_GRES": "quantum:1"}, "Slurm does not know that generic resource.", "JLAB_MCP_SLURM_GRES"),
         ({"SLURM_MEM": "999999"}, "No node of the partition has that much memory.", "JLAB_MCP_SLURM_MEM"),
         ({"SLURM_CONSTRAINT": "nosuch"}, "No node has the features", "JLAB_MCP_SLURM_CONSTRAINT"),
@@ -153,8 +153,7 @@ def test_while_the_controller_is_down_nothing_is_concluded_and_stop_keeps_the_re
         cluster.start()
     assert status.returncode == 3
     assert (
-        "Slurm's controller is not answering. jlab-mcp assumes that the job runs on as before."
-        in status.stdout
+        "Slurm's controller is not answering. jlab-mcp assumes that the job keeps running." in status.stdout
     )
     assert stopped.returncode == 1
     assert f"Job {job_id} was not cancelled" in stopped.stderr and "still on record" in stopped.stderr

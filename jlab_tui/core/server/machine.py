@@ -1,4 +1,4 @@
-"""Which machine a process belongs to. A host's name is not enough: laptops and containers change theirs while they run."""
+"""Identifies the machine of a process. A host name is not enough: laptops and containers change theirs while they run."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ class Machine:
     name: str
     """host name"""
     boot: str = ""
-    """id of the boot; empty where the system has none"""
+    """id of the boot; empty if the system has none"""
     processes: str = ""
-    """namespace of its process ids: a container's and a sandbox's are their own"""
+    """namespace of its process ids; each container and each sandbox has its own"""
     network: str = ""
-    """namespace of its network: the loopback address is a container's own, and a sandbox may share it"""
+    """namespace of its network; each container has its own loopback address, and a sandbox may share one"""
 
     @property
     def text(self) -> str:
         return f"{self.boot} {self.processes} {self.network}".strip()
 
     def shares_loopback(self, launcher: str, machine: str) -> bool:
-        """Whether a loopback address recorded on `machine` reaches the same server from here."""
+        """Return whether a loopback address recorded on `machine` reaches the same server from here."""
         boot, _, network = _parts(machine)
         return network == self.network if boot and boot == self.boot else launcher == self.name
 
     def has(self, launcher: str, machine: str) -> bool:
-        """Whether a process id recorded by host `launcher` on `machine` (`Machine.text`, or empty) is one of this machine.
+        """Return whether a process id recorded by host `launcher` on `machine` (`Machine.text`, or empty) is one of this machine.
 
-        The boot id decides. After a reboot the host name does: the machine itself knows that its old processes are gone.
+        The boot id decides. After a reboot the host name decides: the machine itself knows that its old processes are gone.
         """
         boot, processes, _ = _parts(machine)
         if boot and boot == self.boot:
@@ -46,7 +46,7 @@ def _parts(machine: str) -> tuple[str, str, str]:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address refers to a different server on every machine."""
+    """Return whether an address refers to a different server on every machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -1,4 +1,4 @@
-"""Who is at the other end of a TCP connection on this machine, as Linux's tables of connections tell.
+"""Finds the owner of the other end of a TCP connection on this machine in Linux's tables of connections.
 
 Format of /proc/net/tcp and tcp6: https://docs.kernel.org/networking/proc_net_tcp.html
 """
@@ -19,9 +19,9 @@ class NotAccepted(Exception):
 
 
 def owner_of(tables: str, near: Endpoint, far: Endpoint) -> int | None:
-    """The uid that owns the far end of our connection from `near` to `far`, both on this machine.
+    """Return the uid that owns the far end of our connection from `near` to `far`, both on this machine.
 
-    `tables` is the text of /proc/net/tcp and /proc/net/tcp6, one behind the other. None where they do not list that end:
+    `tables` is the text of /proc/net/tcp and /proc/net/tcp6, one after the other. Returns None if they do not list that end:
     it is on another machine, in another network namespace, or its process has ended. Raises NotAccepted.
     """
     for line in tables.splitlines():
@@ -42,7 +42,7 @@ def _plain(endpoint: Endpoint) -> tuple[IPv4Address | IPv6Address, int]:
 
 
 def _endpoint(field: str) -> tuple[IPv4Address | IPv6Address, int] | None:
-    """`0100007F:46A0`: the address in words of 32 bits, each in the machine's own byte order (little-endian)."""
+    """Write `0100007F:46A0`: the address in 32-bit words, each in the machine's byte order (little-endian)."""
     address, _, port = field.partition(":")
     try:
         raw = bytes.fromhex(address)

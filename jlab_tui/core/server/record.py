@@ -1,4 +1,4 @@
-"""The server's record (the status file) with its codec, and what Jupyter's API tells about kernels."""
+"""Defines the server's record (the status file) with its codec, and the kernels of Jupyter's API."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 
 
 class ServerState(StrEnum):
-    """State of the Jupyter server as written in the status file."""
+    """State of the Jupyter server in the status file."""
 
     PENDING = "pending"
     """a SLURM job in the queue"""
@@ -34,41 +34,41 @@ class ServerState(StrEnum):
     STOPPING = "stopping"
     ENDED = "ended"
     ERROR = "error"
-    """it never came up; MESSAGE says why"""
+    """it never became ready; MESSAGE says why"""
 
     @property
     def is_live(self) -> bool:
-        """Whether a process or a job of ours exists, or should."""
+        """Whether our process or job exists, or should."""
         return self in (ServerState.PENDING, ServerState.STARTING, ServerState.READY, ServerState.STOPPING)
 
 
 @dataclass(frozen=True, slots=True)
 class SlurmFacts:
-    """What the record knows of a job beside its id. Times are epoch seconds, 0 while they are not known."""
+    """Facts about a job besides its id. Times are epoch seconds, 0 while unknown."""
 
     submission: str = ""
-    """the random id in its comment, by which it is found when sbatch's answer is lost"""
+    """the random id in its comment, which finds the job when sbatch's answer is lost"""
     submitted: float = 0.0
-    """when Slurm says that it was submitted"""
+    """the time of submission, by Slurm"""
     cluster: str = ""
-    """the one that has it, where one was named (`--clusters`)"""
+    """its cluster, if the user named one (`--clusters`)"""
     estimate: float = 0.0
-    """when Slurm expected, just before the submission, that it would start"""
+    """the start that Slurm estimated just before the submission"""
     restarts: int = 0
-    """how often Slurm has started it again"""
+    """how often Slurm restarted it"""
     job_start: float = 0.0
-    """Slurm's time of its last start"""
+    """its last start, by Slurm"""
     run_seen: float = 0.0
-    """when we first saw that it runs since then"""
+    """when we first saw it run after that start"""
     connected: float = 0.0
-    """when its connection file was first seen"""
+    """when we first saw its connection file"""
     addresses: str = ""
-    """of its node beside its name, separated by blanks"""
+    """addresses of its node besides its name, separated by blanks"""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerRecord:
-    """The status file's content: facts that stay true when no process is left to update them."""
+    """The status file's content: facts that stay true without a process to update them."""
 
     state: ServerState
     mode: Mode
@@ -76,9 +76,9 @@ class ServerRecord:
     """host that runs JupyterLab (local: this host; SLURM: the node, once known)"""
     job_id: str = ""
     pid: int = 0
-    """local mode: process id on `hostname`; 0 where there is none"""
+    """local mode: process id on `hostname`; 0 if there is none"""
     pid_start: str = ""
-    """start time of that process (field 22 of /proc/PID/stat), so that a recycled PID is not mistaken for ours"""
+    """start time of that process (field 22 of /proc/PID/stat), which tells it from a later process with the same PID"""
     port: int = 0
     token: str = field(default="", repr=False)
     url: str = ""
@@ -95,7 +95,7 @@ class ServerRecord:
     message: str = ""
     """why it ended or failed, one line"""
     ends: float = 0.0
-    """epoch seconds of the walltime's end; 0 where there is none"""
+    """epoch seconds of the walltime's end; 0 if there is none"""
     hint: str = ""
     """what to do about it"""
     root: str = ""
@@ -104,7 +104,7 @@ class ServerRecord:
     """local mode: `Machine.text` of the machine that runs it"""
     slurm: SlurmFacts = field(default_factory=SlurmFacts)
     extra: Mapping[str, str] = field(default_factory=dict)
-    """keys that this version does not know, kept as they are"""
+    """keys that this version does not know, kept unchanged"""
 
     def with_state(self, state: ServerState, message: str = "", hint: str = "") -> ServerRecord:
         return replace(self, state=state, message=one_line(message), hint=hint)
@@ -112,7 +112,7 @@ class ServerRecord:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFile:
-    """Where a started server listens, from its connection file."""
+    """The address of a started server, from its connection file."""
 
     hostname: str
     ip: str
@@ -124,11 +124,11 @@ class ConnectionFile:
     version: str = ""
     socket: str = ""
     cert: str = ""
-    """as in the record"""
+    """see `ServerRecord.certificate`"""
     token: str = field(default="", repr=False)
     """of this run of a job; empty: the record's"""
     addresses: tuple[str, ...] = ()
-    """of the node, beside its name"""
+    """addresses of the node besides its name"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Owner:
     conversation: str = ""
     """CLAUDE_CODE_SESSION_ID where the client sets it"""
     started: str = ""
-    """when the process began, as its host says it: ids are used again"""
+    """when the process started, in its host's own form, because ids are reused"""
 
     @property
     def label(self) -> str:
@@ -151,7 +151,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class KernelInfo:
-    """One entry of Jupyter's `GET /api/kernels`, with the session (`GET /api/sessions`) that it belongs to."""
+    """One entry of Jupyter's `GET /api/kernels`, with its session (`GET /api/sessions`)."""
 
     kernel_id: str
     name: str
@@ -159,7 +159,7 @@ class KernelInfo:
     connections: int
     last_activity: str
     path: str = ""
-    """notebook path below the server's root; empty for a kernel without a session"""
+    """notebook path relative to the server's root; empty for a kernel without a session"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class KernelSpec:
     display_name: str
     language: str
     python: str = ""
-    """interpreter; empty where the server does not tell"""
+    """interpreter; empty if the server does not say"""
 
 
 def one_line(text: str) -> str:
@@ -178,7 +178,7 @@ def one_line(text: str) -> str:
 
 
 def format_record(record: ServerRecord) -> str:
-    """Text of the status file: one KEY=VALUE a line, empty values left out, ended by a line END=1.
+    """Encode the status file: one KEY=VALUE per line without empty values, then a line END=1.
 
     A key is the name of its field in capitals.
     """
@@ -193,7 +193,7 @@ def format_record(record: ServerRecord) -> str:
 
 
 def parse_record(text: str) -> ServerRecord:
-    """Record of a status file's text. Raises ValueError with the reason when it is not complete or not understood."""
+    """Decode a status file. Raises ValueError with the reason if it is incomplete or invalid."""
     lines = (line.removesuffix("\r") for line in text.split("\n"))
     pairs = dict(line.split("=", 1) for line in lines if "=" in line)
     if pairs.pop("END", None) != "1":
@@ -208,7 +208,7 @@ def parse_record(text: str) -> ServerRecord:
 
 
 def _taken(pairs: dict[str, str], of: type[ServerRecord] | type[SlurmFacts]) -> dict[str, Any]:
-    """Values of the fields that `pairs` has keys for; those keys are taken out."""
+    """Return the values of the fields that `pairs` has keys for, and remove those keys."""
     values: dict[str, Any] = {}
     for name, make in _KINDS[of].items():
         raw = pairs.pop(name.upper(), "")
@@ -222,7 +222,7 @@ def _taken(pairs: dict[str, str], of: type[ServerRecord] | type[SlurmFacts]) -> 
 
 
 def named_in(text: str) -> str:
-    """What a status file that cannot be understood says to be running, with the command that ends it; or nothing."""
+    """Find what a damaged status file says is running, with the command that ends it; empty if it names nothing."""
     if re.search(r"^STATE=(ended|error)$", text, re.MULTILINE):
         return ""
     found = dict(re.findall(r"^(JOB_ID|PID|LAUNCHER)=(\S+)$", text, re.MULTILINE))
@@ -234,7 +234,7 @@ def named_in(text: str) -> str:
 
 
 def _plain(value: object) -> str:
-    """On one line and otherwise as it is: a path may have any blanks."""
+    """Put a value on one line and keep all its blanks, which a path may contain."""
     return re.sub(r"[\r\n]+", " ", f"{value:.3f}" if isinstance(value, float) else str(value))
 
 
@@ -249,4 +249,4 @@ _KINDS: dict[type, dict[str, Callable[[str], Any]]] = {
     of: {one.name: _TYPES[str(one.type)] for one in fields(of) if str(one.type) in _TYPES}
     for of in (ServerRecord, SlurmFacts)
 }
-"""the fields that stand in the status file, each with what makes its value of a text"""
+"""the fields of the status file, each with the function that parses its value"""

@@ -1,4 +1,4 @@
-"""One reading of the node's CPU, memory and GPUs, as the Jupyter extension's sampler sends it (JSON)."""
+"""Parses a reading of the node's CPU, memory and GPUs, as the Jupyter extension's sampler sends it (JSON)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..json_values import items, mapping, number, text, whole
 
 @dataclass(frozen=True, slots=True)
 class GpuSample:
-    """One GPU; None where the driver does not say."""
+    """One GPU; None for what the driver does not say."""
 
     index: int
     name: str
@@ -24,7 +24,7 @@ class GpuSample:
 
 @dataclass(frozen=True, slots=True)
 class KernelUse:
-    """What one kernel and its child processes use."""
+    """The usage of one kernel and its child processes."""
 
     pid: int
     rss_mb: float | None = None
@@ -34,7 +34,7 @@ class KernelUse:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Of the allocation (cgroup limit, SLURM's numbers), not of the whole node; None where nobody says."""
+    """The usage of the allocation (cgroup limit, Slurm's numbers), not of the whole node; None if unknown."""
 
     at: float
     """epoch seconds"""
@@ -57,7 +57,7 @@ class Sample:
 
 
 def parse_sample(raw: Any) -> Sample:
-    """Sample of the sampler's JSON value. Raises ValueError when a mandatory part is missing."""
+    """Parse the sampler's JSON value. Raises ValueError if a mandatory part is missing."""
     match raw:
         case {"t": int() | float() as at, "cpu": dict(cpu), "memory": dict(memory), **rest}:
             return Sample(
@@ -101,7 +101,7 @@ def _use(raw: Mapping[str, Any]) -> KernelUse:
 
 
 def resources_json(sample: Sample) -> dict[str, Any]:
-    """A sample as `check_resources` gives it."""
+    """Format a sample for `check_resources`."""
     used, total, percent = sample.memory_used_mb, sample.memory_total_mb, sample.memory_percent
     return {
         "cpu": {"count": sample.cpu_count, "percent": sample.cpu_percent, "load_1m": sample.load_1m},

@@ -1,4 +1,4 @@
-"""How connections reach a server, and how the server proves on each way that it is ours.
+"""Chooses how connections reach a server, and how the server proves on each route that it is ours.
 
 Whoever is sent the token can run code as its owner. So nothing but a handshake is sent before the proof: the system
 vouches for the owner of a Unix socket, Linux's connection table for the owner of a loopback port, and a certificate made
@@ -43,19 +43,19 @@ class TlsRoute:
     certificate: str
     """base64 of its DER form"""
     addresses: tuple[str, ...] = ()
-    """to try beside the host of `url`"""
+    """further addresses to try besides the host of `url`"""
 
 
 @dataclass(frozen=True, slots=True)
 class PlainRoute:
-    """A port whose listener proves nothing; only where the user allows it."""
+    """A port whose listener proves nothing; used only if the user allows it."""
 
     url: str
 
 
 @dataclass(frozen=True, slots=True)
 class NoRoute:
-    """The server cannot be reached in a way that proves it."""
+    """No route to the server proves that it is ours."""
 
     message: str
     hint: str
@@ -69,17 +69,17 @@ class Surroundings:
     """What this process can see of the server's machine."""
 
     sees_socket: bool = False
-    """the record's socket is there, and belongs to this account"""
+    """the record's socket exists and belongs to this account"""
     shares_machine: bool = False
-    """loopback addresses of the server are loopback addresses here"""
+    """this process shares the server's loopback addresses"""
     knows_owners: bool = False
-    """the system tells who owns the other end of a loopback connection"""
+    """the system knows who owns the other end of a loopback connection"""
     allows_unproved: bool = False
-    """the user has set JLAB_MCP_ALLOW_UNPROVED"""
+    """the user set JLAB_MCP_ALLOW_UNPROVED"""
 
 
 def choose(record: ServerRecord, here: Surroundings) -> Route | NoRoute:
-    """The way to a server that listens."""
+    """Choose the route to a listening server."""
     if record.socket and here.sees_socket:
         return SocketRoute(record.socket, urlsplit(record.url).path.rstrip("/"))
     if record.cert and not (is_loopback(record.url) and not here.shares_machine):
@@ -99,7 +99,7 @@ def choose(record: ServerRecord, here: Surroundings) -> Route | NoRoute:
 def _unproved(record: ServerRecord) -> NoRoute:
     what = f"job {record.job_id}" if record.mode is Mode.SLURM else f"PID {record.pid}"
     return NoRoute(
-        f"Nothing proves that the server at {record.url} is yours ({what}), so it is not sent the token.",
+        f"Nothing proves that the server at {record.url} is yours ({what}), so jlab-mcp does not send it the token.",
         f"A server started by this version proves itself: jlab-mcp stop, then jlab-mcp start. "
-        f"To use this one all the same, set {UNPROVED}=1; then whoever listens at that address can act as you.",
+        f"To use this one anyway, set {UNPROVED}=1; anyone who listens at that address can then act as you.",
     )

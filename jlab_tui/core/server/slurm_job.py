@@ -1,4 +1,4 @@
-"""The record's job: its row in the queue, and what has to be asked about it."""
+"""Finds the record's job in the queue, and decides which questions to ask Slurm about it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .record import ServerRecord, ServerState
 from .status import JobGone
 
 SETTLE_S = 10.0
-"""an answer of the queue this soon after the submission may not have the job yet"""
+"""seconds after the submission during which the queue may not list the job yet"""
 LOST_S = 90.0
-"""after that long without a job, a submission whose answer was lost has failed; sbatch itself may take a minute"""
+"""seconds without a job after which a submission with a lost answer has failed; sbatch itself may take a minute"""
 ANSWER_S = 60.0
-"""sbatch is given up after that long"""
+"""seconds to wait for sbatch"""
 
 
 def find_job(record: ServerRecord, queue: QueueAnswer | None) -> Job | None:
-    """The record's job in the queue; None if it is missing or its id now belongs to another job."""
+    """Find the record's job in the queue; None if it is missing or its id now belongs to another job."""
     if not isinstance(queue, QueueRows):
         return None
     comment = submission_comment(record.slurm.submission)
@@ -35,27 +35,27 @@ def find_job(record: ServerRecord, queue: QueueAnswer | None) -> Job | None:
 
 
 def with_job_id(record: ServerRecord, job_id: str) -> ServerRecord:
-    """The record with the job's id, which is also part of the log's name."""
+    """Add the job's id to the record and to the log's name."""
     return replace(record, job_id=job_id, log=record.log.replace("%j", job_id))
 
 
 def with_facts(record: ServerRecord, **changes: Any) -> ServerRecord:
-    """The record with other `SlurmFacts`."""
+    """Change `SlurmFacts` of the record."""
     return replace(record, slurm=replace(record.slurm, **changes))
 
 
 def is_announced(record: ServerRecord) -> bool:
-    """Whether the record precedes sbatch's answer: the job exists, is about to, or will be refused."""
+    """Return whether the record precedes sbatch's answer: the job exists, is about to, or will be refused."""
     return record.state is ServerState.PENDING and bool(record.slurm.submission) and not record.job_id
 
 
 def is_answered_by(record: ServerRecord, queue: QueueAnswer | None) -> bool:
-    """Whether this answer of the queue is recent enough to contain the job if it exists."""
+    """Return whether this answer of the queue is recent enough to list the job if it exists."""
     return isinstance(queue, QueueRows) and queue.asked > record.started + SETTLE_S
 
 
 def wants_details(record: ServerRecord, queue: QueueAnswer | None) -> bool:
-    """Whether `scontrol show job` is needed: the job ended, vanished, started (again) or was requeued."""
+    """Return whether `scontrol show job` is needed: the job ended, vanished, (re)started or was requeued."""
     if not isinstance(queue, QueueRows) or not record.job_id or not record.state.is_live:
         return False
     job = find_job(record, queue)
@@ -69,17 +69,17 @@ def wants_details(record: ServerRecord, queue: QueueAnswer | None) -> bool:
 
 
 def restarts_of(record: ServerRecord, details: JobDetails | QueueUnknown | JobGone | None) -> int:
-    """How often the job was restarted: its connection file is named after that."""
+    """Return how often the job was restarted, which is part of its connection file's name."""
     if isinstance(details, JobDetails):
         return details.restarts
     return record.slurm.restarts
 
 
 def start_of(job: Job) -> float:
-    """Slurm's time of the job's present start, epoch seconds; 0 while there is none."""
+    """Return the job's latest start by Slurm, epoch seconds; 0 if there is none."""
     return job.starts or 0.0
 
 
 def seen_running(record: ServerRecord) -> float:
-    """When the wait for its server begins. Slurm may have started the job hours before anybody looked."""
+    """Return when the wait for its server begins. Slurm may start the job hours before anybody looks."""
     return max(record.slurm.job_start, record.slurm.run_seen)

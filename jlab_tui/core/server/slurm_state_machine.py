@@ -1,4 +1,4 @@
-"""`state_machine.step` for a SLURM job: its status from the queue, the connection file and a health check.
+"""Does the work of `state_machine.step` for a Slurm job, from the queue, the connection file and a health check.
 
 Rows of the queue may be half a minute old, and another host may have seen more. So a row alone never takes a job back
 to the queue and never declares it forgotten: `scontrol show job`, which is asked at that moment, has to agree.
@@ -38,7 +38,7 @@ from .status import (
 
 
 def step_slurm(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatus:
-    """The status of a SLURM record."""
+    """Return the status of a Slurm record."""
     if not record.state.is_live:
         return over(record, seen.log_tail)
     job = find_job(record, seen.queue)
@@ -64,7 +64,7 @@ def step_slurm(record: ServerRecord, seen: Observation, limits: Limits) -> Serve
     return starting(record, job, seen, limits)
 
 
-# -- how it ended ----------------------------------------------------------------------------------------------------
+# -- the end ----------------------------------------------------------------------------------------------------------
 
 
 def _end(record: ServerRecord, job: Job | None, seen: Observation) -> ServerStatus | None:
@@ -80,7 +80,9 @@ def _end(record: ServerRecord, job: Job | None, seen: Observation) -> ServerStat
     elif not record.job_id:
         if seen.now - record.started < LOST_S:
             return None
-        advice = Advice("sbatch did not answer, and no job has come of it.", "Start again: jlab-mcp start")
+        advice = Advice(
+            "sbatch did not answer, and no job appeared in the queue.", "Start again: jlab-mcp start"
+        )
         return _over(record, ServerState.ERROR, advice, seen)
     elif isinstance(seen.details, JobGone) or _is_recycled(record, seen.queue):
         return _over(record, _last_state(record), explain_gone(record.job_id), seen)
@@ -103,7 +105,7 @@ def _is_recycled(record: ServerRecord, queue: QueueAnswer | None) -> bool:
 
 
 def _last_state(record: ServerRecord) -> ServerState:
-    """A job that never served is an error; a job that we cancelled has ended as requested."""
+    """Return the status of an ended job: an error if it never served, an end as requested if we cancelled it."""
     came_up = record.state in (ServerState.READY, ServerState.STOPPING)
     return ServerState.ENDED if came_up else ServerState.ERROR
 
@@ -120,7 +122,7 @@ def _over(
 
 
 def _with_job(record: ServerRecord, job: Job | None, seen: Observation) -> ServerRecord:
-    """The record after what Slurm says of a job that exists."""
+    """Update the record from Slurm's answer about an existing job."""
     if job is None:
         return record
     if not record.job_id:
@@ -142,12 +144,12 @@ def _with_job(record: ServerRecord, job: Job | None, seen: Observation) -> Serve
 
 
 def _requeued(record: ServerRecord, restarts: int, now: float) -> ServerRecord:
-    """Back in the queue. The record forgets where the job ran, so that its old connection file is never read again."""
+    """Put the job back in the queue. The record forgets where it ran, so that nobody reads its old connection file again."""
     return with_facts(_forget_server(record, now), restarts=restarts)
 
 
 def _forget_server(record: ServerRecord, now: float) -> ServerRecord:
-    """The job's next run is a new server: the sessions of the previous run have ended with it."""
+    """Start the record of the job's next run, a new server; the sessions of the previous run ended with that run."""
     record = record.with_state(ServerState.PENDING)
     record = replace(record, hostname="", port=0, url="", socket="", cert="", ends=0.0, started=round(now, 3))
     return with_facts(record, connected=0.0, estimate=0.0, addresses="")
@@ -156,10 +158,10 @@ def _forget_server(record: ServerRecord, now: float) -> ServerRecord:
 def _running(record: ServerRecord, job: Job, seen: Observation) -> ServerRecord:
     start, known = start_of(job), record.slurm.job_start
     if start < known or (start == known and record.state is ServerState.PENDING):
-        return record  # an old row, of the run before this one
+        return record  # an old row, of the previous run
     if start > known:
         if isinstance(seen.details, QueueUnknown):
-            return record  # which connection file counts is not known yet
+            return record  # the name of the connection file is not known yet
         if known and record.state is not ServerState.STOPPING:
             record = _forget_server(record, seen.now)
         restarts = restarts_of(record, seen.details)

@@ -1,4 +1,4 @@
-"""The status of a live job: waiting in the queue, starting its server, or serving."""
+"""Describes a live job: waiting in the queue, starting its server, or serving."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .status import LOG_LINES, Health, Limits, Observation, QueueFacts, ServerSt
 from .walltime import walltime_warning
 
 OLD_S = 120.0
-"""the queue is queried every half minute; the status mentions an answer older than this"""
+"""age in seconds from which the status mentions an old answer; the queue is queried every half minute"""
 
 
 def pending(record: ServerRecord, job: Job | None, seen: Observation) -> ServerStatus:
-    """The job waits; `job` is its row in the queue, if there is one."""
+    """Describe a waiting job; `job` is its row in the queue, if there is one."""
     if job is None:
         if record.job_id:
             sentence = f"SLURM job {record.job_id} submitted, waiting in queue..."
@@ -82,7 +82,7 @@ def _queue_details(facts: QueueFacts, now: float) -> tuple[str, ...]:
 
 
 def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: Limits) -> ServerStatus:
-    """The job has its node, and the server does not answer yet."""
+    """Describe a job that has its node while the server does not answer yet."""
     where = record.hostname or "its node"
     if job is not None and job.phase in (JobPhase.SUSPENDED, JobPhase.ENDING):
         live = explain_live(job.state, record.job_id, node=record.hostname)
@@ -106,21 +106,19 @@ def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: L
 
 
 def _late(record: ServerRecord, seen: Observation, limits: Limits) -> str:
-    """A sentence that names what is overdue; empty while there is time."""
+    """Return a sentence that names what is overdue; empty while there is time."""
     job, limit = f"Job {record.job_id} runs on {record.hostname}", limits.ready_s
     connected, started = record.slurm.connected, seen_running(record)
     if not record.url and started and seen.now - started > limit:
-        return f"{job}, but JupyterLab has not come up there within {limit:.0f} s."
+        return f"{job}, but JupyterLab did not start there within {limit:.0f} s."
     if record.url and seen.health not in (None, Health.OK) and seen.now - connected > limit:
-        how = (
-            "another server answers" if seen.health is Health.FOREIGN else "it could not be reached from here"
-        )
+        how = "another server answers" if seen.health is Health.FOREIGN else "this machine could not reach it"
         return f"{job}, but {how} at {record.url} for {limit:.0f} s."
     return ""
 
 
 def ready(record: ServerRecord, job: Job | None, seen: Observation) -> ServerStatus:
-    """The server has answered before; it may be silent now."""
+    """Describe a server that has answered before and may be silent now."""
     notices = warnings(record, seen)
     details = (f"Walltime left: {format_span(max(0.0, record.ends - seen.now))}",) if record.ends else ()
     if seen.health is Health.OK or (seen.health is None and (job is None or job.phase is JobPhase.RUNNING)):
@@ -149,10 +147,10 @@ def ready(record: ServerRecord, job: Job | None, seen: Observation) -> ServerSta
 
 
 def warnings(record: ServerRecord, seen: Observation) -> tuple[str, ...]:
-    """Notices that leave the state unchanged: Slurm does not answer, the walltime ends soon."""
+    """Return notices that leave the state unchanged: Slurm does not answer, the walltime ends soon."""
     found = []
     if isinstance(seen.queue, QueueUnknown):
-        found.append(f"{seen.queue.reason} jlab-mcp assumes that the job runs on as before.")
+        found.append(f"{seen.queue.reason} jlab-mcp assumes that the job keeps running.")
     elif seen.queue is not None and seen.queue.asked and seen.now - seen.queue.asked > OLD_S:
         ago = about(seen.now - seen.queue.asked)
         found.append(f"Slurm's last answer is {ago} old; jlab-mcp assumes that nothing has changed since.")

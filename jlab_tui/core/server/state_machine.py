@@ -1,4 +1,4 @@
-"""The server's life cycle as a state machine: `step(record, observation, limits)` gives the present status.
+"""Implements the server's life cycle as a state machine: `step(record, observation, limits)` returns the current status.
 
 Every reader (dashboard, headless, wait, status, ping, tools) derives the state this way, and the first to see a change
 writes it to the status file. An unknown (None, or a queue that does not answer) never changes a state.
@@ -42,7 +42,7 @@ __all__ = [
 
 
 def step(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatus:
-    """The status that follows from the record and one observation."""
+    """Derive the status from the record and one observation."""
     status = _step(record, seen, limits)
     if not seen.is_unproved or not status.is_usable:
         return status
@@ -91,7 +91,7 @@ def _starting(record: ServerRecord, seen: Observation, limits: Limits) -> Server
     if seen.is_elsewhere:
         return _elsewhere(record, "was started") if is_late else _on_its_way(record)
     if is_late:
-        # The process still runs: if the record said that it had ended, nobody would find it again.
+        # The process still runs: with a record of its end, nobody would find it again.
         return ServerStatus(
             record,
             "not starting",
@@ -121,7 +121,7 @@ def _elsewhere(record: ServerRecord, what: str) -> ServerStatus:
         record,
         f"on {host}",
         f"JupyterLab {what} on {host} (PID {record.pid}) and can only be reached there.",
-        f"Work on {host}, or end it there with `jlab-mcp stop`. When {host} is gone: jlab-mcp stop --forget",
+        f"Work on {host}, or stop it there with `jlab-mcp stop`. If {host} is gone: jlab-mcp stop --forget",
         reachable=False,
         is_elsewhere=True,
     )

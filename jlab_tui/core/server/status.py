@@ -1,4 +1,4 @@
-"""Observations of the server and the status derived from them, as values; `state_machine` derives the one from the other."""
+"""Defines observations of the server and the status that `state_machine` derives from them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Health(Enum):
 
     OK = auto()
     REFUSED = auto()
-    """nobody listens there"""
+    """no program listens there"""
     SILENT = auto()
     """no answer in time, or the host cannot be reached"""
     FOREIGN = auto()
-    """somebody else's server: our token is not accepted, or the answer is not Jupyter's"""
+    """somebody else's server: it rejects our token, or its answer is not Jupyter's"""
     UNTRUSTED = auto()
     """this machine does not trust its certificate: the user's Jupyter configuration names a self-signed one"""
 
@@ -35,12 +35,12 @@ class UnprovedHealth:
 
 @dataclass(frozen=True, slots=True)
 class JobGone:
-    """Slurm knows no such job."""
+    """Slurm does not know the job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One look at the outside world. None means: did not look, or cannot look from this host."""
+    """One look at the outside world. None means not checked, or impossible to check from this host."""
 
     now: float
     process_alive: bool | None = None
@@ -51,25 +51,25 @@ class Observation:
     connection: ConnectionFile | None = None
     health: Health | None = None
     no_route: NoRoute | None = None
-    """why the server was not asked: nothing would prove that it is ours"""
+    """why nobody asked the server: nothing would prove that it is ours"""
     is_unproved: bool = False
     """the server was asked although nothing proves that it is ours: the user allows it"""
     log_tail: str = ""
     queue: QueueAnswer | None = None
     """SLURM mode: this user's jobs"""
     details: JobDetails | QueueUnknown | JobGone | None = None
-    """SLURM mode: the answer of `scontrol show job`, where the queue alone is not enough"""
+    """Slurm mode: the answer of `scontrol show job`, when the queue alone is not enough"""
     load: tuple[str, ...] = ()
     """one line on each partition of the cluster"""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds that a start may take."""
+    """Limits of a start, in seconds."""
 
     local_start_s: float = 60.0
     ready_s: float = 120.0
-    """of a running job: until its connection file is there, and from then until it answers"""
+    """of a running job: until its connection file appears, and then until it answers"""
 
     def of(self, mode: Mode) -> float:
         return self.ready_s if mode is Mode.SLURM else self.local_start_s
@@ -88,7 +88,7 @@ class QueueFacts:
     partition: str = ""
     load: tuple[str, ...] = ()
     is_stuck: bool = False
-    """it does not start until somebody changes something"""
+    """it needs a change before it can start"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +99,19 @@ class ServerStatus:
     phase: str
     """state in words, short: `starting`, `running`, `ended`, `pending (Priority)`"""
     sentence: str
-    """describes the server, one sentence"""
+    """one sentence about the server"""
     hint: str = ""
-    """the next step for the user; empty when there is none"""
+    """the user's next step; empty if there is none"""
     reachable: bool | None = None
-    """whether JupyterLab answers; None where nobody looked"""
+    """whether JupyterLab answers; None if not checked"""
     give_up: bool = False
-    """the start took too long: a process that waits for it stops it"""
+    """the start took too long, so a process that waits for it stops it"""
     is_elsewhere: bool = False
-    """only another machine can use it: waiting here is pointless"""
+    """only another machine can use it, so waiting here is pointless"""
     details: tuple[str, ...] = ()
     """more sentences, such as the estimated start"""
     queue: QueueFacts | None = None
-    """while the job waits"""
+    """set while the job waits"""
     log_tail: tuple[str, ...] = ()
     """last lines of the log after a failure"""
     notices: tuple[str, ...] = ()
@@ -131,12 +131,12 @@ class ServerStatus:
 
     @property
     def is_decided(self) -> bool:
-        """Whether waiting for a usable server is over: it is usable, or never will be."""
+        """Whether the wait for a usable server is over: it is usable, or never will be."""
         return self.is_usable or self.is_over or self.give_up or self.is_elsewhere
 
 
 def over(record: ServerRecord, log_tail: str = "", hint: str = "") -> ServerStatus:
-    """The status of a server that has ended or failed."""
+    """Describe a server that has ended or failed."""
     lines = tuple(log_tail.splitlines()[-LOG_LINES:])
     if record.state is ServerState.ERROR:
         hint = (
@@ -152,17 +152,17 @@ def over(record: ServerRecord, log_tail: str = "", hint: str = "") -> ServerStat
 
 
 LOG_LINES = 40
-"""log lines that a status carries"""
+"""number of log lines in a status"""
 
 
 def failed(record: ServerRecord, what: str, log_tail: str) -> ServerStatus:
-    """The status of a failed start, with the log line that most likely explains it."""
+    """Describe a failed start, with the log line that most likely explains it."""
     last = telling_line(log_tail)
     return over(record.with_state(ServerState.ERROR, f"{what} {last}".strip()), log_tail)
 
 
 def telling_line(log_tail: str) -> str:
-    """The log line that most likely explains why the program ended."""
+    """Find the log line that most likely explains why the program ended."""
     lines = [line.strip() for line in log_tail.splitlines() if line.strip()]
     for line in reversed(lines):
         if any(
@@ -174,11 +174,11 @@ def telling_line(log_tail: str) -> str:
 
 
 def untrusted(record: ServerRecord, *, give_up: bool) -> ServerStatus:
-    """Waiting does not help: the user has to trust the certificate first."""
+    """Describe a server whose certificate the user must trust first; waiting does not help."""
     return ServerStatus(
         record,
         "not trusted",
-        f"JupyterLab at {record.url} uses a certificate that is not trusted on this machine.",
+        f"JupyterLab at {record.url} uses a certificate that this machine does not trust.",
         "Remove `certfile` from your Jupyter configuration (`jupyter --paths` lists its directories), then: jlab-mcp start",
         reachable=False,
         give_up=give_up,
@@ -186,7 +186,7 @@ def untrusted(record: ServerRecord, *, give_up: bool) -> ServerStatus:
 
 
 def unproved(record: ServerRecord, why: NoRoute) -> ServerStatus:
-    """The status where this process may not use the server, although others may."""
+    """Describe a server that this process may not use, although others may."""
     return ServerStatus(record, "not proved", why.message, why.hint, reachable=False, is_elsewhere=True)
 
 

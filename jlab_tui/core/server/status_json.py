@@ -1,4 +1,4 @@
-"""The server's status as JSON: the same keys in `status --json`, `ping`, `start_server` and `wait_for_server`."""
+"""Encodes the server's status as JSON, with the same keys in `status --json`, `ping`, `start_server` and `wait_for_server`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .status import QueueFacts, ServerStatus
 
 
 def status_json(status: ServerStatus, root: str, now: float) -> dict[str, Any]:
-    """Every key, null or empty where there is nothing to tell; never the token. `now`: epoch seconds."""
+    """Encode every key, null or empty when there is no value; never the token. `now`: epoch seconds."""
     record = status.record
     has_end = record.ends and status.state.is_live
     return {
@@ -35,7 +35,7 @@ def status_json(status: ServerStatus, root: str, now: float) -> dict[str, Any]:
 
 
 def _queue_json(queue: QueueFacts | None, now: float) -> dict[str, Any]:
-    """A job's place in the queue; nothing when it does not wait."""
+    """Encode a job's place in the queue; empty when it does not wait."""
     if queue is None:
         return {}
     start = queue.estimated_start
@@ -44,12 +44,12 @@ def _queue_json(queue: QueueFacts | None, now: float) -> dict[str, Any]:
         "position": queue.position,
         "partition": queue.partition,
         "estimated_start_in_s": max(0, round(start - now)) if start else None,
-        "stuck": "It does not start until somebody changes something." if queue.is_stuck else "",
+        "stuck": "It needs a change before it can start." if queue.is_stuck else "",
     }
 
 
 def trouble_json(state: str, trouble: JlabError, root: str) -> dict[str, Any]:
-    """The same where there is no status: `none` (nothing was started) or `unknown` (the record cannot be read)."""
+    """Encode a missing status: `none` (nothing was started) or `unknown` (the record cannot be read)."""
     told = {"message": trouble.message, "hint": trouble.hint}
     return {"state": state, "healthy": False, "root": root, **told}
 
@@ -67,5 +67,5 @@ def kernel_json(kernel: KernelInfo) -> dict[str, Any]:
 
 
 def without_blanks(facts: dict[str, Any]) -> dict[str, Any]:
-    """What there is to tell, for a reader who pays for every word."""
+    """Drop empty values, for a reader who pays for every word."""
     return {key: value for key, value in facts.items() if value not in ("", None, [])}

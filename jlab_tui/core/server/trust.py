@@ -1,4 +1,4 @@
-"""Whether somebody else could put files in the place of ours, judged from owners and modes as sshd judges a home directory."""
+"""Decides whether others could replace our files, from owners and modes, as sshd does for a home directory."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ ROOT = 0
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A user or a group that may write to a directory, beside its owner."""
+    """A user or a group, other than the owner, that may write to a directory."""
 
     is_group: bool
     id: int
     name: str
     members: tuple[str, ...] = ()
-    """of a group: the users that its entry names"""
+    """of a group: its members"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +28,16 @@ class Component:
     path: str
     uid: int
     owner: str
-    """its name, or its number where it has none"""
+    """its name, or its number if it has none"""
     mode: int
     """permission bits and the sticky bit"""
     writers: tuple[Writer, ...] = ()
-    """the group and the entries of an access list that have the right to write"""
+    """the group and the entries of an access list that may write"""
     has_list: bool = False
     """whether there is an access list"""
     is_link: bool = False
     is_end: bool = False
-    """the directory itself, where our files lie; the others lead to it"""
+    """the directory itself, which holds our files; the others lead to it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,16 @@ class Weakness:
     path: str
     reason: str
     repair: str = ""
-    """what to type; empty where only another account can repair it"""
+    """what to type; empty if only another account can repair it"""
 
     def __str__(self) -> str:
         return f"{self.path} {self.reason}"
 
 
 def weakness_of(one: Component, me: int, unmapped: int | None = None) -> Weakness | None:
-    """None for a component that only root and `me`, a user id, can change.
+    """Return why a component is weak; None if only root and `me`, a user id, can change it.
 
-    `unmapped`: the user id that stands for every account which this container does not have, root of the machine too.
+    `unmapped`: the user id for all accounts that this container does not have, including the machine's root.
     """
     if one.uid not in (ROOT, me) and (one.uid != unmapped or one.is_end):
         return Weakness(one.path, f"belongs to {one.owner}")
@@ -74,7 +74,7 @@ def weakness_of(one: Component, me: int, unmapped: int | None = None) -> Weaknes
 
 
 def _is_owners_own(writer: Writer, one: Component, me: int) -> bool:
-    """A group of the owner alone, as many systems give each account one; or a user who is trusted anyway."""
+    """Return whether a writer is harmless: a private group of the owner, or a trusted user."""
     if not writer.is_group:
         return writer.id in (ROOT, me)
     is_own = writer.id == one.uid or writer.name == one.owner
@@ -86,11 +86,11 @@ def _named(writer: Writer) -> str:
 
 
 def repair_of(weak: Collection[Weakness], variable: str) -> str:
-    """What to type about the components of one directory, which `variable` sets."""
+    """Return the commands that repair the components of the directory that `variable` sets."""
     repairs = [one.repair for one in weak if one.repair]
     return " && ".join(repairs) if len(repairs) == len(weak) else f"export {variable}=/a/directory/of/yours"
 
 
 def vouch_for(weak: Collection[Weakness], variable: str) -> str:
-    """The setting with which these components are used as they are."""
+    """Return the setting that accepts these components as they are."""
     return f"export {variable}={shlex.quote(':'.join(one.path for one in weak))}"

@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 
 THRESHOLDS_MIN = (1, 5, 15)
 _ABOUT = "The job's walltime "
-"""how these warnings begin"""
+"""the beginning of these warnings"""
 
 
 def walltime_warning(ends: float, now: float) -> str:
-    """A sentence from 15 minutes before `ends` on (epoch seconds; 0: no limit), else nothing."""
+    """Return a warning from 15 minutes before `ends` on (epoch seconds; 0: no limit), else an empty text."""
     minutes = _threshold(ends, now)
     if minutes is None:
         return ""
     left = round(ends - now)
     if left <= 0:
-        return f"{_ABOUT}is over: Slurm ends it at any moment, and everything in memory is lost then."
+        return f"{_ABOUT}is over: Slurm can end it at any moment, and everything in memory is then lost."
     shown = f"{left // 60} min {left % 60} s" if left >= 60 else f"{left} s"
-    return f"{_ABOUT}ends in {shown}: everything in memory is lost then. Save what you need to files."
+    return f"{_ABOUT}ends in {shown}: everything in memory is then lost. Save what you need to files."
 
 
 def _threshold(ends: float, now: float) -> int | None:
-    """The tightest threshold (minutes) that has been passed, 0 after the end; None before the first."""
+    """Return the last threshold passed (minutes), 0 after the end; None before the first."""
     left = ends - now
     if not ends:
         return None
@@ -32,13 +32,13 @@ def _threshold(ends: float, now: float) -> int | None:
 
 @dataclass(slots=True)
 class WalltimeWarnings:
-    """Shows each warning once; a changed walltime resets them."""
+    """Gives each warning once; a changed walltime resets them."""
 
     _ends: float = 0.0
     _said: int | None = None
 
     def due(self, ends: float, now: float) -> str:
-        """The warning when its threshold was passed since the last call, else nothing."""
+        """Return the warning if its threshold passed since the last call, else an empty text."""
         if abs(ends - self._ends) > 1:
             self._ends, self._said = ends, None
         threshold = _threshold(ends, now)
@@ -56,7 +56,7 @@ class Notices:
     _known: set[str] = field(default_factory=set)
 
     def due(self, notices: Iterable[str], ends: float, now: float) -> list[str]:
-        """The notices that are new since the last call. The walltime's text changes with the time left, so it counts by threshold."""
+        """Return the notices that are new since the last call. The walltime's text changes every second, so its threshold counts."""
         told = list(notices)
         others = [notice for notice in told if not notice.startswith(_ABOUT)]
         new = [notice for notice in others if notice not in self._known]

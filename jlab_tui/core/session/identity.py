@@ -1,4 +1,4 @@
-"""What identifies a session to the model, the dashboard and the process that takes it over."""
+"""Identifies a session to the model, the dashboard and the process that takes it over."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SessionIdentity:
 
     @classmethod
     def of(cls, opened: SessionOpened, hostname: str = "") -> SessionIdentity:
-        """As the first line of a journal has it; `hostname` when it is on another host by now."""
+        """Read the identity from the first line of a journal; `hostname` if the kernel is on another host now."""
         return cls(
             id=opened.session,
             name=opened.name,
@@ -38,7 +38,7 @@ class SessionIdentity:
         )
 
     def opened(self, owner: Owner, epoch: int, server_started: float) -> SessionOpened:
-        """The first line of the journal that `owner` writes."""
+        """Return the first line of the journal that `owner` writes."""
         return SessionOpened(
             session=self.id,
             name=self.name,

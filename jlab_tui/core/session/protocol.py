@@ -1,4 +1,4 @@
-"""What the state of a session is told, and what has then to be done.
+"""Defines the events that a session's state takes, and the effects that follow from them.
 
 Besides these it takes what the kernel's messages tell (`core.kernel.conversation`) and what the link tells about itself
 (`core.kernel.link`).
@@ -15,7 +15,7 @@ from ..kernel.link import LinkChange
 
 @dataclass(frozen=True, slots=True)
 class RunAsked:
-    """A run is prepared; no other one can be asked for meanwhile."""
+    """A run is in preparation, which keeps others out."""
 
     run: str
     msg_id: str
@@ -23,21 +23,21 @@ class RunAsked:
 
 @dataclass(frozen=True, slots=True)
 class RunSent:
-    """It is on record and on its way."""
+    """The run is on record and on its way."""
 
     run: str
 
 
 @dataclass(frozen=True, slots=True)
 class RunWithdrawn:
-    """It was not sent after all, and nothing of it is recorded."""
+    """The run was not sent after all, and the record has nothing of it."""
 
     run: str
 
 
 @dataclass(frozen=True, slots=True)
 class RunClosed:
-    """It ends for another reason than a message of the kernel."""
+    """The run ends for another reason than a message of the kernel."""
 
     run: str
     status: RunStatus
@@ -73,7 +73,7 @@ class BatchEnded:
 
 @dataclass(frozen=True, slots=True)
 class NoticeTaken:
-    """A reply says the notice."""
+    """A reply contains the notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class ServerGone:
 
 @dataclass(frozen=True, slots=True)
 class ServerStays:
-    """The kernel died without its server, so that is how its run ended."""
+    """The kernel died and its server did not, so the kernel's death ended the run."""
 
     end: RunEnded
 
@@ -130,7 +130,7 @@ class StartRun:
 
 @dataclass(frozen=True, slots=True)
 class QueueRun:
-    """The run waits for another client's code, or does no more."""
+    """The run starts or stops waiting for another client's code."""
 
     run: str
     waits: bool
@@ -143,12 +143,12 @@ class EndRun:
     end: RunEnded
     msg_id: str
     is_forgotten: bool
-    """what still comes of it is nobody's"""
+    """ignore its later messages"""
 
 
 @dataclass(frozen=True, slots=True)
 class LeaveRun:
-    """Another process goes on with the run: nothing of it is recorded here."""
+    """Another process continues the run; record nothing more of it here."""
 
     run: str
     cause: str
@@ -163,7 +163,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class CountLoss:
-    """Output up to message `last` is lost; `dropped` of the run in progress, if there is one."""
+    """Output up to message `last` is lost, which includes `dropped` of the run in progress, if there is one."""
 
     dropped: OutputDropped | None
     last: int
@@ -176,17 +176,17 @@ class Abandon:
 
 @dataclass(frozen=True, slots=True)
 class RenewLink:
-    """Another kernel process answers from here on."""
+    """Another kernel process answers from now on."""
 
 
 @dataclass(frozen=True, slots=True)
 class CloseLink:
-    """The server is gone for good: whoever listens at its address from here on is somebody else."""
+    """The server is gone for good; any later listener at its address is somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchUnseen:
-    """It is not known whether the kernel has this run: look."""
+    """Find out whether the kernel has this run."""
 
     run: str
 
@@ -211,7 +211,7 @@ class AwaitServerEnd:
 
 @dataclass(frozen=True, slots=True)
 class ReadRest:
-    """Take in what the server recorded to its end, then close the run in progress."""
+    """Read what the server recorded before its end, then close the run in progress."""
 
     why: str
 

@@ -1,4 +1,4 @@
-"""Why something cannot be done with a session, as errors that say what helps."""
+"""Makes the errors for requests that a session refuses, with what to do next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .state import EndedWithKernel, EndedWithServer, SessionStatus, TakenOver, U
 
 
 def refusal(state: SessionStatus, notebook: str) -> JlabError | None:
-    """Why nothing can be done with the session, as an error; `notebook` is its path."""
+    """Return the error for a session that cannot be used; `notebook` is its path."""
     match state.availability:
         case Usable():
             return None
@@ -27,17 +27,17 @@ def refusal(state: SessionStatus, notebook: str) -> JlabError | None:
 
 
 def busy(state: SessionStatus, run: Run | None, now: float, *, in_batch: bool = False) -> SessionBusy | None:
-    """Why no run can be asked for: `run` is in progress, or a batch that the new one does not belong to."""
+    """Return the error for a busy session: `run` is in progress, or a batch that the new run does not belong to."""
     if run is not None:
         last = run.outputs.last_line if run.outputs else ""
         shown = f" Its last line: {last[-200:]!r}." if last else ""
         return SessionBusy(
-            f"Session {state.session} is busy: run {run.id} has been going for {run.elapsed(now):.0f} s.{shown}",
+            f"Session {state.session} is busy: run {run.id} has been running for {run.elapsed(now):.0f} s.{shown}",
             f'Nothing was done. Call wait_for_run(run_id="{run.id}"), or interrupt_kernel(session_id="{state.session}").',
         )
     if state.batch is not None and not state.batch.is_over and not in_batch:
         return SessionBusy(
-            f"Session {state.session} is busy: its cells are being run again.",
+            f"Session {state.session} is busy running its cells again.",
             f'Nothing was done. Follow it with read_notebook(session_id="{state.session}").',
         )
     return None

@@ -1,4 +1,4 @@
-"""A session as its journals tell it: enough to take it over, and the outputs of its runs."""
+"""Rebuilds a session from its journals: enough to take it over, and the outputs of its runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .run import Run
 
 @dataclass(slots=True)
 class ReplayedSession:
-    """What the journals say about one session. Outputs are kept only of runs that have not ended."""
+    """One session, rebuilt from its journals. It keeps outputs only of runs that have not ended."""
 
     session: str
     opened: SessionOpened | None = None
@@ -41,22 +41,22 @@ class ReplayedSession:
     count: int = 0
     """number of the last run"""
     generation: int = 1
-    """of the kernel: counts its restarts"""
+    """number of the kernel's restarts"""
     runs: dict[str, Run] = field(default_factory=dict)
     last_at: float = 0.0
     displays: dict[str, set[str]] = field(default_factory=dict)
-    """ids of the runs that have shown something under a display id"""
+    """ids of the runs that used a display id"""
     texts: dict[str, tuple[float, NotebookEdited]] = field(default_factory=dict)
-    """text cells that were added, with the time, by cell id"""
+    """added text cells with their time, by cell id"""
     deleted: set[str] = field(default_factory=set)
-    """cells that were deleted"""
+    """deleted cells"""
 
     @property
     def unfinished(self) -> list[Run]:
         return [run for run in self.runs.values() if not run.status.is_final]
 
     def feed(self, path: Path, offset: int, entry: Entry) -> None:
-        """The next entry, which stands at `offset` in the journal `path`."""
+        """Apply the next entry, at `offset` in the journal `path`."""
         self.seq = max(self.seq, entry.seq)
         self.last_at = max(self.last_at, entry.at)
         match event := entry.event:
@@ -129,7 +129,7 @@ class ReplayedSession:
 
 
 def replay(session: str, entries: Iterable[tuple[Path, int, Entry]]) -> ReplayedSession:
-    """The session that some journals tell of: each entry with its journal and its offset there."""
+    """Rebuild a session from journal entries, each with its journal and its offset there."""
     replayed = ReplayedSession(session)
     for path, offset, entry in entries:
         replayed.feed(path, offset, entry)
@@ -149,7 +149,7 @@ def entries_since(run: Run, read_from: Callable[[Path, int], Iterable[Entry]]) -
 
 
 def rebuild_all(runs: Sequence[Run], entries: Iterable[Entry]) -> dict[str, CellOutputs]:
-    """Outputs of some runs, by run id, from journal entries that begin with the first of them."""
+    """Rebuild outputs by run id, from journal entries that begin with the first of the runs."""
     rebuilt = {run.id: CellOutputs() for run in runs}
     for entry in entries:
         match event := entry.event:

@@ -1,4 +1,4 @@
-"""A run: one piece of code sent to a kernel, from the moment it is asked for until it has ended."""
+"""Defines a run: one piece of code sent to a kernel, from the request to its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..notebook.outputs import CellOutputs
 
 @dataclass(slots=True)
 class Run:
-    """What is known of one run. `outputs` is None when it is no longer in memory; the journal has it."""
+    """Facts about one run. `outputs` is None once memory no longer holds them; the journal has them."""
 
     id: str
     session: str
@@ -26,33 +26,33 @@ class Run:
     """epoch seconds"""
     journal: Path
     offset: int
-    """of its first line in the journal"""
+    """offset of its first line in the journal"""
     generation: int = 1
-    """of the kernel that it was sent to"""
+    """generation of its kernel"""
     status: RunStatus = RunStatus.RUNNING
     seconds: float = 0.0
     execution_count: int | None = None
     cause: str = ""
     outputs: CellOutputs | None = field(default_factory=CellOutputs)
     has_started: bool = False
-    """the kernel executes its code, or has"""
+    """the kernel executes its code, or did"""
     reply: Mapping[str, Any] | None = None
-    """the kernel's reply, while output may still follow it"""
+    """the kernel's reply, while more output may follow"""
     reply_recorded: bool = False
     waits_for_other: bool = False
-    """another client's code runs on the kernel; this one comes after it"""
+    """another client's code runs on the kernel first"""
     interrupted_by: str = ""
     """who asked for an interrupt while it ran"""
     notes: list[str] = field(default_factory=list)
-    """what else the reader should know, as sentences"""
+    """further sentences for the reader"""
     lost: dict[tuple[str, str], int] = field(default_factory=dict)
-    """output that never arrived: how much, by unit and cause"""
+    """the amount of lost output, by unit and cause"""
 
     def elapsed(self, now: float) -> float:
         return self.seconds if self.status.is_final else max(0.0, now - self.asked_at)
 
     def ending(self, end: RunEnded, now: float) -> RunFinished:
-        """How its journal says that it has ended."""
+        """Return the journal event of its end."""
         status, cause = end.status, end.cause
         if cause == NO_REPLY and self.interrupted_by:
             status, cause = RunStatus.INTERRUPTED, ""
@@ -66,12 +66,12 @@ class Run:
         self.reply = None
 
     def count_loss(self, dropped: OutputDropped) -> None:
-        if dropped.unit != "characters":  # else of the record only
+        if dropped.unit != "characters":  # lost only for the record otherwise
             of = dropped.unit, dropped.why
             self.lost[of] = self.lost.get(of, 0) + dropped.count
 
     def losses(self) -> list[str]:
-        """As sentences, one for each cause."""
+        """Return one sentence for each cause."""
         return [
             f"About {count:,} {unit} of output were lost: {why}." for (unit, why), count in self.lost.items()
         ]

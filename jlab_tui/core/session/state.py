@@ -1,4 +1,4 @@
-"""Whether a session can be used, what its kernel holds and which runs are open. `core.session.step` moves it on."""
+"""The state of a session: whether it is usable, what its kernel holds and which runs are open. See `core.session.step`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Usable:
-    """Code can be run, or will be when the connection is back."""
+    """Code can run now, or once the connection is back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class EndedWithServer:
     """The server is gone for good."""
 
     why: str
-    """a sentence, as in the two below"""
+    """one sentence, like `why` of the two below"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +37,29 @@ Availability = Usable | EndedWithServer | EndedWithKernel | TakenOver
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """A restart that was asked for through this session and that the server has not answered yet."""
+    """A restart requested through this session, which the server has not answered yet."""
 
     by: str
     runs: tuple[str, ...]
-    """open when it was asked for; it ends them"""
+    """open runs at the request; the restart ends them"""
     has_exited: bool = False
-    """the exit notice of the old process has come"""
+    """the exit notice of the old process has arrived"""
     has_failed: bool = False
-    """the server did not say that it restarted the kernel; an exit notice may"""
+    """the server did not confirm the restart; an exit notice may"""
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """The kernel's process, as far as it tells what is in its memory."""
+    """The kernel's process, and what is known about its memory."""
 
     generation: int = 1
-    """counts its restarts; what ran in an earlier one is stale"""
+    """number of its restarts; earlier results are stale"""
     used: int = 0
-    """the generation in which code has run last, ours or another client's"""
+    """the generation in which code last ran, ours or another client's"""
     users_own: bool = False
-    """the user had started it"""
+    """the user started it"""
     was_unused: bool = False
-    """it had run nothing when the session began"""
+    """it had run nothing when the session started"""
     others_busy: bool = False
     """another client's code runs"""
     ran_elsewhere: frozenset[int] = frozenset()
@@ -70,22 +70,22 @@ class Kernel:
     """who asked for the restarts that are done and whose exit notice is still on its way, oldest first. None comes for a
     process that had ended before."""
     restarted_by: str = ""
-    """who asked for the last exit through us; empty when nobody did"""
+    """who requested the last exit through us; empty if nobody did"""
 
     @property
     def is_as_found(self) -> bool:
-        """Whether it is the user's kernel with what the user has run in it."""
+        """Whether it is the user's kernel and holds the user's variables."""
         return self.users_own and self.generation == 1 and not self.was_unused
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run that was asked for and has not ended."""
+    """A requested run that has not ended."""
 
     run: str
     msg_id: str
     is_sent: bool = False
-    """until then whoever prepares it ends it"""
+    """before that, its preparer ends it"""
     has_started: bool = False
     generation: int = 0
     """of the kernel when it was asked for; 0 for a run of an earlier process"""
@@ -93,7 +93,7 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Cells that are run one after another."""
+    """Cells that run one after another."""
 
     is_over: bool = False
     stopped: str = ""
@@ -105,18 +105,18 @@ class SessionStatus:
     session: str
     kernel_id: str
     is_recorded: bool
-    """the server keeps what the kernel says until it is acknowledged; a stock server does not"""
+    """whether the server keeps the kernel's messages until we acknowledge them; a stock server does not"""
     availability: Availability = Usable()
     kernel: Kernel = Kernel()
     open: tuple[OpenRun, ...] = ()
     """the last one is the run in progress"""
     notice: str = ""
-    """what the next reply says once about the kernel"""
+    """a notice about the kernel for the next reply"""
     batch: Batch | None = None
 
     @property
     def why_over(self) -> str:
-        """Why the session cannot be used, one sentence; empty while it can."""
+        """Why the session is unusable, one sentence; empty while it is usable."""
         return "" if isinstance(self.availability, Usable) else self.availability.why
 
     @property
@@ -125,21 +125,21 @@ class SessionStatus:
 
     @property
     def current(self) -> str:
-        """The run in progress; empty when there is none."""
+        """The run in progress; empty if there is none."""
         return self.open[-1].run if self.open else ""
 
     @property
     def is_kernel_busy(self) -> bool:
-        """Whether a run of ours or another client's code is known to be on the kernel."""
+        """Whether our run or another client's code is on the kernel, as far as we know."""
         return bool(self.open) or self.kernel.others_busy
 
     @property
     def holds_state(self) -> bool:
-        """Whether there may be variables: not in a kernel that was started for us, or restarted, and has run nothing since."""
+        """Whether there may be variables: not in a kernel that we started or restarted and that has run nothing since."""
         return self.kernel.is_as_found or bool(self.open) or self.kernel.used == self.kernel.generation
 
     def ran_elsewhere(self, source: str) -> bool:
-        """Whether another client's run of this code may be the last one of it, in the kernel as it is."""
+        """Return whether another client's run of this code may be the last one in the present kernel."""
         return self.kernel.is_as_found or hash(source) in self.kernel.ran_elsewhere
 
     def find(self, run: str) -> OpenRun | None:

@@ -1,6 +1,6 @@
-"""One step of a session's state, without I/O: an event gives the next state, and what has to be done, in order.
+"""Advances a session's state without I/O: an event gives the next state and the effects, in order.
 
-Only this decides whether a session can be used and how its runs end; whoever calls it keeps no flags of its own.
+Only this module decides whether a session is usable and how its runs end; its callers keep no flags.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ Step = tuple[SessionStatus, tuple[Effect, ...]]
 
 
 def step(state: SessionStatus, event: SessionEvent) -> Step:
-    """The next state, and what has to be done. A session that was taken over does nothing more."""
+    """Return the next state and the effects. A session that was taken over does nothing more."""
     if state.is_taken_over:
         return state, ()
     match event:
@@ -105,7 +105,7 @@ def step(state: SessionStatus, event: SessionEvent) -> Step:
 
 
 def adopted(state: SessionStatus, run: Run) -> SessionStatus:
-    """The state of a process that goes on with a run of an earlier one, or knows that it has ended."""
+    """Return the state of a process that continues an earlier one's run, or knows that it has ended."""
     kernel = state.kernel
     if run.has_started or run.status in (RunStatus.OK, RunStatus.ERROR, RunStatus.INTERRUPTED):
         kernel = replace(kernel, used=max(kernel.used, run.generation))
@@ -160,7 +160,7 @@ def _started(state: SessionStatus, known: OpenRun, count: int | None) -> Step:
 
 
 def _used(state: SessionStatus) -> SessionStatus:
-    """Code has run, unless it was in the kernel before the restart whose exit notice is on its way."""
+    """Note that code has run, unless it ran in the kernel before the restart whose exit notice is on its way."""
     if state.kernel.awaited:
         return state
     return replace(state, kernel=replace(state.kernel, used=state.kernel.generation))
@@ -199,7 +199,7 @@ def _others(state: SessionStatus, activity: OtherActivity) -> Step:
 
 
 def _died(state: SessionStatus, death: KernelDeath) -> Step:
-    """The kernel's process has ended, whoever wanted it."""
+    """Handle the end of the kernel's process, requested or not."""
     kernel = state.kernel
     restart = kernel.restart
     is_restart = death.restarting and (death.asked or not death.cause)  # a stock server does not say why
@@ -226,7 +226,7 @@ def _died(state: SessionStatus, death: KernelDeath) -> Step:
 
 
 def _unasked(state: SessionStatus, death: KernelDeath) -> tuple[str, SessionStatus]:
-    """It ended by itself, or somebody else wanted it: how the journal says that, and the state."""
+    """Return the journal's words and the state for an end by itself, or at somebody else's request."""
     cause = death.cause or "its process ended"
     match death.asked, death.restarting:
         case True, True:
@@ -242,12 +242,14 @@ def _unasked(state: SessionStatus, death: KernelDeath) -> tuple[str, SessionStat
             )
             return f"died: {cause}", replace(state, notice=notice)
         case _:
-            state = _kernel_gone(state, f"The kernel died ({cause}) and is not restarted any more.")
+            state = _kernel_gone(
+                state, f"The kernel died ({cause}) and the server does not restart it again."
+            )
             return f"died: {cause}", replace(state, notice="")
 
 
 def _restarted(state: SessionStatus, by: str) -> Step:
-    """The server has restarted the kernel for us. The exit notice comes in the kernel's stream: before this, or long after."""
+    """Handle our restart. The exit notice in the kernel's stream comes before this, or long after."""
     restart, kernel = state.kernel.restart, replace(state.kernel, restart=None)
     effects: tuple[Effect, ...] = ()
     if restart is not None and not restart.has_exited:
@@ -262,7 +264,7 @@ def _restarted(state: SessionStatus, by: str) -> Step:
 
 
 def _not_restarted(state: SessionStatus, by: str) -> Step:
-    """The server did not say that it restarted the kernel. It may have, and then the exit notice tells."""
+    """Handle a restart that the server did not confirm. If it happened, the exit notice shows it."""
     restart = state.kernel.restart
     if restart is None or not restart.has_exited:
         failed = replace(restart, has_failed=True) if restart is not None else None
@@ -284,7 +286,7 @@ def _restart_cause(by: str) -> str:
 
 
 def _kernel_gone(state: SessionStatus, why: str) -> SessionStatus:
-    """The end of the server, where that is known, says more."""
+    """Keep the end of the server, which explains more, if it is known."""
     if isinstance(state.availability, EndedWithServer):
         return state
     return replace(state, availability=EndedWithKernel(why))
@@ -300,7 +302,7 @@ def _link_changed(state: SessionStatus, change: LinkChange) -> Step:
             return state, () if is_known else (DiagnoseServer(),)
         case LinkOver(owned=True):
             why = f"Session {state.session} was taken over by another process: {change.why}."
-            cause = f"{why} That process goes on with this run."
+            cause = f"{why} That process continues this run."
             left = tuple(LeaveRun(run.run, cause) for run in state.open if run.is_sent)
             return replace(state, availability=TakenOver(why), open=()), (Abandon(), *left)
         case LinkOver():
@@ -329,14 +331,12 @@ def _link_changed(state: SessionStatus, change: LinkChange) -> Step:
 def _why_lost(lost: OutputLost) -> str:
     match lost.why:
         case "full" if lost.unfetched:
-            return "no connection was there to fetch it before the server's recording of the kernel was full"
+            return "the server's recording of the kernel was full before a connection fetched it"
         case "full":
-            return (
-                "it came faster than it could be fetched, until the server's recording of the kernel was full"
-            )
+            return "it came faster than jlab-mcp could fetch it, until the server's recording of the kernel was full"
         case "stalled":
-            return "the disk of the server's recordings took nothing"
+            return "the disk of the server's recordings was full or failed"
         case "unreadable":
-            return "the server's recording of the kernel could not be read back"
+            return "the server could not read its recording of the kernel"
         case _:
             return "the server could not keep it"

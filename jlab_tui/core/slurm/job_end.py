@@ -28,15 +28,15 @@ SCRIPT_EXITS: dict[int, Advice] = {
     ),
     94: Advice(
         "The copy of the Jupyter extension changed after the job was submitted, so the job did not run it.",
-        "Start again: a new copy is made. `jlab-mcp doctor` looks at who may change the directory.",
+        "Start again, which makes a new copy. `jlab-mcp doctor` checks who may change the directory.",
     ),
     97: Advice(
-        "Jupyter cannot be imported by the Python on the node.",
+        "The Python on the node cannot import Jupyter.",
         "Install it: `.venv/bin/python -m pip install jupyterlab ipykernel` (or `uv add jupyterlab ipykernel`); "
         "then start again.",
     ),
     98: Advice(
-        "Every port of the range is taken on the node.",
+        "Every port in the range is taken on the node.",
         "Set JLAB_MCP_PORT_MIN and JLAB_MCP_PORT_MAX to another or a wider range, then start again.",
     ),
 }
@@ -53,7 +53,7 @@ def explain_end(
     node: str = "",
     by_us: bool = False,
 ) -> Advice:
-    """Sentence and next step for a job in an ended state.
+    """Explain a job in an ended state, with the next step.
 
     `by_us`: we sent the scancel. `exit_code` and `signal` are the two halves of Slurm's ExitCode.
     """
@@ -107,7 +107,7 @@ def explain_end(
 
 
 def explain_gone(job_id: str) -> Advice:
-    """Sentence for a job that Slurm no longer lists: it ended at least minutes ago, and how is no longer known."""
+    """Explain a job that Slurm no longer lists: it ended at least minutes ago, and Slurm no longer knows how."""
     return Advice(
         f"Job {job_id} has ended; Slurm no longer knows how.",
         f"`sacct -j {job_id}` may tell. {START_AGAIN}",
@@ -115,13 +115,13 @@ def explain_gone(job_id: str) -> Advice:
 
 
 def explain_live(state: JobState, job_id: str, *, node: str = "", restarts: int = 0) -> Advice:
-    """Sentence for a state in which the job still exists; of a waiting job the reason says more (`explain_pending`)."""
+    """Explain a state of an existing job; the reason says more about a waiting job (`explain_pending`)."""
     where = f" on {node}" if node else ""
     job = f"Job {job_id}"
     again = "Variables of its kernels are lost. `jlab-mcp stop` cancels it." if restarts else ""
     match state:
         case JobState.PENDING if restarts:
-            return Advice(f"{job} was requeued and waits to be started again.", again)
+            return Advice(f"{job} was requeued and waits to start again.", again)
         case JobState.PENDING:
             return Advice(f"{job} waits in the queue.", "")
         case JobState.REQUEUED | JobState.REQUEUE_FED:
@@ -129,10 +129,10 @@ def explain_live(state: JobState, job_id: str, *, node: str = "", restarts: int 
         case JobState.REQUEUE_HOLD | JobState.SPECIAL_EXIT | JobState.RESV_DEL_HOLD:
             return Advice(
                 f"{job} went back to the queue and is held.",
-                f"Let it go with `scontrol release {job_id}`, or cancel it with `jlab-mcp stop`.",
+                f"Release it with `scontrol release {job_id}`, or cancel it with `jlab-mcp stop`.",
             )
         case JobState.CONFIGURING | JobState.POWER_UP_NODE:
-            return Advice(f"{job} has its node; the node is being started{where}.", "")
+            return Advice(f"{job} has its node, which is starting{where}.", "")
         case JobState.RUNNING | JobState.RESIZING | JobState.SIGNALING | JobState.UPDATE_DB:
             return Advice(f"{job} runs{where}.", "")
         case JobState.SUSPENDED | JobState.STOPPED:
@@ -143,7 +143,9 @@ def explain_live(state: JobState, job_id: str, *, node: str = "", restarts: int 
         case JobState.COMPLETING | JobState.STAGE_OUT:
             return Advice(f"{job} is ending{where}.", "")
         case JobState.UNKNOWN:
-            return Advice(f"{job} is in a state that this version does not know.", "`squeue --me` shows it.")
+            return Advice(
+                f"{job} is in a state that this version of jlab-mcp does not know.", "`squeue --me` shows it."
+            )
         case _:
             return Advice(f"{job} is in state {state.value}.", "")
 

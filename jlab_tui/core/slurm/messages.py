@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A pair of sentences, shaped like the errors of `core.errors`."""
+    """A message and a hint, like the errors of `core.errors`."""
 
     message: str
     """what happened"""
@@ -33,12 +33,12 @@ _QUEUE_FAILURES: tuple[tuple[str, str], ...] = (
 
 
 def explain_queue_failure(stderr: str) -> str:
-    """One sentence for a squeue, sinfo or scontrol that failed. It never says anything about a job."""
+    """Explain a failed squeue, sinfo or scontrol in one sentence. It never says anything about a job."""
     for pattern, sentence in _QUEUE_FAILURES:
         if re.search(pattern, stderr):
             return sentence
     first = next((line.strip() for line in stderr.splitlines() if line.strip()), "it gave no reason.")
-    return f"Slurm could not be asked: {first[:200]}"
+    return f"The query to Slurm failed: {first[:200]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Waiting:
 
     advice: Advice
     is_stuck: bool = False
-    """it does not start until somebody changes something"""
+    """it needs a change before it can start"""
 
 
 _PENDING: tuple[tuple[str, bool, str, str], ...] = (
@@ -74,19 +74,19 @@ _PENDING: tuple[tuple[str, bool, str, str], ...] = (
         r"DependencyNeverSatisfied",
         True,
         "The job that it depends on failed, so it will never start.",
-        "Stop it with `jlab-mcp stop` and take the dependency out of JLAB_MCP_SLURM_EXTRA.",
+        "Stop it with `jlab-mcp stop` and remove the dependency from JLAB_MCP_SLURM_EXTRA.",
     ),
     (r"Dependency", False, "It waits for another job to end.", ""),
     (
         r"JobHeldUser",
         True,
-        "It is held by you.",
-        "Let it go with `scontrol release JOBID`.",
+        "You put it on hold.",
+        "Release it with `scontrol release JOBID`.",
     ),
     (
         r"JobHeldAdmin|launch failed requeued held|JobHoldMaxRequeue|job requeued in held state",
         True,
-        "It is held by the administrators, or because it failed to start before.",
+        "The administrators put it on hold, or Slurm did because it failed to start before.",
         "Ask the cluster's administrators, or stop it with `jlab-mcp stop` and start again.",
     ),
     (
@@ -123,13 +123,13 @@ _PENDING: tuple[tuple[str, bool, str, str], ...] = (
     (
         r"QOSNotAllowed|InvalidQOS",
         True,
-        "Its QOS may not be used in this partition.",
+        "This partition does not allow its QOS.",
         "Stop it with `jlab-mcp stop` and change JLAB_MCP_SLURM_QOS.",
     ),
     (
         r"InvalidAccount|AccountNotAllowed|AccountingPolicy",
         True,
-        "Its account may not be used here.",
+        "This partition does not allow its account.",
         "Stop it with `jlab-mcp stop` and change JLAB_MCP_SLURM_ACCOUNT.",
     ),
     (
@@ -161,7 +161,7 @@ _PENDING: tuple[tuple[str, bool, str, str], ...] = (
 
 
 def explain_pending(reason: str) -> Waiting:
-    """What squeue's reason (%r) of a waiting job means. An unknown one is quoted."""
+    """Explain squeue's reason (%r) of a waiting job. An unknown reason is quoted."""
     word = reason.strip().strip("()")
     for pattern, stuck, message, hint in _PENDING:
         if re.match(rf"(?:{pattern})(?![A-Za-z])", word):

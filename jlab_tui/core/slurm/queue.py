@@ -1,4 +1,4 @@
-"""This user's jobs as squeue prints them, and what follows from a row: whose it is, how soon to ask again."""
+"""Parses this user's jobs from squeue, and decides whose a row is and how soon to ask again."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ QUEUE_FORMAT = "%i|%T|%N|%L|%l|%M|%S|%e|%B|%C|%m|%b|%Q|%P|%U|%V|comment=%k|name=
 """`squeue -o`: the last three are free text, so they come last, each with its name"""
 
 COUNT_EVERY_S = 60.0
-"""how often to ask for everybody's jobs at most; that costs the controller more than one user's jobs"""
+"""least seconds between two requests for everybody's jobs, which cost the controller more than one user's"""
 COUNT_AFTER_S = 5.0
-"""how long a job waits before its place in the queue is counted"""
+"""seconds that a job waits before we count its place in the queue"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Job:
     """why it waits or ended, in Slurm's words; may contain commas and blanks, `None` is Slurm's for none"""
     nodes: str = ""
     batch_host: str = ""
-    """node that runs the job script; empty while there is none"""
+    """node that runs the job script; empty if there is none yet"""
     time_left: float | None = None
     """seconds; 0 when the limit is passed, inf without a limit, None unknown"""
     time_limit: float | None = None
@@ -65,23 +65,23 @@ class QueueRows:
 
     jobs: tuple[Job, ...]
     asked: float = 0.0
-    """epoch seconds when squeue was started"""
+    """epoch seconds of squeue's start"""
     ahead: Mapping[str, int] = field(default_factory=dict)
     """by job id: how many jobs wait before it; only as good as the priorities are public, and minutes old"""
 
     def find(self, job_id: str) -> Job | None:
-        """Row of that job; of a heterogeneous job or an array the first part."""
+        """Find the row of that job; the first part of a heterogeneous job or an array."""
         parts = [job for job in self.jobs if re.split(r"[_+]", job.job_id)[0] == job_id]
         return next((job for job in parts if job.job_id == job_id), parts[0] if parts else None)
 
     def with_comment(self, comment: str) -> Job | None:
-        """Latest job with that comment, whatever else a site wrote to it: finds a submission whose reply was lost."""
+        """Find the latest job with that comment, even if a site added to it; this finds a submission whose reply was lost."""
         return next((job for job in reversed(self.jobs) if _names(job, comment)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class QueueUnknown:
-    """The queue could not be asked. It says nothing about any job."""
+    """The queue did not answer, which says nothing about any job."""
 
     reason: str
     """one sentence for the user"""
@@ -94,7 +94,7 @@ QueueAnswer = QueueRows | QueueUnknown
 
 
 def parse_squeue(text: str, asked: float = 0.0) -> QueueRows:
-    """Rows of `squeue -h -o QUEUE_FORMAT`; lines that are no rows (`CLUSTER: x`, warnings) are skipped."""
+    """Parse the rows of `squeue -h -o QUEUE_FORMAT`; skip other lines (`CLUSTER: x`, warnings)."""
     rows = (_job(line) for line in text.split("\n"))
     return QueueRows(tuple(row for row in rows if row), asked)
 
@@ -135,7 +135,7 @@ _SUBMISSION = re.compile(rf"\b{JOB_NAME}/[A-Za-z0-9-]")
 
 
 def _names(job: Job, comment: str) -> bool:
-    """Whether the random id of `comment` (`jlab-mcp/ID`) stands in the job's."""
+    """Return whether the job's comment contains the random id of `comment` (`jlab-mcp/ID`)."""
     submission = comment.rpartition("/")[2]
     return (
         bool(submission)
@@ -144,9 +144,9 @@ def _names(job: Job, comment: str) -> bool:
 
 
 def is_ours(job: Job, uid: int, submitted: float | None, comment: str = "") -> bool:
-    """Whether a row is the job that we submitted, and not another one under a recycled id.
+    """Return whether a row is the job that we submitted, and not another one with a reused id.
 
-    Our random id in its comment proves it, and another one of ours disproves it. Sites and users that rewrite comments
+    Our random id in its comment proves it, and a different one of our ids disproves it. Sites and users that rewrite comments
     leave name and submit time to decide: a requeue may move that forward, never back; `submitted` is squeue's own (%V),
     so the clocks agree.
     """
@@ -160,9 +160,9 @@ def is_ours(job: Job, uid: int, submitted: float | None, comment: str = "") -> b
 
 
 def split_queue(text: str, uid: int) -> tuple[str, dict[str, int]]:
-    """Of everybody's rows: this user's, and for each of their waiting jobs how many wait before it.
+    """Split everybody's rows into this user's, and count how many jobs wait before each of the user's waiting ones.
 
-    Before it are those of a higher priority in one of its partitions. Sites may hide other users' jobs.
+    Jobs of a higher priority in one of its partitions count. Sites may hide other users' jobs.
     """
     own: list[str] = []
     mine: list[tuple[str, int, str]] = []
@@ -192,7 +192,7 @@ def split_queue(text: str, uid: int) -> tuple[str, dict[str, int]]:
 
 
 def wants_count(queue: QueueAnswer, counted: float, now: float) -> bool:
-    """Whether the next squeue should ask for everybody's jobs, because one of ours competes with them."""
+    """Return whether the next squeue should ask for everybody's jobs, because one of ours competes with them."""
     if not isinstance(queue, QueueRows) or now - counted < COUNT_EVERY_S:
         return False
     return any(
@@ -205,7 +205,7 @@ def wants_count(queue: QueueAnswer, counted: float, now: float) -> bool:
 
 
 def poll_interval(job: Job | None, now: float, failures: int = 0) -> float:
-    """Seconds between two squeue calls: 2 for what changes soon, up to 30 for what waits or runs long.
+    """Return the seconds between two squeue calls: 2 for jobs that change soon, up to 30 for long waits or runs.
 
     A function of the job's own times, so that all processes that follow it agree without talking.
     """

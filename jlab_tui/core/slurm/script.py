@@ -1,4 +1,4 @@
-"""The job script: checks of what a user asks Slurm for, and the strict rendering of a template."""
+"""Checks what a user asks Slurm for, and renders the template of the job script strictly."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _MODULE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/:-]*", re.ASCII)
 _OURS = re.compile(
     r"--(job-name|comment|wrap|parsable|array|output|error|open-mode|chdir)(?![a-z-])|-[JaoeD]"
 )
-"""options that the script needs as they are: the job is found by them, and its log"""
+"""options that the script sets itself, because they identify the job and its log"""
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]+)\s*\}\}")
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceRequest:
-    """What the job asks for. Empty strings leave the option out."""
+    """The resources to request. Empty strings drop the option."""
 
     time: str
     partition: str = ""
@@ -41,7 +41,7 @@ class ResourceRequest:
 
 @dataclass(frozen=True, slots=True)
 class ScriptInputs:
-    """Where things are on the shared file system. Paths are absolute and may hold any character but a new line."""
+    """Paths on the shared file system. They are absolute and may contain any character except a new line."""
 
     submission: str
     """random id of this submission; stands in the job's comment, which finds a job whose sbatch reply was lost"""
@@ -53,11 +53,11 @@ class ScriptInputs:
     config: str
     """path of its configuration, a 0600 file"""
     pythons: Sequence[str]
-    """interpreters to try, in order; an empty name stands for the one on the PATH after the set-up"""
+    """interpreters to try, in order; an empty name is the one on the PATH after the set-up"""
     digest: str = ""
-    """sha256 of the files beside the launcher, which are run only as they were; empty: not compared"""
+    """sha256 of the files beside the launcher, which run only if unchanged; empty: not compared"""
     setup: str = ""
-    """shell lines, run as they are"""
+    """shell lines, run unchanged"""
 
 
 def check_time(text: str) -> str:
@@ -102,7 +102,7 @@ def check_count(what: str, value: int) -> int:
 
 
 def check_request(request: ResourceRequest) -> ResourceRequest:
-    """The same request, every value of it fit for a script. Raises UsageError for the first that is not."""
+    """Check every value of a request and return it fit for a script. Raises UsageError for the first unfit value."""
     check_time(request.time)
     check_count("cpus", request.cpus)
     if request.mem_mb:
@@ -122,13 +122,13 @@ def check_request(request: ResourceRequest) -> ResourceRequest:
 
 
 def split_modules(text: str) -> list[str]:
-    """Names of `cuda/12.1 python/3.11`. Raises UsageError for one that the shell could take for something else."""
+    """Split `cuda/12.1 python/3.11`. Raises UsageError for a name that the shell could misread."""
     names = re.split(r"[\s,]+", text.strip()) if text.strip() else []
     return [_matching(_MODULE, "module", name, "Write modules as name/version.") for name in names]
 
 
 def split_extra(text: str) -> list[str]:
-    """Options of `--nodelist=gpu07; --reservation=x`, one per #SBATCH line. Raises UsageError for anything else."""
+    """Split `--nodelist=gpu07; --reservation=x` into options, one per #SBATCH line. Raises UsageError for anything else."""
     options = [part.strip() for part in re.split(r"[;\n]", text) if part.strip()]
     for option in options:
         if not re.match(r"--?[A-Za-z]", option) or not option.isprintable():
@@ -139,13 +139,13 @@ def split_extra(text: str) -> list[str]:
 
 
 def script_values(request: ResourceRequest, inputs: ScriptInputs) -> dict[str, str | None]:
-    """Values of every placeholder of a template, checked and quoted; None leaves the template's line out."""
+    """Return values for all placeholders of a template, checked and quoted; None drops the template's line."""
     check_request(request)
     extra = split_extra(request.extra)
     for path in (inputs.log, inputs.workdir, inputs.launcher, inputs.config, *inputs.pythons):
         # Slurm takes a backslash in --output for "do not replace %j", whatever the quotes.
         if not path.isprintable() or "\\" in path:
-            raise _refused("path", path, "It has a character that cannot stand in a job script.")
+            raise _refused("path", path, "It has a character that a job script cannot contain.")
     if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", inputs.submission):
         raise ValueError(f"submission id {inputs.submission!r}")
     if "\0" in inputs.setup:
@@ -206,11 +206,11 @@ _VARIABLES = {
     "switches": ("REQ_SWITCH",),
     "clusters": ("CLUSTERS",),
 }
-"""sbatch's input variables, without `SBATCH_`, where they are not the option's name in capitals"""
+"""sbatch's input variables, without `SBATCH_`, that are not the option's name in capitals"""
 
 
 def script_options(script: str) -> dict[str, str]:
-    """Options of the `#SBATCH` lines by their long names, with their values."""
+    """Return the options of the `#SBATCH` lines by long name, with their values."""
     found = {}
     for line in re.findall(r"^#SBATCH\s+(.+)$", script, re.MULTILINE):
         if match := re.match(r"--([a-z][a-z-]*)(?:[=\s]\s*(.*))?$|-([A-Za-z])\s*=?\s*(.*)$", line.strip()):
@@ -219,13 +219,13 @@ def script_options(script: str) -> dict[str, str]:
 
 
 def named_cluster(script: str, env: Mapping[str, str]) -> str:
-    """The cluster, or the clusters to choose from, that sbatch is given; empty for this host's own."""
+    """Return the cluster, or the clusters to choose from, for sbatch; empty for this host's own."""
     named = script_options(script).get("clusters", "")
     return named or env.get("SBATCH_CLUSTERS", "") or env.get("SLURM_CLUSTERS", "")
 
 
 def submission_environment(env: Mapping[str, str], script: str) -> dict[str, str]:
-    """The environment for sbatch, which becomes the job's (Slurm's default, `--export=ALL`).
+    """Return the environment for sbatch, which becomes the job's (Slurm's default, `--export=ALL`).
 
     To sbatch a variable counts more than a line of the script; to us the settings do, from which the lines are made. So
     what would override a line is left out, and so is a Jupyter token.
@@ -239,7 +239,7 @@ def submission_environment(env: Mapping[str, str], script: str) -> dict[str, str
 
 
 def restarted_name(path: str, restarts: int | str) -> str:
-    """Name of the connection file that the job writes at its n-th restart: `a.json`, `a.r1.json`, ..."""
+    """Return the name of the connection file that the job writes at its n-th restart: `a.json`, `a.r1.json`, ..."""
     if not restarts:
         return path
     stem, dot, ending = path.rpartition(".")
@@ -247,10 +247,10 @@ def restarted_name(path: str, restarts: int | str) -> str:
 
 
 def render_script(template: str, values: Mapping[str, str | None]) -> str:
-    """Fill `{{name}}` placeholders; a line with a value of None is left out.
+    """Fill `{{name}}` placeholders; a value of None drops the line.
 
     Raises UsageError for a placeholder that does not exist, for one that a job cannot do without, and for a
-    template that sbatch would refuse. Lines of comment (`# ...`, not `#SBATCH`) are passed on as they are.
+    template that sbatch would refuse. Comment lines (`# ...`, not `#SBATCH`) stay unchanged.
     """
     if "\r" in template:
         raise UsageError("The job script template has DOS line ends.", "Convert it with `dos2unix`.")
@@ -279,7 +279,7 @@ def render_script(template: str, values: Mapping[str, str | None]) -> str:
 
 
 def _sbatch_quote(text: str) -> str:
-    """A value on an #SBATCH line: sbatch itself takes quotes there, no shell does."""
+    """Quote a value for an #SBATCH line, where sbatch itself reads the quotes and no shell does."""
     return '"' + text.replace('"', r"\"") + '"'
 
 

@@ -1,4 +1,4 @@
-"""Reads `scontrol show`, which alone knows how a job ended, how often it was restarted, and a node's address."""
+"""Parses `scontrol show`, the only source for how a job ended, how often it restarted, and a node's address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .terms import JobState, integer, known
 
 @dataclass(frozen=True, slots=True)
 class JobDetails:
-    """What `scontrol -o show job` prints about a job."""
+    """A job, from `scontrol -o show job`."""
 
     job_id: str
     state: JobState
@@ -24,7 +24,7 @@ class JobDetails:
 
 
 def parse_show_job(text: str) -> JobDetails | None:
-    """First job of `scontrol -o show job ID`: `Key=Value` pairs on one line, values may contain blanks."""
+    """Parse the first job of `scontrol -o show job ID`: `Key=Value` pairs on one line, values may contain blanks."""
     line = next((line for line in text.splitlines() if line.startswith("JobId=")), None)
     if line is None:
         return None
@@ -46,7 +46,7 @@ def parse_show_job(text: str) -> JobDetails | None:
 
 
 def parse_node_address(text: str) -> str:
-    """`NodeAddr` of `scontrol -o show node`; empty where it is only the node's name again."""
+    """Return `NodeAddr` of `scontrol -o show node`; empty if it only repeats the node's name."""
     address = re.search(r"(?:^| )NodeAddr=(\S+)", text)
     name = re.search(r"(?:^| )NodeName=(\S+)", text)
     return address[1] if address and not (name and address[1] == name[1]) else ""

@@ -1,4 +1,4 @@
-"""Reads the answers of sbatch and scancel: the job id, or a sentence that says why there is none."""
+"""Parses the answers of sbatch and scancel into a job id, or a sentence that explains the failure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .terms import parse_moment
 class Submitted:
     job_id: str
     cluster: str = ""
-    """named only where sbatch sent the job to another cluster"""
+    """set only if sbatch sent the job to another cluster"""
     notices: tuple[str, ...] = ()
     """other lines that the site's sbatch printed"""
 
 
 def parse_sbatch(stdout: str) -> Submitted | None:
-    """Job id of `sbatch --parsable` (`11`, `11;cluster`) or of the long form, whatever banners stand around it."""
+    """Parse the job id of `sbatch --parsable` (`11`, `11;cluster`) or of the long form, between any banners."""
     lines = [line.strip() for line in stdout.splitlines() if line.strip()]
     for line in reversed(lines):
         match = re.fullmatch(r"(\d+)(?:;(\S+))?", line, re.ASCII) or re.fullmatch(
@@ -34,7 +34,7 @@ def parse_sbatch(stdout: str) -> Submitted | None:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Slurm would take the job."""
+    """Slurm accepts the job."""
 
     starts: float | None
     """epoch seconds when it would start; None if Slurm does not say"""
@@ -43,13 +43,13 @@ class Estimate:
 
 
 def parse_estimate(text: str) -> Estimate:
-    """What `sbatch --test-only` says on stderr: `sbatch: Job 5 to start at 1795706534 using 1 processors on ...`."""
+    """Parse stderr of `sbatch --test-only`: `sbatch: Job 5 to start at 1795706534 using 1 processors on ...`."""
     said = re.search(r"Job \d+ to start at (\S+)(?:.*? (on nodes .*))?", text)
     return Estimate(parse_moment(said[1]), said[2] or "") if said else Estimate(None)
 
 
 class Rejection(StrEnum):
-    """Why sbatch did not take a job."""
+    """Why sbatch refused a job."""
 
     PARTITION = "partition"
     NO_SUCH_NODES = "no such nodes"
@@ -70,7 +70,7 @@ class Rejection(StrEnum):
     UNREACHABLE = "unreachable"
     """the controller did not answer: nothing was submitted"""
     UNCERTAIN = "uncertain"
-    """no answer came after the job was sent: it may have been taken"""
+    """no answer arrived after the job was sent, so Slurm may have it"""
     OTHER = "other"
 
 
@@ -88,7 +88,7 @@ _REJECTIONS: tuple[tuple[str, Rejection, str, str], ...] = (
     (
         r"[Tt]imed out|Zero Bytes were transmitted|Unexpected message received",
         Rejection.UNCERTAIN,
-        "Slurm's controller did not answer in time; the job may or may not have been taken.",
+        "Slurm's controller did not answer in time; Slurm may have accepted the job.",
         "Look for it with `squeue --me` before you submit again.",
     ),
     (
@@ -118,7 +118,7 @@ _REJECTIONS: tuple[tuple[str, Rejection, str, str], ...] = (
     (
         r"[Ii]nvalid partition",
         Rejection.PARTITION,
-        "There is no partition of that name.",
+        "There is no partition with that name.",
         "Set JLAB_MCP_SLURM_PARTITION to one that `sinfo -s` lists, or unset it for the default.",
     ),
     (
@@ -142,7 +142,7 @@ _REJECTIONS: tuple[tuple[str, Rejection, str, str], ...] = (
     (
         r"Invalid --time|Invalid time limit",
         Rejection.TIME_FORMAT,
-        "The walltime is not in a form that Slurm knows.",
+        "Slurm does not understand the form of the walltime.",
         "Write it as 4:00:00 or 1-00:00:00.",
     ),
     (
@@ -191,7 +191,7 @@ _REJECTIONS: tuple[tuple[str, Rejection, str, str], ...] = (
     (
         r"Requested node configuration is not available|Requested (?:topology|nodes).*not available",
         Rejection.NO_SUCH_NODES,
-        "No node of the partition has what was asked for (GPUs, CPUs and memory together).",
+        "No node of the partition has what you ask for (GPUs, CPUs and memory together).",
         "Compare JLAB_MCP_SLURM_GRES, _CPUS and _MEM with `sinfo -o '%P %G %c %m'`, or choose another partition.",
     ),
     (
@@ -204,7 +204,7 @@ _REJECTIONS: tuple[tuple[str, Rejection, str, str], ...] = (
         r"Unable to open file|does not look like a batch script|DOS line breaks|Batch script is empty|"
         r"Pathname of a file.*too long|script.*too large",
         Rejection.SCRIPT,
-        "Slurm does not take the job script.",
+        "Slurm rejects the job script.",
         "Correct the template that JLAB_MCP_SLURM_TEMPLATE names: it starts with #!/bin/bash and has Unix line ends.",
     ),
     (
@@ -217,7 +217,7 @@ _REJECTIONS: tuple[tuple[str, Rejection, str, str], ...] = (
 
 
 def explain_rejection(stderr: str) -> Rejected:
-    """Cause and advice for what a failed sbatch printed; its own words are always kept."""
+    """Explain what a failed sbatch printed, with its own words."""
     lines = [re.sub(r"^sbatch: (?:error: |fatal: )?", "", line.strip()) for line in stderr.splitlines()]
     lines = [line for line in lines if line and not line.startswith("Try ")]
     said = "; ".join(dict.fromkeys(lines))[:500] or "no reason given"
@@ -226,16 +226,16 @@ def explain_rejection(stderr: str) -> Rejected:
             return Rejected(cause, Advice(message, hint), said)
     return Rejected(
         Rejection.OTHER,
-        Advice("Slurm did not take the job.", "Correct what it names, then start again."),
+        Advice("Slurm rejected the job.", "Correct what it names, then start again."),
         said,
     )
 
 
 class Cancel(StrEnum):
-    """What became of a scancel."""
+    """The result of a scancel."""
 
     SENT = "sent"
-    """taken by the controller, or the id was unknown to it: scancel is silent in both cases"""
+    """the controller accepted it, or did not know the id; scancel prints nothing in both cases"""
     DENIED = "denied"
     UNKNOWN_JOB = "unknown job"
     UNREACHABLE = "unreachable"
@@ -246,7 +246,7 @@ class Cancel(StrEnum):
 
 
 def read_scancel(returncode: int, stderr: str) -> Cancel:
-    """What scancel did. `returncode` is 0 also for an id that the controller does not know."""
+    """Return what scancel did. `returncode` is also 0 for an id that the controller does not know."""
     if re.search(r"Invalid job id|already finished|already completing", stderr):
         return Cancel.UNKNOWN_JOB
     if returncode == 0:
@@ -259,17 +259,17 @@ def read_scancel(returncode: int, stderr: str) -> Cancel:
 
 
 def explain_cancel(outcome: Cancel, job_id: str, stderr: str = "") -> Advice:
-    """Sentence for a scancel that did not do it (and for one that did)."""
+    """Explain the result of a scancel."""
     match outcome:
         case Cancel.SENT:
             return Advice(f"Job {job_id} is being cancelled.", "")
         case Cancel.UNKNOWN_JOB:
             return Advice(f"Job {job_id} has already ended.", "")
         case Cancel.DENIED:
-            return Advice(f"Job {job_id} belongs to somebody else; it was not cancelled.", "")
+            return Advice(f"Job {job_id} belongs to somebody else, so it was not cancelled.", "")
         case Cancel.NOT_OURS:
             return Advice(
-                f"Job {job_id} is no longer the job that jlab-mcp submitted; it was not cancelled.",
+                f"Job {job_id} is no longer the job that jlab-mcp submitted, so it was not cancelled.",
                 "The record can be removed; `squeue --me` shows your jobs.",
             )
         case Cancel.UNREACHABLE:

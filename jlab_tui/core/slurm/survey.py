@@ -1,4 +1,4 @@
-"""The survey of a cluster: what sinfo prints about its partitions, as values and as lines for a person or a model."""
+"""Parses sinfo's partitions into values, and formats them for a person or a model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Gres:
 
     name: str
     kind: str
-    """type; empty where the site names none"""
+    """type; empty if the site names none"""
     count: int
 
 
@@ -30,12 +30,12 @@ class Partition:
     time_limit: float | None
     default_time: float | None
     nodes: Mapping[str, int] = field(default_factory=dict)
-    """number of nodes by state; `unresponsive` where the controller cannot reach them"""
+    """number of nodes by state; `unresponsive` if the controller cannot reach them"""
     cpus: int = 0
     """of the largest node"""
     mem_mb: int = 0
     gres: tuple[Gres, ...] = ()
-    """what its nodes have; several entries of one kind where nodes differ"""
+    """the resources of its nodes; several entries of one kind if nodes differ"""
 
     @property
     def has_gpus(self) -> bool:
@@ -43,7 +43,7 @@ class Partition:
 
 
 def parse_sinfo(text: str) -> tuple[Partition, ...]:
-    """Partitions of `sinfo -h -o SURVEY_FORMAT`, in Slurm's order; sinfo prints a line per group of like nodes."""
+    """Parse `sinfo -h -o SURVEY_FORMAT`, in Slurm's order; sinfo prints a line per group of like nodes."""
     partitions: dict[str, Partition] = {}
     for line in text.splitlines():
         fields = line.split("|", 8)
@@ -70,13 +70,13 @@ def parse_sinfo(text: str) -> tuple[Partition, ...]:
 
 
 def _node_state(text: str) -> str:
-    """State without its flags (`idle~` is powered down and will be started, `down*` does not respond)."""
+    """Return a state without its flags (`idle~` is powered down and will be started, `down*` does not respond)."""
     base = re.sub(r"[^a-z_]", "", text.lower())
     return "unresponsive" if text.endswith("*") and base not in ("down", "drained") else base
 
 
 def parse_gres(text: str) -> tuple[Gres, ...]:
-    """Gres of `gpu:a100:2(S:0-1),shard:8`; `(null)` is none."""
+    """Parse `gpu:a100:2(S:0-1),shard:8`; `(null)` is empty."""
     found = []
     for part in re.split(r",(?![^(]*\))", re.sub(r"\([^)]*\)", "", text)):
         match = re.fullmatch(
@@ -88,7 +88,7 @@ def parse_gres(text: str) -> tuple[Gres, ...]:
 
 
 def survey_lines(partitions: tuple[Partition, ...]) -> list[str]:
-    """One line a partition: `gpu (default): up to 4:00:00, 2 nodes (1 idle, 1 mixed), gpu a100 x2 per node`."""
+    """Format one line per partition: `gpu (default): up to 4:00:00, 2 nodes (1 idle, 1 mixed), gpu a100 x2 per node`."""
     return [_line(partition) for partition in partitions]
 
 
@@ -114,13 +114,13 @@ SOON_S = 10.0
 
 
 def about(seconds: float) -> str:
-    """A wait in words: `1 min`, `25 min`, `3 h`."""
+    """Format a wait: `1 min`, `25 min`, `3 h`."""
     minutes = max(1, round(seconds / 60))
     return f"{minutes} min" if minutes < 120 else f"{round(minutes / 60)} h"
 
 
 def format_span(seconds: float | None) -> str:
-    """Slurm's own form of a duration: `4:00:00`, `1-00:00:00`; `no limit`, `unknown`."""
+    """Format a duration like Slurm: `4:00:00`, `1-00:00:00`; `no limit`, `unknown`."""
     if seconds is None:
         return "unknown"
     if math.isinf(seconds):

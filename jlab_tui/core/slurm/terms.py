@@ -1,4 +1,4 @@
-"""Formats that all of Slurm's commands share: job states, durations and times.
+"""Parses the formats that all of Slurm's commands share: job states, durations and times.
 
 Formats are those of Slurm 17 to 24; nothing here needs `--json` (squeue's ignores every filter and answers with
 an empty list while the controller is down).
@@ -16,14 +16,14 @@ JOB_NAME = "jlab-mcp"
 
 
 class JobPhase(Enum):
-    """What a job's state means for somebody who waits for it."""
+    """The meaning of a job's state for somebody who waits for the job."""
 
     WAITING = "waiting"
-    """in the queue, or its nodes are being made ready"""
+    """in the queue, or its nodes are getting ready"""
     RUNNING = "running"
     SUSPENDED = "suspended"
     ENDING = "ending"
-    """its processes are being ended or cleaned up"""
+    """its processes are ending or in clean-up"""
     ENDED = "ended"
     UNKNOWN = "unknown"
 
@@ -60,7 +60,7 @@ class JobState(StrEnum):
     TIMEOUT = "TIMEOUT"
     UPDATE_DB = "UPDATE_DB"
     UNKNOWN = "UNKNOWN"
-    """a word that this version does not know; the job is taken to exist"""
+    """a word that this version does not know; we assume that the job exists"""
 
     @property
     def phase(self) -> JobPhase:
@@ -68,7 +68,7 @@ class JobState(StrEnum):
 
     @classmethod
     def parse(cls, text: str) -> JobState:
-        """State of a word as squeue, scontrol or sacct print it (sacct adds a suffix: `CANCELLED by 1001`)."""
+        """Parse a state as squeue, scontrol or sacct print it (sacct adds a suffix: `CANCELLED by 1001`)."""
         word = re.match(r"[A-Z_]*", text.strip().upper())
         return cls.__members__.get(word.group() if word else "", cls.UNKNOWN)
 
@@ -96,7 +96,7 @@ _PHASES: Mapping[JobState, JobPhase] = {
 
 
 def parse_span(text: str) -> float | None:
-    """Seconds of a Slurm duration: `9:17`, `10:00:00`, `1-00:00:00`, `2-12`; `UNLIMITED` is inf, others None.
+    """Return the seconds of a Slurm duration: `9:17`, `10:00:00`, `1-00:00:00`, `2-12`; `UNLIMITED` is inf, others None.
 
     A bare number is minutes, as in `sbatch --time`.
     """
@@ -115,7 +115,7 @@ def parse_span(text: str) -> float | None:
 
 
 def parse_moment(text: str) -> float | None:
-    """Epoch seconds of a time stamp: digits (SLURM_TIME_FORMAT=%s) or ISO without zone, taken as UTC (TZ=UTC)."""
+    """Return the epoch seconds of a time stamp: digits (SLURM_TIME_FORMAT=%s) or ISO without zone, taken as UTC (TZ=UTC)."""
     text = text.strip()
     if re.fullmatch(r"\d{1,12}", text, re.ASCII):
         return float(text) or None
@@ -130,5 +130,5 @@ def integer(text: str) -> int | None:
 
 
 def known(text: str) -> str:
-    """The text, empty where Slurm prints one of its words for nothing."""
+    """Return the text, or an empty text for Slurm's words for nothing."""
     return "" if text.strip() in ("n/a", "N/A", "(null)", "None") else text

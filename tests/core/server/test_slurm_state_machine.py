@@ -83,7 +83,7 @@ def test_a_queue_that_does_not_answer_changes_nothing_and_is_told(record: Server
     unknown = QueueUnknown("Slurm's controller is not answering.", "", T + 60)
     seen = step(record, Observation(T + 9e6, queue=unknown), LIMITS)
     assert seen.record == record and not seen.give_up
-    assert "jlab-mcp assumes that the job runs on as before." in seen.notices[0]
+    assert "jlab-mcp assumes that the job keeps running." in seen.notices[0]
 
 
 def test_an_old_row_does_not_take_a_ready_server_back_to_the_queue() -> None:
@@ -254,7 +254,7 @@ def test_a_submission_without_an_answer_is_looked_for_until_it_must_have_failed(
     assert "looking for the job in the queue" in look(announced, None, at=61).sentence
     assert look(announced, None, at=89).state is ServerState.PENDING
     lost = look(announced, None, at=91)
-    assert lost.state is ServerState.ERROR and "no job has come of it" in lost.sentence
+    assert lost.state is ServerState.ERROR and "no job appeared" in lost.sentence
     assert look(announced, JOB, at=91).record.job_id == "7"
 
 
@@ -367,7 +367,7 @@ def test_a_node_that_answers_within_its_limit_is_waited_for() -> None:
     on_time = look(seen, RUNNING, at=180, connection=CONNECTION, health=Health.SILENT)
     late = look(seen, RUNNING, at=180.1, connection=CONNECTION, health=Health.SILENT)
     assert (on_time.give_up, late.give_up) == (False, True)
-    assert "it could not be reached from here at http://gpu1:18000 for 120 s" in late.sentence
+    assert "this machine could not reach it at http://gpu1:18000 for 120 s" in late.sentence
     foreign = look(seen, RUNNING, at=181, connection=CONNECTION, health=Health.FOREIGN)
     assert "another server answers at" in foreign.sentence
     assert not look(starting, RUNNING, at=180).give_up and look(starting, RUNNING, at=180.1).give_up
@@ -446,7 +446,7 @@ def test_a_job_that_waits_says_why_and_a_restarted_one_what_is_lost() -> None:
     assert first.startswith("Job 7 waits in the queue (Priority): ")
     why = first.removeprefix("Job 7 waits in the queue (Priority): ")
     again = look(with_facts(RECORD, restarts=1), JOB).sentence
-    assert again == f"Job 7 was requeued and waits to be started again. {why}"
+    assert again == f"Job 7 was requeued and waits to start again. {why}"
 
 
 def test_a_job_that_the_queue_does_not_list_yet_is_named_as_soon_as_it_has_an_id() -> None:
@@ -494,6 +494,6 @@ def late_of(record: ServerRecord) -> ServerStatus:
 def test_a_late_start_ends_its_sentence_where_the_log_is_empty() -> None:
     starting = look(RECORD, RUNNING, details=details(JobState.RUNNING)).record
     assert (
-        late_of(starting).sentence == "Job 7 runs on gpu1, but JupyterLab has not come up there within 120 s."
+        late_of(starting).sentence == "Job 7 runs on gpu1, but JupyterLab did not start there within 120 s."
     )
     assert late_of(starting).give_up and late_of(starting).log_tail == ()

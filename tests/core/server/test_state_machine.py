@@ -66,7 +66,7 @@ def test_a_certificate_that_is_not_trusted_is_said_at_once_and_ends_nothing() ->
         status = step(record, seen, LIMITS)
         assert status.state is record.state and status.reachable is False
         assert status.give_up is gives_up
-        assert "not trusted" in status.sentence and "certfile" in status.hint
+        assert "does not trust" in status.sentence and "certfile" in status.hint
 
 
 def test_a_start_on_another_machine_is_not_given_up_from_here() -> None:

@@ -281,7 +281,12 @@ def test_a_restart_makes_a_dead_kernel_usable() -> None:
     ("death", "over", "notice", "recorded"),
     [
         (CRASH, "", "The kernel died (exit code 3) and was restarted", "died: exit code 3"),
-        (LAST_CRASH, "The kernel died (exit code 3) and is not restarted any more.", "", "died: exit code 3"),
+        (
+            LAST_CRASH,
+            "The kernel died (exit code 3) and the server does not restart it again.",
+            "",
+            "died: exit code 3",
+        ),
         (SHUTDOWN, "The kernel of session s was shut down.", "", "shut down"),
     ],
 )
@@ -357,10 +362,10 @@ def test_a_request_that_was_refused_ends_its_run_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("lost", "why"),
     [
-        (OutputLost(5, 100, "full", 9, unfetched=True), "no connection was there"),
+        (OutputLost(5, 100, "full", 9, unfetched=True), "before a connection fetched it"),
         (OutputLost(5, 100, "full", 9), "it came faster"),
         (OutputLost(5, 100, "stalled", 9), "the disk of the server's recordings"),
-        (OutputLost(5, 100, "unreadable", 9), "could not be read back"),
+        (OutputLost(5, 100, "unreadable", 9), "could not read its recording"),
         (OutputLost(5, 100, "?", 9), "could not keep it"),
     ],
 )
@@ -379,7 +384,7 @@ def test_a_session_that_another_process_takes_over_is_left_alone() -> None:
     state, effects = after(*RUNNING, LinkOver(True, "owned by there:7"))
     why = "Session s was taken over by another process: owned by there:7."
     assert state.availability == TakenOver(why) and state.is_taken_over and state.current == ""
-    assert effects == [Abandon(), LeaveRun("r", f"{why} That process goes on with this run.")]
+    assert effects == [Abandon(), LeaveRun("r", f"{why} That process continues this run.")]
 
 
 # -- what is said
@@ -406,7 +411,7 @@ def test_a_session_that_cannot_be_used_is_refused_with_what_helps() -> None:
 def test_who_is_refused_while_something_runs_is_told_what_runs() -> None:
     run = Run("s-1", "s", "execute_code", "c", "1", "m", 100.0, Path("s.1.jsonl"), 0)
     error = busy(NEW, run, 107.0)
-    assert error is not None and "run s-1 has been going for 7 s." in error.message
+    assert error is not None and "run s-1 has been running for 7 s." in error.message
     assert 'wait_for_run(run_id="s-1")' in error.hint and "last line" not in error.message
     assert run.outputs is not None
     run.outputs.feed(TextPrinted("s-1", "stdout", "epoch 3\n"))
@@ -420,7 +425,7 @@ def test_who_is_refused_while_something_runs_is_told_what_runs() -> None:
 def test_a_batch_keeps_others_away_and_its_own_runs_go_on() -> None:
     going, over = after(BatchStarted())[0], after(BatchStarted(), BatchEnded())[0]
     error = busy(going, None, 0.0)
-    assert error is not None and "its cells are being run again" in error.message
+    assert error is not None and "busy running its cells again" in error.message
     assert busy(going, None, 0.0, in_batch=True) is None
     assert busy(over, None, 0.0) is None and busy(NEW, None, 0.0) is None
 

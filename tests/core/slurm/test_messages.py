@@ -84,9 +84,9 @@ def test_a_rejection_names_its_cause_and_what_to_change(stderr: str, cause: str)
         ),
         (
             "squeue: error: Invalid user: 17\n",
-            "Slurm could not be asked: squeue: error: Invalid user: 17",
+            "The query to Slurm failed: squeue: error: Invalid user: 17",
         ),
-        ("", "Slurm could not be asked: it gave no reason."),
+        ("", "The query to Slurm failed: it gave no reason."),
     ],
 )
 def test_a_failed_squeue_is_one_sentence_about_slurm(stderr: str, sentence: str) -> None:
@@ -125,8 +125,8 @@ REASONS = {
     "BeginTime": (False, "start time"),
     "Dependency": (False, "another job to end"),
     "DependencyNeverSatisfied": (True, "never start"),
-    "JobHeldUser": (True, "held by you"),
-    "JobHeldAdmin": (True, "held by the administrators"),
+    "JobHeldUser": (True, "You put it on hold"),
+    "JobHeldAdmin": (True, "The administrators put it on hold"),
     "launch failed requeued held": (True, "failed to start before"),
     "PartitionTimeLimit": (True, "longer than the partition allows"),
     "PartitionConfig": (True, "more than the partition can give"),
@@ -149,8 +149,8 @@ REASONS = {
     "QOSGrpGRES": (False, "Your group is at a limit"),
     "AssocGrpCPUMinutesLimit": (False, "Your group is at a limit"),
     "QOSMinCpuNotSatisfied": (False, "A rule of its QOS"),
-    "QOSNotAllowed": (True, "QOS may not be used"),
-    "InvalidAccount": (True, "account may not be used"),
+    "QOSNotAllowed": (True, "does not allow its QOS"),
+    "InvalidAccount": (True, "does not allow its account"),
     "Cleaning": (False, "cleaning up"),
     "(Resources)": (False, "First in line"),
     "SomethingNew": (False, "'SomethingNew'"),
@@ -224,7 +224,7 @@ def test_a_job_that_slurm_forgot_is_looked_up_in_its_accounts() -> None:
     ("state", "restarts", "message", "hint"),
     [
         (JobState.PENDING, 0, "Job 7 waits in the queue.", ""),
-        (JobState.PENDING, 1, "Job 7 was requeued and waits to be started again.", "Variables of its kernels are lost. `jlab-mcp stop` cancels it."),
+        (JobState.PENDING, 1, "Job 7 was requeued and waits to start again.", "Variables of its kernels are lost. `jlab-mcp stop` cancels it."),
         (JobState.REQUEUED, 0, "Job 7 is going back to the queue.", ""),
         (JobState.RUNNING, 2, "Job 7 runs on gpu1.", ""),
         (JobState.FAILED, 0, "Job 7 is in state FAILED.", ""),

@@ -31,7 +31,7 @@ async def test_what_was_lost_is_said_once_for_each_cause_and_recorded_for_each_g
         "recording of the kernel was full.",
         "About 5,000,000 bytes of output were lost: it came faster than it could be fetched, until the server's "
         "recording of the kernel was full.",
-        "About 7 messages of output were lost: the server's recording of the kernel could not be read back.",
+        "About 7 messages of output were lost: the server could not read its recording of the kernel.",
     ]
     assert run.losses() == said
     journal = process.session._journal.path
