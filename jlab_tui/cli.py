@@ -12,13 +12,14 @@ import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO, cast
 
 from .arguments import make_parser
-from .core.display.printable import PrintableOutput, printable
+from .core.display.printable import PrintableOutput
 from .core.errors import JlabError, UsageError
 from .core.setting_values import is_slurm_time
 from .core.settings import Mode, Settings
@@ -33,19 +34,30 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `jlab-mcp`. Returns the exit code."""
+    with printing_text():
+        return _main(argv)
+
+
+@contextmanager
+def printing_text() -> Iterator[None]:
+    """Let nothing but printable text reach stdout and stderr. Dashboard and MCP server draw and speak past both."""
+    with contextlib.ExitStack() as stack:
+        if sys.stdout is not None:
+            stack.enter_context(contextlib.redirect_stdout(cast(TextIO, PrintableOutput(sys.stdout))))
+        if sys.stderr is not None:
+            stack.enter_context(contextlib.redirect_stderr(cast(TextIO, PrintableOutput(sys.stderr))))
+        yield
+
+
+def _main(argv: Sequence[str] | None) -> int:
     os.environ.setdefault("HOME", os.path.expanduser("~"))  # noqa: PTH111 - from the password database
     try:
         arguments = make_parser().parse_args(argv)
-        if arguments.command in _OWN_SCREEN:
-            return _COMMANDS[arguments.command](arguments)
-        out: Any = PrintableOutput(sys.stdout)
-        err: Any = PrintableOutput(sys.stderr)
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            return _COMMANDS[arguments.command](arguments)
+        return _COMMANDS[arguments.command](arguments)
     except JlabError as error:
-        print(printable(f"jlab-mcp: {error.message}"), file=sys.stderr)
+        print(f"jlab-mcp: {error.message}", file=sys.stderr)
         if error.hint:
-            print(printable(f"  {error.hint}"), file=sys.stderr)
+            print(f"  {error.hint}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -59,11 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         what = error.strerror or str(error) or type(error).__name__
         what = f"{error.filename}: {what}" if error.filename else what
-        print(printable(f"jlab-mcp: {what}."), file=sys.stderr)
+        print(f"jlab-mcp: {what}.", file=sys.stderr)
         print("  `jlab-mcp doctor` checks directories, disk space and permissions.", file=sys.stderr)
         return 1
     except Exception as error:  # noqa: BLE001 - the last of the translators
-        print(printable(traceback.format_exc()), end="", file=sys.stderr)
+        print(traceback.format_exc(), end="", file=sys.stderr)
         print(f"jlab-mcp: this is a bug in jlab-mcp ({type(error).__name__}).", file=sys.stderr)
         print(
             "  Your server and kernels keep running. Please report this with the lines above.",
@@ -246,8 +258,6 @@ def _demo(arguments: argparse.Namespace) -> int:
     return run_demo(dict(os.environ), tui=tui)
 
 
-_OWN_SCREEN = frozenset({"", "start", "demo"})
-"""these draw a dashboard, or serve MCP, and make what they print printable themselves"""
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "": _serve,
     "start": _start,

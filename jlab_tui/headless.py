@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from .core.display.printable import printable
 from .core.errors import JlabError, LaunchFailed, StatusFileError
 from .core.server.record import ServerState
 from .core.server.state_machine import ServerStatus
@@ -63,11 +62,11 @@ class Lines:
 
 
 def _print(text: str) -> None:
-    print(printable(text), flush=True)
+    print(text, flush=True)
 
 
 def _tell(text: str) -> None:
-    print(printable(text), file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)
 
 
 async def run_detached(launcher: Launcher, mode: Mode, settings: Settings) -> int:

@@ -13,7 +13,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Protocol
 
-from .core.display.printable import printable
 from .core.errors import JlabError, ServerNotReady
 from .core.journal.summary import SessionHead
 from .core.server.record import KernelInfo, ServerRecord, ServerState
@@ -208,7 +207,7 @@ def _print_from(path: Path, offset: int) -> int:
         file.seek(offset)
         while chunk := file.read(1 << 16):
             offset += len(chunk)
-            sys.stdout.write(printable(decoder.decode(chunk)))
-    sys.stdout.write(printable(decoder.decode(b"", final=True)))
+            sys.stdout.write(decoder.decode(chunk))
+    sys.stdout.write(decoder.decode(b"", final=True))
     sys.stdout.flush()
     return offset

@@ -10,6 +10,7 @@ from mcp.server.mcpserver import Elicit, MCPServer, Resolve
 from mcp_types import CallToolResult
 from pydantic import BaseModel, Field
 
+from ..core.display.printable import printable
 from ..core.errors import StatusFileError
 from ..core.server.record import ServerState
 from ..core.server.status import ServerStatus
@@ -54,7 +55,8 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
             return None
         survey = await app.starting.survey()
         return Elicit(
-            f"Where should JupyterLab run for {app.settings.root}? The cluster has:\n{survey}", WhereToRun
+            printable(f"Where should JupyterLab run for {app.settings.root}? The cluster has:\n{survey}"),
+            WhereToRun,
         )
 
     async def start_server(
@@ -116,7 +118,7 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
         app = await source.get()
 
         async def beat(waited: float, sentence: str) -> None:
-            await ctx.report_progress(round(waited, 1), None, sentence)
+            await ctx.report_progress(round(waited, 1), None, printable(sentence))
 
         status = await app.starting.wait(timeout, app.settings.queue_timeout_s, beat)
         if status is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from mcp_types import CallToolResult
 from pydantic import Field
 
+from ..core.display.printable import printable
 from .cancelling import InterruptOnCancel
 from .content import as_content, as_text
 from .context import App
@@ -135,6 +136,8 @@ def _patience(app: App, wait_s: float | None) -> float:
 
 def _beat(ctx: Ctx) -> Beat:
     async def beat(elapsed: float, last_line: str) -> None:
-        await ctx.report_progress(round(elapsed, 1), None, last_line or f"running for {elapsed:.0f} s")
+        await ctx.report_progress(
+            round(elapsed, 1), None, printable(last_line) or f"running for {elapsed:.0f} s"
+        )
 
     return beat

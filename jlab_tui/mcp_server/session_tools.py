@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from mcp_types import CallToolResult
 from pydantic import Field
 
+from ..core.display.printable import printable
 from .cancelling import InterruptOnCancel
 from .content import as_json, as_text
 from .context import App
@@ -70,7 +71,7 @@ class SessionTools:
         self, app: App, session: Session, stop: bool, wait_s: float | None, ctx: Ctx
     ) -> dict[str, Any]:
         async def beat(elapsed: float, sentence: str) -> None:
-            await ctx.report_progress(round(elapsed, 1), None, sentence)
+            await ctx.report_progress(round(elapsed, 1), None, printable(sentence))
 
         patience = app.settings.wait_s if wait_s is None else wait_s
         async with InterruptOnCancel(app, ctx, session):

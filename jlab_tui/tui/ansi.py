@@ -27,7 +27,7 @@ _ANSI = re.compile("[\x1b\x9b]")
 
 
 def plain(text: str) -> str:
-    """`text` without escape sequences and control characters; newlines and tabs stay."""
+    """`text` as `segments` draws it, which is less than `printable` leaves: nothing of no width. Newlines and tabs stay."""
     if _ANSI.search(text):
         text = _SEQUENCE.sub("", text)
     return "\n".join(_UNSAFE.sub("", line) for line in text.split("\n"))

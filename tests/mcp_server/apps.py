@@ -76,7 +76,7 @@ class Starting:
         return self.there
 
     async def survey(self) -> str:
-        return "gpu: 2 nodes"
+        return "gpu: 2 nodes\x1b]0;title\x07\u202e"
 
     async def start(self, choice: Choice, *, bootstrap: bool = False) -> None:
         self.started.append((choice, bootstrap))

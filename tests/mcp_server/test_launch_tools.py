@@ -57,7 +57,7 @@ async def test_a_client_that_can_ask_asks_the_user_itself(
 
     async with front.client(elicitation_callback=ask) as agent:
         said = await agent.text("start_server")
-    assert len(questions) == 1 and "gpu: 2 nodes" in questions[0]
+    assert len(questions) == 1 and questions[0].endswith("gpu: 2 nodes")
     assert front.starting.started == chosen
     assert said.startswith("mode_required") is not bool(chosen)
 

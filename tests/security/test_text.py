@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import subprocess
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import TextContent
 
+from jlab_tui.cli import printing_text
 from jlab_tui.core.display.printable import PrintableOutput, printable
 from jlab_tui.core.errors import UsageError
 from jlab_tui.core.notebook.notebook import file_stem
@@ -68,6 +70,38 @@ def test_a_model_cannot_ask_for_a_job_without_limit(time: str) -> None:
     assert is_slurm_time(time), "a person may"
     with pytest.raises(UsageError, match="no limit"):
         Choice(time_limit=time).values()
+
+
+SENDS_ODD = """
+from IPython import get_ipython
+kernel = get_ipython().kernel
+kernel.session.send(kernel.iopub_socket, "stream", {"name": [], "text": 5}, parent=kernel.get_parent())
+kernel.session.send(kernel.iopub_socket, "\x1b]0;title\x07\x9b2J\u202e", {"data": 5, "text": 5, "traceback": 5, "name": []}, parent=kernel.get_parent())
+print("sent")
+"""
+
+
+async def test_the_mcp_process_logs_text(shared_server: Project) -> None:
+    log = shared_server.home / "mcp-stderr.log"
+    before = log.stat().st_size if log.exists() else 0
+    async with shared_server.client() as agent:
+        session = await agent.session("odd")
+        assert "sent" in await agent.text("execute_code", session_id=session, code=SENDS_ODD)
+        assert "did not understand" in (await agent.record("ping"))["not_understood"]
+        await agent.call("shutdown_session", session_id=session)
+    logged = log.read_bytes()[before:].decode()
+    assert "logged once" in logged
+    assert not ACTS.search(logged)
+
+
+def test_whatever_a_command_prints_is_text() -> None:
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="", write_through=True) for _ in range(2))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), printing_text():
+        print(HOSTILE)
+        print(HOSTILE, file=sys.stderr)
+    for stream in (out, err):
+        stream.seek(0)
+        assert stream.read() == "abcdefgh\n"
 
 
 async def test_the_log_is_printed_as_text(shared_server: Project) -> None:

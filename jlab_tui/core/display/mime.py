@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from .html import html_text
-from .terminal_text import render_terminal, strip_ansi
+from .printable import printable
+from .terminal_text import render_terminal
 
 _BARE_REPR = re.compile(r"<[\w.]+(?: object)?(?: at 0x[0-9a-fA-F]+)?>")
 _PLOTLY: Final = "application/vnd.plotly.v1+json"
@@ -29,7 +30,7 @@ def describe_data(data: Mapping[str, Any]) -> str:
 def _describe(data: Mapping[str, Any]) -> str:
     for mime in ("text/markdown", "text/latex"):
         if text := text_of(data.get(mime)):
-            return strip_ansi(text)
+            return printable(text)
     if figure := _figure(data):
         return figure
     plain = render_terminal(text_of(data.get("text/plain")))
@@ -47,7 +48,7 @@ def _describe(data: Mapping[str, Any]) -> str:
         if mime == "application/javascript":
             return f"[JavaScript, {len(text_of(value)):,} characters; only a browser can run it]"
         if mime.startswith("text/") and mime != "text/plain":
-            return f"[{mime}] {strip_ansi(text_of(value))}"
+            return f"[{mime}] {printable(text_of(value))}"
     return plain or f"[output of type {', '.join(data) or 'unknown'}]"
 
 
@@ -71,7 +72,7 @@ def text_of(value: Any) -> str:
 
 
 def _svg(svg: str) -> str:
-    words = [strip_ansi(w).strip() for w in re.findall(r"<(?:text|title|desc)\b[^<>]*>([^<]*)", svg)]
+    words = [printable(w).strip() for w in re.findall(r"<(?:text|title|desc)\b[^<>]*>([^<]*)", svg)]
     listed = "; ".join(w for w in words if w)[:2000]
     return f"[SVG image, {len(svg):,} characters{': ' + listed if listed else ''}]"
 

@@ -7,9 +7,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-_ESCAPE = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])?"
-)
+from .printable import printable
+
 _TOKEN = re.compile(
     r"\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])?|[\r\n\x08]|[^\x1b\r\n\x08]+"
 )
@@ -31,11 +30,6 @@ _COLUMNS: Final = 500
 _DIGITS: Final = 5
 """read of the number of a move, which ends at the edge of the screen anyway"""
 _MOVES: Final = ("\r", "\x08", "\x1b")
-
-
-def strip_ansi(text: str) -> str:
-    """Remove escape sequences and invisible control characters; keep newlines and tabs."""
-    return _INVISIBLE.sub("", _ESCAPE.sub("", text))
 
 
 def render_terminal(text: str) -> str:
@@ -292,5 +286,5 @@ def count_rows(text: str) -> int:
 
 def plain_traceback(traceback: tuple[str, ...], ename: str, evalue: str) -> str:
     """Return a Python traceback without colours, or name and value if the kernel sent no traceback."""
-    text = strip_ansi("\n".join(traceback)).strip("\n")
+    text = printable("\n".join(traceback)).strip("\n")
     return text or (f"{ename}: {evalue}" if evalue else ename)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jlab_tui.core.display.printable import printable
 from jlab_tui.core.display.terminal_text import (
     ROW_CHARS,
     TerminalLines,
@@ -14,7 +15,6 @@ from jlab_tui.core.display.terminal_text import (
     plain_traceback,
     render_terminal,
     rows,
-    strip_ansi,
 )
 
 PIECES = st.sampled_from(
@@ -217,4 +217,4 @@ def test_an_exception_is_shown_without_colours(traceback: tuple[str, ...], value
 
 
 def test_newlines_and_tabs_are_no_control_characters() -> None:
-    assert strip_ansi("a\tb\n\x1b[1mc\x1b]0;t\x07\x07") == "a\tb\nc"
+    assert printable("a\tb\n\x1b[1mc\x1b]0;t\x07\x07") == "a\tb\nc"
