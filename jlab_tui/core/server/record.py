@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from ..settings import Mode
 
@@ -22,6 +22,9 @@ __all__ = [
     "named_in",
     "parse_record",
 ]
+
+
+_LOOPBACK: Final = "127.0.0.1"
 
 
 class ServerState(StrEnum):
@@ -184,7 +187,7 @@ def format_record(record: ServerRecord) -> str:
     """
     known = [
         (name.upper(), value)
-        for part in (record, record.slurm)
+        for part in (replace(record, hostname=_address_of(record)), record.slurm)
         for name in _KINDS[type(part)]
         if (value := getattr(part, name))
     ]
@@ -200,11 +203,20 @@ def parse_record(text: str) -> ServerRecord:
         raise ValueError("it is incomplete (its last line is missing)")
     slurm = SlurmFacts(**_taken(pairs, SlurmFacts))
     record = ServerRecord(**_taken(pairs, ServerRecord), slurm=slurm, extra=pairs)
+    if record.mode is Mode.LOCAL and record.hostname == _LOOPBACK and record.launcher:
+        record = replace(record, hostname=record.launcher)
     if record.state.is_live and record.mode is Mode.LOCAL and (record.pid <= 1 or not record.launcher):
         raise ValueError("it names no process")
     if record.url and not record.url.startswith(("http://", "https://")):
         raise ValueError(f"URL={record.url!r} is not understood")
     return record
+
+
+def _address_of(record: ServerRecord) -> str:
+    """What HOSTNAME says, for programs that read the file: the address at which this machine reaches a local server."""
+    is_here = record.mode is Mode.LOCAL and record.hostname == record.launcher != ""
+    is_loopback = not record.url or f"//{_LOOPBACK}:" in record.url
+    return _LOOPBACK if is_here and is_loopback else record.hostname
 
 
 def _taken(pairs: dict[str, str], of: type[ServerRecord] | type[SlurmFacts]) -> dict[str, Any]:

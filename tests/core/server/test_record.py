@@ -112,6 +112,18 @@ def test_how_a_local_server_ended_stays_on_record() -> None:
     assert (record.message, record.hint, record.machine, record.extra) == ("m", "h", "b p n", {})
 
 
+@pytest.mark.parametrize(
+    ("url", "written"), [("", "127.0.0.1"), ("http://127.0.0.1:1", "127.0.0.1"), ("http://desk:1", "desk")]
+)
+def test_a_local_servers_host_is_written_as_others_reach_it_and_read_as_the_machines_name(
+    url: str, written: str
+) -> None:
+    record = ServerRecord(ServerState.READY, Mode.LOCAL, hostname="desk", launcher="desk", pid=7, url=url)
+    text = format_record(record)
+    assert f"\nHOSTNAME={written}\n" in text
+    assert parse_record(text) == record
+
+
 def test_the_token_is_not_in_the_repr_and_lines_cannot_be_injected() -> None:
     record = ServerRecord(ServerState.ERROR, Mode.LOCAL, token="s3cret", message="two\nSTATE=ready")
     assert "s3cret" not in repr(record)
