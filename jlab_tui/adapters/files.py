@@ -70,6 +70,15 @@ def read_own(path: Path) -> bytes:
         return file.read()
 
 
+def seal(path: Path) -> None:
+    """Take the right to write a file of ours away; see `open_own`."""
+    fd = open_own(path, os.O_RDONLY)
+    try:
+        os.fchmod(fd, 0o400)
+    finally:
+        os.close(fd)
+
+
 def file_server_time(directory: Path) -> float | None:
     """The clock by which the files of a directory get their times; None where nothing can be written there. Blocks."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -12,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.files import open_own, read_own
-from jlab_tui.adapters.journal.bell import Bell
+from jlab_tui.adapters.journal.bell import Bell, usable_fifo_dir
 from jlab_tui.adapters.journal.journal_file import JournalWriter
+from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.adapters.server.detached import start_detached
 from jlab_tui.adapters.server.extension_copy import extension_digest, install_node_files
 from jlab_tui.adapters.server.status_file import StatusFile
@@ -89,6 +91,43 @@ def test_a_link_in_the_place_of_a_bell_is_not_rung(tmp_path: Path) -> None:
     finally:
         bell.close()
         os.close(reader)
+
+
+def test_nothing_is_made_through_a_link_in_the_place_of_the_bells_marker(tmp_path: Path) -> None:
+    fifos = tmp_path / "status" / "fifos"
+    fifos.mkdir(parents=True)
+    (fifos / f".probe-{os.getpid()}").touch()  # so that no FIFO can be made for a test
+    (tmp_path / "status" / "fifos-elsewhere").symlink_to(tmp_path / "made")
+    with contextlib.suppress(PermissionError):
+        usable_fifo_dir(fifos, os.getuid())
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_marker_of_the_bells_that_is_ours_leads_both_ends_to_the_same_place(tmp_path: Path) -> None:
+    fifos = tmp_path / f"status-{os.getpid()}" / "fifos"
+    fifos.mkdir(parents=True)
+    probe = fifos / f".probe-{os.getpid()}"
+    probe.touch()
+    elsewhere = usable_fifo_dir(fifos, os.getuid())
+    probe.unlink()
+    try:
+        assert elsewhere != fifos and usable_fifo_dir(fifos, os.getuid()) == elsewhere
+        assert (fifos.parent / "fifos-elsewhere").stat().st_mode & 0o777 == 0o600
+    finally:
+        elsewhere.rmdir()
+
+
+def test_a_link_in_the_place_of_a_journal_is_not_sealed(tmp_path: Path, precious: Path) -> None:
+    link, real = tmp_path / "s.1.jsonl", tmp_path / "s.2.jsonl"
+    link.symlink_to(precious)
+    real.touch(mode=0o600)
+    precious.chmod(0o640)
+    store = JournalStore(tmp_path, tmp_path / "actions", lambda: tmp_path, "here")
+    writer = store.successor("s", [link, real])
+    assert writer is not None
+    writer.close().result(10)
+    assert precious.stat().st_mode & 0o777 == 0o640
+    assert real.stat().st_mode & 0o777 == 0o400
 
 
 def test_a_file_is_emptied_only_where_it_has_one_name(tmp_path: Path, precious: Path) -> None:

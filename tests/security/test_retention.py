@@ -180,3 +180,18 @@ def test_old_logs_go_by_the_clock_of_their_own_file_system(tmp_path: Path) -> No
         aged(path, age)
     prune(settings, settings.node_dir)
     assert not old.exists() and new.exists()
+
+
+def test_what_a_killed_compression_left_goes_after_a_day_and_nothing_else(tmp_path: Path) -> None:
+    journal = session(tmp_path, "a", 10, closed=False)
+    half = aged(_touched(tmp_path / "sessions" / ".a.1.jsonl.node-1.cluster-4711.gz"), 1.1)
+    at_work = aged(_touched(tmp_path / "sessions" / ".a.1.jsonl.node-1.cluster-4712.gz"), 0.9)
+    of_the_user = aged(_touched(tmp_path / "sessions" / ".notes.gz"), 100)
+    store_in(tmp_path).clear_old(30, NOW)
+    assert not half.exists()
+    assert at_work.exists() and of_the_user.exists() and journal.exists()
+
+
+def _touched(path: Path) -> Path:
+    path.touch()
+    return path

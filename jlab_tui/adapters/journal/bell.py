@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..files import private_dir, process_start
+from ..files import open_own, private_dir, process_start
 from ..made_names import DIGITS, pattern_of
 
 LINE_MAX = 4096
@@ -33,14 +33,14 @@ def usable_fifo_dir(wanted: Path, uid: int) -> Path:
     private_dir(wanted)
     if wanted.stat().st_uid != uid:
         raise PermissionError(errno.EPERM, "its directory belongs to somebody else; remove it", str(wanted))
-    if not marker.exists():
+    if not os.path.lexists(marker):
         probe = wanted / f".probe-{os.getpid()}"
         try:
             os.mkfifo(probe, 0o600)
             probe.unlink()
             return wanted
         except OSError:
-            marker.touch(mode=0o600)
+            os.close(open_own(marker, os.O_WRONLY | os.O_CREAT))
     return private_tmp_dir(Path("/tmp") / f"jlab-mcp-{uid}" / wanted.parent.name, uid)
 
 

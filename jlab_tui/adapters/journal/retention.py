@@ -36,7 +36,13 @@ def name_aside(at: str, name: str) -> str:
     return f"{at}.{name}"
 
 
+def half_packed_name(journal: str, host: str, pid: str) -> str:
+    """Of a journal while it is compressed; several processes may do the same at once."""
+    return f".{journal}.{host}-{pid}.gz"
+
+
 ACTIONS = pattern_of(actions_name, r"[^/\n]+", DIGITS)
+_HALF_PACKED = pattern_of(half_packed_name, JOURNALS.pattern, r"[^/\n]+", DIGITS)
 _ASIDE = pattern_of(name_aside, f"({DIGITS})", f"({any_of(JOURNALS, ACTIONS).pattern})")
 
 
@@ -51,6 +57,10 @@ def clear_old(
         with contextlib.suppress(OSError):
             if now - path.stat().st_mtime > keep_s:
                 _set_aside([path], now)
+    for path in _listed(sessions, _HALF_PACKED):
+        with contextlib.suppress(OSError):
+            if now - path.lstat().st_mtime > DAY_S:
+                path.unlink()  # its process was killed; the journal itself is still there
     found = journals(sessions)
     changed = {session: _changed(files) for session, files in found.items()}
     newest = sorted(changed, key=lambda session: changed[session])[max(0, len(changed) - keep_newest) :]
@@ -124,9 +134,7 @@ def _is_closed(path: Path) -> bool:
 
 def _compress(path: Path) -> None:
     packed = path.with_name(path.name + ".gz")
-    part = path.with_name(
-        f".{path.name}.{socket.gethostname()}-{os.getpid()}.gz"
-    )  # others may do the same now
+    part = path.with_name(half_packed_name(path.name, socket.gethostname(), str(os.getpid())))
     try:
         part.unlink(missing_ok=True)
         with (

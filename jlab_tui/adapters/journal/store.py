@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...core.journal.events import Entry, HumanActed
 from ...core.journal.summary import SessionHead
-from ..files import file_server_time
+from ..files import file_server_time, seal
 from . import retention
 from .bell import Bell
 from .journal_file import JournalReader, JournalWriter, journal_path, journals, read_entries
@@ -47,7 +47,7 @@ class JournalStore:
             return None
         for sealed in files:
             with contextlib.suppress(OSError):
-                sealed.chmod(0o400)
+                seal(sealed)
         return self._writer(session, path)
 
     def silence(self, path: Path) -> float:
