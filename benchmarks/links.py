@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from ground import ROOT, Project, compare, row
@@ -87,19 +87,31 @@ async def links(project: Project, encrypted_port: str, certificate: str, cells: 
         "Unix socket": SocketRoute(facts["SOCKET"]),
         "pinned TLS": TlsRoute(f"https://127.0.0.1:{encrypted_port}", certificate),
     }
-    headers = {"Authorization": f"token {facts['TOKEN']}"}
     kernel = new_kernel(project, facts)
-    async with contextlib.AsyncExitStack() as open_links:
-        works: list[Callable[[], Awaitable[object]]] = []
-        for route in routes.values():
-            path = f"/api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex}"
-            ws = await open_connection(Dialer(route), path, headers, None, 20)
-            open_links.push_async_callback(ws.close)
-            works.append(lambda ws=ws: one_plus_one(ws))  # type: ignore[misc]
-        times = await compare(cells, *works, warm_up=10)
+    times: dict[str, list[float]] = {name: [] for name in routes}
+    names = list(routes)
+    for _ in names:  # whoever connects first is served first: each route is, once
+        names = [*names[1:], names[0]]
+        async with contextlib.AsyncExitStack() as stack:
+            works = [
+                functools.partial(one_plus_one, await connected(stack, routes[name], kernel, facts["TOKEN"]))
+                for name in names
+            ]
+            for name, mine in zip(names, await compare(cells // len(names), *works, warm_up=10), strict=True):
+                times[name] += mine
     reach = {"Unix socket": "(reach 1.0)", "pinned TLS": "(reach 1.05)"}
-    for name, mine in zip(routes, times, strict=True):
-        row(f"1 + 1, {name}", mine, times[0], reach.get(name, ""))
+    for name, mine in times.items():
+        row(f"1 + 1, {name}", mine, times["plain TCP"], reach.get(name, ""))
+
+
+async def connected(
+    stack: contextlib.AsyncExitStack, route: Route, kernel: str, token: str
+) -> KernelConnection:
+    """A connection on that way to the kernel's channels, closed with the stack."""
+    path = f"/api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex}"
+    ws = await open_connection(Dialer(route), path, {"Authorization": f"token {token}"}, None, 20)
+    stack.push_async_callback(ws.close)
+    return ws
 
 
 def new_kernel(project: Project, facts: dict[str, str]) -> str:
@@ -136,7 +148,7 @@ def main() -> None:
         more = {"PYTHONPATH": str(folder), "BENCH_IDENTITY": str(identity), "BENCH_PORT": str(port)}
         with project_in(folder / "p", **more) as project:
             project.start()
-            cells = int(sys.argv[1]) if len(sys.argv) > 1 else 300
+            cells = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
             asyncio.run(links(project, port.read_text(encoding="utf-8"), certificate_in(identity), cells))
     asyncio.run(starts())
     print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs")
