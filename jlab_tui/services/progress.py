@@ -1,4 +1,4 @@
-"""Waiting: with a sign of life for whatever takes over a second, and for several things of which some may fail."""
+"""Waits with progress messages, and for several tasks of which some may fail."""
 
 from __future__ import annotations
 

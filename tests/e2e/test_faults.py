@@ -243,7 +243,7 @@ async def test_esc_leaves_the_users_own_cell_alone(shared_server: SharedProject)
             assert "Queued for" in queued and "user's own code" in queued
             assert "No variables yet" in await client.text("inspect_variables", session_id=session)
             client.cancel(request, ESC)
-            await until_recorded(shared_server, session, "is left alone")
+            await until_recorded(shared_server, session, "which keeps running")
             flag.touch()
             reply = await client.text("wait_for_run", run_id=f"{session}-1")
             flag.unlink()

@@ -222,7 +222,7 @@ async def test_variables_are_shown_while_a_cell_runs(shared_server: SharedProjec
         await agent.text("execute_code", session_id=session, code="import time; time.sleep(30)", wait_s=0.2)
         table = await agent.text("inspect_variables", session_id=session)
         assert "numbers | list | 100" in table and "word | str | 2" in table
-        assert "Not there: ghost" in await agent.text(
+        assert "Not found: ghost" in await agent.text(
             "inspect_variables", session_id=session, names=["word", "ghost"]
         )
         kernels = (await agent.record("ping"))["kernels"]

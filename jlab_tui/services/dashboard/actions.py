@@ -70,7 +70,7 @@ class ActionLog(Protocol):
 
 
 class RecordedActions:
-    """Writes each action to the record before it is done, and again with its outcome."""
+    """Records each action before it happens, and again with its outcome."""
 
     def __init__(
         self,

@@ -31,8 +31,8 @@ class KernelActions:
         if await self._idle(api, target, _WAIT_S):
             return f"{target.name} is idle."
         return (
-            f"{target.name} was interrupted but still runs: it cleans up, or ignores interrupts. Interrupt it again to "
-            "break off its clean-up. If that does not help, restart its kernel; its variables are lost then."
+            f"{target.name} was interrupted but still runs: it is cleaning up, or ignores interrupts. Interrupt it again to "
+            "abort its clean-up. If that does not help, restart its kernel, which loses its variables."
         )
 
     async def restart(self, target: Target) -> str:
@@ -65,7 +65,9 @@ class KernelActions:
         while loop.time() < deadline:
             state = await api.kernel_state(target.kernel_id)
             if state is None:
-                raise KernelGone(f"The kernel of {target.name} is gone.", "Its notebook can be opened again.")
+                raise KernelGone(
+                    f"The kernel of {target.name} is gone.", "Open its notebook again to continue."
+                )
             if state == "idle":
                 return True
             await asyncio.sleep(0.1)

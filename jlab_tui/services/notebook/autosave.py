@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 PAUSE_S: Final = 0.2
 """between two saves of a small notebook"""
 _GATHER_S: Final = 0.05
-"""a first change waits for more: a cell that is over at once is saved once, and not while it runs"""
+"""a first change waits for more, so that a short cell is saved once and not while it runs"""
 RETRY_S: Final = 2.0
 """after a save that failed"""
 _HELD_S: Final = 0.5
@@ -32,7 +32,7 @@ _PAUSE_MOST_S: Final = 10.0
 
 
 class Autosave:
-    """Saves when told that something changed. A failure becomes a warning, never a lost output."""
+    """Saves the notebook after changes. A failure becomes a warning, never a lost output."""
 
     def __init__(
         self,
@@ -44,18 +44,18 @@ class Autosave:
         on_moved: Callable[[Path], None] = lambda path: None,
     ) -> None:
         """`before_save` brings the notebook up to date. While `may_write` does not know whether this process still holds
-        the session, saving waits. `on_moved` is told where the notebook is after somebody renamed it."""
+        the session, saving waits. `on_moved` gets the new path after somebody renamed the notebook."""
         self._before_save = before_save
         self._may_write = may_write
         self._on_moved = on_moved
         self.file = file
         self.notebook = notebook
         self.failure = ""
-        """why the last save did not work, one sentence"""
+        """why the last save failed, one sentence"""
         self.conflict = ""
-        """why the file, as somebody else left it, cannot be merged; it stays as it is meanwhile"""
+        """why somebody else's version of the file cannot be merged; the file stays unchanged meanwhile"""
         self.merge_notes: list[str] = []
-        """what a merge could not decide; taken by whoever tells the user"""
+        """conflicts of a merge, until a reply shows them"""
         self._one_at_a_time = asyncio.Lock()
         """for saving and merging: the cells that are saved are those of the file that was read last"""
         self._refreshing: asyncio.Task[bool] | None = None
@@ -70,7 +70,7 @@ class Autosave:
         self._clean.set()
 
     def changed(self, *, now: bool = False) -> None:
-        """Something in the notebook changed. `now`: do not wait for more."""
+        """Note a change of the notebook. `now`: do not wait for more."""
         if self._abandoned:
             return
         self._dirty = True
@@ -82,7 +82,7 @@ class Autosave:
             self._task = asyncio.create_task(self._run(), name=f"save {self.file.path.name}")
 
     def abandon(self) -> None:
-        """Another process writes this notebook now; nothing is written here any more."""
+        """Stop writing, because another process writes this notebook now."""
         self._abandoned = True
         self._dirty = False
         self._clean.set()
@@ -113,8 +113,8 @@ class Autosave:
             self._task = None
 
     async def refresh(self) -> bool:
-        """Take in what somebody else wrote to the file. Returns whether they did."""
-        # Whoever stops waiting must not leave a file that was read and not merged: the next save would write over it.
+        """Merge what somebody else wrote to the file. Returns whether they did."""
+        # Cancelling must not leave a file that was read but not merged: the next save would overwrite it.
         self._refreshing = asyncio.create_task(self._refresh())
         return await asyncio.shield(self._refreshing)
 
@@ -160,7 +160,7 @@ class Autosave:
             await _pause(PAUSE_S if seconds is not None else RETRY_S, self._hurry)
 
     async def _save(self) -> float | None:
-        """Save once, merging what others wrote. Gives the seconds that it took, None when it failed."""
+        """Save once, and merge what others wrote. Returns the seconds that it took, None if it failed."""
         for _attempt in range(3):
             self._dirty = False
             self._before_save()
@@ -199,9 +199,7 @@ class Autosave:
         known = {cell.id for cell in self.notebook.cells}
         try:
             if not await asyncio.to_thread(self.file.look_after, known):
-                self.merge_notes.append(
-                    f"Somebody else removed {path}; what follows is written to a new one."
-                )
+                self.merge_notes.append(f"Somebody else removed {path}, so jlab-mcp writes a new one.")
                 return
             theirs = await asyncio.to_thread(self.file.load)
         except NotebookError as error:
@@ -210,7 +208,7 @@ class Autosave:
         self.conflict = ""
         if self.file.path != path:
             self.merge_notes.append(
-                f"The notebook was renamed to {self.file.path}; the session goes on with it."
+                f"The notebook was renamed to {self.file.path}; the session continues with it."
             )
             self._on_moved(self.file.path)
         self._before_save()

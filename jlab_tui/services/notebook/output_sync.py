@@ -1,4 +1,4 @@
-"""Keeps the cells of a session's notebook true to what its runs have put out."""
+"""Keeps the cells of a session's notebook in sync with the outputs of its runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..ports import NotebookFile
 from .autosave import Autosave
 
 ReadBack = Callable[[Sequence[Run]], dict[str, CellOutputs]]
-"""outputs of runs by id, read from the journals; the runs in the order in which they began; blocking"""
+"""reads outputs by run id from the journals, with the runs in the order of their starts; blocking"""
 
 _LOST_ENDS: Final = {
     RunStatus.DIED: "KernelDied",
@@ -25,13 +25,13 @@ _LOST_ENDS: Final = {
     RunStatus.LOST: "ConnectionLost",
     RunStatus.ABORTED: "Aborted",
 }
-"""what stands in the notebook for a run that neither finished nor raised"""
+"""the notebook's text for a run that neither finished nor raised"""
 _LATE_S: Final = 0.3
-"""output of runs that are over is gathered for so long before their cells are made anew"""
+"""seconds to gather late output of ended runs before their cells change"""
 _PACE: Final = 4.0
 _DISPLAYS: Final = 500
 _UNSAVED_S: Final = 5.0
-"""the notebook may lag behind the journal by so much when its process is killed"""
+"""how far, in seconds, the notebook may lag behind the journal when its process is killed"""
 
 
 class OutputSync:
@@ -49,13 +49,13 @@ class OutputSync:
     ) -> None:
         """`flush` returns when everything recorded so far can be read back; for the others see `Autosave`."""
         self.autosave: Autosave | None = None
-        """None where there is no notebook"""
+        """None if there is no notebook"""
         if file is not None and notebook is not None:
             self.autosave = Autosave(
                 file, notebook, before_save=self.store_running, may_write=may_write, on_moved=on_moved
             )
         self.displays_of: dict[str, set[str]] = {}
-        """runs of earlier processes that have shown something under a display id"""
+        """runs of earlier processes that used a display id"""
         self._read_back = read_back
         self._flush = flush
         self._displays: dict[str, list[tuple[Run, dict[str, Any]]]] = {}
@@ -75,12 +75,12 @@ class OutputSync:
         if self.autosave is None:
             raise NotebookError(
                 "A scratch session has no notebook.",
-                "Start a session with start_new_session; the output of scratch code is read with read_output.",
+                "Start a session with start_new_session, or read the output of scratch code with read_output.",
             )
         return self.autosave
 
     async def refresh(self) -> bool:
-        """Take in what somebody else wrote to the file. Returns whether they did."""
+        """Merge what somebody else wrote to the file. Returns whether they did."""
         return await self._autosave.refresh()
 
     def save(self, *, now: bool = False) -> None:
@@ -88,14 +88,14 @@ class OutputSync:
             self.autosave.changed(now=now)
 
     def belongs_to(self, run: Run) -> None:
-        """The run is the last one of its cell."""
+        """Make the run the last one of its cell."""
         if run.cell:
             self._latest[run.cell] = run.id
         if not run.status.is_final:
             self._running = run
 
     def begin(self, run: Run, cell: NotebookCell) -> None:
-        """A run of this cell begins: its old outputs go."""
+        """Clear the outputs of a cell whose run starts."""
         self.belongs_to(run)
         cell.outputs = []
         cell.execution_count = None
@@ -103,7 +103,7 @@ class OutputSync:
         self.save()
 
     def store(self, run: Run) -> None:
-        """Put the outputs of a run, as far as they have come, into its cell."""
+        """Put the outputs of a run so far into its cell."""
         if run.outputs is not None and (cell := self._cell_of(run)) is not None:
             self._put(run, run.outputs, cell)
             if run.status.is_final:
@@ -116,7 +116,7 @@ class OutputSync:
             self.store(self._running)
 
     def came_late(self, run: Run) -> None:
-        """Something was recorded of a run whose outputs are not in memory: make its cell anew from the record."""
+        """Rebuild the cell of a run from the record, after late output of a run whose outputs are not in memory."""
         if self.autosave is None or self._abandoned:
             return
         self._late[run.id] = run
@@ -124,7 +124,7 @@ class OutputSync:
             self._task = asyncio.create_task(self._make_anew())
 
     def update_displays(self, update: DataUpdated, runs: Mapping[str, Run]) -> None:
-        """Show new data wherever this display id was shown by runs that are over."""
+        """Show new data wherever ended runs used this display id."""
         for run, output in self._displays.get(update.display_id, ()):
             cell = self._cell_of(run)
             if cell is None:
@@ -134,7 +134,7 @@ class OutputSync:
                 cell.touch()
                 self.save()
             else:
-                self.came_late(run)  # the cell was read from the file again
+                self.came_late(run)  # the cell comes from the file again
         for run_id in self.displays_of.get(update.display_id, ()):
             if (old := runs.get(run_id)) is not None and old.outputs is None:
                 self.came_late(old)
@@ -177,7 +177,7 @@ class OutputSync:
         await self.autosave.close()
 
     def abandon(self) -> None:
-        """Another process keeps the notebook now."""
+        """Stop, because another process keeps the notebook now."""
         self._late.clear()
         if self._task is not None:
             self._task.cancel()
@@ -186,12 +186,12 @@ class OutputSync:
             self.autosave.abandon()
 
     def note(self, sentences: Sequence[str]) -> None:
-        """Say this once with the warnings."""
+        """Add a sentence to the next warnings."""
         if self.autosave is not None:
             self.autosave.merge_notes += sentences
 
     def warnings(self) -> list[str]:
-        """What went wrong with the notebook, and once what a merge could not decide."""
+        """Return the problems with the notebook, and once the conflicts of a merge."""
         if self.autosave is None:
             return []
         troubles = filter(None, (self.autosave.conflict, self.autosave.failure))
@@ -199,7 +199,7 @@ class OutputSync:
         return [*(f"{trouble} The outputs are in the run's record." for trouble in troubles), *notes]
 
     def _note_edits(self, record: ReplayedSession) -> None:
-        """The model knows cells as it wrote or ran them last."""
+        """Note that the model knows cells as it last wrote or ran them."""
         told = [(run.asked_at, run.cell, run.source) for run in record.runs.values()]
         told += [(at, cell_id, edit.source) for cell_id, (at, edit) in record.texts.items()]
         known = {cell_id: source for _, cell_id, source in sorted(told)}

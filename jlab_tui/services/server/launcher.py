@@ -110,7 +110,7 @@ class Launcher(ServerWatch):
                 self._store.write(before)
 
     def has_launched(self, record: ServerRecord) -> bool:
-        """Whether this very process started it, rather than attached to it."""
+        """Whether this process started it, rather than attached to it."""
         return _identity(record) in self._launched
 
     async def _end_what_is_left(self) -> None:
@@ -183,7 +183,7 @@ class Launcher(ServerWatch):
                 if damaged.named:
                     raise
                 self._store.remove()
-                return "The status file was damaged and is removed; it named no running server."
+                return "The status file was damaged, so it was removed; it named no running server."
             if record is None:
                 return self._nothing()
             backend = self._backends[record.mode]
@@ -211,19 +211,21 @@ class Launcher(ServerWatch):
                 record = self._store.read()
             except StatusFileDamaged as damaged:
                 self._store.remove()
-                return f"The damaged status file is removed. It named {damaged.named or 'nothing that runs'}."
+                return (
+                    f"The damaged status file was removed. It named {damaged.named or 'nothing that runs'}."
+                )
             if record is None:
                 return self._nothing()
             backend = self._backends[record.mode]
             if not backend.is_elsewhere(record):
                 raise ServerError(
-                    "The server on record can be stopped from here, so it is not forgotten.",
+                    "This machine can stop the server on record, so its record stays.",
                     "Stop it with: jlab-mcp stop",
                 )
             backend.clear_up(record)
             self._store.remove()
             return (
-                f"JupyterLab (PID {record.pid}) on {record.launcher} is forgotten. "
+                f"The record of JupyterLab (PID {record.pid}) on {record.launcher} was removed. "
                 f"If it still runs there, stop it with: kill {record.pid}"
             )
 
@@ -241,7 +243,7 @@ class Launcher(ServerWatch):
     def _alone(self) -> Iterator[None]:
         """Hold the intent to stop. Raises ServerNotReady while another process starts or stops."""
         holder = None
-        with contextlib.suppress(OSError):  # a full disk does not keep anybody from stopping
+        with contextlib.suppress(OSError):  # stopping works on a full disk, too
             holder = self._intent.take("stop", self._now())
         if holder is not None:
             raise ServerNotReady(

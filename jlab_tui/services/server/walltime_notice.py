@@ -1,4 +1,4 @@
-"""Says once for each step that the job's walltime has come close."""
+"""Warns once at each threshold before the end of the job's walltime."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class WalltimeNotice:
         self._warnings = WalltimeWarnings()
 
     async def take(self) -> str:
-        """A sentence when the walltime has come close since the last call; else nothing."""
+        """Return a warning if the walltime passed a threshold since the last call; else nothing."""
         try:
             known = await asyncio.to_thread(self._launcher.recall)
         except JlabError:

@@ -1,4 +1,4 @@
-"""What one does with the cells of a session: append, edit, run, delete, run all."""
+"""Works on the cells of a session: append, edit, run, delete, run all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Cells:
 
     @staticmethod
     def check(code: str) -> None:
-        """Raise NotebookError for code that is not sent."""
+        """Raise NotebookError for code that is empty or too long to send."""
         if not code.strip():
             raise NotebookError("The code is empty; nothing was run.", "Give the code to run.")
         if len(code) > CODE_MAX:
@@ -53,7 +53,7 @@ class Cells:
     async def edit(
         self, session: Session, cell: str | int, source: str, *, run: bool
     ) -> tuple[NotebookCell, RunHandle | None]:
-        """Replace a cell's source and run it when it is code. Its old outputs go. What cannot be run is not edited."""
+        """Replace a cell's source and, if it is code, run it, which replaces its outputs. Edits nothing that cannot run."""
         if run:
             self.check(source)
         found = await self._find(session, cell)
@@ -76,7 +76,7 @@ class Cells:
         return found, None
 
     async def run(self, session: Session, cell: str | int, tool: str = "run_cell") -> RunHandle:
-        """Run a cell as it stands."""
+        """Run a cell unchanged."""
         found = await self._find(session, cell)
         if found.cell_type != "code":
             raise NotebookError(
@@ -87,7 +87,7 @@ class Cells:
         run = await session.start_run(tool, found, found.source)
         if found.is_edited:
             found.is_edited = False
-            run.notes.append("Somebody else had changed the text of this cell; it was run as it stands.")
+            run.notes.append("Somebody else changed the text of this cell; the changed text ran.")
         return run
 
     async def delete(self, session: Session, cell: str | int) -> NotebookCell:
@@ -113,7 +113,7 @@ class Cells:
     async def run_all(
         self, session: Session, *, stop_on_error: bool, on_cell: Callable[[RunHandle], Awaitable[None]]
     ) -> list[RunHandle]:
-        """Run every code cell in order. `on_cell(run)` is told before each is waited for."""
+        """Run every code cell in order. Calls `on_cell(run)` before the wait for each."""
         await session.refresh()
         session.refuse_if_busy()
         todo = [c.id for c in session.notebook.cells if c.cell_type == "code" and c.source.strip()]
@@ -156,13 +156,13 @@ class Cells:
         return found
 
     async def _make_way(self, session: Session) -> None:
-        """A run that is left over from a call that the user cancelled is interrupted; any other one stands."""
+        """Interrupt a run left over from a call that the user cancelled; leave any other run alone."""
         run = session.current
         if run is not None and run.cancelled:
             outcome = await session.cancel(run)
             if session.current is not None:
                 raise SessionBusy(
-                    f"The run that was cancelled before still goes on. {outcome}",
+                    f"The run that was cancelled before is still running. {outcome}",
                     f"Call wait_for_run('{session.current.id}'), or restart_kernel, which loses the variables.",
                 )
 
@@ -188,7 +188,7 @@ class CellRow:
     lines: int
     execution_count: int | None
     state: str
-    """ok, error, never run, running, stale (its outputs are of an earlier kernel or text), or empty for text"""
+    """ok, error, never run, running, stale (outputs of an earlier kernel or text), or empty for text"""
     outputs: str
     """kinds of outputs, such as `stream, image/png`"""
 
@@ -199,7 +199,7 @@ def cell_map(
     ran: Mapping[str, RunHandle],
     ran_elsewhere: Callable[[str], bool],
 ) -> list[CellRow]:
-    """Rows of a notebook. `running` is the id of the cell in progress; `ran` the last run of each cell by us in this
+    """Make the rows of a notebook. `running` is the id of the cell in progress; `ran` our last run of each cell in this
     kernel; `ran_elsewhere` tells of other text whether its outputs may be of this kernel."""
     rows = []
     for index, cell in enumerate(cells):

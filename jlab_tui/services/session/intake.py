@@ -1,6 +1,6 @@
-"""Takes in what a kernel says: into the session's state, its runs, its journal and its notebook's cells.
+"""Applies a kernel's messages to the session's state, its runs, its journal and its notebook's cells.
 
-It needs no connection, so that a dead session's last messages are taken in the same way.
+It needs no connection, so that a dead session's last messages take the same path.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from .run_handle import RunHandle
 
 
 class Intake:
-    """The runs of one session, and how they stand."""
+    """The runs of one session, and their states."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Intake:
         now: Callable[[], float],
         perform: Callable[[Effect], None] = lambda effect: None,
     ) -> None:
-        """`perform` does what remains to be done about an effect: what needs the link or the server."""
+        """`perform` handles the effects that need the link or the server."""
         self.state = state
         self.runs: dict[str, RunHandle] = {}
         self._journal = journal
@@ -71,21 +71,21 @@ class Intake:
 
     @property
     def seq(self) -> int:
-        """Number of the last message that was taken in."""
+        """Number of the last message applied."""
         return self._journal.seq
 
     def prepare(self, run: RunHandle) -> None:
-        """From here on no other run can be asked for."""
+        """Keep other runs out from now on."""
         self.runs[run.id] = run
         self.apply(RunAsked(run.id, run.msg_id))
 
     def withdraw(self, run: RunHandle) -> None:
-        """It was not sent after all."""
+        """Take back a run that was not sent after all."""
         del self.runs[run.id]
         self.apply(RunWithdrawn(run.id))
 
     def begin(self, run: RunHandle, cell: NotebookCell | None) -> None:
-        """Put the run on record; it is sent now."""
+        """Put the run on record just before it is sent."""
         for old in self.runs.values():
             if old is not run and old.status.is_final:
                 old.outputs = None
@@ -96,7 +96,7 @@ class Intake:
         self.apply(RunSent(run.id))
 
     def adopt(self, left: Run) -> RunHandle:
-        """Go on with a run that an earlier process started; its messages follow from the recorded stream."""
+        """Continue a run that an earlier process started; its messages follow from the recorded stream."""
         run = self.runs[left.id] = RunHandle.of(left)
         self.state = adopted(self.state, run)
         self._sync.belongs_to(run)
@@ -117,7 +117,7 @@ class Intake:
         return run
 
     def feed(self, message: KernelMessage) -> None:
-        """One message of the kernel."""
+        """Apply one message of the kernel."""
         facts = self._conversation.feed(message)
         self._record_reply_before(facts)
         for number, fact in enumerate(facts, 1):
@@ -127,20 +127,20 @@ class Intake:
         self._journal.saw(message.seq)
 
     def settle(self, run: RunHandle) -> None:
-        """Nothing of this run will follow: end it with what has come."""
+        """End a run that gets no more messages, with what has arrived."""
         if not run.status.is_final:
             for fact in self._conversation.settle(run.id):
                 self._take(fact)
 
     def apply(self, event: SessionEvent) -> None:
-        """Let something happen to the session."""
+        """Apply an event to the session's state."""
         self.state, effects = step(self.state, event)
         for effect in effects:
             self._do(effect)
             self._perform(effect)
 
     def _record_reply_before(self, facts: list[Fact]) -> None:
-        """Whoever goes on from the line that these facts make will not see the reply that came before it."""
+        """Record a reply ahead of later output: a process that continues from the next line would miss it."""
         run = self.current
         if run is None or run.reply is None or run.reply_recorded:
             return
@@ -226,7 +226,7 @@ class Intake:
 
 
 async def read_rest(intake: Intake, spool: Spool, seq: int) -> None:
-    """Take in what the server has recorded of the run in progress since message `seq`."""
+    """Apply what the server recorded of the run in progress since message `seq`."""
     while intake.current is not None:
         messages = await asyncio.to_thread(spool.read, intake.state.kernel_id, seq)
         if not messages:

@@ -1,4 +1,4 @@
-"""Stopping a run: one interrupt however many ask for it, and a second one only when the first one had no effect.
+"""Stops a run: one interrupt however many calls ask for it, and a second one only if the first had no effect.
 
 A KeyboardInterrupt sets off the code's own clean-up (`finally`, `except`, `with`), which another one would break off. And
 an interrupt is only sent once the kernel has started the run: an idle kernel ignores it, and one that is about to
@@ -17,11 +17,11 @@ from ..ports import Jupyter, Link
 from .run_handle import RunHandle
 
 _TAKE_UP_S: Final = 1.0
-"""how long a call waits for the kernel to begin with the run, so that it can be interrupted"""
+"""how long a call waits for the kernel to start the run, because only a started run can be interrupted"""
 PATIENCE_S: Final = 2.0
-"""after an interrupt, until its effect is looked at"""
+"""seconds from an interrupt to the check of its effect"""
 _CLEAN_UP_S: Final = 3.0
-"""how long a call waits for the clean-up that the interrupt has set off"""
+"""how long a call waits for the clean-up after the interrupt"""
 _LOOK_S: Final = 1.0
 _BACKLOG: Final = 1 << 20
 """bytes on their way here; beyond it nothing that arrives tells how the kernel is now"""
@@ -49,13 +49,13 @@ class Interrupter:
         self._subshell = subshell
 
     async def interrupt(self, run: RunHandle, by: str) -> str:
-        """Interrupt a run and check that the kernel is idle; joins an attempt that is on. Returns what came of it.
+        """Interrupt a run and check that the kernel is idle; joins an attempt in progress. Returns the outcome.
 
-        While the user's own code runs before it, that is left alone and the run is interrupted when it begins."""
+        If the user's own code runs first, it is left alone, and the run is interrupted when it starts."""
         if run.waits_for_other:
             run.cancelled, run.interrupted_by = True, by
             return (
-                f"Run {run.id} waits for the user's own code on this kernel, which is left alone; "
+                f"Run {run.id} waits for the user's own code on this kernel, which keeps running; "
                 "the run is interrupted as soon as it starts."
             )
         if run.stopping is None or run.stopping.done():
@@ -63,7 +63,7 @@ class Interrupter:
         return await asyncio.shield(run.stopping)
 
     async def cancel(self, run: RunHandle) -> str:
-        """The user cancelled the call that started this run, which is worth one attempt. Returns what came of it."""
+        """Interrupt a run once after the user cancelled its call. Returns the outcome."""
         run.cancelled = True
         if run.status.is_final:
             return "The run had ended."
@@ -72,7 +72,7 @@ class Interrupter:
         return await self.interrupt(run, "the user (the call was cancelled)")
 
     async def started(self, run: RunHandle) -> None:
-        """The kernel has started a run that is to be stopped."""
+        """Interrupt a run that the kernel has just started, if it should stop."""
         with contextlib.suppress(JlabError):
             await self.interrupt(run, run.interrupted_by or "the user (the call was cancelled)")
 
@@ -97,8 +97,8 @@ class Interrupter:
             if backlog := await self._backlog(run):
                 return backlog
             return (
-                f"Run {run.id} was interrupted and is not over: its own clean-up (a finally, except or with block) "
-                f'still runs. Follow it with wait_for_run(run_id="{run.id}"); another interrupt would break the clean-up off.'
+                f"Run {run.id} was interrupted but has not ended: its own clean-up (a finally, except or with block) "
+                f'still runs. Follow it with wait_for_run(run_id="{run.id}"); another interrupt would abort the clean-up.'
             )
         if not run.status.is_final:
             await self._send(run)
@@ -115,7 +115,7 @@ class Interrupter:
         await self._api.interrupt(self._kernel_id)
 
     async def _backlog(self, run: RunHandle) -> str:
-        """What to say while the run's end may be behind output that is not here yet; nothing where it is not."""
+        """Return a sentence while the run's end may be behind output in transit; else an empty text."""
         recorded = None
         with contextlib.suppress(JlabError):
             recorded = (await self._api.recorded_kernels()).get(self._kernel_id)
@@ -130,13 +130,13 @@ class Interrupter:
         )
 
     async def _shows_effect(self, run: RunHandle) -> bool:
-        """Whether the interrupt has set something off. Without a subshell only output tells, and that only perhaps."""
+        """Return whether the interrupt had an effect. Without a subshell only output can show it, and not reliably."""
         subshell = await self._subshell.get()
         if subshell and not run.status.is_final:
             try:
                 reply = await self._link.ask(evaluation(_IS_CLEANING_UP, subshell), _LOOK_S)
             except TimeoutError:
-                return False  # nothing but a C call keeps a subshell from answering
+                return False  # only a C call keeps a subshell from answering
             answer = (reply.content.get("user_expressions") or {}).get("v") or {}
             if answer.get("status") == "ok":
                 return bool(answer["data"].get("text/plain") == "True")

@@ -1,4 +1,4 @@
-"""What the journals of a session say, read on from where the last look ended."""
+"""Reads the journals of a session from where the last read ended."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class JournalReplay:
         self._journals = journals
         self._replayed = ReplayedSession(session_id)
         self._last: tuple[Path, int] | None = None
-        """journal and offset of the last entry that was taken in"""
+        """journal and offset of the last entry applied"""
 
     async def read_on(self) -> ReplayedSession | None:
-        """What they say now; None when there are none."""
+        """Read what is new and return the replay; None if there are no journals."""
         return await asyncio.to_thread(self._read_on)
 
     def _read_on(self) -> ReplayedSession | None:
         files = self._journals.files().get(self.session_id)
         if not files:
             return None
-        if self._last is not None and self._last[0] not in files:  # it was compressed: begin again
+        if self._last is not None and self._last[0] not in files:  # it was compressed: start again
             self._replayed, self._last = ReplayedSession(self.session_id), None
         for path, offset, entry in self._journals.read(files, self._last):
             if (path, offset) != self._last:

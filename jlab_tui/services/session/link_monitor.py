@@ -1,4 +1,4 @@
-"""What the connection to a kernel, and its server, say about whether code reaches it."""
+"""Finds out from the connection and the server whether code reaches a kernel."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..ports import Jupyter, Link
 from .run_handle import RunHandle
 
 UNSEEN_S: Final = 10.0
-"""how long after a cut a stock server may leave open whether our request arrived"""
+"""how long after a cut it may stay unknown on a stock server whether our request arrived"""
 LINK_PATIENCE_S: Final = 20.0
 SILENT_S: Final = 4.0
-"""without a word for so long, pings included, the server is worth a question"""
+"""seconds of silence, pings included, after which we check the server"""
 CONFIRM_S: Final = 3.0
 TERM_SETTLES_S: Final = 2.5
-"""how long after a kernel's SIGTERM a server that was sent one too may still be connected"""
+"""how long a server may stay connected after the SIGTERM that its kernel got, too"""
 JOB_ENDS_S: Final = 60.0
 """how long Slurm may take to say how a job ended"""
-LINK_LOST: Final = "JupyterLab answers, but the connection to the kernel is broken. It is being made again; what runs there goes on."
+LINK_LOST: Final = "JupyterLab answers, but the connection to the kernel is broken. jlab-mcp reconnects; what runs there keeps running."
 
 
 class LinkMonitor:
@@ -36,7 +36,7 @@ class LinkMonitor:
         diagnose: Callable[[], Awaitable[str]],
         why_silent: Callable[[], Awaitable[str]],
     ) -> None:
-        """`diagnose` tells in a sentence that the server has ended, or nothing while it may come back; `why_silent` why
+        """`diagnose` returns a sentence if the server has ended, or nothing while it may come back; `why_silent` says why
         one that has not ended does not answer."""
         self._link = link
         self._api = api
@@ -46,18 +46,18 @@ class LinkMonitor:
 
     @property
     def is_surely_ours(self) -> bool:
-        """Whether the server confirmed lately that no other process holds the session."""
+        """Whether the server confirmed recently that no other process holds the session."""
         return self._link.unsure_for < LEASE_S
 
     async def kernel_state(self) -> str:
-        """As the server has it: idle, busy, ...; gone or unreachable."""
+        """Return the state that the server reports: idle, busy, ...; gone or unreachable."""
         try:
             return await self._api.kernel_state(self._kernel_id) or "gone"
         except ServerUnreachable:
             return "unreachable"
 
     async def why_ended(self) -> str:
-        """Why the server has ended, a sentence; empty while it may come back, or answers."""
+        """Return why the server has ended, one sentence; empty while it answers or may come back."""
         why = await self._diagnose()
         return why if not self._link.connected else ""
 
@@ -68,13 +68,13 @@ class LinkMonitor:
                 await self._link.ready(CONFIRM_S)
 
     async def explain_silence(self) -> str:
-        """Why the kernel is not heard, in a sentence; nothing while it is."""
+        """Return why the kernel is silent, one sentence; empty if it is not."""
         if self._link.connected and self._link.silent_for < SILENT_S:
             return ""
         return await self._why_silent() or LINK_LOST
 
     async def unreachable(self) -> ServerUnreachable:
-        """The error for a kernel that did not become ready in time."""
+        """Return the error for a kernel that did not become ready in time."""
         reason = await self._diagnose() or await self.explain_silence()
         return ServerUnreachable(
             reason or f"No answer from the kernel within {LINK_PATIENCE_S:.0f} s.",

@@ -1,4 +1,4 @@
-"""Runs a notebook's cells again, for who opens it on an empty kernel: waits for a while, and tells how it stands."""
+"""Runs a notebook's cells again after it opens on an empty kernel; waits for a while, and reports the progress."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .run_handle import RunHandle
 from .session import Session
 
 PROGRESS_S: Final = 2.0
-"""between two signs of life"""
+"""seconds between two progress messages"""
 
 
 @dataclass(frozen=True, slots=True)
 class RerunReply:
-    """How it stands at the end of a wait."""
+    """The progress at the end of a wait."""
 
     state: str
-    """done, or why it stopped, or that it goes on"""
+    """done, or why it stopped, or that it continues"""
     total: int
     """cells to run"""
     rows: Sequence[dict[str, Any]]
-    """one for each cell that ran, in short"""
+    """one short row for each cell that ran"""
     left_out: int
-    """cells that ended ok and have no row, because there are too many"""
+    """successful cells without a row, for lack of room"""
 
 
 class NotebookRerun:
@@ -78,7 +78,7 @@ class NotebookRerun:
         state = "still running; follow it with read_notebook"
         if work.done():
             state = (batch.stopped if batch is not None else "") or "done"
-        await session.flush()  # the outputs of all but the last runs are read from the record
+        await session.flush()  # all but the latest outputs come from the record
         outputs = await self._outputs_of(seen)
         ran = [RanCell(run.cell, run.id, run.status, outputs[run.id]) for run in seen]
         rows, left_out = rerun_rows(ran, self._output_chars)
@@ -87,4 +87,4 @@ class NotebookRerun:
     def _ended(self, work: asyncio.Task[list[RunHandle]]) -> None:
         self._going.discard(work)
         if not work.cancelled():
-            work.exception()  # why it stopped stands in the notebook's map
+            work.exception()  # the notebook's map says why it stopped

@@ -1,4 +1,4 @@
-"""Finds out what became of a run when its kernel, its connection or its server fails."""
+"""Finds out what happened to a run when its kernel, its connection or its server fails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .run_handle import RunHandle
 
 
 class Outages:
-    """Asks the server and tells the session's state what it finds."""
+    """Asks the server, and reports the findings to the session's state."""
 
     def __init__(self, intake: Intake, link: Link, monitor: LinkMonitor, spool: Spool) -> None:
         self._intake = intake
@@ -36,7 +36,7 @@ class Outages:
         self._spool = spool
 
     def after(self, effect: Effect) -> Coroutine[Any, Any, None] | None:
-        """What has to be found out, if anything."""
+        """Start the check that an effect asks for, if any."""
         match effect:
             case WatchUnseen():
                 return self.watch_unseen(self._intake.runs[effect.run])
@@ -61,7 +61,7 @@ class Outages:
         """On a stock server, after a cut: end the run when nothing shows that its code arrived or still runs."""
         if await self._monitor.loses(run):
             self._intake.settle(run)
-            what = "its end was not seen" if run.has_started else "it is not known whether it ran"
+            what = "its end is unknown" if run.has_started else "it is not known whether it ran"
             cause = f"The connection broke and {what}; outputs may be missing."
             self._intake.apply(RunClosed(run.id, RunStatus.LOST, cause))
 

@@ -1,4 +1,4 @@
-"""Reading back: the full output of a run from its record, a notebook with the state of its cells."""
+"""Reads the full output of a run from its record, and a notebook with the state of its cells."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Reader:
                 yield text, dropped
 
     def images(self, run: Run, wanted: set[int]) -> dict[int, tuple[str, str]]:
-        """MIME type and base64 of a run's images by their numbers, as the kernel sent them (latest update)."""
+        """Return MIME type and base64 of a run's images by number, as the kernel sent them (latest update)."""
         found: dict[int, tuple[str, str]] = {}
         count = ImageCount()
         for event in self._events(run):
@@ -83,7 +83,7 @@ class Reader:
         return found
 
     async def seen_map(self, session: Session | None, path: str) -> tuple[list[NotebookCell], str]:
-        """The cells of a notebook for who is shown its map and knows their indices from then on, and what to call it."""
+        """Return a notebook's cells and name for a map, from which the model then knows the indices."""
         notebook, where = await self.notebook(session, path)
         notebook.is_shifted = False
         return notebook.cells, where
@@ -91,7 +91,7 @@ class Reader:
     async def seen_cells(
         self, session: Session | None, path: str, cells: Sequence[str | int]
     ) -> list[tuple[int, NotebookCell]]:
-        """Copies of some cells, with their indices, for who is shown them and knows their text from then on."""
+        """Return copies of some cells with their indices; the model then knows their text."""
         notebook, _ = await self.notebook(session, path)
         chosen = [(index, notebook.cells[index]) for index in map(notebook.find, cells)]
         for _, cell in chosen:
@@ -99,7 +99,7 @@ class Reader:
         return [(index, replace(cell, outputs=list(cell.outputs))) for index, cell in chosen]
 
     async def notebook(self, session: Session | None, path: str) -> tuple[Notebook, str]:
-        """A session's notebook, or one by path, and what to call it."""
+        """Return a session's notebook, or one by path, and its name."""
         if session is not None:
             return await session.read_notebook(), session.identity.notebook
         resolved = await asyncio.to_thread(self._notebooks.resolve, path)
@@ -107,7 +107,7 @@ class Reader:
 
     @staticmethod
     def rows(session: Session | None, cells: list[NotebookCell]) -> list[CellRow]:
-        """The notebook's map with each cell's state in the session's kernel."""
+        """Return the notebook's map with each cell's state in the session's kernel."""
         if session is None:
             return cell_map(cells, "", {}, lambda source: True)
         running = session.current.cell if session.current is not None else ""
@@ -119,7 +119,7 @@ class Reader:
         return cell_map(cells, running, ran, session.state.ran_elsewhere)
 
     def _events(self, run: Run) -> Iterator[Event]:
-        """Of one run, and what cannot be read between its beginning and its end."""
+        """Yield the entries of one run, and the unreadable ones between its beginning and its end."""
         is_going = False
         for event in (entry.event for entry in entries_since(run, self._journals.read_from)):
             if getattr(event, "run", None) == run.id:
@@ -130,7 +130,7 @@ class Reader:
 
 
 def _counted_together(events: Iterator[Event]) -> Iterator[Event]:
-    """What was dropped at one place for one reason as one event."""
+    """Combine what was dropped at one place for one reason into one event."""
     for place, group in groupby(
         events, lambda event: (event.unit, event.why) if isinstance(event, OutputDropped) else None
     ):

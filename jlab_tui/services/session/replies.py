@@ -1,4 +1,4 @@
-"""Waiting for a run, and the reply about it: the one way for tools, tasks and whatever else asks."""
+"""Waits for a run and composes the reply about it, for every tool and task."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .session import Session
 
 BEAT_S: Final = 10.0
 LOOK_S: Final = 1.0
-"""between two looks at the journal of a run that another process holds"""
+"""seconds between two looks at the journal of a run that another process holds"""
 _RENDERED_AT_ONCE: Final = 30_000
-"""characters of output; more is rendered in a thread"""
+"""characters of output to render in the event loop; more goes to a thread"""
 
 Beat = Callable[[float, str], Awaitable[None]]
-"""told about every ten seconds how long the run has been going, and the last line of its output"""
+"""called about every ten seconds with the run's duration and the last line of its output"""
 Found = tuple[Session, RunHandle] | tuple[None, Run]
-"""a run, with its session where this process holds that"""
+"""a run, with its session if this process holds it"""
 
 
 class FindRun(Protocol):
@@ -38,7 +38,7 @@ class FindRun(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunReply:
-    """What is told about a run at the end of a wait."""
+    """The reply about a run at the end of a wait."""
 
     run: Run
     parts: Sequence[Part]
@@ -69,14 +69,14 @@ class Replies:
         self._looks: set[asyncio.Task[Found]] = set()
 
     async def wait(self, run_id: str, wait_s: float, beat: Beat) -> RunReply:
-        """Wait until a run has ended, `wait_s` seconds at most, whoever holds it. Raises UnknownRun."""
+        """Wait up to `wait_s` seconds for a run to end, whichever process holds it. Raises UnknownRun."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
         replay = JournalReplay(run_id.rpartition("-")[0], self._journals)
         session, run = await self._find(run_id, replay)
         next_beat = loop.time() + BEAT_S
         while session is None and not run.status.is_final and (left := deadline - loop.time()) > 0:
-            # Another process goes on with it: its journal is read on, and taken over once that process is gone.
+            # Another process runs it: follow its journal, and take it over once that process is gone.
             await asyncio.sleep(min(self._look_s, left))
             if loop.time() >= next_beat:
                 next_beat += BEAT_S
@@ -85,7 +85,7 @@ class Replies:
         return await self.reply(session, run, deadline - loop.time(), beat)
 
     async def reply(self, session: Session | None, run: Run, wait_s: float, beat: Beat) -> RunReply:
-        """Wait until a run of `session` has ended, `wait_s` seconds at most; without a session, say how it stands."""
+        """Wait up to `wait_s` seconds for a run of `session` to end; without a session, report its state."""
         if isinstance(run, RunHandle):
             await self._until_done(run, wait_s, beat)
         if session is not None:
@@ -112,7 +112,7 @@ class Replies:
         return RunReply(run, reply.parts)
 
     async def close(self) -> None:
-        """End looks that nobody waits for any more."""
+        """Cancel lookups that nobody waits for any more."""
         await cancelled("looking for a run", self._looks)
 
     async def _look(self, run_id: str, replay: JournalReplay, left: float) -> Found | None:
@@ -148,7 +148,7 @@ class Replies:
         return [note for note in notes if note]
 
     def _human_note(self, run: Run) -> str:
-        """What a human did to this run from a dashboard, as a sentence, or nothing. Blocks."""
+        """Return what a user did to this run from a dashboard, one sentence, or nothing. Blocks."""
         for entry in reversed(self._journals.human_actions(run.asked_at)):
             act = entry.event
             if not isinstance(act, HumanActed) or act.session != run.session or act.outcome:

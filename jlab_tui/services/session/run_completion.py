@@ -1,4 +1,4 @@
-"""Ends a run of which only one of the kernel's two last messages has come: the reply, or idle.
+"""Ends a run when only one of the kernel's two last messages arrives: the reply, or idle.
 
 They come on two channels, and the reply may overtake minutes of output. Only the kernel can say that nothing follows: it
 is asked for its info, and what it sends about that comes after all that it had to send about the run.
@@ -17,7 +17,7 @@ from ...core.kernel.wire import KernelMessage, Request
 from .run_handle import RunHandle
 
 SETTLE_S: Final = 2.0
-"""how long the second message may stay away before the kernel is asked"""
+"""how long to wait for the second message before asking the kernel"""
 _ASK_AGAIN_S: Final = 10.0
 """a stock server may lose the question or the answer"""
 
@@ -37,7 +37,7 @@ class Completion:
     def __init__(
         self, send: Callable[[Request], Awaitable[bool]], on_settled: Callable[[RunHandle], None]
     ) -> None:
-        """`send` asks the kernel; `on_settled` is told of a run of which nothing will follow."""
+        """`send` asks the kernel; `on_settled` gets a run that has no more messages."""
         self.patience_s = SETTLE_S
         self._send = send
         self._on_settled = on_settled
@@ -46,7 +46,7 @@ class Completion:
         self._questions: dict[str, _Question] = {}
 
     async def settle(self, run: RunHandle) -> None:
-        """One of the last two messages has come: end the run when it is certain that the other one will not."""
+        """Note that one of the last two messages arrived; end the run once it is certain that the other one will not."""
         if run.id in self._waiting:
             return
         self._waiting.add(run.id)
@@ -61,7 +61,7 @@ class Completion:
             self._waiting.discard(run.id)
 
     def on_message(self, message: KernelMessage) -> None:
-        """Any message of the kernel, after it was taken in."""
+        """Handle any message of the kernel, after it was applied."""
         question = self._questions.get(message.parent_id)
         if question is None:
             return

@@ -1,4 +1,4 @@
-"""A run that this process follows: what is known of it, and what one can wait for."""
+"""A run that this process follows: its facts, and the events to wait for."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class RunHandle(Run):
     began: float | None = None
     """`ticks()` when this process asked for it; None for a run that an earlier process asked for"""
     cancelled: bool = False
-    """it is to be interrupted as soon as the kernel starts with it: the user cancelled the call"""
+    """interrupt it as soon as the kernel starts it, because the user cancelled the call"""
     stopping: asyncio.Task[str] | None = None
-    """the last attempt to stop it; its result says what came of it"""
+    """the last attempt to stop it; its result is the outcome"""
     output_since_interrupt: bool = False
     execution: asyncio.Event = field(default_factory=asyncio.Event)
-    """set when the kernel has started with it"""
+    """set once the kernel has started it"""
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     def of(cls, run: Run) -> RunHandle:
-        """Go on with a run that an earlier process left."""
+        """Continue a run that an earlier process left."""
         handle = cls(**{known.name: getattr(run, known.name) for known in fields(Run)})
         if run.status.is_final:
             handle.done.set()
@@ -47,7 +47,7 @@ class RunHandle(Run):
         return ticks() - self.began
 
     def leave(self, cause: str, now: float) -> None:
-        """Another process goes on with it."""
+        """Let another process continue it."""
         self.seconds = self.elapsed(now)
         self.status, self.cause = RunStatus.LOST, cause
         self.done.set()

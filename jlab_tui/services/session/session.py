@@ -1,6 +1,6 @@
 """One session: a kernel, its notebook and its journal. Owns the order of things; one run at a time.
 
-One file, although it is long: its parts are private to it, and whoever uses a session calls it and not them.
+One file, although it is long: its parts are private, and callers use only the session.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ from .run_handle import RunHandle, ticks
 
 T = TypeVar("T")
 KERNEL_READY_S: Final = 60.0
-"""how long a kernel that was started, or is idle, may take to answer"""
+"""how long a new or idle kernel may take to answer"""
 BATCH_TOOL: Final = "resume"
-"""name of the tool in runs that belong to a batch"""
+"""the tool's name in runs of a batch"""
 
 Connect = Callable[[Callable[[KernelMessage], None], Callable[[LinkChange], None]], Link]
-"""makes the link, which is not open yet, from who is told of messages and of changes"""
+"""makes a closed link from the callbacks for messages and for changes"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,11 @@ class SessionPorts:
     now: Callable[[], float]
     """epoch seconds"""
     diagnose: Callable[[], Awaitable[str]]
-    """tells in a sentence that the server has ended, or nothing while it may come back"""
+    """returns a sentence if the server has ended, or nothing while it may come back"""
     why_on_record: Callable[[], Awaitable[str]]
-    """the same as far as the status file has it, which costs one read"""
+    """the same from the status file alone, which costs one read"""
     why_silent: Callable[[], Awaitable[str]]
-    """tells in a sentence why a server that has not ended does not answer, or nothing"""
+    """returns a sentence if a server that has not ended does not answer, or nothing"""
 
 
 class Session:
@@ -89,10 +89,10 @@ class Session:
         first_run: int = 1,
         warnings: Sequence[str] = (),
     ) -> None:
-        """A session whose journal begins with `opened`. Nothing is sent or received before `connect`."""
+        """Make a session whose journal begins with `opened`. It sends and receives nothing before `connect`."""
         self.api = ports.api
         self.opening_warnings = list(warnings)
-        """said once, with the reply that opens the session"""
+        """notes for the reply that opens the session"""
         self._opened = opened
         self._now = ports.now
         self._why_on_record = ports.why_on_record
@@ -136,7 +136,7 @@ class Session:
 
     @property
     def runs(self) -> Mapping[str, RunHandle]:
-        """By id, in the order in which they were asked for."""
+        """The runs by id, in the order of the requests."""
         return self._intake.runs
 
     @property
@@ -160,7 +160,7 @@ class Session:
         self._intake.prepare(run)
         try:
             await self._ready()
-            if cell is not None:  # a merge makes cells anew
+            if cell is not None:  # a merge replaces cell objects
                 cell = self.notebook.cells[self.notebook.find(cell.id)]
             if cell is not None and cell.source != source:
                 cell.source = source
@@ -169,7 +169,7 @@ class Session:
             self._intake.withdraw(run)
             raise
         self._intake.begin(run, cell)
-        # A cancelled call must not leave it open whether the code was sent.
+        # Even a cancelled call must know whether the code was sent.
         await asyncio.shield(self._spawn(self._send(run)))
         return run
 
@@ -206,7 +206,7 @@ class Session:
             self._spawn(self._outages.watch_unseen(run))
 
     async def _ready(self) -> None:
-        """Wait until code reaches the kernel. What the status file says of the server holds, whoever still answers."""
+        """Wait until code reaches the kernel. The status file decides whether the server has ended, even if something answers."""
         if why := await self._why_on_record():
             self._intake.apply(ServerGone(why))
             self.refuse_if_over()
@@ -219,7 +219,7 @@ class Session:
     # -- steering ------------------------------------------------------------------------------------------------
 
     async def interrupt(self, by: str) -> str:
-        """Interrupt what runs and check that the kernel is idle. Returns what came of it."""
+        """Interrupt the running code and check that the kernel is idle. Returns the outcome."""
         self.refuse_if_over()
         await self.confirm()
         run = self.current
@@ -228,15 +228,15 @@ class Session:
         if await self._monitor.kernel_state() != "busy":
             return "Nothing is running; the kernel is idle."
         await self.api.interrupt(self._opened.kernel_id)
-        return "No run of yours is in progress; what another client runs on this kernel was interrupted."
+        return "No run of yours is in progress; another client's code on this kernel was interrupted."
 
     async def cancel(self, run: RunHandle) -> str:
-        """The user cancelled the call that started this run: one attempt to interrupt it. Returns what came of it."""
+        """Try once to interrupt a run whose call the user cancelled. Returns the outcome."""
         return await self._interrupter.cancel(run)
 
     async def restart(self, by: str) -> str:
         """Restart the kernel. Everything in memory is lost; notebook and session stay."""
-        # Whoever stops waiting must not leave it open who asked for the restart.
+        # Even a cancelled call must record who asked for the restart.
         return await asyncio.shield(self._spawn(self._restart(by)))
 
     async def _restart(self, by: str) -> str:
@@ -256,21 +256,19 @@ class Session:
         return f"The kernel of session {self._opened.session} was restarted.{stopped} All variables and imports are lost."
 
     async def shut_down(self) -> str:
-        """Shut the kernel down, unless it is the user's own. Raises ServerUnreachable when it may go on."""
+        """Shut the kernel down, unless it is the user's own. Raises ServerUnreachable if it may still run."""
         await self.confirm()
         name = self._opened.session
         if self._opened.users_kernel:
-            self._close_current(RunStatus.LOST, "The session was shut down; the kernel goes on.")
-            return (
-                f"Session {name} is closed. Its kernel is the user's own: it goes on and keeps its variables."
-            )
+            self._close_current(RunStatus.LOST, "The session was shut down; the kernel keeps running.")
+            return f"Session {name} is closed. Its kernel is the user's own, so it keeps running and keeps its variables."
         try:
             await self.api.delete_kernel(self._opened.kernel_id)
         except ServerError as error:
             if isinstance(self.state.availability, Usable):
                 raise ServerUnreachable(
                     f"Session {name} was not shut down: {error.message}",
-                    "Its kernel may go on. Call ping, and try again when the server answers.",
+                    "Its kernel may still run. Call ping, and try again when the server answers.",
                 ) from None
         self._close_current(RunStatus.DIED, "The session was shut down.")
         return f"Session {name} is shut down; its kernel and variables are gone."
@@ -282,24 +280,24 @@ class Session:
     # -- the notebook --------------------------------------------------------------------------------------------
 
     async def refresh(self) -> None:
-        """Make sure that the session is still ours, and take in what somebody else wrote to the notebook. Raises
+        """Make sure that the session is still ours, and merge what somebody else wrote to the notebook. Raises
         SessionOwned, NotebookError."""
         await self.confirm()
         await self._sync.refresh()
 
     async def read_notebook(self) -> Notebook:
-        """The notebook with all that is known now."""
+        """Return the notebook with all outputs so far."""
         await self._sync.refresh()
         self._sync.store_running()
         return self.notebook
 
     def note_edit(self, action: str, cell: NotebookCell, index: int) -> None:
-        """A cell was added, edited or deleted without running."""
+        """Record that a cell was added, edited or deleted without running."""
         self._journal.record(NotebookEdited(action, cell.id, cell.source, index, cell.cell_type))
         self._sync.save(now=True)
 
     def withdraw(self, cell: NotebookCell) -> None:
-        """Take a cell out again whose code was not sent."""
+        """Remove a cell whose code was not sent."""
         is_sent = any(run.cell == cell.id for run in self.runs.values())
         if not is_sent and self.notebook.by_id(cell.id) is not None:
             self.notebook.remove(cell.id)
@@ -319,19 +317,19 @@ class Session:
     # -- what it says --------------------------------------------------------------------------------------------
 
     def refuse_if_over(self) -> None:
-        """Raise KernelGone or SessionOwned when the session cannot be used any more."""
+        """Raise KernelGone or SessionOwned if the session is no longer usable."""
         if error := refusal(self.state, self._opened.notebook):
             raise error
 
     async def confirm(self) -> None:
-        """Before the notebook or the kernel is touched: make sure that the session is still ours. Raises SessionOwned."""
+        """Make sure that the session is still ours, before any change to notebook or kernel. Raises SessionOwned."""
         if isinstance(self.state.availability, Usable):
             await self._monitor.confirm()
         if self.state.is_taken_over:
             self.refuse_if_over()
 
     async def explain_silence(self) -> str:
-        """Why the kernel is not heard, in a sentence; nothing while it is."""
+        """Return why the kernel is silent, one sentence; empty if it is not."""
         return await self._monitor.explain_silence()
 
     async def look(self) -> None:
@@ -339,26 +337,26 @@ class Session:
         await self._outages.look_at_kernel()
 
     def take_notice(self) -> str:
-        """What has to be said once about the kernel; empty when there is nothing."""
+        """Return the pending notice about the kernel once; empty if there is none."""
         notice = self.state.notice
         if notice:
             self.asked(NoticeTaken())
         return notice
 
     def warnings(self) -> list[str]:
-        """What went wrong with journal and notebook, to be said next to the outputs."""
+        """Return the problems with journal and notebook, to show next to the outputs."""
         found = self._sync.warnings()
         if self._journal.failure:
             found.append(
-                f"The run's record cannot be written now: {self._journal.failure}. It is tried again."
+                f"The run's record cannot be written now: {self._journal.failure}. jlab-mcp keeps trying."
             )
         return found
 
     # -- its life ------------------------------------------------------------------------------------------------
 
     async def resume(self, replayed: ReplayedSession, running: str = "", notes: Sequence[str] = ()) -> None:
-        """Go on where an earlier process left the session. `running` is the msg_id that the kernel executes, if known;
-        `notes` are said with the warnings about the notebook."""
+        """Continue where an earlier process left the session. `running` is the msg_id that the kernel executes, if known;
+        `notes` join the warnings about the notebook."""
         self._sync.note(notes)
         for left in replayed.runs.values():
             left.has_started = left.has_started or (bool(running) and left.msg_id == running)
@@ -368,7 +366,7 @@ class Session:
         await self._sync.restore(replayed)
 
     def connect(self) -> None:
-        """Open the link; it is kept open until `close`."""
+        """Open the link and keep it open until `close`."""
         self._link.open()
 
     async def answers(self, timeout: float) -> bool:
@@ -380,7 +378,7 @@ class Session:
         return True
 
     async def counts_no_cell(self, timeout: float) -> bool:
-        """Whether the kernel has run nothing; one that is busy has."""
+        """Return whether the kernel has run nothing; a busy one has run something."""
         try:
             reply = await self._link.ask(evaluation("0"), timeout)
         except TimeoutError:
@@ -388,27 +386,27 @@ class Session:
         return reply.content.get("execution_count") == 0
 
     def asked(self, what: Asked) -> None:
-        """Something was asked of the session."""
+        """Note that a client used the session."""
         self._intake.apply(what)
 
     def record(self, event: Event) -> None:
-        """Write something to the journal that is not the kernel's."""
+        """Write an event to the journal that is not the kernel's."""
         self._journal.record(event)
 
     def notice(self, text: str, level: str = "info") -> None:
-        """Write a note for who reads the journal."""
+        """Write a note to the journal."""
         self._journal.record(Notice(text, level))
 
     async def flush(self) -> None:
-        """Everything recorded so far is in the journal's file when this returns."""
+        """Wait until everything recorded so far is in the journal's file."""
         await self._journal.flush()
 
     async def save(self) -> None:
-        """Journal and notebook file hold everything when this returns, or saving failed."""
+        """Wait until journal and notebook file hold everything, or saving failed."""
         await all_of(f"saving session {self._opened.session}", self._journal.flush(), self._sync.flush())
 
     async def close(self, reason: str = "") -> None:
-        """Write what is left and let go; the kernel is not touched. `reason` closes the session for good."""
+        """Write what is left and release the session without touching the kernel. `reason` closes the session for good."""
         what = f"closing session {self._opened.session}"
         await cancelled(what, self._tasks)
         if reason and not self.state.is_taken_over:
@@ -419,7 +417,7 @@ class Session:
     # -- what happens to it --------------------------------------------------------------------------------------
 
     def on_message(self, message: KernelMessage) -> None:
-        """One message of the kernel; called by the link in the event loop."""
+        """Handle one message of the kernel; the link calls this in the event loop."""
         if self.state.is_taken_over:
             return
         self._intake.feed(message)
@@ -430,7 +428,7 @@ class Session:
         self._completion.on_message(message)
 
     def on_change(self, change: LinkChange) -> None:
-        """The link came up, broke or is over; called by the link in the event loop."""
+        """Handle a link that opened, broke or ended; the link calls this in the event loop."""
         self._intake.apply(change)
 
     def _perform(self, effect: Effect) -> None:
@@ -446,7 +444,7 @@ class Session:
                     self._spawn(work)
 
     def _may_write(self) -> bool:
-        """Whether the session is known to be ours: that was made sure of lately, or the server is gone for good."""
+        """Whether the session is certainly ours: confirmed recently, or the server is gone for good."""
         if isinstance(self.state.availability, Usable):
             return self._monitor.is_surely_ours
         return not self.state.is_taken_over

@@ -1,4 +1,4 @@
-"""Looking at the variables of a kernel, also while a cell runs: through a subshell where the kernel has them."""
+"""Lists the variables of a kernel, even while a cell runs if the kernel has subshells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ASK_S: Final = 10.0
 _ROWS_MAX: Final = 200
 _EACH_S: Final = 1.0
 _ALL_S: Final = 5.0
-"""the kernel is kept from other work for no longer"""
+"""longest time in seconds to keep the kernel from other work"""
 
 # Runs in the user's kernel: leaves no name behind. Attributes and __sizeof__ may be the user's code: they may raise, and
 # block. So a thread looks at the values; one that does not answer is left to it, and another thread goes on behind it.
@@ -103,7 +103,7 @@ answer = json.dumps({"rows": largest, "total": len(wanted)})
 
 
 def probe(names: list[str] | None, each_s: float = _EACH_S) -> str:
-    """An expression that gives the rows as JSON; a variable that does not answer for `each_s` seconds is left out of it."""
+    """Return an expression for the rows as JSON; it skips the values of a variable that does not answer within `each_s` seconds."""
     given = (
         f"{{'names': {names or None!r}, 'most': {_ROWS_MAX}, 'each_s': {each_s}, 'all_s': {_ALL_S}, "
         "'get_ipython': get_ipython}"
@@ -115,7 +115,7 @@ class Inspector:
     """Asks a kernel for its variables."""
 
     async def inspect(self, session: Session, names: list[str] | None) -> str:
-        """A table of variables. Raises SessionBusy when a cell runs and the kernel has no subshells."""
+        """Return a table of variables. Raises SessionBusy if a cell runs and the kernel has no subshells."""
         try:
             content = await session.evaluate(probe(names), _ASK_S)
         except TimeoutError:
@@ -126,7 +126,7 @@ class Inspector:
 
 
 def _busy(session: Session) -> SessionBusy:
-    without = "the kernel cannot tell its variables meanwhile: it has no subshells, as before ipykernel 7, or is in a long C call."
+    without = "the kernel cannot list its variables meanwhile: it has no subshells (they need ipykernel 7), or is in a long C call."
     run = session.current
     if run is not None and not run.waits_for_other:
         return SessionBusy(
@@ -159,7 +159,7 @@ def _table(content: Any, names: list[str] | None) -> str:
         lines.append(f"... the {len(rows)} largest of {found['total']:,}; ask for others by name.")
     missing = [n for n in names or () if n not in {row["name"] for row in rows}]
     if missing:
-        lines.append(f"Not there: {', '.join(missing)}.")
+        lines.append(f"Not found: {', '.join(missing)}.")
     return "\n".join(lines)
 
 

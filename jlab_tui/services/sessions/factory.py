@@ -1,4 +1,4 @@
-"""Puts a session together: its claim at the server, its journal, its notebook and its link."""
+"""Builds a session from its claim at the server, its journal, its notebook and its link."""
 
 from __future__ import annotations
 
@@ -41,26 +41,26 @@ SHARED_DOCUMENTS: Final = (
 
 
 async def notebook_warnings(server: Server) -> list[str]:
-    """What has to be said at the start of a session on a notebook of this server."""
+    """Return the notes for the start of a session on a notebook of this server."""
     return [SHARED_DOCUMENTS] if await server.api.shares_documents() else []
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a session goes on from; of a new one nothing is known."""
+    """The point from which a session continues; empty for a new one."""
 
     epoch: int = 0
     first_run: int = 1
     generation: int = 1
     """of its kernel"""
     seq: int | None = None
-    """last message that was taken in; None: go on with the next one"""
+    """last message applied; None: continue with the next one"""
     journal: Journal | None = None
     """the one that makes it ours, on a stock server"""
 
 
 class SessionFactory:
-    """Makes sessions of this process, whole: nothing is set on them afterwards."""
+    """Makes complete sessions for this process."""
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ class SessionFactory:
         )
 
     def read_back(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:
-        """What runs have put out, by run id, from their journals; blocking."""
+        """Return outputs by run id from the journals; blocking."""
         return rebuild_all(runs, entries_since(runs[0], self._journals.read_from))
 
     def heads(self, server: Server) -> list[SessionHead]:

@@ -1,4 +1,4 @@
-"""Closing the records of sessions whose server is gone and whose process never saw its end.
+"""Closes the records of sessions whose server is gone and whose process never saw that.
 
 A process that is alive when the server ends does this for its own sessions. Where it was killed before, the next one
 reads what the Jupyter extension recorded after the last line of the journal, and writes journal and notebook to their end.
@@ -33,7 +33,7 @@ from ..session.journal_replay import JournalReplay
 
 KERNEL_GONE: Final = "Its kernel was shut down after its process had gone."
 FOREIGN_S: Final = 90.0
-"""a process on another host is taken to be gone when it has recorded nothing for so long after the server's end"""
+"""seconds without a record after the server's end, after which a process on another host counts as gone"""
 
 
 class Finalizer:
@@ -49,7 +49,7 @@ class Finalizer:
         now: Callable[[], float],
         owner_alive: OwnerAlive,
     ) -> None:
-        """`diagnose` tells in a sentence that a server has ended, or nothing while it may come back."""
+        """`diagnose` returns a sentence if a server has ended, or nothing while it may come back."""
         self._owner = owner
         self._diagnose = diagnose
         self._journals = journals
@@ -60,7 +60,7 @@ class Finalizer:
         self._lock = asyncio.Lock()
 
     async def finalize(self, replay: JournalReplay) -> str:
-        """Close the records of a session whose server is gone. Returns why it is, or nothing when it may come back."""
+        """Close the records of a session whose server is gone. Returns why it is gone, or nothing if it may come back."""
         async with self._lock:
             replayed = await replay.read_on()
             if replayed is None or replayed.opened is None or replayed.closed:
@@ -71,7 +71,7 @@ class Finalizer:
             return reason
 
     async def finalize_all(self) -> list[Run]:
-        """Close every run that ended with its server unseen; returns those runs."""
+        """Close every run that ended unseen with its server; return those runs."""
         found: list[Run] = []
         reasons: dict[float, str] = {}
         async with self._lock:
@@ -93,7 +93,7 @@ class Finalizer:
     async def _close_head(
         self, head: SessionHead, reasons: dict[float, str], gone: Mapping[str, str]
     ) -> list[Run]:
-        """Close a session when its server or its kernel is gone and nobody holds it; gives the runs that this ended."""
+        """Close a session if its server or kernel is gone and nobody holds it; return the runs that this ended."""
         opened = head.opened
         if head.is_closed or self._is_held(opened, head.last_at):
             return []
@@ -111,7 +111,7 @@ class Finalizer:
         return await self._close(replayed, replayed.opened, reason, status)
 
     async def _why_over(self, server_started: float, known: dict[float, str]) -> str:
-        """Why a server is gone; empty while it may come back."""
+        """Return why a server is gone; empty while it may come back."""
         if server_started not in known:
             served = ServerRecord(ServerState.ENDED, Mode.LOCAL, started=server_started)
             known[server_started] = await self._diagnose(served)
@@ -121,11 +121,11 @@ class Finalizer:
         return await JournalReplay(session_id, self._journals).read_on() or ReplayedSession(session_id)
 
     def _is_held(self, opened: SessionOpened, last_at: float) -> bool:
-        """Whether a living process has the session, and closes it by itself."""
+        """Return whether a living process has the session and closes it by itself."""
         if opened.client == self._owner.client:
             return True
         if (opened.client_host, opened.client_pid) == (self._owner.host, self._owner.pid):
-            return False  # the id of the dead process is ours now
+            return False  # we now have the id of the dead process
         alive = self._owner_alive(opened.client_host, opened.client_pid, opened.client_started)
         return self._now() - last_at < FOREIGN_S if alive is None else alive
 
@@ -136,7 +136,7 @@ class Finalizer:
         reason: str,
         status: RunStatus = RunStatus.JOB_ENDED,
     ) -> list[Run]:
-        """Write journal and notebook to their end. Returns the runs that this ended: none when another process does it."""
+        """Complete journal and notebook. Returns the runs that this ended; none if another process does it."""
         journal = await self._succeed(opened, replayed.epoch)
         if journal is None:
             return []

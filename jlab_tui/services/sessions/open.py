@@ -34,7 +34,7 @@ _ASK_S: Final = 3.0
 
 
 class SessionOpener:
-    """Each session is opened whole, or undone."""
+    """Opens each session completely, or undoes it."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class SessionOpener:
         return None
 
     async def _is_ours(self, server: Server, kernel_id: str, heads: Sequence[SessionHead]) -> bool:
-        """Whether a kernel was started for a session of ours. One that is on no record was, when its process was killed
+        """Return whether a kernel was started for one of our sessions. A kernel on no record was, if its process was killed
         in the middle of that."""
         if any(h.opened.kernel_id == kernel_id and not h.opened.users_kernel for h in heads):
             return True
@@ -248,12 +248,12 @@ class SessionOpener:
         return session
 
     async def _undo(self, rollback: Rollback) -> None:
-        """Take back what was made for a session that nobody wants any more, or that could not be opened."""
+        """Undo a session that nobody wants any more, or that could not be opened."""
         if rollback.kernel_id and not (rollback.session is not None and rollback.session.state.is_taken_over):
             with contextlib.suppress(ServerError):
                 await (await self._server()).api.delete_kernel(rollback.kernel_id)
         if rollback.session is not None:
-            await self._table.let_go(rollback.session, "it was not wanted any more when it was open")
+            await self._table.let_go(rollback.session, "nobody wanted it any more once it was open")
         if rollback.file is not None:
             await asyncio.to_thread(rollback.file.discard)
 

@@ -1,4 +1,4 @@
-"""All sessions of one MCP server process: puts together who opens, takes over, finds and closes them."""
+"""Manages all sessions of one MCP server process: opens, finds, takes over and closes them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RELEASE_S: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Adoptable:
-    """A session that no living process of ours holds."""
+    """A session that none of our living processes holds."""
 
     session: str
     notebook: str
@@ -223,7 +223,7 @@ class Sessions:
         return outcome
 
     async def release(self) -> None:
-        """Let go of everything at the end of the process: fast, in parallel, best effort."""
+        """Release everything at the end of the process: fast, in parallel, best effort."""
         await self._opener.settled(OPENING_S)
         sessions = [s for s in self._table.sessions if not s.state.is_taken_over]
         telling = asyncio.wait_for(self._release_kernels(sessions), RELEASE_S)

@@ -1,4 +1,4 @@
-"""Opening a session is done whole or undone: a cancelled call leaves no kernel without an owner and no empty notebook."""
+"""Undoes an incomplete session, so that a cancelled call leaves no kernel without an owner and no empty notebook."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Rollback:
-    """What has been made so far for one session; undone when nobody wants it any more."""
+    """What exists so far for one session, to undo if nobody wants it any more."""
 
     file: NotebookFile | None = None
     """a notebook that did not exist before"""
@@ -35,7 +35,7 @@ class Rollbacks:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def whole(self, work: Work[T]) -> T:
-        """Do the work to its end, even when the caller is cancelled; it is undone then, as it is when it fails."""
+        """Finish the work even if the caller is cancelled; undo it then, and if it fails."""
         rollback = Rollback()
         task = self._start(self._or_undone(work, rollback))
         try:

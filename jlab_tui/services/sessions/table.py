@@ -9,7 +9,7 @@ from ..session.session import Session
 
 
 class SessionTable:
-    """Who opens or takes a session over puts it in; who closes it takes it out."""
+    """Opening or taking over a session adds it; closing removes it."""
 
     def __init__(self) -> None:
         self._open: dict[str, Session] = {}
@@ -20,7 +20,7 @@ class SessionTable:
         return list(self._open.values())
 
     def lock(self, name: str) -> asyncio.Lock:
-        """One for each session id or notebook path: what is asked for twice at once is opened once."""
+        """one lock for each session id or notebook path, so that simultaneous requests open it once"""
         return self._locks.setdefault(name, asyncio.Lock())
 
     def find(self, session_id: str) -> Session | None:

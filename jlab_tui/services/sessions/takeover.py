@@ -1,4 +1,4 @@
-"""The session of an id: one that this process holds, or one that an earlier process left, with the run in progress."""
+"""Finds the session of an id: one that this process holds, or one that an earlier process left, with its run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Takeover:
         self._notebooks = notebooks
 
     async def get(self, session_id: str, replay: JournalReplay | None = None) -> Session:
-        """The session of that id. `replay` is what its journals said so far. Raises UnknownSession, RecordUnreadable,
+        """Find the session of that id. `replay` is what its journals say so far. Raises UnknownSession, RecordUnreadable,
         SessionOwned, KernelGone."""
         if session := self._table.find(session_id):
             return session
@@ -124,7 +124,7 @@ class Takeover:
     async def _notebook(
         self, server: Server, path: str
     ) -> tuple[NotebookFile | None, Notebook | None, list[str]]:
-        """A session's notebook as it is in its file, and what has to be said about that."""
+        """Return a session's notebook from its file, and the notes about it."""
         if not path:
             return None, None, []
         file = self._notebooks.file(Path(path))
@@ -139,7 +139,7 @@ class Takeover:
 
     @staticmethod
     def _close_lost(session: Session, arrived: frozenset[str] | None) -> None:
-        """End the runs that cannot go on. `arrived` are the requests that the kernel was sent, if the server knows them."""
+        """End the runs that cannot continue. `arrived` are the requests that reached the kernel, if the server knows."""
         unfinished = [run for run in session.runs.values() if not run.status.is_final]
         for run in unfinished:
             if arrived is not None and run.msg_id not in arrived and not run.has_started:

@@ -127,7 +127,7 @@ async def test_an_interrupt_leaves_the_users_own_code_alone_and_takes_ours_when_
     vars(room.process.api).update(interrupt=interrupt)
     session.on_message(KernelMessage("iopub", "execute_input", "m1", "the user's", {}, 1))
     run = await room.cells.execute(session, "queued")
-    assert "left alone" in await session.interrupt("you (interrupt_kernel)")
+    assert "keeps running" in await session.interrupt("you (interrupt_kernel)")
     assert not interrupted.is_set()
     idle = {"execution_state": "idle"}
     session.on_message(KernelMessage("iopub", "status", "m2", "the user's", idle, 2))
@@ -180,7 +180,7 @@ async def test_a_text_that_the_user_changed_is_shown_before_it_can_be_replaced(r
 async def test_a_text_that_the_user_changed_is_run_and_the_reply_says_so(room: Room) -> None:
     await theirs(room, ("old", "the user's"))
     run = await room.cells.run(room.session, "old")
-    assert run.source == "the user's" and "it was run as it stands" in run.notes[0]
+    assert run.source == "the user's" and "the changed text ran" in run.notes[0]
 
 
 async def test_an_index_that_means_another_cell_than_before_is_refused_once(room: Room) -> None:

@@ -27,9 +27,9 @@ async def test_what_was_lost_is_said_once_for_each_cause_and_recorded_for_each_g
     for change in lost:
         process.session.on_change(change)
     said = [
-        "About 4,000,000 bytes of output were lost: no connection was there to fetch it before the server's "
-        "recording of the kernel was full.",
-        "About 5,000,000 bytes of output were lost: it came faster than it could be fetched, until the server's "
+        "About 4,000,000 bytes of output were lost: the server's recording of the kernel "
+        "was full before a connection fetched it.",
+        "About 5,000,000 bytes of output were lost: it came faster than jlab-mcp could fetch it, until the server's "
         "recording of the kernel was full.",
         "About 7 messages of output were lost: the server could not read its recording of the kernel.",
     ]

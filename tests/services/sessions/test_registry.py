@@ -54,7 +54,7 @@ async def test_the_users_own_kernel_is_used_as_it_is_and_outlives_every_session_
     second = place.process()
     again, is_live = await second.open_existing(str(path))
     assert (again.identity.id, again.identity.kernel_id, is_live) == (session.identity.id, kernel.id, True)
-    assert "goes on" in await second.shut_down(again.identity.id)
+    assert "keeps running" in await second.shut_down(again.identity.id)
     third = place.process()
     _, is_live = await third.open_existing(str(path))
     assert is_live and kernel.codes == []
@@ -88,7 +88,7 @@ async def test_a_broken_connection_is_told_from_a_server_that_is_silent(place: P
     session = await place.process().open_new("n")
     assert await session.explain_silence() == ""
     await session._link.close()
-    assert "what runs there goes on" in await session.explain_silence()
+    assert "what runs there keeps running" in await session.explain_silence()
 
 
 async def test_a_new_notebook_gets_no_kernel_that_somebody_left_under_its_name(place: Place) -> None:
