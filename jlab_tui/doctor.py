@@ -40,7 +40,7 @@ _MARKS = {Level.OK: "ok  ", Level.WARN: "warn", Level.FAIL: "FAIL", Level.SKIP: 
 
 
 class Doctor:
-    """The checks of one project, in the order in which things depend on each other."""
+    """Runs the checks of one project, each after those that it depends on."""
 
     def __init__(
         self,
@@ -191,13 +191,13 @@ class Doctor:
         return found
 
     async def _clock_offset(self, record: ServerRecord) -> float | None:
-        """The node's clock minus ours in seconds, None where it cannot be known. The node looks at it in the middle of the question."""
+        """Return the node's clock minus ours in seconds; None if unknown. We assume the node's reading halfway through the request."""
         asked = time.time()
         try:
-            told = await self._access.api(record).clock()
+            node_time = await self._access.api(record).clock()
         except JlabError:
             return None
-        return told - (asked + time.time()) / 2 if told else None
+        return node_time - (asked + time.time()) / 2 if node_time else None
 
     async def _ports(self) -> list[Finding]:
         settings = self._settings

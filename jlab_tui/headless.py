@@ -19,7 +19,7 @@ from .services.progress import patiently
 from .services.server.launcher import Launcher
 
 _REMIND_S = 15.0
-"""after that long without news a start prints that it still waits, then less and less often"""
+"""seconds without news after which a start prints that it still waits, then less and less often"""
 _REMIND_MOST_S = 300.0
 
 
@@ -116,7 +116,7 @@ async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> 
 
 
 async def _until_signal(work: Coroutine[Any, Any, int], leave: Callable[[int], Awaitable[int]]) -> int:
-    """The exit code of `work`, or of `leave` when a signal comes first; what `work` has submitted is on record then."""
+    """Return the exit code of `work`, or of `leave` if a signal comes first; by then `work`'s submission is on record."""
     received: asyncio.Queue[int] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -59,7 +59,7 @@ def _register_here(settings: Settings, command: Command) -> None:
 
 
 def _register_everywhere(command: Command, env: Mapping[str, str]) -> None:
-    """By Claude Code's own command: it writes ~/.claude.json while it runs, so nobody else should."""
+    """Register with Claude Code's own command, because a running Claude Code writes ~/.claude.json itself."""
     argv = claude_command(command, user=True)
     outcome = run_client_command(argv, env)
     if outcome is None:
@@ -86,7 +86,7 @@ def print_others(command: Command) -> None:
 
 
 async def run_url(launcher: Launcher, env: Mapping[str, str], host: str, *, to_clipboard: bool) -> int:
-    """Print where JupyterLab is and how a laptop gets there; the link that logs in goes to the clipboard only."""
+    """Print JupyterLab's address and how a laptop reaches it; the link that logs in goes only to the clipboard."""
     record = await patiently(
         launcher.ready_record(), lambda _: print("Asking how the server is...", file=sys.stderr, flush=True)
     )
@@ -103,7 +103,7 @@ async def run_url(launcher: Launcher, env: Mapping[str, str], host: str, *, to_c
     taken = copy(access.link(record.token, through_ssh=through_ssh), env)
     if not taken:
         raise UsageError(
-            "There is no terminal that could copy the link, so nothing was copied.",
+            "No terminal is available to copy the link, so nothing was copied.",
             "Run `jlab-mcp url --copy` in a terminal.",
         )
     print(f"The link that logs you in was copied by {' and '.join(taken)}; treat it like a password.")

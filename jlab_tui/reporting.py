@@ -37,7 +37,7 @@ class Access(Protocol):
 
 
 class JournalSummaries(Protocol):
-    """What is on record of sessions. Both block."""
+    """The records of sessions. Both methods block."""
 
     def heads(self) -> list[SessionHead]: ...
     def size(self) -> int:

@@ -1,4 +1,4 @@
-"""Makes a project's `.venv` with JupyterLab where there is none: with `uv` if it is there, else `venv` and pip."""
+"""Makes a project's `.venv` with JupyterLab if there is none: with `uv` if installed, else `venv` and pip."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LIMIT_S = 1800.0
 
 
 async def bootstrap(root: Path, env: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Make `<root>/.venv`, or add JupyterLab to the one that is there. Raises LaunchFailed with the tool's last words.
+    """Make `<root>/.venv`, or add JupyterLab to an existing one. Raises LaunchFailed with the tool's last output.
 
-    A new environment gets exactly what is `PINNED`. In one that is there the user's own versions stay where they fit.
+    A new environment gets exactly the `PINNED` versions. An existing one keeps the user's own versions where they fit.
     """
     venv = root / ".venv"
     python = venv / "bin" / "python"

@@ -33,7 +33,7 @@ _PROBE_BYTES = 65536
 
 
 def unmet_requirements(distribution: str) -> list[Unmet]:
-    """What an installed distribution requires and its environment does not have, or not in that version."""
+    """Return what an installed distribution requires and its environment lacks, or has in another version."""
     try:
         from packaging.requirements import Requirement  # only needed here
     except ImportError:
@@ -56,7 +56,7 @@ def unmet_requirements(distribution: str) -> list[Unmet]:
 
 
 def filesystem_of(path: Path) -> str:
-    """Type of the file system that a path lies on; empty where it is not known (no /proc)."""
+    """Return the type of the file system of a path; empty if unknown (no /proc)."""
     there = str(nearest(path).resolve())
     best, found = "", ""
     with contextlib.suppress(OSError):
@@ -68,7 +68,7 @@ def filesystem_of(path: Path) -> str:
 
 
 def nearest(path: Path) -> Path:
-    """The directory itself, or the nearest one above it that exists."""
+    """Return the directory itself, or the nearest one above it that exists."""
     while not path.exists() and path != path.parent:
         path = path.parent
     return path
@@ -77,7 +77,7 @@ def nearest(path: Path) -> Path:
 def look_at_directory(
     purpose: str, path: Path, variable: str, *, judged: Sequence[Path] = (), trusted: Collection[str] = ()
 ) -> DirectoryFacts:
-    """Whether it can be written to, by writing a file that is removed at once; blocking.
+    """Examine a directory by writing a file and removing it at once; blocking.
 
     `judged`: it, and directories below it, that others must not be able to change, unless they are `trusted`.
     """
@@ -85,7 +85,7 @@ def look_at_directory(
     exists = path.is_dir()
     weak: dict[Weakness, None] = {}
     for directory in judged:
-        with contextlib.suppress(OSError):  # said below, where nothing can be written
+        with contextlib.suppress(OSError):  # reported below, if writing fails
             weak |= dict.fromkeys(weaknesses(directory, trusted))
     facts = partial(DirectoryFacts, purpose, str(path), variable, str(there), exists, weak=tuple(weak))
     if not there.is_dir():
@@ -136,7 +136,7 @@ def look_at_ports(ip: str, low: int, high: int) -> tuple[bool, bool]:
 
 
 def stale_intent(path: Path, now: float, stale_s: float) -> str:
-    """`host:pid` of a start or stop that died; empty where there is none."""
+    """Return `host:pid` of a start or stop that died; empty if there is none."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         host, pid, begun = str(raw["host"]), int(raw["pid"]), float(raw["at"])
@@ -193,7 +193,7 @@ async def look_from_node(job_id: str, directory: Path, host: str, env: Mapping[s
 def registrations(
     directories: Sequence[Path], home: Path, env: Mapping[str, str]
 ) -> list[tuple[Registered, bool]]:
-    """Where Claude Code finds this server, and whether the command given there can be run."""
+    """Return where Claude Code finds this server, and whether each command can run."""
     found = []
     projects = list(dict.fromkeys(directories))
     for path in [*(directory / ".mcp.json" for directory in projects), home / ".claude.json"]:

@@ -1,4 +1,4 @@
-"""What was chosen for this project at its first start (mode, partition, ...): `<STATUS_DIR>/choices.json`.
+"""Stores the choices of this project's first start (mode, partition, ...): `<STATUS_DIR>/choices.json`.
 
 The choices are defaults of the `JLAB_MCP_*` variables, so the variables' own checks hold for them and the
 environment still wins.
@@ -16,7 +16,7 @@ from ..core.settings import PREFIX
 from .files import private_dir, write_atomic
 
 NAMES = ("RUN_MODE", "SLURM_TIME", "SLURM_PARTITION", "SLURM_GRES", "SLURM_CPUS", "SLURM_MEM")
-"""variables (without their prefix) that can be chosen"""
+"""variables (without their prefix) that a user can choose"""
 _VERSION = 1
 
 
@@ -57,7 +57,7 @@ class Choices:
         write_atomic(self.path, json.dumps({"version": _VERSION, "values": dict(values)}, indent=1) + "\n")
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
-        """`env` with what was chosen, where it does not say otherwise itself."""
+        """Return `env` with the choices added for variables that it does not set."""
         chosen = {PREFIX + name: value for name, value in self.read().items()}
         return {**chosen, **{name: value for name, value in env.items() if value or name not in chosen}}
 

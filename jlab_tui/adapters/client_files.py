@@ -1,4 +1,4 @@
-"""Which command starts this program, and writing it into the files of MCP clients."""
+"""Finds the command that starts this program, and writes it into the files of MCP clients."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _umask() -> int:
 
 
 def run_client_command(argv: Sequence[str], env: Mapping[str, str]) -> tuple[bool, str] | None:
-    """Run a client's own command: whether it succeeded, and what it said. None where the client is not installed."""
+    """Run a client's own command. Returns its success and its output; None if the client is not installed."""
     program = shutil.which(argv[0], path=env.get("PATH"))
     if program is None:
         return None

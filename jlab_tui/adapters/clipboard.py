@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 
 def copy(text: str, env: Mapping[str, str]) -> list[str]:
-    """Put a text on the clipboard. Returns what took it, nothing where there is no terminal."""
+    """Put a text on the clipboard. Returns what accepted it; empty if there is no terminal."""
     taken = []
     if env.get("TMUX") and shutil.which("tmux", path=env.get("PATH")) and _to_tmux(text, env):
         taken.append("tmux's buffer")

@@ -20,9 +20,9 @@ INTENT_STALE_S = 180.0
 
 
 def private_dir(path: Path) -> Path:
-    """`path` as a directory; one that is made can be entered by its owner only, and so can parents that are made.
+    """Make `path` as a directory; only its owner can enter new directories, including new parents.
 
-    The mode of one that is there is its owner's business: files of ours are 0600, whatever it is.
+    An existing directory keeps its mode: our files are 0600 in any case.
     """
     if not path.parent.exists():
         private_dir(path.parent)  # mkdir would give parents the umask's rights
@@ -31,7 +31,7 @@ def private_dir(path: Path) -> Path:
 
 
 def open_own(path: str | Path, flags: int, mode: int = 0o600) -> int:
-    """Open a plain file of ours for the flags of `os.open`, never through a link. Returns its descriptor.
+    """Open one of our plain files with the flags of `os.open`, never through a link. Returns its descriptor.
 
     Raises PermissionError, with what to do, for a link or anything else in its place, and for a file that has another
     name and would be emptied; then nothing of it has changed.
@@ -65,7 +65,7 @@ def _refused(why: str, path: str) -> PermissionError:
 
 
 def read_own(path: Path) -> bytes:
-    """What a file of ours holds; see `open_own`."""
+    """Read one of our files; see `open_own`."""
     with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
         return file.read()
 
@@ -116,7 +116,7 @@ def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o600, sync: bool
 
 @dataclass(frozen=True, slots=True)
 class IntentHolder:
-    """Who is starting or stopping the server right now."""
+    """The process that is starting or stopping the server right now."""
 
     host: str
     pid: int
@@ -138,7 +138,7 @@ class Intent:
         self.limit_s = limit_s
 
     def take(self, verb: str, now: float) -> IntentHolder | None:
-        """Take the intent. Returns None when it is ours now, else who has it. A dead holder's is taken over."""
+        """Take the intent, also from a dead holder. Returns None if it is ours now, else its holder."""
         private_dir(self.path.parent)
         mine = {
             "host": self.host,
@@ -165,7 +165,7 @@ class Intent:
                 self.path.unlink(missing_ok=True)  # half of it would hold everybody up until it is stale
                 raise
             return None
-        # It changed hands at every look, so it is not ours, whoever has it now.
+        # It changed hands at every look, so another process has it.
         return self.holder() or IntentHolder("", 0, "", now, verb)
 
     def _remove_stale(self, stale: IntentHolder) -> None:
@@ -179,11 +179,11 @@ class Intent:
             aside.unlink()
 
     def holder(self) -> IntentHolder | None:
-        """Who has it now."""
+        """Return the present holder."""
         return _holder_in(self.path)
 
     def is_taken(self) -> bool:
-        """Whether somebody has it, dead or alive; leaves no trace."""
+        """Return whether there is a holder, dead or alive; leaves no trace."""
         return self.holder() is not None
 
     def release(self) -> None:
@@ -263,7 +263,7 @@ def is_there(path: Path) -> bool:
 
 
 def reason_of(error: OSError) -> str:
-    """What an OSError says, without Python's brackets: `/path: Permission denied`."""
+    """Return the text of an OSError without Python's brackets: `/path: Permission denied`."""
     why = error.strerror or str(error) or type(error).__name__
     return f"{os.fspath(error.filename)}: {why}" if isinstance(error.filename, str | Path) else why
 
@@ -293,7 +293,7 @@ def tail_text(path: Path, size: int = 4000) -> str:
 
 
 def owner_alive(host: str, pid: int, started: str = "") -> bool | None:
-    """Whether a process is alive, the one that began at `started` where that is known; None for one of another host."""
+    """Return whether a process is alive, and started at `started` if given; None for a process of another host."""
     if host != socket.gethostname():
         return None
     found = process_start(pid)

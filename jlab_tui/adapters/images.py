@@ -21,7 +21,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """An image ready to be sent, or why there is none."""
+    """An image ready to send, or the reason why there is none."""
 
     data: bytes
     mime: str
@@ -44,7 +44,7 @@ def shrink(encoded: str, mime: str, max_px: int) -> Shrunk:
         with _ONE_AT_A_TIME, Image.open(io.BytesIO(raw), formats=_FORMATS) as image:
             width, height = image.size
             if width * height > PIXELS_MAX:
-                return Shrunk(b"", mime, f"[an image of {width}x{height} pixels is too large to be shown]")
+                return Shrunk(b"", mime, f"[an image of {width}x{height} pixels is too large to show]")
             is_small = max(width, height) <= max_px and len(raw) <= BYTES_MAX
             if is_small and image.format in _SHOWN_AS_IT_IS and image.mode != "CMYK":
                 image.load()

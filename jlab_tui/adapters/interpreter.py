@@ -1,4 +1,4 @@
-"""Asking a Python what it is and has, and a machine which GPU driver it runs; nothing is imported, only looked up."""
+"""Asks a Python for its version and packages, and a machine for its GPU driver, without importing the packages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ print(json.dumps({"path": sys.executable, "version": "%d.%d.%d" % sys.version_in
 
 
 async def ask_python(path: str, env: Mapping[str, str], setup: str = "") -> PythonFacts:
-    """What an interpreter says of itself, after the shell lines `setup`; one that cannot be run has no version."""
+    """Return an interpreter's report about itself, after the shell lines `setup`; one that does not run has no version."""
     argv = [path, "-c", _ASK]
     if setup.strip():
         argv = after_setup(setup, argv[1:])

@@ -26,7 +26,7 @@ def dashboard_log(host: str, pid: str) -> str:
 
 
 def earlier(name: str) -> str:
-    """Where a log that is full goes."""
+    """Return the path for a full log."""
     return f"{name}.1"
 
 
@@ -75,7 +75,7 @@ def _private(path: str, flags: int) -> int:
 
 @contextmanager
 def logging_to(file: LogFile, level: int = logging.WARNING) -> Iterator[None]:
-    """Send what every module logs to `file` and nowhere else, until left."""
+    """Send the log of every module only to `file` while the context is open."""
     root = logging.getLogger()
     before = root.level, root.handlers[:]
     root.setLevel(level)

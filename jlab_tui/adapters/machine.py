@@ -1,4 +1,4 @@
-"""What the system tells of itself: see `core.server.machine`."""
+"""Reads the identity of this machine: see `core.server.machine`."""
 
 from __future__ import annotations
 

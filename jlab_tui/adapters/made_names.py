@@ -1,6 +1,6 @@
 """Patterns of the file names that this program makes, derived from the functions that make them.
 
-Whatever removes files by their names asks here, so a name can never be removed that no function makes.
+All code that removes files by name uses these, so it can never remove a name that no function makes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Memory that was needed for a moment, given back to the system."""
+"""Returns freed memory to the system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that a user asks for: never over one that is there."""
+"""Writes files for the user, and never overwrites an existing one."""
 
 from __future__ import annotations
 

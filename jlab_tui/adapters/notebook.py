@@ -42,7 +42,7 @@ class NotebookFile:
 
     @property
     def saved_at(self) -> float:
-        """When the file was written, as we know it (epoch seconds)."""
+        """The file's last known time of writing (epoch seconds)."""
         return self._identity[0] / 1e9 if self._identity is not None else 0.0
 
     def load(self) -> Notebook:
@@ -113,7 +113,7 @@ class NotebookFile:
         mode = 0o644
         with contextlib.suppress(FileNotFoundError):
             mode = self.path.stat().st_mode & 0o777
-            if not mode & 0o222 or not os.access(self.path, os.W_OK):  # what replaces it would not mind
+            if not mode & 0o222 or not os.access(self.path, os.W_OK):  # replacing it would succeed
                 raise PermissionError(errno.EACCES, "it is read-only", str(self.path))
         try:
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -201,11 +201,11 @@ def allowed_path(given: str, roots: Sequence[Path], base: Path) -> Path:
         is_odd = chosen.exists() and not chosen.is_file() and not chosen.is_dir()
     except (OSError, RuntimeError) as error:  # too long a name, links in a circle, ~ of nobody
         why = getattr(error, "strerror", None) or error
-        raise NotebookError(f"{given} cannot be looked for: {why}.", "Check the path.") from None
+        raise NotebookError(f"{given} cannot be found: {why}.", "Check the path.") from None
     if not any(chosen.is_relative_to(root.resolve()) for root in roots):
         listed = " or ".join(str(root) for root in dict.fromkeys(roots))
         raise NotebookError(
-            f"{given} is outside the directories that may be used.", f"Use a notebook below {listed}."
+            f"{given} is outside the directories that jlab-mcp may use.", f"Use a notebook below {listed}."
         )
     if chosen.suffix != ".ipynb":
         raise NotebookError(f"{given} is not an .ipynb file.", "Give the path of a notebook.")
@@ -232,7 +232,7 @@ def _new_ids(text: str) -> Iterator[str]:
 
 
 class NotebookDirectory:
-    """The notebooks that may be used: below the notebook directory, the project root or JupyterLab's root."""
+    """The notebooks in reach: below the notebook directory, the project root or JupyterLab's root."""
 
     def __init__(self, notebook_dir: Path, server_root: Path, root: Path, cwd: Path) -> None:
         self._notebook_dir = notebook_dir

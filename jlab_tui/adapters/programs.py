@@ -15,7 +15,7 @@ class Ran:
     """How a command ended."""
 
     returncode: int | None
-    """None: it could not be started, or gave no answer in time"""
+    """None if it did not start, or did not finish in time"""
     out: str
     err: str
 

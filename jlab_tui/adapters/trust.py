@@ -1,4 +1,4 @@
-"""Looking at every component of a path, links included, for `core/server/trust.py` to judge."""
+"""Examines every component of a path, links included, for `core/server/trust.py` to judge."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ACL_WRITE = 2
 
 
 def require_trusted(settings: Settings) -> None:
-    """Raise UntrustedDirectory for the first directory of ours in which others could put their files in the place of ours."""
+    """Raise UntrustedDirectory for the first of our directories in which others could replace our files."""
     for variable, directory in settings.own_directories:
         weak = weaknesses(directory, settings.trusted_dirs)
         if weak:

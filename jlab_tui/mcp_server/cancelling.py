@@ -1,4 +1,4 @@
-"""What a cancelled call leaves behind: the run goes on, unless a person cancelled it."""
+"""Handles cancelled calls: the run continues unless a person cancelled the call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class InterruptOnCancel:
-    """Around a call that runs code or waits for it: when the user cancels it, interrupt that run and check; else leave it."""
+    """Wrap a call that runs code or waits for it: if the user cancels the call, interrupt the run; else leave it running."""
 
     def __init__(self, app: App, ctx: Ctx, session: Session | None = None, run_id: str = "") -> None:
         """For a call that runs code in `session`, or one that waits for `run_id`."""

@@ -17,7 +17,7 @@ from .context import App
 REPLY_BYTES_MAX: Final = 6 << 20
 """of base64 in one reply; clients drop the connection at about 16 MB"""
 _OVER_BUDGET: Final = 1.15
-"""what a reply may have beyond the budget of its output, for what is said about it"""
+"""characters that a reply may add to its output's budget, for notes"""
 
 
 async def as_content(app: App, parts: Sequence[Part], *, max_px: int | None = None) -> CallToolResult:
@@ -31,7 +31,7 @@ async def as_content(app: App, parts: Sequence[Part], *, max_px: int | None = No
             )
             encoded = base64.b64encode(shrunk.data).decode()
             if len(encoded) > left:
-                blocks.append(_text(f"[image {part.number} is left out: the reply would be too large]"))
+                blocks.append(_text(f"[image {part.number} left out: the reply would be too large]"))
                 continue
             left -= len(encoded)
             if encoded:

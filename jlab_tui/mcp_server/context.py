@@ -1,4 +1,4 @@
-"""What the tools work with: services, settings and what runs beside a call."""
+"""Gives the tools their services, settings and background tasks."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class App:
         return task
 
     def tidy_up(self) -> None:
-        """Something large is done with: give its memory back soon, when nobody waits for it."""
+        """Return memory to the system soon after a large piece of work, when no call is waiting."""
         if not any(task.get_name() == _TIDYING for task in self._background):
             self.start_background(self._tidy_up()).set_name(_TIDYING)
 

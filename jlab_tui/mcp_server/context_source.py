@@ -1,4 +1,4 @@
-"""Makes what the tools work with, at the first call that needs it: little is loaded before the first reply."""
+"""Makes the tools' context at the first call that needs it, so that the first reply loads little."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the reading tools answer: a run's record in lines, a notebook as a map or in full."""
+"""Composes the replies of the reading tools: a run's record in lines, a notebook as a map or in full."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _map(app: App, session: Session | None, where: str, cells: list[NotebookCell
         "index id type count state outputs | first line",
     ]
     if session is not None and (batch := session.state.batch) is not None:
-        said = batch.stopped if batch.is_over else "its cells are being run again"
+        said = batch.stopped if batch.is_over else "its cells are running again"
         lines[1:1] = [f"({said})"] if said else []
     listed = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""The tools that run code and answer with what it has put out."""
+"""The tools that run code and return its output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class RunTools:
-    """All of them answer alike: at the end, or at the deadline with what there is."""
+    """Registers the tools that run code; each returns at the end of the run, or at the deadline with the output so far."""
 
     def __init__(self, source: AppSource) -> None:
         self._source = source

@@ -48,7 +48,7 @@ class CancelReasons:
             self._reasons.popitem(last=False)
 
     def by_user(self, request_id: str) -> bool:
-        """Whether a person cancelled this request; a client's own deadline or a lost connection is not a person."""
+        """Return whether a person cancelled this request, and not a client's deadline or a lost connection."""
         reason = self._reasons.get(request_id)
         if reason is None or self.input_ended:
             return False

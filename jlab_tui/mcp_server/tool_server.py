@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 NAME = "jlab-mcp"
 _ERROR_HALF: Final = 4000
-"""characters of an error from its beginning and from its end; what it quotes may be of any length"""
+"""characters to keep of an error's beginning and of its end, because it may quote text of any length"""
 
 INSTRUCTIONS = """\
 Persistent Jupyter kernels on a SLURM node or this machine. Variables, imports and GPU memory stay between calls. Every
@@ -124,7 +124,7 @@ class JlabServer(MCPServer[None]):
             log.error("tool %s failed", name, exc_info=cause)
             return _error(
                 f"jlab-mcp failed in {name} ({type(cause).__name__}: {cause}). This is a fault in jlab-mcp; "
-                "sessions and kernels go on. Call ping to see their state."
+                "sessions and kernels keep running. Call ping to see their state."
             )
 
 
@@ -170,7 +170,7 @@ def _invalid(name: str, error: ValidationError) -> str:
 
 
 def make_server(source: AppSource) -> JlabServer:
-    """The server with its tools; `source` gives the application at the first call that needs it."""
+    """Make the server with its tools; `source` provides the application at the first call that needs it."""
 
     def register() -> None:
         from .tools import add_resources, add_tools  # after the first reply: their modules take a while

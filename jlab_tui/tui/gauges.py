@@ -1,4 +1,4 @@
-"""What the graphs show: CPU, memory, GPU and GPU memory over time, with the words beside them. Pure."""
+"""Computes the graphs: CPU, memory, GPU and GPU memory over time, with their labels. Pure."""
 
 from __future__ import annotations
 

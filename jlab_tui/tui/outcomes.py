@@ -42,7 +42,7 @@ class Outcomes:
         except Exception as error:
             log.exception("%s failed", title)
             # Not the error's own text: it could hold a URL with a token.
-            text = f"This is a fault in jlab-mcp ({type(error).__name__}). What runs goes on; try again. {self._details()}"
+            text = f"This is a fault in jlab-mcp ({type(error).__name__}). Running code continues; try again. {self._details()}"
             self._say(text.rstrip(), title=failed, severity="error")
         else:
             self._say(outcome or "Done.", title=one_line(title))

@@ -1,4 +1,4 @@
-"""The last step of every line with `--ascii`: borders, bars, quotes and signs as ASCII, whoever drew them.
+"""Converts every line with `--ascii`: borders, bars, quotes and signs become ASCII, wherever they come from.
 
 Letters of people's own texts stay.
 """

@@ -1,4 +1,4 @@
-"""When the terminal's bell rings (`start --bell`): at the end of a run long enough to look away from, once for several."""
+"""Decides when the terminal's bell rings (`start --bell`): at the end of a long run, once for several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that the main screen shows apart from the cells of its feed, as one value."""
+"""Holds everything on the main screen except the feed's cells, as one value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything behind `jlab-mcp doctor`."""
+"""Builds what `jlab-mcp doctor` needs."""
 
 from __future__ import annotations
 

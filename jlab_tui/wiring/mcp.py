@@ -1,4 +1,4 @@
-"""Everything behind the MCP tools.
+"""Builds what the MCP tools need.
 
 Importing this module loads what the first tool call needs. The MCP server answers before that (`cli` and
 `mcp_server.context_source`).

@@ -1,4 +1,4 @@
-"""What starts, stops and looks at the server, for every command. Nothing here loads the HTTP client before it is needed."""
+"""Builds what every command needs to start, stop and watch the server. The HTTP client loads only when needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings of this process, from its environment, its directory and what was chosen for the project."""
+"""Loads the settings of this process from its environment, its directory and the project's choices."""
 
 from __future__ import annotations
 

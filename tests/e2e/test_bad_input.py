@@ -76,8 +76,8 @@ async def test_notebook_paths_are_checked(shared_server: SharedProject, tmp_path
             ("folder.ipynb", "is a directory"),
             ("text.txt", "not an .ipynb file"),
             ("x" * 5000 + ".ipynb", "File name too long"),
-            ("~nobody-of-this-name/n.ipynb", "cannot be looked for"),
-            ("circle.ipynb", "cannot be looked for"),
+            ("~nobody-of-this-name/n.ipynb", "cannot be found"),
+            ("circle.ipynb", "cannot be found"),
             ("pipe.ipynb", "not a plain file"),
             ("", "path is empty"),
         ):

@@ -77,9 +77,7 @@ async def test_images_beyond_the_bytes_of_one_reply_are_named_and_smaller_ones_s
     result = await as_content(app(large_and_small), [parts[0], parts[3], parts[1], parts[2]])
     first, second, said, third = result.content
     assert [type(b) for b in (first, second, third)] == [ImageContent] * 3
-    assert (
-        isinstance(said, TextContent) and said.text == "[image 2 is left out: the reply would be too large]"
-    )
+    assert isinstance(said, TextContent) and said.text == "[image 2 left out: the reply would be too large]"
 
 
 async def test_a_text_beyond_the_budget_is_cut_in_the_middle() -> None:

@@ -122,7 +122,7 @@ class JournalWriter:
         if self._closed is not None:
             return self._closed
         done: Future[None] = Future()
-        done.set_running_or_notify_cancel()  # whoever stops waiting for it does not stop the writer
+        done.set_running_or_notify_cancel()  # cancelling the wait does not stop the writer
         self._queue.put(done)
         return done
 
@@ -134,7 +134,7 @@ class JournalWriter:
         return done
 
     def beat(self) -> bool:
-        """Show that the journal's owner lives. Returns whether it is still the owner's to write. Blocks."""
+        """Show that the journal's owner lives. Returns whether the owner may still write it. Blocks."""
         try:
             os.utime(self.path)
             # NFS gives the file as it is at the server, since it was just changed.
@@ -143,7 +143,7 @@ class JournalWriter:
             return True  # nobody seals what is not there, or on a file system in trouble
 
     def close(self) -> Future[None]:
-        """Write what is left, sync and end the thread. It may be closed twice."""
+        """Write what is left, sync and end the thread. A second call does nothing."""
         if self._closed is None:
             self._closed = self.flushed()
             self._queue.put(None)

@@ -1,6 +1,6 @@
-"""What becomes of old records: journals are compressed after a week, all are set aside after `keep_days`, removed a day later.
+"""Retires old records: compresses journals after a week, sets all records aside after `keep_days`, removes them a day later.
 
-Every time here is the file server's. Where its clock was wrong, what was set aside is put back once it is right again.
+Every time here is the file server's. If its clock was wrong, a later run puts back what it set aside.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .journal_file import JOURNALS, journals, read_ends, read_entries
 DAY_S = 86400.0
 COMPRESS_AFTER_S = 7 * DAY_S
 KEEP_NEWEST = 20
-"""sessions of a project that stay, however old they are"""
+"""sessions of a project to keep, however old they are"""
 TRASH = "trash"
 
 
@@ -49,7 +49,7 @@ _ASIDE = pattern_of(name_aside, f"({DIGITS})", f"({any_of(JOURNALS, ACTIONS).pat
 def clear_old(
     sessions: Path, actions: Path, keep_days: int, now: float, keep_newest: int = KEEP_NEWEST
 ) -> None:
-    """Take one step for each record of a project that is old. `now`: by the file server's clock."""
+    """Take one step for each old record of a project. `now`: by the file server's clock."""
     keep_s = keep_days * DAY_S
     _sweep(sessions, lambda name: name.partition(".")[0], keep_s, now)
     _sweep(actions, lambda name: name, keep_s, now)
@@ -68,7 +68,7 @@ def clear_old(
         with contextlib.suppress(OSError):
             age = now - changed[session]
             if age <= COMPRESS_AFTER_S or not _is_closed(files[-1]):
-                continue  # an open one may be silent for weeks; whoever looks next closes what nobody holds
+                continue  # an open one may be silent for weeks; the next process closes it if nobody holds it
             goes = age > keep_s and session not in newest
             loose = [path for path in files if path.suffix != ".gz"]
             if not (goes or loose) or not _is_ours(files[0]):

@@ -1,4 +1,4 @@
-"""What is on record of a project's sessions, and how much of it. Every method blocks."""
+"""Lists a project's sessions from their records, and measures the records. Every method blocks."""
 
 from __future__ import annotations
 

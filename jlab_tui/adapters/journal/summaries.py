@@ -1,4 +1,4 @@
-"""How journals begin and end, read without what lies between, and not again until a file has changed."""
+"""Reads the beginnings and ends of journals, and reads a file again only after it changed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class JournalHeads:
         self._lock = threading.Lock()
 
     def read(self, files: Mapping[str, Sequence[Path]]) -> list[SessionHead]:
-        """The sessions whose journals these are, by id; those that say nothing are left out. Blocks."""
+        """Summarise the sessions of these journals, by id; skips those without information. Blocks."""
         with self._lock:
             heads = [
                 head_of(session, (self._ends(path) for path in reversed(paths)))
@@ -81,7 +81,7 @@ def _first(file: BinaryIO) -> Entry | None:
 
 
 def _last_telling(file: BinaryIO, floor: int, size: int) -> tuple[Entry | None, int]:
-    """The last telling line between two offsets, looked for from the end, and where the complete lines end."""
+    """Find the last informative line between two offsets, from the end, and where the complete lines end."""
     rest, position, block = b"", size, _BLOCK
     end = -1
     while position > floor:

@@ -48,7 +48,7 @@ _GOT_EVERY = 16_384
 _SLOWEST = 10_000
 """bytes a second; a ping waits for the requests that go before it"""
 _PROBES_FOR_IOPUB = 20
-"""so often is iopub waited for; a kernel that says nothing there is used all the same"""
+"""number of waits for iopub; a kernel that stays silent there is used anyway"""
 _YIELD_EVERY = 64
 
 

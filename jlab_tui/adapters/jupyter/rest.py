@@ -224,7 +224,7 @@ class JupyterApi:
     ) -> Claim:
         """Become the owner of a session at the extension. Raises SessionOwned while somebody else's lease lives.
 
-        `on_exit`: what becomes of the kernel when this process is gone."""
+        `on_exit`: what happens to the kernel when this process is gone."""
         body = {
             "session": session,
             "kernel": kernel_id,
@@ -271,7 +271,7 @@ class JupyterApi:
         return self._http.parsed(answer, path, lambda raw: answers.recorded_kernels(raw, self._odd))
 
     async def release(self, client: str) -> None:
-        """Give up all sessions of one MCP process; what becomes of each kernel was said when it was claimed."""
+        """Release all sessions of one MCP process; the claims say what happens to each kernel."""
         await self._http.call("POST", "/jlab-mcp/release", {"client": client}, accept=(200, 404))
 
 

@@ -1,4 +1,4 @@
-"""Runs `jlab-mcp start --detach` as a process of its own, which lives on when we end."""
+"""Runs `jlab-mcp start --detach` as a separate process that outlives this one."""
 
 from __future__ import annotations
 

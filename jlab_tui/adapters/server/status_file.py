@@ -17,7 +17,7 @@ _TRIES = 4
 
 
 class StatusFile:
-    """The record of this project's server. Whoever sees a transition writes it."""
+    """The record of this project's server. The first process to see a transition writes it."""
 
     def __init__(self, path: Path, require_trusted: Callable[[], None] = lambda: None) -> None:
         """`require_trusted` raises a StatusFileError where others could have written the file; asked until it passes."""

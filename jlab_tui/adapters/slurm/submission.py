@@ -1,4 +1,4 @@
-"""Submitting the job: its files, its script, and what sbatch makes of it."""
+"""Submits the job: writes its files and its script, and interprets sbatch's answer."""
 
 from __future__ import annotations
 
