@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from jlab_tui.mcp_server.stdio import LINE_MAX
@@ -99,3 +100,19 @@ def test_a_line_that_cannot_be_read_is_refused_and_the_next_one_is_answered(proj
         server.stdin.write(b'{"jsonrpc": "2.0", "id": 11, "method": "pi')
         server.stdin.close()
         assert server.wait(20) == 0
+
+
+def test_ten_thousand_pings_at_once_are_all_answered(project: Project) -> None:
+    pings = (b'{"jsonrpc": "2.0", "id": %d, "method": "ping"}\n' % number for number in range(2, 10_002))
+    requests = json.dumps(HELLO).encode() + b"\n" + b"".join(pings)
+    with subprocess.Popen(
+        [COMMAND], cwd=project.root, env=project.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as server:
+        assert server.stdin is not None and server.stdout is not None
+        writing = Thread(target=server.stdin.write, args=(requests,))
+        writing.start()
+        answered = [json.loads(server.stdout.readline())["id"] for _ in range(10_001)]
+        writing.join()
+        server.stdin.close()
+        assert server.wait(20) == 0
+    assert sorted(answered) == [*range(1, 10_002)]

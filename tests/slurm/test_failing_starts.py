@@ -100,6 +100,22 @@ def test_a_log_directory_that_the_node_does_not_have_is_named(cluster: Cluster, 
     assert "the directory of its log" in done.stderr and "JLAB_MCP_LOG_DIR" in done.stderr
 
 
+def test_a_job_does_not_run_a_copy_of_the_extension_that_changed_in_the_queue(
+    cluster: Cluster, lab: Project
+) -> None:
+    first = lab.run("start", "--detach", JLAB_MCP_QUEUE_TIMEOUT="0", JLAB_MCP_SLURM_EXTRA="--hold")
+    assert first.returncode == 3
+    ran = lab.home / "ran"
+    (launcher,) = (lab.status_dir / "node").glob("*/launch.py")
+    launcher.write_text(f"open({str(ran)!r}, 'w').close()\n", encoding="utf-8")
+    cluster.run("scontrol", "release", lab.status_file()["JOB_ID"])
+    wait_for(lambda: job_state(cluster, lab) in ("FAILED", "COMPLETED"), "the job has ended", 90)
+    assert not ran.exists()
+    done = lab.run("wait")
+    assert done.returncode == 1
+    assert "The copy of the Jupyter extension changed after the job was submitted" in done.stderr
+
+
 def test_a_half_written_connection_file_is_waited_for_and_the_job_cancelled_in_the_end(
     cluster: Cluster, lab: Project
 ) -> None:
