@@ -81,6 +81,6 @@ async def test_what_the_user_changed_during_a_run_holds_and_no_output_is_lost(sh
         await until(lambda: outputs_text(read_notebook(renamed)["cells"][-1]).count("line") == 20)
         assert sources(renamed) == ["inserted", "a = 1; a", LINES] and not path.exists()
         said += await agent.text("read_notebook", session_id=session)
-        assert "was renamed to" in said and "it is kept" in said
+        assert "was renamed to" in said and "the cell is kept" in said
         kernels = (await agent.record("ping"))["kernels"]
         assert [k["notebook"] for k in kernels if k["session_id"] == session] == ["notebooks/renamed.ipynb"]

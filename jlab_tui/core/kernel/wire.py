@@ -129,7 +129,10 @@ def unpack_message(frame: bytes, seq: int = 0) -> KernelMessage:
 
 
 def _checked(content: Any) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """Return the fields of a content that have the protocol's types, and the names of the others."""
+    """Return the fields of a content that have the protocol's types, and the names of the others.
+
+    A value that no notebook may hold under its MIME type is kept as the text of its JSON.
+    """
     if not isinstance(content, dict):
         return {}, ("content",)
     odd = [name for name, kind in _FIELDS.items() if not _is(content.get(name), kind)]
@@ -138,7 +141,8 @@ def _checked(content: Any) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         unreadable = [mime for mime, value in data.items() if not _is_shown(mime, value)]
         if unreadable:
             odd += (f"data of {mime}" for mime in unreadable)
-            checked = {**checked, "data": {mime: data[mime] for mime in data if mime not in unreadable}}
+            as_text = {mime: json.dumps(data[mime]) for mime in unreadable}
+            checked = {**checked, "data": {**data, **as_text}}
     return checked, tuple(odd)
 
 
