@@ -71,7 +71,7 @@ def read_own(path: Path) -> bytes:
 
 
 def seal(path: Path) -> None:
-    """Take the right to write a file of ours away; see `open_own`."""
+    """Remove the right to write from one of our files; see `open_own`."""
     fd = open_own(path, os.O_RDONLY)
     try:
         os.fchmod(fd, 0o400)

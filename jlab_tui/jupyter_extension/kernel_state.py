@@ -87,14 +87,14 @@ class KernelState:
 
     @property
     def occupied(self) -> bool:
-        """A cell runs, or one of ours is about to."""
+        """Whether a cell runs, or one of our requests is about to."""
         return self.busy or any(
             request.is_run and request.state == SENT for request in self._requests.values()
         )
 
     @property
     def running(self) -> Optional[str]:
-        """The request of ours that runs in the main shell."""
+        """Our request that runs in the main shell."""
         for msg_id, parent in self._busy.items():
             if _is_run(parent) and msg_id in self._requests:
                 return msg_id

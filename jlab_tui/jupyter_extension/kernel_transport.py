@@ -1,4 +1,4 @@
-"""Unix sockets for the channels of our kernels, which publish all code and output to whoever connects.
+"""Puts our kernels' channels on Unix sockets, because kernels publish all code and output to every connection.
 
 Jupyter's default is TCP on the loopback address, where every account of the machine may listen in.
 """

@@ -218,7 +218,7 @@ def test_the_doctor_compares_pytorch_with_the_driver_of_the_gpu(project: Project
     smi.chmod(0o755)
     path = f"{smi.parent}:{project.env['PATH']}"
     old = findings(project, PATH=path, CUDA="12.4")["torch"]
-    assert old["level"] == "fail" and "goes only up to CUDA 12.4" in old["text"]
+    assert old["level"] == "fail" and "supports CUDA only up to 12.4" in old["text"]
     assert f"{project.root}/.venv/bin/python" in old["mend"] and "whl/cu126" in old["mend"]
     assert findings(project, PATH=path, CUDA="13.0")["torch"]["level"] == "ok"
 

@@ -137,7 +137,7 @@ async def test_a_long_cell_answers_at_the_deadline_and_goes_on(shared_server: Sh
         run = f"{session}-2"
         assert f'wait_for_run(run_id="{run}")' in first
         refused = await agent.error("execute_code", session_id=session, code="2")
-        assert f"run {run} has been going" in refused and "Nothing was done" in refused
+        assert f"run {run} has been running" in refused and "Nothing was done" in refused
         done = await agent.text("wait_for_run", run_id=run)
         assert [line for line in done.splitlines() if line.startswith("line")] == [
             f"line {i}" for i in range(12)

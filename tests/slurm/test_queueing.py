@@ -69,7 +69,7 @@ def test_a_signal_leaves_the_job_queued_and_says_how_to_resume_and_cancel(
     with contextlib.ExitStack() as stack:
         starts = [stack.enter_context(lab.spawn("start", "--no-tui", **HELD)) for _ in numbers]
         for process, number in zip(starts, numbers, strict=True):
-            line_of(process, "held by you")
+            line_of(process, "You put it on hold")
             process.send_signal(number)
         said = [process.stdout.read() if process.stdout else "" for process in starts]
     (job_id,) = our_jobs(cluster)
@@ -90,7 +90,7 @@ def test_two_starts_at_once_make_one_job(cluster: Cluster, lab: Project) -> None
 
 def test_a_job_that_somebody_cancels_while_it_waits_is_told_at_once(cluster: Cluster, lab: Project) -> None:
     with lab.spawn("start", "--no-tui", **HELD) as process:
-        line_of(process, "held by you")
+        line_of(process, "You put it on hold")
         (job_id,) = our_jobs(cluster)
         cluster.run("scancel", job_id)
         said = process.stdout.read() if process.stdout else ""

@@ -36,7 +36,7 @@ async def pending(agent: Agent) -> dict[str, Any]:
     async with asyncio.timeout(30):
         while True:
             answer = await agent.record("wait_for_server", timeout_s=0)
-            if "held by you" in answer["message"]:
+            if "You put it on hold" in answer["message"]:
                 assert answer["state"] == "pending"
                 return answer
             await asyncio.sleep(0.1)
@@ -62,11 +62,13 @@ async def test_without_elicitation_the_model_is_told_to_ask_and_what_the_cluster
         answer = await pending(agent)
         (job_id,) = our_jobs(cluster)
         assert (answer["ready"], answer["state"], answer["job_id"]) == (False, "pending", job_id)
-        assert "held by you" in answer["message"] and answer["next"].startswith("Call wait_for_server()")
+        assert "You put it on hold" in answer["message"] and answer["next"].startswith(
+            "Call wait_for_server()"
+        )
         again = await agent.record("start_server", wait_s=0)
         assert again["job_id"] == job_id and our_jobs(cluster) == [job_id]
         refused = await agent.error("start_new_session")
-        assert "held by you" in refused and "wait_for_server" in refused
+        assert "You put it on hold" in refused and "wait_for_server" in refused
     assert choices(undecided) == {"RUN_MODE": "slurm", "SLURM_PARTITION": "gpu", "SLURM_TIME": "1:00:00"}
     assert cluster.run("squeue", "-h", "-j", job_id, "-o", "%P %l").split() == ["gpu", "1:00:00"]
     undecided.stop()

@@ -110,7 +110,7 @@ class Conversation:
         reply: Mapping[str, Any] | None = None,
         shown: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """An execute_request of ours is about to be sent; or an earlier process sent it and recorded so much of its
+        """Add our execute_request, just before it is sent; or one that an earlier process sent, with the recorded part of its
         answer: the name of an exception, the reply, the data of displays."""
         pending = self._requests[msg_id] = _Pending(run, has_started=has_started, error=error, shown=shown)
         if reply is not None:

@@ -193,6 +193,6 @@ def unproved(record: ServerRecord, why: NoRoute) -> ServerStatus:
 def unproved_notice(record: ServerRecord) -> str:
     """Names the risk of a server that is used although nothing proves that it is ours."""
     return (
-        f"Nothing proves that the server at {record.url} is yours. It is used because {UNPROVED}=1 is set; "
-        f"whoever listens at that address can act as you."
+        f"Nothing proves that the server at {record.url} is yours. jlab-mcp uses it because {UNPROVED}=1 is set; "
+        f"anyone who listens at that address can act as you."
     )
