@@ -180,7 +180,7 @@ async def test_a_job_of_an_earlier_version_is_kept_and_used_only_where_the_user_
     assert refusal in again.stdout + again.stderr
     cluster.wait_for_state(facts["JOB_ID"], "RUNNING")
     lab.extra_env["JLAB_MCP_ALLOW_UNPROVED"] = "1"
-    named = f"Nothing proves that the server at {url} is yours. It is used because JLAB_MCP_ALLOW_UNPROVED=1 is set"
+    named = f"Nothing proves that the server at {url} is yours. jlab-mcp uses it because JLAB_MCP_ALLOW_UNPROVED=1 is set"
     async with lab.client() as agent:
         assert any(named in notice for notice in (await agent.record("ping"))["notices"])
         assert any(named in notice for notice in (await agent.record("wait_for_server"))["notices"])
