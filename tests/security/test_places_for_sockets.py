@@ -16,9 +16,16 @@ from tests.project import COMMAND, Project, alive, until
 
 ELSEWHERE = """
 set -e
-options=$1; shift
-mkdir -p -m 700 /tmp/jlab-mcp-$(id -u)
-mount -t tmpfs -o mode=700,$options tmpfs /tmp/jlab-mcp-$(id -u)
+options=$1; kept=$2; shift 2
+if [ $options = ro ]; then  # all of /tmp but the project
+    export TMPDIR="$kept/$(printf %0100d)"; mkdir "$TMPDIR"
+    mount --bind "$kept" "$kept"
+    mount --rbind /tmp /tmp
+    mount -o remount,bind,ro /tmp
+else
+    mkdir -p -m 700 /tmp/jlab-mcp-$(id -u)
+    mount -t tmpfs -o mode=700,$options tmpfs /tmp/jlab-mcp-$(id -u)
+fi
 for folder in /var/tmp /dev/shm; do mount -t tmpfs -o mode=1777,$options tmpfs $folder; done
 exec "$@"
 """
@@ -30,8 +37,9 @@ needs_mounts = pytest.mark.skipif(
 
 
 def start_where_places_are(options: str, project: Project) -> dict[str, str]:
+    kept = str(project.root.parent)
     done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", ELSEWHERE, "sh", options, COMMAND, "start", "--detach"],
+        ["unshare", "--mount", "sh", "-c", ELSEWHERE, "sh", options, kept, COMMAND, "start", "--detach"],
         cwd=project.root,
         env=project.env,
         stdin=subprocess.DEVNULL,
