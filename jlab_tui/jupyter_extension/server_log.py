@@ -31,7 +31,10 @@ def bound(descriptor: int = 2) -> None:
     """Bound what all loggers of this process write; called when the server listens and has made its handlers."""
     limit = LogLimit(time.monotonic, lambda: shorten_file(descriptor))
     named = [logging.getLogger(name) for name in list(logging.root.manager.loggerDict)]
-    for handler in {handler for logger in (logging.root, *named) for handler in logger.handlers}:
+    handlers = {handler for logger in (logging.root, *named) for handler in logger.handlers}
+    if logging.lastResort is not None:
+        handlers.add(logging.lastResort)  # of loggers without a handler, such as asyncio's
+    for handler in handlers:
         handler.addFilter(limit)
 
 

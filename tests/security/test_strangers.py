@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import re
+import resource
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,6 +129,29 @@ def test_refused_requests_cost_the_log_a_line_a_minute(server: Server) -> None:
     text = server.log.read_text(encoding="utf-8", errors="replace")
     assert "unauthenticated request" in text
     assert max(map(len, text.splitlines())) <= 500
+
+
+def test_connections_up_to_the_limit_of_open_files_cost_little_log_and_no_connection_that_is_open(
+    server: Server,
+) -> None:
+    pid, before = server.facts["pid"], server.log.stat().st_size
+    assert server.http.get("api/status").status_code == 200
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (100, limits[1]))
+    try:
+        with contextlib.ExitStack() as stack:
+            for _ in range(120):
+                stack.enter_context(socket.create_connection(address(server), timeout=20))
+            until(
+                lambda: b"more of this kind are left out" in server.log.read_bytes()[before:],
+                "the limit is reached, and the log limits what it says about that",
+            )
+            for _ in range(50):
+                assert server.http.get("api/status").status_code == 200
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    until(lambda: ask(server, "GET", "/api/kernels") == 403, "new connections are taken again")
+    assert server.log.stat().st_size - before < 200_000
 
 
 def test_a_request_puts_no_control_character_into_the_log(server: Server) -> None:
