@@ -250,12 +250,12 @@ def statuses(state: ServerState, mode: Mode) -> Iterator[ServerStatus]:
         (errors.UnknownRun("a-1", ["b-2"]), "There is no run 'a-1'.", "Latest runs: b-2."),
         (
             errors.UntrustedDirectory("/d", "/d is open to all", "chmod go-w /d", "export X=/d"),
-            "Others could put their files in the place of yours in /d: /d is open to all.",
+            "Others could replace your files in /d: /d is open to all.",
             "use it as it is with `export X=/d`",
         ),
         (
             errors.RecordUnreadable("a", "/a.1.jsonl"),
-            "The record of session a cannot be read: /a.1.jsonl is damaged, or of a newer version.",
+            "The record of session a cannot be read: /a.1.jsonl is damaged, or written by a newer version.",
             "read_notebook",
         ),
         (
