@@ -18,6 +18,8 @@ HEAD_LINES = 64
 LINE_MAX = 1 << 20
 """bytes kept of one line"""
 
+_DIGITS = 4
+"""read of the number of a move, which ends at the edge of what is kept anyway"""
 _CURSOR = re.compile(r"\x1b\[\d*[ABGK]")
 _TOKEN = re.compile(
     r"(?P<newline>\r*\n)|(?P<back>[\b]+)|(?P<home>\r|\x1b\[[01]?G)|\x1b\[(?P<count>\d*)(?P<move>[ABK])"
@@ -144,7 +146,7 @@ class Scrollback:
     def _append(self, text: str) -> None:
         data = text.encode("utf-8", "replace")
         self._note_kind(data)
-        lines = data.splitlines(keepends=True) if b"\r" not in data else data.split(b"\n")
+        lines = data.splitlines(keepends=True)
         base = len(self.buffer)
         starts = accumulate(map(len, lines), initial=base)
         self.starts.extend(islice(starts, 1 if self.is_open else 0, len(lines)))
@@ -171,7 +173,7 @@ class Scrollback:
         self._leave_line()
 
     def _move(self, move: str, count: str) -> None:
-        steps = int(count[:4] or 1) if move != "K" else int(count[:4] or 0)
+        steps = int(count[:_DIGITS] or (0 if move == "K" else 1))
         match move:
             case "A":
                 self._column = self._here()

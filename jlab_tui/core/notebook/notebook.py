@@ -88,7 +88,7 @@ class Notebook:
     def insert(self, cell: NotebookCell, index: int = -1) -> int:
         """Insert before `index`; -1 appends, -2 inserts before the last cell. Returns the cell's index. Raises NotebookError."""
         count = len(self.cells)
-        at = count if index == -1 else index if index >= 0 else count + index + 1
+        at = index if index >= 0 else count + index + 1
         if not 0 <= at <= count:
             raise NotebookError(
                 f"Position {index} is outside the notebook, which has {count} cell{'s' * (count != 1)}.",

@@ -51,6 +51,8 @@ def test_an_image_is_shown_before_the_words_beside_it() -> None:
     image = output_of({"text/plain": "<Figure>", "image/png": png(2, 3)}, "d")
     assert isinstance(image, ImageOutput)
     assert (image.mime, image.width, image.height, image.display_id) == ("image/png", 2, 3, "d")
+    page = output_of({"text/plain": "<Page object>", "text/html": "<p>Hello</p>"})
+    assert isinstance(page, TextOutput) and page.scrollback.text() == "Hello"
     words = output_of({"text/plain": "7"}, "d")
     assert isinstance(words, TextOutput) and not words.is_stream and words.display_id == "d"
 

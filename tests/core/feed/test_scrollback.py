@@ -122,6 +122,13 @@ def test_a_long_line_with_a_backspace_at_every_character_costs_as_much_as_it_is_
         (["\x1b[K\x1b[2K"], []),
         (["ab\bX\x1b[KZ\n"], ["aXZ"]),
         (["\x1b[2Ax\n"], ["x"]),
+        (["abc\r", "\x1b[31mabcdef", "ghi"], ["\x1b[31mabcdefghi"]),
+        (["abc\r", "X", "Y"], ["XYc"]),
+        (["one\ntwo\n\x1b[2Axy\x1b[2Bz"], ["xye", "two", "  z"]),
+        (["ab\x1b[9AX"], ["abX"]),
+        (["abc\r\x1b[31mX\rY\n"], ["Y"]),
+        (["one\n\x1b[Ax\x1b[2Ky\n"], [" y"]),
+        (["\x1b[99999999B\x1b[0KX\n"], ["X"]),
         (["one\ntwo\n\x1b[2A\x1b[Kabcdef\nX\n"], ["abcdef", "Xwo"]),
     ],
 )
@@ -210,3 +217,19 @@ def test_a_quarter_more_than_is_kept_may_stand_before_the_middle_goes() -> None:
     assert whole.dropped == 0
     whole.keep(398)
     assert whole.dropped > 0
+
+
+def test_of_few_lines_a_quarter_stays_at_the_beginning_and_of_many_sixty_four() -> None:
+    for lines, first in ((100, 25), (1000, 64)):
+        text = Scrollback()
+        text.write("".join(f"line {number}\n" for number in range(lines)))
+        text.keep(len(text.buffer) // 2)
+        assert (text.gap, text.raw(first - 1)) == (first, f"line {first - 1}".encode())
+        assert text.raw(first) == f"line {first + text.dropped}".encode()
+
+
+def test_a_long_line_behind_others_is_cut_to_the_same_length() -> None:
+    text = Scrollback()
+    text.write("x" * 600_000 + "\n")
+    text.write("y" * 600_000)
+    assert text.cut_bytes == 0 and text.length(1) == 600_000

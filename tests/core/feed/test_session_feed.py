@@ -481,3 +481,31 @@ def test_a_run_without_a_time_keeps_that_of_its_cell() -> None:
     session.apply(Entry(5.0, NotebookEdited("edit", "c", "x")))
     session.apply(Entry(0.0, RunStarted("r", "t", "c", "x")))
     assert only_cell(session).at == 5.0
+
+
+def test_images_that_fill_their_share_to_the_last_byte_all_stay() -> None:
+    feed = Feed(images_kept_bytes=200)
+    for data in ("A" * 100, "B" * 100):
+        feed.apply("s", Entry(1.0, DataShown("r", {"image/png": data})))
+    images = only_cell(feed.sessions["s"]).images
+    assert [image.data for image in images] == ["A" * 100, "B" * 100]
+    feed.apply("s", Entry(1.0, DataShown("r", {"image/png": "C"})))
+    assert [image.data for image in only_cell(feed.sessions["s"]).images] == ["", "B" * 100, "C"]
+
+
+def test_a_run_that_ends_without_a_number_keeps_that_of_its_beginning() -> None:
+    begun: list[Event] = [RunStarted("r", "t", "c", "x"), ExecutionStarted("r", 7)]
+    assert only_cell(folded(*begun, RunFinished("r", RunStatus.DIED, 1.0))).execution_count == 7
+    assert only_cell(folded(*begun, RunFinished("r", RunStatus.OK, 1.0, 8))).execution_count == 8
+
+
+def test_a_display_in_two_cells_is_updated_in_both_also_after_one_was_read_again() -> None:
+    def bar(run: str) -> DataShown:
+        return DataShown(run, {"text/plain": "0 %"}, display_id="d")
+
+    first, second = RunStarted("r1", "t", "c1", "x"), RunStarted("r2", "t", "c2", "y")
+    shown, whole = folded(first, bar("r1"), second, bar("r2")), folded(second, bar("r2"))
+    one, two = (item for item in shown.items if isinstance(item, FeedCell))
+    assert shown.take_whole(two, whole)
+    shown.apply(Entry(9.0, DataUpdated("r2", "d", {"text/plain": "9 %"})))
+    assert (one.output_text(), two.output_text()) == ("9 %\n", "9 %\n")

@@ -442,3 +442,9 @@ def test_every_experiment_name_gives_a_safe_file_name(name: str) -> None:
     stem = file_stem(name)
     assert stem and not stem.startswith(".") and len(stem.encode()) <= 200
     assert not set(stem) & set("/\\\0\n:") and stem not in (".", "..")
+
+
+def test_an_empty_cell_of_theirs_is_not_taken_for_a_new_one_of_ours() -> None:
+    ours = Notebook([saved("aaaa", "a"), NotebookCell("new1", "code", "ours")], {})
+    merged, troubles = merge(ours, Notebook([saved("aaaa", "a"), saved("bbbb", "")], {}))
+    assert sorted(sources(merged)) == ["", "a", "ours"] and troubles == []

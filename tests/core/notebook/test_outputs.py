@@ -16,6 +16,7 @@ from jlab_tui.core.notebook.outputs import (
     CellOutputs,
     DataItem,
     ErrorItem,
+    Gap,
     OutputItem,
     TextItem,
     to_nbformat,
@@ -222,7 +223,10 @@ def test_results_and_values_that_are_no_text_are_stored_as_nbformat_wants_them()
         "text/x": 7,
         "text/plain": "p",
     }
-    (stored,) = to_nbformat(fed(DataShown("r", data, {"isolated": True}, execution_count=3)), "record")
+    missing: dict[str, Any] = {"text/html": None}
+    (stored,) = to_nbformat(
+        fed(DataShown("r", data | missing, {"isolated": True}, execution_count=3)), "record"
+    )
     assert stored == {
         "output_type": "execute_result",
         "execution_count": 3,
@@ -254,3 +258,27 @@ def test_the_last_line_is_searched_in_the_end_of_what_was_printed() -> None:
 def test_text_of_one_stream_is_stored_as_one_output_whatever_its_pieces() -> None:
     pieces = ["x" * TEXT_HALF, "y" * 40_000, "z" * 40_000]
     assert [raw["text"] for raw in to_nbformat(fed(*map(out, pieces)), "record")] == ["".join(pieces)]
+
+
+def test_text_that_the_record_does_not_have_is_told_apart() -> None:
+    outputs = fed(out("x" * TEXT_HALF), *(shown(str(n)) for n in range(ITEMS_HALF)), out("y" * 2 * TEXT_HALF))
+    outputs.not_recorded(5)
+    outputs.not_recorded(2)
+    assert (outputs.unrecorded, outputs.dropped_chars) == (7, TEXT_HALF + 7)
+    notes = [raw["text"] for raw in to_nbformat(outputs, "read_output") if "left out" in raw.get("text", "")]
+    assert notes == [f"\n... {TEXT_HALF + 7:,} characters left out; all but 7 characters: read_output ...\n"]
+    assert outputs.is_cut
+    outputs.feed(clear(wait=False))
+    assert (outputs.unrecorded, outputs.dropped_chars, outputs.is_cut) == (0, 0, False)
+
+
+def test_text_is_one_from_its_first_piece_to_its_last_and_not_across_the_gap() -> None:
+    pieces = [out("a" * TEXT_HALF), out("b" * 40_000), out("c" * 40_000), err("e"), out("d")]
+    joined = [(item.stream, item.size) for item in fed(*pieces).joined() if isinstance(item, TextItem)]
+    assert joined == [("stdout", TEXT_HALF + 80_000), ("stderr", 1), ("stdout", 1)]
+    cut = [*fed(out("a" * TEXT_HALF), out("b" * 2 * TEXT_HALF)).joined()]
+    assert [item.size if isinstance(item, TextItem) else type(item) for item in cut] == [
+        TEXT_HALF,
+        Gap,
+        TEXT_HALF,
+    ]
