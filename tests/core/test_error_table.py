@@ -66,6 +66,7 @@ INTERNAL = {
     "PermissionError": "the bell's directory elsewhere is used, or the command line's last resort says it",
     "IsADirectoryError": "a damaged status file",
     "NotADirectoryError": "a warning next to the outputs",
+    "NotAccepted": "the proof waits and looks again",
     "PeerUnproved": "somebody else's server, as far as health tells; else the connection is made again",
     "httpcore2.ConnectError": "httpx2's error of the same name",
     "httpx2.ReadTimeout": "HttpClient makes ServerUnreachable of it, and health silence",
