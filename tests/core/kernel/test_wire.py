@@ -141,6 +141,15 @@ def test_a_piece_that_is_cut_off_is_refused() -> None:
         PieceJoiner().feed(b"\0" * 15)
 
 
+@pytest.mark.parametrize(("seq", "is_taken"), [(1 << 53, True), (1 + (1 << 53), False)])
+def test_a_number_that_no_stream_reaches_is_refused(seq: int, is_taken: bool) -> None:
+    if is_taken:
+        assert PieceJoiner().feed(piece(seq, 0, True, b"a")) == (seq, b"a")
+    else:
+        with pytest.raises(ValueError, match="without end"):
+            PieceJoiner().feed(piece(seq, 0, True, b"a"))
+
+
 @pytest.mark.parametrize(("seq", "size"), [(100, 1000), (150, 500), (199, 10), (200, 0), (300, 0), (0, 2000)])
 def test_what_was_recorded_after_a_message_is_a_share_by_numbers(seq: int, size: int) -> None:
     kernel = RecordedKernel("s", 1, None, False, 1, 200, 100, False, recorded_bytes=1000)

@@ -16,6 +16,7 @@ from jlab_tui.core.slurm.job_end import SCRIPT_EXITS
 from jlab_tui.core.slurm.script import (
     ResourceRequest,
     ScriptInputs,
+    check_limited_time,
     check_request,
     named_cluster,
     render_script,
@@ -260,3 +261,16 @@ def test_what_no_script_can_hold_is_refused() -> None:
 )
 def test_a_restarted_job_has_a_connection_file_of_its_own(path: str, restarts: int, name: str) -> None:
     assert restarted_name(path, restarts) == name
+
+
+@pytest.mark.parametrize("time", ["1", "0:30", "1-00:00:00"])
+def test_a_model_may_ask_for_a_time_that_ends(time: str) -> None:
+    assert check_limited_time(time) == time
+
+
+@pytest.mark.parametrize(
+    ("time", "why"), [("0", "only the person may set that"), ("0-00:00:00", "no limit"), ("soon", "4:00:00")]
+)
+def test_a_model_may_not_ask_for_a_time_without_end(time: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        check_limited_time(time)

@@ -1,0 +1,224 @@
+"""Answers of Jupyter and of its extension: known ones are read in full, odd ones are skipped or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from types import UnionType
+from typing import Any, get_origin, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jlab_tui.core.kernel.answers import (
+    ExtensionInfo,
+    JupyterSession,
+    an_id,
+    claim,
+    claimed_kernel,
+    extension_info,
+    kernel_of_session,
+    kernel_state,
+    kernels,
+    kernelspec,
+    new_kernel,
+    owner,
+    recorded_kernels,
+    samples,
+    sessions,
+)
+from jlab_tui.core.kernel.link import Claim, RecordedKernel
+from jlab_tui.core.kernel.wire import NODE_PROTOCOL
+from jlab_tui.core.server.record import KernelInfo, KernelSpec, Owner
+
+OWNER = {"client": "c", "host": "gpu07", "pid": 7, "conversation": "talk"}
+READING = {"cpu": {"count": 8}, "memory": {}}
+JULIA = {"display_name": "Julia", "language": "julia", "argv": ["/opt/julia", "-m"]}
+SPECS = {"default": "julia", "kernelspecs": {"julia": {"spec": JULIA}, "bare": {}}}
+
+
+def nothing_odd(why: str) -> None:
+    raise AssertionError(f"reported as odd: {why}")
+
+
+def test_sessions_are_read_with_their_kernels_and_those_without_one_are_left_out() -> None:
+    answer = [
+        {"id": "s1", "path": "a.ipynb", "kernel": {"id": "k1", "execution_state": "idle"}},
+        {"id": "s2", "kernel": {"id": "k2"}},
+        {"id": "s3", "kernel": None},
+    ]
+    assert sessions(answer, nothing_odd) == [
+        JupyterSession("s1", "a.ipynb", "k1", "idle"),
+        JupyterSession("s2", "", "k2", "unknown"),
+    ]
+
+
+def test_a_kernel_is_listed_with_the_notebook_of_its_session() -> None:
+    answer = [
+        {"id": "k1", "name": "python3", "execution_state": "busy", "connections": 2, "last_activity": "now"},
+        {"id": "k2"},
+    ]
+    assert kernels(answer, [JupyterSession("s1", "a.ipynb", "k1", "busy")], nothing_odd) == (
+        KernelInfo("k1", "python3", "busy", 2, "now", "a.ipynb"),
+        KernelInfo("k2", "", "unknown", 0, "", ""),
+    )
+
+
+def test_entries_that_cannot_be_read_are_reported_and_the_others_are_listed() -> None:
+    odd: list[str] = []
+    good = {"id": "k1", "kernel": {"id": "k1"}}
+    assert [
+        found.kernel_id for found in sessions([3, {"id": "../x", "kernel": {"id": "k"}}, good], odd.append)
+    ] == ["k1"]
+    assert [found.kernel_id for found in kernels([None, {"id": 3}, good], [], odd.append)] == ["k1"]
+    assert list(recorded_kernels({"a/b": {}, "k2": [], "k1": {}}, odd.append)) == ["k1"]
+    assert [found.at for found in samples({"history": [{}, {"t": 1, **READING}]}, odd.append)] == [1]
+    assert odd == [
+        "sessions: an entry that is no object",
+        "a session without a valid id",
+        "kernels: an entry that is no object",
+        "a kernel without a valid id",
+        "a recorded kernel that is none",
+        "a recorded kernel that is none",
+        "not a resource sample",
+    ]
+
+
+@pytest.mark.parametrize("value", [None, 3, "", "a/b", "..", "a b", "a\n", "é", "x" * 101])
+def test_what_does_not_fit_in_a_url_is_no_id(value: Any) -> None:
+    with pytest.raises(ValueError, match="without a valid id"):
+        an_id(value)
+
+
+def test_a_new_kernel_is_known_by_its_id_and_state() -> None:
+    assert new_kernel({"id": "k1"}) == "k1"
+    assert kernel_of_session({"id": "s1", "kernel": {"id": "k1"}}) == "k1"
+    assert kernel_state({"execution_state": "idle"}) == "idle"
+    assert kernel_state([]) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted", "found"),
+    [
+        (SPECS, "julia", KernelSpec("julia", "Julia", "julia", "/opt/julia")),
+        (SPECS, "gone", KernelSpec("julia", "Julia", "julia", "/opt/julia")),
+        (SPECS, "bare", KernelSpec("bare", "bare", "python", "/env/python")),
+        ({}, "gone", KernelSpec("python3", "python3", "python", "/env/python")),
+        (
+            {"kernelspecs": {"p": {"spec": {"argv": ["python"]}}}},
+            "p",
+            KernelSpec("p", "p", "python", "/env/python"),
+        ),
+    ],
+)
+def test_the_kernel_that_starts_is_the_named_one_or_else_the_default(
+    answer: Any, wanted: str, found: KernelSpec
+) -> None:
+    assert kernelspec(answer, wanted, "/env/python") == found
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (
+            {"protocol": NODE_PROTOCOL, "features": ["claims", 3], "python": "/p", "now": 5},
+            ExtensionInfo(frozenset({"claims"}), "/p", 5.0),
+        ),
+        ({"protocol": NODE_PROTOCOL + 1, "features": ["claims"], "now": 5}, ExtensionInfo(now=5.0)),
+        (None, ExtensionInfo()),
+    ],
+)
+def test_an_extension_of_another_protocol_offers_nothing(answer: Any, found: ExtensionInfo) -> None:
+    assert extension_info(answer) == found
+
+
+def test_readings_come_oldest_first() -> None:
+    answer = {"history": [{"t": 1, **READING}, {"t": 2, **READING}], "now": {"t": 3, **READING}}
+    assert [found.at for found in samples(answer, nothing_odd)] == [1, 2, 3]
+    assert samples({"history": [], "now": None}, nothing_odd) == []
+
+
+def test_a_claim_names_the_epoch_and_who_held_the_kernel_before() -> None:
+    answer = {"kernel": "k1", "epoch": 3, "last_seq": 9, "adopted": True, "previous": OWNER}
+    assert claimed_kernel(answer) == ("k1", Claim(3, 9, True, Owner("c", "gpu07", 7, "talk")))
+    assert claim({"epoch": 0}) == Claim(0, 0, False, None)
+
+
+def test_a_recorded_kernel_is_private_unless_the_extension_says_otherwise() -> None:
+    full = {
+        "session": "s", "epoch": 2, "owner": OWNER, "owner_connected": True, "first_seq": 1, "last_seq": 9,
+        "acked_seq": 4, "busy": True, "running": "m9", "requests": {"m8": 1, "m9": 2}, "started_here": True,
+        "private": False, "recorded_bytes": 100,
+    }  # fmt: skip
+    assert recorded_kernels({"k1": full, "k2": {}}, nothing_odd) == {
+        "k1": RecordedKernel(
+            "s", 2, Owner("c", "gpu07", 7, "talk"), True, 1, 9, 4, True, "m9", frozenset({"m8", "m9"}),
+            started_here=True, is_private=False, recorded_bytes=100,
+        ),
+        "k2": RecordedKernel("", 0, None, False, 0, 0, 0, False),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("parse", "answer"),
+    [
+        (lambda raw: sessions(raw, nothing_odd), {}),
+        (lambda raw: kernels(raw, [], nothing_odd), None),
+        (lambda raw: recorded_kernels(raw, nothing_odd), []),
+        (new_kernel, {"id": "a/b"}),
+        (kernel_of_session, {"kernel": None}),
+        (claim, {"epoch": -1}),
+        (claim, {"epoch": "1"}),
+        (claim, []),
+        (claimed_kernel, {"epoch": 1}),
+    ],
+)
+def test_an_answer_of_another_kind_is_refused(parse: Callable[[Any], Any], answer: Any) -> None:
+    with pytest.raises(ValueError):
+        parse(answer)
+
+
+KEYS = st.sampled_from(
+    [
+        "id", "kernel", "epoch", "previous", "pid", "requests", "owner", "private", "history", "now",
+        "kernelspecs", "default", "python3", "spec", "argv", "protocol", "features", "execution_state", "connections", "last_seq",
+    ]
+)  # fmt: skip
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
+ANY_JSON = st.recursive(
+    SCALARS | st.just(NODE_PROTOCOL),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=3), inner, max_size=5)
+    ),
+)
+PARSERS: list[Callable[[Any], Any]] = [
+    lambda raw: sessions(raw, str),
+    lambda raw: kernels(raw, [], str),
+    lambda raw: recorded_kernels(raw, str).values(),
+    lambda raw: samples(raw, str) and (),
+    lambda raw: [kernelspec(raw, "python3", "")],
+    lambda raw: [extension_info(raw)],
+    lambda raw: [claim(raw)],
+    lambda raw: claimed_kernel(raw),
+    lambda raw: [owner(raw)],
+    lambda raw: [new_kernel(raw), kernel_of_session(raw), kernel_state(raw)],
+]
+
+
+@pytest.mark.parametrize("parse", PARSERS)
+@given(answer=ANY_JSON)
+def test_any_answer_gives_values_of_their_types_or_is_refused(
+    parse: Callable[[Any], Any], answer: Any
+) -> None:
+    try:
+        found = list(parse(answer))
+    except ValueError:
+        return
+    for each in found:
+        if is_dataclass(each):
+            for name, hint in get_type_hints(type(each)).items():
+                kind = hint if isinstance(hint, UnionType) else get_origin(hint) or hint
+                assert isinstance(getattr(each, name), kind), name
+        else:
+            assert each is None or isinstance(each, str)
