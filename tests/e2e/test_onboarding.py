@@ -225,7 +225,7 @@ def test_the_doctor_compares_pytorch_with_the_driver_of_the_gpu(project: Project
 
 def test_a_misspelt_setting_is_found_and_the_printed_command_corrects_it(project: Project) -> None:
     found = findings(project, JLAB_MCP_NOTEBOK_DIR="/elsewhere")["settings"]
-    assert found["level"] == "warn" and "JLAB_MCP_NOTEBOOK_DIR is one" in found["text"]
+    assert found["level"] == "warn" and "did you mean JLAB_MCP_NOTEBOOK_DIR?" in found["text"]
     typed = f"{found['mend']}; {COMMAND} doctor --json"
     env = {**project.env, "JLAB_MCP_NOTEBOK_DIR": "/elsewhere"}
     done = subprocess.run(

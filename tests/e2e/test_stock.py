@@ -170,7 +170,7 @@ async def test_what_was_not_seen_is_not_said_to_have_run(stock: Project, tmp_pat
         reply = text_of(await running)
         assert ": ok" not in reply or "line 14" in reply, reply
         if ": ok" not in reply:
-            assert "was not seen" in reply and "outputs may be missing" in reply, reply
+            assert "its end is unknown" in reply and "outputs may be missing" in reply, reply
             assert '"status":"lost"' in journal_text(project, session)
         assert (await client.text("execute_code", session_id=session, code="i")).startswith("14\n")
         await client.text("shutdown_session", session_id=session)
