@@ -104,7 +104,7 @@ async def test_a_dashboard_on_another_login_node_shows_a_cell_live(served: Share
         await dashboard.shows("exit=0")
 
 
-IN_TROUBLE = r"Slurm's controller is (not answering|hanging: no answer in time)\. jlab-mcp assumes that the job runs on as before\."
+IN_TROUBLE = r"Slurm's controller is (not answering|hanging: no answer in time)\. jlab-mcp assumes that the job keeps running\."
 
 
 async def pinged(agent: Agent, condition: Callable[[dict[str, Any]], object]) -> dict[str, Any]:

@@ -199,7 +199,7 @@ async def test_a_client_of_an_earlier_version_sends_a_job_of_this_one_nothing_an
     facts = lab.status_file()
     async with earlier.client(lab) as agent:
         ping = await agent.record("ping")
-        assert not ping["healthy"] and "does not trust" in ping["message"]
+        assert not ping["healthy"] and "that is not trusted here" in ping["message"]
         assert (await agent.call("start_new_session")).is_error
     cluster.wait_for_state(facts["JOB_ID"], "RUNNING")
     assert lab.status_file()["CERT"] == facts["CERT"], "kept by the version that does not know it"
