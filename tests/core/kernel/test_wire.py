@@ -170,3 +170,21 @@ def test_the_code_of_a_cell_is_run_as_a_cell_that_asks_for_no_input() -> None:
     assert request.content == {
         "code": "1", "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False, "stop_on_error": True,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "kept", "odd"),
+    [
+        ({"text/plain": "a"}, {"text/plain": "a"}, ()),
+        ({"text/html": ["a", "b"]}, {"text/html": ["a", "b"]}, ()),
+        ({"application/x+json": {"a": [1]}}, {"application/x+json": {"a": [1]}}, ()),
+        ({"text/plain": "a", "application/x-mine": {"a": [1, None]}},
+         {"text/plain": "a", "application/x-mine": '{"a": [1, null]}'}, ("data of application/x-mine",)),
+        ({"text/html": ["a", 1]}, {"text/html": '["a", 1]'}, ("data of text/html",)),
+    ],
+)  # fmt: skip
+def test_data_that_no_notebook_may_hold_under_its_type_is_kept_as_text(
+    data: dict[str, Any], kept: dict[str, Any], odd: tuple[str, ...]
+) -> None:
+    arrived = unpack_message(message(content={"data": data}))
+    assert (arrived.content["data"], arrived.odd) == (kept, odd)
