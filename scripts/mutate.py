@@ -1,7 +1,8 @@
-"""Mutation testing of the core: changes one thing in a module, in memory, and sees whether the module's own tests notice.
+"""Mutation testing of what is pure: changes one thing in a module, in memory, and sees whether the module's own tests notice.
 
 python scripts/mutate.py jlab_tui/core/display                     # every mutant of a folder, by tests/core/display
 python scripts/mutate.py jlab_tui/core/slurm/queue.py --sample 20  # so many of them, chosen by --seed
+python scripts/mutate.py jlab_tui/jupyter_extension                # the extension's pure modules, by tests/jupyter_extension/pure
 python scripts/mutate.py jlab_tui/core/errors.py --tests tests/core/test_error_table.py
 
 A mutant is one comparison, `and`/`or`, `+`/`-`, `not`, boolean, small number or condition of a function changed. The tests are
@@ -188,8 +189,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("paths", nargs="+", help="modules or folders of the core")
-    parser.add_argument("--tests", nargs="+", default=[], help="instead of the folder of tests/core")
+    parser.add_argument("paths", nargs="+", help="modules or folders")
+    parser.add_argument("--tests", nargs="+", default=[], help="instead of those for the paths")
     parser.add_argument("--sample", type=int, help="so many mutants, not all of them")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
@@ -206,11 +207,21 @@ def main() -> None:
         raise SystemExit(0 if _report(asked) else 1)
 
 
+def _tests_of(module: Path) -> list[str]:
+    """The tests of a module by itself: its subject's folder, the files beside it, none for what is not pure."""
+    if module.parts[1] == "jupyter_extension":
+        pure = Path("tests/jupyter_extension/pure")
+        return [str(pure)] if (pure / f"test_{module.name}").exists() else []
+    core = Path("tests/core")
+    subject = core / module.parts[2]
+    return [str(test) for test in ([subject] if subject.is_dir() else core.glob("test_*.py"))]
+
+
 def _report(asked: argparse.Namespace) -> bool:
     """Try the mutants that are asked for. Returns whether enough of them are noticed."""
     paths = [Path(path).resolve().relative_to(ROOT) for path in asked.paths]
-    modules = sorted(str(m) for p in paths for m in (p.rglob("*.py") if p.is_dir() else [p]))
-    tests = asked.tests or sorted({f"tests/core/{p.parts[2]}" for p in paths})
+    modules = sorted(str(m) for p in paths for m in (p.rglob("*.py") if p.is_dir() else [p]) if _tests_of(m))
+    tests = asked.tests or sorted({test for module in modules for test in _tests_of(Path(module))})
     equal = tomllib.loads((ROOT / "scripts/equal_mutants.toml").read_text(encoding="utf-8"))
     found = [mutant for module in modules for mutant in mutants_of(module)]
     tried = [mutant for mutant in found if mutant.change not in equal.get(mutant.path, {})]

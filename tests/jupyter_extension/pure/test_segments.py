@@ -13,7 +13,9 @@ from jlab_tui.jupyter_extension.segments import (
     MAGIC,
     decode,
     encode,
+    is_recording,
     read_spool,
+    remove_recording,
     segment_files,
     segment_name,
 )
@@ -101,3 +103,21 @@ def test_a_segment_that_is_removed_while_it_is_read_is_passed_over(tmp_path: Pat
     os.symlink(tmp_path / "gone", tmp_path / segment_name(1))
     written(tmp_path, [(5, b"e")])
     assert read_spool(str(tmp_path)) == [(5, b"e")]
+
+
+def test_a_folder_with_anything_but_segments_is_no_recording_and_keeps_it(tmp_path: Path) -> None:
+    written(tmp_path, [(1, b"a")])
+    written(tmp_path, [(2, b"b")])
+    assert is_recording(str(tmp_path))
+    (tmp_path / "notes.txt").touch()
+    assert not is_recording(str(tmp_path))
+    remove_recording(str(tmp_path))
+    assert os.listdir(tmp_path) == ["notes.txt"]
+
+
+def test_the_folder_of_a_recording_goes_with_its_last_segment(tmp_path: Path) -> None:
+    folder = tmp_path / "kernel"
+    folder.mkdir()
+    written(folder, [(1, b"a")])
+    remove_recording(str(folder))
+    assert not folder.exists()

@@ -1,7 +1,8 @@
-"""Who owns a kernel, and when an unowned one is shut down: what the tables of test_claims.py leave open."""
+"""Who owns a kernel, and when an unowned one is shut down."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,106 @@ def claims_of(client: str, on_exit: str | None = None) -> Claims:
     claims = Claims(GRACES)
     claims.claim("k", "s", owner(client), False, 0.0, on_exit)
     return claims
+
+
+def test_a_claim_is_refused_only_while_its_owners_connection_lives() -> None:
+    claims = claims_of("a")
+    connection = object()
+    assert claims.connected("k", "a", 1, "shutdown", connection)
+    assert isinstance(claims.claim("k", "s", owner("b"), False, 1.0), Refused)
+    claims.disconnected("k", connection, 2.0)
+    assert claims.claim("k", "s", owner("b"), False, 2.0) == Granted(
+        2, owner("a"), adopted=True, displaced=None
+    )
+
+
+def test_the_same_client_keeps_its_epoch_and_a_takeover_raises_it() -> None:
+    claims = claims_of("a")
+    claims.connected("k", "a", 1, "shutdown", object())
+    again = claims.claim("k", None, owner("a"), False, 1.0)
+    assert isinstance(again, Granted) and again.epoch == 1
+    taken = claims.claim("k", "s", owner("b"), True, 1.0)
+    assert isinstance(taken, Granted) and (taken.epoch, taken.displaced) == (2, "a")
+    assert not claims.connected("k", "a", 1, "shutdown", object())
+    assert not claims.owns("k", "a", 1)
+
+
+@pytest.mark.parametrize(
+    ("on_exit", "busy", "at", "expected"),
+    [
+        ("shutdown", False, 29.9, []),
+        ("shutdown", False, 30.1, [("k", False)]),
+        ("shutdown", True, 3000.0, []),
+        ("keep", False, 3000.0, []),
+        ("kill", True, 0.1, [("k", True)]),
+    ],
+)
+def test_a_released_kernel_is_due_by_its_policy(
+    on_exit: str, busy: bool, at: float, expected: list[tuple[str, bool]]
+) -> None:
+    claims = claims_of("a")
+    claims.connected("k", "a", 1, "shutdown", object())
+    assert claims.due({"k": busy}, 10.0) == []
+    assert claims.release("a", on_exit, 100.0) == ["k"]
+    assert claims.due({"k": busy}, 100.0 + at) == expected
+
+
+def test_a_kernel_that_is_to_be_kept_is_kept_whoever_leaves_and_before_the_first_connection() -> None:
+    claims = Claims(GRACES)
+    claims.claim("k", "s", owner("a"), False, 0.0, "keep")
+    assert claims.due({}, 3000.0) == [], "claimed, never connected"
+    claims.claim("other", "s", owner("a"), False, 0.0, "shutdown")
+    claims.release("a", None, 100.0)
+    assert claims.due({}, 3000.0) == [("other", False)]
+
+
+def test_a_run_that_outlives_its_owner_gets_the_long_grace_from_its_end() -> None:
+    claims = claims_of("a")
+    claims.release("a", "shutdown", 0.0)
+    assert claims.due({"k": True}, 1.0) == []
+    assert claims.due({"k": True}, 500.0) == []
+    assert claims.due({"k": False}, 1099.0) == []
+    assert claims.due({"k": False}, 1100.0) == [("k", False)]
+
+
+def test_a_lost_connection_has_time_to_come_back_before_it_counts_as_gone() -> None:
+    claims = claims_of("a")
+    connection = object()
+    claims.connected("k", "a", 1, "kill", connection)
+    claims.disconnected("k", connection, 100.0)
+    assert claims.due({"k": False}, 119.9) == []
+    assert claims.due({"k": False}, 120.0) == [("k", True)]
+    claims.connected("k", "a", 1, "kill", object())
+    assert claims.due({"k": False}, 200.0) == []
+
+
+def test_a_silent_owner_may_be_succeeded_and_loses_nothing_as_long_as_it_is_there() -> None:
+    claims = claims_of("a")
+    connection = object()
+    claims.connected("k", "a", 1, "shutdown", connection)
+    claims.silent("k", connection, True)
+    assert claims.owner_of("k")[:2] == (owner("a"), False)
+    assert claims.due({}, 1e6) == []
+    claims.silent("k", connection, False)
+    assert claims.owner_of("k")[1]
+    assert isinstance(claims.claim("k", "s", owner("b"), False, 1e6), Refused)
+    claims.silent("k", connection, True)
+    assert claims.claim("k", "s", owner("b"), False, 1e6) == Granted(
+        2, owner("a"), adopted=True, displaced="a"
+    )
+    claims.silent("k", connection, True)
+    assert not claims.owner_of("k")[1]
+
+
+def test_an_owners_own_grace_counts_until_another_one_claims() -> None:
+    claims = claims_of("a")
+    claims.claim("k", "s", owner("a"), False, 0.0, exit_s=500.0)
+    claims.claim("k", "s", owner("a"), False, 0.0)
+    claims.release("a", None, 0.0)
+    assert claims.due({}, 499.0) == [] and claims.due({}, 501.0) == [("k", False)]
+    claims.claim("k", "s", owner("b"), False, 501.0)
+    claims.release("b", None, 501.0)
+    assert claims.due({}, 530.0) == [] and claims.due({}, 532.0) == [("k", False)]
 
 
 def test_an_unknown_kernel_has_no_owner_and_no_connection() -> None:
