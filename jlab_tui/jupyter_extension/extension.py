@@ -12,6 +12,7 @@ from typing import Any, Dict
 from .claims import Graces, configured
 from .handlers import routes
 from .kernel_command import add_to_kernels
+from .kernel_environment import run_in_own_environment
 from .kernel_transport import use_sockets
 from .service import ExtensionService
 from .strangers import guard
@@ -36,7 +37,13 @@ def _load_jupyter_server_extension(app: Any) -> None:
     folder = folder_of_sockets()
     if folder is None:
         log.warning("jlab-mcp: no place for Unix sockets: other accounts of this machine can read what kernels print")
-    add_to_kernels(app.kernel_manager, lambda manager: folder is not None and use_sockets(manager, folder))
+
+    def prepare(manager: Any) -> None:
+        if folder is not None:
+            use_sockets(manager, folder)
+        run_in_own_environment(manager)
+
+    add_to_kernels(app.kernel_manager, prepare)
     atexit.register(service.stop)
     _send_without_delay(app.log)
 
