@@ -1,1 +1,1 @@
-"""Thin I/O: one outside thing each. Imports the core only."""
+"""Thin I/O: each module talks to one outside thing. Imports the core only."""

@@ -13,7 +13,7 @@ from .programs import run
 
 PACKAGES = ("jupyterlab", "ipykernel")
 PINNED = Path(__file__).with_name("bootstrap.lock")
-"""the two with all that they need, each with its version and hash; `scripts/lock` writes it"""
+"""both with all their dependencies, pinned with hashes; `scripts/lock` writes it"""
 _LIMIT_S = 1800.0
 
 

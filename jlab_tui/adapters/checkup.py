@@ -29,11 +29,11 @@ from .trust import weaknesses
 _CONNECT_S = 5.0
 _STEP_S = 30.0
 _PROBE_BYTES = 65536
-"""more than a file system rounds up to, so that an exceeded quota shows"""
+"""larger than a file system's block, so that an exceeded quota shows"""
 
 
 def unmet_requirements(distribution: str) -> list[Unmet]:
-    """Return what an installed distribution requires and its environment lacks, or has in another version."""
+    """Return the requirements of an installed distribution that its environment does not meet."""
     try:
         from packaging.requirements import Requirement  # only needed here
     except ImportError:
@@ -79,7 +79,7 @@ def look_at_directory(
 ) -> DirectoryFacts:
     """Examine a directory by writing a file and removing it at once; blocking.
 
-    `judged`: it, and directories below it, that others must not be able to change, unless they are `trusted`.
+    `judged`: directories that other accounts must not be able to change, except the `trusted` ones.
     """
     there = nearest(path)
     exists = path.is_dir()
@@ -97,7 +97,7 @@ def look_at_directory(
         fd = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             rest = bytes(_PROBE_BYTES)
-            while rest:  # a nearly full disk takes a part of it first
+            while rest:  # a nearly full disk writes only a part at first
                 rest = rest[os.write(fd, rest) :]
             os.fsync(fd)
         finally:
@@ -117,7 +117,7 @@ def look_at_directory(
 
 
 def fifo_error(directory: Path) -> str:
-    """The reason why a FIFO cannot be created there; empty if it can."""
+    """Return why no FIFO can be made there; empty if one can."""
     probe = nearest(directory) / f".jlab-mcp-doctor-{secrets.token_hex(6)}"
     try:
         os.mkfifo(probe, 0o600)
@@ -130,22 +130,22 @@ def fifo_error(directory: Path) -> str:
 
 
 def look_at_ports(ip: str, low: int, high: int) -> tuple[bool, bool]:
-    """`(a port of the range is free, the address is one of this machine)`."""
+    """Return `(a port of the range is free, the address belongs to this machine)`."""
     found = free_port(ip, low, high, tried=set()) is not None
     return found, found or free_port(ip, 0, 0, tried=set()) is not None
 
 
 def stale_intent(path: Path, now: float, stale_s: float) -> str:
-    """Return `host:pid` of a start or stop that died; empty if there is none."""
+    """Return `host:pid` of a start or stop that died half-way; empty if there is none."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-        host, pid, begun = str(raw["host"]), int(raw["pid"]), float(raw["at"])
+        host, pid, taken_at = str(raw["host"]), int(raw["pid"]), float(raw["at"])
         alive = process_start(pid) == str(raw["pid_start"])
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, ValueError, KeyError, TypeError):
         return f"an unreadable {path}"
-    gone = not alive if host == socket.gethostname() else now - begun > stale_s
+    gone = not alive if host == socket.gethostname() else now - taken_at > stale_s
     return f"{host}:{pid}" if gone else ""
 
 

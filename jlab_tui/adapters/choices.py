@@ -27,7 +27,7 @@ class Choices:
         self.path = path
 
     def read(self) -> dict[str, str]:
-        """Chosen values by the variables' names without prefix; empty while nothing was chosen. Raises UsageError."""
+        """Return the chosen values by variable name without prefix; empty before the first choice. Raises UsageError."""
         try:
             text = self.path.read_text(encoding="utf-8")
         except (FileNotFoundError, NotADirectoryError):
@@ -46,13 +46,13 @@ class Choices:
                 name in NAMES and isinstance(value, str) for name, value in values.items()
             )
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise self._damaged("it is not in the form that jlab-mcp writes") from None
+            raise self._damaged("jlab-mcp did not write it in this form") from None
         if not known:
-            raise self._damaged("it has entries that this version does not know")
+            raise self._damaged("this version does not know some of its entries")
         return dict(values)
 
     def write(self, values: Mapping[str, str]) -> None:
-        """Keep `values`. Raises OSError."""
+        """Store `values`. Raises OSError."""
         private_dir(self.path.parent)
         write_atomic(self.path, json.dumps({"version": _VERSION, "values": dict(values)}, indent=1) + "\n")
 
@@ -63,6 +63,6 @@ class Choices:
 
     def _damaged(self, why: str) -> UsageError:
         return UsageError(
-            f"The choices of this project in {self.path} cannot be used: {why}.",
+            f"This project's choices in {self.path} cannot be used: {why}.",
             f"Remove it with `rm {shlex.quote(str(self.path))}`; the next start_server asks again.",
         )

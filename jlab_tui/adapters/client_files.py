@@ -17,10 +17,10 @@ from .files import write_atomic
 
 
 def own_command(env: Mapping[str, str]) -> Command:
-    """What an MCP client types to start this very installation.
+    """Return the command with which an MCP client starts this installation.
 
-    The bare name where every shell finds it; a full path in an environment that only some shells have active; the
-    interpreter where the script no longer works because its environment was moved.
+    The bare name if every shell finds it; the full path if it is in an environment that only some shells activate; the
+    interpreter if the script broke because its environment was moved.
     """
     script = Path(sys.executable).with_name(NAME)
     on_path = shutil.which(NAME, path=env.get("PATH"))
@@ -41,7 +41,7 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _script_works(script: Path) -> bool:
-    """Whether the interpreter that the script names is there."""
+    """Whether the interpreter that the script names exists."""
     try:
         with script.open("rb") as file:
             first, second = file.readline(512), file.readline(4096)
@@ -52,7 +52,7 @@ def _script_works(script: Path) -> bool:
 
 
 def interpreter_of(first: bytes, second: bytes) -> str:
-    """Interpreter in the first lines of a script; empty where none is named by its full path.
+    """Return the interpreter that the first lines of a script name by its full path; empty if they name none.
 
     Installers write `#!/path/python`, or for long paths `#!/bin/sh` and `'''exec' /path/python "$0" "$@"`.
     """
@@ -64,7 +64,7 @@ def interpreter_of(first: bytes, second: bytes) -> str:
 
 
 def register_in_project(path: Path, command: Command) -> Merged:
-    """Write or merge `.mcp.json`. Raises UsageError; then the file is as it was."""
+    """Write or merge `.mcp.json`. Raises UsageError and leaves the file unchanged."""
     try:
         text = path.read_bytes().decode("utf-8") if path.exists() else ""
         merged = merge_mcp_json(text, command, str(path))
@@ -91,7 +91,7 @@ def _umask() -> int:
 
 
 def run_client_command(argv: Sequence[str], env: Mapping[str, str]) -> tuple[bool, str] | None:
-    """Run a client's own command. Returns its success and its output; None if the client is not installed."""
+    """Run a client's own command. Returns whether it succeeded and its output; None if the client is not installed."""
     program = shutil.which(argv[0], path=env.get("PATH"))
     if program is None:
         return None

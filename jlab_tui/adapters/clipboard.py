@@ -1,4 +1,4 @@
-"""The clipboard of the terminal that a person sits at: OSC 52, and tmux's own buffer where it runs. Nothing is printed."""
+"""Copies to the clipboard of the user's terminal (OSC 52) and to tmux's buffer. Prints nothing."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 
 def copy(text: str, env: Mapping[str, str]) -> list[str]:
-    """Put a text on the clipboard. Returns what accepted it; empty if there is no terminal."""
+    """Put text on the clipboard. Returns what accepted it; empty if there is no terminal."""
     taken = []
     if env.get("TMUX") and shutil.which("tmux", path=env.get("PATH")) and _to_tmux(text, env):
         taken.append("tmux's buffer")
     with contextlib.suppress(OSError):
-        # The terminal itself, not stdout: that may be a pipe or a log.
+        # not stdout, which may be a pipe or a log
         fd = os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
         try:
             os.write(fd, osc52(text))

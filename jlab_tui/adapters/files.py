@@ -22,10 +22,10 @@ INTENT_STALE_S = 180.0
 def private_dir(path: Path) -> Path:
     """Make `path` as a directory; only its owner can enter new directories, including new parents.
 
-    An existing directory keeps its mode: our files are 0600 in any case.
+    An existing directory keeps its mode; our files are always 0600.
     """
     if not path.parent.exists():
-        private_dir(path.parent)  # mkdir would give parents the umask's rights
+        private_dir(path.parent)  # mkdir(parents=True) would apply the umask to parents
     path.mkdir(exist_ok=True, mode=0o700)
     return path
 
@@ -33,15 +33,15 @@ def private_dir(path: Path) -> Path:
 def open_own(path: str | Path, flags: int, mode: int = 0o600) -> int:
     """Open one of our plain files with the flags of `os.open`, never through a link. Returns its descriptor.
 
-    Raises PermissionError, with what to do, for a link or anything else in its place, and for a file that has another
-    name and would be emptied; then nothing of it has changed.
+    Raises PermissionError, which says what to do, if a link or a special file is in its place, or if truncating it would
+    empty another name of the same file. Nothing has changed then.
     """
     path = str(path)
     try:
         fd = os.open(path, flags & ~os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK) and Path(path).is_symlink():
-            raise _refused("it is a symbolic link, which is not followed; remove it", path) from None
+            raise _refused("it is a symbolic link, which jlab-mcp does not follow; remove it", path) from None
         raise
     try:
         info = os.fstat(fd)
@@ -51,7 +51,9 @@ def open_own(path: str | Path, flags: int, mode: int = 0o600) -> int:
             raise _refused("it is not a plain file; remove it", path)
         if flags & os.O_TRUNC:
             if info.st_nlink > 1:
-                raise _refused("it has another name too, which would be emptied; remove it", path)
+                raise _refused(
+                    "it has a second name (a hard link), which would be emptied too; remove it", path
+                )
             os.ftruncate(fd, 0)
         os.set_blocking(fd, True)
     except BaseException:
@@ -80,7 +82,7 @@ def seal(path: Path) -> None:
 
 
 def file_server_time(directory: Path) -> float | None:
-    """The clock by which the files of a directory get their times; None where nothing can be written there. Blocks."""
+    """Return the time of the file server of a directory; None if nothing can be written there. Blocks."""
     try:
         os.utime(directory)
         return directory.stat().st_mtime
@@ -89,14 +91,14 @@ def file_server_time(directory: Path) -> float | None:
 
 
 def temporary_name(name: str, pid: str, at: str) -> str:
-    """Of a file while `write_atomic` writes it; `at`: hexadecimal."""
+    """Name of a file while `write_atomic` writes it; `at`: hexadecimal."""
     return f".{name}.{pid}-{at}"
 
 
 def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o600, sync: bool = False) -> None:
     """Replace `path` by `data` in one step; readers see the old or the new content, never a part.
 
-    Raises OSError (disk full, read-only, ...); then the old content still stands and no temporary file is left.
+    Raises OSError (disk full, read-only, ...), keeps the old content and leaves no temporary file.
     """
     raw = data.encode() if isinstance(data, str) else data
     temporary = path.with_name(temporary_name(path.name, str(os.getpid()), f"{time.monotonic_ns():x}"))
@@ -132,13 +134,13 @@ class Intent:
     """An O_EXCL file that lets one process at a time start or stop the server of a project."""
 
     def __init__(self, path: Path, host: str, *, limit_s: float | None = None) -> None:
-        """`limit_s`: seconds after which it is taken from a holder that lives too, who may be suspended (Ctrl+Z)."""
+        """`limit_s`: seconds after which even a live holder loses it: it may be suspended (Ctrl+Z)."""
         self.path = path
         self.host = host
         self.limit_s = limit_s
 
     def take(self, verb: str, now: float) -> IntentHolder | None:
-        """Take the intent, also from a dead holder. Returns None if it is ours now, else its holder."""
+        """Take the intent, from a dead holder too. Returns None on success, else its holder."""
         private_dir(self.path.parent)
         mine = {
             "host": self.host,
@@ -162,28 +164,28 @@ class Intent:
                 with os.fdopen(fd, "w", encoding="utf-8") as file:
                     json.dump(mine, file)
             except OSError:
-                self.path.unlink(missing_ok=True)  # half of it would hold everybody up until it is stale
+                self.path.unlink(missing_ok=True)  # a partial file would block everybody until it is stale
                 raise
             return None
-        # It changed hands at every look, so another process has it.
+        # It changed hands each time, so another process has it.
         return self.holder() or IntentHolder("", 0, "", now, verb)
 
     def _remove_stale(self, stale: IntentHolder) -> None:
-        """Rename before removing: of two processes that both find it stale, one wins the rename."""
+        """Rename before removing: if two processes find it stale, only one wins the rename."""
         aside = self.path.with_name(f".starting.{os.getpid()}-{time.monotonic_ns():x}")
         with contextlib.suppress(FileNotFoundError):
             self.path.rename(aside)
-            if _holder_in(aside) != stale:  # the other one was done already: this is its own intent
+            if _holder_in(aside) != stale:  # the other process won: this is its own new intent
                 with contextlib.suppress(FileExistsError):
                     os.link(aside, self.path)
             aside.unlink()
 
     def holder(self) -> IntentHolder | None:
-        """Return the present holder."""
+        """Return the current holder."""
         return _holder_in(self.path)
 
     def is_taken(self) -> bool:
-        """Return whether there is a holder, dead or alive; leaves no trace."""
+        """Return whether there is a holder, dead or alive. Changes nothing."""
         return self.holder() is not None
 
     def release(self) -> None:
@@ -208,16 +210,16 @@ def _holder_in(path: Path) -> IntentHolder | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
-        # Being written this moment, or torn by a crash: its age decides.
+        # being written now, or torn by a crash: its age decides
         with contextlib.suppress(OSError):
             return IntentHolder("", 0, "", path.stat().st_mtime, "start")
         return None
 
 
 def process_start(pid: int) -> str:
-    """Start time of a live process as an opaque string, empty when there is none (a zombie counts as none).
+    """Return the start time of a live process as an opaque string; empty if there is none (a zombie does not count).
 
-    Linux: field 22 of /proc/PID/stat, in clock ticks since boot. Elsewhere: what `ps -o lstart=` prints.
+    Linux: field 22 of /proc/PID/stat, in clock ticks since boot. Elsewhere: the output of `ps -o lstart=`.
     """
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
@@ -230,7 +232,7 @@ def process_start(pid: int) -> str:
 
 
 def command_line(pid: int) -> str:
-    """A process's arguments joined by spaces, empty when it cannot be read."""
+    """Return a process's arguments joined by spaces; empty if they cannot be read."""
     try:
         return (
             Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
@@ -255,7 +257,7 @@ def _ps(pid: int, column: str) -> str:
 
 
 def is_there(path: Path) -> bool:
-    """Whether something exists there. A path without permission counts as missing; its first user reports why."""
+    """Whether something exists there. A path without permission counts as missing; using it reports why."""
     try:
         return path.exists()
     except OSError:
@@ -269,7 +271,7 @@ def reason_of(error: OSError) -> str:
 
 
 def bytes_below(*directories: Path) -> int:
-    """Size of all files in directories; what vanishes meanwhile counts as nothing."""
+    """Return the size of all files below directories, without those that vanish meanwhile."""
     total = 0
     for directory in directories:
         for path in directory.rglob("*"):
@@ -279,7 +281,7 @@ def bytes_below(*directories: Path) -> int:
 
 
 def tail_text(path: Path, size: int = 4000) -> str:
-    """The last `size` bytes of a text file from the start of a line on, empty when it cannot be read."""
+    """Return whole lines from the last `size` bytes of a text file; empty if it cannot be read."""
     try:
         with path.open("rb") as file:
             end = file.seek(0, os.SEEK_END)
@@ -293,7 +295,7 @@ def tail_text(path: Path, size: int = 4000) -> str:
 
 
 def owner_alive(host: str, pid: int, started: str = "") -> bool | None:
-    """Return whether a process is alive, and started at `started` if given; None for a process of another host."""
+    """Return whether a process lives (and started at `started`, if given); None for a process of another host."""
     if host != socket.gethostname():
         return None
     found = process_start(pid)

@@ -1,5 +1,5 @@
-"""Searching lines in a process of its own: a regular expression can take for ever, to be understood as well, and in a
-thread it would hold up everything else meanwhile and could not be stopped."""
+"""Searches lines in a separate process: compiling or matching a regular expression can take for ever, and a thread that
+does it holds the interpreter lock and cannot be stopped."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ for block in sys.stdin:
 def grep(
     pattern: str, lines: Iterable[tuple[int, str]], timeout_s: float = GREP_S
 ) -> Iterator[tuple[int, str, int]]:
-    """The numbered lines that match a regular expression, and where in the line. Raises re.error for one that is none,
-    TimeoutError when that takes too long; blocking."""
+    """Return the numbered lines that match a regular expression, with the position in the line. Blocks.
+
+    Raises re.error for an invalid expression, TimeoutError when the search takes too long.
+    """
     with subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _SEARCH],
         stdin=subprocess.PIPE,
@@ -57,7 +59,7 @@ def grep(
 
 
 def _ask(process: subprocess.Popen[str], value: object, left: float) -> tuple[Any, float]:
-    """The answer, and how many of the seconds are left: what it takes to read the lines themselves does not count."""
+    """Return the answer and the seconds left; the time to read the lines themselves does not count."""
     assert process.stdin is not None and process.stdout is not None
     question = json.dumps(value) + "\n"
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Images for a model: decoded, made smaller, within a byte budget. Works in a thread; Pillow is imported at first use."""
+"""Shrinks images for a model to a byte budget. Runs in a thread; imports Pillow at first use."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import threading
 from dataclasses import dataclass
 
 PIXELS_MAX = 64_000_000
-"""an image with more pixels is not decoded"""
+"""larger images are not decoded"""
 BYTES_MAX = 700_000
-"""of one encoded image"""
+"""largest size of one encoded image"""
 _SHOWN_AS_IT_IS = ("PNG", "JPEG")
 _FORMATS = (*_SHOWN_AS_IT_IS, "GIF", "WEBP")
-"""that a kernel shows; Pillow would run Ghostscript for what poses as one of them"""
+"""formats that kernels display; for others Pillow might run Ghostscript"""
 _ONE_AT_A_TIME = threading.Lock()
-"""an image of so many pixels takes 260 MB while it is decoded"""
+"""decoding so many pixels takes 260 MB"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +29,18 @@ class Shrunk:
 
 
 def shrink(encoded: str, mime: str, max_px: int) -> Shrunk:
-    """A base64 image with at most `max_px` on its long edge, as PNG, or as JPEG when the PNG is too large.
+    """Shrink a base64 image to at most `max_px` on its long edge; as PNG, or as JPEG if the PNG is too large.
 
-    Never raises for bad data: the note says what is wrong and `data` is empty.
+    Bad data does not raise: `data` is empty and the note says why.
     """
-    from PIL import Image, UnidentifiedImageError  # 10 ms and 5 MB that no session without images needs
+    from PIL import Image, UnidentifiedImageError  # 10 ms and 5 MB, only for sessions with images
 
     try:
         raw = base64.b64decode(encoded, validate=False)
     except (binascii.Error, ValueError):
-        return Shrunk(b"", mime, f"[an image ({mime}) that is not valid base64]")
+        return Shrunk(b"", mime, f"[an image ({mime}) with invalid base64]")
     try:
-        Image.MAX_IMAGE_PIXELS = None  # our own limit below, without a warning
+        Image.MAX_IMAGE_PIXELS = None  # the limit below replaces it
         with _ONE_AT_A_TIME, Image.open(io.BytesIO(raw), formats=_FORMATS) as image:
             width, height = image.size
             if width * height > PIXELS_MAX:
@@ -48,13 +48,13 @@ def shrink(encoded: str, mime: str, max_px: int) -> Shrunk:
             is_small = max(width, height) <= max_px and len(raw) <= BYTES_MAX
             if is_small and image.format in _SHOWN_AS_IT_IS and image.mode != "CMYK":
                 image.load()
-                # Not what the kernel called it: a model's API refuses an image that is not of the type it names.
+                # The real type, not the kernel's word for it: model APIs refuse an image whose type is wrong.
                 return Shrunk(raw, Image.MIME[image.format])
             image.draft("RGB", (max_px, max_px))
             image.load()
             return _encode(image, max_px, (width, height))
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
-        why = "no known format" if isinstance(error, UnidentifiedImageError) else error
+        why = "unknown format" if isinstance(error, UnidentifiedImageError) else error
         return Shrunk(b"", mime, f"[an image ({mime}, {len(raw):,} bytes) that cannot be decoded: {why}]")
 
 

@@ -1,4 +1,4 @@
-"""Asks a Python for its version and packages, and a machine for its GPU driver, without importing the packages."""
+"""Finds the version and packages of a Python, without importing them, and the GPU driver of a machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .programs import run
 from .server.process import after_setup
 
 ASK_S = 30.0
-"""a Python on a cold network file system"""
+"""long enough for a Python on a cold network file system"""
 
 _ASK = r"""
 import importlib.metadata as m, importlib.util as u, json, os, re, sys
@@ -37,28 +37,28 @@ print(json.dumps({"path": sys.executable, "version": "%d.%d.%d" % sys.version_in
 
 
 async def ask_python(path: str, env: Mapping[str, str], setup: str = "") -> PythonFacts:
-    """Return an interpreter's report about itself, after the shell lines `setup`; one that does not run has no version."""
+    """Return an interpreter's report about itself, run after the shell lines `setup`; without a version if it does not run."""
     argv = [path, "-c", _ASK]
     if setup.strip():
         argv = after_setup(setup, argv[1:])
     ran = await run(argv, env, ASK_S)
     try:
-        told = json.loads(ran.out.strip().splitlines()[-1])
+        report = json.loads(ran.out.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        said = ran.err.strip().splitlines()
-        return PythonFacts(path, trouble=said[-1] if said else "")
+        errors = ran.err.strip().splitlines()
+        return PythonFacts(path, trouble=errors[-1] if errors else "")
     return PythonFacts(
-        told["path"] if setup.strip() else path,
-        told["version"],
-        told["packages"],
-        told["pip"],
-        told["built"].get("cuda", ""),
-        told["built"].get("hip", ""),
+        report["path"] if setup.strip() else path,
+        report["version"],
+        report["packages"],
+        report["pip"],
+        report["built"].get("cuda", ""),
+        report["built"].get("hip", ""),
     )
 
 
 async def ask_driver(env: Mapping[str, str]) -> DriverFacts:
-    """The GPU driver of this machine."""
+    """Return the GPU driver of this machine."""
     host = socket.gethostname()
     ran = await run(["nvidia-smi"], env, 15.0)
     if ran.is_ok:
@@ -77,14 +77,14 @@ NODE_DRIVER = "nvidia-smi 2>/dev/null || { [ -e /dev/kfd ] && echo /dev/kfd; } |
 
 
 def parse_driver(text: str, host: str) -> DriverFacts:
-    """The driver of another machine, from what `NODE_DRIVER` printed there."""
+    """Return another machine's driver from the output of `NODE_DRIVER` there."""
     if "NVIDIA-SMI" in text:
         return parse_nvidia_smi(text, host)
     return DriverFacts(host, "amd" if "/dev/kfd" in text else "")
 
 
 def parse_nvidia_smi(text: str, host: str) -> DriverFacts:
-    """Versions from the head of what `nvidia-smi` prints."""
+    """Return the versions in the header that `nvidia-smi` prints."""
     driver = re.search(r"(?:Driver|KMD) Version\s*:\s*([\d.]+)", text)
     cuda = re.search(r"CUDA(?: UMD)? Version\s*:\s*([\d.]+)", text)
     return DriverFacts(host, "nvidia", driver[1] if driver else "", cuda[1] if cuda else "")

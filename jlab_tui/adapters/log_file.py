@@ -1,7 +1,7 @@
-"""A log file for a program that owns the terminal: private, bounded, without tokens, and never a reason to stop.
+"""A log file for a program that owns the terminal: private, bounded, without tokens; its failures never stop the program.
 
-Not `logging.handlers.RotatingFileHandler`: that one prints its own failures over the screen, keeps writing to a file
-that somebody removed, and creates the file with the umask's rights.
+`logging.handlers.RotatingFileHandler` prints its own failures over the screen, keeps writing to a removed file, and
+creates the file with the umask's rights.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from .files import open_own, private_dir
 
 MAX_BYTES = 1 << 20
-"""size at which a log starts anew; of what was before, as much is kept again"""
+"""size at which a new log starts; one earlier log is kept"""
 _SECRET = re.compile(r"\b[0-9a-f]{40,}\b|(?<=token )\S{8,}|(?<=token=)[^\s&]{8,}", re.IGNORECASE)
 _LOG_HEADERS = ("httpx", "httpcore", "websockets")
 """libraries that log every request with its headers, below WARNING"""
@@ -26,12 +26,12 @@ def dashboard_log(host: str, pid: str) -> str:
 
 
 def earlier(name: str) -> str:
-    """Return the path for a full log."""
+    """Return the name of the earlier log."""
     return f"{name}.1"
 
 
 class LogFile(logging.Handler):
-    """Opens the file for each record, so nothing is there before the first one and a full disk may recover."""
+    """Opens the file for each record: no file exists before the first record, and logging resumes after a full disk."""
 
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class LogFile(logging.Handler):
             self._failure = ""
         except OSError as error:
             self._failure = error.strerror or type(error).__name__
-        except Exception as error:  # noqa: BLE001 - a record that cannot be formatted must not end what it reports on
+        except Exception as error:  # noqa: BLE001 - a log record must never stop the program
             self._failure = type(error).__name__
 
     def _write(self, data: bytes) -> None:
@@ -75,7 +75,7 @@ def _private(path: str, flags: int) -> int:
 
 @contextmanager
 def logging_to(file: LogFile, level: int = logging.WARNING) -> Iterator[None]:
-    """Send the log of every module only to `file` while the context is open."""
+    """Send the log records of all modules to `file` only, while the context is open."""
     root = logging.getLogger()
     before = root.level, root.handlers[:]
     root.setLevel(level)

@@ -13,7 +13,7 @@ from ..core.server.machine import Machine
 
 @cache
 def this_machine() -> Machine:
-    """The machine that this process runs on."""
+    """Return the machine that runs this process."""
     return Machine(socket.gethostname(), _boot(), _namespace("pid"), _namespace("net"))
 
 
@@ -22,8 +22,8 @@ def _boot() -> str:
     try:
         if platform.system() != "Darwin":
             return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        asked = ["sysctl", "-n", "kern.bootsessionuuid"]
-        return subprocess.run(asked, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
+        argv = ["sysctl", "-n", "kern.bootsessionuuid"]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
     except (OSError, ValueError, subprocess.SubprocessError):
         return ""
 

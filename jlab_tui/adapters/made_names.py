@@ -1,6 +1,6 @@
 """Patterns of the file names that this program makes, derived from the functions that make them.
 
-All code that removes files by name uses these, so it can never remove a name that no function makes.
+Code that removes files by name uses them, so it never removes a file that this program did not make.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ HEX = r"[0-9a-f]+"
 
 
 def pattern_of(make: Callable[..., str], *parts: str) -> re.Pattern[str]:
-    """The names that `make` gives when each of its arguments matches one of `parts`, which are regular expressions."""
+    """Return a pattern of the names that `make` returns when its arguments match `parts`, regular expressions in order."""
     marks = [f"\0{number}\0" for number in range(len(parts))]
     text = re.escape(make(*marks))
     for mark, part in zip(marks, parts, strict=True):
@@ -22,5 +22,5 @@ def pattern_of(make: Callable[..., str], *parts: str) -> re.Pattern[str]:
 
 
 def any_of(*patterns: re.Pattern[str]) -> re.Pattern[str]:
-    """Names that one of the patterns matches."""
+    """Return a pattern that matches what any of `patterns` matches."""
     return re.compile("|".join(f"(?:{pattern.pattern})" for pattern in patterns))

@@ -8,7 +8,7 @@ _M_MMAP_THRESHOLD = -3
 
 
 def give_back() -> None:
-    """glibc's malloc_trim: its allocator keeps what a burst took; elsewhere nothing. Takes milliseconds."""
+    """Call glibc's malloc_trim, because its allocator keeps the memory of a burst. Takes milliseconds; a no-op elsewhere."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (AttributeError, OSError, TypeError):
@@ -16,7 +16,7 @@ def give_back() -> None:
 
 
 def return_large_blocks() -> None:
-    """glibc: blocks above 256 kB always go back when they are freed; else it learns to keep blocks of the sizes it saw."""
+    """Make glibc return freed blocks above 256 kB at once; by default it learns to keep larger and larger ones."""
     try:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 256 * 1024)
     except (AttributeError, OSError, TypeError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..core.errors import JlabError
 
 _MOST = 1000
-"""files of one name"""
+"""most files of one name"""
 
 
 class NewFiles:
@@ -18,7 +18,7 @@ class NewFiles:
         self._directory = directory
 
     async def write(self, name: str, data: bytes) -> Path:
-        """Write `name`, or `name` with the next free number. Raises JlabError when that fails."""
+        """Write `name`, or `name` with the next free number. Raises JlabError on failure."""
         return await asyncio.to_thread(self._write, self._directory / name, data)
 
     def _write(self, path: Path, data: bytes) -> Path:

@@ -1,6 +1,6 @@
-"""Notebook files: atomic saves of what changed, and noticing that somebody else wrote the file.
+"""Notebook files: saves changes atomically and notices when somebody else writes the file.
 
-Works in threads: `save` is given a copy of the list of cells and never touches a cell.
+Runs in threads: `save` gets copies of the cells.
 """
 
 from __future__ import annotations
@@ -42,23 +42,25 @@ class NotebookFile:
 
     @property
     def saved_at(self) -> float:
-        """The file's last known time of writing (epoch seconds)."""
+        """The file's last known modification time (epoch seconds)."""
         return self._identity[0] / 1e9 if self._identity is not None else 0.0
 
     def load(self) -> Notebook:
-        """Read the file. Raises NotebookError when it is missing or not a notebook we can use."""
+        """Read the file. Raises NotebookError if it is missing or not a usable notebook."""
         with self._lock:
             return self._load()
 
     def changed(self) -> bool:
-        """Whether somebody else wrote, replaced or removed the file since our last load or save, as far as can be seen."""
+        """Whether the file's time, size or inode shows that somebody else changed it since our last load or save."""
         with contextlib.suppress(OSError):
             return self._now() != self._identity
         return False
 
     def look_after(self, known: Container[str]) -> bool:
-        """Whether the file is there, or was renamed in its directory: then it is followed. Else it is given up, and the
-        next save writes a new one. `known`: ids of its cells, because inodes are used again."""
+        """Return whether the file exists, and follow it if it was renamed within its directory.
+
+        If it is gone, the next save writes a new one. `known`: ids of its cells, because file systems reuse inodes.
+        """
         with self._lock, contextlib.suppress(OSError):
             if self._now() is not None:
                 return True
@@ -72,7 +74,7 @@ class NotebookFile:
         return True
 
     def create(self, notebook: Notebook) -> None:
-        """Write a new file. Raises FileExistsError when there is one, OSError when it cannot be written."""
+        """Write a new file. Raises FileExistsError if it exists, OSError if it cannot be written."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
@@ -91,7 +93,7 @@ class NotebookFile:
                 self.path.unlink()
 
     def save(self, cells: Sequence[CellCopy], metadata: dict[str, object]) -> Saved:
-        """Replace the file in one step. Raises ChangedOnDisk, or OSError when it cannot be written; then it stays as it was."""
+        """Replace the file in one step. Raises ChangedOnDisk or OSError, and leaves the file unchanged."""
         started = time.monotonic()
         fragments: dict[str, tuple[int, bytes]] = {}
         texts = []
@@ -113,7 +115,7 @@ class NotebookFile:
         mode = 0o644
         with contextlib.suppress(FileNotFoundError):
             mode = self.path.stat().st_mode & 0o777
-            if not mode & 0o222 or not os.access(self.path, os.W_OK):  # replacing it would succeed
+            if not mode & 0o222 or not os.access(self.path, os.W_OK):  # but replacing it would succeed
                 raise PermissionError(errno.EACCES, "it is read-only", str(self.path))
         try:
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -121,7 +123,7 @@ class NotebookFile:
                 file.writelines(parts)
                 file.flush()
                 info = os.fstat(fd)
-            if self._now() != self._identity:  # writing a large one takes a while
+            if self._now() != self._identity:  # writing a large file takes a while
                 raise ChangedOnDisk
             temporary.replace(self.path)
         except BaseException:
@@ -135,12 +137,15 @@ class NotebookFile:
             for attempt in range(6):
                 identity = self._now()
                 if identity is not None and identity[1] > SIZE_MAX:
-                    raise NotebookError(f"{self.path} has {identity[1]:,} bytes.", "Clear its outputs first.")
+                    raise NotebookError(
+                        f"{self.path} has {identity[1]:,} bytes.",
+                        "Clear some of its outputs, then open it again.",
+                    )
                 text = self.path.read_text(encoding="utf-8")
                 try:
                     notebook = parse_notebook(text, _new_ids(text))
                 except NotebookError:
-                    # jupyter_server truncates the file and writes it in place: look again before believing it broken.
+                    # jupyter_server truncates the file and rewrites it in place: read again before calling it broken.
                     if attempt == 5 or (attempt and text and identity == self._now()):
                         raise
                     time.sleep(0.05)
@@ -164,7 +169,7 @@ class NotebookFile:
             ) from None
         except NotebookError as error:
             raise NotebookError(f"{self.path} cannot be opened. {error.message}", error.hint) from None
-        raise NotebookError(f"{self.path} keeps changing.", "Try again when nobody is writing it.")
+        raise NotebookError(f"{self.path} keeps changing.", "Close it in other programs, then try again.")
 
     def _now(self) -> _Identity | None:
         try:
@@ -188,9 +193,9 @@ def free_names(directory: Path, stem: str) -> Iterator[Path]:
 
 
 def allowed_path(given: str, roots: Sequence[Path], base: Path) -> Path:
-    """Absolute path of a notebook that lies below one of `roots`, symbolic links resolved. Raises NotebookError.
+    """Return the absolute path, symbolic links resolved, of a notebook below one of `roots`. Raises NotebookError.
 
-    A relative path is looked for below `base`, then below each of `roots`.
+    A relative path is searched for below `base`, then below each of `roots`.
     """
     if not given.strip() or "\0" in given:
         raise NotebookError("The notebook path is empty.", "Give the path of an .ipynb file.")
@@ -199,7 +204,7 @@ def allowed_path(given: str, roots: Sequence[Path], base: Path) -> Path:
         candidates = [plain] if plain.is_absolute() else [base / plain, *(root / plain for root in roots)]
         chosen = next((c for c in candidates if c.exists()), candidates[0]).resolve()
         is_odd = chosen.exists() and not chosen.is_file() and not chosen.is_dir()
-    except (OSError, RuntimeError) as error:  # too long a name, links in a circle, ~ of nobody
+    except (OSError, RuntimeError) as error:  # name too long, loop of links, ~ of an unknown user
         why = getattr(error, "strerror", None) or error
         raise NotebookError(f"{given} cannot be found: {why}.", "Check the path.") from None
     if not any(chosen.is_relative_to(root.resolve()) for root in roots):
@@ -209,7 +214,7 @@ def allowed_path(given: str, roots: Sequence[Path], base: Path) -> Path:
         )
     if chosen.suffix != ".ipynb":
         raise NotebookError(f"{given} is not an .ipynb file.", "Give the path of a notebook.")
-    if is_odd:  # to read a named pipe is to wait for ever
+    if is_odd:  # reading a named pipe would block for ever
         raise NotebookError(f"{given} is not a plain file.", "Give the path of a notebook.")
     return chosen
 
@@ -219,12 +224,12 @@ def new_cell_id() -> str:
 
 
 def _id_of(digits: str) -> str:
-    """8 hex digits of at least as many; the first is a letter, so that nobody takes them for an index."""
+    """Return 8 hex digits that begin with a letter, so that nobody mistakes them for an index."""
     return "abcdef"[int(digits[0], 16) % 6] + digits[1:8]
 
 
 def _new_ids(text: str) -> Iterator[str]:
-    """The same ones each time that a file of this text is read."""
+    """Yield ids that depend on the text only, so that each read of a file gives the same."""
     digest = hashlib.sha256(text.encode("utf-8", "replace"))
     for number in itertools.count():
         digest.update(str(number).encode())
@@ -232,7 +237,7 @@ def _new_ids(text: str) -> Iterator[str]:
 
 
 class NotebookDirectory:
-    """The notebooks in reach: below the notebook directory, the project root or JupyterLab's root."""
+    """The notebooks below the notebook directory, the project root or JupyterLab's root."""
 
     def __init__(self, notebook_dir: Path, server_root: Path, root: Path, cwd: Path) -> None:
         self._notebook_dir = notebook_dir
@@ -244,9 +249,10 @@ class NotebookDirectory:
         return NotebookFile(path)
 
     def new(self, stem: str, notebook: Notebook, directory: Path | None = None) -> tuple[NotebookFile, str]:
-        """A new file that overwrites none, with the first free name, and a warning when it cannot be written now.
+        """Make a new file under the first free name. Returns it with a warning if it cannot be written now.
 
-        Its path has no symbolic links, like those of `resolve`: a notebook has one path."""
+        Its path has no symbolic links, as in `resolve`, so that each notebook has one path.
+        """
         for path in free_names((directory or self._notebook_dir).resolve(), stem):
             file = NotebookFile(path)
             try:
@@ -256,7 +262,7 @@ class NotebookDirectory:
             except OSError as error:
                 return (
                     file,
-                    f"The notebook cannot be written: {error.strerror or error} ({path}). Outputs are kept in the run's record.",
+                    f"The notebook cannot be written: {error.strerror or error} ({path}). The run's record keeps the outputs.",
                 )
             return file, ""
         raise NotebookError(f"There is no free name for {stem}.ipynb.", "Give another experiment name.")
@@ -265,7 +271,7 @@ class NotebookDirectory:
         return allowed_path(given, self._roots, self._cwd)
 
     def server_path(self, path: Path) -> str | None:
-        """The path as JupyterLab knows it, None when it lies outside its root directory."""
+        """Return the path as JupyterLab knows it; None if it is outside its root directory."""
         try:
             return path.resolve().relative_to(self._server_root.resolve()).as_posix()
         except ValueError:

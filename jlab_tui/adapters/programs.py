@@ -1,4 +1,4 @@
-"""Runs another program with a deadline. Its failure is an answer, never an exception."""
+"""Runs another program with a deadline. A failure is a result, never an exception."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Ran:
 async def run(
     argv: Sequence[str], env: Mapping[str, str], timeout_s: float, *, stdin: str | None = None
 ) -> Ran:
-    """Run a command; at the deadline or when cancelled, kill its whole process group and reap it."""
+    """Run a command. At the deadline or when cancelled, kill and reap its whole process group."""
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,

@@ -37,9 +37,9 @@ def require_trusted(settings: Settings) -> None:
 
 
 def weaknesses(directory: Path, trusted: Collection[str] = ()) -> tuple[Weakness, ...]:
-    """The components from `/` to `directory`, on both sides of each link, that others than root and us can change.
+    """Return the components from `/` to `directory`, on both sides of each link, that other users than root and us can change.
 
-    What does not exist is not judged: we make it, for us alone. `trusted`: components that the user vouches for.
+    Missing components do not count: we create them as private. `trusted`: components that the user vouches for.
     """
     judge = partial(weakness_of, me=os.geteuid(), unmapped=_unmapped_user())
     found = dict.fromkeys(_components(directory))
@@ -47,8 +47,8 @@ def weaknesses(directory: Path, trusted: Collection[str] = ()) -> tuple[Weakness
 
 
 def _components(path: Path) -> Iterator[Component]:
-    """From `/` on, as the kernel walks; ends at the first that is missing, or at a file in the way, which whoever uses the
-    directory is told of. Raises OSError for a loop of links."""
+    """Walk from `/` as the kernel does, up to the first missing component, or a file in the way (using the directory reports
+    it). Raises OSError for a loop of links."""
     at = Path("/")
     yield _look(at, at.lstat(), is_end=path == at)
     left = list(reversed(path.parts[1:]))
@@ -69,7 +69,7 @@ def _components(path: Path) -> Iterator[Component]:
             continue
         links += 1
         if links > _LINKS_MAX:
-            path.stat()  # the kernel's own sentence about it
+            path.stat()  # raises the kernel's own error
             return
         target = here.readlink()
         at = Path("/") if target.is_absolute() else at
@@ -99,14 +99,14 @@ def _look(path: Path, info: os.stat_result, *, is_end: bool) -> Component:
 
 
 def _access_list(path: Path) -> Sequence[tuple[int, int, int]] | None:
-    """`(tag, rights, id)` of each entry of a POSIX access list (`acl(5)`); None where there is none."""
+    """Return `(tag, rights, id)` of each entry of a POSIX access list (`acl(5)`); None if there is none."""
     if not hasattr(os, "getxattr"):
         return None
     try:
         raw = os.getxattr(path, "system.posix_acl_access")
     except OSError:
         return None
-    return list(_ACL_ENTRY.iter_unpack(raw[4:]))  # after the version
+    return list(_ACL_ENTRY.iter_unpack(raw[4:]))  # skip the version
 
 
 def _writers(entries: Sequence[tuple[int, int, int]], gid: int) -> Iterator[Writer]:
@@ -134,7 +134,7 @@ def _user_name(uid: int) -> str:
 
 
 def _unmapped_user() -> int | None:
-    """The user id that stands for accounts outside of this user namespace; None where it has them all, or on macOS."""
+    """Return the user id that stands for accounts outside this user namespace; None if it maps all of them, or on macOS."""
     try:
         inside, outside, count = map(int, Path("/proc/self/uid_map").read_text(encoding="ascii").split())
         if (inside, outside, count) == (0, 0, 2**32 - 1):

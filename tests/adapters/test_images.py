@@ -63,11 +63,11 @@ def bomb() -> bytes:
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        (b"", "no known format"),
-        (b"not an image", "no known format"),
+        (b"", "unknown format"),
+        (b"not an image", "unknown format"),
         (base64.b64decode(encoded(Image.new("RGB", (60, 60)), "PNG"))[:60], "truncated"),
         (bomb(), "100000x100000 pixels is too large"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n", "no known format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n", "unknown format"),
     ],
 )
 def test_what_is_no_image_is_said_in_words(raw: bytes, words: str) -> None:

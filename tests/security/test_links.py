@@ -60,7 +60,7 @@ def test_a_start_empties_no_file_through_a_link_in_the_place_of_its_log(
 
 def test_a_link_in_the_place_of_a_status_file_is_named(tmp_path: Path, precious: Path) -> None:
     (tmp_path / "server-status").symlink_to(precious)
-    with pytest.raises(StatusFileUnreadable, match="symbolic link, which is not followed"):
+    with pytest.raises(StatusFileUnreadable, match="symbolic link, which jlab-mcp does not follow"):
         StatusFile(tmp_path / "server-status").read()
 
 
@@ -132,7 +132,7 @@ def test_a_link_in_the_place_of_a_journal_is_not_sealed(tmp_path: Path, precious
 
 def test_a_file_is_emptied_only_where_it_has_one_name(tmp_path: Path, precious: Path) -> None:
     (tmp_path / "link").hardlink_to(precious)
-    with pytest.raises(PermissionError, match="another name"):
+    with pytest.raises(PermissionError, match="second name"):
         open_own(tmp_path / "link", os.O_WRONLY | os.O_TRUNC)
     assert read_own(tmp_path / "link") == PRECIOUS.encode()  # a snapshot by hard links may be read
     (tmp_path / "link").unlink()

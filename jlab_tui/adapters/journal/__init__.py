@@ -1,1 +1,1 @@
-"""Journals on disk, and the bell that tells dashboards of news."""
+"""Journals on disk, and the bell that wakes dashboards when a journal changes."""

@@ -1,6 +1,6 @@
-"""The bell: one FIFO per running dashboard, to which writers send one short JSON line for each news in a journal.
+"""The bell: one FIFO per running dashboard. Writers send it one short JSON line for each change of a journal.
 
-A lost bell costs only delay, because readers always read the journal itself from where they stopped.
+A lost line costs only a delay, because readers always continue in the journal itself.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ..files import open_own, private_dir, process_start
 from ..made_names import DIGITS, pattern_of
 
 LINE_MAX = 4096
-"""POSIX PIPE_BUF on Linux: a write up to this size is never mixed with another one"""
+"""POSIX PIPE_BUF on Linux: writes up to this size are atomic"""
 _READ_SIZE = 1 << 18
 
 
 def usable_fifo_dir(wanted: Path, uid: int) -> Path:
-    """`wanted`, or a private directory under /tmp where FIFOs cannot be made there. Both ends compute the same answer.
+    """Return `wanted`, or a private directory under /tmp if no FIFO can be made in it. Both ends compute the same result.
 
-    Raises PermissionError when one of them belongs to somebody else, who could put other FIFOs into it.
+    Raises PermissionError if the directory belongs to somebody else, who could plant other FIFOs.
     """
     marker = wanted.with_name("fifos-elsewhere")
     private_dir(wanted)
@@ -60,7 +60,7 @@ def fifo_name(host: str, pid: str) -> str:
 
 
 def _fifo_of(host: str) -> re.Pattern[str]:
-    """The name of a FIFO of this host, with the process in it."""
+    """Return a pattern of the FIFO names of this host; its group is the process id."""
     return pattern_of(lambda pid: fifo_name(host, pid), f"({DIGITS})")
 
 
@@ -104,7 +104,7 @@ class Bell:
                 self._fds[name] = fd
             os.write(fd, line)
         except BlockingIOError:
-            pass  # full: the reader has bells enough
+            pass  # full: the reader wakes up anyway
         except OSError as error:
             self._forget(name)
             if error.errno not in (errno.ENXIO, errno.EPIPE):
@@ -112,7 +112,7 @@ class Bell:
             if is_new:
                 self._remove_stale(name)
             else:
-                self._send(name, line)  # the reader made its FIFO anew
+                self._send(name, line)  # the reader recreated its FIFO
 
     def _forget(self, name: str) -> None:
         fd = self._fds.pop(name, None)
@@ -141,17 +141,17 @@ class BellReader:
         self._rest = b""
 
     def open(self) -> None:
-        """Make the FIFO and listen. Raises OSError where that is impossible."""
+        """Make the FIFO and listen. Raises OSError."""
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
         private_dir(self.path.parent)
         os.mkfifo(self.path, 0o600)
-        # Read-write: no end of file when the last writer leaves, and opening never blocks.
+        # Read-write, so that opening never blocks and the last writer's exit is no end of file.
         self._fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         asyncio.get_running_loop().add_reader(self._fd, self._readable)
 
     def check(self) -> None:
-        """Make the FIFO anew when something removed it (called about once a second)."""
+        """Recreate the FIFO if something removed it (called about once a second)."""
         if self._fd >= 0 and not self.path.exists():
             self.close()
             self.open()

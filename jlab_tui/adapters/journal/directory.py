@@ -28,7 +28,7 @@ class DirectoryRecords:
             return []
 
     def is_finished(self, actions: Path) -> bool:
-        """Known for dashboards of this machine only."""
+        """Whether the dashboard that wrote this file has exited; always False for another machine's."""
         host, _, pid = actions.stem.rpartition("-")
         if host != socket.gethostname() or not pid.isdecimal():
             return False
@@ -44,7 +44,7 @@ class DirectoryRecords:
         return JournalReader(path)
 
     def ends(self, paths: Sequence[Path]) -> RecordEnds:
-        """What the first and the last lines of a session's journals say."""
+        """Return the first and the last entries of a session's journals."""
         first, last = paths[0], paths[-1]
         head, tail = read_ends(first)
         if last != first:
@@ -56,7 +56,7 @@ class DirectoryRecords:
         return RecordEnds(tuple(head), tuple(tail), self.size(last), changed_at, last.suffix == ".gz")
 
     def size(self, path: Path) -> int:
-        """Bytes of a file; 0 where it is not there."""
+        """Return the size of a file in bytes; 0 if it is missing."""
         try:
             return path.stat().st_size
         except OSError:

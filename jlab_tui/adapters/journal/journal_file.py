@@ -1,6 +1,6 @@
 """Session journals on disk: an append-only writer that keeps the event loop free, and readers that follow.
 
-`<sessions>/<id>.<epoch>.jsonl`: one writer a file; the next owner of a session writes the next epoch.
+`<sessions>/<id>.<epoch>.jsonl`: each file has one writer; the session's next owner writes the next epoch.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _SESSION = "[A-Za-z0-9_-]+"
 SYNC_EVERY_S = 1.0
 _READ_SIZE = 1 << 20
 HELD_MAX = 8 << 20
-"""bytes that wait while the disk takes nothing; output beyond that is dropped and counted"""
+"""bytes that wait while writes fail; output beyond that is dropped and counted"""
 DAMAGED = (OSError, EOFError, zlib.error)
-"""what reading a journal may raise, a compressed one too; it is read as far as it goes"""
+"""what reading a damaged journal, plain or compressed, may raise; readers keep what came before"""
 LINE_MAX = 256 << 20
-"""a line longer than this is skipped by readers"""
+"""readers skip longer lines"""
 
 
 def journal_name(session: str, epoch: str) -> str:
@@ -69,15 +69,14 @@ def journals(directory: Path) -> dict[str, list[Path]]:
 
 
 class _Synced(Future[None]):
-    """Done when all that was appended before it is on the disk, not only in the system's memory."""
+    """Done when everything appended before it is on disk, not only in the page cache."""
 
 
 class JournalWriter:
     """Appends entries from a thread of its own. `end` grows as they reach the file.
 
-    A full or failing disk never stops a run: the failure is kept in `failure` and what could not be written waits, to
-    be tried again every second. Output beyond `held_max` bytes is dropped, whole lines of it, and its bytes are counted in
-    `lost`; what tells how a run began and ended never is.
+    A full or failing disk never stops a run: `failure` says why, and the entries wait for a retry each second. Output
+    beyond `held_max` bytes is dropped in whole lines and counted in `lost`; entries about a run's start and end never are.
     """
 
     def __init__(
@@ -87,8 +86,8 @@ class JournalWriter:
         held_max: int = HELD_MAX,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_written(end)` is called in the writer's thread after each write, with the file's size in bytes; `on_end`
-        after the last one."""
+        """The writer's thread calls `on_written(end)` after each write, with the file's size in bytes, and `on_end` after the
+        last one."""
         self.path = path
         self.end = 0
         self.failure = ""
@@ -99,7 +98,7 @@ class JournalWriter:
         self._held_max = held_max
         self._fd = -1
         self._dirty_since: float | None = None
-        """when the first of what is not on the disk yet was written"""
+        """when the oldest unsynced data was written"""
         self._held: deque[bytes] = deque()
         """not written yet; the first may be the rest of a line"""
         self._held_bytes = 0
@@ -109,8 +108,7 @@ class JournalWriter:
         self._thread.start()
 
     def append(self, entry: Entry) -> int:
-        """Hand an entry to the writer. Returns the offset at which its line will stand, in a file that is new and if
-        nothing before it is dropped."""
+        """Hand an entry to the writer. Returns the offset of its line, if the file is new and no earlier line is dropped."""
         line = encode(entry)
         start = self._appended
         self._appended += len(line)
@@ -118,7 +116,7 @@ class JournalWriter:
         return start
 
     def flushed(self) -> Future[None]:
-        """A future that is done when all that was appended until now is in the file."""
+        """Return a future that is done when everything appended so far is in the file."""
         if self._closed is not None:
             return self._closed
         done: Future[None] = Future()
@@ -127,23 +125,23 @@ class JournalWriter:
         return done
 
     def synced(self) -> Future[None]:
-        """A future that is done when all that was appended until now outlives the machine, a second later at most; also
-        when the disk does not take it: then `failure` says so."""
+        """Return a future that is done, within about a second, when everything appended so far would survive a crash of the
+        machine, or when writing failed: `failure` says why."""
         done = _Synced()
         self._queue.put(done)
         return done
 
     def beat(self) -> bool:
-        """Show that the journal's owner lives. Returns whether the owner may still write it. Blocks."""
+        """Show that the journal's owner lives. Returns whether it may still write. Blocks."""
         try:
             os.utime(self.path)
-            # NFS gives the file as it is at the server, since it was just changed.
+            # We just changed it, so NFS asks the server.
             return bool(self.path.stat().st_mode & stat.S_IWUSR)
         except OSError:
-            return True  # nobody seals what is not there, or on a file system in trouble
+            return True  # missing, or the file system fails: nobody has sealed it
 
     def close(self) -> Future[None]:
-        """Write what is left, sync and end the thread. A second call does nothing."""
+        """Write the rest, sync and end the thread. A second call does nothing."""
         if self._closed is None:
             self._closed = self.flushed()
             self._queue.put(None)
@@ -169,14 +167,14 @@ class JournalWriter:
         self._on_end()
 
     def _until_next_look(self) -> float | None:
-        """Seconds until something has to be done although nothing comes."""
+        """Seconds until a retry or sync is due; None if neither is."""
         if self._dirty_since is not None:
             return max(0.0, self._dirty_since + SYNC_EVERY_S - time.monotonic())
         return SYNC_EVERY_S if self._held else None
 
     def _take(self, pause: float | None) -> tuple[list[Future[None]], list[Future[None]], bool]:
-        """Wait for something to do, at most `pause` seconds, and take what there is. Returns who waits for a write, who
-        for a sync, and whether the end has come."""
+        """Wait at most `pause` seconds, then take everything from the queue. Returns the futures that wait for a write, those
+        that wait for a sync, and whether to end."""
         flushed: list[Future[None]] = []
         synced: list[Future[None]] = []
         try:
@@ -224,8 +222,8 @@ class JournalWriter:
             try:
                 self._on_written(self.end)
             except Exception:
-                # A dashboard's bell is never worth a record.
-                log.exception("telling about %s failed", self.path)
+                # A failing bell must not stop the writer.
+                log.exception("notifying dashboards of %s failed", self.path)
                 self._on_written = None
 
     def _open(self) -> None:
@@ -233,7 +231,7 @@ class JournalWriter:
         self._fd = open_own(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         size = os.fstat(self._fd).st_size
         if size and os.pread(self._fd, 1, size - 1) != b"\n":
-            self._held.appendleft(b"\n")  # after a torn line, start on a new one
+            self._held.appendleft(b"\n")  # end a torn line
             self._held_bytes += 1
         self.end = size
 
@@ -252,16 +250,16 @@ class JournalWriter:
 
 
 class JournalReader:
-    """Follows one journal file from its own offset; a torn last line is left for the next read."""
+    """Follows one journal file from its own offset, and leaves a torn last line for the next read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.offset = 0
         self.skipped = 0
-        """bytes of lines too long to be read"""
+        """bytes of lines longer than LINE_MAX"""
 
     def read(self, limit: int = 64 << 20) -> list[Entry]:
-        """The complete lines since the last call, about `limit` bytes at most. A missing file reads as empty."""
+        """Return the entries since the last call, at most about `limit` bytes. A missing file reads as empty."""
         return [decode(line) for line in self.lines(limit) if line]
 
     def lines(self, limit: int = 64 << 20) -> list[bytes]:
@@ -287,7 +285,7 @@ class JournalReader:
 
 
 def read_ends(path: Path, most: int = 1 << 16) -> tuple[list[Entry], list[Entry]]:
-    """The complete lines within the first and the last `most` bytes; of a compressed file only the first."""
+    """Return the entries in the first and the last `most` bytes; only the first of a compressed file."""
     try:
         if path.suffix == ".gz":
             with gzip.open(path, "rb") as packed:
@@ -307,7 +305,7 @@ def _whole_lines(data: bytes, *, is_start: bool) -> list[Entry]:
 
 
 def read_entries(path: Path, offset: int = 0) -> Iterator[tuple[int, Entry]]:
-    """The complete lines of a journal from `offset` on, each with its own offset."""
+    """Yield the entries of a journal from `offset` on, each with its offset."""
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             file.seek(offset)
@@ -325,7 +323,7 @@ def read_entries(path: Path, offset: int = 0) -> Iterator[tuple[int, Entry]]:
 
 
 def _skip_line(file: gzip.GzipFile | BufferedReader) -> int:
-    """Read to the end of a line that is too long; gives its length."""
+    """Skip to the end of a line that is too long. Returns the bytes skipped."""
     skipped = 0
     while part := file.readline(_READ_SIZE):
         skipped += len(part)

@@ -1,6 +1,6 @@
 """Retires old records: compresses journals after a week, sets all records aside after `keep_days`, removes them a day later.
 
-Every time here is the file server's. If its clock was wrong, a later run puts back what it set aside.
+All times are the file server's. If its clock was wrong, a later run restores what an earlier one set aside.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from .journal_file import JOURNALS, journals, read_ends, read_entries
 DAY_S = 86400.0
 COMPRESS_AFTER_S = 7 * DAY_S
 KEEP_NEWEST = 20
-"""sessions of a project to keep, however old they are"""
+"""sessions of a project to keep at any age"""
 TRASH = "trash"
 
 
 def actions_name(host: str, pid: str) -> str:
-    """Of what a person did in one dashboard."""
+    """Name of the file that records what a user did in one dashboard."""
     return f"{host}-{pid}.jsonl"
 
 
 def name_aside(at: str, name: str) -> str:
-    """Of a file that was set aside at `at`, in epoch seconds of the file server."""
+    """Name of a file that was set aside at `at`, in epoch seconds of the file server."""
     return f"{at}.{name}"
 
 
 def half_packed_name(journal: str, host: str, pid: str) -> str:
-    """Of a journal while it is compressed; several processes may do the same at once."""
+    """Name of the unfinished compressed journal; several processes may compress it at once."""
     return f".{journal}.{host}-{pid}.gz"
 
 
@@ -49,7 +49,7 @@ _ASIDE = pattern_of(name_aside, f"({DIGITS})", f"({any_of(JOURNALS, ACTIONS).pat
 def clear_old(
     sessions: Path, actions: Path, keep_days: int, now: float, keep_newest: int = KEEP_NEWEST
 ) -> None:
-    """Take one step for each old record of a project. `now`: by the file server's clock."""
+    """Take the next step for each old record of a project. `now`: by the file server's clock."""
     keep_s = keep_days * DAY_S
     _sweep(sessions, lambda name: name.partition(".")[0], keep_s, now)
     _sweep(actions, lambda name: name, keep_s, now)
@@ -68,7 +68,7 @@ def clear_old(
         with contextlib.suppress(OSError):
             age = now - changed[session]
             if age <= COMPRESS_AFTER_S or not _is_closed(files[-1]):
-                continue  # an open one may be silent for weeks; the next process closes it if nobody holds it
+                continue  # an open one may be silent for weeks; the next process closes it if it has no owner
             goes = age > keep_s and session not in newest
             loose = [path for path in files if path.suffix != ".gz"]
             if not (goes or loose) or not _is_ours(files[0]):
@@ -81,7 +81,7 @@ def clear_old(
 
 
 def _sweep(directory: Path, group_of: Callable[[str], str], keep_s: float, now: float) -> None:
-    """Remove what was set aside a day ago and is still old, and put back what is not."""
+    """Remove files set aside over a day ago, and restore those that are not old after all."""
     groups: dict[str, list[tuple[float, str, Path]]] = {}
     for path in _listed(directory / TRASH, _ASIDE):
         since, name = path.name.split(".", 1)
@@ -110,7 +110,7 @@ def _listed(directory: Path, names: re.Pattern[str]) -> list[Path]:
 
 
 def _changed(files: Iterable[Path]) -> float:
-    """When the last of them was written; never where that cannot be found out, so that nothing is taken for old."""
+    """Return the newest modification time; infinity if a file is unreadable, so that it never counts as old."""
     try:
         return max(path.lstat().st_mtime for path in files)
     except OSError:
@@ -118,7 +118,7 @@ def _changed(files: Iterable[Path]) -> float:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a file begins as the first journal of a session does."""
+    """Whether a file begins like the first journal of a session."""
     first, _ = read_ends(path)
     return bool(first) and isinstance(first[0].event, SessionOpened)
 

@@ -13,7 +13,7 @@ from .summaries import JournalHeads
 
 @dataclass(frozen=True, slots=True)
 class SessionRecords:
-    """The records below two directories."""
+    """The records of one project."""
 
     sessions_dir: Path
     spool_dir: Path

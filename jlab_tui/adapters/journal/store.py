@@ -1,4 +1,4 @@
-"""All journals of a project: writers with their bells, reading sessions back, what humans did, and clearing old ones away."""
+"""All journals of a project: writes them with their bells, reads sessions and users' actions back, clears old ones away."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class JournalStore:
     def __init__(
         self, sessions_dir: Path, actions_dir: Path, fifo_dir: Callable[[], Path], host: str
     ) -> None:
-        """`fifo_dir` makes and gives the directory of the bells; it is called when the first session is opened."""
+        """`fifo_dir` makes and returns the directory of the bells; called when the first session opens."""
         self._sessions_dir = sessions_dir
         self._actions_dir = actions_dir
         self._fifo_dir = fifo_dir
@@ -32,13 +32,13 @@ class JournalStore:
         self._heads = JournalHeads()
 
     def writer(self, session: str, epoch: int) -> JournalWriter:
-        """A journal of its own for one owner of a session; rings the dashboards after each write."""
+        """Open a new journal for one owner of a session. It rings the dashboards after each write."""
         while journal_path(self._sessions_dir, session, epoch).exists():
             epoch += 1
         return self._writer(session, journal_path(self._sessions_dir, session, epoch))
 
     def successor(self, session: str, files: Sequence[Path]) -> JournalWriter | None:
-        """The journal that follows `files`, which are sealed; None when another process was quicker to begin it."""
+        """Open the journal that follows the sealed `files`; None if another process was faster."""
         epoch = max((int(path.name.split(".")[1]) for path in files), default=0) + 1
         path = journal_path(self._sessions_dir, session, epoch)
         try:
@@ -51,9 +51,9 @@ class JournalStore:
         return self._writer(session, path)
 
     def silence(self, path: Path) -> float:
-        """Seconds since a journal was written or touched, by the file server's clock. Blocks."""
+        """Return the seconds since a journal was written or touched, by the file server's clock. Blocks."""
         try:
-            with path.open("rb") as file:  # NFS asks its server anew when a file is opened
+            with path.open("rb") as file:  # opening a file makes NFS ask its server
                 touched = os.fstat(file.fileno()).st_mtime
         except OSError:
             return math.inf
@@ -64,7 +64,7 @@ class JournalStore:
         try:
             bell = Bell(self._fifo_dir(), self._host)
         except OSError:
-            return JournalWriter(path)  # no bells here: dashboards look once a second
+            return JournalWriter(path)  # no bells here: dashboards poll once a second
         return JournalWriter(
             path,
             lambda end: bell.ring({"session": session, "journal": path.name, "end": end}),
@@ -75,20 +75,20 @@ class JournalStore:
         return journals(self._sessions_dir)
 
     def heads(self) -> list[SessionHead]:
-        """How every session stands. Blocks."""
+        """Summarise every session. Blocks."""
         return self._heads.read(self.files())
 
     def read(
         self, files: Sequence[Path], since: tuple[Path, int] | None = None
     ) -> Iterator[tuple[Path, int, Entry]]:
-        """Every entry of some journals with its place; `since`: from the one at that place on."""
+        """Yield the entries of some journals with their places, from the place `since` on."""
         first, start = since if since is not None else (None, 0)
         for path in files[files.index(first) if first is not None else 0 :]:
             for offset, entry in read_entries(path, start if path == first else 0):
                 yield path, offset, entry
 
     def read_from(self, path: Path, offset: int) -> Iterable[Entry]:
-        """Entries from a place on, through later journals of the same session."""
+        """Yield entries from a place on, through later journals of the same session."""
         later = False
         for other in self.files().get(path.name.partition(".")[0], [path]):
             if other == path:
@@ -98,7 +98,7 @@ class JournalStore:
                 yield from (entry for _, entry in read_entries(other))
 
     def human_actions(self, since: float) -> list[Entry]:
-        """What was done in dashboards since then, oldest first."""
+        """Return what users did in dashboards since then, oldest first."""
         found: list[Entry] = []
         for path in self._actions_dir.glob("*.jsonl"):
             with contextlib.suppress(OSError):
@@ -110,7 +110,7 @@ class JournalStore:
     def clear_old(
         self, keep_days: int, now: float | None = None, keep_newest: int = retention.KEEP_NEWEST
     ) -> None:
-        """Compress, set aside and remove old records (`retention`). Nothing happens where the file server has no time."""
+        """Compress, set aside and remove old records (`retention`). Does nothing if the file server's time is unknown."""
         now = file_server_time(self._sessions_dir) if now is None else now
         if now is not None:
             retention.clear_old(self._sessions_dir, self._actions_dir, keep_days, now, keep_newest)
@@ -119,6 +119,6 @@ class JournalStore:
         """Bytes on disk."""
         total = 0
         for path in (path for files in self.files().values() for path in files):
-            with contextlib.suppress(OSError):  # another process clears it away
+            with contextlib.suppress(OSError):  # another process removed it
                 total += path.stat().st_size
         return total

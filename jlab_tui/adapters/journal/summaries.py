@@ -1,4 +1,4 @@
-"""Reads the beginnings and ends of journals, and reads a file again only after it changed."""
+"""Reads both ends of journals, each file only after it changed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _FIRST_LINE_MAX: Final = 1 << 20
 @dataclass(slots=True)
 class _Known:
     identity: tuple[int, int]
-    """size and time of the last change, when it was read"""
+    """size and modification time when it was read"""
     first: Entry | None
     last: Entry | None
     end: int
-    """up to where `last` was looked for"""
+    """how far the search for `last` got"""
 
 
 class JournalHeads:
@@ -88,16 +88,16 @@ def _last_telling(file: BinaryIO, floor: int, size: int) -> tuple[Entry | None, 
         start = max(floor, position - block)
         file.seek(start)
         data = file.read(position - start) + rest
-        if end < 0:  # a torn last line is left for the next time
+        if end < 0:  # leave a torn last line for the next time
             whole = data.rfind(b"\n") + 1
             if whole:
                 end, data = start + whole, data[: whole - 1]
         if end >= 0:
-            begun, *lines = data.split(b"\n")
-            for line in reversed(lines if start > floor else [begun, *lines]):
+            partial, *lines = data.split(b"\n")
+            for line in reversed(lines if start > floor else [partial, *lines]):
                 if (kind := KIND.match(line)) and kind[1] in TELLING:
                     return decode(line), end
-            data = begun
+            data = partial
         rest, position = data, start
-        block = _BLOCK if len(rest) < _BLOCK else 2 * len(rest)  # a long line is not joined again and again
+        block = _BLOCK if len(rest) < _BLOCK else 2 * len(rest)  # joining a long line stays linear
     return None, max(end, floor)

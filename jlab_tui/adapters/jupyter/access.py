@@ -1,4 +1,4 @@
-"""The way to a server as this process sees it, and Jupyter's API on that way."""
+"""Chooses this process's route to a server, and opens Jupyter's API on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .rest import JupyterApi
 
 
 class ServerAccess:
-    """Keeps one `JupyterApi`, made anew when the server, its secrets or the way to it change."""
+    """Keeps one `JupyterApi`, replaced when the server, its secrets or the route to it change."""
 
     def __init__(self, here: Machine, *, allow_unproved: bool, exit_grace_s: float | None = None) -> None:
         self._here = here
@@ -38,19 +38,19 @@ class ServerAccess:
         )
 
     def api(self, record: ServerRecord) -> JupyterApi:
-        """Raises ServerUnreachable where nothing proves that the server is ours."""
+        """Raises ServerUnreachable if nothing proves that the server is ours."""
         route = self.route(record)
         if isinstance(route, NoRoute):
             raise ServerUnreachable(route.message, route.hint)
         if self._api is None or self._key != (route, record.token):
             if self._api is not None:
-                self._old.append(self._api)  # a request may be under way on it
+                self._old.append(self._api)  # it may have requests in flight
             self._api = JupyterApi(Dialer(route, record.url), record.token, self._exit_grace_s)
             self._key = route, record.token
         return self._api
 
     async def health(self, record: ServerRecord, patience: float) -> Health | UnprovedHealth | NoRoute:
-        """One look at `GET /api/status`, of at most `patience` seconds."""
+        """Ask `GET /api/status` for at most `patience` seconds."""
         route = self.route(record)
         if isinstance(route, NoRoute):
             return route

@@ -1,4 +1,4 @@
-"""Connections to one server on its route: opened, and the peer proved, before anything is sent."""
+"""Opens connections to one server and proves the peer before it sends anything."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ T = TypeVar("T")
 
 
 class PeerUnproved(ConnectionError):
-    """Somebody listens there who is not proved to be us."""
+    """Nothing proves that the listener is ours."""
 
 
 def knows_owners() -> bool:
-    """Whether this system tells who owns the other end of a loopback connection."""
+    """Whether this system shows who owns the other end of a loopback connection."""
     return os.access(_TABLES[0], os.R_OK)
 
 
@@ -41,26 +41,26 @@ class Dialer:
     """Opens connections on one route."""
 
     def __init__(self, route: Route, shown: str = "") -> None:
-        """`shown` is what messages call the server, by default its URL."""
+        """`shown`: the server's name in messages, by default its URL."""
         self.route = route
         self.shown = (shown or self.base).rstrip("/")
         self._proved = ""
-        """address at which this launch's certificate was last shown"""
+        """address that last showed this launch's certificate"""
 
     @property
     def base(self) -> str:
-        """URL that requests begin with; a server behind a socket does not look at the name."""
+        """Base URL of requests; a server behind a socket ignores the host name."""
         if isinstance(self.route, SocketRoute):
             return f"http://localhost{self.route.base_path}"
         return self.route.url.rstrip("/")
 
     @cached_property
     def ssl_context(self) -> ssl.SSLContext | None:
-        """Trusts nothing but this launch's certificate; the user's own authorities for a server without one."""
+        """Trusts only this launch's certificate; for a server without one, the user's own authorities."""
         match self.route:
             case TlsRoute(certificate=certificate):
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-                context.check_hostname = False  # the certificate is the identity, whatever the node is called
+                context.check_hostname = False  # the certificate is the identity, not the node's name
                 context.verify_mode = ssl.CERT_REQUIRED
                 context.load_verify_locations(cadata=base64.b64decode(certificate))
                 return context
@@ -70,7 +70,7 @@ class Dialer:
                 return None
 
     def transport(self, limits: httpx2.Limits) -> httpx2.AsyncBaseTransport:
-        """For httpx2: requests over kept connections, each of them proved when it was opened."""
+        """Return httpx2's transport over kept connections, each proved when it opens."""
         return _Transport(
             httpcore2.AsyncConnectionPool(
                 ssl_context=self.ssl_context,
@@ -83,7 +83,7 @@ class Dialer:
         )
 
     async def connect(self) -> socket.socket:
-        """A connected socket whose peer is proved, but for what TLS proves later. Raises OSError, PeerUnproved."""
+        """Return a connected socket with a proved peer (TLS proves it later). Raises OSError, PeerUnproved."""
         if isinstance(self.route, SocketRoute):
             return await _connected(self.route, socket.AF_UNIX, self.route.path)
         host, port = _endpoint(self.route.url)
@@ -95,8 +95,8 @@ class Dialer:
         return await self.first(host, port, connected)
 
     async def first(self, host: str, port: int, connect: Callable[[str], Awaitable[T]]) -> T:
-        """What `connect` gives at the first address of `host` that takes connections and proves itself: a name may lead
-        to a stranger's listener, too."""
+        """Return the result of `connect` for the first address of `host` that accepts and proves itself: a name may also lead
+        to a stranger's listener."""
         if isinstance(self.route, TlsRoute):
             self._proved = self._proved or await self._find(self.route, host, port)
             try:
@@ -114,10 +114,10 @@ class Dialer:
         raise refused
 
     async def _find(self, route: TlsRoute, host: str, port: int) -> str:
-        """The address at which the certificate is shown, of all that the node may have, asked at once."""
+        """Try all addresses of the node at once. Returns the one that shows the certificate."""
         addresses = dict.fromkeys((*await _addresses(host, port, missing_ok=True), *route.addresses))
         if len(addresses) == 1:
-            return next(iter(addresses))  # the connection itself tells
+            return next(iter(addresses))  # the connection itself proves it
         looks = [asyncio.create_task(self._shows_certificate(address, port)) for address in addresses]
         refused: Exception = ConnectionError(f"{host} has no address here")
         try:
@@ -161,19 +161,19 @@ async def prove(route: Route, connection: Any) -> None:
     match route:
         case SocketRoute(path=path):
             if (uid := peer_uid(connection)) != os.geteuid():
-                raise PeerUnproved(f"the socket {path} is served by another account (uid {uid})")
+                raise PeerUnproved(f"another account (uid {uid}) serves the socket {path}")
         case LoopbackRoute(url=url):
             near, far = connection.getsockname()[:2], connection.getpeername()[:2]
             uid = await _owner(near, far)
             if uid != os.geteuid():
                 whose = "another account" if uid is not None else "nobody on this machine"
-                raise PeerUnproved(f"the port of {url} is served by {whose}")
+                raise PeerUnproved(f"{whose} serves the port of {url}")
         case TlsRoute() | PlainRoute():
             pass
 
 
 async def _owner(near: Endpoint, far: Endpoint) -> int | None:
-    """As `owner_of`, once the far end is accepted; callers limit how long they wait for that."""
+    """Wait until the far end is accepted, then return `owner_of`. Callers limit the wait."""
     while True:
         try:
             return owner_of(await asyncio.to_thread(_tables), near, far)
@@ -182,7 +182,7 @@ async def _owner(near: Endpoint, far: Endpoint) -> int | None:
 
 
 def peer_uid(connection: Any) -> int | None:
-    """The account at the other end of a Unix socket (SO_PEERCRED of Linux, LOCAL_PEERCRED of macOS)."""
+    """Return the account at the other end of a Unix socket (SO_PEERCRED on Linux, LOCAL_PEERCRED on macOS)."""
     if sys.platform == "darwin":
         raw = connection.getsockopt(
             0, 1, 8
@@ -203,7 +203,7 @@ def _tables() -> str:
 
 
 async def _addresses(host: str, port: int, *, missing_ok: bool = False) -> list[str]:
-    """Every address of a name. Raises OSError for one that this host does not know."""
+    """Return every address of a name. Raises OSError for an unknown one."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror:
@@ -263,7 +263,7 @@ class _Backend(httpcore2.AsyncNetworkBackend):
 
 
 class _Transport(httpx2.AsyncBaseTransport):
-    """A pool of httpcore2 as httpx2 wants it; its errors by httpx2's names, which are the same."""
+    """Adapts a pool of httpcore2 to httpx2. Errors become those of the same name in httpx2."""
 
     def __init__(self, pool: httpcore2.AsyncConnectionPool) -> None:
         self._pool = pool

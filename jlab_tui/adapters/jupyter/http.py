@@ -1,4 +1,4 @@
-"""Requests to one Jupyter server: kept connections, what may be asked twice, and what no answer means."""
+"""Sends requests to one Jupyter server: keeps connections, retries what is safe, and explains a missing answer."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from .oddities import Oddities
 
 _TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
 _STUMBLES_S = (0.05, 0.2, 0.5)
-"""pauses after an internal error of the server"""
+"""pauses before retries after an internal server error"""
 _LIMITS = httpx2.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=30)
 _FIRST_TRY = httpx2.Timeout(2.0, connect=2.0)
 _ANSWER_MAX = 64 << 20
-"""bytes; the answers that we ask for are small"""
+"""bytes; the answers we need are small"""
 _SLOWEST_FACTOR = 3
-"""each read of an answer may take the whole patience, all of them together so often"""
+"""a whole answer may take so many times the patience, which limits each read"""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer of the server."""
+    """A complete answer of the server."""
 
     status_code: int
     reason: str
@@ -41,7 +41,7 @@ Ask = Callable[[httpx2.AsyncClient, float | httpx2.Timeout], Coroutine[Any, Any,
 
 
 class HttpClient:
-    """Raises ServerUnreachable when the server does not answer, or not as it should. The token travels in a header only."""
+    """Raises ServerUnreachable for a missing or wrong answer. The token travels in a header only."""
 
     def __init__(self, dialer: Dialer, token: str) -> None:
         self.dialer = dialer
@@ -68,18 +68,18 @@ class HttpClient:
         parse: Callable[[Any], T],
         timeout: float | None = None,
     ) -> T:
-        """What `parse` makes of the answer's JSON value."""
+        """Return `parse` of the answer's JSON."""
         return self.parsed(
             await self.call(method, path, body, accept=(200, 201), timeout=timeout), path, parse
         )
 
     def parsed(self, answer: Answer, path: str, parse: Callable[[Any], T]) -> T:
-        """What `parse` makes of the JSON value in an answer. The one place where answers are taken apart."""
+        """Return `parse` of an answer's JSON. All answers are parsed here."""
         try:
             return parse(parse_json(answer.body))
         except ValueError as error:
             where = quote(path.partition("?")[0])
-            self.oddities.note(f"an answer to {where} that says nothing we know", error)
+            self.oddities.note(f"an unknown answer to {where}", error)
             raise ServerUnreachable(
                 f"JupyterLab at {self.url} answered {where} with something that jlab-mcp does not understand.",
                 "Look at its log with: jlab-mcp logs",
@@ -129,9 +129,9 @@ class HttpClient:
         timeout: float | httpx2.Timeout,
         again: bool,
     ) -> Answer:
-        """The server's answer, whatever it is. Raises httpx2.HTTPError.
+        """Return any answer of the server. Raises httpx2.HTTPError.
 
-        `again`: may be asked twice. A kept connection that died in silence is only noticed by its silence."""
+        `again`: may be sent twice, because a kept connection can die without notice."""
 
         def ask(client: httpx2.AsyncClient, patience: float | httpx2.Timeout) -> Coroutine[Any, Any, Answer]:
             return _whole_answer(client, method, path, body, patience)
@@ -140,7 +140,7 @@ class HttpClient:
             answer = await self._ask(ask, timeout, again)
             if answer.status_code < 500:
                 return answer
-            # Jupyter stumbles over a kernel that is just being started (seen with /api/status).
+            # Jupyter may fail while a kernel is starting (seen with /api/status).
             await asyncio.sleep(pause)
         return await self._ask(ask, timeout, again)
 
@@ -160,7 +160,7 @@ class HttpClient:
         return await ask(self._client, timeout)
 
     async def _renew(self) -> None:
-        """Go on with new connections. Requests under way on the old ones may still end."""
+        """Switch to new connections. Requests in flight on the old ones may still finish."""
         self._old.append(self._client)
         self._client = self._new_client()
         if len(self._old) > 2:
@@ -174,7 +174,7 @@ async def _whole_answer(
     body: Mapping[str, Any] | None,
     patience: float | httpx2.Timeout,
 ) -> Answer:
-    """Raises httpx2.HTTPError, for an answer without an end as well."""
+    """Raises httpx2.HTTPError, also for an endless answer."""
     read_s = patience.read if isinstance(patience, httpx2.Timeout) else patience
     received = bytearray()
     try:
@@ -209,7 +209,7 @@ def is_untrusted(error: BaseException) -> bool:
 
 
 def is_unproved(error: BaseException) -> bool:
-    """Whether somebody else listens there: nothing was sent."""
+    """Whether the listener is not ours; nothing was sent."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, PeerUnproved):

@@ -1,8 +1,8 @@
-"""The link to one kernel: a WebSocket that comes back after a cut.
+"""The link to one kernel: a WebSocket that reconnects after a cut.
 
-One file and one adapter for two endpoints. At the Jupyter extension the stream is numbered: after a cut it goes on where it stopped,
-for any length of the cut, and a request may be sent again safely. At a stock Jupyter server the same session id makes
-the server hand over what it buffered; what it did not buffer is lost, and no request is ever sent twice.
+One file, because one class serves two endpoints. The Jupyter extension numbers its stream: after a cut of any length the
+link continues where it stopped, and may safely send a request again. A stock Jupyter server returns what it buffered for
+the same session id; the rest is lost, and the link never sends a request twice.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ _OPEN_TIMEOUT_S = 2.5
 _PAUSES_S = (0.05, 0.2, 0.5, 1.0)
 """between attempts to reconnect, until a message arrives; the last one repeats"""
 _PING_RESUMABLE = (1.5, 2.5)
-"""pause between pings and longest wait for an answer: a half-open connection is noticed after 4 s"""
+"""pause between pings and longest wait for the pong: the link notices a half-open connection after 4 s"""
 _PING_STOCK = (10.0, 20.0)
 _GOT_EVERY = 16_384
-"""bytes; on a slow line so many are on their way, and the answer to a ping comes after them"""
+"""bytes in flight on a slow line, before the answer to a ping"""
 _SLOWEST = 10_000
-"""bytes a second; a ping waits for the requests that go before it"""
+"""bytes per second; a ping waits behind earlier requests"""
 _PROBES_FOR_IOPUB = 20
-"""number of waits for iopub; a kernel that stays silent there is used anyway"""
+"""probes that wait for iopub; a kernel that stays silent there is used anyway"""
 _YIELD_EVERY = 64
 
 
 class KernelLink:
-    """Messages of one kernel. `on_message` and `on_change` are called in the event loop and must not block."""
+    """Messages of one kernel. Calls `on_message` and `on_change` in the event loop; they must not block."""
 
     def __init__(
         self,
@@ -68,8 +68,7 @@ class KernelLink:
         on_message: Callable[[KernelMessage], None],
         on_change: Callable[[LinkChange], None],
     ) -> None:
-        """`lease` is None on a stock server. There `hold` keeps the session ours, if
-        it is one, and says who else has it now, or nothing."""
+        """`lease`: None on a stock server, where `hold` renews our hold on a session and returns another holder, if any."""
         self._dialer = dialer
         self._headers = dict(headers)
         self._kernel_id = kernel_id
@@ -88,16 +87,16 @@ class KernelLink:
         self._replies: dict[str, asyncio.Future[KernelMessage]] = {}
         self._probe_id = ""
         self._heard = asyncio.Event()
-        """iopub has brought something about the last probe"""
+        """set when iopub has answered the last probe"""
         self._beats: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[None]] = set()
         self._oddities = Oddities(f"the link to kernel {kernel_id[:8]}")
         self._fruitless = 0
-        """connections since a message arrived"""
+        """connections since the last message"""
         self._acked = since
         self._over = False
         self.seq = since
-        """number of the last message that was handed on; 0 on a stock server"""
+        """number of the last delivered message; 0 on a stock server"""
 
     @property
     def resumable(self) -> bool:
@@ -109,18 +108,18 @@ class KernelLink:
 
     @property
     def oddities(self) -> int:
-        """So many frames and messages said nothing that could be understood."""
+        """Number of frames and messages that were not understood."""
         return self._oddities.count
 
     @property
     def silent_for(self) -> float:
-        """Seconds since the server is known to have taken this connection for the owner's, time in which this process
-        was stopped included. What merely arrives proves nothing: it may have waited in a buffer."""
+        """Seconds since the server last confirmed this connection as the owner's, including time while this process was
+        stopped. Other messages confirm nothing: they may have waited in a buffer."""
         return asyncio.get_running_loop().time() - self._confirmed
 
     @property
     def unsure_for(self) -> float:
-        """Seconds since it was known that no other process has the session; 0 where there is none."""
+        """Seconds since the session was last known to be ours; 0 without a session."""
         if self._lease is not None:
             return self.silent_for
         return asyncio.get_running_loop().time() - self._held_at if self._hold is not None else 0.0
@@ -133,7 +132,7 @@ class KernelLink:
             self._task = asyncio.create_task(self._run(), name=f"kernel link {self._kernel_id[:8]}")
 
     async def ready(self, timeout: float) -> None:
-        """Wait until requests reach the kernel and the lease is known to be ours. Raises TimeoutError."""
+        """Wait until requests reach the kernel and the lease is confirmed. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
             while True:
                 await self._ready.wait()
@@ -145,12 +144,12 @@ class KernelLink:
                 if self._lease is None:
                     await self._beat()
                     continue
-                # This process was stopped, and somebody else may hold the session since: ask by connecting again.
+                # This process was stopped and may have lost the session: reconnect to find out.
                 self._ready.clear()
                 ws.transport.abort()
 
     async def close(self) -> None:
-        """Close the connection. Unlike losing it, this gives the lease up only when `release` was sent before."""
+        """Close the connection. This gives up the lease only if `release` was sent before."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -162,8 +161,8 @@ class KernelLink:
             future.cancel()
 
     async def send(self, request: Request) -> bool:
-        """Send a request once. Returns False when the connection broke so that it is unknown whether it arrived
-        (stock server only; at the Jupyter extension it is sent again until it is known to have arrived)."""
+        """Send a request. Returns False if the connection broke and nobody knows whether it arrived (stock server only; to the
+        Jupyter extension the link sends it again until it is confirmed)."""
         frame = pack_request(request, self._session_id, datetime.now(UTC).isoformat())
         if self.resumable:
             self._unconfirmed[request.msg_id] = frame
@@ -188,13 +187,13 @@ class KernelLink:
             self._unconfirmed.pop(request.msg_id, None)
 
     def acknowledge(self, seq: int) -> None:
-        """Everything up to `seq` is recorded on our side; the server need not keep it."""
+        """Tell the server that we have recorded everything up to `seq`."""
         if self.resumable and seq > self._acked:
             self._acked = seq
             self._tell({"ack": seq})
 
     def renew(self) -> None:
-        """The kernel was restarted: on a stock server, wait again until it answers before anything is sent."""
+        """After a restart of the kernel: on a stock server, wait until it answers before sending anything."""
         if not self.resumable and self._ws is not None:
             self._ready.clear()
             self._spawn(self._probe(self._ws))
@@ -253,21 +252,21 @@ class KernelLink:
             await self._beat()
 
     async def _beat(self) -> None:
-        """Make sure that the session is ours. It is over when another process has it."""
+        """Check that the session is still ours; else end the link."""
         async with self._beating:
-            begun = asyncio.get_running_loop().time()
+            started = asyncio.get_running_loop().time()
             if self._over or self._hold is None or self.unsure_for < BEAT_S / 2:
                 return
             if owner := await self._hold():
                 self._finish(LinkOver(True, owner))
                 if self._ws is not None:
                     self._ws.transport.abort()
-            self._held_at = begun
+            self._held_at = started
 
     def _finish(self, over: LinkOver) -> None:
         self._over = True
         self._on_change(over)
-        self._ready.set()  # nobody waits for what will not come
+        self._ready.set()  # wake waiters: it will not connect again
 
     async def _connect(self) -> KernelConnection:
         path = f"/api/kernels/{self._kernel_id}/channels?session_id={self._session_id}"
@@ -296,17 +295,17 @@ class KernelLink:
             self._spawn(self._probe(ws))
 
     async def _greeting(self, ws: KernelConnection) -> None:
-        """Raises ValueError when the first frame is no hello: whoever answers is no Jupyter extension of ours."""
+        """Raises ValueError if the first frame is no hello, so the server is not our Jupyter extension."""
         frame = await ws.recv()
         try:
             if isinstance(frame, str) and isinstance(parse_control(frame), Hello):
                 return
         except ValueError as error:
-            self._oddities.note("a greeting that says nothing we know", error)
+            self._oddities.note("an unknown greeting", error)
         raise ValueError("the server does not speak our protocol")
 
     async def _probe(self, ws: KernelConnection) -> None:
-        """Ask a stock server's kernel for its info until it answers: a request sent before that may be lost."""
+        """Ask a stock server's kernel for its info until it answers: it may lose earlier requests."""
         attempt = 0
         while self._ws is ws and not self._ready.is_set():
             request = Request(
@@ -320,7 +319,7 @@ class KernelLink:
                 await ws.send(pack_request(request, self._session_id, datetime.now(UTC).isoformat()))
                 await asyncio.wait_for(asyncio.shield(future), 1.0)
                 if attempt < _PROBES_FOR_IOPUB:
-                    # After a restart the server may hear the kernel's replies before it hears its output.
+                    # After a restart the server may receive replies before it receives output.
                     await asyncio.wait_for(self._heard.wait(), 0.5)
                 if self._ws is ws:
                     self._ready.set()
@@ -332,7 +331,7 @@ class KernelLink:
                 self._replies.pop(request.msg_id, None)
 
     async def _keep_alive(self, ws: KernelConnection) -> None:
-        """Notice a connection that is open and dead, and confirm the lease."""
+        """Confirm the lease, and notice a half-open connection."""
         interval, patience = _PING_RESUMABLE if self._lease else _PING_STOCK
         try:
             while True:
@@ -383,11 +382,11 @@ class KernelLink:
         try:
             message = unpack_message(frame, seq)
         except ValueError as error:
-            self._oddities.note("a message that says nothing we know", error)
+            self._oddities.note("an unknown message", error)
             return
         self._fruitless = 0
         if message.odd:
-            self._oddities.note(f"fields of {message.msg_type:.40} that are none", ", ".join(message.odd))
+            self._oddities.note(f"unusable fields in {message.msg_type:.40}", ", ".join(message.odd))
         self._unconfirmed.pop(message.parent_id, None)
         if message.channel == "iopub" and message.parent_id == self._probe_id:
             self._heard.set()
@@ -396,17 +395,17 @@ class KernelLink:
             future.set_result(message)
         try:
             self._on_message(message)
-        except Exception:  # what one message does must not end the link
-            if self._oddities.note("a message that was not taken"):
-                log.exception("a message of kernel %s was not taken", self._kernel_id)
+        except Exception:  # one message must not end the link
+            if self._oddities.note("a message that failed"):
+                log.exception("handling a message of kernel %s failed", self._kernel_id)
 
     def _control(self, frame: str, unfetched: bool) -> None:
         try:
-            said = parse_control(frame)
+            control = parse_control(frame)
         except ValueError as error:
-            self._oddities.note("a frame that says nothing we know", error)
+            self._oddities.note("an unknown frame", error)
             return
-        match said:
+        match control:
             case Known(msg_id):
                 self._unconfirmed.pop(msg_id, None)
             case NotSent(msg_id, reason):
@@ -421,7 +420,7 @@ class KernelLink:
             case Hello() | Pong():
                 pass
             case _:
-                assert_never(said)
+                assert_never(control)
 
     def _tell(self, news: Mapping[str, Any]) -> None:
         ws = self._ws

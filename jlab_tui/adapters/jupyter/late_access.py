@@ -1,4 +1,4 @@
-"""`ServerAccess`, loaded when it is first needed: its HTTP client takes longer to import than all the rest of `status`."""
+"""Loads `ServerAccess` at first use: importing its HTTP client takes longer than the rest of `status`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LateAccess:
-    """The way to the server on record, and Jupyter's API on that way."""
+    """The route to the recorded server, and Jupyter's API on it."""
 
     def __init__(self, here: Machine, *, allow_unproved: bool, exit_grace_s: float | None = None) -> None:
         self._here = here
@@ -25,15 +25,15 @@ class LateAccess:
         self._access: ServerAccess | None = None
 
     def api(self, record: ServerRecord) -> JupyterApi:
-        """Raises ServerUnreachable where nothing proves that the server is ours."""
+        """Raises ServerUnreachable if nothing proves that the server is ours."""
         return self._load().api(record)
 
     async def ask_health(self, record: ServerRecord, patience: float) -> Health | UnprovedHealth | NoRoute:
-        """One look at `GET /api/status`, of at most `patience` seconds."""
+        """Ask `GET /api/status` for at most `patience` seconds."""
         return await self._load().health(record, patience)
 
     async def warm_up(self) -> None:
-        """Load what the first look needs, so that it is not late."""
+        """Import the HTTP client in advance, so that the first request is not late."""
         await asyncio.to_thread(self._load)
 
     async def close(self) -> None:
@@ -41,7 +41,7 @@ class LateAccess:
             await self._access.close()
 
     def _load(self) -> ServerAccess:
-        from .access import ServerAccess  # the HTTP client
+        from .access import ServerAccess  # imports the HTTP client
 
         if self._access is None:
             self._access = ServerAccess(

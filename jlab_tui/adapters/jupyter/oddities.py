@@ -1,4 +1,4 @@
-"""What a server says that has no meaning: counted, and each kind logged once."""
+"""Counts what a server sends that we do not understand, and logs each kind once."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import logging
 log = logging.getLogger(__name__)
 
 _KINDS = 20
-"""so many are logged; a server that finds more of them is not worth more lines"""
+"""kinds to log; beyond that, more lines would not help"""
 
 
 class Oddities:
     def __init__(self, source: str) -> None:
-        """`source` names what says them, for the log."""
+        """`source`: the sender's name in the log."""
         self.count = 0
         self._source = source
         self._seen: set[str] = set()
 
     def note(self, kind: str, detail: object = "") -> bool:
-        """Count one. Returns whether it is the first of its kind."""
+        """Count one. Returns whether it was logged as the first of its kind."""
         self.count += 1
         if kind in self._seen or len(self._seen) >= _KINDS:
             return False

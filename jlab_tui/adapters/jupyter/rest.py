@@ -1,4 +1,4 @@
-"""Jupyter's REST API, and the Jupyter extension's where it is loaded."""
+"""Jupyter's REST API, and the Jupyter extension's if it is loaded."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class JupyterApi:
-    """Calls to one Jupyter server. Raises ServerUnreachable when it does not answer, KernelGone for a kernel it does not know."""
+    """Calls to one Jupyter server. Raises ServerUnreachable without an answer, KernelGone for an unknown kernel."""
 
     def __init__(self, dialer: Dialer, token: str, exit_grace_s: float | None = None) -> None:
-        """`exit_grace_s`: how long idle kernels that are claimed here outlive this process; None: as the server has it."""
+        """`exit_grace_s`: how long idle kernels claimed here outlive this process; None: the server's default."""
         self._exit_grace_s = exit_grace_s
         self._http = HttpClient(dialer, token)
         self._odd = self._http.oddities.note
@@ -41,7 +41,7 @@ class JupyterApi:
 
     @property
     def oddities(self) -> int:
-        """So many answers were not understood, or a part of them was not."""
+        """Number of answers that were not fully understood."""
         return self._http.oddities.count
 
     @property
@@ -60,8 +60,8 @@ class JupyterApi:
         on_message: Callable[[KernelMessage], None],
         on_change: Callable[[LinkChange], None],
     ) -> KernelLink:
-        """A connection to one kernel, not open yet."""
-        from .kernel_link import KernelLink  # websockets, which `status` has no use for
+        """Return a link to one kernel, not open yet."""
+        from .kernel_link import KernelLink  # imports websockets, which `status` does not need
 
         return KernelLink(
             self._http.dialer,
@@ -80,7 +80,7 @@ class JupyterApi:
 
     async def health(self, timeout: float = 3.0) -> Health:
         try:
-            again = timeout >= 1.0  # who has less patience does not ask twice
+            again = timeout >= 1.0  # no retry with less patience
             answer = await self._http.request("GET", "/api/status", None, timeout, again)
         except (httpx2.ConnectError, httpx2.RemoteProtocolError, httpx2.ReadError) as error:
             if is_untrusted(error):
@@ -99,7 +99,7 @@ class JupyterApi:
         return Health.OK if is_jupyter else Health.FOREIGN
 
     async def kernels(self) -> tuple[KernelInfo, ...]:
-        """Every kernel of the server, with the notebook of its session."""
+        """Return every kernel of the server, with the notebook of its session."""
         answer = await self._http.call("GET", "/api/kernels", accept=(200,))
         sessions = await self._sessions()
         return self._http.parsed(
@@ -112,17 +112,17 @@ class JupyterApi:
         )
 
     async def kernel_at(self, path: str) -> tuple[str, str] | None:
-        """Id and state of the kernel that a notebook session holds at a path below the server's root."""
+        """Return id and state of the kernel of the notebook session at a path below the server's root."""
         for session in await self._sessions():
             if session.path == path:
                 return session.kernel_id, session.kernel_state
         return None
 
     async def start_kernel(self, kernel_name: str | None, path: str = "", notebook: str = "") -> str:
-        """Start a kernel in the directory of `path`, which is below the server's root; with the name of a notebook as
-        that one's session. Returns its id.
+        """Start a kernel in the directory of `path`, which is relative to the server's root. Returns its id.
 
-        Jupyter gives the kernel of the session that is at this path already, if there is one: ask `kernel_at` before."""
+        With the name of a `notebook` it belongs to that one's session. If the session exists, Jupyter returns its kernel
+        instead: ask `kernel_at` first."""
         if notebook:
             session = {"path": path, "type": "notebook", "name": notebook, "kernel": {"name": kernel_name}}
             return await self._http.json(
@@ -134,21 +134,21 @@ class JupyterApi:
         return await self._http.json("POST", "/api/kernels", body, parse=answers.new_kernel, timeout=90)
 
     async def kernelspec(self, wanted: str = "") -> KernelSpec:
-        """The kernel of that name if the server has it, else the server's default one (asked once)."""
+        """Return the kernel spec of that name if the server has it, else the server's default (asked once)."""
         if self._specs is None:
             self._specs = await self._http.json("GET", "/api/kernelspecs", parse=mapping)
         return answers.kernelspec(self._specs, wanted, (await self._info()).python)
 
     async def shares_documents(self) -> bool:
-        """Whether jupyter-collaboration keeps notebooks that are open in JupyterLab in memory (asked once)."""
+        """Whether jupyter-collaboration holds open notebooks in the server's memory (asked once)."""
         if self._shares_documents is None:
-            path = "/api/collaboration/session/notebook.ipynb"  # a path with a slash at its end exists everywhere
+            path = "/api/collaboration/session/notebook.ipynb"  # with a trailing slash, every server would have it
             answer = await self._http.call("OPTIONS", path, accept=(200, 204, 404, 405))
             self._shares_documents = answer.status_code != 404
         return self._shares_documents
 
     async def delete_kernel(self, kernel_id: str) -> bool:
-        """Shut a kernel down, with its session when it has one. Returns whether the server knew it."""
+        """Shut a kernel down with its session, if any. Returns whether the server knew it."""
         for session in await self._sessions():
             if session.kernel_id == kernel_id:
                 await self._http.call("DELETE", f"/api/sessions/{session.session_id}", accept=(204, 404, 410))
@@ -158,7 +158,7 @@ class JupyterApi:
         ).status_code == 204
 
     async def rename_session(self, kernel_id: str, name: str) -> None:
-        """Let JupyterLab find a kernel under the new name of its notebook, which stayed in its directory."""
+        """Let JupyterLab find a kernel under its notebook's new name in the same directory."""
         for session in await self._sessions():
             old = session.path
             new = old[: len(old) - len(old.rpartition("/")[2])] + name
@@ -173,7 +173,7 @@ class JupyterApi:
         await self._kernel_call("POST", kernel_id, "/restart")
 
     async def kernel_state(self, kernel_id: str) -> str | None:
-        """Execution state as the server believes it, None for a kernel that it does not know."""
+        """Return the execution state that the server reports; None for an unknown kernel."""
         path = f"/api/kernels/{kernel_id}"
         answer = await self._http.call("GET", path, accept=(200, 404))
         return self._http.parsed(answer, path, answers.kernel_state) if answer.status_code == 200 else None
@@ -192,7 +192,7 @@ class JupyterApi:
     # -- Jupyter extension
 
     async def features(self) -> frozenset[str]:
-        """What the Jupyter extension offers; empty on a stock server, and where the extension is of another version."""
+        """Return what the Jupyter extension offers; empty on a stock server or for another version of the extension."""
         return (await self._info()).features
 
     async def _info(self) -> ExtensionInfo:
@@ -208,11 +208,11 @@ class JupyterApi:
         return self._http.parsed(answer, path, answers.extension_info)
 
     async def clock(self) -> float | None:
-        """Epoch seconds on the node when it answered; None on a stock server."""
+        """Return the node's clock (epoch seconds); None on a stock server."""
         return (await self._ask_info()).now
 
     async def resources(self, history_s: float = 0) -> list[Sample]:
-        """Samples of the last `history_s` seconds, oldest first, the newest always included. Empty on a stock server."""
+        """Return the samples of the last `history_s` seconds, oldest first, at least the newest. Empty on a stock server."""
         path = f"/jlab-mcp/resources?history={history_s:g}"
         answer = await self._http.call("GET", path, accept=(200, 404, 503))
         if answer.status_code != 200:
@@ -222,9 +222,9 @@ class JupyterApi:
     async def claim(
         self, session: str, kernel_id: str, owner: Owner, *, takeover: bool = False, on_exit: str
     ) -> Claim:
-        """Become the owner of a session at the extension. Raises SessionOwned while somebody else's lease lives.
+        """Claim a session at the extension. Raises SessionOwned while somebody else's lease is alive.
 
-        `on_exit`: what happens to the kernel when this process is gone."""
+        `on_exit`: what happens to the kernel when this process exits."""
         body = {
             "session": session,
             "kernel": kernel_id,
@@ -249,7 +249,7 @@ class JupyterApi:
     async def start_claimed(
         self, session: str, owner: Owner, kernel_name: str | None, path: str = "", notebook: str = ""
     ) -> tuple[str, Claim]:
-        """Like `start_kernel`, and the kernel is ours from its beginning: at no moment is it nobody's."""
+        """Like `start_kernel`, and claim the kernel in the same step, so that it always has an owner."""
         body = {
             "name": kernel_name,
             "path": path or None,
@@ -263,7 +263,7 @@ class JupyterApi:
         )
 
     async def recorded_kernels(self) -> dict[str, RecordedKernel]:
-        """Recorded kernels by kernel id. Empty on a stock server."""
+        """Return recorded kernels by kernel id. Empty on a stock server."""
         path = "/jlab-mcp/kernels"
         answer = await self._http.call("GET", path, accept=(200, 404))
         if answer.status_code != 200:

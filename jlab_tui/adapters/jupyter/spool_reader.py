@@ -1,7 +1,7 @@
-"""Reads what the Jupyter extension has recorded of kernels on the shared file system, when their server is gone.
+"""Reads the Jupyter extension's recordings of kernels on the shared file system after their server is gone.
 
-Format (`jupyter_extension/segments.py` writes it): a folder for each kernel with files `<first number, 20 digits>.seg`; each is the
-8 bytes `jlabseg1`, then records of number (u64 little-endian), length (u32 little-endian) and one v1 frame. A torn
+Format (`jupyter_extension/segments.py` writes it): each kernel has a folder of files `<first number, 20 digits>.seg`. A file is
+the 8 bytes `jlabseg1`, then records of number (u64 little-endian), length (u32 little-endian) and one v1 frame. A torn
 last record is normal: the writer died there.
 """
 
@@ -25,7 +25,7 @@ class Spool:
         self._directory = directory
 
     def read(self, kernel_id: str, since: int, max_bytes: int = 4 << 20) -> list[KernelMessage]:
-        """Messages numbered above `since`, oldest first, about `max_bytes` of them; empty at the end. Blocks."""
+        """Return messages numbered above `since`, oldest first, about `max_bytes` of them; empty at the end. Blocks."""
         if not kernel_id or "/" in kernel_id:
             return []
         found: list[KernelMessage] = []
@@ -34,7 +34,7 @@ class Spool:
             try:
                 message = unpack_message(frame, seq)
             except ValueError:
-                continue  # written by a version that framed differently; what follows may still be read
+                continue  # another version's format; later records may be readable
             found.append(message)
             size += len(frame)
             if size >= max_bytes:
@@ -43,7 +43,7 @@ class Spool:
 
 
 def _segments(folder: Path, since: int) -> list[Path]:
-    """Segment files that may hold numbers above `since`, in order."""
+    """Return the segment files that may hold numbers above `since`, in order."""
     try:
         names = sorted(
             path.name for path in folder.iterdir() if path.suffix == _SUFFIX and path.stem.isdecimal()
@@ -60,7 +60,7 @@ def _records(paths: list[Path], since: int) -> Iterator[tuple[int, bytes]]:
         try:
             data = path.read_bytes()
         except OSError:
-            continue  # removed meanwhile: acknowledged
+            continue  # acknowledged and removed meanwhile
         if not data.startswith(_MAGIC):
             continue
         at = len(_MAGIC)

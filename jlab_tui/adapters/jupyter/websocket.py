@@ -1,4 +1,4 @@
-"""The WebSocket to a kernel by itself: how it is opened, when something arrived last, why it failed."""
+"""The bare WebSocket to a kernel: opens it, notes when data arrived last, says why it failed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _MESSAGE_MAX = 256 << 20
 
 
 class KernelConnection(ClientConnection):
-    """Knows when something arrived last, and acknowledges TCP segments at once: a stock server leaves Nagle's algorithm
-    on, and each cell would wait 40 ms."""
+    """Notes when data arrived last, and acknowledges TCP segments at once: a stock server leaves Nagle's algorithm on, which
+    would delay each cell by 40 ms."""
 
     heard = 0.0
     """when any part of a message arrived (the loop's time)"""
@@ -49,7 +49,7 @@ class KernelConnection(ClientConnection):
 async def open_connection(
     dialer: Dialer, path: str, headers: Mapping[str, str], subprotocol: str | None, timeout: float
 ) -> KernelConnection:
-    """Raises OSError, TimeoutError, WebSocketException; PeerUnproved, with nothing sent, where a stranger listens."""
+    """Raises OSError, TimeoutError, WebSocketException; PeerUnproved, before sending anything, if a stranger listens."""
     async with asyncio.timeout(timeout):
         opened = await dialer.connect()
     try:
@@ -75,7 +75,7 @@ async def _handshake(
         subprotocols=[Subprotocol(subprotocol)] if subprotocol else None,
         open_timeout=timeout,
         close_timeout=0.5,
-        ping_interval=None,  # the link does it
+        ping_interval=None,  # the link sends its own pings
         max_size=_MESSAGE_MAX,
         max_queue=8,
         compression=None,
@@ -88,12 +88,12 @@ async def _handshake(
 
 
 async def unless_silent(ws: KernelConnection, pong: asyncio.Future[float], patience: float) -> None:
-    """Wait for a pong, which comes after all that is on its way already. Raises TimeoutError when nothing arrives."""
+    """Wait for a pong, which queues behind other data. Raises TimeoutError if no data arrives for `patience` seconds."""
     loop = asyncio.get_running_loop()
-    begun = loop.time()
+    started = loop.time()
     try:
         while not pong.done():
-            left = max(begun, ws.heard) + patience - loop.time()
+            left = max(started, ws.heard) + patience - loop.time()
             if left <= 0:
                 raise TimeoutError
             await asyncio.wait({pong}, timeout=left)

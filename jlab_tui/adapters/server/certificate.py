@@ -1,4 +1,4 @@
-"""A key and a certificate for one run of a server, by which its port proves that it is ours."""
+"""A key and a certificate for one run of a server, which prove that its port is ours."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Final
 from ..files import read_own
 
 _LIFE: Final = datetime.timedelta(days=3650)
-"""Before and after now. The key ends with its launch; no clock of a node and no walltime may make it end earlier."""
+"""validity before and after now: longer than any walltime or clock skew, as the key is only good for its launch"""
 
 
 def new_identity() -> bytes:
-    """A private key (P-256) and its self-signed certificate, both as PEM in one text.
+    """Return a private key (P-256) and its self-signed certificate, both as PEM in one text.
 
-    `cryptography` comes with mcp; it is imported here alone, by a start.
+    `cryptography` comes with mcp; only a start imports it, here.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -52,7 +52,7 @@ def new_identity() -> bytes:
 
 
 def certificate_in(path: Path) -> str:
-    """Base64 of the DER form of the certificate in a PEM file. Raises OSError, ValueError where there is none."""
+    """Return the certificate in a PEM file as base64 of its DER form. Raises OSError, ValueError if there is none."""
     _, _, text = read_own(path).decode("ascii").partition("-----BEGIN CERTIFICATE-----")
     body = "".join(text.partition("-----END CERTIFICATE-----")[0].split())
     if not base64.b64decode(body, validate=True):

@@ -1,6 +1,6 @@
 """Removes leftovers of earlier launches: tokens, copies of the extension, old logs.
 
-A start calls it after it has taken the intent and found no server, so nothing of this project is in use.
+A start calls it after it took the intent and found no server, so this project uses none of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .file_names import COPIES, LAUNCHES, LOGS
 def prune(settings: Settings, node: Path, now: float | None = None) -> None:
     """Remove launch files and copies of this project, and logs (of all projects) older than the records are kept.
 
-    `node`: the copy of the node's files that is used next; `now`: by the file server's clock, asked for where not given.
+    `node`: the copy of the extension to keep; `now`: by the file server's clock, read from it by default.
     """
     if settings.connection_dir.is_relative_to(
         settings.status_dir

@@ -16,7 +16,7 @@ from .file_names import detached_log
 
 
 class DetachedStart:
-    """A start in a process of its own; its output goes to a log."""
+    """A start in a separate process; its output goes to a log."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self._process = process
@@ -24,18 +24,18 @@ class DetachedStart:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """None while it is running."""
         return self._process.poll()
 
-    async def said(self) -> str:
-        """The end of what it printed."""
+    async def output(self) -> str:
+        """Return the end of its output."""
         return await asyncio.to_thread(tail_text, self.log)
 
 
 def start_detached(
     arguments: list[str], settings: Mapping[str, str], *, log_dir: Path, cwd: Path, env: Mapping[str, str]
 ) -> DetachedStart:
-    """Set off `jlab-mcp start --detach ARGUMENTS` with `settings` (names without prefix). Raises OSError."""
+    """Run `jlab-mcp start --detach ARGUMENTS` with `settings` (names without prefix). Raises OSError."""
     private_dir(log_dir)
     log = log_dir / detached_log(time.strftime("%Y%m%d-%H%M%S"), str(os.getpid()))
     with os.fdopen(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as file:

@@ -1,7 +1,7 @@
-"""The copy of the Jupyter extension that the server runs: made where the node sees it, and checked before each start.
+"""Copies the Jupyter extension to where the node sees it, and checks the copy before each start.
 
-A job may run hours after it was submitted, so its script checks the copy again (`templates/jupyter_slurm.sh.template`
-computes the same digest).
+A job may start hours after its submission, so its script checks the copy again: `templates/jupyter_slurm.sh.template`
+computes the same digest.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _TRIES = 3
 
 
 def install_node_files(node_dir: Path) -> Path:
-    """Copy the extension below `node_dir`, once for each version of its files. Returns the directory of the copy.
+    """Copy the extension below `node_dir`, once per version of its files. Returns the directory of the copy.
 
-    A copy that is not as it was made, file by file, is replaced. Raises OSError.
+    Replaces a copy in which any file has changed. Raises OSError.
     """
     sources = _sources()
     digest = _digest(sources)
@@ -40,7 +40,7 @@ def install_node_files(node_dir: Path) -> Path:
 
 
 def extension_digest() -> str:
-    """sha256 of the extension's files."""
+    """Return the sha256 of the extension's files."""
     return _digest(_sources())
 
 
@@ -64,13 +64,11 @@ def _make(target: Path, staging: Path, sources: Mapping[str, bytes]) -> None:
     try:
         staging.rename(target)
     except OSError:
-        shutil.rmtree(
-            staging, ignore_errors=True
-        )  # there is one: another start put it there, or it is not as it was
+        shutil.rmtree(staging, ignore_errors=True)  # exists: made by another start, or changed
 
 
 def _set_aside(target: Path, aside: Path) -> None:
-    """Rename before removing, so that nobody runs half of it."""
+    """Rename before removing, so that nobody runs a partial copy."""
     with contextlib.suppress(FileNotFoundError):
         target.rename(aside)
     if aside.is_dir() and not aside.is_symlink():
@@ -80,7 +78,7 @@ def _set_aside(target: Path, aside: Path) -> None:
 
 
 def _is_whole(copy: Path, sources: Mapping[str, bytes]) -> bool:
-    """Whether a copy has these files, and nothing else but what Python compiled of them for us."""
+    """Whether a copy has exactly these files, apart from what Python compiled from them."""
     seen = set()
     with contextlib.suppress(OSError):
         if not stat.S_ISDIR(copy.lstat().st_mode):

@@ -1,4 +1,4 @@
-"""Names of the files that launches leave, and the patterns by which `cleanup` and the end of a launch find them again."""
+"""Names of the files that launches leave, and the patterns by which `cleanup` and the end of a launch find them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def connection_name(stem: str) -> str:
 
 
 def restarted_config(stem: str, restart: str) -> str:
-    """What the job script makes of `config_name` when Slurm starts the job again."""
+    """The job script's copy of `config_name` when Slurm restarts the job."""
     return f"{config_name(stem)}.r{restart}"
 
 
@@ -90,7 +90,7 @@ def copy_in_the_making(digest: str, pid: str) -> str:
 
 
 def copy_set_aside(digest: str, pid: str) -> str:
-    """A copy that is not as it was made, on its way out."""
+    """Folder of a changed copy before its removal."""
     return f".{copy_name(digest)}.{pid}.changed"
 
 

@@ -1,4 +1,4 @@
-"""What a start leaves on the shared file system for the node beside the extension: the token, the launch configuration."""
+"""Writes the token, certificate and configuration of a launch to the shared file system, where the node reads them."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ one_sample = module.one_sample
 
 
 def probe_source() -> str:
-    """Python that measures CPU, memory and GPUs in a plain kernel, with psutil where there is one; see `one_sample` in it."""
-    names = ("cgroup", "gpu", "usage")  # each imports only those before it
+    """Return Python source that measures CPU, memory and GPUs in a plain kernel, with psutil if installed (`one_sample`)."""
+    names = ("cgroup", "gpu", "usage")  # each imports only earlier ones
     return _PROBE % {name: (PACKAGE_DIR / f"{name}.py").read_text(encoding="utf-8") for name in names}
 
 
 RESTARTS = 3
-"""runs of a job after its first that have secrets of their own; later ones use the last"""
+"""restarts of a job with their own secrets; later ones reuse the last"""
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchFiles:
-    """Files of one submission; nothing else than these names reaches the node."""
+    """Files of one submission; the node gets only these names."""
 
     token: str
     token_file: Path
@@ -61,10 +61,10 @@ class LaunchFiles:
 def write_launch_files(
     directory: Path, launch: str, config: dict[str, Any], *, over_network: bool = False
 ) -> LaunchFiles:
-    """Write secrets and configuration of one launch, 0600, under names that no other launch uses.
+    """Write secrets and configuration of one launch, 0600, under unique names.
 
-    `config` is what `launch.py` reads (its module says which keys); the names of the files are added here. A server that
-    is reached `over_network` gets a certificate, and each run of its job secrets of its own.
+    `config`: what `launch.py` reads (its module lists the keys), to which this adds the file names. A server that is reached
+    `over_network` gets a certificate, and each run of its job its own secrets.
     """
     private_dir(directory)
     stem = launch_stem(launch, secrets.token_hex(4))
@@ -84,7 +84,7 @@ def write_launch_files(
 
 
 def _write_secrets(directory: Path, stem: str, run: int, over_network: bool) -> tuple[str, dict[str, str]]:
-    """The token of one run, and the keys of the configuration that name its files."""
+    """Write one run's secrets. Returns its token and the configuration keys that name its files."""
     token = secrets.token_hex(24)
     token_file = directory / restarted_name(token_name(stem), run)
     write_atomic(token_file, token + "\n")
@@ -96,9 +96,9 @@ def _write_secrets(directory: Path, stem: str, run: int, over_network: bool) -> 
 
 
 def remove_launch_files(connection_file: Path) -> None:
-    """Remove the files of a launch that is over."""
+    """Remove the files of an ended launch."""
     if not CONNECTION.fullmatch(connection_file.name):
-        return  # the status file names something that no launch has written
+        return  # no launch wrote this name
     mine = launch_files_of(re.escape(connection_file.name.removesuffix(connection_name(""))))
     with contextlib.suppress(OSError):
         for path in connection_file.parent.iterdir():
@@ -107,7 +107,7 @@ def remove_launch_files(connection_file: Path) -> None:
 
 
 def read_connection(path: Path) -> ConnectionFile | None:
-    """What a started server wrote, None while there is nothing complete."""
+    """Return the connection file of a started server; None until it is complete."""
     try:
         raw = json.loads(read_own(path))
         return ConnectionFile(

@@ -1,4 +1,4 @@
-"""Local mode: JupyterLab as a detached process of this machine, described by files and found again by its PID."""
+"""Local mode: JupyterLab as a detached process on this machine, described by files and identified by its PID."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LocalServer:
     """Launches and watches JupyterLab on this machine."""
 
     def __init__(self, settings: Settings, env: Mapping[str, str], here: Machine | None = None) -> None:
-        """`here`: another machine than this one, for looking at what it would do."""
+        """`here`: the machine to act as, by default this one."""
         self._settings = settings
         self._here = here or this_machine()
         self._env = env
@@ -44,7 +44,7 @@ class LocalServer:
     async def launch(
         self, say: Callable[[str], None], announce: Callable[[ServerRecord], None]
     ) -> ServerRecord:
-        """Start the process. No announcement: its record follows immediately."""
+        """Start the process. It needs no announcement, because its record follows at once."""
         settings = self._settings
         host = self._here.name
         port = free_port(settings.local_bind_ip, settings.port_min, settings.port_max, tried=self._tried)
@@ -60,7 +60,7 @@ class LocalServer:
             )
         self._tried.add(port)
         if settings.setup.strip():
-            # The one that the set-up puts on the PATH, for server and kernels.
+            # The set-up puts it on the PATH, for server and kernels.
             choice = PythonChoice("python3", "")
         else:
             choice = await choose_python(settings.root, self._env)
@@ -114,7 +114,7 @@ class LocalServer:
             record.launcher, record.machine
         )
         if not self.is_elsewhere(record):
-            # Right after the fork the command line is still ours; the start time tells.
+            # Right after the fork the command line is still ours, so only the start time counts.
             alive = is_ours(record.pid, record.pid_start)
         connection = read_connection(Path(record.conn_file)) if record.conn_file else None
         tail = tail_text(Path(record.log)) if alive is False and record.log else ""
@@ -129,7 +129,7 @@ class LocalServer:
         if self.is_elsewhere(record):
             raise ServerError(
                 f"This server runs on {record.launcher}, not on {self._here.name}.",
-                f"Run `jlab-mcp stop` on {record.launcher}; when that machine is gone: jlab-mcp stop --forget",
+                f"Run `jlab-mcp stop` on {record.launcher}; if that machine is gone: jlab-mcp stop --forget",
             )
         what = f"JupyterLab (PID {record.pid})"
         if not is_ours(record.pid, record.pid_start):

@@ -1,4 +1,4 @@
-"""What a launch needs on disk before it starts, on this machine and on a node alike."""
+"""Prepares what a launch needs on disk, on this machine or for a node."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .process import PROJECT_KERNEL, write_kernelspec
 @dataclass(frozen=True, slots=True)
 class Prepared:
     launcher: Path
-    """the script that starts the server"""
+    """script that starts the server"""
     files: LaunchFiles
 
 
 def prepare(
     settings: Settings, launch: str, kernel: str, *, over_network: bool = False, **config: Any
 ) -> Prepared:
-    """Make the directories, clear away what earlier launches left, and write what the server of `launch` reads.
+    """Make the directories, remove leftovers of earlier launches, and write the files that the server of `launch` reads.
 
-    `kernel`: the kernels' own Python, empty where they use the server's; `config`: what only this launch sets;
-    `over_network`: see `write_launch_files`. Raises OSError, and UsageError for a directory that others can change.
+    `kernel`: the kernels' Python, empty if they use the server's; `config`: settings of this launch only; `over_network`:
+    see `write_launch_files`. Raises OSError, and UsageError for a directory that others can change.
     """
     for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
         private_dir(directory)

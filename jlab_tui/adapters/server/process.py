@@ -1,4 +1,4 @@
-"""A local JupyterLab: which Python runs it, the detached process, and ending it. A PID is trusted only with its start time."""
+"""Chooses the Python of a local JupyterLab, starts it detached and ends it. A PID counts only with its start time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PROJECT_KERNEL = "jlab-mcp-project"
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python and what it can do."""
+    """A Python and what it can run."""
 
     path: str
     runs: bool
@@ -37,7 +37,7 @@ class Interpreter:
 
 @dataclass(frozen=True, slots=True)
 class PythonChoice:
-    """Which Python runs the server, which one the kernels, and why."""
+    """The Python of the server, the Python of the kernels, and why."""
 
     server: str
     kernel: str
@@ -51,11 +51,11 @@ server = sys.version_info >= (3, 9) and all(u.find_spec(n) for n in ("jupyterlab
 server = server and int(m.version("jupyter_server").split(".")[0]) >= 2
 print(int(server), *(int(u.find_spec(name) is not None) for name in ("ipykernel", "pip")))
 """
-"""what the Jupyter extension needs, else the Python is good for kernels only"""
+"""checks what the Jupyter extension needs; without it, the Python can run kernels only"""
 
 
 async def inspect_python(path: str) -> Interpreter:
-    """Find out what a Python can do by asking it. One that cannot be run can do nothing."""
+    """Ask a Python what it can run: nothing if it does not start."""
     try:
         process = await asyncio.create_subprocess_exec(
             path, "-c", _INSPECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -68,15 +68,15 @@ async def inspect_python(path: str) -> Interpreter:
 
 
 async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
-    """The root's `.venv`, then VIRTUAL_ENV, CONDA_PREFIX, then our own Python: the first with ipykernel runs the kernels.
+    """Choose the first with ipykernel of the root's `.venv`, VIRTUAL_ENV, CONDA_PREFIX and our own Python for the kernels.
 
-    It runs the server too when it has JupyterLab; else our own Python does, with a kernel spec for it.
+    It runs the server too if it has JupyterLab; else our own Python does, with a kernel spec for it.
     """
     note = ""
     for prefix in (str(root / ".venv"), env.get("VIRTUAL_ENV", ""), env.get("CONDA_PREFIX", "")):
         path = Path(prefix) / "bin" / "python"
         if not prefix or not (path.exists() or path.is_symlink()):
-            continue  # a link that leads nowhere is an environment whose Python was removed
+            continue  # a broken link is an environment without its Python
         if path.parent.parent.resolve() == Path(sys.prefix).resolve():
             break
         found = await inspect_python(str(path))
@@ -89,7 +89,7 @@ async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
 
 
 def _why_not(prefix: str, found: Interpreter, uv: str | None) -> str:
-    """Why an environment is not used, and after `with: ` the command that fixes it. Environments by uv have no pip."""
+    """Say why an environment is not used, and after `with: ` the command that fixes it. uv's environments have no pip."""
     python = shlex.quote(found.path)
     if not found.runs:
         fix = f"python3 -m venv --clear {shlex.quote(prefix)}"
@@ -100,7 +100,7 @@ def _why_not(prefix: str, found: Interpreter, uv: str | None) -> str:
 
 
 def write_kernelspec(directory: Path, python: str, name: str) -> Path:
-    """A kernel spec for a Python that has ipykernel but no server. Returns the data directory to search."""
+    """Write a kernel spec for a Python with ipykernel but no server. Returns the data directory that holds it."""
     target = private_dir(directory / "kernels" / PROJECT_KERNEL)
     spec = {
         "argv": [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
@@ -113,7 +113,7 @@ def write_kernelspec(directory: Path, python: str, name: str) -> Path:
 
 
 def free_port(ip: str, low: int, high: int, *, tried: set[int]) -> int | None:
-    """A random port of the range that can be bound now, None when every one is taken or was tried."""
+    """Return a random free port of the range; None if each is taken or in `tried`."""
     ports = [port for port in range(low, high + 1) if port not in tried]
     random.shuffle(ports)
     for port in ports:
@@ -131,7 +131,7 @@ def free_port(ip: str, low: int, high: int, *, tried: set[int]) -> int | None:
 def spawn(
     arguments: list[str], *, log: Path, cwd: Path, env: Mapping[str, str], setup: str = ""
 ) -> subprocess.Popen[bytes]:
-    """Start the server detached: a session of its own, no stdin, output to its log. Raises OSError."""
+    """Start the server detached: own session, no stdin, output to its log. Raises OSError."""
     private_dir(log.parent)
     if setup.strip():
         arguments = after_setup(setup, arguments[1:])
@@ -152,13 +152,13 @@ def spawn(
 
 
 def after_setup(setup: str, arguments: list[str]) -> list[str]:
-    """The command that runs the Python which some shell lines put on the PATH; `python3` goes first, as on a node."""
+    """Return the command that runs the Python that shell lines put on the PATH; `python3` first, as on a node."""
     script = f'{setup}\nexec "$(command -v python3 || command -v python || echo python3)" "$@"'
     return ["bash", "-c", script, "jlab-mcp", *arguments]
 
 
 def is_ours(pid: int, pid_start: str) -> bool:
-    """Whether `pid` is alive and is the server process that was recorded: same start time, and our launcher."""
+    """Whether `pid` is alive and the recorded server: same start time, and our launcher."""
     if pid <= 1 or not pid_start or process_start(pid) != pid_start:
         return False
     line = command_line(pid)
@@ -166,7 +166,7 @@ def is_ours(pid: int, pid_start: str) -> bool:
 
 
 async def end_process(pid: int, pid_start: str, *, grace_s: float = 8.0) -> bool:
-    """SIGTERM, then SIGKILL after the grace, to the server's process group. Returns whether it is gone."""
+    """Send SIGTERM, and SIGKILL after the grace, to the server's process group. Returns whether it is gone."""
     for number, patience in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 3.0)):
         if not is_ours(pid, pid_start):
             return True
@@ -187,7 +187,7 @@ async def _gone(pid: int, pid_start: str, timeout: float) -> bool:
 
 
 def server_env(env: Mapping[str, str]) -> dict[str, str]:
-    """Environment of the server: ours, without what belongs to us or would leak into kernels."""
+    """Return the server's environment: ours without variables that are meant for us alone."""
     drop = (
         "JUPYTER_TOKEN",
         "JUPYTER_TOKEN_FILE",

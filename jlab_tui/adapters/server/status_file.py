@@ -1,4 +1,4 @@
-"""The status file: the record of a project's server, where every command and every host reads it."""
+"""The status file: the record of a project's server, which every command on every host reads."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from ...core.server.record import ServerRecord, format_record, named_in, parse_r
 from ..files import private_dir, read_own, reason_of, write_atomic
 
 _REOPEN = (errno.ESTALE, errno.EIO)
-"""what NFS answers when another host has replaced a file under its reader; a new look at its name gives the new one"""
+"""NFS raises it when another host replaced a file that is being read; opening the name again gets the new one"""
 _TRIES = 4
 
 
 class StatusFile:
-    """The record of this project's server. The first process to see a transition writes it."""
+    """The record of this project's server. The first process that sees a transition writes it."""
 
     def __init__(self, path: Path, require_trusted: Callable[[], None] = lambda: None) -> None:
-        """`require_trusted` raises a StatusFileError where others could have written the file; asked until it passes."""
+        """`require_trusted` raises a StatusFileError if others could have written the file; called until it passes once."""
         self.path = path
         self._require_trusted = require_trusted
 
     def read(self) -> ServerRecord | None:
-        """The record, or None when there is no file.
+        """Return the record, or None if there is no file.
 
-        Raises StatusFileDamaged when it cannot be understood, StatusFileUnreadable when it cannot be read now,
-        UntrustedDirectory when others could have written it.
+        Raises StatusFileDamaged if it has no valid form, StatusFileUnreadable if it cannot be read now,
+        UntrustedDirectory if others could have written it.
         """
         self._require_trusted()
         self._require_trusted = lambda: None
@@ -55,7 +55,7 @@ class StatusFile:
         raise AssertionError("unreachable")
 
     def read_bytes(self) -> bytes:
-        """The file's content, opened afresh."""
+        """Open and read the file."""
         return read_own(self.path)
 
     def write(self, record: ServerRecord) -> None:
@@ -67,7 +67,7 @@ class StatusFile:
 
 
 def other_roots(servers: Path, own: Path, cwd: Path, most: int = 3) -> list[str]:
-    """Project roots below `servers` that have a live record, without `own` (a status directory); near ones first."""
+    """Return project roots with a live record below `servers`, except `own` (a status directory); nearest first."""
     found: list[Path] = []
     for file in servers.glob("*/server-status"):
         with contextlib.suppress(OSError, ValueError):

@@ -1,1 +1,1 @@
-"""Slurm's commands, and the job that serves."""
+"""Slurm's commands, and the job that runs the server."""

@@ -1,4 +1,4 @@
-"""Slurm's clusters, one view of each: a job is asked about, and cancelled, on the one that took it."""
+"""One view of each Slurm cluster: queries and cancels a job on the cluster that accepted it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .queue_cache import SharedQueue, SharedSurvey, cache_path
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What one cluster is asked through."""
+    """The view of one cluster."""
 
     slurm: Slurm
     queue: SharedQueue
@@ -20,7 +20,7 @@ class Cluster:
 
 
 class Clusters:
-    """Each cluster's view, made when it is needed first."""
+    """Each cluster's view, made at first use."""
 
     def __init__(self, env: Mapping[str, str], home: Path) -> None:
         self._env = env
@@ -28,7 +28,7 @@ class Clusters:
         self._made: dict[str, Cluster] = {}
 
     def named(self, name: str) -> Cluster:
-        """By the name that `--clusters` takes; empty: the one of this host's configuration."""
+        """Return the view by the name that `--clusters` takes; empty: the cluster of this host's configuration."""
         if name not in self._made:
             slurm = Slurm(self._env, cluster=name)
             queue = SharedQueue(slurm, cache_path(self._home, name))

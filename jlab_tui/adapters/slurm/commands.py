@@ -1,4 +1,4 @@
-"""Slurm's commands, run with a deadline. Trouble with the controller is an answer here, never an exception."""
+"""Runs Slurm's commands with a deadline. A controller in trouble is a result here, never an exception."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from ...core.slurm.terms import JobPhase
 from ..programs import Ran, run
 
 QUERY_TIMEOUT_S = 15.0
-"""with a hung controller squeue itself gives up only after twice its MessageTimeout, 20 s or more"""
+"""if the controller hangs, squeue itself gives up only after twice its MessageTimeout, 20 s or more"""
 SUBMIT_TIMEOUT_S = 60.0
 ONE_FORM = {"LC_ALL": "C", "TZ": "UTC", "SLURM_TIME_FORMAT": "%s"}
-"""environment in which answers have one form: no locale, times as epoch seconds"""
+"""variables that give answers one form: no locale, times as epoch seconds"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class CancelResult:
 
 
 class Slurm:
-    """One user's view of one cluster (Slurm's commands read its name from SLURM_CLUSTERS). Nothing is cached here; `squeue_cache.SharedQueue` does that."""
+    """One user's view of one cluster (Slurm reads its name from SLURM_CLUSTERS). `queue_cache.SharedQueue` caches answers."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Slurm:
         clock: Callable[[], float] = time.time,
         timeout_s: float = QUERY_TIMEOUT_S,
     ) -> None:
-        """`cluster`: as `--clusters` takes it, empty for the one of this host; None leaves it to the environment."""
+        """`cluster`: as `--clusters` takes it, empty for this host's; None leaves it to the environment."""
         self.uid = os.getuid() if uid is None else uid
         self._env = {
             name: value for name, value in env.items() if cluster is None or name != "SLURM_CLUSTERS"
@@ -69,7 +69,7 @@ class Slurm:
         self._timeout_s = timeout_s
 
     async def ask_queue(self, *, everybody: bool = False) -> Ran:
-        """squeue for all jobs of this user, or of everybody, those that ended minutes ago included."""
+        """Run squeue for all jobs of this user, or of everybody, including those that ended minutes ago."""
         whose = [] if everybody else ["-u", str(self.uid)]
         return await self._query("squeue", "-h", *whose, "-t", "all", "-o", QUEUE_FORMAT)
 
@@ -78,9 +78,9 @@ class Slurm:
         return queue_answer(await self.ask_queue(), asked)
 
     async def submit(self, script: str) -> Submitted | Rejected:
-        """sbatch with the script on stdin, in the caller's environment.
+        """Run sbatch with the script on stdin, in the caller's environment.
 
-        An answer that does not come in time is a rejection whose cause is UNCERTAIN: the job's comment finds it.
+        Without an answer in time, the rejection's cause is UNCERTAIN: the job's comment finds the job.
         Cancelling this call kills sbatch with the same uncertainty, so shield it.
         """
         environment = submission_environment(self._env, script)
@@ -94,13 +94,13 @@ class Slurm:
         return explain_rejection(ran.err)
 
     async def estimate(self, script: str, timeout_s: float = SUBMIT_TIMEOUT_S) -> Estimate | Rejected:
-        """`sbatch --test-only`: when the job would start, or why it would not. Uses up a job id, so ask seldom."""
+        """`sbatch --test-only`: when the job would start, or why it would not. Uses up a job id, so call it rarely."""
         environment = {**submission_environment(self._env, script), **ONE_FORM}
         ran = await run(["sbatch", "--test-only"], environment, timeout_s, stdin=script)
         return parse_estimate(ran.err + ran.out) if ran.is_ok else explain_rejection(ran.err)
 
     async def cancel(self, job_id: str, *, submitted: float | None = None, comment: str = "") -> CancelResult:
-        """scancel, after squeue has shown that the id is still our job (user, name, comment, submit time)."""
+        """Run scancel after squeue confirmed that the id is still our job (user, name, comment, submit time)."""
         answer = await self.queue()
         if isinstance(answer, QueueUnknown):
             return CancelResult(
@@ -116,7 +116,7 @@ class Slurm:
         return CancelResult(outcome, explain_cancel(outcome, job_id, ran.err))
 
     async def details(self, job_id: str) -> JobDetails | QueueUnknown | None:
-        """`scontrol show job`: exit code, restarts and log. None for a job that Slurm has forgotten."""
+        """Run `scontrol show job` for exit code, restarts and log. None if Slurm has forgotten the job."""
         ran = await self._query("scontrol", "-o", "show", "job", job_id)
         if ran.is_ok:
             return parse_show_job(ran.out)
@@ -128,12 +128,12 @@ class Slurm:
         return await self._query("sinfo", "-h", "-o", SURVEY_FORMAT)
 
     async def survey(self) -> tuple[Partition, ...] | QueueUnknown:
-        """Partitions that this user may see."""
+        """Return the partitions that this user may see."""
         ran = await self.ask_survey()
         return parse_sinfo(ran.out) if ran.is_ok else _unknown(ran, self._clock())
 
     async def node_address(self, node: str) -> str:
-        """Address under which Slurm itself reaches a node; empty where it does not tell."""
+        """Return the address at which Slurm itself reaches a node; empty if unknown."""
         ran = await self._query("scontrol", "-o", "show", "node", node)
         return parse_node_address(ran.out) if ran.is_ok else ""
 
@@ -152,6 +152,6 @@ def _unknown(ran: Ran, asked: float) -> QueueUnknown:
 
 
 def query_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Environment in which answers have one form and nothing is left out: no filters of the user's."""
+    """Return an environment that gives answers one form, without the user's own filters."""
     kept = {name: value for name, value in env.items() if not name.startswith(("SQUEUE_", "SINFO_"))}
     return {**kept, **ONE_FORM}

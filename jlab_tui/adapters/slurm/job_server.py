@@ -34,7 +34,7 @@ from .clusters import Cluster, Clusters
 from .submission import Submission
 
 URGENT_S = 2.0
-"""age of a queue answer that may still explain why a server stopped answering"""
+"""largest age of a queue answer that may explain why a server stopped answering"""
 END_PATIENCE_S = 45.0
 """Slurm lets a job's processes live for KillWait (30 s by default) after the first signal"""
 
@@ -62,7 +62,7 @@ class SlurmServer:
     # -- observe -----------------------------------------------------------------------------------------------------
 
     async def observe(self, record: ServerRecord, *, urgent: bool = False) -> Observation:
-        """Look at queue, connection file and log. `urgent`: the server does not answer, so an old answer will not do."""
+        """Check queue, connection file and log. `urgent`: the server does not answer, so ask for a fresh queue."""
         if not record.state.is_live:
             return Observation(time.time())
         cluster = self._cluster_of(record)
@@ -107,7 +107,7 @@ class SlurmServer:
         answer: QueueAnswer,
         details: JobDetails | QueueUnknown | JobGone | None,
     ) -> ConnectionFile | None:
-        """What the job's present run wrote, with a URL that this host can reach."""
+        """Return what the job's current run wrote, with a URL that this host can reach."""
         job = find_job(record, answer)
         if isinstance(details, JobDetails) and details.state.phase is JobPhase.WAITING:
             return None
@@ -118,7 +118,7 @@ class SlurmServer:
         return await self._with_node_address(record, connection) if connection else None
 
     async def _with_node_address(self, record: ServerRecord, connection: ConnectionFile) -> ConnectionFile:
-        """With the address under which Slurm knows the node, too, where its name means nothing on this host."""
+        """Add the address at which Slurm reaches the node, if this host cannot resolve its name."""
         host = urlsplit(connection.url).hostname or ""
         if (known := self._addresses.get(host)) is None:
             known = ""
@@ -131,7 +131,7 @@ class SlurmServer:
     # -- end ---------------------------------------------------------------------------------------------------------
 
     async def end(self, record: ServerRecord) -> str:
-        """Cancel the job, verified to be ours, and wait until it is gone. Raises ServerError; then it is still there."""
+        """Cancel the job after checking that it is ours, and wait until it is gone. Raises ServerError if it remains."""
         job_id, slurm = record.job_id, self._cluster_of(record).slurm
         if not job_id:
             found = find_job(record, await slurm.queue())
@@ -152,9 +152,7 @@ class SlurmServer:
             case Cancel.SENT:
                 gone = await self._wait_for_end(record, job_id)
                 remove_launch_files(Path(record.conn_file))
-                return (
-                    f"Job {job_id} was cancelled." if gone else f"Job {job_id} is being cancelled by Slurm."
-                )
+                return f"Job {job_id} was cancelled." if gone else f"Slurm is cancelling job {job_id}."
 
     async def _wait_for_end(self, record: ServerRecord, job_id: str) -> bool:
         deadline = asyncio.get_running_loop().time() + END_PATIENCE_S
@@ -176,7 +174,7 @@ class SlurmServer:
         remove_launch_files(Path(record.conn_file))
 
     def may_retry(self, record: ServerRecord) -> bool:
-        """A job is never resubmitted unasked."""
+        """Only the user resubmits a job."""
         return False
 
 

@@ -1,7 +1,7 @@
-"""The last answer of squeue, shared by all processes of this user on this host, so that one of them asks for all.
+"""Shares the last answer of squeue among all processes of this user on this host, so that one of them asks for all.
 
-A file beside the projects' directories; failures are kept in it like answers, so that a controller in trouble is
-not asked more often because many processes wait for it.
+It is a file beside the projects' directories. It keeps failures too, so that many waiting processes do not query a
+controller in trouble more often.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from .commands import QUERY_TIMEOUT_S, Slurm, queue_answer
 _VERSION = 2
 SURVEY_EVERY_S = 60.0
 LOCK_S = 2 * QUERY_TIMEOUT_S
-"""no query takes longer: a process that holds the lock after that is suspended, and the others query without it"""
+"""no query takes longer: a process that still holds the lock is suspended, and another one takes over"""
 _STEP_S = 0.05
-"""between two looks at the file of a process that asks for us"""
+"""between two looks at the file while another process asks"""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the file holds: squeue's own words, so that there is one parser."""
+    """The file's content: squeue's raw output, so that there is one parser."""
 
     asked: float
-    """epoch seconds when squeue was started"""
+    """epoch seconds when squeue started"""
     returncode: int | None
     out: str
     err: str
     failures: int
-    """failures in a row up to here"""
+    """consecutive failures so far"""
     counted: float = 0.0
-    """epoch seconds when everybody's jobs were asked for last, to count those that wait before ours"""
+    """epoch seconds of the last query for everybody's jobs, which counts those ahead of ours"""
     ahead: dict[str, int] = field(default_factory=dict)
-    """how many those were, by job id"""
+    """number of jobs ahead, by our job's id"""
 
     @property
     def answer(self) -> QueueAnswer:
@@ -51,20 +51,20 @@ class Kept:
         return replace(answer, ahead=self.ahead) if isinstance(answer, QueueRows) else answer
 
     def is_fresh(self, max_age_s: float, now: float) -> bool:
-        """Whether squeue need not be asked again; after failures it is asked less and less often."""
+        """Whether squeue need not run again; after failures it runs less and less often."""
         age = now - self.asked
         wanted = max(max_age_s, poll_interval(None, now, self.failures)) if self.failures else max_age_s
         return 0 <= age < wanted
 
 
 def cache_path(home: Path, cluster: str = "", host: str = "", what: str = "squeue") -> Path:
-    """`<DIR>/squeue-<host>-<cluster>.json`; the host's clock and process ids are its own, so is the file."""
+    """`<DIR>/squeue-<host>-<cluster>.json`; one file per host, because clocks and process ids differ."""
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", f"{host or socket.gethostname()}-{cluster or 'default'}")
     return home / f"{what}-{safe}.json"
 
 
 class SharedCall:
-    """One command's answer through a shared file: at most one call per interval, however many processes look."""
+    """Shares one command's answer through a file: at most one call per interval for any number of processes."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class SharedCall:
         clock: Callable[[], float] = time.time,
         wait_s: float = 20.0,
     ) -> None:
-        """`ask` runs the command, given what the file held before."""
+        """`ask` runs the command; it gets the file's previous content."""
         self._ask_now = ask
         self._path = path
         self._clock = clock
@@ -83,9 +83,9 @@ class SharedCall:
         self._alone = asyncio.Lock()
 
     async def latest(self, max_age: Callable[[Kept], float]) -> Kept:
-        """An answer at most `max_age` seconds old, or the last one while another process asks. `asked` tells its age.
+        """Return an answer at most `max_age` seconds old, or the last one while another process asks; see its `asked`.
 
-        Never raises for trouble with Slurm or with the file.
+        Never raises for trouble with Slurm or the file.
         """
         async with self._alone:
             deadline = self._clock() + self._wait_s
@@ -115,14 +115,14 @@ class SharedCall:
             await asyncio.to_thread(self._write, kept)
             return kept
         finally:
-            # Not in a thread: it is one short call, and must also be done when this task is cancelled.
+            # Not in a thread: it is short, and must happen even if this task is cancelled.
             self._lock.release()
 
     async def _ask_unshared(self, error: OSError) -> Kept:
-        """A directory that cannot be written must not hide the answer."""
+        """Ask without the file: a read-only directory must not hide the answer."""
         kept = await self._ask_now(None)
-        said = f"{kept.err} ({self._path.parent}: {error})" if kept.failures else kept.err
-        return replace(kept, err=said, failures=0)
+        errors = f"{kept.err} ({self._path.parent}: {error})" if kept.failures else kept.err
+        return replace(kept, err=errors, failures=0)
 
     def _read(self) -> Kept | None:
         try:
@@ -138,14 +138,14 @@ class SharedCall:
             private_dir(self._path.parent)
             there = self._read()
             if there is not None and kept.asked < there.asked <= self._clock():
-                return  # we were suspended, and another process has asked since
+                return  # we were suspended, and another process asked meanwhile
             write_atomic(self._path, json.dumps({"version": _VERSION, **asdict(kept)}))
         except OSError:
-            return  # a full disk: the next process asks for itself
+            return  # disk full: the next process asks itself
 
 
 class SharedQueue:
-    """This user's jobs, through the shared file; now and then also how many jobs of others wait before them."""
+    """This user's jobs through the shared file, and now and then the number of jobs ahead of them."""
 
     def __init__(
         self, slurm: Slurm, path: Path, *, clock: Callable[[], float] = time.time, wait_s: float = 20.0
@@ -155,12 +155,12 @@ class SharedQueue:
         self._call = SharedCall(self._ask, path, clock=clock, wait_s=wait_s)
 
     async def latest(self, max_age: float | Callable[[QueueAnswer], float]) -> QueueAnswer:
-        """An answer at most `max_age` seconds old, which may depend on what the last answer says."""
+        """Return an answer at most `max_age` seconds old; `max_age` may depend on the last answer."""
         kept = await self._call.latest(lambda known: max_age(known.answer) if callable(max_age) else max_age)
         return kept.answer
 
     async def _ask(self, before: Kept | None) -> Kept:
-        """One squeue, so that there is one in an interval: where it counts the others it asks for everybody's jobs."""
+        """Run squeue once; when it also counts the jobs ahead, for everybody's jobs."""
         asked = self._clock()
         counted = before.counted if before else 0.0
         counts = before is not None and wants_count(before.answer, counted, asked)
@@ -173,14 +173,14 @@ class SharedQueue:
 
 
 class SharedSurvey:
-    """What the cluster offers, asked about once a minute while somebody waits."""
+    """The cluster's partitions, queried about once a minute while somebody waits."""
 
     def __init__(self, slurm: Slurm, home: Path, cluster: str = "") -> None:
         self._slurm = slurm
         self._sinfo = SharedCall(self._ask, cache_path(home, cluster, what="sinfo"))
 
     async def partitions(self) -> tuple[Partition, ...]:
-        """Empty where sinfo gives no answer."""
+        """Return the partitions; empty if sinfo does not answer."""
         kept = await self._sinfo.latest(lambda _: SURVEY_EVERY_S)
         return parse_sinfo(kept.out) if kept.returncode == 0 else ()
 

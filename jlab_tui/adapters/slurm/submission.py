@@ -35,7 +35,7 @@ from .commands import Slurm
 
 LOOK_UP_S = 15.0
 ESTIMATE_S = 5.0
-"""what an estimated start may take before the job itself is submitted"""
+"""longest wait for an estimated start before submitting the job"""
 
 PACKAGED_TEMPLATE = Path(__file__).parents[2] / "templates" / "jupyter_slurm.sh.template"
 SOURCE_TEMPLATE = Path(__file__).parents[3] / "templates" / "jupyter_slurm.sh.template"
@@ -48,15 +48,15 @@ class Submission:
         self._settings = settings
         self._env = env
         self._slurm = Slurm(server_env(env))
-        """in the environment that becomes the job's"""
+        """runs sbatch in the environment that the job inherits"""
 
     async def submit(
         self, say: Callable[[str], None], announce: Callable[[ServerRecord], None]
     ) -> ServerRecord:
         """Submit the job. Raises LaunchFailed with Slurm's reason and what to change.
 
-        `announce` gets the record without a job id first: whoever is killed while sbatch works has left the comment
-        by which the job is found.
+        `announce` first gets the record without a job id: if we are killed while sbatch works, the comment in it finds
+        the job.
         """
         settings = self._settings
         submission = secrets.token_hex(8)
@@ -89,7 +89,7 @@ class Submission:
         return with_job_id(with_facts(record, cluster=answer.cluster or cluster), answer.job_id)
 
     def _record(self, facts: SlurmFacts, token: str, connection_file: Path, log: str) -> ServerRecord:
-        """Of a job that has no id yet."""
+        """Return the record of a job without an id yet."""
         return ServerRecord(
             state=ServerState.PENDING,
             mode=Mode.SLURM,
@@ -103,7 +103,7 @@ class Submission:
         )
 
     async def _pythons(self, say: Callable[[str], None]) -> tuple[list[str], str]:
-        """Interpreters to try on the node, and the kernels' own where it has no server."""
+        """Return the interpreters to try on the node, and the kernels' Python if it has no server."""
         settings = self._settings
         if settings.setup.strip():
             return ["", sys.executable], ""
@@ -113,7 +113,7 @@ class Submission:
         pythons = [choice.server, sys.executable]
         own = settings.root / ".venv" / "bin" / "python"
         if own.exists():
-            pythons.append(str(own))  # where none has a server, this is the one to install it for
+            pythons.append(str(own))  # if none has a server, install it here
         return list(dict.fromkeys(pythons)), choice.kernel
 
     def _write_files(
@@ -134,7 +134,7 @@ class Submission:
         return inputs, prepared.files.token, prepared.files.connection_file
 
     async def _look_up(self, submission: str, cluster: str) -> str:
-        """Id of a job whose sbatch gave no answer, empty while the queue does not show it."""
+        """Return the id of a job whose sbatch did not answer; empty if the queue does not show it."""
         deadline = asyncio.get_running_loop().time() + LOOK_UP_S
         while asyncio.get_running_loop().time() < deadline:
             answer = await Slurm(self._env, cluster=cluster).queue()
@@ -156,12 +156,12 @@ def _cannot_write(error: OSError) -> LaunchFailed:
 
 
 def _estimate(expected: Estimate | Rejected) -> float:
-    """For the record. A refusal is ignored here: the submission itself may still succeed."""
+    """Return the estimated start for the record. Ignores a refusal: the submission itself may still succeed."""
     return 0.0 if isinstance(expected, Rejected) else expected.starts or 0.0
 
 
 async def test_request(settings: Settings, env: Mapping[str, str]) -> Estimate | Rejected:
-    """`sbatch --test-only` of the job that `start` submits. Raises UsageError for what we refuse ourselves."""
+    """`sbatch --test-only` of the job that `start` submits. Raises UsageError for requests that we refuse ourselves."""
     request = check_request(request_of(settings))
     inputs = ScriptInputs(
         submission="0" * 16,
@@ -193,7 +193,7 @@ def request_of(settings: Settings) -> ResourceRequest:
 
 
 def read_template(own: str) -> str:
-    """Text of the job script template: the user's own, or ours. Raises UsageError when it cannot be read."""
+    """Return the job script template, the user's own or ours. Raises UsageError if it cannot be read."""
     if own:
         path = Path(own).expanduser()
     else:

@@ -64,7 +64,7 @@ class SetOff(Protocol):
 
     @property
     def exit_code(self) -> int | None: ...
-    async def said(self) -> str: ...
+    async def output(self) -> str: ...
 
 
 Beat = Callable[[float, str], Awaitable[None]]
@@ -180,11 +180,12 @@ class ClientStart:
         if running.exit_code is None:
             return
         self._running = None
-        said = (await running.said()).strip().splitlines()
+        lines = (await running.output()).strip().splitlines()
         failure = next(
-            (line for line in said if line.startswith("jlab-mcp: ")), said[-1] if said else "no reason given"
+            (line for line in lines if line.startswith("jlab-mcp: ")),
+            lines[-1] if lines else "no reason given",
         )
-        hint = said[said.index(failure) + 1].strip() if failure in said[:-1] else ""
+        hint = lines[lines.index(failure) + 1].strip() if failure in lines[:-1] else ""
         raise LaunchFailed(failure.removeprefix("jlab-mcp: "), hint)
 
 
