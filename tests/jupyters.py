@@ -127,7 +127,7 @@ class EchoServer:
         return Health.OK
 
     async def kernels(self) -> tuple[KernelInfo, ...]:
-        return tuple(KernelInfo(k.id, "python3", k.state, 0, "", k.path) for k in self.by_id.values())
+        return tuple(KernelInfo(k.id, "python3", k.state, 0, k.path) for k in self.by_id.values())
 
     async def kernel_at(self, path: str) -> tuple[str, str] | None:
         self.on_call("kernel_at")
@@ -204,12 +204,12 @@ class EchoServer:
         outcome = self.claims.claim(kernel_id, session, told, takeover, time.monotonic(), on_exit)
         if not isinstance(outcome, Granted):
             raise SessionOwned("It is held.", "")
-        return Claim(outcome.epoch, len(self.by_id[kernel_id].stream), outcome.adopted)
+        return Claim(outcome.epoch, len(self.by_id[kernel_id].stream))
 
     async def recorded_kernels(self) -> dict[str, RecordedKernel]:
         return {
-            k.id: RecordedKernel("", 1, None, self.claims.owner_of(k.id)[1], 1, len(k.stream), 0, bool(k.running), k.running,
-                                 frozenset(k.requests), k.id in self.started_here)
+            k.id: RecordedKernel(self.claims.owner_of(k.id)[1], len(k.stream), 0, k.running, frozenset(k.requests),
+                                 k.id in self.started_here)
             for k in self.by_id.values()
         }  # fmt: skip
 

@@ -93,6 +93,10 @@ def text(value: Any, otherwise: str = "") -> str:
     return value if isinstance(value, str) else otherwise
 
 
+def flag(value: Any, *, otherwise: bool = False) -> bool:
+    return value if isinstance(value, bool) else otherwise
+
+
 def whole(value: Any, otherwise: int = 0) -> int:
     """Return a count or a position: an integer from 0 to 2**53."""
     is_whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST

@@ -29,7 +29,7 @@ async def test_a_running_job_names_its_node_its_walltime_end_and_its_submission(
     job = await job_when(slurm, job_id, is_running)
     assert job.host in (cluster.gpu1.name, cluster.gpu2.name)
     assert job.starts and job.ends == job.starts + 3600
-    assert job.time_limit == 3600 and job.time_left and 3500 < job.time_left <= 3600
+    assert job.time_limit == 3600
     assert job.gres == "gres:gpu:1" and job.partition == "gpu"
     assert is_ours(job, os.getuid(), job.submitted, submission_comment("running"))
     assert not is_ours(job, os.getuid(), job.submitted, submission_comment("another"))

@@ -54,7 +54,7 @@ class PlayedNode:
     """A node with steady work, a new sample every second."""
 
     async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
-        return (KernelInfo("k-1", "python3", "idle", 1, ""),)
+        return (KernelInfo("k-1", "python3", "idle", 1),)
 
     async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
         now = int(time.time())

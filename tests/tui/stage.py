@@ -403,10 +403,10 @@ def probing() -> list[tuple[str, Entry]]:
 
 
 KERNELS = (
-    KernelInfo("k-train", "python3", "busy", 1, ""),
-    KernelInfo("k-eda", "python3", "idle", 1, ""),
-    KernelInfo("k-etl", "python3", "idle", 1, ""),
-    KernelInfo("k-probe", "python3", "starting", 0, ""),
+    KernelInfo("k-train", "python3", "busy", 1),
+    KernelInfo("k-eda", "python3", "idle", 1),
+    KernelInfo("k-etl", "python3", "idle", 1),
+    KernelInfo("k-probe", "python3", "starting", 0),
 )
 
 

@@ -205,7 +205,7 @@ async def test_the_selection_stays_with_its_session_when_the_list_changes() -> N
     source = stage.working()
     async with dashboard(source) as (app, pilot):
         await pilot.press("2")
-        source.kernels = (*stage.KERNELS, KernelInfo("k-user", "python3", "busy", 2, "", "sketch.ipynb"))
+        source.kernels = (*stage.KERNELS, KernelInfo("k-user", "python3", "busy", 2, "sketch.ipynb"))
         source.play([("eda1", Entry(stage.NOW, KernelChanged("k-2", "it died (signal 9)")))])
         await settled(app, pilot)
         assert app.view.session == "etl1"
@@ -215,7 +215,7 @@ async def test_the_selection_stays_with_its_session_when_the_list_changes() -> N
 
 async def test_a_kernel_of_nobody_can_be_interrupted_too() -> None:
     source = stage.StillSource(
-        (), stage.READY, (), [KernelInfo("k-user", "python3", "busy", 2, "", "nb/sketch.ipynb")]
+        (), stage.READY, (), [KernelInfo("k-user", "python3", "busy", 2, "nb/sketch.ipynb")]
     )
     actions = stage.FakeActions()
     async with dashboard(source, actions=actions) as (app, pilot):

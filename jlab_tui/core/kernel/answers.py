@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ..json_values import items, mapping, number, text, whole
+from ..json_values import flag, items, mapping, number, text, whole
 from ..server.record import KernelInfo, KernelSpec, Owner
 from ..server.resources import Sample, parse_sample
 from .link import Claim, RecordedKernel
@@ -81,7 +81,6 @@ def kernels(raw: Any, of: list[JupyterSession], odd: Odd) -> tuple[KernelInfo, .
                 name=text(each.get("name")),
                 execution_state=text(each.get("execution_state"), "unknown"),
                 connections=whole(each.get("connections")),
-                last_activity=text(each.get("last_activity")),
                 path=paths.get(kernel_id, ""),
             )
         )
@@ -142,13 +141,10 @@ def samples(raw: Any, odd: Odd) -> list[Sample]:
 
 def claim(raw: Any) -> Claim:
     """Parse the answer to `POST /jlab-mcp/claims`. Raises ValueError."""
-    match raw:
-        case {"epoch": int(epoch), **rest} if epoch >= 0:
-            return Claim(
-                epoch, whole(rest.get("last_seq")), bool(rest.get("adopted")), owner(rest.get("previous"))
-            )
-        case _:
-            raise ValueError("a claim without an epoch")
+    epoch = whole(mapping(raw).get("epoch"), -1)
+    if epoch < 0:
+        raise ValueError("a claim without an epoch")
+    return Claim(epoch, whole(raw.get("last_seq")))
 
 
 def claimed_kernel(raw: Any) -> tuple[str, Claim]:
@@ -179,18 +175,13 @@ def recorded_kernels(raw: Any, odd: Odd) -> dict[str, RecordedKernel]:
 
 def _recorded(raw: Mapping[str, Any]) -> RecordedKernel:
     return RecordedKernel(
-        session=text(raw.get("session")),
-        epoch=whole(raw.get("epoch")),
-        owner=owner(raw.get("owner")),
-        owner_connected=bool(raw.get("owner_connected")),
-        first_seq=whole(raw.get("first_seq")),
+        owner_connected=flag(raw.get("owner_connected")),
         last_seq=whole(raw.get("last_seq")),
         acked_seq=whole(raw.get("acked_seq")),
-        busy=bool(raw.get("busy")),
         running=text(raw.get("running")),
         requests=frozenset(mapping(raw.get("requests"))),
-        started_here=bool(raw.get("started_here")),
-        is_private=bool(raw.get("private", True)),
+        started_here=flag(raw.get("started_here")),
+        is_private=flag(raw.get("private"), otherwise=True),
         recorded_bytes=whole(raw.get("recorded_bytes")),
     )
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ..server.record import Owner
-
 LEASE_S: Final = 12.0
 """after so many seconds without a sign from the server, somebody else may hold the session; the Jupyter extension gives a
 silent owner 20 s"""
@@ -77,22 +75,15 @@ class Claim:
     epoch: int
     last_seq: int
     """number of the last message in the kernel's recorded stream"""
-    adopted: bool
-    previous: Owner | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedKernel:
     """The Jupyter extension's report on a kernel that it records."""
 
-    session: str
-    epoch: int
-    owner: Owner | None
     owner_connected: bool
-    first_seq: int
     last_seq: int
     acked_seq: int
-    busy: bool
     running: str = ""
     """msg_id of our request that the kernel executes"""
     requests: frozenset[str] = frozenset()

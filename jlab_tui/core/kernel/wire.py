@@ -56,8 +56,6 @@ class KernelMessage:
     content: Mapping[str, Any]
     seq: int = 0
     """number in the kernel's recorded stream; 0 on a stock server"""
-    parent_session: str = ""
-    """session of the client that sent the request"""
     odd: tuple[str, ...] = ()
     """skipped fields"""
 
@@ -122,8 +120,7 @@ def unpack_message(frame: bytes, seq: int = 0) -> KernelMessage:
     match header, parent:
         case {"msg_type": str(msg_type), "msg_id": str(msg_id)}, dict(above) if channel in _CHANNELS:
             checked, odd = _checked(content)
-            parent_id, session = text(above.get("msg_id")), text(above.get("session"))
-            return KernelMessage(channel, msg_type, msg_id, parent_id, checked, seq, session, odd)
+            return KernelMessage(channel, msg_type, msg_id, text(above.get("msg_id")), checked, seq, odd)
         case _:
             raise ValueError("a message without channel, type or id")
 

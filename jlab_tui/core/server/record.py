@@ -160,7 +160,6 @@ class KernelInfo:
     name: str
     execution_state: str
     connections: int
-    last_activity: str
     path: str = ""
     """notebook path relative to the server's root; empty for a kernel without a session"""
 

@@ -59,9 +59,9 @@ class Sample:
 def parse_sample(raw: Any) -> Sample:
     """Parse the sampler's JSON value. Raises ValueError if a mandatory part is missing."""
     match raw:
-        case {"t": int() | float() as at, "cpu": dict(cpu), "memory": dict(memory), **rest}:
+        case {"t": t, "cpu": dict(cpu), "memory": dict(memory), **rest} if (at := number(t)) is not None:
             return Sample(
-                at=number(at) or 0.0,
+                at=at,
                 cpu_count=whole(cpu.get("count")),
                 cpu_percent=number(cpu.get("percent")),
                 load_1m=number(cpu.get("load_1m")),

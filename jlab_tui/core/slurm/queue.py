@@ -31,9 +31,8 @@ class Job:
     nodes: str = ""
     batch_host: str = ""
     """node that runs the job script; empty if there is none yet"""
-    time_left: float | None = None
-    """seconds; 0 when the limit is passed, inf without a limit, None unknown"""
     time_limit: float | None = None
+    """seconds; inf without a limit, None unknown"""
     run_time: float | None = None
     starts: float | None = None
     """epoch seconds: start, or for a waiting job the estimate; None while Slurm has none"""
@@ -114,7 +113,6 @@ def _job(line: str) -> Job | None:
         reason=reason,
         nodes=known(fields[2]),
         batch_host="" if waits else known(fields[8]),
-        time_left=0.0 if fields[3] == "INVALID" else parse_span(fields[3]),
         time_limit=parse_span(fields[4]),
         run_time=parse_span(fields[5]),
         starts=parse_moment(fields[6]),

@@ -28,7 +28,6 @@ class Partition:
     is_default: bool
     is_up: bool
     time_limit: float | None
-    default_time: float | None
     nodes: Mapping[str, int] = field(default_factory=dict)
     """number of nodes by state; `unresponsive` if the controller cannot reach them"""
     cpus: int = 0
@@ -60,7 +59,6 @@ def parse_sinfo(text: str) -> tuple[Partition, ...]:
             is_default=fields[0].endswith("*"),
             is_up=fields[1] == "up",
             time_limit=parse_span(fields[2]),
-            default_time=parse_span(fields[3]),
             nodes={state: count for state, count in nodes.items() if count},
             cpus=max(known.cpus if known else 0, integer(fields[6].rstrip("+")) or 0),
             mem_mb=max(known.mem_mb if known else 0, integer(fields[7].rstrip("+")) or 0),

@@ -30,7 +30,7 @@ from jlab_tui.core.kernel.answers import (
 )
 from jlab_tui.core.kernel.link import Claim, RecordedKernel
 from jlab_tui.core.kernel.wire import NODE_PROTOCOL
-from jlab_tui.core.server.record import KernelInfo, KernelSpec, Owner
+from jlab_tui.core.server.record import KernelInfo, KernelSpec
 
 OWNER = {"client": "c", "host": "gpu07", "pid": 7, "conversation": "talk"}
 READING = {"cpu": {"count": 8}, "memory": {}}
@@ -60,8 +60,8 @@ def test_a_kernel_is_listed_with_the_notebook_of_its_session() -> None:
         {"id": "k2"},
     ]
     assert kernels(answer, [JupyterSession("s1", "a.ipynb", "k1", "busy")], nothing_odd) == (
-        KernelInfo("k1", "python3", "busy", 2, "now", "a.ipynb"),
-        KernelInfo("k2", "", "unknown", 0, "", ""),
+        KernelInfo("k1", "python3", "busy", 2, "a.ipynb"),
+        KernelInfo("k2", "", "unknown", 0, ""),
     )
 
 
@@ -139,10 +139,10 @@ def test_readings_come_oldest_first() -> None:
     assert samples({"history": [], "now": None}, nothing_odd) == []
 
 
-def test_a_claim_names_the_epoch_and_who_held_the_kernel_before() -> None:
+def test_a_claim_names_the_epoch_and_the_last_message() -> None:
     answer = {"kernel": "k1", "epoch": 3, "last_seq": 9, "adopted": True, "previous": OWNER}
-    assert claimed_kernel(answer) == ("k1", Claim(3, 9, True, Owner("c", "gpu07", 7, "talk")))
-    assert claim({"epoch": 0}) == Claim(0, 0, False, None)
+    assert claimed_kernel(answer) == ("k1", Claim(3, 9))
+    assert claim({"epoch": 0}) == Claim(0, 0)
 
 
 def test_a_recorded_kernel_is_private_unless_the_extension_says_otherwise() -> None:
@@ -153,11 +153,15 @@ def test_a_recorded_kernel_is_private_unless_the_extension_says_otherwise() -> N
     }  # fmt: skip
     assert recorded_kernels({"k1": full, "k2": {}}, nothing_odd) == {
         "k1": RecordedKernel(
-            "s", 2, Owner("c", "gpu07", 7, "talk"), True, 1, 9, 4, True, "m9", frozenset({"m8", "m9"}),
-            started_here=True, is_private=False, recorded_bytes=100,
+            True, 9, 4, "m9", frozenset({"m8", "m9"}), started_here=True, is_private=False, recorded_bytes=100,
         ),
-        "k2": RecordedKernel("", 0, None, False, 0, 0, 0, False),
+        "k2": RecordedKernel(False, 0, 0),
     }  # fmt: skip
+
+
+def test_only_a_boolean_says_yes_or_no() -> None:
+    odd = {"owner_connected": "no", "started_here": 1, "private": None}
+    assert recorded_kernels({"k1": odd}, nothing_odd) == {"k1": RecordedKernel(False, 0, 0)}
 
 
 @pytest.mark.parametrize(
@@ -170,6 +174,8 @@ def test_a_recorded_kernel_is_private_unless_the_extension_says_otherwise() -> N
         (kernel_of_session, {"kernel": None}),
         (claim, {"epoch": -1}),
         (claim, {"epoch": "1"}),
+        (claim, {"epoch": True}),
+        (claim, {"epoch": 1 << 60}),
         (claim, []),
         (claimed_kernel, {"epoch": 1}),
     ],

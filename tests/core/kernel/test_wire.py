@@ -44,11 +44,7 @@ def test_a_request_arrives_as_it_was_packed(channel: str, source: str, options: 
     )
     arrived = unpack_message(packed)
     assert (arrived.channel, arrived.msg_type, arrived.msg_id) == (channel, "execute_request", "m1")
-    assert arrived.content == content and (arrived.parent_id, arrived.parent_session, arrived.seq) == (
-        "",
-        "",
-        0,
-    )
+    assert arrived.content == content and (arrived.parent_id, arrived.seq) == ("", 0)
 
 
 @pytest.mark.parametrize(("subshell", "named"), [("", {}), ("s1", {"subshell_id": "s1"})])
@@ -72,10 +68,9 @@ def test_code_with_half_a_surrogate_pair_is_sent_escaped() -> None:
 def test_a_message_tells_what_it_answers_and_its_number() -> None:
     parent = {"msg_id": "p", "session": "us"}
     arrived = unpack_message(message(parent=parent, content={"execution_state": "idle"}, more=2), 7)
-    assert (arrived.channel, arrived.parent_id, arrived.parent_session, arrived.seq) == (
+    assert (arrived.channel, arrived.parent_id, arrived.seq) == (
         "iopub",
         "p",
-        "us",
         7,
     )
     assert arrived.content == {"execution_state": "idle"}
@@ -152,16 +147,16 @@ def test_a_number_that_no_stream_reaches_is_refused(seq: int, is_taken: bool) ->
 
 @pytest.mark.parametrize(("seq", "size"), [(100, 1000), (150, 500), (199, 10), (200, 0), (300, 0), (0, 2000)])
 def test_what_was_recorded_after_a_message_is_a_share_by_numbers(seq: int, size: int) -> None:
-    kernel = RecordedKernel("s", 1, None, False, 1, 200, 100, False, recorded_bytes=1000)
+    kernel = RecordedKernel(False, 200, 100, recorded_bytes=1000)
     assert kernel.bytes_after(seq) == size
 
 
 def test_the_one_message_that_is_left_is_all_there_is() -> None:
-    assert RecordedKernel("s", 1, None, False, 1, 101, 100, False, recorded_bytes=999).bytes_after(100) == 999
+    assert RecordedKernel(False, 101, 100, recorded_bytes=999).bytes_after(100) == 999
 
 
 def test_of_a_kernel_that_recorded_nothing_there_is_nothing_to_fetch() -> None:
-    assert RecordedKernel("s", 1, None, False, 1, 5, 5, False, recorded_bytes=0).bytes_after(5) == 0
+    assert RecordedKernel(False, 5, 5, recorded_bytes=0).bytes_after(5) == 0
 
 
 def test_the_code_of_a_cell_is_run_as_a_cell_that_asks_for_no_input() -> None:

@@ -53,6 +53,8 @@ def test_a_node_without_gpus_and_kernels_has_empty_lists() -> None:
 def test_a_reading_without_its_main_parts_is_none(missing: str) -> None:
     with pytest.raises(ValueError, match="not a resource sample"):
         parse_sample({key: value for key, value in READING.items() if key != missing})
+    with pytest.raises(ValueError, match="not a resource sample"):
+        parse_sample(READING | {missing: True})
 
 
 def test_a_sampler_that_has_something_to_say_is_heard() -> None:

@@ -77,5 +77,5 @@ def test_a_short_form_leaves_out_what_says_nothing() -> None:
 
 
 def test_a_kernel_is_told_by_id_state_and_notebook() -> None:
-    kernel = KernelInfo("k-1", "python3", "busy", 1, "", "notebooks/a.ipynb")
+    kernel = KernelInfo("k-1", "python3", "busy", 1, "notebooks/a.ipynb")
     assert kernel_json(kernel) == {"kernel_id": "k-1", "state": "busy", "notebook": "notebooks/a.ipynb"}

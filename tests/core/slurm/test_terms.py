@@ -77,7 +77,6 @@ def test_rows_of_squeue_become_jobs() -> None:
         reason="None",
         nodes="gpu1",
         batch_host="gpu1",
-        time_left=1799.0,
         time_limit=1800.0,
         run_time=1.0,
         starts=1795421052.0,
@@ -94,11 +93,6 @@ def test_rows_of_squeue_become_jobs() -> None:
     )
     assert pending.reason == DOWN
     assert (pending.host, pending.gres, pending.comment, pending.starts) == ("", "", "", None)
-
-
-def test_a_passed_limit_leaves_no_time() -> None:
-    (job,) = parse_squeue(RUNNING.replace("|29:59|", "|INVALID|")).jobs
-    assert job.time_left == 0.0
 
 
 @given(
@@ -341,7 +335,7 @@ def test_partitions_are_gathered_from_the_survey() -> None:
     assert cpu.is_default and not gpu.is_default and not cpu.has_gpus
     assert gpu.nodes == {"mixed": 1, "idle": 2, "unresponsive": 1}
     assert gpu.gres == (Gres("gpu", "a100", 2), Gres("shard", "", 8))
-    assert (gpu.cpus, gpu.mem_mb, gpu.time_limit, gpu.default_time) == (8, 8000, 14400, 1800)
+    assert (gpu.cpus, gpu.mem_mb, gpu.time_limit) == (8, 8000, 14400)
     assert not maint.is_up and maint.nodes == {"down": 2} and maint.gres == (Gres("gpu", "", 1),)
 
 

@@ -72,7 +72,7 @@ class Node:
         return READY
 
     async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
-        return (KernelInfo("k-user", "python3", "busy", 1, "", "x.ipynb"),)
+        return (KernelInfo("k-user", "python3", "busy", 1, "x.ipynb"),)
 
     async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
         self.asked.append(history_s)

@@ -38,5 +38,5 @@ def test_a_session_of_an_earlier_server_is_over() -> None:
 
 
 def test_a_running_kernel_is_busy() -> None:
-    kernel = KernelInfo("k", "python3", "busy", 1, "")
+    kernel = KernelInfo("k", "python3", "busy", 1)
     assert state(feed(), (kernel,)) is SessionState.BUSY

@@ -34,7 +34,7 @@ async def test_output_on_its_way_is_not_taken_for_the_codes_clean_up(
 
         async def recorded_kernels() -> dict[str, RecordedKernel]:
             running = "" if has_ended else run.msg_id
-            found = RecordedKernel("s", 1, None, True, 1, 602, 1, False, running, recorded_bytes=300_000_000)
+            found = RecordedKernel(True, 602, 1, running, recorded_bytes=300_000_000)
             return {"k": found}
 
         session = kernel.process.session
