@@ -35,14 +35,14 @@ class InterruptOnCancel:
         if not self._app.reasons.by_user(self._ctx.request_id):
             return
         if target := self._target():
-            # In a task of its own: the handler's scope is cancelled for good.
+            # In a new task, because the handler's scope stays cancelled.
             self._app.start_background(self._cancel(*target))
 
     def _target(self) -> tuple[Session, RunHandle] | None:
         session = self._session
         if session is None:
             return self._app.sessions.held_run(self._run_id)
-        # What runs now and did not before is ours, even when the call was cancelled before it learnt the run's id.
+        # A run that is new is ours, even if the call was cancelled before it got the run's id.
         run = self.run or (session.current if session.current is not self._before else None)
         return (session, run) if run is not None else None
 

@@ -1,4 +1,4 @@
-"""Parts of a reply as MCP content: images made small enough, within count and bytes."""
+"""Turns the parts of a reply into MCP content, with images shrunk to fit one reply."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..core.reply.compose import Part, ReplyImage, fit
 from .context import App
 
 REPLY_BYTES_MAX: Final = 6 << 20
-"""of base64 in one reply; clients drop the connection at about 16 MB"""
+"""base64 bytes in one reply; clients drop the connection at about 16 MB"""
 _OVER_BUDGET: Final = 1.15
 """characters that a reply may add to its output's budget, for notes"""
 
 
 async def as_content(app: App, parts: Sequence[Part], *, max_px: int | None = None) -> CallToolResult:
-    """Content blocks in the order of `parts`, no more than one reply may hold."""
+    """Return content blocks in the order of `parts`, at most what fits one reply."""
     blocks: list[TextContent | ImageContent] = []
     left = REPLY_BYTES_MAX
     for part in fit(parts, int(app.settings.output_chars * _OVER_BUDGET)):
@@ -44,7 +44,7 @@ async def as_content(app: App, parts: Sequence[Part], *, max_px: int | None = No
 
 
 def as_json(value: Any) -> CallToolResult:
-    """A record as JSON text."""
+    """Return a value as JSON text."""
     return CallToolResult(content=[_text(json.dumps(value, ensure_ascii=False, indent=1, default=str))])
 
 

@@ -50,29 +50,29 @@ class App:
     inspector: Inspector
     starting: ClientStart
     server: Callable[[], Awaitable[Server]]
-    """the ready server; raises a ServerError while there is none"""
+    """the ready server; raises a ServerError without one"""
     resources: Callable[[ServerRecord], Awaitable[dict[str, Any]]]
     """CPU, memory and GPUs as JSON"""
     shrink: Callable[[str, str, int], ShrunkImage]
     """`(base64, mime, max_px)`; blocking"""
     grep: Callable[[str, Iterable[tuple[int, str]]], Iterator[tuple[int, str, int]]]
-    """the numbered lines that match a regular expression, and where in the line; raises TimeoutError; blocking"""
+    """the numbered lines that match a regular expression, with the position in the line; raises TimeoutError; blocking"""
     give_memory_back: Callable[[], None]
-    """to the system, after something large; blocking"""
+    """returns free memory to the system; blocking"""
     now: Callable[[], float]
     reasons: CancelReasons
     close: Callable[[], Awaitable[None]]
     _background: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def start_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run something that outlives the call that started it."""
+        """Run work that outlives the call that started it."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
 
     def tidy_up(self) -> None:
-        """Return memory to the system soon after a large piece of work, when no call is waiting."""
+        """Return memory to the system soon after large work, when no call is waiting."""
         if not any(task.get_name() == _TIDYING for task in self._background):
             self.start_background(self._tidy_up()).set_name(_TIDYING)
 

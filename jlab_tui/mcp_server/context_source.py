@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class AppSource:
-    """Makes the application once, in a thread as far as imports go."""
+    """Makes the application once; its imports run in a thread."""
 
     def __init__(
         self, make: Callable[[], Awaitable[App]], preload: Callable[[], None], reasons: CancelReasons
@@ -35,7 +35,7 @@ class AppSource:
         return self._app
 
     def warm_up(self) -> None:
-        """After the first reply: load what the first call will need."""
+        """Load what the first call needs. Called after the first reply."""
         if self._warming is None:
             self._warming = asyncio.create_task(asyncio.to_thread(self._preload))
 

@@ -1,4 +1,4 @@
-"""The tools that start the server and wait for it, and the question where to run it.
+"""The tools that start the server and wait for it, with the question of where to run it.
 
 Without `from __future__ import annotations`: the SDK reads the question's annotations, which name local functions.
 """
@@ -25,7 +25,7 @@ Wait = Annotated[float, Field(ge=0, le=110, description="return after this many 
 
 
 class WhereToRun(BaseModel):
-    """What the user is asked at the first start."""
+    """The form that the user fills in at the first start."""
 
     mode: Literal["slurm", "local"] = Field(
         default="slurm",
@@ -83,7 +83,9 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
         Does nothing if a server is running or queued. Choices are remembered: leave arguments out to use them again. If the
         reply begins with mode_required, ask the user where to run and call again with mode=. A queued job keeps its place;
         the reply gives the reason and the expected start. Call wait_for_server to keep waiting; never start a second server."""
-        from ..services.server.client_start import Choice  # with the application, after the first reply
+        from ..services.server.client_start import (
+            Choice,
+        )  # imported with the application, after the first reply
 
         app = await source.get()
         starting = app.starting

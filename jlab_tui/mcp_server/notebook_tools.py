@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class NotebookTools:
-    """Reading, and cells that are not run."""
+    """Tools that read, or change cells without running them."""
 
     def __init__(self, source: AppSource) -> None:
         self._source = source
@@ -69,7 +69,7 @@ class NotebookTools:
         session: Session | None = None
         why_none = ""
         if bool(session_id) == bool(path):
-            raise UsageError("One notebook is read at a time.", "Give either session_id or path.")
+            raise UsageError("A notebook is named by session_id or by path.", "Give exactly one of them.")
         if session_id:
             session, path, why_none = await app.sessions.for_reading(session_id)
         parts = await read_cells(app, session, path, cells)

@@ -35,8 +35,7 @@ async def read_record_text(
     grep: str | None,
     images: list[int] | None,
 ) -> list[Part]:
-    """Lines of a run's record, or images of it. Raises UsageError for a pattern that is not a regular expression, or
-    takes too long."""
+    """Return lines or images of a run's record. Raises UsageError for a pattern that is invalid or takes too long."""
     if images:
         return await asyncio.to_thread(_images, app, run, images)
     try:
@@ -48,14 +47,13 @@ async def read_record_text(
     except TimeoutError:
         raise UsageError(
             f"Searching this output for grep={grep!r} takes too long.",
-            "Use a simpler pattern: a repetition within a repetition, such as (a+)+, can take for ever.",
+            "Use a simpler pattern: a repetition inside a repetition, such as (a+)+, can take for ever.",
         ) from None
 
 
 @dataclass(slots=True)
 class _Lines:
-    """Lines of a record, rendered one after another and numbered by the row in which they begin; a record may be larger
-    than memory should be."""
+    """Iterates over the rendered lines of a record, numbered by their first row. A record may not fit in memory."""
 
     texts: Iterator[tuple[str, int]]
     total: int = 0
@@ -104,7 +102,7 @@ def _page(app: App, run: Run, offset: int, limit: int, tail: int | None, pattern
         last = min(len(chosen), len(shown) - shown[-1].startswith("... the reply is full"))
         head += f"; lines {chosen[0][1]} to {chosen[last - 1][1]}"
     if lines.dropped:
-        head += f"; {lines.dropped:,} characters were too many to be recorded"
+        head += f"; {lines.dropped:,} more characters were not recorded"
     return "\n".join([head + "]", *shown])
 
 
@@ -114,7 +112,7 @@ def _rows(lines: _Lines) -> Iterator[tuple[int, str]]:
 
 
 def _found(matches: Iterator[tuple[int, str, int]]) -> Iterator[tuple[int, str]]:
-    """Matching lines; of a long one what is around the match."""
+    """Yield matching lines; only the surroundings of the match from a long one."""
     for number, line, at in matches:
         first = max(0, min(at - ROW_CHARS // 4, len(line) - ROW_CHARS))
         yield number + at // ROW_CHARS, line[first : first + ROW_CHARS]
@@ -135,7 +133,7 @@ def _images(app: App, run: Run, images: list[int]) -> list[Part]:
 async def read_cells(
     app: App, session: Session | None, path: str, cells: list[str | int] | None
 ) -> list[Part]:
-    """A notebook's map, or chosen cells in full."""
+    """Return a notebook's map, or chosen cells in full."""
     if not cells:
         known, where = await app.reader.seen_map(session, path)
         return [_map(app, session, where, known), *_warnings(session)]
@@ -155,8 +153,8 @@ def _map(app: App, session: Session | None, where: str, cells: list[NotebookCell
         "index id type count state outputs | first line",
     ]
     if session is not None and (batch := session.state.batch) is not None:
-        said = batch.stopped if batch.is_over else "its cells are running again"
-        lines[1:1] = [f"({said})"] if said else []
+        note = batch.stopped if batch.is_over else "its cells are running again"
+        lines[1:1] = [f"({note})"] if note else []
     listed = []
     for row in rows:
         count = f"[{row.execution_count}]" if row.execution_count is not None else "[ ]"
@@ -169,13 +167,13 @@ def _map(app: App, session: Session | None, where: str, cells: list[NotebookCell
 
 
 def _ends(rows: list[str], budget: int) -> list[str]:
-    """The rows of a map, or as many from both ends as there is room for."""
+    """Return the rows of a map, or as many from both ends as fit."""
     sizes = [len(row) + 1 for row in rows]
     if sum(sizes) <= budget:
         return rows
     head = bisect.bisect(list(accumulate(sizes)), budget // 2)
     tail = bisect.bisect(list(accumulate(reversed(sizes))), budget // 2)
-    left_out = f"... cells {head} to {len(rows) - tail - 1} are left out; cells=[{head}] and so on shows them"
+    left_out = f"... cells {head} to {len(rows) - tail - 1} are left out; cells=[{head}, ...] shows them"
     return [*rows[:head], left_out, *rows[len(rows) - tail :]]
 
 

@@ -44,7 +44,7 @@ class ServerTools:
         if facts["healthy"]:
             try:
                 more |= await self._sessions(app)
-            except ServerError as error:  # it was lost meanwhile
+            except ServerError as error:  # lost meanwhile
                 facts = _server_facts(app, await app.launcher.look() or status)
                 if facts["healthy"]:
                     facts |= {"status": facts["state"], "healthy": False}
@@ -52,7 +52,7 @@ class ServerTools:
         return as_json({**facts, **more})
 
     async def _sessions(self, app: App) -> dict[str, Any]:
-        """Kernels and sessions of a server that answers. Raises ServerError."""
+        """Return the kernels and sessions of an answering server. Raises ServerError."""
         server = await app.server()
         await app.sessions.reclaim()
         kernels = await server.api.kernels()
@@ -90,8 +90,8 @@ class ServerTools:
         if not features:
             answer["missing"] = (
                 "The Jupyter extension is not loaded, or another version of jlab-mcp started this server (then, when nothing "
-                "runs: jlab-mcp stop; jlab-mcp start). After a connection failure or a restart of this process output may be lost, "
-                "and the kernels of a process that was killed stay until they are shut down."
+                "runs: jlab-mcp stop; jlab-mcp start). A lost connection or a restart of this process may lose output, and a "
+                "killed process leaves its kernels running until you shut them down."
             )
         return answer
 

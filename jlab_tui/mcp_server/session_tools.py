@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SessionTools:
-    """Sessions: new, resumed, continued; interrupted, restarted, shut down."""
+    """Tools that open sessions, interrupt and restart their kernels, and shut them down."""
 
     def __init__(self, source: AppSource) -> None:
         self._source = source
@@ -64,7 +64,7 @@ class SessionTools:
         if reexecute == "always" or (reexecute == "auto" and is_empty):
             answer |= await self._rerun(app, session, on_error == "stop", wait_s, ctx)
         elif is_empty:
-            answer["kernel_state"] = "empty: nothing has run in it since it was started or restarted"
+            answer["kernel_state"] = "empty: nothing has run since it started or restarted"
         return as_json(answer)
 
     async def _rerun(

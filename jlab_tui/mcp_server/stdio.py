@@ -1,7 +1,7 @@
-"""MCP over stdio on asyncio pipes, where a signal is a clean end of input.
+"""MCP over stdio on asyncio pipes; a signal ends the input cleanly.
 
-Made because the SDK's own transport is killed by SIGTERM without running the exit, hangs on SIGINT, shares its worker
-threads with tools, and drops the reason of a cancellation.
+The SDK's own transport dies of SIGTERM without running the exit, hangs on SIGINT, shares its worker threads with tools,
+and drops the reason of a cancellation.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from mcp_types import INVALID_REQUEST, PARSE_ERROR, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 LINE_MAX = 64 << 20
-_TOO_LONG = b"a line that is too long to be read"
+_TOO_LONG = b"a line too long to read"
 _REMEMBERED = 200
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class CancelReasons:
-    """Why the client cancelled a request; the SDK does not hand that on."""
+    """Why the client cancelled a request; the SDK does not pass this on."""
 
     def __init__(self) -> None:
         self._reasons: OrderedDict[str, str] = OrderedDict()
@@ -62,11 +62,11 @@ class CancelReasons:
 async def stdio(
     reasons: CancelReasons, on_sent: Callable[[], None]
 ) -> AsyncIterator[tuple[MemoryObjectReceiveStream[Any], MemoryObjectSendStream[Any]]]:
-    """Streams of session messages for `Server.run`.
+    """Open streams of session messages for `Server.run`.
 
-    File descriptors 0 and 1 are taken for the wire; what else reads or prints gets /dev/null and stderr, here and in
-    child processes. SIGINT, SIGTERM and SIGHUP end the input: handlers in flight are cancelled and the lifespan's exit
-    runs to its end. `on_sent` is called after each message that went out.
+    This takes file descriptors 0 and 1; other code that reads or prints, here and in child processes, gets /dev/null and
+    stderr. SIGINT, SIGTERM and SIGHUP end the input, which cancels handlers in flight and lets the lifespan's exit finish.
+    `on_sent` is called after each sent message.
     """
     in_fd, out_fd = _take_standard_streams()
     loop = asyncio.get_running_loop()
@@ -128,15 +128,15 @@ async def stdio(
             in_transport.close()
             out_transport.close()
             for number in _ENDING:
-                # Everything is written; a second signal must not turn this end into a crash.
+                # Everything is written; ignore further signals, so that this exit stays clean.
                 loop.remove_signal_handler(number)
                 signal.signal(number, signal.SIG_IGN)
 
 
 def _refusal(line: bytes) -> bytes | None:
-    """The answer to a line that the SDK cannot read, as JSON-RPC asks for; without one its client would wait for ever.
+    """Return the JSON-RPC error for a line that the SDK cannot read; without one its client would wait for ever.
 
-    None for what nobody waits for: a notification, an answer."""
+    None for a notification or a response, which nobody waits for."""
     code, number, why = INVALID_REQUEST, None, "it is not a valid request"
     try:
         raw = json.loads(line.decode("utf-8", "replace"), strict=False)
@@ -153,8 +153,8 @@ def _refusal(line: bytes) -> bytes | None:
         except UnicodeDecodeError:
             why = "it is not UTF-8"
         except UnicodeEncodeError:
-            why = "its text holds half of a surrogate pair (\\ud800 to \\udfff), which is no character"
-    error = {"code": code, "message": f"The request was refused, nothing was done: {why}."}
+            why = "its text contains half of a surrogate pair (\\ud800 to \\udfff)"
+    error = {"code": code, "message": f"Request refused, nothing was done: {why}."}
     return json.dumps({"jsonrpc": "2.0", "id": number, "error": error}).encode() + b"\n"
 
 
@@ -162,7 +162,7 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
     try:
         return await reader.readline()
     except ValueError:
-        # Longer than LINE_MAX: readline has thrown that part away; go on with what follows.
+        # Longer than LINE_MAX: readline has dropped that part; continue after it.
         return _TOO_LONG
 
 
@@ -177,7 +177,7 @@ def _take_standard_streams() -> tuple[int, int]:
 
 
 def _readable(fd: int) -> int:
-    """The descriptor itself, or a pipe that a thread fills from it: an event loop cannot wait for files and /dev/null."""
+    """Return the descriptor, or a pipe that a thread fills from it: an event loop cannot wait for files and /dev/null."""
     if _can_be_waited_for(fd):
         return fd
     outlet, inlet = os.pipe()
@@ -186,7 +186,7 @@ def _readable(fd: int) -> int:
 
 
 def _writable(fd: int) -> int:
-    """The same for output; the process ends when all of it is written."""
+    """Like `_readable`, for output; the process ends when all of it is written."""
     if _can_be_waited_for(fd):
         return fd
     outlet, inlet = os.pipe()

@@ -1,6 +1,6 @@
-"""Arguments that several tools share, and the marks that clients read: which may run in parallel, which lose something.
+"""Arguments that several tools share, and the annotations for clients: which tools may run in parallel or lose something.
 
-MCP's defaults are left out of the marks, but for the two that clients show."""
+The annotations omit MCP's defaults, except the two that clients show."""
 
 from __future__ import annotations
 

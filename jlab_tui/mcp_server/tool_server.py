@@ -1,4 +1,4 @@
-"""The MCP server: errors become text that says what to do next, unknown arguments are refused, exit is clean."""
+"""The MCP server: turns errors into text that says what to do next, refuses unknown arguments, exits cleanly."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 NAME = "jlab-mcp"
 _ERROR_HALF: Final = 4000
-"""characters to keep of an error's beginning and of its end, because it may quote text of any length"""
+"""characters to keep at each end of an error, which may quote text of any length"""
 
 INSTRUCTIONS = """\
 Persistent Jupyter kernels on a SLURM node or this machine. Variables, imports and GPU memory stay between calls. Every
@@ -56,9 +56,9 @@ class JlabServer(MCPServer[None]):
     """MCPServer whose tools raise `JlabError` for everything that a model can act on."""
 
     register: Callable[[], None] | None = None
-    """adds tools and resources; called when they are first asked for, so that the handshake is answered before"""
+    """adds tools and resources; called at the first request for them, so that the handshake need not wait"""
     _arguments: dict[str, list[str]] | None = None
-    """of each tool; the tools do not change"""
+    """of each tool; tools never change"""
 
     def _be_complete(self) -> None:
         register, self.register = self.register, None
@@ -133,7 +133,7 @@ def _printable_content(content: str | bytes) -> str | bytes:
 
 
 def _concise(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema without what a model pays for and needs not: titles made of the names, and the null of what it may leave out."""
+    """Return a schema without tokens that a model does not need: titles made of names, and null for optional arguments."""
     kept = {key: value for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
     if kept.get("default", "") is None and "anyOf" in kept:
         del kept["default"]
@@ -173,7 +173,7 @@ def make_server(source: AppSource) -> JlabServer:
     """Make the server with its tools; `source` provides the application at the first call that needs it."""
 
     def register() -> None:
-        from .tools import add_resources, add_tools  # after the first reply: their modules take a while
+        from .tools import add_resources, add_tools  # slow imports, after the first reply
 
         add_tools(server, source)
         add_resources(server, source)
@@ -201,7 +201,7 @@ def serve(make_source: Callable[[CancelReasons], AppSource]) -> None:
 
 
 async def _serve(server: JlabServer, source: AppSource, reasons: CancelReasons) -> None:
-    # Private in SDK 2.3: the only way to serve on streams of our own with list_changed announced.
+    # Private in SDK 2.3, but the only way to serve on our own streams and announce list_changed.
     low = server._lowlevel_server
     options = low.create_initialization_options(NotificationOptions(tools_changed=False), {})
     async with stdio(reasons, source.warm_up) as (incoming, outgoing):

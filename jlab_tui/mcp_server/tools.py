@@ -1,4 +1,4 @@
-"""All tools and resources, in the order in which a model should read them. The docstrings of the tools are its manual."""
+"""All tools and resources, in the order in which a model should read them. Their docstrings are its manual."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .tool_arguments import LOSES, READ, STEER, WRITE
 
 
 def add_tools(server: MCPServer[Any], source: AppSource) -> None:
-    """Register every tool, in the order in which a model should read them."""
+    """Register every tool."""
     about, sessions, runs, notebooks = (
         ServerTools(source),
         SessionTools(source),
@@ -51,13 +51,13 @@ def add_tools(server: MCPServer[Any], source: AppSource) -> None:
 
 
 def add_resources(server: MCPServer[Any], source: AppSource) -> None:
-    """Register what can be read without a tool call."""
+    """Register what clients can read without a tool call."""
     about, notebooks = ServerTools(source), NotebookTools(source)
 
     @server.resource(
         "jlab-mcp://server/status",
         title="Server status",
-        description="What ping returns, as JSON.",
+        description="The JSON that ping returns.",
         mime_type="application/json",
     )
     async def server_status() -> str:

@@ -75,7 +75,7 @@ async def test_a_run_is_read_in_lines(front: Front) -> None:
 @pytest.mark.parametrize("given", [{}, {"session_id": "a", "path": "b.ipynb"}])
 async def test_one_notebook_is_read_at_a_time(front: Front, given: dict[str, str]) -> None:
     async with front.client() as agent:
-        assert "Give either session_id or path." in await agent.error("read_notebook", **given)
+        assert "Give exactly one of them." in await agent.error("read_notebook", **given)
 
 
 async def test_a_throwaway_kernel_is_gone_after_its_run_and_its_output_is_not(front: Front) -> None:
