@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
+from tests.listening import listening
 from tests.project import Project
 
 Cut = Literal["fin", "rst", "silence"]
@@ -33,22 +34,7 @@ class Proxy:
         self.accepted = 0
         self._target = target
         self._down: Cut | None = None
-        self._server: asyncio.Server | None = None
         self._pairs: set[_Pair] = set()
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=_BLOCK)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def close(self) -> None:
-        """End every connection and wait until its sockets are closed: the event loop may end right after."""
-        if self._server is not None:
-            self._server.close()
-        while self._pairs:
-            pairs = list(self._pairs)
-            for pair in pairs:
-                pair.end("rst")
-            await asyncio.gather(*(pair.task for pair in pairs), return_exceptions=True)
 
     def cut(self, how: Cut) -> None:
         """Break every open connection, and treat new ones alike until `restore`.
@@ -63,13 +49,10 @@ class Proxy:
     def restore(self) -> None:
         self._down = None
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         pair = _Pair(self, reader, writer)
         self._pairs.add(pair)
-        task = asyncio.current_task()
-        assert task is not None
-        pair.task = task
         try:
             if self._down is not None:
                 pair.end(self._down)
@@ -87,7 +70,6 @@ class _Pair:
     """One connection of a client and ours to the target."""
 
     def __init__(self, proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.task: asyncio.Task[None]
         self.over = asyncio.Event()
         self._proxy = proxy
         self._reader = reader
@@ -112,10 +94,11 @@ class _Pair:
     async def closed(self) -> None:
         """Wait until both sockets are closed; what a peer does not read is dropped after a moment."""
         waiting = [asyncio.ensure_future(writer.wait_closed()) for writer in self._writers]
-        _, slow = await asyncio.wait(waiting, timeout=_FLUSH_S)
-        if slow:
+        try:
+            await asyncio.wait(waiting, timeout=_FLUSH_S)
+        finally:
             self.end("rst")
-        await asyncio.gather(*waiting, return_exceptions=True)
+            await asyncio.gather(*waiting, return_exceptions=True)
 
     async def forward(self, target: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", target, limit=_BLOCK)
@@ -174,8 +157,5 @@ def behind(project: Project, port: int, home: Path) -> Project:
 async def proxied(project: Project, home: Path) -> AsyncIterator[tuple[Project, Proxy]]:
     """A proxy in front of a project's server, and the project as seen through it."""
     proxy = Proxy(int(project.status_file()["PORT"]))
-    await proxy.start()
-    try:
+    async with listening(proxy.accept) as proxy.port:
         yield behind(project, proxy.port, home), proxy
-    finally:
-        await proxy.close()

@@ -10,6 +10,8 @@ from typing import get_args
 
 import pytest
 
+from tests.listening import listening
+
 from .proxy import Cut, Proxy
 
 
@@ -23,15 +25,14 @@ async def stands_still(writer: asyncio.StreamWriter) -> None:
 
 async def cut_while_the_target_does_not_read(how: Cut, target: socket.socket) -> socket.socket:
     proxy = Proxy(target.getsockname()[1])
-    await proxy.start()
-    _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-    writer.write(bytes(20_000_000))
-    accepted, _ = await asyncio.to_thread(target.accept)
-    await stands_still(writer)
-    proxy.cut(how)
-    for _ in range(20):  # the proxy notices, and is done with the connection
-        await asyncio.sleep(0)
-    await proxy.close()
+    async with listening(proxy.accept) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(bytes(20_000_000))
+        accepted, _ = await asyncio.to_thread(target.accept)
+        await stands_still(writer)
+        proxy.cut(how)
+        for _ in range(20):  # the proxy notices, and is done with the connection
+            await asyncio.sleep(0)
     writer.transport.abort()
     await asyncio.gather(writer.wait_closed(), return_exceptions=True)
     return accepted

@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.proxy import Proxy
 from tests.jupyter_extension.servers import Channel, Server, is_idle, serving, start_owner, until
+from tests.listening import listening
 
 pytestmark = pytest.mark.xdist_group("impatient")  # one such server is enough
 
@@ -30,14 +31,11 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 async def through_a_proxy(server: Server) -> AsyncIterator[tuple[Server, Proxy]]:
     """The same server, seen through a network that can swallow everything."""
     proxy = Proxy(int(server.facts["port"]))
-    await proxy.start()
-    url = server.facts["url"].replace(str(server.facts["port"]), str(proxy.port))
-    seen = replace(server, facts={**server.facts, "url": url})
-    try:
+    async with listening(proxy.accept) as port:
+        url = server.facts["url"].replace(str(server.facts["port"]), str(port))
+        seen = replace(server, facts={**server.facts, "url": url})
         yield seen, proxy
-    finally:
         seen.http.close()
-        await proxy.close()
 
 
 async def adopted(server: Server, kernel: str) -> Channel:

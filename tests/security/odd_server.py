@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+from tests.listening import listening
 
 
 class OddServer:
@@ -28,20 +29,17 @@ class OddServer:
             writer.close()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        is_request = b"upgrade: websocket" not in head.lower()
+        if is_request:
+            self._requests.add(writer)
         try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            is_request = b"upgrade: websocket" not in head.lower()
-            if is_request:
-                self._requests.add(writer)
             if is_request and self.body is not None:
                 await self._answer(head, reader, writer, self.body)
             else:
                 await self._hand_on(head, reader, writer)
-        except (OSError, asyncio.IncompleteReadError):
-            pass
         finally:
             self._requests.discard(writer)
-            await _closed(writer)
 
     async def _answer(
         self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes
@@ -64,18 +62,10 @@ class OddServer:
         try:
             await asyncio.wait(copies, return_when="FIRST_COMPLETED")
         finally:
+            back.transport.abort()
             for copy in copies:
                 copy.cancel()
             await asyncio.gather(*copies, return_exceptions=True)
-            await _closed(back)
-
-
-async def _closed(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(OSError, TimeoutError):
-        async with asyncio.timeout(2):
-            await writer.wait_closed()
-    writer.transport.abort()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -87,19 +77,5 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 @asynccontextmanager
 async def odd_server(target: int) -> AsyncIterator[OddServer]:
     odd = OddServer(target)
-    accepted: set[asyncio.Task[None]] = set()
-
-    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(odd.accept(reader, writer))
-        accepted.add(task)
-        task.add_done_callback(accepted.discard)
-
-    listener = await asyncio.start_server(accept, "127.0.0.1", 0)
-    odd.port = listener.sockets[0].getsockname()[1]
-    try:
+    async with listening(odd.accept) as odd.port:
         yield odd
-    finally:
-        listener.close()
-        for task in list(accepted):
-            task.cancel()
-        await asyncio.gather(*accepted, return_exceptions=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import struct
@@ -25,6 +24,7 @@ from jlab_tui.core.kernel.wire import KernelMessage, Request, pack_request
 from jlab_tui.core.server.record import Owner
 from jlab_tui.core.server.route import PlainRoute
 from jlab_tui.core.server.state_machine import Health
+from tests.listening import Handler, listening
 
 HELLO = json.dumps({"hello": {"first": 1, "last": 0, "epoch": 1, "gap": None}})
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -216,31 +216,15 @@ ANSWERS: dict[str, Any] = {
 }  # fmt: skip
 
 
-Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
 @asynccontextmanager
-async def asked(handle: Handle) -> AsyncIterator[JupyterApi]:
-    """`JupyterApi` at a server that answers as `handle` does."""
-    writers: list[asyncio.StreamWriter] = []
-
-    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            await handle(reader, writer)
-
-    server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
-    async with server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        api = JupyterApi(Dialer(PlainRoute(url)), "token")
+async def asked(handler: Handler) -> AsyncIterator[JupyterApi]:
+    """`JupyterApi` at a server that answers as `handler` does."""
+    async with listening(handler) as port:
+        api = JupyterApi(Dialer(PlainRoute(f"http://127.0.0.1:{port}")), "token")
         try:
             yield api
         finally:
             await api.close()
-            for writer in writers:
-                writer.close()
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
 
 
 def answering(answers: dict[str, bytes], status: int = 200) -> AbstractAsyncContextManager[JupyterApi]:

@@ -7,6 +7,7 @@ import socket
 import ssl
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from jlab_tui.adapters.server.certificate import certificate_in, new_identity
 from jlab_tui.core.errors import ServerUnreachable
 from jlab_tui.core.server.route import LoopbackRoute, Route, SocketRoute, TlsRoute
 from jlab_tui.core.server.status import Health
+from tests.listening import at_path, listening
 from tests.security.accounts import Impostor, impostor, needs_two_accounts
 
 TOKEN = "a-token-that-must-not-leak"
@@ -33,15 +35,6 @@ def tcp(host: str = "127.0.0.1", port: int = 0) -> Callable[[], socket.socket]:
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind((host, port))
-        return listener
-
-    return bind
-
-
-def unix(path: Path) -> Callable[[], socket.socket]:
-    def bind() -> socket.socket:
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(path))
         return listener
 
     return bind
@@ -72,16 +65,14 @@ async def test_another_accounts_port_is_sent_nothing() -> None:
 async def test_another_accounts_socket_is_sent_nothing() -> None:
     with tempfile.TemporaryDirectory(prefix="jlab-mcp-test-", dir="/tmp") as folder:
         Path(folder).chmod(0o777)
-        with impostor(unix(Path(folder, "s.sock")), ANSWER) as stranger:
+        with impostor(partial(at_path, Path(folder, "s.sock")), ANSWER) as stranger:
             await is_left_unanswered(SocketRoute(stranger.where), stranger)
 
 
 @needs_two_accounts
 async def test_a_stranger_beside_our_server_on_the_other_family_is_passed_over() -> None:
     """A name may lead to [::1] first, where somebody else listens on the port that we have on 127.0.0.1."""
-    served = await asyncio.start_server(answering, "127.0.0.1", 0)
-    port = served.sockets[0].getsockname()[1]
-    async with served:
+    async with listening(answering) as port:
         with impostor(tcp("::1", port), ANSWER) as stranger:
             api = JupyterApi(Dialer(LoopbackRoute(f"http://localhost:{port}")), TOKEN)
             assert await api.health() is Health.OK
@@ -92,15 +83,12 @@ async def test_a_stranger_beside_our_server_on_the_other_family_is_passed_over()
 async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"\r\n\r\n")
     writer.write(ANSWER)
-    writer.close()
 
 
 async def test_our_own_port_and_socket_are_answered(tmp_path: Path) -> None:
-    by_port = await asyncio.start_server(answering, "127.0.0.1", 0)
-    by_path = await asyncio.start_unix_server(answering, tmp_path / "s")
-    async with by_port, by_path:
+    async with listening(answering) as port, listening(answering, at_path(tmp_path / "s")):
         routes: list[Route] = [
-            LoopbackRoute(f"http://127.0.0.1:{by_port.sockets[0].getsockname()[1]}"),
+            LoopbackRoute(f"http://127.0.0.1:{port}"),
             SocketRoute(str(tmp_path / "s")),
         ]
         for route in routes:
@@ -115,14 +103,13 @@ async def test_a_port_that_nobody_accepts_at_is_sent_nothing_until_somebody_does
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heard.extend(await reader.readuntil(b"\r\n\r\n"))
         writer.write(ANSWER)
-        writer.close()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         api = JupyterApi(Dialer(LoopbackRoute(f"http://127.0.0.1:{listener.getsockname()[1]}")), TOKEN)
         assert await api.health(0.2) is Health.SILENT
         with listener.accept()[0] as waiting:
             assert waiting.recv(1 << 16) == b""
-        async with await asyncio.start_server(listen, sock=listener):
+        async with listening(listen, listener):
             assert await api.health() is Health.OK
         await api.close()
     assert TOKEN.encode() in heard
@@ -134,9 +121,8 @@ async def test_the_configured_base_path_is_asked_for_over_the_socket(tmp_path: P
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append((await reader.readuntil(b"\r\n\r\n")).decode().splitlines()[0])
         writer.write(ANSWER)
-        writer.close()
 
-    async with await asyncio.start_unix_server(listen, tmp_path / "s"):
+    async with listening(listen, at_path(tmp_path / "s")):
         dialer = Dialer(SocketRoute(str(tmp_path / "s"), "/user/ada"))
         api = JupyterApi(dialer, TOKEN)
         assert await api.health() is Health.OK
@@ -162,10 +148,9 @@ async def test_a_certificate_of_another_launch_is_sent_nothing(tmp_path: Path) -
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heard.extend(await reader.read(1 << 16))
-        writer.close()
 
-    async with await asyncio.start_server(listen, "127.0.0.1", 0, ssl=theirs) as served:
-        dialer = Dialer(TlsRoute(f"https://127.0.0.1:{served.sockets[0].getsockname()[1]}", ours))
+    async with listening(listen, tls=theirs) as port:
+        dialer = Dialer(TlsRoute(f"https://127.0.0.1:{port}", ours))
         api = JupyterApi(dialer, TOKEN)
         assert await api.health() is Health.UNTRUSTED
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -176,10 +161,8 @@ async def test_a_certificate_of_another_launch_is_sent_nothing(tmp_path: Path) -
 
 async def test_this_launchs_certificate_is_trusted_whatever_the_node_is_called(tmp_path: Path) -> None:
     ours, context = certificate(tmp_path / "ours")
-    async with await asyncio.start_server(answering, "127.0.0.1", 0, ssl=context) as served:
-        api = JupyterApi(
-            Dialer(TlsRoute(f"https://localhost:{served.sockets[0].getsockname()[1]}", ours)), TOKEN
-        )
+    async with listening(answering, tls=context) as port:
+        api = JupyterApi(Dialer(TlsRoute(f"https://localhost:{port}", ours)), TOKEN)
         assert await api.health() is Health.OK
         await api.close()
 
@@ -194,21 +177,20 @@ async def test_the_address_that_shows_the_certificate_is_used_of_all_that_the_no
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heard.extend(await reader.read(1 << 16))
-        writer.close()
 
-    async with await asyncio.start_server(answering, "127.0.0.2", 0, ssl=context) as served:
-        port = served.sockets[0].getsockname()[1]
-        async with await asyncio.start_server(listen, "127.0.0.1", port, ssl=theirs):
-            api = JupyterApi(Dialer(TlsRoute(f"https://127.0.0.1:{port}", ours, ("127.0.0.2",))), TOKEN)
-            assert await api.health() is Health.OK
-            await api.close()
+    async with (
+        listening(answering, tcp("127.0.0.2")(), context) as port,
+        listening(listen, tcp("127.0.0.1", port)(), theirs),
+    ):
+        api = JupyterApi(Dialer(TlsRoute(f"https://127.0.0.1:{port}", ours, ("127.0.0.2",))), TOKEN)
+        assert await api.health() is Health.OK
+        await api.close()
     assert not heard
 
 
 async def test_a_node_whose_name_means_nothing_here_is_reached_by_its_address(tmp_path: Path) -> None:
     ours, context = certificate(tmp_path / "ours")
-    async with await asyncio.start_server(answering, "127.0.0.1", 0, ssl=context) as served:
-        port = served.sockets[0].getsockname()[1]
+    async with listening(answering, tls=context) as port:
         route = TlsRoute(f"https://gpu1.invalid:{port}", ours, ("127.0.0.3", "127.0.0.1"))
         api = JupyterApi(Dialer(route), TOKEN)
         assert await api.health() is Health.OK

@@ -16,6 +16,7 @@ from jlab_tui.adapters.jupyter.dial import Dialer
 from jlab_tui.adapters.jupyter.rest import JupyterApi
 from jlab_tui.core.server.route import PlainRoute
 from jlab_tui.core.server.state_machine import Health
+from tests.listening import listening
 
 
 @asynccontextmanager
@@ -23,10 +24,8 @@ async def answering(*statuses: int) -> AsyncIterator[tuple[str, list[str]]]:
     """An HTTP server that answers with one status after the other, the last one again and again; its url and requests."""
     left = list(statuses)
     asked: list[str] = []
-    writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
         while head := await reader.readline():
             asked.append(head.decode().rsplit(" ", 1)[0])
             while (await reader.readline()).strip():
@@ -37,12 +36,8 @@ async def answering(*statuses: int) -> AsyncIterator[tuple[str, list[str]]]:
             writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
             await writer.drain()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
-        for writer in writers:
-            writer.close()
-            await writer.wait_closed()
+    async with listening(serve) as port:
+        yield f"http://127.0.0.1:{port}", asked
 
 
 @pytest.mark.parametrize(
@@ -81,11 +76,12 @@ async def test_a_certificate_that_nobody_here_trusts_is_told_apart_from_silence(
     await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
-    async with server:
-        api = JupyterApi(
-            Dialer(PlainRoute(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")), "token"
-        )
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pass
+
+    async with listening(hang_up, tls=context) as port:
+        api = JupyterApi(Dialer(PlainRoute(f"https://127.0.0.1:{port}")), "token")
         assert await api.health() is Health.UNTRUSTED
         await api.close()
 
