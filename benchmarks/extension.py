@@ -97,10 +97,8 @@ class Ours:
             kernel,
             session_id="benchmark",
             lease=lease,
-            on_message=self._on_message,
-            on_change=lambda _: None,
         )
-        self.link.open()
+        self.link.open(self._on_message, lambda change: None)
 
     def _on_message(self, message: KernelMessage) -> None:
 

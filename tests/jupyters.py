@@ -226,34 +226,36 @@ class EchoLink:
 
     def __init__(
         self,
-        api: Any,
+        server: EchoServer,
         kernel_id: str,
         *,
         session_id: str,
         lease: Lease | None,
         hold: object,
         since: int,
-        on_message: Callable[[KernelMessage], None],
-        on_change: Callable[[LinkChange], None],
     ) -> None:
-        self.server: EchoServer = api
+        self.server = server
         self.kernel = self.server.by_id[kernel_id]
         self.seq = since
         self.lease = lease
         self.acknowledged = 0
-        self._on_message, self._on_change = on_message, on_change
+        self.on_message: Callable[[KernelMessage], None] = lambda message: None
+        self.on_change: Callable[[LinkChange], None] = lambda change: None
 
     @property
     def connected(self) -> bool:
         return self._take in self.kernel.listeners
 
-    def open(self) -> None:
+    def open(
+        self, on_message: Callable[[KernelMessage], None], on_change: Callable[[LinkChange], None]
+    ) -> None:
+        self.on_message, self.on_change = on_message, on_change
         assert self.lease is not None
         lease, claims = self.lease, self.server.claims
         if not claims.connected(self.kernel.id, lease.client, lease.epoch, lease.on_exit, self):
-            self._on_change(LinkOver(True, "owned by another"))
+            self.on_change(LinkOver(True, "owned by another"))
             return
-        self._on_change(LinkUp(first=True))
+        self.on_change(LinkUp(first=True))
         for message in self.kernel.stream[self.seq :]:
             self._take(message)
         self.kernel.listeners.append(self._take)
@@ -261,7 +263,7 @@ class EchoLink:
     def _take(self, message: KernelMessage) -> None:
         if message.seq > self.seq:
             self.seq = message.seq
-            self._on_message(message)
+            self.on_message(message)
 
     async def ready(self, timeout: float) -> None:
         if not self.connected:
@@ -331,7 +333,6 @@ class Place:
             owner=Owner(uuid.uuid4().hex, "host", next(self._pids), conversation),
             server=server,
             diagnose=why_over,
-            make_link=cast(Any, EchoLink),
             journals=journals or self.journals,
             notebooks=self.notebooks,
             spool=Spool(folder / "spool"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -12,9 +13,11 @@ from ..core.journal.summary import SessionHead
 from ..core.kernel.link import Claim, Lease, LinkChange, RecordedKernel
 from ..core.kernel.wire import KernelMessage, Request
 from ..core.notebook.notebook import CellCopy, Notebook, Saved
+from ..core.notebook.outputs import CellOutputs
 from ..core.server.record import KernelInfo, KernelSpec, Owner
 from ..core.server.resources import Sample
 from ..core.server.state_machine import Health
+from ..core.session.run import Run
 
 
 class Jupyter(Protocol):
@@ -35,8 +38,6 @@ class Jupyter(Protocol):
         lease: Lease | None,
         hold: Callable[[], Awaitable[str]] | None,
         since: int,
-        on_message: Callable[[KernelMessage], None],
-        on_change: Callable[[LinkChange], None],
     ) -> Link:
         """A connection to one kernel, not open yet."""
         ...
@@ -84,28 +85,15 @@ class Link(Protocol):
     def silent_for(self) -> float: ...
     @property
     def unsure_for(self) -> float: ...
-    def open(self) -> None: ...
+    def open(
+        self, on_message: Callable[[KernelMessage], None], on_change: Callable[[LinkChange], None]
+    ) -> None: ...
     async def ready(self, timeout: float) -> None: ...
     async def close(self) -> None: ...
     async def send(self, request: Request) -> bool: ...
     async def ask(self, request: Request, timeout: float) -> KernelMessage: ...
     def acknowledge(self, seq: int) -> None: ...
     def renew(self) -> None: ...
-
-
-class LinkMaker(Protocol):
-    def __call__(
-        self,
-        api: Jupyter,
-        kernel_id: str,
-        *,
-        session_id: str,
-        lease: Lease | None,
-        hold: Callable[[], Awaitable[str]] | None,
-        since: int,
-        on_message: Callable[[KernelMessage], None],
-        on_change: Callable[[LinkChange], None],
-    ) -> Link: ...
 
 
 class Journal(Protocol):
@@ -174,3 +162,28 @@ class Notebooks(Protocol):
     def resolve(self, given: str) -> Path: ...
     def server_path(self, path: Path) -> str | None: ...
     def new_cell_id(self) -> str: ...
+
+
+ReadBack = Callable[[Sequence[Run]], dict[str, CellOutputs]]
+"""reads outputs by run id from the journals, with the runs in the order of their starts; blocking"""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPorts:
+    """What one session needs from outside."""
+
+    api: Jupyter
+    link: Link
+    """to its kernel, not open yet"""
+    journal: Journal
+    file: NotebookFile | None
+    spool: Spool
+    read_back: ReadBack
+    now: Callable[[], float]
+    """epoch seconds"""
+    diagnose: Callable[[], Awaitable[str]]
+    """returns a sentence if the server has ended, or nothing while it may come back"""
+    why_on_record: Callable[[], Awaitable[str]]
+    """the same from the status file alone, which costs one read"""
+    why_silent: Callable[[], Awaitable[str]]
+    """returns a sentence if a server that has not ended does not answer, or nothing"""

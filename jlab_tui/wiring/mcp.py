@@ -34,7 +34,6 @@ from ..core.server.resources import resources_json
 from ..core.settings import Settings, load_settings
 from ..mcp_server.context import App
 from ..mcp_server.stdio import CancelReasons
-from ..services.ports import Jupyter, Link
 from ..services.server.client_start import ClientStart
 from ..services.server.resource_sampler import ResourceSampler
 from ..services.server.walltime_notice import WalltimeNotice
@@ -76,7 +75,6 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         Owner(uuid.uuid4().hex, host, os.getpid(), conversation, process_start(os.getpid())),
         server,
         launcher.why_over,
-        _open_link,
         journals,
         notebooks,
         Spool(settings.spool_dir),
@@ -137,7 +135,3 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     )
     app.start_background(asyncio.to_thread(journals.clear_old, settings.keep_days))
     return app
-
-
-def _open_link(api: Jupyter, kernel_id: str, **how: Any) -> Link:
-    return api.link(kernel_id, **how)

@@ -84,10 +84,8 @@ async def test_a_image_larger_than_the_window_or_all_memory_arrives_and_so_does_
         kernel,
         session_id="painter",
         lease=Lease("painter", claim.json()["epoch"], "shutdown"),
-        on_message=on_message,
-        on_change=lambda _: None,
     )
-    link.open()
+    link.open(on_message, lambda change: None)
     sizes = [30_500_000, 4_700_000, 1000, 70_000_000, 1000]
     code = (
         "from IPython.display import publish_display_data\n"

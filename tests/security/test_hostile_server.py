@@ -92,10 +92,9 @@ async def linked(
     async with serve(node, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         link = KernelLink(
-            Dialer(PlainRoute(f"http://127.0.0.1:{port}")), {}, "kernel", session_id="s", lease=Lease("client", 1, "shutdown"),
-            on_message=messages.put_nowait, on_change=changes.append,
+            Dialer(PlainRoute(f"http://127.0.0.1:{port}")), {}, "kernel", session_id="s", lease=Lease("client", 1, "shutdown")
         )  # fmt: skip
-        link.open()
+        link.open(messages.put_nowait, changes.append)
         try:
             yield link, changes, messages
         finally:

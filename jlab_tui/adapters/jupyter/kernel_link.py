@@ -53,7 +53,7 @@ _YIELD_EVERY = 64
 
 
 class KernelLink:
-    """Messages of one kernel. Calls `on_message` and `on_change` in the event loop; they must not block."""
+    """Messages of one kernel."""
 
     def __init__(
         self,
@@ -65,8 +65,6 @@ class KernelLink:
         lease: Lease | None,
         hold: Callable[[], Awaitable[str]] | None = None,
         since: int = 0,
-        on_message: Callable[[KernelMessage], None],
-        on_change: Callable[[LinkChange], None],
     ) -> None:
         """`lease`: None on a stock server, where `hold` renews our hold on a session and returns another holder, if any."""
         self._dialer = dialer
@@ -75,8 +73,8 @@ class KernelLink:
         self._session_id = session_id
         self._lease = lease
         self._hold = hold
-        self._on_message = on_message
-        self._on_change = on_change
+        self._on_message: Callable[[KernelMessage], None] = lambda message: None
+        self._on_change: Callable[[LinkChange], None] = lambda change: None
         self._ws: KernelConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._beating = asyncio.Lock()
@@ -124,9 +122,12 @@ class KernelLink:
             return self.silent_for
         return asyncio.get_running_loop().time() - self._held_at if self._hold is not None else 0.0
 
-    def open(self) -> None:
-        """Connect in the background and stay connected."""
+    def open(
+        self, on_message: Callable[[KernelMessage], None], on_change: Callable[[LinkChange], None]
+    ) -> None:
+        """Connect in the background and stay connected. Calls the functions in the event loop; they must not block."""
         if self._task is None:
+            self._on_message, self._on_change = on_message, on_change
             if self._hold is not None:
                 self._beats = self._spawn(self._keep_held())
             self._task = asyncio.create_task(self._run(), name=f"kernel link {self._kernel_id[:8]}")

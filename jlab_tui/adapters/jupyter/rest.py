@@ -11,8 +11,7 @@ from ...core.errors import KernelGone, SessionOwned
 from ...core.json_values import mapping, parse_json
 from ...core.kernel import answers
 from ...core.kernel.answers import ExtensionInfo, JupyterSession
-from ...core.kernel.link import Claim, Lease, LinkChange, RecordedKernel
-from ...core.kernel.wire import KernelMessage
+from ...core.kernel.link import Claim, Lease, RecordedKernel
 from ...core.server.record import KernelInfo, KernelSpec, Owner
 from ...core.server.resources import Sample
 from ...core.server.state_machine import Health
@@ -57,8 +56,6 @@ class JupyterApi:
         lease: Lease | None,
         hold: Callable[[], Awaitable[str]] | None,
         since: int,
-        on_message: Callable[[KernelMessage], None],
-        on_change: Callable[[LinkChange], None],
     ) -> KernelLink:
         """Return a link to one kernel, not open yet."""
         from .kernel_link import KernelLink  # imports websockets, which `status` does not need
@@ -71,8 +68,6 @@ class JupyterApi:
             lease=lease,
             hold=hold,
             since=since,
-            on_message=on_message,
-            on_change=on_change,
         )
 
     async def close(self) -> None:

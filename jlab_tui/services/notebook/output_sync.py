@@ -13,11 +13,8 @@ from ...core.notebook.notebook import Notebook, NotebookCell
 from ...core.notebook.outputs import CellOutputs, to_nbformat
 from ...core.session.replay import ReplayedSession
 from ...core.session.run import Run
-from ..ports import NotebookFile
+from ..ports import NotebookFile, ReadBack
 from .autosave import Autosave
-
-ReadBack = Callable[[Sequence[Run]], dict[str, CellOutputs]]
-"""reads outputs by run id from the journals, with the runs in the order of their starts; blocking"""
 
 _LOST_ENDS: Final = {
     RunStatus.DIED: "KernelDied",

@@ -51,16 +51,8 @@ class ResourceSampler:
 
     async def _ask(self, api: Jupyter, kernel_id: str) -> Sample:
         source = await asyncio.to_thread(self._probe_source)
-        link = api.link(
-            kernel_id,
-            session_id=kernel_id,
-            lease=None,
-            hold=None,
-            since=0,
-            on_message=lambda _: None,
-            on_change=lambda _: None,
-        )
-        link.open()
+        link = api.link(kernel_id, session_id=kernel_id, lease=None, hold=None, since=0)
+        link.open(lambda message: None, lambda change: None)
         try:
             await link.ready(_READY_S)
             reply = await link.ask(evaluation(_EXPRESSION % source), _ASK_S)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -37,8 +37,8 @@ from ...core.session.replay import ReplayedSession
 from ...core.session.state import SessionStatus, Usable
 from ..journal.writer import SessionJournal
 from ..kernel.subshell import Subshell, evaluation
-from ..notebook.output_sync import OutputSync, ReadBack
-from ..ports import Journal, Jupyter, Link, NotebookFile, Spool
+from ..notebook.output_sync import OutputSync
+from ..ports import SessionPorts
 from ..progress import all_of, cancelled
 from .intake import Intake
 from .interrupt import Interrupter
@@ -52,29 +52,6 @@ KERNEL_READY_S: Final = 60.0
 """how long a new or idle kernel may take to answer"""
 BATCH_TOOL: Final = "resume"
 """the tool's name in runs of a batch"""
-
-Connect = Callable[[Callable[[KernelMessage], None], Callable[[LinkChange], None]], Link]
-"""makes a closed link from the callbacks for messages and for changes"""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionPorts:
-    """What one session needs from outside."""
-
-    api: Jupyter
-    journal: Journal
-    file: NotebookFile | None
-    connect: Connect
-    spool: Spool
-    read_back: ReadBack
-    now: Callable[[], float]
-    """epoch seconds"""
-    diagnose: Callable[[], Awaitable[str]]
-    """returns a sentence if the server has ended, or nothing while it may come back"""
-    why_on_record: Callable[[], Awaitable[str]]
-    """the same from the status file alone, which costs one read"""
-    why_silent: Callable[[], Awaitable[str]]
-    """returns a sentence if a server that has not ended does not answer, or nothing"""
 
 
 class Session:
@@ -99,7 +76,7 @@ class Session:
         self._next_run = first_run
         self._tasks: set[asyncio.Task[Any]] = set()
         self._restarting = asyncio.Lock()
-        self._link = ports.connect(self.on_message, self.on_change)
+        self._link = ports.link
         self._monitor = LinkMonitor(self._link, ports.api, opened.kernel_id, ports.diagnose, ports.why_silent)
         self._journal = SessionJournal(
             ports.journal, ports.now, acknowledge=self._link.acknowledge, may_write=self._may_write
@@ -367,7 +344,7 @@ class Session:
 
     def connect(self) -> None:
         """Open the link and keep it open until `close`."""
-        self._link.open()
+        self._link.open(self.on_message, self.on_change)
 
     async def answers(self, timeout: float) -> bool:
         """Wait until the kernel answers."""

@@ -8,8 +8,7 @@ from functools import partial
 from typing import Final
 
 from ...core.journal.summary import SessionHead
-from ...core.kernel.link import Claim, Lease, LinkChange
-from ...core.kernel.wire import KernelMessage
+from ...core.kernel.link import Claim, Lease
 from ...core.notebook.notebook import Notebook
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner, ServerRecord
@@ -19,8 +18,8 @@ from ...core.session.run import Run
 from ...core.session.state import Kernel, SessionStatus
 from ...core.settings import OnExit
 from ..journal.ownership import Ownership
-from ..ports import Journal, Journals, Jupyter, Link, LinkMaker, NotebookFile, Spool
-from ..session.session import Session, SessionPorts
+from ..ports import Journal, Journals, Jupyter, Link, NotebookFile, SessionPorts, Spool
+from ..session.session import Session
 
 FEATURE: Final = "channels"
 """what the Jupyter extension names when it records kernels"""
@@ -65,7 +64,6 @@ class SessionFactory:
     def __init__(
         self,
         owner: Owner,
-        make_link: LinkMaker,
         journals: Journals,
         ownership: Ownership,
         spool: Spool,
@@ -77,7 +75,6 @@ class SessionFactory:
     ) -> None:
         """`diagnose` says why a server ended, or nothing; `why_on_record` the same by the status file; `why_silent` why the present one does not answer, or nothing."""
         self._owner = owner
-        self._make_link = make_link
         self._journals = journals
         self.ownership = ownership
         self._spool = spool
@@ -126,7 +123,7 @@ class SessionFactory:
             api=server.api,
             journal=journal,
             file=file,
-            connect=partial(self._connect, server.api, identity, claim, journal, origin.seq),
+            link=self._link(server.api, identity, claim, journal, origin.seq),
             spool=self._spool,
             read_back=self.read_back,
             now=self._now,
@@ -139,15 +136,13 @@ class SessionFactory:
         opened = identity.opened(self._owner, epoch, server.record.started)
         return Session(opened, state, ports, notebook, origin.first_run, warnings)
 
-    def _connect(
+    def _link(
         self,
         api: Jupyter,
         identity: SessionIdentity,
         claim: Claim | None,
         journal: Journal,
         seq: int | None,
-        on_message: Callable[[KernelMessage], None],
-        on_change: Callable[[LinkChange], None],
     ) -> Link:
         """The link to a session's kernel, from message `seq` of the recorded stream on."""
         lease: Lease | None = None
@@ -155,15 +150,12 @@ class SessionFactory:
         if claim is not None:
             lease = Lease(self._owner.client, claim.epoch, self._on_exit_of(identity.users_kernel))
             since = claim.last_seq if seq is None else min(seq, claim.last_seq)
-        return self._make_link(
-            api,
+        return api.link(
             identity.kernel_id,
             session_id=f"jlab-mcp-{identity.id}",
             lease=lease,
             hold=None if lease else partial(self.ownership.beat, identity.id, journal),
             since=since,
-            on_message=on_message,
-            on_change=on_change,
         )
 
     def read_back(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:

@@ -17,7 +17,7 @@ from ...core.session.run import Run
 from ...core.session.state import Usable
 from ...core.settings import OnExit
 from ..journal.ownership import OwnerAlive, Ownership
-from ..ports import Journals, LinkMaker, Notebooks, Spool
+from ..ports import Journals, Notebooks, Spool
 from ..progress import all_of
 from ..session.journal_replay import JournalReplay
 from ..session.replies import Found
@@ -56,7 +56,6 @@ class Sessions:
         owner: Owner,
         server: Callable[[], Awaitable[Server]],
         diagnose: Callable[[ServerRecord], Awaitable[str]],
-        make_link: LinkMaker,
         journals: Journals,
         notebooks: Notebooks,
         spool: Spool,
@@ -79,7 +78,6 @@ class Sessions:
         self._scratch = ScratchSessions(self._table)
         self._factory = SessionFactory(
             owner,
-            make_link,
             journals,
             self._ownership,
             spool,

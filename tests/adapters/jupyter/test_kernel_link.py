@@ -40,10 +40,8 @@ async def linked(*gaps: dict[str, Any]) -> AsyncIterator[tuple[KernelLink, list[
             "kernel",
             session_id="s",
             lease=Lease("client", 1, "shutdown"),
-            on_message=lambda message: None,
-            on_change=changes.append,
         )
-        link.open()
+        link.open(lambda message: None, changes.append)
         try:
             await link.ready(10)
             yield link, changes

@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -22,14 +22,15 @@ from hypothesis import strategies as st
 from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.journal.events import RunFinished, RunStarted, SessionOpened
+from jlab_tui.core.kernel.link import LinkChange
 from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.core.notebook.notebook import Notebook, NotebookCell, copy_cells
 from jlab_tui.core.notebook.outputs import CellOutputs, to_nbformat
 from jlab_tui.core.session.replay import rebuild_all, replay
 from jlab_tui.core.session.run import Run
 from jlab_tui.core.session.state import SessionStatus
-from jlab_tui.services.ports import Jupyter, Spool
-from jlab_tui.services.session.session import Session, SessionPorts
+from jlab_tui.services.ports import Jupyter, SessionPorts, Spool
+from jlab_tui.services.session.session import Session
 from tests.kernels import NAMES, Transcript, transcript
 
 ID = "abcd1234"
@@ -55,7 +56,10 @@ class RecordedStream:
     def acknowledge(self, seq: int) -> None:
         self.acknowledged = max(self.acknowledged, seq)
 
-    def open(self) -> None: ...
+    def open(
+        self, on_message: Callable[[KernelMessage], None], on_change: Callable[[LinkChange], None]
+    ) -> None: ...
+
     def renew(self) -> None: ...
     async def ready(self, timeout: float) -> None: ...
     async def close(self) -> None: ...
@@ -91,7 +95,7 @@ class Process:
             api=cast(Jupyter, self.api),
             journal=self.writer,
             file=self.file,
-            connect=lambda on_message, on_change: stream,
+            link=stream,
             spool=cast(Spool, None),
             read_back=read_back,
             now=time.time,
