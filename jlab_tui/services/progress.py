@@ -35,6 +35,27 @@ async def patiently(
     return await task
 
 
+class Tasks:
+    """Tasks under way, which nobody else keeps."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def wait(self, timeout: float) -> None:
+        """Wait until none is under way."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout)
+
+    async def cancel(self, what: str) -> None:
+        await cancelled(what, self._tasks)
+
+
 async def all_of(what: str, *work: Awaitable[object]) -> None:
     """Wait for everything, also when some of it fails: a failure goes to the log with its traceback."""
     for result in await asyncio.gather(*work, return_exceptions=True):

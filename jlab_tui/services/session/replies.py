@@ -13,7 +13,7 @@ from ...core.reply.compose import Part, Reply, RunFacts, compose
 from ...core.session.run import Run
 from ...core.session.state import Usable
 from ..ports import Journals
-from ..progress import cancelled
+from ..progress import Tasks
 from .journal_replay import JournalReplay
 from .run_handle import RunHandle
 from .session import Session
@@ -66,7 +66,7 @@ class Replies:
         self._output_chars = output_chars
         self._now = now
         self._look_s = look_s
-        self._looks: set[asyncio.Task[Found]] = set()
+        self._looks = Tasks()
 
     async def wait(self, run_id: str, wait_s: float, beat: Beat) -> RunReply:
         """Wait up to `wait_s` seconds for a run to end, whichever process holds it. Raises UnknownRun."""
@@ -113,13 +113,11 @@ class Replies:
 
     async def close(self) -> None:
         """Cancel lookups that nobody waits for any more."""
-        await cancelled("looking for a run", self._looks)
+        await self._looks.cancel("looking for a run")
 
     async def _look(self, run_id: str, replay: JournalReplay, left: float) -> Found | None:
         """Find the run again. None when that takes too long; a takeover that is under way is completed."""
-        look = asyncio.ensure_future(self._find(run_id, replay))
-        self._looks.add(look)
-        look.add_done_callback(self._looks.discard)
+        look = self._looks.start(self._find(run_id, replay))
         done, _ = await asyncio.wait([look], timeout=max(left, 0.0))
         return look.result() if done else None
 

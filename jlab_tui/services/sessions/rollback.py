@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..ports import NotebookFile
+from ..progress import Tasks
 from ..session.session import Session
 
 T = TypeVar("T")
@@ -32,22 +33,21 @@ class Rollbacks:
 
     def __init__(self, undo: Callable[[Rollback], Awaitable[None]]) -> None:
         self._undo = undo
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks()
 
     async def whole(self, work: Work[T]) -> T:
         """Finish the work even if the caller is cancelled; undo it then, and if it fails."""
         rollback = Rollback()
-        task = self._start(self._or_undone(work, rollback))
+        task = self._tasks.start(self._or_undone(work, rollback))
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            self._start(self._unwanted(task, rollback))
+            self._tasks.start(self._unwanted(task, rollback))
             raise
 
     async def settled(self, timeout: float) -> None:
         """Wait until none is under way."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout)
+        await self._tasks.wait(timeout)
 
     async def _or_undone(self, work: Work[T], rollback: Rollback) -> T:
         try:
@@ -60,9 +60,3 @@ class Rollbacks:
         await asyncio.wait([task])
         if not task.cancelled() and task.exception() is None:
             await self._undo(rollback)
-
-    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
-from typing import Any
 
 from ...core.errors import JlabError
+from ..progress import Tasks
 from ..session.run_handle import RunHandle
 from ..session.session import Session
 from .table import SessionTable
@@ -18,7 +17,7 @@ class ScratchSessions:
 
     def __init__(self, table: SessionTable) -> None:
         self._table = table
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending = Tasks()
 
     async def run(self, session: Session, code: str) -> RunHandle:
         """Send the one run of a scratch session. When that fails, the kernel ends at once."""
@@ -26,25 +25,19 @@ class ScratchSessions:
             run = await session.start_run("execute_scratch", None, code)
         except BaseException:
             # In a task of its own: the caller may be cancelled for good.
-            await asyncio.shield(self._start(self.close(session)))
+            await asyncio.shield(self._ending.start(self.close(session)))
             raise
         self.end_with_run(session)
         return run
 
     def end_with_run(self, session: Session) -> None:
         """Let a scratch session's kernel end with its run."""
-        self._start(self._end_with_run(session))
+        self._ending.start(self._end_with_run(session))
 
     async def close(self, session: Session) -> None:
         with contextlib.suppress(JlabError):
             await session.api.delete_kernel(session.identity.kernel_id)
         await self._table.let_go(session, "scratch")
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-        return task
 
     async def _end_with_run(self, session: Session) -> None:
         while session.current is not None:
