@@ -174,6 +174,14 @@ class Claims:
         """Drop the claim on a kernel that is gone."""
         self._claims.pop(kernel, None)
 
+    def held(self, now: float) -> Set[str]:
+        """The kernels of clients that are here, or may come back within the reconnect grace."""
+        return {
+            kernel
+            for kernel, claim in self._claims.items()
+            if claim.client is not None and (claim.unowned_at is None or now < claim.unowned_at)
+        }
+
     def due(self, busy: Mapping[str, bool], now: float) -> List[Tuple[str, bool]]:
         """(kernel, whether to kill it even if busy) for each kernel to shut down now. Call it every second."""
         found = []

@@ -19,6 +19,8 @@ class ProcessExit(NamedTuple):
     """Another process took its place, or the server is about to start one."""
     oom_kills: int
     """Out-of-memory kills around here in the last seconds."""
+    why_culled: str = ""
+    """Jupyter culled the kernel, for this reason."""
 
 
 def exit_cause(seen: ProcessExit) -> Dict[str, Any]:
@@ -26,7 +28,9 @@ def exit_cause(seen: ProcessExit) -> Dict[str, Any]:
     code = seen.returncode
     number = -code if code is not None and code < 0 else None
     name = _signal_name(number)
-    if seen.asked_to_stop:
+    if seen.asked_to_stop and seen.why_culled:
+        cause, detail = "culled", seen.why_culled
+    elif seen.asked_to_stop:
         cause = "restart" if seen.replaced else "shutdown"
         detail = "The kernel was restarted." if seen.replaced else "The kernel was shut down."
     elif number == signal.SIGKILL and seen.oom_kills > 0:

@@ -31,6 +31,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
     hostname = config.get("hostname") or socket.gethostname()
     service = ExtensionService(app, str(spool_dir), configured(Graces(), config), limits_of(config), hostname)
     service.silence_s = float(config.get("silence_s", service.silence_s))
+    service.endings.end_s = float(config.get("end_s", service.endings.end_s))
     app.web_app.add_handlers(".*$", routes(app.web_app.settings["base_url"], service))
     guard(app)
     service.start()
@@ -42,6 +43,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
         if folder is not None:
             use_sockets(manager, folder)
         run_in_own_environment(manager)
+        service.endings.watch(manager)
 
     add_to_kernels(app.kernel_manager, prepare)
     atexit.register(service.stop)

@@ -6,7 +6,8 @@
                             seconds, 1 per second, at most 10 minutes
   GET kernels               by kernel id: session, epoch, owner, owner_connected, first_seq, last_seq, acked_seq, busy,
                             running (msg_id), requests {msg_id: {state: sent|running|done|lost, seq_reply}}, obituary,
-                            recorded_bytes (not acknowledged), dropped_bytes, gone, started_here (by a POST of this path)
+                            recorded_bytes (not acknowledged), dropped_bytes, gone, started_here (by a POST of this path),
+                            cut_after_s (it had not ended after so long and got a signal; null: it ended by itself)
   POST kernels              {name, path, notebook, session, owner, exit_grace_s}: start a kernel in the directory of `path`,
                             or as the session of a notebook if one is named, and claim it: 201 {kernel} and the answer of
                             a claim. The start finishes even if the client is gone; the kernel is then shut down after

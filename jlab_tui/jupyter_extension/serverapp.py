@@ -64,6 +64,7 @@ def settings(config: Mapping[str, Any], ip: str, port: int) -> Config:
         "unclaimed_busy_grace_s",
         "reconnect_grace_s",
         "silence_s",
+        "end_s",
         "hostname",
         "limits",
     )

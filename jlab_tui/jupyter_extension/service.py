@@ -18,6 +18,7 @@ from .cgroup import oom_counter_paths
 from .claims import Claims, Graces, Granted, Refused
 from .heap import return_large_blocks
 from .kernel_command import is_private
+from .kernel_ending import Endings
 from .kernel_process import pid_of
 from .oom_counter import OomCounter
 from .sampler_thread import SamplerThread
@@ -46,6 +47,7 @@ class ExtensionService:
         self.silence_s = SILENCE_S
         self.claims = Claims(graces)
         self.recorders: Dict[str, StreamRecorder] = {}
+        self.endings = Endings(self.kernels, self.recorders)
         self.sampler = SamplerThread()
         self._connections: Dict[str, Set[Tuple[str, Callable[[int, str], None]]]] = {}
         self._loop = asyncio.get_event_loop()
@@ -56,6 +58,8 @@ class ExtensionService:
         self._activity = Activity(self.kernels)
         self._started_here: Set[str] = set()
         self._reaping: Set[str] = set()
+        self._counted: Set[str] = set()
+        """Kernels whose owner Jupyter counts as a connection."""
         self._tasks: Set[asyncio.Future[Any]] = set()
 
     def start(self) -> None:
@@ -108,6 +112,7 @@ class ExtensionService:
             "recorded_bytes": recorder.recorded_bytes,
             "dropped_bytes": recorder.stream.dropped_bytes,
             "gone": recorder.gone_at is not None,
+            "cut_after_s": self.endings.cut.get(kernel_id),
             "started_here": kernel_id in self._started_here,
             "private": kernel_id not in self.kernels or is_private(self.kernels.get_kernel(kernel_id)),
         }
@@ -162,7 +167,9 @@ class ExtensionService:
                 self._oom,
                 self.limits,
                 self._activity,
+                self.endings.take_culled,
             )
+            self._count_owners()
         if outcome.displaced is not None:
             self.close_connections(kernel_id, outcome.displaced, 4409, owned_by(owner))
         return outcome
@@ -197,12 +204,27 @@ class ExtensionService:
         self._oom.tick(now)
         self.sampler.kernel_pids = self._kernel_pids()
         self._reap()
+        self._count_owners()
         for kernel_id, recorder in list(self.recorders.items()):
             if recorder.gone_at is not None and now - recorder.gone_at > KEEP_GONE_S:
                 recorder.close()
                 del self.recorders[kernel_id]
                 self._started_here.discard(kernel_id)
                 self.claims.forget(kernel_id)
+                self.endings.forget(kernel_id)
+
+    def _count_owners(self) -> None:
+        """Have Jupyter count the owner of a kernel as a connection: it culls kernels that have none."""
+        count = getattr(self.kernels, "notify_connect", None)
+        discount = getattr(self.kernels, "notify_disconnect", None)
+        if count is None or discount is None:
+            return
+        held = {kernel_id for kernel_id in self.claims.held(time.monotonic()) if kernel_id in self.kernels}
+        for kernel_id in held - self._counted:
+            count(kernel_id)
+        for kernel_id in self._counted - held:
+            discount(kernel_id)
+        self._counted = held
 
     def _kernel_pids(self) -> Dict[str, int]:
         found = {}

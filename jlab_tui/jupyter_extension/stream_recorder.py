@@ -41,8 +41,9 @@ class StreamRecorder:
         oom: OomCounter,
         limits: StreamLimits,
         activity: Activity,
+        take_culled: Callable[[str], str],
     ) -> None:
-        """`lookup` gives the kernel's manager, None once the server has dropped the kernel."""
+        """`take_culled` says why Jupyter culled the kernel; `lookup` gives the kernel's manager, None once the server has dropped the kernel."""
         self.kernel_id = kernel_id
         self.stream = Stream(limits.cache, limits.memory)
         self.kernel_state = KernelState()
@@ -55,6 +56,7 @@ class StreamRecorder:
         self._context = context
         self._oom = oom
         self._activity = activity
+        self._take_culled = take_culled
         self._spooler = StreamSpooler(kernel_id, self.stream, limits, spool, readers, self._resume)
         self._numbering = MessageNumbering(self.stream, self.kernel_state, lambda: self._spooler.has_room)
         self._is_paused = False
@@ -152,7 +154,8 @@ class StreamRecorder:
         if stopping:
             replacement = await replacement_of(process, self._lookup)
             is_replaced = replacement is not None
-        seen = ProcessExit(code, stopping, is_replaced, self._oom.recent())
+        culled = self._take_culled(self.kernel_id)
+        seen = ProcessExit(code, stopping, is_replaced, self._oom.recent(), culled)
         self._record_exit(exit_cause(seen))
         if not stopping:
             replacement = await replacement_of(process, self._lookup)

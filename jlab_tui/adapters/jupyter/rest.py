@@ -21,6 +21,9 @@ from .http import HttpClient, is_refused, is_unproved, is_untrusted
 if TYPE_CHECKING:
     from .kernel_link import KernelLink
 
+_END_S = 90.0
+"""for a kernel to end in its own time, and to start again"""
+
 
 class JupyterApi:
     """Calls to one Jupyter server. Raises ServerUnreachable without an answer, KernelGone for an unknown kernel."""
@@ -146,10 +149,12 @@ class JupyterApi:
         """Shut a kernel down with its session, if any. Returns whether the server knew it."""
         for session in await self._sessions():
             if session.kernel_id == kernel_id:
-                await self._http.call("DELETE", f"/api/sessions/{session.session_id}", accept=(204, 404, 410))
+                await self._http.call(
+                    "DELETE", f"/api/sessions/{session.session_id}", accept=(204, 404, 410), timeout=_END_S
+                )
                 return True
         return (
-            await self._http.call("DELETE", f"/api/kernels/{kernel_id}", accept=(204, 404))
+            await self._http.call("DELETE", f"/api/kernels/{kernel_id}", accept=(204, 404), timeout=_END_S)
         ).status_code == 204
 
     async def rename_session(self, kernel_id: str, name: str) -> None:
@@ -176,7 +181,11 @@ class JupyterApi:
     async def _kernel_call(self, method: str, kernel_id: str, verb: str) -> None:
         again = verb == "/interrupt"
         answer = await self._http.call(
-            method, f"/api/kernels/{kernel_id}{verb}", accept=(200, 204, 404), again=again
+            method,
+            f"/api/kernels/{kernel_id}{verb}",
+            accept=(200, 204, 404),
+            timeout=None if again else _END_S,
+            again=again,
         )
         if answer.status_code == 404:
             raise KernelGone(

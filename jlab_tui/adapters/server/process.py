@@ -165,8 +165,11 @@ def is_ours(pid: int, pid_start: str) -> bool:
     return not line or "launch.py" in line
 
 
-async def end_process(pid: int, pid_start: str, *, grace_s: float = 8.0) -> bool:
-    """Send SIGTERM, and SIGKILL after the grace, to the server's process group. Returns whether it is gone."""
+async def end_process(pid: int, pid_start: str, *, grace_s: float = 30.0) -> bool:
+    """Send SIGTERM, and SIGKILL after the grace, to the server's process group. Returns whether it is gone.
+
+    In the grace its idle kernels end in their own time.
+    """
     for number, patience in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 3.0)):
         if not is_ours(pid, pid_start):
             return True

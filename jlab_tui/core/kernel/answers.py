@@ -183,6 +183,7 @@ def _recorded(raw: Mapping[str, Any]) -> RecordedKernel:
         started_here=flag(raw.get("started_here")),
         is_private=flag(raw.get("private"), otherwise=True),
         recorded_bytes=whole(raw.get("recorded_bytes")),
+        cut_after_s=number(raw.get("cut_after_s")),
     )
 
 

@@ -56,6 +56,8 @@ class KernelDeath:
     restarting: bool
     asked: bool = False
     """somebody restarted it or shut it down"""
+    is_culled: bool = False
+    """Jupyter shut it down because it was idle; `cause` says by which rule"""
     lost: frozenset[str] | None = None
     """requests that the process received; later ones go to its successor. None when the server does not say"""
 
@@ -296,8 +298,11 @@ def ends_request(message: KernelMessage) -> bool:
 def _obituary(content: Mapping[str, Any]) -> KernelDeath:
     kind = str(content.get("cause") or "")
     signal, code = content.get("signal"), content.get("exit_code")
+    detail = str(content.get("detail") or "")
     if kind in _ASKED:
         cause = _ASKED[kind]
+    elif kind == "culled":
+        cause = detail or "Jupyter culled it"
     elif kind == "oom":
         cause = "out of memory: the kernel was killed by the out-of-memory killer"
     elif signal:
@@ -305,14 +310,15 @@ def _obituary(content: Mapping[str, Any]) -> KernelDeath:
     elif code is not None:
         cause = f"exit code {code}"
     else:
-        cause = str(content.get("detail") or "")
+        cause = detail
     if kind == "keeps dying":
         cause = f"{cause}, on every start; its last output is in the log: jlab-mcp logs"
     lost = content.get("lost")
     return KernelDeath(
         cause,
         bool(content.get("restarting")),
-        asked=kind in _ASKED,
+        asked=kind in _ASKED or kind == "culled",
+        is_culled=kind == "culled",
         lost=frozenset(map(str, lost)) if isinstance(lost, list) else None,
     )
 

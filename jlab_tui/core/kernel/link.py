@@ -94,6 +94,18 @@ class RecordedKernel:
     """no other account on its machine can read its channels"""
     recorded_bytes: int = 0
     """of the unacknowledged messages"""
+    cut_after_s: float | None = None
+    """when it was last ended, it had not ended by itself after so long, and got a signal"""
+
+    @property
+    def how_cut(self) -> str:
+        """Return a sentence on a kernel that was given no more time to end; empty if it ended by itself."""
+        if self.cut_after_s is None:
+            return ""
+        return (
+            f"It had not ended by itself after {self.cut_after_s:g} s and was killed: what its code does at its exit "
+            "(atexit, such as a tracker's upload) may be incomplete."
+        )
 
     def bytes_after(self, seq: int) -> int:
         """Estimate the bytes recorded after a message, in proportion to the number of messages."""

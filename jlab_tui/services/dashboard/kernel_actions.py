@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ...core.errors import KernelGone
 from ...core.server.record import ServerRecord
+from ..kernel.ending import how_cut
 from .actions import Target
 
 if TYPE_CHECKING:
@@ -36,15 +37,18 @@ class KernelActions:
         )
 
     async def restart(self, target: Target) -> str:
-        await (await self._jupyter()).restart(target.kernel_id)
-        return f"The kernel of {target.name} restarted; its variables are gone."
+        api = await self._jupyter()
+        await api.restart(target.kernel_id)
+        text = f"The kernel of {target.name} restarted; its variables are gone."
+        return f"{text} {await how_cut(api, target.kernel_id)}".rstrip()
 
     async def shutdown(self, target: Target) -> str:
-        if not await (await self._jupyter()).delete_kernel(target.kernel_id):
+        api = await self._jupyter()
+        if not await api.delete_kernel(target.kernel_id):
             raise KernelGone(
                 f"The kernel of {target.name} has already ended.", "There is nothing left to do."
             )
-        return f"The kernel of {target.name} is shut down."
+        return f"The kernel of {target.name} is shut down. {await how_cut(api, target.kernel_id)}".rstrip()
 
     async def stop_server(self) -> str:
         return await self._launcher().stop()

@@ -36,6 +36,7 @@ from ...core.session.refusals import busy, refusal
 from ...core.session.replay import ReplayedSession
 from ...core.session.state import SessionStatus, Usable
 from ..journal.writer import SessionJournal
+from ..kernel.ending import how_cut
 from ..kernel.subshell import Subshell, evaluation
 from ..notebook.output_sync import OutputSync
 from ..ports import SessionPorts
@@ -230,7 +231,8 @@ class Session:
                 raise
             self.asked(RestartDone(by))
         stopped = f" Run {run.id} was ended." if run is not None else ""
-        return f"The kernel of session {self._opened.session} was restarted.{stopped} All variables and imports are lost."
+        text = f"The kernel of session {self._opened.session} was restarted.{stopped} All variables and imports are lost."
+        return f"{text} {await how_cut(self.api, self._opened.kernel_id)}".rstrip()
 
     async def shut_down(self) -> str:
         """Shut the kernel down, unless it is the user's own. Raises ServerUnreachable if it may still run."""
@@ -248,7 +250,8 @@ class Session:
                     "Its kernel may still run. Call ping, and try again when the server answers.",
                 ) from None
         self._close_current(RunStatus.DIED, "The session was shut down.")
-        return f"Session {name} is shut down; its kernel and variables are gone."
+        text = f"Session {name} is shut down; its kernel and variables are gone."
+        return f"{text} {await how_cut(self.api, self._opened.kernel_id)}".rstrip()
 
     def _close_current(self, status: RunStatus, cause: str) -> None:
         if run := self.state.current:

@@ -149,11 +149,11 @@ def test_a_recorded_kernel_is_private_unless_the_extension_says_otherwise() -> N
     full = {
         "session": "s", "epoch": 2, "owner": OWNER, "owner_connected": True, "first_seq": 1, "last_seq": 9,
         "acked_seq": 4, "busy": True, "running": "m9", "requests": {"m8": 1, "m9": 2}, "started_here": True,
-        "private": False, "recorded_bytes": 100,
+        "private": False, "recorded_bytes": 100, "cut_after_s": 20,
     }  # fmt: skip
     assert recorded_kernels({"k1": full, "k2": {}}, nothing_odd) == {
         "k1": RecordedKernel(
-            True, 9, 4, "m9", frozenset({"m8", "m9"}), started_here=True, is_private=False, recorded_bytes=100,
+            True, 9, 4, "m9", frozenset({"m8", "m9"}), started_here=True, is_private=False, recorded_bytes=100, cut_after_s=20.0,
         ),
         "k2": RecordedKernel(False, 0, 0),
     }  # fmt: skip

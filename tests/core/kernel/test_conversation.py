@@ -265,6 +265,8 @@ def reply(parent: str = "m", status: str = "ok", **content: Any) -> KernelMessag
     [
         ({"cause": "restart"}, "the kernel was restarted"),
         ({"cause": "shutdown"}, "the kernel was shut down"),
+        ({"cause": "culled", "detail": "idle for 4 s"}, "idle for 4 s"),
+        ({"cause": "culled"}, "Jupyter culled it"),
         ({"cause": "oom", "signal": 9}, "out of memory: the kernel was killed by the out-of-memory killer"),
         ({"signal": 9}, "signal SIGKILL, often sent by the out-of-memory killer"),
         ({"signal": "SIGKILL"}, "signal SIGKILL, often sent by the out-of-memory killer"),
@@ -279,8 +281,9 @@ def reply(parent: str = "m", status: str = "ok", **content: Any) -> KernelMessag
 )
 def test_a_death_is_told_with_what_the_server_knows_of_it(content: dict[str, Any], cause: str) -> None:
     (death,) = Conversation().feed(message(OBITUARY, "", **content))
-    is_asked = content.get("cause") in ("restart", "shutdown")
-    assert death == KernelDeath(cause, restarting=False, asked=is_asked)
+    is_asked = content.get("cause") in ("restart", "shutdown", "culled")
+    is_culled = content.get("cause") == "culled"
+    assert death == KernelDeath(cause, restarting=False, asked=is_asked, is_culled=is_culled)
 
 
 def test_requests_that_a_dead_process_had_are_named_whatever_their_ids_are() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -157,6 +158,12 @@ def test_the_one_message_that_is_left_is_all_there_is() -> None:
 
 def test_of_a_kernel_that_recorded_nothing_there_is_nothing_to_fetch() -> None:
     assert RecordedKernel(False, 5, 5, recorded_bytes=0).bytes_after(5) == 0
+
+
+def test_a_kernel_that_was_given_no_more_time_to_end_is_told_so() -> None:
+    cut = RecordedKernel(False, 5, 5, cut_after_s=20.0)
+    assert cut.how_cut.startswith("It had not ended by itself after 20 s and was killed")
+    assert replace(cut, cut_after_s=None).how_cut == ""
 
 
 def test_the_code_of_a_cell_is_run_as_a_cell_that_asks_for_no_input() -> None:

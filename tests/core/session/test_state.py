@@ -288,6 +288,12 @@ def test_a_restart_makes_a_dead_kernel_usable() -> None:
             "died: exit code 3",
         ),
         (SHUTDOWN, "The kernel of session s was shut down.", "", "shut down"),
+        (
+            KernelDeath("Jupyter ends idle ones", restarting=False, asked=True, is_culled=True),
+            "The kernel of session s was shut down: Jupyter ends idle ones.",
+            "",
+            "shut down",
+        ),
     ],
 )
 def test_a_death_says_what_is_lost_and_whether_the_session_is_over(

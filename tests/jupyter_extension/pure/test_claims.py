@@ -92,6 +92,19 @@ def test_a_lost_connection_has_time_to_come_back_before_it_counts_as_gone() -> N
     assert claims.due({"k": False}, 200.0) == []
 
 
+def test_a_kernel_is_held_from_its_claim_until_its_owner_leaves_or_does_not_come_back() -> None:
+    claims = claims_of("a")
+    connection = object()
+    assert claims.held(19.9) == {"k"} and claims.held(20.0) == set(), "claimed, never connected"
+    claims.connected("k", "a", 1, "shutdown", connection)
+    assert claims.held(1e6) == {"k"}
+    claims.disconnected("k", connection, 100.0)
+    assert claims.held(119.9) == {"k"} and claims.held(120.0) == set()
+    claims.connected("k", "a", 1, "shutdown", connection)
+    claims.release("a", None, 130.0)
+    assert claims.held(130.0) == set()
+
+
 def test_a_silent_owner_may_be_succeeded_and_loses_nothing_as_long_as_it_is_there() -> None:
     claims = claims_of("a")
     connection = object()

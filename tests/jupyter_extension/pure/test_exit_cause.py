@@ -14,6 +14,7 @@ from jlab_tui.jupyter_extension.exit_cause import ProcessExit, exit_cause, final
     [
         (ProcessExit(0, True, True, 0), "restart", 0, None, "The kernel was restarted."),
         (ProcessExit(0, True, False, 0), "shutdown", 0, None, "The kernel was shut down."),
+        (ProcessExit(0, True, False, 0, "idle"), "culled", 0, None, "idle"),
         (ProcessExit(-9, True, False, 1), "shutdown", None, "SIGKILL", "The kernel was shut down."),
         (
             ProcessExit(-9, False, True, 1),

@@ -1,0 +1,113 @@
+"""How kernels end when somebody ends them: an idle one in its own time, and one that Jupyter culls with its cause.
+
+What a library registered with `atexit` runs then, and trackers send their last data there. Jupyter gives a kernel half of
+`KernelManager.shutdown_wait_time`, 2.5 s, and then a signal. Where the user's configuration sets that, it holds.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import signal
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from .kernel_process import process_of
+
+END_S = 20.0
+_CUT = (-signal.SIGTERM, -signal.SIGKILL)
+
+log = logging.getLogger("jlab_mcp_extension")
+
+
+class Endings:
+    """Of the kernels of one server."""
+
+    def __init__(self, kernels: Any, recorders: Mapping[str, Any], end_s: float = END_S) -> None:
+        self.end_s = end_s
+        """For an idle kernel to end in."""
+        self.cut: Dict[str, float] = {}
+        """Kernels that had not ended after so many seconds and were ended by a signal, at their last end."""
+        self._kernels = kernels
+        self._recorders = recorders
+        self._culled: Dict[str, str] = {}
+        cull = getattr(kernels, "cull_kernel_if_idle", None)
+        if cull is not None:
+            kernels.cull_kernel_if_idle = self._naming_the_culler(cull)
+
+    def watch(self, manager: Any) -> None:
+        """Give a kernel that is not started yet its own time, whoever ends or restarts it."""
+        for name in ("shutdown_kernel", "restart_kernel"):
+            setattr(manager, name, self._in_own_time(manager, getattr(manager, name)))
+
+    def take_culled(self, kernel_id: str) -> str:
+        """Why Jupyter culled a kernel; empty where it did not."""
+        return self._culled.pop(kernel_id, "")
+
+    def forget(self, kernel_id: str) -> None:
+        self.cut.pop(kernel_id, None)
+        self._culled.pop(kernel_id, None)
+
+    def _in_own_time(self, manager: Any, end: Callable[..., Any]) -> Callable[..., Any]:
+        usual = manager.shutdown_wait_time
+        is_set = _is_set(manager)
+
+        def end_in_own_time(now: bool = False, *arguments: Any, **named: Any) -> Any:
+            kernel_id = str(manager.kernel_id)
+            has_time = not now and not is_set and not self._is_busy(kernel_id, manager)
+            manager.shutdown_wait_time = 2 * self.end_s if has_time else usual
+            process = process_of(manager) if has_time else None
+            self.cut.pop(kernel_id, None)
+            ended = end(now, *arguments, **named)
+            if inspect.isawaitable(ended):
+                return self._awaited(ended, kernel_id, process)
+            self._note(kernel_id, process)
+            return ended
+
+        return end_in_own_time
+
+    async def _awaited(self, ended: Any, kernel_id: str, process: Optional[Any]) -> Any:
+        result = await ended
+        self._note(kernel_id, process)
+        return result
+
+    def _note(self, kernel_id: str, process: Optional[Any]) -> None:
+        if process is not None and process.poll() in _CUT:
+            self.cut[kernel_id] = self.end_s
+            log.warning(
+                "jlab-mcp: kernel %s had not ended after %g s and was ended by a signal", kernel_id, self.end_s
+            )
+
+    def _is_busy(self, kernel_id: str, manager: Any) -> bool:
+        recorder = self._recorders.get(kernel_id)
+        if recorder is None:
+            return bool(getattr(manager, "execution_state", "") == "busy")
+        return bool(recorder.kernel_state.occupied)
+
+    def _naming_the_culler(self, cull: Callable[[str], Any]) -> Callable[[str], Any]:
+        async def cull_kernel_if_idle(kernel_id: str) -> None:
+            if kernel_id in self._recorders:
+                self._culled[kernel_id] = _why_culled(self._kernels)
+            try:
+                ended = cull(kernel_id)
+                if inspect.isawaitable(ended):
+                    await ended
+            finally:
+                if kernel_id in self._kernels:
+                    self._culled.pop(kernel_id, None)
+
+        return cull_kernel_if_idle
+
+
+def _why_culled(kernels: Any) -> str:
+    switches = [name for name in ("cull_connected", "cull_busy") if getattr(kernels, name, False)]
+    return "Jupyter's own configuration ends kernels that are idle for %s s (%s of MappingKernelManager)" % (
+        kernels.cull_idle_timeout,
+        " and ".join(["cull_idle_timeout", *switches]),
+    )
+
+
+def _is_set(manager: Any) -> bool:
+    """Whether the user's own configuration says how long a kernel may take to end."""
+    return any(
+        "shutdown_wait_time" in (manager.config.get(kind.__name__) or {}) for kind in type(manager).__mro__
+    )
