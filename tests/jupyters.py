@@ -42,6 +42,7 @@ class EchoKernel:
     requests: set[str] = field(default_factory=set)
     listeners: list[Callable[[KernelMessage], None]] = field(default_factory=list)
     running: str = ""
+    interrupts: int = 0
     is_gone: bool = False
 
     def says(self, msg_type: str, content: dict[str, Any], parent: str = "", channel: str = "iopub") -> None:
@@ -67,6 +68,16 @@ class EchoKernel:
     def ends(self, msg_id: str) -> None:
         self.running = ""
         self.says("execute_reply", {"status": "ok", "execution_count": self.count}, msg_id, "shell")
+        self.says("status", {"execution_state": "idle"}, msg_id)
+
+    def raises(self, msg_id: str, name: str) -> None:
+        """The code ends with an exception."""
+        self.running = ""
+        error = {"ename": name, "evalue": "", "traceback": [name]}
+        self.says("error", error, msg_id)
+        self.says(
+            "execute_reply", {"status": "error", **error, "execution_count": self.count}, msg_id, "shell"
+        )
         self.says("status", {"execution_state": "idle"}, msg_id)
 
     def dies(self, cause: str, *, restarting: bool, **how: Any) -> None:
@@ -169,7 +180,11 @@ class EchoServer:
         self.removes(kernel_id)
         return True
 
-    async def interrupt(self, kernel_id: str) -> None: ...
+    async def interrupt(self, kernel_id: str) -> None:
+        kernel = self.by_id[kernel_id]
+        kernel.interrupts += 1
+        if kernel.running:
+            kernel.raises(kernel.running, "KeyboardInterrupt")
 
     async def restart(self, kernel_id: str) -> None:
         self.is_restarting.set()

@@ -16,6 +16,7 @@
     ├── SessionError              one session, its kernel or its notebook
     │   ├── UnknownSession        no such session id
     │   ├── UnknownRun            no such run id
+    │   ├── UnknownTask           no such task, or one whose run another process holds
     │   ├── RecordUnreadable      its record exists and cannot be read
     │   ├── SessionBusy           a run is in progress
     │   ├── SessionOwned          another process holds it
@@ -150,6 +151,10 @@ class UnknownRun(SessionError):
             else "No open session has run anything; ping lists the sessions."
         )
         super().__init__(f"There is no run {run_id!r}.", listed)
+
+
+class UnknownTask(SessionError):
+    pass
 
 
 class RecordUnreadable(SessionError):

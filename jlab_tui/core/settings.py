@@ -151,8 +151,14 @@ class Settings:
     wait_s: float = _from(
         "WAIT_S",
         90.0,
-        read.seconds(0, 110),
-        "seconds that a call waits for a cell before it returns a run id (at most 110)",
+        read.seconds(0, 86_400),
+        "seconds that a call waits for a cell before it returns a run id",
+    )
+    task_after_s: float = _from(
+        "TASK_AFTER_S",
+        30.0,
+        read.seconds(0, 86_400),
+        "seconds after which a long call becomes a task, where the client knows tasks",
     )
     on_exit: OnExit = _from(
         "ON_EXIT",

@@ -36,7 +36,7 @@ class InterruptOnCancel:
             return
         if target := self._target():
             # In a new task, because the handler's scope stays cancelled.
-            self._app.start_background(self._cancel(*target))
+            self._app.start_background(interrupt_cancelled(*target))
 
     def _target(self) -> tuple[Session, RunHandle] | None:
         session = self._session
@@ -46,10 +46,11 @@ class InterruptOnCancel:
         run = self.run or (session.current if session.current is not self._before else None)
         return (session, run) if run is not None else None
 
-    @staticmethod
-    async def _cancel(session: Session, run: RunHandle) -> None:
-        try:
-            outcome = await session.cancel(run)
-        except JlabError as error:
-            outcome = str(error)
-        session.notice(f"The user cancelled the call. {outcome}")
+
+async def interrupt_cancelled(session: Session, run: RunHandle) -> None:
+    """Interrupt a run whose call or task the user cancelled, and record the outcome."""
+    try:
+        outcome = await session.cancel(run)
+    except JlabError as error:
+        outcome = str(error)
+    session.notice(f"The user cancelled the call. {outcome}")

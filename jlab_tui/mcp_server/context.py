@@ -53,6 +53,8 @@ class App:
     """the ready server; raises a ServerError without one"""
     resources: Callable[[ServerRecord], Awaitable[dict[str, Any]]]
     """CPU, memory and GPUs as JSON"""
+    vitals: Callable[[str, float], Awaitable[str]]
+    """`(last line, seconds)`: how a run goes, one line for the user"""
     shrink: Callable[[str, str, int], ShrunkImage]
     """`(base64, mime, max_px)`; blocking"""
     grep: Callable[[str, Iterable[tuple[int, str]]], Iterator[tuple[int, str, int]]]

@@ -3,7 +3,7 @@
 Without `from __future__ import annotations`: the SDK reads the question's annotations, which name local functions.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
 from mcp.server.mcpserver import Elicit, MCPServer, Resolve
@@ -12,16 +12,17 @@ from pydantic import BaseModel, Field
 
 from ..core.display.printable import printable
 from ..core.errors import StatusFileError
-from ..core.server.record import ServerState
-from ..core.server.status import ServerStatus
-from ..core.server.status_json import status_json, without_blanks
+from ..core.reply.task import StartTask
 from ..core.settings import Mode
-from .content import as_json, as_text
+from .content import as_json, as_text, beat_of
 from .context_source import AppSource
-from .tool_arguments import STEER, Ctx
+from .shared_answers import start_answer
+from .tasks import TaskExtension
+from .tool_arguments import STEER, WAIT_MAX_S, Ctx
 
-_WAIT_ON: Final = "Call wait_for_server() to keep waiting."
-Wait = Annotated[float, Field(ge=0, le=110, description="return after this many seconds; the start goes on")]
+Wait = Annotated[
+    float, Field(ge=0, le=WAIT_MAX_S, description="return after this many seconds; the start goes on")
+]
 
 
 class WhereToRun(BaseModel):
@@ -40,7 +41,7 @@ class WhereToRun(BaseModel):
     )
 
 
-def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
+def add_launch_tools(server: MCPServer[Any], source: AppSource, tasks: TaskExtension) -> None:
     """Register `start_server` and `wait_for_server`."""
 
     async def where_to_run(ctx: Ctx, mode: str) -> WhereToRun | Elicit[WhereToRun] | None:
@@ -106,7 +107,9 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
         return await _wait(wait_s, ctx)
 
     async def wait_for_server(
-        timeout_s: Annotated[float, Field(ge=0, le=110, description="return after this many seconds")] = 90,
+        timeout_s: Annotated[
+            float, Field(ge=0, le=WAIT_MAX_S, description="return after this many seconds")
+        ] = 90,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
@@ -118,15 +121,13 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource) -> None:
 
     async def _wait(timeout: float, ctx: Ctx) -> CallToolResult:
         app = await source.get()
-
-        async def beat(waited: float, sentence: str) -> None:
-            await ctx.report_progress(round(waited, 1), None, printable(sentence))
-
-        status = await app.starting.wait(timeout, app.settings.queue_timeout_s, beat)
-        if status is None:
-            message = "Preparing the start."
-            return as_json({"ready": False, "state": "starting", "message": message, "next": _WAIT_ON})
-        return as_json(_answer(status, str(app.settings.root), app.now()))
+        may_be_task = tasks.due(app, ctx, timeout)
+        patience = app.settings.task_after_s if may_be_task else timeout
+        look = await app.starting.wait(patience, app.settings.queue_timeout_s, beat_of(ctx))
+        if may_be_task and not look.is_settled:
+            launch = int(look.status.record.started) if look.status is not None else 0
+            return await tasks.start(StartTask(launch, tasks.next_wait()))
+        return as_json(start_answer(look.status, str(app.settings.root), app.now()))
 
     server.add_tool(
         start_server, title="Start the Jupyter server", annotations=STEER, structured_output=False
@@ -140,11 +141,3 @@ async def _mode_required(survey: str, root: str) -> str:
         'then call start_server(mode="slurm", partition=..., gres=..., time_limit=...) for a compute node, or '
         f'start_server(mode="local") for this machine. The cluster has now:\n{survey}'
     )
-
-
-def _answer(status: ServerStatus, root: str, now: float) -> dict[str, Any]:
-    ready = status.state is ServerState.READY and status.reachable is True
-    facts = {"ready": ready, **without_blanks(status_json(status, root, now))}
-    if not ready and not status.is_elsewhere:
-        facts["next"] = _WAIT_ON if status.state.is_live else "Read the message; then start_server()."
-    return facts

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from ..core.display.printable import printable
+from ..core.reply.task import RunTask, WaitTask
 from .cancelling import InterruptOnCancel
-from .content import as_content, as_text
+from .content import as_content, as_text, beat_of
 from .context import App
 from .context_source import AppSource
+from .tasks import TaskExtension
 from .tool_arguments import CellRef, Ctx, SessionId, WaitS
 
 if TYPE_CHECKING:
-    from ..services.session.replies import Beat, RunReply
+    from ..services.session.replies import RunReply
     from ..services.session.run_handle import RunHandle
     from ..services.session.session import Session
 
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 class RunTools:
     """Registers the tools that run code; each returns at the end of the run, or at the deadline with the output so far."""
 
-    def __init__(self, source: AppSource) -> None:
+    def __init__(self, source: AppSource, tasks: TaskExtension) -> None:
         self._source = source
+        self._tasks = tasks
 
     async def execute_code(
         self,
@@ -55,13 +57,18 @@ class RunTools:
     ) -> CallToolResult:
         """Wait for a run and return its output, like execute_code. Call again as often as needed.
 
-        Returns at once if the run has ended, also for runs of an earlier process. Waiting does not affect the run; it is
-        interrupted only if the user cancels this call."""
+        Returns at once if the run has ended, also for runs of an earlier process. For long work use wait_s=86400 as the last
+        call of your turn: the result arrives when the run ends. Waiting does not affect the run; it is interrupted only if
+        the user cancels this call."""
         app = await self._source.get()
+        patience = _patience(app, wait_s)
+        may_be_task = self._tasks.due(app, ctx, patience)
+        limit = app.settings.task_after_s if may_be_task else patience
         async with InterruptOnCancel(app, ctx, run_id=run_id):
-            return await self._content(
-                app, await app.replies.wait(run_id, _patience(app, wait_s), _beat(ctx))
-            )
+            session, run = await app.replies.follow(run_id, limit, beat_of(ctx))
+            if may_be_task and not run.status.is_final:
+                return await self._tasks.start(WaitTask(run_id, self._tasks.next_wait()))
+            return await self._content(app, await app.replies.about(session, run))
 
     async def edit_cell(
         self,
@@ -117,9 +124,14 @@ class RunTools:
     async def _answer(
         self, app: App, session: Session, run: RunHandle, wait_s: float | None, ctx: Ctx
     ) -> CallToolResult:
-        return await self._content(
-            app, await app.replies.reply(session, run, _patience(app, wait_s), _beat(ctx))
+        patience = _patience(app, wait_s)
+        may_be_task = self._tasks.due(app, ctx, patience)
+        await app.replies.until_done(
+            run, app.settings.task_after_s if may_be_task else patience, beat_of(ctx)
         )
+        if may_be_task and not run.status.is_final:
+            return await self._tasks.start(RunTask(run.id))
+        return await self._content(app, await app.replies.about(session, run))
 
     @staticmethod
     async def _content(app: App, reply: RunReply) -> CallToolResult:
@@ -132,12 +144,3 @@ class RunTools:
 
 def _patience(app: App, wait_s: float | None) -> float:
     return app.settings.wait_s if wait_s is None else wait_s
-
-
-def _beat(ctx: Ctx) -> Beat:
-    async def beat(elapsed: float, last_line: str) -> None:
-        await ctx.report_progress(
-            round(elapsed, 1), None, printable(last_line) or f"running for {elapsed:.0f} s"
-        )
-
-    return beat

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from ..core.display.printable import printable
+from ..core.reply.task import RerunTask
 from .cancelling import InterruptOnCancel
-from .content import as_json, as_text
-from .context import App
+from .content import as_json, as_text, beat_of
 from .context_source import AppSource
+from .shared_answers import opened_answer, rerun_answer
+from .tasks import TaskExtension
 from .tool_arguments import Ctx, SessionId, WaitS
-
-if TYPE_CHECKING:
-    from ..services.session.session import Session
 
 
 class SessionTools:
     """Tools that open sessions, interrupt and restart their kernels, and shut them down."""
 
-    def __init__(self, source: AppSource) -> None:
+    def __init__(self, source: AppSource, tasks: TaskExtension) -> None:
         self._source = source
+        self._tasks = tasks
 
     async def start_new_session(
         self,
@@ -36,7 +35,7 @@ class SessionTools:
         overwritten. Also returns notebook_path, hostname and kernel_id."""
         app = await self._source.get()
         session = await app.sessions.open_new(experiment_name)
-        return as_json(self._opened(session))
+        return as_json(opened_answer(session))
 
     async def start_session_resume_notebook(
         self,
@@ -59,27 +58,21 @@ class SessionTools:
         error of each). A re-run longer than wait_s goes on; follow it with read_notebook(session_id)."""
         app = await self._source.get()
         session, live = await app.sessions.open_existing(notebook_path)
-        answer: dict[str, Any] = {**self._opened(session), "live_kernel": live}
+        answer: dict[str, Any] = {**opened_answer(session), "live_kernel": live}
         is_empty = not session.state.holds_state
         if reexecute == "always" or (reexecute == "auto" and is_empty):
-            answer |= await self._rerun(app, session, on_error == "stop", wait_s, ctx)
+            patience = app.settings.wait_s if wait_s is None else wait_s
+            may_be_task = self._tasks.due(app, ctx, patience)
+            rerun = app.rerun.start(session, stop_on_error=on_error == "stop")
+            async with InterruptOnCancel(app, ctx, session):
+                limit = app.settings.task_after_s if may_be_task else patience
+                is_over = await app.rerun.wait(rerun, limit, beat_of(ctx))
+            if may_be_task and not is_over:
+                return await self._tasks.start(RerunTask(session.identity.id, rerun.number))
+            answer |= rerun_answer(await app.rerun.about(rerun))
         elif is_empty:
             answer["kernel_state"] = "empty: nothing has run since it started or restarted"
         return as_json(answer)
-
-    async def _rerun(
-        self, app: App, session: Session, stop: bool, wait_s: float | None, ctx: Ctx
-    ) -> dict[str, Any]:
-        async def beat(elapsed: float, sentence: str) -> None:
-            await ctx.report_progress(round(elapsed, 1), None, printable(sentence))
-
-        patience = app.settings.wait_s if wait_s is None else wait_s
-        async with InterruptOnCancel(app, ctx, session):
-            reply = await app.rerun.run(session, stop_on_error=stop, wait_s=patience, beat=beat)
-        answer: dict[str, Any] = {"reexecution": reply.state, "cells_total": reply.total, "cells": reply.rows}
-        if reply.left_out:
-            answer["ok_cells_not_listed"] = reply.left_out
-        return answer
 
     async def start_session_continue_notebook(
         self,
@@ -91,26 +84,7 @@ class SessionTools:
         Runs nothing: variables do not exist until you run the cells (run_cell). Returns JSON like start_new_session."""
         app = await self._source.get()
         session = await app.sessions.fork(notebook_path, experiment_name)
-        return as_json(self._opened(session))
-
-    @staticmethod
-    def _opened(session: Session) -> dict[str, Any]:
-        identity = session.identity
-        answer: dict[str, Any] = {
-            "session_id": identity.id,
-            "notebook_path": identity.notebook,
-            "hostname": identity.hostname,
-            "kernel_id": identity.kernel_id,
-        }
-        if identity.python:
-            answer["python"] = identity.python
-        if identity.cwd:
-            answer["cwd"] = identity.cwd
-        if warnings := [*session.opening_warnings, *session.warnings()]:
-            answer["warnings"] = warnings
-        if notice := session.take_notice():
-            answer["notice"] = notice
-        return answer
+        return as_json(opened_answer(session))
 
     async def interrupt_kernel(self, session_id: SessionId) -> CallToolResult:
         """Interrupt the running code, like Ctrl-C, and check that the kernel is idle. Variables stay. If the code cannot be

@@ -10,7 +10,7 @@ from mcp.server.mcpserver import Context
 from mcp_types import ToolAnnotations
 from pydantic import Field, StrictInt
 
-WAIT_MAX_S: Final = 110.0
+WAIT_MAX_S: Final = 86_400.0
 Ctx = Context[Any, Any]
 SessionId = Annotated[str, Field(description="id from the tool that opened the session")]
 WaitS = Annotated[

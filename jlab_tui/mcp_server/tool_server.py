@@ -26,6 +26,7 @@ from ..core.display.printable import printable
 from ..core.errors import JlabError
 from .context_source import AppSource
 from .stdio import CancelReasons, stdio
+from .tasks import TaskExtension
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,9 @@ in the queue: keep calling wait_for_server(); never start a second one.
 3. execute_code(session_id, code), as often as you like.
 
 Long work: execute_code returns after wait_s with the output so far and a run_id, and the code keeps running. Call
-wait_for_run(run_id) until it ends. Never send the same code again because a call took long. A session runs one thing
-at a time; open a second session to work in parallel.
+wait_for_run(run_id) until it ends. To be told when hours of work end, make wait_for_run(run_id, wait_s=86400) the last
+call of your turn. Never send the same code again because a call took long. A session runs one thing at a time; open a
+second session to work in parallel.
 Output was cut: read_output(run_id). What is in memory: inspect_variables(session_id).
 
 Change notebooks only with edit_cell, add_markdown and delete_cell, never by writing the .ipynb while its session is
@@ -175,7 +177,7 @@ def make_server(source: AppSource) -> JlabServer:
     def register() -> None:
         from .tools import add_resources, add_tools  # slow imports, after the first reply
 
-        add_tools(server, source)
+        add_tools(server, source, tasks)
         add_resources(server, source)
 
     @asynccontextmanager
@@ -185,8 +187,14 @@ def make_server(source: AppSource) -> JlabServer:
         finally:
             await source.close()
 
+    tasks = TaskExtension(source)
     server = JlabServer(
-        NAME, version=__version__, instructions=INSTRUCTIONS, lifespan=lifespan, log_level="WARNING"
+        NAME,
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        lifespan=lifespan,
+        log_level="WARNING",
+        extensions=[tasks],
     )
     server.register = register
     return server

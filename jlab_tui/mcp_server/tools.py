@@ -13,22 +13,23 @@ from .notebook_tools import NotebookTools
 from .run_tools import RunTools
 from .server_tools import ServerTools
 from .session_tools import SessionTools
+from .tasks import TaskExtension
 from .tool_arguments import LOSES, READ, STEER, WRITE
 
 
-def add_tools(server: MCPServer[Any], source: AppSource) -> None:
+def add_tools(server: MCPServer[Any], source: AppSource, tasks: TaskExtension) -> None:
     """Register every tool."""
     about, sessions, runs, notebooks = (
         ServerTools(source),
-        SessionTools(source),
-        RunTools(source),
+        SessionTools(source, tasks),
+        RunTools(source, tasks),
         NotebookTools(source),
     )
     server.add_tool(about.ping, title="Is the server ready?", annotations=READ, structured_output=False)
     server.add_tool(
         about.check_resources, title="CPU, memory and GPUs", annotations=READ, structured_output=False
     )
-    add_launch_tools(server, source)
+    add_launch_tools(server, source, tasks)
     for function, title, marks in (
         (sessions.start_new_session, "New notebook with a kernel", WRITE),
         (sessions.start_session_resume_notebook, "Open a notebook and restore its state", WRITE),

@@ -36,6 +36,7 @@ from ..mcp_server.context import App
 from ..mcp_server.stdio import CancelReasons
 from ..services.server.client_start import ClientStart
 from ..services.server.resource_sampler import ResourceSampler
+from ..services.server.vitals import Vitals
 from ..services.server.walltime_notice import WalltimeNotice
 from ..services.session.cells import Cells
 from ..services.session.notebook_rerun import NotebookRerun
@@ -126,6 +127,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         starting=starting,
         server=server,
         resources=resources,
+        vitals=Vitals(server, time.time).message,
         shrink=shrink,
         grep=grep,
         give_memory_back=give_back,

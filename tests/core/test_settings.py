@@ -47,7 +47,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
     [
         ("PORT_MIN", "0"), ("PORT_MAX", "70000"), ("PORT_MIN", "1e3"), ("PORT_MIN", "١٨٠٠٠"), ("SLURM_CPUS", "-1"),
         ("SLURM_MEM", "32G"), ("SLURM_TIME", "4h"), ("SLURM_PARTITION", "a b"), ("SLURM_ACCOUNT", "x\ny"),
-        ("SLURM_GRES", "gpu:1'; rm -rf"), ("RUN_MODE", "cloud"), ("WAIT_S", "111"), ("WAIT_S", "nan"), ("ON_EXIT", "maybe"),
+        ("SLURM_GRES", "gpu:1'; rm -rf"), ("RUN_MODE", "cloud"), ("WAIT_S", "86401"), ("WAIT_S", "nan"), ("ON_EXIT", "maybe"),
         ("EXIT_GRACE_S", "inf"), ("IMAGE_MAX_PX", "1"), ("LOCAL_BIND_IP", "localhost"), ("QUEUE_TIMEOUT", "forever"),
     ],
 )  # fmt: skip
@@ -132,7 +132,7 @@ def test_a_lowest_port_above_the_default_range_names_the_highest() -> None:
 
 @pytest.mark.parametrize(
     ("name", "lowest", "highest"),
-    [("SLURM_CPUS", 1, 100_000), ("IMAGE_MAX_PX", 16, 4096), ("OUTPUT_CHARS", 500, 90_000), ("WAIT_S", 0, 110),
+    [("SLURM_CPUS", 1, 100_000), ("IMAGE_MAX_PX", 16, 4096), ("OUTPUT_CHARS", 500, 90_000), ("WAIT_S", 0, 86_400),
      ("READY_TIMEOUT", 1, 86400), ("QUEUE_TIMEOUT", 0, 2_592_000), ("KEEP_DAYS", 1, 36500)],
 )  # fmt: skip
 def test_a_number_may_be_the_lowest_or_the_highest_of_its_range_and_no_other(

@@ -22,14 +22,23 @@ from tests.children import LASTING
 from tests.project import COMMAND, Project, alive, until
 from tests.shared import SharedProject
 
+INFO = {"name": "fault test", "version": "1"}
+
 
 class Wire:
     """A client of one MCP server process that speaks plain JSON lines: nothing retries and nothing tidies up.
 
     A thread reads the answers, so that a process can outlive the event loop of one test."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], capabilities: dict[str, Any] | None = None) -> None:
+        """`capabilities`: what each request declares in the protocol without a handshake; None: the one with a handshake."""
         self.process = process
+        self._meta: dict[str, Any] = {}
+        if capabilities is not None:
+            about = {"protocolVersion": "2026-07-28", "clientInfo": INFO, "clientCapabilities": capabilities}
+            self._meta = {
+                "_meta": {f"io.modelcontextprotocol/{name}": value for name, value in about.items()}
+            }
         self._number = 0
         self._answers: dict[int, Future[dict[str, Any]]] = {}
         self._reading = threading.Thread(target=self._read, daemon=True)
@@ -59,8 +68,12 @@ class Wire:
         future: Future[dict[str, Any]] = Future()
         future.set_running_or_notify_cancel()  # a test that stops waiting does not stop the reader
         self._answers[self._number] = future
-        self.write({"id": self._number, "method": method, "params": params})
+        self.write({"id": self._number, "method": method, "params": {**params, **self._meta}})
         return self._number, future
+
+    async def ask(self, method: str, **params: Any) -> dict[str, Any]:
+        """The whole answer to a request."""
+        return await asyncio.wrap_future(self.send(method, **params)[1])
 
     def call(self, tool: str, **arguments: Any) -> tuple[int, asyncio.Future[dict[str, Any]]]:
         """Call a tool; its request id, and what it will answer."""
@@ -90,19 +103,17 @@ class Wire:
         return await asyncio.to_thread(self.process.wait, timeout)
 
     def greet(self) -> None:
-        """The handshake."""
-        _, hello = self.send(
-            "initialize",
-            protocolVersion="2025-11-25",
-            capabilities={},
-            clientInfo={"name": "fault test", "version": "1"},
-        )
+        """The handshake, or the question that takes its place."""
+        if self._meta:
+            self.send("server/discover")[1].result(60)
+            return
+        _, hello = self.send("initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=INFO)
         hello.result(60)
         self.write({"method": "notifications/initialized"})
 
 
 @contextlib.contextmanager
-def process_of(project: Project, **env: str) -> Iterator[Wire]:
+def process_of(project: Project, capabilities: dict[str, Any] | None = None, /, **env: str) -> Iterator[Wire]:
     """An MCP server process of this project, after the handshake."""
     with (
         open(project.home / "mcp-stderr.log", "a", encoding="utf-8") as errors,
@@ -115,7 +126,7 @@ def process_of(project: Project, **env: str) -> Iterator[Wire]:
             stderr=errors,
         ) as process,
     ):
-        client = Wire(process)
+        client = Wire(process, capabilities)
         try:
             client.greet()
             yield client
@@ -125,9 +136,11 @@ def process_of(project: Project, **env: str) -> Iterator[Wire]:
 
 
 @asynccontextmanager
-async def wire(project: Project, **env: str) -> AsyncIterator[Wire]:
+async def wire(
+    project: Project, capabilities: dict[str, Any] | None = None, /, **env: str
+) -> AsyncIterator[Wire]:
     """An MCP server process of its own; killed at the end, if it lives still."""
-    starting = process_of(project, **env)
+    starting = process_of(project, capabilities, **env)
     client = await asyncio.to_thread(starting.__enter__)
     try:
         yield client

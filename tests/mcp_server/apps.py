@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from jlab_tui.mcp_server.context import App
 from jlab_tui.mcp_server.context_source import AppSource
 from jlab_tui.mcp_server.stdio import CancelReasons
 from jlab_tui.mcp_server.tool_server import make_server
-from jlab_tui.services.server.client_start import Choice
+from jlab_tui.services.server.client_start import Choice, StartLook
 from jlab_tui.services.session.cells import Cells
 from jlab_tui.services.session.notebook_rerun import NotebookRerun
 from jlab_tui.services.session.reader import Reader
@@ -81,12 +81,17 @@ class Starting:
     async def start(self, choice: Choice, *, bootstrap: bool = False) -> None:
         self.started.append((choice, bootstrap))
 
+    async def look(self) -> StartLook:
+        state = None if self.status is None else self.status.state
+        coming = (None, ServerState.PENDING, ServerState.STARTING)
+        return StartLook(self.status, is_settled=state not in coming)
+
     async def wait(
         self, timeout: float, queue_timeout: float, beat: Callable[[float, str], Awaitable[None]]
-    ) -> ServerStatus | None:
+    ) -> StartLook:
         self.waited.append(timeout)
         await beat(0.04, "Job 7 waits in the queue.")
-        return self.status
+        return await self.look()
 
 
 @dataclass
@@ -94,22 +99,29 @@ class Front:
     """What stands behind the tools in one test."""
 
     folder: Path
+    env: Mapping[str, str] = field(default_factory=dict)
     launcher: Launched = field(default_factory=Launched)
     starting: Starting = field(default_factory=Starting)
     reasons: CancelReasons = field(default_factory=CancelReasons)
+    shared: Place | None = None
+    """the server and directories of another one"""
     place: Place = field(init=False)
     app: App = field(init=False)
 
     def __post_init__(self) -> None:
-        self.place = Place(self.folder)
+        self.place = self.shared or Place(self.folder)
         sessions, notebooks, journals = self.place.process(), self.place.notebooks, self.place.journals
-        settings = load_settings({"HOME": str(self.folder)}, self.folder, lambda path: False)
+        env = {"HOME": str(self.folder), **self.env}
+        settings = load_settings(env, self.folder, lambda path: False)
 
         async def server() -> Server:
             return Server(ready().record, cast(Any, self.place.server))
 
         async def resources(record: ServerRecord) -> dict[str, Any]:
             return {"cpu": {"count": 8}, "of": record.hostname}
+
+        async def vitals(last_line: str, seconds: float) -> str:
+            return f"{last_line} · GPU 93%"
 
         async def no_notice() -> str:
             return ""
@@ -135,6 +147,7 @@ class Front:
             starting=cast(Any, self.starting),
             server=server,
             resources=resources,
+            vitals=vitals,
             shrink=shrink,
             grep=grep,
             give_memory_back=lambda: None,

@@ -13,7 +13,7 @@ from .json_edit import NotJson, parse_object, set_member
 
 NAME = "jlab-mcp"
 TOOL_TIMEOUT_S = 150
-"""a call returns within 110 s; some clients give up after 60 s by default"""
+"""a call returns within 90 s unless the model asks for a longer wait; some clients give up after 60 s by default"""
 
 
 @dataclass(frozen=True, slots=True)

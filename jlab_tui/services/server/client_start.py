@@ -67,6 +67,22 @@ class SetOff(Protocol):
     async def output(self) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class StartLook:
+    """One look at a start."""
+
+    status: ServerStatus | None
+    """None while the start is being prepared"""
+    is_settled: bool
+    """ready, over, or usable elsewhere only: waiting changes nothing"""
+
+    @property
+    def sentence(self) -> str:
+        if self.status is None:
+            return "Preparing the start."
+        return " ".join([self.status.sentence, *self.status.details])
+
+
 Beat = Callable[[float, str], Awaitable[None]]
 """`(seconds waited, a sentence on the status)`"""
 
@@ -137,39 +153,40 @@ class ClientStart:
                 f"The start could not be launched: {error}.", "Run `jlab-mcp start` in a terminal."
             ) from None
 
-    async def wait(self, timeout: float, queue_timeout: float, beat: Beat) -> ServerStatus | None:
-        """The status when the server is ready or over, or after `timeout` seconds, or `queue_timeout` in the queue; None:
-        the start is being prepared. A server that takes too long to come up is ended.
+    async def look(self) -> StartLook:
+        """Look once. A server that takes too long to come up is ended. Raises NoServer, LaunchFailed."""
+        status = await self._launcher.look()
+        if status is None:
+            await self._refuse_if_failed()
+            return StartLook(None, is_settled=False)
+        if status.give_up:
+            done = await self._launcher.give_up(status)
+            raise LaunchFailed(
+                f"{status.sentence} {done}", "`jlab-mcp logs` shows why; then call start_server()."
+            )
+        is_ours_running = self._running is not None and self._running.exit_code is None
+        is_ready = status.state is ServerState.READY and bool(status.reachable)
+        is_over = status.is_over and not is_ours_running
+        return StartLook(status, is_settled=is_ready or is_over or status.is_elsewhere)
+
+    async def wait(self, timeout: float, queue_timeout: float, beat: Beat) -> StartLook:
+        """Look until the server is ready or over, for `timeout` seconds, or `queue_timeout` in the queue.
 
         Raises NoServer, LaunchFailed.
         """
         begun = last_beat = time.monotonic()
         last = ""
         while True:
-            status = await self._launcher.look()
+            look = await self.look()
             waited = time.monotonic() - begun
-            if status is None:
-                await self._refuse_if_failed()
-                sentence = "Preparing the start."
-            else:
-                sentence = status.sentence
-                if status.give_up:
-                    done = await self._launcher.give_up(status)
-                    raise LaunchFailed(
-                        f"{status.sentence} {done}", "`jlab-mcp logs` shows why; then call start_server()."
-                    )
-                if status.state is ServerState.READY and status.reachable:
-                    return status
-                is_ours_running = self._running is not None and self._running.exit_code is None
-                if (status.is_over and not is_ours_running) or status.is_elsewhere:
-                    return status
-            is_queued = status is not None and status.state is ServerState.PENDING
-            if waited >= (min(timeout, queue_timeout) if is_queued else timeout):
-                return status
+            is_queued = look.status is not None and look.status.state is ServerState.PENDING
+            if look.is_settled or waited >= (min(timeout, queue_timeout) if is_queued else timeout):
+                return look
             now = time.monotonic()
+            sentence = look.status.sentence if look.status is not None else look.sentence
             if sentence != last or now - last_beat >= BEAT_S:
                 last, last_beat = sentence, now
-                await beat(waited, " ".join([sentence, *(status.details if status else ())]))
+                await beat(waited, look.sentence)
             await asyncio.sleep(_STEP_S)
 
     async def _refuse_if_failed(self) -> None:

@@ -12,7 +12,7 @@ from ...core.reply.rerun import RanCell, rerun_rows
 from ...core.session.run import Run
 from .cells import Cells
 from .run_handle import RunHandle
-from .session import Session
+from .session import BATCH_TOOL, Session
 
 PROGRESS_S: Final = 2.0
 """seconds between two progress messages"""
@@ -32,6 +32,27 @@ class RerunReply:
     """successful cells without a row, for lack of room"""
 
 
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """A re-run that this process started, until the process ends."""
+
+    session: Session
+    number: int
+    """number of the first run in its session"""
+    total: int
+    """cells to run"""
+    seen: list[RunHandle]
+    """runs so far"""
+    work: asyncio.Task[list[RunHandle]]
+
+    @property
+    def sentence(self) -> str:
+        """Say which cell runs, and its last line."""
+        outputs = self.seen[-1].outputs if self.seen else None
+        last = outputs.last_line[-150:] if outputs is not None else ""
+        return f"cell {len(self.seen)} of {self.total}: {last}".rstrip(": ")
+
+
 class NotebookRerun:
     """For the sessions of one process."""
 
@@ -44,18 +65,11 @@ class NotebookRerun:
         self._cells = cells
         self._outputs_of = outputs_of
         self._output_chars = output_chars
-        self._going: set[asyncio.Task[list[RunHandle]]] = set()
+        self._latest: dict[str, Rerun] = {}
+        """by session"""
 
-    async def run(
-        self,
-        session: Session,
-        *,
-        stop_on_error: bool,
-        wait_s: float,
-        beat: Callable[[float, str], Awaitable[None]],
-    ) -> RerunReply:
-        """Run every code cell in order; after `wait_s` seconds it goes on without its caller. `beat` is told the seconds
-        so far, and which cell runs. Raises SessionBusy, or what kept a cell from running."""
+    def start(self, session: Session, *, stop_on_error: bool) -> Rerun:
+        """Start to run every code cell in order; that goes on without its caller."""
         seen: list[RunHandle] = []
         total = sum(c.cell_type == "code" and bool(c.source.strip()) for c in session.notebook.cells)
 
@@ -63,28 +77,57 @@ class NotebookRerun:
             seen.append(run)
 
         work = asyncio.create_task(self._cells.run_all(session, stop_on_error=stop_on_error, on_cell=on_cell))
-        self._going.add(work)
-        work.add_done_callback(self._ended)
+        work.add_done_callback(_end_seen)
+        number = 1 + max(map(_number, session.runs.values()), default=0)
+        rerun = Rerun(session, number, total, seen, work)
+        self._latest[session.identity.id] = rerun
+        return rerun
+
+    def find(self, session_id: str, number: int) -> Rerun | None:
+        """Return the session's latest re-run, if this process started it."""
+        rerun = self._latest.get(session_id)
+        return rerun if rerun is not None and rerun.number == number else None
+
+    async def wait(self, rerun: Rerun, wait_s: float, beat: Callable[[float, str], Awaitable[None]]) -> bool:
+        """Wait up to `wait_s` seconds for a re-run; return whether it has ended. `beat` gets the seconds so far, and which
+        cell runs. Raises SessionBusy, or what kept a cell from running."""
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        while not work.done() and (left := begin + wait_s - loop.time()) > 0:
-            await asyncio.wait([work], timeout=min(PROGRESS_S, left))
-            last = seen[-1].outputs.last_line if seen and seen[-1].outputs else ""
-            sentence = f"cell {len(seen)} of {total}: {last[-150:]}".rstrip(": ")
-            await beat(loop.time() - begin, sentence)
-        if work.done():
-            work.result()
-        batch = session.state.batch
+        while not rerun.work.done() and (left := begin + wait_s - loop.time()) > 0:
+            await asyncio.wait([rerun.work], timeout=min(PROGRESS_S, left))
+            await beat(loop.time() - begin, rerun.sentence)
+        if rerun.work.done():
+            rerun.work.result()
+        return rerun.work.done()
+
+    async def about(self, rerun: Rerun) -> RerunReply:
+        """Report a re-run as it is now."""
+        batch = rerun.session.state.batch
         state = "still running; follow it with read_notebook"
-        if work.done():
+        if rerun.work.done():
             state = (batch.stopped if batch is not None else "") or "done"
-        await session.flush()  # all but the latest outputs come from the record
-        outputs = await self._outputs_of(seen)
-        ran = [RanCell(run.cell, run.id, run.status, outputs[run.id]) for run in seen]
+        await rerun.session.flush()  # all but the latest outputs come from the record
+        return await self._reply(state, rerun.total, rerun.seen)
+
+    async def left(self, session: Session, number: int) -> RerunReply | None:
+        """Report a re-run that an earlier process left: the cells that it ran. None while the last of them runs."""
+        ran = [run for run in session.runs.values() if run.tool == BATCH_TOOL and _number(run) >= number]
+        if any(not run.status.is_final for run in ran):
+            return None
+        state = "stopped: the process that ran the cells ended; run the cells that are left with run_cell"
+        return await self._reply(state, len(ran), ran)
+
+    async def _reply(self, state: str, total: int, runs: Sequence[RunHandle]) -> RerunReply:
+        outputs = await self._outputs_of(runs)
+        ran = [RanCell(run.cell, run.id, run.status, outputs[run.id]) for run in runs]
         rows, left_out = rerun_rows(ran, self._output_chars)
         return RerunReply(state, total, rows, left_out)
 
-    def _ended(self, work: asyncio.Task[list[RunHandle]]) -> None:
-        self._going.discard(work)
-        if not work.cancelled():
-            work.exception()  # the notebook's map says why it stopped
+
+def _number(run: Run) -> int:
+    return int(run.id.rpartition("-")[2])
+
+
+def _end_seen(work: asyncio.Task[list[RunHandle]]) -> None:
+    if not work.cancelled():
+        work.exception()  # the notebook's map says why it stopped

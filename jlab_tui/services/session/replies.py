@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -23,6 +24,8 @@ LOOK_S: Final = 1.0
 """seconds between two looks at the journal of a run that another process holds"""
 _RENDERED_AT_ONCE: Final = 30_000
 """characters of output to render in the event loop; more goes to a thread"""
+_REPLAYS_KEPT: Final = 16
+"""sessions of other processes whose journals are read on from the last look"""
 
 Beat = Callable[[float, str], Awaitable[None]]
 """called about every ten seconds with the run's duration and the last line of its output"""
@@ -67,9 +70,32 @@ class Replies:
         self._now = now
         self._look_s = look_s
         self._looks = Tasks()
+        self._replays: OrderedDict[str, JournalReplay] = OrderedDict()
+        """by session"""
 
     async def wait(self, run_id: str, wait_s: float, beat: Beat) -> RunReply:
         """Wait up to `wait_s` seconds for a run to end, whichever process holds it. Raises UnknownRun."""
+        return await self.about(*await self.follow(run_id, wait_s, beat))
+
+    async def reply(self, session: Session | None, run: Run, wait_s: float, beat: Beat) -> RunReply:
+        """Wait up to `wait_s` seconds for a run of `session` to end; without a session, report its state."""
+        if isinstance(run, RunHandle):
+            await self.until_done(run, wait_s, beat)
+        return await self.about(session, run)
+
+    async def look(self, run_id: str) -> Found:
+        """Return a run as it is now. What one look has read of a journal, the next does not read again. Raises UnknownRun."""
+        session_id = run_id.rpartition("-")[0]
+        replay = self._replays.pop(session_id, None) or JournalReplay(session_id, self._journals)
+        found = await self._find(run_id, replay)
+        if found[0] is None:
+            self._replays[session_id] = replay
+            while len(self._replays) > _REPLAYS_KEPT:
+                self._replays.popitem(last=False)
+        return found
+
+    async def follow(self, run_id: str, wait_s: float, beat: Beat) -> Found:
+        """Return a run when it has ended, or as it is after `wait_s` seconds. Raises UnknownRun."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
         replay = JournalReplay(run_id.rpartition("-")[0], self._journals)
@@ -82,12 +108,14 @@ class Replies:
                 next_beat += BEAT_S
                 await beat(run.elapsed(self._now()), "another process holds this run")
             session, run = await self._look(run_id, replay, deadline - loop.time()) or (None, run)
-        return await self.reply(session, run, deadline - loop.time(), beat)
+        if session is None:
+            return None, run
+        assert isinstance(run, RunHandle)
+        await self.until_done(run, deadline - loop.time(), beat)
+        return session, run
 
-    async def reply(self, session: Session | None, run: Run, wait_s: float, beat: Beat) -> RunReply:
-        """Wait up to `wait_s` seconds for a run of `session` to end; without a session, report its state."""
-        if isinstance(run, RunHandle):
-            await self._until_done(run, wait_s, beat)
+    async def about(self, session: Session | None, run: Run) -> RunReply:
+        """Compose the reply about a run as it is now."""
         if session is not None:
             await session.flush()
         outputs = await self._outputs(run)
@@ -121,7 +149,8 @@ class Replies:
         done, _ = await asyncio.wait([look], timeout=max(left, 0.0))
         return look.result() if done else None
 
-    async def _until_done(self, run: RunHandle, wait_s: float, beat: Beat) -> None:
+    async def until_done(self, run: RunHandle, wait_s: float, beat: Beat) -> None:
+        """Wait up to `wait_s` seconds for a run of this process to end."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
         while not run.done.is_set() and (left := deadline - loop.time()) > 0:

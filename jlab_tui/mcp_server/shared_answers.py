@@ -1,0 +1,54 @@
+"""The JSON answers that a tool and its task share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ..core.server.record import ServerState
+from ..core.server.status import ServerStatus
+from ..core.server.status_json import status_json, without_blanks
+
+if TYPE_CHECKING:
+    from ..services.session.notebook_rerun import RerunReply
+    from ..services.session.session import Session
+
+WAIT_ON: Final = "Call wait_for_server() to keep waiting."
+
+
+def start_answer(status: ServerStatus | None, root: str, now: float) -> dict[str, Any]:
+    """About a server that starts, or a start that is being prepared (None)."""
+    if status is None:
+        return {"ready": False, "state": "starting", "message": "Preparing the start.", "next": WAIT_ON}
+    ready = status.state is ServerState.READY and status.reachable is True
+    facts = {"ready": ready, **without_blanks(status_json(status, root, now))}
+    if not ready and not status.is_elsewhere:
+        facts["next"] = WAIT_ON if status.state.is_live else "Read the message; then start_server()."
+    return facts
+
+
+def opened_answer(session: Session) -> dict[str, Any]:
+    """About a session that was opened."""
+    identity = session.identity
+    answer: dict[str, Any] = {
+        "session_id": identity.id,
+        "notebook_path": identity.notebook,
+        "hostname": identity.hostname,
+        "kernel_id": identity.kernel_id,
+    }
+    if identity.python:
+        answer["python"] = identity.python
+    if identity.cwd:
+        answer["cwd"] = identity.cwd
+    if warnings := [*session.opening_warnings, *session.warnings()]:
+        answer["warnings"] = warnings
+    if notice := session.take_notice():
+        answer["notice"] = notice
+    return answer
+
+
+def rerun_answer(reply: RerunReply) -> dict[str, Any]:
+    """About a notebook's cells that ran again."""
+    answer: dict[str, Any] = {"reexecution": reply.state, "cells_total": reply.total, "cells": reply.rows}
+    if reply.left_out:
+        answer["ok_cells_not_listed"] = reply.left_out
+    return answer
