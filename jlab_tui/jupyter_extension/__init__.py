@@ -1,7 +1,7 @@
 """Runs inside the user's Jupyter server, imports nothing from the rest of the package, and needs Python >= 3.9.
 
-The folder also works as a copy, anywhere and under any name: `launch.py` loads it as the package
-`jlab_mcp_extension`. So all imports in here are relative.
+A copy of the folder works too, anywhere and under any name: `launch.py` loads it as the package `jlab_mcp_extension`.
+So all imports in here are relative.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Dict, List
 
 __version__ = "1.0.0"
 PROTOCOL = 2
-"""Of channels.py. Grows with each change that an earlier client does not understand."""
+"""version of the protocol in channels.py; grows with each change that earlier clients do not understand"""
 
 
 def _jupyter_server_extension_points() -> List[Dict[str, str]]:

@@ -1,7 +1,7 @@
 """Keeps Jupyter's REST API and culling informed about a recorded kernel: busy or idle, and its last activity.
 
-The server watches each kernel through an iopub socket of its own and decodes every message, which costs more than the
-recording when a kernel floods its output. For a recorded kernel, the recorder feeds the server's watcher instead: every
+The server watches each kernel through its own iopub socket and decodes every message. When a kernel floods its output,
+this costs more than the recording. For a recorded kernel, the recorder feeds the server's watcher instead: every
 status, and one other message per second.
 """
 
@@ -17,7 +17,7 @@ from .framing import Message
 log = logging.getLogger("jlab_mcp_extension")
 
 OTHERS_EVERY_S = 1.0
-"""Other messages only move the last activity, which need not be finer than this."""
+"""Between other messages, which only update the last activity."""
 
 _OF_SUBSHELL = re.compile(rb'"subshell_id"\s*:\s*"|"msg_type"\s*:\s*"[a-z]+_subshell_request"')
 
@@ -25,7 +25,7 @@ Watcher = Callable[[List[bytes]], None]
 
 
 def _is_of_subshell(parent: bytes) -> bool:
-    """Whether a status is about a subshell: its idle says nothing about the code that the kernel runs."""
+    """Whether a status is about a subshell, whose idle does not mean that the kernel's code has ended."""
     return _OF_SUBSHELL.search(parent) is not None
 
 
@@ -52,7 +52,7 @@ class _Fed:
 
 
 class Activity:
-    """The watchers of one server's recorded kernels. In a server that is built differently they stay as they are."""
+    """The watchers of one server's recorded kernels. Does nothing in a server with other internals."""
 
     def __init__(self, kernels: Any) -> None:
         self._kernels = kernels
@@ -65,7 +65,7 @@ class Activity:
             log.info("jlab-mcp: this server has no activity watcher to feed")
 
     def feed(self, kernel_id: str, batch: List[Message]) -> None:
-        """Pass on messages of a kernel's iopub, in order. The first ones of a recording replace the watcher's socket."""
+        """Pass on iopub messages of a kernel, in order. A recording's first ones replace the watcher's socket."""
         if self._start is None or kernel_id not in self._kernels:
             return
         manager = self._kernels.get_kernel(kernel_id)
@@ -89,12 +89,12 @@ class Activity:
             watcher([b"<IDS|MSG>", manager.session.sign(body), *body])
 
     def restarted(self, kernel_id: str) -> None:
-        """A new process runs the kernel: what the old one did is over."""
+        """Forget what the kernel's previous process was doing."""
         if kernel_id in self._fed and kernel_id in self._kernels:
             self._kernels.get_kernel(kernel_id).execution_state = "starting"
 
     def give_back(self, kernel_id: str) -> None:
-        """The recording ended; if the kernel lives on, the server watches it with its own socket again."""
+        """After the recording: let the server watch a living kernel through its own socket again."""
         self._recorded.discard(kernel_id)
         fed = self._fed.pop(kernel_id, None)
         if fed is None or self._start is None or kernel_id not in self._kernels:
@@ -132,7 +132,7 @@ class Activity:
             self._give_up(kernel_id)
 
     def _give_up(self, kernel_id: str) -> None:
-        log.warning("jlab-mcp: cannot feed this server's activity watcher, it watches by itself")
+        log.warning("jlab-mcp: cannot feed this server's activity watcher, which now watches by itself")
         self._kernels.start_watching_activity = start = self._start
         self._start = None
         if start is not None:

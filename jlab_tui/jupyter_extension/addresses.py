@@ -1,4 +1,4 @@
-"""Where a server that listens at an IP address is reached: only addresses that it really has are published."""
+"""Finds the addresses at which others reach a listening server, only those that it really has."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, List, Tuple
 
 
 def url_host(ip: str, hostname: str) -> str:
-    """Host of the URL of a server that listens at `ip`: the machine's name where it listens at all of its addresses."""
+    """Return the URL's host for a server that listens at `ip`: the machine's name if it listens at all addresses."""
     listening = ipaddress.ip_address(ip)
     if listening.is_unspecified:
         if listening.version == 4 or _known(hostname, socket.AF_INET6):
@@ -19,15 +19,15 @@ def url_host(ip: str, hostname: str) -> str:
 
 
 def own_addresses(hostname: str, ip: str) -> List[str]:
-    """Where others may reach a server that listens at all addresses of this machine (`ip` is 0.0.0.0 or ::): those of
-    its name, and those of the way to the login node. Empty for one address: that stands in the URL."""
+    """Return the addresses of a server that listens at all of them (`ip` is 0.0.0.0 or ::): those of the machine's name and
+    of its route to the login node. Empty if it listens at one address, which is in the URL."""
     listening = ipaddress.ip_address(ip)
     if not listening.is_unspecified:
         return []
     family = socket.AF_INET if listening.version == 4 else socket.AF_INET6
     found = [str(address[0]) for address in _known(hostname, family)]
     for address in _known(os.environ.get("SLURM_SUBMIT_HOST", ""), family):
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:  # nothing is sent: the system only picks its route
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:  # sends nothing: the system only picks a route
             try:
                 probe.connect(address)
                 found.append(str(probe.getsockname()[0]))
@@ -45,7 +45,7 @@ def _known(name: str, family: int) -> List[Tuple[Any, ...]]:
 
 
 def _is_ours(address: str, family: int) -> bool:
-    """Whether this machine has the address, and others can reach it there: a hosts file may be wrong."""
+    """Whether this machine has the address and others can reach it: a hosts file may be wrong."""
     if "%" in address or ipaddress.ip_address(address).is_loopback:
         return False
     with socket.socket(family, socket.SOCK_DGRAM) as probe:

@@ -1,6 +1,6 @@
-"""The allocation this process lives in: its cgroups (v1 and v2) up to the tightest limit, and Slurm's numbers.
+"""The limits of this process: its cgroups (v1 and v2) up to the tightest limit, and Slurm's numbers.
 
-One of the three files that also run in a plain kernel (see usage.py). Sizes are bytes; None where nobody says.
+One of the three files that also run in a plain kernel (see usage.py). Sizes are bytes; None if unknown.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 NO_LIMIT = 1 << 60
-"""cgroup v1 writes a number as large as this where there is no limit."""
+"""cgroup v1 writes a number of this size if there is no limit."""
 MIB = 1 << 20
 _CONTROLLERS = ("memory", "cpu", "cpuacct")
 
@@ -23,7 +23,7 @@ class Memory(NamedTuple):
     used: Optional[int]
     available: Optional[int]
     source: str
-    """What sets the total: machine, slurm or cgroup."""
+    """what sets the total: machine, slurm or cgroup"""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class Cgroup:
     """Root of the tree, usually /sys/fs/cgroup."""
     is_v2: bool
     memory_folder: str
-    """Of the controller; the root of the tree when the process has none."""
+    """Folder of the controller; the root of the tree if the process has none."""
     cpu_folder: str
     cpuacct_folder: str
 
     def memory(self) -> Tuple[Optional[int], Optional[int]]:
-        """(the tightest limit on the way up, what the cgroup that sets it uses, without the cache that could be dropped)."""
+        """Return (the tightest limit on the way up, the use of its cgroup without droppable cache)."""
         limit, folder = self._tightest_memory_limit()
         if limit is None:
             return None, None
@@ -48,12 +48,12 @@ class Cgroup:
         return limit, None if used is None else max(0, int(used) - (int(cache.group(1)) if cache else 0))
 
     def cpu_limit(self) -> Optional[float]:
-        """Cores: the tightest quota on the way up."""
+        """Return the tightest quota on the way up, in cores."""
         quotas = [self._cpu_limit_of(folder) for folder in self._upwards(self.cpu_folder)]
         return min((quota for quota in quotas if quota is not None), default=None)
 
     def cpu_seconds(self) -> Optional[float]:
-        """CPU time used so far; None without a limit, for then the machine is what counts."""
+        """Return the CPU time used so far; None without a limit, because then the machine's counts."""
         if self.cpu_limit() is None and self._tightest_memory_limit()[0] is None:
             return None
         if self.is_v2:
@@ -63,7 +63,7 @@ class Cgroup:
         return None if nanoseconds is None else nanoseconds / 1e9
 
     def oom_counters(self) -> List[str]:
-        """Files with an `oom_kill N` line that the cgroups on the way up keep."""
+        """Return the files with an `oom_kill N` line of the cgroups on the way up."""
         name = "memory.events" if self.is_v2 else "memory.oom_control"
         paths = [os.path.join(folder, name) for folder in self._upwards(self.memory_folder)]
         return [path for path in paths if "oom_kill " in _read(path)]
@@ -94,7 +94,7 @@ class Cgroup:
 
 
 def own_cgroup(root: str = "/") -> Cgroup:
-    """The cgroup of this process; `root` is the file system to look in."""
+    """Return the cgroup of this process; `root` is the file system to read."""
     mount = os.path.join(root, "sys/fs/cgroup")
     is_v2 = os.path.exists(os.path.join(mount, "cgroup.controllers"))
     folders: Dict[str, str] = {}
@@ -109,12 +109,12 @@ def own_cgroup(root: str = "/") -> Cgroup:
 
 
 def allocated_cpus(cgroup: Cgroup, environ: Mapping[str, str], affinity: Optional[int] = None) -> int:
-    """Cores this job may use: the least of affinity (the process's own by default), cgroup quota and Slurm's number."""
+    """Return the cores this job may use: the least of affinity (by default the process's own), cgroup quota and Slurm's number."""
     counts: List[float] = [_own_affinity() if affinity is None else affinity]
     quota = cgroup.cpu_limit()
     if quota is not None:
         counts.append(quota)
-    # CPUS_PER_TASK is set only when it was asked for; then it is what one task may use.
+    # Slurm sets CPUS_PER_TASK only if the user asked for it: what one task may use.
     for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
         slurm = number(environ.get(name, ""))
         if slurm:
@@ -126,7 +126,7 @@ def allocated_cpus(cgroup: Cgroup, environ: Mapping[str, str], affinity: Optiona
 def allocated_memory(
     cgroup: Cgroup, environ: Mapping[str, str], machine: Memory, kernels_rss: Optional[int]
 ) -> Memory:
-    """Memory of the allocation; `kernels_rss` stands in for its use where no cgroup counts it."""
+    """Return the memory of the allocation; `kernels_rss` is its use if no cgroup counts it."""
     total, used, _, source = machine
     slurm_mib = number(environ.get("SLURM_MEM_PER_NODE", ""))
     if slurm_mib and (total is None or slurm_mib * MIB < total):
@@ -140,13 +140,13 @@ def allocated_memory(
 
 
 def oom_counter_paths(root: str = "/") -> List[str]:
-    """Files with an `oom_kill N` line that this process's cgroups, or the machine, keep."""
+    """Return the files with an `oom_kill N` line of this process's cgroups, or of the machine."""
     machine = os.path.join(root, "proc/vmstat")
     return [*own_cgroup(root).oom_counters(), *([machine] if "oom_kill " in _read(machine) else [])]
 
 
 def number(text: str) -> Optional[float]:
-    """None for what is no number, such as "max" and "[N/A]"."""
+    """Parse a number; None for other text, such as "max" and "[N/A]"."""
     try:
         return float(text)
     except ValueError:
@@ -154,7 +154,7 @@ def number(text: str) -> Optional[float]:
 
 
 def _read(*path: str) -> str:
-    """A small file's text, empty when it cannot be read."""
+    """Return a small file's text; empty if it cannot be read."""
     try:
         with open(os.path.join(*path), encoding="utf-8", errors="replace") as file:
             return file.read()
@@ -163,7 +163,7 @@ def _read(*path: str) -> str:
 
 
 def _existing(base: str, path: str) -> str:
-    """The folder itself; in a container, where the host's path does not exist, its mount point."""
+    """Return the folder; in a container without the host's path, its mount point."""
     folder = os.path.normpath(os.path.join(base, path.lstrip("/")))
     return folder if os.path.isdir(folder) and ".." not in path else base
 

@@ -1,38 +1,38 @@
 """The websocket of a recorded kernel: `<base_url>jlab-mcp/channels/<kernel>?since=N&client=UUID&epoch=E&on_exit=P`.
 
-A kernel is claimed first (handlers.py). Its messages, from then until it is gone and through every restart, have the
-numbers 1, 2, 3, ...; a connection gets those after `since`, first the recorded ones, then each new one. Without
+Claim the kernel first (handlers.py). From then on its messages have the numbers 1, 2, 3, ..., through every restart
+until it is gone. A connection gets those after `since`: first the recorded ones, then each new one. Without
 `client` the connection is a watcher's, which only reads. With `client` it is the owner's: the open connection is the
 owner's lease, and `on_exit` (shutdown, keep, kill) is what happens to the kernel when the owner is gone for good.
 
 From the server, text frames (JSON):
   {"hello": {"first", "last", "epoch", "gap"}}  always the first; `gap` {"from", "to", "bytes"} is the part of the
-                                                requested range that was acknowledged and forgotten, else null
-  {"gap": {"from", "to", "bytes", "why"}}       these numbers will not come; `why` is "" when they were acknowledged,
-                                                else full, stalled (stream.py) or unreadable (and then of no known
-                                                size)
-  {"known": msg_id}                             the request was accepted before and is not sent again
+                                                requested range that was acknowledged and is gone, else null
+  {"gap": {"from", "to", "bytes", "why"}}       these numbers will not come; `why` is "" if they were acknowledged,
+                                                else full, stalled (stream.py) or unreadable (then the size is
+                                                unknown)
+  {"known": msg_id}                             this request was accepted earlier and is not sent again
   {"refused": msg_id, "reason"}                 the request was not sent
-  {"pong": value}                               the answer to {"ping": value}
+  {"pong": value}                               answers {"ping": value}
 and binary frames: number u64, index of the piece u32, u32 1 for the last piece and else 0 (little-endian), then at
 most 128,000 bytes of one kernel message in Jupyter's v1 framing. The pieces of a message follow each other.
 
-Numbered are all messages of iopub, whoever's request they belong to, and the replies to requests of these channels.
-Adjacent prints of one cell may arrive joined, and a huge one cut. When the kernel's process ends, an iopub message
-`jlab_mcp_obituary` follows (exit_cause.py). Requests that are not in its `lost` list go to the next process.
+The numbers cover all iopub messages, of any client's request, and the replies to requests of these channels. Adjacent
+prints of one cell may arrive joined, a huge one in parts. When the kernel's process ends, an iopub message
+`jlab_mcp_obituary` follows (exit_cause.py). Requests that its `lost` list does not name go to the next process.
 
-From the client, binary frames: one request each for shell or control in v1 framing, a msg_id of its own. A request
-is sent to the kernel once, as soon as the kernel listens, however often it arrives. So after a broken connection a
-client repeats every request that it has seen no answer to. Text frames (JSON):
-  {"got": seq, "bytes": n}  received: every message up to `seq`, and `n` bytes of binary frames (their heads included)
-                            since the connection opened. What was sent and not reported is at most 4 MB. With `got=N`
-                            in its address a client promises to report at least every N bytes, and a slow connection gets
-                            not much more than that ahead. Without it, a client reports after every message and may
-                            leave `bytes` out, and a message is sent to its end once it has begun.
-  {"ack": seq}              the client has stored everything up to `seq`, which may be forgotten; implies "got"; owners only.
+From the client, binary frames: one request each for shell or control in v1 framing, with a unique msg_id. The server
+sends a request to the kernel once, as soon as the kernel listens, even if it arrives repeatedly. So after a broken
+connection a client repeats every request without an answer. Text frames (JSON):
+  {"got": seq, "bytes": n}  received: every message up to `seq`, and `n` bytes of binary frames (with their heads) since
+                            the connection opened. The server sends at most 4 MB ahead of the reports. With `got=N` in
+                            its address a client promises to report at least every N bytes, and a slow connection gets
+                            little more than that ahead. Without it, a client reports after every message and may omit
+                            `bytes`, and the server sends each message to its end.
+  {"ack": seq}              the client has stored everything up to `seq`, so the server may drop it; implies "got"; owners only
 
-An owner that answers no pings for 20 s is silent, and others may claim its kernel. Its connection is closed only when
-its system acknowledges nothing any more either. The connection of a suspended process lives on, and so does its kernel.
+An owner that answers no ping for 20 s is silent, and others may claim its kernel. The server closes its connection only
+if its system acknowledges nothing either: the connection of a suspended process stays open, and its kernel stays.
 
 Close codes: 4404 no such kernel, or not claimed; 4408 replaced by a newer connection of the same client, or no answer
 to pings; 4409 owned by another client (the reason says who). After any other code, and after 4408 for unanswered
@@ -79,14 +79,14 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
 
     @property
     def ping_interval(self) -> int:
-        """Switches the pings of Jupyter and tornado off, which disagree about the unit; `_ping` sends ours."""
+        """Switches off the pings of Jupyter and tornado, which disagree about the unit; `_ping` sends ours."""
         return 0
 
     def set_default_headers(self) -> None:
-        """Sets none: those of an API response make no sense here."""
+        """Set none: an API response's headers make no sense here."""
 
     def get_compression_options(self) -> None:
-        """Compresses nothing: on loopback or a cluster's network it costs more than it saves."""
+        """Compress nothing: on loopback or a cluster's network it costs more than it saves."""
 
     async def get(self, kernel_id: str) -> None:
         if self.current_user is None:
@@ -217,7 +217,7 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         self._write(text, binary=False)
 
     def _write(self, data: Union[str, bytes], binary: bool) -> Optional[asyncio.Future[Any]]:
-        """A future that is done once the data has left for the network; None if the connection is closed."""
+        """Return a future that is done once the data left for the network; None if the connection is closed."""
         try:
             sent: Any = self.write_message(data, binary=binary)
         except websocket.WebSocketClosedError:

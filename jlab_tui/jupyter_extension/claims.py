@@ -1,8 +1,8 @@
-"""Decides who owns which kernel, and when an unowned one is shut down. Pure: the clock is a parameter.
+"""Decides who owns which kernel, and when to shut down an unowned one. Pure: the clock is a parameter.
 
 A client (one MCP process, named by a uuid) claims a kernel and gets an epoch; its open channels connection is the
-lease. Another client may take over from an owner that is silent while its connection lives (a suspended process), but
-its kernels are not shut down. The epoch grows with each new owner, so a process that wakes up after a takeover notices.
+lease. Another client may take over from an owner that is silent on a live connection (a suspended process), but the
+server does not shut its kernels down. The epoch grows with each owner, so a process that wakes up notices the takeover.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ ON_EXIT = ("shutdown", "keep", "kill")
 
 @dataclass(frozen=True)
 class Graces:
-    """How long a kernel without an owner is kept, in seconds."""
+    """How long to keep a kernel without an owner, in seconds."""
 
     exit_s: float = 30.0
     """After the owner left, for an idle kernel."""
     unclaimed_busy_s: float = 600.0
     """After the end of a run that outlived its owner."""
     reconnect_s: float = RECONNECT_GRACE_S
-    """For an owner whose connection broke to come back before it counts as gone."""
+    """For an owner to reconnect before it counts as gone."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Granted:
     epoch: int
     previous: Optional[Dict[str, Any]]
     adopted: bool
-    """The kernel was recorded before, under another owner or none."""
+    """The kernel had a recording before, with another owner or none."""
     displaced: Optional[str]
-    """The client whose connections must be closed."""
+    """The client whose connections to close."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class _Claim:
     on_exit: str
     connections: Set[object]
     silent: Set[object]
-    """Connections whose client does not answer although it is there: a suspended process."""
+    """Connections whose client is there but does not answer: a suspended process."""
     unowned_at: Optional[float]
     """When the owner left, or will count as gone; None while it is here."""
     exit_s: Optional[float] = None
-    """The owner's own grace for an idle kernel, if it has one."""
+    """The owner's own grace for an idle kernel, if any."""
     was_busy: bool = False
-    """A run was seen since the owner left."""
+    """Whether a run was seen since the owner left."""
     idle_at: float = 0.0
     """When the last such run ended."""
 
@@ -138,7 +138,7 @@ class Claims:
             held.was_busy = False
 
     def silent(self, kernel: str, connection: object, is_silent: bool) -> None:
-        """Note whether a client answers. Others may take over from a silent one; its kernel stays, for it may wake up."""
+        """Note whether a client answers. Others may take over from a silent one; its kernel stays, because it may wake up."""
         held = self._claims.get(kernel)
         if held is None or connection not in held.connections:
             return
@@ -163,7 +163,7 @@ class Claims:
         return held is not None and client is not None and held.client == client and held.epoch == epoch
 
     def owner_of(self, kernel: str) -> Tuple[Optional[Dict[str, Any]], bool, int, Optional[str]]:
-        """(owner or None, whether it has an open connection and answers, epoch, session)."""
+        """Return (owner or None, whether it is connected and answers, epoch, session)."""
         held = self._claims.get(kernel)
         if held is None:
             return None, False, 0, None
@@ -183,7 +183,7 @@ class Claims:
         }
 
     def due(self, busy: Mapping[str, bool], now: float) -> List[Tuple[str, bool]]:
-        """(kernel, whether to kill it even if busy) for each kernel to shut down now. Call it every second."""
+        """Return (kernel, whether to kill it even if busy) for each kernel to shut down now. Call it every second."""
         found = []
         for kernel, held in self._claims.items():
             if held.unowned_at is None or now < held.unowned_at or held.on_exit == "keep":
@@ -208,7 +208,7 @@ class Claims:
 
 
 def configured(base: Graces, config: Mapping[str, Any]) -> Graces:
-    """The graces, with those of the configuration in place."""
+    """Return the graces, overridden by the configuration."""
     return Graces(
         exit_s=float(config.get("exit_grace_s", base.exit_s)),
         unclaimed_busy_s=float(config.get("unclaimed_busy_grace_s", base.unclaimed_busy_s)),

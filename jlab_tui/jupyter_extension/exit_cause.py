@@ -1,4 +1,4 @@
-"""Why a kernel's process ended: a pure decision. Its result is the content of the message `jlab_mcp_obituary`."""
+"""Decides why a kernel's process ended. Pure. The result is the content of the message `jlab_mcp_obituary`."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ MSG_TYPE = "jlab_mcp_obituary"
 
 
 class ProcessExit(NamedTuple):
-    """What was seen when a kernel's process was gone."""
+    """What the server saw when a kernel's process ended."""
 
     returncode: Optional[int]
-    """As subprocess gives it: negative for a signal; None when unknown."""
+    """As from subprocess: negative for a signal; None if unknown."""
     asked_to_stop: bool
     """The server itself was stopping or restarting the kernel."""
     replaced: bool
-    """Another process took its place, or the server is about to start one."""
+    """Another process replaced it, or the server is about to start one."""
     oom_kills: int
-    """Out-of-memory kills around here in the last seconds."""
+    """Out-of-memory kills in our cgroups in the last seconds."""
     why_culled: str = ""
-    """Jupyter culled the kernel, for this reason."""
+    """Why Jupyter culled the kernel; empty if it did not."""
 
 
 def exit_cause(seen: ProcessExit) -> Dict[str, Any]:
-    """The cause of one exit: {"exit_code", "signal", "cause", "detail", "restarting"}."""
+    """Return the cause of one exit: {"exit_code", "signal", "cause", "detail", "restarting"}."""
     code = seen.returncode
     number = -code if code is not None and code < 0 else None
     name = _signal_name(number)
@@ -36,11 +36,11 @@ def exit_cause(seen: ProcessExit) -> Dict[str, Any]:
     elif number == signal.SIGKILL and seen.oom_kills > 0:
         cause, detail = "oom", "The out-of-memory killer ended the kernel (SIGKILL)."
     elif number is not None:
-        cause, detail = "signal", "The kernel was ended by %s." % name
+        cause, detail = "signal", "The kernel was killed by %s." % name
     elif code is not None:
         cause, detail = "exit", "The kernel's process exited with code %d." % code
     else:
-        cause, detail = "exit", "The kernel's process is gone; its exit code is not known."
+        cause, detail = "exit", "The kernel's process is gone; its exit code is unknown."
     return {
         "exit_code": code if number is None else None,
         "signal": name,
@@ -51,7 +51,7 @@ def exit_cause(seen: ProcessExit) -> Dict[str, Any]:
 
 
 def final_cause(last: ProcessExit, has_given_up: bool) -> Dict[str, Any]:
-    """The cause when no process follows a crashed one: the server gave up restarting it, or somebody shut it down."""
+    """Return the cause if no process follows a crashed one: the server gave up restarting it, or somebody shut it down."""
     if has_given_up:
         return {**exit_cause(last._replace(replaced=False)), "cause": "keeps dying"}
     return exit_cause(ProcessExit(None, True, False, 0))

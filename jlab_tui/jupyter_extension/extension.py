@@ -37,7 +37,7 @@ def _load_jupyter_server_extension(app: Any) -> None:
     service.start()
     folder = folder_of_sockets()
     if folder is None:
-        log.warning("jlab-mcp: no place for Unix sockets: other accounts of this machine can read what kernels print")
+        log.warning("jlab-mcp: no place for Unix sockets: other accounts on this machine can read what kernels print")
 
     def prepare(manager: Any) -> None:
         if folder is not None:
@@ -54,7 +54,7 @@ load_jupyter_server_extension = _load_jupyter_server_extension
 
 
 def limits_of(config: Dict[str, Any]) -> StreamLimits:
-    """The limits, in bytes, with those of the configuration in place: `limits: {cache, pause, memory, disk}`."""
+    """Return the limits in bytes, overridden by the configuration: `limits: {cache, pause, memory, disk}`."""
     known = {key: int(value) for key, value in dict(config.get("limits") or {}).items()}
     return StreamLimits(**known)
 
@@ -62,7 +62,7 @@ def limits_of(config: Dict[str, Any]) -> StreamLimits:
 def _send_without_delay(app_log: Any) -> None:
     """Switch Nagle's algorithm off on Jupyter's own kernel websockets, which saves 40 ms for each cell.
 
-    Wraps a method that is not documented; a server where that has changed goes on without.
+    Wraps an undocumented method; a server without it keeps the delay.
     """
     try:
         from jupyter_server.services.kernels import websocket as stock

@@ -1,4 +1,4 @@
-"""Packs messages into Jupyter's v1 websocket frames, and frames into the pieces in which they travel.
+"""Packs messages into Jupyter's v1 websocket frames, and cuts frames into pieces for sending.
 
 Everything works on raw parts; nothing here decodes content.
 Format: https://jupyter-server.readthedocs.io/en/latest/developers/websocket-protocols.html
@@ -12,10 +12,10 @@ from typing import Callable, Iterator, List, NamedTuple, Sequence, Union
 
 PIECE_BYTES = 128_000
 PIECE_HEAD = struct.Struct("<QII")
-"""Stream sequence number, index of the piece, 1 for the last piece and else 0."""
+"""Stream sequence number, index of the piece, 1 for the last piece or 0."""
 
 Bytes = Union[bytes, memoryview]
-"""A memoryview for a large part, which stays where ZeroMQ received it."""
+"""A memoryview for a large part, which stays in ZeroMQ's memory."""
 
 _MSG_TYPE = re.compile(rb'"msg_type"\s*:\s*"([^"\\]*)"')
 _MSG_ID = re.compile(rb'"msg_id"\s*:\s*"([^"\\]*)"')
@@ -50,7 +50,7 @@ def _first(pattern: re.Pattern[bytes], text: bytes) -> str:
 
 
 def with_id_suffix(header: bytes, suffix: str) -> bytes:
-    """The header with a longer msg_id, for one part of a message that was cut."""
+    """Return the header with a longer msg_id, for one part of a cut message."""
     found = _MSG_ID.search(header)
     if found is None:
         return header
@@ -58,7 +58,7 @@ def with_id_suffix(header: bytes, suffix: str) -> bytes:
 
 
 def pack(message: Message) -> bytes:
-    """One v1 frame: count of offsets, offsets (u64 little-endian), channel, header, parent, metadata, content, buffers."""
+    """Return one v1 frame: count of offsets, offsets (u64 little-endian), channel, header, parent, metadata, content, buffers."""
     parts = [
         message.channel.encode(),
         message.header,
@@ -77,7 +77,7 @@ def pack(message: Message) -> bytes:
 
 
 def unpack(frame: bytes) -> Message:
-    """The message of a v1 frame. Raises ValueError when the frame is not one."""
+    """Return the message in a v1 frame. Raises ValueError for an invalid frame."""
     if len(frame) < 8:
         raise ValueError("frame is too short")
     count = int.from_bytes(frame[:8], "little")
@@ -95,7 +95,7 @@ def unpack(frame: bytes) -> Message:
 
 
 def pieces(seq: int, frame: bytes, size: Callable[[], int] = lambda: PIECE_BYTES) -> Iterator[bytes]:
-    """A numbered frame as the binary websocket messages that carry it; `size` gives the size of each, as it is made."""
+    """Cut a numbered frame into binary websocket messages; `size` gives the size of each when it is made."""
     view = memoryview(frame)
     start = index = 0
     while True:
@@ -108,5 +108,5 @@ def pieces(seq: int, frame: bytes, size: Callable[[], int] = lambda: PIECE_BYTES
 
 
 def strip_identities(parts: List[Bytes]) -> List[Bytes]:
-    """A multipart kernel message from its signature on. Raises ValueError without the delimiter."""
+    """Return a multipart kernel message from its signature on. Raises ValueError without the delimiter."""
     return parts[parts.index(b"<IDS|MSG>") + 1 :]

@@ -1,6 +1,6 @@
-"""What NVIDIA's and AMD's tools say about the GPUs. Each runs in a thread of its own: a tool that hangs blocks nothing.
+"""Reads the GPUs from NVIDIA's and AMD's tools. Each runs in its own thread, so a tool that hangs blocks nothing.
 
-One of the three files that also run in a plain kernel (see usage.py). Sizes are MiB; None where a tool does not say.
+One of the three files that also run in a plain kernel (see usage.py). Sizes are MiB; None if unknown.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 from .cgroup import MIB, number
 
 STALE_S = 10.0
-"""An older reading tells only the GPU's name and size."""
+"""Of an older reading only the GPU's name and size count."""
 TOOL_TIMEOUT_S = 20.0
 
 _NVIDIA_FIELDS = "index,name,memory.used,memory.total,utilization.gpu,temperature.gpu,power.draw"
 
 
 def parse_nvidia(line: str) -> Optional[Dict[str, Any]]:
-    """One line of `nvidia-smi --query-gpu --format=csv,noheader,nounits`; "[N/A]" and the like become None."""
+    """Parse one line of `nvidia-smi --query-gpu --format=csv,noheader,nounits`; "[N/A]" and the like become None."""
     fields = [field.strip() for field in line.split(",")]
     if len(fields) < 7 or number(fields[0]) is None:
         return None
@@ -37,19 +37,19 @@ def _gpu(index: int, name: str, *values: Optional[float]) -> Dict[str, Any]:
 
 
 def visible_gpus(seen: Iterable[int], environ: Mapping[str, str]) -> Set[int]:
-    """The GPUs that this job may use, of those that the tools see: some clusters name a job's GPUs but hide no others."""
+    """Return the GPUs that this job may use, of those `seen`: some clusters name a job's GPUs but hide no others."""
     everything = set(seen)
     for name in ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
         named = [part.strip() for part in environ.get(name, "").split(",")]
         ours = {int(part) for part in named if part.isdigit()}
-        # UUIDs, MIG names and numbers that the tools do not know cannot be matched with what the tools list.
+        # UUIDs, MIG names and unknown numbers cannot be matched with the tools' lists.
         if ours and len(ours) == len(named) and ours <= everything:
             return ours
     return everything
 
 
 def parse_nvidia_processes(text: str) -> Dict[int, float]:
-    """MiB by process, of `nvidia-smi --query-compute-apps=pid,used_memory --format=csv,noheader,nounits`."""
+    """Parse MiB by process from `nvidia-smi --query-compute-apps=pid,used_memory --format=csv,noheader,nounits`."""
     used: Dict[int, float] = {}
     for line in text.splitlines():
         pid, mib = map(number, (line.split(",") + ["", ""])[:2])
@@ -59,7 +59,7 @@ def parse_nvidia_processes(text: str) -> Dict[int, float]:
 
 
 def parse_rocm(text: str) -> List[Dict[str, Any]]:
-    """The answer of `rocm-smi --json`, whose keys differ between versions."""
+    """Parse the output of `rocm-smi --json`, whose keys differ between versions."""
     try:
         cards = json.loads(text[text.index("{") :])
     except ValueError:
@@ -117,7 +117,7 @@ class GpuWatch:
             child.terminate()
 
     def gpus(self) -> List[Dict[str, Any]]:
-        """This job's GPUs by index; an old reading keeps only its name and size."""
+        """Return this job's GPUs by index; an old reading keeps only name and size."""
         now = time.monotonic()
         readings = self._gpus.copy()
         fresh = []
@@ -129,7 +129,7 @@ class GpuWatch:
         return fresh
 
     def memory_of(self, pids: List[int]) -> Optional[float]:
-        """MiB of GPU memory of these processes, None when no tool names them."""
+        """Return the GPU memory of these processes in MiB; None if no tool lists them."""
         known = [self._process_mb[pid] for pid in pids if pid in self._process_mb]
         return sum(known) if known else None
 
@@ -159,7 +159,7 @@ class GpuWatch:
                         self._keep(parse_nvidia(line))
             except OSError:
                 return
-            # It should run for ever: an old driver, a lost GPU. Try again later.
+            # It should run for ever, but an old driver or a lost GPU ended it. Try again later.
             self._stopped.wait(30.0)
 
     def _nvidia_processes(self) -> None:

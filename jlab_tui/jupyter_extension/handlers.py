@@ -1,4 +1,4 @@
-"""The REST API: JSON under `<base_url>jlab-mcp/`, behind Jupyter's own authentication and authorization.
+"""The REST API: JSON under `<base_url>jlab-mcp/`, behind Jupyter's authentication and authorization.
 
   GET info                  version, protocol, features, hostname, pid, started and now (Unix time), spool {dir, bytes},
                             cache_bytes_limit
@@ -6,8 +6,8 @@
                             seconds, 1 per second, at most 10 minutes
   GET kernels               by kernel id: session, epoch, owner, owner_connected, first_seq, last_seq, acked_seq, busy,
                             running (msg_id), requests {msg_id: {state: sent|running|done|lost, seq_reply}}, obituary,
-                            recorded_bytes (not acknowledged), dropped_bytes, gone, started_here (by a POST of this path),
-                            cut_after_s (it had not ended after so long and got a signal; null: it ended by itself)
+                            recorded_bytes (not acknowledged), dropped_bytes, gone, started_here (by a POST to this path),
+                            cut_after_s (the kernel was killed after so many seconds; null: it ended by itself)
   POST kernels              {name, path, notebook, session, owner, exit_grace_s}: start a kernel in the directory of `path`,
                             or as the session of a notebook if one is named, and claim it: 201 {kernel} and the answer of
                             a claim. The start finishes even if the client is gone; the kernel is then shut down after
@@ -19,8 +19,8 @@
   POST release              {client, on_exit}: the client leaves all its kernels; {kernels: [...]}
   GET channels/<kernel>     the websocket (channels.py)
 
-`exit_grace_s` overrides how long the server keeps the owner's idle kernel after the owner left. `owner` is shown to
-others as it was given; only its `client`, a uuid per process, has a meaning here.
+`exit_grace_s` overrides how long the server keeps the owner's idle kernel after the owner left. Others see `owner` as
+given; only its `client`, a uuid per process, matters here.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Handler(APIHandler):  # type: ignore[misc]
         return content
 
     def granted(self, kernel_id: str, claim: Granted) -> Dict[str, Any]:
-        """The answer to a claim."""
+        """Return the answer to a claim."""
         stream = self.service.recorders[kernel_id].stream
         return {
             "epoch": claim.epoch,
@@ -161,7 +161,7 @@ def _exit_grace(body: Dict[str, Any]) -> Optional[float]:
 
 
 def routes(base_url: str, service: ExtensionService) -> List[Tuple[str, type, Dict[str, Any]]]:
-    """Tornado's table of our paths."""
+    """Return Tornado's table of our paths."""
     table: List[Tuple[str, type]] = [
         ("info", InfoHandler),
         ("resources", ResourcesHandler),

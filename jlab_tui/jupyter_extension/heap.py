@@ -1,4 +1,4 @@
-"""Memory back to the system after a burst: glibc's allocator keeps what it once got. Elsewhere these do nothing."""
+"""Returns memory to the system after a burst, which glibc's allocator would keep. Does nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LARGE_BLOCK = 256 * 1024
 
 
 def return_large_blocks() -> None:
-    """Return large blocks as soon as they are freed; by default glibc learns to keep those of a burst."""
+    """Make glibc return large blocks as soon as they are freed; by default it learns to keep them."""
     try:
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
     except (AttributeError, OSError):
@@ -17,7 +17,7 @@ def return_large_blocks() -> None:
 
 
 def trim_heap() -> None:
-    """Return what lies free."""
+    """Return all free memory."""
     try:
         ctypes.CDLL(None).malloc_trim(0)
     except (AttributeError, OSError):

@@ -1,7 +1,7 @@
-"""A client of one process of a kernel: a handshake first, then our requests, none of which gets lost.
+"""A client of one process of a kernel: shakes hands first, then sends our requests and loses none.
 
-A request that is sent before the kernel listens, or before our iopub subscription is known to it, can vanish or lose
-its output. So requests wait here until the kernel has answered kernel_info and has sent something on iopub.
+A request sent before the kernel listens, or before it knows our iopub subscription, can vanish or lose its output. So
+requests wait here until the kernel has answered kernel_info and sent something on iopub.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = logging.getLogger("jlab_mcp_extension")
 
 
 class ClientRequest(NamedTuple):
-    """A client's request, checked and not yet sent."""
+    """A client's request, checked but not sent."""
 
     msg_id: str
     message: Message
@@ -59,7 +59,7 @@ class KernelClient:
         self._task = asyncio.ensure_future(self._handshake())
 
     def is_own(self, parent_id: str, message: Message) -> bool:
-        """Whether a message belongs to the handshake, and not into the stream."""
+        """Whether a message belongs to the handshake instead of the stream."""
         if message.channel == "iopub":
             self._heard.set()
         if parent_id not in self._own:
@@ -108,7 +108,7 @@ class KernelClient:
 
 
 def own_message(channel: str, msg_type: str, content: Mapping[str, Any]) -> Message:
-    """A message that the extension itself sends or records."""
+    """Return a message that the extension itself sends or records."""
     header = {
         "msg_id": uuid.uuid4().hex,
         "msg_type": msg_type,

@@ -1,4 +1,4 @@
-"""Adds a configuration file (kernel_startup.py) to the command of an IPython kernel, which reads it before it has sockets."""
+"""Adds a configuration file (kernel_startup.py) to the command of an IPython kernel, which reads it before it opens sockets."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def is_ipython(command: Sequence[str]) -> bool:
 
 
 def addition(command: Sequence[str]) -> List[str]:
-    """The arguments to append to a kernelspec's command.
+    """Return the arguments to append to a kernelspec's command.
 
-    Empty unless the command runs IPython and names no such file already.
+    Empty unless the command runs IPython and names no such file itself.
     """
     if not is_ipython(command) or any(argument.split("=")[0] in _OWN_CONFIG for argument in command):
         return []
@@ -29,7 +29,7 @@ def addition(command: Sequence[str]) -> List[str]:
 
 
 def holds_more(manager: Any) -> bool:
-    """Whether the kernel was started with our configuration file, and so holds more output for a slow reader."""
+    """Whether the kernel started with our configuration file, and so holds more output for a slow reader."""
     return bool(getattr(manager, "jlab_mcp_added", False)) and is_private(manager)
 
 
@@ -40,11 +40,11 @@ def is_private(manager: Any) -> bool:
 
 
 def add_to_kernels(kernels: Any, prepare: Callable[[Any], object]) -> None:
-    """Add it to every kernel that this server starts from now on, unless the server is built differently. `prepare` is
-    called with each kernel's manager before the kernel starts."""
+    """Add it to every kernel that this server starts from now on, unless the server has other internals. Calls `prepare` with
+    each kernel's manager before the kernel starts."""
     make = getattr(kernels, "kernel_manager_factory", None)
     if make is None:
-        log.info("jlab-mcp: kernels of this server hold no more output for a slow reader than by default")
+        log.info("jlab-mcp: kernels of this server hold only the default amount of output for a slow reader")
         return
 
     def make_and_wrap(*args: Any, **kwargs: Any) -> Any:

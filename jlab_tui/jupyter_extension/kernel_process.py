@@ -1,4 +1,4 @@
-"""Follows the process behind a kernel: which one it is, when it ends, which one replaces it."""
+"""Follows the process behind a kernel: finds it, waits for its end, finds its replacement."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REPLACEMENT_POLL_S = 0.02
 
 
 def process_of(manager: Any) -> Optional[Any]:
-    """The Popen of a kernel that runs on this machine, or None."""
+    """Return the Popen of a kernel on this machine, or None."""
     process = getattr(getattr(manager, "provisioner", None), "process", None)
     return process if process is not None and hasattr(process, "poll") and hasattr(process, "pid") else None
 
@@ -22,7 +22,7 @@ def pid_of(manager: Any) -> Optional[int]:
 
 
 async def exited(manager: Any, process: Optional[Any]) -> Optional[int]:
-    """Wait until the kernel's process ends; returns its code as subprocess gives it, None if that is unknown."""
+    """Wait until the kernel's process ends. Returns its code as from subprocess; None if unknown."""
     if process is None:
         while await manager.is_alive():
             await asyncio.sleep(0.5)
@@ -33,7 +33,7 @@ async def exited(manager: Any, process: Optional[Any]) -> Optional[int]:
 
 
 async def _pid_ended(process: Any) -> None:
-    """Wait for a pidfd where there is one, else poll: nothing else announces the end of a process."""
+    """Wait for a pidfd if there is one, else poll, because nothing else announces the end of a process."""
     descriptor = -1
     if process.poll() is None and hasattr(os, "pidfd_open"):
         try:
@@ -56,7 +56,7 @@ async def _pid_ended(process: Any) -> None:
 async def replacement_of(old: Optional[Any], lookup: Callable[[], Optional[Any]]) -> Optional[Any]:
     """Wait for the process that replaces `old`; None once the server has dropped the kernel.
 
-    The server announces a restart before it happens and not after, so this polls, less often as time goes by.
+    The server announces a restart before it happens, not after, so this polls, less and less often.
     """
     pause = REPLACEMENT_POLL_S
     while True:

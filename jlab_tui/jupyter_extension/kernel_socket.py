@@ -1,6 +1,6 @@
 """ZeroMQ connections to one process of a kernel: its iopub, shell and control channels, on the event loop.
 
-Made from the values of the connection file: the kernel manager's sockets come wrapped for other uses and with
+They use the values of the connection file, because the kernel manager's sockets are wrapped for other uses and have
 high-water marks that lose messages.
 """
 
@@ -18,13 +18,13 @@ from .framing import Bytes, Message, strip_identities
 BATCH = 500
 BATCH_BYTES = 2 << 20
 COPY_BELOW = 256 << 10
-"""Smaller parts are copied out of ZeroMQ's memory, which is cheaper to hold."""
+"""Smaller parts are copied out of ZeroMQ's memory, because holding it costs more."""
 FLOOD_BATCHES = 8
 FLOOD_PAUSE_S = 0.01
-"""After FLOOD_BATCHES batches in a row that ended in a print, read this much later: prints then arrive in large batches,
-which are joined, instead of keeping the event loop busy one by one."""
+"""After FLOOD_BATCHES batches in a row that ended in a print, wait this long before reading: prints then come in large
+batches to join, instead of keeping the event loop busy one by one."""
 IOPUB_HWM = 10_000
-"""When it is full, TCP makes the kernel's side wait, which then holds up to its own mark; nothing is dropped here.
+"""When it is full, TCP makes the kernel's side wait, which then holds messages up to its own mark; none is dropped here.
 
 ZeroMQ counts messages, not bytes: 10,000 messages of 100 kB are 1 GB in this process if the kernel sends faster than
 the disk takes it. A lower mark would lose output of kernels that hold 1,000 messages themselves."""
@@ -38,7 +38,7 @@ _TYPES = {"iopub": zmq.SUB, "shell": zmq.DEALER, "control": zmq.DEALER}
 
 
 class KernelSocket:
-    """Receives verified messages in batches, per channel; signs and sends messages as they are."""
+    """Receives verified messages in batches per channel; signs and sends messages unchanged."""
 
     def __init__(
         self,
@@ -53,20 +53,20 @@ class KernelSocket:
         self._session = session
         self._on_batch = on_batch
         self._may_read = may_read
-        # Never changed on a live socket: see kernel_startup.py.
+        # Never change it on a live socket: see kernel_startup.py.
         self._iopub_hwm = IOPUB_HWM_LOW if kernel_holds_more else IOPUB_HWM
         self.closed = False
         self._prints = 0
         """Batches of iopub in a row that ended in a print."""
         self._pausing = False
         self.cut = asyncio.Event()
-        """Set when the kernel's side of iopub is gone, and everything that it sent is in our queue."""
+        """Set when the kernel's side of iopub is gone and everything it sent is in our queue."""
         self._sockets: Dict[str, Any] = {}
         for channel, kind in _TYPES.items():
             self._sockets[channel] = self._connect(context, info, channel, kind)
         self._monitor = self._sockets["iopub"].get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._loop.add_reader(self._monitor.getsockopt(zmq.FD), self._on_monitor)
-        # A ZeroMQ descriptor signals changes only: look once at the state that it starts from.
+        # A ZeroMQ descriptor signals changes only, so check the initial state once.
         self._loop.call_soon(self._on_monitor)
         for channel, sock in self._sockets.items():
             self._loop.add_reader(sock.getsockopt(zmq.FD), self._drain, channel)
@@ -90,19 +90,19 @@ class KernelSocket:
         return sock
 
     def send(self, message: Message) -> None:
-        """Sign and send one request; its header goes out as it came in."""
+        """Sign and send one request with its header unchanged."""
         body = [message.header, message.parent, message.metadata, message.content]
         sock = self._sockets[message.channel]
         sock.send_multipart([b"<IDS|MSG>", self._session.sign(body), *body, *message.buffers], zmq.NOBLOCK)
-        # Sending consumes the edge that would have announced a reply.
+        # Sending may consume the edge that announces a reply.
         self._loop.call_soon(self._drain, message.channel)
 
     def resume(self) -> None:
-        """Read on after `may_read` returned False."""
+        """Continue to read after `may_read` returned False."""
         self._drain("iopub")
 
     def drain_all(self) -> None:
-        """Take everything that has arrived, replies last as the kernel sends them."""
+        """Take everything that has arrived, replies last, in the kernel's order."""
         for channel in _TYPES:
             while self._take(channel):
                 pass
@@ -132,14 +132,14 @@ class KernelSocket:
 
     def _end_pause(self) -> None:
         self._pausing = False
-        # Still a flood if another print has come meanwhile; else the next message is handed on at once.
+        # Still a flood if another print came meanwhile; else pass the next message on at once.
         self._prints = FLOOD_BATCHES - 1
         if not self.closed:
             self._loop.add_reader(self._sockets["iopub"].getsockopt(zmq.FD), self._drain, "iopub")
             self._drain("iopub")
 
     def _take(self, channel: str) -> bool:
-        """Hand on one batch. Whether there may be more."""
+        """Pass one batch on. Returns whether there may be more."""
         receive = self._sockets[channel].recv
         batch: List[Message] = []
         count, size, more = 0, 0, True
@@ -181,14 +181,14 @@ class KernelSocket:
 
 
 def _key(value: Any) -> bytes:
-    """A key of CurveZMQ, which connection files hold as text and ZeroMQ takes as bytes."""
+    """Return a key of CurveZMQ as ZeroMQ's bytes from a connection file's text."""
     return value.encode("ascii") if isinstance(value, str) else bytes(value)
 
 
 def _received(receive: Callable[..., Any]) -> List[Bytes]:
-    """The parts of one message. Raises zmq.Again.
+    """Return the parts of one message. Raises zmq.Again.
 
-    Reads frame by frame: a frame knows whether another one follows, while recv_multipart asks the socket each time.
+    Reads frame by frame: a frame knows whether another one follows; recv_multipart asks the socket each time.
     """
     parts: List[Bytes] = []
     more = True

@@ -1,6 +1,6 @@
-"""Runs inside an IPython kernel as it starts, as one more configuration file, and leaves nothing behind.
+"""Runs inside an IPython kernel as it starts, as an extra configuration file, and leaves nothing behind.
 
-The history of what runs stays in memory, unless the user's configuration says where it goes.
+It keeps the history of what runs in memory, unless the user's configuration places it.
 
 An output socket holds 1,000 messages for a slow reader and drops the rest; this file raises that mark. It must do so
 before the socket exists: if a reader's connection ends while the mark of a live socket changes, the process crashes,
@@ -11,19 +11,19 @@ it is only raised where no other account can become one: on Unix sockets and on 
 import contextlib
 
 
-def raise_mark():  # type: ignore[no-untyped-def]  # runs on whatever Python the kernel has
+def raise_mark():  # type: ignore[no-untyped-def]  # runs on the kernel's Python, any version
     import zmq
     from ipykernel.kernelapp import IPKernelApp
 
     send_hwm = 1000000
     app = IPKernelApp.instance() if IPKernelApp.initialized() else None
     if app is None or app.context is not None or "init_iopub" in vars(app):
-        return  # an older IPython reads its configuration files twice
+        return  # older IPythons read configuration files twice
     init_iopub = app.init_iopub
 
     def init_iopub_with_mark(context):  # type: ignore[no-untyped-def]
         del app.init_iopub
-        # Known only now: the connection file is read after this file.
+        # Known only now: the kernel reads its connection file after this file.
         if app.transport == "ipc" or getattr(app, "curve_publickey", None):
             context.setsockopt(zmq.SNDHWM, send_hwm)
         try:
@@ -35,7 +35,7 @@ def raise_mark():  # type: ignore[no-untyped-def]  # runs on whatever Python the
 
 
 def keep_history_in_memory(ours):  # type: ignore[no-untyped-def]
-    """All code that runs would go to a file that others may read, beside the history of the user's own kernels."""
+    """By default all code goes to a file that others may read, mixed with the history of the user's own kernels."""
     from ipykernel.kernelapp import IPKernelApp
 
     users = IPKernelApp.instance().config
@@ -44,7 +44,7 @@ def keep_history_in_memory(ours):  # type: ignore[no-untyped-def]
         ours.HistoryManager.hist_file = ":memory:"
 
 
-# A kernel that is built differently starts as usual.
+# A kernel with other internals starts as usual.
 with contextlib.suppress(Exception):
     raise_mark()  # type: ignore[no-untyped-call]
 with contextlib.suppress(Exception):

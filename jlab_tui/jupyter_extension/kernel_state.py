@@ -1,4 +1,4 @@
-"""Follows what a kernel does from its messages: busy or not, and how far each of our requests got. Pure."""
+"""Derives from a kernel's messages whether it is busy and how far each of our requests got. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SENT, RUNNING, DONE, LOST = "sent", "running", "done", "lost"
 
 
 class Parent(NamedTuple):
-    """The request that a message belongs to."""
+    """The request that caused a message."""
 
     msg_id: str
     msg_type: str
@@ -39,7 +39,7 @@ class KernelState:
         return msg_id in self._requests
 
     def sent(self, msg_id: str, is_run: bool = True) -> None:
-        """Note a request to the kernel, which `known` then prevents from being sent twice."""
+        """Note a request to the kernel, so that `known` prevents sending it twice."""
         self._requests[msg_id] = _Request(is_run)
         while len(self._requests) > KNOWN_REQUESTS:
             self._requests.popitem(last=False)
@@ -55,7 +55,7 @@ class KernelState:
         if state != "busy" or not parent.msg_id:
             return
         if parent.msg_type == "execute_request" and parent.subshell is None:
-            # The main shell runs one request at a time: an idle that was lost ends here.
+            # The main shell runs one request at a time: this makes up for a lost idle.
             self._busy = {k: p for k, p in self._busy.items() if not _is_run(p)}
         self._busy[parent.msg_id] = parent
         request = self._requests.get(parent.msg_id)
@@ -71,7 +71,7 @@ class KernelState:
             request.seq_reply = seq
 
     def kernel_died(self, unsent: Set[str]) -> List[str]:
-        """Note that the process is dead. Returns the requests that are lost: all that it had, but not those `unsent`."""
+        """Note that the process is dead. Returns the lost requests: all of them except those `unsent`."""
         self._busy.clear()
         lost = []
         for msg_id, request in self._requests.items():
@@ -82,26 +82,26 @@ class KernelState:
 
     @property
     def busy(self) -> bool:
-        """A cell runs, ours or another client's."""
+        """Whether a cell is running, ours or another client's."""
         return any(_is_run(parent) for parent in self._busy.values())
 
     @property
     def occupied(self) -> bool:
-        """Whether a cell runs, or one of our requests is about to."""
+        """Whether a cell is running, or one of our requests is about to."""
         return self.busy or any(
             request.is_run and request.state == SENT for request in self._requests.values()
         )
 
     @property
     def running(self) -> Optional[str]:
-        """Our request that runs in the main shell."""
+        """Our request that is running in the main shell."""
         for msg_id, parent in self._busy.items():
             if _is_run(parent) and msg_id in self._requests:
                 return msg_id
         return None
 
     def requests(self) -> Dict[str, Dict[str, Any]]:
-        """Recent requests and all that are not done."""
+        """Return recent requests and all unfinished ones."""
         recent = set(list(self._requests)[-SHOWN_REQUESTS:])
         return {
             msg_id: {"state": request.state, "seq_reply": request.seq_reply}

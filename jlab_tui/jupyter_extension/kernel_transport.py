@@ -1,6 +1,6 @@
-"""Puts our kernels' channels on Unix sockets, because kernels publish all code and output to every connection.
+"""Puts our kernels' channels on Unix sockets, because kernels send all code and output to every connection.
 
-Jupyter's default is TCP on the loopback address, where every account of the machine may listen in.
+Jupyter's default is TCP on the loopback address, where every account of the machine can connect.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ log = logging.getLogger("jlab_mcp_extension")
 
 
 def use_sockets(manager: Any, folder: str) -> bool:
-    """Have a kernel that is not started yet speak over Unix sockets in `folder`, if it can. Returns whether it will.
+    """Make a kernel that has not started use Unix sockets in `folder`, if it can. Returns whether it will.
 
-    Each kernel has a prefix of its own: jupyter_client numbers the sockets below a prefix by what exists, before anything
-    is bound, so two kernels that start at once would get the same ones.
+    Each kernel gets its own prefix: jupyter_client numbers the sockets of a prefix by what exists before binding, so two
+    kernels that start at once would get the same numbers.
     """
     try:
         spec = manager.kernel_spec
-    except Exception as error:  # noqa: BLE001 - the start itself reports a kernel that does not exist
+    except Exception as error:  # noqa: BLE001 - the start itself reports a missing kernel
         log.debug("jlab-mcp: a kernel's specification cannot be read (%s)", error)
         return False
     if not _can(manager, spec):
@@ -44,7 +44,7 @@ def use_sockets(manager: Any, folder: str) -> bool:
 
 
 def _keep(manager: Any, folder: str) -> None:
-    """Make the directory again before each start of the kernel: cleaners of temporary directories remove it."""
+    """Recreate the directory before each start of the kernel, because cleaners of temporary files remove it."""
     make_command = manager.format_kernel_cmd
 
     def format_kernel_cmd(*args: Any, **kwargs: Any) -> Any:

@@ -1,7 +1,7 @@
 """Starts the user's Jupyter server with our extension in it: `python launch.py CONFIG.json`.
 
-Runs under the user's Python, from a folder of any name. Everything is set in this process alone: no argument and no
-environment variable that a kernel would inherit, and no configuration file that would shadow the user's own.
+Runs under the user's Python, from a folder of any name. All settings stay in this process: no argument or environment
+variable that kernels would inherit, no configuration file that would shadow the user's own.
 Exit codes: 97 Jupyter is not installed for this Python, 98 the port is taken, else Jupyter's.
 """
 
@@ -24,7 +24,7 @@ RESTARTS = 5
 
 
 def load_package(folder: str) -> ModuleType:
-    """This folder as the package `jlab_mcp_extension`, whatever its name; `sys.path` stays as it is."""
+    """Load this folder, of any name, as the package `jlab_mcp_extension`, without changing `sys.path`."""
     # Python put the script's folder first; its modules must not shadow others.
     sys.path[:] = [
         entry for entry in sys.path if os.path.realpath(entry or os.getcwd()) != folder or entry == ""
@@ -39,7 +39,7 @@ def load_package(folder: str) -> ModuleType:
 
 
 def read_config(path: str) -> Dict[str, Any]:
-    """The launch configuration, with the token from its file. A job that Slurm starts again has other secrets."""
+    """Return the launch configuration with the token from its file. A job that Slurm restarts has new secrets."""
     with open(path, encoding="utf-8", opener=no_link) as file:
         config: Dict[str, Any] = json.load(file)
     restarts = config.get("restarts") or []
@@ -52,7 +52,7 @@ def read_config(path: str) -> Dict[str, Any]:
 
 
 def no_link(path: str, flags: int) -> int:
-    """Opens for `open`, but never through a symbolic link: somebody else may have put it there."""
+    """Open for `open`, but never through a symbolic link, which somebody else may have put there."""
     return os.open(path, flags | os.O_NOFOLLOW)
 
 
@@ -68,7 +68,7 @@ def port_is_free(ip: str, port: int) -> bool:
 
 
 def choose_port(ip: str, low: int, high: int) -> Optional[int]:
-    """A free port of this machine, at random so that two jobs on one node rarely choose the same."""
+    """Return a random free port, so that two jobs on one node rarely choose the same."""
     for _ in range(PORT_TRIES):
         port = random.randint(low, high)
         if port_is_free(ip, port):
@@ -97,12 +97,12 @@ def main(argv: List[str]) -> int:
     try:
         from jlab_mcp_extension import lazy_import  # type: ignore[import-not-found]
 
-        # Compiling its grammar takes more than half of the time of Jupyter's imports, and only checks of an IRI need it.
+        # Compiling its grammar takes over half the time of Jupyter's imports, and only checks of an IRI need it.
         lazy_import.put_off("rfc3987_syntax", "is_valid_syntax")
         from jlab_mcp_extension import serverapp
     except ImportError as error:
         report(
-            "Jupyter cannot be imported by %s (%s)." % (sys.executable, error),
+            "%s cannot import Jupyter (%s)." % (sys.executable, error),
             "Install it there: %s -m pip install jupyterlab ipykernel" % sys.executable,
         )
         return EXIT_NO_JUPYTER

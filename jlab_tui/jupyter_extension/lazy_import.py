@@ -1,4 +1,4 @@
-"""Loads a package on its first use instead of on import, which a server's start would wait for."""
+"""Loads a package at its first use instead of on import, which would delay the server's start."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def put_off(name: str, function: str) -> None:
-    """Load package `name` when its `function` is first called or another of its names is looked up."""
+    """Load package `name` at the first call of its `function` or the first access to another of its names."""
     spec = importlib.util.find_spec(name)
     if spec is None or spec.loader is None or name in sys.modules:
         return

@@ -1,4 +1,4 @@
-"""How kernel messages become the frames of a stream: small prints joined, huge ones cut, their requests followed. Pure."""
+"""Turns kernel messages into a stream's frames: joins small prints, cuts huge ones, follows their requests. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .stream_chunks import cut, joined
 
 
 class MessageNumbering:
-    """Holds messages until the stream has room for them; a huge print goes in bit by bit."""
+    """Holds messages until the stream has room for them; a huge print enters in parts."""
 
     def __init__(self, stream: Stream, kernel_state: KernelState, has_room: Callable[[], bool]) -> None:
         self._stream = stream
@@ -21,7 +21,7 @@ class MessageNumbering:
         self._has_room = has_room
         self._waiting: Deque[Message] = deque()
         self._message: Optional[Message] = None
-        """The one whose parts are being numbered."""
+        """The message whose parts are being numbered."""
         self._parts: Iterator[Message] = iter(())
         self._parent_bytes = b""
         self._parent = Parent("", "", None)
@@ -31,11 +31,11 @@ class MessageNumbering:
         return self._message is not None or bool(self._waiting)
 
     def add(self, messages: Iterable[Message]) -> None:
-        """Messages of the kernel, in order."""
+        """Add messages of the kernel, in order."""
         self._waiting.extend(joined(messages))
 
     def number(self, at_any_size: bool = False) -> bool:
-        """Number what the stream has room for, or everything. Whether the stream has grown."""
+        """Number what the stream has room for, or everything. Returns whether the stream has grown."""
         before = self._stream.last
         while self.waiting and (at_any_size or self._has_room()):
             if self._message is None:
@@ -50,7 +50,7 @@ class MessageNumbering:
         return self._stream.last != before
 
     def parent_of(self, message: Message) -> Parent:
-        """Cached by its bytes: all messages of a cell have the same parent."""
+        """Return the parent, cached by its bytes: all messages of a cell have the same."""
         if message.parent != self._parent_bytes:
             try:
                 raw = json.loads(message.parent)

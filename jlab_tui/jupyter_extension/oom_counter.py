@@ -1,4 +1,4 @@
-"""The counters that tell an out-of-memory kill from any other SIGKILL."""
+"""Counters that tell an out-of-memory kill from another SIGKILL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ OOM_WINDOW_S = 3.0
 
 
 class OomCounter:
-    """How many out-of-memory kills happened lately, from counters that only grow."""
+    """Counts recent out-of-memory kills, from counters that only grow."""
 
     def __init__(self, paths: List[str]) -> None:
         """`paths`: files with a line `oom_kill N`."""
@@ -17,13 +17,13 @@ class OomCounter:
         self._history: List[Tuple[float, int]] = []
 
     def tick(self, now: float) -> None:
-        """Note the counters; call it about once a second."""
+        """Note the counters. Call it about once a second."""
         self._history.append((now, self._read()))
         while len(self._history) > 1 and self._history[1][0] < now - OOM_WINDOW_S:
             self._history.pop(0)
 
     def recent(self) -> int:
-        """Kills since the oldest note (a few seconds ago)."""
+        """Return the kills since the oldest note, a few seconds ago."""
         return max(0, self._read() - self._history[0][1]) if self._history else 0
 
     def _read(self) -> int:

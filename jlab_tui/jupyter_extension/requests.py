@@ -1,4 +1,4 @@
-"""Checks the requests that clients send over the channels, before they reach the kernel. Pure."""
+"""Checks clients' requests on the channels before they reach the kernel. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Unacceptable(ValueError):
 
 
 def parse_request(frame: bytes) -> ClientRequest:
-    """The request in a v1 frame. Raises Unacceptable."""
+    """Return the request in a v1 frame. Raises Unacceptable."""
     try:
         message = unpack(frame)
         header = json.loads(message.header)
@@ -31,7 +31,7 @@ def parse_request(frame: bytes) -> ClientRequest:
     if not isinstance(msg_id, str) or not msg_id:
         raise Unacceptable("the message has no msg_id")
     if message.channel not in ("shell", "control"):
-        raise Unacceptable("channel %s is not served, only shell and control" % message.channel, msg_id)
+        raise Unacceptable("channel %s is not available, only shell and control" % message.channel, msg_id)
     if msg_type == "execute_request" and _ALLOWS_STDIN.search(message.content):
         raise Unacceptable("input from the user is not supported: send allow_stdin false", msg_id)
     at_once = message.channel == "control" or header.get("subshell_id") is not None

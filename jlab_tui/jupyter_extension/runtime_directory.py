@@ -1,6 +1,6 @@
-"""Jupyter's runtime directory, which holds its cookie secret and the keys of kernels: one that others cannot enter.
+"""Keeps others out of Jupyter's runtime directory, which holds its cookie secret and the keys of kernels.
 
-Jupyter makes it 0700, and takes one that is there as it is.
+Jupyter makes it 0700, but uses an existing one as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ log = logging.getLogger("jlab_mcp_extension")
 
 
 def private_runtime_dir(wanted: str, usual: str) -> str:
-    """`wanted`, made private where it is Jupyter's `usual` one; a new private one where others could enter it."""
+    """Return `wanted`, made private if it is Jupyter's `usual` one, or a new private directory if others could enter it."""
     if wanted == usual:
         close_to_others(wanted)
     why = why_not_private(wanted)
@@ -31,20 +31,20 @@ def private_runtime_dir(wanted: str, usual: str) -> str:
 
 
 def close_to_others(directory: str) -> None:
-    """Take every right of others from a directory of ours. It is no link: that would be somebody's own arrangement."""
+    """Remove the rights of others from our directory. Leaves a link alone, which the user made."""
     try:
         info = os.lstat(directory)
         if stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and info.st_mode & 0o077:
             os.chmod(directory, 0o700)
             log.warning(
-                "jlab-mcp: others could enter %s (mode %o); now it is 700", directory, info.st_mode & 0o777
+                "jlab-mcp: others could enter %s (mode %o); its mode is now 700", directory, info.st_mode & 0o777
             )
     except OSError:
-        pass  # it is judged next
+        pass  # `why_not_private` comes next
 
 
 def why_not_private(directory: str) -> str:
-    """Who else could enter the directory, or put another one in its place; empty where nobody can."""
+    """Say who else could enter or replace the directory; empty if nobody can."""
     try:
         path = os.path.realpath(directory)
         info = os.stat(path)
@@ -55,7 +55,7 @@ def why_not_private(directory: str) -> str:
             if _others_write(os.stat(path)):
                 return "others can change %s, on the way to %s" % (path, directory)
     except OSError as error:
-        return "%s cannot be looked at (%s)" % (directory, error.strerror)
+        return "%s cannot be examined (%s)" % (directory, error.strerror)
     return ""
 
 
@@ -66,7 +66,7 @@ def _others_write(info: os.stat_result) -> bool:
 
 
 def _is_own_group(info: os.stat_result) -> bool:
-    """A group of the owner alone, as many systems give each account one."""
+    """Whether the group is the owner's own: many systems give each account one."""
     try:
         group = grp.getgrgid(info.st_gid)
         owner = pwd.getpwuid(info.st_uid).pw_name

@@ -1,4 +1,4 @@
-"""A sample of the node each second, and the last ten minutes of them."""
+"""Samples the node each second and keeps the last ten minutes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .usage import Sampler, import_psutil
 
 HISTORY_S = 600
 STALE_S = 15.0
-"""An older sample says nothing about now."""
+"""Older samples do not describe the present."""
 
 log = logging.getLogger("jlab_mcp_extension")
 
@@ -22,7 +22,7 @@ Take = Callable[[Mapping[str, int], GpuWatch], Dict[str, Any]]
 
 
 class SamplerThread:
-    """Measures in a thread of its own: a slow file system or tool holds up nobody."""
+    """Measures in its own thread, so that a slow file system or tool blocks nobody."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class SamplerThread:
         take: Optional[Take] = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`take`: what gives one sample, as `Sampler.sample` does, which it is by default."""
+        """`take` returns one sample; by default `Sampler.sample`."""
         self.kernel_pids: Mapping[str, int] = {}
         """Set by the event loop, read by the thread."""
         self._period = period
@@ -52,7 +52,7 @@ class SamplerThread:
         self._gpus.stop()
 
     def read(self, seconds: float) -> Tuple[Optional[Dict[str, Any]], List[Dict[str, Any]]]:
-        """The newest sample and those of the last `seconds`, oldest first."""
+        """Return the newest sample and those of the last `seconds`, oldest first."""
         samples = list(self._samples)
         since = time.time() - seconds
         is_fresh = bool(samples) and self._clock() - self._taken_at < STALE_S
@@ -66,9 +66,9 @@ class SamplerThread:
                 self._samples.append(take(self.kernel_pids, self._gpus))
                 self._taken_at = self._clock()
             except Exception:
-                # This sample is missing; the next one may succeed.
+                # The next sample may succeed.
                 if not self._has_failed:
-                    log.exception("jlab-mcp: the use of CPU, memory and GPUs could not be measured")
+                    log.exception("jlab-mcp: measuring CPU, memory and GPUs failed")
                 self._has_failed = True
             due = max(due + self._period, time.monotonic())
             self._stopped.wait(due - time.monotonic())

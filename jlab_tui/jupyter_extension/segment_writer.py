@@ -1,7 +1,7 @@
-"""Writes the segment files of one kernel. No error loses a record: what one file lost goes into the next one.
+"""Writes the segment files of one kernel. No error loses a record: the next file repeats what one file lost.
 
-A network file system may accept a record and refuse it later, when the file is synchronised or closed (a full quota, a
-replaced server). So records stay in memory until the file is synchronised; after any error, a new file is begun.
+A network file system may accept a record and refuse it later, on fsync or close (a full quota, a replaced server). So
+records stay in memory until the file is synchronised, and after any error a new file starts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from . import segments
 
 SEGMENT_BYTES = 4 << 20
 IOV_MAX = 1024
-"""Parts that one writev takes (POSIX promises 16, Linux and macOS have 1024)."""
+"""Most parts of one writev (POSIX guarantees 16, Linux and macOS have 1024)."""
 
 Record = Tuple[int, bytes]
 
@@ -28,7 +28,7 @@ class _Segment(NamedTuple):
 
 
 class SegmentWriter:
-    """Only the spool thread may use it, except for `unsafe`."""
+    """For the spool thread only, except `unsafe`."""
 
     def __init__(self, folder: str, max_bytes: int, system: Any = os) -> None:
         """`system`: the module os, or a stand-in."""
@@ -40,19 +40,19 @@ class SegmentWriter:
         """In the order of their numbers."""
         self._current: Optional[_Segment] = None
         self._synced: Optional[_Segment] = None
-        """The current one, up to what is certainly on the disk."""
+        """The current one, up to what is surely on disk."""
         self._fd = -1
         self._acked = 0
         self._unsafe: List[Record] = []
-        """Records that may not be on the disk: those of the current segment, or of none if there is none."""
+        """Records that may not be on disk: those of the current segment, or of none."""
 
     def write(self, records: List[Record]) -> List[Tuple[int, int, int]]:
-        """Append records. Returns (first, last, bytes) of what was removed to stay within the bound. Raises OSError, and then takes none."""
+        """Append records. Returns (first, last, bytes) of what it removed to stay within the bound. On OSError it takes none."""
         self._take(records)
         return self._enforce_bound()
 
     def ack(self, seq: int) -> None:
-        """Remove segments that hold nothing above `seq`."""
+        """Remove segments without numbers above `seq`."""
         self._acked = max(self._acked, seq)
         if self._current is None:
             self._unsafe = [record for record in self._unsafe if record[0] > self._acked]
@@ -70,7 +70,7 @@ class SegmentWriter:
             self._remove(current)
 
     def sync(self) -> None:
-        """Synchronise what was written. Raises OSError."""
+        """Synchronise the current file. Raises OSError."""
         if self._current is None:
             self._take([])
         self._sync_current()
@@ -106,7 +106,7 @@ class SegmentWriter:
         self._unsafe = [*self._unsafe, *records]
         try:
             if again:
-                # The file system refused what it had accepted: until it works again, synchronise each batch at once.
+                # The file system refused accepted data: synchronise each batch at once until it works again.
                 self._sync_current()
             if self._current is not None and self._current.size >= SEGMENT_BYTES:
                 self._end()
@@ -132,7 +132,7 @@ class SegmentWriter:
         self._current = current._replace(last=batch[-1][0], size=current.size + size)
 
     def _write_all(self, parts: List[bytes]) -> None:
-        """Write the parts one by one: joining them would copy a large record."""
+        """Write the parts one by one, because joining would copy a large record."""
         written = self._os.writev(self._fd, parts)
         for part in parts:
             if written >= len(part):
@@ -171,7 +171,7 @@ class SegmentWriter:
         self._synced, self._unsafe = self._current, []
 
     def _end(self) -> None:
-        """Finish the current segment. Raises OSError, and then what it may have lost goes into the next one."""
+        """Finish the current segment. Raises OSError; then the next one repeats what this one may have lost."""
         self._sync_current()
         if self._current is not None:
             ended = self._current
@@ -179,7 +179,7 @@ class SegmentWriter:
             self._keep(ended)
 
     def _lose(self) -> None:
-        """Abandon the current segment after an error; `_unsafe` is then written again."""
+        """Abandon the current segment after an error; the next one repeats `_unsafe`."""
         if self._current is None or self._synced is None:
             return
         self.size -= self._current.size - self._synced.size
@@ -189,9 +189,9 @@ class SegmentWriter:
         self._keep(self._synced)
 
     def _close(self) -> None:
-        """Close the file, ignoring errors: what was not synchronised is removed, or written again.
+        """Close the file and ignore errors: unsynchronised records are removed or written again.
 
-        The descriptor is forgotten first, because the next file that anybody opens may get it, even if closing fails.
+        Forgets the descriptor first, because the next opened file may get its number, even if closing fails.
         """
         fd, self._fd = self._fd, -1
         self._current = None

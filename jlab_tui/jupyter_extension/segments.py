@@ -1,9 +1,9 @@
-"""The spool's format on disk, and a reader that needs nothing but the files.
+"""The spool's format on disk, and a reader that needs only the files.
 
 A kernel's recording is a folder of segment files named `<first number, 20 digits>.seg`. A segment is the 8 bytes
 `jlabseg1`, then records: number (u64 little-endian), length (u32 little-endian), that many bytes of one v1 kernel
-websocket frame. Numbers grow; a jump is a gap (dropped, or acknowledged by the owner). The last record may be torn,
-where its writer died.
+websocket frame. Numbers grow; a jump is a gap (dropped, or acknowledged by the owner). The last record may be torn
+if its writer died.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def segment_name(first: int) -> str:
 
 
 def encode(records: List[Tuple[int, bytes]]) -> List[bytes]:
-    """Records as the parts of the bytes that follow the magic of a segment."""
+    """Return records as the parts of a segment's bytes after the magic."""
     parts: List[bytes] = []
     for seq, frame in records:
         parts.append(RECORD_HEAD.pack(seq, len(frame)))
@@ -31,7 +31,7 @@ def encode(records: List[Tuple[int, bytes]]) -> List[bytes]:
 
 
 def decode(data: bytes) -> Iterator[Tuple[int, bytes]]:
-    """The whole records of a segment's bytes; stops at a torn one."""
+    """Yield the whole records of a segment's bytes; stop at a torn one."""
     if data[: len(MAGIC)] != MAGIC:
         return
     at = len(MAGIC)
@@ -45,7 +45,7 @@ def decode(data: bytes) -> Iterator[Tuple[int, bytes]]:
 
 
 def segment_files(folder: str) -> List[Tuple[int, str]]:
-    """(first number, path) of each segment, in order; empty when there is no such folder."""
+    """Return (first number, path) of each segment, in order; empty without the folder."""
     try:
         names = os.listdir(folder)
     except FileNotFoundError:
@@ -55,12 +55,12 @@ def segment_files(folder: str) -> List[Tuple[int, str]]:
 
 
 def is_recording(folder: str) -> bool:
-    """Whether a folder holds segments, and nothing else."""
+    """Whether a folder holds only segments."""
     return len(segment_files(folder)) == len(os.listdir(folder))
 
 
 def remove_recording(folder: str) -> None:
-    """Remove a recording; whatever else lies in its folder stays. Raises OSError."""
+    """Remove a recording but no other files in its folder. Raises OSError."""
     for _, path in segment_files(folder):
         os.unlink(path)
     if not os.listdir(folder):
@@ -68,7 +68,7 @@ def remove_recording(folder: str) -> None:
 
 
 def read_spool(folder: str, since: int = 0, max_bytes: int = 0) -> List[Tuple[int, bytes]]:
-    """Records with a number above `since`, oldest first; at least one, at most about `max_bytes` (0 means all)."""
+    """Return records with a number above `since`, oldest first; at least one, at most about `max_bytes` (0: all)."""
     files = segment_files(folder)
     starts = [first for first, _ in files]
     skip = max((i for i, first in enumerate(starts) if first <= since + 1), default=0)
@@ -81,7 +81,7 @@ def read_spool(folder: str, since: int = 0, max_bytes: int = 0) -> List[Tuple[in
         except FileNotFoundError:
             continue
         for seq, frame in decode(data):
-            if seq <= last:  # an abandoned segment may hold what the next one repeats
+            if seq <= last:  # the next segment may repeat an abandoned one
                 continue
             last = seq
             if max_bytes and records and size + len(frame) > max_bytes:

@@ -1,9 +1,9 @@
-"""Sends a stream to one connection, from any number on: controls the flow, reads back from disk, reports gaps.
+"""Sends a stream to one connection from any number on: controls the flow, reads back from disk, reports gaps.
 
-It sends until a window of unreported bytes is full. What is on its way delays the answers to the client's pings, by
-which the client knows that it still owns the kernel; so on a slow connection the window shrinks, and pieces with it,
-until its content arrives within a second or it is as small as it can be. A client that reports whole messages gets
-each message to its end, however large, because it would otherwise wait for ever.
+It sends until a window of unreported bytes is full. Bytes in flight delay the answers to the client's pings, which tell
+the client that it still owns the kernel. So on a slow connection the window and its pieces shrink until its content
+arrives within a second, or to their minimum. A client that reports whole messages gets each message to its end, of any
+size, because it would otherwise wait for ever.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from .stream import Record, Stream
 
 WINDOW_BYTES = 4 << 20
 QUICK_S, SLOW_S = 0.3, 1.0
-"""From sending a piece to its report: below QUICK_S the window may grow, above SLOW_S it shrinks."""
+"""Time from sending a piece to its report: below QUICK_S the window may grow, above SLOW_S it shrinks."""
 FETCH_BYTES = 2 << 20
 UNREADABLE = "unreadable"
-"""Why there is a gap: the files are gone or damaged."""
+"""The reason of a gap: the files are gone or damaged."""
 PACED_BYTES = 64 << 10
-"""The next piece waits until one of this size has left."""
+"""After a piece of this size, the next one waits until it has left."""
 
 log = logging.getLogger("jlab_mcp_extension")
 
 
 class Recording(Protocol):
-    """What a sender reads: a kernel's stream, and those of its records that are only on disk."""
+    """What a sender reads: a kernel's stream, and its records that are only on disk."""
 
     kernel_id: str
     stream: Stream
@@ -42,7 +42,7 @@ class Recording(Protocol):
 
 
 def hello(stream: Stream, since: int, epoch: int) -> str:
-    """The first text of a connection: what there is, and which part of the requested range was acknowledged and forgotten."""
+    """Return a connection's first text: the available range, and the requested part that was acknowledged and is gone."""
     gap = None
     if since + 1 < stream.first:
         gap = {"from": since + 1, "to": stream.first - 1, "bytes": 0}
@@ -67,18 +67,18 @@ class Sender:
         self._write_bytes = write_bytes
         self._write_text = write_text
         self._sent = 0
-        """Bytes of all pieces so far, heads included, as the client counts them."""
+        """Bytes of all pieces so far with their heads, as the client counts them."""
         self._received = 0
         self._ends: Deque[Tuple[int, int]] = deque()
-        """For each message not reported yet: its number, and `_sent` after it."""
+        """For each unreported message: its number, and `_sent` after it."""
         self._by_bytes = reports_every is not None
         self._least = min(reports_every or WINDOW_BYTES, WINDOW_BYTES)
         self._window = self._least
         self._was_full = False
         self._shrunk_at = 0
-        """`_sent` when the window last shrank; what was sent before says nothing about the new size."""
+        """`_sent` when the window last shrank; earlier pieces do not measure the new size."""
         self._sent_at: Deque[Tuple[int, float]] = deque()
-        """For each piece not reported yet: `_sent` after it, and the time."""
+        """For each unreported piece: `_sent` after it, and the time."""
         self._now = now
         self._rest: Optional[Iterator[bytes]] = None
         self._flushing = False
@@ -87,7 +87,7 @@ class Sender:
         self._closed = False
 
     def received(self, seq: int, size: int = 0) -> None:
-        """The client has everything up to `seq`, and `size` bytes of pieces since the connection began."""
+        """Note that the client has everything up to `seq`, and `size` bytes of pieces since the connection began."""
         while self._ends and self._ends[0][0] <= seq:
             size = max(size, self._ends.popleft()[1])
         self._received = min(self._sent, max(self._received, size))
@@ -175,10 +175,10 @@ class Sender:
             records = await self._recording.read_back(seq - 1, FETCH_BYTES)
             self._fetched = dict(records)
             if seq not in self._fetched:
-                await self._recording.settled()  # the file may just have been removed
+                await self._recording.settled()  # the file may have been removed just now
             stream = self._recording.stream
             if seq not in self._fetched and stream.gap_at(seq) is None and seq > stream.acked:
-                # The files are gone, or were damaged: go on with the next number that exists.
+                # The files are gone or damaged: continue with the next existing number.
                 after = min(self._fetched, default=stream.memory_from(seq))
                 self._skip(after - 1, why=UNREADABLE)
         except asyncio.CancelledError:

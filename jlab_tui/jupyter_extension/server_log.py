@@ -1,7 +1,7 @@
-"""Bounds the log that the server writes: its lines, how often one place may write, and the file as a whole.
+"""Bounds the server's log: the length of lines, the rate of each place in the code, and the size of the file.
 
-The log is the standard error of a detached process or of a job, so nobody can rename it. It is shortened in its place: the
-beginning stays, because it shows how the server was started, and so does the end.
+The log is the standard error of a detached process or a job, so nobody can rename it. It is shortened in place and keeps
+the end and the beginning, which shows how the server started.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import time
 from typing import Any, Callable, Dict, List, Tuple
 
 LINE_CHARS = 440
-"""of one line, without the prefix of level, time and name"""
+"""characters of one line, without the prefix of level, time and name"""
 LINES = 60
-"""of one message or traceback"""
+"""lines of one message or traceback"""
 A_MINUTE = 30
-"""messages of one place in the code"""
+"""messages from one place in the code"""
 FILE_BYTES = 8 << 20
 KEPT_HEAD, KEPT_TAIL = 256 << 10, 4 << 20
 _LOOK_EVERY = 64 << 10
@@ -28,20 +28,20 @@ _UNPRINTABLE = re.compile(
 
 
 def bound(descriptor: int = 2) -> None:
-    """Bound what all loggers of this process write; called when the server listens and has made its handlers."""
+    """Bound the output of all loggers of this process. Called when the server listens and has made its handlers."""
     limit = LogLimit(time.monotonic, lambda: shorten_file(descriptor))
     named = [logging.getLogger(name) for name in list(logging.root.manager.loggerDict)]
     handlers = {handler for logger in (logging.root, *named) for handler in logger.handlers}
     if logging.lastResort is not None:
-        handlers.add(logging.lastResort)  # of loggers without a handler, such as asyncio's
+        handlers.add(logging.lastResort)  # for loggers without a handler, such as asyncio's
     for handler in handlers:
         handler.addFilter(limit)
 
 
 class LogLimit(logging.Filter):
-    """Shortens records and leaves out what one place writes too often, with a count.
+    """Shortens records, and drops and counts those that one place writes too often.
 
-    `look` is called whenever about 64 kB were written."""
+    Calls `look` after about each 64 kB."""
 
     def __init__(self, now: Callable[[], float], look: Callable[[], Any]) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class LogLimit(logging.Filter):
             TypeError,
             ValueError,
             KeyError,
-        ) as error:  # arguments that do not fit; logging itself would write them in full
+        ) as error:  # wrong arguments, which logging itself would print in full
             text = "%s (%r)" % (record.msg, error)
         record.msg, record.args = shorten(text) + more, ()
         if record.exc_info and not record.exc_text:
@@ -84,7 +84,7 @@ class LogLimit(logging.Filter):
 
 
 def shorten(text: str) -> str:
-    """Text for the log: short lines, not too many of them, nothing that acts on a terminal."""
+    """Return text for the log: few short lines without control characters."""
     lines: List[str] = text[: 1 << 20].split("\n")
     if len(lines) > LINES:
         left_out = "... %d lines ..." % (len(lines) - LINES + 1)
@@ -96,9 +96,9 @@ def shorten(text: str) -> str:
 
 
 def shorten_file(descriptor: int) -> bool:
-    """Take the middle out of a file that has grown too large. False when it has not, or is no file.
+    """Remove the middle of a file that is too large. Returns False for a small file, or none.
 
-    Where it cannot be read back (no /proc), only its beginning stays."""
+    If it cannot be read back (no /proc), only its beginning stays."""
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_size <= FILE_BYTES:
@@ -115,7 +115,7 @@ def shorten_file(descriptor: int) -> bool:
         os.ftruncate(descriptor, KEPT_HEAD)
     except OSError:
         return False
-    for shared in {1, 2, descriptor}:  # without O_APPEND, the next line would go where the end was
+    for shared in {1, 2, descriptor}:  # without O_APPEND, the next line would go to the old end
         if os.path.samestat(os.fstat(shared), found):
             os.lseek(shared, 0, os.SEEK_END)
     return True

@@ -1,7 +1,7 @@
 """Runs Jupyter's server application with our settings merged into the user's, and publishes its address.
 
-A subclass, because the other ways lose settings of the user: arguments replace the dictionaries and `--config` the
-files of the user's own configuration.
+A subclass, because other ways lose the user's settings: arguments replace dictionaries, and `--config` replaces the
+user's configuration files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger("jlab_mcp_extension")
 
 
 def settings(config: Mapping[str, Any], ip: str, port: int) -> Config:
-    """Settings that win over the user's: the address, the token, no limits on output, early notice of a dead kernel."""
+    """Return settings that override the user's: address, token, no limits on output, early notice of a dead kernel."""
     ours = Config()
     ours.ServerApp.ip = ip
     ours.ServerApp.port = port
@@ -47,7 +47,7 @@ def settings(config: Mapping[str, Any], ip: str, port: int) -> Config:
         ours.ServerApp.root_dir = config["root_dir"]
     if os.name == "posix" and os.geteuid() == 0:
         ours.ServerApp.allow_root = True
-    if config.get("certfile"):  # key and certificate of this run
+    if config.get("certfile"):  # this run's key and certificate
         ours.ServerApp.certfile = config["certfile"]
         ours.ServerApp.keyfile = ""
         ours.ServerApp.client_ca = ""
@@ -73,9 +73,9 @@ def settings(config: Mapping[str, Any], ip: str, port: int) -> Config:
 
 
 def merge(user: Config, ours: Config) -> None:
-    """Put our settings over the user's. In the two shared dictionaries the user's own entries stay."""
+    """Override the user's settings with ours, but keep the user's entries in the two shared dictionaries."""
     server = user.ServerApp
-    # Deprecated names of our settings would win, or warn.
+    # Deprecated names of our settings would override them, or warn.
     for name in ("token", "password_required", "iopub_data_rate_limit", "iopub_msg_rate_limit"):
         server.pop(name, None)
     extensions = dict(server.get("jpserver_extensions", {}))
@@ -91,7 +91,7 @@ def merge(user: Config, ours: Config) -> None:
 
 
 class ExtensionServerApp(ServerApp):  # type: ignore[misc]
-    """Merges our settings once the user's files are read."""
+    """Merges our settings after it read the user's files."""
 
     name = "jupyter-server"
     ours = Config()
@@ -109,7 +109,7 @@ class ExtensionServerApp(ServerApp):  # type: ignore[misc]
         self.update_config(merged)
 
     def write_browser_open_files(self) -> None:
-        """Not at all: they hold the token, and anybody may read them. Older servers have no setting for that."""
+        """Write none: they contain the token, and anybody may read them. Older servers have no setting for this."""
 
     def init_configurables(self) -> None:
         super().init_configurables()
@@ -125,7 +125,7 @@ def run(config: Mapping[str, Any], ip: str, port: int) -> int:
     sockets: List[UnixSocket] = []
     try:
         application, package = _application()
-        # JupyterLab's own start-up takes the instance that exists.
+        # JupyterLab's own start-up uses the existing instance.
         app = ExtensionServerApp.instance(**({"jpserver_extensions": {package: True}} if package else {}))
         if application is None:
             app.initialize(argv=[])
@@ -155,7 +155,7 @@ def _application() -> tuple[Optional[Any], Optional[str]]:
 def _publish(
     app: Any, config: Mapping[str, Any], ip: str, published: List[str], sockets: List[UnixSocket]
 ) -> None:
-    """Open the socket and write the connection file; called on the event loop, once the server listens."""
+    """Open the socket and write the connection file. Called on the event loop once the server listens."""
     opened = open_socket(app)
     if opened is not None:
         sockets.append(opened)
@@ -206,7 +206,7 @@ def _bindable(ip: str, port: int) -> bool:
 
 
 def process_start() -> Optional[int]:
-    """Start time of this process in clock ticks (field 22 of /proc/self/stat), to tell it from a later one with its PID."""
+    """Return this process's start time in clock ticks (field 22 of /proc/self/stat), which a later process with its PID lacks."""
     try:
         with open("/proc/self/stat", encoding="utf-8") as file:
             return int(file.read().rpartition(")")[2].split()[19])

@@ -29,7 +29,7 @@ from .stream_spooler import StreamLimits
 TICK_S = 0.5
 KEEP_GONE_S = 600.0
 SILENCE_S = 20.0
-"""Others may take over from an owner that answers no ping for this long; if its system is gone too, its lease ends."""
+"""Others may take over from an owner that answers no ping for so long; if its system is gone too, its lease ends."""
 FEATURES = ["channels", "claims", "release", "resources", "obituaries", "subshells"]
 
 log = logging.getLogger("jlab_mcp_extension")
@@ -69,7 +69,7 @@ class ExtensionService:
         self._tick()
 
     def stop(self) -> None:
-        """At the end of the process, when the event loop has ended."""
+        """Called at the end of the process, after the event loop."""
         self.sampler.stop()
         for recorder in self.recorders.values():
             recorder.flush()
@@ -118,7 +118,7 @@ class ExtensionService:
         }
 
     def has_kernel(self, kernel_id: str) -> bool:
-        """Whether the kernel is there and is not being shut down."""
+        """Whether the kernel exists and is not being shut down."""
         return kernel_id in self.kernels and kernel_id not in self._reaping
 
     async def start_kernel(
@@ -130,7 +130,7 @@ class ExtensionService:
         owner: Mapping[str, Any],
         exit_s: Optional[float],
     ) -> Tuple[str, Granted]:
-        """Start a kernel, as the session of a notebook if one is named, and claim it in the same step."""
+        """Start a kernel, as the session of a `notebook` if given, and claim it in the same step."""
         if notebook:
             model = await self.sessions.create_session(
                 path=path, name=notebook, type="notebook", kernel_name=name
@@ -180,7 +180,7 @@ class ExtensionService:
         return kernels
 
     def opened(self, kernel_id: str, client: str, close: Callable[[int, str], None]) -> None:
-        """Note a client's connection. An older one of the same client is left over from a broken connection."""
+        """Note a client's connection, and close its older ones, which are left from broken connections."""
         self.close_connections(kernel_id, client, 4408, "replaced by a newer connection")
         self._connections.setdefault(kernel_id, set()).add((client, close))
 
@@ -239,14 +239,14 @@ class ExtensionService:
         for kernel_id, at_once in self.claims.due(busy, time.monotonic()):
             if kernel_id not in self.kernels or kernel_id in self._reaping:
                 continue
-            log.info("jlab-mcp: shutting down kernel %s, which nobody owns any more", kernel_id)
+            log.info("jlab-mcp: shutting down kernel %s, which has no owner any more", kernel_id)
             self._reaping.add(kernel_id)
             task = asyncio.ensure_future(self._shut_down(kernel_id, at_once))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def _shut_down(self, kernel_id: str, at_once: bool) -> None:
-        """Shut a kernel down, through the session manager where a session holds it, so that the session goes too."""
+        """Shut a kernel down, through the session manager if it has a session, so that the session ends too."""
         try:
             if at_once:
                 await self.kernels.shutdown_kernel(kernel_id, now=True)
@@ -258,13 +258,13 @@ class ExtensionService:
                     return
             await self.kernels.shutdown_kernel(kernel_id)
         except Exception:
-            log.exception("jlab-mcp: kernel %s could not be shut down", kernel_id)
+            log.exception("jlab-mcp: shutting down kernel %s failed", kernel_id)
         finally:
             self._reaping.discard(kernel_id)
 
 
 def owned_by(owner: Mapping[str, Any]) -> str:
-    """A close reason: at most 123 bytes."""
+    """Return a close reason of at most 123 bytes."""
     name = owner.get("name") or owner.get("client")
     text = "owned by %s (pid %s on %s)" % (name, owner.get("pid"), owner.get("host"))
     return text.encode("ascii", "replace")[:120].decode()

@@ -1,4 +1,4 @@
-"""Writes the spool in a thread of its own. If the file system hangs, nothing but this thread hangs."""
+"""Writes the spool in its own thread, so that a file system that hangs blocks nothing else."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Written(NamedTuple):
 
     error: Optional[OSError]
     dropped: List[Tuple[int, int, int]]
-    """(first, last, bytes) that were removed to stay within the bound."""
+    """(first, last, bytes) removed to stay within the bound"""
 
 
 def _recordings(folder: str) -> List[str]:
-    """The folders in it that hold a recording and nothing else."""
+    """Return the subfolders that contain only a recording."""
     if not os.path.isdir(folder):
         return []
     found = [e.path for e in os.scandir(folder) if e.is_dir(follow_symlinks=False) and e.name != TRASH]
@@ -38,12 +38,12 @@ def _recordings(folder: str) -> List[str]:
 
 
 class SpoolThread:
-    """Takes batches from the event loop and writes them; reports through `post`, which must be thread-safe."""
+    """Writes batches from the event loop and reports through `post`, which must be thread-safe."""
 
     def __init__(self, root: str, max_bytes_per_kernel: int, post: Callable[..., object]) -> None:
         self.root = root
         self.bytes = 0
-        """Size of all recordings when the thread last looked."""
+        """Size of all recordings at the thread's last look."""
         self._max_bytes = max_bytes_per_kernel
         self._post = post
         self._commands: queue.SimpleQueue[Optional[Callable[[], None]]] = queue.SimpleQueue()
@@ -58,7 +58,7 @@ class SpoolThread:
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
-        """Write what is queued, then end. Gives up on a file system that hangs after `timeout` seconds."""
+        """Write the queue, then end. Gives up after `timeout` seconds if the file system hangs."""
         self._commands.put(None)
         self._thread.join(timeout)
 
@@ -66,17 +66,17 @@ class SpoolThread:
         return os.path.join(self.root, kernel_id)
 
     def size(self, kernel_id: str) -> int:
-        """Bytes of a kernel's files; for any thread."""
+        """Return the size of a kernel's files in bytes; for any thread."""
         writer = self._writers.get(kernel_id)
         return writer.size if writer is not None else 0
 
     def unsafe(self, kernel_id: str) -> List[Record]:
-        """Records that the files may lack; for any thread."""
+        """Return records that the files may lack; for any thread."""
         writer = self._writers.get(kernel_id)
         return writer.unsafe() if writer is not None else []
 
     def write(self, kernel_id: str, batch: List[Record], done: Callable[[Written], None]) -> None:
-        """Queue one batch; `done` is posted with its outcome."""
+        """Queue one batch and post `done` with its outcome."""
         self._commands.put(lambda: self._write(kernel_id, batch, done))
 
     def ack(self, kernel_id: str, seq: int) -> None:
@@ -143,10 +143,10 @@ class SpoolThread:
         self._failing = True
 
     def _prune(self) -> None:
-        """Set recordings aside that nobody fetched for a month, and remove them a day later."""
+        """Set aside recordings that nobody fetched for a month, and remove them a day later."""
         os.makedirs(self.root, mode=0o700, exist_ok=True)
         os.utime(self.root)
-        now = os.stat(self.root).st_mtime  # by the file server's clock, as the recordings' times are
+        now = os.stat(self.root).st_mtime  # by the file server's clock, like the recordings' times
         trash = os.path.join(self.root, TRASH)
         for folder in _recordings(trash):
             since, _, name = os.path.basename(folder).partition(".")
@@ -154,7 +154,7 @@ class SpoolThread:
             if is_old and since.isdigit() and now - int(since) >= TRASH_S:
                 segments.remove_recording(folder)
             elif not is_old and not os.path.exists(self.folder(name)):
-                os.rename(folder, self.folder(name))  # the clock was wrong when it was set aside
+                os.rename(folder, self.folder(name))  # set aside by a wrong clock
         for folder in _recordings(self.root):
             if now - os.stat(folder).st_mtime > OLD_RECORDINGS_S:
                 os.makedirs(trash, mode=0o700, exist_ok=True)

@@ -1,8 +1,8 @@
-"""What a request costs before it is authenticated: a small body, and one line of the log a minute for all that are refused.
+"""Limits what an unauthenticated request costs: a small body, and one log line a minute for all refused ones.
 
-Tornado reads a body into memory before any handler looks at the token, up to the server's limit, which suits notebooks.
-The router sees the headers first: whoever asks for more than a form needs is authenticated there, by the user's own identity
-provider.
+Tornado reads a body into memory before any handler checks the token, up to the server's limit, which suits notebooks.
+The router sees the headers first: there the user's own identity provider authenticates any request that is larger than
+a form.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from jupyter_server.base.handlers import JupyterHandler
 from tornado import httputil, ioloop
 
 STRANGERS_BODY_BYTES = 64 << 10
-"""more than the form that logs in, the one body that is wanted of strangers"""
+"""larger than the login form, the only body that strangers need to send"""
 REFUSALS_EVERY_S = 60.0
 
 
 def guard(app: Any) -> None:
-    """Bound what unauthenticated requests cost this server."""
+    """Limit what unauthenticated requests cost this server."""
     settings = app.web_app.settings
     refusals = Refusals(app.log.warning, _later)
     settings["log_function"] = counting(settings["log_function"], refusals)
@@ -33,7 +33,7 @@ def guard(app: Any) -> None:
 
 
 def is_large(headers: Any) -> bool:
-    """Whether a body may be larger than a stranger's, going by what its headers say."""
+    """Whether the headers announce a body that is larger than a stranger's may be."""
     if headers.get("Transfer-Encoding"):
         return True
     length = headers.get("Content-Length", "0").strip()
@@ -41,7 +41,7 @@ def is_large(headers: Any) -> bool:
 
 
 class _AskFirst(httputil.HTTPMessageDelegate):
-    """Receives a large request. Tornado refuses the body of one that is not authenticated, and closes the connection."""
+    """Receives a large request: without authentication, Tornado refuses its body and closes the connection."""
 
     def __init__(self, web_app: Any, request: Any, inner: httputil.HTTPMessageDelegate) -> None:
         self._web_app, self._request, self._inner = web_app, request, inner
@@ -64,14 +64,14 @@ class _AskFirst(httputil.HTTPMessageDelegate):
 
 
 async def _is_known(web_app: Any, request: Any) -> bool:
-    """Whether the identity provider knows the sender; the handler that it is asked with answers nothing."""
+    """Whether the identity provider knows the sender. It needs a handler, which here answers nothing."""
     handler = JupyterHandler(web_app, request)
     user = handler.identity_provider.get_user(handler)
     return (await user if inspect.isawaitable(user) else user) is not None
 
 
 class Refusals:
-    """Counts refused requests: the first is logged at once, what follows within a minute as one number."""
+    """Counts refused requests: logs the first at once, and the rest of a minute as one number."""
 
     def __init__(
         self, write: Callable[[str], None], later: Callable[[float, Callable[[], None]], None]
@@ -97,9 +97,9 @@ class Refusals:
 
 
 def counting(log_request: Callable[[Any], None], refusals: Refusals) -> Callable[[Any], None]:
-    """Tornado's `log_function` that counts what strangers are refused, and leaves the rest to `log_request`.
+    """Return a `log_function` for Tornado that counts refused requests and leaves the others to `log_request`.
 
-    A refused request also makes no metric: a stranger chooses its labels, and each takes memory for good."""
+    A refused request makes no metric either: strangers choose its labels, and each label takes memory for good."""
 
     def log(handler: Any) -> None:
         status = handler.get_status()
@@ -116,7 +116,7 @@ def counting(log_request: Callable[[Any], None], refusals: Refusals) -> Callable
 def _user(handler: Any) -> Any:
     try:
         return handler.current_user
-    except RuntimeError:  # refused before anybody asked who it is
+    except RuntimeError:  # refused before anybody asked for the user
         return None
 
 

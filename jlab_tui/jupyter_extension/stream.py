@@ -1,9 +1,9 @@
-"""The numbered stream of one kernel: what is in memory, on disk, acknowledged, and lost. Pure.
+"""The numbered stream of one kernel: tracks what is in memory, on disk, acknowledged and lost. Pure.
 
-Every message gets the next number, from 1. A record stays in memory until it is acknowledged, or until it is on disk
-and the cache is full. While the disk is stalled, memory grows up to a hard cap; then the oldest record that is not on
-its way to the disk is dropped and counted as a gap. While the disk keeps up, nothing is dropped: the recorder reads at
-most one message beyond what may wait.
+Messages get the numbers 1, 2, 3, ... A record stays in memory until it is acknowledged, or on disk while the cache is
+full. While the disk is stalled, memory grows up to a hard cap; then the stream drops the oldest record that is not being
+written, and counts it as a gap. While the disk keeps up, it drops nothing: the recorder reads at most one message beyond
+what may wait.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STALLED = "stalled"
 
 
 class StreamGap(NamedTuple):
-    """Dropped messages, first and last number included."""
+    """Dropped messages, from the first to the last number."""
 
     first: int
     last: int
@@ -30,7 +30,7 @@ class StreamGap(NamedTuple):
     """FULL or STALLED"""
 
     def since(self, first: int) -> StreamGap:
-        """The rest of it from a number on. Its size is estimated by its share of the messages."""
+        """Return the rest from a number on, its size estimated by its share of the messages."""
         if first <= self.first:
             return self
         size = self.size * (self.last + 1 - first) // (self.last + 1 - self.first)
@@ -38,13 +38,13 @@ class StreamGap(NamedTuple):
 
 
 class Stream:
-    """Numbers frames and decides which are kept where."""
+    """Numbers frames and decides where to keep them."""
 
     def __init__(self, cache_bytes: int, memory_cap: int) -> None:
         self.cache_bytes = cache_bytes
         self.memory_cap = memory_cap
         self.stalled = False
-        """The disk accepts nothing; set by the stream's user."""
+        """Whether the disk accepts nothing; set by the stream's user."""
         self.last = 0
         self.acked = 0
         self.gaps: List[StreamGap] = []
@@ -52,13 +52,13 @@ class Stream:
         self.memory_bytes = 0
         self._memory: OrderedDict[int, bytes] = OrderedDict()
         self._unspooled: Deque[int] = deque()
-        """In memory, not on disk and not on their way there."""
+        """In memory, not on disk and not being written."""
         self._spooled = 0
         self._unspooled_bytes = 0
 
     @property
     def first(self) -> int:
-        """The oldest number that a reader can still get (gaps aside)."""
+        """The oldest number that a reader can still get, apart from gaps."""
         return self.acked + 1
 
     @property
@@ -72,7 +72,7 @@ class Stream:
         return self._unspooled_bytes
 
     def append(self, frame: bytes) -> int:
-        """Number a frame; returns its number."""
+        """Number a frame. Returns its number."""
         self.last += 1
         self._memory[self.last] = frame
         self._unspooled.append(self.last)
@@ -83,7 +83,7 @@ class Stream:
         return self.last
 
     def take_batch(self, max_bytes: int) -> List[Record]:
-        """The oldest records that are not on disk, for the spool. Call `spooled` or `give_back` with them."""
+        """Return the oldest records that are not on disk. Call `spooled` or `give_back` with them."""
         batch: List[Record] = []
         size = 0
         while self._unspooled and size < max_bytes:
@@ -100,12 +100,12 @@ class Stream:
         self._trim()
 
     def give_back(self, batch: List[Record]) -> None:
-        """Note that a batch could not be written; its records wait again."""
+        """Note that writing a batch failed; its records wait again."""
         self._unspooled.extendleft(seq for seq, _ in reversed(batch) if seq in self._memory)
         self._trim()
 
     def ack(self, seq: int) -> bool:
-        """Forget everything up to `seq`, which the owner has stored. Whether that is new."""
+        """Forget everything up to `seq`, which the owner has stored. Returns whether that is new."""
         seq = min(seq, self.last)
         if seq <= self.acked:
             return False
@@ -123,18 +123,18 @@ class Stream:
             self._add_gap(StreamGap(first, last, size, FULL).since(self.acked + 1))
 
     def get(self, seq: int) -> Optional[bytes]:
-        """The frame if it is in memory."""
+        """Return the frame if it is in memory."""
         return self._memory.get(seq)
 
     def gap_at(self, seq: int) -> Optional[StreamGap]:
-        """The gap that covers a number, if any, cut to begin there."""
+        """Return the gap that covers a number, if any, cut to begin there."""
         for gap in self.gaps:
             if gap.first <= seq <= gap.last:
                 return gap.since(seq)
         return None
 
     def memory_from(self, seq: int) -> int:
-        """The first number >= `seq` that is in memory, or the end of the stream plus one."""
+        """Return the first number >= `seq` in memory, or the end of the stream plus one."""
         for held in self._memory:
             if held >= seq:
                 return held

@@ -1,6 +1,6 @@
-"""Joins small prints and cuts huge ones, before they are numbered.
+"""Joins small prints and cuts huge ones before they get numbers.
 
-Joining keeps 100,000 flushed prints cheap for all readers; cutting turns a 50 MB print into messages of a bearable size.
+Joining keeps 100,000 flushed prints cheap for all readers; cutting turns a 50 MB print into messages of moderate size.
 Both splice the escaped JSON text as bytes and parse nothing.
 """
 
@@ -21,10 +21,10 @@ _LOW_SURROGATE = re.compile(rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 
 
 def text_bounds(content: Bytes) -> Optional[Tuple[int, int]]:
-    """Where the escaped text of a stream message's content begins and ends.
+    """Return where the escaped text in a stream message's content begins and ends.
 
-    None if the content is not exactly a name followed by a text. Only the end of a huge text is checked: anything
-    that follows the text would be there.
+    None unless the content is exactly a name followed by a text. Checks only the end of a huge text, where anything else
+    would be.
     """
     found = _OPENING.match(content)
     if found is None or content[-2:] != b'"}' or len(content) < found.end() + 2:
@@ -39,7 +39,7 @@ def text_bounds(content: Bytes) -> Optional[Tuple[int, int]]:
 
 
 def _backslashes_before(text: Bytes, start: int, end: int) -> int:
-    """Length of the run of backslashes in `text[start:end]` that ends at `end`. Copies only blocks of a huge text."""
+    """Return the length of the run of backslashes in `text[start:end]` that ends at `end`. Copies only blocks of a huge text."""
     run = 0
     while end > start:
         block = bytes(text[max(start, end - 1024) : end])
@@ -52,9 +52,9 @@ def _backslashes_before(text: Bytes, start: int, end: int) -> int:
 
 
 def safe_cut(text: Bytes, start: int, wanted: int) -> int:
-    """The last position <= `wanted` where `text` can be cut: not inside an escape, a surrogate pair or a character.
+    """Return the last position <= `wanted` where `text` can be cut: outside an escape, a surrogate pair or a character.
 
-    `start` is a safe position; text is escaped JSON in UTF-8. A `wanted` without a safe position before it is returned.
+    `start` is a safe position; text is escaped JSON in UTF-8. Returns `wanted` if no position before it is safe.
     """
     if wanted >= len(text):
         return len(text)
@@ -89,7 +89,7 @@ def _outside_escape(text: Bytes, start: int, cut: int) -> int:
 
 
 def cut(message: Message, limit: int = CUT_BYTES) -> Iterator[Message]:
-    """The message itself, or a huge print as several messages with the same name and parent."""
+    """Yield the message, or a huge print as several messages with the same name and parent."""
     if len(message.content) <= limit or message.msg_type != "stream":
         yield message
         return
@@ -107,7 +107,7 @@ def cut(message: Message, limit: int = CUT_BYTES) -> Iterator[Message]:
 
 
 def joined(messages: Iterable[Message], limit: int = JOIN_BYTES) -> Iterator[Message]:
-    """The same messages, with adjacent prints to one stream of one cell in one message."""
+    """Yield the messages, with adjacent prints to one stream of one cell joined."""
     held: Optional[Message] = None
     opening = b""
     texts: List[bytes] = []

@@ -1,4 +1,4 @@
-"""The recording of one kernel through all its restarts: every message numbered, every exit explained."""
+"""Records one kernel through all its restarts: numbers every message, explains every exit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger("jlab_mcp_extension")
 
 
 class StreamRecorder:
-    """Records one kernel from its first claim until it is gone."""
+    """The recorder of one kernel, from its first claim until it is gone."""
 
     def __init__(
         self,
@@ -43,12 +43,12 @@ class StreamRecorder:
         activity: Activity,
         take_culled: Callable[[str], str],
     ) -> None:
-        """`take_culled` says why Jupyter culled the kernel; `lookup` gives the kernel's manager, None once the server has dropped the kernel."""
+        """`take_culled` returns why Jupyter culled the kernel; `lookup` its manager, None once the server dropped it."""
         self.kernel_id = kernel_id
         self.stream = Stream(limits.cache, limits.memory)
         self.kernel_state = KernelState()
         self.exit_cause: Optional[Dict[str, Any]] = None
-        """Of the newest exit, with the requests that were lost in it."""
+        """Of the newest exit, with the requests lost in it."""
         self.gone_at: Optional[float] = None
         self.listeners: Set[Callable[[], None]] = set()
         """Called when the stream has grown."""
@@ -60,7 +60,7 @@ class StreamRecorder:
         self._spooler = StreamSpooler(kernel_id, self.stream, limits, spool, readers, self._resume)
         self._numbering = MessageNumbering(self.stream, self.kernel_state, lambda: self._spooler.has_room)
         self._is_paused = False
-        """Something waits for room in the stream, in here or in the kernel's socket."""
+        """Whether a message here or in the kernel's socket waits for room in the stream."""
         self._kernel_client: Optional[KernelClient] = None
         self._outbox = new_outbox()
         self._has_crashed = False
@@ -69,7 +69,7 @@ class StreamRecorder:
         self._task = asyncio.ensure_future(self._follow())
 
     def submit(self, request: ClientRequest) -> bool:
-        """Send a request once; False when its msg_id was taken before."""
+        """Send a request once; False if its msg_id is known."""
         if self.kernel_state.known(request.msg_id):
             return False
         self.kernel_state.sent(request.msg_id, request.is_run)
@@ -80,30 +80,30 @@ class StreamRecorder:
         return True
 
     def ack(self, seq: int) -> None:
-        """The owner has everything up to `seq`."""
+        """Note that the owner has everything up to `seq`."""
         self._spooler.ack(seq)
 
     @property
     def recorded_bytes(self) -> int:
-        """What was not acknowledged, as the files hold it."""
+        """Size of the unacknowledged records as files."""
         return self._spooler.recorded_bytes
 
     async def read_back(self, after: int, max_bytes: int) -> List[Record]:
-        """Records that are on disk only."""
+        """Return records that are only on disk."""
         return await self._spooler.read_back(after, max_bytes)
 
     async def settled(self) -> None:
-        """Wait until the stream has a gap for each record that was removed from the disk so far."""
+        """Wait until the stream has a gap for each record removed from the disk so far."""
         await self._spooler.settled()
 
     def close(self) -> None:
-        """Stop recording; what is in memory goes to the spool as far as the spool takes it."""
+        """Stop recording, and give the spool what it accepts from memory."""
         self._task.cancel()
         self._end()
         self._spooler.close()
 
     def flush(self) -> None:
-        """Hand everything that only memory has to the spool."""
+        """Hand the spool everything that is only in memory."""
         self._spooler.flush()
 
     # One process of the kernel after the other.
@@ -124,13 +124,13 @@ class StreamRecorder:
         self._on_grown()
 
     async def _follow_process(self) -> bool:
-        """Wait for one process to end; whether another one takes its place."""
+        """Wait until one process ends. Returns whether another one replaces it."""
         manager = self._lookup()
         if manager is None:
             return False
         process = process_of(manager)
         if process is None and not await manager.is_alive():
-            # Claimed while it was starting again: its ports are not known before it has.
+            # Claimed during a restart: its ports are unknown until it has started.
             self._disconnect()
             return await replacement_of(None, self._lookup) is not None
         if self._kernel_client is None:
@@ -146,7 +146,7 @@ class StreamRecorder:
         self._activity.give_back(self.kernel_id)
 
     async def _on_exit(self, manager: Any, process: Any, code: Optional[int]) -> bool:
-        """Record the end of a process; True once another has taken its place."""
+        """Record the end of a process; True once another one has replaced it."""
         stopping = bool(getattr(manager, "shutting_down", False)) and not self._has_crashed
         await self._drain_output()
         replacement: Optional[Any] = None
@@ -166,7 +166,7 @@ class StreamRecorder:
         return replacement is not None
 
     async def _drain_output(self) -> None:
-        """Take what the process had handed to the system, as fast as there is room for it; then disconnect."""
+        """Take the output that the process had handed to the system as fast as there is room; then disconnect."""
         if self._kernel_client is None:
             return
         socket, deadline = self._kernel_client.socket, time.monotonic() + LAST_OUTPUT_S
@@ -182,7 +182,7 @@ class StreamRecorder:
         self._disconnect()
 
     def _record_exit(self, cause: Dict[str, Any]) -> None:
-        # What waits for the next process goes to it, unless there is none.
+        # Waiting requests go to the next process, if there is one.
         unsent = {request.msg_id for request in self._outbox} if cause["restarting"] else set()
         self.exit_cause = {**cause, "lost": self.kernel_state.kernel_died(unsent)}
         self.stream.append(pack(own_message("iopub", MSG_TYPE, self.exit_cause)))
@@ -226,9 +226,9 @@ class StreamRecorder:
         if ours:
             self._numbering.add(ours)
             self._number()
-        heard = [m for m in batch if m.channel == "iopub"]
-        if heard:
-            self._activity.feed(self.kernel_id, heard)
+        published = [m for m in batch if m.channel == "iopub"]
+        if published:
+            self._activity.feed(self.kernel_id, published)
 
     def _number(self, at_any_size: bool = False) -> None:
         has_grown = self._numbering.number(at_any_size)

@@ -1,4 +1,4 @@
-"""Brings one kernel's stream to the disk and back, through the spool's thread. Lives on the event loop."""
+"""Moves one kernel's stream to disk and back through the spool's thread. Runs on the event loop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPOOL_BATCH = 4 << 20
 SPOOL_DELAY_S = 0.05
 SPOOL_RETRY_S = 2.0
 STALLED_S = 5.0
-"""To write as much as SPOOL_BATCH; a disk that takes longer counts as stalled."""
+"""To write SPOOL_BATCH bytes; a slower disk counts as stalled."""
 LARGE_PEAK = 16 << 20
 TRIM_DELAY_S = 0.5
 
@@ -26,16 +26,16 @@ class StreamLimits:
     """Bytes per kernel."""
 
     cache: int = 8 << 20
-    """Kept in memory although it is on disk."""
+    """Kept in memory although on disk."""
     pause: int = 8 << 20
-    """Not on disk yet: above it, the kernel is read no faster than the disk takes it."""
+    """Not on disk yet: above it, we read the kernel no faster than the disk writes."""
     memory: int = 64 << 20
-    """Not on disk while the disk takes nothing: above it, the oldest is dropped and counted."""
+    """Not on disk while the disk is stalled: above it, we drop and count the oldest."""
     disk: int = 1 << 30
 
 
 class StreamSpooler:
-    """Writes what the stream has, a batch at a time."""
+    """Writes the stream in batches."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class StreamSpooler:
         readers: Executor,
         on_room: Callable[[], None],
     ) -> None:
-        """`on_room` is called when the stream may have room again."""
+        """Calls `on_room` when the stream may have room again."""
         self._kernel_id = kernel_id
         self._stream = stream
         self._limits = limits
@@ -56,46 +56,46 @@ class StreamSpooler:
         self._loop = asyncio.get_event_loop()
         self._idle = asyncio.Event()
         self._idle.set()
-        """Nothing is being written."""
+        """Set while nothing is being written."""
         self._timer: Optional[asyncio.TimerHandle] = None
         self._stall_timer: Optional[asyncio.TimerHandle] = None
-        """While something is being written, or is to be written again."""
+        """Set while a batch is being written, or waits for a retry."""
         self._peak = 0
 
     @property
     def has_room(self) -> bool:
-        """Whether memory takes more: below the mark, or when waiting for the disk is hopeless."""
+        """Whether memory takes more: below the mark, or if waiting for the disk is hopeless."""
         return self._stream.unspooled_bytes <= self._limits.pause or self._stream.stalled
 
     @property
     def recorded_bytes(self) -> int:
-        """What was not acknowledged, as the files hold it."""
+        """Size of the unacknowledged records as files."""
         return self._spool.size(self._kernel_id) + self._stream.unspooled_bytes
 
     def grown(self) -> None:
-        """The stream has new frames."""
+        """Note that the stream has new frames."""
         self._peak = max(self._peak, self._stream.memory_bytes)
         self._schedule(SPOOL_DELAY_S)
 
     def ack(self, seq: int) -> None:
-        """Everything up to `seq` may be forgotten."""
+        """Forget everything up to `seq`."""
         if self._stream.ack(seq):
             self._spool.ack(self._kernel_id, self._stream.acked)
             self._freed()
 
     async def read_back(self, after: int, max_bytes: int) -> List[Record]:
-        """Records that are on disk only; a file system that hangs holds up this reader and nobody else."""
+        """Return records that are only on disk. A file system that hangs blocks only this reader."""
         folder = self._spool.folder(self._kernel_id)
         unsafe = [record for record in self._spool.unsafe(self._kernel_id) if record[0] > after]
         read = await self._loop.run_in_executor(self._readers, read_spool, folder, after, max_bytes)
         return sorted(dict([*unsafe, *read]).items())
 
     async def settled(self) -> None:
-        """Wait until the stream has a gap for each record that the spool's thread has removed so far."""
+        """Wait until the stream has a gap for each record that the spool's thread removed so far."""
         await self._idle.wait()
 
     def flush(self) -> None:
-        """Hand everything that only memory has to the spool, without waiting for the outcome."""
+        """Hand the spool everything that is only in memory, without waiting for the outcome."""
         for timer in (self._timer, self._stall_timer):
             if timer is not None:
                 timer.cancel()
@@ -105,7 +105,7 @@ class StreamSpooler:
             self._spool.write(self._kernel_id, batch, lambda _: None)
 
     def close(self) -> None:
-        """Flush; what the owner has acknowledged to the end is removed."""
+        """Flush, and remove the recording if the owner has acknowledged all of it."""
         self.flush()
         self._spool.close(self._kernel_id, remove=self._stream.acked == self._stream.last)
 

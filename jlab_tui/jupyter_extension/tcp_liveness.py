@@ -1,7 +1,7 @@
-"""Asks TCP whether the other end of a connection is still there, although its program does not answer.
+"""Asks TCP whether the other end of a connection still exists although its program does not answer.
 
-A suspended process answers no ping, but its system acknowledges what arrives; a dead host or a broken network does
-not. Linux tells them apart (struct tcp_info in <linux/tcp.h>). Other systems end such a connection after minutes.
+A suspended process answers no ping, but its system acknowledges packets; a dead host or a broken network does not. Linux
+shows the difference (struct tcp_info in <linux/tcp.h>). Other systems end such a connection after minutes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _RETRANSMITS, _PROBES, _LAST_ACK_MS = 2, 3, 56
 
 
 def is_gone(sock: Any, patience_s: float) -> bool:
-    """Whether data was sent repeatedly and not acknowledged for `patience_s` seconds. False if unknown."""
+    """Whether resent data stayed unacknowledged for `patience_s` seconds. False if unknown."""
     option = getattr(socket, "TCP_INFO", None)
     if option is None or sock is None:
         return False
@@ -27,7 +27,7 @@ def is_gone(sock: Any, patience_s: float) -> bool:
 
 
 def is_unanswered(info: bytes, patience_s: float) -> bool:
-    """The same, from the bytes of a struct tcp_info."""
+    """Answer `is_gone` from the bytes of a struct tcp_info."""
     (last_ack_ms,) = struct.unpack_from("=I", info, _LAST_ACK_MS)
     has_waited = info[_RETRANSMITS] or info[_PROBES]
     return bool(has_waited) and last_ack_ms > patience_s * 1000

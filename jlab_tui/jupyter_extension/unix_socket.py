@@ -1,7 +1,7 @@
-"""A Unix socket beside Jupyter's own listener: the operating system says who is at its other end.
+"""A Unix socket beside Jupyter's own port: the operating system says who connects.
 
-The socket is 0600 in a directory that only its owner enters, on a disk of this machine. Jupyter's handlers answer on it
-as they do on the port, token included. Connections of another account are closed before a byte of them is read.
+The socket is 0600 in a directory that only its owner can enter, on a local disk. Jupyter's handlers answer on it as on the
+port, and require the token. Connections of another account are closed unread.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tornado.iostream import IOStream
 PATH_BYTES = 103
 """The shortest limit of all systems (macOS, with the final NUL)."""
 LOOK_EVERY_MS = 60_000
-"""Cleaners of temporary directories remove files that nobody has touched for some days."""
+"""Cleaners of temporary directories remove files untouched for some days."""
 BACKLOG = 128
 NOBODY = 65534
 
@@ -35,10 +35,10 @@ log = logging.getLogger("jlab_mcp_extension")
 
 
 class UnixSocket:
-    """Serves a Jupyter application on one socket until `close`. Binds it again when something removed its file."""
+    """Serves a Jupyter application on one socket until `close`. Binds it again if something removed its file."""
 
     def __init__(self, app: Any, path: str) -> None:
-        """`app` is Jupyter's ServerApp. Raises OSError where no socket can be made."""
+        """`app` is Jupyter's ServerApp. Raises OSError if it cannot make the socket."""
         self.path = path
         self._app = app
         self._server, self._identity = self._bind()
@@ -46,7 +46,7 @@ class UnixSocket:
         self._watch.start()
 
     def look(self) -> None:
-        """Bind the socket again if its file is gone or another one; connections that are open stay."""
+        """Bind the socket again if its file was removed or replaced. Open connections stay."""
         if _identity(self.path) == self._identity:
             return
         old = self._server
@@ -55,7 +55,7 @@ class UnixSocket:
         except OSError as error:
             log.warning("jlab-mcp: the socket %s cannot be bound again (%s)", self.path, error)
             return
-        old.stop()  # listens at no name any more
+        old.stop()  # nobody can reach it any more
 
     def close(self) -> None:
         """Stop listening and remove the file, if it is still ours."""
@@ -69,12 +69,12 @@ class UnixSocket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             try:
-                os.unlink(self.path)  # what a server that was killed has left
+                os.unlink(self.path)  # left by a killed server
             except FileNotFoundError:
                 pass
             listener.setblocking(False)
             listener.bind(self.path)
-            os.chmod(self.path, 0o600)  # the directory lets nobody in meanwhile
+            os.chmod(self.path, 0o600)  # meanwhile the directory keeps others out
             listener.listen(BACKLOG)
             identity = _identity(self.path)
             if identity is None:
@@ -92,7 +92,7 @@ class UnixSocket:
 
 
 class _OwnersServer(HTTPServer):
-    """Talks to processes of its own account, and to root, who can read its memory anyway."""
+    """Serves processes of its own account, and root, who can read its memory anyway."""
 
     def handle_stream(self, stream: IOStream, address: Any) -> Any:
         uid = peer_uid(stream.socket)
@@ -104,37 +104,37 @@ class _OwnersServer(HTTPServer):
 
 
 def open_socket(app: Any) -> Optional[UnixSocket]:
-    """A socket for Jupyter's ServerApp `app`; None where the machine has no place for one."""
+    """Open a socket for Jupyter's ServerApp `app`; None if the machine has no place for one."""
     return first_of(app, places(os.geteuid(), secrets.token_hex(6)))
 
 
 def first_of(app: Any, paths: List[str]) -> Optional[UnixSocket]:
-    """A socket at the first of some paths where one can be made; None, logged, where there is none."""
+    """Open a socket at the first possible one of `paths`; None, logged, if there is none."""
     for path in paths:
         try:
             return UnixSocket(app, path)
         except OSError as error:
             log.info("jlab-mcp: no socket at %s (%s)", path, error)
-    log.warning("jlab-mcp: this machine has no place for a Unix socket; only the port is served")
+    log.warning("jlab-mcp: this machine has no place for a Unix socket; the server listens only on its port")
     return None
 
 
 def folder_of_sockets() -> Optional[str]:
-    """A private directory in which sockets can be made, for the channels of kernels; None where there is none."""
+    """Return a private directory for the sockets of kernels' channels; None if there is none."""
     guessable = [os.path.dirname(path) for path in places(os.geteuid(), "")]
-    # Another account may have taken those names, so that kernels would fall back to ports that everybody can read.
+    # Another account may have taken those names, to push kernels onto ports that everybody can read.
     return first_folder([*guessable, *("%s-%s" % (folder, secrets.token_hex(8)) for folder in guessable)])
 
 
 def first_folder(folders: List[str]) -> Optional[str]:
-    """The first of some directories that can be private and hold sockets, made if need be."""
+    """Return the first of `folders` that can be private and hold sockets; make it if needed."""
     for folder in folders:
         path = os.path.join(folder, "t%s.sock" % secrets.token_hex(6))
         try:
             if len(os.fsencode(path)) > PATH_BYTES:
                 raise OSError("its path is too long")
             if not _is_kept(os.path.dirname(folder)):
-                raise PermissionError("others can put a directory of theirs in its place")
+                raise PermissionError("others can replace it with a directory of theirs")
             private_directory(folder)
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as tried:
                 tried.bind(path)
@@ -149,8 +149,8 @@ def first_folder(folders: List[str]) -> Optional[str]:
 
 
 def _is_kept(folder: str) -> bool:
-    """Whether what lies in `folder` stays there: every directory from / down is root's or ours (or nobody's, as root's
-    are in a container), and others may not write to it, or only with the sticky bit."""
+    """Whether nobody else can replace what is in `folder`: every directory from / down is root's or ours (or nobody's, like
+    root's in a container), and others may not write to it, or only with the sticky bit."""
     found = os.stat(folder)
     others_write = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
     if others_write or found.st_uid not in (0, os.geteuid(), NOBODY):
@@ -160,14 +160,14 @@ def _is_kept(folder: str) -> bool:
 
 
 def remove_dead(folder: str, older_than_s: float = 60.0) -> None:
-    """Remove sockets in our own directory that nobody listens at any more: their process was killed."""
+    """Remove sockets without a listener from our own directory: their process was killed."""
     with os.scandir(folder) as entries:
         found = [entry.path for entry in entries if _SOCKET_NAME.fullmatch(entry.name)]
     for path in found:
         try:
             made = os.lstat(path)
             if not stat.S_ISSOCK(made.st_mode) or time.time() - made.st_mtime < older_than_s:
-                continue  # one that was bound just now may not listen yet
+                continue  # a new one may not listen yet
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as tried:
                 tried.setblocking(False)
                 tried.connect(path)
@@ -178,15 +178,15 @@ def remove_dead(folder: str, older_than_s: float = 60.0) -> None:
 
 
 def places(uid: int, name: str) -> List[str]:
-    """Paths to try, in order: directories of this machine's own disk or memory. Not $XDG_RUNTIME_DIR, which a logout
-    removes, and not the home directory, which may be on a network."""
+    """Return paths to try, in order, on this machine's own disk or memory. Not in $XDG_RUNTIME_DIR, which a logout removes,
+    nor in the home directory, which may be on a network."""
     folders = ["/tmp", tempfile.gettempdir(), "/var/tmp", "/dev/shm"]
     paths = ["%s/jlab-mcp-%d/%s.sock" % (os.path.realpath(folder), uid, name) for folder in folders]
     return [path for path in dict.fromkeys(paths) if len(os.fsencode(path)) <= PATH_BYTES]
 
 
 def private_directory(path: str) -> None:
-    """Make `path` a directory that only this account enters. Raises PermissionError for one that is another's."""
+    """Make `path` a directory that only this account can enter. Raises PermissionError if it belongs to another."""
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -199,8 +199,7 @@ def private_directory(path: str) -> None:
 
 
 def peer_uid(connection: socket.socket) -> Optional[int]:
-    """The account of the process at the other end of a Unix socket (SO_PEERCRED of Linux, LOCAL_PEERCRED of macOS);
-    None where the system does not tell."""
+    """Return the account at the other end of a Unix socket (SO_PEERCRED on Linux, LOCAL_PEERCRED on macOS); None if unknown."""
     if sys.platform == "darwin":
         raw = connection.getsockopt(
             0, 1, 8

@@ -1,7 +1,7 @@
-"""CPU, memory, GPUs and kernels of the allocation that this process lives in.
+"""Measures CPU, memory, GPUs and kernels of this process's allocation.
 
-Without the extension, this file, cgroup.py and gpu.py run in a plain kernel, and `one_sample()` answers there.
-Samples are in MiB (2**20 bytes) and percent, 0-100 (a kernel's CPU: 100 per core); None where nobody says.
+Without the extension, this file, cgroup.py and gpu.py run in a plain kernel through `one_sample()`. Samples are in MiB
+(2**20 bytes) and percent, 0-100 (a kernel's CPU: 100 per core); None if unknown.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NO_PSUTIL = "psutil is not installed for %s, so the use of CPU and memory is unk
 
 
 def import_psutil() -> Optional[Any]:
-    """psutil, which comes with ipykernel; None for a Python without. On first use, as a server's start waits for imports."""
+    """Import psutil, which comes with ipykernel; None without it. At first use, because imports delay the server's start."""
     try:
         import psutil
     except ImportError:
@@ -29,7 +29,7 @@ def import_psutil() -> Optional[Any]:
 
 
 def machine_memory(psutil: Optional[Any]) -> Memory:
-    """Bytes; without psutil only the machine's size is known."""
+    """Return the machine's memory in bytes; without psutil, only its size."""
     if psutil is None:
         return Memory(_physical_memory(), None, None, "machine")
     memory = psutil.virtual_memory()
@@ -37,19 +37,19 @@ def machine_memory(psutil: Optional[Any]) -> Memory:
 
 
 def machine_cpu_seconds(psutil: Any) -> float:
-    """CPU time that the whole machine has used so far."""
+    """Return the CPU time that the whole machine has used so far."""
     times = psutil.cpu_times()._asdict()
-    # Linux counts the time of guests as the user's, too.
+    # Linux counts the time of guests as the user's too.
     return float(
         sum(times.values()) - sum(times.get(k, 0) for k in ("idle", "iowait", "guest", "guest_nice"))
     )
 
 
 def process_tree(psutil: Optional[Any], pid: int, proc: str = "/proc") -> List[int]:
-    """A process and its descendants.
+    """Return a process and its descendants.
 
-    Linux lists the children of each thread. Elsewhere psutil looks at every process of the machine, which takes
-    50 ms where there are thousands.
+    Linux lists the children of each thread. Elsewhere psutil checks every process of the machine, which takes 50 ms for
+    thousands.
     """
     if psutil is not None and not os.path.exists(proc + "/thread-self/children"):
         try:
@@ -64,7 +64,7 @@ def process_tree(psutil: Optional[Any], pid: int, proc: str = "/proc") -> List[i
 
 
 def process_use(psutil: Any, pid: int) -> Optional[Tuple[float, int]]:
-    """CPU seconds and resident bytes of one process; None when it is gone."""
+    """Return CPU seconds and resident bytes of one process; None if it is gone."""
     try:
         process = psutil.Process(pid)
         with process.oneshot():
@@ -75,7 +75,7 @@ def process_use(psutil: Any, pid: int) -> Optional[Tuple[float, int]]:
 
 
 def find_kernels(psutil: Any) -> Dict[str, int]:
-    """Kernel id to pid for this user's kernels on this machine, from their connection file's name."""
+    """Map kernel id to pid for this user's kernels on this machine, by the names of their connection files."""
     found = {}
     for process in psutil.process_iter():
         try:
@@ -89,7 +89,7 @@ def find_kernels(psutil: Any) -> Dict[str, int]:
 
 
 class Sampler:
-    """Takes samples; CPU use is measured from one sample to the next."""
+    """Takes samples; measures CPU use from one sample to the next."""
 
     def __init__(self, environ: Mapping[str, str], psutil: Optional[Any], root: str = "/") -> None:
         self._environ = environ
@@ -99,7 +99,7 @@ class Sampler:
         self._before: Dict[str, Tuple[float, float]] = {}
 
     def sample(self, kernel_pids: Mapping[str, int], gpus: GpuWatch) -> Dict[str, Any]:
-        """One sample; the module's docstring gives the units."""
+        """Return one sample; see the module for the units."""
         kernels = {kernel_id: self._kernel(kernel_id, pid, gpus) for kernel_id, pid in kernel_pids.items()}
         known = [use["rss_mb"] for use in kernels.values() if use["rss_mb"] is not None]
         rss = int(sum(known) * MIB) if known or not kernels else None
@@ -154,7 +154,7 @@ class Sampler:
         }
 
     def _rate(self, key: str, cpu: Optional[float]) -> Optional[float]:
-        """Percent of one core since the last call with this key."""
+        """Return the percent of one core since the last call with this key."""
         if cpu is None:
             self._before.pop(key, None)
             return None
@@ -165,7 +165,7 @@ class Sampler:
 
 
 def one_sample(wait_s: float = 0.25) -> Dict[str, Any]:
-    """A single sample of this machine, with CPU use measured over `wait_s` seconds and GPUs asked once."""
+    """Return a single sample of this machine, with CPU use over `wait_s` seconds and one look at the GPUs."""
     psutil = import_psutil()
     gpus = GpuWatch(os.environ)
     sampler = Sampler(os.environ, psutil)

@@ -134,4 +134,4 @@ async def test_where_no_socket_can_be_made_the_server_goes_on_without(
     taken: list[Any] = [str(tmp_path / "file" / "s.sock")]
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert unix_socket.first_of(App(), taken) is None
-    assert "only the port is served" in caplog.text
+    assert "listens only on its port" in caplog.text

@@ -65,7 +65,7 @@ def test_a_stranger_finds_no_token_in_a_runtime_directory_that_was_open(folder: 
         found = as_stranger(LOOK, folder / "home", TOKEN)
         assert (found.returncode, found.stdout) == (0, ""), found.stderr
         assert runtime.stat().st_mode & 0o777 == 0o700
-        assert "now it is 700" in server.log.read_text(encoding="utf-8")
+        assert "its mode is now 700" in server.log.read_text(encoding="utf-8")
 
 
 @needs_stranger

@@ -57,7 +57,7 @@ async def test_without_a_place_for_sockets_the_port_is_used_and_the_open_kernels
     project: Project,
 ) -> None:
     assert "SOCKET" not in start_where_places_are("ro", project)
-    assert "only the port is served" in project.logs()
+    assert "listens only on its port" in project.logs()
     async with project.client() as agent:
         opened = await agent.record("start_new_session")
         said = await agent.text("execute_code", session_id=opened["session_id"], code="6 * 7")

@@ -47,8 +47,8 @@ def test_a_request_goes_to_its_channel_and_waits_only_for_the_main_shell(
         (pack(Message("shell", b'{"msg_id": "m"}', b"{}", b"{}", b"{}")), "msg_type", ""),
         (frame(msg_id=""), "no msg_id", ""),
         (frame(msg_id=5), "no msg_id", ""),
-        (frame("stdin"), "channel stdin is not served", "m"),
-        (frame("iopub"), "channel iopub is not served", "m"),
+        (frame("stdin"), "channel stdin is not available", "m"),
+        (frame("iopub"), "channel iopub is not available", "m"),
         (frame(content=b'{"allow_stdin" : true}'), "send allow_stdin false", "m"),
     ],
 )
