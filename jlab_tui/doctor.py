@@ -28,7 +28,7 @@ from .core.doctor import python_checks as checks_python
 from .core.doctor import slurm_checks as checks_slurm
 from .core.doctor.checks import Finding, Level
 from .core.doctor.python_checks import DriverFacts, PythonFacts
-from .core.errors import JlabError, SettingError, StatusFileError
+from .core.errors import JlabError, SettingError
 from .core.server.record import ServerRecord, ServerState
 from .core.server.status import ServerStatus
 from .core.settings import Mode, Settings
@@ -170,13 +170,11 @@ class Doctor:
 
     async def _server(self) -> list[Finding]:
         intent = checkup.stale_intent(self._settings.status_dir / "starting", time.time(), INTENT_STALE_S)
-        error = ""
+        error = None
         try:
             self._status = await self._launcher.look()
-        except StatusFileError as damaged:
-            error = damaged.message
         except JlabError as failure:
-            error = str(failure)
+            error = failure
         found = checks.check_state(self._status, error, intent)
         record = self._status.record if self._status else None
         if self._status is None or record is None or record.state is not ServerState.READY or not record.port:

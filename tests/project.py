@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,10 +55,12 @@ class Project:
         text = (self.status_dir / "server-status").read_text(encoding="utf-8")
         return dict(line.split("=", 1) for line in text.splitlines())
 
-    def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run `jlab-mcp` to its end."""
+    def run(
+        self, *arguments: str, within: Sequence[str] = (), **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `jlab-mcp` to its end, `within` a command that starts another."""
         return subprocess.run(
-            [COMMAND, *arguments],
+            [*within, COMMAND, *arguments],
             cwd=self.root,
             env={**self.env, **env},
             stdin=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from ..core.errors import UntrustedDirectory
+from ..core.errors import StatusFileError, UntrustedDirectory
 from ..core.server.trust import Component, Weakness, Writer, repair_of, vouch_for, weakness_of
 from ..core.settings import PREFIX, Settings
 
@@ -24,7 +24,13 @@ _ACL_WRITE = 2
 
 
 def require_trusted(settings: Settings) -> None:
-    """Raise UntrustedDirectory for the first of our directories in which others could replace our files."""
+    """Raise UntrustedDirectory for the first of our directories in which others could replace our files, and StatusFileError
+    where nobody could tell: who owns a file or the other end of a connection is then unknown, too."""
+    if (me := os.geteuid()) == _unmapped_user():
+        raise StatusFileError(
+            f"This process cannot tell accounts apart: in its user namespace, yours and others' have the same user id ({me}).",
+            "Run jlab-mcp outside of that namespace, or give your account an id of its own in it: `unshare --map-current-user`.",
+        )
     for variable, directory in settings.own_directories:
         weak = weaknesses(directory, settings.trusted_dirs)
         if weak:

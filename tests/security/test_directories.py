@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import struct
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -278,3 +279,19 @@ def test_a_directory_of_a_stranger_is_used_when_the_user_says_so(
     project.extra_env["JLAB_MCP_TRUSTED_DIRS"] = str(above)
     project.start()
     assert project.run("status").returncode == 0
+
+
+@pytest.mark.parametrize("ours", [[], ["--map-user=65534"]], ids=["no number", "nobody's number"])
+def test_where_every_account_has_the_same_number_nothing_is_read_or_started(
+    project: Project, ours: list[str]
+) -> None:
+    """Whoever listens at the server's port, or owns its directories, would pass for us."""
+    if subprocess.run(["unshare", "--user", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("user namespaces cannot be made here")
+    for command in (["status"], ["start", "--detach"]):
+        done = project.run(*command, within=["unshare", "--user", *ours])
+        assert done.returncode == 1 and done.stdout == ""
+        assert "cannot tell accounts apart" in done.stderr and "--map-current-user" in done.stderr
+    assert "unshare --map-current-user" in project.run("doctor", within=["unshare", "--user", *ours]).stdout
+    done = project.run("status", within=["unshare", "--map-current-user"])
+    assert "No Jupyter server is running" in done.stdout + done.stderr

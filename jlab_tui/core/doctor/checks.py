@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 
 from ..cli.client_config import Registered
+from ..errors import JlabError
 from ..server.record import ServerRecord, ServerState
 from ..server.status import ServerStatus
 from ..server.status_json import not_understood
@@ -143,10 +144,10 @@ def check_ports(ip: str, low: int, high: int, *, found: bool, is_bindable: bool)
     return [Finding("ports", Level.OK, f"a port from {low} to {high} is free on {ip}")]
 
 
-def check_state(status: ServerStatus | None, error: str, stale_intent: str) -> list[Finding]:
+def check_state(status: ServerStatus | None, error: JlabError | None, stale_intent: str) -> list[Finding]:
     """Compare the status file with reality. `stale_intent`: the `host:pid` of a start that died."""
-    if error:
-        return [Finding("state", Level.FAIL, error, "jlab-mcp stop")]
+    if error is not None:
+        return [Finding("state", Level.FAIL, error.message, error.hint)]
     found = []
     if stale_intent:
         text = f"a start or stop by {stale_intent} was interrupted; the next one takes over."

@@ -14,6 +14,7 @@ from jlab_tui.core.doctor import slurm_checks as checks_slurm
 from jlab_tui.core.doctor.checks import DirectoryFacts, Finding, Hops, Level
 from jlab_tui.core.doctor.python_checks import DriverFacts, PythonFacts, Unmet
 from jlab_tui.core.doctor.slurm_checks import NodeFacts
+from jlab_tui.core.errors import StatusFileDamaged
 from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.core.server.trust import Weakness
@@ -103,9 +104,9 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("ports", lambda: checks.check_ports("127.0.0.1", 1, 2, found=True, is_bindable=True), Level.OK, "free", ""),
     ("no port", lambda: checks.check_ports("127.0.0.1", 1, 2, found=False, is_bindable=True), Level.FAIL, "taken", "unset JLAB_MCP_PORT_MIN"),
     ("no address", lambda: checks.check_ports("10.9.9.9", 1, 2, found=False, is_bindable=False), Level.FAIL, "no address", "unset"),
-    ("damaged", lambda: checks.check_state(None, "The status file is damaged.", ""), Level.FAIL, "damaged", "jlab-mcp stop"),
-    ("intent", lambda: checks.check_state(None, "", "login1:7")[:1], Level.WARN, "was interrupted", "jlab-mcp stop"),
-    ("nothing runs", lambda: checks.check_state(None, "", ""), Level.OK, "no server", ""),
+    ("damaged", lambda: checks.check_state(None, StatusFileDamaged("/s", "no STATE"), ""), Level.FAIL, "no STATE", "Run `jlab-mcp stop`"),
+    ("intent", lambda: checks.check_state(None, None, "login1:7")[:1], Level.WARN, "was interrupted", "jlab-mcp stop"),
+    ("nothing runs", lambda: checks.check_state(None, None, ""), Level.OK, "no server", ""),
     ("no name", lambda: checks.check_hops(JOB, Hops("node1", 18001)), Level.FAIL, "does not resolve", "getent hosts node1"),
     ("firewall", lambda: checks.check_hops(JOB, Hops("node1", 18001, "10.0.0.1", connect_error="refused")),
      Level.FAIL, "refused", "srun --overlap --jobid 7"),
@@ -145,10 +146,10 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("a bit too full", lambda: checks.check_directory(directory(free_mb=1023)), Level.WARN, "1023 MB", "du"),
     ("a few files too many", lambda: checks.check_directory(directory(free_files=999)), Level.WARN, "999 more files", "du"),
     ("records at the limit", lambda: checks.check_records("/s", 10**10, 30), Level.OK, "10,000 MB", ""),
-    ("it ended", lambda: checks.check_state(status(ServerState.ENDED, "ended"), "", ""), Level.WARN, "Words.", "jlab-mcp start"),
-    ("it failed", lambda: checks.check_state(status(ServerState.ERROR, "failed"), "", ""), Level.WARN, "Words.", "jlab-mcp logs; jlab-mcp start"),
-    ("it is ready", lambda: checks.check_state(status(ServerState.READY, "ready", True), "", ""), Level.OK, "Words.", ""),
-    ("it waits", lambda: checks.check_state(status(ServerState.PENDING, "waiting", False), "", ""), Level.OK, "Words.", ""),
+    ("it ended", lambda: checks.check_state(status(ServerState.ENDED, "ended"), None, ""), Level.WARN, "Words.", "jlab-mcp start"),
+    ("it failed", lambda: checks.check_state(status(ServerState.ERROR, "failed"), None, ""), Level.WARN, "Words.", "jlab-mcp logs; jlab-mcp start"),
+    ("it is ready", lambda: checks.check_state(status(ServerState.READY, "ready", True), None, ""), Level.OK, "Words.", ""),
+    ("it waits", lambda: checks.check_state(status(ServerState.PENDING, "waiting", False), None, ""), Level.OK, "Words.", ""),
     ("another name", lambda: checks.check_hops(LOCAL, Hops("node1", 18001, "10.0.0.1", True, "", True)), Level.OK, "answers (node1 is 10.0.0.1)", ""),
     ("refused here, no job", lambda: checks.check_hops(LOCAL, Hops("n", 1, "1.2.3.4", connect_error="refused")), Level.FAIL, "on port 1: refused", "is it listening?"),
     ("odd answers", lambda: checks.check_answers(2), Level.WARN, "sent 2 answers or messages", "jlab-mcp logs"),
@@ -200,7 +201,7 @@ def test_what_is_as_it_should_be_has_no_line_where_another_check_tells_it() -> N
     assert checks.check_server_root("/d", True) == []
     assert checks.check_clock("node1", None) == []
     assert checks.check_answers(0) == []
-    assert checks.check_state(status(ServerState.READY, "ready", False), "", "") == []
+    assert checks.check_state(status(ServerState.READY, "ready", False), None, "") == []
 
 
 def test_every_client_and_every_lack_has_a_line() -> None:
