@@ -1,9 +1,9 @@
 """The websocket of a recorded kernel: `<base_url>jlab-mcp/channels/<kernel>?since=N&client=UUID&epoch=E&on_exit=P`.
 
 Claim the kernel first (handlers.py). From then on its messages have the numbers 1, 2, 3, ..., through every restart
-until it is gone. A connection gets those after `since`: first the recorded ones, then each new one. Without
-`client` the connection is a watcher's, which only reads. With `client` it is the owner's: the open connection is the
-owner's lease, and `on_exit` (shutdown, keep, kill) is what happens to the kernel when the owner is gone for good.
+until it is gone. A connection gets those after `since`: first the recorded ones, then each new one. Without `client` the
+connection is a watcher's: it reads, and may ask what runs no code in the main shell. With `client` it is the owner's: the
+open connection is the owner's lease, and `on_exit` (shutdown, keep, kill) is what happens to the kernel when the owner is gone for good.
 
 From the server, text frames (JSON):
   {"hello": {"first", "last", "epoch", "gap"}}  always the first; `gap` {"from", "to", "bytes"} is the part of the
@@ -159,7 +159,8 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
     def _on_request(self, recorder: StreamRecorder, frame: bytes) -> None:
         try:
             request = parse_request(frame)
-            if not self.service.claims.owns(self.kernel_id, self.client, self.epoch):
+            may_run = self.service.claims.owns(self.kernel_id, self.client, self.epoch)
+            if request.is_run and not may_run:
                 raise Unacceptable("this connection does not own the kernel", request.msg_id)
             if recorder.gone_at is not None and not recorder.kernel_state.known(request.msg_id):
                 raise Unacceptable("the kernel is gone", request.msg_id)

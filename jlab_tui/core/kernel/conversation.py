@@ -21,6 +21,7 @@ from ..journal.events import (
     RunStatus,
     TextPrinted,
 )
+from .interrupt_ladder import ANNOUNCEMENT
 from .wire import KernelMessage
 
 OBITUARY: Final = "jlab_mcp_obituary"
@@ -71,8 +72,13 @@ class OtherActivity:
     """what started"""
 
 
+@dataclass(frozen=True, slots=True)
+class InterruptAnnounced:
+    """Another process of ours interrupts what runs."""
+
+
 Output = TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised
-Fact = Output | ExecutionStarted | Replied | RunEnded | KernelDeath | OtherActivity
+Fact = Output | ExecutionStarted | Replied | RunEnded | KernelDeath | OtherActivity | InterruptAnnounced
 
 
 @dataclass(slots=True)
@@ -164,6 +170,8 @@ class Conversation:
         return []
 
     def _other(self, message: KernelMessage) -> list[Fact]:
+        if message.parent_id.startswith(ANNOUNCEMENT):
+            return [InterruptAnnounced()]
         if message.msg_type == "execute_input":
             self._others.add(message.parent_id)
             return [OtherActivity(True, str(message.content.get("code", "")))]

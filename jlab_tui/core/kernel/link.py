@@ -64,6 +64,7 @@ class Lease:
     """Our claim on a session, held by the Jupyter extension."""
 
     client: str
+    """empty: a watcher's, which claims nothing"""
     epoch: int
     on_exit: str
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..journal.events import OutputDropped, RunFinished, RunStatus
 from ..kernel.conversation import NO_REPLY, RunEnded
+from ..kernel.interrupt_ladder import CANCELLED
 from ..notebook.outputs import CellOutputs
 
 
@@ -43,6 +44,8 @@ class Run:
     """another client's code runs on the kernel first"""
     interrupted_by: str = ""
     """who asked for an interrupt while it ran"""
+    interrupted_elsewhere: bool = False
+    """another process of ours interrupted it, such as a dashboard"""
     notes: list[str] = field(default_factory=list)
     """further sentences for the reader"""
     lost: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -57,6 +60,11 @@ class Run:
         if cause == NO_REPLY and self.interrupted_by:
             status, cause = RunStatus.INTERRUPTED, ""
             self.notes.append("The interrupt came before the first line of the code or after its last one.")
+        error = self.outputs.error if self.outputs is not None else None
+        if status is RunStatus.ERROR and error is not None and error.ename == CANCELLED:
+            # So ends an interrupted cell that awaits, and also one that cancels what it awaits.
+            is_ours = bool(self.interrupted_by) or self.interrupted_elsewhere
+            status = RunStatus.INTERRUPTED if is_ours else RunStatus.ERROR
         count = end.execution_count if end.execution_count is not None else self.execution_count
         return RunFinished(self.id, status, round(self.elapsed(now), 3), count, cause)
 

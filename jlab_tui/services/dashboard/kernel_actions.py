@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ...core.errors import KernelGone
+from ...core.kernel.interrupt_ladder import ANNOUNCEMENT, Effect, Step, how_stopped, why_not_stopped
+from ...core.kernel.link import Lease
+from ...core.kernel.wire import KernelMessage, Request
 from ...core.server.record import ServerRecord
 from ..kernel.ending import how_cut
+from ..kernel.ladder import Ladder
+from ..kernel.subshell import Subshell
 from .actions import Target
 
 if TYPE_CHECKING:
-    from ..ports import Jupyter
+    from ..ports import Jupyter, Link
     from ..server.launcher import Launcher
 
-_WAIT_S: Final = 3.0
+_CONNECT_S: Final = 3.0
+_ANNOUNCE_S: Final = 1.0
+_HEAR_S: Final = 1.0
 
 
 class KernelActions:
@@ -25,15 +34,36 @@ class KernelActions:
         """`launcher` is asked for at the first action."""
         self._launcher = launcher
         self._api = api
+        self._cleaning: set[Target] = set()
+        """those that an interrupt left at their own clean-up"""
 
     async def interrupt(self, target: Target) -> str:
         api = await self._jupyter()
-        await api.interrupt(target.kernel_id)
-        if await self._idle(api, target, _WAIT_S):
-            return f"{target.name} is idle."
+        code = _Code(api, target)
+        link = await _side_link(api, target.kernel_id)
+        subshell = Subshell(link, lambda: 1)
+        link.open(code.heard, lambda change: None)
+        try:
+            await _announce(link)
+            insists = target in self._cleaning
+            climbed = await Ladder(api, target.kernel_id, link, subshell).climb(code, ends_clean_up=insists)
+            await subshell.close()
+            exception = await code.ended_with() if climbed.step is Step.WAKE else ""
+        finally:
+            await link.close()
+        self._cleaning.discard(target)
+        if climbed.has_ended:
+            how = how_stopped(climbed.step, exception)
+            return f"{target.name} is idle{f'; its code stopped{how}' if how else ''}."
+        if climbed.effect is Effect.CLEANING_UP and climbed.step is Step.WAKE:
+            self._cleaning.add(target)
+            return (
+                f"{target.name} was interrupted but still runs: its own clean-up (a finally, except or with block) is not "
+                "over. Interrupt it again to abort that."
+            )
         return (
-            f"{target.name} was interrupted but still runs: it is cleaning up, or ignores interrupts. Interrupt it again to "
-            "abort its clean-up. If that does not help, restart its kernel, which loses its variables."
+            f"{target.name} does not stop. {why_not_stopped(climbed.effect)} It may stop by itself later; otherwise "
+            "restart its kernel, which loses its variables."
         )
 
     async def restart(self, target: Target) -> str:
@@ -62,17 +92,64 @@ class KernelActions:
             raise self._launcher().no_server()
         return self._api(status.record)
 
-    @staticmethod
-    async def _idle(api: Jupyter, target: Target, patience: float) -> bool:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + patience
-        while loop.time() < deadline:
-            state = await api.kernel_state(target.kernel_id)
+
+async def _side_link(api: Jupyter, kernel_id: str) -> Link:
+    """A connection to a kernel beside its owner's, not open yet. Where the kernel is not recorded, it opens only once the
+    kernel is idle; but that it tries to wakes the kernel, too."""
+    recorded = (await api.recorded_kernels()).get(kernel_id)
+    return api.link(
+        kernel_id,
+        session_id=uuid.uuid4().hex,
+        lease=Lease("", 0, "") if recorded is not None else None,
+        hold=None,
+        since=recorded.last_seq if recorded is not None else 0,
+    )
+
+
+async def _announce(link: Link) -> None:
+    """Tell the owner of the kernel's session, who reads along, that what ends now was interrupted."""
+    with contextlib.suppress(TimeoutError):
+        await link.ready(_CONNECT_S)
+        request = Request("control", "kernel_info_request", f"{ANNOUNCEMENT}{uuid.uuid4().hex}", {})
+        await link.ask(request, _ANNOUNCE_S)
+
+
+class _Code:
+    """What a kernel runs, for the ladder."""
+
+    def __init__(self, api: Jupyter, target: Target) -> None:
+        self._api = api
+        self._target = target
+        self._has_printed = False
+        self._exception = ""
+        self._raised = asyncio.Event()
+
+    def heard(self, message: KernelMessage) -> None:
+        self._has_printed |= message.msg_type in ("stream", "display_data")
+        if message.msg_type == "error":
+            self._exception = str(message.content.get("ename") or "")
+            self._raised.set()
+
+    async def ended_with(self) -> str:
+        """Name of the exception; empty if none is heard of. The server may know of the end earlier."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._raised.wait(), _HEAR_S)
+        return self._exception
+
+    async def has_ended(self, within_s: float) -> bool:
+        deadline = asyncio.get_running_loop().time() + within_s
+        while (state := await self._api.kernel_state(self._target.kernel_id)) != "idle":
             if state is None:
                 raise KernelGone(
-                    f"The kernel of {target.name} is gone.", "Open its notebook again to continue."
+                    f"The kernel of {self._target.name} is gone.", "Open its notebook again to continue."
                 )
-            if state == "idle":
-                return True
+            if asyncio.get_running_loop().time() >= deadline:
+                return False
             await asyncio.sleep(0.1)
-        return False
+        return True
+
+    async def backlog(self) -> str:
+        return ""  # the server tells the state, whatever is in transit
+
+    def has_printed(self) -> bool:
+        return self._has_printed

@@ -39,6 +39,16 @@ class Subshell:
         self._id, self._generation = str(reply.content.get("subshell_id") or ""), generation
         return self._id
 
+    async def close(self) -> None:
+        """Delete the subshell, which is a thread of the kernel."""
+        if self._id:
+            content = {"subshell_id": self._id}
+            with contextlib.suppress(TimeoutError):
+                await self._link.ask(
+                    Request("control", "delete_subshell_request", uuid.uuid4().hex, content), _MAKE_S
+                )
+            self._id = ""
+
     async def evaluate(self, expression: str, timeout: float, *, is_busy: bool) -> Mapping[str, Any] | None:
         """Content of the reply to a silent request. None where the kernel is busy and has no subshell that answers; raises
         TimeoutError when it is in a long C call."""

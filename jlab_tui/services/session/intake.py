@@ -12,6 +12,7 @@ from ...core.journal.events import DataUpdated, ExecutionStarted, RunReplied, Ru
 from ...core.kernel.conversation import (
     Conversation,
     Fact,
+    InterruptAnnounced,
     KernelDeath,
     OtherActivity,
     Output,
@@ -153,6 +154,9 @@ class Intake:
             case Replied():
                 if run := self.runs.get(fact.run):
                     run.reply = fact.content
+            case InterruptAnnounced():
+                if self.current is not None:
+                    self.current.interrupted_elsewhere = True
             case ExecutionStarted() | RunEnded() | KernelDeath() | OtherActivity():
                 self.apply(fact)
             case _:

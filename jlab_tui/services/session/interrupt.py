@@ -1,52 +1,37 @@
-"""Stops a run: one interrupt however many calls ask for it, and a second one only if the first had no effect.
+"""Stops a run: one climb of the ladder however many calls ask for it, once the kernel has started the run.
 
-A KeyboardInterrupt sets off the code's own clean-up (`finally`, `except`, `with`), which another one would break off. And
-an interrupt is only sent once the kernel has started the run: an idle kernel ignores it, and one that is about to
-take up a request can lose the request or end.
+An idle kernel ignores an interrupt, and one that is about to take up a request can lose the request or end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ...core.errors import JlabError
-from ..kernel.subshell import Subshell, evaluation
+from ...core.kernel.interrupt_ladder import Effect, Step, how_stopped, why_not_stopped
+from ..kernel.ladder import Ladder
+from ..kernel.subshell import Subshell
 from ..ports import Jupyter, Link
 from .run_handle import RunHandle
 
 _TAKE_UP_S: Final = 1.0
 """how long a call waits for the kernel to start the run, because only a started run can be interrupted"""
-PATIENCE_S: Final = 2.0
-"""seconds from an interrupt to the check of its effect"""
-_CLEAN_UP_S: Final = 3.0
-"""how long a call waits for the clean-up after the interrupt"""
-_LOOK_S: Final = 1.0
 _BACKLOG: Final = 1 << 20
 """bytes on their way here; beyond it nothing that arrives tells how the kernel is now"""
-
-# The innermost exception that the main thread is handling, or one during whose handling that was raised. A tuple before
-# Python 3.12. A coroutine is stopped by a CancelledError.
-_IS_CLEANING_UP: Final = """
-(lambda kind, error: kind(kind, error, 20))(
-    lambda kind, error, depth: error is not None and depth > 0
-    and (type(error).__name__ in ("KeyboardInterrupt", "CancelledError") or kind(kind, error.__context__, depth - 1)),
-    (lambda found: found[1] if isinstance(found, tuple) else found)(
-        __import__("sys")._current_exceptions().get(__import__("threading").main_thread().ident)))
-"""
 
 
 class Interrupter:
     """Interrupts the runs of one session."""
 
     def __init__(self, api: Jupyter, session: str, kernel_id: str, link: Link, subshell: Subshell) -> None:
-        self.patience_s = PATIENCE_S
+        self.ladder = Ladder(api, kernel_id, link, subshell)
         self._api = api
         self._session = session
         self._kernel_id = kernel_id
         self._link = link
-        self._subshell = subshell
 
     async def interrupt(self, run: RunHandle, by: str) -> str:
         """Interrupt a run and check that the kernel is idle; joins an attempt in progress. Returns the outcome.
@@ -86,33 +71,23 @@ class Interrupter:
             return (
                 f"The kernel has not started run {run.id} yet; the run is interrupted as soon as it starts."
             )
-        await self._send(run)
-        if await _ended(run, self.patience_s):
-            return _stopped(run)
-        if backlog := await self._backlog(run):
-            return backlog
-        if await self._shows_effect(run):
-            if await _ended(run, _CLEAN_UP_S):
-                return _stopped(run)
-            if backlog := await self._backlog(run):
-                return backlog
+        run.output_since_interrupt = False
+        climbed = await self.ladder.climb(_Interrupted(run, self._backlog), ends_clean_up=run.cleans_up)
+        if run.status.is_final:
+            error = run.outputs.error if run.outputs is not None else None
+            return _stopped(run, how_stopped(climbed.step, error.ename if error is not None else ""))
+        if climbed.backlog:
+            return climbed.backlog
+        run.cleans_up = climbed.effect is Effect.CLEANING_UP
+        if run.cleans_up and climbed.step is Step.WAKE:
             return (
                 f"Run {run.id} was interrupted but has not ended: its own clean-up (a finally, except or with block) "
                 f'still runs. Follow it with wait_for_run(run_id="{run.id}"); another interrupt would abort the clean-up.'
             )
-        if not run.status.is_final:
-            await self._send(run)
-        if await _ended(run, self.patience_s):
-            return _stopped(run, " at the second interrupt")
         return (
-            f"Run {run.id} does not stop: the code is in a C call that does not check for signals, or it swallows "
-            "KeyboardInterrupt. It may stop by itself later (wait_for_run). Otherwise only "
-            f'restart_kernel(session_id="{self._session}") helps; that loses all variables.'
+            f"Run {run.id} does not stop. {why_not_stopped(climbed.effect)} It may stop by itself later (wait_for_run). "
+            f'Otherwise only restart_kernel(session_id="{self._session}") helps; that loses all variables.'
         )
-
-    async def _send(self, run: RunHandle) -> None:
-        run.output_since_interrupt = False
-        await self._api.interrupt(self._kernel_id)
 
     async def _backlog(self, run: RunHandle) -> str:
         """Return a sentence while the run's end may be behind output in transit; else an empty text."""
@@ -129,24 +104,24 @@ class Interrupter:
             f'here{then}. Follow it with wait_for_run(run_id="{run.id}").'
         )
 
-    async def _shows_effect(self, run: RunHandle) -> bool:
-        """Return whether the interrupt had an effect. Without a subshell only output can show it, and not reliably."""
-        subshell = await self._subshell.get()
-        if subshell and not run.status.is_final:
-            try:
-                reply = await self._link.ask(evaluation(_IS_CLEANING_UP, subshell), _LOOK_S)
-            except TimeoutError:
-                return False  # only a C call keeps a subshell from answering
-            answer = (reply.content.get("user_expressions") or {}).get("v") or {}
-            if answer.get("status") == "ok":
-                return bool(answer["data"].get("text/plain") == "True")
-        return run.output_since_interrupt
 
+class _Interrupted:
+    """A run, for the ladder."""
 
-async def _ended(run: RunHandle, timeout: float) -> bool:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(run.done.wait(), timeout)
-    return run.status.is_final
+    def __init__(self, run: RunHandle, backlog: Callable[[RunHandle], Awaitable[str]]) -> None:
+        self._run = run
+        self._backlog = backlog
+
+    async def has_ended(self, within_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._run.done.wait(), within_s)
+        return self._run.status.is_final
+
+    async def backlog(self) -> str:
+        return await self._backlog(self._run)
+
+    def has_printed(self) -> bool:
+        return self._run.output_since_interrupt
 
 
 def _stopped(run: RunHandle, how: str = "") -> str:

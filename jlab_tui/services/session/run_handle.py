@@ -26,6 +26,8 @@ class RunHandle(Run):
     stopping: asyncio.Task[str] | None = None
     """the last attempt to stop it; its result is the outcome"""
     output_since_interrupt: bool = False
+    cleans_up: bool = False
+    """the last interrupt found its own clean-up at work; the next one breaks that off"""
     execution: asyncio.Event = field(default_factory=asyncio.Event)
     """set once the kernel has started it"""
     done: asyncio.Event = field(default_factory=asyncio.Event)

@@ -22,6 +22,7 @@ from jlab_tui.core.kernel.conversation import (
     NO_REPLY,
     OBITUARY,
     Conversation,
+    InterruptAnnounced,
     KernelDeath,
     OtherActivity,
     Output,
@@ -29,6 +30,7 @@ from jlab_tui.core.kernel.conversation import (
     RunEnded,
     ends_request,
 )
+from jlab_tui.core.kernel.interrupt_ladder import ANNOUNCEMENT
 from jlab_tui.core.kernel.wire import KernelMessage
 from jlab_tui.core.notebook.outputs import CellOutputs, to_nbformat
 from tests.kernels import NAMES, Transcript, transcript
@@ -332,6 +334,11 @@ def test_code_of_others_is_told_until_the_last_of_it_has_ended() -> None:
     assert conversation.feed(idle("a")) == [] and conversation.others_busy
     assert conversation.feed(idle("b")) == [OtherActivity(False)]
     assert conversation.feed(idle("b")) == [] and asked("m").feed(idle("other")) == []
+
+
+def test_another_process_tells_that_it_interrupts_what_runs() -> None:
+    said = message("status", f"{ANNOUNCEMENT}1", execution_state="busy")
+    assert asked("m").feed(said) == [InterruptAnnounced()]
 
 
 def test_a_kernel_is_free_when_the_code_of_others_has_ended() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.core.journal.events import OutputDropped, RunFinished, RunStatus
+from jlab_tui.core.journal.events import ErrorRaised, OutputDropped, RunFinished, RunStatus
 from jlab_tui.core.kernel.conversation import NO_REPLY, RunEnded
 from jlab_tui.core.session.run import Run
 
@@ -39,6 +39,25 @@ def test_a_run_that_was_interrupted_before_its_first_line_says_so() -> None:
     assert "before the first line" in one.notes[0]
     other = RunEnded("s-1", RunStatus.LOST, None, "The connection broke.")
     assert one.ending(other, 101.0).status is RunStatus.LOST
+
+
+@pytest.mark.parametrize(
+    ("exception", "by", "elsewhere", "status"),
+    [
+        ("CancelledError", "you", False, RunStatus.INTERRUPTED),
+        ("CancelledError", "", True, RunStatus.INTERRUPTED),
+        ("CancelledError", "", False, RunStatus.ERROR),
+        ("ValueError", "you", True, RunStatus.ERROR),
+    ],
+)
+def test_a_cell_that_awaits_was_interrupted_if_somebody_did_and_else_cancels_itself(
+    exception: str, by: str, elsewhere: bool, status: RunStatus
+) -> None:
+    one = run()
+    assert one.outputs is not None
+    one.outputs.feed(ErrorRaised("s-1", exception, "", ()))
+    one.interrupted_by, one.interrupted_elsewhere = by, elsewhere
+    assert one.ending(RunEnded("s-1", RunStatus.ERROR, 1), 101.0).status is status
 
 
 def test_a_run_that_has_ended_grows_no_older() -> None:

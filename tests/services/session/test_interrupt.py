@@ -39,5 +39,5 @@ async def test_output_on_its_way_is_not_taken_for_the_codes_clean_up(
 
         session = kernel.process.session
         vars(kernel.process.api).update(interrupt=interrupt, recorded_kernels=recorded_kernels)
-        session._interrupter.patience_s = 0.01
+        session._interrupter.ladder.patience_s = 0.01
         assert said in await session._interrupter.interrupt(run, "the user")
