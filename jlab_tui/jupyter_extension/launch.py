@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import random
+import secrets
 import socket
 import sys
 from types import ModuleType
@@ -38,22 +39,32 @@ def load_package(folder: str) -> ModuleType:
     return module
 
 
-def read_config(path: str) -> Dict[str, Any]:
-    """Return the launch configuration with the token from its file. A job that Slurm restarts has new secrets."""
+def read_config(path: str, restart: int) -> Dict[str, Any]:
+    """Return the launch configuration with the token. `restart`: how often Slurm has started this job again."""
     with open(path, encoding="utf-8", opener=no_link) as file:
         config: Dict[str, Any] = json.load(file)
-    restarts = config.get("restarts") or []
-    restart = min(int(os.environ.get("SLURM_RESTART_COUNT") or 0), len(restarts))
-    if restart:
-        config.update(restarts[restart - 1])
+    if restart and config.get("restarts"):
+        renew_secrets(config, restart)
     with open(config["token_file"], encoding="utf-8", opener=no_link) as file:
         config["token"] = file.read().strip()
     return config
 
 
+def renew_secrets(config: Dict[str, Any], restart: int) -> None:
+    """Write a new token for this run, and take the certificate made for it. Runs after the last certificate share that one: the
+    standard library makes none, and its key never leaves our files."""
+    certificates = config["restarts"]
+    config["certfile"] = certificates[min(restart, len(certificates)) - 1]
+    stem, ending = os.path.splitext(config["token_file"])
+    config["token_file"] = "%s.r%d%s" % (stem, restart, ending)
+    descriptor = no_link(config["token_file"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(secrets.token_hex(24) + "\n")
+
+
 def no_link(path: str, flags: int) -> int:
     """Open for `open`, but never through a symbolic link, which somebody else may have put there."""
-    return os.open(path, flags | os.O_NOFOLLOW)
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def port_is_free(ip: str, port: int) -> bool:
@@ -86,7 +97,7 @@ def main(argv: List[str]) -> int:
         report("No configuration was given.", "Usage: python launch.py CONFIG.json")
         return 2
     load_package(os.path.dirname(os.path.realpath(__file__)))
-    config = read_config(argv[1])
+    config = read_config(argv[1], int(os.environ.get("SLURM_RESTART_COUNT") or 0))
     ip = config.get("ip") or "127.0.0.1"
     fixed = config.get("port")
     port = fixed or choose_port(ip, int(config["port_min"]), int(config["port_max"]))

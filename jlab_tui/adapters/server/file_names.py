@@ -124,15 +124,12 @@ def launch_files_of(stem: str) -> re.Pattern[str]:
         pattern_of(lambda name, pid, at: temporary_name(token_name(name), pid, at), stem, DIGITS, HEX),
         pattern_of(lambda name, pid, at: temporary_name(identity_name(name), pid, at), stem, DIGITS, HEX),
         pattern_of(lambda name, pid, at: temporary_name(config_name(name), pid, at), stem, DIGITS, HEX),
-        *(
-            pattern_of(
-                lambda name, run, pid, at, of=of: temporary_name(of(name, run), pid, at),
-                stem,
-                DIGITS,
-                DIGITS,
-                HEX,
-            )
-            for of in (restarted_token, restarted_identity)
+        pattern_of(
+            lambda name, run, pid, at: temporary_name(restarted_identity(name, run), pid, at),
+            stem,
+            DIGITS,
+            DIGITS,
+            HEX,
         ),
     )
 

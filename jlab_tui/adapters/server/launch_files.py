@@ -45,7 +45,7 @@ def probe_source() -> str:
 
 
 RESTARTS = 3
-"""restarts of a job with their own secrets; later ones reuse the last"""
+"""restarts of a job with a certificate of their own; later ones share the last (`jupyter_extension/launch.py`)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,35 +64,31 @@ def write_launch_files(
     """Write secrets and configuration of one launch, 0600, under unique names.
 
     `config`: what `launch.py` reads (its module lists the keys), to which this adds the file names. A server that is reached
-    `over_network` gets a certificate, and each run of its job its own secrets.
+    `over_network` gets a certificate, and others for the restarts of its job, whose tokens the job makes itself.
     """
     private_dir(directory)
     stem = launch_stem(launch, secrets.token_hex(4))
-    runs = [_write_secrets(directory, stem, run, over_network) for run in range(1 + RESTARTS * over_network)]
-    token, first = runs[0]
+    token = secrets.token_hex(24)
     files = LaunchFiles(
-        token, Path(first["token_file"]), directory / config_name(stem), directory / connection_name(stem)
+        token, directory / token_name(stem), directory / config_name(stem), directory / connection_name(stem)
     )
+    write_atomic(files.token_file, token + "\n")
     whole = {
         **config,
-        **first,
+        "token_file": str(files.token_file),
         "connection_file": str(files.connection_file),
-        "restarts": [names for _, names in runs[1:]],
     }
+    if over_network:
+        first, *later = (_write_identity(directory, stem, run) for run in range(1 + RESTARTS))
+        whole |= {"certfile": first, "restarts": later}
     write_atomic(files.config_file, json.dumps(whole, indent=1) + "\n")
     return files
 
 
-def _write_secrets(directory: Path, stem: str, run: int, over_network: bool) -> tuple[str, dict[str, str]]:
-    """Write one run's secrets. Returns its token and the configuration keys that name its files."""
-    token = secrets.token_hex(24)
-    token_file = directory / restarted_name(token_name(stem), run)
-    write_atomic(token_file, token + "\n")
-    if not over_network:
-        return token, {"token_file": str(token_file)}
-    identity = directory / restarted_name(identity_name(stem), run)
-    write_atomic(identity, new_identity())
-    return token, {"token_file": str(token_file), "certfile": str(identity)}
+def _write_identity(directory: Path, stem: str, run: int) -> str:
+    path = directory / restarted_name(identity_name(stem), run)
+    write_atomic(path, new_identity())
+    return str(path)
 
 
 def remove_launch_files(connection_file: Path) -> None:
