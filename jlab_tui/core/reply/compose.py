@@ -253,7 +253,7 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
         if not isinstance(part, str):
             result.append(part)
             continue
-        share = max(200, left // max(1, texts))
+        share = max(200, left // texts)
         others = total - len(part)
         room = max(share, left - others)
         texts -= 1
@@ -272,7 +272,6 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
             result.append(part)
             left -= len(part)
         row += count_rows(part)
-        left = max(0, left)
     return result, all_gone
 
 

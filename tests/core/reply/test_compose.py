@@ -135,6 +135,9 @@ def test_the_numbers_of_hidden_images_can_be_asked_for_as_they_stand() -> None:
 def test_images_that_only_the_record_holds_are_told_in_one_line() -> None:
     (text,) = told(*(DataShown(RUN, {"image/png": "A" * (4 << 20)}) for _ in range(4)))
     assert text.startswith("[3 more images not shown, the last is 4; see them with") and "\n" not in text
+    assert told(DataShown(RUN, {"image/png": "A" * (IMAGE_BUDGET + 1)}))[0].startswith(
+        "[1 more image not shown"
+    )
 
 
 def test_an_exception_of_any_size_keeps_its_ends_in_reply_and_notebook() -> None:
@@ -334,12 +337,87 @@ def test_any_reply_keeps_to_its_budget_and_shows_both_ends(events: list[Output],
 
 
 @pytest.mark.parametrize(
-    ("sizes", "shown"), [([50, 50], [50, 50]), ([50, 51], None), ([101], None), ([100], [100])]
+    ("sizes", "budget", "fits"),
+    [([50, 50], 100, True), ([50, 51], 100, False), ([101], 100, False), ([100], 100, True), ([150, 150], 300, True)],
+)  # fmt: skip
+def test_texts_are_cut_only_where_they_do_not_fit(sizes: list[int], budget: int, fits: bool) -> None:
+    texts = ["x" * size for size in sizes]
+    assert (fit(texts, budget) == texts) == fits
+
+
+def test_a_text_that_is_just_too_long_beside_a_short_one_is_cut_and_not_left_out() -> None:
+    short, cut = fit(["x" * 10, "y" * 395], 400)
+    assert short == "x" * 10 and "characters cut" in str(cut) and len(str(cut)) <= 390
+
+
+@pytest.mark.parametrize(
+    ("sizes", "budget", "kept"),
+    [
+        ([30_000, 100], 5000, [4900, 100]),
+        ([1000, 30_000, 100], 5000, [1000, 3900, 100]),
+        ([30_000] * 3, 5000, [1667] * 3),
+        ([30_000] * 9, 900, [200] * 9),
+    ],
 )
-def test_texts_are_cut_only_where_they_do_not_fit(sizes: list[int], shown: list[int] | None) -> None:
-    fitted = fit(["x" * size for size in sizes], 100)
-    assert (shown is None) == any("cut" in str(part) or "full" in str(part) for part in fitted)
-    assert shown is None or [len(str(part)) for part in fitted] == shown
+def test_what_short_outputs_leave_over_the_long_ones_share(
+    sizes: list[int], budget: int, kept: list[int]
+) -> None:
+    events: list[Output] = []
+    for size in sizes:
+        events += [out("_" * size), DataShown(RUN, {"image/png": "AAAA"})]
+    shown = [part for part in parts_of(FACTS, *events, budget=budget) if isinstance(part, str)]
+    letters = [text.count("_") - text.count("read_output") for text in shown[: len(sizes)]]
+    assert all(abs(seen - wanted) <= 2 for seen, wanted in zip(letters, kept, strict=True)), letters
+
+
+@pytest.mark.parametrize(
+    ("lines", "note"),
+    [
+        (["x" * 3000], "2,000 characters cut"),
+        (["a" * 250, "x" * 3000, "b" * 600], "3,001 characters cut"),
+        (["a" * 250, "x" * 1500, "x" * 1500, "b" * 600], "3,002 characters, about 2 lines cut"),
+    ],
+)
+def test_a_cut_counts_its_lines_where_there_are_several(lines: list[str], note: str) -> None:
+    (text, _) = parts_of(FACTS, out("\n".join(lines)), budget=1000)
+    assert f"... {note}; read on" in str(text)
+
+
+def of_a_long_run(*later: Output) -> CellOutputs:
+    """Outputs of which 1,000,000 characters are not in memory."""
+    outputs = CellOutputs()
+    for event in (out("x" * (2 * TEXT_HALF + 1_000_000)), *later):
+        outputs.feed(event)
+    return outputs
+
+
+def test_a_reply_counts_what_memory_has_not_whatever_it_cuts_itself() -> None:
+    whole = compose(FACTS, of_a_long_run(), 4_000_000)
+    (text, _) = whole.parts
+    assert isinstance(text, str) and text.count("\n") == 2 and whole.cut_chars == 1_000_000
+    assert compose(FACTS, of_a_long_run(), len(text)) == whole
+    assert compose(FACTS, of_a_long_run(), len(text) - 1).cut_chars > 1_000_000
+
+
+def test_what_memory_has_not_is_counted_at_the_first_cut_alone() -> None:
+    image = DataShown(RUN, {"image/png": "AAAA"})
+    reply = compose(FACTS, of_a_long_run(image, out("y\n" * 10_000)), 5000)
+    first, _, second, _ = map(str, reply.parts)
+    notes = [
+        re.search(r"\.\.\. ([\d,]+) characters(, about .* lines)? cut", text) for text in (first, second)
+    ]
+    counts = [int(note[1].replace(",", "")) for note in notes if note]
+    assert counts[0] > 1_000_000 and sum(counts) == reply.cut_chars
+    assert [bool(note and note[2]) for note in notes] == [False, True], (
+        "nobody has counted the first one's lines"
+    )
+
+
+def test_an_image_before_what_is_left_out_takes_no_row_of_the_text() -> None:
+    image = DataShown(RUN, {"image/png": "AAAA"})
+    first, second = told(out("one\n"), image, *(DataShown(RUN, {"text/plain": "x"}) for _ in range(3000)))
+    assert first == "one" and "outputs left out" in second
+    assert f"offset={second.partition('...')[0].count('x')})" in second, "the row of the last x"
 
 
 @pytest.mark.parametrize("status", [RunStatus.ERROR, RunStatus.INTERRUPTED, RunStatus.RUNNING])
@@ -349,6 +427,15 @@ def test_of_too_many_cells_those_that_did_not_end_well_are_listed(status: RunSta
     rows, left_out = rerun_rows(cells, 1200)
     assert ([row["cell"] for row in rows], left_out) == (["c3"], 29)
     assert rerun_rows([], 1200) == ([], 0)
+
+
+def test_cells_that_all_have_room_for_a_row_are_all_listed() -> None:
+    cells = [ran(number, out("x")) for number in range(10)]
+    assert [len(rerun_rows(cells, budget)[0]) for budget in (1200, 1199)] == [10, 0]
+    failed = [ran(number, raised("E")) for number in range(3)]
+    assert [row["cell"] for row in rerun_rows(failed, 100)[0]] == ["c2"], (
+        "there is room for the last one in any reply"
+    )
 
 
 def test_a_cell_has_no_output_in_its_row_where_there_is_no_room() -> None:
@@ -362,6 +449,9 @@ def test_text_that_leaves_nothing_on_a_terminal_takes_no_line() -> None:
     assert told(DataShown(RUN, {"text/plain": "1"}), err("\x1b[K"), DataShown(RUN, {"text/plain": "2"})) == [
         "1\n2"
     ]
+    shown = [DataShown(RUN, {"text/plain": str(number)}) for number in range(3000)]
+    (text,) = told(err("\x1b[K"), *shown[1:])
+    assert "offset=998)" in text, "not counted as one, either"
 
 
 def test_blank_output_is_no_part_of_a_reply() -> None:
@@ -371,6 +461,9 @@ def test_blank_output_is_no_part_of_a_reply() -> None:
 def test_one_part_that_finds_no_room_is_told_in_the_singular() -> None:
     assert str(fit([IMAGE] * 2, 20_000, 1)[-1]).startswith("[the reply is full: 1 more image left out")
     assert str(fit([IMAGE] * 3, 20_000, 1)[-1]).startswith("[the reply is full: 2 more images left out")
+    assert fit(["x" * 200] * 3, 200)[1:] == [
+        "[the reply is full: 2 more texts left out; ask for fewer at once]"
+    ]
 
 
 def test_a_cut_counts_the_rows_of_the_outputs_before_it() -> None:
