@@ -62,6 +62,13 @@ def test_a_rejection_names_its_cause_and_what_to_change(stderr: str, cause: str)
     assert "sbatch: " not in rejected.said and rejected.said
 
 
+def test_of_what_sbatch_said_its_reasons_are_told_without_the_offer_of_help() -> None:
+    stderr = (
+        'sbatch: unrecognized option --x\n\nTry "sbatch --help" for more information\nsbatch: error: more\n'
+    )
+    assert explain_rejection(stderr).said == "unrecognized option --x; more"
+
+
 @pytest.mark.parametrize(
     ("stderr", "sentence"),
     [
@@ -86,6 +93,7 @@ def test_a_rejection_names_its_cause_and_what_to_change(stderr: str, cause: str)
             "squeue: error: Invalid user: 17\n",
             "The query to Slurm failed: squeue: error: Invalid user: 17",
         ),
+        ("\n  \n novel\nmore", "The query to Slurm failed: novel"),
         ("", "The query to Slurm failed: it gave no reason."),
     ],
 )
@@ -206,7 +214,8 @@ def test_every_state_has_a_sentence_that_fits_its_phase(state: JobState) -> None
         (JobState.FAILED, {"exit_code": 1, "signal": 53}, "killed by signal 53"),
         (JobState.FAILED, {"exit_code": 0, "signal": 52}, "killed by signal 52"),
         (JobState.FAILED, {"exit_code": 91, "signal": 9}, "No Python"),
-        (JobState.FAILED, {"node": "gpu1"}, "exit code 0 on gpu1"),
+        (JobState.FAILED, {"node": "gpu1"}, "exit code 0 on gpu1."),
+        (JobState.FAILED, {"exit_code": 3}, "Job 7 failed with exit code 3."),
         (JobState.RUNNING, {}, "is in state RUNNING"),
     ],
 )
@@ -235,6 +244,15 @@ def test_a_job_that_lives_is_told_by_its_state(
 ) -> None:
     advice = explain_live(state, "7", node="gpu1", restarts=restarts)
     assert (advice.message, advice.hint) == (message, hint)
+
+
+def test_a_job_whose_node_is_not_known_runs_nowhere_in_particular() -> None:
+    assert explain_live(JobState.RUNNING, "7").message == "Job 7 runs."
+
+
+def test_of_what_scancel_said_the_first_line_is_told() -> None:
+    told = explain_cancel(Cancel.FAILED, "7", "\n  scancel: error: novel\nmore\n")
+    assert told.message == "Job 7 was not cancelled: scancel: error: novel"
 
 
 def test_a_requeued_job_says_that_variables_are_lost() -> None:

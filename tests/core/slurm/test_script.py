@@ -16,11 +16,13 @@ from jlab_tui.core.slurm.job_end import SCRIPT_EXITS
 from jlab_tui.core.slurm.script import (
     ResourceRequest,
     ScriptInputs,
+    check_count,
     check_limited_time,
     check_request,
     named_cluster,
     render_script,
     restarted_name,
+    script_options,
     script_values,
     split_extra,
     split_modules,
@@ -86,6 +88,7 @@ def test_options_that_are_set_have_a_line_each() -> None:
     ):
         assert f"\n#SBATCH {line}\n" in text
     assert "--no-requeue" not in text
+    assert "\n#SBATCH --no-requeue\n" in rendered(replace(PLAIN, extra="--nodelist=gpu07"))
     assert "\nload_modules cuda/12.1 gcc\n" in text
 
 
@@ -94,6 +97,7 @@ def test_no_placeholder_is_left_and_bash_accepts_the_script() -> None:
         replace(PLAIN, modules="cuda"), replace(INPUTS, setup="source /opt/conda.sh\nconda activate x")
     )
     assert "{{" not in text.replace("double braces", "")
+    assert "\nsource /opt/conda.sh\nconda activate x\n" in text
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
 
 
@@ -152,6 +156,22 @@ def test_values_that_could_smuggle_something_in_are_refused(request_: ResourceRe
         check_request(request_)
     assert "cannot be used as" in caught.value.message and caught.value.hint
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [(60, f"'{'x' * 59}!' "), (61, f"'{'x' * 57}...' "), (5000, f"'{'x' * 57}...' ")]
+)
+def test_a_refused_value_is_shown_up_to_a_length(size: int, shown: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_request(replace(PLAIN, partition="x" * (size - 1) + "!"))
+    assert caught.value.message.startswith(shown)
+
+
+def test_a_count_has_at_most_nine_digits() -> None:
+    assert check_count("cpus", 999_999_999) == 999_999_999
+    for value in (10**9, 2 * 10**9, 0):
+        with pytest.raises(UsageError):
+            check_count("cpus", value)
 
 
 @pytest.mark.parametrize("name", ["log", "workdir", "launcher", "config"])
@@ -249,6 +269,22 @@ def test_what_no_script_can_hold_is_refused() -> None:
     with pytest.raises(UsageError, match="NUL character"):
         rendered(given=replace(INPUTS, setup="a\0b"))
     assert named_cluster("#SBATCH free text\n#SBATCH -M=big\n", {}) == "big"
+
+
+def test_options_are_known_by_their_long_names_and_others_by_what_stands_there() -> None:
+    script = '#SBATCH -p gpu\n#SBATCH --gres gpu:1\n#SBATCH -N 2\n#SBATCH --exclusive\n#SBATCH -C="a b"\n'
+    assert script_options(script) == {
+        "partition": "gpu",
+        "gres": "gpu:1",
+        "N": "2",
+        "exclusive": "",
+        "constraint": "a b",
+    }
+
+
+def test_only_the_copy_of_the_extension_that_was_submitted_runs() -> None:
+    assert "\ncheck_copy 5f0c ||" in rendered(given=replace(INPUTS, digest="5f0c"))
+    assert "\ncheck_copy " not in rendered()
 
 
 @pytest.mark.parametrize(

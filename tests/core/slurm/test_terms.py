@@ -147,6 +147,30 @@ def test_a_job_is_found_by_its_id_also_as_part_of_an_array() -> None:
     assert [rows.find(job_id) is not None for job_id in ("11", "12", "1", "2")] == [True, True, True, False]
 
 
+def test_the_row_with_the_very_id_counts_more_than_a_part_above_it_and_else_the_first_part() -> None:
+    rows = parse_squeue(
+        "\n".join(RUNNING.replace("1|", f"{job_id}|", 1) for job_id in ("11_3", "11", "12+0", "12+1"))
+    )
+    assert [job and job.job_id for job in map(rows.find, ("11", "12"))] == ["11", "12+0"]
+
+
+@pytest.mark.parametrize(
+    ("state", "nodes", "batch_host", "host"),
+    [
+        ("RUNNING", "gpu[1-2]", "gpu1", "gpu1"),
+        ("RUNNING", "gpu1", "n/a", "gpu1"),
+        ("PENDING", "", "gpu1", ""),
+        ("CONFIGURING", "gpu2", "gpu1", "gpu2"),
+    ],
+)
+def test_a_server_is_looked_for_on_the_node_that_runs_the_script(
+    state: str, nodes: str, batch_host: str, host: str
+) -> None:
+    row = RUNNING.replace("RUNNING|gpu1|", f"{state}|{nodes}|").replace("|gpu1|1|", f"|{batch_host}|1|")
+    (job,) = parse_squeue(row).jobs
+    assert job.host == host
+
+
 def test_the_latest_job_with_a_comment_is_found() -> None:
     rows = parse_squeue(RUNNING + "\n" + RUNNING.replace("1|", "2|", 1))
     found = rows.with_comment("jlab-mcp/ab12")
@@ -160,6 +184,8 @@ def test_the_latest_job_with_a_comment_is_found() -> None:
         (0, 1795421051.0, "jlab-mcp/ab12", True),
         (0, None, "", True),
         (0, 1795420000.0, "", True),  # requeued: submit time moved on
+        (0, 1795421052.0, "", True),  # a rounded second
+        (0, 1795421053.0, "", False),
         (0, 1795429999.0, "", False),  # recycled id of an older job
         (0, 1795421051.0, "jlab-mcp/other", False),
         (7, 1795421051.0, "jlab-mcp/ab12", False),
@@ -221,6 +247,10 @@ def test_of_everybodys_jobs_ours_are_kept_and_those_of_higher_priority_in_a_part
     own, ahead = split_queue("\n".join([*others[:2], "CLUSTER: x", *ours, *others[2:], ""]), 1001)
     assert own.splitlines() == ours
     assert ahead == {"3": 3, "6": 1}
+    hidden = row("9", "PENDING", 1, "gpu", 1001).replace("|1|gpu", "|N/A|gpu")
+    assert split_queue("\n".join([hidden, row("1", "PENDING", 1, "gpu", 0)]), 1001)[1] == {"9": 1}
+    (job,) = parse_squeue(hidden).jobs
+    assert job.priority is None
 
 
 def test_everybodys_jobs_are_asked_for_once_a_minute_while_one_of_ours_competes() -> None:
@@ -303,6 +333,19 @@ def test_the_details_of_a_job_are_read_from_one_line() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "numbers"),
+    [
+        ("JobId=9 ExitCode=0:9 Restarts=1", (0, 9, 1)),
+        ("JobId=9 JobState=RUNNING", (0, 0, 0)),
+        ("JobId=9 ExitCode=?:? Restarts=", (0, 0, 0)),
+    ],
+)
+def test_a_job_whose_numbers_are_not_told_has_not_failed(line: str, numbers: tuple[int, int, int]) -> None:
+    details = parse_show_job(line)
+    assert details and (details.exit_code, details.signal, details.restarts) == numbers
+
+
+@pytest.mark.parametrize(
     ("stdout", "answer"),
     [
         ("11\n", Submitted("11")),
@@ -312,7 +355,7 @@ def test_the_details_of_a_job_are_read_from_one_line() -> None:
             "Welcome to HPC 2000!\n*** budget: 17\n123\n",
             Submitted("123", "", ("Welcome to HPC 2000!", "*** budget: 17")),
         ),
-        ("12\nsite: job accepted\n", Submitted("12", "", ("site: job accepted",))),
+        ("12\n\nsite: job accepted\n  \n", Submitted("12", "", ("site: job accepted",))),
         ("", None),
         ("no number", None),
     ],
@@ -337,6 +380,14 @@ def test_partitions_are_gathered_from_the_survey() -> None:
     assert gpu.gres == (Gres("gpu", "a100", 2), Gres("shard", "", 8))
     assert (gpu.cpus, gpu.mem_mb, gpu.time_limit) == (8, 8000, 14400)
     assert not maint.is_up and maint.nodes == {"down": 2} and maint.gres == (Gres("gpu", "", 1),)
+
+
+def test_numbers_that_sinfo_does_not_tell_are_left_out() -> None:
+    (odd,) = parse_sinfo("odd|up|1:00:00|n/a|n/a|idle|n/a|n/a|tape|robot\n")
+    assert (odd.nodes, odd.cpus, odd.mem_mb, odd.has_gpus) == ({}, 0, 0, False)
+    assert survey_lines((odd,)) == ["odd: up to 1:00:00, 0 nodes (), no GPUs"]
+    (one,) = parse_sinfo("one|up|1:00:00|n/a|1|idle|4|4000|gpu\n")
+    assert one.gres == (Gres("gpu", "", 1),) and one.has_gpus
 
 
 def test_the_survey_reads_as_one_line_a_partition() -> None:
