@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 
@@ -219,59 +219,73 @@ def statuses(state: ServerState, mode: Mode) -> Iterator[ServerStatus]:
 
 
 @pytest.mark.parametrize(
-    ("error", "what", "then"),
+    ("make", "what", "then"),
     [
         (
-            errors.SettingError("JLAB_MCP_WAIT_S", "x", "a number"),
+            lambda: errors.SettingError("JLAB_MCP_WAIT_S", "x", "a number"),
             "JLAB_MCP_WAIT_S='x' is not a number.",
             "unset it",
         ),
-        (errors.NoServer("/work"), "No Jupyter server is running for /work.", "jlab-mcp start"),
+        (lambda: errors.NoServer("/work"), "No Jupyter server is running for /work.", "jlab-mcp start"),
         (
-            errors.NoServer("/work", ["/a", "/b"]),
+            lambda: errors.NoServer("/work", ["/a", "/b"]),
             "No Jupyter server is running for /work.",
             "There is one for /a and for /b",
         ),
-        (errors.StatusFileDamaged("/s", "torn"), "The status file /s cannot be read: torn.", "jlab-mcp stop"),
         (
-            errors.StatusFileDamaged("/s", "torn", "job 7"),
+            lambda: errors.StatusFileDamaged("/s", "torn"),
+            "The status file /s cannot be read: torn.",
+            "jlab-mcp stop",
+        ),
+        (
+            lambda: errors.StatusFileDamaged("/s", "torn", "job 7"),
             "The status file /s cannot be read: torn.",
             "names job 7",
         ),
         (
-            errors.StatusFileUnreadable("/s", "stale"),
+            lambda: errors.StatusFileUnreadable("/s", "stale"),
             "The status file /s cannot be read right now: stale.",
             "Try again",
         ),
-        (errors.UnknownSession("a", []), "There is no session 'a'.", "start_new_session"),
-        (errors.UnknownSession("a", ["b"]), "There is no session 'a'.", "Open sessions: b."),
+        (lambda: errors.UnknownSession("a", []), "There is no session 'a'.", "start_new_session"),
+        (lambda: errors.UnknownSession("a", ["b"]), "There is no session 'a'.", "Open sessions: b."),
         (
-            errors.UnknownRun("a-1", []),
+            lambda: errors.UnknownRun("a-1", []),
             "There is no run 'a-1'.",
             "No open session has run anything; ping lists the sessions.",
         ),
-        (errors.UnknownRun("a-1", ["b-2"]), "There is no run 'a-1'.", "Latest runs: b-2."),
+        (lambda: errors.UnknownRun("a-1", ["b-2"]), "There is no run 'a-1'.", "Latest runs: b-2."),
         (
-            errors.UntrustedDirectory("/d", "/d is open to all", "chmod go-w /d", "export X=/d"),
+            lambda: errors.UntrustedDirectory("/d", "/d is open to all", "chmod go-w /d", "export X=/d"),
             "Others could replace your files in /d: /d is open to all.",
             "use it as it is with `export X=/d`",
         ),
         (
-            errors.RecordUnreadable("a", "/a.1.jsonl"),
+            lambda: errors.RecordUnreadable("a", "/a.1.jsonl"),
             "The record of session a cannot be read: /a.1.jsonl is damaged, or written by a newer version.",
             "read_notebook",
         ),
         (
-            errors.SessionOwned.by("a", "login1:7"),
+            lambda: errors.SessionOwned.by("a", "login1:7"),
             "Session a is held by another MCP server process (login1:7).",
             "start_new_session",
         ),
     ],
 )
-def test_errors_with_words_of_their_own_say_both(error: JlabError, what: str, then: str) -> None:
+def test_errors_with_words_of_their_own_say_both(make: Callable[[], JlabError], what: str, then: str) -> None:
+    error = make()
     assert error.message == what and then in error.hint
     assert str(error) == f"{error.message} {error.hint}"
 
 
-def test_a_long_value_is_cut_in_the_sentence() -> None:
-    assert len(errors.SettingError("X", "y" * 5000, "short").message) < 120
+def test_what_is_not_known_is_not_told() -> None:
+    assert errors.NoServer("/work").hint == "Start one with: jlab-mcp start"
+    assert "names" not in errors.StatusFileDamaged("/s", "torn").hint
+    assert str(JlabError("It is over.", "")) == "It is over."
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [(60, "y" * 60), (61, "y" * 57 + "..."), (5000, "y" * 57 + "...")]
+)
+def test_a_long_value_is_cut_in_the_sentence(size: int, shown: str) -> None:
+    assert errors.SettingError("X", "y" * size, "short").message == f"X='{shown}' is not short."

@@ -63,8 +63,10 @@ def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
 
 
 def test_a_port_range_upside_down_is_refused() -> None:
-    with pytest.raises(SettingError, match="PORT_MAX"):
+    with pytest.raises(SettingError) as caught:
         load(PORT_MIN="18500", PORT_MAX="18400")
+    assert caught.value.message == "JLAB_MCP_PORT_MAX='18400' is not at least JLAB_MCP_PORT_MIN (18500)."
+    assert load(PORT_MIN="18400", PORT_MAX="18400").port_max == 18400
 
 
 def test_empty_values_count_as_unset_and_none_asks_for_no_gres() -> None:
@@ -97,6 +99,7 @@ def test_a_directory_without_server_and_records_makes_no_project() -> None:
 
 def test_status_directories_of_two_projects_never_coincide() -> None:
     names = {status_dir_name(Path(p)) for p in ("/a/x y", "/a/x_y", "/b/x y", "/", "/" + "n" * 200)}
+    assert {name.rpartition("-")[0] for name in names} == {"x_y", "root", "n" * 40}
     assert len(names) == 5 and all(len(n) < 60 and "/" not in n for n in names)
 
 

@@ -101,7 +101,9 @@ def _line(partition: Partition) -> str:
             ": " if partition.is_up else ": closed, ",
             f"up to {format_span(partition.time_limit)}, ",
             f"{total} node{'' if total == 1 else 's'} ({states}), ",
-            f"{partition.cpus} CPUs and {partition.mem_mb // 1000} GB each, " if partition.cpus else "",
+            f"{partition.cpus} CPU{'s' * (partition.cpus != 1)} and {partition.mem_mb // 1000} GB each, "
+            if partition.cpus
+            else "",
             f"{', '.join(kinds)} per node" if kinds else "no GPUs",
         )
     )

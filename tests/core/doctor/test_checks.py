@@ -197,6 +197,29 @@ def test_each_finding_has_its_level_its_sentence_and_what_to_type(
     assert bool(finding.fix) == (level in (Level.WARN, Level.FAIL))
 
 
+EXACTLY: list[tuple[Callable[[], list[Finding]], str, str]] = [
+    (lambda: checks.check_settings({"JLAB_MCP_VENV": "v", "JLAB_MCP_DIR": "/d"}), "JLAB_MCP_DIR", ""),
+    (lambda: checks.check_directory(directory()), "/home/ada/.jlab-mcp, 88 GiB free", ""),
+    (lambda: checks.check_state(status(ServerState.ENDED, "ended"), "", ""), "Words.", "jlab-mcp start"),
+    (lambda: checks.check_hops(LOCAL, Hops("127.0.0.1", 18001, "127.0.0.1", True, "", True)), "http://127.0.0.1:18001 answers", ""),
+    (lambda: checks_python.check_environment(GOOD, OWN, "", kernel_only=False, is_tool=True),
+     "kernels run in /p/.venv/bin/python (Python 3.12.1, ipykernel 7.1, jupyterlab 4.5, jupyter_server 2.17)", ""),
+    (lambda: checks_slurm.check_shared_files("/d", "", None), "start a job to check whether a node sees /d (jlab-mcp start)", ""),
+    (lambda: checks_slurm.check_partition(parse_sinfo("odd*|up|infinite|n/a|1|idle|n/a|n/a|(null)"), SlurmSettings(gres="", cpus=2, mem_mb=9)),
+     "odd (default): up to no limit, 1 node (1 idle), no GPUs", ""),
+    (lambda: checks_slurm.check_partition(parse_sinfo("one*|up|infinite|n/a|1|idle|1|4000|(null)"), SlurmSettings(gres="", cpus=2, mem_mb=1)),
+     "one (default): up to no limit, 1 node (1 idle), 1 CPU and 4 GB each, no GPUs, but you ask for 2 CPUs.", "export JLAB_MCP_SLURM_CPUS=1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("examine", "text", "fix"), EXACTLY)
+def test_a_finding_says_nothing_that_is_not_so(
+    examine: Callable[[], list[Finding]], text: str, fix: str
+) -> None:
+    (finding,) = examine()
+    assert (finding.text, finding.fix) == (text, fix)
+
+
 def test_what_is_as_it_should_be_has_no_line_where_another_check_tells_it() -> None:
     assert checks.check_server_root("/d", True) == []
     assert checks.check_clock("node1", None) == []
