@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from jlab_tui.core import setting_values as read
 from jlab_tui.core.errors import SettingError
 from jlab_tui.core.setting_values import is_slurm_time
 from jlab_tui.core.settings import (
@@ -145,6 +147,28 @@ def test_a_number_may_be_the_lowest_or_the_highest_of_its_range_and_no_other(
     for outside in (lowest - 1, highest + 1):
         with pytest.raises(SettingError, match=f"from {lowest} to {highest}"):
             load(**{name: str(outside)})
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "seconds", "choice"),
+    [
+        ("2", 2, 2.0, None), ("4", 4, 4.0, None), ("3", 3, 3.0, "3"), ("2.5", None, 2.5, None), ("1", None, None, None),
+        ("5", None, None, None), ("4.1", None, None, None), ("x", None, None, None), ("", None, None, None), ("Slurm", None, None, "slurm"),
+    ],
+)  # fmt: skip
+def test_a_text_is_what_its_setting_takes_or_is_refused_with_the_expected_form(
+    text: str, count: int | None, seconds: float | None, choice: str | None
+) -> None:
+    def taken(reader: Callable[[str], object], form: str) -> object:
+        try:
+            return reader(text)
+        except ValueError as error:
+            assert str(error) == form
+            return None
+
+    assert taken(read.integer(2, 4), "a whole number from 2 to 4") == count
+    assert taken(read.seconds(2, 4), "a number of seconds from 2 to 4") == seconds
+    assert taken(read.one_of(str, "slurm", "3"), "slurm or 3") == choice
 
 
 def test_a_home_directory_alone_is_a_path() -> None:
