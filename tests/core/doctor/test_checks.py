@@ -200,7 +200,7 @@ def test_each_finding_has_its_level_its_sentence_and_what_to_type(
 EXACTLY: list[tuple[Callable[[], list[Finding]], str, str]] = [
     (lambda: checks.check_settings({"JLAB_MCP_VENV": "v", "JLAB_MCP_DIR": "/d"}), "JLAB_MCP_DIR", ""),
     (lambda: checks.check_directory(directory()), "/home/ada/.jlab-mcp, 88 GiB free", ""),
-    (lambda: checks.check_state(status(ServerState.ENDED, "ended"), "", ""), "Words.", "jlab-mcp start"),
+    (lambda: checks.check_state(status(ServerState.ENDED, "ended"), None, ""), "Words.", "jlab-mcp start"),
     (lambda: checks.check_hops(LOCAL, Hops("127.0.0.1", 18001, "127.0.0.1", True, "", True)), "http://127.0.0.1:18001 answers", ""),
     (lambda: checks_python.check_environment(GOOD, OWN, "", kernel_only=False, is_tool=True),
      "kernels run in /p/.venv/bin/python (Python 3.12.1, ipykernel 7.1, jupyterlab 4.5, jupyter_server 2.17)", ""),

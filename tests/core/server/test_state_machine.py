@@ -56,6 +56,12 @@ def test_a_stranger_at_our_address_is_never_ready_and_ends_nothing() -> None:
     for record in (STARTING, READY):
         seen = step(record, Observation(102.0, process_alive=True, health=Health.FOREIGN), LIMITS)
         assert seen.record == record and seen.reachable is False
+    assert (
+        seen.sentence
+        == "JupyterLab at http://127.0.0.1:18001 is not answering. Another server answers there."
+    )
+    silent = step(READY, Observation(102.0, process_alive=True, health=Health.SILENT), LIMITS)
+    assert silent.sentence == "JupyterLab at http://127.0.0.1:18001 is not answering."
     late = step(STARTING, Observation(161.0, process_alive=True, health=Health.FOREIGN), LIMITS)
     assert late.record == STARTING and late.give_up
 

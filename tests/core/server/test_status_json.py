@@ -7,7 +7,13 @@ import json
 from jlab_tui.core.errors import NoServer
 from jlab_tui.core.server.record import KernelInfo, ServerRecord, ServerState
 from jlab_tui.core.server.status import QueueFacts, ServerStatus
-from jlab_tui.core.server.status_json import kernel_json, status_json, trouble_json, without_blanks
+from jlab_tui.core.server.status_json import (
+    kernel_json,
+    not_understood,
+    status_json,
+    trouble_json,
+    without_blanks,
+)
 from jlab_tui.core.settings import Mode
 
 NOW = 1_790_000_000.0
@@ -74,6 +80,14 @@ def test_where_nothing_runs_the_trouble_is_told_under_the_same_keys() -> None:
 def test_a_short_form_leaves_out_what_says_nothing() -> None:
     facts: dict[str, object] = {"a": "", "b": None, "c": [], "zero": 0, "no": False, "text": "x"}
     assert without_blanks(facts) == {"zero": 0, "no": False, "text": "x"}
+
+
+def test_what_was_not_understood_is_counted() -> None:
+    assert not_understood(0) == ""
+    for count, what in ((1, "1 answer or message"), (2, "2 answers or messages")):
+        assert (
+            not_understood(count) == f"The server sent {what} that jlab-mcp did not understand and left out."
+        )
 
 
 def test_a_kernel_is_told_by_id_state_and_notebook() -> None:
