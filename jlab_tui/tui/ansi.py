@@ -1,5 +1,5 @@
-"""Text from kernels made safe and turned into styled segments: colours are kept, everything else that could reach the
-terminal (titles, clipboard, cursor moves, bells, text direction) is taken out.
+"""Turns text from kernels into safe styled segments: keeps colours, and removes everything else that could act on the
+terminal (titles, clipboard, cursor moves, bells, text direction).
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _ANSI = re.compile("[\x1b\x9b]")
 
 
 def plain(text: str) -> str:
-    """`text` as `segments` draws it, which is less than `printable` leaves: nothing of no width. Newlines and tabs stay."""
+    """Return `text` as `segments` draws it: `printable` without characters of no width. Newlines and tabs stay."""
     if _ANSI.search(text):
         text = _SEQUENCE.sub("", text)
     return "\n".join(_UNSAFE.sub("", line) for line in text.split("\n"))
 
 
 def one_line(text: str) -> str:
-    """`text` as it may stand in a title or a label."""
+    """Return `text` for a title or a label."""
     return " ".join(plain(text).split())
 
 
 def segments(line: str, base: Style, palette: Palette) -> list[Segment]:
-    """One line as segments; tabs become spaces up to columns of 8."""
+    """Return one line as segments; tabs become spaces up to columns of 8."""
     if not _ANSI.search(line):
         return [Segment(_tidy(line), base)] if line else []
     found: list[Segment] = []
@@ -67,7 +67,7 @@ def _tidy(text: str, column: int = 0) -> str:
 
 
 class _Sgr:
-    """Colours and attributes set so far on a line."""
+    """The colours and attributes at a place of a line."""
 
     __slots__ = ("back", "flags", "fore")
 

@@ -1,4 +1,4 @@
-"""The dashboard: takes in news of its source, keeps what is selected, and turns keys into actions. It owns nothing outside itself."""
+"""The dashboard: shows changes of its source, keeps the selection, and turns keys into actions. Owns nothing outside itself."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Dashboard(TerminalApp):
             self.set_pane_title(f"jlab {title}")
 
     def _begin(self) -> None:
-        """After the first frame: everything that takes too long before it."""
+        """Do the slow work after the first frame."""
         self.run_worker(self._follow(), group="source")
         if self.options.is_live:
             self.set_interval(1.0, self._second)
@@ -116,7 +116,7 @@ class Dashboard(TerminalApp):
         self.options.preload()
 
     def say(self, text: str, *, title: str = "", severity: str = "information") -> None:
-        """A notification; the text is never markup."""
+        """Show a notification; the text is never markup."""
         self.notify(text, title=title, severity=severity, markup=False, timeout=6)  # type: ignore[arg-type]
 
     # -- news
@@ -155,7 +155,7 @@ class Dashboard(TerminalApp):
             self.say(notice, severity="warning")
 
     def on_resources_changed(self) -> None:
-        if not self.view.measured_at:  # the first ones are shown at once, later ones with the next second
+        if not self.view.measured_at:  # show the first ones at once, later ones with the next second
             self.main.update(sessions=self.source.rows, measured_at=self._measured_at)
 
     def on_trouble(self, message: Trouble) -> None:
@@ -204,13 +204,13 @@ class Dashboard(TerminalApp):
         if not self._may_act():
             return
         if server is None or not server.state.is_live:
-            self.say("There is nothing to stop.")
+            self.say("No server or job to stop.")
         else:
             self._kernel_keys.stop(server, self.view.sessions)
 
     def _may_act(self) -> bool:
         if self.options.readonly:
-            self.say("Read-only: this dashboard changes nothing.", severity="warning")
+            self.say("Read-only: this key does nothing here.", severity="warning")
         return not self.options.readonly
 
     def _target(self) -> Target | None:
@@ -285,7 +285,7 @@ class Dashboard(TerminalApp):
         self.exit(0)
 
     async def action_quit(self) -> None:
-        """Textual's own name for it, as the palette calls it."""
+        """Textual's own name for it, which the palette calls."""
         self.exit(0)
 
     async def on_key_clicked(self, message: KeyClicked) -> None:
@@ -304,7 +304,7 @@ class Dashboard(TerminalApp):
             self.screen.image_ready(output, columns, rows, strips)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Our commands first, by their keys; Textual's own after them."""
+        """Yield our commands first, with their keys, then Textual's own."""
         for key in KEYS:
             if key.acts and self.options.readonly:
                 continue
@@ -320,7 +320,7 @@ class Dashboard(TerminalApp):
 
 
 def run(source: Source, actions: Actions, exports: Exports, options: DashboardOptions) -> int:
-    """Show the dashboard until the user leaves. Returns the exit code; prints what still runs."""
+    """Show the dashboard until the user leaves, then print what is still running. Returns the exit code."""
     prepare(os.environ)
     app = Dashboard(source, actions, exports, options)
     app.run()

@@ -1,6 +1,6 @@
 """The parts of an item, one below the other: header, code, traceback, image, sentences.
 
-A block knows its height at once; its rows are decoded, highlighted and wrapped only when they come into view.
+A block knows its height at once, but decodes, highlights and wraps its rows only when they come into view.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from .themes import Palette
 from .wrapping import Row, WrapIndex, wrap, wrap_words
 
 GUTTER = 2
-"""columns left of code and output; they never get into a selection"""
+"""columns left of code and output; a selection omits them"""
 CODE_HEAD, CODE_TAIL = 16, 4
 TRACE_HEAD, TRACE_TAIL = 1, 14
 LINE_CHARS = 2_000
-"""characters shown of one line while it is folded"""
+"""characters of one line to show while folded"""
 
 DrawImage = Callable[[ImageOutput, int, int], Sequence[Strip] | None]
-"""strips of an image on columns x rows; None while it is being decoded"""
+"""strips of an image on columns x rows; None during decoding"""
 
 
 @dataclass(slots=True)
 class Frame:
-    """Everything that decides how items look, apart from the items."""
+    """Everything but the items that decides how they look."""
 
     width: int
     """columns of the feed without its scrollbar"""
@@ -47,7 +47,7 @@ class Frame:
     now: float = 0.0
     """epoch seconds, for the elapsed time of running cells"""
     names: dict[str, str] = field(default_factory=dict)
-    """session id -> name where several sessions are shown together; else empty"""
+    """session id -> name if the feed shows several sessions, else empty"""
     indexes: dict[int, WrapIndex] = field(default_factory=dict)
     """wrapped heights of expanded texts, by the id of their scrollback"""
 
@@ -129,7 +129,7 @@ def _status_word(cell: FeedCell) -> str:
 
 
 class CodeBlock:
-    """Highlighted source on a ground of its own; long code is folded."""
+    """Highlighted source on its own background; folds long code."""
 
     def __init__(self, cell: FeedCell, frame: Frame, hue: str, expanded: bool) -> None:
         self.cell = cell
@@ -165,7 +165,7 @@ class CodeBlock:
 
 
 class ErrorBlock:
-    """A traceback: dimmed, the failing line and the last line stand out."""
+    """A dimmed traceback in which the failing line and the last line stand out."""
 
     def __init__(self, output: ErrorOutput, frame: Frame, hue: str, expanded: bool) -> None:
         self.shows = output
@@ -205,7 +205,7 @@ class ErrorBlock:
 
 
 class ImageBlock:
-    """An image below a line with its type and size."""
+    """An image, below a line with its type and size."""
 
     def __init__(self, output: ImageOutput, frame: Frame, hue: str) -> None:
         self.shows = output
@@ -286,14 +286,14 @@ def note_block(note: Note, frame: Frame) -> NoteBlock:
 
 
 def fold(count: int, expanded: bool, head: int, tail: int) -> tuple[list[tuple[int, int]], bool]:
-    """Ranges of lines that are shown, and whether some are hidden; a fold hides at least three lines."""
+    """Return the ranges of lines to show, and whether it hides some; a fold hides at least three lines."""
     if expanded or count <= head + tail + 2:
         return [(0, count)], False
     return [(0, head), (count - tail, count)], True
 
 
 def _row_index(shown: list[tuple[int, int]], heights: Sequence[int]) -> list[tuple[int, int]]:
-    """(line, part) of each row; (-1, hidden lines) where some are left out."""
+    """Return (line, part) of each row; (-1, hidden lines) for a fold."""
     rows: list[tuple[int, int]] = []
     for number, (first, last) in enumerate(shown):
         if number:
@@ -304,7 +304,7 @@ def _row_index(shown: list[tuple[int, int]], heights: Sequence[int]) -> list[tup
 
 
 def _spread(left: Row, right: Row, width: int) -> Row:
-    """`left` and `right` at both ends of a row of `width` columns; `right` is cut first."""
+    """Place `left` and `right` at the ends of a row of `width` columns; cut `right` first."""
     taken = sum(cell_len(s.text) for s in left)
     wanted = sum(cell_len(s.text) for s in right)
     if taken + wanted + 2 > width:

@@ -1,4 +1,4 @@
-"""What the keys do with the current cell: copy its code or output, save its images or output as files."""
+"""Keys for the current cell: copy its code or output, save its images or output as files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .outcomes import Outcomes, Say
 
 
 def images_of(cell: FeedCell | None) -> list[ImageOutput]:
-    """Images of a cell that are still in memory."""
+    """Return the images of a cell that are still in memory."""
     return [image for image in cell.images if image.data] if cell is not None else []
 
 
@@ -25,7 +25,7 @@ class CellKeys:
         say: Say,
         copy: Callable[[str], None],
     ) -> None:
-        """`whole` reads all output of a cell from its record, and returns False when the record does not have it."""
+        """`whole` reads all output of a cell from its record; returns False if the record lacks some."""
         self._exports = exports
         self._whole = whole
         self._outcomes = outcomes
@@ -61,7 +61,7 @@ class CellKeys:
         return f"Saved, path copied: {paths[0]}{more}"
 
     def write_output(self, session: str, cell: FeedCell | None, is_expanded: Callable[[], bool]) -> None:
-        """Write all of it, including what is only on record. `is_expanded`: the feed needs all of it afterwards."""
+        """Write all output, from the record too. `is_expanded`: the feed still needs all of it afterwards."""
         if cell is None or not cell.output_text():
             self._say("The cell has no text output.")
         else:
@@ -74,5 +74,5 @@ class CellKeys:
             cell.drop_middle()
         path = await self._exports.save_text(session, cell, text)
         self._copy(str(path))
-        gap = "" if is_whole else " Output that is not on record is missing."
+        gap = "" if is_whole else " The record lacks some of the output."
         return f"Saved, path copied: {path}{gap}"

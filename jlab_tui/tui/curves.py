@@ -1,4 +1,4 @@
-"""The samples as curves of the full-screen graphs: all in one graph, or a graph of its own for what several GPUs do."""
+"""Turns samples into the curves of the full-screen graphs: one graph, or separate ones for several GPUs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .gauges import memory_percent, of_gpu
 from .plots import Line
 
 GPU_HUES = ("secondary", "accent", "success", "primary", "warning", "error", "text", "muted")
-"""one for each GPU; they begin again after the eighth"""
+"""one for each GPU; they repeat after the eighth"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Graph:
 
 
 def graphs_of(samples: Sequence[Sample]) -> list[Graph]:
-    """CPU and memory with a single GPU's curves beside them; GPU and GPU memory apart where there are several."""
+    """Return CPU and memory with a single GPU's curves, or separate graphs for several GPUs."""
     common = (
         Line("CPU", [s.cpu_percent for s in samples], "success"),
         Line("MEM", [s.memory_percent for s in samples], "primary"),

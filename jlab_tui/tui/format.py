@@ -1,4 +1,4 @@
-"""How numbers, times and states are written on the screen; glyphs with their plain ASCII stand-ins."""
+"""Formats numbers, times and states for the screen; glyphs with their ASCII equivalents."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ ASCII = Glyphs(
 
 
 def session_mark(state: SessionState, glyphs: Glyphs) -> tuple[str, str]:
-    """Glyph and hue of a session's state."""
+    """Return glyph and hue of a session's state."""
     return {
         SessionState.BUSY: (glyphs.busy, "warning"),
         SessionState.IDLE: (glyphs.idle, "success"),
@@ -80,7 +80,7 @@ def session_mark(state: SessionState, glyphs: Glyphs) -> tuple[str, str]:
 
 
 def run_mark(status: RunStatus | None, glyphs: Glyphs) -> tuple[str, str]:
-    """Glyph and hue of a run's status."""
+    """Return glyph and hue of a run's status."""
     match status:
         case None:
             return glyphs.unrun, "muted"
@@ -97,7 +97,7 @@ def run_mark(status: RunStatus | None, glyphs: Glyphs) -> tuple[str, str]:
 
 
 def server_mark(state: ServerState | None, reachable: bool | None, glyphs: Glyphs) -> tuple[str, str, str]:
-    """Glyph, hue and word of the server's state."""
+    """Return glyph, hue and word of the server's state."""
     match state:
         case None:
             return glyphs.gone, "muted", "no server"
@@ -118,7 +118,7 @@ def server_mark(state: ServerState | None, reachable: bool | None, glyphs: Glyph
 
 
 def seconds(value: float) -> str:
-    """A duration in few characters: 310ms, 1.8s, 42s, 2m13s, 3h05m, 2d04h."""
+    """Format a duration briefly: 310ms, 1.8s, 42s, 2m13s, 3h05m, 2d04h."""
     value = max(0.0, value)
     if value < 0.9995:
         return f"{value * 1000:.0f}ms"
@@ -135,7 +135,7 @@ def seconds(value: float) -> str:
 
 
 def span(value: float) -> str:
-    """A length of time in words for a sentence: 45 s, 38 min, 2 h 5 min, 3 d."""
+    """Format a duration for a sentence: 45 s, 38 min, 2 h 5 min, 3 d."""
     whole = max(0, int(value))
     if whole < 60:
         return f"{whole} s"
@@ -148,12 +148,12 @@ def span(value: float) -> str:
 
 
 def percent(value: float | None) -> str:
-    """`94%`; a question mark where it is not known."""
+    """Format as `94%`; a question mark if unknown."""
     return "?" if value is None else f"{value:.0f}%"
 
 
 def clock(value: float) -> str:
-    """A time span as H:MM:SS, days in front: 3:41:12, 1-03:00:00."""
+    """Format a duration as H:MM:SS with days in front: 3:41:12, 1-03:00:00."""
     whole = max(0, int(value))
     days, rest = divmod(whole, 86400)
     hours, rest = divmod(rest, 3600)
@@ -162,14 +162,14 @@ def clock(value: float) -> str:
 
 
 def at(when: float, local: LocalTime, form: str = "%H:%M:%S") -> str:
-    """Time of day of epoch seconds; empty where it is not known or out of range."""
+    """Format epoch seconds as time of day; empty if unknown or out of range."""
     if not 0 < when < 1e11:
         return ""
     return time.strftime(form, local(when))
 
 
 def gib(mb: float | None, *, unit: bool = True) -> str:
-    """Megabytes as GiB or MiB with few digits: 88 GiB, 3.1 GiB, 900 MiB."""
+    """Format megabytes as GiB or MiB with few digits: 88 GiB, 3.1 GiB, 900 MiB."""
     if mb is None:
         return "?"
     if unit and mb < 1000:
@@ -185,7 +185,7 @@ def counted(count: int, word: str) -> str:
 
 
 def left_out(cell: FeedCell) -> str:
-    """How much of a cell's output the model did not get; empty when it got all."""
+    """Say how much of a cell's output the model did not get; empty if it got all."""
     parts = []
     if cell.cut_chars:
         parts.append(counted(cell.cut_chars, "character"))
@@ -195,14 +195,14 @@ def left_out(cell: FeedCell) -> str:
 
 
 def shortened(text: str, width: int, ellipsis: str = "…") -> str:
-    """`text` in at most `width` characters."""
+    """Shorten `text` to at most `width` characters."""
     if len(text) <= width:
         return text
     return text[: max(0, width - len(ellipsis))] + ellipsis if width > 0 else ""
 
 
 def short_gpu(name: str) -> str:
-    """`NVIDIA A100-SXM4-40GB` -> `A100`: what people call it."""
+    """Return the common name: `NVIDIA A100-SXM4-40GB` -> `A100`."""
     words = [
         w for w in name.replace("-", " ").split() if w.upper() not in ("NVIDIA", "AMD", "TESLA", "GEFORCE")
     ]

@@ -9,7 +9,7 @@ from ..core.server.resources import GpuSample, Sample
 from .format import gib, percent, short_gpu, span
 
 IDLE_TOLD_S = 60.0
-"""seconds after which an idle GPU is shown as such"""
+"""seconds after which the dashboard shows a GPU as idle"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,11 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one panel shows."""
+    """The content of one panel."""
 
     label: str
     values: tuple[float | None, ...]
-    """percent, oldest first; the mean where there are several GPUs"""
+    """percent, oldest first; the mean of several GPUs"""
     times: tuple[float, ...]
     """epoch seconds of the values"""
     now: str
@@ -37,7 +37,7 @@ class Reading:
     hue: str
     warns: bool = False
     lanes: tuple[Lane, ...] = ()
-    """one for each GPU where there are several"""
+    """one for each of several GPUs"""
 
 
 def readings(
@@ -46,7 +46,7 @@ def readings(
     names: dict[str, str],
     separator: str,
 ) -> list[Reading]:
-    """CPU and memory, and for nodes with GPUs their utilisation and memory. `names`: kernel id -> session's name."""
+    """Return CPU and memory, and the utilisation and memory of GPUs. `names`: kernel id -> session's name."""
     if not samples:
         waiting = "waiting for a reading"
         return [Reading("CPU", (), (), "", waiting, "success"), Reading("MEM", (), (), "", "", "primary")]
@@ -136,17 +136,17 @@ def _lanes(
 def of_gpu(
     samples: Sequence[Sample], number: int, value: Callable[[GpuSample], float | None]
 ) -> tuple[float | None, ...]:
-    """A value of the GPU at place `number` over time; None where it was not there."""
+    """Return a value of the GPU at place `number` over time; None where it is missing."""
     return tuple(value(s.gpus[number]) if number < len(s.gpus) else None for s in samples)
 
 
 def _idle_for(now: float, since: float | None) -> float:
-    """Seconds; 0 while it works, or has rested for a moment only."""
+    """Return the idle seconds; 0 while it works or has just paused."""
     return now - since if since is not None and now - since >= IDLE_TOLD_S else 0.0
 
 
 def _idle_note(idle: dict[int, float]) -> str:
-    """`0% for 38 min`; with several GPUs, how many of them."""
+    """Return `0% for 38 min`; for several GPUs, how many of them."""
     resting = [seconds for seconds in idle.values() if seconds]
     if not resting:
         return ""
@@ -169,7 +169,7 @@ def _gpu_note(gpus: Sequence[GpuSample], dot: str) -> str:
 
 
 def memory_percent(gpu: GpuSample) -> float | None:
-    """Used memory of the device; None where it is not known."""
+    """Return the device's used memory in percent; None if unknown."""
     if gpu.memory_used_mb is None or not gpu.memory_total_mb:
         return None
     return 100 * gpu.memory_used_mb / gpu.memory_total_mb
@@ -180,7 +180,7 @@ def _utilization(gpu: GpuSample) -> float | None:
 
 
 def _largest(sample: Sample, names: dict[str, str], value: Callable[..., float | None]) -> str:
-    """The kernel that takes most of it, by its session's name."""
+    """Return the kernel that uses most of it, by its session's name."""
     uses = [(value(use) or 0.0, kernel_id) for kernel_id, use in (sample.kernels or {}).items()]
     if not uses or max(uses)[0] <= 0:
         return ""

@@ -1,4 +1,4 @@
-"""Code and Markdown as lines of styled segments: pygments tokens straight to segments, no widgets, no markup."""
+"""Highlights code and Markdown: pygments tokens become styled segments, without widgets or markup."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ if TYPE_CHECKING:
 
 Lines = list[list[Segment]]
 CODE_MAX = 200_000
-"""characters of a cell that are highlighted; longer code is shown plain"""
+"""longest highlighted code in characters; longer code stays plain"""
 
 
 @cache
 def _lexer() -> Lexer:
-    from pygments.lexers.python import PythonLexer  # not at start: at the first cell, or by warm_up()
+    from pygments.lexers.python import (
+        PythonLexer,
+    )  # at the first cell or in warm_up(), because it delays the start
 
     return PythonLexer(stripnl=False, ensurenl=False)
 
 
 def warm_up() -> None:
-    """Load what the first highlighted cell needs; in a thread, so that keys are answered meanwhile."""
+    """Load what the first highlighted cell needs. Call it in a thread, so that keys still work."""
     _lexer()
 
 
 def code_lines(source: str, palette: Palette) -> Lines:
-    """Python source, one list of segments a line."""
+    """Return Python source as one list of segments a line."""
     source = plain(source.expandtabs(4))
     count = source.count("\n") + 1
     if len(source) > CODE_MAX:
@@ -54,7 +56,7 @@ _INLINE = re.compile(r"(\*\*.+?\*\*|`[^`]+`|\*[^*\s][^*]*\*)")
 
 
 def markdown_lines(source: str, palette: Palette) -> Lines:
-    """Markdown, shown as it was written with its structure made visible."""
+    """Return Markdown source with its structure highlighted."""
     lines: Lines = []
     fenced = False
     for line in plain(source.expandtabs(4)).split("\n"):

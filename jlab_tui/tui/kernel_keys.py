@@ -1,4 +1,4 @@
-"""What the keys do to kernels and to the server: questions first where something is lost, then the action."""
+"""Keys for kernels and the server: ask first if something gets lost, then act."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .outcomes import Outcomes
 from .screen_texts import session_now, stop_question
 
 Ask = Callable[[str, Sequence[str], Callable[[], object]], object]
-"""shows a question with its consequences; the last argument is called when the answer is yes"""
+"""shows a question with its consequences; calls the last argument if the answer is yes"""
 
 
 class KernelKeys:
@@ -41,7 +41,7 @@ class KernelKeys:
         )
 
     def stop(self, server: ServerStatus, rows: Sequence[SessionRow]) -> None:
-        """Stop a live server, or cancel its job while that is queued."""
+        """Stop a live server, or cancel its queued job."""
         is_queued = server.state is ServerState.PENDING
         act = self._actions.cancel_job if is_queued else self._actions.stop_server
         question, consequence = stop_question(server, rows)

@@ -1,4 +1,4 @@
-"""Every key of the dashboard: footer label, sentence for the help panel, group. `docs/keys.md` is made from it."""
+"""Every key of the dashboard: footer label, sentence for the help panel, group. Generates `docs/keys.md`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Key:
     keys: str
     """Textual's names, separated by commas"""
     shown: str
-    """as people write it"""
+    """as shown to the user"""
     action: str
-    """`screen.` in front: only on the main screen"""
+    """with `screen.` in front: only on the main screen"""
     label: str
     sentence: str
     group: str

@@ -1,4 +1,4 @@
-"""One item of the feed as blocks, and the blocks as rows. Pure, no widgets."""
+"""Lays out one item of the feed as blocks, and blocks as rows. Pure, no widgets."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ OUTPUTS_HEAD, OUTPUTS_TAIL = 2, 4
 
 
 class Layout:
-    """Blocks of one item, one below the other."""
+    """The blocks of one item from top to bottom."""
 
     __slots__ = ("_starts", "blocks", "folds", "height")
 
     def __init__(self, blocks: Sequence[Block], *, folds: bool = False) -> None:
         self.blocks = blocks
         self.folds = folds
-        """something is hidden that can be expanded"""
+        """whether it hides lines that can be expanded"""
         self._starts: list[int] = []
         height = 0
         for block in blocks:
@@ -49,7 +49,7 @@ class Layout:
         return self.blocks[number].row(index - self._starts[number])
 
     def start_of(self, wanted: object) -> int:
-        """First row of the block that shows `wanted` (an output); 0 when there is none."""
+        """Return the first row of the block that shows `wanted` (an output); 0 if there is none."""
         for block, start in zip(self.blocks, self._starts, strict=True):
             if getattr(block, "shows", None) is wanted:
                 return start
@@ -57,7 +57,7 @@ class Layout:
 
 
 def lay_out(item: FeedItem, frame: Frame, *, expanded: bool) -> Layout:
-    """The layout of an item at the frame's width."""
+    """Return the layout of an item at the frame's width."""
     match item:
         case FeedCell():
             return _lay_out_cell(item, frame, expanded)

@@ -38,7 +38,7 @@ from .widgets.state_panel import StatePanel
 from .widgets.strips import StripWidget
 
 SAMPLES_SHOWN = 600
-"""ten minutes of them, one a second"""
+"""ten minutes, one sample a second"""
 
 
 class MainScreen(Screen[None]):
@@ -52,7 +52,7 @@ class MainScreen(Screen[None]):
         self.palette = Palette({}, dark=True)
         self._frame = ("", "")
         self._seen: frozenset[str] = frozenset()
-        """sessions that are not new any more"""
+        """sessions that are no longer new"""
 
     def compose(self) -> ComposeResult:
         palette, glyphs, local = self.palette, self.glyphs, self._options.local
@@ -74,7 +74,7 @@ class MainScreen(Screen[None]):
             detail.border_title = "Detail"
             yield detail
         yield KeyLine(palette, glyphs, id="keys")
-        yield Prompt(id="prompt")  # over the keys while something is asked
+        yield Prompt(id="prompt")  # over the keys while it asks
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self._take_theme())
@@ -102,7 +102,7 @@ class MainScreen(Screen[None]):
 
     @property
     def cell(self) -> FeedCell | None:
-        """The cell that keys act on."""
+        """The cell on which keys act."""
         item = self.feed.current_item
         return item if isinstance(item, FeedCell) else None
 
@@ -126,7 +126,7 @@ class MainScreen(Screen[None]):
         self.draw_detail()
 
     def draw(self) -> None:
-        """Everything but the cells."""
+        """Draw everything but the cells."""
         self._draw_server()
         self._draw_sessions()
         self.draw_feed_frame()
@@ -146,7 +146,7 @@ class MainScreen(Screen[None]):
         self.feed.show([item for item in items if view.passes(item)], names)
 
     def _draw_server(self) -> None:
-        """State, header, graphs and the keys that help."""
+        """Draw state, header, graphs and the keys that help."""
         view, source, options = self.view, self._source, self._options
         now = options.clock()
         is_ready = view.server is not None and view.server.state is ServerState.READY
@@ -225,8 +225,8 @@ class MainScreen(Screen[None]):
     # -- which session is shown
 
     def follow_newest(self) -> None:
-        """Until the user selects one: the newest session, at first the one with the latest news. A closed session is
-        replaced at the next news."""
+        """Until the user selects a session, show the newest, at first the one with the latest changes. Replace a closed one
+        at the next change."""
         rows, shown = self.view.sessions, self.view.session
         fresh = [row.session for row in rows if not row.is_foreign and row.session not in self._seen]
         self._seen = self._seen.union(fresh)
@@ -263,10 +263,10 @@ class MainScreen(Screen[None]):
             self.run_worker(self._fetch(cell), group="records")
 
     async def _fetch(self, cell: FeedCell) -> None:
-        """Read the lines of an expanded cell that are not kept in memory."""
+        """Read the lines of an expanded cell that are not in memory."""
         if not await self._source.whole(cell):
             self.notify(
-                "The rest of this output is not on record.", severity="warning", markup=False, timeout=6
+                "The record lacks the rest of this output.", severity="warning", markup=False, timeout=6
             )
 
     def action_cell(self, by: int) -> None:
@@ -288,7 +288,7 @@ class MainScreen(Screen[None]):
 
     def action_match(self, by: int) -> None:
         if not self.feed.matches:
-            self.notify("There is no match to go to; / searches.", markup=False, timeout=6)
+            self.notify("No match to go to; / searches.", markup=False, timeout=6)
             return
         self.feed.next_match(by)
         self.draw_feed_frame()

@@ -1,4 +1,4 @@
-"""News of the source as Textual messages."""
+"""Changes of the source as Textual messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ItemsChanged(Message):
 
 
 class RecordRead(Message):
-    """The whole record of a session was read, of which only the ends were known."""
+    """The source has read a whole session, of which it knew only the ends."""
 
     def __init__(self, session: str) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class ResourcesChanged(Message):
 
 
 class Trouble(Message):
-    """Something could not be read or measured."""
+    """Reading or measuring failed."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Trouble(Message):
 
 
 class PostedNews:
-    """The listener of a source: posts each news."""
+    """The listener of a source: posts each change as a message."""
 
     def __init__(self, post: Callable[[Message], object]) -> None:
         self._post = post

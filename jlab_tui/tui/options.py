@@ -19,13 +19,13 @@ class DashboardOptions:
     """`night`, `day` or one of Textual's"""
     is_replay: bool = False
     says_farewell: bool = True
-    """print at the end what still runs and how to stop it"""
+    """print at the end what is still running and how to stop it"""
     bell: bool = False
     """ring the terminal's bell when a long run ends"""
     clock: Callable[[], float] = time.time
     local: LocalTime = time.localtime
     details: Callable[[], str] = lambda: ""
-    """names the log file, after something unexpected was logged"""
+    """names the log file once it contains something"""
     preload: Callable[[], None] = lambda: None
     """loads what the source needs; called in a thread after the first frame"""
     is_live: bool = True

@@ -1,4 +1,4 @@
-"""Runs what a key asks for and shows its outcome: one of the three places where errors become text."""
+"""Runs a key's action and shows its outcome: one of the three places where errors become text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Outcomes:
     def __init__(
         self, say: Say, run: Callable[[Coroutine[None, None, None]], object], details: Callable[[], str]
     ) -> None:
-        """`run` goes on in the background; `details` names the log after a fault."""
+        """`run` starts work in the background; `details` names the log after a fault."""
         self._say = say
         self._run = run
         self._details = details

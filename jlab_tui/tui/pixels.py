@@ -1,6 +1,6 @@
-"""Images as terminal cells: quadrants of two colours each, after thickening the lines that a reduction would pale.
+"""Draws images in terminal cells: quadrants of two colours each, with thin lines thickened before shrinking.
 
-Ordinary strips: they scroll, select and travel through tmux and ssh like text.
+The result is ordinary strips, which scroll, select and travel through tmux and ssh like text.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _QUADRANTS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 """bit 0 upper left, 1 upper right, 2 lower left, 3 lower right"""
 _RAMP = " .:-=+*#%@"
 _FLAT = 160
-"""span of weighted brightness below which a cell gets one colour"""
+"""span of weighted brightness up to which a cell gets one colour"""
 _STEP = 4
-"""colours are rounded to this, so that neighbours share a style"""
+"""rounds colours, so that neighbours share a style"""
 _MAX_PIXELS = 40_000_000
 _THIN_FROM = 1.5
-"""reduction from which lines are thickened"""
+"""smallest reduction that thickens lines"""
 _NEAR_GROUND = 16
-"""difference in brightness that still is the ground"""
+"""difference in brightness that still counts as background"""
 _GROUND_SHARE = 0.3
-"""part of the image that has to be ground"""
+"""smallest part of the image that counts as its background"""
 
 Rgb = tuple[int, int, int]
 
 
 def fit(width: int, height: int, max_columns: int, max_rows: int) -> tuple[int, int]:
-    """Columns and rows for an image of `width` x `height` pixels; a cell is twice as high as wide."""
+    """Return columns and rows for an image of `width` x `height` pixels; a cell is twice as high as wide."""
     if width <= 0 or height <= 0 or max_columns <= 0 or max_rows <= 0:
         return max(1, min(40, max_columns)), max(1, min(12, max_rows))
     columns = min(max_columns, max(1, width // 6))
@@ -52,7 +52,7 @@ def fit(width: int, height: int, max_columns: int, max_rows: int) -> tuple[int, 
 
 
 def load(data: str) -> Image:
-    """Image of a base64 string, on white where it is transparent. Raises ValueError when it cannot be decoded."""
+    """Decode a base64 image, on white if transparent. Raises ValueError if that fails."""
     from PIL import Image as Images  # at the first image, in a thread
     from PIL import UnidentifiedImageError
 
@@ -71,7 +71,7 @@ def load(data: str) -> Image:
 
 
 def strips(image: Image, columns: int, rows: int, *, ascii_only: bool = False) -> list[Strip]:
-    """The image on `columns` x `rows` cells."""
+    """Return the image on `columns` x `rows` cells."""
 
     if ascii_only:
         return _in_ascii(image, columns, rows)
@@ -88,7 +88,7 @@ def strips(image: Image, columns: int, rows: int, *, ascii_only: bool = False) -
 
 
 def _in_ascii(image: Image, columns: int, rows: int) -> list[Strip]:
-    """The image in characters: empty where its ground is, the denser the more a place differs from it."""
+    """Return the image in characters: blank for its background, denser the more a place differs from it."""
     grey = _reduced(image, columns, rows).convert("L")
     ground = _ground(grey)
     low, high = grey.getextrema()
@@ -125,7 +125,7 @@ def _row(upper: bytes, lower: bytes, columns: int) -> Strip:
 
 
 def _quadrant(pixels: tuple[Rgb, Rgb, Rgb, Rgb]) -> tuple[str, Rgb, Rgb]:
-    """The character, its colour and its ground for four pixels: split at the middle of their brightness."""
+    """Return character, colour and background for four pixels, split at the middle of their brightness."""
     bright = [3 * p[0] + 6 * p[1] + p[2] for p in pixels]
     low, high = min(bright), max(bright)
     if high - low < _FLAT:
@@ -148,11 +148,11 @@ def _mean(pixels: tuple[Rgb, ...] | list[Rgb]) -> Rgb:
 
 
 def _reduced(image: Image, width: int, height: int) -> Image:
-    """The image at its final size; thin lines on an even ground keep their full colour.
+    """Return the image at its final size; thin lines on an even background keep their full colour.
 
-    A line of two pixels is a quarter of an image element after a reduction to an eighth, and would be as pale. So
-    whatever differs from the ground grows until it fills an element, and each element takes what is in its middle. Where
-    no ground is near, as within a heat map, the image is reduced as usual.
+    Shrinking to an eighth makes a line of two pixels a quarter of an element, and as pale. So what differs from the
+    background grows until it fills an element, and each element takes the colour of its middle. Elements without background
+    nearby, as in a heat map, shrink as usual.
     """
     from PIL import Image as Images
     from PIL import ImageFilter
@@ -175,7 +175,7 @@ def _reduced(image: Image, width: int, height: int) -> Image:
 
 
 def _ground(grey: Image) -> int | None:
-    """The brightness that most of an image has; None for a photograph."""
+    """Return the brightness of an image's background; None for a photograph."""
     counts = grey.histogram()
     ground = max(range(256), key=lambda value: counts[value])
     near = sum(counts[max(0, ground - _NEAR_GROUND) : ground + _NEAR_GROUND + 1])
@@ -183,7 +183,7 @@ def _ground(grey: Image) -> int | None:
 
 
 def _grown(image: Image, size: int, *, darker: bool) -> Image:
-    """Each pixel becomes the darkest, or the lightest, of the `size` x `size` around it."""
+    """Replace each pixel by the darkest, or lightest, of the `size` x `size` around it."""
     from PIL import ImageChops, ImageOps
 
     pick = ImageChops.darker if darker else ImageChops.lighter
@@ -207,7 +207,7 @@ def _style(fore: Rgb, back: Rgb) -> Style:
 
 
 def drawn(data: str, columns: int, rows: int, *, ascii_only: bool) -> list[Strip]:
-    """Strips of a base64 image; a sentence where it cannot be decoded."""
+    """Return the strips of a base64 image; a sentence if it cannot be decoded."""
     try:
         return strips(load(data), columns, rows, ascii_only=ascii_only)
     except ValueError as error:

@@ -1,7 +1,4 @@
-"""Converts every line with `--ascii`: borders, bars, quotes and signs become ASCII, wherever they come from.
-
-Letters of people's own texts stay.
-"""
+"""Converts every line with `--ascii`: all borders, bars, quotes and signs become ASCII. Letters stay."""
 
 from __future__ import annotations
 
@@ -34,7 +31,7 @@ _TABLE[ord("·")] = "-"
 
 
 class AsciiFilter(LineFilter):
-    """Drawing characters and typographic signs as ASCII of the same width."""
+    """Replaces drawing characters and typographic signs by ASCII of the same width."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         return [

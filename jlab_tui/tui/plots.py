@@ -1,4 +1,4 @@
-"""Graphs as strips: own braille areas for panels, plotext for the full screen where it can be loaded."""
+"""Draws graphs as strips: our braille areas for panels, plotext (if it loads) for the full screen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CELLS = tuple(tuple(_cell(left, right) for right in range(5)) for left in range
 
 
 def levels(values: Sequence[float | None], count: int, top: int, high: float) -> list[int]:
-    """The last `count` values as heights 0..top, padded on the left; a measured value has at least one dot."""
+    """Return the last `count` values as heights 0..top, padded on the left; a measured value gets at least one dot."""
     shown = list(values)[-count:]
     found = [0] * (count - len(shown))
     for value in shown:
@@ -44,12 +44,12 @@ _SPANS_S = (60, 120, 180, 300, 600, 1800)
 
 
 def shown_span(span_s: float, count: int) -> float:
-    """Seconds that `count` bins show: a round number that holds `span_s`, at least one second a bin."""
+    """Return the seconds that `count` bins show: round, at least `span_s` and one second a bin."""
     return max(count, next((s for s in _SPANS_S if s >= span_s), span_s))
 
 
 def binned(values: Sequence[float | None], times: Sequence[float], count: int) -> list[float | None]:
-    """The last `count` means over equal spans; the spans stand still as time goes on. `times` rise."""
+    """Return the last `count` means over equal spans, which do not move with time. `times` rise."""
     if not values or count <= 0:
         return []
     bounds = _bounds(tuple(times), count)
@@ -58,7 +58,7 @@ def binned(values: Sequence[float | None], times: Sequence[float], count: int) -
 
 @lru_cache(maxsize=8)
 def _bounds(times: tuple[float, ...], count: int) -> tuple[tuple[int, int], ...]:
-    """First and last value of each bin; empty where every value has its own. All graphs of one second share them."""
+    """Return first and last value of each bin; empty if each value has its own. Cached for all graphs of one second."""
     width = shown_span(times[-1] - times[0], count) / count
     if width == 1:
         return ()
@@ -84,9 +84,9 @@ def area(
     high: float = 100.0,
     ascii_only: bool = False,
 ) -> list[Strip]:
-    """A filled area, top row first; two samples a cell, one colour a row (`colors`, bottom row first).
+    """Draw a filled area, top row first; two samples a cell, one colour a row (`colors`, bottom row first).
 
-    Faint lines stand at 50 and 100 percent where nothing covers them.
+    Faint lines mark 50 and 100 percent where nothing covers them.
     """
     if width <= 0 or height <= 0:
         return []
@@ -147,18 +147,18 @@ class Line:
 
     @property
     def now(self) -> str:
-        """The last measured value, as it is written."""
+        """The last measured value as text."""
         value = next((v for v in reversed(self.values) if v is not None), None)
         return "?" if value is None else f"{value:.0f}%"
 
 
 def load_plotext() -> ModuleType | None:
-    """The plotext module, or None where it cannot be loaded (its kernel is compiled)."""
+    """Return the plotext module, or None if it does not load (it contains a compiled part)."""
     try:
         import plotext  # 90 ms and a compiled library: only for the full-screen graphs
     except (ImportError, OSError):
         return None
-    plotext.terminal.limit(False, False)  # else it clips to what it takes for the terminal's size
+    plotext.terminal.limit(False, False)  # else it clips to the terminal size that it guesses
     module: ModuleType = plotext
     return module
 
@@ -172,10 +172,10 @@ def plotext_rows(
     height: int,
     palette: Palette,
 ) -> list[Strip]:
-    """Curves with axes and time ticks, drawn by plotext without colour and coloured here.
+    """Draw curves with axes and time ticks by plotext, and colour them.
 
-    `times`: epoch seconds of the samples. Each curve is drawn on its own and laid over the others, so that each has
-    its hue; where two meet, the dots of both are kept.
+    `times`: epoch seconds of the samples. This draws each curve separately and overlays them, so that each has its hue and
+    where two meet the dots of both stay.
     """
     texts = [_plotext_text(module, line.values, times, label, width, height) for line in lines]
     if not texts:

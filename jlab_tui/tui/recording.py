@@ -1,4 +1,4 @@
-"""A recorded journal played as if it happened now: for demos and bug reports."""
+"""Plays a recorded journal as if it happened now, for demos and bug reports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..services.dashboard.overview import SessionRow, session_rows
 
 
 class Recording:
-    """Entries of one session (and samples, if there are any), played at `speed`; 0 plays everything at once."""
+    """Entries of one session (and samples, if any), played at `speed`; 0 plays all at once."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Recording:
         self._session = session
         self._entries = sorted(entries, key=lambda entry: entry.at)
         self._played = 0
-        """entries that are on the screen"""
+        """entries on the screen"""
         self._speed = speed
         self._longest_pause_s = longest_pause_s
         self._kernels = kernels
@@ -58,7 +58,7 @@ class Recording:
         return session_rows(self.feed, self._kernels, sample, self.server.state if self.server else None)
 
     def clock(self) -> float:
-        """The time of the recording, epoch seconds: that of the last event and what has gone by since."""
+        """The time in the recording (epoch seconds): the last event's plus the time since then."""
         last = self._entries[-1].at if self._entries else 0.0
         return min(last, self._at + (self._monotonic() - self._at_since) * self._speed)
 
@@ -66,7 +66,7 @@ class Recording:
         return self._idle_since.get(index)
 
     def want(self, session: str) -> None:
-        """Everything is there from the beginning."""
+        """Do nothing: everything is loaded from the start."""
 
     async def whole(self, cell: FeedCell) -> bool:
         rebuilt = SessionFeed.keeping_all(cell.session)

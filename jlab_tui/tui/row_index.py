@@ -1,4 +1,4 @@
-"""Heights of the feed's items with fast sums: row -> item and item -> first row in O(log n)."""
+"""Sums heights of the feed's items fast: row -> item and item -> first row in O(log n)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class RowIndex:
             node += node & -node
 
     def before(self, index: int) -> int:
-        """Sum of the heights of the items before `index`: its first row."""
+        """Return the first row of an item: the heights of those before it."""
         total = 0
         while index:
             total += self._tree[index]
@@ -59,7 +59,7 @@ class RowIndex:
         return total
 
     def find(self, row: int) -> tuple[int, int]:
-        """Item that holds `row`, and the row inside of it; `row` must lie below `total`."""
+        """Return the item at `row`, and the row inside it; `row` must be less than `total`."""
         position, step = 0, self._top
         while step:
             after = position + step

@@ -1,6 +1,6 @@
-"""The feed's items as rows, one below the other: which item is at a row, how it is laid out, what is expanded.
+"""The rows of the feed's items: which item is at a row, its layout, whether it is expanded.
 
-Without widgets: changes only mark items, `settle` lays out what is new or stale.
+No widgets: changes only mark items, and `settle` lays out new and stale ones.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Settled:
     """What a call of `settle` found."""
 
     stale: tuple[int, ...]
-    """places of items that were laid out again"""
+    """places of items with a new layout"""
     has_added: bool
     has_moved: bool
-    """rows came or went"""
+    """whether the number of rows changed"""
 
 
 class ItemRows:
@@ -46,7 +46,7 @@ class ItemRows:
     # -- changes
 
     def show(self, items: Iterable[FeedItem], names: Mapping[str, str]) -> None:
-        """Other items; they are laid out by the next `settle`."""
+        """Show other items; the next `settle` lays them out."""
         self.items = []
         self._expanded.clear()
         self._stale.clear()
@@ -58,7 +58,7 @@ class ItemRows:
         self.forget()
 
     def take(self, changes: Iterable[Change]) -> None:
-        """Note items that are new or different."""
+        """Note new and changed items."""
         for change in changes:
             item = change.item
             if item is None:
@@ -66,12 +66,12 @@ class ItemRows:
             place = self._places.get(id(item))
             if place is not None:
                 self._stale.add(place)
-            else:  # new, or it has not been among those that are to be shown
+            else:  # new, or not shown so far
                 self._added.append(item)
                 self._places[id(item)] = -1
 
     def settle(self) -> Settled:
-        """Lay out what is new or stale."""
+        """Lay out new and stale items."""
         stale = tuple(place for place in self._stale if 0 <= place < len(self.items))
         has_moved = bool(self._added)
         for place in stale:
@@ -87,13 +87,13 @@ class ItemRows:
         return Settled(stale, has_added, has_moved)
 
     def reframe(self, frame: Frame) -> None:
-        """Another width: lay everything out again."""
+        """Lay everything out again, at another width."""
         self.frame = frame
         self.forget()
         self._heights = RowIndex(self.layout(place).height for place in range(len(self.items)))
 
     def forget(self) -> None:
-        """Another theme: make layouts again when they are needed."""
+        """Drop layouts after a change of theme; they are remade when needed."""
         self._layouts.clear()
 
     def is_expanded(self, place: int) -> bool:
@@ -117,11 +117,11 @@ class ItemRows:
         return self._heights.total
 
     def find(self, row: int) -> tuple[int, int]:
-        """Place of the item that holds `row`, and the row inside of it; `row` must lie below `total`."""
+        """Return the place of the item at `row`, and the row inside it; `row` must be less than `total`."""
         return self._heights.find(row)
 
     def start(self, place: int) -> int:
-        """First row of an item."""
+        """Return the first row of an item."""
         return self._heights.before(place)
 
     def height(self, place: int) -> int:
@@ -137,24 +137,24 @@ class ItemRows:
         return layout
 
     def plain(self, row: int) -> str:
-        """Text of a row without gutter and colours."""
+        """Return a row's text without gutter and colours."""
         place, inner = self.find(row)
         return Strip(self.layout(place).row(inner)).text[GUTTER:]
 
     def last_cell(self) -> int:
-        """Place of the last cell, also when notes follow it; of the last item where there is no cell."""
+        """Return the place of the last cell, even if notes follow it; of the last item if there is no cell."""
         places = range(len(self.items) - 1, -1, -1)
         return next((p for p in places if isinstance(self.items[p], FeedCell)), len(self.items) - 1)
 
     def cell_beside(self, place: int, by: int) -> int:
-        """Place of the cell before or after an item; -1 where there is none."""
+        """Return the place of the cell before or after an item; -1 if there is none."""
         place += by
         while 0 <= place < len(self.items) and not isinstance(self.items[place], FeedCell):
             place += by
         return place if 0 <= place < len(self.items) else -1
 
     def row_of(self, match: Match) -> int:
-        """The row of a match."""
+        """Return the row of a match."""
         layout = self.layout(match.place)
         inner = 0
         for block in layout.blocks:

@@ -8,11 +8,11 @@ from ..core.feed.items import Change, FeedCell
 
 LONG_RUN_S = 60.0
 QUIET_S = 10.0
-"""after the bell has rung, it stays silent this long"""
+"""seconds of silence after the bell rang"""
 
 
 class RunEndBell:
-    """Watches the runs that it saw running; what had ended before the dashboard started never rings."""
+    """Watches runs that it saw running; those that ended before the dashboard started never ring."""
 
     def __init__(self) -> None:
         self._running: dict[int, FeedCell] = {}

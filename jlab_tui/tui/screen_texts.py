@@ -14,7 +14,7 @@ from .selection import ALL, live
 
 
 def shown_path(path: str, width: int) -> str:
-    """The end of a path: folder and file, as much as fits."""
+    """Return the end of a path, folder and file, as much as fits."""
     path = one_line(path)
     short = "/".join(path.split("/")[-2:])
     return short if len(short) <= width else "…" + short[-(width - 1) :]
@@ -23,7 +23,7 @@ def shown_path(path: str, width: int) -> str:
 def empty_lines(
     server: ServerStatus | None, is_loaded: bool, row: SessionRow | None, errors_only: bool
 ) -> tuple[tuple[str, str], ...]:
-    """Text of an empty feed."""
+    """Return the text of an empty feed."""
     if errors_only:
         return (("No cell has failed.", "text"), ("e shows all cells again.", "muted"))
     if server is not None and server.state is not ServerState.READY and server.log_tail:
@@ -35,7 +35,7 @@ def empty_lines(
     if row is not None and row.is_foreign:
         return (
             ("This kernel was opened in JupyterLab.", "text"),
-            ("Its cells are not recorded here, only its state and memory.", "muted"),
+            ("jlab-mcp records only its state and memory, not its cells.", "muted"),
         )
     if row is not None:
         return (("This session has not run anything yet.", "text"),)
@@ -49,7 +49,7 @@ def empty_lines(
 def feed_title(
     server: ServerStatus | None, row: SessionRow | None, session: str | None, width: int
 ) -> tuple[str, str]:
-    """What the feed shows, and the path of its notebook as far as it fits into `width` columns."""
+    """Return what the feed shows, and its notebook's path as far as it fits into `width` columns."""
     if session == ALL:
         return "All sessions", ""
     if row is None:
@@ -61,10 +61,10 @@ def feed_title(
 def feed_notes(
     *, errors_only: bool, found: tuple[int, int] | None, below: int | None, follow: str, is_empty: bool
 ) -> list[str]:
-    """How the feed is filtered, searched and scrolled.
+    """Return notes on the feed's filter, search and scroll position.
 
-    `found`: number of the current match, and of all of them; None: no search. `below`: lines below the view; None: it
-    follows the end, which the sign `follow` shows.
+    `found`: number of the current match and of all; None without a search. `below`: lines below the view; None if it follows
+    the end, which the sign `follow` shows.
     """
     notes = ["errors only"] if errors_only else []
     if found is not None:
@@ -79,7 +79,7 @@ def feed_notes(
 
 
 def footer_keys(server: ServerStatus | None, *, has_rows: bool) -> list[Key]:
-    """Keys that help now: those that act only while there is a server, and few while there is no session."""
+    """Return the keys that help now: acting ones only with a server, and few without a session."""
     is_live = server is not None and server.state.is_live
     if has_rows:
         return [key for key in KEYS if key.in_footer and (is_live or not key.acts)]
@@ -88,13 +88,13 @@ def footer_keys(server: ServerStatus | None, *, has_rows: bool) -> list[Key]:
 
 
 def summary(server: ServerStatus | None, rows: Sequence[SessionRow]) -> str:
-    """The state in two words, for the terminal's title."""
+    """Return the state in two words, for the terminal's title."""
     busy = _busy(rows)
     return f"{busy} busy" if busy else server.state.value if server is not None else "no server"
 
 
 def stop_question(server: ServerStatus, rows: Sequence[SessionRow]) -> tuple[str, str]:
-    """Question and consequence of stopping a live server."""
+    """Return question and consequence of stopping a live server."""
     record = server.record
     if server.state is ServerState.PENDING:
         return "Cancel the job?", f"Job {record.job_id} leaves the queue and loses its place."
@@ -109,7 +109,7 @@ def stop_question(server: ServerStatus, rows: Sequence[SessionRow]) -> tuple[str
 
 
 def session_now(name: str, row: SessionRow | None, now: float) -> str:
-    """What the session of a question is doing."""
+    """Say what a session is doing, for a question."""
     quoted = f"“{one_line(name)}”"
     if row is None:
         return f"{quoted}."
@@ -123,7 +123,7 @@ def _busy(rows: Sequence[SessionRow]) -> int:
 
 
 def farewell(server: ServerStatus | None, rows: Sequence[SessionRow]) -> str:
-    """What still runs after the dashboard is gone, and how to stop it."""
+    """Say what is still running after the dashboard is gone, and how to stop it."""
     if server is None or not server.state.is_live or not server.record.started:
         return ""
     record = server.record
@@ -137,5 +137,5 @@ def farewell(server: ServerStatus | None, rows: Sequence[SessionRow]) -> str:
         kernels = (
             f", {counted(len(running), 'kernel')}" + (f", {busy} busy" if busy else "") if running else ""
         )
-        head = f"JupyterLab still runs ({where}{what}{kernels})."
+        head = f"JupyterLab is still running ({where}{what}{kernels})."
     return f"{head}\nWatch it again: jlab-mcp start    Stop it: jlab-mcp stop\n"

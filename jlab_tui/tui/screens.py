@@ -1,4 +1,4 @@
-"""Screens over the main one: confirm, help, one image, big graphs."""
+"""Screens over the main one: questions, help, images, big graphs."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ConfirmScreen(ModalScreen[bool]):
 
 
 class HelpScreen(Screen[None]):
-    """All keys, by what they are for. Not modal: Textual would tint the screen below again with every line of output."""
+    """All keys by group. Not modal, because Textual would tint the screen below again with every line of output."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,enter", "close", "Close", id="help.close"),
@@ -109,7 +109,7 @@ def _help_line(shown: str, sentence: str, width: int, style: str) -> Content:
 
 
 class SaveWanted(Message):
-    """The user wants the image on the screen as a file."""
+    """The user asked to save the image on the screen."""
 
     def __init__(self, images: Sequence[ImageOutput]) -> None:
         super().__init__()
@@ -185,7 +185,7 @@ class ImageScreen(Screen[None]):
 
 
 def largest(width: int, height: int, columns: int, rows: int) -> tuple[int, int]:
-    """Cells for an image that fills as much of `columns` x `rows` as it can."""
+    """Return the cells of an image that fills as much of `columns` x `rows` as possible."""
     if width <= 0 or height <= 0:
         return fit(0, 0, columns, rows)
     by_width = (columns, max(1, round(columns * height / width / 2)))
@@ -195,11 +195,11 @@ def largest(width: int, height: int, columns: int, rows: int) -> tuple[int, int]
 
 
 ReadGraphs = Callable[[], tuple[Sequence[Graph], Sequence[float]]]
-"""graphs, and the epoch seconds of their samples"""
+"""returns graphs, and the epoch seconds of their samples"""
 
 
 class BigGraph(StripWidget):
-    """Graphs with axes, one below the other; own areas where plotext cannot be loaded."""
+    """Graphs with axes, one below the other; our own areas if plotext does not load."""
 
     graphs: Sequence[Graph] = ()
     times: Sequence[float] = ()

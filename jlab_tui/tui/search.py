@@ -1,4 +1,4 @@
-"""Finding a text in all cells of the feed: over the bytes of their outputs, without decoding them."""
+"""Finds text in all cells of the feed, in the bytes of their outputs without decoding them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..core.feed.items import ErrorOutput, FeedItem, Note, Output, TextOutput
 from .ansi import plain
 
 MOST = 100_000
-"""matches that are kept"""
+"""most matches to keep"""
 
 
 class Match(NamedTuple):
-    """One line that holds the text; a tuple, because there may be a hundred thousand."""
+    """One line with the text; a tuple, because there may be a hundred thousand."""
 
     place: int
-    """number of the item"""
+    """place of the item"""
     output: Output | None
     """None: in the source, or in a note"""
     line: int
@@ -25,7 +25,7 @@ class Match(NamedTuple):
 
 
 def find(items: Sequence[FeedItem], needle: str) -> list[Match]:
-    """Lines that hold `needle`, in the order of the feed; capitals count only if `needle` has some."""
+    """Return the lines with `needle`, in the order of the feed; case-sensitive if `needle` has capitals."""
     if not needle:
         return []
     found: list[Match] = []

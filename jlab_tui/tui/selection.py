@@ -1,4 +1,4 @@
-"""Which session a dashboard shows, and which kernel its keys act on. Pure."""
+"""Chooses the session that a dashboard shows and the kernel on which its keys act. Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _OVER = (SessionState.CLOSED, SessionState.DEAD)
 
 
 def live(rows: Sequence[SessionRow]) -> list[SessionRow]:
-    """Sessions that still have a kernel."""
+    """Return the sessions that still have a kernel."""
     return [row for row in rows if row.state not in _OVER]
 
 
 def named_like(rows: Sequence[SessionRow], text: str) -> tuple[SessionRow, ...]:
-    """Sessions with `text` in their name, whatever its capitals."""
+    """Return the sessions with `text` in their name, in any case."""
     return tuple(row for row in rows if text.lower() in row.name.lower())
 
 
@@ -28,7 +28,7 @@ def row_of(rows: Sequence[SessionRow], session: str | None) -> SessionRow | None
 
 
 def pick_session(rows: Sequence[SessionRow]) -> str | None:
-    """The session to show first: the one with the latest news, a busy one before others."""
+    """Return the session to show first: the one with the latest changes, busy ones before others."""
     ranked = [row for row in rows if not row.is_foreign] or list(rows)
     if not ranked:
         return None
@@ -40,7 +40,7 @@ def pick_session(rows: Sequence[SessionRow]) -> str | None:
 
 
 def session_to_follow(rows: Sequence[SessionRow], shown: str | None) -> str | None:
-    """The session to show instead of `shown`: itself while it is open, or while there is no news since it closed."""
+    """Return the session to show after `shown`: the same while it is open, or until something changes after it closed."""
     row = row_of(rows, shown)
     if row is None:
         return pick_session(rows)
@@ -51,7 +51,7 @@ def session_to_follow(rows: Sequence[SessionRow], shown: str | None) -> str | No
 
 
 def target_of(rows: Sequence[SessionRow], shown: str | None, cell: FeedCell | None) -> Target | None:
-    """The kernel of the shown session; where all are shown, of the current cell's session. None when it has ended."""
+    """Return the kernel of the shown session, or of the current cell's session if all are shown. None if it has ended."""
     row = row_of(rows, cell.session if shown == ALL and cell is not None else shown)
     if row is None or row.state in _OVER:
         return None

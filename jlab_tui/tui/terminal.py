@@ -1,4 +1,4 @@
-"""Manners of a program that owns a terminal: colours in tmux, signals, crashes without locals, clipboard, title."""
+"""What a program owes its terminal: colours in tmux, signals, crashes without locals, clipboard, title."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 
 def prepare(env: MutableMapping[str, str]) -> None:
-    """Correct variables that would spoil the screen; call this before the app is made.
+    """Correct variables that would spoil the screen. Call this before making the app.
 
-    Inside tmux COLORTERM is empty and 256 colours would be used; tmux maps down where its client needs it.
+    Inside tmux COLORTERM is empty, so Textual would use 256 colours; tmux itself reduces colours if its client needs it.
     After a resize Textual would trust an exported COLUMNS or LINES more than the terminal.
     """
     if env.get("TMUX") and not env.get("COLORTERM") and "NO_COLOR" not in env:
@@ -34,24 +34,24 @@ LEAVE_S = 3.0
 
 
 class TerminalApp(App[int]):
-    """An app that leaves the terminal as it found it, whatever ends it."""
+    """An app that restores the terminal however it ends."""
 
     _leaving: threading.Timer | None = None
 
     def has_left(self) -> None:
-        """The terminal is restored; the process may take its time now."""
+        """Note that the terminal is restored; now the process may take its time."""
         if self._leaving is not None:
             self._leaving.cancel()
 
     async def on_event_loop_ready(self) -> None:
-        """Signals detach; errors in callbacks of the loop are crashes, not silence."""
+        """Let signals detach, and make errors in callbacks of the loop crashes."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._leave_by_signal, int(number))
         loop.set_exception_handler(self._loop_failed)
 
     def _leave_by_signal(self, number: int) -> None:
-        # A terminal that is gone, or stopped, can block Textual's last writes for ever.
+        # A closed or stopped terminal can block Textual's last writes for ever.
         self._leaving = threading.Timer(LEAVE_S, os._exit, [128 + number])
         self._leaving.daemon = True
         self._leaving.start()
@@ -65,7 +65,7 @@ class TerminalApp(App[int]):
 
     def _fatal_error(self) -> None:
         """Textual's own report prints the values of local variables; a token could be among them."""
-        from rich.segment import Segments  # a tenth of the start-up time, and only a crash needs it
+        from rich.segment import Segments  # a tenth of the start-up time, only for a crash
         from rich.traceback import Traceback
 
         self.bell()
@@ -75,13 +75,13 @@ class TerminalApp(App[int]):
         self._close_messages_no_wait()
 
     def copy_to_clipboard(self, text: str) -> None:
-        """By OSC 52, and by tmux's own buffer: with its default settings tmux ignores an application's OSC 52."""
+        """Copy by OSC 52 and to tmux's buffer: by default tmux ignores an application's OSC 52."""
         super().copy_to_clipboard(text)
         if os.environ.get("TMUX") and shutil.which("tmux"):
             self.run_worker(lambda: _to_tmux(text), thread=True, group="clipboard", exit_on_error=False)
 
     def set_pane_title(self, text: str) -> None:
-        """What tmux shows as the pane's title."""
+        """Set the title of tmux's pane."""
         if self._driver is not None and not self.is_headless:
             self._driver.write(f"\x1b]2;{text}\x1b\\")
 

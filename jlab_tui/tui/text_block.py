@@ -55,7 +55,7 @@ class TextBlock:
         return [self._bar, *pieces[min(part, len(pieces) - 1)]]
 
     def row_of(self, line: int) -> int:
-        """First row of a line, while the text is expanded."""
+        """Return the first row of a line of the expanded text."""
         if self._index is None:
             return 0
         return self._index.row_of(line) + (1 if self._text.dropped and line >= self._text.gap else 0)

@@ -62,7 +62,7 @@ _TOKENS = {
 
 
 class Palette:
-    """Styles by role, all taken from a theme's variables."""
+    """Styles by role, from a theme's variables."""
 
     def __init__(self, variables: Mapping[str, str], *, dark: bool) -> None:
         self.dark = dark
@@ -92,11 +92,11 @@ class Palette:
         back: str = "",
         reverse: bool = False,
     ) -> Style:
-        """Style of a role; `back` is `panel`, `surface` or a hue."""
+        """Return the style of a role; `back` is `panel`, `surface` or a hue."""
         return _style(self.hues[hue], self._back(back), bold, italic, reverse)
 
     def token(self, token: object) -> Style:
-        """Style of a pygments token, found by its nearest ancestor."""
+        """Return the style of a pygments token, by its nearest known ancestor."""
         style = self._tokens.get(token)
         if style is None:
             parts = str(token).removeprefix("Token.").split(".")
@@ -108,7 +108,7 @@ class Palette:
         return style
 
     def gradient(self, hue: str, rows: int, *, warns: bool) -> list[Style]:
-        """One style a row from bottom to top: dark to full hue, and on to warning and error where it `warns`."""
+        """Return one style a row from bottom to top: dark to full hue, and on to warning and error if it `warns`."""
         full = self.hues[hue]
         stops = [mix(self.background, full, 0.38), full]
         if warns:
@@ -118,7 +118,7 @@ class Palette:
         return [_style(_between(stops, row / (rows - 1)), None, False, False, False) for row in range(rows)]
 
     def ansi(self, number: int) -> Rgb:
-        """One of the 16 terminal colours in this theme, readable on its background."""
+        """Return one of the 16 terminal colours, readable on this theme's background."""
         names = ("line", "error", "success", "warning", "primary", "secondary", "primary", "text")
         hue = self.hues[names[number % 8]]
         if number == 6 or number == 14:
@@ -176,5 +176,5 @@ def _rgb(variables: Mapping[str, str], name: str, default: Rgb) -> Rgb:
 
 
 def known_themes() -> list[str]:
-    """Names that can be chosen: our own first, then Textual's."""
+    """Return the names to choose from: ours first, then Textual's."""
     return [NIGHT.name, DAY.name, *sorted(BUILTIN_THEMES)]

@@ -17,7 +17,7 @@ class ViewState:
     session: str | None = None
     """selected session; `ALL` for all of them; None before there is one"""
     is_by_hand: bool = False
-    """the user selected it, so news select no other"""
+    """whether the user selected it, so that changes select no other"""
     errors_only: bool = False
     name_filter: str = ""
     measured_at: float = 0.0
@@ -27,7 +27,7 @@ class ViewState:
 
     @property
     def listed(self) -> tuple[SessionRow, ...]:
-        """Rows of the list: all, or those with the filter in their name."""
+        """The rows of the list: all, or those with the filter in their name."""
         return named_like(self.sessions, self.name_filter)
 
     @property
@@ -35,11 +35,11 @@ class ViewState:
         return row_of(self.sessions, self.session)
 
     def shows(self, session: str) -> bool:
-        """Whether the feed has the cells of this session."""
+        """Whether the feed shows this session."""
         return self.session is not None and self.session in (ALL, session)
 
     def passes(self, item: FeedItem | None) -> bool:
-        """Whether the feed has this item of a session that it shows."""
+        """Whether the feed shows this item of a shown session."""
         if not self.errors_only or item is None:
             return item is not None
         if isinstance(item, FeedCell):

@@ -1,4 +1,4 @@
-"""Lines cut into rows of a width: how many rows a line takes, and which row of a text is which part of which line."""
+"""Wraps lines into rows: how many rows a line takes, and which part of which line is at a row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Row = list[Segment]
 
 
 def shown_text(text: Scrollback, line: int, limit: int) -> str:
-    """A line as it is shown: at most `limit` characters, and how many more there are."""
+    """Return a line for the screen: at most `limit` characters, and how many more there are."""
     raw = text.raw(line)
     if len(raw) <= limit:
         return raw.decode("utf-8", "replace")
@@ -25,7 +25,7 @@ def shown_text(text: Scrollback, line: int, limit: int) -> str:
 
 
 def measure(text: Scrollback, line: int, width: int, limit: int) -> int:
-    """Rows that a line takes when it is wrapped at `width`."""
+    """Return the rows of a line wrapped at `width`."""
     length = text.length(line)
     if length * 8 <= width or (length <= width and not text.has_tabs):
         return 1
@@ -39,7 +39,7 @@ def measure(text: Scrollback, line: int, width: int, limit: int) -> int:
 
 
 def line_rows(text: Scrollback, first: int, last: int, width: int, limit: int) -> list[int]:
-    """Rows that each line from `first` up to `last` takes; fast for a million of them."""
+    """Return the rows of each line from `first` up to `last`; fast for a million."""
     lengths = text.lengths(first, last)
     longest = max(lengths, default=0)
     if not text.has_tabs and longest <= width:
@@ -55,7 +55,7 @@ def line_rows(text: Scrollback, first: int, last: int, width: int, limit: int) -
 
 
 def wrap_words(text: str, style: Style, width: int) -> list[Row]:
-    """A sentence cut between words; a word longer than a row is cut where the row ends."""
+    """Wrap a sentence between words; cut a word that is longer than a row."""
     rows: list[Row] = []
     line = ""
     for word in text.split(" "):
@@ -68,8 +68,8 @@ def wrap_words(text: str, style: Style, width: int) -> list[Row]:
 
 
 def wrap(row: Row, width: int) -> list[Row]:
-    """A row cut into rows of at most `width` columns; a wide character is never split."""
-    width = max(2, width)  # one wide character at least, or it would never end
+    """Cut a row into rows of at most `width` columns, never inside a wide character."""
+    width = max(2, width)  # room for one wide character, or it would never end
     if sum(len(segment.text) for segment in row) * 2 <= width:
         return [row]
     rows: list[Row] = [[]]
@@ -100,7 +100,7 @@ def wrap(row: Row, width: int) -> list[Row]:
 
 
 class WrapIndex:
-    """Rows before each line of an expanded text, kept up to date as it grows."""
+    """Rows before each line of an expanded text, updated as it grows."""
 
     __slots__ = ("_before", "_dropped", "_limit", "text", "total", "width")
 
@@ -118,7 +118,7 @@ class WrapIndex:
             self._before = array("I")
             self._dropped = self.text.dropped
             self.total = 0
-        # The last lines may have been rewritten since.
+        # The last lines may have changed since.
         first = max(0, len(self._before) - 32)
         total = self._before[first] if first < len(self._before) else 0
         del self._before[first:]

@@ -1,4 +1,4 @@
-"""What the feed draws: only the rows on the screen, each once, with selections and matches laid over them."""
+"""Draws the feed: only the rows on the screen, each once, with selections and matches over them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..themes import Palette
 
 
 class ImageWanted(Message):
-    """An image has come into view and has not been drawn at this size."""
+    """An image came into view that is not drawn at this size yet."""
 
     def __init__(self, output: ImageOutput, columns: int, rows: int) -> None:
         super().__init__()
@@ -34,27 +34,27 @@ class ImageWanted(Message):
 
 
 class PlainBars(ScrollBarRender):
-    """A scroll bar of spaces only, for terminals without block characters."""
+    """A scroll bar of spaces, for terminals without block characters."""
 
     VERTICAL_BARS: ClassVar[list[str]] = [" "]
 
 
 class FeedCanvas(ScrollView):
-    """Rows of items, drawn where they are in view."""
+    """Draws the rows of items that are in view."""
 
     def __init__(self, palette: Palette, glyphs: Glyphs, local: LocalTime, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.rows = ItemRows(Frame(80, 16, palette, glyphs, local, self._image))
         self.current = -1
-        """place of the item that keys act on; -1 where there is none"""
+        """place of the item on which keys act; -1 if there is none"""
         self.needle = ""
-        """text whose places are marked"""
+        """text to mark"""
         self.match_row = -1
         """row of the current match"""
         self.empty: tuple[tuple[str, str], ...] = ()
-        """lines (text, hue) shown while there is no item"""
+        """lines (text, hue) to show without items"""
         self._drawn: LRUCache[tuple[int, int, int], tuple[int, Strip]] = LRUCache(2048)
-        """rows drawn, each with the row of the feed that it was drawn for"""
+        """drawn rows by their row in the feed"""
         self._base: Style | None = None
         self._images: LRUCache[tuple[int, int, int], tuple[ImageOutput, Sequence[Strip]]] = LRUCache(48)
         self._asked: set[tuple[int, int, int]] = set()
@@ -69,7 +69,7 @@ class FeedCanvas(ScrollView):
         return self.rows.items
 
     def span_in_view(self) -> tuple[int, int]:
-        """Places of the first and the last item in view; (0, -1) where there is none."""
+        """Return the places of the first and the last item in view; (0, -1) if there is none."""
         if not self.items:
             return 0, -1
         top = min(int(self.scroll_y), self.rows.total - 1)
@@ -87,7 +87,7 @@ class FeedCanvas(ScrollView):
         self._drawn.clear()
 
     def tick_clock(self, now: float) -> None:
-        """A second has passed: draw the elapsed time of running cells in view again."""
+        """Redraw the elapsed time of running cells in view, once a second."""
         self.rows.frame.now = now
         first, last = self.span_in_view()
         for place in range(first, last + 1):
@@ -171,7 +171,7 @@ class FeedCanvas(ScrollView):
             return drawn[1]
         if key not in self._asked:
             self._asked.add(key)
-            # Not from here: a message made while the screen draws has the screen as sender and would not reach the app.
+            # Later: a message made while drawing has the screen as its sender and would not reach the app.
             self.call_later(lambda: self.post_message(ImageWanted(output, columns, rows)))
         return None
 
@@ -185,7 +185,7 @@ class FeedCanvas(ScrollView):
         self.refresh()
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """The selected text without gutter and colours."""
+        """Return the selected text without gutter and colours."""
         if not self.rows.total:
             return None
         first = selection.start.y if selection.start else 0
@@ -201,7 +201,7 @@ class FeedCanvas(ScrollView):
 
 
 def _restyled(strip: Strip, start: int, end: int, style: Style) -> Strip:
-    """`strip` with `style` on the columns from `start` to `end`."""
+    """Return `strip` with `style` on the columns from `start` to `end`."""
     if end <= start:
         return strip
     before, middle, after = strip.crop(0, start), strip.crop(start, end), strip.crop(end)

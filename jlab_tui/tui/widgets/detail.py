@@ -22,19 +22,19 @@ from .strips import StripWidget
 
 @dataclass(frozen=True, slots=True)
 class DetailState:
-    """What the column shows; `version` is the current item's."""
+    """The column's content; `version` is the current item's."""
 
     row: SessionRow | None = None
     session: SessionFeed | None = None
     item: FeedItem | None = None
     version: int = 0
     now: int = 0
-    """whole seconds; 0 where nothing runs"""
+    """whole seconds; 0 if nothing is running"""
     extra: tuple[str, ...] = field(default_factory=tuple)
 
 
 def facts(state: DetailState, palette: Palette, glyphs: Glyphs, local: LocalTime, width: int) -> list[Row]:
-    """Rows about the session and the current cell."""
+    """Return rows about the session and the current cell."""
     rows: list[Row] = []
     bold, muted = palette.style(bold=True), palette.style("muted")
 
@@ -80,7 +80,7 @@ def facts(state: DetailState, palette: Palette, glyphs: Glyphs, local: LocalTime
 
 
 def shortened_path(path: str, width: int) -> str:
-    """The end of a path, its most useful part."""
+    """Return the end of a path, its most useful part."""
     return path if len(path) <= width else "…" + path[-(max(4, width) - 1) :]
 
 

@@ -1,6 +1,6 @@
-"""The feed: all cells of a session in one virtualised scroll view. Only rows on the screen are ever drawn.
+"""The feed: all cells of a session in one virtualised scroll view, which draws only rows on the screen.
 
-Changes mark items as stale; a timer lays them out and repaints at most ten times a second, however fast events come.
+Changes mark items as stale; a timer lays them out and repaints at most ten times a second.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TICK_S = 0.1
 
 
 class CellFocused(Message):
-    """Another cell is the one that keys act on."""
+    """Keys now act on another cell."""
 
     def __init__(self, item: FeedItem | None) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class FollowChanged(Message):
 
 
 class FeedView(FeedCanvas, can_focus=True):
-    """Cells one below the other."""
+    """A scrolling list of cells."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "line(-1)", "Line up", show=False, id="feed.up"),
@@ -69,7 +69,7 @@ class FeedView(FeedCanvas, can_focus=True):
         self._tick_now()
 
     def take(self, changes: Iterable[Change]) -> None:
-        """Take in items that are new or different."""
+        """Take in new and changed items."""
         self.rows.take(changes)
         self._mark()
 
@@ -110,14 +110,14 @@ class FeedView(FeedCanvas, can_focus=True):
             self.refresh_lines(first, last - first)
 
     def _tell_place(self) -> None:
-        """Post where the view is, if that changed."""
+        """Post the view's position if it changed."""
         place = (self.follows, 0 if self.follows else self.rows_below, bool(self.items))
         if place != self._told:
             self._told = place
             self.post_message(FollowChanged())
 
     def _settle(self) -> None:
-        """Give the scroll bar its range and repaint, without a layout of the whole screen."""
+        """Set the scroll bar's range and repaint, without laying out the whole screen."""
         total = self.rows.total
         region = self.scrollable_content_region
         if self.virtual_size.height != total or self.virtual_size.width != region.width:
@@ -138,7 +138,7 @@ class FeedView(FeedCanvas, can_focus=True):
         self.post_message(FollowChanged())
         frame = self.rows.frame
         if (region.width, rows) == (frame.width, frame.image_rows):
-            self._tick_now()  # items may have come before there was a size
+            self._tick_now()  # items may come before the first size
             self._settle()
             return
         anchor = self.rows.find(int(self.scroll_y))[0] if self.items and not self.follows else -1
@@ -173,7 +173,7 @@ class FeedView(FeedCanvas, can_focus=True):
             self.post_message(CellFocused(self.current_item))
 
     def _focus_last_cell(self) -> None:
-        """Keys act on the last cell, also when notes follow it."""
+        """Make keys act on the last cell, even if notes follow it."""
         self._focus_cell(self.rows.last_cell())
 
     def action_line(self, by: int) -> None:
@@ -195,7 +195,7 @@ class FeedView(FeedCanvas, can_focus=True):
         self._settle()
 
     def move_cell(self, by: int) -> None:
-        """To the previous or next cell; its first row comes into view."""
+        """Go to the previous or next cell and show its first row."""
         place = self.rows.cell_beside(self.current, by)
         if place >= 0:
             self._focus_cell(place)
@@ -217,7 +217,7 @@ class FeedView(FeedCanvas, can_focus=True):
     # -- folding
 
     def toggle_fold(self) -> bool:
-        """Expand or fold the current item. Returns False when nothing of it is hidden."""
+        """Expand or fold the current item. Returns False if it hides nothing."""
         if self.current_item is None:
             return False
         is_expanded = self.rows.is_expanded(self.current)
@@ -231,7 +231,7 @@ class FeedView(FeedCanvas, can_focus=True):
 
     @property
     def is_expanded(self) -> bool:
-        """The current item is shown whole."""
+        """Whether the current item is shown whole."""
         return self.current_item is not None and self.rows.is_expanded(self.current)
 
     def _expand(self, place: int, expanded: bool) -> None:
@@ -243,7 +243,7 @@ class FeedView(FeedCanvas, can_focus=True):
     # -- search
 
     def search(self, needle: str) -> int:
-        """Mark every place of `needle` and go to the last one at or above the end of the view. Returns how many."""
+        """Mark all matches of `needle` and go to the last one at or above the end of the view. Returns their number."""
         self.needle, self.match_row = needle, -1
         self.matches = find(self.items, needle)
         self.match = -1

@@ -14,7 +14,7 @@ from .strips import StripWidget
 
 MOST = 7
 DROPPED_FIRST = ("restart", "screen.expand", "screen.search", "kill", "interrupt")
-"""actions whose keys are dropped first where there is little room; help and quit stay"""
+"""actions whose keys to drop first on a narrow screen; help and quit stay"""
 
 
 class KeyClicked(Message):

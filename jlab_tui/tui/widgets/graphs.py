@@ -1,4 +1,4 @@
-"""Graphs of the main screen: bordered panels, or one-row meters where there is little room."""
+"""Graphs of the main screen: bordered panels, or one-row meters on a small screen."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..wrapping import Row
 from .strips import StripWidget
 
 LABELS = 4
-"""columns of the labels at the left of a graph"""
+"""columns of the labels to the left of a graph"""
 LABELLED_ROWS, LABELLED_COLUMNS = 6, 24
-"""smallest graph that has labels at its side"""
+"""smallest graph with labels at its side"""
 TIMED_ROWS = 10
-"""smallest graph with a line below that shows its time span"""
+"""smallest graph with its time span below"""
 
 
 class GraphPanel(StripWidget):
-    """One reading with a border; its numbers stand in the border."""
+    """One reading with its numbers in a border."""
 
     reading = Reading("", (), (), "", "", "text")
 
@@ -48,7 +48,7 @@ class GraphPanel(StripWidget):
 
 
 def graph(reading: Reading, width: int, height: int, palette: Palette, glyphs: Glyphs) -> list[Strip]:
-    """A filled area, with labels beside and below it where there is room."""
+    """Return a filled area, with labels beside and below it if they fit."""
     is_labelled = height >= LABELLED_ROWS and width >= LABELLED_COLUMNS
     is_timed = height >= TIMED_ROWS and width >= LABELLED_COLUMNS
     left = LABELS if is_labelled else 0
@@ -88,7 +88,7 @@ def _area(
 
 
 def lanes(reading: Reading, width: int, height: int, palette: Palette, glyphs: Glyphs) -> list[Strip]:
-    """One small graph for each GPU: below each other, in several columns where there are more than rows."""
+    """Return one small graph for each GPU, in several columns if the rows do not suffice."""
     count = len(reading.lanes)
     columns = -(-count // max(1, height))
     per_column = -(-count // columns)
@@ -111,7 +111,7 @@ def lanes(reading: Reading, width: int, height: int, palette: Palette, glyphs: G
 def _lane(
     lane: Lane, reading: Reading, width: int, height: int, palette: Palette, glyphs: Glyphs
 ) -> list[Strip]:
-    """`0 ⣿⣿⣷⣶⣶   94%`, the words on the lowest row."""
+    """Return `0 ⣿⣿⣷⣶⣶   94%`, with the words on the lowest row."""
     label = f"{lane.label[:2]:<2} "
     now = lane.now.rjust(max(5, len(lane.now) + 1)) + " "
     room = width - len(label) - len(now)
@@ -131,7 +131,7 @@ def _lane(
 
 
 class Meters(StripWidget):
-    """All readings as one-row graphs, two in a row; several GPUs have a row, or a part of one, each."""
+    """All readings as one-row graphs, two in a row; each of several GPUs has a row or a part of one."""
 
     shown: tuple[Reading, ...] = ()
 
@@ -158,7 +158,7 @@ class Meters(StripWidget):
         return rows
 
     def _beside(self, pair: Sequence[Reading], column: int) -> list[Strip]:
-        """Utilisation and memory of one GPU in a row."""
+        """Return utilisation and memory of one GPU in a row."""
         return [_joined(self._meter(_of_lane(r, n), column) for r in pair) for n in range(len(pair[0].lanes))]
 
     def _meter(self, reading: Reading, width: int) -> Row:
@@ -167,7 +167,7 @@ class Meters(StripWidget):
         return meter(reading, width, self.palette, self.glyphs, label=6 if has_lanes else 4)
 
     def _packed(self, reading: Reading, width: int) -> list[Strip]:
-        """Four GPUs in a row."""
+        """Return rows of four GPUs."""
         each = (width - 6) // PACKED
         found = []
         for start in range(0, len(reading.lanes), PACKED):
@@ -181,13 +181,13 @@ class Meters(StripWidget):
 
 
 BESIDE = 3
-"""most GPUs of which each has a row of the meters"""
+"""most GPUs that get a row each"""
 PACKED = 4
-"""GPUs in a row where there are more"""
+"""GPUs in a row if there are more"""
 
 
 def meter_rows(shown: Sequence[Reading]) -> int:
-    """Height of the meters."""
+    """Return the height of the meters."""
     if len(shown) < 4:
         return 1
     count = len(shown[2].lanes)
@@ -201,7 +201,7 @@ def _of_lane(reading: Reading, number: int) -> Reading:
 
 
 def meter(reading: Reading, width: int, palette: Palette, glyphs: Glyphs, *, label: int = 4) -> Row:
-    """One reading in a row of `width` columns; `label` of them are for its name."""
+    """Return one reading in a row of `width` columns, `label` of them for its name."""
     value = next((v for v in reversed(reading.values) if v is not None), None)
     number = percent(value).rjust(5)
     room = max(4, width - label - 2 - len(number) - 2)

@@ -1,4 +1,4 @@
-"""The first line: state, job, node, resources, walltime, kernels, time. Parts that do not fit are left out whole."""
+"""The first line: state, job, node, resources, walltime, kernels, time. Omits parts that do not fit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .strips import StripWidget
 
 @dataclass(frozen=True, slots=True)
 class HeaderState:
-    """What the header shows."""
+    """The header's content."""
 
     server: ServerStatus | None
     rows: Sequence[SessionRow] = ()
@@ -33,7 +33,7 @@ class HeaderState:
 
 
 def header_row(state: HeaderState, width: int, palette: Palette, glyphs: Glyphs) -> Row:
-    """The header at a width: the most useful parts first, as many as fit, each whole."""
+    """Return the header at a width: as many whole parts as fit, the most useful ones first."""
     server = state.server
     mark, hue, word = server_mark(
         server.state if server else None, server.reachable if server else None, glyphs

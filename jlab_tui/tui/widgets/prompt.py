@@ -1,4 +1,4 @@
-"""One line for a text: what to search for, which sessions to show, why a kernel is interrupted."""
+"""One line of input: text to search, sessions to show, the reason of an interrupt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 
 class PromptAnswered(Message):
-    """The user entered a text, or cancelled."""
+    """The user entered text, or cancelled."""
 
     def __init__(self, kind: str, text: str, *, is_given_up: bool = False) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class PromptAnswered(Message):
 
 
 class Prompt(Horizontal):
-    """Hidden and empty until it asks for something."""
+    """Hidden and empty until it asks."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "give_up", "Close", show=False, id="prompt.close")

@@ -1,4 +1,4 @@
-"""The list of sessions: three rows each, or one tab line where there is little room. The selection is kept by id."""
+"""The list of sessions: three rows each, or one line of tabs on a small screen. Selects by id."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SessionChosen(Message):
 
 
 def session_lines(row: SessionRow, width: int, now: float, palette: Palette, glyphs: Glyphs) -> list[Row]:
-    """Name, state and memory of one session, one row each."""
+    """Return name, state and memory of one session, one row each."""
     mark, hue = session_mark(row.state, glyphs)
     muted = palette.style("muted")
     faded = row.state is SessionState.CLOSED
@@ -71,7 +71,7 @@ def session_lines(row: SessionRow, width: int, now: float, palette: Palette, gly
 
 
 class SessionList(StripWidget, can_focus=True):
-    """Sessions one below the other."""
+    """A scrolling list of sessions."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Previous session", show=False, id="list.previous"),
@@ -126,7 +126,7 @@ class SessionList(StripWidget, can_focus=True):
 
 
 class SessionTabs(StripWidget):
-    """Sessions side by side in one row; the chosen one is always in view."""
+    """Sessions side by side in one row; the selected one is always in view."""
 
     rows: tuple[SessionRow, ...] = ()
     selected = ALL

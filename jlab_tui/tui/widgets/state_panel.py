@@ -1,4 +1,4 @@
-"""In place of the graphs while no server runs: the queue, the steps of a start, or why the server ended."""
+"""Replaces the graphs while no server is running: shows the queue, the steps of a start, or why the server ended."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def panel_rows(
     glyphs: Glyphs,
     local: LocalTime,
 ) -> list[Row]:
-    """Rows of the panel: facts, sentences, what to do."""
+    """Return the rows of the panel: facts, sentences, what to do."""
     text, muted = palette.style(), palette.style("muted")
     rows: list[Row] = []
 
@@ -78,15 +78,18 @@ class _Say(Protocol):
 
 
 def _say_state(server: ServerStatus, say: _Say) -> None:
-    """The sentence that a panel begins with; a queue and a start show their steps instead."""
+    """Say how the server is; a queue and a start show their steps instead."""
     match server.state:
         case ServerState.PENDING | ServerState.STARTING:
             pass
         case ServerState.READY:
             silent = server.reachable is False
-            say("The server runs but does not answer." if silent else "The server runs.", bold=True)
+            say(
+                "The server is running but does not answer." if silent else "The server is running.",
+                bold=True,
+            )
         case ServerState.STOPPING:
-            say("The server is being stopped.", bold=True)
+            say("The server is stopping.", bold=True)
         case ServerState.ENDED:
             say(server.sentence or "The server has ended.", bold=True)
         case ServerState.ERROR:
@@ -94,7 +97,7 @@ def _say_state(server: ServerStatus, say: _Say) -> None:
 
 
 def state_keys(state: ServerState | None) -> list[tuple[str, str]]:
-    """The keys that help in this state."""
+    """Return the keys that help in this state."""
     match state:
         case ServerState.PENDING:
             return [("Q", "cancel the job"), ("q", "leave it in the queue and quit")]
@@ -113,7 +116,7 @@ def _queue(
     facts: list[tuple[str, str, str]] = []
     facts.append(("job", record.job_id or "being submitted", "text"))
     if queue is not None:
-        facts.append(("reason", queue.reason or "not known yet", "warning"))
+        facts.append(("reason", queue.reason or "unknown so far", "warning"))
         if queue.position is not None:
             facts.append(("position", str(queue.position), "text"))
         if queue.estimated_start:
@@ -145,7 +148,7 @@ def _queue(
 
 
 def steps(record: ServerRecord, palette: Palette, glyphs: Glyphs) -> list[Row]:
-    """The steps of a start, those that are done marked."""
+    """Return the steps of a start, with finished ones marked."""
     where = one_line(record.hostname)
     done: list[tuple[str, bool]] = []
     if record.mode is Mode.SLURM:
@@ -200,6 +203,6 @@ class StatePanel(StripWidget):
 
     def build(self, width: int, height: int) -> list[Strip]:
         rows = self._rows(width)
-        if len(rows) > height:  # the keys come last and matter most
+        if len(rows) > height:  # keep the keys, which come last and matter most
             rows = [*rows[: height - 1], rows[-1]]
         return [Strip(r) for r in rows]

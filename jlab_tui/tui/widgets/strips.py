@@ -1,4 +1,4 @@
-"""A widget that is a list of strips: built when its values or its size change, and only read otherwise."""
+"""A widget of strips, built only when its values or its size change."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class StripWidget(Widget):
         self._built_for = (0, 0)
 
     def build(self, width: int, height: int) -> list[Strip]:
-        """All rows at this size, top row first."""
+        """Return all rows at this size, top row first."""
         raise NotImplementedError
 
     def redraw(self) -> None:
-        """Build again and repaint the rows that differ: most of a graph stays the same from second to second."""
+        """Build again and repaint the rows that differ: most of a graph stays the same each second."""
         width, height = self.content_size
         before = self._strips
         if before is None or self._built_for != (width, height) or not width:
@@ -44,17 +44,17 @@ class StripWidget(Widget):
             self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     def rebuild(self) -> None:
-        """Forget all rows: the theme has changed, or the size."""
+        """Drop all rows after a change of theme or size."""
         self._strips = None
         self.refresh()
 
     def repaint_with(self, palette: Palette) -> None:
-        """Another theme."""
+        """Use another theme."""
         self.palette = palette
         self.rebuild()
 
     def retitle(self, title: Content, subtitle: Content) -> None:
-        """Other texts in the border; only the border is repainted."""
+        """Change the texts in the border and repaint only the border."""
         self._is_titling = True
         try:
             self.border_title, self.border_subtitle = title, subtitle
@@ -79,7 +79,7 @@ class StripWidget(Widget):
         return self._strips[y] if y < len(self._strips) else Strip.blank(width)
 
     def _finished(self, width: int, height: int) -> list[Strip]:
-        style = self.rich_style  # costs more than a row: once for all of them
+        style = self.rich_style  # costs more than a row, so read it once
         strips = self.build(width, height)[:height]
         strips += [Strip.blank(width)] * (height - len(strips))
         return [strip.crop_extend(0, width, style).apply_style(style) for strip in strips]
