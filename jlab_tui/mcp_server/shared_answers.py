@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from ..core.notebook.notebook import SKIPPED
 from ..core.server.record import ServerState
 from ..core.server.status import ServerStatus
 from ..core.server.status_json import status_json, without_blanks
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from ..services.session.notebook_rerun import RerunReply
     from ..services.session.session import Session
 
+_SKIPPED_MAX: Final = 50
+"""ids of skipped cells in an answer"""
 WAIT_ON: Final = "Call wait_for_server() to keep waiting."
 
 
@@ -51,4 +54,10 @@ def rerun_answer(reply: RerunReply) -> dict[str, Any]:
     answer: dict[str, Any] = {"reexecution": reply.state, "cells_total": reply.total, "cells": reply.rows}
     if reply.left_out:
         answer["ok_cells_not_listed"] = reply.left_out
+    if reply.skipped:
+        more = len(reply.skipped) - _SKIPPED_MAX
+        answer["cells_skipped"] = {
+            "tag": SKIPPED,
+            "cells": [*reply.skipped[:_SKIPPED_MAX], *([f"... and {more} more"] if more > 0 else [])],
+        }
     return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,43 @@ async def test_a_notebook_is_opened_with_its_cells_run_again(front: Front) -> No
     assert again["live_kernel"] is False and again["reexecution"].startswith("done")
     cells = [(cell["state"], cell.get("output")) for cell in again["cells"]]
     assert cells == [("ok", code) for code in codes], again
+
+
+async def test_cells_run_again_as_their_tags_have_it_and_the_reply_says_so(front: Front) -> None:
+    def cell(name: str, source: str, tags: object) -> dict[str, object]:
+        return {"cell_type": "code", "id": name, "metadata": {"tags": tags}, "outputs": [], "source": source}
+
+    cells = [
+        cell("meant", "hang", ["raises-exception"]),
+        cell("training", "a = 1", ["skip-execution", 7]),
+        cell("odd", "b = 2", "skip-execution"),
+        cell("end", "hang", None),
+        cell("after", "c = 3", []),
+    ]
+    path = front.place.notebook_dir / "tagged.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(
+        json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}), encoding="utf-8"
+    )
+    async with front.client() as agent:
+        opening = asyncio.create_task(
+            agent.record("start_session_resume_notebook", notebook_path=str(path), wait_s=60)
+        )
+        for _ in range(2):
+            kernel = await until(
+                lambda: next((k for k in front.place.server.by_id.values() if k.running), None)
+            )
+            kernel.raises(kernel.running, "ZeroDivisionError")
+        reply = await opening
+    assert kernel.codes == ["hang", "b = 2", "hang"]
+    assert reply["cells_skipped"] == {"tag": "skip-execution", "cells": ["training"]}
+    assert reply["cells_total"] == 4 and "stopped at cell end" in reply["reexecution"]
+    assert [(row["cell"], row["state"]) for row in reply["cells"]] == [
+        ("meant", "error"),
+        ("odd", "ok"),
+        ("end", "error"),
+    ]
+    assert reply["cells"][0]["tag"].startswith("raises-exception") and "tag" not in reply["cells"][2]
 
 
 async def test_a_copy_runs_nothing(front: Front) -> None:

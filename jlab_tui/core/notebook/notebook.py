@@ -16,6 +16,10 @@ from ..errors import NotebookError
 from ..server.record import KernelSpec
 
 _NAME_MAX_BYTES: Final = 200
+SKIPPED: Final = "skip-execution"
+"""tag of a cell that does not run when the whole notebook runs; nbclient's, like the next"""
+RAISES: Final = "raises-exception"
+"""tag of a cell whose exception does not stop the others"""
 _SPLIT_ANYWAY: Final = frozenset(("application/javascript", "image/svg+xml"))
 
 
@@ -38,6 +42,14 @@ class NotebookCell:
     """its JSON text in the file; None if it must be encoded again"""
     is_edited: bool = False
     """somebody else changed its source since the model saw it"""
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The cell's tags; what is no list of texts has none."""
+        tags = self.metadata.get("tags")
+        return (
+            frozenset(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else frozenset()
+        )
 
     @property
     def is_dirty(self) -> bool:
@@ -81,6 +93,17 @@ class Notebook:
                 else "Use execute_code to add one.",
             )
         return cell % count
+
+    def to_run(self) -> list[NotebookCell]:
+        """Return the cells that run when the whole notebook runs."""
+        return [cell for cell in self._code() if SKIPPED not in cell.tags]
+
+    def skipped(self) -> list[NotebookCell]:
+        """Return the cells with code that do not, because of their tag."""
+        return [cell for cell in self._code() if SKIPPED in cell.tags]
+
+    def _code(self) -> list[NotebookCell]:
+        return [cell for cell in self.cells if cell.cell_type == "code" and cell.source.strip()]
 
     def by_id(self, cell_id: str) -> NotebookCell | None:
         return next((c for c in reversed(self.cells) if c.id == cell_id), None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..journal.events import RunStatus
+from ..notebook.notebook import RAISES
 from ..notebook.outputs import CellOutputs
 from .compose import brief
 
@@ -25,6 +26,8 @@ class RanCell:
     run_id: str
     status: RunStatus
     outputs: CellOutputs
+    may_raise: bool = False
+    """its tag says that an exception in it is meant"""
 
 
 def rerun_rows(ran: Sequence[RanCell], budget: int) -> tuple[list[dict[str, Any]], int]:
@@ -40,5 +43,7 @@ def _row(one: RanCell, room: int) -> dict[str, Any]:
     if room and (output := brief(one.outputs, one.run_id, room)):
         row["output"] = output
     if one.outputs.error is not None:
+        if one.may_raise:
+            row["tag"] = f"{RAISES}: the cells after it run"
         row["error"] = f"{one.outputs.error.ename}: {one.outputs.error.evalue}"[:_ERROR_MOST]
     return row

@@ -8,7 +8,7 @@ from typing import Final
 
 from ...core.errors import JlabError, NotebookError, SessionBusy
 from ...core.journal.events import RunStatus
-from ...core.notebook.notebook import NotebookCell
+from ...core.notebook.notebook import RAISES, NotebookCell
 from ...core.reply.compose import cut_to
 from ...core.session.protocol import BatchEnded, BatchStarted
 from ..ports import Notebooks
@@ -113,10 +113,10 @@ class Cells:
     async def run_all(
         self, session: Session, *, stop_on_error: bool, on_cell: Callable[[RunHandle], Awaitable[None]]
     ) -> list[RunHandle]:
-        """Run every code cell in order. Calls `on_cell(run)` before the wait for each."""
+        """Run every code cell in order, as its tags have it. Calls `on_cell(run)` before the wait for each."""
         await session.refresh()
         session.refuse_if_busy()
-        todo = [c.id for c in session.notebook.cells if c.cell_type == "code" and c.source.strip()]
+        todo = [cell.id for cell in session.notebook.to_run()]
         runs: list[RunHandle] = []
         session.asked(BatchStarted())
         stopped = ""
@@ -129,7 +129,7 @@ class Cells:
                 runs.append(run)
                 await on_cell(run)
                 await run.done.wait()
-                if run.status is RunStatus.ERROR and not stop_on_error:
+                if run.status is RunStatus.ERROR and (not stop_on_error or RAISES in cell.tags):
                     continue
                 if run.status is not RunStatus.OK:
                     stopped = f"Running the cells again stopped at cell {cell_id}: {run.cause or run.status}"

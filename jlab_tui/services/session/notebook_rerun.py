@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ...core.notebook.notebook import RAISES
 from ...core.notebook.outputs import CellOutputs
 from ...core.reply.rerun import RanCell, rerun_rows
 from ...core.session.run import Run
@@ -30,6 +31,8 @@ class RerunReply:
     """one short row for each cell that ran"""
     left_out: int
     """successful cells without a row, for lack of room"""
+    skipped: Sequence[str]
+    """cells that did not run because of their tag"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class NotebookRerun:
     def start(self, session: Session, *, stop_on_error: bool) -> Rerun:
         """Start to run every code cell in order; that goes on without its caller."""
         seen: list[RunHandle] = []
-        total = sum(c.cell_type == "code" and bool(c.source.strip()) for c in session.notebook.cells)
+        total = len(session.notebook.to_run())
 
         async def on_cell(run: RunHandle) -> None:
             seen.append(run)
@@ -107,7 +110,7 @@ class NotebookRerun:
         if rerun.work.done():
             state = (batch.stopped if batch is not None else "") or "done"
         await rerun.session.flush()  # all but the latest outputs come from the record
-        return await self._reply(state, rerun.total, rerun.seen)
+        return await self._reply(rerun.session, state, rerun.total, rerun.seen)
 
     async def left(self, session: Session, number: int) -> RerunReply | None:
         """Report a re-run that an earlier process left: the cells that it ran. None while the last of them runs."""
@@ -115,13 +118,15 @@ class NotebookRerun:
         if any(not run.status.is_final for run in ran):
             return None
         state = "stopped: the process that ran the cells ended; run the cells that are left with run_cell"
-        return await self._reply(state, len(ran), ran)
+        return await self._reply(session, state, len(ran), ran)
 
-    async def _reply(self, state: str, total: int, runs: Sequence[RunHandle]) -> RerunReply:
+    async def _reply(self, session: Session, state: str, total: int, runs: Sequence[RunHandle]) -> RerunReply:
         outputs = await self._outputs_of(runs)
-        ran = [RanCell(run.cell, run.id, run.status, outputs[run.id]) for run in runs]
+        may_raise = {cell.id for cell in session.notebook.cells if RAISES in cell.tags}
+        ran = [RanCell(run.cell, run.id, run.status, outputs[run.id], run.cell in may_raise) for run in runs]
         rows, left_out = rerun_rows(ran, self._output_chars)
-        return RerunReply(state, total, rows, left_out)
+        skipped = [cell.id for cell in session.notebook.skipped()]
+        return RerunReply(state, total, rows, left_out, skipped)
 
 
 def _number(run: Run) -> int:

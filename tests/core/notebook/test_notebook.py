@@ -166,6 +166,25 @@ def test_a_removed_cell_is_remembered_when_the_file_has_it() -> None:
     assert notebook.removed == {"b": "b"}
 
 
+@pytest.mark.parametrize(
+    ("tags", "found"),
+    [
+        (["skip-execution", "other"], {"skip-execution", "other"}),
+        (["skip-execution", 7, None], {"skip-execution"}),
+        ("skip-execution", set()),
+        ({"skip-execution": True}, set()),
+        (None, set()),
+    ],
+)
+def test_cells_run_unless_a_tag_in_their_list_of_tags_skips_them(tags: object, found: set[str]) -> None:
+    cell = NotebookCell("c", "code", "x = 1", metadata={"tags": tags})
+    others = [NotebookCell("m", "markdown", "# x"), NotebookCell("e", "code", " \n")]
+    notebook = Notebook([cell, *others])
+    assert cell.tags == found
+    skips = "skip-execution" in found
+    assert (notebook.to_run(), notebook.skipped()) == (([], [cell]) if skips else ([cell], []))
+
+
 def test_of_two_cells_with_one_id_the_last_is_meant() -> None:
     notebook = Notebook([saved("a", "1"), saved("a", "2")])
     found = notebook.by_id("a")

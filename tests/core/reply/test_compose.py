@@ -205,6 +205,12 @@ def test_cells_that_were_run_again_are_told_with_their_outputs_in_short() -> Non
     assert rows[2]["output"] == "hello\n[image 1]" and rows[3]["error"] == "ValueError: no"
 
 
+def test_an_exception_that_a_tag_announces_is_marked() -> None:
+    cells = [replace(ran(1, raised("ValueError", "no")), may_raise=True), replace(ran(2), may_raise=True)]
+    (first, second), _ = rerun_rows(cells, 20_000)
+    assert first["tag"].startswith("raises-exception") and "tag" not in second
+
+
 @pytest.mark.parametrize("count", [100, 150, 1000])
 def test_a_notebook_of_any_length_that_was_run_again_fits_one_reply(count: int) -> None:
     cells = [ran(number, out("y" * 500)) for number in range(count)]
