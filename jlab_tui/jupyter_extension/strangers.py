@@ -1,35 +1,82 @@
-"""Limits what an unauthenticated request costs: a small body, and one log line a minute for all refused ones.
+"""Limits what unauthenticated requests cost: a small body, some connections, and one log line a minute for all refused ones.
 
 Tornado reads a body into memory before any handler checks the token, up to the server's limit, which suits notebooks.
 The router sees the headers first: there the user's own identity provider authenticates any request that is larger than
-a form.
+a form, and the first ones of each connection until it knows the sender.
 """
 
 from __future__ import annotations
 
 import inspect
-from typing import Any, Awaitable, Callable, Optional
+import resource
+from typing import Any, Awaitable, Callable, Dict, Optional
 
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import httputil, ioloop
 
 STRANGERS_BODY_BYTES = 64 << 10
 """larger than the login form, the only body that strangers need to send"""
+STRANGERS_CONNECTIONS = 1000
 REFUSALS_EVERY_S = 60.0
 
 
 def guard(app: Any) -> None:
-    """Limit what unauthenticated requests cost this server."""
+    """Limit what unauthenticated requests cost this server. Called before it listens."""
     settings = app.web_app.settings
+    strangers = Strangers(connections_for_strangers)
+    app.io_loop.add_callback(lambda: _count(app.http_server, strangers))  # it does not exist yet
     refusals = Refusals(app.log.warning, _later)
     settings["log_function"] = counting(settings["log_function"], refusals)
     find = app.web_app.find_handler
 
     def find_handler(request: Any, **kwargs: Any) -> httputil.HTTPMessageDelegate:
-        delegate = find(request, **kwargs)
-        return _AskFirst(app.web_app, request, delegate) if is_large(request.headers) else delegate
+        delegate: httputil.HTTPMessageDelegate = find(request, **kwargs)
+        if is_large(request.headers) or request.connection.stream in strangers:
+            return _AskFirst(app.web_app, request, delegate, strangers)
+        return delegate
 
     app.web_app.find_handler = find_handler
+
+
+def _count(http_server: Any, strangers: Strangers) -> None:
+    """Count each new connection to the port as a stranger's."""
+    serve = http_server.handle_stream
+
+    def handle_stream(stream: Any, address: Any) -> Any:
+        strangers.add(stream)
+        return serve(stream, address)
+
+    http_server.handle_stream = handle_stream
+
+
+def connections_for_strangers() -> int:
+    """Half of the files that this process may open: the other half is for kernels and for connections of the user."""
+    return min(STRANGERS_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+
+
+class Strangers:
+    """The open connections on which nobody has been authenticated: each one too many ends the oldest."""
+
+    def __init__(self, most: Callable[[], int]) -> None:
+        self._most = most
+        self._streams: Dict[Any, None] = {}
+        """oldest first"""
+
+    def __contains__(self, stream: Any) -> bool:
+        return stream in self._streams
+
+    def add(self, stream: Any) -> None:
+        if len(self._streams) >= self._most():
+            self._streams = {one: None for one in self._streams if not one.closed()}
+        while len(self._streams) >= max(1, self._most()):
+            oldest = next(iter(self._streams))
+            del self._streams[oldest]
+            oldest.close()
+        self._streams[stream] = None
+
+    def remove(self, stream: Any) -> None:
+        """Its sender is known now."""
+        self._streams.pop(stream, None)
 
 
 def is_large(headers: Any) -> bool:
@@ -41,13 +88,18 @@ def is_large(headers: Any) -> bool:
 
 
 class _AskFirst(httputil.HTTPMessageDelegate):
-    """Receives a large request: without authentication, Tornado refuses its body and closes the connection."""
+    """Authenticates a request at its headers: Tornado refuses a large body of a stranger and closes the connection."""
 
-    def __init__(self, web_app: Any, request: Any, inner: httputil.HTTPMessageDelegate) -> None:
+    def __init__(
+        self, web_app: Any, request: Any, inner: httputil.HTTPMessageDelegate, strangers: Strangers
+    ) -> None:
         self._web_app, self._request, self._inner = web_app, request, inner
+        self._strangers = strangers
 
     async def headers_received(self, start_line: Any, headers: Any) -> None:
-        if not await _is_known(self._web_app, self._request):
+        if await _is_known(self._web_app, self._request):
+            self._strangers.remove(self._request.connection.stream)
+        else:
             self._request.connection.set_max_body_size(STRANGERS_BODY_BYTES)
         received = self._inner.headers_received(start_line, headers)
         if received is not None:

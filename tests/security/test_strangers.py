@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
 import resource
 import socket
@@ -131,25 +132,61 @@ def test_refused_requests_cost_the_log_a_line_a_minute(server: Server) -> None:
     assert max(map(len, text.splitlines())) <= 500
 
 
+@contextlib.contextmanager
+def open_files(server: Server, *, free: int) -> Iterator[None]:
+    """The server may open only so many files more, and half of its limit goes to strangers."""
+    pid = server.facts["pid"]
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = len(os.listdir(f"/proc/{pid}/fd"))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + free, limits[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+
+
+def test_strangers_who_keep_connections_open_keep_nobody_out(server: Server) -> None:
+    """The oldest of theirs end; one on which the token was shown stays, however long nothing is said on it."""
+    used = len(os.listdir(f"/proc/{server.facts['pid']}/fd"))
+    mine = http.client.HTTPConnection(*address(server), timeout=20)
+    mine.auto_open = 0
+    mine.connect()
+
+    def asked_again() -> int:
+        mine.request("GET", "/api/kernels", headers={"Authorization": f"token {TOKEN}"})
+        answer = mine.getresponse()
+        answer.read()
+        return answer.status
+
+    with contextlib.closing(mine), open_files(server, free=used + 40), contextlib.ExitStack() as stack:
+        assert asked_again() == 200
+        first = stack.enter_context(socket.create_connection(address(server), timeout=20))
+        for number in range(3 * used):
+            stranger = stack.enter_context(socket.create_connection(address(server), timeout=20))
+            if number % 3 == 0:
+                stranger.sendall(b"GET /api/kernels HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            if number % 3 == 1:
+                stranger.sendall(b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n")
+        assert first.recv(1) == b""
+        for _ in range(20):
+            assert ask(server, "GET", "/api/kernels", {"Authorization": f"token {TOKEN}"}) == 200
+        assert asked_again() == 200
+
+
 def test_connections_up_to_the_limit_of_open_files_cost_little_log_and_no_connection_that_is_open(
     server: Server,
 ) -> None:
-    pid, before = server.facts["pid"], server.log.stat().st_size
+    before = server.log.stat().st_size
     assert server.http.get("api/status").status_code == 200
-    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (100, limits[1]))
-    try:
-        with contextlib.ExitStack() as stack:
-            for _ in range(120):
-                stack.enter_context(socket.create_connection(address(server), timeout=20))
-            until(
-                lambda: b"more of this kind are left out" in server.log.read_bytes()[before:],
-                "the limit is reached, and the log limits what it says about that",
-            )
-            for _ in range(50):
-                assert server.http.get("api/status").status_code == 200
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    with open_files(server, free=10), contextlib.ExitStack() as stack:
+        for _ in range(60):
+            stack.enter_context(socket.create_connection(address(server), timeout=20))
+        until(
+            lambda: b"more of this kind are left out" in server.log.read_bytes()[before:],
+            "the limit is reached, and the log limits what it says about that",
+        )
+        for _ in range(50):
+            assert server.http.get("api/status").status_code == 200
     until(lambda: ask(server, "GET", "/api/kernels") == 403, "new connections are taken again")
     assert server.log.stat().st_size - before < 200_000
 
