@@ -369,5 +369,5 @@ class Place:
             if link.connected:
                 link.kernel.listeners.remove(link._take)
             self.server.claims.disconnected(link.kernel.id, link, time.monotonic())
-            session._journal.abandon()
+            session.journal.abandon()
             session._sync.abandon()

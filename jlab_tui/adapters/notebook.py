@@ -12,7 +12,6 @@ import itertools
 import os
 import threading
 import time
-import uuid
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from ..core.notebook.notebook import (
     Notebook,
     Saved,
     cell_fragment,
+    cell_id,
     copy_cells,
     notebook_bytes,
     parse_notebook,
@@ -219,21 +219,12 @@ def allowed_path(given: str, roots: Sequence[Path], base: Path) -> Path:
     return chosen
 
 
-def new_cell_id() -> str:
-    return _id_of(uuid.uuid4().hex)
-
-
-def _id_of(digits: str) -> str:
-    """Return 8 hex digits that begin with a letter, so that nobody mistakes them for an index."""
-    return "abcdef"[int(digits[0], 16) % 6] + digits[1:8]
-
-
 def _new_ids(text: str) -> Iterator[str]:
     """Yield ids that depend on the text only, so that each read of a file gives the same."""
     digest = hashlib.sha256(text.encode("utf-8", "replace"))
     for number in itertools.count():
         digest.update(str(number).encode())
-        yield _id_of(digest.hexdigest())
+        yield cell_id(digest.hexdigest())
 
 
 class NotebookDirectory:
@@ -276,6 +267,3 @@ class NotebookDirectory:
             return path.resolve().relative_to(self._server_root.resolve()).as_posix()
         except ValueError:
             return None
-
-    def new_cell_id(self) -> str:
-        return new_cell_id()

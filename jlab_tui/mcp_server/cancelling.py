@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ..core.errors import JlabError
 from .context import App
 from .tool_arguments import Ctx
 
@@ -36,7 +35,8 @@ class InterruptOnCancel:
             return
         if target := self._target():
             # In a new task, because the handler's scope stays cancelled.
-            self._app.start_background(interrupt_cancelled(*target))
+            session, run = target
+            self._app.start_background(session.cancel(run))
 
     def _target(self) -> tuple[Session, RunHandle] | None:
         session = self._session
@@ -45,12 +45,3 @@ class InterruptOnCancel:
         # A run that is new is ours, even if the call was cancelled before it got the run's id.
         run = self.run or (session.current if session.current is not self._before else None)
         return (session, run) if run is not None else None
-
-
-async def interrupt_cancelled(session: Session, run: RunHandle) -> None:
-    """Interrupt a run whose call or task the user cancelled, and record the outcome."""
-    try:
-        outcome = await session.cancel(run)
-    except JlabError as error:
-        outcome = str(error)
-    session.notice(f"The user cancelled the call. {outcome}")

@@ -12,11 +12,9 @@ if TYPE_CHECKING:
     from ..core.settings import Settings
     from ..services.server.client_start import ClientStart
     from ..services.server.launcher import Launcher
-    from ..services.session.cells import Cells
     from ..services.session.notebook_rerun import NotebookRerun
     from ..services.session.reader import Reader
     from ..services.session.replies import Replies
-    from ..services.session.variables import Inspector
     from ..services.sessions.factory import Server
     from ..services.sessions.registry import Sessions
     from .stdio import CancelReasons
@@ -43,11 +41,9 @@ class App:
     settings: Settings
     launcher: Launcher
     sessions: Sessions
-    cells: Cells
     reader: Reader
     replies: Replies
     rerun: NotebookRerun
-    inspector: Inspector
     starting: ClientStart
     server: Callable[[], Awaitable[Server]]
     """the ready server; raises a ServerError without one"""

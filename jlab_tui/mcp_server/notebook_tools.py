@@ -44,7 +44,7 @@ class NotebookTools:
         app = await self._source.get()
         session, run = await app.sessions.find_run(run_id)
         if session is not None:
-            await session.flush()
+            await session.journal.flush()
         parts = await read_record_text(app, run, offset, limit, tail, grep, images)
         app.tidy_up()
         if session is not None:
@@ -87,14 +87,14 @@ class NotebookTools:
         Works while a cell runs if the kernel has subshells (ipykernel 7)."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        return as_text(await app.inspector.inspect(session, names), session.state.notice)
+        return as_text(await session.variables(names), session.state.notice)
 
     async def delete_cell(self, session_id: SessionId, cell: CellRef) -> CallToolResult:
         """Delete a cell from the notebook. Its variables stay in the kernel. Refused while the cell runs, and once if the user
         edited its text since you saw it."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        gone = await app.cells.delete(session, cell)
+        gone = await session.cells.delete(cell)
         return as_text(
             f"Cell {gone.id} is deleted; the notebook has {len(session.notebook.cells)} cells.",
             *session.warnings(),
@@ -109,5 +109,5 @@ class NotebookTools:
         """Add a text cell: a heading, what you are about to try, what you found."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        cell, index = await app.cells.add_markdown(session, markdown, position)
+        cell, index = await session.cells.add_markdown(markdown, position)
         return as_text(f"Markdown cell {cell.id} added at index {index}.", *session.warnings())

@@ -45,7 +45,7 @@ class RunTools:
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         async with InterruptOnCancel(app, ctx, session) as watch:
-            watch.run = await app.cells.execute(session, code, cell_index)
+            watch.run = await session.cells.execute(code, cell_index)
             return await self._answer(app, session, watch.run, wait_s, ctx)
 
     async def wait_for_run(
@@ -88,7 +88,7 @@ class RunTools:
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         async with InterruptOnCancel(app, ctx, session) as watch:
-            edited, watch.run = await app.cells.edit(session, cell, source, run=run)
+            edited, watch.run = await session.cells.edit(cell, source, run=run)
             if watch.run is None:
                 return as_text(
                     f"Cell {edited.id} ({edited.cell_type}) has its new text.", *session.warnings()
@@ -102,7 +102,7 @@ class RunTools:
         app = await self._source.get()
         session = await app.sessions.get(session_id)
         async with InterruptOnCancel(app, ctx, session) as watch:
-            watch.run = await app.cells.run(session, cell)
+            watch.run = await session.cells.run(cell)
             return await self._answer(app, session, watch.run, wait_s, ctx)
 
     async def execute_scratch(
@@ -115,7 +115,6 @@ class RunTools:
         """Run code in a throwaway kernel: it sees no session's variables, and no notebook is changed. For a quick look at
         versions, files or hardware. Returns output like execute_code; read_output and wait_for_run work afterwards."""
         app = await self._source.get()
-        app.cells.check(code)
         session, run = await app.sessions.run_scratch(code)
         async with InterruptOnCancel(app, ctx, session) as watch:
             watch.run = run

@@ -9,7 +9,6 @@ from mcp_types import CallToolResult
 from ..core.display.printable import printable
 from ..core.errors import JlabError, UnknownTask
 from ..core.reply.task import RerunTask, RunTask, StartTask, Task, WaitTask, parse_task, task_json
-from .cancelling import interrupt_cancelled
 from .content import as_json, as_text, without_images
 from .context import App
 from .shared_answers import opened_answer, rerun_answer, start_answer
@@ -67,7 +66,8 @@ class TaskAnswers:
         held = self._app.sessions.held_run(run_id) if holder is not None else None
         if held is None:
             raise UnknownTask(f"Run {run_id} is held by another process.", "Interrupt it there.")
-        self._app.start_background(interrupt_cancelled(*held))
+        session, run = held
+        self._app.start_background(session.cancel(run))
 
     async def _run(self, task: RunTask | WaitTask) -> dict[str, Any]:
         app = self._app

@@ -38,11 +38,9 @@ from ..services.server.client_start import ClientStart
 from ..services.server.resource_sampler import ResourceSampler
 from ..services.server.vitals import Vitals
 from ..services.server.walltime_notice import WalltimeNotice
-from ..services.session.cells import Cells
 from ..services.session.notebook_rerun import NotebookRerun
 from ..services.session.reader import Reader
 from ..services.session.replies import Replies
-from ..services.session.variables import Inspector
 from ..services.sessions.factory import Server
 from ..services.sessions.registry import Sessions
 from .server import make_launcher
@@ -99,7 +97,6 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     async def resources(record: ServerRecord) -> dict[str, Any]:
         return resources_json(await sampler.sample(access.api(record)))
 
-    cells = Cells(notebooks)
     replies = Replies(
         sessions.find_run,
         sessions.outputs,
@@ -119,11 +116,9 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         settings=settings,
         launcher=launcher,
         sessions=sessions,
-        cells=cells,
         reader=Reader(journals, notebooks),
         replies=replies,
-        rerun=NotebookRerun(cells, sessions.outputs_of, settings.output_chars),
-        inspector=Inspector(),
+        rerun=NotebookRerun(sessions.outputs_of, settings.output_chars),
         starting=starting,
         server=server,
         resources=resources,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.adapters.notebook import NotebookFile, new_cell_id
+from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.notebook.notebook import ChangedOnDisk, Notebook, NotebookCell, copy_cells
 
 
@@ -94,13 +94,3 @@ def test_cells_without_ids_get_the_same_ones_each_time(tmp_path: Path) -> None:
     path.write_text(json.dumps(raw), encoding="utf-8")
     first, second = ([c.id for c in NotebookFile(path).load().cells] for _ in range(2))
     assert first == second and len(set(first)) == 50
-
-
-def test_no_id_can_be_taken_for_an_index() -> None:
-    assert not any(new_cell_id()[0].isdecimal() or len(new_cell_id()) != 8 for _ in range(300))
-
-
-def test_new_cell_ids_are_eight_characters_that_no_index_looks_like() -> None:
-    ids = {new_cell_id() for _ in range(2000)}
-    assert len(ids) == 2000
-    assert all(len(name) == 8 and name[0] in "abcdef" for name in ids)

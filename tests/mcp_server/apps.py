@@ -23,11 +23,9 @@ from jlab_tui.mcp_server.context_source import AppSource
 from jlab_tui.mcp_server.stdio import CancelReasons
 from jlab_tui.mcp_server.tool_server import make_server
 from jlab_tui.services.server.client_start import Choice, StartLook
-from jlab_tui.services.session.cells import Cells
 from jlab_tui.services.session.notebook_rerun import NotebookRerun
 from jlab_tui.services.session.reader import Reader
 from jlab_tui.services.session.replies import Replies
-from jlab_tui.services.session.variables import Inspector
 from jlab_tui.services.sessions.factory import Server
 from tests.jupyters import Place
 from tests.project import Agent, Project
@@ -126,7 +124,6 @@ class Front:
         async def no_notice() -> str:
             return ""
 
-        cells = Cells(notebooks)
         replies = Replies(
             sessions.find_run, sessions.outputs, journals, no_notice, settings.output_chars, time.time
         )
@@ -139,11 +136,9 @@ class Front:
             settings=settings,
             launcher=cast(Any, self.launcher),
             sessions=sessions,
-            cells=cells,
             reader=Reader(journals, notebooks),
             replies=replies,
-            rerun=NotebookRerun(cells, sessions.outputs_of, settings.output_chars),
-            inspector=Inspector(),
+            rerun=NotebookRerun(sessions.outputs_of, settings.output_chars),
             starting=cast(Any, self.starting),
             server=server,
             resources=resources,

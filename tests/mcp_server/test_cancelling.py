@@ -38,7 +38,7 @@ async def hanging(front: Front, session: Session, *, knows_its_run: bool = True)
 
     async def call() -> None:
         async with InterruptOnCancel(front.app, CALL, session) as watch:
-            run = await session.start_run("execute_code", None, "hang")
+            run = await session.run("hang")
             watch.run = run if knows_its_run else None
             await asyncio.Event().wait()
 
@@ -81,7 +81,7 @@ async def test_what_ran_before_a_cancelled_call_is_not_interrupted(
     front: Front, interrupts: list[str]
 ) -> None:
     session = await front.app.sessions.open_new("n")
-    await session.start_run("execute_code", None, "hang")
+    await session.run("hang")
 
     async def call() -> None:
         async with InterruptOnCancel(front.app, CALL, session):
@@ -98,7 +98,7 @@ async def test_a_cancelled_wait_interrupts_the_run_that_it_waited_for(
     front: Front, interrupts: list[str]
 ) -> None:
     session = await front.app.sessions.open_new("n")
-    run = await session.start_run("execute_code", None, "hang")
+    run = await session.run("hang")
 
     async def call() -> None:
         async with InterruptOnCancel(front.app, CALL, run_id=run.id):

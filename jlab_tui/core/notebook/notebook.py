@@ -129,6 +129,11 @@ class Notebook:
         return index
 
 
+def cell_id(digits: str) -> str:
+    """Make a cell's id from random hex digits: eight that begin with a letter, so that nobody takes them for an index."""
+    return "abcdef"[int(digits[0], 16) % 6] + digits[1:8]
+
+
 def kernel_of(notebook: Notebook | None) -> str:
     """Return the kernel that a notebook names; empty for Python's default one, which the kernel of any environment replaces."""
     spec = notebook.metadata.get("kernelspec") if notebook is not None else None

@@ -177,6 +177,10 @@ class SessionJournal:
         self._seq = max(self._seq, self._reaching)
         return self._append(event)
 
+    def notice(self, text: str, level: str = "info") -> None:
+        """Write a note for the reader of the record."""
+        self.record(Notice(text, level))
+
     async def flush(self) -> None:
         """Everything recorded so far is in the file when this returns."""
         self._flush_text()

@@ -84,6 +84,15 @@ class OutputSync:
         if self.autosave is not None:
             self.autosave.changed(now=now)
 
+    @property
+    def path(self) -> str:
+        """Where the notebook is now; empty if there is none."""
+        return str(self.autosave.file.path) if self.autosave is not None else ""
+
+    def has_run(self, cell: NotebookCell) -> bool:
+        """Whether a run of ours began in a cell."""
+        return cell.id in self._latest
+
     def belongs_to(self, run: Run) -> None:
         """Make the run the last one of its cell."""
         if run.cell:

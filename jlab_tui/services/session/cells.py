@@ -6,126 +6,107 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ...core.errors import JlabError, NotebookError, SessionBusy
+from ...core.errors import JlabError, NotebookError
 from ...core.journal.events import RunStatus
-from ...core.notebook.notebook import RAISES, NotebookCell
+from ...core.notebook.notebook import RAISES, Notebook, NotebookCell
 from ...core.reply.compose import cut_to
-from ...core.session.protocol import BatchEnded, BatchStarted
-from ..ports import Notebooks
+from ..journal.writer import SessionJournal
+from .edits import NotebookEdits
 from .run_handle import RunHandle
-from .session import BATCH_TOOL, Session
+from .runner import BATCH_TOOL, Runner
 
 CODE_MAX: Final = 8 << 20
 
 
+def check_code(code: str) -> None:
+    """Raise NotebookError for code that is empty or too long to send."""
+    if not code.strip():
+        raise NotebookError("The code is empty; nothing was run.", "Give the code to run.")
+    if len(code) > CODE_MAX:
+        raise NotebookError(
+            f"The code has {len(code):,} characters; at most {CODE_MAX:,} can be sent.",
+            "Write it to a file and run that.",
+        )
+
+
 class Cells:
-    """Operations on cells. Each brings the notebook up to date with the file before it addresses a cell."""
+    """The cells of one session. Each operation brings the notebook up to date with the file before it addresses a cell."""
 
-    def __init__(self, notebooks: Notebooks) -> None:
-        self._notebooks = notebooks
+    def __init__(self, runner: Runner, edits: NotebookEdits, journal: SessionJournal) -> None:
+        self._runner = runner
+        self._edits = edits
+        self._journal = journal
 
-    @staticmethod
-    def check(code: str) -> None:
-        """Raise NotebookError for code that is empty or too long to send."""
-        if not code.strip():
-            raise NotebookError("The code is empty; nothing was run.", "Give the code to run.")
-        if len(code) > CODE_MAX:
-            raise NotebookError(
-                f"The code has {len(code):,} characters; at most {CODE_MAX:,} can be sent.",
-                "Write it to a file and run that.",
-            )
+    async def read(self) -> Notebook:
+        """Return the notebook with all outputs so far."""
+        return await self._edits.read()
 
-    async def execute(self, session: Session, code: str, index: int = -1) -> RunHandle:
+    async def execute(self, code: str, index: int = -1) -> RunHandle:
         """Add a code cell and run it. The cell is in the notebook before it runs."""
-        self.check(code)
-        await self._make_way(session)
-        await session.confirm()
-        cell = NotebookCell(self._notebooks.new_cell_id(), "code", code)
-        if index != -1:
-            await session.refresh()
-        session.notebook.insert(cell, index)
+        check_code(code)
+        await self._runner.make_way()
+        cell, _ = await self._edits.insert("code", code, index)
         try:
-            return await session.start_run("execute_code", cell, code)
+            return await self._runner.start("execute_code", code, cell)
         except BaseException:
-            session.withdraw(cell)
+            self._edits.withdraw(cell)
             raise
 
-    async def edit(
-        self, session: Session, cell: str | int, source: str, *, run: bool
-    ) -> tuple[NotebookCell, RunHandle | None]:
+    async def edit(self, cell: str | int, source: str, *, run: bool) -> tuple[NotebookCell, RunHandle | None]:
         """Replace a cell's source and, if it is code, run it, which replaces its outputs. Edits nothing that cannot run."""
         if run:
-            self.check(source)
-        found = await self._find(session, cell)
+            check_code(source)
+        found = await self._edits.find(cell)
         _refuse_if_edited(found)
-        if found.cell_type != "code":
-            found.source = source
-            found.touch()
-            session.note_edit("edit", found, session.notebook.find(found.id))
-            return found, None
-        if session.current is not None and session.current.cell == found.id:
-            session.refuse_if_busy()
-        if run:
-            await self._make_way(session)
-            return found, await session.start_run("edit_cell", found, source)
-        found.source = source
-        found.outputs = []
-        found.execution_count = None
-        found.touch()
-        session.note_edit("edit", found, session.notebook.find(found.id))
+        if found.cell_type == "code":
+            self._runner.refuse_if_running(found.id)
+            if run:
+                await self._runner.make_way()
+                return found, await self._runner.start("edit_cell", source, found)
+        self._edits.replace(found, source)
         return found, None
 
-    async def run(self, session: Session, cell: str | int, tool: str = "run_cell") -> RunHandle:
+    async def run(self, cell: str | int) -> RunHandle:
         """Run a cell unchanged."""
-        found = await self._find(session, cell)
+        found = await self._edits.find(cell)
         if found.cell_type != "code":
             raise NotebookError(
                 f"Cell {found.id} is a {found.cell_type} cell; there is nothing to run.", "Give a code cell."
             )
-        self.check(found.source)
-        await self._make_way(session)
-        run = await session.start_run(tool, found, found.source)
+        check_code(found.source)
+        await self._runner.make_way()
+        run = await self._runner.start("run_cell", found.source, found)
         if found.is_edited:
             found.is_edited = False
             run.notes.append("Somebody else changed the text of this cell; the changed text ran.")
         return run
 
-    async def delete(self, session: Session, cell: str | int) -> NotebookCell:
-        found = await self._find(session, cell)
-        if session.current is not None and session.current.cell == found.id:
-            session.refuse_if_busy()
+    async def delete(self, cell: str | int) -> NotebookCell:
+        found = await self._edits.find(cell)
+        self._runner.refuse_if_running(found.id)
         _refuse_if_edited(found)
-        index = session.notebook.remove(found.id)
-        session.note_edit("delete", found, index)
+        self._edits.delete(found)
         return found
 
-    async def add_markdown(
-        self, session: Session, markdown: str, position: int = -1
-    ) -> tuple[NotebookCell, int]:
-        await session.confirm()
-        if position != -1:
-            await session.refresh()
-        cell = NotebookCell(self._notebooks.new_cell_id(), "markdown", markdown)
-        index = session.notebook.insert(cell, position)
-        session.note_edit("markdown", cell, index)
-        return cell, index
+    async def add_markdown(self, markdown: str, position: int = -1) -> tuple[NotebookCell, int]:
+        """Add a text cell; return it with its index."""
+        return await self._edits.add_markdown(markdown, position)
 
     async def run_all(
-        self, session: Session, *, stop_on_error: bool, on_cell: Callable[[RunHandle], Awaitable[None]]
+        self, *, stop_on_error: bool, on_cell: Callable[[RunHandle], Awaitable[None]]
     ) -> list[RunHandle]:
         """Run every code cell in order, as its tags have it. Calls `on_cell(run)` before the wait for each."""
-        await session.refresh()
-        session.refuse_if_busy()
-        todo = [cell.id for cell in session.notebook.to_run()]
+        await self._edits.refresh()
+        todo = [cell.id for cell in self._edits.notebook.to_run()]
         runs: list[RunHandle] = []
-        session.asked(BatchStarted())
         stopped = ""
+        self._runner.begin_batch()
         try:
             for cell_id in todo:
-                cell = session.notebook.by_id(cell_id)
+                cell = self._edits.notebook.by_id(cell_id)
                 if cell is None:
                     continue
-                run = await session.start_run(BATCH_TOOL, cell, cell.source)
+                run = await self._runner.start(BATCH_TOOL, cell.source, cell)
                 runs.append(run)
                 await on_cell(run)
                 await run.done.wait()
@@ -136,35 +117,11 @@ class Cells:
                     break
         except JlabError as error:
             stopped = f"Running the cells again stopped before cell {cell_id}: {error.message}"
-            session.notice(stopped, "warning")
+            self._journal.notice(stopped, "warning")
             raise
         finally:
-            session.asked(BatchEnded(stopped))
+            self._runner.end_batch(stopped)
         return runs
-
-    async def _find(self, session: Session, cell: str | int) -> NotebookCell:
-        await session.refresh()
-        notebook = session.notebook
-        found = notebook.cells[notebook.find(cell)]
-        if notebook.is_shifted and found.id != str(cell).strip():
-            notebook.is_shifted = False
-            raise NotebookError(
-                f"Somebody else added, moved or removed cells: index {cell} is now cell {found.id}, which begins with "
-                f"{found.source[:80]!r}.",
-                "Nothing was done. Name the cell by its id, or by its index as read_notebook shows it now.",
-            )
-        return found
-
-    async def _make_way(self, session: Session) -> None:
-        """Interrupt a run left over from a call that the user cancelled; leave any other run alone."""
-        run = session.current
-        if run is not None and run.cancelled:
-            outcome = await session.cancel(run)
-            if session.current is not None:
-                raise SessionBusy(
-                    f"The run that was cancelled before is still running. {outcome}",
-                    f"Call wait_for_run('{session.current.id}'), or restart_kernel, which loses the variables.",
-                )
 
 
 def _refuse_if_edited(cell: NotebookCell) -> None:

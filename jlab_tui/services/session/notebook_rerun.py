@@ -11,9 +11,9 @@ from ...core.notebook.notebook import RAISES
 from ...core.notebook.outputs import CellOutputs
 from ...core.reply.rerun import RanCell, rerun_rows
 from ...core.session.run import Run
-from .cells import Cells
 from .run_handle import RunHandle
-from .session import BATCH_TOOL, Session
+from .runner import BATCH_TOOL
+from .session import Session
 
 PROGRESS_S: Final = 2.0
 """seconds between two progress messages"""
@@ -61,11 +61,9 @@ class NotebookRerun:
 
     def __init__(
         self,
-        cells: Cells,
         outputs_of: Callable[[Sequence[Run]], Awaitable[dict[str, CellOutputs]]],
         output_chars: int,
     ) -> None:
-        self._cells = cells
         self._outputs_of = outputs_of
         self._output_chars = output_chars
         self._latest: dict[str, Rerun] = {}
@@ -79,7 +77,7 @@ class NotebookRerun:
         async def on_cell(run: RunHandle) -> None:
             seen.append(run)
 
-        work = asyncio.create_task(self._cells.run_all(session, stop_on_error=stop_on_error, on_cell=on_cell))
+        work = asyncio.create_task(session.cells.run_all(stop_on_error=stop_on_error, on_cell=on_cell))
         work.add_done_callback(_end_seen)
         number = 1 + max(map(_number, session.runs.values()), default=0)
         rerun = Rerun(session, number, total, seen, work)
@@ -109,7 +107,7 @@ class NotebookRerun:
         state = "still running; follow it with read_notebook"
         if rerun.work.done():
             state = (batch.stopped if batch is not None else "") or "done"
-        await rerun.session.flush()  # all but the latest outputs come from the record
+        await rerun.session.journal.flush()  # all but the latest outputs come from the record
         return await self._reply(rerun.session, state, rerun.total, rerun.seen)
 
     async def left(self, session: Session, number: int) -> RerunReply | None:

@@ -101,7 +101,7 @@ class Reader:
     async def notebook(self, session: Session | None, path: str) -> tuple[Notebook, str]:
         """Return a session's notebook, or one by path, and its name."""
         if session is not None:
-            return await session.read_notebook(), session.identity.notebook
+            return await session.cells.read(), session.identity.notebook
         resolved = await asyncio.to_thread(self._notebooks.resolve, path)
         return await asyncio.to_thread(self._notebooks.file(resolved).load), str(resolved)
 

@@ -117,7 +117,7 @@ class Replies:
     async def about(self, session: Session | None, run: Run) -> RunReply:
         """Compose the reply about a run as it is now."""
         if session is not None:
-            await session.flush()
+            await session.journal.flush()
         outputs = await self._outputs(run)
         notes = await self._notes(session, run)
         is_over = session is None or not isinstance(session.state.availability, Usable)
@@ -136,7 +136,7 @@ class Replies:
         )
         reply = await self._composed(facts, outputs)
         if session is not None and (reply.cut_chars or reply.hidden_images):
-            session.record(ReplyCut(run.id, reply.cut_chars, reply.hidden_images))
+            session.journal.record(ReplyCut(run.id, reply.cut_chars, reply.hidden_images))
         return RunReply(run, reply.parts)
 
     async def close(self) -> None:

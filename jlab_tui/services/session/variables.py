@@ -7,7 +7,8 @@ import json
 from typing import Any, Final
 
 from ...core.errors import SessionBusy
-from .session import Session
+from .run_handle import RunHandle
+from .runner import Runner
 
 _ASK_S: Final = 10.0
 _ROWS_MAX: Final = 200
@@ -111,23 +112,19 @@ def probe(names: list[str] | None, each_s: float = _EACH_S) -> str:
     return f"(lambda room: exec({_PROBE!r}, room) or room['answer'])({given})"
 
 
-class Inspector:
-    """Asks a kernel for its variables."""
-
-    async def inspect(self, session: Session, names: list[str] | None) -> str:
-        """Return a table of variables. Raises SessionBusy if a cell runs and the kernel has no subshells."""
-        try:
-            content = await session.evaluate(probe(names), _ASK_S)
-        except TimeoutError:
-            return "The kernel does not answer: it is in a long C call. Try again later."
-        if content is None:
-            raise _busy(session)
-        return _table(content, names)
+async def list_variables(runner: Runner, names: list[str] | None) -> str:
+    """Return a table of a kernel's variables. Raises SessionBusy if a cell runs and the kernel has no subshells."""
+    try:
+        content = await runner.evaluate(probe(names), _ASK_S)
+    except TimeoutError:
+        return "The kernel does not answer: it is in a long C call. Try again later."
+    if content is None:
+        raise _busy(runner.current)
+    return _table(content, names)
 
 
-def _busy(session: Session) -> SessionBusy:
+def _busy(run: RunHandle | None) -> SessionBusy:
     without = "the kernel cannot list its variables meanwhile: it has no subshells (they need ipykernel 7), or is in a long C call."
-    run = session.current
     if run is not None and not run.waits_for_other:
         return SessionBusy(
             f"A cell runs ({run.id}) and {without}", f'Wait for it with wait_for_run(run_id="{run.id}").'

@@ -15,8 +15,7 @@ from ...core.journal.summary import SessionHead
 from ...core.kernel.link import Claim
 from ...core.notebook.notebook import Notebook, file_stem, kernel_of, new_notebook
 from ...core.session.identity import SessionIdentity
-from ...core.session.protocol import KernelUnused
-from ...core.session.state import Usable
+from ...core.session.refusals import refusal
 from ..ports import NotebookFile, Notebooks
 from ..session.session import KERNEL_READY_S, Session
 from .factory import Server, SessionFactory, notebook_warnings
@@ -112,9 +111,7 @@ class SessionOpener:
                 users_kernel=users_kernel,
             )
             if users_kernel:
-                is_unused = await session.counts_no_cell(_ASK_S)
-                if is_unused:
-                    session.asked(KernelUnused())
+                is_unused = await session.has_run_nothing(_ASK_S)
                 session.opening_warnings.insert(0, UNUSED_KERNEL if is_unused else USERS_KERNEL)
             return session, True
         return await self._open_on(server, rollback, file, notebook, []), False
@@ -124,10 +121,9 @@ class SessionOpener:
         for session in self._table.sessions:
             notebook = session.identity.notebook
             if notebook and not await asyncio.to_thread(Path(notebook).exists):
-                await session.read_notebook()  # it may have been renamed to this path
+                await session.cells.read()  # it may have been renamed to this path
             if session.identity.notebook == str(path):
-                await session.look()
-                if isinstance(session.state.availability, Usable):
+                if await session.is_usable():
                     return session
                 await self._table.let_go(session, session.state.why_over)
         return None
@@ -236,15 +232,14 @@ class SessionOpener:
             users_kernel=users_kernel,
         )
         session = rollback.session = self._factory.make(server, identity, claim, file, notebook, warnings)
-        session.connect()
-        if not await session.answers(KERNEL_READY_S):
-            session.refuse_if_over()
+        if not await session.connect(KERNEL_READY_S):
+            if error := refusal(session.state, identity.notebook):
+                raise error
             raise KernelGone(
                 f"The kernel did not answer within {KERNEL_READY_S:g} s.",
                 "Look at the log with: jlab-mcp logs",
             )
         self._table.add(session)
-        await session.flush()  # a process that ends now leaves a session that the next one finds
         return session
 
     async def _undo(self, rollback: Rollback) -> None:

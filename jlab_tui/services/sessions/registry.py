@@ -19,6 +19,7 @@ from ...core.settings import OnExit
 from ..journal.ownership import OwnerAlive, Ownership
 from ..ports import Journals, Notebooks, Spool
 from ..progress import all_of
+from ..session.cells import check_code
 from ..session.journal_replay import JournalReplay
 from ..session.replies import Found
 from ..session.run_handle import RunHandle
@@ -117,6 +118,7 @@ class Sessions:
 
     async def run_scratch(self, code: str) -> tuple[Session, RunHandle]:
         """Run code in a kernel of its own, without a notebook; it ends with the run."""
+        check_code(code)
         session = await self._opener.open_scratch()
         return session, await self._scratch.run(session, code)
 
@@ -240,7 +242,7 @@ class Sessions:
             doomed = [s for s in plain if s.current is None or self._on_exit is OnExit.KILL]
             await all_of("shutting kernels down", *(self._delete(s) for s in doomed))
 
-    async def _delete(self, session: Session) -> None:
-        await session.confirm()
-        session.record(SessionClosed("its client ended"))
-        await session.api.delete_kernel(session.identity.kernel_id)
+    @staticmethod
+    async def _delete(session: Session) -> None:
+        await session.shut_down()
+        session.journal.record(SessionClosed("its client ended"))

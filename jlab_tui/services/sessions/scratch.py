@@ -22,7 +22,7 @@ class ScratchSessions:
     async def run(self, session: Session, code: str) -> RunHandle:
         """Send the one run of a scratch session. When that fails, the kernel ends at once."""
         try:
-            run = await session.start_run("execute_scratch", None, code)
+            run = await session.run(code)
         except BaseException:
             # In a task of its own: the caller may be cancelled for good.
             await asyncio.shield(self._ending.start(self.close(session)))
@@ -36,7 +36,7 @@ class ScratchSessions:
 
     async def close(self, session: Session) -> None:
         with contextlib.suppress(JlabError):
-            await session.api.delete_kernel(session.identity.kernel_id)
+            await session.shut_down()
         await self._table.let_go(session, "scratch")
 
     async def _end_with_run(self, session: Session) -> None:

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from ...core.errors import KernelGone, NotebookError, RecordUnreadable, ServerError, UnknownSession
-from ...core.journal.events import RunStatus
 from ...core.notebook.notebook import Notebook, new_notebook
 from ...core.session.identity import SessionIdentity
-from ...core.session.protocol import RunClosed
 from ...core.session.replay import ReplayedSession
 from ..ports import Journal, Journals, NotebookFile, Notebooks
 from ..session.journal_replay import JournalReplay
@@ -99,7 +97,7 @@ class Takeover:
             raise
 
     async def _take_over(self, server: Server, left: ReplayedSession) -> Session:
-        """The session that some journals tell of, connected; its kernel may still be busy. Raises SessionOwned, KernelGone."""
+        """The session that some journals tell of, not connected yet. Raises SessionOwned, KernelGone."""
         opened = left.opened
         assert opened is not None
         claim = await self._factory.claim(
@@ -116,9 +114,7 @@ class Takeover:
         identity = SessionIdentity.of(opened, hostname=server.record.hostname)
         session = self._factory.make(server, identity, claim, file, notebook, warnings, origin)
         recorded = (await server.api.recorded_kernels()).get(opened.kernel_id) if claim else None
-        await session.resume(left, recorded.running if recorded is not None else "", notes)
-        session.connect()
-        self._close_lost(session, recorded.requests if recorded is not None else None)
+        await session.resume(left, recorded, notes)
         return session
 
     async def _notebook(
@@ -137,24 +133,12 @@ class Takeover:
             note = f"{error.message} {what}; every output is in its run's record."
             return file, new_notebook(await server.api.kernelspec()), [note]
 
-    @staticmethod
-    def _close_lost(session: Session, arrived: frozenset[str] | None) -> None:
-        """End the runs that cannot continue. `arrived` are the requests that reached the kernel, if the server knows."""
-        unfinished = [run for run in session.runs.values() if not run.status.is_final]
-        for run in unfinished:
-            if arrived is not None and run.msg_id not in arrived and not run.has_started:
-                cause = "It never reached the kernel: the process that asked for it ended first."
-                session.asked(RunClosed(run.id, RunStatus.LOST, cause))
-            elif run is not unfinished[-1]:
-                session.asked(RunClosed(run.id, RunStatus.LOST, "Its end was not recorded."))
-
     async def _until_usable(self, session: Session) -> None:
-        """Wait until it is on record as ours, and until its kernel answers, if that can be expected."""
-        await session.flush()
+        """Connect it, and wait until it is on record as ours and its kernel answers, if that can be expected."""
         # A stock server's kernel answers when its cell has ended; until then nothing has to be sent to it.
         is_idle = session.current is None
-        if not await session.answers(KERNEL_READY_S if is_idle else BUSY_READY_S) and is_idle:
-            session.notice("The kernel did not answer yet.", "warning")
+        if not await session.connect(KERNEL_READY_S if is_idle else BUSY_READY_S) and is_idle:
+            session.journal.notice("The kernel did not answer yet.", "warning")
 
 
 def _open_again(notebook: str) -> str:

@@ -17,6 +17,7 @@ from jlab_tui.core.notebook.notebook import (
     Notebook,
     NotebookCell,
     cell_fragment,
+    cell_id,
     copy_cells,
     file_stem,
     kernel_of,
@@ -467,3 +468,12 @@ def test_an_empty_cell_of_theirs_is_not_taken_for_a_new_one_of_ours() -> None:
     ours = Notebook([saved("aaaa", "a"), NotebookCell("new1", "code", "ours")], {})
     merged, troubles = merge(ours, Notebook([saved("aaaa", "a"), saved("bbbb", "")], {}))
     assert sorted(sources(merged)) == ["", "a", "ours"] and troubles == []
+
+
+@given(st.text("0123456789abcdef", min_size=8, max_size=32))
+def test_a_new_cells_id_has_eight_characters_and_no_index_looks_like_it(digits: str) -> None:
+    assert cell_id(digits)[0] in "abcdef" and cell_id(digits)[1:] == digits[1:8]
+
+
+def test_new_cells_have_different_ids_whatever_their_first_digit() -> None:
+    assert {cell_id(f"{digit}0000000")[0] for digit in "0123456789abcdef"} == set("abcdef")

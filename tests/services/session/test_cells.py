@@ -17,7 +17,7 @@ from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.core.notebook.notebook import NotebookCell
 from jlab_tui.core.session.protocol import RunClosed
 from jlab_tui.services.ports import Journals
-from jlab_tui.services.session.cells import Cells
+from jlab_tui.services.session.cells import check_code
 from jlab_tui.services.session.reader import Reader
 from tests.kernels import Transcript
 from tests.services.session.test_replay import Process, RecordedStream
@@ -55,7 +55,6 @@ class Room:
         self.stream = Stream()
         self.process = Process(folder, Transcript({}, ()), self.stream)
         self.session = self.process.session
-        self.cells = Cells(NotebookDirectory(folder, folder, folder, folder))
         self.old = NotebookCell("old", "code", "old source", [dict(OUTPUT)])
         self.session.notebook.insert(self.old)
 
@@ -73,9 +72,9 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
 
 
 async def test_an_edit_that_is_refused_because_a_run_is_in_progress_leaves_the_cell_alone(room: Room) -> None:
-    await room.cells.execute(room.session, "run")
+    await room.session.cells.execute("run")
     with pytest.raises(SessionBusy):
-        await room.cells.edit(room.session, "old", "new source", run=True)
+        await room.session.cells.edit("old", "new source", run=True)
     assert room.sources == ["old source", "run"]
     assert room.old.outputs == [OUTPUT]
 
@@ -83,20 +82,20 @@ async def test_an_edit_that_is_refused_because_a_run_is_in_progress_leaves_the_c
 async def test_an_edit_that_cannot_be_sent_leaves_the_cell_alone(room: Room) -> None:
     room.stream.is_down = True
     with pytest.raises(ServerUnreachable):
-        await room.cells.edit(room.session, "old", "new source", run=True)
+        await room.session.cells.edit("old", "new source", run=True)
     assert room.sources == ["old source"]
     assert room.old.outputs == [OUTPUT]
 
 
 async def test_an_edit_that_is_run_is_recorded_with_its_new_source(room: Room) -> None:
-    _, run = await room.cells.edit(room.session, "old", "new source", run=True)
+    _, run = await room.session.cells.edit("old", "new source", run=True)
     assert run is not None and run.source == "new source"
     assert room.sources == ["new source"] and room.old.outputs == []
 
 
 async def test_code_that_cannot_be_sent_leaves_no_cell_and_takes_none_away(room: Room) -> None:
     room.stream.is_down = True
-    work = asyncio.create_task(room.cells.execute(room.session, "unsent"))
+    work = asyncio.create_task(room.session.cells.execute("unsent"))
     while len(room.session.notebook.cells) == 1:
         await asyncio.sleep(0)
     room.session.notebook.insert(NotebookCell("other", "markdown", "added meanwhile"), 0)
@@ -107,7 +106,7 @@ async def test_code_that_cannot_be_sent_leaves_no_cell_and_takes_none_away(room:
 
 async def test_a_cell_whose_call_is_cancelled_while_its_code_is_sent_stays(room: Room) -> None:
     room.stream.may_send.clear()
-    work = asyncio.create_task(room.cells.execute(room.session, "sent"))
+    work = asyncio.create_task(room.session.cells.execute("sent"))
     await room.stream.sending.wait()
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -125,13 +124,15 @@ async def test_an_interrupt_leaves_the_users_own_code_alone_and_takes_ours_when_
 
     session = room.session
     vars(room.process.api).update(interrupt=interrupt)
-    session.on_message(KernelMessage("iopub", "execute_input", "m1", "the user's", {}, 1))
-    run = await room.cells.execute(session, "queued")
+    room.stream.on_message(KernelMessage("iopub", "execute_input", "m1", "the user's", {}, 1))
+    run = await session.cells.execute("queued")
     assert "keeps running" in await session.interrupt("you (interrupt_kernel)")
     assert not interrupted.is_set()
     idle = {"execution_state": "idle"}
-    session.on_message(KernelMessage("iopub", "status", "m2", "the user's", idle, 2))
-    session.on_message(KernelMessage("iopub", "execute_input", "m3", run.msg_id, {"execution_count": 1}, 3))
+    room.stream.on_message(KernelMessage("iopub", "status", "m2", "the user's", idle, 2))
+    room.stream.on_message(
+        KernelMessage("iopub", "execute_input", "m3", run.msg_id, {"execution_count": 1}, 3)
+    )
     await asyncio.wait_for(interrupted.wait(), 30)
     assert run.interrupted_by == "you (interrupt_kernel)"
 
@@ -164,8 +165,8 @@ async def theirs(room: Room, *cells: tuple[str, str]) -> None:
 async def test_a_text_that_the_user_changed_is_shown_before_it_can_be_replaced(room: Room) -> None:
     await theirs(room, ("old", "the user's"))
     for work in (
-        lambda: room.cells.edit(room.session, "old", "new", run=False),
-        lambda: room.cells.delete(room.session, "old"),
+        lambda: room.session.cells.edit("old", "new", run=False),
+        lambda: room.session.cells.delete("old"),
     ):
         room.session.notebook.cells[0].is_edited = True
         with pytest.raises(
@@ -173,31 +174,31 @@ async def test_a_text_that_the_user_changed_is_shown_before_it_can_be_replaced(r
         ):
             await work()
     assert room.sources == ["the user's"]
-    await room.cells.edit(room.session, "old", "new", run=False)
+    await room.session.cells.edit("old", "new", run=False)
     assert room.sources == ["new"]
 
 
 async def test_a_text_that_the_user_changed_is_run_and_the_reply_says_so(room: Room) -> None:
     await theirs(room, ("old", "the user's"))
-    run = await room.cells.run(room.session, "old")
+    run = await room.session.cells.run("old")
     assert run.source == "the user's" and "the changed text ran" in run.notes[0]
 
 
 async def test_an_index_that_means_another_cell_than_before_is_refused_once(room: Room) -> None:
     await theirs(room, ("their", "inserted"), ("old", "old source"))
     for work in (
-        lambda: room.cells.edit(room.session, 0, "new", run=False),
-        lambda: room.cells.run(room.session, 0),
-        lambda: room.cells.delete(room.session, "0"),
+        lambda: room.session.cells.edit(0, "new", run=False),
+        lambda: room.session.cells.run(0),
+        lambda: room.session.cells.delete("0"),
     ):
         room.session.notebook.is_shifted = True
         with pytest.raises(NotebookError, match="index 0 is now cell their, which begins with 'inserted'"):
             await work()
     assert room.sources == ["inserted", "old source"]
     room.session.notebook.is_shifted = True
-    await room.cells.edit(room.session, "old", "by its id", run=False)
+    await room.session.cells.edit("old", "by its id", run=False)
     room.session.notebook.is_shifted = False
-    await room.cells.edit(room.session, 0, "by its index", run=False)
+    await room.session.cells.edit(0, "by its index", run=False)
     assert room.sources == ["by its index", "by its id"]
 
 
@@ -206,14 +207,14 @@ async def test_a_cell_is_run_that_a_merge_has_made_anew_meanwhile(room: Room) ->
     room.stream.on_ready = lambda: setattr(
         room.session.notebook, "cells", [NotebookCell("old", "code", "old source")]
     )
-    await room.cells.edit(room.session, "old", "new source", run=True)
+    await room.session.cells.edit("old", "new source", run=True)
     assert room.sources == ["new source"]
 
 
 async def test_an_empty_cell_is_not_run(room: Room) -> None:
     room.old.source = " \n"
     with pytest.raises(NotebookError, match="empty"):
-        await room.cells.run(room.session, "old")
+        await room.session.cells.run("old")
 
 
 async def test_the_map_tells_outputs_of_this_text_and_kernel_from_others(room: Room) -> None:
@@ -224,13 +225,13 @@ async def test_the_map_tells_outputs_of_this_text_and_kernel_from_others(room: R
 
     session.notebook.insert(NotebookCell("user", "code", "the user's", [dict(OUTPUT)], 7))
     assert states() == ["stale", "stale"]
-    session.on_message(KernelMessage("iopub", "execute_input", "m1", "u", {"code": "the user's"}, 1))
-    session.on_message(KernelMessage("iopub", "status", "m2", "u", {"execution_state": "idle"}, 2))
-    run = await room.cells.run(session, "old")
+    room.stream.on_message(KernelMessage("iopub", "execute_input", "m1", "u", {"code": "the user's"}, 1))
+    room.stream.on_message(KernelMessage("iopub", "status", "m2", "u", {"execution_state": "idle"}, 2))
+    run = await session.cells.run("old")
     assert states() == ["running", "ok"]
-    session.asked(RunClosed(run.id, RunStatus.OK, ""))
+    session._intake.apply(RunClosed(run.id, RunStatus.OK, ""))
     assert states() == ["ok", "ok"]
-    await room.cells.edit(session, "old", "not run", run=False)
+    await session.cells.edit("old", "not run", run=False)
     assert states() == ["never run", "ok"]
     session.notebook.cells[session.notebook.find("old")].outputs = [dict(OUTPUT)]
     assert states() == ["stale", "ok"], "outputs of another text"
@@ -241,8 +242,8 @@ async def test_a_scratch_session_is_said_to_have_no_notebook(room: Room, tmp_pat
     notebooks = NotebookDirectory(tmp_path, tmp_path, tmp_path, tmp_path)
     for work in (
         Reader(cast(Journals, None), notebooks).notebook(room.session, ""),
-        room.cells.execute(room.session, "1"),
-        room.cells.edit(room.session, 0, "1", run=True),
+        room.session.cells.execute("1"),
+        room.session.cells.edit(0, "1", run=True),
     ):
         with pytest.raises(NotebookError, match="scratch session has no notebook"):
             await work
@@ -251,4 +252,4 @@ async def test_a_scratch_session_is_said_to_have_no_notebook(room: Room, tmp_pat
 
 def test_empty_code_is_refused_before_a_kernel_is_started_for_it() -> None:
     with pytest.raises(NotebookError, match="empty"):
-        Cells.check(" \n")
+        check_code(" \n")

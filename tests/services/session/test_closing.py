@@ -30,7 +30,7 @@ async def test_a_failure_while_closing_is_logged_with_its_traceback_and_the_rest
     await process.session.close("shut down")
     (failure,) = [record for record in caplog.records if "closing session abcd1234" in record.getMessage()]
     assert failure.exc_info is not None and "the link is broken" in str(failure.exc_info[1])
-    path = process.session._journal.path
+    path = process.session.journal.path
     assert isinstance([entry.event for _, entry in read_entries(path)][-1], SessionClosed)
 
 
@@ -63,7 +63,7 @@ async def test_work_of_a_session_has_ended_when_the_session_is_closed(tmp_path: 
             await asyncio.sleep(0)
             is_clean.set()
 
-    process.session._spawn(work())
+    process.session._driver.background(work())
     await begun.wait()
     await process.session.close()
     assert is_clean.is_set()

@@ -38,7 +38,7 @@ class Kernel:
     def say(self, parent: str, channel: str, kind: str, **content: object) -> None:
         self._seq += 1
         message = KernelMessage(channel, kind, f"m{self._seq}", parent, content, self._seq)
-        self.process.session.on_message(message)
+        self.stream.on_message(message)
 
     async def question(self) -> str:
         """What the session asks because the run's end is missing; its msg_id."""
@@ -54,7 +54,7 @@ async def opened(folder: Path) -> AsyncIterator[Kernel]:
     """A process that holds the session, or takes it over."""
     stream = AskedStream(())
     process = Process(folder, Transcript({}, ()), stream)
-    process.session._completion.patience_s = 0.01
+    process.session._driver._completion.patience_s = 0.01
     await process.begin()
     yield Kernel(process, stream)
     await process.end()
@@ -62,7 +62,7 @@ async def opened(folder: Path) -> AsyncIterator[Kernel]:
 
 async def begin(kernel: Kernel) -> RunHandle:
     """A run that the kernel has begun with."""
-    run = await kernel.process.session.start_run("execute_code", None, "print('THE END')")
+    run = await kernel.process.session.run("print('THE END')")
     assert await kernel.question() == run.msg_id
     kernel.say(run.msg_id, "iopub", "execute_input", execution_count=1)
     return run
@@ -114,8 +114,8 @@ async def test_a_run_taken_over_between_reply_and_idle_is_settled_too(tmp_path: 
         run = await begin(kernel)
         kernel.say(run.msg_id, "shell", "execute_reply", status="ok", execution_count=1)
         kernel.say(run.msg_id, "iopub", "stream", name="stdout", text="late\n")
-        await kernel.process.session.flush()
-        kernel.process.session._journal.abandon()
+        await kernel.process.session.journal.flush()
+        kernel.process.session.journal.abandon()
     async with opened(tmp_path) as successor:
         question = await successor.question()
         successor.say(question, "shell", "kernel_info_reply", status="ok")

@@ -25,7 +25,7 @@ async def test_what_was_lost_is_said_once_for_each_cause_and_recorded_for_each_g
         OutputLost(7, 0, "unreadable", 50),
     ]
     for change in lost:
-        process.session.on_change(change)
+        process.stream.on_change(change)
     said = [
         "About 4,000,000 bytes of output were lost: the server's recording of the kernel "
         "was full before a connection fetched it.",
@@ -34,8 +34,8 @@ async def test_what_was_lost_is_said_once_for_each_cause_and_recorded_for_each_g
         "About 7 messages of output were lost: the server could not read its recording of the kernel.",
     ]
     assert run.losses() == said
-    journal = process.session._journal.path
-    await process.session.flush()
+    journal = process.session.journal.path
+    await process.session.journal.flush()
     dropped = [entry for _, entry in read_entries(journal) if isinstance(entry.event, OutputDropped)]
     assert [entry.seq for entry in dropped] == [9, 30, 40, 50]
     await process.kill()

@@ -58,7 +58,8 @@ class RecordedStream:
 
     def open(
         self, on_message: Callable[[KernelMessage], None], on_change: Callable[[LinkChange], None]
-    ) -> None: ...
+    ) -> None:
+        self.on_message, self.on_change = on_message, on_change
 
     def renew(self) -> None: ...
     async def ready(self, timeout: float) -> None: ...
@@ -111,7 +112,7 @@ class Process:
     async def begin(self) -> None:
         """Open the session, or take it over."""
         await self.session.resume(self.record)
-        await self.session.flush()
+        await self.session.connect(30)
 
     async def take_in(self, messages: Sequence[KernelMessage]) -> None:
         numbers = {msg_id: number for number, msg_id in enumerate(self.recorded.cells, 1)}
@@ -119,11 +120,11 @@ class Process:
             number = numbers.get(message.parent_id, 0)
             if number and f"{ID}-{number}" not in self.session.runs:
                 self._start(number, message.parent_id)
-            self.session.on_message(message)
+            self.stream.on_message(message)
 
     def _start(self, number: int, msg_id: str) -> None:
         cell, name, code = f"cell-{number}", f"{ID}-{number}", self.recorded.cells[msg_id]
-        journal = self.session._journal
+        journal = self.session.journal
         run = Run(name, ID, "execute_code", cell, code, msg_id, time.time(), journal.path, 0)
         run.offset = journal.record(RunStarted(name, "execute_code", cell, code, msg_id))
         self.session.notebook.insert(NotebookCell(cell, "code", code))
@@ -141,7 +142,7 @@ class Process:
             self.saver._one_at_a_time
         ):  # a thread that saves dies with its process; here it would go on
             self.saver.abandon()
-        self.session._journal.abandon()
+        self.session.journal.abandon()
         await self.end()
 
 
@@ -194,7 +195,7 @@ async def _play(folder: Path, recorded: Transcript, cuts: Sequence[tuple[int, in
 
 def _tear(process: Process, count: int, acknowledged: int) -> None:
     """Cut the end off the newest journal, but nothing that was acknowledged or says that code was sent."""
-    path = process.session._journal.path
+    path = process.session.journal.path
     data = path.read_bytes()
     keep = 0
     for line in data.splitlines(keepends=True):

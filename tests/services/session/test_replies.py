@@ -61,11 +61,11 @@ def place(tmp_path: Path) -> Place:
 async def held_by_another(place: Place, lines: int = 0) -> tuple[Sessions, Session, str]:
     process = place.process()
     session = await process.open_new("n")
-    run = await session.start_run("execute_code", None, "hang")
+    run = await session.run("hang")
     kernel = place.server.by_id[session.identity.kernel_id]
     for number in range(lines):  # each stream begins a line of the journal
         kernel.says("stream", {"name": ("stdout", "stderr")[number % 2], "text": f"{number}\n"}, run.msg_id)
-    await session.flush()
+    await session.journal.flush()
     return process, session, run.id
 
 
@@ -127,7 +127,7 @@ async def test_what_is_said_about_the_kernel_is_said_once(place: Place) -> None:
     process = place.process()
     session = await process.open_new("n")
     place.server.by_id[session.identity.kernel_id].dies("restart", restarting=True)
-    run: Run = await session.start_run("execute_code", None, "1")
+    run: Run = await session.run("1")
     waits = replies(process, place.journals)
     said = [(await waits.reply(session, run, 5.0, no_beat)).parts for _ in range(2)]
     assert ["Somebody restarted the kernel" in str(parts) for parts in said] == [True, False]

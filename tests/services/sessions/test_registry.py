@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from jlab_tui.adapters.notebook import NotebookDirectory, NotebookFile
+from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.errors import (
     KernelGone,
     RecordUnreadable,
@@ -23,11 +24,10 @@ from jlab_tui.core.reply.compose import RunFacts, status_line
 from jlab_tui.core.session.protocol import ServerGone
 from jlab_tui.core.session.replay import replay
 from jlab_tui.core.session.run import Run
-from jlab_tui.services.session.cells import Cells
 from jlab_tui.services.session.reader import Reader
 from jlab_tui.services.sessions.finalize import KERNEL_GONE
 from jlab_tui.services.sessions.registry import Adoptable
-from tests.jupyters import EchoServer, Place
+from tests.jupyters import EchoLink, EchoServer, Place
 from tests.project import until
 
 
@@ -104,14 +104,12 @@ async def test_a_new_notebook_gets_no_kernel_that_somebody_left_under_its_name(p
 async def test_a_kernel_that_is_shut_down_from_outside_ends_its_run_and_its_session(place: Place) -> None:
     process = place.process()
     session = await process.open_new("n")
-    cell = NotebookCell("cell", "code", "hang")
-    session.notebook.insert(cell)
-    run = await session.start_run("execute_code", cell, cell.source)
+    run = await session.cells.execute("hang")
     place.server.removes(session.identity.kernel_id)
     with pytest.raises(KernelGone, match="was shut down"):
         await session.restart("you (restart_kernel)")
     with pytest.raises(KernelGone, match="was shut down"):
-        await session.start_run("execute_code", None, "1")
+        await session.run("1")
     await asyncio.wait_for(run.done.wait(), 20)
     assert (run.status, run.cause) == (RunStatus.DIED, "the kernel was shut down")
     facts = RunFacts(
@@ -131,9 +129,9 @@ async def test_a_kernel_that_is_shut_down_from_outside_ends_its_run_and_its_sess
 async def test_code_that_the_server_did_not_hand_to_the_kernel_is_not_said_to_run(place: Place) -> None:
     process = place.process()
     session = await process.open_new("n")
-    run = await session.start_run("execute_code", None, "hang")
+    run = await session.run("hang")
     del place.server.by_id[session.identity.kernel_id]
-    session.on_change(RequestRefused(run.msg_id, "the kernel is gone"))
+    cast(EchoLink, session._link).on_change(RequestRefused(run.msg_id, "the kernel is gone"))
     assert (run.status, run.cause) == (RunStatus.LOST, "It was not sent to the kernel: the kernel is gone.")
     await until(lambda: session.state.why_over == f"The kernel of session {session.identity.id} is gone.")
     await process.release()
@@ -196,8 +194,8 @@ async def test_a_kernel_whose_process_was_killed_before_it_was_on_record_is_not_
 async def test_a_session_whose_kernel_was_reaped_is_closed_in_its_record(place: Place) -> None:
     first = place.process()
     idle, busy = await first.open_new("idle"), await first.open_new("busy")
-    run = await busy.start_run("execute_code", None, "hang")
-    await busy.flush()
+    run = await busy.run("hang")
+    await busy.journal.flush()
     place.kill(first)
     for kernel_id in list(place.server.by_id):
         del place.server.by_id[kernel_id]
@@ -213,8 +211,8 @@ async def test_a_session_whose_kernel_was_reaped_is_closed_in_its_record(place: 
 async def test_nobody_waits_for_a_run_whose_process_and_kernel_are_gone(place: Place) -> None:
     first = place.process()
     session = await first.open_new("n")
-    run = await session.start_run("execute_code", None, "hang")
-    await session.flush()
+    run = await session.run("hang")
+    await session.journal.flush()
     place.kill(first)
     place.server.by_id.clear()
     _, found = await place.process().find_run(run.id)
@@ -237,8 +235,8 @@ async def test_a_record_that_says_nothing_is_called_unreadable_not_unknown(
 async def test_what_an_earlier_process_left_is_listed_with_the_run_that_goes_on(place: Place) -> None:
     first = place.process()
     session = await first.open_new("n")
-    run = await session.start_run("execute_code", None, "hang")
-    await session.flush()
+    run = await session.run("hang")
+    await session.journal.flush()
     assert await place.process().adoptable(place.server.by_id) == [], "its process lives"
     place.kill(first)
     (left,) = await place.process().adoptable(place.server.by_id)
@@ -285,7 +283,7 @@ async def test_a_kernel_that_was_restarted_holds_nothing_until_code_has_run(plac
     first = place.process()
     session = await first.open_new("n")
     held = [session.state.holds_state]
-    await session.start_run("execute_code", None, "x = 1")
+    await session.run("x = 1")
     held.append(session.state.holds_state)
     await session.restart("you (restart_kernel)")
     again, is_live = await first.open_existing(session.identity.notebook)
@@ -303,7 +301,7 @@ async def test_a_kernel_that_was_restarted_holds_nothing_until_code_has_run(plac
 async def test_a_run_that_our_own_restart_ended_says_so(place: Place) -> None:
     process = place.process()
     session = await process.open_new("n")
-    run = await session.start_run("execute_code", None, "hang")
+    run = await session.run("hang")
     await session.restart("you (restart_kernel)")
     assert (run.status, run.cause) == (RunStatus.DIED, "The kernel was restarted by you (restart_kernel).")
     await process.release()
@@ -313,13 +311,13 @@ async def test_our_own_restart_is_ours_however_late_the_kernels_exit_notice_come
     """As behind a flood of output, or on a slow line: the server has answered long before."""
     process = place.process()
     session = await process.open_new("n")
-    run = await session.start_run("execute_code", None, "hang")
+    run = await session.run("hang")
     place.server.notice_after_s = 2.5
     await session.restart("you (restart_kernel)")
     (kernel,) = place.server.by_id.values()
     await until(lambda: kernel.stream[-1].msg_type == "jlab_mcp_obituary")
     assert session.take_notice() == ""
-    await session.flush()
+    await session.journal.flush()
     changes = [
         e.event.cause for e in place.record_of(session.identity.id) if isinstance(e.event, KernelChanged)
     ]
@@ -354,7 +352,7 @@ async def test_a_notebook_that_is_resumed_twice_at_once_has_one_session(place: P
 async def test_a_renamed_notebook_is_resumed_in_the_session_that_it_has(place: Place) -> None:
     process = place.process()
     session = await process.open_new("old")
-    await Cells(place.notebooks).execute(session, "x = 1")
+    await session.cells.execute("x = 1")
     await session.save()
     new = Path(session.identity.notebook).with_stem("new")
     Path(session.identity.notebook).rename(new)
@@ -381,7 +379,7 @@ async def test_the_notebook_of_a_closed_session_can_still_be_read(place: Place) 
 async def test_a_throwaway_kernel_that_is_taken_over_ends_with_its_run(place: Place, ends: str) -> None:
     first = place.process()
     session, run = await first.run_scratch("hang")
-    await session.flush()
+    await session.journal.flush()
     place.kill(first)
     kernel = place.server.by_id[session.identity.kernel_id]
     if ends == "before":
@@ -398,7 +396,7 @@ async def test_a_throwaway_kernel_that_is_taken_over_ends_with_its_run(place: Pl
 async def test_a_notebook_that_is_broken_at_a_takeover_is_left_as_it_is_and_said(place: Place) -> None:
     first = place.process()
     session = await first.open_new("n")
-    await session.start_run("execute_code", None, "x = 1")
+    await session.run("x = 1")
     await session.save()  # a save that is on its way would go on after the kill
     place.kill(first)
     path = Path(session.identity.notebook)
@@ -406,7 +404,7 @@ async def test_a_notebook_that_is_broken_at_a_takeover_is_left_as_it_is_and_said
     second = place.process()
     taken = await second.get(session.identity.id)
     assert "stays as it is until it can be merged" in taken.warnings()[0]
-    await Cells(place.notebooks).execute(taken, "y = 2")
+    await taken.cells.execute("y = 2")
     await second.release()
     assert path.read_text(encoding="utf-8") == "<<<<<<< HEAD"
 
@@ -414,16 +412,15 @@ async def test_a_notebook_that_is_broken_at_a_takeover_is_left_as_it_is_and_said
 async def test_a_session_follows_its_renamed_notebook_and_so_does_its_successor(place: Place) -> None:
     first = place.process()
     session = await first.open_new("old")
-    cells = Cells(place.notebooks)
-    await cells.execute(session, "x = 1")
+    await session.cells.execute("x = 1")
     await session.save()
     path = Path(session.identity.notebook)
     path.rename(path.with_stem("new"))
-    await cells.execute(session, "y = 2")
+    await session.cells.execute("y = 2")
     await session.save()
     assert session.identity.notebook.endswith("new.ipynb") and not path.exists()
     await until(lambda: place.server.by_id[session.identity.kernel_id].path == "notebooks/new.ipynb")
-    await session.flush()
+    await session.journal.flush()
     place.kill(first)
     second = place.process()
     taken = await second.get(session.identity.id)
@@ -434,11 +431,9 @@ async def test_a_session_follows_its_renamed_notebook_and_so_does_its_successor(
 async def test_a_quiet_run_is_taken_over_as_what_it_is(place: Place) -> None:
     first = place.process()
     session = await first.open_new("n")
-    cells = [NotebookCell("done", "code", "x = 1"), NotebookCell("quiet", "code", "hang")]
-    for cell in cells:
-        session.notebook.insert(cell)
-        run = await session.start_run("execute_code", cell, cell.source)
-    await session.flush()
+    for code in ("x = 1", "hang"):
+        run = await session.cells.execute(code)
+    await session.journal.flush()
     place.kill(first)
     record = replay(session.identity.id, place.journals.read(place.journals.files()[session.identity.id]))
     assert record.runs[run.id].has_started, "whoever reads along knows that it runs"
@@ -447,7 +442,7 @@ async def test_a_quiet_run_is_taken_over_as_what_it_is(place: Place) -> None:
     assert [row.state for row in Reader.rows(taken, taken.notebook.cells)] == ["ok", "running"]
     await reader.release()
     saved = NotebookFile(Path(session.identity.notebook)).load().cells
-    assert [cell.id for cell in saved] == ["done", "quiet"], (
+    assert [cell.source for cell in saved] == ["x = 1", "hang"], (
         "what was restored is saved before the link is there"
     )
 
@@ -482,9 +477,8 @@ async def test_why_cells_were_not_run_again_to_the_end_is_known_afterwards(place
     async def the_kernel_goes(_: Run) -> None:
         session._intake.apply(ServerGone("It is gone."))
 
-    cells = Cells(NotebookDirectory(place.notebook_dir, place.folder, place.folder, place.folder))
     with pytest.raises(KernelGone):
-        await cells.run_all(session, stop_on_error=True, on_cell=the_kernel_goes)
+        await session.cells.run_all(stop_on_error=True, on_cell=the_kernel_goes)
     assert session.state.batch is not None
     assert session.state.batch.stopped == "Running the cells again stopped before cell cell-1: It is gone."
     await process.release()
@@ -508,10 +502,10 @@ async def test_code_is_not_sent_to_a_server_that_ended_by_record_whoever_still_a
     """Something may listen at its address and answer; the session's connection to it ends, and is not made again."""
     session = await place.process().open_new("n")
     kernel = place.server.by_id[session.identity.kernel_id]
-    await session.start_run("execute_code", None, "echo before")
+    await session.run("echo before")
     place.server.started += 1  # the status file tells of another server
     with pytest.raises(KernelGone, match="has ended"):
-        await session.start_run("execute_code", None, "echo after")
+        await session.run("echo after")
     await until(lambda: not kernel.listeners)
     assert kernel.codes == ["echo before"]
 
@@ -519,8 +513,8 @@ async def test_code_is_not_sent_to_a_server_that_ended_by_record_whoever_still_a
 async def test_a_run_that_nobody_saw_end_is_told_with_its_cause(place: Place) -> None:
     first = place.process()
     session = await first.open_new("n")
-    run = await session.start_run("execute_code", None, "hang")
-    await session.flush()
+    run = await session.run("hang")
+    await session.journal.flush()
     place.kill(first)
     place.server.started += 1
     (ended,) = await place.process().close_ended()
