@@ -112,7 +112,7 @@ def _with_dashboard(env: Mapping[str, str], project: Path) -> int:
     settings = load_settings(env, project, is_there)
     with open(project.parent / "demo.log", "w", encoding="utf-8") as log:
         script = subprocess.Popen(
-            [sys.executable, "-m", "jlab_tui.demo", str(project)],
+            [sys.executable, "-P", "-m", "jlab_tui.demo", str(project)],
             env=dict(env),
             cwd=project,
             stdin=subprocess.DEVNULL,
@@ -154,7 +154,7 @@ async def _script(env: Mapping[str, str], project: Path, say: Say) -> int:
     from mcp.client.stdio import StdioServerParameters, stdio_client
 
     parameters = StdioServerParameters(
-        command=sys.executable, args=["-m", "jlab_tui"], cwd=str(project), env=dict(env)
+        command=sys.executable, args=["-P", "-m", "jlab_tui"], cwd=str(project), env=dict(env)
     )
     say("An MCP client starts `jlab-mcp` over stdio, as Claude Code would...")
     async with Client(stdio_client(parameters)) as client:

@@ -19,7 +19,7 @@ from .adapters import checkup
 from .adapters.files import INTENT_STALE_S, bytes_below
 from .adapters.interpreter import ask_driver, ask_python
 from .adapters.jupyter.late_access import LateAccess
-from .adapters.server.process import choose_python
+from .adapters.server.environment import choose_python
 from .adapters.slurm.commands import Slurm
 from .adapters.slurm.submission import test_request
 from .core.cli.client_config import is_throwaway
@@ -121,7 +121,8 @@ class Doctor:
         found = checks_python.check_environment(
             chosen,
             own,
-            choice.note,
+            choice.passed,
+            node_tries=self._mode is Mode.SLURM and bool(choice.silent),
             kernel_only=bool(choice.kernel),
             is_tool=not Path(sys.prefix).is_relative_to(root),
         )
@@ -177,6 +178,8 @@ class Doctor:
             error = failure
         found = checks.check_state(self._status, error, intent)
         record = self._status.record if self._status else None
+        if record is not None and record.mode is Mode.SLURM and record.state.is_live:
+            found += checks_python.check_node(record.environment)
         if self._status is None or record is None or record.state is not ServerState.READY or not record.port:
             return found
         hops = await checkup.look_at_hops(

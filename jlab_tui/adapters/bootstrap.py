@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..core.errors import LaunchFailed
 from .programs import run
+from .server.environment import NEUTRAL
 
 PACKAGES = ("jupyterlab", "ipykernel")
 PINNED = Path(__file__).with_name("bootstrap.lock")
@@ -39,7 +40,8 @@ async def bootstrap(root: Path, env: Mapping[str, str], say: Callable[[str], Non
         else [str(python), "-m", "pip", "install", "--disable-pip-version-check", *wanted]
     )
     for command in commands:
-        ran = await run(command, env, _LIMIT_S)
+        # uv reads the project's settings; for Python, a file of the project may shadow a standard module.
+        ran = await run(command, env, _LIMIT_S, cwd=None if uv else NEUTRAL)
         if not ran.is_ok:
             words = [line.strip() for line in (ran.err or ran.out).splitlines() if line.strip()]
             raise LaunchFailed(

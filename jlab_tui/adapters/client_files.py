@@ -30,7 +30,7 @@ def own_command(env: Mapping[str, str]) -> Command:
         return Command(NAME)
     if script.exists() and _script_works(script):
         return Command(str(script))
-    return Command(sys.executable, ("-m", "jlab_tui"))
+    return Command(sys.executable, ("-P", "-m", "jlab_tui"))
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -10,10 +10,8 @@ from pathlib import Path
 
 from ..core.doctor.python_checks import DriverFacts, PythonFacts
 from .programs import run
+from .server.environment import ASK_S, NEUTRAL
 from .server.process import after_setup
-
-ASK_S = 30.0
-"""long enough for a Python on a cold network file system"""
 
 _ASK = r"""
 import importlib.metadata as m, importlib.util as u, json, os, re, sys
@@ -41,7 +39,7 @@ async def ask_python(path: str, env: Mapping[str, str], setup: str = "") -> Pyth
     argv = [path, "-c", _ASK]
     if setup.strip():
         argv = after_setup(setup, argv[1:])
-    ran = await run(argv, env, ASK_S)
+    ran = await run(argv, env, ASK_S, cwd=NEUTRAL)
     try:
         report = json.loads(ran.out.strip().splitlines()[-1])
     except (ValueError, IndexError):

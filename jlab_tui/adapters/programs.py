@@ -25,13 +25,19 @@ class Ran:
 
 
 async def run(
-    argv: Sequence[str], env: Mapping[str, str], timeout_s: float, *, stdin: str | None = None
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    timeout_s: float,
+    *,
+    stdin: str | None = None,
+    cwd: str | None = None,
 ) -> Ran:
     """Run a command. At the deadline or when cancelled, kill and reap its whole process group."""
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
             env=env,
+            cwd=cwd,
             stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

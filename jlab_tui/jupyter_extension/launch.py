@@ -22,6 +22,8 @@ EXIT_NO_JUPYTER = 97
 EXIT_PORT_TAKEN = 98
 PORT_TRIES = 200
 RESTARTS = 5
+PASSED_OVER = "jlab_mcp_passed_over"
+"""Variable of the job script: why it did not take the first Python. Kernels do not inherit it."""
 
 
 def load_package(folder: str) -> ModuleType:
@@ -99,6 +101,7 @@ def main(argv: List[str]) -> int:
     load_package(os.path.dirname(os.path.realpath(__file__)))
     config = read_config(argv[1], int(os.environ.get("SLURM_RESTART_COUNT") or 0))
     ip = config.get("ip") or "127.0.0.1"
+    passed = os.environ.pop(PASSED_OVER, "")
     fixed = config.get("port")
     port = fixed or choose_port(ip, int(config["port_min"]), int(config["port_max"]))
     if port is None or (fixed and not port_is_free(ip, fixed)):
@@ -110,13 +113,14 @@ def main(argv: List[str]) -> int:
 
         # Compiling its grammar takes over half the time of Jupyter's imports, and only checks of an IRI need it.
         lazy_import.put_off("rfc3987_syntax", "is_valid_syntax")
-        from jlab_mcp_extension import serverapp
+        from jlab_mcp_extension import project_python, serverapp
     except ImportError as error:
         report(
             "%s cannot import Jupyter (%s)." % (sys.executable, error),
             "Install it there: %s -m pip install jupyterlab ipykernel" % sys.executable,
         )
         return EXIT_NO_JUPYTER
+    config["environment"] = project_python.decide(config, passed)
     ended: int = serverapp.run(config, ip, port)
     if ended == EXIT_PORT_TAKEN and not fixed:
         # Another process took the port after we checked it. A process that has started a server cannot start a second one.

@@ -175,6 +175,8 @@ def _publish(
         "started": time.time(),
         "socket": opened.path if opened is not None else "",
     }
+    if config.get("environment"):
+        facts["environment"] = config["environment"]
     if config.get("certfile"):
         facts.update(
             certfile=config["certfile"], token_file=config["token_file"], addresses=own_addresses(hostname, ip)

@@ -62,10 +62,16 @@ async def test_a_setup_counts_more_than_the_projects_environment(project: Projec
     assert prefix == sys.prefix
 
 
-async def test_a_project_environment_without_a_kernel_is_said_and_passed_over(project: Project) -> None:
+async def test_a_project_environment_without_a_kernel_is_said_wherever_kernels_are_used(
+    project: Project,
+) -> None:
     venv = make_venv(project.root, packages=("ipykernel", "ipykernel_launcher"))
+    (project.root / "types.py").write_text("kinds = ['a', 'b']\n", encoding="utf-8")  # it shadows nothing
     done = project.run("start", "--detach")
     assert done.returncode == 0
-    assert f"{venv} has no ipykernel" in done.stdout and "-m pip install ipykernel" in done.stdout
-    prefix, _ = await kernel_prefix(project)
-    assert prefix == sys.prefix
+    told = f"{venv} has no ipykernel, and kernels run in {sys.executable}; add it with: "
+    assert told in done.stdout and " ipykernel jupyterlab" in done.stdout
+    async with project.client() as agent:
+        assert any(notice.startswith(told) for notice in (await agent.record("ping"))["notices"])
+        opened = await agent.record("start_new_session", experiment_name="env")
+        assert opened["python"] == sys.executable and opened["warnings"][0].startswith(told)

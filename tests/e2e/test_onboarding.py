@@ -175,7 +175,9 @@ def test_the_doctor_says_which_python_lacks_what(project: Project) -> None:
     assert "has no ipykernel" in text and "ipykernel" in text.partition("-> ")[2]
 
 
-def test_an_environment_that_does_not_run_is_made_anew_by_the_printed_command(project: Project) -> None:
+def test_an_environment_whose_python_is_gone_is_kept_and_made_anew_by_the_printed_command(
+    project: Project,
+) -> None:
     def warning() -> dict[str, str]:
         found = json.loads(project.run("doctor", "--json").stdout)
         return next(f for f in found if f["level"] == "warn" and f["check"] == "environment")
@@ -184,11 +186,12 @@ def test_an_environment_that_does_not_run_is_made_anew_by_the_printed_command(pr
     python.parent.mkdir(parents=True)
     python.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
     python.chmod(0o755)
-    assert "does not run" in warning()["text"]
+    assert "does not run here (exit code 1)" in warning()["text"]
     python.unlink()
     python.symlink_to("/not/there/python3")  # as an upgrade of the system leaves it
-    assert "does not run" in warning()["text"]
+    assert "its link leads to /not/there/python3" in warning()["text"]
     mend(project, {"mend": f"{warning()['mend']} --without-pip"})  # which takes a second and not ten
+    assert (project.root / ".venv.old" / "bin" / "python").is_symlink()
     without = warning()
     assert "has no ipykernel" in without["text"]
     ways = f"uv pip install --python {python}", f"{python} -m ensurepip && {python} -m pip install"

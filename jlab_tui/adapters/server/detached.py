@@ -40,7 +40,7 @@ def start_detached(
     log = log_dir / detached_log(time.strftime("%Y%m%d-%H%M%S"), str(os.getpid()))
     with os.fdopen(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jlab_tui", "start", "--detach", *arguments],
+            [sys.executable, "-P", "-m", "jlab_tui", "start", "--detach", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,

@@ -118,6 +118,7 @@ def read_connection(path: Path) -> ConnectionFile | None:
             socket=str(raw.get("socket") or ""),
             cert=certificate_in(Path(raw["certfile"])) if raw.get("certfile") else "",
             token=read_own(Path(raw["token_file"])).decode().strip() if raw.get("token_file") else "",
+            environment=str(raw.get("environment") or ""),
             addresses=tuple(str(address) for address in raw.get("addresses") or ()),
         )
     except (OSError, ValueError, KeyError, TypeError):

@@ -6,22 +6,23 @@ import asyncio
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ...core.errors import LaunchFailed, ServerError
+from ...core.server.environment import PythonChoice
 from ...core.server.machine import Machine
 from ...core.server.record import ServerRecord, ServerState
 from ...core.server.status import Observation
 from ...core.settings import Mode, Settings, status_dir_name
 from ..files import process_start, reason_of, tail_text
 from ..machine import this_machine
+from .environment import choose_python
 from .file_names import local_launch, local_log
 from .launch_files import read_connection, remove_launch_files
 from .preparation import prepare
 from .process import (
     PORT_TAKEN,
-    PythonChoice,
-    choose_python,
     end_process,
     free_port,
     is_ours,
@@ -61,17 +62,15 @@ class LocalServer:
         self._tried.add(port)
         if settings.setup.strip():
             # The set-up puts it on the PATH, for server and kernels.
-            choice = PythonChoice("python3", "")
+            choice = PythonChoice("python3")
         else:
             choice = await choose_python(settings.root, self._env)
-        if choice.note:
-            say(choice.note)
         log = settings.log_dir / local_log(status_dir_name(settings.root), str(port))
         try:
             prepared = prepare(
                 settings,
                 local_launch(str(port)),
-                choice.kernel,
+                replace(choice, silent=""),
                 ip=settings.local_bind_ip,
                 port=port,
                 hostname="127.0.0.1" if settings.local_bind_ip == "127.0.0.1" else host,

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...core.server.environment import PythonChoice
 from ...core.settings import Settings
 from ..files import private_dir
 from ..trust import require_trusted
 from .cleanup import prune
+from .environment import kernelspecs_of, write_kernelspec
 from .extension_copy import install_node_files
 from .launch_files import LaunchFiles, write_launch_files
-from .process import PROJECT_KERNEL, write_kernelspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,11 @@ class Prepared:
 
 
 def prepare(
-    settings: Settings, launch: str, kernel: str, *, over_network: bool = False, **config: Any
+    settings: Settings, launch: str, choice: PythonChoice, *, over_network: bool = False, **config: Any
 ) -> Prepared:
     """Make the directories, remove leftovers of earlier launches, and write the files that the server of `launch` reads.
 
-    `kernel`: the kernels' Python, empty if they use the server's; `config`: settings of this launch only; `over_network`:
+    `choice`: the Python of server and kernels; `config`: settings of this launch only; `over_network`:
     see `write_launch_files`. Raises OSError, and UsageError for a directory that others can change.
     """
     for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
@@ -35,17 +36,17 @@ def prepare(
     require_trusted(settings)
     copy = install_node_files(settings.node_dir)
     prune(settings, copy)
-    kernelspecs = []
+    kernel = choice.silent or choice.kernel
+    config |= {"environment": "" if choice.silent else choice.note}
     if kernel:
         specs = write_kernelspec(settings.status_dir / "kernelspecs", kernel, settings.root.name)
-        kernelspecs.append(str(specs))
+        config |= {"kernel_python": kernel, "kernel_specs": str(specs), "asks_kernel_python": over_network}
     shared = {
         "port_min": settings.port_min,
         "port_max": settings.port_max,
         "root_dir": str(settings.server_root_dir),
         "spool_dir": str(settings.spool_dir),
-        "kernelspec_dirs": kernelspecs,
-        "default_kernel": PROJECT_KERNEL if kernelspecs else None,
+        "kernelspec_dirs": [data for prefix in choice.prefixes if (data := kernelspecs_of(prefix))],
         "exit_grace_s": settings.exit_grace_s,
     }
     files = write_launch_files(settings.connection_dir, launch, shared | config, over_network=over_network)

@@ -1,115 +1,21 @@
-"""Chooses the Python of a local JupyterLab, starts it detached and ends it. A PID counts only with its start time."""
+"""Starts a local JupyterLab detached and ends it. A PID counts only with its start time."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import random
-import shlex
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files import command_line, open_own, private_dir, process_start, write_atomic
+from ..files import command_line, open_own, private_dir, process_start
 
 PORT_TAKEN = 98
-PROJECT_KERNEL = "jlab-mcp-project"
-
-
-@dataclass(frozen=True, slots=True)
-class Interpreter:
-    """A Python and what it can run."""
-
-    path: str
-    runs: bool
-    has_server: bool = False
-    has_kernel: bool = False
-    has_pip: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PythonChoice:
-    """The Python of the server, the Python of the kernels, and why."""
-
-    server: str
-    kernel: str
-    """empty: the server's own"""
-    note: str = ""
-
-
-_INSPECT = """
-import importlib.metadata as m, importlib.util as u, sys
-server = sys.version_info >= (3, 9) and all(u.find_spec(n) for n in ("jupyterlab", "jupyter_server"))
-server = server and int(m.version("jupyter_server").split(".")[0]) >= 2
-print(int(server), *(int(u.find_spec(name) is not None) for name in ("ipykernel", "pip")))
-"""
-"""checks what the Jupyter extension needs; without it, the Python can run kernels only"""
-
-
-async def inspect_python(path: str) -> Interpreter:
-    """Ask a Python what it can run: nothing if it does not start."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            path, "-c", _INSPECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        out, _ = await asyncio.wait_for(process.communicate(), 30)
-        server, kernel, pip = (flag == "1" for flag in out.decode().split()[-3:])
-    except (OSError, ValueError, TimeoutError):
-        return Interpreter(path, False)
-    return Interpreter(path, True, server, kernel, pip)
-
-
-async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
-    """Choose the first with ipykernel of the root's `.venv`, VIRTUAL_ENV, CONDA_PREFIX and our own Python for the kernels.
-
-    It runs the server too if it has JupyterLab; else our own Python does, with a kernel spec for it.
-    """
-    note = ""
-    for prefix in (str(root / ".venv"), env.get("VIRTUAL_ENV", ""), env.get("CONDA_PREFIX", "")):
-        path = Path(prefix) / "bin" / "python"
-        if not prefix or not (path.exists() or path.is_symlink()):
-            continue  # a broken link is an environment without its Python
-        if path.parent.parent.resolve() == Path(sys.prefix).resolve():
-            break
-        found = await inspect_python(str(path))
-        if found.has_server and found.has_kernel:
-            return PythonChoice(found.path, "", note)
-        if found.has_kernel:
-            return PythonChoice(sys.executable, found.path, note)
-        note = note or _why_not(prefix, found, shutil.which("uv", path=env.get("PATH")))
-    return PythonChoice(sys.executable, "", note)
-
-
-def _why_not(prefix: str, found: Interpreter, uv: str | None) -> str:
-    """Say why an environment is not used, and after `with: ` the command that fixes it. uv's environments have no pip."""
-    python = shlex.quote(found.path)
-    if not found.runs:
-        fix = f"python3 -m venv --clear {shlex.quote(prefix)}"
-        return f"The Python of {prefix} does not run, so it is not used; recreate it with: {fix}"
-    install = f"{python} -m pip install" if found.has_pip or not uv else f"uv pip install --python {python}"
-    first = "" if found.has_pip or uv else f"{python} -m ensurepip && "
-    return f"{prefix} has no ipykernel, so it is not used; add it with: {first}{install} ipykernel jupyterlab"
-
-
-def write_kernelspec(directory: Path, python: str, name: str) -> Path:
-    """Write a kernel spec for a Python with ipykernel but no server. Returns the data directory that holds it."""
-    target = private_dir(directory / "kernels" / PROJECT_KERNEL)
-    spec = {
-        "argv": [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": f"Python ({name})",
-        "language": "python",
-        "metadata": {"debugger": True},
-    }
-    write_atomic(target / "kernel.json", json.dumps(spec, indent=1) + "\n", mode=0o644)
-    return directory
 
 
 def free_port(ip: str, low: int, high: int, *, tried: set[int]) -> int | None:
@@ -198,6 +104,7 @@ def server_env(env: Mapping[str, str]) -> dict[str, str]:
         "CLAUDECODE",
         "CLAUDE_CODE_SESSION_ID",
         "PYTHONSTARTUP",
+        "PYTHONHOME",
     )
     kept: dict[str, Any] = {k: v for k, v in env.items() if k not in drop}
     return {**kept, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ...core.errors import LaunchFailed, UsageError
+from ...core.server.environment import PythonChoice
 from ...core.server.record import ServerRecord, ServerState, SlurmFacts
 from ...core.server.slurm_job import with_facts, with_job_id
 from ...core.settings import Mode, Settings
@@ -26,11 +27,12 @@ from ...core.slurm.script import (
 )
 from ...core.slurm.submit import Estimate, Rejected, Rejection
 from ..files import reason_of
+from ..server.environment import choose_python
 from ..server.extension_copy import extension_digest
 from ..server.file_names import SLURM_LAUNCH, slurm_log
 from ..server.launch_files import remove_launch_files
 from ..server.preparation import prepare
-from ..server.process import choose_python, server_env
+from ..server.process import server_env
 from .commands import Slurm
 
 LOOK_UP_S = 15.0
@@ -62,9 +64,9 @@ class Submission:
         submission = secrets.token_hex(8)
         request = check_request(request_of(settings))
         template = read_template(settings.slurm.template)
-        pythons, kernel = await self._pythons(say)
+        choice = await self._choose(say)
         try:
-            inputs, token, connection_file = self._write_files(submission, pythons, kernel)
+            inputs, token, connection_file = self._write_files(submission, choice)
             script = render_script(template, script_values(request, inputs))
         except OSError as error:
             raise _cannot_write(error) from None
@@ -102,25 +104,30 @@ class Submission:
             slurm=facts,
         )
 
-    async def _pythons(self, say: Callable[[str], None]) -> tuple[list[str], str]:
-        """Return the interpreters to try on the node, and the kernels' Python if it has no server."""
-        settings = self._settings
-        if settings.setup.strip():
-            return ["", sys.executable], ""
-        choice = await choose_python(settings.root, self._env)
-        if choice.note:
+    async def _choose(self, say: Callable[[str], None]) -> PythonChoice:
+        """Choose the Python as this machine sees it; the node decides in the end."""
+        if self._settings.setup.strip():
+            return PythonChoice("")
+        choice = await choose_python(self._settings.root, self._env)
+        if choice.silent and choice.passed is not None:
+            say(f"{choice.passed.why}; the node tries it.")
+        elif choice.note:
             say(choice.note)
-        pythons = [choice.server, sys.executable]
-        own = settings.root / ".venv" / "bin" / "python"
+        return choice
+
+    def _pythons(self, choice: PythonChoice) -> list[str]:
+        """Return the interpreters to try on the node; the empty name is the one that the set-up puts on the PATH."""
+        if not choice.server:
+            return ["", sys.executable]
+        pythons = [choice.silent, choice.server, sys.executable]
+        own = self._settings.root / ".venv" / "bin" / "python"
         if own.exists():
             pythons.append(str(own))  # if none has a server, install it here
-        return list(dict.fromkeys(pythons)), choice.kernel
+        return [python for python in dict.fromkeys(pythons) if python]
 
-    def _write_files(
-        self, submission: str, pythons: list[str], kernel: str
-    ) -> tuple[ScriptInputs, str, Path]:
+    def _write_files(self, submission: str, choice: PythonChoice) -> tuple[ScriptInputs, str, Path]:
         settings = self._settings
-        prepared = prepare(settings, SLURM_LAUNCH, kernel, over_network=True, ip=settings.slurm.bind_ip)
+        prepared = prepare(settings, SLURM_LAUNCH, choice, over_network=True, ip=settings.slurm.bind_ip)
         inputs = ScriptInputs(
             submission=submission,
             log=str(settings.log_dir / slurm_log("%j")),
@@ -128,7 +135,7 @@ class Submission:
             launcher=str(prepared.launcher),
             digest=extension_digest(),
             config=str(prepared.files.config_file),
-            pythons=pythons,
+            pythons=self._pythons(choice),
             setup=settings.setup,
         )
         return inputs, prepared.files.token, prepared.files.connection_file

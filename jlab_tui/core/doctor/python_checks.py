@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..server.environment import PassedOver
 from .checks import Finding, Level
 
 
@@ -101,23 +102,27 @@ def check_setup(facts: PythonFacts | None) -> list[Finding]:
 
 
 def check_environment(
-    chosen: PythonFacts, own: PythonFacts, note: str, *, kernel_only: bool, is_tool: bool = False
+    chosen: PythonFacts,
+    own: PythonFacts,
+    passed: PassedOver | None = None,
+    *,
+    kernel_only: bool,
+    is_tool: bool = False,
+    node_tries: bool = False,
 ) -> list[Finding]:
-    """Check the Python that runs the kernels, and the one that runs JupyterLab.
+    """Check the Python of the kernels, and the one of JupyterLab.
 
-    `is_tool`: jlab-mcp has its own environment, which lacks the packages that the project's code imports.
+    `passed`: the environment that comes first and is not used; `node_tries`: a job tries it all the same. `is_tool`: jlab-mcp
+    has its own environment, which lacks the packages that the project's code imports.
     """
     found = []
     if not chosen.version:
-        return [
-            Finding(
-                "environment", Level.FAIL, f"{chosen.path} does not run.", f"rm -r {_prefix(chosen.path)}"
-            )
-        ]
-    if note:
-        needed = chosen.install("ipykernel", "jupyterlab")
-        fix = note.partition("with: ")[2] or needed
-        found.append(Finding("environment", Level.WARN, note.partition(";")[0] + ".", fix))
+        said = chosen.trouble or "it printed nothing"
+        fix = f"{shlex.quote(chosen.path)} -c 'import sys'"
+        return [Finding("environment", Level.FAIL, f"{chosen.path} does not run: {said}", fix)]
+    if passed is not None:
+        then = "a job tries it on its node" if node_tries else "so it is not used"
+        found.append(Finding("environment", Level.WARN, f"{passed.why}; {then}.", passed.fix))
     versions = _versions(chosen, "ipykernel", "jupyterlab", "jupyter_server")
     if not chosen.has("ipykernel"):
         text = f"kernels would run in {chosen.path}, which has no ipykernel."
@@ -134,8 +139,18 @@ def check_environment(
     return found
 
 
-def _prefix(python: str) -> str:
-    return shlex.quote(python.removesuffix("/bin/python"))
+def check_node(environment: str) -> list[Finding]:
+    """Check what a job's node said about the environment of its kernels."""
+    if not environment:
+        return []
+    return [
+        Finding(
+            "environment",
+            Level.WARN,
+            environment,
+            "jlab-mcp logs   (each Python that the node tried, and why not)",
+        )
+    ]
 
 
 def _versions(python: PythonFacts, *names: str) -> str:

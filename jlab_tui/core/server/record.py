@@ -106,6 +106,8 @@ class ServerRecord:
     machine: str = ""
     """local mode: `Machine.text` of the machine that runs it"""
     slurm: SlurmFacts = field(default_factory=SlurmFacts)
+    environment: str = ""
+    """why kernels do not run in the environment that comes first, one line; empty if they do"""
     extra: Mapping[str, str] = field(default_factory=dict)
     """keys that this version does not know, kept unchanged"""
 
@@ -132,6 +134,8 @@ class ConnectionFile:
     """of this run of a job; empty: the record's"""
     addresses: tuple[str, ...] = ()
     """addresses of the node besides its name"""
+    environment: str = ""
+    """see `ServerRecord.environment`"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,4 +190,5 @@ def _with_connection(record: ServerRecord, seen: Observation) -> ServerRecord:
         cert=connection.cert,
         token=connection.token or record.token,
         hostname=hostname,
+        environment=connection.environment,
     )

@@ -44,9 +44,10 @@ __all__ = [
 def step(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatus:
     """Derive the status from the record and one observation."""
     status = _step(record, seen, limits)
-    if not seen.is_unproved or not status.is_usable:
+    if not status.is_usable:
         return status
-    return replace(status, notices=(*status.notices, unproved_notice(status.record)))
+    more = (unproved_notice(status.record) if seen.is_unproved else "", status.record.environment)
+    return replace(status, notices=(*status.notices, *filter(None, more)))
 
 
 def _step(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatus:
@@ -77,6 +78,7 @@ def _with_connection(record: ServerRecord, connection: ConnectionFile | None) ->
         url=connection.url,
         socket=connection.socket,
         hostname=record.hostname or connection.hostname,
+        environment=connection.environment,
     )
 
 

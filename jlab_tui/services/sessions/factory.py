@@ -41,7 +41,8 @@ SHARED_DOCUMENTS: Final = (
 
 async def notebook_warnings(server: Server) -> list[str]:
     """Return the notes for the start of a session on a notebook of this server."""
-    return [SHARED_DOCUMENTS] if await server.api.shares_documents() else []
+    shared = SHARED_DOCUMENTS if await server.api.shares_documents() else ""
+    return [note for note in (server.record.environment, shared) if note]
 
 
 @dataclass(frozen=True, slots=True)

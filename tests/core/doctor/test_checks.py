@@ -15,6 +15,7 @@ from jlab_tui.core.doctor.checks import DirectoryFacts, Finding, Hops, Level
 from jlab_tui.core.doctor.python_checks import DriverFacts, PythonFacts, Unmet
 from jlab_tui.core.doctor.slurm_checks import NodeFacts
 from jlab_tui.core.errors import StatusFileDamaged
+from jlab_tui.core.server.environment import PassedOver
 from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.core.server.trust import Weakness
@@ -70,16 +71,17 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("misspelt setting", lambda: checks.check_settings({"JLAB_MCP_SLURM_PARTION": "my gpu"}), Level.WARN,
      "did you mean JLAB_MCP_SLURM_PARTITION?", "export JLAB_MCP_SLURM_PARTITION='my gpu'; unset JLAB_MCP_SLURM_PARTION"),
     ("no such setting", lambda: checks.check_settings({"JLAB_MCP_TOKEN": "x"}), Level.WARN, "not a setting", "unset JLAB_MCP_TOKEN"),
-    ("own environment", lambda: checks_python.check_environment(GOOD, GOOD, "", kernel_only=False, is_tool=True),
+    ("own environment", lambda: checks_python.check_environment(GOOD, GOOD, None, kernel_only=False, is_tool=True),
      Level.OK, "--bootstrap", ""),
-    ("environment", lambda: checks_python.check_environment(GOOD, GOOD, "", kernel_only=False), Level.OK, "ipykernel 7.1", ""),
-    ("no kernel", lambda: checks_python.check_environment(PythonFacts("/p/python", "3.12", {}), GOOD, "", kernel_only=False),
+    ("environment", lambda: checks_python.check_environment(GOOD, GOOD, None, kernel_only=False), Level.OK, "ipykernel 7.1", ""),
+    ("no kernel", lambda: checks_python.check_environment(PythonFacts("/p/python", "3.12", {}), GOOD, None, kernel_only=False),
      Level.FAIL, "no ipykernel", "/p/python -m pip install ipykernel"),
     ("no kernel and no pip",
-     lambda: checks_python.check_environment(PythonFacts("/p/python", "3.12", {}, False), GOOD, "", kernel_only=False),
+     lambda: checks_python.check_environment(PythonFacts("/p/python", "3.12", {}, False), GOOD, None, kernel_only=False),
      Level.FAIL, "no ipykernel", "uv pip install --python /p/python ipykernel"),
-    ("broken venv", lambda: checks_python.check_environment(PythonFacts("/p/.venv/bin/python"), GOOD, "", kernel_only=False),
-     Level.FAIL, "does not run", "rm -r /p/.venv"),
+    ("broken venv", lambda: checks_python.check_environment(PythonFacts("/p/.venv/bin/python"), GOOD, None, kernel_only=False),
+     Level.FAIL, "does not run: it printed nothing", "/p/.venv/bin/python -c"),
+    ("node elsewhere", lambda: checks_python.check_node("On n, kernels run elsewhere."), Level.WARN, "On n", "jlab-mcp logs"),
     ("setup on a node", lambda: checks_python.check_setup(None), Level.SKIP, "start a job to check its result", ""),
     ("setup", lambda: checks_python.check_setup(GOOD), Level.OK, "selects /p/.venv/bin/python", ""),
     ("setup without Jupyter", lambda: checks_python.check_setup(OWN), Level.FAIL, "lacks jupyterlab and ipykernel", "pip install jupyterlab ipykernel"),
@@ -161,7 +163,7 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("no proxies", lambda: checks.check_proxies({"HTTP_PROXY": "", "NO_PROXY": "x", "all_proxies": "y"}), Level.OK, "none set", ""),
     ("a setup that says nothing", lambda: checks_python.check_setup(PythonFacts("python")), Level.FAIL, "it printed nothing", "bash -xc"),
     ("setup without a kernel", lambda: checks_python.check_setup(PythonFacts("/p", "3.12", {"jupyterlab": "4"})), Level.FAIL, "lacks ipykernel.", "/p -m pip install ipykernel"),
-    ("tool with the project's Python", lambda: checks_python.check_environment(GOOD, OWN, "", kernel_only=False, is_tool=True), Level.OK, "jupyter_server 2.17)", ""),
+    ("tool with the project's Python", lambda: checks_python.check_environment(GOOD, OWN, None, kernel_only=False, is_tool=True), Level.OK, "jupyter_server 2.17)", ""),
     ("no torch", lambda: checks_python.check_torch(GOOD, NVIDIA) or checks.check_settings({}), Level.OK, "none set", ""),
     ("torch of the same CUDA", lambda: checks_python.check_torch(torch("12.9"), NVIDIA), Level.OK, "NVIDIA driver 550.54 of node1", ""),
     ("torch, CUDA unknown", lambda: checks_python.check_torch(torch("13.0"), DriverFacts("n", "nvidia", "1")), Level.OK, "suits", ""),
@@ -202,7 +204,7 @@ EXACTLY: list[tuple[Callable[[], list[Finding]], str, str]] = [
     (lambda: checks.check_directory(directory()), "/home/ada/.jlab-mcp, 88 GiB free", ""),
     (lambda: checks.check_state(status(ServerState.ENDED, "ended"), None, ""), "Words.", "jlab-mcp start"),
     (lambda: checks.check_hops(LOCAL, Hops("127.0.0.1", 18001, "127.0.0.1", True, "", True)), "http://127.0.0.1:18001 answers", ""),
-    (lambda: checks_python.check_environment(GOOD, OWN, "", kernel_only=False, is_tool=True),
+    (lambda: checks_python.check_environment(GOOD, OWN, None, kernel_only=False, is_tool=True),
      "kernels run in /p/.venv/bin/python (Python 3.12.1, ipykernel 7.1, jupyterlab 4.5, jupyter_server 2.17)", ""),
     (lambda: checks_slurm.check_shared_files("/d", "", None), "start a job to check whether a node sees /d (jlab-mcp start)", ""),
     (lambda: checks_slurm.check_partition(parse_sinfo("odd*|up|infinite|n/a|1|idle|n/a|n/a|(null)"), SlurmSettings(gres="", cpus=2, mem_mb=9)),
@@ -251,27 +253,24 @@ def test_a_project_with_a_kernel_only_needs_our_own_jupyterlab(
     own: PythonFacts, levels: list[Level], fix: str
 ) -> None:
     found = checks_python.check_environment(
-        PythonFacts("/p", "3.12", {"ipykernel": "7"}), own, "", kernel_only=True
+        PythonFacts("/p", "3.12", {"ipykernel": "7"}), own, None, kernel_only=True
     )
     assert [finding.level for finding in found] == levels
     assert (found[1].check, found[1].fix) == ("server", fix)
 
 
 @pytest.mark.parametrize(
-    ("note", "text", "fix"),
-    [
-        (
-            "It lacks jupyterlab; install it with: uv add jupyterlab",
-            "It lacks jupyterlab.",
-            "uv add jupyterlab",
-        ),
-        ("It is old", "It is old.", "/p -m pip install ipykernel jupyterlab"),
-    ],
+    ("node_tries", "then"), [(False, "so it is not used"), (True, "a job tries it on its node")]
 )
-def test_what_was_noted_when_the_python_was_chosen_comes_first(note: str, text: str, fix: str) -> None:
+def test_an_environment_that_was_passed_over_comes_first(node_tries: bool, then: str) -> None:
     chosen = PythonFacts("/p", "3.12", {"ipykernel": "7"})
-    first, second = checks_python.check_environment(chosen, OWN, note, kernel_only=False)
-    assert (first.level, first.text, first.fix, second.level) == (Level.WARN, text, fix, Level.OK)
+    passed = PassedOver("/x has no Python", "add it with", "conda install")
+    first, second = checks_python.check_environment(
+        chosen, OWN, passed, kernel_only=False, node_tries=node_tries
+    )
+    assert (first.level, first.text, first.fix) == (Level.WARN, f"/x has no Python; {then}.", "conda install")
+    assert second.level is Level.OK
+    assert checks_python.check_node("") == []
 
 
 @pytest.mark.parametrize(

@@ -295,7 +295,13 @@ def test_a_job_whose_owner_slurm_does_not_name_is_not_ours() -> None:
 
 def test_where_a_node_listens_is_taken_from_its_connection_file() -> None:
     several = replace(
-        CONNECTION, hostname="gpu9", addresses=("10.0.0.1", "fd00::1"), socket="/s", cert="c", token="new"
+        CONNECTION,
+        hostname="gpu9",
+        addresses=("10.0.0.1", "fd00::1"),
+        environment="not here",
+        socket="/s",
+        cert="c",
+        token="new",
     )
     known = replace(RECORD, hostname="gpu1", token="old")
     seen = look(known, None, connection=several).record
@@ -306,6 +312,7 @@ def test_where_a_node_listens_is_taken_from_its_connection_file() -> None:
         18000,
     )
     assert (seen.socket, seen.cert, seen.token) == ("/s", "c", "new")
+    assert seen.environment == "not here"
     assert (seen.slurm.addresses, seen.slurm.connected) == ("10.0.0.1 fd00::1", T + 60)
     again = look(seen, None, at=70.12345, connection=replace(CONNECTION, token="")).record
     assert again.slurm.addresses == "10.0.0.1 fd00::1", (

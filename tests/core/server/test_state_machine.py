@@ -230,6 +230,15 @@ def test_a_failure_is_told_by_the_last_line_of_the_log_that_names_an_error_or_el
     assert sentence == f"It failed. {told}".strip()
 
 
+def test_kernels_that_run_elsewhere_than_in_the_projects_environment_are_told_as_long_as_there_are_any() -> (
+    None
+):
+    told = replace(WHERE, environment="/p/.venv has no ipykernel")
+    ready = step(STARTING, Observation(102.0, process_alive=True, connection=told, health=Health.OK), LIMITS)
+    assert ready.notices == ("/p/.venv has no ipykernel",) and ready.record.environment == ready.notices[0]
+    assert step(ready.record, Observation(103.0, process_alive=False), LIMITS).notices == ()
+
+
 def test_a_server_that_was_not_asked_is_not_said_to_answer() -> None:
     seen = step(READY, Observation(200.0, process_alive=True), LIMITS)
     assert seen.reachable is None and seen.is_usable and seen.phase == "running"

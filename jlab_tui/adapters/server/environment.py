@@ -1,0 +1,102 @@
+"""Asks the environments of a project and of the shell what their Python can do, and writes the kernelspec of the chosen one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...core.server.environment import Candidate, Interpreter, PythonChoice, choose
+from ..files import private_dir, write_atomic
+from ..programs import run
+
+PROJECT_KERNEL = "python3"
+"""the name that notebooks give to Python's usual kernel; on our server that is the project's"""
+ASK_S = 30.0
+"""a Python on a cold network file system"""
+NEUTRAL = "/"
+"""where a Python is asked: in a project, a file named like a standard module (`types.py`) would shadow that"""
+
+_ASK = """
+import importlib.metadata as m, importlib.util as u, sys
+server = sys.version_info >= (3, 9) and all(u.find_spec(n) for n in ("jupyterlab", "jupyter_server"))
+server = server and int(m.version("jupyter_server").split(".")[0]) >= 2
+print("\\njlab-mcp:", int(server), *(int(u.find_spec(name) is not None) for name in ("ipykernel", "pip")))
+"""
+"""what the Jupyter extension needs, else the Python is good for kernels only"""
+
+
+async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
+    """Choose among the root's `.venv`, VIRTUAL_ENV, CONDA_PREFIX and our own Python, in this order."""
+    candidates: list[Candidate] = []
+    seen = set()
+    for prefix, is_conda in (
+        (str(root / ".venv"), False),
+        (env.get("VIRTUAL_ENV", ""), False),
+        (env.get("CONDA_PREFIX", ""), True),
+    ):
+        there = await asyncio.to_thread(_resolved, prefix)
+        if not there or there in seen:
+            continue
+        seen.add(there)
+        candidate = await _candidate(prefix, env, is_conda=is_conda)
+        is_base = is_conda and env.get("CONDA_DEFAULT_ENV") in ("base", "root")
+        if is_base and not (candidate.python and candidate.python.has_kernel):
+            continue  # conda puts it into every shell; it is nobody's project
+        candidates.append(candidate)
+        if candidate.python is not None and candidate.python.has_kernel:
+            break
+    return choose(candidates, sys.executable, shutil.which("uv", path=env.get("PATH")) is not None)
+
+
+def _resolved(prefix: str) -> str:
+    """The directory itself; empty if there is none."""
+    path = Path(prefix)
+    return str(path.resolve()) if prefix and path.is_dir() else ""
+
+
+async def _candidate(prefix: str, env: Mapping[str, str], *, is_conda: bool) -> Candidate:
+    folder = Path(prefix).absolute() / "bin"
+    for path in (folder / "python", folder / "python3"):
+        if folder.parent.resolve() == Path(sys.prefix).resolve():
+            return Candidate(prefix, Interpreter(sys.executable, True, True, True), is_conda)
+        if path.is_symlink() and not path.exists():
+            return Candidate(prefix, Interpreter(str(path), False, leads_to=str(path.readlink())), is_conda)
+        if path.exists():
+            return Candidate(prefix, await inspect_python(str(path), env), is_conda)
+    return Candidate(prefix, None, is_conda)
+
+
+async def inspect_python(path: str, env: Mapping[str, str], ask_s: float = ASK_S) -> Interpreter:
+    """Find out what a Python can do by asking it. One that cannot be run can do nothing."""
+    asked = {name: value for name, value in env.items() if name not in ("PYTHONHOME", "PYTHONSTARTUP")}
+    ran = await run([path, "-c", _ASK], asked, ask_s, cwd=NEUTRAL)
+    said = re.search(r"^jlab-mcp: ([01]) ([01]) ([01])$", ran.out, re.MULTILINE)
+    if said is None:
+        lines = (ran.err or ran.out).strip().splitlines()
+        return Interpreter(path, False, trouble=lines[-1].strip() if lines else f"exit code {ran.returncode}")
+    server, kernel, pip = (flag == "1" for flag in said.groups())
+    return Interpreter(path, True, server, kernel, pip)
+
+
+def write_kernelspec(directory: Path, python: str, name: str) -> Path:
+    """Write a kernelspec for a Python that has ipykernel but no server. Returns the data directory to search."""
+    target = private_dir(directory / "kernels" / PROJECT_KERNEL)
+    spec = {
+        "argv": [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": f"Python ({name})",
+        "language": "python",
+        "metadata": {"debugger": True},
+    }
+    write_atomic(target / "kernel.json", json.dumps(spec, indent=1) + "\n", mode=0o644)
+    return directory
+
+
+def kernelspecs_of(prefix: str) -> str:
+    """The data directory of an environment in which its kernelspecs lie; empty if it has none."""
+    data = Path(prefix).absolute() / "share" / "jupyter"
+    return str(data) if (data / "kernels").is_dir() else ""

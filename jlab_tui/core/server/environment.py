@@ -1,0 +1,122 @@
+"""Decides which Python the kernels run in, and says so when that is not the project's own.
+
+It is decided from what each candidate says of itself on this machine. In a job the node decides again, because an environment
+may run there and not here, or here and not there (`jupyter_extension/project_python.py`, the job script).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A Python and what it can do."""
+
+    path: str
+    runs: bool
+    has_server: bool = False
+    has_kernel: bool = False
+    has_pip: bool = False
+    trouble: str = ""
+    """if it does not run: its own last line, or the system's"""
+    leads_to: str = ""
+    """if it is a link that leads nowhere: where to"""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An environment that the project or the shell names."""
+
+    prefix: str
+    python: Interpreter | None
+    """None: it has no Python, as a conda environment without one"""
+    is_conda: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """An environment that kernels do not run in although it comes first."""
+
+    why: str
+    """a sentence without its point"""
+    remedy: str
+    """what the command does"""
+    fix: str
+    """a command that changes or shows something, and deletes nothing"""
+
+
+@dataclass(frozen=True, slots=True)
+class PythonChoice:
+    """Which Python runs the server, and which one the kernels."""
+
+    server: str
+    kernel: str = ""
+    """empty: the server's own"""
+    passed: PassedOver | None = None
+    silent: str = ""
+    """a Python that comes before them and does not run here; a node may run it"""
+    prefixes: tuple[str, ...] = ()
+    """environments whose kernelspecs count, besides the server's own"""
+
+    @property
+    def note(self) -> str:
+        """Why kernels do not run in the environment that comes first, with the remedy; empty where they do."""
+        if self.passed is None:
+            return ""
+        return f"{self.passed.why}, and kernels run in {self.kernel or self.server}; {self.passed.remedy}: {self.passed.fix}"
+
+
+def choose(candidates: Sequence[Candidate], own: str, has_uv: bool) -> PythonChoice:
+    """Choose among the candidates, in their order; without any, `own`, the Python of this program, runs everything.
+
+    The first one with ipykernel runs the kernels. It runs the server too if it has JupyterLab; else `own` does."""
+    passed, silent = None, ""
+    prefixes = tuple(candidate.prefix for candidate in candidates)
+    for candidate in candidates:
+        python = candidate.python
+        if python is not None and python.path == own:
+            break
+        if python is not None and python.has_kernel:
+            if python.has_server:
+                others = tuple(prefix for prefix in prefixes if prefix != candidate.prefix)
+                return PythonChoice(python.path, "", passed, silent, others)
+            return PythonChoice(own, python.path, passed, silent, prefixes)
+        passed = passed or _passed_over(candidate, has_uv)
+        if python is not None and not python.runs:
+            silent = silent or python.path
+    return PythonChoice(own, "", passed, silent, prefixes)
+
+
+def _passed_over(candidate: Candidate, has_uv: bool) -> PassedOver:
+    """Say why, and how to change that. Environments that uv made have no pip."""
+    prefix, python = candidate.prefix, candidate.python
+    quoted = shlex.quote(prefix)
+    if python is None and candidate.is_conda:
+        return PassedOver(
+            f"{prefix} has no Python", "add it with", f"conda install -p {quoted} ipykernel jupyterlab"
+        )
+    if python is None:
+        fix = f"mv {quoted} {quoted}.old && python3 -m venv {quoted}"
+        return PassedOver(f"{prefix} has no Python", "keep it and make another with", fix)
+    if python.leads_to:
+        fix = f"mv {quoted} {quoted}.old && python3 -m venv {quoted}"
+        why = f"The Python of {prefix} is not there any more (its link leads to {python.leads_to})"
+        return PassedOver(
+            why, "install that Python again, or keep the environment and make another with", fix
+        )
+    shown = shlex.quote(python.path)
+    if not python.runs:
+        said = python.trouble or "it said nothing"
+        return PassedOver(
+            f"The Python of {prefix} does not run here ({said})",
+            "see for yourself with",
+            f"{shown} -c 'import sys'",
+        )
+    install = (
+        f"{shown} -m pip install" if python.has_pip or not has_uv else f"uv pip install --python {shown}"
+    )
+    first = "" if python.has_pip or has_uv else f"{shown} -m ensurepip && "
+    return PassedOver(f"{prefix} has no ipykernel", "add it with", f"{first}{install} ipykernel jupyterlab")

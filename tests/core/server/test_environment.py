@@ -1,0 +1,102 @@
+"""Which Python kernels run in, and what is said when that is not the environment that comes first."""
+
+from __future__ import annotations
+
+import pytest
+
+from jlab_tui.core.server.environment import Candidate, Interpreter, PythonChoice, choose
+
+OWN = "/own/bin/python"
+BOTH = Candidate("/p/.venv", Interpreter("/p/.venv/bin/python", True, True, True, True))
+KERNEL = Candidate("/p/.venv", Interpreter("/p/.venv/bin/python", True, False, True))
+NEITHER = Candidate("/p/.venv", Interpreter("/p/.venv/bin/python", True, has_pip=True))
+SERVER_ONLY = Candidate("/p/.venv", Interpreter("/p/.venv/bin/python", True, True))
+BROKEN = Candidate("/p/.venv", Interpreter("/p/.venv/bin/python", False, trouble="Illegal instruction"))
+ACTIVE = Candidate("/a", Interpreter("/a/bin/python", True, True, True))
+OURS = Candidate("/own", Interpreter(OWN, True, True, True))
+
+
+@pytest.mark.parametrize(
+    ("candidates", "server", "kernel", "prefixes"),
+    [
+        ([], OWN, "", ()),
+        ([BOTH], BOTH.prefix + "/bin/python", "", ()),
+        ([KERNEL], OWN, "/p/.venv/bin/python", ("/p/.venv",)),
+        ([NEITHER], OWN, "", ("/p/.venv",)),
+        ([SERVER_ONLY, ACTIVE], "/a/bin/python", "", ("/p/.venv",)),
+        ([OURS, ACTIVE], OWN, "", ("/own", "/a")),
+        ([BROKEN, OURS], OWN, "", ("/p/.venv", "/own")),
+    ],
+)
+def test_the_first_environment_with_a_kernel_runs_the_kernels(
+    candidates: list[Candidate], server: str, kernel: str, prefixes: tuple[str, ...]
+) -> None:
+    choice = choose(candidates, OWN, True)
+    assert (choice.server, choice.kernel, choice.prefixes) == (server, kernel, prefixes)
+
+
+def test_nothing_is_said_where_the_first_environment_is_used() -> None:
+    assert choose([BOTH], OWN, True).note == choose([], OWN, True).note == PythonChoice(OWN).note == ""
+
+
+@pytest.mark.parametrize(
+    ("candidate", "has_uv", "why", "fix"),
+    [
+        (
+            NEITHER,
+            True,
+            "/p/.venv has no ipykernel",
+            "/p/.venv/bin/python -m pip install ipykernel jupyterlab",
+        ),
+        (
+            SERVER_ONLY,
+            True,
+            "/p/.venv has no ipykernel",
+            "uv pip install --python /p/.venv/bin/python ipykernel jupyterlab",
+        ),
+        (
+            SERVER_ONLY,
+            False,
+            "/p/.venv has no ipykernel",
+            "/p/.venv/bin/python -m ensurepip && /p/.venv/bin/python -m pip install ipykernel jupyterlab",
+        ),
+        (BROKEN, True, "does not run here (Illegal instruction)", "/p/.venv/bin/python -c 'import sys'"),
+        (
+            Candidate("/p q/.venv", Interpreter("/p q/.venv/bin/python", False)),
+            True,
+            "does not run here (it said nothing)",
+            "'/p q/.venv/bin/python' -c 'import sys'",
+        ),
+        (
+            Candidate("/p q", Interpreter("/p q/bin/python", False, leads_to="/usr/bin/python3.8")),
+            True,
+            "is not there any more (its link leads to /usr/bin/python3.8)",
+            "mv '/p q' '/p q'.old && python3 -m venv '/p q'",
+        ),
+        (
+            Candidate("/c", None, is_conda=True),
+            True,
+            "/c has no Python",
+            "conda install -p /c ipykernel jupyterlab",
+        ),
+        (Candidate("/p", None), True, "/p has no Python", "mv /p /p.old && python3 -m venv /p"),
+    ],
+)
+def test_an_environment_that_is_passed_over_is_told_with_a_command_that_deletes_nothing(
+    candidate: Candidate, has_uv: bool, why: str, fix: str
+) -> None:
+    choice = choose([candidate], OWN, has_uv)
+    assert choice.passed is not None and why in choice.passed.why and choice.passed.fix == fix
+    assert why in choice.note and f"kernels run in {OWN};" in choice.note and choice.note.endswith(fix)
+    assert "--clear" not in fix and "rm " not in fix
+
+
+def test_the_first_that_was_passed_over_is_told_although_another_one_is_used() -> None:
+    choice = choose([NEITHER, Candidate("/b", None), KERNEL], OWN, True)
+    assert choice.note.startswith("/p/.venv has no ipykernel, and kernels run in /p/.venv/bin/python;")
+    assert choice.silent == ""
+
+
+def test_a_python_that_does_not_run_here_is_kept_for_a_node_that_may_run_it() -> None:
+    second = Candidate("/b", Interpreter("/b/bin/python", False))
+    assert choose([BROKEN, second, ACTIVE], OWN, True).silent == "/p/.venv/bin/python"
