@@ -10,15 +10,15 @@ from .core.cli.argparse_errors import explain_usage
 from .core.errors import UsageError
 
 SHELLS = ("bash", "zsh", "fish")
-"""whose completion is tried; shtab knows more"""
+"""shells whose completion we test; shtab supports more"""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports a usage error in two lines, like every other error, instead of printing the whole usage."""
+    """Reports a usage error in two lines, like other errors, without printing the usage."""
 
     def error(self, message: str) -> NoReturn:
         options = [name for action in self._actions for name in action.option_strings]
-        raise UsageError(explain_usage(message, options), f"`{self.prog} --help` lists what it takes.")
+        raise UsageError(explain_usage(message, options), f"`{self.prog} --help` lists the arguments.")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -37,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     start.add_argument(
         "--mode",
         choices=("local", "slurm"),
-        help="where JupyterLab runs (default: slurm where sbatch is found)",
+        help="where JupyterLab runs (default: slurm if sbatch is found)",
     )
     start.add_argument(
         "--no-tui", action="store_true", help="no dashboard: print state changes as lines, in the foreground"
@@ -55,7 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--replay", metavar="FILE", help="play a recorded journal instead (sessions/<id>.1.jsonl)"
     )
     start.add_argument(
-        "--speed", type=_seconds, default=1.0, metavar="X", help="of the replay; 0: all at once"
+        "--speed", type=_seconds, default=1.0, metavar="X", help="speed of the replay; 0: all at once"
     )
     start.add_argument(
         "--bootstrap",
@@ -72,11 +72,11 @@ def make_parser() -> argparse.ArgumentParser:
     stop.add_argument(
         "--forget",
         action="store_true",
-        help="stop nothing: only remove the record of a server that cannot be stopped from here",
+        help="stop nothing: only remove the record of a server that you cannot stop from here",
     )
 
     wait = _command(commands, "wait", "print state changes until the server is ready")
-    wait.add_argument("--timeout", type=_seconds, metavar="S", help="seconds to wait at most (exit code 3)")
+    wait.add_argument("--timeout", type=_seconds, metavar="S", help="most seconds to wait (then exit code 3)")
 
     status = _command(commands, "status", "show what is running, where, and what it uses")
     status.add_argument("--json", action="store_true", help="as JSON")
@@ -88,13 +88,13 @@ def make_parser() -> argparse.ArgumentParser:
     url.add_argument(
         "--copy",
         action="store_true",
-        help="put the link that logs you in on the clipboard; it is not printed",
+        help="copy the link that logs you in to the clipboard, without printing it",
     )
 
     init = _command(commands, "init", "register the MCP server for this project (.mcp.json)")
     init.add_argument("--user", action="store_true", help="for all your projects, through Claude Code itself")
     init.add_argument(
-        "--print", action="store_true", dest="only_print", help="write nothing, only show what to type"
+        "--print", action="store_true", dest="only_print", help="write nothing, only show the commands"
     )
 
     doctor = _command(commands, "doctor", "check every step on the way to a kernel and show how to fix it")

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def printing_text() -> Iterator[None]:
-    """Let nothing but printable text reach stdout and stderr. Dashboard and MCP server draw and speak past both."""
+    """Let only printable text reach stdout and stderr, which dashboard and MCP server bypass."""
     with contextlib.ExitStack() as stack:
         if sys.stdout is not None:
             stack.enter_context(contextlib.redirect_stdout(cast(TextIO, PrintableOutput(sys.stdout))))
@@ -85,7 +85,7 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _serve(_: argparse.Namespace) -> int:
-    gc.disable()  # while modules load: looking through what never goes away costs a tenth of the time to the first reply
+    gc.disable()  # while modules load: collecting among permanent objects takes a tenth of the time to the first reply
     from .wiring.settings import settings_of
 
     settings = settings_of(os.environ, for_client=True)
@@ -109,7 +109,7 @@ def _serve(_: argparse.Namespace) -> int:
 
 
 def _app_source(settings: Settings, reasons: CancelReasons) -> AppSource:
-    """What the tools work with is loaded after the first reply: in a thread, or with the first call."""
+    """Load the tools' application after the first reply: in a thread, or with the first call."""
     from .mcp_server.context_source import AppSource
 
     def preload() -> None:
@@ -157,7 +157,7 @@ def _log_to_stderr() -> None:
     import logging
 
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-    for name in ("httpx2", "httpcore2", "websockets"):  # below that they log headers, which hold the token
+    for name in ("httpx2", "httpcore2", "websockets"):  # below WARNING they log headers with the token
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

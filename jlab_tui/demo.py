@@ -1,7 +1,7 @@
-"""`jlab-mcp demo`: the whole thing in a minute, without any agent.
+"""`jlab-mcp demo`: the whole product in a minute, without an agent.
 
-A local server in a temporary project, and a scripted MCP client over stdio that does what an agent would do. With a
-terminal the dashboard shows it live; without one each step is printed.
+Starts a local server in a temporary project, and a scripted MCP client over stdio that acts like an agent. In a terminal
+the dashboard shows it live; without one the demo prints each step.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ total"""
 
 
 def run_demo(env: Mapping[str, str], *, tui: bool) -> int:
-    """Run the demo. Returns the exit code: 0 when every step did what it should."""
+    """Run the demo. Returns the exit code: 0 if every step succeeded."""
     directory = Path(tempfile.mkdtemp(prefix="jlab-mcp-demo-"))
     project = directory / "project"
     project.mkdir()
@@ -142,14 +142,14 @@ async def _wait_and_script(env: Mapping[str, str], project: Path) -> int:
             await launcher.until_ready(lambda status: None, 90)
             break
         if time.monotonic() > deadline:
-            raise LaunchFailed("The demo's server did not come up.", f"Look at the logs in {project.parent}.")
+            raise LaunchFailed("The demo's server did not start.", f"Look at the logs in {project.parent}.")
         await asyncio.sleep(0.2)
     await launcher.close()
     return await _script(env, project, lambda text: print(text, flush=True))
 
 
 async def _script(env: Mapping[str, str], project: Path, say: Say) -> int:
-    """What an agent would do, through a real MCP client that launches `jlab-mcp` over stdio."""
+    """Act like an agent, through a real MCP client that launches `jlab-mcp` over stdio."""
     from mcp import Client
     from mcp.client.stdio import StdioServerParameters, stdio_client
 
@@ -188,7 +188,7 @@ async def _script(env: Mapping[str, str], project: Path, say: Say) -> int:
 
 
 class _Agent:
-    """Calls tools one by one and says what came back."""
+    """Calls tools one by one and prints the replies."""
 
     def __init__(self, client: Client, say: Say) -> None:
         self._client = client
@@ -201,7 +201,7 @@ class _Agent:
         self._say(f"-> {name}")
 
         async def still(progress: float, total: float | None, message: str | None) -> None:
-            self._say(f".. {tool}: {message or 'going on'}")
+            self._say(f".. {tool}: {message or 'still running'}")
 
         result = await self._client.call_tool(tool, arguments, progress_callback=still)
         texts = [block.text for block in result.content if block.type == "text"]
@@ -216,7 +216,7 @@ class _Agent:
 
 
 def _short(text: str) -> list[str]:
-    """A record on one line, the last lines of other replies."""
+    """Return a record on one line, or the last lines of another reply."""
     try:
         line = json.dumps(json.loads(text), ensure_ascii=False)
     except ValueError:
@@ -225,7 +225,7 @@ def _short(text: str) -> list[str]:
 
 
 def check_notebook(path: Path) -> list[str]:
-    """What is wrong with the demo's notebook; nothing when it is valid and complete."""
+    """Return the faults of the demo's notebook; none if it is valid and complete."""
     import nbformat
 
     try:

@@ -40,7 +40,7 @@ _MARKS = {Level.OK: "ok  ", Level.WARN: "warn", Level.FAIL: "FAIL", Level.SKIP: 
 
 
 class Doctor:
-    """Runs the checks of one project, each after those that it depends on."""
+    """Runs the checks of one project, each after the ones it depends on."""
 
     def __init__(
         self,
@@ -57,10 +57,10 @@ class Doctor:
         self._access = access
         self._status: ServerStatus | None = None
         self._chosen: PythonFacts | None = None
-        """the Python of the kernels, once it was asked"""
+        """the kernels' Python, once examined"""
 
     async def examine(self, tell: Callable[[str], None]) -> AsyncIterator[Finding]:
-        """Yield findings as they come; calls `tell` with the step at hand when it takes long."""
+        """Yield findings as they come. Calls `tell` with the current step if it takes long."""
         yield self._mode_finding()
         steps: list[tuple[str, Callable[[], Coroutine[Any, Any, list[Finding]]]]] = [
             ("this program", self._program),
@@ -76,7 +76,7 @@ class Doctor:
         for name, step in steps:
 
             def still(waited_s: float, name: str = name) -> None:
-                tell(f"looking at {name} ... ({waited_s:.0f} s)")
+                tell(f"checking {name} ... ({waited_s:.0f} s)")
 
             for finding in await patiently(step(), still):
                 yield finding
@@ -131,7 +131,7 @@ class Doctor:
     async def _torch_here(self) -> list[Finding]:
         driver = await ask_driver(self._env)
         if self._mode is Mode.SLURM and not driver.maker:
-            return []  # a login node; the node is asked when a job runs
+            return []  # a login node; `_torch_on` asks the node once a job is running
         return self._torch_on(driver)
 
     async def _directories(self) -> list[Finding]:
@@ -149,7 +149,7 @@ class Doctor:
             ("logs", settings.log_dir, "LOG_DIR"),
         ):
             if any(path.is_relative_to(above) for above in trouble):
-                continue  # fixing the one above fixes this one
+                continue  # fixing the earlier one fixes this one
             facts = await asyncio.to_thread(
                 checkup.look_at_directory,
                 f"{purpose} dir",
@@ -192,7 +192,7 @@ class Doctor:
         return found
 
     async def _clock_offset(self, record: ServerRecord) -> float | None:
-        """Return the node's clock minus ours in seconds; None if unknown. We assume the node's reading halfway through the request."""
+        """Return the node's clock minus ours in seconds; None if unknown. Assumes that the node read it halfway through."""
         asked = time.time()
         try:
             node_time = await self._access.api(record).clock()
@@ -262,7 +262,7 @@ def _host_of(record: ServerRecord) -> str:
 
 
 async def run_doctor(doctor: Doctor, *, as_json: bool) -> int:
-    """Print the findings. Exit code 1 when one of them is a failure."""
+    """Print the findings. Returns exit code 1 if one of them is a failure."""
     found = []
     async for finding in doctor.examine(_tell):
         found.append(finding)
@@ -290,8 +290,9 @@ def report_bad_setting(error: JlabError, *, as_json: bool) -> int:
 
 
 def _as_json(finding: Finding) -> dict[str, str]:
-    """Return a finding under the keys of `doctor --json`, which scripts rely on."""
-    return {"check": finding.check, "level": finding.level, "text": finding.text, "mend": finding.fix}
+    """Return a finding under the keys of `doctor --json`, which scripts rely on; `mend` is the earlier name of `fix`."""
+    fix = finding.fix
+    return {"check": finding.check, "level": finding.level, "text": finding.text, "fix": fix, "mend": fix}
 
 
 def print_finding(finding: Finding) -> None:

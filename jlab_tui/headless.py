@@ -1,4 +1,4 @@
-"""Starts, waits and stops without a dashboard: prints the same facts as plain lines."""
+"""Starts, waits and stops without a dashboard, and prints the same facts as plain lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .services.progress import patiently
 from .services.server.launcher import Launcher
 
 _REMIND_S = 15.0
-"""seconds without news after which a start prints that it still waits, then less and less often"""
+"""seconds without changes before a start prints that it still waits, then less and less often"""
 _REMIND_MOST_S = 300.0
 
 
@@ -32,7 +32,7 @@ class Lines:
         self._notices = Notices()
 
     def show(self, status: ServerStatus) -> None:
-        """Print a new sentence with its details, and the log after a failure; each notice once."""
+        """Print a new sentence with its details, each notice once, and the log after a failure."""
         is_new = status.sentence != self._last
         self.say(status.sentence)
         if is_new and status.state is ServerState.PENDING:
@@ -51,7 +51,7 @@ class Lines:
             self._write(notice)
 
     def still(self, waited_s: float) -> None:
-        """Print on stderr what the command is waiting for."""
+        """Print to stderr what the command is waiting for."""
         what = self._last.rstrip(".") or "starting"
         _tell(f"Still: {what} ({waited_s:.0f} s so far)...")
 
@@ -70,7 +70,7 @@ def _tell(text: str) -> None:
 
 
 async def run_detached(launcher: Launcher, mode: Mode, settings: Settings) -> int:
-    """Start and return when ready. A job that is still queued after the queue timeout stays queued.
+    """Start and return when ready. A job still queued after the queue timeout stays queued.
 
     A signal ends only the wait.
     """
@@ -102,7 +102,7 @@ async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> 
             lines.say(there if started.attached else "Press Ctrl+C to stop.")
         async for status in launcher.follow():
             if status is None:
-                lines.say("The server was stopped.")
+                lines.say("The server has stopped.")
                 return 0
             if status.is_usable:
                 lines.show_notices(status)
@@ -116,7 +116,7 @@ async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> 
 
 
 async def _until_signal(work: Coroutine[Any, Any, int], leave: Callable[[int], Awaitable[int]]) -> int:
-    """Return the exit code of `work`, or of `leave` if a signal comes first; by then `work`'s submission is on record."""
+    """Return the exit code of `work`, or of `leave` if a signal comes first, which waits until `work` recorded its submission."""
     received: asyncio.Queue[int] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -134,7 +134,7 @@ async def _until_signal(work: Coroutine[Any, Any, int], leave: Callable[[int], A
 
 
 async def leave(launcher: Launcher, number: int, *, stops: bool = False) -> int:
-    """Print what keeps running, or with `stops` stop a local server that this process launched."""
+    """Print what keeps running, or (`stops`) stop a local server that this process launched."""
     status = None
     with contextlib.suppress(StatusFileError):
         status = launcher.recall()
@@ -158,7 +158,7 @@ async def leave(launcher: Launcher, number: int, *, stops: bool = False) -> int:
 
 
 async def run_stop(launcher: Launcher, *, forget: bool = False) -> int:
-    """Stop the server and print how; a long wait prints a sign of life on stderr. `forget` stops nothing."""
+    """Stop the server and print how; report a long wait on stderr. `forget` stops nothing."""
     print(launcher.forget() if forget else await _stop(launcher))
     return 0
 
@@ -179,7 +179,7 @@ async def _stop(launcher: Launcher) -> str:
 
 
 async def run_wait(launcher: Launcher, timeout: float | None, queue_timeout: float) -> int:
-    """Print state changes until ready (0), failed (1) or timed out (3); without `timeout` only the queue has a limit."""
+    """Print state changes until ready (0), failed (1) or timed out (3). Without `timeout`, only the queue has a limit."""
     lines = Lines(_print)
     limit = queue_timeout if timeout is None else None
     status = await patiently(

@@ -33,22 +33,20 @@ def run_init(settings: Settings, env: Mapping[str, str], *, user: bool, only_pri
         _register_here(settings, command)
     if places := [name for name in _PLACES if env.get(name)]:
         print(f"\nSet here: {', '.join(f'{name}={env[name]}' for name in places)}")
-        print(
-            "The client must have the same: start it from a shell that does, or give it in the entry's `env`."
-        )
+        print("The client needs the same: start it from such a shell, or set them in the entry's `env`.")
     print_others(command)
     return 0
 
 
 _PLACES = (PREFIX + "DIR", PREFIX + "STATUS_DIR")
-"""settings that the MCP server needs to find what `start` started"""
+"""settings with which the MCP server finds the server of `start`"""
 
 
 def _register_here(settings: Settings, command: Command) -> None:
     path = settings.cwd / ".mcp.json"
     merged = register_in_project(path, command)
     if not merged.is_changed:
-        print(f"{path} has {NAME} already; nothing was changed.")
+        print(f"{path} already has {NAME}; nothing changed.")
     elif merged.was_there:
         print(f"{path}: the entry {NAME} now starts {command.line}")
     else:
@@ -63,21 +61,21 @@ def _register_everywhere(command: Command, env: Mapping[str, str]) -> None:
     argv = claude_command(command, user=True)
     outcome = run_client_command(argv, env)
     if outcome is None:
-        print("Claude Code is not on the PATH here. Where it is, type:")
+        print("Claude Code is not on the PATH. Where it is, type:")
         print(f"  {shlex.join(argv)}")
         return
-    done, said = outcome
-    if not done and "already exists" in said:
-        print(f"Claude Code has {NAME} in your user scope already. To change it, first:")
+    done, output = outcome
+    if not done and "already exists" in output:
+        print(f"Claude Code already has {NAME} in your user scope. To change it, first:")
         print(f"  claude mcp remove --scope user {NAME}")
         return
     if not done:
-        raise UsageError(f"Claude Code refused: {said}", f"Try it yourself: {shlex.join(argv)}")
-    print(said)
+        raise UsageError(f"Claude Code refused: {output}", f"Try it yourself: {shlex.join(argv)}")
+    print(output)
 
 
 def print_others(command: Command) -> None:
-    """The equivalents for other MCP clients."""
+    """Print the equivalents for other MCP clients."""
     print("\nOther MCP clients:")
     for where, text in other_clients(command):
         print(f"\n{where}")
@@ -88,7 +86,7 @@ def print_others(command: Command) -> None:
 async def run_url(launcher: Launcher, env: Mapping[str, str], host: str, *, to_clipboard: bool) -> int:
     """Print JupyterLab's address and how a laptop reaches it; the link that logs in goes only to the clipboard."""
     record = await patiently(
-        launcher.ready_record(), lambda _: print("Asking how the server is...", file=sys.stderr, flush=True)
+        launcher.ready_record(), lambda _: print("Asking the server...", file=sys.stderr, flush=True)
     )
     await launcher.close()
     access = access_of(record, env.get("USER") or env.get("LOGNAME") or "", host)
@@ -98,7 +96,7 @@ async def run_url(launcher: Launcher, env: Mapping[str, str], host: str, *, to_c
     print(f"  {access.ssh}")
     print(f"then open {access.local_url}")
     if not to_clipboard:
-        print("`jlab-mcp url --copy` puts the link that logs you in on the clipboard.")
+        print("`jlab-mcp url --copy` copies the link that logs you in to the clipboard.")
         return 0
     taken = copy(access.link(record.token, through_ssh=through_ssh), env)
     if not taken:

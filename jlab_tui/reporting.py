@@ -37,18 +37,18 @@ class Access(Protocol):
 
 
 class JournalSummaries(Protocol):
-    """The records of sessions. Both methods block."""
+    """The records of sessions; both methods block."""
 
     def heads(self) -> list[SessionHead]: ...
     def size(self) -> int:
-        """Bytes on disk."""
+        """Return the bytes on disk."""
 
 
 async def run_status(
     launcher: Launcher, access: Access, records: JournalSummaries, settings: Settings, *, as_json: bool
 ) -> int:
-    """Print what runs and what it uses. Exit code 0 when ready, 3 on its way, 1 otherwise."""
-    status = await patiently(launcher.look(), lambda _: _tell("Asking how the server is..."))
+    """Print what is running and what it uses. Returns exit code 0 if ready, 3 if starting, 1 otherwise."""
+    status = await patiently(launcher.look(), lambda _: _tell("Asking the server..."))
     root = str(settings.root)
     if status is None:
         facts = trouble_json("none", launcher.no_server(), root)
@@ -72,7 +72,7 @@ async def run_status(
 
 
 async def _use(status: ServerStatus, access: Access) -> dict[str, Any]:
-    """Kernels and resources, as far as the server tells them now; None where it says nothing that is understood."""
+    """Return kernels and resources as the server reports them now; None for an answer that is not understood."""
     facts: dict[str, Any] = {"kernels": [], "resources": None}
     if status.reachable is True:
         facts["kernels"] = None
@@ -88,9 +88,9 @@ async def _use(status: ServerStatus, access: Access) -> dict[str, Any]:
 async def _record_facts(
     status: ServerStatus | None, records: JournalSummaries, kernels: Collection[str] | None
 ) -> dict[str, Any]:
-    """Sessions of the present server that nobody has closed, and what all records take on disk.
+    """Return the current server's open sessions, and the size of all records on disk.
 
-    `kernels`: those that the server has; None where that is not known."""
+    `kernels`: the server's; None if unknown."""
     size = await asyncio.to_thread(records.size)
     heads = []
     if status is not None and status.state is ServerState.READY:
@@ -176,7 +176,7 @@ def _print_status(facts: dict[str, Any]) -> None:
 
 
 async def run_logs(launcher: Launcher, *, follow: bool) -> int:
-    """Print the log; with `follow` go on until interrupted."""
+    """Print the log; with `follow`, continue until interrupted."""
     status = launcher.recall()
     if status is None or not status.record.log:
         raise launcher.no_server()
@@ -188,7 +188,7 @@ async def run_logs(launcher: Launcher, *, follow: bool) -> int:
         except FileNotFoundError:
             if not follow:
                 raise ServerNotReady(
-                    f"There is no log yet: {status.sentence}", f"It will be {path}."
+                    f"There is no log yet: {status.sentence}", f"It will be at {path}."
                 ) from None
         if not follow:
             return 0
@@ -203,7 +203,7 @@ def _print_from(path: Path, offset: int) -> int:
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size < offset:
-            offset = 0  # a requeued job starts its log anew
+            offset = 0  # a requeued job starts a new log
         file.seek(offset)
         while chunk := file.read(1 << 16):
             offset += len(chunk)

@@ -1,4 +1,4 @@
-"""Puts a dashboard together: on the live server, or on a recorded journal."""
+"""Builds a dashboard for the live server or a recorded journal."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Looks:
     debug: bool = False
     """log everything, and name the log at the end"""
     says_farewell: bool = True
-    """print at the end what still runs"""
+    """print at the end what is still running"""
 
 
 class Outside:
-    """The server's launcher and its API. Their modules are loaded after the first frame, here and nowhere else."""
+    """The server's launcher and API. Their modules load here only, after the first frame."""
 
     def __init__(self, settings: Settings, env: Mapping[str, str]) -> None:
         self._settings = settings
@@ -117,7 +117,7 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
 
 
 def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> int:
-    """Play a recorded journal through the dashboard. Raises UsageError when it holds nothing."""
+    """Play a recorded journal in the dashboard. Raises UsageError if it is empty."""
     options, log_file = _options(settings, looks, is_replay=True)
     from ..adapters.journal.journal_file import read_entries
     from ..adapters.new_files import NewFiles
@@ -129,13 +129,13 @@ def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> in
     entries = [entry for _, entry in read_entries(file)]
     if not entries:
         raise UsageError(
-            f"{file} holds no journal.", "Give a file such as <status directory>/sessions/<id>.1.jsonl."
+            f"{file} contains no journal.", "Give a file such as <status directory>/sessions/<id>.1.jsonl."
         )
     session = file.name.partition(".")[0]
     recording = Recording(session, entries, speed=speed)
     options = replace(options, clock=recording.clock)
     with _logging(log_file, looks):
-        actions = NoActions("This is a recording; nothing can be changed.")
+        actions = NoActions("This is a recording, which you cannot change.")
         return run(recording, actions, Exports(NewFiles(settings.root)), options)
 
 
@@ -158,8 +158,8 @@ def _options(
 ) -> tuple[DashboardOptions, LogFile]:
     from ..tui.terminal import prepare
 
-    gc.disable()  # until all is loaded: a tenth of the time to the first frame
-    prepare(os.environ)  # before Textual is imported: it looks at the environment once
+    gc.disable()  # until all is loaded: saves a tenth of the time to the first frame
+    prepare(os.environ)  # before the import of Textual, which reads the environment once
     from ..adapters.log_file import LogFile, dashboard_log
     from ..tui.options import DashboardOptions
     from ..tui.themes import known_themes
@@ -170,7 +170,7 @@ def _options(
 
     def load_rest() -> None:
         preload()
-        gc.freeze()  # what was imported stays; looking through it again and again would hold up keys
+        gc.freeze()  # imports are permanent; collecting among them would delay keys
         gc.enable()
 
     options = DashboardOptions(

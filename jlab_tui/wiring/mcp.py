@@ -1,7 +1,7 @@
 """Builds what the MCP tools need.
 
-Importing this module loads what the first tool call needs. The MCP server answers before that (`cli` and
-`mcp_server.context_source`).
+Importing this module loads what the first tool call needs. The MCP server answers its first request earlier (see `cli`
+and `mcp_server.context_source`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from .settings import choices_of
 
 
 async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelReasons) -> App:
-    """The application of one MCP server process."""
+    """Build the application of one MCP server process."""
     return_large_blocks()
     host = socket.gethostname()
     launcher = make_launcher(settings, env)

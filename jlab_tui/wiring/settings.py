@@ -13,7 +13,7 @@ from ..core.settings import Mode, Settings, load_settings
 
 
 def settings_of(env: Mapping[str, str], *, for_client: bool = False) -> Settings:
-    """Settings of this process. An MCP client names its project in CLAUDE_PROJECT_DIR. Raises UsageError."""
+    """Return this process's settings. An MCP client names its project in CLAUDE_PROJECT_DIR. Raises UsageError."""
     start = env.get("CLAUDE_PROJECT_DIR", "") if for_client else ""
     try:
         cwd = (Path(start) if start and Path(start).is_dir() else Path.cwd()).resolve()
@@ -30,7 +30,7 @@ def choices_of(settings: Settings) -> Choices:
 
 
 def choose_mode(settings: Settings, asked: str | None) -> Mode:
-    """`--mode`, then JLAB_MCP_RUN_MODE, then slurm where sbatch is found, else local."""
+    """Choose by `--mode`, then JLAB_MCP_RUN_MODE, then slurm if sbatch is found, else local."""
     if asked:
         return Mode(asked)
     if settings.run_mode is not None:

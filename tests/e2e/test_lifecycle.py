@@ -187,7 +187,7 @@ def test_a_bad_setting_is_named_with_exit_code_2(project: Project, variable: str
 @pytest.mark.parametrize(
     ("words", "sentence", "hint"),
     [
-        (["strat"], "There is no command 'strat'; did you mean start?", "`jlab-mcp --help` lists what it takes."),
+        (["strat"], "There is no command 'strat'; did you mean start?", "`jlab-mcp --help` lists the arguments."),
         (["start", "--mode", "cloud"], "--mode cannot be 'cloud'; there are: local, slurm.", "`jlab-mcp start --help`"),
         (["start", "--dtach"], "--dtach is not understood here", "--help"),
         (["start", "soon"], "'soon' is not a walltime.", "24:00:00"),

@@ -162,4 +162,4 @@ def test_a_theme_that_does_not_exist_is_named(project: Project) -> None:
     done = project.run("start", "--theme", "plaid", "--replay", "none.jsonl")
     assert done.returncode == 2 and "no theme 'plaid'" in done.stderr and "tokyo-night" in done.stderr
     done = project.run("start", "--replay", "none.jsonl")
-    assert done.returncode == 2 and "holds no journal" in done.stderr
+    assert done.returncode == 2 and "contains no journal" in done.stderr

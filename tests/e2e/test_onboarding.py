@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import pty
+import re
 import shlex
 import shutil
 import signal
@@ -24,7 +25,7 @@ from jlab_tui.core.journal.events import Entry, SessionClosed, SessionOpened, en
 from jlab_tui.core.settings import status_dir_name
 from tests.project import COMMAND, Project, project_in, until
 
-DOCTOR_KEYS = {"check", "level", "text", "mend"}
+DOCTOR_KEYS = {"check", "level", "text", "fix", "mend"}
 
 
 def findings(project: Project, **env: str) -> dict[str, dict[str, str]]:
@@ -36,10 +37,10 @@ def findings(project: Project, **env: str) -> dict[str, dict[str, str]]:
     return {f["check"]: f for f in found}
 
 
-def mend(project: Project, finding: dict[str, str]) -> None:
-    """Type what the doctor printed."""
+def type_fix(project: Project, fix: str) -> None:
+    """Type the command that the doctor printed, the first one if it is quoted in a sentence."""
     env = {**project.env, "PATH": f"{Path(COMMAND).parent}{os.pathsep}{project.env['PATH']}"}
-    command = finding["mend"].partition("   (")[0]
+    command = [*re.findall("`([^`]+)`", fix), fix.partition("   (")[0]][0]
     subprocess.run(["sh", "-c", command], cwd=project.root, env=env, check=True, capture_output=True)
 
 
@@ -72,7 +73,7 @@ def test_init_keeps_what_is_there_and_a_second_time_writes_nothing(project: Proj
     assert path.stat().st_mode & 0o777 == 0o640
     before = path.stat().st_mtime_ns, path.stat().st_ino
     again = project.run("init")
-    assert again.returncode == 0 and "nothing was changed" in again.stdout
+    assert again.returncode == 0 and "nothing changed" in again.stdout
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
     assert [p.name for p in project.root.iterdir()] == [".mcp.json"]
 
@@ -86,9 +87,9 @@ def test_init_refuses_a_broken_file_with_the_position_and_leaves_it_alone(projec
 
 
 def test_init_says_which_settings_the_client_must_have_too(project: Project) -> None:
-    assert "must have the same" not in project.run("init", "--print").stdout
+    assert "needs the same" not in project.run("init", "--print").stdout
     told = project.run("init", "--print", JLAB_MCP_DIR="/scratch/ada").stdout
-    assert "JLAB_MCP_DIR=/scratch/ada" in told and "must have the same" in told
+    assert "JLAB_MCP_DIR=/scratch/ada" in told and "needs the same" in told
 
 
 def test_init_for_the_user_leaves_the_writing_to_the_client(project: Project, tmp_path: Path) -> None:
@@ -117,12 +118,12 @@ def test_the_doctor_finds_nothing_wrong_where_all_is_well_and_leaves_nothing_beh
     assert token not in json.dumps(running)
 
 
-def test_what_the_doctor_prints_mends_what_it_found(project: Project) -> None:
+def test_what_the_doctor_prints_fixes_what_it_found(project: Project) -> None:
     def provoked(check: str, level: str) -> None:
         """The finding is there, and is gone when the printed command was typed."""
         found = findings(project)[check]
         assert found["level"] == level, found
-        mend(project, {"mend": found["mend"].replace("jlab-mcp start", "jlab-mcp start --detach")})
+        type_fix(project, found["fix"].replace("jlab-mcp start", "jlab-mcp start --detach"))
 
     provoked("client", "warn")
     path = project.root / ".mcp.json"
@@ -135,8 +136,8 @@ def test_what_the_doctor_prints_mends_what_it_found(project: Project) -> None:
     status = project.status_dir / "server-status"
     subprocess.run(["kill", "-9", project.status_file()["PID"]], check=True)
     provoked("state", "warn")
-    mended = findings(project)
-    assert {mended[check]["level"] for check in ("client", "state dir", "state", "reach")} == {"ok"}
+    fixed = findings(project)
+    assert {fixed[check]["level"] for check in ("client", "state dir", "state", "reach")} == {"ok"}
     project.stop()
 
     status.write_text("STATE=rea", encoding="utf-8")
@@ -149,7 +150,7 @@ def test_what_the_doctor_prints_mends_what_it_found(project: Project) -> None:
         f"a start or stop by {socket.gethostname()}:{2**22 + 1} was interrupted" in said
         and "-> jlab-mcp stop" in said
     )
-    mend(project, {"mend": "jlab-mcp stop"})
+    type_fix(project, "jlab-mcp stop")
     assert findings(project)["state"]["level"] == "ok" and not intent.exists()
 
 
@@ -159,10 +160,10 @@ def test_the_doctor_says_when_the_settings_stand_in_the_way(tmp_path: Path) -> N
         taken.listen()
         port = str(taken.getsockname()[1])
         with project_in(tmp_path, JLAB_MCP_PORT_MIN=port, JLAB_MCP_PORT_MAX=port) as project:
-            assert findings(project)["ports"]["mend"] == "unset JLAB_MCP_PORT_MIN JLAB_MCP_PORT_MAX"
+            assert findings(project)["ports"]["fix"] == "unset JLAB_MCP_PORT_MIN JLAB_MCP_PORT_MAX"
             assert findings(project, JLAB_MCP_PORT_MIN="", JLAB_MCP_PORT_MAX="")["ports"]["level"] == "ok"
             bad = project.run("doctor", "--json", JLAB_MCP_WAIT_S="x")
-            assert bad.returncode == 1 and json.loads(bad.stdout)[0]["mend"] == "unset JLAB_MCP_WAIT_S"
+            assert bad.returncode == 1 and json.loads(bad.stdout)[0]["fix"] == "unset JLAB_MCP_WAIT_S"
             slurm = findings(project, JLAB_MCP_RUN_MODE="slurm", PATH=str(tmp_path))
             assert slurm["slurm"]["level"] == "fail" and "sbatch" in slurm["slurm"]["text"]
 
@@ -190,12 +191,12 @@ def test_an_environment_whose_python_is_gone_is_kept_and_made_anew_by_the_printe
     python.unlink()
     python.symlink_to("/not/there/python3")  # as an upgrade of the system leaves it
     assert "its link leads to /not/there/python3" in warning()["text"]
-    mend(project, {"mend": f"{warning()['mend']} --without-pip"})  # which takes a second and not ten
+    type_fix(project, f"{warning()['fix']} --without-pip")  # which takes a second and not ten
     assert (project.root / ".venv.old" / "bin" / "python").is_symlink()
     without = warning()
     assert "has no ipykernel" in without["text"]
     ways = f"uv pip install --python {python}", f"{python} -m ensurepip && {python} -m pip install"
-    assert without["mend"].startswith(ways)
+    assert without["fix"].startswith(ways)
 
 
 def test_the_doctor_compares_pytorch_with_the_driver_of_the_gpu(project: Project, tmp_path: Path) -> None:
@@ -222,14 +223,14 @@ def test_the_doctor_compares_pytorch_with_the_driver_of_the_gpu(project: Project
     path = f"{smi.parent}:{project.env['PATH']}"
     old = findings(project, PATH=path, CUDA="12.4")["torch"]
     assert old["level"] == "fail" and "supports CUDA only up to 12.4" in old["text"]
-    assert f"{project.root}/.venv/bin/python" in old["mend"] and "whl/cu126" in old["mend"]
+    assert f"{project.root}/.venv/bin/python" in old["fix"] and "whl/cu126" in old["fix"]
     assert findings(project, PATH=path, CUDA="13.0")["torch"]["level"] == "ok"
 
 
 def test_a_misspelt_setting_is_found_and_the_printed_command_corrects_it(project: Project) -> None:
     found = findings(project, JLAB_MCP_NOTEBOK_DIR="/elsewhere")["settings"]
     assert found["level"] == "warn" and "did you mean JLAB_MCP_NOTEBOOK_DIR?" in found["text"]
-    typed = f"{found['mend']}; {COMMAND} doctor --json"
+    typed = f"{found['fix']}; {COMMAND} doctor --json"
     env = {**project.env, "JLAB_MCP_NOTEBOK_DIR": "/elsewhere"}
     done = subprocess.run(
         ["sh", "-c", typed], cwd=project.root, env=env, capture_output=True, text=True, check=False
@@ -244,7 +245,7 @@ def test_the_doctor_runs_the_setup_and_says_what_it_leads_to(project: Project) -
     bad = findings(project, JLAB_MCP_SETUP="source /not/there; conda activate torch; PATH=/none")[
         "environment"
     ]
-    assert bad["level"] == "fail" and "python3: " in bad["text"] and bad["mend"].startswith("bash -xc")
+    assert bad["level"] == "fail" and "python3: " in bad["text"] and bad["fix"].startswith("bash -xc")
 
 
 def test_a_server_that_hangs_is_one_finding_and_its_stop_says_what_it_waits_for(project: Project) -> None:
@@ -253,7 +254,7 @@ def test_a_server_that_hangs_is_one_finding_and_its_stop_says_what_it_waits_for(
     os.kill(pid, signal.SIGSTOP)  # it cannot answer, and cannot end by itself
     found = findings(project)
     assert found["reach"]["level"] == "fail" and "it hangs" in found["reach"]["text"] and "state" not in found
-    assert found["reach"]["mend"] == "jlab-mcp stop; jlab-mcp start"
+    assert found["reach"]["fix"] == "jlab-mcp stop; jlab-mcp start"
     done = project.run("stop")
     assert done.returncode == 0 and done.stdout == f"JupyterLab (PID {pid}) stopped.\n"
     assert done.stderr.splitlines()[0] == f"Waiting for JupyterLab (PID {pid}) to end..."

@@ -41,7 +41,7 @@ def test_typing_what_it_prints_leads_to_a_job_that_slurm_takes(project: Project)
     typed: list[str] = []
     while found := failures(project):
         assert set(found) == {"partition"} and len(typed) < 5, found
-        words = shlex.split(found["partition"]["mend"])
+        words = shlex.split(found["partition"]["fix"])
         assert words[0] == "export"
         name, _, value = words[1].partition("=")
         project.extra_env[name] = value
@@ -61,7 +61,7 @@ def test_a_controller_that_is_down_is_named_and_nothing_else_is_asked(
     )
     project.extra_env["SLURM_CONF"] = str(elsewhere)
     found = failures(project)
-    assert set(found) == {"slurm"} and found["slurm"]["mend"] == "scontrol ping"
+    assert set(found) == {"slurm"} and found["slurm"]["fix"] == "scontrol ping"
 
 
 async def test_a_running_job_tells_whether_it_sees_what_is_written_here(
