@@ -146,6 +146,7 @@ def test_a_file_without_servers_registers_nothing(text: str) -> None:
         ('{\n    "a": 1\n}', '{\n    "a": 1,\n    "k": {\n        "v": 2\n    }\n}'),
         ('{\r\n\t"a": 1\r\n}', '{\r\n\t"a": 1,\r\n\t"k": {\r\n\t\t"v": 2\r\n\t}\r\n}'),
         ('{"é": 1, "k": {}}', '{"é": 1, "k": {\n  "v": 2\n}}'),
+        ('{"a":1,"b":[2],"k":{"v":1,"w":3}}', '{"a":1,"b":[2],"k":{"v":2,"w":3}}'),
         ('{"k": {"v": 1, "w": 3}}', '{"k": {"v": 2, "w": 3}}'),
         ('{"k": {"v": 1}, "k": {"v": 3}}', '{"k": {"v": 1}, "k": {"v": 2}}'),
         ('{\n  "k": {"w": [\n    1\n  ]}\n}', '{\n  "k": {"w": [\n    1\n  ],\n    "v": 2}\n}'),
@@ -153,6 +154,10 @@ def test_a_file_without_servers_registers_nothing(text: str) -> None:
 )
 def test_a_member_is_written_in_the_style_of_its_file(text: str, wanted: str) -> None:
     assert set_member(text, ["k", "v"], 2) == wanted
+
+
+def test_a_path_with_an_accent_is_written_as_it_reads() -> None:
+    assert set_member("{}", ["k"], "/home/ada/été") == '{\n  "k": "/home/ada/été"\n}'
 
 
 def test_the_place_of_what_is_no_object_is_named() -> None:

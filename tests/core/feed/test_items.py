@@ -70,6 +70,18 @@ def test_a_cell_tells_whether_memory_has_all_of_its_output(outputs: list[Output]
     assert FeedCell("s", 0.0, "", outputs=outputs).has_gaps is has_gaps
 
 
+def test_a_cell_without_one_of_its_lines_has_a_gap() -> None:
+    output = text("first\nlong, long, long\nlast\nend\n")
+    output.scrollback.keep(20)
+    assert output.scrollback.dropped == 1
+    assert FeedCell("s", 0.0, "", outputs=[output]).has_gaps
+
+
+def test_words_keep_the_colours_of_the_kernel() -> None:
+    coloured = output_of({"text/plain": "\x1b[31mred\x1b[0m"})
+    assert isinstance(coloured, TextOutput) and coloured.scrollback.text() == "\x1b[31mred\x1b[0m"
+
+
 def test_a_cell_whose_text_was_read_in_full_goes_back_to_the_usual_memory() -> None:
     long = FeedCell("s", 0.0, "", outputs=[ImageOutput("image/png", "A"), TextOutput()])
     output = long.outputs[1]

@@ -233,3 +233,11 @@ def test_a_long_line_behind_others_is_cut_to_the_same_length() -> None:
     text.write("x" * 600_000 + "\n")
     text.write("y" * 600_000)
     assert text.cut_bytes == 0 and text.length(1) == 600_000
+    text.write("y" * 600_000)
+    assert (text.cut_bytes, text.length(1)) == (1_200_000 - scrollback.LINE_MAX, scrollback.LINE_MAX)
+
+
+def test_a_long_line_that_is_written_over_is_cut_and_counted() -> None:
+    text = Scrollback()
+    text.write("bar\r" + "y" * (scrollback.LINE_MAX + 5))
+    assert (text.cut_bytes, text.length(0)) == (5, scrollback.LINE_MAX)

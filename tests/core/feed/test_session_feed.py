@@ -417,6 +417,33 @@ def test_what_a_person_did_stands_at_its_time() -> None:
     assert [item.at for item in session.items] == [2.0, 2.5, 2.7, 3.0]
 
 
+def test_what_a_person_did_at_the_time_of_another_item_stands_below_it() -> None:
+    session = folded(OPENED, RunStarted("r1", "t", "a", "x"))
+    session.apply(Entry(2.0, HumanActed("stop", by="ada")))
+    assert [type(item) for item in session.items] == [FeedCell, Note]
+
+
+def test_two_actions_that_are_told_with_their_outcomes_are_two_notes() -> None:
+    acts = [HumanActed("interrupt", run="r1", by="ada", outcome=outcome) for outcome in ("failed", "done")]
+    assert [text for text, _ in notes(folded(OPENED, *acts))] == [
+        "ada interrupted the kernel: failed",
+        "ada interrupted the kernel: done",
+    ]
+
+
+def test_what_a_cell_prints_to_stderr_is_told_apart() -> None:
+    session = folded(TextPrinted("r", "stdout", "out\n"), TextPrinted("r", "stderr", "bad\n"))
+    (output,) = only_cell(session).outputs
+    assert isinstance(output, TextOutput)
+    assert [output.scrollback.is_stderr(line) for line in (0, 1)] == [False, True]
+
+
+def test_a_display_without_a_number_leaves_that_of_its_cell() -> None:
+    words = {"text/plain": "7"}
+    session = folded(DataShown("r", words, execution_count=3), DataShown("r", words))
+    assert only_cell(session).execution_count == 3
+
+
 def test_lines_that_are_not_understood_are_counted_until_something_else_comes() -> None:
     session = folded(Unknown("a", "t" * 300), Unknown("b", "u"), Notice("x"), Unknown("c", "v"))
     assert [text for text, _ in notes(session)] == [
