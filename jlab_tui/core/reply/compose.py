@@ -63,11 +63,11 @@ class Reply:
 def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
     """Compose text and images of one reply in the order of the output, in about `budget` characters."""
     error = outputs.error
-    parts, shown = _shown(outputs, error, facts.run_id)
+    parts, shown, counted = _shown(outputs, error, facts.run_id)
     error_text = plain_traceback(error.traceback, error.ename, error.evalue) if error else ""
     the_end = f'; more of it: read_output(run_id="{facts.run_id}", tail=1000)'
     error_text = cut_to(error_text, int(budget * _ERROR_SHARE), the_end)
-    parts, cut_chars = _within(parts, max(200, budget - len(error_text)), facts.run_id, outputs)
+    parts, cut_chars = _within(parts, max(200, budget - len(error_text)), facts.run_id, outputs, counted)
     parts = _stripped(parts)
     if error_text:
         parts.append(error_text)
@@ -85,15 +85,18 @@ def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
 
 def brief(outputs: CellOutputs, run_id: str, budget: int) -> str:
     """Compose all but the last exception in about `budget` characters, with images by number."""
-    parts, _ = _shown(outputs, outputs.error, run_id)
+    parts, *_ = _shown(outputs, outputs.error, run_id)
     words = [part if isinstance(part, str) else f"[image {part.number}]" for part in _stripped(parts)]
     return cut_to("\n".join(words), budget)
 
 
-def _shown(outputs: CellOutputs, last: ErrorItem | None, run_id: str) -> tuple[list[Part], set[int]]:
-    """Return everything but the last exception, and the numbers of its images."""
+def _shown(
+    outputs: CellOutputs, last: ErrorItem | None, run_id: str
+) -> tuple[list[Part], set[int], int | None]:
+    """Return everything but the last exception, the numbers of its images, and the row at which memory has a gap."""
     parts: list[Part] = []
     numbers: set[int] = set()
+    counted: int | None = None
     here: list[tuple[OutputItem | Gap, bool]] = [(item, True) for item in outputs.joined()]
     for item, is_here in [*here, *((item, False) for item in outputs.elsewhere.values())]:
         match item:
@@ -111,15 +114,15 @@ def _shown(outputs: CellOutputs, last: ErrorItem | None, run_id: str) -> tuple[l
                 elif image is None:
                     _add_text(parts, describe_data(item.data))
             case Gap():
-                row = sum(count_rows(part) for part in parts if isinstance(part, str))
-                _add_text(parts, f"... {item.what} left out; {_read_on(run_id, row, outputs)} ...")
+                counted = sum(count_rows(part) for part in parts if isinstance(part, str))
+                _add_text(parts, f"... {item.what} left out; {_read_on(run_id, counted, outputs)} ...")
             case ErrorItem() if item is not last:
                 _add_text(parts, plain_traceback(item.traceback, item.ename, item.evalue))
             case ErrorItem():
                 pass
             case _:
                 assert_never(item)
-    return parts, numbers
+    return parts, numbers, counted
 
 
 def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
@@ -236,10 +239,12 @@ def _stripped(parts: list[Part]) -> list[Part]:
     ]
 
 
-def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -> tuple[list[Part], int]:
+def _within(
+    parts: list[Part], budget: int, run_id: str, outputs: CellOutputs, counted: int | None
+) -> tuple[list[Part], int]:
     """Cut texts so that together they fit the budget: the first keep their head, the last their tail.
 
-    Also returns the number of characters removed."""
+    `counted` is the row of the gap, behind which rows are not those of the record. Also returns the number of characters removed."""
     total = sum(len(part) for part in parts if isinstance(part, str))
     missing = outputs.dropped_chars
     if total <= budget:
@@ -265,7 +270,8 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
             lines = f", about {cut.cut_lines:,} lines" if cut.cut_lines > 1 and not missing else ""
             missing = 0
             at = row + count_rows(cut.head)
-            note = f"\n... {gone:,} characters{lines} cut; {_read_on(run_id, at, outputs)} ...\n"
+            where = _read_on(run_id, at if counted is None or at <= counted else None, outputs)
+            note = f"\n... {gone:,} characters{lines} cut; {where} ...\n"
             result.append(cut.head.rstrip("\n") + note + cut.tail)
             left -= len(cut.head) + len(cut.tail)
         else:
@@ -275,9 +281,11 @@ def _within(parts: list[Part], budget: int, run_id: str, outputs: CellOutputs) -
     return result, all_gone
 
 
-def _read_on(run_id: str, row: int, outputs: CellOutputs) -> str:
+def _read_on(run_id: str, row: int | None, outputs: CellOutputs) -> str:
+    """Say how to read what is not here: from a row on, or from the end where rows before it were not counted."""
     missing = f"; the record has all but {outputs.unrecorded:,} characters" if outputs.unrecorded else ""
-    return f'read on with read_output(run_id="{run_id}", offset={row}), or search it with grep{missing}'
+    what, place = ("on", f"offset={row}") if row is not None else ("its end", "tail=1000")
+    return f'read {what} with read_output(run_id="{run_id}", {place}), or search it with grep{missing}'
 
 
 def _image(item: DataItem) -> ReplyImage | None:

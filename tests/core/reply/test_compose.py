@@ -419,6 +419,14 @@ def test_what_memory_has_not_is_counted_at_the_first_cut_alone() -> None:
     )
 
 
+def test_a_cut_behind_what_memory_has_not_names_no_row_that_nobody_has_counted() -> None:
+    image = DataShown(RUN, {"image/png": "AAAA"})
+    reply = compose(FACTS, of_a_long_run(image, out("y\n" * 10_000)), 5000)
+    first, _, second, _ = map(str, reply.parts)
+    assert 'cut; read on with read_output(run_id="a-1", offset=0)' in first
+    assert 'cut; read its end with read_output(run_id="a-1", tail=1000), or search it with grep' in second
+
+
 def test_an_image_before_what_is_left_out_takes_no_row_of_the_text() -> None:
     image = DataShown(RUN, {"image/png": "AAAA"})
     first, second = told(out("one\n"), image, *(DataShown(RUN, {"text/plain": "x"}) for _ in range(3000)))
