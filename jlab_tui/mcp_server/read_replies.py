@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from ..core.display.image_numbers import bitmap
-from ..core.display.mime import describe_data
+from ..core.display.mime import bitmaps, describe_data
 from ..core.display.terminal_text import ROW_CHARS, TerminalLines, plain_traceback, render_terminal, rows
 from ..core.errors import UsageError
 from ..core.reply.compose import Part, ReplyImage, cut_to
@@ -191,6 +190,7 @@ def _whole(cell: NotebookCell, index: int) -> list[Part]:
             parts.append(cut_to(plain, _CELL_CHARS))
         else:
             data = output.get("data") or {}
-            image = bitmap(data)
-            parts.append(ReplyImage(0, *image) if image else cut_to(describe_data(data), _CELL_CHARS))
+            if words := describe_data(data):
+                parts.append(cut_to(words, _CELL_CHARS))
+            parts += [ReplyImage(0, *image) for image in bitmaps(data)]
     return parts

@@ -87,6 +87,8 @@ def _lay_out_cell(cell: FeedCell, frame: Frame, expanded: bool) -> Layout:
         for output in outputs[first:last]:
             block: Block
             match output:
+                case TextOutput() if not output.is_stream and not len(output.scrollback):
+                    continue
                 case TextOutput():
                     block = TextBlock(output, frame, glyph_hue, expanded)
                     folds |= block.folds

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 # Possessive, and no part crosses a `<`, so the pattern reads nothing twice.
@@ -17,9 +17,21 @@ _BLOCKS: Final = frozenset(
     ("p", "div", "tr", "br", "li", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "table", "caption")
 )
 _EMBEDDED: Final = frozenset(("img", "iframe", "video", "audio", "embed", "object"))
+_PLAYED: Final = frozenset(("audio", "video"))
 _SILENT: Final = {
-    name: re.compile(rf"</{name}\b[^<>]*+>", re.IGNORECASE) for name in ("script", "style", "head")
+    name: re.compile(rf"</{name}\b[^<>]*+>", re.IGNORECASE)
+    for name in ("script", "style", "head", "audio", "video")
 }
+_SOURCE = re.compile(r"""<source\b[^<>]*+>""", re.IGNORECASE)
+BITMAPS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
+_DATA: Final = r"data:(image/\w+);base64,([A-Za-z0-9+/=\s]++)"
+_DATA_IMAGE = re.compile(
+    rf"""<img\b[^<>]*?\bsrc\s*+=\s*+(?:"{_DATA}"|'{_DATA}'|data:(image/\w+);base64,([A-Za-z0-9+/=]++))"""
+    rf"""|!\[[^\[\]]{{0,200}}\]\({_DATA}\)""",
+    re.IGNORECASE,
+)
+_BAR_WIDTH: Final = 10
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _COMMENT_END = re.compile("-->")
 _KEPT_SPACE: Final = "\0"
 
@@ -41,9 +53,46 @@ def html_text(source: str) -> str:
             out.append(" | " if has_cells else "")
             has_cells = True
         if tag in _EMBEDDED and is_start:
-            out.append(f" [{tag}{_named(_attributes(text))}]")
+            out.append(_embedded(text, tag))
+        if tag == "progress" and is_start:
+            attributes = _attributes(text)
+            out.append(bar(_number(attributes.get("value")), _number(attributes.get("max")) or 1.0))
     lines = (line.strip() for line in "".join(out).split("\n"))
     return "\n".join(line for line in lines if line).replace(_KEPT_SPACE, " ")
+
+
+def embedded_images(source: str) -> list[tuple[str, str]]:
+    """Return MIME type and base64 of the bitmaps that HTML or Markdown holds as data, in order."""
+    if "data:image/" not in source:
+        return []
+    found = []
+    for match in _DATA_IMAGE.finditer(source):
+        kind, encoded = filter(None, match.groups())
+        mime = kind.lower().replace("image/jpg", "image/jpeg")
+        if mime in BITMAPS:
+            found.append((mime, encoded))
+    return found
+
+
+def without_images(markdown: str) -> str:
+    """Return Markdown without the bitmaps that it holds as data."""
+    return _DATA_IMAGE.sub("", markdown) if "data:image/" in markdown else markdown
+
+
+def bar(value: float, most: float) -> str:
+    """Draw a progress bar as a console does, ten columns wide."""
+    share = min(max(value / most, 0.0), 1.0) if most > 0 else 0.0
+    whole, part = divmod(round(share * _BAR_WIDTH * 8), 8)
+    drawn = "█" * whole + (_EIGHTHS[part] if part else "")
+    return f"|{drawn:{_BAR_WIDTH}}|"
+
+
+def _number(digits: str | None) -> float:
+    try:
+        value = float(digits or 0)
+    except ValueError:
+        return 0.0
+    return value if abs(value) < 1e300 else 0.0
 
 
 def _pieces(source: str) -> Iterator[tuple[str, str, bool]]:
@@ -57,12 +106,14 @@ def _pieces(source: str) -> Iterator[tuple[str, str, bool]]:
         yield source[begin : match.start()], "", False
         tag = (name[2] or "").lower()
         is_start = bool(tag) and not name[1]
-        if tag:
-            yield token, tag, is_start
         silent = _COMMENT_END if token == "<!--" else _SILENT.get(tag) if is_start else None
         if silent is not None:
             end = silent.search(source, at)
-            at = end.end() if end else len(source)
+            inside, at = at, end.end() if end else len(source)
+            if tag in _PLAYED and (played := _SOURCE.search(source, inside, at)):
+                token += played[0]
+        if tag:
+            yield token, tag, is_start
         begin = at
     yield source[begin:], "", False
 
@@ -86,10 +137,17 @@ def _attributes(tag: str) -> dict[str, str]:
     }
 
 
-def _named(attributes: Mapping[str, str]) -> str:
-    """Describe an embedded element by its description, or else by its source."""
+def _embedded(token: str, tag: str) -> str:
+    """Describe an embedded element by its description, or else by its source; a bitmap is shown instead."""
+    if tag == "img" and embedded_images(token):
+        return " "
+    attributes = _attributes(token)
     source = attributes.get("src") or attributes.get("data") or ""
     if source.startswith("data:"):
-        source = f"{source[5:].partition(';')[0]}, {len(source):,} characters"
+        kind, _, encoded = source[5:].partition(",")
+        size = len(encoded) * 3 // 4 if kind.endswith(";base64") else len(encoded)
+        source = f"{kind.partition(';')[0]}, {size:,} bytes"
+    elif document := attributes.get("srcdoc"):
+        source = f"a page of {len(document):,} characters"
     words = attributes.get("alt") or attributes.get("title") or source[:200]
-    return f": {words}" if words else ""
+    return f" [{tag}{f': {words}' if words else ''}]"

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 from ..journal.events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
-from .mime import text_of
-
-BITMAPS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp")
+from .mime import bitmaps
 
 
 @dataclass(slots=True)
 class Place:
     """A place in the output where data was shown."""
 
-    number: int = 0
-    """the image's number in the run, from 1; 0 while the place shows no image"""
+    numbers: list[int] = field(default_factory=list)
+    """of its images in the run, from 1; of most places there is one image, or none"""
+
+    @property
+    def number(self) -> int:
+        """The first image's number; 0 while the place shows no image."""
+        return self.numbers[0] if self.numbers else 0
 
 
 @dataclass(slots=True)
@@ -59,11 +62,11 @@ class ImageCount:
         self._set(self._places.get(event.display_id, []), event.data)
 
     def _set(self, places: list[Place], data: Mapping[str, Any]) -> list[Place]:
-        if bitmap(data) is not None:
-            for place in places:
-                if not place.number:
-                    self.total += 1
-                    place.number = self.total
+        count = len(bitmaps(data))
+        for place in places:
+            while len(place.numbers) < count:
+                self.total += 1
+                place.numbers.append(self.total)
         return places
 
     def _before_output(self) -> None:
@@ -74,11 +77,3 @@ class ImageCount:
         self.cleared = self.total
         self._places = {}
         self._clear_pending = False
-
-
-def bitmap(data: Mapping[str, Any]) -> tuple[str, str] | None:
-    """MIME type and base64 of the bitmap among some data."""
-    for mime in BITMAPS:
-        if text := text_of(data.get(mime)):
-            return mime, text
-    return None

@@ -1,69 +1,56 @@
-"""Describes rich data for a reader without a browser: tables, formulas, figures that are not bitmaps."""
+"""Describes rich data for a reader without a browser: tables, formulas, figures that are not bitmaps.
+
+`RULES` is the whole policy, one rule after the other; docs/how-it-works.md shows it as a table.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from .html import html_text
+from .charts import chart_of, charts_in
+from .html import BITMAPS, embedded_images, html_text, without_images
 from .printable import printable
 from .terminal_text import render_terminal
 
+WIDGET: Final = "application/vnd.jupyter.widget-view+json"
 _BARE_REPR = re.compile(r"<[\w.]+(?: object)?(?: at 0x[0-9a-fA-F]+)?>")
-_PLOTLY: Final = "application/vnd.plotly.v1+json"
-_VEGA: Final = "application/vnd.vega"
-_WIDGET: Final = "application/vnd.jupyter.widget-view+json"
+_OBJECT_REPR = re.compile(r"[A-Za-z_][\w.]*+[(\[]")
+_SKLEARN: Final = 'id="sk-container-id'
+_SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
+_LOADERS: Final = ("window.PlotlyConfig", "_bokeh_onload_callbacks", "bk-notebook-logo", "bk-loading")
+_LOADED: Final = ("application/vnd.bokehjs_load.v0+json", "application/vnd.holoviews_load.v0+json")
+_EMBEDDED_MAX: Final = 10
+"""images of one output"""
 
 
 def describe_data(data: Mapping[str, Any]) -> str:
-    """Describe rich data that is not a bitmap, from its most informative representation, as plain text.
+    """Describe rich data as plain text, from its most informative representation; empty when `bitmaps` gives all that it
+    shows, or when it shows nothing.
 
     Anything that a kernel sends gives some text, so that one malformed output never withholds a whole reply."""
     try:
-        return _describe(data)
-    except (TypeError, ValueError, AttributeError, LookupError, RecursionError):
+        for rule in RULES:
+            if (words := rule.describe(data)) is not None:
+                return words
+    except (TypeError, ValueError, AttributeError, LookupError, RecursionError, OverflowError):
         return f"[malformed output of type {', '.join(map(str, data))}]"
-
-
-def _describe(data: Mapping[str, Any]) -> str:
-    for mime in ("text/markdown", "text/latex"):
-        if text := text_of(data.get(mime)):
-            return printable(text)
-    if figure := _figure(data):
-        return figure
-    plain = render_terminal(text_of(data.get("text/plain")))
-    if _WIDGET in data:
-        return (
-            f"{plain}\n[a widget as it was first shown; only a browser can display widget updates]".lstrip()
-        )
-    if plain and not _BARE_REPR.fullmatch(plain.strip()):
-        return plain
-    if html := text_of(data.get("text/html")):
-        return html_text(html) or plain or f"[HTML without text, {len(html):,} characters]"
-    for mime, value in data.items():
-        if mime.endswith("json"):
-            return json.dumps(value, ensure_ascii=False, default=str)
-        if mime == "application/javascript":
-            return f"[JavaScript, {len(text_of(value)):,} characters; only a browser can run it]"
-        if mime.startswith("text/") and mime != "text/plain":
-            return f"[{mime}] {printable(text_of(value))}"
-    return plain or f"[output of type {', '.join(data) or 'unknown'}]"
-
-
-def _figure(data: Mapping[str, Any]) -> str:
-    """Describe a drawing that is not a bitmap."""
-    if _PLOTLY in data:
-        return _plotly(data[_PLOTLY])
-    for mime, value in data.items():
-        if mime.startswith(_VEGA):
-            return _vega(value)
-    if "image/svg+xml" in data:
-        return _svg(text_of(data["image/svg+xml"]))
-    if "application/pdf" in data:
-        return f"[PDF image, {len(text_of(data['application/pdf'])) * 3 // 4:,} bytes]"
     return ""
+
+
+def bitmaps(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return MIME type and base64 of the bitmaps among some data: one that the data is, or those that its HTML or Markdown
+    embeds."""
+    for mime in BITMAPS:
+        if encoded := text_of(data.get(mime)):
+            return [(mime, encoded)]
+    for mime in ("text/html", "text/markdown"):
+        if found := embedded_images(text_of(data.get(mime))):
+            return found[:_EMBEDDED_MAX]
+    return []
 
 
 def text_of(value: Any) -> str:
@@ -71,40 +58,127 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else "".join(map(str, value)) if isinstance(value, list) else ""
 
 
-def _svg(svg: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. The first that gives a description, or an empty one, decides."""
+
+    types: str
+    """the MIME types, in words"""
+    shown: str
+    """what a model and the dashboard get, one phrase"""
+    describe: Callable[[Mapping[str, Any]], str | None]
+
+
+def _bitmap(data: Mapping[str, Any]) -> str | None:
+    return "" if any(text_of(data.get(mime)) for mime in BITMAPS) else None
+
+
+def _widget(data: Mapping[str, Any]) -> str | None:
+    return _plain(data) if WIDGET in data else None
+
+
+def _chart(data: Mapping[str, Any]) -> str | None:
+    return chart_of(data) or "\n".join(charts_in(text_of(data.get("text/html")))) or None
+
+
+def _formatted(data: Mapping[str, Any]) -> str | None:
+    if "<progress" in text_of(data.get("text/html")):
+        return None
+    for mime in ("text/markdown", "text/latex"):
+        if text := text_of(data.get(mime)):
+            return printable(without_images(text)).strip("\n")
+    return None
+
+
+def _svg(data: Mapping[str, Any]) -> str | None:
+    svg = text_of(data.get("image/svg+xml"))
+    if not svg:
+        return None
     words = [printable(w).strip() for w in re.findall(r"<(?:text|title|desc)\b[^<>]*>([^<]*)", svg)]
     listed = "; ".join(w for w in words if w)[:2000]
     return f"[SVG image, {len(svg):,} characters{': ' + listed if listed else ''}]"
 
 
-def _vega(chart: Any) -> str:
-    mark = chart.get("mark")
-    kind = mark.get("type") if isinstance(mark, Mapping) else mark
-    axes = [f"{axis}={how.get('field')}" for axis, how in (chart.get("encoding") or {}).items()]
-    title = chart.get("title")
-    return f"[Vega chart{f' {title!r}' if title else ''}: {' '.join([str(kind or 'layers'), *axes])}]"
+def _pdf(data: Mapping[str, Any]) -> str | None:
+    pdf = text_of(data.get("application/pdf"))
+    return f"[PDF image, {len(pdf) * 3 // 4:,} bytes]" if pdf else None
 
 
-def _plotly(figure: Any) -> str:
-    if not isinstance(figure, Mapping):
-        return "[plotly figure]"
-    traces = []
-    for trace in figure.get("data") or ():
-        if isinstance(trace, Mapping):
-            counts = [_count(trace[axis]) for axis in ("y", "x", "z", "values") if axis in trace]
-            points = next((f" of {count:,} points" for count in counts if count), "")
-            name = f" {trace['name']!r}" if trace.get("name") else ""
-            traces.append(f"{trace.get('type', 'trace')}{name}{points}")
-    layout = figure.get("layout")
-    title = layout.get("title") if isinstance(layout, Mapping) else None
-    if isinstance(title, Mapping):
-        title = title.get("text")
-    return f"[plotly figure{f' {title!r}' if title else ''}: {'; '.join(traces) or 'no traces'}]"
+def _html_first(data: Mapping[str, Any]) -> str | None:
+    """HTML that says more than the text beside it: that of an object without a useful repr, a table, a progress bar."""
+    html, plain = text_of(data.get("text/html")), _plain(data).strip()
+    if not html or _SKLEARN in html:
+        return None
+    is_object = _BARE_REPR.fullmatch(plain) or plain == html.strip()
+    is_table = "<table" in html and _OBJECT_REPR.match(plain) and plain.endswith((")", "]"))
+    return html_text(html) or None if is_object or is_table else None
 
 
-def _count(values: Any) -> int:
-    """Count the points; plotly sends a numpy array as base64 with its type, such as `f8`."""
-    if isinstance(values, Mapping):
-        size = int(re.sub(r"\D", "", str(values.get("dtype"))) or 1)
-        return len(text_of(values.get("bdata"))) * 3 // 4 // size
-    return len(values) if isinstance(values, list) else 0
+def _plain_text(data: Mapping[str, Any]) -> str | None:
+    plain = _plain(data)
+    return plain if plain and not _BARE_REPR.fullmatch(plain.strip()) else None
+
+
+def _html(data: Mapping[str, Any]) -> str | None:
+    html = text_of(data.get("text/html"))
+    if any(loader in html for loader in _LOADERS):
+        return ""
+    if words := html_text(html):
+        return words
+    if not _SCRIPT.search(html):
+        return None
+    return f"[HTML with a script, {len(html):,} characters; only a browser can run it]"
+
+
+def _javascript(data: Mapping[str, Any]) -> str | None:
+    if any(mime in data for mime in _LOADED):
+        return ""
+    script = text_of(data.get("application/javascript"))
+    if not script:
+        return None
+    charts = "\n".join(charts_in(script))
+    return charts or f"[JavaScript, {len(script):,} characters; only a browser can run it]"
+
+
+def _json(data: Mapping[str, Any]) -> str | None:
+    for mime, value in data.items():
+        if mime.endswith("json"):
+            return json.dumps(value, ensure_ascii=False, default=str)
+    return None
+
+
+def _other_text(data: Mapping[str, Any]) -> str | None:
+    for mime, value in data.items():
+        if mime.startswith("text/") and mime not in ("text/plain", "text/html") and text_of(value):
+            return f"[{mime}] {printable(text_of(value))}"
+    return None
+
+
+def _last(data: Mapping[str, Any]) -> str | None:
+    if bitmaps(data):
+        return ""
+    others = [
+        mime for mime, value in data.items() if not mime.startswith("text/") and value not in (None, "")
+    ]
+    return _plain(data) or (f"[output of type {', '.join(others)}]" if others else None)
+
+
+def _plain(data: Mapping[str, Any]) -> str:
+    return render_terminal(text_of(data.get("text/plain")))
+
+
+RULES: Final = (
+    Rule("`image/png`, `jpeg`, `gif`, `webp`, `bmp`", "the image, made smaller", _bitmap),
+    Rule("widget views", "the widgets' text, such as a progress bar, as it is now", _widget),
+    Rule("Plotly, Vega (Altair), Bokeh, as JSON or in HTML", "a line: kind, title, axes, series", _chart),
+    Rule("`text/markdown`, `text/latex`", "the source; embedded images as images", _formatted),
+    Rule("`image/svg+xml`", "a line with its size and the words in it", _svg),
+    Rule("`application/pdf`", "a line with its size", _pdf),
+    Rule("`text/html` beside an object's repr", "the text of its tables and bars; embedded images as images", _html_first),
+    Rule("`text/plain`", "the text as a terminal shows it", _plain_text),
+    Rule("`text/html` alone", "its text; a line for audio, video, a frame or a script", _html),
+    Rule("`application/javascript`", "the charts that it draws, or a line with its size", _javascript),
+    Rule("other JSON", "the JSON", _json),
+    Rule("other text", "the text with its type", _other_text),
+    Rule("anything else", "its type; an output that is empty in every form is dropped", _last),
+)  # fmt: skip

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..display.image_numbers import bitmap
-from ..display.mime import describe_data, text_of
+from ..display.mime import bitmaps, describe_data, text_of
 from ..display.terminal_text import render_terminal
 from ..journal.events import RunStatus
 from .scrollback import KEEP_BYTES, Scrollback
@@ -27,7 +26,6 @@ class TextOutput:
     """Printed text, or the plain text of a result."""
 
     scrollback: Scrollback = field(default_factory=Scrollback)
-    display_id: str = ""
     is_stream: bool = True
 
 
@@ -39,7 +37,6 @@ class ImageOutput:
     width: int = 0
     height: int = 0
     """pixels; 0 if the header does not say"""
-    display_id: str = ""
     is_counted: bool = False
     """position among the images in memory"""
 
@@ -160,15 +157,21 @@ class Change:
     is_new: bool
 
 
-def output_of(data: Mapping[str, Any], display_id: str = "") -> TextOutput | ImageOutput:
-    """Show a MIME bundle as an image, or else as the text that a model gets, in the kernel's colours."""
-    if (image := bitmap(data)) is not None:
-        return ImageOutput(*image, *image_size(image[1]), display_id)
-    output = TextOutput(display_id=display_id, is_stream=False)
-    plain = text_of(data.get("text/plain"))
+Shown = list[TextOutput | ImageOutput]
+"""what a MIME bundle shows: text, images, or both"""
+
+
+def outputs_of(data: Mapping[str, Any]) -> Shown:
+    """Show a MIME bundle as its images and the text that a model gets, in the kernel's colours; never empty, so that an
+    update finds its place."""
+    images = [ImageOutput(mime, encoded, *image_size(encoded)) for mime, encoded in bitmaps(data)]
     words = describe_data(data)
+    if images and not words:
+        return [*images]
+    output = TextOutput(is_stream=False)
+    plain = text_of(data.get("text/plain"))
     output.scrollback.write(plain if words == render_terminal(plain) else words)
-    return output
+    return [output, *images]
 
 
 def traceback_lines(traceback: Sequence[str]) -> tuple[str, ...]:

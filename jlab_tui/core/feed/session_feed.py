@@ -40,10 +40,10 @@ from .items import (
     ErrorOutput,
     FeedCell,
     FeedItem,
-    ImageOutput,
     Note,
+    Shown,
     TextOutput,
-    output_of,
+    outputs_of,
     traceback_lines,
 )
 from .scrollback import KEEP_BYTES, Scrollback
@@ -71,7 +71,7 @@ class SessionFeed:
         self.failed = 0
         self._by_run: dict[str, FeedCell] = {}
         self._unrun: dict[str, FeedCell] = {}
-        self._displays: dict[str, list[tuple[FeedCell, TextOutput | ImageOutput]]] = {}
+        self._displays: dict[str, list[tuple[FeedCell, Shown]]] = {}
         self._acts: dict[tuple[str, str], Note] = {}
         self._faint: Note | None = None
         self._unreadable = 0
@@ -102,7 +102,7 @@ class SessionFeed:
         cell.version += 1
         for display_id, entries in rebuilt._displays.items():
             others = [pair for pair in self._displays.get(display_id, []) if pair[0] is not cell]
-            self._displays[display_id] = others + [(cell, output) for _, output in entries]
+            self._displays[display_id] = others + [(cell, shown) for _, shown in entries]
         return True
 
     @property
@@ -254,22 +254,22 @@ class SessionFeed:
         if cell.clear_pending:
             cell.outputs.clear()
             cell.clear_pending = False
-        output = output_of(data, display_id)
-        cell.outputs.append(output)
+        shown = outputs_of(data)
+        cell.outputs += shown
         if display_id:
-            self._displays.setdefault(display_id, []).append((cell, output))
+            self._displays.setdefault(display_id, []).append((cell, shown))
 
     def _update(self, event: DataUpdated, at: float) -> FeedItem | None:
         changed: FeedCell | None = None
-        entries = self._displays.get(event.display_id, [])
-        for number, (cell, old) in enumerate(entries):
+        for cell, shown in self._displays.get(event.display_id, []):
             for position, output in enumerate(cell.outputs):
-                if output is old:
-                    new = output_of(event.data, event.display_id)
-                    cell.outputs[position] = new
-                    entries[number] = (cell, new)
+                if output is shown[0]:
+                    new = outputs_of(event.data)
+                    cell.outputs[position : position + len(shown)] = new
+                    shown[:] = new
                     cell.version += 1
                     changed = cell
+                    break
         return changed
 
     def _finish(self, event: RunFinished, at: float) -> FeedCell:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from ..display.image_numbers import bitmap
-from ..display.mime import describe_data
+from ..display.mime import bitmaps, describe_data
 from ..display.terminal_text import count_rows, cut_middle, plain_traceback, render_terminal
 from ..journal.events import RunStatus
 from ..notebook.outputs import CellOutputs, DataItem, ErrorItem, Gap, OutputItem, TextItem
@@ -107,12 +106,10 @@ def _shown(
             case DataItem():
                 if not is_here:
                     _add_text(parts, _UPDATED)
-                image = _image(item)
-                if image is not None and len(numbers) < IMAGES_MAX:
-                    parts.append(image)
-                    numbers.add(image.number)
-                elif image is None:
-                    _add_text(parts, describe_data(item.data))
+                _add_text(parts, describe_data(item.data))
+                images = _images(item)[: IMAGES_MAX - len(numbers)]
+                parts += images
+                numbers.update(image.number for image in images)
             case Gap():
                 counted = sum(count_rows(part) for part in parts if isinstance(part, str))
                 _add_text(parts, f"... {item.what} left out; {_read_on(run_id, counted, outputs)} ...")
@@ -288,6 +285,6 @@ def _read_on(run_id: str, row: int | None, outputs: CellOutputs) -> str:
     return f'read {what} with read_output(run_id="{run_id}", {place}), or search it with grep{missing}'
 
 
-def _image(item: DataItem) -> ReplyImage | None:
-    found = bitmap(item.data)
-    return ReplyImage(item.place.number, *found) if found is not None else None
+def _images(item: DataItem) -> list[ReplyImage]:
+    shown = zip(item.place.numbers, bitmaps(item.data), strict=False)
+    return [ReplyImage(number, *image) for number, image in shown]

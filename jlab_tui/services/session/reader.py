@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from ...core.display.image_numbers import ImageCount, bitmap
-from ...core.display.mime import describe_data
+from ...core.display.image_numbers import ImageCount
+from ...core.display.mime import bitmaps, describe_data
 from ...core.display.terminal_text import plain_traceback
 from ...core.journal.events import (
     UNREADABLE,
@@ -46,8 +46,9 @@ class Reader:
             match event:
                 case TextPrinted():
                     text, stream = event.text, event.stream
-                case DataShown() | DataUpdated() if bitmap(event.data) is None:
-                    text = describe_data(event.data) + "\n"
+                case DataShown() | DataUpdated():
+                    words = describe_data(event.data)
+                    text = f"{words}\n" if words else ""
                 case ErrorRaised():
                     text = plain_traceback(event.traceback, event.ename, event.evalue) + "\n"
                 case OutputCleared() if not event.wait:
@@ -72,10 +73,10 @@ class Reader:
         for event in self._events(run):
             match event:
                 case DataShown() | DataUpdated():
-                    image = bitmap(event.data)
+                    images = bitmaps(event.data)
                     for place in count.feed(event):
-                        if image is not None and place.number in wanted:
-                            found[place.number] = image
+                        shown = zip(place.numbers, images, strict=False)
+                        found.update((number, image) for number, image in shown if number in wanted)
                 case TextPrinted() | OutputCleared() | ErrorRaised():
                     count.feed(event)
                 case _:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jlab_tui.core.display.image_numbers import ImageCount, bitmap
+from jlab_tui.core.display.image_numbers import ImageCount
 from jlab_tui.core.journal.events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
 
 PNG = {"image/png": "AAAA"}
@@ -81,6 +81,15 @@ def test_an_image_that_another_run_puts_in_place_of_words_is_counted() -> None:
     assert (place.number, count.total) == (1, 1)
 
 
-def test_a_bitmap_is_found_among_other_types() -> None:
-    assert bitmap({"text/plain": "x", "image/jpeg": ["AA", "BB"]}) == ("image/jpeg", "AABB")
-    assert bitmap({"image/svg+xml": "<svg>", "image/png": ""}) is None
+def test_every_image_of_a_page_has_a_number_and_keeps_it() -> None:
+    def page(images: int) -> dict[str, str]:
+        return {"text/html": "<img src='data:image/png;base64,AAAA'>" * images}
+
+    count = ImageCount()
+    (place,) = count.feed(DataShown("r", page(2), display_id="d"))
+    count.feed(image())
+    assert (place.numbers, place.number, count.total) == ([1, 2], 1, 3)
+    count.feed(DataUpdated("r", "d", page(3)))
+    assert (place.numbers, count.total) == ([1, 2, 4], 4)
+    count.feed(DataUpdated("r", "d", page(1)))
+    assert (place.numbers, count.total) == ([1, 2, 4], 4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.core.display.html import html_text
-from jlab_tui.core.display.mime import describe_data
-from jlab_tui.core.feed.items import TextOutput, output_of
+from jlab_tui.core.display.mime import RULES, bitmaps, describe_data
+from jlab_tui.core.feed.items import TextOutput, outputs_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -51,9 +53,23 @@ FRAME = "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>i</th>
         ({"text/html": "<style>p{}</style><p>a&nbsp;b</p><script>f()</script>"}, "a b"),
         ({"text/html": "<pre>if x:\n    y</pre>"}, "if x:\n    y"),
         ({"text/html": '<img src="http://x/y.png"/>', "text/plain": "<I object>"}, "[img: http://x/y.png]"),
-        ({"text/html": '<img src="data:image/png;base64,AAAA">'}, "[img: image/png, 26 characters]"),
+        ({"text/html": '<img src="data:image/png;base64,AAAA">'}, ""),
+        ({"text/html": '<h1>T</h1><img src="data:image/png;base64,AAAA">', "text/plain": "<T object>"}, "T"),
+        ({"text/html": '<img src="data:image/svg+xml;base64,AAAA">'}, "[img: image/svg+xml, 3 bytes]"),
+        ({"text/html": '<img src="data:image/svg+xml,AAAA">'}, "[img: image/svg+xml, 4 bytes]"),
+        ({"text/markdown": "# T\n\n![x](data:image/png;base64,AAAA)\n"}, "# T"),
+        ({"image/png": "AAAA", "text/plain": "<Figure>"}, ""),
+        ({"text/html": "<iframe srcdoc='&lt;p&gt;'></iframe>"}, "[iframe: a page of 3 characters]"),
+        ({"text/html": "<script>draw()</script>"}, "[HTML with a script, 23 characters; only a browser can run it]"),
+        ({"text/html": "<table><tr><td>1</td></tr></table>", "text/plain": "Thing(rows=1)"}, "1"),
+        ({"text/html": "<b>1</b>", "text/plain": "Thing(rows=1)"}, "Thing(rows=1)"),
+        ({"text/html": '<div id="sk-container-id-1"><table><tr><td>penalty</td></tr></table></div>', "text/plain": "Model()"}, "Model()"),
+        ({"text/html": "<progress value='1' max='2'></progress> 1/2", "text/markdown": "```html\n```"}, "|█████     | 1/2"),
+        ({"text/plain": "", "text/html": "<pre></pre>"}, ""),
+        ({"text/plain": "", "application/x-own": "x"}, "[output of type application/x-own]"),
+        ({"application/javascript": "load()", "application/vnd.holoviews_load.v0+json": "load()"}, ""),
         ({"text/html": '<img alt="a plot" src="data:x"><iframe src="map.html">'}, "[img: a plot] [iframe: map.html]"),
-        ({"text/html": "<div></div>"}, "[HTML without text, 11 characters]"),
+        ({"text/html": "<div></div>"}, ""),
         ({"application/json": {"a": [1]}, "text/plain": "<IPython.JSON object>"}, '{"a": [1]}'),
         ({"text/latex": "$x$", "text/plain": "<IPython.Latex object>"}, "$x$"),
         ({"text/markdown": "# T", "text/plain": "<IPython.Markdown object>"}, "# T"),
@@ -85,23 +101,23 @@ FRAME = "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>i</th>
         ),
         (
             {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "  0%|  | 0/50"},
-            "0%|  | 0/50\n[a widget as it was first shown; only a browser can display widget updates]",
+            "  0%|  | 0/50",
         ),
         ({"application/x-own": 1}, "[output of type application/x-own]"),
-        ({}, "[output of type unknown]"),
+        ({}, ""),
         ({"text/plain": "<Thing at 0x7f>"}, "<Thing at 0x7f>"),
         ({"text/plain": "<Thing>", "text/html": "<div></div>"}, "<Thing>"),
         ({"text/plain": "<Thing>", "text/csv": "a,é"}, "[text/csv] a,é"),
         ({"text/plain": "<Thing>", "application/json": {"a": "é"}}, '{"a": "é"}'),
         ({"text/markdown": ["# T\n", "x"]}, "# T\nx"),
         ({"text/markdown": "", "text/plain": "x"}, "x"),
-        ({"application/vnd.jupyter.widget-view+json": {}}, "[a widget as it was first shown; only a browser can display widget updates]"),
+        ({"application/vnd.jupyter.widget-view+json": {}}, ""),
         ({"image/svg+xml": "<svg/>"}, "[SVG image, 6 characters]"),
         ({"image/svg+xml": "<text> </text><text>a</text>"}, "[SVG image, 28 characters: a]"),
         ({"application/vnd.vega.v5+json": {"mark": "line", "title": "T", "encoding": {"y": {"field": "n"}}}}, "[Vega chart 'T': line y=n]"),
         ({"application/vnd.vega.v5+json": {"layer": []}}, "[Vega chart: layers]"),
-        ({"application/vnd.vega.v5+json": None}, "[malformed output of type application/vnd.vega.v5+json]"),
-        ({"application/vnd.plotly.v1+json": "?"}, "[plotly figure]"),
+        ({"application/vnd.vega.v5+json": None}, "[Vega chart: layers]"),
+        ({"application/vnd.plotly.v1+json": "?"}, "[plotly figure: no traces]"),
         ({"application/vnd.plotly.v1+json": {"layout": "?"}}, "[plotly figure: no traces]"),
         ({"application/vnd.plotly.v1+json": {"data": [{"values": [1]}, 7, {"y": [], "x": [1, 2]}], "layout": {"title": "T"}}},
          "[plotly figure 'T': trace of 1 points; trace of 2 points]"),
@@ -114,8 +130,8 @@ def test_rich_data_is_told_by_what_it_shows(data: dict[str, Any], words: str) ->
 
 
 def test_a_person_sees_the_words_that_the_model_gets_in_the_colours_of_the_kernel() -> None:
-    table = output_of({"text/html": FRAME})
-    coloured = output_of({"text/plain": "\x1b[31mred\x1b[0m", "text/html": "<b>red</b>"})
+    (table,) = outputs_of({"text/html": FRAME})
+    (coloured,) = outputs_of({"text/plain": "\x1b[31mred\x1b[0m", "text/html": "<b>red</b>"})
     assert isinstance(table, TextOutput) and table.scrollback.text() == "| a\ni | x<y"
     assert isinstance(coloured, TextOutput) and coloured.scrollback.text() == "\x1b[31mred\x1b[0m"
 
@@ -126,6 +142,12 @@ BOMBS = {
     "comments without an end": ("text/html", "<!--"),
     "scripts without an end": ("text/html", "<script"),
     "SVG texts without an end": ("image/svg+xml", "<text "),
+    "videos without an end": ("text/html", "<video><source "),
+    "images without an end": ("text/html", "<img src='data:image/png;base64,"),
+    "charts without an end": ("text/html", "<script>Plotly.newPlot('',["),
+    "calls without an end": ("text/html", "<script>vegaEmbed("),
+    "specifications without an end": ("text/html", '<script>vega spec = {"a": '),
+    "documents without an end": ("text/html", 'docs_json = {"a": ['),
 }
 
 
@@ -133,4 +155,68 @@ BOMBS = {
 def test_markup_without_an_end_is_read_in_one_go(name: str) -> None:
     mime, piece = BOMBS[name]
     # Many minutes where the time grows with the square of the length.
-    assert describe_data({mime: piece * 300_000})
+    data = {mime: piece * 300_000}
+    assert isinstance(describe_data(data), str) and isinstance(bitmaps(data), list)
+
+
+BUNDLES = json.loads((Path(__file__).parents[2] / "data/rich/bundles.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("library", "words"),
+    [
+        ("altair", "[Vega chart 'sales': bar x=a y=b, 3 rows]"),
+        ("altair-composed", "[Vega chart: line color=a x=a y=mean(b); point color=a x=a y=mean(b); line color=a x=a y=mean(b), 3 rows]"),
+        ("plotly-loader", ""),
+        ("plotly-notebook", "[plotly figure 'loss': scatter of 2 points, x=x, y=y]"),
+        ("plotly-to-html", "[plotly figure 'loss': scatter of 2 points, x=x, y=y]"),
+        ("great-tables", "Head\na  | b\nx  | 3\ny  | 1\nz  | 2"),
+        ("bokeh-logo", ""),
+        ("bokeh-loader", ""),
+        ("bokeh-place", ""),
+        ("bokeh", "[Bokeh chart 'T': Line]"),
+        ("audio", "[audio: audio/wav, 45 bytes]"),
+        ("video", "[video: video/mp4, 46 bytes]"),
+        ("rich-empty", ""),
+        ("rich-table", "┏━━━┳━━━┓\n┃ a ┃ b ┃\n┡━━━╇━━━┩\n│ 1 │ 2 │\n└───┴───┘\n"),
+        ("pandas-style", "| a\n0  | 1"),
+        ("fastprogress", "|          | 0.00% [0/2 00:00<?]\n|██████████| 100.00% [3/3 00:00<00:00]"),
+    ],
+)  # fmt: skip
+def test_what_libraries_send_as_html_is_told_in_short(library: str, words: str) -> None:
+    assert describe_data(BUNDLES[library]) == words and bitmaps(BUNDLES[library]) == []
+
+
+PNG, JPEG = ("image/png", "AAAA"), ("image/jpeg", "BB+/")
+
+
+@pytest.mark.parametrize(
+    ("data", "images"),
+    [
+        ({"image/jpeg": "BB+/", "text/html": "<img src='data:image/png;base64,AAAA'>"}, [JPEG]),
+        ({"image/png": ["AA", "AA"]}, [PNG]),
+        ({"image/png": "", "text/html": "<img src='data:image/png;base64,AAAA'>"}, [PNG]),
+        ({"text/html": "<b>x</b><IMG class='a' src = data:image/jpg;base64,BB+/ alt=x><img src='data:image/png;base64,AAAA'>"}, [JPEG, PNG]),
+        ({"text/html": "<img src='x.png'><p style='background: url(data:image/png;base64,AAAA)'>"}, []),
+        ({"text/html": "<img src='data:image/svg+xml;base64,AAAA'><img src='data:image/tiff;base64,AAAA'>"}, []),
+        ({"text/markdown": "![x](data:image/png;base64,AAAA) and <img src=\"data:image/jpeg;base64,BB+/\">"}, [PNG, JPEG]),
+        ({"text/html": "<img src='data:image/png;base64,AAAA'>" * 12}, [PNG] * 10),
+        ({"text/plain": "data:image/png;base64,AAAA"}, []),
+    ],
+)  # fmt: skip
+def test_images_that_html_or_markdown_embeds_are_images(
+    data: dict[str, Any], images: list[tuple[str, str]]
+) -> None:
+    assert bitmaps(data) == images
+
+
+def test_what_cannot_be_told_is_named() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert describe_data({"application/json": deep}) == "[malformed output of type application/json]"
+
+
+def test_the_rules_of_rich_output_are_those_of_the_document() -> None:
+    page = (Path(__file__).parents[3] / "docs/how-it-works.md").read_text(encoding="utf-8")
+    assert [rule.types for rule in RULES if f"| {rule.types} | {rule.shown} |" not in page] == []

@@ -15,7 +15,7 @@ from jlab_tui.core.feed.items import (
     Output,
     TextOutput,
     image_size,
-    output_of,
+    outputs_of,
     traceback_lines,
 )
 from jlab_tui.core.feed.scrollback import KEEP_BYTES
@@ -48,13 +48,21 @@ def test_the_size_of_an_image_is_read_from_its_header(data: str, size: tuple[int
 
 
 def test_an_image_is_shown_before_the_words_beside_it() -> None:
-    image = output_of({"text/plain": "<Figure>", "image/png": png(2, 3)}, "d")
+    (image,) = outputs_of({"text/plain": "<Figure>", "image/png": png(2, 3)})
     assert isinstance(image, ImageOutput)
-    assert (image.mime, image.width, image.height, image.display_id) == ("image/png", 2, 3, "d")
-    page = output_of({"text/plain": "<Page object>", "text/html": "<p>Hello</p>"})
+    assert (image.mime, image.width, image.height) == ("image/png", 2, 3)
+    (page,) = outputs_of({"text/plain": "<Page object>", "text/html": "<p>Hello</p>"})
     assert isinstance(page, TextOutput) and page.scrollback.text() == "Hello"
-    words = output_of({"text/plain": "7"}, "d")
-    assert isinstance(words, TextOutput) and not words.is_stream and words.display_id == "d"
+    (words,) = outputs_of({"text/plain": "7"})
+    assert isinstance(words, TextOutput) and not words.is_stream
+
+
+def test_a_page_with_an_image_is_its_words_and_the_image_and_nothing_keeps_its_place() -> None:
+    words, image = outputs_of({"text/html": f"<p>Loss</p><img src='data:image/png;base64,{png(2, 3)}'>"})
+    assert isinstance(words, TextOutput) and words.scrollback.text() == "Loss"
+    assert isinstance(image, ImageOutput) and (image.width, image.height) == (2, 3)
+    (nothing,) = outputs_of({"text/html": "<div></div>"})
+    assert isinstance(nothing, TextOutput) and len(nothing.scrollback) == 0
 
 
 @pytest.mark.parametrize(
@@ -78,7 +86,7 @@ def test_a_cell_without_one_of_its_lines_has_a_gap() -> None:
 
 
 def test_words_keep_the_colours_of_the_kernel() -> None:
-    coloured = output_of({"text/plain": "\x1b[31mred\x1b[0m"})
+    (coloured,) = outputs_of({"text/plain": "\x1b[31mred\x1b[0m"})
     assert isinstance(coloured, TextOutput) and coloured.scrollback.text() == "\x1b[31mred\x1b[0m"
 
 

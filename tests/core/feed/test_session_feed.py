@@ -144,6 +144,22 @@ def test_an_updated_display_changes_where_it_stands() -> None:
     assert isinstance(first, FeedCell) and first.output_text() == "100 %\n"
 
 
+def test_a_display_with_text_and_images_is_replaced_as_a_whole_and_not_after_it_was_cleared() -> None:
+    page = {"text/html": "<p>Loss</p><img src='data:image/png;base64,AAAA'>"}
+    shown: list[Event] = [
+        RunStarted("r1", "t", "c", "x"),
+        TextPrinted("r1", "stdout", "a\n"),
+        DataShown("r1", page, display_id="d"),
+    ]
+    session = folded(*shown, TextPrinted("r1", "stdout", "b\n"), DataUpdated("r1", "d", {"text/plain": "9"}))
+    assert only_cell(session).output_text() == "a\n9\nb\n" and only_cell(session).images == []
+    session.apply(Entry(9.0, DataUpdated("r1", "d", page)))
+    assert only_cell(session).output_text() == "a\nLoss\nb\n" and len(only_cell(session).images) == 1
+    session.apply(Entry(9.0, OutputCleared("r1", wait=False)))
+    session.apply(Entry(9.0, DataUpdated("r1", "d", page)))
+    assert only_cell(session).outputs == []
+
+
 def test_a_cell_that_is_edited_and_then_run_is_one_cell() -> None:
     session = folded(
         NotebookEdited("edit", "c1", "x = 2"),

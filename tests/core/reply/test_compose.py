@@ -92,6 +92,13 @@ def raised(name: str, text: str = "") -> ErrorRaised:
     return ErrorRaised(RUN, name, text, (f"\x1b[31m{name}\x1b[0m: {text}",))
 
 
+def test_a_page_gives_its_words_and_then_its_images() -> None:
+    outputs = CellOutputs()
+    outputs.feed(DataShown(RUN, {"text/html": "<p>Loss</p><img src='data:image/png;base64,AAAA'>"}))
+    outputs.feed(DataShown(RUN, {"text/html": "<pre></pre>", "text/plain": ""}))
+    assert compose(FACTS, outputs, 20_000).parts[:-1] == ["Loss", IMAGE]
+
+
 def test_a_long_progress_bar_is_one_line() -> None:
     updates = [f"\r{at:6d}/20000 |{'#' * 20}| and so on" for at in range(20_000)]
     assert told(*map(err, updates)) == [updates[-1].lstrip("\r")]

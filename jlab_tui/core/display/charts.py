@@ -1,0 +1,173 @@
+"""Describes charts by their specifications: kind, axes, series. A specification also stands in the scripts of HTML."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from ..json_values import items, mapping, text
+
+PLOTLY: Final = "application/vnd.plotly.v1+json"
+VEGA: Final = "application/vnd.vega"
+_SERIES_MAX: Final = 20
+_DEEPEST: Final = 8
+_CALLS_MAX: Final = 50
+"""calls of one script that are read: an invalid specification costs the length of the script"""
+_DECODER: Final = json.JSONDecoder()
+_PLOTLY_CALL: Final = re.compile(
+    r"Plotly\.(?:newPlot|react|plot)\(\s*+(?:\"[^\"]*+\"|'[^']*+')\s*+,\s*+(?=\[)"
+)
+_VEGA_SPEC: Final = re.compile(r"(?:\}\)\(|spec\s*+=\s*+|vegaEmbed\([^,{]{0,200}+,\s*+)(?=\{)")
+_BOKEH_DOCUMENT: Final = re.compile(r"docs_json\s*+=\s*+(?:'|JSON\.parse\(')?(?=\{)|<script type=\"application/json\"[^<>]*+>\s*+(?=\{)")  # fmt: skip
+_COMPOSED: Final = ("layer", "hconcat", "vconcat", "concat", "spec")
+
+
+def chart_of(data: Mapping[str, Any]) -> str:
+    """Describe the chart that a MIME bundle holds as JSON; empty when it holds none."""
+    if PLOTLY in data:
+        return _plotly(data[PLOTLY])
+    for mime, value in data.items():
+        if mime.startswith(VEGA):
+            return _vega(value)
+    return ""
+
+
+def charts_in(script: str) -> list[str]:
+    """Describe the charts that an HTML page or a script draws with Plotly, Vega (Altair) or Bokeh."""
+    found: list[str] = []
+    if "Plotly." in script:
+        for traces, end in _values(script, _PLOTLY_CALL):
+            layout = _value_at(script, _skip_comma(script, end))
+            found.append(_plotly({"data": traces, "layout": layout}))
+    if "vega" in script:
+        found += [_vega(spec) for spec, _ in _values(script, _VEGA_SPEC) if _is_vega(spec)]
+    if "docs_json" in script or "application/json" in script:
+        for documents, _ in _values(script, _BOKEH_DOCUMENT):
+            found += [_bokeh(root) for root in _bokeh_roots(documents)]
+    return found[:_SERIES_MAX]
+
+
+def _values(script: str, before: re.Pattern[str]) -> Iterator[tuple[Any, int]]:
+    """Yield the JSON values that follow a pattern, with the positions behind them."""
+    at = 0
+    for _ in range(_CALLS_MAX):
+        match = before.search(script, at)
+        if match is None:
+            return
+        try:
+            value, at = _DECODER.raw_decode(script, match.end())
+        except (ValueError, RecursionError):
+            at = match.end()
+            continue
+        yield value, at
+
+
+def _value_at(script: str, at: int) -> Any:
+    try:
+        return _DECODER.raw_decode(script, at)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _skip_comma(script: str, at: int) -> int:
+    while at < len(script) and script[at] in ", \n\r\t":
+        at += 1
+    return at
+
+
+def _plotly(figure: Any) -> str:
+    figure = mapping(figure)
+    layout = mapping(figure.get("layout"))
+    traces = [_trace(mapping(trace)) for trace in items(figure.get("data")) if isinstance(trace, Mapping)]
+    axes = [f"{axis}={title}" for axis in ("x", "y", "z") if (title := _title(layout.get(f"{axis}axis")))]
+    return _sentence("plotly figure", _title(layout), _listed(traces, "; ") or "no traces", axes)
+
+
+def _trace(trace: Mapping[str, Any]) -> str:
+    counts = [_count(trace[axis]) for axis in ("y", "x", "z", "values", "lat", "r") if axis in trace]
+    points = next((f" of {count:,} points" for count in counts if count), "")
+    name = f" {trace['name']!r}" if trace.get("name") else ""
+    return f"{trace.get('type', 'trace')}{name}{points}"
+
+
+def _title(layout: Any) -> str:
+    """Read the title of a Plotly layout or axis: a text, or an object with one."""
+    title = mapping(layout).get("title")
+    return text(mapping(title).get("text")) or text(title)
+
+
+def _count(values: Any) -> int:
+    """Count the points; plotly sends a numpy array as base64 with its type, such as `f8`."""
+    if isinstance(values, Mapping):
+        size = int(re.sub(r"\D", "", str(values.get("dtype")))[:2] or 1) or 1
+        return len(text(values.get("bdata")).rstrip("=")) * 3 // 4 // size
+    return len(values) if isinstance(values, list) else 0
+
+
+def _is_vega(spec: Any) -> bool:
+    known = ("$schema", "mark", "marks", *_COMPOSED)
+    return isinstance(spec, Mapping) and any(key in spec for key in known)
+
+
+def _vega(chart: Any) -> str:
+    chart = mapping(chart)
+    title = chart.get("title")
+    views = [*_vega_views(chart, _DEEPEST)]
+    rows = [len(items(rows)) for rows in mapping(chart.get("datasets")).values()]
+    rows = rows or [len(items(mapping(chart.get("data")).get("values")))]
+    points = [f"{sum(rows):,} rows"] if any(rows) else []
+    name = text(mapping(title).get("text")) or text(title)
+    return _sentence("Vega chart", name, _listed(views, "; ") or "layers", points)
+
+
+def _vega_views(chart: Mapping[str, Any], depth: int) -> Iterator[str]:
+    """Describe the marks of a chart with their encodings, those of its layers and parts too."""
+    mark = chart.get("mark")
+    kind = text(mapping(mark).get("type")) or text(mark)
+    if kind:
+        yield " ".join(
+            [kind, *(_encoding(axis, how) for axis, how in mapping(chart.get("encoding")).items())]
+        )
+    yield from (text(mapping(mark).get("type"), "mark") for mark in items(chart.get("marks")))
+    for key in _COMPOSED if depth else ():
+        parts = chart.get(key)
+        for part in items(parts) or [parts]:
+            if isinstance(part, Mapping):
+                yield from _vega_views(part, depth - 1)
+
+
+def _encoding(axis: str, how: Any) -> str:
+    how = mapping(how)
+    field = text(how.get("field"))
+    aggregate = text(how.get("aggregate"))
+    return f"{axis}={f'{aggregate}({field})' if aggregate else field or 'value'}"
+
+
+def _bokeh_roots(documents: Any) -> Iterator[Mapping[str, Any]]:
+    for document in mapping(documents).values():
+        roots = mapping(document).get("roots")
+        yield from map(mapping, items(roots) or items(mapping(roots).get("references")))
+
+
+def _bokeh(root: Mapping[str, Any]) -> str:
+    """Describe a figure of Bokeh 3; of another layout, its kind."""
+    attributes = mapping(root.get("attributes"))
+    title = text(mapping(mapping(attributes.get("title")).get("attributes")).get("text"))
+    series = []
+    for renderer in items(attributes.get("renderers")):
+        glyph = mapping(mapping(mapping(renderer).get("attributes")).get("glyph"))
+        series.append(text(glyph.get("name"), "glyph"))
+    return _sentence("Bokeh chart", title, _listed(series, "; ") or text(root.get("name"), "figure"), [])
+
+
+def _listed(parts: list[str], between: str) -> str:
+    more = len(parts) - _SERIES_MAX
+    shown = parts[:_SERIES_MAX] + ([f"{more:,} more"] if more > 0 else [])
+    return between.join(shown)
+
+
+def _sentence(kind: str, title: str, series: str, more: list[str]) -> str:
+    named = f" {title!r}" if title else ""
+    return f"[{kind}{named}: {', '.join([series, *more])}]"

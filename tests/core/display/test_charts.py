@@ -1,0 +1,74 @@
+"""Charts in words, from their specifications."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jlab_tui.core.display.charts import chart_of, charts_in
+from jlab_tui.core.display.html import bar, without_images
+
+VEGA, PLOTLY = "application/vnd.vegalite.v5+json", "application/vnd.plotly.v1+json"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"text/plain": "x"}, ""),
+        ({VEGA: {"mark": "bar", "encoding": {"x": {"field": "a"}, "y": {"aggregate": "count"}, "color": {"value": "red"}}}},
+         "[Vega chart: bar x=a y=count() color=value]"),
+        ({VEGA: {"title": {"text": "T"}, "mark": {"type": "line"}, "data": {"values": [1, 2]}}}, "[Vega chart 'T': line, 2 rows]"),
+        ({VEGA: {"marks": [{"type": "rect"}, 7]}}, "[Vega chart: rect; mark]"),
+        ({VEGA: {"spec": {"mark": "point"}}}, "[Vega chart: point]"),
+        ({VEGA: {"concat": [{"mark": "m"}] * 25}}, f"[Vega chart: {'m; ' * 20}5 more]"),
+        ({PLOTLY: {"data": [{"type": "pie", "values": [1]}], "layout": {"xaxis": {"title": {"text": "epoch"}}, "yaxis": {"title": "loss"}}}},
+         "[plotly figure: pie of 1 points, x=epoch, y=loss]"),
+        ({PLOTLY: {"data": [{"type": "scatter", "y": {"bdata": "AAAA", "dtype": "f0"}}]}}, "[plotly figure: scatter of 3 points]"),
+    ],
+)  # fmt: skip
+def test_a_chart_is_told_by_kind_axes_and_series(data: dict[str, Any], words: str) -> None:
+    assert chart_of(data) == words
+
+
+def test_a_chart_within_charts_without_end_is_told_as_far_as_it_goes() -> None:
+    chart: dict[str, Any] = {"mark": "bar"}
+    for _ in range(50):
+        chart = {"hconcat": [chart]}
+    assert chart_of({VEGA: chart}) == "[Vega chart: layers]"
+
+
+BOKEH = '{"1": {"roots": [{"name": "Figure", "attributes": {"renderers": [{}, {"attributes": {"glyph": {"name": "Line"}}}]}}]}}'
+
+
+@pytest.mark.parametrize(
+    ("script", "charts"),
+    [
+        ("nothing", []),
+        ("Plotly.newPlot('id', [{\"type\": \"bar\"}], {\"title\": \"T\"}, {})", ["[plotly figure 'T': bar]"]),
+        ('Plotly.react("id",[{"type": "bar"}])', ["[plotly figure: bar]"]),
+        ('Plotly.newPlot("id",[{"type": "bar"}],', ["[plotly figure: bar]"]),
+        ('Plotly.newPlot("a", [broken; Plotly.newPlot("b", [])', ["[plotly figure: no traces]"]),
+        ('var spec = {"mark": "bar"}; vegaEmbed("#v", spec)', ["[Vega chart: bar]"]),
+        ('vegaEmbed("#v", {"$schema": "vega"})', ["[Vega chart: layers]"]),
+        ('vegaEmbed; spec = {"a": 1}', []),
+        (f"const docs_json = {BOKEH};", ["[Bokeh chart: glyph; Line]"]),
+        (f'<script type="application/json" id="p">{BOKEH}</script>', ["[Bokeh chart: glyph; Line]"]),
+        ('docs_json = {"1": {"roots": {"references": [{"name": "Row"}]}}}', ["[Bokeh chart: Row]"]),
+        ('<script type="application/json">{"a": 1}</script>', []),
+    ],
+)  # fmt: skip
+def test_charts_are_found_in_what_a_page_runs(script: str, charts: list[str]) -> None:
+    assert charts_in(script) == charts
+
+
+@pytest.mark.parametrize(
+    ("value", "most", "drawn"),
+    [(0, 1, "|          |"), (0.35, 1, "|███▌      |"), (1, 1, "|██████████|"), (9, 1, "|██████████|"), (1, 0, "|          |"), (-1, 5, "|          |")],
+)  # fmt: skip
+def test_a_bar_is_drawn_as_in_a_console(value: float, most: float, drawn: str) -> None:
+    assert bar(value, most) == drawn
+
+
+def test_markdown_without_images_is_what_it_was() -> None:
+    assert without_images("# T ![x](x.png)") == "# T ![x](x.png)"
