@@ -10,8 +10,9 @@ import pytest
 from jlab_tui.adapters.programs import Ran, run
 from jlab_tui.adapters.slurm.commands import Slurm, query_environment
 from jlab_tui.core.slurm.queue import QueueRows, QueueUnknown
+from jlab_tui.core.slurm.rejections import Rejected, Rejection
 from jlab_tui.core.slurm.script import submission_comment
-from jlab_tui.core.slurm.submit import Cancel, Rejected, Rejection, read_scancel
+from jlab_tui.core.slurm.submit import Cancel, read_scancel
 from jlab_tui.core.slurm.terms import JobState
 
 from .jobs import CPU_JOB, inputs, is_running, job_when, script, submit

@@ -15,16 +15,14 @@ from ...core.slurm.queue import (
     is_ours,
     parse_squeue,
 )
+from ...core.slurm.rejections import Rejected, Rejection, explain_no_answer, explain_rejection
 from ...core.slurm.script import submission_environment
 from ...core.slurm.show import JobDetails, parse_node_address, parse_show_job
 from ...core.slurm.submit import (
     Cancel,
     Estimate,
-    Rejected,
-    Rejection,
     Submitted,
     explain_cancel,
-    explain_rejection,
     parse_estimate,
     parse_sbatch,
     read_scancel,
@@ -85,18 +83,20 @@ class Slurm:
         """
         environment = submission_environment(self._env, script)
         ran = await run(["sbatch", "--parsable"], environment, SUBMIT_TIMEOUT_S, stdin=script)
-        submitted = parse_sbatch(ran.out) if ran.is_ok else None
+        submitted = parse_sbatch(ran.out, ran.err) if ran.is_ok else None
         if submitted:
             return submitted
         if ran.is_ok:
             advice = Advice("sbatch took the job and named no job id.", "Look for it with `squeue --me`.")
             return Rejected(Rejection.UNCERTAIN, advice, f"{ran.out.strip()} {ran.err.strip()}".strip()[:500])
-        return explain_rejection(ran.err)
+        return explain_no_answer(ran.err) if ran.returncode is None else explain_rejection(ran.err)
 
     async def estimate(self, script: str, timeout_s: float = SUBMIT_TIMEOUT_S) -> Estimate | Rejected:
         """`sbatch --test-only`: when the job would start, or why it would not. Uses up a job id, so call it rarely."""
         environment = {**submission_environment(self._env, script), **ONE_FORM}
         ran = await run(["sbatch", "--test-only"], environment, timeout_s, stdin=script)
+        if ran.returncode is None:
+            return explain_no_answer(ran.err)
         return parse_estimate(ran.err + ran.out) if ran.is_ok else explain_rejection(ran.err)
 
     async def cancel(self, job_id: str, *, submitted: float | None = None, comment: str = "") -> CancelResult:

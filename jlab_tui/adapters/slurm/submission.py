@@ -16,6 +16,7 @@ from ...core.server.record import ServerRecord, ServerState, SlurmFacts
 from ...core.server.slurm_job import with_facts, with_job_id
 from ...core.settings import Mode, Settings
 from ...core.slurm.queue import QueueRows
+from ...core.slurm.rejections import Rejected, Rejection
 from ...core.slurm.script import (
     ResourceRequest,
     ScriptInputs,
@@ -25,7 +26,7 @@ from ...core.slurm.script import (
     script_values,
     submission_comment,
 )
-from ...core.slurm.submit import Estimate, Rejected, Rejection
+from ...core.slurm.submit import Estimate
 from ..files import reason_of
 from ..server.environment import choose_python
 from ..server.extension_copy import extension_digest
@@ -82,12 +83,12 @@ class Submission:
         answer = await self._slurm.submit(script)
         if isinstance(answer, Rejected) and answer.cause is not Rejection.UNCERTAIN:
             remove_launch_files(connection_file)
-            raise LaunchFailed(f"{answer.advice.message} Slurm says: {answer.said}", answer.advice.hint)
+            raise LaunchFailed(answer.message, answer.advice.hint)
         if isinstance(answer, Rejected):
             job_id = await self._look_up(submission, cluster)
             return with_job_id(record, job_id) if job_id else record
         for notice in answer.notices:
-            say(notice)
+            say(f"Slurm says: {notice}")
         return with_job_id(with_facts(record, cluster=answer.cluster or cluster), answer.job_id)
 
     def _record(self, facts: SlurmFacts, token: str, connection_file: Path, log: str) -> ServerRecord:

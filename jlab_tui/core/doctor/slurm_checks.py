@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ..settings import PREFIX, SlurmSettings
 from ..slurm.queue import QueueAnswer, QueueUnknown
-from ..slurm.submit import Estimate, Rejected
+from ..slurm.rejections import Rejected
+from ..slurm.submit import Estimate
 from ..slurm.survey import SOON_S, Partition, about, format_span, survey_lines
 from ..slurm.terms import parse_span
 from .checks import Finding, Level
@@ -68,8 +69,7 @@ def _too_much(partition: Partition, options: SlurmSettings) -> Iterator[tuple[st
 def check_request(answer: Estimate | Rejected, asked: str, now: float) -> list[Finding]:
     """Report what `sbatch --test-only` says about the job that `start` would submit: account, limits and resources at once."""
     if isinstance(answer, Rejected):
-        text = f"{answer.advice.message} Slurm says: {answer.said}"
-        return [Finding("request", Level.FAIL, text, answer.advice.hint)]
+        return [Finding("request", Level.FAIL, answer.message, answer.advice.hint)]
     when = ""
     if answer.starts is not None:
         wait = answer.starts - now

@@ -23,11 +23,29 @@ class Advice:
         return f"{self.message} {self.hint}".rstrip()
 
 
+def said_lines(text: str) -> list[str]:
+    """Return the lines that a Slurm command printed, without its own beginning (`sbatch: error: `)."""
+    lines = (
+        re.sub(r"^(?:sbatch|squeue|sinfo|scancel|scontrol|srun): (?:error: |fatal: )?", "", line.strip())
+        for line in text.splitlines()
+    )
+    return [line for line in lines if line]
+
+
 _QUEUE_FAILURES: tuple[tuple[str, str], ...] = (
     (r"Unable to contact slurm controller|Connection refused", "Slurm's controller is not answering."),
-    (r"Socket timed out|timed out", "Slurm's controller is hanging: no answer in time."),
-    (r"[Mm]unge|authentication", "Slurm cannot authenticate this host (munge does not work here)."),
-    (r"configuration source|slurm\.conf", "This host has no working Slurm configuration."),
+    (
+        r"Socket timed out on send/recv|^s[a-z]+ timed out: ",
+        "Slurm's controller is hanging: no answer in time.",
+    ),
+    (
+        r"Munge \w+ failed|Protocol authentication error|Invalid authentication credential",
+        "Slurm cannot authenticate this host (munge does not work here).",
+    ),
+    (
+        r"Could not establish a configuration source|Unable to process configuration",
+        "This host has no working Slurm configuration.",
+    ),
     (r"can't be reached|Problem talking to the? ?database", "The cluster cannot be reached from here."),
 )
 

@@ -21,7 +21,8 @@ from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.core.server.trust import Weakness
 from jlab_tui.core.settings import Mode, SlurmSettings
 from jlab_tui.core.slurm.queue import QueueRows, QueueUnknown
-from jlab_tui.core.slurm.submit import Estimate, explain_rejection
+from jlab_tui.core.slurm.rejections import explain_rejection
+from jlab_tui.core.slurm.submit import Estimate
 from jlab_tui.core.slurm.survey import parse_sinfo
 
 ALL = {"ipykernel": "7.1", "jupyterlab": "4.5", "jupyter_server": "2.17"}

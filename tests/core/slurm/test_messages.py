@@ -6,7 +6,8 @@ import pytest
 
 from jlab_tui.core.slurm.job_end import SCRIPT_EXITS, explain_end, explain_gone, explain_live
 from jlab_tui.core.slurm.messages import Advice, explain_pending, explain_queue_failure
-from jlab_tui.core.slurm.submit import Cancel, Rejection, explain_cancel, explain_rejection, read_scancel
+from jlab_tui.core.slurm.rejections import Rejection, explain_no_answer, explain_rejection
+from jlab_tui.core.slurm.submit import Cancel, explain_cancel, read_scancel
 from jlab_tui.core.slurm.terms import JobPhase, JobState
 
 FAILED = "sbatch: error: Batch job submission failed: "
@@ -44,14 +45,33 @@ FAILED = "sbatch: error: Batch job submission failed: "
         (f"{FAILED}Requested reservation is invalid", "reservation"),
         (f"{FAILED}Unable to contact slurm controller (connect failure)", "unreachable"),
         (f"{FAILED}Socket timed out on send/recv operation", "uncertain"),
-        ("sbatch timed out: no answer in 60 s", "uncertain"),
+        (f"{FAILED}Zero Bytes were transmitted or received", "uncertain"),
+        (f"{FAILED}Access/permission denied", "host"),
+        (f"{FAILED}Job violates accounting/QOS policy (job submit limit)", "limit"),
+        (f"{FAILED}Reservation is busy", "reservation"),
+        (f"{FAILED}Pathname of a file, directory or other parameter too long", "script"),
+        ("sbatch: error: Invalid --mem specification", "option"),
+        ("sbatch: option '--x' requires an argument", "option"),
         (
             f'sbatch: error: Munge encode failed: Failed to access "/run/munge.sock"\n{FAILED}Protocol authentication error',
             "unreachable",
         ),
         ("sbatch: fatal: Could not establish a configuration source", "unreachable"),
-        ("sbatch cannot be run: No such file or directory", "unreachable"),
         ("sbatch: error: Your project has used up its hours, see https://example.org", "other"),
+        # Words of plugins, whatever they sound like.
+        (f"sbatch: error: Your jobs timed out 3 times\n{FAILED}Unspecified error", "other"),
+        (f"sbatch: error: authentication needs your second factor\n{FAILED}Unspecified error", "other"),
+        (f"sbatch: error: Invalid account: give one with -A\n{FAILED}Unspecified error", "other"),
+        (f"sbatch: error: Limit of the reservation\n{FAILED}Invalid qos specification", "qos"),
+        (
+            f"sbatch: error: Memory specification can not be satisfied here\n{FAILED}Unspecified error",
+            "other",
+        ),
+        (
+            "sbatch: error: Invalid partition for you\nsbatch: error: cli_filter plugin terminated with error",
+            "other",
+        ),
+        (f"{FAILED}Socket timed out on send/recv operation\n{FAILED}Invalid qos specification", "qos"),
         ("", "other"),
     ],
 )
@@ -60,6 +80,44 @@ def test_a_rejection_names_its_cause_and_what_to_change(stderr: str, cause: str)
     assert rejected.cause is Rejection(cause)
     assert rejected.advice.message and rejected.advice.hint
     assert "sbatch: " not in rejected.said and rejected.said
+
+
+@pytest.mark.parametrize(
+    ("why", "cause"),
+    [
+        ("sbatch timed out: no answer in 60 s", "uncertain"),
+        ("sbatch cannot be run: No such file or directory", "unreachable"),
+    ],
+)
+def test_an_sbatch_that_did_not_end_is_told_apart_from_one_that_did_not_begin(why: str, cause: str) -> None:
+    rejected = explain_no_answer(why)
+    assert rejected.cause is Rejection(cause) and rejected.said == why and rejected.advice.hint
+
+
+def test_the_words_of_the_site_come_first_and_then_what_they_mean() -> None:
+    said = explain_rejection(
+        f"sbatch: error: Read https://hpc.example.org.\n{FAILED}Invalid qos specification"
+    )
+    assert said.message == (
+        "Slurm says: Read https://hpc.example.org; Batch job submission failed: Invalid qos specification. "
+        "The quality of service (QOS) does not exist, or you may not use it in this partition."
+    )
+
+
+def test_a_site_that_says_a_hundred_thousand_characters_does_not_hide_slurms_reason() -> None:
+    rejected = explain_rejection(
+        f"sbatch: error: {'x' * 100_000}\n{FAILED}Invalid qos specification{'y' * 999}"
+    )
+    assert rejected.cause is Rejection.QOS and len(rejected.said) < 900
+    assert "xxx...; Batch job submission failed: Invalid qos" in rejected.said
+
+
+@pytest.mark.parametrize(("words", "is_hinted"), [("--mem may not be given here", True), ("Use -A", False)])
+def test_a_site_that_takes_no_memory_request_is_answered_with_how_to_leave_it_out(
+    words: str, is_hinted: bool
+) -> None:
+    hint = explain_rejection(f"sbatch: error: {words}\n{FAILED}Unspecified error").advice.hint
+    assert ("JLAB_MCP_SLURM_MEM=none" in hint) is is_hinted
 
 
 def test_of_what_sbatch_said_its_reasons_are_told_without_the_offer_of_help() -> None:
@@ -95,6 +153,10 @@ def test_of_what_sbatch_said_its_reasons_are_told_without_the_offer_of_help() ->
         ),
         ("\n  \n novel\nmore", "The query to Slurm failed: novel"),
         ("", "The query to Slurm failed: it gave no reason."),
+        (
+            "Your authentication timed out last week, ask munge",
+            "The query to Slurm failed: Your authentication timed out last week, ask munge",
+        ),
     ],
 )
 def test_a_failed_squeue_is_one_sentence_about_slurm(stderr: str, sentence: str) -> None:

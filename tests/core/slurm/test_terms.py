@@ -364,6 +364,14 @@ def test_the_job_id_is_found_among_banners(stdout: str, answer: Submitted | None
     assert parse_sbatch(stdout) == answer
 
 
+def test_what_plugins_print_about_an_accepted_job_is_kept_within_bounds() -> None:
+    stderr = "sbatch: Welcome\nsbatch: debug:  verbose\nsbatch: error: " + "x" * 999
+    answer = parse_sbatch("job accepted\n12\n", stderr)
+    assert answer and answer.notices == ("job accepted", "Welcome", "x" * 300)
+    many = parse_sbatch("12\n", "".join(f"line {number}\n" for number in range(30)))
+    assert many and len(many.notices) == 11 and many.notices[-1] == "... and 20 more lines"
+
+
 SINFO = """\
 cpu*|up|1-00:00:00|30:00|1|idle|4|4000|(null)
 gpu|up|4:00:00|30:00|1|mixed|4|4000|gpu:a100:2
