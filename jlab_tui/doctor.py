@@ -225,7 +225,8 @@ class Doctor:
             found += checks_slurm.check_partition(partitions, options)
         if any(finding.level is Level.FAIL for finding in found):
             return found
-        asked = f"{options.gres or 'no GPU'}, {options.cpus} CPUs, {options.mem_mb} MB for {options.time}"
+        memory = f", {options.mem_mb} MB" if options.mem_mb else ""
+        asked = f"{options.gres or 'no GPU'}, {options.cpus} CPUs{memory} for {options.time}"
         try:
             verdict = await test_request(self._settings, self._env)
         except JlabError as error:

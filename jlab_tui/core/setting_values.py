@@ -28,6 +28,11 @@ def gres(text: str) -> str:
     return "" if word(text).lower() == "none" else text
 
 
+def memory(text: str) -> int:
+    """Read memory in MB; `none` asks for none and drops the option."""
+    return 0 if text.lower() == "none" else integer(1, 1_000_000_000)(text)
+
+
 def directories(text: str) -> frozenset[str]:
     paths = line(text).split(":")
     if not all(path.startswith("/") for path in paths):
@@ -84,6 +89,17 @@ def address(text: str) -> str:
         ipaddress.ip_address(text)
     except ValueError:
         raise ValueError("an IP address") from None
+    return text
+
+
+def address_on_node(text: str) -> str:
+    """Read an address, a network or an interface, of which each node has its own."""
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,14}", text, re.ASCII):
+        return text
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("an address, a network such as 10.1.0.0/16, or an interface such as ib0") from None
     return text
 
 

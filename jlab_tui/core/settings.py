@@ -71,7 +71,7 @@ class SlurmSettings:
         "SLURM_GRES", "gpu:1", read.gres, "generic resources, such as gpu:a100:2; `none` asks for none"
     )
     cpus: int = _from("SLURM_CPUS", 4, read.integer(1, 100_000), "CPUs per task")
-    mem_mb: int = _from("SLURM_MEM", 32000, read.integer(1, 1_000_000_000), "memory in MB")
+    mem_mb: int = _from("SLURM_MEM", 32000, read.memory, "memory in MB; `none` leaves it to Slurm")
     time: str = _from("SLURM_TIME", "4:00:00", read.slurm_time, "walltime, in Slurm's form")
     modules: str = _from("SLURM_MODULES", "", read.line, "modules to load, separated by spaces")
     account: str = _from("SLURM_ACCOUNT", "", read.word, "account to charge")
@@ -80,7 +80,10 @@ class SlurmSettings:
     extra: str = _from("SLURM_EXTRA", "", str, "more sbatch options, separated by `;`")
     """or by new lines, such as `--nodelist=gpu07`"""
     bind_ip: str = _from(
-        "SLURM_BIND_IP", "0.0.0.0", read.address, "address that JupyterLab listens on, on the node"
+        "SLURM_BIND_IP",
+        "0.0.0.0",
+        read.address_on_node,
+        "address that JupyterLab listens on, on the node: an address, a network such as 10.1.0.0/16, or an interface such as ib0",
     )
     template: str = _from("SLURM_TEMPLATE", "", read.line, "own job script template")
     """its path; empty: the package's own"""

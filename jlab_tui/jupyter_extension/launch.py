@@ -2,7 +2,7 @@
 
 Runs under the user's Python, from a folder of any name. All settings stay in this process: no argument or environment
 variable that kernels would inherit, no configuration file that would shadow the user's own.
-Exit codes: 97 Jupyter is not installed for this Python, 98 the port is taken, else Jupyter's.
+Exit codes: 96 this machine has no such address, 97 Jupyter is not installed for this Python, 98 the port is taken, else Jupyter's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any, Dict, List, Optional
 
 PACKAGE = "jlab_mcp_extension"
+EXIT_NO_ADDRESS = 96
 EXIT_NO_JUPYTER = 97
 EXIT_PORT_TAKEN = 98
 PORT_TRIES = 200
@@ -100,8 +101,19 @@ def main(argv: List[str]) -> int:
         return 2
     load_package(os.path.dirname(os.path.realpath(__file__)))
     config = read_config(argv[1], int(os.environ.get("SLURM_RESTART_COUNT") or 0))
-    ip = config.get("ip") or "127.0.0.1"
     passed = os.environ.pop(PASSED_OVER, "")
+    from jlab_mcp_extension import bind_address  # type: ignore[import-not-found]
+
+    wanted = config.get("ip") or "127.0.0.1"
+    found = bind_address.interface_addresses()
+    ip = bind_address.resolve(wanted, found)
+    if ip is None or not bind_address.is_here(ip):
+        has = ", ".join("%s %s" % one for one in found)
+        report(
+            "error: %s has no address for %s; it has: %s" % (socket.gethostname(), wanted, has),
+            "Name an interface, a network or an address that it has.",
+        )
+        return EXIT_NO_ADDRESS
     fixed = config.get("port")
     port = fixed or choose_port(ip, int(config["port_min"]), int(config["port_max"]))
     if port is None or (fixed and not port_is_free(ip, fixed)):
@@ -109,7 +121,7 @@ def main(argv: List[str]) -> int:
         report("On %s, %s is taken." % (ip, where), "Choose another port or range.")
         return EXIT_PORT_TAKEN
     try:
-        from jlab_mcp_extension import lazy_import  # type: ignore[import-not-found]
+        from jlab_mcp_extension import lazy_import
 
         # Compiling its grammar takes over half the time of Jupyter's imports, and only checks of an IRI need it.
         lazy_import.put_off("rfc3987_syntax", "is_valid_syntax")

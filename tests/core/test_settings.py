@@ -50,7 +50,8 @@ def test_defaults_are_those_of_the_documentation() -> None:
         ("PORT_MIN", "0"), ("PORT_MAX", "70000"), ("PORT_MIN", "1e3"), ("PORT_MIN", "١٨٠٠٠"), ("SLURM_CPUS", "-1"),
         ("SLURM_MEM", "32G"), ("SLURM_TIME", "4h"), ("SLURM_PARTITION", "a b"), ("SLURM_ACCOUNT", "x\ny"),
         ("SLURM_GRES", "gpu:1'; rm -rf"), ("RUN_MODE", "cloud"), ("WAIT_S", "86401"), ("WAIT_S", "nan"), ("ON_EXIT", "maybe"),
-        ("EXIT_GRACE_S", "inf"), ("IMAGE_MAX_PX", "1"), ("LOCAL_BIND_IP", "localhost"), ("QUEUE_TIMEOUT", "forever"),
+        ("EXIT_GRACE_S", "inf"), ("IMAGE_MAX_PX", "1"), ("LOCAL_BIND_IP", "localhost"),
+        ("SLURM_BIND_IP", "10.0.0.0/99"), ("SLURM_BIND_IP", "an interface"), ("SLURM_MEM", "0"), ("QUEUE_TIMEOUT", "forever"),
     ],
 )  # fmt: skip
 def test_a_bad_value_names_its_variable(name: str, value: str) -> None:
@@ -194,6 +195,15 @@ def test_what_slurm_takes_is_handed_on_as_it_was_set() -> None:
     ).slurm
     assert (slurm.modules, slurm.time, slurm.bind_ip) == ("cuda/12.1 python/3.11", "1-12", "10.0.0.5")
     assert slurm.gres == "gpu:2"
+
+
+@pytest.mark.parametrize("place", ["ib0", "bond0.12", "10.1.0.0/16", "10.1.2.3/16", "fe80::1", "::"])
+def test_a_node_may_listen_at_an_address_in_a_network_or_on_an_interface(place: str) -> None:
+    assert load(SLURM_BIND_IP=place).slurm.bind_ip == place
+
+
+def test_memory_may_be_left_to_slurm() -> None:
+    assert (load(SLURM_MEM="none").slurm.mem_mb, load(SLURM_MEM="500").slurm.mem_mb) == (0, 500)
 
 
 def test_directories_are_absolute_and_flags_are_words() -> None:

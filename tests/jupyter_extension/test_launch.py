@@ -108,6 +108,12 @@ def test_a_taken_port_is_exit_code_98(tmp_path: Path) -> None:
     assert "is taken" in log.read_text(encoding="utf-8")
 
 
+def test_an_address_that_the_machine_does_not_have_is_exit_code_96(tmp_path: Path) -> None:
+    process, log = launch(tmp_path, ip="198.51.100.0/24")
+    assert process.wait(30) == 96
+    assert "has no address for 198.51.100.0/24; it has: lo 127.0.0.1" in log.read_text(encoding="utf-8")
+
+
 def test_a_python_without_jupyter_is_exit_code_97(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(TOKEN, encoding="utf-8")
     config = tmp_path / "c.json"

@@ -85,6 +85,15 @@ def test_a_taken_port_range_on_the_node_is_named(cluster: Cluster, lab: Project)
     assert "JLAB_MCP_PORT_MIN" in done.stderr
 
 
+def test_a_node_without_the_interface_to_listen_on_is_named_with_what_it_has(
+    cluster: Cluster, lab: Project
+) -> None:
+    done = lab.run("start", "--detach", JLAB_MCP_SLURM_BIND_IP="ib0")
+    assert done.returncode == 1
+    assert "no address of the kind that JLAB_MCP_SLURM_BIND_IP names" in done.stderr
+    assert "has no address for ib0; it has: lo 127.0.0.1" in done.stderr
+
+
 def test_a_log_directory_that_the_node_does_not_have_is_named(cluster: Cluster, lab: Project) -> None:
     logs = lab.home / "logs"
     hide = ("JLAB_MCP_LOG_DIR", str(logs))

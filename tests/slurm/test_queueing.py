@@ -133,6 +133,44 @@ def test_a_refused_submission_says_slurms_reason_and_what_to_change(
     assert not list(refused.status_dir.glob("connections/*")), "no token is left behind"
 
 
+PLUGIN = """
+function slurm_job_submit(job, parts, uid)
+  if job.comment and string.find(job.comment, "project:alpha", 1, true) and job.pn_min_memory > 2^62 then
+    slurm.log_user("Project alpha has 12 hours left")
+    return slurm.SUCCESS
+  end
+  slurm.log_user("Your jobs timed out; authentication: give --comment, and no --mem")
+  return slurm.ERROR
+end
+function slurm_job_modify(job, record, parts, uid) return slurm.SUCCESS end
+return slurm.SUCCESS
+"""
+
+
+def test_a_sites_plugin_is_quoted_and_gets_the_comment_that_it_wants(cluster: Cluster, lab: Project) -> None:
+    (cluster.directory / "job_submit.lua").write_text(PLUGIN, encoding="utf-8")
+    cluster.configure("JobSubmitPlugins=lua")
+    try:
+        refused = lab.run("start", "--detach")
+        taken = lab.run(
+            "start",
+            "--detach",
+            JLAB_MCP_QUEUE_TIMEOUT="0",
+            JLAB_MCP_SLURM_MEM="none",
+            JLAB_MCP_SLURM_EXTRA="--hold; --comment=project:alpha",
+        )
+    finally:
+        cluster.configure()
+    what, how = refused.stderr.splitlines()
+    assert "Slurm says: Your jobs timed out; authentication: give --comment, and no --mem; Batch" in what
+    assert refused.returncode == 1 and "JLAB_MCP_SLURM_MEM=none" in how
+    assert taken.returncode == 3 and "Slurm says: Project alpha has 12 hours left" in taken.stdout
+    (job_id,) = our_jobs(cluster)
+    comment = cluster.run("squeue", "-h", "-j", job_id, "-o", "%k").strip()
+    assert comment == f"project:alpha jlab-mcp/{lab.status_file()['SUBMISSION']}"
+    assert lab.run("stop").stdout == f"Job {job_id} was cancelled.\n"
+
+
 def test_a_time_that_slurm_would_not_take_is_refused_before_anything_is_done(lab: Project) -> None:
     done = lab.run("start", "tomorrow")
     assert done.returncode == 2

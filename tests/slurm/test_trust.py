@@ -131,7 +131,7 @@ async def test_a_stranger_at_another_address_of_the_nodes_name_is_passed_over_wh
 async def test_a_server_on_its_nodes_loopback_is_never_looked_for_on_the_login_nodes(
     cluster: Cluster, lab: Project
 ) -> None:
-    lab.extra_env["JLAB_MCP_SLURM_BIND_IP"] = "127.0.0.1"
+    lab.extra_env["JLAB_MCP_SLURM_BIND_IP"] = "lo"
     done = await asyncio.to_thread(lab.run, "start", "--no-tui", "--detach")
     facts = lab.status_file()
     assert facts["URL"] == f"https://127.0.0.1:{facts['PORT']}"

@@ -138,6 +138,7 @@ class Submission:
             config=str(prepared.files.config_file),
             pythons=self._pythons(choice),
             setup=settings.setup,
+            comment=self._env.get("SBATCH_COMMENT", ""),
         )
         return inputs, prepared.files.token, prepared.files.connection_file
 
@@ -179,6 +180,7 @@ async def test_request(settings: Settings, env: Mapping[str, str]) -> Estimate |
         config="/dev/null",
         pythons=[sys.executable],
         setup=settings.setup,
+        comment=env.get("SBATCH_COMMENT", ""),
     )
     script = render_script(read_template(settings.slurm.template), script_values(request, inputs))
     return await Slurm(server_env(env)).estimate(script)

@@ -30,6 +30,10 @@ SCRIPT_EXITS: dict[int, Advice] = {
         "The copy of the Jupyter extension changed after the job was submitted, so the job did not run it.",
         "Start again, which makes a new copy. `jlab-mcp doctor` checks who may change the directory.",
     ),
+    96: Advice(
+        "The node has no address of the kind that JLAB_MCP_SLURM_BIND_IP names.",
+        "Set it to an interface (ib0), a network (10.1.0.0/16) or 0.0.0.0 for all addresses, then start again.",
+    ),
     97: Advice(
         "The Python on the node cannot import Jupyter.",
         "Install it: `.venv/bin/python -m pip install jupyterlab ipykernel` (or `uv add jupyterlab ipykernel`); "

@@ -15,9 +15,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.,@+-]*", re.ASCII)
 _GRES = re.compile(r"[A-Za-z][A-Za-z0-9_:.,=/+-]*", re.ASCII)
 _CONSTRAINT = re.compile(r"[A-Za-z0-9_.,&|*()\[\]!=+-]+", re.ASCII)
 _MODULE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+/:-]*", re.ASCII)
-_OURS = re.compile(
-    r"--(job-name|comment|wrap|parsable|array|output|error|open-mode|chdir)(?![a-z-])|-[JaoeD]"
-)
+_OURS = re.compile(r"--(job-name|wrap|parsable|array|output|error|open-mode|chdir)(?![a-z-])|-[JaoeD]")
 """options that the script sets itself, because they identify the job and its log"""
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]+)\s*\}\}")
 
@@ -31,6 +29,7 @@ class ResourceRequest:
     gres: str = ""
     cpus: int = 1
     mem_mb: int = 0
+    """0 asks for none, and so do options that ask in their own way, such as `--mem-per-cpu`"""
     account: str = ""
     qos: str = ""
     constraint: str = ""
@@ -58,6 +57,8 @@ class ScriptInputs:
     """sha256 of the files beside the launcher, which run only if unchanged; empty: not compared"""
     setup: str = ""
     """shell lines, run unchanged"""
+    comment: str = ""
+    """the user's own, which some sites require; `--comment` among the options counts more"""
 
 
 def check_time(text: str) -> str:
@@ -141,7 +142,7 @@ def split_extra(text: str) -> list[str]:
 def script_values(request: ResourceRequest, inputs: ScriptInputs) -> dict[str, str | None]:
     """Return values for all placeholders of a template, checked and quoted; None drops the template's line."""
     check_request(request)
-    extra = split_extra(request.extra)
+    extra, own_comment = _without_comment(split_extra(request.extra), inputs.comment)
     for path in (inputs.log, inputs.workdir, inputs.launcher, inputs.config, *inputs.pythons):
         # Slurm takes a backslash in --output for "do not replace %j", whatever the quotes.
         if not path.isprintable() or "\\" in path:
@@ -154,12 +155,12 @@ def script_values(request: ResourceRequest, inputs: ScriptInputs) -> dict[str, s
     log = re.sub(r"%(?!j)", "%%", inputs.log)
     return {
         "job_name": JOB_NAME,
-        "comment": submission_comment(inputs.submission),
+        "comment": _comment(own_comment, inputs.submission),
         "time": request.time,
         "partition": request.partition or None,
         "gres": request.gres or None,
         "cpus": str(request.cpus),
-        "mem": f"{request.mem_mb}M" if request.mem_mb else None,
+        "mem": None if not request.mem_mb or _asks_for_memory(extra) else f"{request.mem_mb}M",
         "account": request.account or None,
         "qos": request.qos or None,
         "constraint": f'"{request.constraint}"' if request.constraint else None,
@@ -178,6 +179,28 @@ def script_values(request: ResourceRequest, inputs: ScriptInputs) -> dict[str, s
 
 def submission_comment(submission: str) -> str:
     return f"{JOB_NAME}/{submission}"
+
+
+def _without_comment(options: list[str], comment: str) -> tuple[list[str], str]:
+    """Return the options without `--comment`, and the user's comment."""
+    kept = []
+    for option in options:
+        if match := re.fullmatch(r"--comment(?:[=\s]\s*(.*))?", option):
+            comment = (match[1] or "").strip("\"'")
+        else:
+            kept.append(option)
+    return kept, comment
+
+
+def _comment(own: str, submission: str) -> str:
+    """Return the job's comment: the user's, which the site may read, then ours, which finds the job."""
+    ours = submission_comment(submission)
+    return _sbatch_quote(f"{own} {ours}") if own else ours
+
+
+def _asks_for_memory(options: Sequence[str]) -> bool:
+    """Return whether the options ask for memory in their own way; Slurm takes one of the ways only."""
+    return any(re.match(r"--mem(?:-per-(?:cpu|gpu))?(?![a-z-])", option) for option in options)
 
 
 _NOT_EXPORTED = frozenset(

@@ -263,6 +263,38 @@ def test_what_the_log_is_found_by_cannot_be_set(extra: str) -> None:
         rendered(replace(PLAIN, extra=extra))
 
 
+@pytest.mark.parametrize(
+    ("extra", "env", "comment"),
+    [
+        ("", "", "jlab-mcp/ab12"),
+        ("--comment=project:alpha", "", '"project:alpha jlab-mcp/ab12"'),
+        ('--comment "two words"', "other", '"two words jlab-mcp/ab12"'),
+        ('--comment=say "x"', "", '"say \\"x jlab-mcp/ab12"'),
+        ("", "project:beta", '"project:beta jlab-mcp/ab12"'),
+        ("--comment=", "", "jlab-mcp/ab12"),
+    ],
+)
+def test_ours_is_appended_to_the_users_comment(extra: str, env: str, comment: str) -> None:
+    text = rendered(replace(PLAIN, extra=extra), replace(INPUTS, comment=env))
+    assert f"#SBATCH --comment={comment}\n" in text and text.count("--comment") == 1
+
+
+@pytest.mark.parametrize(
+    ("mem_mb", "extra", "asks"),
+    [
+        (100, "", True),
+        (0, "", False),
+        (100, "--mem-per-cpu=1G", False),
+        (100, "--mem-per-gpu=1G", False),
+        (100, "--mem=2G", False),
+        (100, "--mem-bind=local", True),
+    ],
+)
+def test_memory_is_asked_for_once_or_not_at_all(mem_mb: int, extra: str, asks: bool) -> None:
+    text = rendered(replace(PLAIN, mem_mb=mem_mb, extra=extra))
+    assert ("#SBATCH --mem=100M\n" in text) is asks
+
+
 def test_what_no_script_can_hold_is_refused() -> None:
     with pytest.raises(ValueError, match="submission id 'a b'"):
         rendered(given=replace(INPUTS, submission="a b"))
