@@ -1,9 +1,9 @@
-"""Cut connections and long silences: how many of 30 lines arrive, and how soon after the cut the reply comes.
+"""Cut connections and long silences: how many of 30 lines arrive, and how soon after the cut the reply arrives.
 
-python benchmarks/cuts.py [SECONDS OF SILENCE, 130 when left out]
+python benchmarks/cuts.py [SECONDS OF SILENCE, by default 130]
 
-Every cut (1.5, 8 and 60 s; closed in order, reset, half-open) is tried at the same time on kernels of their own, each with
-and without a second client on the kernel.
+Tries every cut (1.5, 8 and 60 s; closed in order, reset, half-open) at once on separate kernels, each with and without a
+second client on the kernel.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from tests.project import outputs_text, until
 LENGTHS = (1.5, 8.0, 60.0)
 WAYS: tuple[Cut, ...] = ("fin", "rst", "silence")
 CELL_S = 6.0
-"""how long the talking cell takes"""
+"""seconds that the printing cell takes"""
 
 
 async def one(project: Project, how: Cut, seconds: float, *, watched: bool) -> str:
     with tempfile.TemporaryDirectory() as directory:
         async with proxied(project, Path(directory)) as (behind, proxy), behind.client() as agent:
             journals = behind.status_dir / "sessions"
-            begun = restored = 0.0
+            started = restored = 0.0
 
             async def cut() -> None:
-                nonlocal begun, restored
+                nonlocal started, restored
                 await until(lambda: any(b"line 0" in p.read_bytes() for p in journals.glob("*.jsonl")), 60)
-                begun = time.perf_counter()
+                started = time.perf_counter()
                 await until(lambda: any(b"line 9" in p.read_bytes() for p in journals.glob("*.jsonl")), 60)
                 proxy.cut(how)
                 await asyncio.sleep(seconds)
@@ -51,7 +51,7 @@ async def one(project: Project, how: Cut, seconds: float, *, watched: bool) -> s
             async with tab(project, str(opened["kernel_id"])) if watched else contextlib.nullcontext():
                 cutting = asyncio.create_task(cut())
                 reply = printed(await agent.text("execute_code", session_id=session, code=TALK))
-                late = time.perf_counter() - max(restored or time.perf_counter(), begun + CELL_S)
+                late = time.perf_counter() - max(restored or time.perf_counter(), started + CELL_S)
                 await cutting
             (made,) = (await agent.notebook(session))["cells"]
             cell = printed(outputs_text(made))

@@ -48,7 +48,7 @@ LINE = "epoch {:6d} step {:5d}  loss=0.4304  lr=3e-4  1,812 img/s  {:06d} ok\n"
 
 
 class Terminal:
-    """The dashboard on a pseudo-terminal whose output is read by a thread."""
+    """The dashboard on a pseudo-terminal; a thread reads its output."""
 
     def __init__(self, status_dir: Path, *options: str, command: list[str] | None = None) -> None:
         played = [sys.executable, "-m", "tests.tui.real_app", str(status_dir), *options]
@@ -84,7 +84,7 @@ class Terminal:
                 self.news.notify_all()
 
     def wait_for(self, text: str, timeout: float = 60) -> float:
-        """Seconds since now until `text` is on the screen (in what was written since `forget`)."""
+        """Return the seconds until `text` is on the screen, in the output since `forget`."""
         began = time.perf_counter()
         with self.news:
             while text.encode() not in self.seen:
@@ -103,7 +103,7 @@ class Terminal:
         os.write(self.fd, keys.encode())
 
     def cpu(self) -> float:
-        """CPU seconds used until now."""
+        """Return the CPU seconds used so far."""
         fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -204,7 +204,7 @@ def first_frame(directory: Path) -> dict[str, object]:
 
 
 def start(directory: Path) -> dict[str, object]:
-    """`jlab-mcp start` at a server that runs: first frame, and what it costs to look at it for half a minute."""
+    """`jlab-mcp start` at a running server: first frame, and the cost of watching it for half a minute."""
     project = directory.parent / "project"
     project.mkdir()
     os.environ["JLAB_MCP_STATUS_DIR"] = str(directory)
@@ -289,7 +289,7 @@ def load(directory: Path) -> dict[str, object]:
 
 
 def old(directory: Path) -> dict[str, object]:
-    """10,000 cells in ten closed sessions beside an open one: what starting costs, and showing one of them."""
+    """10,000 cells in ten closed sessions beside an open one: the cost of starting, and of showing one of them."""
     for number in range(10):
         project = Project(directory, session=f"old{number}")
         project.fill(1000, 100)
@@ -330,7 +330,7 @@ def stream(directory: Path) -> dict[str, object]:
 
 
 def flood(directory: Path) -> dict[str, object]:
-    """Keys while 10 MB/s come in: `?` opens the help panel, escape closes it."""
+    """Keys while 10 MB/s arrive: `?` opens the help panel, escape closes it."""
     project = Project(directory)
     project.fill(50, 20)
     terminal = Terminal(directory)

@@ -36,7 +36,7 @@ from tests.jupyter_extension.servers import TOKEN, Server, serving  # noqa: E402
 
 ROUND_TRIPS = 200
 PRINTS = int(os.environ.get("PRINTS", "100000"))
-"""Set the variable for fewer: a busy machine needs a minute for so many."""
+"""Set PRINTS for fewer: a busy machine needs a minute for this many."""
 HUGE = 50_000_000
 IMAGE = 30_000_000
 FLOOD = f"for i in range({PRINTS}): print('line', i, flush=True)"
@@ -44,7 +44,7 @@ HOLD_MORE = addition(["-m", "ipykernel_launcher"])
 
 
 class Raw:
-    """A plain jupyter_client on a kernel; sees every message and parses only the ends."""
+    """A plain jupyter_client on a kernel; sees every message and parses only the last ones."""
 
     def __init__(self, connection_file: str) -> None:
         context = zmq.Context()
@@ -67,7 +67,7 @@ class Raw:
                 return time.perf_counter() - began
 
     def drain(self, code: str) -> float:
-        """The same, messages only taken off the socket: what the kernel can deliver at most."""
+        """Like `run`, without decoding messages: the most that the kernel can deliver."""
         began = time.perf_counter()
         msg_id = self.client.execute(code).encode()
         receive = self.client.iopub_channel.socket.recv_multipart

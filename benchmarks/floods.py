@@ -1,4 +1,4 @@
-"""Floods of output: what the reply weighs, what the MCP process and the Jupyter server need, what is recorded.
+"""Floods of output: the size of the reply, the memory of the MCP process and the Jupyter server, and the record.
 
 python benchmarks/floods.py [words of a flood's name ...]
 """
@@ -20,7 +20,7 @@ from tests.project import text_of
 
 
 async def settled(pid: int, before: float) -> float:
-    """Resident size when it has stopped falling, or is small enough."""
+    """Return the resident size once it stops falling or is small enough."""
     lowest = memory_mb(pid)
     for _ in range(60):
         await asyncio.sleep(0.1)

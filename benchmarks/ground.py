@@ -1,4 +1,4 @@
-"""What the benchmarks stand on: a project with a real server, a raw client on the same kernel, medians and process sizes."""
+"""Shared by the benchmarks: a project with a real server, a raw client on the same kernel, medians and process sizes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = [
 
 @contextlib.contextmanager
 def server(**env: str) -> Iterator[Project]:
-    """A project whose server runs until the end of the block."""
+    """Run a project's server until the end of the block."""
     with tempfile.TemporaryDirectory() as directory, project_in(Path(directory), **env) as project:
         project.start()
         yield project
@@ -46,7 +46,7 @@ def server(**env: str) -> Iterator[Project]:
 
 @asynccontextmanager
 async def raw_client(project: Project, kernel_id: str) -> AsyncIterator[AsyncKernelClient]:
-    """jupyter_client on the kernel's own ZMQ ports: nothing is faster."""
+    """Connect jupyter_client to the kernel's own ZMQ ports: nothing is faster."""
     server_pid = int(project.status_file()["PID"])
     client = AsyncKernelClient(connection_file=str(_connection_file(project, kernel_id, server_pid)))
     client.load_connection_file()
@@ -69,7 +69,7 @@ def _connection_file(project: Project, kernel_id: str, server_pid: int) -> Path:
 
 
 async def _subscribed(client: AsyncKernelClient) -> None:
-    """Ask until iopub is heard: its subscription may reach the kernel after the first answer."""
+    """Ask until iopub answers: its subscription may reach the kernel after the first reply."""
     for _ in range(20):
         client.execute("", silent=True)
         await client.get_shell_msg(timeout=30)
@@ -78,7 +78,7 @@ async def _subscribed(client: AsyncKernelClient) -> None:
             while message["content"].get("execution_state") != "idle":
                 message = await client.get_iopub_msg(timeout=0.5)
             return
-    raise TimeoutError("the kernel's iopub is not heard")
+    raise TimeoutError("the kernel's iopub does not answer")
 
 
 async def raw_execute(client: AsyncKernelClient, code: str) -> None:
@@ -105,7 +105,7 @@ async def measure(work: Callable[[], Awaitable[object]]) -> float:
 async def compare(
     count: int, *works: Callable[[], Awaitable[object]], warm_up: int = 3, pause: float = 0.0
 ) -> list[list[float]]:
-    """Milliseconds of each, interleaved, so that a busy machine slows all of them alike."""
+    """Return the milliseconds of each, interleaved, so that a busy machine slows all of them alike."""
     times: list[list[float]] = [[] for _ in works]
     for turn in range(count + warm_up):
         for mine, work in zip(times, works, strict=True):
@@ -118,7 +118,7 @@ async def compare(
 
 
 def row(name: str, values: list[float], against: list[float] | None = None, reach: str = "") -> None:
-    """One line of a table: median, 95th percentile, ratio of the medians."""
+    """Print one line of a table: median, 95th percentile, ratio of the medians."""
     middle = statistics.median(values)
     high = sorted(values)[int(len(values) * 0.95)] if len(values) > 1 else values[0]
     ratio = f"  ratio {middle / statistics.median(against):5.2f}" if against else ""
@@ -126,18 +126,18 @@ def row(name: str, values: list[float], against: list[float] | None = None, reac
 
 
 def memory_mb(pid: int, key: str = "VmRSS") -> float:
-    """VmRSS now, or VmHWM: the highest so far (Linux)."""
+    """Return VmRSS now, or VmHWM, the highest so far (Linux)."""
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:
         return next(int(line.split()[1]) for line in file if line.startswith(key)) / 1024
 
 
 def reset_peak(pid: int) -> None:
-    """Let VmHWM begin again from the present size."""
+    """Reset VmHWM to the current size."""
     Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="utf-8")
 
 
 def process_of(project: Project, parent: int) -> int:
-    """PID of the MCP server process that `parent` launched in this project."""
+    """Return the PID of the MCP server process that `parent` launched in this project."""
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, IndexError):
             stat = (path / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()

@@ -1,4 +1,4 @@
-"""`1 + 1` over each way to one running server, on one kernel; and what the certificates cost a start.
+"""`1 + 1` over each route to one running server, on one kernel; and the cost of certificates for a start.
 
 python benchmarks/links.py [CELLS]
 """
@@ -90,7 +90,7 @@ async def links(project: Project, encrypted_port: str, certificate: str, cells: 
     kernel = new_kernel(project, facts)
     times: dict[str, list[float]] = {name: [] for name in routes}
     names = list(routes)
-    for _ in names:  # whoever connects first is served first: each route is, once
+    for _ in names:  # the server answers the first to connect first: each route is first once
         names = [*names[1:], names[0]]
         async with contextlib.AsyncExitStack() as stack:
             works = [
@@ -107,7 +107,7 @@ async def links(project: Project, encrypted_port: str, certificate: str, cells: 
 async def connected(
     stack: contextlib.AsyncExitStack, route: Route, kernel: str, token: str
 ) -> KernelConnection:
-    """A connection on that way to the kernel's channels, closed with the stack."""
+    """Return a connection on that route to the kernel's channels, closed with the stack."""
     path = f"/api/kernels/{kernel}/channels?session_id={uuid.uuid4().hex}"
     ws = await open_connection(Dialer(route), path, {"Authorization": f"token {token}"}, None, 20)
     stack.push_async_callback(ws.close)
@@ -123,7 +123,7 @@ def new_kernel(project: Project, facts: dict[str, str]) -> str:
 
 
 async def starts(rounds: int = 15) -> None:
-    """The part of `start` that differs, in a process of its own: four certificates for a job, none here."""
+    """The part of `start` that differs, in a separate process: four certificates for a job, none here."""
 
     async def written(over_network: str) -> None:
         await asyncio.to_thread(

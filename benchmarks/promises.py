@@ -1,4 +1,4 @@
-"""What a call may take: check_resources, a dead kernel's reply, ESC, eight sessions at once, launch, a new session.
+"""Time of calls: check_resources, a dead kernel's reply, ESC, eight sessions at once, launch, a new session.
 
 python benchmarks/promises.py [resources|deaths|esc|side-by-side|launch|session ...]
 """
@@ -56,9 +56,9 @@ async def deaths(agent: Agent, project: Project) -> None:
         reply = await agent.text("execute_code", session_id=session, code=begin + code)
         late = time.time() - float((project.root / "notebooks" / "dies").read_text(encoding="utf-8"))
         again = await agent.text("execute_code", session_id=session, code="6 * 7")
-        said = next(line for line in reply.splitlines() if "KernelDied" in line)
+        reply_line = next(line for line in reply.splitlines() if "KernelDied" in line)
         print(
-            f"{name:<28} said after {late:4.2f} s (reach 1): {said}; next run: {again.splitlines()[0]}",
+            f"{name:<28} reported after {late:4.2f} s (reach 1): {reply_line}; next run: {again.splitlines()[0]}",
             flush=True,
         )
         await agent.text("shutdown_session", session_id=session)

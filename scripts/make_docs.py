@@ -1,7 +1,7 @@
-"""Writes the reference pages of docs/ from the program itself: tools, commands, settings, keys.
+"""Generates the reference pages of docs/ from the program: tools, commands, settings, keys.
 
-python scripts/make_docs.py           # writes them
-python scripts/make_docs.py --check   # exit code 1 when one is out of date
+python scripts/make_docs.py           # write them
+python scripts/make_docs.py --check   # exit code 1 if one is out of date
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NOTE = "<!-- Written by scripts/make_docs.py; edit the program instead. -->\n\n"
 
 
 def tools_page() -> str:
-    """Every MCP tool as a client is told of it."""
+    """Return the page of MCP tools, as a client sees them."""
     lines = [
         "# Tools",
         "",
@@ -79,7 +79,7 @@ def _type(schema: dict[str, Any]) -> str:
 
 
 def commands_page() -> str:
-    """The command line."""
+    """Return the page of commands and options."""
     main = make_parser()
     (commands,) = (a for a in main._actions if isinstance(a, argparse._SubParsersAction))
     lines = ["# Commands", "", "`jlab-mcp` without a command is the MCP server on stdio.", ""]
@@ -100,7 +100,7 @@ def commands_page() -> str:
 
 
 def _options(actions: Iterable[argparse.Action]) -> list[str]:
-    """A table of arguments and options; nothing where there are none."""
+    """Return a table of arguments and options; empty if there are none."""
     rows = []
     for action in actions:
         choices = [f"`{c}`" for c in action.choices or ()]
@@ -113,7 +113,7 @@ def _options(actions: Iterable[argparse.Action]) -> list[str]:
 
 
 def settings_page() -> str:
-    """Every environment variable."""
+    """Return the page of environment variables."""
     lines = [
         "# Settings",
         "",
@@ -132,7 +132,7 @@ def settings_page() -> str:
 
 
 def keys_page() -> str:
-    """Every key of the dashboard."""
+    """Return the page of the dashboard's keys."""
     lines = [
         "# Keys of the dashboard",
         "",
@@ -154,7 +154,7 @@ def _cell(text: str) -> str:
 
 
 def pages() -> dict[Path, str]:
-    """Text of each page by its path."""
+    """Return the text of each page by its path."""
     made = {
         "tools.md": tools_page(),
         "commands.md": commands_page(),

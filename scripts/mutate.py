@@ -1,13 +1,13 @@
-"""Mutation testing of what is pure: changes one thing in a module, in memory, and sees whether the module's own tests notice.
+"""Mutation testing of pure code: changes one thing in a module, in memory, and checks whether the module's own tests notice.
 
 python scripts/mutate.py jlab_tui/core/display                     # every mutant of a folder, by tests/core/display
 python scripts/mutate.py jlab_tui/core/slurm/queue.py --sample 20  # so many of them, chosen by --seed
 python scripts/mutate.py jlab_tui/jupyter_extension                # the extension's pure modules, by tests/jupyter_extension/pure
 python scripts/mutate.py jlab_tui/core/errors.py --tests tests/core/test_error_table.py
 
-A mutant is one comparison, `and`/`or`, `+`/`-`, `not`, boolean, small number or condition of a function changed. The tests are
-collected once; each mutant runs them in a forked process in which the function has its changed code. A mutant that is an equal
-program has its reason in `scripts/equal_mutants.toml`. Exit code 1 when fewer than 90 % of the others are noticed.
+A mutant changes one comparison, `and`/`or`, `+`/`-`, `not`, boolean, small number or condition of a function. pytest collects
+the tests once; each mutant runs them in a forked process with the changed function. `scripts/equal_mutants.toml` lists the
+mutants that behave like the original. Exit code 1 if the tests notice fewer than 90 % of the others.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LEAST_SCORE = 0.9
 SMALL = 10
-"""greater numbers are budgets and sizes, which a test would only repeat"""
+"""larger numbers are budgets and sizes, which a test would only repeat"""
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
@@ -47,12 +47,12 @@ class Mutant:
     path: str
     line: int
     change: str
-    """`function: before -> after`, as it stands in the list of equal programs"""
+    """`function: before -> after`, as in `equal_mutants.toml`"""
     code: CodeType
-    """of the function or method that is changed"""
+    """of the changed function or method"""
 
     def install(self, functions: Sequence[FunctionType]) -> None:
-        """Give the function its changed code, wherever it is known by then."""
+        """Give the function its changed code, in all its copies."""
         for function in functions:
             if _key(function.__code__) == _key(self.code):
                 function.__code__ = self.code
@@ -63,20 +63,20 @@ def _key(code: CodeType) -> tuple[str, str, int]:
 
 
 def _functions(tree: ast.Module, path: str) -> Iterator[CodeType]:
-    """The code of each function and method; what stands outside of them is not mutated."""
+    """Yield the code of each function and method; code outside of them is not mutated."""
     waiting = [compile(tree, str(ROOT / path), "exec")]
     for code in waiting:
         if code.co_flags & inspect.CO_NEWLOCALS:
             if code.co_name == "<lambda>" or not code.co_name.startswith(
                 "<"
-            ):  # a comprehension has run on import
+            ):  # a comprehension ran on import
                 yield code
         else:
             waiting += [part for part in code.co_consts if isinstance(part, CodeType)]
 
 
 def mutants_of(path: str) -> Iterator[Mutant]:
-    """Every mutant of a file."""
+    """Yield every mutant of a file."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     functions = list(_functions(tree, path))
     for where, parent, node, field in _places(tree, tree, ""):
@@ -97,7 +97,7 @@ def mutants_of(path: str) -> Iterator[Mutant]:
 
 
 def _places(node: ast.AST, parent: ast.AST, where: str) -> Iterator[tuple[str, ast.AST, ast.AST, str]]:
-    """Function, parent, node and field of whatever can be changed; annotations and decorators are left alone."""
+    """Yield function, parent, node and field of each possible change, outside annotations and decorators."""
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         where = node.name
     for field, value in ast.iter_fields(node):
@@ -110,7 +110,7 @@ def _places(node: ast.AST, parent: ast.AST, where: str) -> Iterator[tuple[str, a
 
 
 def _changes(node: ast.AST, field: str) -> Iterator[object]:
-    """What a field of a node is changed to, one after another."""
+    """Change a field of a node to each alternative in turn."""
     match node, field:
         case ((ast.BinOp(op=op) | ast.BoolOp(op=op) | ast.AugAssign(op=op)), "op") if type(op) in SWAPS:
             yield SWAPS[type(op)]()
@@ -134,7 +134,7 @@ def _changes(node: ast.AST, field: str) -> Iterator[object]:
 
 
 class _Trials:
-    """A pytest plugin that runs the tests it has collected again and again, each time on another mutant."""
+    """A pytest plugin that runs the collected tests repeatedly, each time on another mutant."""
 
     def __init__(self, mutants: Sequence[Mutant], jobs: int) -> None:
         self._mutants = mutants
@@ -150,7 +150,7 @@ class _Trials:
         if self._is_nested:
             return None
         self._is_nested = True
-        session.config.hook.pytest_runtestloop(session=session)  # raises when the tests fail without a mutant
+        session.config.hook.pytest_runtestloop(session=session)  # raises if the tests fail without a mutant
         session.items.sort(key=lambda item: self._took_s.get(item.nodeid, 0.0))
         functions = [found for found in gc.get_objects() if isinstance(found, FunctionType)]
         gc.freeze()
@@ -167,7 +167,7 @@ class _Trials:
         return True
 
     def _start(self, mutant: Mutant, session: pytest.Session, functions: Sequence[FunctionType]) -> int:
-        """Run the tests in a process of its own. Returns its id; it exits with 0 when no test notices anything."""
+        """Run the tests in a child process. Returns its id; it exits with 0 if no test notices the mutant."""
         if pid := os.fork():
             return pid
         is_noticed = True
@@ -191,7 +191,7 @@ def main() -> None:
     )
     parser.add_argument("paths", nargs="+", help="modules or folders")
     parser.add_argument("--tests", nargs="+", default=[], help="instead of those for the paths")
-    parser.add_argument("--sample", type=int, help="so many mutants, not all of them")
+    parser.add_argument("--sample", type=int, help="number of mutants to try, instead of all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     asked = parser.parse_args()
@@ -199,7 +199,7 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = scratch
-        # A failure counts, its smallest example does not.
+        # Only the failure matters, not its smallest example.
         phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
         hypothesis.settings.register_profile(
             "mutate", deadline=None, database=None, derandomize=True, phases=phases
@@ -208,7 +208,7 @@ def main() -> None:
 
 
 def _tests_of(module: Path) -> list[str]:
-    """The tests of a module by itself: its subject's folder, the files beside it, none for what is not pure."""
+    """Return a module's own tests: its subject's folder, or the files beside it; none for code that is not pure."""
     if module.parts[1] == "jupyter_extension":
         pure = Path("tests/jupyter_extension/pure")
         return [str(pure)] if (pure / f"test_{module.name}").exists() else []
@@ -218,7 +218,7 @@ def _tests_of(module: Path) -> list[str]:
 
 
 def _report(asked: argparse.Namespace) -> bool:
-    """Try the mutants that are asked for. Returns whether enough of them are noticed."""
+    """Try the requested mutants. Returns whether the tests notice enough of them."""
     paths = [Path(path).resolve().relative_to(ROOT) for path in asked.paths]
     modules = sorted(str(m) for p in paths for m in (p.rglob("*.py") if p.is_dir() else [p]) if _tests_of(m))
     tests = asked.tests or sorted({test for module in modules for test in _tests_of(Path(module))})

@@ -1,4 +1,4 @@
-"""Record what a real kernel sends for typical cells, as the tests of the kernel conversation replay it.
+"""Records a real kernel's messages for typical cells, which the tests of the kernel conversation replay.
 
     python scripts/record_transcripts.py [NAME ...]
 
@@ -54,7 +54,7 @@ CELLS: dict[str, list[str]] = {
         "class E(Exception):\n    def __str__(self): raise ValueError('no str')\nraise E",
     ],
     "pages": ["len?", "x = 3; x?", "%magic_that_is_not_there", "%%time\n1 + 1", "%recall 3"],
-    "widgets": [  # where ipywidgets and tqdm are installed
+    "widgets": [  # needs ipywidgets and tqdm
         "from tqdm.notebook import tqdm\nfor _ in tqdm(range(4), desc='bar'): pass\nprint('done')",
         "import ipywidgets as w\nout = w.Output(); display(out)\nwith out: print('inside')\nw.IntSlider(value=7, description='n')",
         "from rich.live import Live\nwith Live('one', auto_refresh=False) as live:\n    live.update('two', refresh=True)",
@@ -88,7 +88,7 @@ async def record(cells: list[str]) -> dict[str, Any]:
 
 
 async def _collect(client: Any, messages: list[dict[str, Any]]) -> None:
-    """Both channels until nothing more comes."""
+    """Collect messages of both channels until no more arrive."""
     while True:
         pending = {
             asyncio.ensure_future(client.get_iopub_msg(timeout=QUIET_S)): "iopub",

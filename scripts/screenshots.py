@@ -1,4 +1,4 @@
-"""Write the README's images: the real app with recorded data at a fixed time, as PNG and SVG.
+"""Makes the README's images: the real app with recorded data at a fixed time, as PNG and SVG.
 
 python scripts/screenshots.py [NAME ...]        into screenshots/
 """
@@ -22,7 +22,7 @@ from tests.tui.screen import settled  # noqa: E402
 
 @dataclass(frozen=True)
 class Shot:
-    """One image: size of the terminal, keys pressed before it, theme, what the server is."""
+    """One image: terminal size, keys to press first, theme, state of the server."""
 
     columns: int
     rows: int

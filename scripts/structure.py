@@ -1,10 +1,10 @@
-"""Prints what makes the package hard to find one's way in; exits with 1 when there is anything.
+"""Prints what makes the package hard to navigate; exits with 1 if it finds anything.
 
-* Circles of imports, wherever the import stands: at the top, in a function, or under TYPE_CHECKING.
-* Names that stand twice. A protocol may share its name with the one class that implements it in another layer,
-  a module of `core` or `services` with the one module of `adapters` that does its input and output, and a module
-  of `wiring` with the one that it composes.
-* Modules of more than 350 lines whose docstring gives no reason, in a sentence that begins with "One file".
+* Circular imports: at the top, in a function, or under TYPE_CHECKING.
+* Duplicate names. A protocol may share its name with the one class that implements it in another layer, a module of
+  `core` or `services` with the one module of `adapters` that does its input and output, and a module of `wiring` with
+  the one that it composes.
+* Modules of more than 350 lines whose docstring gives no reason in a sentence that begins with "One file".
 
 Needs the project's environment: .venv/bin/python scripts/structure.py
 """
@@ -27,12 +27,12 @@ REASON = "One file"
 def main() -> int:
     modules = {path: ast.parse(path.read_bytes()) for path in sorted(PACKAGE.rglob("*.py"))}
     found = [*circles(), *module_names(list(modules)), *class_names(modules), *long_modules(modules)]
-    print(*found or ["No circles, no name twice, no long module without a reason."], sep="\n")
+    print(*found or ["No circular imports, no duplicate names, no long module without a reason."], sep="\n")
     return bool(found)
 
 
 def circles() -> Iterator[str]:
-    """Groups of modules that import each other, directly or through others."""
+    """Yield groups of modules that import each other, directly or through others."""
     graph = grimp.build_graph(PACKAGE.name, exclude_type_checking_imports=False, cache_dir=None)
     needs = {module: graph.find_upstream_modules(module) for module in graph.modules}
     groups = {frozenset(other for other in needs[m] if m in needs[other]) | {m} for m in needs}

@@ -1,4 +1,4 @@
-"""Exact PNG of a Textual screen or of a tmux pane: every cell is drawn on a grid with Pillow.
+"""Draws an exact PNG of a Textual screen or a tmux pane: every cell on a grid, with Pillow.
 
     tmux capture-pane -e -N -p -t PANE | python scripts/termshot.py out.png COLUMNS
 
@@ -82,7 +82,7 @@ class Painter:
 
     @lru_cache(maxsize=8192)  # noqa: B019 - one painter a process
     def _glyph(self, char: str, bold: bool, italic: bool, columns: int) -> Image.Image:
-        """Mask of one cell: box and block characters are drawn on the grid, the rest comes from the fonts."""
+        """Return the mask of one cell: box and block characters drawn on the grid, others from the fonts."""
         width, height = self.cell[0] * columns, self.cell[1]
         mask = Image.new("L", (width, height), 0)
         canvas = ImageDraw.Draw(mask)
@@ -159,7 +159,7 @@ def _braille(bits: int, width: int, height: int) -> Image.Image:
 
 
 def from_app(app: Any, size: int = 22) -> Image.Image:
-    """Image of a running app's screen (in a Pilot test, or in the script for the README)."""
+    """Draw a running app's screen (in a Pilot test, or in the script for the README)."""
     strips = app.screen._compositor.render_strips()
     back = app.main.styles.background.rgb if hasattr(app, "main") else app.screen.styles.background.rgb
     lines = [[(s.text, s.style) for s in strip if not s.control] for strip in strips]
@@ -167,9 +167,9 @@ def from_app(app: Any, size: int = 22) -> Image.Image:
 
 
 def from_capture(lines: Iterable[str], columns: int, size: int = 22) -> Image.Image:
-    """Image of what `tmux capture-pane -e -N -p` printed."""
+    """Draw the output of `tmux capture-pane -e -N -p`."""
     console = Console(width=columns, color_system="truecolor")
-    decoder = AnsiDecoder()  # one for all lines: tmux carries colours over line ends
+    decoder = AnsiDecoder()  # one decoder, because tmux carries colours over line ends
     found = []
     for line in lines:
         segments = [

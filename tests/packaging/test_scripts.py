@@ -100,7 +100,7 @@ def test_a_checkout_that_was_moved_gets_a_new_environment(checkout: Path, tmp_pa
 
 def test_a_long_installation_says_that_it_goes_on(checkout: Path, tmp_path: Path) -> None:
     said = tmp_path / "said"
-    until_told = f"until grep -q 'still at it' {said}; do /bin/sleep 0.05; done; exit 0"
+    until_told = f"until grep -q 'still installing' {said}; do /bin/sleep 0.05; done; exit 0"
     wrapper = WRAPPER.replace('echo "$@" >> {typed}; exit 0', until_told)
     base = executable(tmp_path / "base", wrapper.format(pip="exit 0", real=sys.executable))
     short = executable(tmp_path / "bin" / "sleep", "#!/bin/sh\nexec /bin/sleep 0.1\n")
