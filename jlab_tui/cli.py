@@ -234,14 +234,14 @@ def _init(arguments: argparse.Namespace) -> int:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from .doctor import report_bad_setting, run_doctor
-    from .wiring.doctor import make_doctor
+    from .wiring.doctor import make_examination
     from .wiring.settings import settings_of
 
     try:
         settings = settings_of(os.environ)
     except UsageError as error:
         return report_bad_setting(error, as_json=arguments.json)
-    return asyncio.run(run_doctor(make_doctor(settings, dict(os.environ)), as_json=arguments.json))
+    return asyncio.run(run_doctor(make_examination(settings, dict(os.environ)), as_json=arguments.json))
 
 
 def _completion(arguments: argparse.Namespace) -> int:

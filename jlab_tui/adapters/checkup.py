@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import json
 import os
 import secrets
 import shutil
 import socket
+import sys
+import time
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from .. import __version__
 from ..core.cli.client_config import Registered, registered_in
 from ..core.doctor.checks import DirectoryFacts, Hops
-from ..core.doctor.python_checks import Unmet
+from ..core.doctor.python_checks import DriverFacts, ProgramFacts, ProjectPython, PythonFacts, Unmet
 from ..core.doctor.slurm_checks import NodeFacts
+from ..core.errors import JlabError
+from ..core.server.record import ServerRecord
 from ..core.server.trust import Weakness
-from .files import process_start
-from .interpreter import NODE_DRIVER, parse_driver
+from ..core.settings import Settings
+from ..core.slurm.queue import QueueAnswer, QueueUnknown
+from ..core.slurm.rejections import Rejected
+from ..core.slurm.submit import Estimate
+from ..core.slurm.survey import Partition
+from .files import INTENT_STALE_S, bytes_below, process_start
+from .interpreter import NODE_DRIVER, ask_driver, ask_python, parse_driver
+from .jupyter.late_access import LateAccess
 from .programs import run
+from .server.environment import choose_python
 from .server.process import free_port
-from .slurm.commands import query_environment
+from .slurm.commands import Slurm, query_environment
+from .slurm.submission import test_request
 from .trust import weaknesses
 
 _CONNECT_S = 5.0
@@ -203,3 +218,105 @@ def registrations(
             continue
         found += registered_in(text, str(path), [str(directory) for directory in projects])
     return [(place, shutil.which(place.program, path=env.get("PATH")) is not None) for place in found]
+
+
+class Checkup:
+    """The facts about one project (`services.server.examination.Checkup`)."""
+
+    def __init__(self, settings: Settings, env: Mapping[str, str], access: LateAccess) -> None:
+        self._settings = settings
+        self._env = env
+        self._access = access
+        self._slurm = Slurm(env)
+
+    async def program(self) -> ProgramFacts:
+        unmet = await asyncio.to_thread(unmet_requirements, "jlab-mcp")
+        version = ".".join(map(str, sys.version_info[:3]))
+        python = PythonFacts(sys.executable, version, has_pip=importlib.util.find_spec("pip") is not None)
+        return ProgramFacts(__version__, python, sys.prefix, tuple(unmet))
+
+    async def setup_python(self) -> PythonFacts:
+        return await ask_python("python3", self._env, self._settings.setup)
+
+    async def project_python(self) -> ProjectPython:
+        choice = await choose_python(self._settings.root, self._env)
+        own = chosen = await ask_python(sys.executable, self._env)
+        if (choice.kernel or choice.server) != sys.executable:
+            chosen = await ask_python(choice.kernel or choice.server, self._env)
+        return ProjectPython(
+            chosen,
+            own,
+            choice,
+            is_tool=not Path(sys.prefix).is_relative_to(self._settings.root),
+        )
+
+    async def driver(self) -> DriverFacts:
+        return await ask_driver(self._env)
+
+    async def directory(self, purpose: str, path: Path, variable: str) -> DirectoryFacts:
+        judged = [own for name, own in self._settings.own_directories if name == variable]
+        trusted = self._settings.trusted_dirs
+        return await asyncio.to_thread(
+            look_at_directory, purpose, path, variable, judged=judged, trusted=trusted
+        )
+
+    async def server_root_exists(self) -> bool:
+        return await asyncio.to_thread(self._settings.server_root_dir.is_dir)
+
+    async def bytes_of_records(self) -> int:
+        return await asyncio.to_thread(bytes_below, self._settings.sessions_dir, self._settings.spool_dir)
+
+    async def fifo_error(self) -> str:
+        return await asyncio.to_thread(fifo_error, self._settings.fifo_dir)
+
+    async def stale_intent(self) -> str:
+        path = self._settings.status_dir / "starting"
+        return await asyncio.to_thread(stale_intent, path, time.time(), INTENT_STALE_S)
+
+    async def hops(self, record: ServerRecord, *, answers: bool) -> Hops:
+        host = urlsplit(record.url).hostname or record.hostname or socket.gethostname()
+        return await look_at_hops(host, record.port, answers=answers)
+
+    async def clock_offset(self, record: ServerRecord) -> float | None:
+        """Return the node's clock minus ours in seconds; None if unknown. Assumes that the node read it halfway through."""
+        asked = time.time()
+        try:
+            node_time = await self._access.api(record).clock()
+        except JlabError:
+            return None
+        return node_time - (asked + time.time()) / 2 if node_time else None
+
+    def oddities(self, record: ServerRecord) -> int:
+        return self._access.api(record).oddities
+
+    async def ports(self) -> tuple[bool, bool]:
+        settings = self._settings
+        return await asyncio.to_thread(
+            look_at_ports, settings.local_bind_ip, settings.port_min, settings.port_max
+        )
+
+    def missing(self, commands: Sequence[str]) -> list[str]:
+        return [name for name in commands if shutil.which(name, path=self._env.get("PATH")) is None]
+
+    async def queue(self) -> QueueAnswer:
+        return await self._slurm.queue()
+
+    async def partitions(self) -> tuple[Partition, ...] | QueueUnknown:
+        return await self._slurm.survey()
+
+    async def test_request(self) -> Estimate | Rejected:
+        return await test_request(self._settings, self._env)
+
+    def filesystem(self) -> str:
+        return filesystem_of(self._settings.status_dir)
+
+    async def from_node(self, record: ServerRecord) -> NodeFacts:
+        return await look_from_node(record.job_id, self._settings.status_dir, record.hostname, self._env)
+
+    async def registrations(self) -> list[tuple[Registered, bool]]:
+        home = Path(self._env.get("HOME") or "~").expanduser()
+        directories = [self._settings.cwd, self._settings.root]
+        return await asyncio.to_thread(registrations, directories, home, self._env)
+
+    async def close(self) -> None:
+        await self._access.close()

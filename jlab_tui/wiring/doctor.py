@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 
+from ..adapters.checkup import Checkup
 from ..core.settings import Settings
-from ..doctor import Doctor
+from ..services.server.examination import Examination
 from .server import make_access, make_launcher
 from .settings import choose_mode
 
 
-def make_doctor(settings: Settings, env: Mapping[str, str]) -> Doctor:
-    return Doctor(
-        settings, env, choose_mode(settings, None), make_launcher(settings, env), make_access(settings)
+def make_examination(settings: Settings, env: Mapping[str, str]) -> Examination:
+    return Examination(
+        settings,
+        env,
+        choose_mode(settings, None),
+        make_launcher(settings, env),
+        Checkup(settings, env, make_access(settings)),
+        time.time,
     )

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..server.environment import PassedOver
+from ..server.environment import PassedOver, PythonChoice
 from .checks import Finding, Level
 
 
@@ -52,6 +52,18 @@ class DriverFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectPython:
+    """The Python that the kernels of a project get."""
+
+    chosen: PythonFacts
+    own: PythonFacts
+    """that of jlab-mcp"""
+    choice: PythonChoice
+    is_tool: bool
+    """jlab-mcp is installed outside the project"""
+
+
+@dataclass(frozen=True, slots=True)
 class Unmet:
     """A requirement of jlab-mcp that its own environment does not meet."""
 
@@ -59,6 +71,17 @@ class Unmet:
     """as pip writes it"""
     has: str = ""
     """the installed version; empty if there is none"""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramFacts:
+    """What jlab-mcp runs as."""
+
+    version: str
+    python: PythonFacts
+    prefix: str
+    """directory of its environment"""
+    unmet: tuple[Unmet, ...]
 
 
 def check_program(
