@@ -19,6 +19,7 @@ from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned
 from jlab_tui.core.journal.events import Entry
 from jlab_tui.core.kernel.link import Claim, Lease, LinkChange, LinkOver, LinkUp, RecordedKernel
 from jlab_tui.core.kernel.wire import KernelMessage, Request
+from jlab_tui.core.server.kernelspecs import KernelSpecs
 from jlab_tui.core.server.record import KernelInfo, KernelSpec, Owner, ServerRecord, ServerState
 from jlab_tui.core.server.resources import Sample
 from jlab_tui.core.server.state_machine import Health
@@ -161,12 +162,12 @@ class EchoServer:
         self.started_here.add(kernel_id)
         return kernel_id, await self.claim(session, kernel_id, owner, on_exit="shutdown")
 
-    async def kernelspec(self, wanted: str = "") -> KernelSpec:
-        self.on_call("kernelspec")
+    async def kernelspecs(self, *, again: bool = False) -> KernelSpecs:
+        self.on_call("kernelspecs")
         await asyncio.sleep(0)
-        if wanted == "ir":
-            return KernelSpec("ir", "R", "R", "/usr/bin/R")
-        return KernelSpec("python3", "Python 3", "python", "/usr/bin/python3")
+        r = KernelSpec("ir", "R", "R", "/usr/bin/R")
+        python = KernelSpec("python3", "Python 3", "python", "/usr/bin/python3")
+        return KernelSpecs(python, {"ir": r, "python3": python})
 
     async def rename_session(self, kernel_id: str, name: str) -> None:
         kernel = self.by_id[kernel_id]
@@ -200,6 +201,7 @@ class EchoServer:
         return kernel.state if kernel is not None else None
 
     async def shares_documents(self) -> bool:
+        self.on_call("shares_documents")
         return self.keeps_documents
 
     async def features(self) -> frozenset[str]:

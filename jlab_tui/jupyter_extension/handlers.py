@@ -1,7 +1,7 @@
 """The REST API: JSON under `<base_url>jlab-mcp/`, behind Jupyter's authentication and authorization.
 
   GET info                  version, protocol, features, hostname, pid, started and now (Unix time), spool {dir, bytes},
-                            cache_bytes_limit
+                            cache_bytes_limit, kernel_programs {kernelspec: what it starts, null if that is not there}
   GET resources?history=S   now: one sample of CPU, memory, GPUs and kernels (usage.py); history: those of the last S
                             seconds, 1 per second, at most 10 minutes
   GET kernels               by kernel id: session, epoch, owner, owner_connected, first_seq, last_seq, acked_seq, busy,
@@ -72,7 +72,7 @@ class InfoHandler(_Handler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        self.answer(self.service.info())
+        self.answer({**self.service.info(), "kernel_programs": await self.service.kernel_programs()})
 
 
 class ResourcesHandler(_Handler):

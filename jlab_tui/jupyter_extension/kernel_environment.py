@@ -7,12 +7,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 VENV, CONDA, PLAIN = "venv", "conda", "plain"
 _NOT_FOR_KERNELS = ("MPLBACKEND", "SLURM_EXPORT_ENV")
 """A backend that the shell or a module exports draws plots that nobody sees: ipykernel sets its own where there is none.
 `srun` takes the other for its `--export`, where sbatch had an option of that kind."""
+_SERVERS = ("python", "python%d" % sys.version_info[0], "python%d.%d" % sys.version_info[:2])
+"""Programs of a kernelspec that Jupyter takes for the server's own Python, wherever that is on the PATH."""
 _OF_VENV = ("VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT")
 _OF_CONDA = ("CONDA_PREFIX", "CONDA_DEFAULT_ENV", "CONDA_PROMPT_MODIFIER")
 
@@ -60,7 +62,25 @@ def first_on_path(folder: str, path: str) -> str:
     return os.pathsep.join([folder, *rest])
 
 
-def python_of(command: List[str], env: Mapping[str, str]) -> Optional[KernelPython]:
+def program_of(command: Sequence[str], resource_dir: str, env: Mapping[str, str]) -> Optional[str]:
+    """The program that a kernelspec starts; None if it is not on this machine.
+
+    `python` stands for the server's own; in the kernelspec of another environment, for the Python of that one."""
+    if not command:
+        return None
+    if command[0] in _SERVERS:
+        return _python_around(resource_dir) or sys.executable
+    return shutil.which(command[0], path=env.get("PATH") or os.defpath)
+
+
+def programs(specs: Mapping[str, Any], env: Mapping[str, str]) -> Dict[str, Optional[str]]:
+    """The program of each kernelspec that Jupyter found, by name."""
+    return {
+        name: program_of(each["spec"]["argv"], str(each["resource_dir"]), env) for name, each in specs.items()
+    }
+
+
+def python_of(command: Sequence[str], env: Mapping[str, str]) -> Optional[KernelPython]:
     """The Python that a kernel's command starts with; None for a program of another kind, or one that is not there."""
     program = command[0] if command else ""
     if not os.path.basename(program).startswith(("python", "pypy")):
@@ -76,25 +96,43 @@ def python_of(command: List[str], env: Mapping[str, str]) -> Optional[KernelPyth
 
 
 def run_in_own_environment(manager: Any) -> None:
-    """Have a kernel that is not started yet start with the variables of its own Python."""
-    start = manager.start_kernel
+    """Have a kernel that is not started yet start with its own Python, and with the variables of that."""
+    start, make_command = manager.start_kernel, manager.format_kernel_cmd
 
     def start_kernel(**arguments: Any) -> Any:
         env = arguments.get("env") or os.environ
-        arguments["env"] = kernel_variables(env, python_of(_command(manager), env))
+        program = _program(manager, env)
+        arguments["env"] = kernel_variables(env, python_of([program] if program else [], env))
         return start(**arguments)
 
+    def format_kernel_cmd(*arguments: Any, **named: Any) -> List[str]:
+        command: List[str] = make_command(*arguments, **named)
+        if command and command[0] == sys.executable:
+            command[0] = _program(manager, os.environ) or command[0]
+        return command
+
     manager.start_kernel = start_kernel
+    manager.format_kernel_cmd = format_kernel_cmd
 
 
-def _command(manager: Any) -> List[str]:
+def _program(manager: Any, env: Mapping[str, str]) -> Optional[str]:
     try:
-        command = list(manager.kernel_spec.argv)
+        spec = manager.kernel_spec
+        return program_of(spec.argv, spec.resource_dir, env)
     except Exception:  # noqa: BLE001 - the start itself reports a kernel that does not exist
-        return []
-    names = ("python", "python%d" % sys.version_info[0], "python%d.%d" % sys.version_info[:2])
-    # As the server does: these stand for its own Python, wherever that is on the PATH.
-    return [sys.executable, *command[1:]] if command and command[0] in names else command
+        return None
+
+
+def _python_around(resource_dir: str) -> Optional[str]:
+    """The Python of the environment that a kernelspec lies in, `<prefix>/share/jupyter/kernels/<name>`."""
+    prefix, found = os.path.dirname(resource_dir), True
+    for name in ("kernels", "jupyter", "share"):
+        found = found and os.path.basename(prefix) == name
+        prefix = os.path.dirname(prefix)
+    folder = os.path.join(prefix, "bin")
+    if not found or _kind(folder) == PLAIN or os.path.realpath(prefix) == os.path.realpath(sys.prefix):
+        return None
+    return shutil.which(os.path.join(folder, "python"))
 
 
 def _replace(made: Dict[str, str], names: Iterable[str], **by: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import os
 import sys
@@ -19,6 +20,7 @@ from .claims import Claims, Graces, Granted, Refused
 from .heap import return_large_blocks
 from .kernel_command import is_private
 from .kernel_ending import Endings
+from .kernel_environment import programs
 from .kernel_process import pid_of
 from .oom_counter import OomCounter
 from .sampler_thread import SamplerThread
@@ -90,6 +92,15 @@ class ExtensionService:
             "spool": {"dir": self.spool.root, "bytes": self.spool.bytes},
             "cache_bytes_limit": self.limits.cache,
         }
+
+    async def kernel_programs(self) -> Dict[str, Optional[str]]:
+        """What each kernelspec starts, by name; empty where the server's kernelspecs cannot be read."""
+        try:
+            specs = self.kernels.kernel_spec_manager.get_all_specs()
+            return programs(await specs if inspect.isawaitable(specs) else specs, os.environ)
+        except Exception:
+            log.exception("jlab-mcp: the kernelspecs cannot be read")
+            return {}
 
     def describe(self) -> Dict[str, Any]:
         return {kernel_id: self._describe(kernel_id) for kernel_id in self.recorders}

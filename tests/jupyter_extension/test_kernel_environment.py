@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import json
 import os
+import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -160,3 +162,32 @@ async def test_what_a_kernelspec_sets_itself_stays(tmp_path: Path) -> None:
     ) as server:
         async with owning(server) as channel:
             assert await channel.run("import os; print(os.environ['MPLBACKEND'])") == "Agg\n"
+
+
+def environment_with_kernel(at: Path, argv: list[str]) -> str:
+    """An environment whose kernelspec `bare` starts `argv`. Returns its data directory."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(at)], check=True)
+    (site,) = (at / "lib").glob("python*/site-packages")
+    (site / "ours.pth").write_text(f"{sysconfig.get_paths()['purelib']}\n", encoding="utf-8")
+    spec = at / "share" / "jupyter" / "kernels" / "bare"
+    spec.mkdir(parents=True)
+    content = {"argv": argv, "display_name": "bare", "language": "python"}
+    (spec / "kernel.json").write_text(json.dumps(content), encoding="utf-8")
+    return str(at / "share" / "jupyter")
+
+
+async def test_python_in_the_kernelspec_of_an_environment_is_the_python_of_that_one(tmp_path: Path) -> None:
+    venv = tmp_path / "it's a venv"
+    data = environment_with_kernel(venv, ["python", "-m", "ipykernel_launcher", "-f", "{connection_file}"])
+    gone = Path(data) / "kernels" / "gone"
+    gone.mkdir()
+    (gone / "kernel.json").write_text('{"argv": ["/gone/python"], "display_name": "g", "language": "python"}')
+    broken = Path(data) / "kernels" / "broken"
+    broken.mkdir()
+    (broken / "kernel.json").write_text("{not json", encoding="utf-8")
+    with serving(tmp_path / "s", lab=False, kernelspec_dirs=[data], default_kernel="bare") as server:
+        programs = server.http.get("jlab-mcp/info").json()["kernel_programs"]
+        assert programs == {"bare": str(venv / "bin" / "python"), "gone": None, "python3": sys.executable}
+        async with owning(server) as channel:
+            asked = await channel.run("import os, sys; print(sys.prefix, os.environ['VIRTUAL_ENV'], sep='|')")
+    assert asked == f"{venv}|{venv}\n"

@@ -248,7 +248,7 @@ async def ask_everything(api: JupyterApi) -> None:
     owner = Owner("c", "h", 1)
     assert isinstance(await api.health(), Health)
     for question in (
-        api.kernels, api.kernelspec, api.features, api.clock, api.resources, api.recorded_kernels,
+        api.kernels, api.kernelspecs, api.features, api.clock, api.resources, api.recorded_kernels,
         lambda: api.kernel_at("a.ipynb"), lambda: api.kernel_state("k-1"), lambda: api.delete_kernel("k-2"),
         lambda: api.rename_session("k-1", "b.ipynb"), lambda: api.start_kernel("python3"),
         lambda: api.start_kernel("python3", "a.ipynb", "a.ipynb"), lambda: api.claim("s", "k-1", owner, on_exit="keep"),
@@ -305,7 +305,7 @@ async def test_what_a_server_says_properly_is_understood() -> None:
     async with answering({path: json.dumps(answer).encode() for path, answer in ANSWERS.items()}) as api:
         assert await api.health() is Health.OK
         assert [(k.kernel_id, k.path) for k in await api.kernels()] == [("k-1", "a.ipynb")]
-        assert (await api.kernelspec()).python == "/usr/bin/python3"
+        assert (await api.kernelspecs()).default.python == "/usr/bin/python3"
         assert await api.features() == {"channels"}
         assert await api.clock() == 5.0
         assert [s.memory_percent for s in await api.resources()] == [50.0, 50.0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -12,7 +12,8 @@ from ...core.json_values import mapping, parse_json
 from ...core.kernel import answers
 from ...core.kernel.answers import ExtensionInfo, JupyterSession
 from ...core.kernel.link import Claim, Lease, RecordedKernel
-from ...core.server.record import KernelInfo, KernelSpec, Owner
+from ...core.server.kernelspecs import KernelSpecs
+from ...core.server.record import KernelInfo, Owner
 from ...core.server.resources import Sample
 from ...core.server.state_machine import Health
 from .dial import Dialer
@@ -34,7 +35,7 @@ class JupyterApi:
         self._http = HttpClient(dialer, token)
         self._odd = self._http.oddities.note
         self._extension: ExtensionInfo | None = None
-        self._specs: Mapping[str, Any] | None = None
+        self._specs: KernelSpecs | None = None
         self._shares_documents: bool | None = None
 
     @property
@@ -131,11 +132,13 @@ class JupyterApi:
             body["path"] = path
         return await self._http.json("POST", "/api/kernels", body, parse=answers.new_kernel, timeout=90)
 
-    async def kernelspec(self, wanted: str = "") -> KernelSpec:
-        """Return the kernel spec of that name if the server has it, else the server's default (asked once)."""
-        if self._specs is None:
-            self._specs = await self._http.json("GET", "/api/kernelspecs", parse=mapping)
-        return answers.kernelspec(self._specs, wanted, (await self._info()).python)
+    async def kernelspecs(self, *, again: bool = False) -> KernelSpecs:
+        """Return the server's kernels, which are asked for once; `again`: one may have been installed since."""
+        if self._specs is None or again:
+            info = self._extension = await (self._ask_info() if again else self._info())
+            path = "/api/kernelspecs"
+            self._specs = await self._http.json("GET", path, parse=lambda raw: answers.kernelspecs(raw, info))
+        return self._specs
 
     async def shares_documents(self) -> bool:
         """Whether jupyter-collaboration holds open notebooks in the server's memory (asked once)."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..json_values import flag, items, mapping, number, text, whole
+from ..server.kernelspecs import KernelSpecs
 from ..server.record import KernelInfo, KernelSpec, Owner
 from ..server.resources import Sample, parse_sample
 from .link import Claim, RecordedKernel
@@ -40,6 +41,8 @@ class ExtensionInfo:
     python: str = ""
     now: float | None = None
     """epoch seconds"""
+    programs: Mapping[str, str | None] = field(default_factory=dict)
+    """what each kernelspec starts; None: it is not on the server's machine"""
 
 
 def an_id(value: Any) -> str:
@@ -101,18 +104,23 @@ def kernel_state(raw: Any) -> str:
     return text(mapping(raw).get("execution_state"), "unknown")
 
 
-def kernelspec(raw: Any, wanted: str, python: str) -> KernelSpec:
-    """Find the kernel of that name in `GET /api/kernelspecs`, else the default one; `python` if it names no interpreter."""
+def kernelspecs(raw: Any, info: ExtensionInfo) -> KernelSpecs:
+    """Parse `GET /api/kernelspecs`; `info` knows what each one starts."""
     specs = mapping(raw)
-    known = mapping(specs.get("kernelspecs"))
-    name = wanted if wanted in known else text(specs.get("default")) or "python3"
-    spec = mapping(mapping(known.get(name)).get("spec"))
-    program = text(next(iter(items(spec.get("argv"))), ""))
+    known = {
+        name: _kernelspec(name, mapping(mapping(each).get("spec")), info)
+        for name, each in mapping(specs.get("kernelspecs")).items()
+    }
+    name = text(specs.get("default")) or "python3"
+    missing = frozenset(name for name in known if info.programs.get(name, name) is None)
+    return KernelSpecs(known.get(name) or _kernelspec(name, {}, info), known, missing)
+
+
+def _kernelspec(name: str, spec: Mapping[str, Any], info: ExtensionInfo) -> KernelSpec:
+    named = text(next(iter(items(spec.get("argv"))), ""))
+    program = info.programs.get(name) or (named if named.startswith("/") else info.python)
     return KernelSpec(
-        name,
-        text(spec.get("display_name")) or name,
-        text(spec.get("language")) or "python",
-        program if program.startswith("/") else python,
+        name, text(spec.get("display_name")) or name, text(spec.get("language")) or "python", program
     )
 
 
@@ -123,7 +131,12 @@ def extension_info(raw: Any) -> ExtensionInfo:
     if info.get("protocol") != NODE_PROTOCOL:
         return ExtensionInfo(now=now)
     features = frozenset(name for name in items(info.get("features")) if isinstance(name, str))
-    return ExtensionInfo(features, text(info.get("python")), now)
+    programs = {
+        name: program
+        for name, program in mapping(info.get("kernel_programs")).items()
+        if program is None or isinstance(program, str)
+    }
+    return ExtensionInfo(features, text(info.get("python")), now, programs)
 
 
 def samples(raw: Any, odd: Odd) -> list[Sample]:

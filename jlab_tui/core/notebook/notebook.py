@@ -134,13 +134,6 @@ def cell_id(digits: str) -> str:
     return "abcdef"[int(digits[0], 16) % 6] + digits[1:8]
 
 
-def kernel_of(notebook: Notebook | None) -> str:
-    """Return the kernel that a notebook names; empty for Python's default one, which the kernel of any environment replaces."""
-    spec = notebook.metadata.get("kernelspec") if notebook is not None else None
-    name = spec.get("name") if isinstance(spec, dict) else None
-    return name if isinstance(name, str) and name != "python3" else ""
-
-
 def new_notebook(spec: KernelSpec) -> Notebook:
     return Notebook(
         metadata={

@@ -13,7 +13,8 @@ from typing import Final
 from ...core.errors import KernelGone, ServerError, UnknownSession
 from ...core.journal.summary import SessionHead
 from ...core.kernel.link import Claim
-from ...core.notebook.notebook import Notebook, file_stem, kernel_of, new_notebook
+from ...core.notebook.notebook import Notebook, file_stem, new_notebook
+from ...core.server.kernelspecs import ChosenKernel, WantedKernel, choose_kernel, wanted_kernel
 from ...core.session.identity import SessionIdentity
 from ...core.session.refusals import refusal
 from ..ports import NotebookFile, Notebooks
@@ -63,7 +64,7 @@ class SessionOpener:
 
     async def _open_new(self, experiment_name: str, rollback: Rollback) -> Session:
         server = await self._server()
-        notebook = new_notebook(await server.api.kernelspec())
+        notebook = new_notebook((await kernel_for(server, WantedKernel())).spec)
         warnings = await self._new_file(rollback, file_stem(experiment_name), notebook)
         return await self._open_on(server, rollback, rollback.file, notebook, warnings)
 
@@ -153,6 +154,7 @@ class SessionOpener:
         path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
         source = await asyncio.to_thread(self._notebooks.file(path).load)
         server = await self._server()
+        await kernel_for(server, wanted_kernel(source.metadata))  # before a copy is made
         stem = file_stem(experiment_name) if experiment_name.strip() else f"{path.stem}_continued"
         if experiment_name.strip() and not stem.endswith("_continued"):
             stem += "_continued"
@@ -180,8 +182,10 @@ class SessionOpener:
         assert file is not None
         session_id = _new_id()
         path = await asyncio.to_thread(self._notebooks.server_path, file.path)
-        wanted = kernel_of(notebook)
-        kernel = (await server.api.kernelspec(wanted)).name if wanted else None
+        chosen = await kernel_for(server, wanted_kernel(notebook.metadata))
+        is_default = chosen.spec == (await server.api.kernelspecs()).default
+        if chosen.note:
+            warnings.append(chosen.note)
         name = file.path.name
         if path is None:
             name = ""
@@ -192,7 +196,9 @@ class SessionOpener:
                 f"JupyterLab still has a kernel under the name {path}, of a notebook that is gone; this session has a "
                 "kernel of its own, which JupyterLab does not show with the notebook."
             )
-        rollback.kernel_id, claim = await self._factory.start(server, session_id, kernel, path or "", name)
+        rollback.kernel_id, claim = await self._factory.start(
+            server, session_id, None if is_default else chosen.spec.name, path or "", name
+        )
         return await self._connect(
             server,
             rollback,
@@ -203,6 +209,7 @@ class SessionOpener:
             notebook,
             warnings,
             in_root=path is not None,
+            python=chosen.spec.python,
         )
 
     async def _connect(
@@ -218,7 +225,12 @@ class SessionOpener:
         *,
         in_root: bool = False,
         users_kernel: bool = False,
+        python: str | None = None,
     ) -> Session:
+        """`python`: of the kernel; None: the one that the notebook names, as far as that is known."""
+        if python is None:
+            wanted = wanted_kernel(notebook.metadata if notebook is not None else {})
+            python = (await server.api.kernelspecs()).named(wanted).python
         if file is not None:
             warnings += await notebook_warnings(server)
         identity = SessionIdentity(
@@ -227,7 +239,7 @@ class SessionOpener:
             notebook=str(file.path) if file is not None else "",
             kernel_id=kernel_id,
             hostname=server.record.hostname,
-            python=(await server.api.kernelspec(kernel_of(notebook))).python,
+            python=python,
             cwd=str(file.path.parent) if file is not None and in_root else server.record.root,
             users_kernel=users_kernel,
         )
@@ -251,6 +263,14 @@ class SessionOpener:
             await self._table.let_go(rollback.session, "nobody wanted it any more once it was open")
         if rollback.file is not None:
             await asyncio.to_thread(rollback.file.discard)
+
+
+async def kernel_for(server: Server, wanted: WantedKernel) -> ChosenKernel:
+    """Choose the kernel of a notebook. Raises NotebookError for a language that the server has no kernel for."""
+    specs = await server.api.kernelspecs()
+    if not wanted.is_usual and specs.find(wanted.name) is None:
+        specs = await server.api.kernelspecs(again=True)  # it may have been installed since
+    return choose_kernel(wanted, specs)
 
 
 def _new_id() -> str:

@@ -131,7 +131,7 @@ class Takeover:
                 "It stays as it is until it can be merged" if file.path.exists() else "A new one is written"
             )
             note = f"{error.message} {what}; every output is in its run's record."
-            return file, new_notebook(await server.api.kernelspec()), [note]
+            return file, new_notebook((await server.api.kernelspecs()).default), [note]
 
     async def _until_usable(self, session: Session) -> None:
         """Connect it, and wait until it is on record as ours and its kernel answers, if that can be expected."""

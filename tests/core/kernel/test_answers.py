@@ -21,7 +21,7 @@ from jlab_tui.core.kernel.answers import (
     kernel_of_session,
     kernel_state,
     kernels,
-    kernelspec,
+    kernelspecs,
     new_kernel,
     owner,
     recorded_kernels,
@@ -98,24 +98,36 @@ def test_a_new_kernel_is_known_by_its_id_and_state() -> None:
     assert kernel_state([]) == "unknown"
 
 
+ENV = ExtensionInfo(python="/env/python")
+BARE = KernelSpec("bare", "bare", "python", "/env/python")
+
+
 @pytest.mark.parametrize(
-    ("answer", "wanted", "found"),
+    ("answer", "default", "known"),
     [
-        (SPECS, "julia", KernelSpec("julia", "Julia", "julia", "/opt/julia")),
-        (SPECS, "gone", KernelSpec("julia", "Julia", "julia", "/opt/julia")),
-        (SPECS, "bare", KernelSpec("bare", "bare", "python", "/env/python")),
-        ({}, "gone", KernelSpec("python3", "python3", "python", "/env/python")),
-        (
-            {"kernelspecs": {"p": {"spec": {"argv": ["python"]}}}},
-            "p",
-            KernelSpec("p", "p", "python", "/env/python"),
-        ),
+        (SPECS, "julia", [KernelSpec("julia", "Julia", "julia", "/opt/julia"), BARE]),
+        ({"kernelspecs": {"bare": {"spec": {"argv": ["python"]}}}}, "python3", [BARE]),
+        ({"kernelspecs": {"bare": 5}}, "python3", [BARE]),
+        ({}, "python3", []),
+        ([], "python3", []),
     ],
 )
-def test_the_kernel_that_starts_is_the_named_one_or_else_the_default(
-    answer: Any, wanted: str, found: KernelSpec
+def test_the_kernels_of_a_server_are_read_with_what_they_start(
+    answer: Any, default: str, known: list[KernelSpec]
 ) -> None:
-    assert kernelspec(answer, wanted, "/env/python") == found
+    specs = kernelspecs(answer, ENV)
+    assert [*specs.known.values()] == known and not specs.missing
+    python = specs.known.get(default) or KernelSpec("python3", "python3", "python", "/env/python")
+    assert specs.default == python
+
+
+def test_the_extension_knows_what_a_kernelspec_starts_and_which_program_is_not_there() -> None:
+    info = extension_info(
+        {"protocol": NODE_PROTOCOL, "kernel_programs": {"julia": None, "bare": "/p/python", "odd": 5}}
+    )
+    specs = kernelspecs(SPECS, info)
+    assert specs.missing == {"julia"} and specs.known["bare"].python == "/p/python"
+    assert "odd" not in info.programs
 
 
 @pytest.mark.parametrize(
@@ -203,7 +215,7 @@ PARSERS: list[Callable[[Any], Any]] = [
     lambda raw: kernels(raw, [], str),
     lambda raw: recorded_kernels(raw, str).values(),
     lambda raw: samples(raw, str) and (),
-    lambda raw: [kernelspec(raw, "python3", "")],
+    lambda raw: [kernelspecs(raw, ExtensionInfo())],
     lambda raw: [extension_info(raw)],
     lambda raw: [claim(raw)],
     lambda raw: claimed_kernel(raw),

@@ -20,7 +20,6 @@ from jlab_tui.core.notebook.notebook import (
     cell_id,
     copy_cells,
     file_stem,
-    kernel_of,
     new_notebook,
     notebook_bytes,
     parse_notebook,
@@ -190,21 +189,6 @@ def test_of_two_cells_with_one_id_the_last_is_meant() -> None:
     notebook = Notebook([saved("a", "1"), saved("a", "2")])
     found = notebook.by_id("a")
     assert found is not None and found.source == "2" and notebook.by_id("b") is None
-
-
-@pytest.mark.parametrize(
-    ("metadata", "kernel"),
-    [
-        ({}, ""),
-        ({"kernelspec": {"name": "ir"}}, "ir"),
-        ({"kernelspec": {"name": "python3"}}, ""),
-        ({"kernelspec": {"name": 7}}, ""),
-        ({"kernelspec": "ir"}, ""),
-    ],
-)
-def test_a_notebook_names_the_kernel_that_it_needs(metadata: dict[str, Any], kernel: str) -> None:
-    assert kernel_of(Notebook([], metadata)) == kernel
-    assert kernel_of(None) == ""
 
 
 def test_a_new_notebook_names_the_kernel_that_it_was_made_for() -> None:

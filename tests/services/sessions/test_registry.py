@@ -11,6 +11,7 @@ import pytest
 from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.errors import (
     KernelGone,
+    NotebookError,
     RecordUnreadable,
     ServerUnreachable,
     SessionOwned,
@@ -137,7 +138,7 @@ async def test_code_that_the_server_did_not_hand_to_the_kernel_is_not_said_to_ru
     await process.release()
 
 
-@pytest.mark.parametrize("moment", ["kernelspec", "kernel_at", "start_kernel", "claim"])
+@pytest.mark.parametrize("moment", ["kernelspecs", "kernel_at", "start_kernel", "claim"])
 async def test_a_start_that_is_cancelled_leaves_no_kernel_and_no_notebook(place: Place, moment: str) -> None:
     process = place.process()
     opening = asyncio.create_task(process.open_new("n"))
@@ -167,7 +168,7 @@ async def test_a_start_that_another_process_overtakes_leaves_it_the_kernel(place
 
     def overtakes(called: str) -> None:
         claims = place.server.claims
-        for kernel_id in place.server.by_id if called == "kernelspec" else ():
+        for kernel_id in place.server.by_id if called == "shares_documents" else ():
             claims.claim(kernel_id, "s", {"client": "another"}, False, 0.0)
             claims.connected(kernel_id, "another", 2, "shutdown", object())
 
@@ -485,16 +486,37 @@ async def test_why_cells_were_not_run_again_to_the_end_is_known_afterwards(place
 
 
 @pytest.mark.parametrize(
-    ("asked", "given"), [("ir", "ir"), ("python3", "python3"), ("of another machine", "python3")]
+    ("asked", "given", "note"),
+    [
+        ({"kernelspec": {"name": "ir"}}, "ir", ""),
+        ({"kernelspec": {"name": "python3"}}, "python3", ""),
+        ({"kernelspec": {"name": "conda-env-ml-py"}}, "python3", "names the kernel 'conda-env-ml-py'"),
+        ({"language_info": {"name": "R"}}, "ir", ""),
+    ],
 )
-async def test_a_notebook_gets_the_kernel_that_it_asks_for_where_there_is_one(
-    place: Place, asked: str, given: str
+async def test_a_notebook_gets_the_kernel_that_it_asks_for_or_one_of_its_language(
+    place: Place, asked: dict[str, object], given: str, note: str
 ) -> None:
     path = place.notebook_dir / "n.ipynb"
-    NotebookFile(path).create(Notebook([], {"kernelspec": {"name": asked}}))
+    NotebookFile(path).create(Notebook([], asked))
     process = place.process()
     session, _ = await process.open_existing(str(path))
     assert place.server.by_id[session.identity.kernel_id].name == given
+    assert session.identity.python == ("/usr/bin/R" if given == "ir" else "/usr/bin/python3")
+    assert note in " ".join(session.opening_warnings) and bool(note) == bool(session.opening_warnings)
+    await process.release()
+
+
+async def test_a_notebook_of_another_language_is_refused_and_nothing_is_made(place: Place) -> None:
+    path = place.notebook_dir / "n.ipynb"
+    NotebookFile(path).create(Notebook([], {"kernelspec": {"name": "julia-1.11"}}))
+    process = place.process()
+    with pytest.raises(NotebookError, match="written in julia") as refused:
+        await process.open_existing(str(path))
+    assert "ir (R), python3 (Python 3)" in refused.value.hint
+    with pytest.raises(NotebookError, match="written in julia"):
+        await process.fork(str(path), "")
+    assert place.server.by_id == {} and list(place.notebook_dir.glob("*.ipynb")) == [path]
     await process.release()
 
 
