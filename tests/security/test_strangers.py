@@ -238,3 +238,47 @@ def concrete(pattern: str) -> str:
         path = simpler
     path = re.sub("[?*+]", "", path)
     return path if path.startswith("/") and re.search(pattern, path) else ""
+
+
+def test_a_page_of_another_site_gets_nothing_from_the_users_own_browser(server: Server) -> None:
+    """It can send the user's cookie along, but not hide where it comes from: by Origin, by Host once its own name leads to
+    127.0.0.1, and by the token against forged requests that it cannot read."""
+    with httpx.Client(base_url=server.facts["url"], timeout=20, trust_env=False) as browser:
+        browser.get("/login", params={"token": TOKEN})
+        cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    mine = {"Cookie": cookies}
+    rest = [
+        "/api/contents",
+        "/api/kernels",
+        "/api/sessions",
+        "/api/kernelspecs",
+        "/jlab-mcp/info",
+        "/jlab-mcp/kernels",
+    ]
+    kernel = server.start_kernel()
+    sockets = [f"/api/kernels/{kernel}/channels", f"/jlab-mcp/channels/{kernel}", "/api/events/subscribe"]
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    assert {ask(server, "GET", path, mine) for path in rest} == {200}
+    assert {ask(server, "GET", path, mine | upgrade) for path in sockets} == {101}
+    answers = []
+    for where in (
+        {"Host": "evil.example"},
+        {"Host": "evil.example:80"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+    ):
+        answers += [ask(server, "GET", path, mine | where) for path in rest]
+        answers += [ask(server, "GET", path, mine | where | upgrade) for path in sockets]
+        answers += [
+            ask(server, method, path, mine | where, b"{}") for method in ("POST", "PUT") for path in rest
+        ]
+    answers += [
+        ask(server, method, path, mine, b"{}") for method in ("POST", "PUT", "DELETE") for path in rest
+    ]
+    assert len(answers) == 102 and set(answers) <= {403, 404, 405}
+    assert server.alive(kernel)
