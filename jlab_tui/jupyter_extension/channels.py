@@ -45,6 +45,7 @@ import asyncio
 import inspect
 import json
 import logging
+import re
 import time
 from typing import Any, Optional, Union
 
@@ -53,6 +54,7 @@ from jupyter_server.base.websocket import WebSocketMixin
 from tornado import ioloop, web, websocket
 
 from .claims import ON_EXIT
+from .framing import json_object
 from .requests import Unacceptable, parse_request
 from .sender import Sender, hello
 from .service import ExtensionService, owned_by
@@ -139,12 +141,7 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
         if isinstance(frame, bytes):
             self._on_request(self.recorder, frame)
             return
-        try:
-            text = json.loads(frame)
-        except ValueError:
-            return
-        if not isinstance(text, dict):
-            return
+        text = json_object(frame)
         got, ack = text.get("got"), text.get("ack")
         if isinstance(ack, int):
             if self.service.claims.owns(self.kernel_id, self.client, self.epoch):
@@ -230,4 +227,4 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
 
 
 def _number(text: str) -> Optional[int]:
-    return int(text) if text.isdigit() else None
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None

@@ -6,9 +6,10 @@ Format: https://jupyter-server.readthedocs.io/en/latest/developers/websocket-pro
 
 from __future__ import annotations
 
+import json
 import re
 import struct
-from typing import Callable, Iterator, List, NamedTuple, Sequence, Union
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Union
 
 PIECE_BYTES = 128_000
 PIECE_HEAD = struct.Struct("<QII")
@@ -47,6 +48,15 @@ class Message(NamedTuple):
 def _first(pattern: re.Pattern[bytes], text: bytes) -> str:
     found = pattern.search(text)
     return found.group(1).decode("utf-8", "replace") if found else ""
+
+
+def json_object(text: Union[str, bytes]) -> Dict[str, Any]:
+    """Return the object in a JSON text; an empty one for anything else, which others may send."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def with_id_suffix(header: bytes, suffix: str) -> bytes:

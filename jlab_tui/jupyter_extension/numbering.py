@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from typing import Callable, Deque, Iterable, Iterator, Optional
 
-from .framing import Message, pack
+from .framing import Message, json_object, pack
 from .kernel_state import KernelState, Parent
 from .stream import Stream
 from .stream_chunks import cut, joined
@@ -52,13 +51,13 @@ class MessageNumbering:
     def parent_of(self, message: Message) -> Parent:
         """Return the parent, cached by its bytes: all messages of a cell have the same."""
         if message.parent != self._parent_bytes:
-            try:
-                raw = json.loads(message.parent)
-            except ValueError:
-                raw = {}
+            raw = json_object(message.parent)
+            subshell = raw.get("subshell_id")
             self._parent_bytes = message.parent
             self._parent = Parent(
-                str(raw.get("msg_id", "")), str(raw.get("msg_type", "")), raw.get("subshell_id")
+                str(raw.get("msg_id", "")),
+                str(raw.get("msg_type", "")),
+                subshell if isinstance(subshell, str) else None,
             )
         return self._parent
 
@@ -66,8 +65,6 @@ class MessageNumbering:
         if message.channel != "iopub":
             self._kernel_state.replied(self.parent_of(message), self._stream.last)
         elif message.msg_type == "status":
-            try:
-                execution_state = json.loads(bytes(message.content))["execution_state"]
-            except (ValueError, KeyError, TypeError):
-                return
-            self._kernel_state.status(self.parent_of(message), execution_state)
+            execution_state = json_object(bytes(message.content)).get("execution_state")
+            if isinstance(execution_state, str):
+                self._kernel_state.status(self.parent_of(message), execution_state)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 
-from .framing import unpack
+from .framing import json_object, unpack
 from .kernel_client import ClientRequest
 
 _ALLOWS_STDIN = re.compile(rb'(?<!\\)"allow_stdin"\s*:\s*true')
@@ -23,13 +22,14 @@ def parse_request(frame: bytes) -> ClientRequest:
     """Return the request in a v1 frame. Raises Unacceptable."""
     try:
         message = unpack(frame)
-        header = json.loads(message.header)
-        msg_id = header["msg_id"]
-        msg_type = header["msg_type"]
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise Unacceptable("not a v1 kernel message: %s" % error) from None
+    header = json_object(message.header)
+    msg_id, msg_type = header.get("msg_id"), header.get("msg_type")
     if not isinstance(msg_id, str) or not msg_id:
-        raise Unacceptable("the message has no msg_id")
+        raise Unacceptable("not a v1 kernel message: it has no msg_id")
+    if not isinstance(msg_type, str):
+        raise Unacceptable("not a v1 kernel message: it has no msg_type", msg_id)
     if message.channel not in ("shell", "control"):
         raise Unacceptable("channel %s is not available, only shell and control" % message.channel, msg_id)
     if msg_type == "execute_request" and _ALLOWS_STDIN.search(message.content):
