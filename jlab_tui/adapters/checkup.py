@@ -279,12 +279,12 @@ class Checkup:
 
     async def clock_offset(self, record: ServerRecord) -> float | None:
         """Return the node's clock minus ours in seconds; None if unknown. Assumes that the node read it halfway through."""
-        asked = time.time()
+        started = time.time()
         try:
             node_time = await self._access.api(record).clock()
         except JlabError:
             return None
-        return node_time - (asked + time.time()) / 2 if node_time else None
+        return node_time - (started + time.time()) / 2 if node_time else None
 
     def oddities(self, record: ServerRecord) -> int:
         return self._access.api(record).oddities

@@ -52,8 +52,8 @@ class Variable:
 def _from(variable: str, default: T, reader: Callable[[str], T], meaning: str = "", *, shown: str = "") -> T:
     """Make a field that `variable` sets. `shown`: what the documentation shows for the default."""
     plain = f"{default:g}" if isinstance(default, float) else str(default)
-    told = Variable(variable, shown or plain, meaning)
-    made: T = field(default=default, metadata={"variable": told, "reader": reader})
+    documented = Variable(variable, shown or plain, meaning)
+    made: T = field(default=default, metadata={"variable": documented, "reader": reader})
     return made
 
 

@@ -22,11 +22,11 @@ async def patiently(
     seconds waited so far."""
     task = asyncio.create_task(work)
     loop = asyncio.get_running_loop()
-    begun = loop.time()
+    started = loop.time()
     pause = first_s
     try:
         while not (await asyncio.wait([task], timeout=pause))[0]:
-            tell(loop.time() - begun)
+            tell(loop.time() - started)
             pause = min(2 * pause, most_s)
     except asyncio.CancelledError:
         task.cancel()

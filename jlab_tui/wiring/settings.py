@@ -29,10 +29,10 @@ def choices_of(settings: Settings) -> Choices:
     return Choices(settings.status_dir / "choices.json")
 
 
-def choose_mode(settings: Settings, asked: str | None) -> Mode:
+def choose_mode(settings: Settings, given: str | None) -> Mode:
     """Choose by `--mode`, then JLAB_MCP_RUN_MODE, then slurm if sbatch is found, else local."""
-    if asked:
-        return Mode(asked)
+    if given:
+        return Mode(given)
     if settings.run_mode is not None:
         return settings.run_mode
     return Mode.SLURM if shutil.which("sbatch") else Mode.LOCAL

@@ -40,7 +40,7 @@ async def test_while_the_controller_is_down_every_question_is_answered_with_unkn
     for answer in (queue, survey, details):
         assert isinstance(answer, QueueUnknown)
         assert answer.reason == "Slurm's controller is not answering."
-        assert "Unable to contact slurm controller" in answer.said
+        assert "Unable to contact slurm controller" in answer.reply
     assert cancelled.outcome is Cancel.UNREACHABLE
     assert "still on record" in cancelled.advice.hint
     assert isinstance(submitted, Rejected) and submitted.cause is Rejection.UNREACHABLE
@@ -123,8 +123,8 @@ async def test_a_rejected_submission_names_its_cause(
         text = "#!/bin/bash\r\ntrue\r\n"
     answer = await slurm.submit(text)
     assert isinstance(answer, Rejected), answer
-    assert answer.cause is cause, answer.said
-    assert answer.advice.hint and answer.said
+    assert answer.cause is cause, answer.reply
+    assert answer.advice.hint and answer.reply
 
 
 async def test_limits_that_the_site_enforces_are_named(cluster: Cluster, slurm: Slurm) -> None:

@@ -275,7 +275,7 @@ class _Transport(httpx2.AsyncBaseTransport):
             port=request.url.port,
             target=request.url.raw_path,
         )
-        asked = httpcore2.Request(
+        sent = httpcore2.Request(
             request.method,
             target,
             headers=request.headers.raw,
@@ -283,7 +283,7 @@ class _Transport(httpx2.AsyncBaseTransport):
             extensions=request.extensions,
         )
         try:
-            answer = await self._pool.handle_async_request(asked)
+            answer = await self._pool.handle_async_request(sent)
         except Exception as error:
             raise _named_by_httpx(error) from error
         return httpx2.Response(

@@ -1,4 +1,4 @@
-"""Asks the environments of a project and of the shell what their Python can do, and writes the kernelspec of the chosen one."""
+"""Examines the Pythons of a project's and the shell's environments, and writes the kernelspec of the chosen one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ..files import private_dir, write_atomic
 from ..programs import run
 
 PROJECT_KERNEL = "python3"
-"""the name that notebooks give to Python's usual kernel; on our server that is the project's"""
+"""the usual kernel's name in notebooks; on our server it is the project's kernel"""
 ASK_S = 30.0
-"""a Python on a cold network file system"""
+"""long enough for a Python on a cold network file system"""
 NEUTRAL = "/"
-"""where a Python is asked: in a project, a file named like a standard module (`types.py`) would shadow that"""
+"""directory to run it in: a project's file with the name of a standard module (`types.py`) would shadow that"""
 
 _ASK = """
 import importlib.metadata as m, importlib.util as u, sys
@@ -27,7 +27,7 @@ server = sys.version_info >= (3, 9) and all(u.find_spec(n) for n in ("jupyterlab
 server = server and int(m.version("jupyter_server").split(".")[0]) >= 2
 print("\\njlab-mcp:", int(server), *(int(u.find_spec(name) is not None) for name in ("ipykernel", "pip")))
 """
-"""what the Jupyter extension needs, else the Python is good for kernels only"""
+"""checks what the Jupyter extension needs; without it, the Python can run kernels only"""
 
 
 async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
@@ -46,7 +46,7 @@ async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
         candidate = await _candidate(prefix, env, is_conda=is_conda)
         is_base = is_conda and env.get("CONDA_DEFAULT_ENV") in ("base", "root")
         if is_base and not (candidate.python and candidate.python.has_kernel):
-            continue  # conda puts it into every shell; it is nobody's project
+            continue  # conda activates it in every shell, so it belongs to no project
         candidates.append(candidate)
         if candidate.python is not None and candidate.python.has_kernel:
             break
@@ -54,7 +54,7 @@ async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
 
 
 def _resolved(prefix: str) -> str:
-    """The directory itself; empty if there is none."""
+    """Return the resolved directory; empty if there is none."""
     path = Path(prefix)
     return str(path.resolve()) if prefix and path.is_dir() else ""
 
@@ -72,14 +72,14 @@ async def _candidate(prefix: str, env: Mapping[str, str], *, is_conda: bool) -> 
 
 
 async def inspect_python(path: str, env: Mapping[str, str], ask_s: float = ASK_S) -> Interpreter:
-    """Find out what a Python can do by asking it. One that cannot be run can do nothing."""
-    asked = {name: value for name, value in env.items() if name not in ("PYTHONHOME", "PYTHONSTARTUP")}
-    ran = await run([path, "-c", _ASK], asked, ask_s, cwd=NEUTRAL)
-    said = re.search(r"^jlab-mcp: ([01]) ([01]) ([01])$", ran.out, re.MULTILINE)
-    if said is None:
+    """Ask a Python what it can run: nothing if it does not start."""
+    clean = {name: value for name, value in env.items() if name not in ("PYTHONHOME", "PYTHONSTARTUP")}
+    ran = await run([path, "-c", _ASK], clean, ask_s, cwd=NEUTRAL)
+    found = re.search(r"^jlab-mcp: ([01]) ([01]) ([01])$", ran.out, re.MULTILINE)
+    if found is None:
         lines = (ran.err or ran.out).strip().splitlines()
         return Interpreter(path, False, trouble=lines[-1].strip() if lines else f"exit code {ran.returncode}")
-    server, kernel, pip = (flag == "1" for flag in said.groups())
+    server, kernel, pip = (flag == "1" for flag in found.groups())
     return Interpreter(path, True, server, kernel, pip)
 
 
@@ -97,6 +97,6 @@ def write_kernelspec(directory: Path, python: str, name: str) -> Path:
 
 
 def kernelspecs_of(prefix: str) -> str:
-    """The data directory of an environment in which its kernelspecs lie; empty if it has none."""
+    """Return the data directory with an environment's kernelspecs; empty if it has none."""
     data = Path(prefix).absolute() / "share" / "jupyter"
     return str(data) if (data / "kernels").is_dir() else ""

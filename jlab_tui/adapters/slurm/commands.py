@@ -104,7 +104,7 @@ class Slurm:
         answer = await self.queue()
         if isinstance(answer, QueueUnknown):
             return CancelResult(
-                Cancel.UNREACHABLE, explain_cancel(Cancel.UNREACHABLE, job_id, answer.said or answer.reason)
+                Cancel.UNREACHABLE, explain_cancel(Cancel.UNREACHABLE, job_id, answer.reply or answer.reason)
             )
         job = answer.find(job_id)
         if job is None or job.phase is JobPhase.ENDED:

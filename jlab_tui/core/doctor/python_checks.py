@@ -140,9 +140,9 @@ def check_environment(
     """
     found = []
     if not chosen.version:
-        said = chosen.trouble or "it printed nothing"
+        why = chosen.trouble or "it printed nothing"
         fix = f"{shlex.quote(chosen.path)} -c 'import sys'"
-        return [Finding("environment", Level.FAIL, f"{chosen.path} does not run: {said}", fix)]
+        return [Finding("environment", Level.FAIL, f"{chosen.path} does not run: {why}", fix)]
     if passed is not None:
         then = "a job tries it on its node" if node_tries else "so it is not used"
         found.append(Finding("environment", Level.WARN, f"{passed.why}; {then}.", passed.fix))

@@ -66,7 +66,7 @@ def _too_much(partition: Partition, options: SlurmSettings) -> Iterator[tuple[st
         yield "TIME", options.time, format_span(limit)
 
 
-def check_request(answer: Estimate | Rejected, asked: str, now: float) -> list[Finding]:
+def check_request(answer: Estimate | Rejected, request: str, now: float) -> list[Finding]:
     """Report what `sbatch --test-only` says about the job that `start` would submit: account, limits and resources at once."""
     if isinstance(answer, Rejected):
         return [Finding("request", Level.FAIL, answer.message, answer.advice.hint)]
@@ -76,7 +76,7 @@ def check_request(answer: Estimate | Rejected, asked: str, now: float) -> list[F
         when = (
             f", to start {f'in about {about(wait)}' if wait > SOON_S else 'at once'} {answer.where}".rstrip()
         )
-    return [Finding("request", Level.OK, f"Slurm accepts {asked}{when}")]
+    return [Finding("request", Level.OK, f"Slurm accepts {request}{when}")]
 
 
 @dataclass(frozen=True, slots=True)

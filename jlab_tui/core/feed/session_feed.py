@@ -160,10 +160,10 @@ class SessionFeed:
                     cell.outputs.append(DroppedOutput(event.count, event.unit, event.why))
                 return cell
             case ExecutionStarted():
-                begun = self._by_run.get(event.run)
-                if begun is not None:
-                    begun.execution_count = event.execution_count
-                return begun
+                started = self._by_run.get(event.run)
+                if started is not None:
+                    started.execution_count = event.execution_count
+                return started
             case RunReplied():
                 return None
             case RunFinished():

@@ -109,9 +109,9 @@ def _passed_over(candidate: Candidate, has_uv: bool) -> PassedOver:
         )
     shown = shlex.quote(python.path)
     if not python.runs:
-        said = python.trouble or "it said nothing"
+        why = python.trouble or "it printed nothing"
         return PassedOver(
-            f"The Python of {prefix} does not run here ({said})",
+            f"The Python of {prefix} does not run here ({why})",
             "see for yourself with",
             f"{shown} -c 'import sys'",
         )

@@ -113,8 +113,8 @@ def _last_state(record: ServerRecord) -> ServerState:
 def _over(
     record: ServerRecord, state: ServerState, advice: Advice, seen: Observation, *, blame_log: bool = False
 ) -> ServerStatus:
-    said = telling_line(seen.log_tail).removeprefix("jlab-mcp: error: ") if blame_log else ""
-    message = f"{advice.message} Its log says: {said}" if said else advice.message
+    last_line = telling_line(seen.log_tail).removeprefix("jlab-mcp: error: ") if blame_log else ""
+    message = f"{advice.message} Its log says: {last_line}" if last_line else advice.message
     return over(record.with_state(state, message, advice.hint), seen.log_tail)
 
 

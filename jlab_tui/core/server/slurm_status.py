@@ -90,11 +90,11 @@ def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: L
     late = "" if isinstance(seen.queue, QueueUnknown) else _late(record, seen, limits)
     if late:
         tail = tuple(seen.log_tail.splitlines()[-LOG_LINES:])
-        said = telling_line(seen.log_tail)
+        last_line = telling_line(seen.log_tail)
         return ServerStatus(
             record,
             "not starting",
-            f"{late} Its log ends with: {said}" if said else late,
+            f"{late} Its log ends with: {last_line}" if last_line else late,
             "`jlab-mcp logs` shows more, `jlab-mcp stop` cancels the job; JLAB_MCP_READY_TIMEOUT sets the limit.",
             reachable=False,
             give_up=True,

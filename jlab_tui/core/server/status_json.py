@@ -50,8 +50,8 @@ def _queue_json(queue: QueueFacts | None, now: float) -> dict[str, Any]:
 
 def trouble_json(state: str, trouble: JlabError, root: str) -> dict[str, Any]:
     """Encode a missing status: `none` (nothing was started) or `unknown` (the record cannot be read)."""
-    told = {"message": trouble.message, "hint": trouble.hint}
-    return {"state": state, "healthy": False, "root": root, **told}
+    facts = {"state": state, "healthy": False, "root": root}
+    return {**facts, "message": trouble.message, "hint": trouble.hint}
 
 
 def not_understood(count: int) -> str:

@@ -57,9 +57,9 @@ class Notices:
 
     def due(self, notices: Iterable[str], ends: float, now: float) -> list[str]:
         """Return the notices that are new since the last call. The walltime's text changes every second, so its threshold counts."""
-        told = list(notices)
-        others = [notice for notice in told if not notice.startswith(_ABOUT)]
+        all_notices = list(notices)
+        others = [notice for notice in all_notices if not notice.startswith(_ABOUT)]
         new = [notice for notice in others if notice not in self._known]
         self._known = set(others)
-        warning = self._walltime.due(ends, now) if len(others) < len(told) else ""
+        warning = self._walltime.due(ends, now) if len(others) < len(all_notices) else ""
         return [*new, warning] if warning else new

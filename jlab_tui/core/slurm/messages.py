@@ -23,8 +23,8 @@ class Advice:
         return f"{self.message} {self.hint}".rstrip()
 
 
-def said_lines(text: str) -> list[str]:
-    """Return the lines that a Slurm command printed, without its own beginning (`sbatch: error: `)."""
+def reply_lines(text: str) -> list[str]:
+    """Return the lines that a Slurm command printed, without its prefix (`sbatch: error: `)."""
     lines = (
         re.sub(r"^(?:sbatch|squeue|sinfo|scancel|scontrol|srun): (?:error: |fatal: )?", "", line.strip())
         for line in text.splitlines()

@@ -84,7 +84,7 @@ class QueueUnknown:
 
     reason: str
     """one sentence for the user"""
-    said: str = ""
+    reply: str = ""
     """Slurm's own words"""
     asked: float = 0.0
 

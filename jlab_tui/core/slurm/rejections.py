@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .messages import Advice, said_lines
+from .messages import Advice, reply_lines
 
 
 class Rejection(StrEnum):
@@ -47,13 +47,13 @@ class Rejected:
 
     cause: Rejection
     advice: Advice
-    said: str
-    """the words of the site and of Slurm, one line"""
+    reply: str
+    """what the site and Slurm printed, in one line"""
 
     @property
     def message(self) -> str:
-        """Their words, and then what they mean."""
-        return f"Slurm says: {self.said}. {self.advice.message}"
+        """The reply, then what it means."""
+        return f"Slurm says: {self.reply}. {self.advice.message}"
 
 
 Row = tuple[str, Rejection, str, str]
@@ -209,20 +209,20 @@ _REASON_MAX = 200
 
 def explain_rejection(stderr: str) -> Rejected:
     """Explain what a failed sbatch printed, with its own words."""
-    lines = list(dict.fromkeys(line for line in said_lines(stderr) if not line.startswith("Try ")))
+    lines = list(dict.fromkeys(line for line in reply_lines(stderr) if not line.startswith("Try ")))
     failures = [line for line in lines if line.startswith(_FAILED)]
     others = "; ".join(line.rstrip(".") for line in lines if line not in failures)
     if len(others) > _SITE_MAX:
         others = f"{others[:_SITE_MAX]}..."
-    said = (
+    reply = (
         "; ".join(filter(None, (others, *(line[:_REASON_MAX] for line in failures[-1:]))))
         or "no reason given"
     )
     row = _row(failures[-1].removeprefix(_FAILED).strip() if failures else "", lines)
     if row is None:
         advice = Advice("Slurm rejected the job.", "Correct what it names, then start again.")
-        return Rejected(Rejection.OTHER, _with_memory_hint(advice, others), said)
-    return Rejected(row[1], Advice(row[2], row[3]), said)
+        return Rejected(Rejection.OTHER, _with_memory_hint(advice, others), reply)
+    return Rejected(row[1], Advice(row[2], row[3]), reply)
 
 
 def explain_no_answer(why: str) -> Rejected:

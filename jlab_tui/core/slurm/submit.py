@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
 
-from .messages import Advice, explain_queue_failure, said_lines
+from .messages import Advice, explain_queue_failure, reply_lines
 from .terms import parse_moment
 
 
@@ -27,13 +27,13 @@ _NOTICE_MAX: Final = 300
 
 def parse_sbatch(stdout: str, stderr: str = "") -> Submitted | None:
     """Parse the job id of `sbatch --parsable` (`11`, `11;cluster`) or of the long form, between any banners."""
-    lines = said_lines(stdout)
+    lines = reply_lines(stdout)
     for line in reversed(lines):
         match = re.fullmatch(r"(\d+)(?:;(\S+))?", line, re.ASCII) or re.fullmatch(
             r"Submitted batch job (\d+)(?: on cluster (\S+))?", line, re.ASCII
         )
         if match:
-            others = [other for other in (*lines, *said_lines(stderr)) if other != line]
+            others = [other for other in (*lines, *reply_lines(stderr)) if other != line]
             return Submitted(match[1], match[2] or "", _notices(others))
     return None
 
@@ -56,8 +56,8 @@ class Estimate:
 
 def parse_estimate(text: str) -> Estimate:
     """Parse stderr of `sbatch --test-only`: `sbatch: Job 5 to start at 1795706534 using 1 processors on ...`."""
-    said = re.search(r"Job \d+ to start at (\S+)(?:.*? (on nodes .*))?", text)
-    return Estimate(parse_moment(said[1]), said[2] or "") if said else Estimate(None)
+    found = re.search(r"Job \d+ to start at (\S+)(?:.*? (on nodes .*))?", text)
+    return Estimate(parse_moment(found[1]), found[2] or "") if found else Estimate(None)
 
 
 class Cancel(StrEnum):

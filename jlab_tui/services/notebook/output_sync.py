@@ -206,9 +206,9 @@ class OutputSync:
 
     def _note_edits(self, record: ReplayedSession) -> None:
         """Note that the model knows cells as it last wrote or ran them."""
-        told = [(run.asked_at, run.cell, run.source) for run in record.runs.values()]
-        told += [(at, cell_id, edit.source) for cell_id, (at, edit) in record.texts.items()]
-        known = {cell_id: source for _, cell_id, source in sorted(told)}
+        sources = [(run.asked_at, run.cell, run.source) for run in record.runs.values()]
+        sources += [(at, cell_id, edit.source) for cell_id, (at, edit) in record.texts.items()]
+        known = {cell_id: source for _, cell_id, source in sorted(sources)}
         for cell in self.notebook.cells:
             cell.is_edited = known.get(cell.id, cell.source) != cell.source
 

@@ -123,7 +123,7 @@ class ClientStart:
         return status is not None and status.state.is_live
 
     async def partitions(self) -> tuple[Partition, ...] | QueueUnknown:
-        """The cluster's partitions, asked again after some minutes."""
+        """The cluster's partitions, queried again after some minutes."""
         now = time.monotonic()
         if self._surveyed is None or now - self._surveyed[0] > SURVEY_KEPT_S:
             self._surveyed = (now, await self._survey())
@@ -174,11 +174,11 @@ class ClientStart:
 
         Raises NoServer, LaunchFailed.
         """
-        begun = last_beat = time.monotonic()
+        started = last_beat = time.monotonic()
         last = ""
         while True:
             look = await self.look()
-            waited = time.monotonic() - begun
+            waited = time.monotonic() - started
             is_queued = look.status is not None and look.status.state is ServerState.PENDING
             if look.is_settled or waited >= (min(timeout, queue_timeout) if is_queued else timeout):
                 return look
@@ -216,7 +216,7 @@ def _check_against(values: Mapping[str, str], found: tuple[Partition, ...] | Que
     if name and not wanted and "," not in name:
         raise UsageError(f"There is no partition {name!r}.", listed)
     gres = values.get("SLURM_GRES", "")
-    asked = parse_gres(gres) if gres and gres.lower() != "none" else ()
+    requested = parse_gres(gres) if gres and gres.lower() != "none" else ()
     for partition in wanted:
         limit, asked_time = partition.time_limit, parse_span(values.get("SLURM_TIME", ""))
         if limit is not None and asked_time is not None and asked_time > limit:
@@ -226,7 +226,7 @@ def _check_against(values: Mapping[str, str], found: tuple[Partition, ...] | Que
             )
         if not partition.is_up:
             raise UsageError(f"Partition {partition.name} is closed.", listed)
-        for one in asked:
+        for one in requested:
             there = [g for g in partition.gres if g.name == one.name and one.kind in ("", g.kind)]
             if one.name == "gpu" and not any(g.count >= one.count for g in there):
                 raise UsageError(f"Partition {partition.name} has no node with {gres}.", listed)

@@ -148,9 +148,9 @@ class ServerWatch:
         """
         status: ServerStatus | None = None
         loop = asyncio.get_running_loop()
-        begun = loop.time()
-        end = begun + timeout if timeout is not None else None
-        queue_end = begun + queue_timeout if queue_timeout is not None else None
+        start = loop.time()
+        end = start + timeout if timeout is not None else None
+        queue_end = start + queue_timeout if queue_timeout is not None else None
         silent_end: float | None = None
         await self._check_health.warm_up()
         try:
@@ -170,7 +170,7 @@ class ServerWatch:
                     ends = [at for at in (end, queue_end if waits else None, silent_end) if at is not None]
                     limit.reschedule(min(ends, default=None))
         except TimeoutError:
-            waited = loop.time() - begun
+            waited = loop.time() - start
             if status is None:
                 raise ServerNotReady(
                     f"The server's state is still unknown after {waited:.0f} s.",
@@ -184,8 +184,8 @@ class ServerWatch:
                     "It stays in the queue: `jlab-mcp start` or `jlab-mcp wait` waits again, "
                     "`jlab-mcp stop` cancels it."
                 )
-            told = " ".join([status.sentence, *status.details])
-            raise ServerNotReady(f"Not ready after {waited:.0f} s: {told}", hint) from None
+            sentences = " ".join([status.sentence, *status.details])
+            raise ServerNotReady(f"Not ready after {waited:.0f} s: {sentences}", hint) from None
         raise AssertionError("unreachable")
 
     async def ready_record(self) -> ServerRecord:

@@ -64,7 +64,7 @@ def test_nothing_is_said_where_the_first_environment_is_used() -> None:
         (
             Candidate("/p q/.venv", Interpreter("/p q/.venv/bin/python", False)),
             True,
-            "does not run here (it said nothing)",
+            "does not run here (it printed nothing)",
             "'/p q/.venv/bin/python' -c 'import sys'",
         ),
         (

@@ -79,7 +79,7 @@ def test_a_rejection_names_its_cause_and_what_to_change(stderr: str, cause: str)
     rejected = explain_rejection(stderr)
     assert rejected.cause is Rejection(cause)
     assert rejected.advice.message and rejected.advice.hint
-    assert "sbatch: " not in rejected.said and rejected.said
+    assert "sbatch: " not in rejected.reply and rejected.reply
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_rejection_names_its_cause_and_what_to_change(stderr: str, cause: str)
 )
 def test_an_sbatch_that_did_not_end_is_told_apart_from_one_that_did_not_begin(why: str, cause: str) -> None:
     rejected = explain_no_answer(why)
-    assert rejected.cause is Rejection(cause) and rejected.said == why and rejected.advice.hint
+    assert rejected.cause is Rejection(cause) and rejected.reply == why and rejected.advice.hint
 
 
 def test_the_words_of_the_site_come_first_and_then_what_they_mean() -> None:
@@ -108,8 +108,8 @@ def test_a_site_that_says_a_hundred_thousand_characters_does_not_hide_slurms_rea
     rejected = explain_rejection(
         f"sbatch: error: {'x' * 100_000}\n{FAILED}Invalid qos specification{'y' * 999}"
     )
-    assert rejected.cause is Rejection.QOS and len(rejected.said) < 900
-    assert "xxx...; Batch job submission failed: Invalid qos" in rejected.said
+    assert rejected.cause is Rejection.QOS and len(rejected.reply) < 900
+    assert "xxx...; Batch job submission failed: Invalid qos" in rejected.reply
 
 
 @pytest.mark.parametrize(("words", "is_hinted"), [("--mem may not be given here", True), ("Use -A", False)])
@@ -124,7 +124,7 @@ def test_of_what_sbatch_said_its_reasons_are_told_without_the_offer_of_help() ->
     stderr = (
         'sbatch: unrecognized option --x\n\nTry "sbatch --help" for more information\nsbatch: error: more\n'
     )
-    assert explain_rejection(stderr).said == "unrecognized option --x; more"
+    assert explain_rejection(stderr).reply == "unrecognized option --x; more"
 
 
 @pytest.mark.parametrize(
