@@ -17,21 +17,24 @@ from ..adapters.trust import require_trusted
 from ..core.server.status import Limits
 from ..core.settings import Mode, Settings
 from ..services.server.launcher import Launcher
+from ..services.server.launcher_ports import LauncherPorts
 
 
 def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     return Launcher(
-        str(settings.root),
-        StatusFile(settings.status_file, lambda: require_trusted(settings)),
-        Intent(settings.status_dir / "starting", socket.gethostname()),
-        {
-            Mode.LOCAL: LocalServer(settings, env),
-            Mode.SLURM: SlurmServer(settings, env, Clusters(env, settings.home)),
-        },
-        make_access(settings),
-        Limits(local_start_s=settings.local_start_s, ready_s=settings.ready_timeout_s),
-        time.time,
-        lambda: other_roots(settings.home / "servers", settings.status_dir, settings.cwd),
+        LauncherPorts(
+            root=str(settings.root),
+            store=StatusFile(settings.status_file, lambda: require_trusted(settings)),
+            intent=Intent(settings.status_dir / "starting", socket.gethostname()),
+            backends={
+                Mode.LOCAL: LocalServer(settings, env),
+                Mode.SLURM: SlurmServer(settings, env, Clusters(env, settings.home)),
+            },
+            check_health=make_access(settings),
+            limits=Limits(local_start_s=settings.local_start_s, ready_s=settings.ready_timeout_s),
+            now=time.time,
+            elsewhere=lambda: other_roots(settings.home / "servers", settings.status_dir, settings.cwd),
+        )
     )
 
 

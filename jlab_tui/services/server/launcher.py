@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -17,9 +17,9 @@ from ...core.errors import (
 )
 from ...core.server.record import ServerRecord, ServerState
 from ...core.server.slurm_job import LOST_S, is_announced
-from ...core.server.state_machine import Limits, Observation, ServerStatus, step
+from ...core.server.state_machine import Observation, ServerStatus, step
 from ...core.settings import Mode
-from .launcher_ports import Backend, HealthCheck, IntentLock, Store
+from .launcher_ports import LauncherPorts
 from .watch import QUICK_S, ServerWatch
 
 T = TypeVar("T")
@@ -37,20 +37,9 @@ class Started:
 class Launcher(ServerWatch):
     """Starts and stops the server that it watches."""
 
-    def __init__(
-        self,
-        root: str,
-        store: Store,
-        intent: IntentLock,
-        backends: Mapping[Mode, Backend],
-        check_health: HealthCheck,
-        limits: Limits,
-        now: Callable[[], float],
-        elsewhere: Callable[[], Sequence[str]] = tuple,
-    ) -> None:
-        """`now` gives epoch seconds, `elsewhere` the roots of other projects that have a server."""
-        super().__init__(root, store, backends, check_health, limits, now, elsewhere)
-        self._intent = intent
+    def __init__(self, ports: LauncherPorts) -> None:
+        super().__init__(ports)
+        self._intent = ports.intent
         self._launched: list[tuple[float, int, str]] = []
 
     async def start(self, mode: Mode, say: Callable[[str], None]) -> Started:

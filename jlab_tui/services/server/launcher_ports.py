@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from ...core.server.record import ServerRecord
 from ...core.server.route import NoRoute
-from ...core.server.status import Health, Observation, UnprovedHealth
+from ...core.server.status import Health, Limits, Observation, UnprovedHealth
+from ...core.settings import Mode
 
 
 class Store(Protocol):
@@ -68,3 +70,20 @@ class HealthCheck(Protocol):
         """Load what the first look needs, so that it is not late."""
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LauncherPorts:
+    """What the server of one project needs from outside."""
+
+    root: str
+    """the project's directory"""
+    store: Store
+    intent: IntentLock
+    backends: Mapping[Mode, Backend]
+    check_health: HealthCheck
+    limits: Limits
+    now: Callable[[], float]
+    """epoch seconds"""
+    elsewhere: Callable[[], Sequence[str]] = tuple
+    """the roots of other projects that have a server"""

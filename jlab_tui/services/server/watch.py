@@ -6,7 +6,7 @@ The state is derived, never remembered: every reader finds the same, and the fir
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Final
 
@@ -23,16 +23,14 @@ from ...core.server.record import ServerRecord, ServerState
 from ...core.server.route import NoRoute
 from ...core.server.state_machine import (
     Health,
-    Limits,
     Observation,
     ServerStatus,
     UnprovedHealth,
     asks_for_health,
     step,
 )
-from ...core.settings import Mode
 from ...core.slurm.terms import JobPhase
-from .launcher_ports import Backend, HealthCheck, Store
+from .launcher_ports import LauncherPorts
 
 LOOK_EVERY_S: Final = 1.0
 HEALTH_S: Final = 3.0
@@ -47,24 +45,14 @@ PENDING_S: Final = 0.5
 class ServerWatch:
     """Turns facts about the server into its status, in this one place."""
 
-    def __init__(
-        self,
-        root: str,
-        store: Store,
-        backends: Mapping[Mode, Backend],
-        check_health: HealthCheck,
-        limits: Limits,
-        now: Callable[[], float],
-        elsewhere: Callable[[], Sequence[str]] = tuple,
-    ) -> None:
-        """`now` gives epoch seconds, `elsewhere` the roots of other projects that have a server."""
-        self.root = root
-        self._store = store
-        self._backends = backends
-        self._check_health = check_health
-        self._limits = limits
-        self._now = now
-        self._elsewhere = elsewhere
+    def __init__(self, ports: LauncherPorts) -> None:
+        self.root = ports.root
+        self._store = ports.store
+        self._backends = ports.backends
+        self._check_health = ports.check_health
+        self._limits = ports.limits
+        self._now = ports.now
+        self._elsewhere = ports.elsewhere
 
     async def close(self) -> None:
         """Close the connection for health checks."""

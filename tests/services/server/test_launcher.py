@@ -28,6 +28,7 @@ from jlab_tui.core.server.status import Health, Limits, Observation, ServerStatu
 from jlab_tui.core.settings import Mode
 from jlab_tui.headless import leave
 from jlab_tui.services.server.launcher import Launcher
+from jlab_tui.services.server.launcher_ports import LauncherPorts
 
 READY = ServerRecord(
     ServerState.READY, Mode.LOCAL, hostname="here", pid=123, pid_start="9", port=1, token="t",
@@ -119,7 +120,9 @@ def launcher_on(
 ) -> Launcher:
     intent = Intent(store.path.parent / "starting", socket.gethostname())
     machines = {Mode.LOCAL: machine, Mode.SLURM: machine}
-    return Launcher("/project", store, intent, machines, answers or Answers(), limits, time.time)
+    return Launcher(
+        LauncherPorts("/project", store, intent, machines, answers or Answers(), limits, time.time)
+    )
 
 
 def say_nothing(text: str) -> None:
