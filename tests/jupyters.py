@@ -25,7 +25,7 @@ from jlab_tui.core.server.resources import Sample
 from jlab_tui.core.server.state_machine import Health
 from jlab_tui.core.settings import Mode, OnExit
 from jlab_tui.jupyter_extension.claims import Claims, Graces, Granted
-from jlab_tui.services.sessions.factory import Server
+from jlab_tui.services.server.ready import Server
 from jlab_tui.services.sessions.registry import Sessions
 
 
@@ -101,6 +101,7 @@ class EchoServer:
         self.on_call: Callable[[str], object] = lambda called: None
         """told of each call that opens a session"""
         self.is_reachable = True
+        self.samples: list[Sample] = []
         self.keeps_documents = False
         """as with jupyter-collaboration"""
         self.started_here: set[str] = set()
@@ -208,7 +209,7 @@ class EchoServer:
         return frozenset({"channels"})
 
     async def resources(self, history_s: float = 0) -> list[Sample]:
-        return []
+        return self.samples
 
     async def claim(
         self, session: str, kernel_id: str, owner: Owner, *, takeover: bool = False, on_exit: str

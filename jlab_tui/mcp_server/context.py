@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from ..core.server.record import ServerRecord
+    from ..core.server.resources import Sample
     from ..core.settings import Settings
+    from ..services.ports import Jupyter
     from ..services.server.client_start import ClientStart
     from ..services.server.launcher import Launcher
+    from ..services.server.ready import Server
     from ..services.session.notebook_rerun import NotebookRerun
     from ..services.session.reader import Reader
     from ..services.session.replies import Replies
-    from ..services.sessions.factory import Server
     from ..services.sessions.registry import Sessions
     from .stdio import CancelReasons
 
@@ -47,8 +48,8 @@ class App:
     starting: ClientStart
     server: Callable[[], Awaitable[Server]]
     """the ready server; raises a ServerError without one"""
-    resources: Callable[[ServerRecord], Awaitable[dict[str, Any]]]
-    """CPU, memory and GPUs as JSON"""
+    resources: Callable[[Jupyter], Awaitable[Sample]]
+    """CPU, memory and GPUs; raises a ServerError if nobody measures them"""
     vitals: Callable[[str, float], Awaitable[str]]
     """`(last line, seconds)`: how a run goes, one line for the user"""
     shrink: Callable[[str, str, int], ShrunkImage]
@@ -57,6 +58,8 @@ class App:
     """the numbered lines that match a regular expression, with the position in the line; raises TimeoutError; blocking"""
     give_memory_back: Callable[[], None]
     """returns free memory to the system; blocking"""
+    clear_old_records: Callable[[], None]
+    """blocking"""
     now: Callable[[], float]
     reasons: CancelReasons
     close: Callable[[], Awaitable[None]]
@@ -68,6 +71,10 @@ class App:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
+
+    def clear_up(self) -> None:
+        """Remove old records, while calls go on."""
+        self.start_background(asyncio.to_thread(self.clear_old_records))
 
     def tidy_up(self) -> None:
         """Return memory to the system soon after large work, when no call is waiting."""

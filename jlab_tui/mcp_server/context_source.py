@@ -31,6 +31,7 @@ class AppSource:
                 if self._app is None:
                     await asyncio.to_thread(self._preload)
                     self._app = await self._make()
+                    self._app.clear_up()
         self._app.sessions.reclaim_soon()
         return self._app
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_types import CallToolResult
 
 from ..core.errors import ServerError, StatusFileError
+from ..core.server.resources import resources_json
 from ..core.server.status_json import kernel_json, not_understood, status_json, trouble_json, without_blanks
 from .content import as_json
 from .context import App
@@ -103,7 +104,7 @@ class ServerTools:
         kernel uses. Unknown values are null."""
         app = await self._source.get()
         server = await app.server()
-        return as_json(await app.resources(server.record))
+        return as_json(resources_json(await app.resources(server.api)))
 
 
 def _server_facts(app: App, status: ServerStatus) -> dict[str, Any]:

@@ -63,6 +63,12 @@ async def all_of(what: str, *work: Awaitable[object]) -> None:
             log.error("%s failed", what, exc_info=result)
 
 
+async def in_turn(*steps: Callable[[], Awaitable[object]]) -> None:
+    """Do one step after another."""
+    for step in steps:
+        await step()
+
+
 async def cancelled(what: str, tasks: Collection[asyncio.Task[Any]], timeout: float = 5.0) -> None:
     """Cancel tasks and wait until they have ended, `timeout` seconds at most."""
     others = [task for task in tasks if task is not asyncio.current_task()]

@@ -23,10 +23,11 @@ from jlab_tui.mcp_server.context_source import AppSource
 from jlab_tui.mcp_server.stdio import CancelReasons
 from jlab_tui.mcp_server.tool_server import make_server
 from jlab_tui.services.server.client_start import Choice, StartLook
+from jlab_tui.services.server.ready import Server
+from jlab_tui.services.server.resource_sampler import ResourceSampler
 from jlab_tui.services.session.notebook_rerun import NotebookRerun
 from jlab_tui.services.session.reader import Reader
 from jlab_tui.services.session.replies import Replies
-from jlab_tui.services.sessions.factory import Server
 from tests.jupyters import Place
 from tests.project import Agent, Project
 
@@ -115,9 +116,6 @@ class Front:
         async def server() -> Server:
             return Server(ready().record, cast(Any, self.place.server))
 
-        async def resources(record: ServerRecord) -> dict[str, Any]:
-            return {"cpu": {"count": 8}, "of": record.hostname}
-
         async def vitals(last_line: str, seconds: float) -> str:
             return f"{last_line} · GPU 93%"
 
@@ -141,11 +139,12 @@ class Front:
             rerun=NotebookRerun(sessions.outputs_of, settings.output_chars),
             starting=cast(Any, self.starting),
             server=server,
-            resources=resources,
+            resources=ResourceSampler(lambda: "").sample,
             vitals=vitals,
             shrink=shrink,
             grep=grep,
             give_memory_back=lambda: None,
+            clear_old_records=lambda: None,
             now=lambda: 2000.0,
             reasons=self.reasons,
             close=close,

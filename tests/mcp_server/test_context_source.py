@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import cast
 
@@ -40,7 +41,8 @@ class Maker:
         self.done.append("made")
         await asyncio.sleep(0)
         sessions = SimpleNamespace(reclaim_soon=lambda: self.done.append("reclaims"))
-        return cast(App, SimpleNamespace(sessions=sessions, close=self.close))
+        clear_up = partial(self.done.append, "clears up")
+        return cast(App, SimpleNamespace(sessions=sessions, clear_up=clear_up, close=self.close))
 
     async def close(self) -> None:
         self.done.append("closed")
@@ -54,7 +56,7 @@ async def test_two_first_calls_at_once_make_one_application() -> None:
     maker.may_load.set()
     first, second = await asyncio.gather(*calls)
     assert first is second
-    assert maker.done == ["loaded", "made", "reclaims", "reclaims"]
+    assert maker.done == ["loaded", "made", "clears up", "reclaims", "reclaims"]
 
 
 async def test_a_first_call_that_failed_is_followed_by_one_that_works() -> None:

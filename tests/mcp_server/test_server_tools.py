@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from jlab_tui.core.errors import ServerUnreachable, StatusFileDamaged
+from jlab_tui.core.server.resources import Sample
 
 from .apps import Front, ready
 
@@ -63,7 +64,11 @@ async def test_the_walltime_that_is_left_is_told(front: Front) -> None:
 
 async def test_resources_are_those_of_the_server_in_use(front: Front) -> None:
     async with front.client() as agent:
-        assert await agent.record("check_resources") == {"cpu": {"count": 8}, "of": "node1"}
+        assert "no reading of its resources now" in await agent.error("check_resources")
+        front.place.server.samples = [Sample(1.0, 8, 12.5, 0.5, 3000, 4000)]
+        found = await agent.record("check_resources")
+    assert found["cpu"] == {"count": 8, "percent": 12.5, "load_1m": 0.5}
+    assert found["memory"]["available_mb"] == 1000
 
 
 @pytest.mark.parametrize("uri", ["jlab-mcp://server/status"])

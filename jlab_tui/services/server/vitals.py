@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 from ...core.errors import JlabError
 from ...core.reply.task import status_message
-from ...core.server.record import ServerRecord
 from ...core.server.resources import GpuSample
-from ..ports import Jupyter
+from .ready import Server
 
 _KEPT_S: Final = 5.0
 """how long a reading of the GPUs serves every task"""
 _ASK_S: Final = 1.0
-
-
-class ReadyServer(Protocol):
-    @property
-    def record(self) -> ServerRecord: ...
-    @property
-    def api(self) -> Jupyter: ...
 
 
 class Vitals:
@@ -29,7 +21,7 @@ class Vitals:
 
     def __init__(
         self,
-        server: Callable[[], Awaitable[ReadyServer]],
+        server: Callable[[], Awaitable[Server]],
         now: Callable[[], float],
     ) -> None:
         """`server` raises a ServerError while none is ready; `now` gives epoch seconds."""

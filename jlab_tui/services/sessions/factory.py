@@ -19,18 +19,11 @@ from ...core.session.state import Kernel, SessionStatus
 from ...core.settings import OnExit
 from ..journal.ownership import Ownership
 from ..ports import Journal, Journals, Jupyter, Link, NotebookFile, SessionPorts, Spool
+from ..server.ready import Server
 from ..session.session import Session
 
 FEATURE: Final = "channels"
 """what the Jupyter extension names when it records kernels"""
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """The server that sessions are opened on."""
-
-    record: ServerRecord
-    api: Jupyter
 
 
 SHARED_DOCUMENTS: Final = (

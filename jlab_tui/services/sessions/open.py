@@ -18,8 +18,9 @@ from ...core.server.kernelspecs import ChosenKernel, WantedKernel, choose_kernel
 from ...core.session.identity import SessionIdentity
 from ...core.session.refusals import refusal
 from ..ports import NotebookFile, Notebooks
+from ..server.ready import Server
 from ..session.session import KERNEL_READY_S, Session
-from .factory import Server, SessionFactory, notebook_warnings
+from .factory import SessionFactory, notebook_warnings
 from .finalize import Finalizer
 from .rollback import Rollback, Rollbacks
 from .table import SessionTable

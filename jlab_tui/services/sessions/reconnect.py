@@ -9,7 +9,8 @@ from typing import Final
 
 from ...core.errors import JlabError, SessionOwned
 from ...core.server.record import Owner
-from .factory import Server, SessionFactory
+from ..server.ready import Server
+from .factory import SessionFactory
 from .table import SessionTable
 from .takeover import Takeover
 

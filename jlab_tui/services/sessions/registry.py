@@ -19,12 +19,13 @@ from ...core.settings import OnExit
 from ..journal.ownership import OwnerAlive, Ownership
 from ..ports import Journals, Notebooks, Spool
 from ..progress import all_of
+from ..server.ready import Server
 from ..session.cells import check_code
 from ..session.journal_replay import JournalReplay
 from ..session.replies import Found
 from ..session.run_handle import RunHandle
 from ..session.session import Session
-from .factory import Server, SessionFactory
+from .factory import SessionFactory
 from .finalize import Finalizer
 from .open import SessionOpener
 from .reconnect import Reconnect

@@ -12,9 +12,10 @@ from ...core.notebook.notebook import Notebook, new_notebook
 from ...core.session.identity import SessionIdentity
 from ...core.session.replay import ReplayedSession
 from ..ports import Journal, Journals, NotebookFile, Notebooks
+from ..server.ready import Server
 from ..session.journal_replay import JournalReplay
 from ..session.session import KERNEL_READY_S, Session
-from .factory import Origin, Server, SessionFactory, notebook_warnings
+from .factory import Origin, SessionFactory, notebook_warnings
 from .finalize import Finalizer
 from .scratch import ScratchSessions
 from .table import SessionTable
