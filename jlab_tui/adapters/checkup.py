@@ -27,6 +27,7 @@ from ..core.errors import JlabError
 from ..core.server.record import ServerRecord
 from ..core.server.trust import Weakness
 from ..core.settings import Settings
+from ..core.slurm.command_environment import query_environment
 from ..core.slurm.queue import QueueAnswer, QueueUnknown
 from ..core.slurm.rejections import Rejected
 from ..core.slurm.submit import Estimate
@@ -37,7 +38,7 @@ from .jupyter.late_access import LateAccess
 from .programs import run
 from .server.environment import choose_python
 from .server.process import free_port
-from .slurm.commands import Slurm, query_environment
+from .slurm.commands import Slurm
 from .slurm.submission import test_request
 from .trust import weaknesses
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from jlab_tui.adapters.programs import Ran, run
-from jlab_tui.adapters.slurm.commands import Slurm, query_environment
+from jlab_tui.adapters.slurm.commands import Slurm
+from jlab_tui.core.slurm.command_environment import query_environment
 from jlab_tui.core.slurm.queue import QueueRows, QueueUnknown
 from jlab_tui.core.slurm.rejections import Rejected, Rejection
 from jlab_tui.core.slurm.script import submission_comment

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ...core.slurm.messages import Advice, explain_queue_failure
+from ...core.slurm.command_environment import ONE_FORM, query_environment
+from ...core.slurm.messages import Advice, explain_queue_failure, reply_lines
 from ...core.slurm.queue import (
     QUEUE_FORMAT,
     QueueAnswer,
@@ -34,8 +35,9 @@ from ..programs import Ran, run
 QUERY_TIMEOUT_S = 15.0
 """if the controller hangs, squeue itself gives up only after twice its MessageTimeout, 20 s or more"""
 SUBMIT_TIMEOUT_S = 60.0
-ONE_FORM = {"LC_ALL": "C", "TZ": "UTC", "SLURM_TIME_FORMAT": "%s"}
-"""variables that give answers one form: no locale, times as epoch seconds"""
+CANCEL_TIMEOUT_S = 60.0
+"""scancel may wait for a busy controller, and a wrapper of the site for more"""
+_NOT_LISTED = "squeue does not list it, and scontrol does not say that it has ended."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,18 @@ class Slurm:
         """
         environment = submission_environment(self._env, script)
         ran = await run(["sbatch", "--parsable"], environment, SUBMIT_TIMEOUT_S, stdin=script)
-        submitted = parse_sbatch(ran.out, ran.err) if ran.is_ok else None
-        if submitted:
+        if ran.returncode is None:
+            return explain_no_answer(ran.err)
+        submitted = parse_sbatch(ran.out, ran.err)
+        if ran.is_ok and submitted is not None:
             return submitted
-        if ran.is_ok:
-            advice = Advice("sbatch took the job and named no job id.", "Look for it with `squeue --me`.")
-            return Rejected(Rejection.UNCERTAIN, advice, f"{ran.out.strip()} {ran.err.strip()}".strip()[:500])
-        return explain_no_answer(ran.err) if ran.returncode is None else explain_rejection(ran.err)
+        if (
+            ran.is_ok or submitted is not None
+        ):  # a wrapper of the site may fail after sbatch itself did its work
+            why = "Slurm may have accepted the job, although sbatch does not say so clearly."
+            reply = "; ".join(reply_lines(f"{ran.err}\n{ran.out}"))[:500]
+            return Rejected(Rejection.UNCERTAIN, Advice(why, "Look for it with `squeue --me`."), reply)
+        return explain_rejection(ran.err)
 
     async def estimate(self, script: str, timeout_s: float = SUBMIT_TIMEOUT_S) -> Estimate | Rejected:
         """`sbatch --test-only`: when the job would start, or why it would not. Uses up a job id, so call it rarely."""
@@ -107,19 +114,32 @@ class Slurm:
                 Cancel.UNREACHABLE, explain_cancel(Cancel.UNREACHABLE, job_id, answer.reply or answer.reason)
             )
         job = answer.find(job_id)
+        if job is None and not await self._is_gone(job_id):
+            return CancelResult(Cancel.UNREACHABLE, explain_cancel(Cancel.UNREACHABLE, job_id, _NOT_LISTED))
         if job is None or job.phase is JobPhase.ENDED:
             return CancelResult(Cancel.UNKNOWN_JOB, explain_cancel(Cancel.UNKNOWN_JOB, job_id))
         if not is_ours(job, self.uid, submitted, comment):
             return CancelResult(Cancel.NOT_OURS, explain_cancel(Cancel.NOT_OURS, job_id))
-        ran = await self._query("scancel", job_id)
+        ran = await run(["scancel", job_id], query_environment(self._env), CANCEL_TIMEOUT_S)
         outcome = Cancel.UNREACHABLE if ran.returncode is None else read_scancel(ran.returncode, ran.err)
         return CancelResult(outcome, explain_cancel(outcome, job_id, ran.err))
+
+    async def _is_gone(self, job_id: str) -> bool:
+        """Return whether Slurm has forgotten a job that squeue does not list, or says that it ended, or is another user's."""
+        details = await self.details(job_id)
+        match details:
+            case None:
+                return True
+            case QueueUnknown():
+                return False
+            case JobDetails():
+                return details.state.phase is JobPhase.ENDED or details.uid not in (None, self.uid)
 
     async def details(self, job_id: str) -> JobDetails | QueueUnknown | None:
         """Run `scontrol show job` for exit code, restarts and log. None if Slurm has forgotten the job."""
         ran = await self._query("scontrol", "-o", "show", "job", job_id)
         if ran.is_ok:
-            return parse_show_job(ran.out)
+            return parse_show_job(ran.out) or _unknown(ran, self._clock())
         if "Invalid job id" in ran.err:
             return None
         return _unknown(ran, self._clock())
@@ -149,9 +169,3 @@ def queue_answer(ran: Ran, asked: float) -> QueueAnswer:
 
 def _unknown(ran: Ran, asked: float) -> QueueUnknown:
     return QueueUnknown(explain_queue_failure(ran.err), ran.err.strip()[:500], asked)
-
-
-def query_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment that gives answers one form, without the user's own filters."""
-    kept = {name: value for name, value in env.items() if not name.startswith(("SQUEUE_", "SINFO_"))}
-    return {**kept, **ONE_FORM}

@@ -47,10 +47,12 @@ class SlurmServer:
         settings: Settings,
         env: Mapping[str, str],
         clusters: Clusters,
+        end_patience_s: float = END_PATIENCE_S,
     ) -> None:
         self._settings = settings
         self._env = env
         self._clusters = clusters
+        self._end_patience_s = end_patience_s
         self._addresses: dict[str, str] = {}
 
     async def launch(
@@ -150,22 +152,28 @@ class SlurmServer:
             case Cancel.DENIED | Cancel.UNREACHABLE | Cancel.FAILED:
                 raise ServerError(result.advice.message, result.advice.hint)
             case Cancel.SENT:
-                gone = await self._wait_for_end(record, job_id)
+                phase = await self._wait_for_end(record, job_id)
+                if phase not in (JobPhase.ENDED, JobPhase.ENDING):
+                    raise _still_there(job_id, phase, self._end_patience_s)
                 remove_launch_files(Path(record.conn_file))
-                return f"Job {job_id} was cancelled." if gone else f"Slurm is cancelling job {job_id}."
+                is_gone = phase is JobPhase.ENDED
+                return f"Job {job_id} was cancelled." if is_gone else f"Slurm is cancelling job {job_id}."
 
-    async def _wait_for_end(self, record: ServerRecord, job_id: str) -> bool:
-        deadline = asyncio.get_running_loop().time() + END_PATIENCE_S
-        pause = 0.2
+    async def _wait_for_end(self, record: ServerRecord, job_id: str) -> JobPhase:
+        """Wait until the job is gone; return what squeue says of it in the end."""
+        deadline = asyncio.get_running_loop().time() + self._end_patience_s
+        pause, phase = 0.2, JobPhase.UNKNOWN
         while asyncio.get_running_loop().time() < deadline:
             answer = await self._cluster_of(record).queue.latest(pause)
+            phase = JobPhase.UNKNOWN
             if isinstance(answer, QueueRows):
                 job = answer.find(job_id)
-                if job is None or job.phase is JobPhase.ENDED:
-                    return True
+                phase = job.phase if job is not None else JobPhase.ENDED
+            if phase is JobPhase.ENDED:
+                break
             await asyncio.sleep(pause)
             pause = min(2.0, pause * 1.5)
-        return False
+        return phase
 
     def is_elsewhere(self, record: ServerRecord) -> bool:
         return False
@@ -176,6 +184,14 @@ class SlurmServer:
     def may_retry(self, record: ServerRecord) -> bool:
         """Only the user resubmits a job."""
         return False
+
+
+def _still_there(job_id: str, phase: JobPhase, waited_s: float) -> ServerError:
+    how = "Slurm does not answer" if phase is JobPhase.UNKNOWN else f"squeue calls it {phase.value}"
+    return ServerError(
+        f"Job {job_id} is not gone {waited_s:.0f} s after scancel, which reported no error: {how}.",
+        f"It is still on record: run `jlab-mcp stop` again, or `scancel {job_id}` to see what it says.",
+    )
 
 
 async def _resolves(host: str) -> bool:

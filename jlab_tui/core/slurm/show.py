@@ -21,6 +21,8 @@ class JobDetails:
     log: str
     """path of its output, placeholders filled in"""
     node: str
+    uid: int | None = None
+    """of its user"""
 
 
 def parse_show_job(text: str) -> JobDetails | None:
@@ -42,6 +44,7 @@ def parse_show_job(text: str) -> JobDetails | None:
         restarts=integer(values.get("Restarts", "")) or 0,
         log=known(values.get("StdOut", "")),
         node=known(values.get("BatchHost", "")),
+        uid=integer(values.get("UserId", "").rpartition("(")[2].rstrip(")")),
     )
 
 

@@ -20,6 +20,7 @@ from jlab_tui.adapters.programs import Ran, run
 from jlab_tui.adapters.slurm.commands import Slurm
 from jlab_tui.adapters.slurm.queue_cache import LOCK_S, SharedQueue, cache_path
 from jlab_tui.core.slurm.queue import QueueRows, QueueUnknown
+from jlab_tui.core.slurm.rejections import Rejected, Rejection
 
 ROW = "1|RUNNING|gpu1|29:59|30:00|0:01|1795421052|1795422852|gpu1|1|500M|gres:gpu:1|9|gpu|0|1795421051|comment=|name=jlab-mcp|reason=None"
 
@@ -253,3 +254,22 @@ class Slow(Slurm):
         self.is_asking.set()
         await self.goes_on.wait()
         return await super().ask_queue(everybody=everybody)
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        ("echo 12; echo 'quota file missing' >&2; exit 1", Rejection.UNCERTAIN),
+        ("echo welcome", Rejection.UNCERTAIN),
+        ("echo 'sbatch: error: no' >&2; exit 1", Rejection.OTHER),
+        ("printf 'sbatch: error: \\377\\376 no\\n' >&2; exit 1", Rejection.OTHER),
+    ],
+    ids=["fails after its work", "names no job", "refuses", "not UTF-8"],
+)
+async def test_a_job_that_a_sites_sbatch_may_have_submitted_is_looked_for(
+    tmp_path: Path, body: str, cause: Rejection
+) -> None:
+    program(tmp_path / "bin", "sbatch", f"cat > /dev/null; {body}")
+    answer = await Slurm(environment(tmp_path / "bin")).submit("#!/bin/sh\n")
+    assert isinstance(answer, Rejected) and answer.cause is cause
+    assert answer.reply

@@ -330,6 +330,7 @@ def test_the_details_of_a_job_are_read_from_one_line() -> None:
     assert details
     assert (details.job_id, details.state, details.reason) == ("9", JobState.FAILED, "NonZeroExitCode")
     assert (details.exit_code, details.signal, details.restarts, details.node) == (3, 0, 2, "gpu1")
+    assert details.uid == 0
 
 
 @pytest.mark.parametrize(
@@ -343,6 +344,7 @@ def test_the_details_of_a_job_are_read_from_one_line() -> None:
 def test_a_job_whose_numbers_are_not_told_has_not_failed(line: str, numbers: tuple[int, int, int]) -> None:
     details = parse_show_job(line)
     assert details and (details.exit_code, details.signal, details.restarts) == numbers
+    assert details.uid is None
 
 
 @pytest.mark.parametrize(
