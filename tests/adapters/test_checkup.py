@@ -46,7 +46,7 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     assert stale_intent(tmp_path / "file" / "starting", 0, 1) == ""
 
 
-def test_requirements_that_are_not_met_are_named_with_what_is_there(tmp_path: Path) -> None:
+def test_unmet_requirements_are_named_with_the_installed_version(tmp_path: Path) -> None:
     def install(name: str, version: str, *requires: str) -> None:
         folder = tmp_path / f"{name}-{version}.dist-info"
         folder.mkdir()

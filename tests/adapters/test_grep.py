@@ -34,7 +34,7 @@ def test_a_pattern_that_takes_for_ever_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["(", "a{99999999999}", "(" * 2000 + ")" * 2000])
-def test_what_is_no_pattern_or_too_much_of_one_is_told_from_one(pattern: str) -> None:
+def test_an_invalid_pattern_differs_from_one_that_takes_too_long(pattern: str) -> None:
     with pytest.raises(re.error, match=r"\w"):
         list(grep(pattern, []))
 

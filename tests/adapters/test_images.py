@@ -70,6 +70,6 @@ def bomb() -> bytes:
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n", "unknown format"),
     ],
 )
-def test_what_is_no_image_is_said_in_words(raw: bytes, words: str) -> None:
+def test_data_that_is_no_image_is_described_in_words(raw: bytes, words: str) -> None:
     shrunk = shrink(base64.b64encode(raw).decode(), "image/png", 512)
     assert not shrunk.data and words in shrunk.note and "object at" not in shrunk.note

@@ -51,7 +51,7 @@ class WrittenMeanwhile(NotebookFile):
         return found
 
 
-def test_what_is_written_while_a_large_notebook_is_saved_is_not_replaced(tmp_path: Path) -> None:
+def test_a_file_written_while_a_large_notebook_is_saved_is_not_replaced(tmp_path: Path) -> None:
     file = WrittenMeanwhile(tmp_path / "n.ipynb")
     file.create(Notebook())
     file.is_due = True

@@ -122,7 +122,7 @@ def has_own_words(name: str) -> bool:
     return "__init__" in vars(CLASSES[name]) and name != "JlabError"
 
 
-def test_nothing_is_raised_but_errors_of_ours_and_what_is_caught_before_a_user_sees_it() -> None:
+def test_only_our_errors_and_ones_caught_before_a_user_sees_them_are_raised() -> None:
     bare: list[str] = []
     known = makers()
     for path, tree in sources():
@@ -278,7 +278,7 @@ def test_errors_with_words_of_their_own_say_both(make: Callable[[], JlabError], 
     assert str(error) == f"{error.message} {error.hint}"
 
 
-def test_what_is_not_known_is_not_told() -> None:
+def test_unknown_facts_are_left_out() -> None:
     assert errors.NoServer("/work").hint == "Start one with: jlab-mcp start"
     assert "names" not in errors.StatusFileDamaged("/s", "torn").hint
     assert str(JlabError("It is over.", "")) == "It is over."

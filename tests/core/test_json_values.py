@@ -45,7 +45,7 @@ def test_what_json_does_not_have_becomes_none_or_a_mark(raw: str | bytes, value:
 
 
 @pytest.mark.parametrize("raw", ["", "{", b"[1,]", "nul"])
-def test_what_is_no_json_is_refused(raw: str | bytes) -> None:
+def test_invalid_json_is_refused(raw: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"column|Expecting|Illegal"):
         parse_json(raw)
 
@@ -54,7 +54,7 @@ def test_what_is_no_json_is_refused(raw: str | bytes) -> None:
     ("text", "clean"),
     [("plain", "plain"), ("é", "é"), ("a\ud800", "a\ufffd"), ("\ud83d\ude00", "\ufffd\ufffd")],
 )
-def test_a_text_that_no_encoder_takes_is_mended(text: str, clean: str) -> None:
+def test_text_that_no_encoder_accepts_is_repaired(text: str, clean: str) -> None:
     assert clean_text(text) == clean
 
 

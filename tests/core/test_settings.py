@@ -117,7 +117,7 @@ def test_every_variable_is_documented_and_has_a_meaning() -> None:
     assert len(names) == len(set(names)) and all(v.meaning for v in VARIABLES)
 
 
-def test_a_local_start_may_take_as_long_as_it_is_told() -> None:
+def test_a_local_start_may_take_as_long_as_the_setting_says() -> None:
     assert (load().local_start_s, load().ready_timeout_s) == (60, 120)
     for seconds in (5, 300):
         given = load(READY_TIMEOUT=str(seconds))

@@ -123,7 +123,7 @@ UNSET_IS_MORE = ("READY_TIMEOUT", "EXIT_GRACE_S")
 
 
 @pytest.mark.parametrize("variable", VARIABLES, ids=lambda variable: variable.name)
-def test_every_setting_of_the_table_is_read_and_has_the_default_that_stands_there(variable: Variable) -> None:
+def test_every_setting_of_the_table_is_read_and_has_its_default(variable: Variable) -> None:
     name, default = variable.name, variable.default
     assert settings(**{name: OTHER_VALUES.get(name, "777" if default.isdecimal() else "other")}) != settings()
     is_plain = default and not re.search(r"[ <]", default)

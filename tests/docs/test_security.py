@@ -12,7 +12,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-async def test_what_is_written_has_the_rights_that_the_page_names(shared_server: Project) -> None:
+async def test_files_have_the_permissions_that_the_page_names(shared_server: Project) -> None:
     async with shared_server.client() as agent:
         session = await agent.session("rights")
         await agent.text("execute_code", session_id=session, code="print('written')")

@@ -62,7 +62,7 @@ async def test_a_setup_counts_more_than_the_projects_environment(project: Projec
     assert prefix == sys.prefix
 
 
-async def test_a_project_environment_without_a_kernel_is_said_wherever_kernels_are_used(
+async def test_a_project_environment_without_a_kernel_is_named_wherever_kernels_are_used(
     project: Project,
 ) -> None:
     venv = make_venv(project.root, packages=("ipykernel", "ipykernel_launcher"))

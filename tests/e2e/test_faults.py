@@ -68,7 +68,7 @@ def _when(path: Path, count: int) -> list[dict[str, list[dict[str, object]]]]:
     return cells if len(cells) == count and cells[-1]["outputs"] else []
 
 
-async def test_a_kernel_killed_from_outside_between_two_runs_is_said_once(
+async def test_a_kernel_killed_from_outside_between_two_runs_is_reported_once(
     shared_server: SharedProject,
 ) -> None:
     async with lasting_wire(shared_server) as client:
@@ -87,7 +87,7 @@ async def test_a_kernel_killed_from_outside_between_two_runs_is_said_once(
 # -- JupyterLab --------------------------------------------------------------------------------------------------
 
 
-async def test_jupyterlab_killed_in_a_run_is_said_and_its_output_is_kept(project: Project) -> None:
+async def test_jupyterlab_killed_in_a_run_is_reported_and_its_output_is_kept(project: Project) -> None:
     project.start()
     async with wire(project) as client:
         session, path, kernel = await open_session(client, "lab")
@@ -170,7 +170,7 @@ async def test_esc_while_a_run_is_waited_for_stops_it_and_a_clients_timeout_does
         await client.text("shutdown_session", session_id=session)
 
 
-async def test_esc_before_the_kernel_has_begun_is_not_lost(shared_server: SharedProject) -> None:
+async def test_esc_before_the_kernel_has_started_is_not_lost(shared_server: SharedProject) -> None:
     async with lasting_wire(shared_server) as client:
         session, _, _ = await open_session(client, "early esc")
         for number in (1, 3, 5):
@@ -211,7 +211,7 @@ async def test_a_clients_own_timeout_leaves_the_run_alone(shared_server: SharedP
     ],
     ids=["C call", "swallows KeyboardInterrupt"],
 )
-async def test_code_that_cannot_be_interrupted_is_said_with_what_helps(
+async def test_code_that_cannot_be_interrupted_is_reported_with_what_helps(
     shared_server: SharedProject, tmp_path: Path, body: str
 ) -> None:
     begun = tmp_path / "begun"  # not a print: whoever holds Python's lock may hold it up

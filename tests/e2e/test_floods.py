@@ -105,7 +105,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_hostile_output_is_shown_in_words_and_the_session_goes_on(
+async def test_hostile_output_is_described_and_the_session_continues(
     shared_server: SharedProject, name: str
 ) -> None:
     code, wanted = HOSTILE[name]

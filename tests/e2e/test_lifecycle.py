@@ -81,7 +81,7 @@ def test_two_starts_at_once_make_one_server(project: Project) -> None:
     assert len(launched.stdout.split()) == 1
 
 
-async def test_who_looks_in_the_wrong_directory_is_told_where_a_server_is(shared_server: Project) -> None:
+async def test_in_the_wrong_directory_status_says_where_a_server_is(shared_server: Project) -> None:
     above = Project(shared_server.root.parent, shared_server.home, shared_server.extra_env)
     done = above.run("status")
     assert (
@@ -95,7 +95,7 @@ async def test_who_looks_in_the_wrong_directory_is_told_where_a_server_is(shared
     assert Project(below, shared_server.home, shared_server.extra_env).run("status").returncode == 0
 
 
-async def test_a_full_disk_is_said_and_keeps_nobody_from_stopping(project: Project, mount: Mount) -> None:
+async def test_a_full_disk_is_reported_and_keeps_nobody_from_stopping(project: Project, mount: Mount) -> None:
     disk = mount("size=4m")
     project.extra_env["JLAB_MCP_DIR"] = str(disk / "state")
     project.start()
@@ -268,7 +268,7 @@ def test_a_server_of_another_host_is_not_touched(project: Project) -> None:
     ],
     ids=["half", "unknown state", "no process"],
 )
-def test_a_damaged_status_file_is_said_and_cleared_by_stop(project: Project, text: str) -> None:
+def test_a_damaged_status_file_is_reported_and_cleared_by_stop(project: Project, text: str) -> None:
     _write_status(project, text)
     status = project.run("status")
     assert status.returncode == 1 and "cannot be read" in status.stderr and "jlab-mcp stop" in status.stderr

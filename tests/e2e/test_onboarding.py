@@ -60,7 +60,7 @@ async def test_from_init_in_an_empty_directory_a_real_client_runs_a_plot(project
     assert any(block.type == "image" for block in result.content)
 
 
-def test_init_keeps_what_is_there_and_a_second_time_writes_nothing(project: Project) -> None:
+def test_init_keeps_existing_entries_and_a_second_time_writes_nothing(project: Project) -> None:
     path = project.root / ".mcp.json"
     path.write_text(
         '{\n    "mcpServers": {"other": {"command": "x", "args": ["a", "b"]}},\n    "mine": 1\n}\n',
@@ -378,7 +378,7 @@ async def test_records_that_are_too_old_are_removed_when_a_client_is_there(share
         path.unlink()  # which was left alone; other tests look at what is there
 
 
-def test_a_directory_that_may_not_be_read_is_said_by_every_command(project: Project) -> None:
+def test_every_command_names_a_directory_that_it_may_not_read(project: Project) -> None:
     status = project.home / ".jlab-mcp" / "servers" / status_dir_name(project.root)
     status.mkdir(parents=True)
     status.chmod(0)

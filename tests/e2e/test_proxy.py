@@ -39,7 +39,7 @@ async def cut_while_the_target_does_not_read(how: Cut, target: socket.socket) ->
 
 
 @pytest.mark.parametrize("how", get_args(Cut))
-def test_no_socket_outlives_the_loop_whatever_the_target_does_not_read(how: Cut) -> None:
+def test_no_socket_outlives_the_loop_even_if_the_target_does_not_read(how: Cut) -> None:
     with socket.create_server(("127.0.0.1", 0)) as target, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         with asyncio.run(cut_while_the_target_does_not_read(how, target)):

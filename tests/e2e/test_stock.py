@@ -155,7 +155,7 @@ async def test_a_cut_of_a_stock_server_loses_nothing_when_nobody_else_is_there(
         await client.text("shutdown_session", session_id=session)
 
 
-async def test_what_was_not_seen_is_not_said_to_have_run(stock: Project, tmp_path: Path) -> None:
+async def test_a_run_that_was_not_seen_is_not_reported_as_done(stock: Project, tmp_path: Path) -> None:
     """The connection goes silent in a run: a stock server goes on sending into the void, and the end is never seen."""
     code = "import time\nfor i in range(15): print('line', i, flush=True); time.sleep(0.2)"
     async with proxied(stock, tmp_path) as (project, proxy), wire(project) as client:

@@ -127,7 +127,7 @@ async def test_a_image_is_made_smaller_for_the_model_and_kept_in_the_notebook(
         assert Image.open(io.BytesIO(base64.b64decode(block.data))).size == (1200, 600)
 
 
-async def test_a_long_cell_answers_at_the_deadline_and_goes_on(shared_server: SharedProject) -> None:
+async def test_a_long_cell_answers_at_the_deadline_and_continues(shared_server: SharedProject) -> None:
     async with shared_server.shared_client() as agent:
         session = await agent.session("long")
         await agent.text("execute_code", session_id=session, code="1")
@@ -233,7 +233,7 @@ async def test_variables_are_shown_while_a_cell_runs(shared_server: SharedProjec
         assert "numbers | list" in await agent.text("inspect_variables", session_id=session)
 
 
-async def test_a_dead_kernel_is_said_at_once_and_the_next_run_works(shared_server: SharedProject) -> None:
+async def test_a_dead_kernel_is_reported_at_once_and_the_next_run_works(shared_server: SharedProject) -> None:
     async with shared_server.shared_client() as agent:
         session = await agent.session("death")
         dead = await agent.text(
@@ -369,7 +369,7 @@ async def test_resume_stops_at_an_error_and_names_it(shared_server: SharedProjec
         assert [c["state"] for c in whole["cells"]] == ["ok", "error", "ok"]
 
 
-async def test_a_long_resume_goes_on_and_nothing_slips_in_between(shared_server: SharedProject) -> None:
+async def test_a_long_resume_continues_and_nothing_slips_in_between(shared_server: SharedProject) -> None:
     async with shared_server.shared_client() as agent:
         opened = await agent.record("start_new_session", experiment_name="long resume")
         for number in range(3):

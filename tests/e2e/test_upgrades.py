@@ -42,7 +42,7 @@ async def test_a_local_server_of_an_earlier_version_is_used_over_the_port_that_i
     assert project.run("stop").stdout == f"JupyterLab (PID {pid}) stopped.\n"
 
 
-async def test_a_client_of_an_earlier_version_goes_on_with_a_local_server_of_this_one(
+async def test_a_client_of_an_earlier_version_continues_with_a_local_server_of_this_one(
     project: Project, earlier: Earlier
 ) -> None:
     """An agent that was started before the upgrade keeps its old program."""

@@ -80,7 +80,7 @@ async def test_another_reader_gets_the_same_stream_and_cannot_send(server: Serve
         await watcher.close()
 
 
-async def test_acknowledged_messages_are_forgotten_and_said_to_be(server: Server) -> None:
+async def test_acknowledged_messages_are_dropped_and_reported(server: Server) -> None:
     async with owning(server) as channel:
         await channel.run("print('x' * 1000)")
         acked = channel.last
@@ -158,7 +158,7 @@ async def test_a_shut_down_kernel_leaves_an_obituary(server: Server) -> None:
         assert (told["cause"], told["restarting"]) == ("shutdown", False)
 
 
-async def test_a_kernel_that_ends_whenever_it_is_started_is_not_said_to_be_shut_down(server: Server) -> None:
+async def test_a_kernel_that_crashes_on_every_start_is_not_reported_as_shut_down(server: Server) -> None:
     spec = server.folder / "home" / ".local" / "share" / "jupyter" / "kernels" / "unfit"
     spec.mkdir(parents=True)
     command = [sys.executable, "-c", "import time; time.sleep(0.3); raise SystemExit(3)", "{connection_file}"]

@@ -35,7 +35,7 @@ async def test_a_living_owner_keeps_its_kernel_and_a_takeover_ends_its_connectio
         await second.close()
 
 
-async def test_of_two_that_claim_at_once_the_first_is_told_that_it_lost(server: Server) -> None:
+async def test_of_two_that_claim_at_once_the_first_learns_that_it_lost(server: Server) -> None:
     kernel = server.start_kernel()
     first, second = Channel(server, kernel), Channel(server, kernel)
     first.claim()
@@ -106,7 +106,7 @@ async def test_a_kernel_whose_client_vanished_while_it_started_is_its_own_until_
     assert "mine.ipynb" not in [s["path"] for s in server.http.get("api/sessions").json()]
 
 
-async def test_a_kernel_that_cannot_be_started_is_said_to_be_that(server: Server) -> None:
+async def test_a_kernel_that_cannot_start_is_reported(server: Server) -> None:
     body = {"session": "s", "owner": owner("a"), "name": "no-such-kernel"}
     answer = server.http.post("jlab-mcp/kernels", json=body)
     assert answer.status_code == 500 and "no-such-kernel" in answer.json()["message"]

@@ -53,7 +53,7 @@ def test_only_the_gpus_of_the_allocation_are_shown(
     assert visible_gpus(seen, environ) == ours
 
 
-def test_rocm_answers_are_read_whatever_their_version_calls_things() -> None:
+def test_answers_of_all_rocm_versions_are_read() -> None:
     card = {
         "Card Series": "AMD Instinct MI250X",
         "GPU use (%)": "12",

@@ -44,7 +44,7 @@ async def test_an_idle_kernel_ends_in_its_own_time(hasty: Server, tmp_path: Path
     assert hasty.kernels()[channel.kernel]["cut_after_s"] is None
 
 
-async def test_a_kernel_that_does_not_end_is_cut_and_that_is_told(hasty: Server, tmp_path: Path) -> None:
+async def test_a_kernel_that_does_not_end_is_killed_and_reported(hasty: Server, tmp_path: Path) -> None:
     log = tmp_path / "log"
     async with owning(hasty) as channel:
         await channel.run(SLOW_EXIT.format(log=str(log), seconds=600))
@@ -76,7 +76,7 @@ async def test_jupyter_culls_no_kernel_whose_owner_is_there(tmp_path: Path) -> N
         until(lambda: not server.alive(channel.kernel), "its owner has left", 40)
 
 
-async def test_a_kernel_that_jupyter_culls_all_the_same_is_told_with_the_rule(tmp_path: Path) -> None:
+async def test_a_kernel_that_jupyter_culls_anyway_is_reported_with_the_rule(tmp_path: Path) -> None:
     with serving(culling(tmp_path / "s", "cull_connected = True"), lab=False) as server:
         async with owning(server) as channel:
             told = await channel.obituary(40)

@@ -119,7 +119,7 @@ def environment(at: Path, mark: str) -> str:
 
 
 @pytest.mark.parametrize(("mark", "kind"), [("pyvenv.cfg", VENV), ("conda-meta", CONDA), ("", PLAIN)])
-def test_an_environment_is_known_by_its_mark_whatever_its_name(tmp_path: Path, mark: str, kind: str) -> None:
+def test_an_environment_is_known_by_its_mark_not_its_name(tmp_path: Path, mark: str, kind: str) -> None:
     program = environment(tmp_path / 'a "quoted" $HOME é', mark)
     folder = os.path.dirname(program)
     assert python_of([program, "-m", "x"], {"PATH": "/bin"}) == KernelPython(folder, kind, False)

@@ -133,7 +133,7 @@ def test_kernels_that_start_at_once_do_not_meet(server: Server) -> None:
         server.http.delete(f"api/kernels/{kernel}")
 
 
-async def test_a_kernel_that_stays_on_tcp_is_said_to_and_holds_no_more_for_its_readers(
+async def test_a_kernel_that_stays_on_tcp_is_reported_and_holds_no_more_for_its_readers(
     server: Server,
 ) -> None:
     """Each reader of the open port has a queue of its own: a raised mark would let strangers fill the memory."""

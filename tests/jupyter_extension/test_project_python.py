@@ -24,7 +24,7 @@ def program(path: Path, script: str) -> str:
     return str(path)
 
 
-def test_a_python_that_runs_there_gets_the_kernels_and_what_was_seen_before_stays_said(
+def test_a_python_that_runs_there_gets_the_kernels_and_earlier_reports_stay(
     tmp_path: Path,
 ) -> None:
     python = program(tmp_path / "bin" / "python", "exit 0")
@@ -41,7 +41,7 @@ def test_a_python_that_runs_there_gets_the_kernels_and_what_was_seen_before_stay
         ("kill -ILL $$", "signal 4"),
     ],
 )
-def test_one_that_does_not_run_there_is_told_with_its_own_line_and_kernels_run_in_the_servers(
+def test_one_that_does_not_run_there_is_reported_with_its_own_line_and_kernels_run_in_the_servers(
     tmp_path: Path, script: str, said: str
 ) -> None:
     python = program(tmp_path / "bin" / "python", script)
@@ -64,7 +64,7 @@ def test_the_servers_own_environment_needs_no_kernelspec() -> None:
     assert decide({"environment": "seen before"}, "") == "seen before"
 
 
-def test_a_program_that_is_not_there_or_of_another_machine_is_told_with_the_systems_word(
+def test_a_missing_program_or_one_of_another_machine_is_reported_with_the_systems_error(
     tmp_path: Path,
 ) -> None:
     assert why_not(str(tmp_path / "python")) == "No such file or directory"

@@ -96,7 +96,7 @@ async def test_a_line_that_becomes_fast_is_filled_again() -> None:
     assert line.most > WINDOW_BYTES * 0.9
 
 
-async def test_a_file_that_is_removed_while_it_is_read_is_told_with_its_size_and_cause() -> None:
+async def test_a_file_that_is_removed_while_it_is_read_is_reported_with_its_size_and_cause() -> None:
     stream = Stream(cache_bytes=0, memory_cap=1 << 20)
     for _ in range(3):
         stream.append(bytes(100))

@@ -23,7 +23,7 @@ def filled(count: int, size: int = 100, cache: int = 1000, cap: int = 5000) -> S
     return stream
 
 
-def test_what_is_on_disk_leaves_memory_above_the_cache() -> None:
+def test_records_on_disk_leave_memory_above_the_cache() -> None:
     stream = filled(40)
     batch = stream.take_batch(10_000)
     assert [seq for seq, _ in batch] == list(range(1, 41))
@@ -47,7 +47,7 @@ def test_a_stalled_disk_costs_the_oldest_beyond_the_cap_and_they_are_counted() -
     assert stream.gap_at(4) == StreamGap(4, 53, 5000, STALLED)
 
 
-def test_a_gap_that_grows_is_told_to_a_reader_bit_by_bit_and_each_byte_once() -> None:
+def test_a_reader_learns_of_a_growing_gap_in_parts_and_of_each_byte_once() -> None:
     stream = filled(100)
     stream.spooled(stream.take_batch(100_000))
     told, at = 0, 5
@@ -215,7 +215,7 @@ def test_what_the_disk_took_and_then_refused_is_written_again(tmp_path: Path, re
         assert recording.size == sum(os.path.getsize(path) for _, path in segment_files(recording.folder))
 
 
-def test_a_disk_that_goes_on_refusing_does_not_fill_the_memory(tmp_path: Path) -> None:
+def test_a_disk_that_keeps_refusing_does_not_fill_the_memory(tmp_path: Path) -> None:
     system = Refusing()
     recording = SegmentWriter(str(tmp_path / "k"), 1 << 30, system)
     recording.write(frames(1, 10))

@@ -128,7 +128,7 @@ def test_no_place_is_longer_than_a_system_takes() -> None:
     assert all(len(path.encode()) <= 103 for path in found)
 
 
-async def test_where_no_socket_can_be_made_the_server_goes_on_without(
+async def test_where_no_socket_can_be_made_the_server_continues_without(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     taken: list[Any] = [str(tmp_path / "file" / "s.sock")]

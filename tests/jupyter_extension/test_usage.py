@@ -86,7 +86,7 @@ def test_a_sample_that_cannot_be_taken_is_missing_and_the_next_one_is_taken() ->
     assert now is not None and len(history) == 2 and now == history[-1]
 
 
-def test_an_old_sample_is_not_told_as_of_now() -> None:
+def test_an_old_sample_is_not_reported_as_current() -> None:
     clock = [100.0]
     taken = threading.Event()
 

@@ -32,7 +32,7 @@ def cancelled(
         (None, False),
     ],
 )
-def test_a_persons_reason_is_told_from_a_clients_own(reason: str | None, by_user: bool) -> None:
+def test_a_persons_reason_is_distinguished_from_a_clients_own(reason: str | None, by_user: bool) -> None:
     reasons = CancelReasons()
     reasons.note(cancelled(7, reason))
     assert reasons.by_user("7") is by_user

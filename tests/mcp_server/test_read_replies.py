@@ -47,7 +47,7 @@ async def test_a_tail_that_is_too_long_keeps_its_end() -> None:
     assert "lines 962 to 999" in found.splitlines()[0]
 
 
-async def test_a_page_from_the_front_says_where_to_go_on() -> None:
+async def test_a_page_from_the_front_says_where_to_continue() -> None:
     text = "".join(f"line {number} {'x' * 500}\n" for number in range(1000))
     found = await page(text)
     assert found.splitlines()[1].startswith("line 0 ") and "go on with offset=38" in found

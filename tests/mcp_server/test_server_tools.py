@@ -20,14 +20,14 @@ async def test_without_a_server_ping_says_how_to_start_one(front: Front) -> None
     assert "No Jupyter server is running" in found["message"] and "jlab-mcp start" in found["hint"]
 
 
-async def test_a_record_that_cannot_be_read_is_told_as_it_is(front: Front) -> None:
+async def test_a_record_that_cannot_be_read_is_reported(front: Front) -> None:
     front.launcher.seen = [StatusFileDamaged("/s", "torn")]
     async with front.client() as agent:
         found = await agent.record("ping")
     assert (found["status"], found["healthy"]) == ("error", False) and "torn" in found["message"]
 
 
-async def test_a_healthy_server_is_told_with_its_kernels_and_sessions(front: Front) -> None:
+async def test_a_healthy_server_is_reported_with_its_kernels_and_sessions(front: Front) -> None:
     theirs = front.place.server.opened_by_the_user("theirs.ipynb")
     async with front.client() as agent:
         session = await agent.session("mine")
@@ -54,7 +54,7 @@ async def test_a_server_that_is_lost_during_ping_is_not_called_healthy(front: Fr
     assert (found["message"], found["hint"]) == ("It does not answer any more.", "Call ping again.")
 
 
-async def test_the_walltime_that_is_left_is_told(front: Front) -> None:
+async def test_the_remaining_walltime_is_reported(front: Front) -> None:
     now = ready()
     front.launcher.seen = [replace(now, record=replace(now.record, ends=2600.0, job_id="7"))]
     async with front.client() as agent:

@@ -28,7 +28,7 @@ async def test_code_becomes_a_cell_and_its_output_the_reply(front: Front) -> Non
         assert "[1] ok" in await agent.text("read_notebook", session_id=session)
 
 
-async def test_a_run_that_goes_on_is_waited_for_by_its_id(front: Front) -> None:
+async def test_a_run_that_continues_is_waited_for_by_its_id(front: Front) -> None:
     async with front.client() as agent:
         session = await agent.session()
         said = await agent.text("execute_code", session_id=session, code="hang", wait_s=0)
@@ -150,7 +150,7 @@ async def test_a_copy_runs_nothing(front: Front) -> None:
     assert front.place.server.by_id[copy["kernel_id"]].codes == []
 
 
-async def test_a_restart_and_an_end_are_answered_with_what_is_left(front: Front) -> None:
+async def test_a_restart_and_a_shutdown_reply_with_what_is_left(front: Front) -> None:
     async with front.client() as agent:
         session = await agent.session()
         assert "restarted" in (await agent.text("restart_kernel", session_id=session)).lower()

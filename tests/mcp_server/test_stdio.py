@@ -52,7 +52,7 @@ def test_requests_can_come_from_a_file(project: Project, tmp_path: Path) -> None
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_closed_stdin_is_said(project: Project) -> None:
+def test_a_closed_stdin_is_reported(project: Project) -> None:
     done = subprocess.run(
         ["sh", "-c", f'exec "{COMMAND}" <&-'],
         cwd=project.root, env=project.env, capture_output=True, text=True, check=False,

@@ -30,7 +30,7 @@ def test_a_cell_is_named_by_its_id_or_its_index(cell: str | int) -> None:
 
 
 @pytest.mark.parametrize("cell", [True, 1.0, None, ["a1b2c3d4"]])
-def test_what_is_neither_an_id_nor_an_index_is_no_cell(cell: Any) -> None:
+def test_an_argument_that_is_neither_id_nor_index_is_refused(cell: Any) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter[str | int](CellRef).validate_python(cell)
 

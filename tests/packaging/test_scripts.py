@@ -80,7 +80,7 @@ def test_a_python_without_ensurepip_and_pip_says_what_to_install(checkout: Path,
     assert "apt install python3-venv python3-pip" in done.stderr
 
 
-def test_without_a_network_the_way_round_is_told(checkout: Path) -> None:
+def test_without_a_network_it_prints_the_workaround(checkout: Path) -> None:
     done = prepare(checkout, PYTHON=sys.executable, PIP_NO_INDEX="1", PIP_CONFIG_FILE=os.devnull)
     assert done.returncode == 1 and "The packages could not be installed" in done.stderr
     assert "pip download -d wheels" in done.stderr.splitlines()[-1]
@@ -98,7 +98,7 @@ def test_a_checkout_that_was_moved_gets_a_new_environment(checkout: Path, tmp_pa
     )  # the packages, then the project, each time
 
 
-def test_a_long_installation_says_that_it_goes_on(checkout: Path, tmp_path: Path) -> None:
+def test_a_long_installation_says_that_it_continues(checkout: Path, tmp_path: Path) -> None:
     said = tmp_path / "said"
     until_told = f"until grep -q 'still installing' {said}; do /bin/sleep 0.05; done; exit 0"
     wrapper = WRAPPER.replace('echo "$@" >> {typed}; exit 0', until_told)

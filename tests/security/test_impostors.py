@@ -159,7 +159,7 @@ async def test_a_certificate_of_another_launch_is_sent_nothing(tmp_path: Path) -
     assert not heard
 
 
-async def test_this_launchs_certificate_is_trusted_whatever_the_node_is_called(tmp_path: Path) -> None:
+async def test_this_launchs_certificate_is_trusted_under_any_name_of_the_node(tmp_path: Path) -> None:
     ours, context = certificate(tmp_path / "ours")
     async with listening(answering, tls=context) as port:
         api = JupyterApi(Dialer(TlsRoute(f"https://localhost:{port}", ours)), TOKEN)

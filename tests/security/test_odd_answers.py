@@ -112,7 +112,7 @@ async def test_ping_and_doctor_say_how_much_was_not_understood(
         assert "no MCP client knows" in doctor.stdout, "it goes on to its last check"
 
 
-async def test_the_dashboards_monitor_says_what_it_cannot_read_and_goes_on(
+async def test_the_dashboards_monitor_says_what_it_cannot_read_and_continues(
     shared_server: SharedProject, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with turned_odd(shared_server, tmp_path) as (project, odd):

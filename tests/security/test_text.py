@@ -51,7 +51,7 @@ def test_a_notebook_has_a_name_that_is_no_option_and_shows_itself_whole(name: st
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"])))
-def test_text_of_any_language_is_left_as_it_is(text: str) -> None:
+def test_text_of_any_language_is_left_unchanged(text: str) -> None:
     assert printable(text) == ACTS.sub("", text)
 
 
@@ -94,7 +94,7 @@ async def test_the_mcp_process_logs_text(shared_server: Project) -> None:
     assert not ACTS.search(logged)
 
 
-def test_whatever_a_command_prints_is_text() -> None:
+def test_commands_print_only_text() -> None:
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="", write_through=True) for _ in range(2))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), printing_text():
         print(HOSTILE)

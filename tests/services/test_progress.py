@@ -9,7 +9,7 @@ import pytest
 from jlab_tui.services.progress import patiently
 
 
-async def test_a_wait_is_told_again_and_again_until_the_work_is_done() -> None:
+async def test_a_wait_is_reported_repeatedly_until_the_work_is_done() -> None:
     told: list[float] = []
     done = asyncio.Event()
 

@@ -63,7 +63,7 @@ def test_a_second_cluster_runs_beside_and_vanishes_when_its_owner_is_killed(clus
     assert bridge not in Path("/etc/hosts").read_text(encoding="utf-8")
 
 
-def test_a_program_that_does_not_run_is_said_so(cluster: Cluster) -> None:
+def test_a_program_that_does_not_run_is_named(cluster: Cluster) -> None:
     with pytest.raises(ClusterError, match="nosuch does not run"):
         cluster.pid("nosuch")
     assert start_time(os.getpid())

@@ -64,9 +64,7 @@ def test_a_controller_that_is_down_is_named_and_nothing_else_is_asked(
     assert set(found) == {"slurm"} and found["slurm"]["fix"] == "scontrol ping"
 
 
-async def test_a_running_job_tells_whether_it_sees_what_is_written_here(
-    slurm: Slurm, cluster: Cluster
-) -> None:
+async def test_a_running_job_shows_whether_it_sees_files_written_here(slurm: Slurm, cluster: Cluster) -> None:
     job_id = await submit(slurm, cluster, "doctor", replace(GPU_JOB, cpus=1))
     await asyncio.to_thread(cluster.wait_for_state, job_id, "RUNNING")
     assert (await look_from_node(job_id, cluster.shared, "a-node", cluster.env)).sees_files is True

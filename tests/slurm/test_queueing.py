@@ -88,7 +88,7 @@ def test_two_starts_at_once_make_one_job(cluster: Cluster, lab: Project) -> None
     assert [process.returncode for process in starts] == [3, 3]
 
 
-def test_a_job_that_somebody_cancels_while_it_waits_is_told_at_once(cluster: Cluster, lab: Project) -> None:
+def test_a_job_that_somebody_cancels_in_the_queue_is_reported_at_once(cluster: Cluster, lab: Project) -> None:
     with lab.spawn("start", "--no-tui", **HELD) as process:
         line_of(process, "You put it on hold")
         (job_id,) = our_jobs(cluster)

@@ -88,7 +88,7 @@ async def test_set_up_lines_choose_the_python_and_a_failing_one_is_only_a_warnin
     ],
     ids=["venv missing", "jupyter missing", "no modules"],
 )
-async def test_what_is_missing_on_the_node_is_named_in_the_log_and_in_the_advice(
+async def test_the_log_and_the_advice_name_what_is_missing_on_the_node(
     cluster: Cluster, slurm: Slurm, changes: dict[str, str | list[str]], modules: str, code: int, said: str
 ) -> None:
     given = inputs(cluster, f"missing{code}", **changes)

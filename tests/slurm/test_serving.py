@@ -143,7 +143,7 @@ async def test_a_controller_that_is_down_or_hangs_is_a_notice_and_the_cell_runs_
         assert (await agent.text("execute_code", session_id=session, code="6 * 7")).startswith("42")
 
 
-async def test_a_suspended_job_is_said_to_be_suspended_and_goes_on_afterwards(
+async def test_a_suspended_job_is_reported_as_suspended_and_continues_afterwards(
     lasting_cluster: Cluster, served: SharedProject
 ) -> None:
     facts = served.status_file()

@@ -42,7 +42,7 @@ async def pending(agent: Agent) -> dict[str, Any]:
             await asyncio.sleep(0.1)
 
 
-async def test_without_elicitation_the_model_is_told_to_ask_and_what_the_cluster_has(
+async def test_without_elicitation_the_reply_tells_the_model_to_ask_and_lists_the_partitions(
     cluster: Cluster, undecided: Project
 ) -> None:
     async with undecided.client() as agent:

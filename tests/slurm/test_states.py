@@ -36,7 +36,7 @@ async def test_a_running_job_names_its_node_its_walltime_end_and_its_submission(
     assert not is_ours(job, os.getuid() + 1, job.submitted)
 
 
-async def test_every_pending_reason_is_told_apart_and_explained(cluster: Cluster, slurm: Slurm) -> None:
+async def test_every_pending_reason_is_distinguished_and_explained(cluster: Cluster, slurm: Slurm) -> None:
     def sbatch(*options: str) -> str:
         options = ("--mem=10", "--parsable", *options, "--wrap=sleep 600")
         return cluster.run("sbatch", *options).strip()

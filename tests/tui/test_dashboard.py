@@ -83,7 +83,7 @@ async def test_read_only_keys_are_inert() -> None:
         assert "read-only" in screen_text(app)
 
 
-async def test_a_failed_action_is_said_with_what_to_do() -> None:
+async def test_a_failed_action_is_reported_with_what_to_do() -> None:
     actions = stage.FakeActions(failure=JlabError("The kernel does not answer.", "Restart it with r."))
     async with dashboard(stage.working(), actions=actions) as (app, pilot):
         await pilot.press("i")
@@ -91,7 +91,7 @@ async def test_a_failed_action_is_said_with_what_to_do() -> None:
         assert any("The kernel does not answer. Restart it with r." in note for note in notes(app))
 
 
-async def test_an_unexpected_failure_is_said_without_its_text_and_the_dashboard_goes_on() -> None:
+async def test_an_unexpected_failure_is_reported_without_its_text_and_the_dashboard_continues() -> None:
     actions = stage.FakeActions(failure=RuntimeError("token=0123"))
     details = "Details: /logs/dashboard.log"
     async with dashboard(stage.working(), actions=actions, details=lambda: details) as (app, pilot):
@@ -260,7 +260,7 @@ async def test_a_damaged_image_is_a_sentence() -> None:
     ("key", "line"),
     [("slash", " / typed"), ("f", " sessions: typed"), ("I", " Interrupt train-unet, because: typed")],
 )
-async def test_what_is_typed_is_seen_in_the_last_line(key: str, line: str) -> None:
+async def test_the_last_line_shows_what_the_user_types(key: str, line: str) -> None:
     async with dashboard(stage.working()) as (app, pilot):
         await pilot.press(key, *"typed")
         assert screen_text(app).splitlines()[-1].startswith(line)

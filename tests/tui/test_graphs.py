@@ -40,7 +40,7 @@ def idle(*seconds: float) -> str:
     return readings(samples, since.get, {}, "·")[2].note
 
 
-def test_an_idle_gpu_is_told_with_how_long() -> None:
+def test_an_idle_gpu_is_shown_with_how_long() -> None:
     assert idle(2280) == "0% for 38 min"
     assert idle(0) == "H200 · 64°C · 512 W"
     assert idle(30) == "H200 · 64°C · 512 W"  # a moment's rest

@@ -37,7 +37,7 @@ def test_a_thin_line_on_an_even_ground_keeps_its_colour(
     assert min(max(abs(a - b) for a, b in zip(color, line, strict=True)) for color in seen) <= 24
 
 
-def test_a_image_without_an_even_ground_is_reduced_as_it_is() -> None:
+def test_an_image_without_an_even_background_is_reduced_as_usual() -> None:
     image = Image.linear_gradient("L").convert("RGB").resize((640, 480))
     image.putpixel((320, 240), (255, 0, 0))
     assert all(
@@ -74,6 +74,6 @@ def test_every_shape_fits(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("data", ["", "AAAA", base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(40)).decode()])
-def test_what_is_no_image_is_said(data: str) -> None:
+def test_data_that_is_no_image_is_reported(data: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         load(data)

@@ -87,7 +87,7 @@ def test_nothing_is_lost_on_a_disk_that_is_full_for_a_while(mount: Mount) -> Non
     ]
 
 
-def test_a_journal_that_never_rests_is_synced_all_the_same(tmp_path: Path) -> None:
+def test_a_journal_that_never_rests_is_synced_anyway(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path / "a.1.jsonl")
     writer.append(started("a-1"))
     kept = writer.synced()
@@ -129,7 +129,7 @@ def test_output_that_is_too_much_to_wait_is_counted_and_every_run_is_found(mount
     assert any(isinstance(entry.event, RunFinished) and entry.event.run == "a-2" for entry in since)
 
 
-async def test_what_a_full_disk_has_cost_is_said_before_anything_more_is_acknowledged(mount: Mount) -> None:
+async def test_losses_on_a_full_disk_are_reported_before_anything_more_is_acknowledged(mount: Mount) -> None:
     disk = mount("size=256k")
     path = disk / "a.1.jsonl"
     acknowledged: list[int] = []

@@ -53,7 +53,7 @@ def head_of(folder: Path, heads: JournalHeads) -> SessionHead | None:
         ([[OPENED, BEGUN], []], "s-1", False),
     ],
 )
-def test_the_last_deed_tells_how_a_session_stands(
+def test_the_last_action_decides_a_sessions_state(
     tmp_path: Path, journals: list[list[Event]], running: str, is_closed: bool
 ) -> None:
     for epoch, events in enumerate(journals, 1):

@@ -49,14 +49,14 @@ async def linked(*gaps: dict[str, Any]) -> AsyncIterator[tuple[KernelLink, list[
             await link.close()
 
 
-async def test_a_refused_request_is_told_and_not_waited_for() -> None:
+async def test_a_refused_request_is_reported_and_not_waited_for() -> None:
     async with linked() as (link, changes):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(link.ask(Request("shell", "execute_request", "asked", {}), 1000), 20)
         assert changes[-1] == RequestRefused("asked", "the kernel is gone")
 
 
-async def test_only_what_was_lost_is_said_to_be_lost_and_only_once() -> None:
+async def test_only_losses_are_reported_as_lost_and_only_once() -> None:
     acknowledged = {"from": 1, "to": 3, "bytes": 0, "why": ""}
     full = {"from": 4, "to": 9, "bytes": 700, "why": "full"}
     async with linked(acknowledged, full) as (link, changes):

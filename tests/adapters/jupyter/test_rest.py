@@ -59,7 +59,7 @@ async def test_an_internal_error_is_asked_again_and_makes_no_other_server(
         await api.close()
 
 
-async def test_an_interrupt_is_sent_once_whatever_is_answered() -> None:
+async def test_an_interrupt_is_sent_once_for_any_answer() -> None:
     async with answering(500) as (url, asked):
         api = JupyterApi(Dialer(PlainRoute(url)), "token")
         with pytest.raises(Exception, match="answered 500"):
@@ -69,7 +69,7 @@ async def test_an_interrupt_is_sent_once_whatever_is_answered() -> None:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-async def test_a_certificate_that_nobody_here_trusts_is_told_apart_from_silence(tmp_path: Path) -> None:
+async def test_a_certificate_that_nobody_here_trusts_is_distinguished_from_silence(tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1"
     command = [*make.split(), "-keyout", str(key), "-out", str(certificate)]

@@ -50,7 +50,7 @@ async def test_a_file_of_the_project_shadows_no_standard_module_of_the_question(
         ("printf '\\377\\376' >&2; exit 1", "\ufffd\ufffd"),
     ],
 )
-async def test_one_that_does_not_answer_is_told_with_its_own_last_line(
+async def test_one_that_does_not_answer_is_reported_with_its_last_line(
     tmp_path: Path, script: str, trouble: str
 ) -> None:
     found = await inspect_python(program(tmp_path / "a b" / "python", script), ENV)
@@ -68,7 +68,7 @@ async def test_one_that_hangs_is_given_up(tmp_path: Path) -> None:
     assert not found.runs and "no answer in 0.5 s" in found.trouble
 
 
-async def test_one_that_cannot_be_executed_is_told_with_the_systems_word(tmp_path: Path) -> None:
+async def test_one_that_cannot_be_executed_is_reported_with_the_systems_error(tmp_path: Path) -> None:
     path = tmp_path / "python"
     path.write_bytes(b"\x7fELF of another machine")
     path.chmod(0o755)

@@ -160,7 +160,7 @@ def test_a_path_with_an_accent_is_written_as_it_reads() -> None:
     assert set_member("{}", ["k"], "/home/ada/été") == '{\n  "k": "/home/ada/été"\n}'
 
 
-def test_the_place_of_what_is_no_object_is_named() -> None:
+def test_the_place_of_a_value_that_is_no_object_is_named() -> None:
     with pytest.raises(NotJson) as caught:
         set_member('{\n  "k": 3}', ["k", "v"], 2)
     assert (caught.value.reason, caught.value.line, caught.value.column) == ("'k' is not an object", 2, 8)
@@ -176,7 +176,7 @@ def test_a_file_that_is_nested_too_deeply_has_no_one_place() -> None:
 
 
 @pytest.mark.parametrize(("user", "scope"), [(True, ["--scope", "user"]), (False, [])])
-def test_claude_code_is_told_the_command_after_two_dashes(user: bool, scope: list[str]) -> None:
+def test_claude_code_gets_the_command_after_two_dashes(user: bool, scope: list[str]) -> None:
     command = Command("/v/python", ("-m", "jlab_tui"))
     expected = ["claude", "mcp", "add", *scope, "jlab-mcp", "--", "/v/python", "-m", "jlab_tui"]
     assert claude_command(command, user=user) == expected

@@ -27,11 +27,11 @@ VEGA, PLOTLY = "application/vnd.vegalite.v5+json", "application/vnd.plotly.v1+js
         ({PLOTLY: {"data": [{"type": "scatter", "y": {"bdata": "AAAA", "dtype": "f0"}}]}}, "[plotly figure: scatter of 3 points]"),
     ],
 )  # fmt: skip
-def test_a_chart_is_told_by_kind_axes_and_series(data: dict[str, Any], words: str) -> None:
+def test_a_chart_is_described_by_kind_axes_and_series(data: dict[str, Any], words: str) -> None:
     assert chart_of(data) == words
 
 
-def test_a_chart_within_charts_without_end_is_told_as_far_as_it_goes() -> None:
+def test_a_chart_within_charts_without_end_is_reported_as_far_as_it_goes() -> None:
     chart: dict[str, Any] = {"mark": "bar"}
     for _ in range(50):
         chart = {"hconcat": [chart]}

@@ -125,7 +125,7 @@ FRAME = "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>i</th>
          "[plotly figure: bar; pie of 6 points]"),
     ],
 )  # fmt: skip
-def test_rich_data_is_told_by_what_it_shows(data: dict[str, Any], words: str) -> None:
+def test_rich_data_is_described_by_what_it_shows(data: dict[str, Any], words: str) -> None:
     assert describe_data(data) == words
 
 
@@ -183,7 +183,7 @@ BUNDLES = json.loads((Path(__file__).parents[2] / "data/rich/bundles.json").read
         ("fastprogress", "|          | 0.00% [0/2 00:00<?]\n|██████████| 100.00% [3/3 00:00<00:00]"),
     ],
 )  # fmt: skip
-def test_what_libraries_send_as_html_is_told_in_short(library: str, words: str) -> None:
+def test_html_of_libraries_is_described_briefly(library: str, words: str) -> None:
     assert describe_data(BUNDLES[library]) == words and bitmaps(BUNDLES[library]) == []
 
 
@@ -210,7 +210,7 @@ def test_images_that_html_or_markdown_embeds_are_images(
     assert bitmaps(data) == images
 
 
-def test_what_cannot_be_told_is_named() -> None:
+def test_data_without_a_description_is_named() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]

@@ -121,7 +121,7 @@ def test_many_lines_that_come_in_parts_are_those_of_the_whole(move: str) -> None
         (["ab  \rc", "\n"], ["cb", ""]),
     ],
 )
-def test_text_goes_on_where_the_cursor_was_left(pieces: list[str], shown: list[str]) -> None:
+def test_text_continues_where_the_cursor_was_left(pieces: list[str], shown: list[str]) -> None:
     lines = TerminalLines()
     assert [line for piece in pieces for line in lines.feed(piece)] + lines.finish() == shown
 

@@ -223,7 +223,7 @@ def test_a_finding_says_nothing_that_is_not_so(
     assert (finding.text, finding.fix) == (text, fix)
 
 
-def test_what_is_as_it_should_be_has_no_line_where_another_check_tells_it() -> None:
+def test_a_good_state_has_no_line_if_another_check_covers_it() -> None:
     assert checks.check_server_root("/d", True) == []
     assert checks.check_clock("node1", None) == []
     assert checks.check_answers(0) == []

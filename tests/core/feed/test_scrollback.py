@@ -175,7 +175,7 @@ def test_each_line_is_of_one_stream(writes: list[tuple[str, bool]], lines: list[
     assert [(text.raw(line).decode(), text.is_stderr(line)) for line in range(len(text))] == lines
 
 
-def test_streams_are_told_apart_after_the_middle_was_dropped() -> None:
+def test_streams_are_distinguished_after_the_middle_was_dropped() -> None:
     text = Scrollback(keep_bytes=10_000)
     for number in range(3000):
         text.write(f"out {number}\n")

@@ -79,7 +79,7 @@ def test_a_run_has_its_number_from_the_moment_the_kernel_takes_it_up() -> None:
     assert only_cell(session).execution_count == 7 and only_cell(session).is_running
 
 
-def test_what_was_cut_for_the_model_stands_at_its_cell() -> None:
+def test_a_cell_shows_what_was_cut_for_the_model() -> None:
     session = folded(
         OPENED,
         RunStarted("r1", "execute_code", "c1", "print(text)"),
@@ -101,7 +101,7 @@ def test_an_exception_of_any_length_keeps_its_ends() -> None:
     assert "... 96,001 lines left out; the record has them ..." in error.lines
 
 
-def test_output_without_its_beginning_is_shown_all_the_same() -> None:
+def test_output_without_its_beginning_is_shown_anyway() -> None:
     session = folded(TextPrinted("r9", "stdout", "late\n"), RunFinished("r9", RunStatus.ERROR, 1.0))
     assert only_cell(session).output_text() == "late\n"
     assert only_cell(session).has_failed
@@ -394,7 +394,7 @@ def test_the_end_of_one_run_leaves_the_other_running() -> None:
     assert only_cell(again).status is RunStatus.OK and again.running is None
 
 
-def test_a_cell_that_is_edited_twice_stands_once_with_its_last_text() -> None:
+def test_a_cell_edited_twice_appears_once_with_its_last_text() -> None:
     session = folded(NotebookEdited("edit", "c", "x = 1"), NotebookEdited("edit", "c", "x = 2"))
     assert (only_cell(session).source, only_cell(session).status, only_cell(session).at) == (
         "x = 2",
@@ -404,7 +404,7 @@ def test_a_cell_that_is_edited_twice_stands_once_with_its_last_text() -> None:
 
 
 @pytest.mark.parametrize(("action", "kind"), [("markdown", "code"), ("add", "markdown")])
-def test_text_cells_are_told_from_code(action: str, kind: str) -> None:
+def test_text_cells_are_distinguished_from_code(action: str, kind: str) -> None:
     session = folded(*(NotebookEdited(action, "m", source, cell_type=kind) for source in ("# A", "# B")))
     assert [(i.source, i.is_markdown) for i in session.items if isinstance(i, FeedCell)] == [
         ("# A", True),
@@ -420,7 +420,7 @@ def test_a_cell_that_was_deleted_before_it_was_run_is_run_as_another() -> None:
     assert session.cells == 2
 
 
-def test_what_a_person_did_stands_at_its_time() -> None:
+def test_a_users_action_appears_at_its_time() -> None:
     session = folded(OPENED, RunStarted("r1", "t", "a", "x"), RunStarted("r2", "t", "b", "y"))
     session.apply(Entry(2.5, HumanActed("interrupt", run="r1", by="ada")))
     assert [item.at for item in session.items] == [2.0, 2.5, 3.0]
@@ -433,13 +433,13 @@ def test_what_a_person_did_stands_at_its_time() -> None:
     assert [item.at for item in session.items] == [2.0, 2.5, 2.7, 3.0]
 
 
-def test_what_a_person_did_at_the_time_of_another_item_stands_below_it() -> None:
+def test_a_users_action_at_the_time_of_another_item_appears_below_it() -> None:
     session = folded(OPENED, RunStarted("r1", "t", "a", "x"))
     session.apply(Entry(2.0, HumanActed("stop", by="ada")))
     assert [type(item) for item in session.items] == [FeedCell, Note]
 
 
-def test_two_actions_that_are_told_with_their_outcomes_are_two_notes() -> None:
+def test_two_actions_with_outcomes_are_two_notes() -> None:
     acts = [HumanActed("interrupt", run="r1", by="ada", outcome=outcome) for outcome in ("failed", "done")]
     assert [text for text, _ in notes(folded(OPENED, *acts))] == [
         "ada interrupted the kernel: failed",
@@ -447,7 +447,7 @@ def test_two_actions_that_are_told_with_their_outcomes_are_two_notes() -> None:
     ]
 
 
-def test_what_a_cell_prints_to_stderr_is_told_apart() -> None:
+def test_what_a_cell_prints_to_stderr_is_distinguished() -> None:
     session = folded(TextPrinted("r", "stdout", "out\n"), TextPrinted("r", "stderr", "bad\n"))
     (output,) = only_cell(session).outputs
     assert isinstance(output, TextOutput)
@@ -507,7 +507,7 @@ def test_the_newest_image_stays_however_large_it_is() -> None:
     feed.apply("s", Entry(3.0, DataUpdated("r", "none", {"image/png": "B"})))
 
 
-def test_an_image_that_takes_the_place_of_words_is_counted_where_it_stands() -> None:
+def test_an_image_that_replaces_words_is_counted_in_its_place() -> None:
     feed = Feed(images_kept_bytes=150)
     events: list[Event] = [
         DataShown("r", {"text/plain": "0 %"}, display_id="d"),

@@ -62,12 +62,12 @@ def test_a_line_says_what_differs_from_the_usual() -> None:
     assert counted == b'{"v":1,"t":1.0,"k":"begun","seq":1,"run":"r","execution_count":3}\n'
 
 
-def test_a_reply_is_written_whatever_kind_of_mapping_it_is() -> None:
+def test_a_reply_of_any_mapping_type_is_written() -> None:
     entry = Entry(1.0, RunReplied("r", MappingProxyType({"status": "ok"})))
     assert decode(encode(entry)) == entry
 
 
-def test_a_line_of_a_newer_version_is_kept_as_it_is() -> None:
+def test_a_line_of_a_newer_version_is_kept_unchanged() -> None:
     for line in ('{"v":1,"t":5,"k":"danced","seq":7}', '{"v":2,"t":5,"k":"danced","seq":7}'):
         assert decode(line.encode() + b"\n") == Entry(5.0, Unknown("danced", line), 7)
     newer = b'{"v":2,"t":5,"k":"text","run":"r","stream":"stdout","text":"x"}'

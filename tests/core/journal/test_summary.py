@@ -48,7 +48,7 @@ def head(opened: Entry, running: str = "", *, is_closed: bool = False, at: float
         ([(FINISHED, AGAIN), (OPENED, STARTED)], head(OPENED, "s-1", at=50.0)),
     ],
 )
-def test_the_last_owner_that_did_anything_tells_how_a_session_stands(
+def test_the_last_owner_that_did_anything_decides_a_sessions_state(
     journals: list[tuple[Entry | None, Entry | None]], seen: SessionHead
 ) -> None:
     assert head_of("s", journals) == seen

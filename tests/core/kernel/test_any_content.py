@@ -93,6 +93,6 @@ def test_what_json_does_not_have_is_nothing(raw: str | bytes, value: Any) -> Non
 @pytest.mark.parametrize(
     "raw", ["[" * (DEEPEST + 1) + "]" * (DEEPEST + 1), '{"a":' * 500 + "1" + "}" * 500, "[" * 10**6]
 )
-def test_what_is_nested_too_deeply_is_refused(raw: str) -> None:
+def test_content_nested_too_deeply_is_refused(raw: str) -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         parse_json(raw)

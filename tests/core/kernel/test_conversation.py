@@ -184,7 +184,7 @@ def asked(*msg_ids: str) -> Conversation:
     return conversation
 
 
-def test_a_kernel_that_goes_idle_without_a_reply_is_never_said_to_have_run_the_code() -> None:
+def test_a_kernel_that_goes_idle_without_a_reply_is_never_reported_to_have_run_the_code() -> None:
     conversation = asked("m")
     assert conversation.feed(message("execute_input", execution_count=1)) == [ExecutionStarted("run m", 1)]
     assert conversation.feed(idle()) == []
@@ -281,14 +281,14 @@ def reply(parent: str = "m", status: str = "ok", **content: Any) -> KernelMessag
         ({}, ""),
     ],
 )
-def test_a_death_is_told_with_what_the_server_knows_of_it(content: dict[str, Any], cause: str) -> None:
+def test_a_death_is_reported_with_what_the_server_knows_of_it(content: dict[str, Any], cause: str) -> None:
     (death,) = Conversation().feed(message(OBITUARY, "", **content))
     is_asked = content.get("cause") in ("restart", "shutdown", "culled")
     is_culled = content.get("cause") == "culled"
     assert death == KernelDeath(cause, restarting=False, asked=is_asked, is_culled=is_culled)
 
 
-def test_requests_that_a_dead_process_had_are_named_whatever_their_ids_are() -> None:
+def test_requests_that_a_dead_process_had_are_named_by_any_id() -> None:
     (death,) = Conversation().feed(message(OBITUARY, "", lost=["a", 7], restarting=1))
     assert death == KernelDeath("", restarting=True, lost=frozenset({"a", "7"}))
 
@@ -303,7 +303,7 @@ def test_a_status_of_nobodys_request_ends_a_run_only_when_the_kernel_has_ended(
     assert asked("m").feed(message("status", execution_state=state)) == [], "of ours, it is no end yet"
 
 
-def test_a_death_ends_no_run_twice_and_nobody_elses_code_goes_on() -> None:
+def test_a_death_ends_no_run_twice_and_nobody_elses_code_continues() -> None:
     conversation = asked("done", "m")
     conversation.feed(message("execute_input", "other", code="x"))
     conversation.feed(reply("done"))
@@ -324,7 +324,7 @@ def test_a_request_that_a_dead_process_has_answered_is_not_its_successors(reache
     assert [f.run for f in facts if isinstance(f, RunEnded)] == ["run m"]
 
 
-def test_code_of_others_is_told_until_the_last_of_it_has_ended() -> None:
+def test_code_of_others_is_reported_until_the_last_of_it_has_ended() -> None:
     conversation = asked("m")
     assert conversation.feed(message("execute_input", "a", code="x = 1")) == [OtherActivity(True, "x = 1")]
     assert conversation.feed(message("execute_input", "b")) == [OtherActivity(True, "")]
@@ -435,7 +435,7 @@ def test_a_run_whose_reply_came_ends_though_the_kernel_never_says_that_it_is_idl
     assert conversation.settle("unknown") == []
 
 
-def test_an_earlier_processes_run_goes_on_where_it_was() -> None:
+def test_an_earlier_processes_run_continues_where_it_was() -> None:
     page = {"text/plain": "a page"}
     conversation = Conversation()
     content = {"status": "ok", "execution_count": 6, "payload": [{"source": "page", "data": page}]}

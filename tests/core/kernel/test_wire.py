@@ -92,7 +92,7 @@ def test_a_message_tells_what_it_answers_and_its_number() -> None:
         struct.pack("<Q", 10_001),
     ],
 )
-def test_what_is_no_message_is_refused(broken: bytes) -> None:
+def test_an_invalid_message_is_refused(broken: bytes) -> None:
     with pytest.raises(ValueError):
         unpack_message(broken)
 
@@ -160,7 +160,7 @@ def test_of_a_kernel_that_recorded_nothing_there_is_nothing_to_fetch() -> None:
     assert RecordedKernel(False, 5, 5, recorded_bytes=0).bytes_after(5) == 0
 
 
-def test_a_kernel_that_was_given_no_more_time_to_end_is_told_so() -> None:
+def test_a_kernel_that_was_killed_while_ending_is_reported() -> None:
     cut = RecordedKernel(False, 5, 5, cut_after_s=20.0)
     assert cut.how_cut.startswith("It had not ended by itself after 20 s and was killed")
     assert replace(cut, cut_after_s=None).how_cut == ""

@@ -79,7 +79,7 @@ def test_an_empty_notebook_is_valid() -> None:
     nbformat.validate(nbformat.reads(text_of(Notebook([], {})), as_version=4))
 
 
-def test_missing_and_repeated_ids_are_mended() -> None:
+def test_missing_and_repeated_ids_are_repaired() -> None:
     raw = {"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [
         {"cell_type": "code", "source": ["a"], "outputs": [], "metadata": {}, "execution_count": None},
         {"cell_type": "markdown", "source": "b", "metadata": {}, "id": "same"},
@@ -227,7 +227,7 @@ def test_a_notebook_with_odd_parts_is_read_as_far_as_they_go() -> None:
         ('{"nbformat": 4, "cells": {}}', "without a list of cells"),
     ],
 )
-def test_what_is_wrong_with_a_notebook_is_told(text: str, reason: str) -> None:
+def test_a_broken_notebook_is_reported_with_the_fault(text: str, reason: str) -> None:
     with pytest.raises(NotebookError) as caught:
         parse_notebook(text, ids())
     assert reason in caught.value.message
@@ -363,7 +363,7 @@ def test_a_cell_edited_on_both_sides_keeps_theirs_and_says_so() -> None:
     assert sources(merged) == ["theirs"] and merged.cells[0].is_edited and "cell a" in troubles[0]
 
 
-def test_a_cell_that_they_deleted_while_we_changed_it_is_said_to_be_kept() -> None:
+def test_a_cell_that_they_deleted_while_we_changed_it_is_kept_and_reported() -> None:
     ours = Notebook([saved("a", "a"), NotebookCell("new", "code", "new")])
     ours.cells[0].touch()
     merged, troubles = merge(ours, Notebook([saved("b", "b")]))
@@ -459,5 +459,5 @@ def test_a_new_cells_id_has_eight_characters_and_no_index_looks_like_it(digits: 
     assert cell_id(digits)[0] in "abcdef" and cell_id(digits)[1:] == digits[1:8]
 
 
-def test_new_cells_have_different_ids_whatever_their_first_digit() -> None:
+def test_new_cells_have_different_ids_for_any_first_digit() -> None:
     assert {cell_id(f"{digit}0000000")[0] for digit in "0123456789abcdef"} == set("abcdef")

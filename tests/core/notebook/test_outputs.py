@@ -89,7 +89,7 @@ def test_text_that_fits_is_kept_to_the_last_character() -> None:
     assert outputs.is_cut
 
 
-def test_text_after_many_outputs_goes_on_behind_them() -> None:
+def test_text_after_many_outputs_continues_behind_them() -> None:
     outputs = fed(*(shown(str(number)) for number in range(ITEMS_HALF)), out("a"), out("b"), err("c"))
     assert words_of(outputs)[-2:] == ["ab", "c"] and not outputs.is_cut
     assert len(outputs.head) == ITEMS_HALF
@@ -128,7 +128,7 @@ def test_outputs_stand_as_a_notebook_shows_them(events: list[Output], words: lis
     assert words_of(fed(*events)) == words
 
 
-def test_what_changes_nothing_yet_is_told() -> None:
+def test_changes_without_effect_so_far_are_reported() -> None:
     outputs = CellOutputs()
     told = [
         outputs.feed(event)
@@ -161,7 +161,7 @@ def test_another_run_changes_a_display_where_it_stands() -> None:
     assert not outputs.update(updated("x", "other"))
 
 
-def test_what_is_too_large_is_in_the_record_only_until_it_is_replaced() -> None:
+def test_data_that_is_too_large_is_only_in_the_record_until_it_is_replaced() -> None:
     outputs = fed(shown("x" * IMAGE_BUDGET, "d"), shown("more", "e"))
     assert (outputs.record_only, outputs.is_cut) == (1, True)
     assert words_of(outputs)[1] == "[rich output (4 characters) is only in the run's record]"
@@ -182,7 +182,7 @@ EVENTS = st.one_of(
 
 
 @given(st.lists(EVENTS, max_size=25))
-def test_the_size_in_memory_is_that_of_what_is_there(events: list[Output]) -> None:
+def test_the_size_in_memory_is_that_of_the_kept_data(events: list[Output]) -> None:
     outputs = fed(*events)
     before = words_of(outputs), outputs.size
     items = [*outputs.items(), *outputs.elsewhere.values()]
@@ -235,7 +235,7 @@ def test_results_and_values_that_are_no_text_are_stored_as_nbformat_wants_them()
     }
 
 
-def test_the_gap_stands_between_the_ends_and_says_what_is_missing() -> None:
+def test_a_gap_between_the_ends_says_what_is_missing() -> None:
     outputs = fed(
         out("x" * TEXT_HALF), *(shown(str(n)) for n in range(2 * ITEMS_HALF)), out("y" * 2 * TEXT_HALF)
     )
@@ -255,12 +255,12 @@ def test_the_last_line_is_searched_in_the_end_of_what_was_printed() -> None:
     assert fed(out("lost\n" + "\n" * 2000)).last_line == ""
 
 
-def test_text_of_one_stream_is_stored_as_one_output_whatever_its_pieces() -> None:
+def test_text_of_one_stream_is_stored_as_one_output_however_it_arrives() -> None:
     pieces = ["x" * TEXT_HALF, "y" * 40_000, "z" * 40_000]
     assert [raw["text"] for raw in to_nbformat(fed(*map(out, pieces)), "record")] == ["".join(pieces)]
 
 
-def test_text_that_the_record_does_not_have_is_told_apart() -> None:
+def test_text_that_the_record_does_not_have_is_distinguished() -> None:
     outputs = fed(out("x" * TEXT_HALF), *(shown(str(n)) for n in range(ITEMS_HALF)), out("y" * 2 * TEXT_HALF))
     outputs.not_recorded(5)
     outputs.not_recorded(2)

@@ -35,7 +35,7 @@ def test_any_parts_keep_to_the_budget(parts: list[Part], budget: int) -> None:
 
 
 @given(PARTS)
-def test_what_has_room_is_left_as_it_is(parts: list[Part]) -> None:
+def test_what_fits_stays_unchanged(parts: list[Part]) -> None:
     images = sum(isinstance(part, ReplyImage) for part in parts)
     assert fit(parts, 400_000, images) == parts
 
@@ -117,7 +117,7 @@ def test_what_two_streams_print_is_not_run_together() -> None:
     assert shown == ["40%|###  |\nepoch 1\n60%|###  |"]
 
 
-def test_every_exception_is_told_and_the_last_one_last() -> None:
+def test_every_exception_is_reported_and_the_last_one_last() -> None:
     shown = told(out("before"), raised("FirstError"), out("between\n"), raised("LastError"), out("after\n"))
     assert shown == ["before\nFirstError: \nbetween\nafter", "LastError: "]
 
@@ -139,7 +139,7 @@ def test_the_numbers_of_hidden_images_can_be_asked_for_as_they_stand() -> None:
     assert 'read_output(run_id="a-1", images=[11, 12, 13, 14, 15, 16, 17, 18, 19, 20])' in text
 
 
-def test_images_that_only_the_record_holds_are_told_in_one_line() -> None:
+def test_images_that_only_the_record_holds_are_described_in_one_line() -> None:
     (text,) = told(*(DataShown(RUN, {"image/png": "A" * (4 << 20)}) for _ in range(4)))
     assert text.startswith("[3 more images not shown, the last is 4; see them with") and "\n" not in text
     assert told(DataShown(RUN, {"image/png": "A" * (IMAGE_BUDGET + 1)}))[0].startswith(
@@ -179,7 +179,7 @@ def test_the_last_line_is_the_one_that_a_terminal_shows(printed: list[str], last
     assert outputs.last_line == last
 
 
-def test_a_image_that_only_the_record_has_stands_in_the_notebook_with_how_to_read_it() -> None:
+def test_the_notebook_says_how_to_read_an_image_that_only_the_record_has() -> None:
     outputs = CellOutputs()
     for _ in range(2):
         outputs.feed(DataShown("r", {"image/png": "A" * (IMAGE_BUDGET - 1)}))
@@ -196,7 +196,7 @@ def ran(number: int, *events: TextPrinted | DataShown | ErrorRaised) -> RanCell:
     return RanCell(f"c{number}", f"a-{number}", RunStatus.ERROR if outputs.error else RunStatus.OK, outputs)
 
 
-def test_cells_that_were_run_again_are_told_with_their_outputs_in_short() -> None:
+def test_cells_that_ran_again_are_listed_with_short_outputs() -> None:
     image = DataShown("r", {"image/png": "AAAA"})
     rows, left_out = rerun_rows(
         [
@@ -274,11 +274,11 @@ def test_the_last_line_says_how_the_run_stands_and_what_to_call_next(facts: RunF
 @pytest.mark.parametrize(
     "event", [out("x"), DataShown(RUN, {"text/plain": "x"}), DataUpdated(RUN, "d", {"text/plain": "x"})]
 )
-def test_a_run_with_any_output_is_not_said_to_have_none(event: Output) -> None:
+def test_a_run_with_any_output_is_not_reported_as_without(event: Output) -> None:
     assert parts_of(FACTS, event)[-1] == "([1] run a-1: ok, 1.0 s)"
 
 
-def test_a_run_that_goes_on_shows_its_last_line_and_no_more_than_300_characters_of_it() -> None:
+def test_a_run_that_continues_shows_at_most_300_characters_of_its_last_line() -> None:
     assert str(parts_of(RUNNING, out("epoch 1\n"))[-1]).endswith(" for the rest. Last line: epoch 1")
     assert str(parts_of(RUNNING, out("x" * 500))[-1]).endswith(f"Last line: {'x' * 300}")
 
@@ -306,7 +306,7 @@ def test_cleared_images_are_not_counted_as_hidden() -> None:
     assert len(parts_of(FACTS, image, OutputCleared(RUN, wait=False), image)) == 2
 
 
-def test_one_hidden_image_is_told_in_the_singular() -> None:
+def test_one_hidden_image_is_described_in_the_singular() -> None:
     (text,) = told(*(DataShown(RUN, {"image/png": str(number)}) for number in range(IMAGES_MAX + 1)))
     assert (
         text
@@ -314,7 +314,7 @@ def test_one_hidden_image_is_told_in_the_singular() -> None:
     )
 
 
-def test_other_data_that_only_the_record_holds_is_told_where_it_was() -> None:
+def test_other_data_that_only_the_record_holds_is_reported_where_it_was() -> None:
     events = [DataShown(RUN, {"application/json": {"a": "x" * (4 << 20)}}) for _ in range(2)]
     assert told(out("first\n"), *events)[0].endswith("is only in the run's record]")
 
@@ -404,7 +404,7 @@ def of_a_long_run(*later: Output) -> CellOutputs:
     return outputs
 
 
-def test_a_reply_counts_what_memory_has_not_whatever_it_cuts_itself() -> None:
+def test_a_reply_counts_what_memory_lacks_besides_its_own_cuts() -> None:
     whole = compose(FACTS, of_a_long_run(), 4_000_000)
     (text, _) = whole.parts
     assert isinstance(text, str) and text.count("\n") == 2 and whole.cut_chars == 1_000_000
@@ -479,7 +479,7 @@ def test_blank_output_is_no_part_of_a_reply() -> None:
     assert told(out("\n \n")) == []
 
 
-def test_one_part_that_finds_no_room_is_told_in_the_singular() -> None:
+def test_one_part_that_finds_no_room_is_described_in_the_singular() -> None:
     assert str(fit([IMAGE] * 2, 20_000, 1)[-1]).startswith("[the reply is full: 1 more image left out")
     assert str(fit([IMAGE] * 3, 20_000, 1)[-1]).startswith("[the reply is full: 2 more images left out")
     assert fit(["x" * 200] * 3, 200)[1:] == [

@@ -35,7 +35,7 @@ def test_the_first_environment_with_a_kernel_runs_the_kernels(
     assert (choice.server, choice.kernel, choice.prefixes) == (server, kernel, prefixes)
 
 
-def test_nothing_is_said_where_the_first_environment_is_used() -> None:
+def test_there_is_no_notice_if_the_first_environment_is_used() -> None:
     assert choose([BOTH], OWN, True).note == choose([], OWN, True).note == PythonChoice(OWN).note == ""
 
 
@@ -82,7 +82,7 @@ def test_nothing_is_said_where_the_first_environment_is_used() -> None:
         (Candidate("/p", None), True, "/p has no Python", "mv /p /p.old && python3 -m venv /p"),
     ],
 )
-def test_an_environment_that_is_passed_over_is_told_with_a_command_that_deletes_nothing(
+def test_an_environment_that_is_passed_over_is_reported_with_a_command_that_deletes_nothing(
     candidate: Candidate, has_uv: bool, why: str, fix: str
 ) -> None:
     choice = choose([candidate], OWN, has_uv)
@@ -91,7 +91,7 @@ def test_an_environment_that_is_passed_over_is_told_with_a_command_that_deletes_
     assert "--clear" not in fix and "rm " not in fix
 
 
-def test_the_first_that_was_passed_over_is_told_although_another_one_is_used() -> None:
+def test_the_first_that_was_passed_over_is_reported_although_another_one_is_used() -> None:
     choice = choose([NEITHER, Candidate("/b", None), KERNEL], OWN, True)
     assert choice.note.startswith("/p/.venv has no ipykernel, and kernels run in /p/.venv/bin/python;")
     assert choice.silent == ""

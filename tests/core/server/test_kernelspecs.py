@@ -77,9 +77,7 @@ def test_the_kernel_that_it_names_or_the_usual_one_needs_no_word(
         (WantedKernel("ir42", "R 4.2", "R"), "'ir' (R, /usr/bin/R)"),
     ],
 )
-def test_another_kernel_of_the_same_language_is_used_and_that_is_said(
-    wanted: WantedKernel, runs_on: str
-) -> None:
+def test_another_kernel_of_the_same_language_is_used_and_named(wanted: WantedKernel, runs_on: str) -> None:
     chosen = choose_kernel(wanted, SERVER)
     assert chosen.note == (
         f"The notebook names the kernel {wanted.shown}, which this server does not have; "
@@ -118,6 +116,6 @@ def test_a_python_notebook_gets_python_where_that_is_not_the_default_kernel() ->
     assert "'python3', which this server does not have" in choose_kernel(WantedKernel("python3"), server).note
 
 
-def test_the_kernel_of_a_session_is_told_by_the_name_in_its_notebook() -> None:
+def test_the_kernel_of_a_session_is_described_by_the_name_in_its_notebook() -> None:
     assert SERVER.named(WantedKernel("ir", "", "R")) == R
     assert SERVER.named(WantedKernel("gone")) == SERVER.named(WantedKernel()) == PYTHON

@@ -28,7 +28,7 @@ def ends(near: tuple[str, int], far: tuple[str, int], uid: int, state: str = "01
     return row(hexed(*near), hexed(*far), 1000) + row(hexed(*far), hexed(*near), uid, state)
 
 
-def test_the_far_ends_owner_is_told_not_the_near_ones() -> None:
+def test_the_far_ends_owner_counts_not_the_near_ones() -> None:
     assert owner_of(HEAD + ends(NEAR, FAR, 4711), NEAR, FAR) == 4711
 
 

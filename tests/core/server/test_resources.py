@@ -19,7 +19,7 @@ READING: dict[str, Any] = {
 }
 
 
-def test_a_reading_is_told_with_what_is_free() -> None:
+def test_a_reading_is_reported_with_what_is_free() -> None:
     sample = parse_sample(READING)
     assert (sample.at, sample.cpu_count) == (1000.5, 8)
     told = resources_json(sample)

@@ -52,7 +52,7 @@ def test_a_waiting_job_tells_its_reason_and_the_estimate() -> None:
     assert seen.queue and seen.queue.position == 3 and not seen.queue.is_stuck
 
 
-def test_until_slurm_estimates_the_start_what_it_expected_at_the_submission_is_told() -> None:
+def test_until_slurm_estimates_the_start_the_estimate_at_submission_is_shown() -> None:
     record = with_facts(RECORD, estimate=T + 1860)
     expected = "Slurm's estimate: it starts in about 30 min."
     assert expected in step(record, Observation(T + 60, queue=QueueRows((), T)), LIMITS).details
@@ -79,7 +79,7 @@ def test_the_connection_file_is_believed_before_the_queue_is_asked_again() -> No
 
 
 @pytest.mark.parametrize("record", [RECORD, ready()], ids=["pending", "ready"])
-def test_a_queue_that_does_not_answer_changes_nothing_and_is_told(record: ServerRecord) -> None:
+def test_a_queue_that_does_not_answer_changes_nothing_and_is_reported(record: ServerRecord) -> None:
     unknown = QueueUnknown("Slurm's controller is not answering.", "", T + 60)
     seen = step(record, Observation(T + 9e6, queue=unknown), LIMITS)
     assert seen.record == record and not seen.give_up
@@ -192,7 +192,7 @@ def test_a_job_that_nobody_looked_at_for_hours_is_not_given_up_at_the_first_look
     assert look(first.record, ran_long, at=hours_later + 122).give_up
 
 
-def test_an_answer_of_the_queue_that_is_much_too_old_is_told_to_be() -> None:
+def test_a_much_too_old_answer_of_the_queue_is_reported_as_old() -> None:
     rows = QueueRows((RUNNING,), T + 60)
     assert step(ready(), Observation(T + 170, queue=rows, health=Health.OK), LIMITS).notices == ()
     old = step(ready(), Observation(T + 360, queue=rows, health=Health.OK), LIMITS)
@@ -270,7 +270,7 @@ def test_a_plain_wait_gives_no_reason_and_a_restarted_job_says_that_it_waits_aga
     assert again.sentence != look(RECORD, JOB).sentence and "7" in again.sentence
 
 
-def test_a_ready_server_that_is_silent_is_told_with_what_slurm_knows() -> None:
+def test_a_ready_server_that_is_silent_is_reported_with_what_slurm_knows() -> None:
     silent = look(ready(), RUNNING, health=Health.SILENT)
     assert silent.sentence.endswith("Slurm says that job 7 runs on gpu1.")
     assert silent.details and silent.details[0].startswith("Walltime left:")
@@ -356,11 +356,11 @@ def test_a_job_that_runs_is_taken_over_before_slurm_tells_more_of_it() -> None:
         ({"details": QueueUnknown("?")}, "failed with exit code 0 on gpu1"),
     ],
 )
-def test_a_job_that_failed_is_told_as_far_as_slurm_knows_how(more: dict[str, object], told: str) -> None:
+def test_a_failed_job_is_reported_with_what_slurm_knows(more: dict[str, object], told: str) -> None:
     assert told in look(ready(), replace(RUNNING, state=JobState.FAILED), **more).sentence  # type: ignore[arg-type]
 
 
-def test_a_job_that_goes_back_to_the_queue_without_a_reason_is_not_said_to_be_new() -> None:
+def test_a_job_that_goes_back_to_the_queue_without_a_reason_is_not_reported_as_new() -> None:
     requeued = look(RECORD, replace(JOB, state=JobState.REQUEUED, reason="None"))
     assert requeued.sentence == "Job 7 is going back to the queue." and requeued.phase == "pending"
     held = look(RECORD, replace(JOB, state=JobState.REQUEUED))
@@ -475,7 +475,7 @@ def test_times_that_were_seen_are_kept_to_the_millisecond() -> None:
         (2, "2 jobs with a higher priority wait in partition gpu."),
     ],
 )
-def test_the_place_in_the_queue_is_told_with_its_partition(position: int, told: str) -> None:
+def test_the_place_in_the_queue_is_reported_with_its_partition(position: int, told: str) -> None:
     job = replace(JOB, partition="gpu")
     rows = QueueRows((job,), T + 60, ahead={"7": position})
     seen = step(RECORD, Observation(T + 60, queue=rows), LIMITS)

@@ -66,7 +66,7 @@ def test_a_stranger_at_our_address_is_never_ready_and_ends_nothing() -> None:
     assert late.record == STARTING and late.give_up
 
 
-def test_a_certificate_that_is_not_trusted_is_said_at_once_and_ends_nothing() -> None:
+def test_a_certificate_that_is_not_trusted_is_reported_at_once_and_ends_nothing() -> None:
     seen = Observation(102.0, process_alive=True, connection=WHERE, health=Health.UNTRUSTED)
     for record, gives_up in ((STARTING, True), (READY, False)):
         status = step(record, seen, LIMITS)
@@ -194,7 +194,7 @@ def test_a_start_is_late_only_after_its_limit() -> None:
     assert step(STARTING, Observation(160.1, process_alive=True), LIMITS).give_up
 
 
-def test_what_is_not_known_of_an_end_is_said_in_general() -> None:
+def test_an_end_of_unknown_cause_is_described_in_general() -> None:
     ended = step(replace(READY, state=ServerState.ENDED), Observation(1.0), LIMITS)
     failed = step(replace(READY, state=ServerState.ERROR), Observation(1.0), LIMITS)
     assert (ended.sentence, failed.sentence) == ("JupyterLab has ended.", "JupyterLab did not start.")
@@ -222,7 +222,7 @@ def test_each_kind_of_server_has_its_own_time_to_come_up() -> None:
         ("Error" + "x" * 400 + "\nbye", "x" * 300),
     ],
 )
-def test_a_failure_is_told_by_the_last_line_of_the_log_that_names_an_error_or_else_by_the_last(
+def test_a_failure_is_described_by_the_logs_last_line_with_an_error_or_else_by_the_last(
     log: str, told: str
 ) -> None:
     assert telling_line(log) == told
@@ -230,16 +230,14 @@ def test_a_failure_is_told_by_the_last_line_of_the_log_that_names_an_error_or_el
     assert sentence == f"It failed. {told}".strip()
 
 
-def test_kernels_that_run_elsewhere_than_in_the_projects_environment_are_told_as_long_as_there_are_any() -> (
-    None
-):
+def test_kernels_outside_the_projects_environment_are_named_as_long_as_they_run() -> None:
     told = replace(WHERE, environment="/p/.venv has no ipykernel")
     ready = step(STARTING, Observation(102.0, process_alive=True, connection=told, health=Health.OK), LIMITS)
     assert ready.notices == ("/p/.venv has no ipykernel",) and ready.record.environment == ready.notices[0]
     assert step(ready.record, Observation(103.0, process_alive=False), LIMITS).notices == ()
 
 
-def test_a_server_that_was_not_asked_is_not_said_to_answer() -> None:
+def test_a_server_that_was_not_asked_is_not_reported_as_answering() -> None:
     seen = step(READY, Observation(200.0, process_alive=True), LIMITS)
     assert seen.reachable is None and seen.is_usable and seen.phase == "running"
     assert step(READY, Observation(200.0, process_alive=True, health=Health.OK), LIMITS).reachable is True

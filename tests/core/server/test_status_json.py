@@ -28,7 +28,7 @@ READY = ServerRecord(
 )
 
 
-def test_a_server_in_use_is_told_with_its_walltime_and_without_its_token() -> None:
+def test_a_server_in_use_is_reported_with_its_walltime_and_without_its_token() -> None:
     status = ServerStatus(READY, "running", "JupyterLab ready", reachable=True, details=("Walltime left",))
     told = status_json(status, "/data/project", NOW)
     assert (told["state"], told["phase"], told["healthy"]) == ("ready", "running", True)
@@ -55,7 +55,7 @@ def test_a_walltime_that_is_over_leaves_nothing_and_an_ended_job_has_none() -> N
     assert status_json(ended, "/", NOW)["walltime_left_s"] is None
 
 
-def test_a_job_in_the_queue_is_told_with_its_place() -> None:
+def test_a_job_in_the_queue_is_reported_with_its_place() -> None:
     record = ServerRecord(ServerState.PENDING, Mode.SLURM, job_id="7")
     queue = QueueFacts("Priority", 3, NOW + 90.2, partition="gpu", is_stuck=True)
     told = status_json(ServerStatus(record, "pending (Priority)", "It waits.", queue=queue), "/", NOW)
@@ -71,7 +71,7 @@ def test_a_place_that_slurm_does_not_tell_is_left_open() -> None:
     assert told["estimated_start_in_s"] is told["position"] is None and told["stuck"] == ""
 
 
-def test_where_nothing_runs_the_trouble_is_told_under_the_same_keys() -> None:
+def test_without_a_server_the_trouble_has_the_same_keys() -> None:
     told = trouble_json("none", NoServer("/data/project"), "/data/project")
     assert told.keys() < status_json(ServerStatus(READY, "", ""), "/", NOW).keys()
     assert told["healthy"] is False and "jlab-mcp start" in told["hint"]
@@ -90,6 +90,6 @@ def test_what_was_not_understood_is_counted() -> None:
         )
 
 
-def test_a_kernel_is_told_by_id_state_and_notebook() -> None:
+def test_a_kernel_is_described_by_id_state_and_notebook() -> None:
     kernel = KernelInfo("k-1", "python3", "busy", 1, "notebooks/a.ipynb")
     assert kernel_json(kernel) == {"kernel_id": "k-1", "state": "busy", "notebook": "notebooks/a.ipynb"}

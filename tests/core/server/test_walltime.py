@@ -5,7 +5,7 @@ from __future__ import annotations
 from jlab_tui.core.server.walltime import Notices, walltime_warning
 
 
-def test_the_warning_is_said_once_at_each_threshold_however_often_one_looks() -> None:
+def test_the_warning_appears_once_at_each_threshold() -> None:
     notices, ends = Notices(), 10_000.0
     said = []
     for now in range(9_000, 10_003):
@@ -15,18 +15,18 @@ def test_the_warning_is_said_once_at_each_threshold_however_often_one_looks() ->
     assert said[1][1].startswith("The job's walltime ends in 5 min 0 s:")
 
 
-def test_another_notice_is_said_when_it_is_new_and_again_after_it_was_gone() -> None:
+def test_another_notice_appears_when_it_is_new_and_again_after_it_was_gone() -> None:
     notices = Notices()
     looks = [["down"], ["down"], [], ["down", "other"], ["other"]]
     assert [notices.due(look, 0.0, 0.0) for look in looks] == [["down"], [], [], ["down", "other"], []]
 
 
-def test_nothing_is_said_of_the_walltime_of_a_job_that_is_over() -> None:
+def test_there_is_no_notice_about_the_walltime_of_an_ended_job() -> None:
     notices = Notices()
     assert notices.due([], 10_000.0, 10_001.0) == []
 
 
-def test_the_last_minute_is_told_in_seconds() -> None:
+def test_the_last_minute_is_described_in_seconds() -> None:
     def told(left: float) -> str:
         return walltime_warning(10_000.0, 10_000.0 - left)
 

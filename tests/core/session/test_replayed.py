@@ -66,7 +66,7 @@ def test_a_run_is_known_from_its_first_line_on() -> None:
     assert [run.id for run in told(OPENED, FIRST, SECOND, OK).unfinished] == ["s-12"]
 
 
-def test_what_the_kernel_did_with_a_run_is_told_line_by_line() -> None:
+def test_the_journal_tells_line_by_line_what_the_kernel_did_with_a_run() -> None:
     session = told(OPENED, FIRST, ExecutionStarted("s-1", 5), RunReplied("s-1", {"status": "ok"}))
     run = session.runs["s-1"]
     assert run.has_started and run.execution_count == 5
@@ -135,7 +135,7 @@ def entries(*events: Event) -> list[Entry]:
     return [Entry(float(n), event) for n, event in enumerate(events)]
 
 
-def test_outputs_are_rebuilt_from_the_runs_line_or_from_the_beginning_when_it_stands_elsewhere() -> None:
+def test_outputs_are_rebuilt_from_the_runs_line_or_else_from_the_beginning() -> None:
     lines = entries(OPENED, FIRST, TextPrinted("s-1", "stdout", "x"))
 
     def read_from(path: Path, offset: int) -> Iterable[Entry]:

@@ -69,7 +69,7 @@ def test_a_run_that_has_ended_grows_no_older() -> None:
     assert (one.status, one.execution_count, one.cause) == (RunStatus.DIED, 7, "It died.")
 
 
-def test_losses_are_summed_by_cause_and_text_beyond_the_cap_is_none() -> None:
+def test_losses_are_summed_by_cause_and_text_beyond_the_cap_is_no_loss() -> None:
     one = run()
     for dropped in (
         OutputDropped("s-1", 1000, "bytes", "it was full"),

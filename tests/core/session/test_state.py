@@ -151,7 +151,7 @@ def test_a_run_waits_for_the_users_own_code() -> None:
     assert after(busy, *ASKED, CRASH)[1][:2] == [RenewLink(), QueueRun("r", False)]
 
 
-def test_runs_of_an_earlier_process_go_on_or_are_known() -> None:
+def test_runs_of_an_earlier_process_continue_or_are_known() -> None:
     def run(status: RunStatus, *, has_started: bool = False) -> Run:
         run = Run("r", "s", "execute_code", "c", "1", "m", 0.0, Path("s.1.jsonl"), 0, generation=2)
         run.status, run.has_started = status, has_started
@@ -202,7 +202,7 @@ def test_two_restarts_whose_notices_are_late_are_both_their_askers() -> None:
     assert after(*twice, RestartDone("b"), RESTART, RESTART)[0].notice == ""
 
 
-def test_a_restart_of_somebody_else_is_said_once_and_recorded() -> None:
+def test_a_restart_by_somebody_else_is_reported_once_and_recorded() -> None:
     state, effects = after(*RUNNING, RESTART)
     assert "Somebody restarted the kernel" in state.notice
     assert changed("restarted by somebody else") in effects
@@ -214,7 +214,7 @@ def test_a_restart_of_somebody_else_is_said_once_and_recorded() -> None:
 
 
 @pytest.mark.parametrize("order", [(RESTART, RestartFailed("you")), (RestartFailed("you"), RESTART)])
-def test_a_restart_that_failed_and_happened_all_the_same_is_said(order: Sequence[SessionEvent]) -> None:
+def test_a_restart_that_failed_but_happened_is_reported(order: Sequence[SessionEvent]) -> None:
     state, effects = after(RestartAsked("you"), *order)
     assert "restarted after all (by you)" in state.notice
     assert changed("restarted by you") in effects
@@ -414,7 +414,7 @@ def test_a_session_that_cannot_be_used_is_refused_with_what_helps() -> None:
     assert isinstance(refusal(after(LinkOver(True, "x"))[0], "n.ipynb"), SessionOwned)
 
 
-def test_who_is_refused_while_something_runs_is_told_what_runs() -> None:
+def test_a_refusal_during_a_run_names_the_run() -> None:
     run = Run("s-1", "s", "execute_code", "c", "1", "m", 100.0, Path("s.1.jsonl"), 0)
     error = busy(NEW, run, 107.0)
     assert error is not None and "run s-1 has been running for 7 s." in error.message
@@ -428,7 +428,7 @@ def test_who_is_refused_while_something_runs_is_told_what_runs() -> None:
     assert error is not None and error.message.endswith("7 s.")
 
 
-def test_a_batch_keeps_others_away_and_its_own_runs_go_on() -> None:
+def test_a_batch_keeps_others_away_and_its_own_runs_continue() -> None:
     going, over = after(BatchStarted())[0], after(BatchStarted(), BatchEnded())[0]
     error = busy(going, None, 0.0)
     assert error is not None and "busy running its cells again" in error.message
@@ -460,7 +460,7 @@ EVENTS: st.SearchStrategy[SessionEvent] = st.one_of(
 
 
 @given(events=st.lists(EVENTS, max_size=40), is_recorded=st.booleans())
-def test_whatever_happens_every_run_ends_once_and_an_unusable_session_stays_so_until_a_restart(
+def test_every_run_ends_once_and_an_unusable_session_stays_so_until_a_restart(
     events: list[SessionEvent], is_recorded: bool
 ) -> None:
     state = replace(NEW, is_recorded=is_recorded)

@@ -89,7 +89,7 @@ def test_a_rejection_names_its_cause_and_what_to_change(stderr: str, cause: str)
         ("sbatch cannot be run: No such file or directory", "unreachable"),
     ],
 )
-def test_an_sbatch_that_did_not_end_is_told_apart_from_one_that_did_not_begin(why: str, cause: str) -> None:
+def test_an_sbatch_that_did_not_end_differs_from_one_that_did_not_start(why: str, cause: str) -> None:
     rejected = explain_no_answer(why)
     assert rejected.cause is Rejection(cause) and rejected.reply == why and rejected.advice.hint
 
@@ -120,7 +120,7 @@ def test_a_site_that_takes_no_memory_request_is_answered_with_how_to_leave_it_ou
     assert ("JLAB_MCP_SLURM_MEM=none" in hint) is is_hinted
 
 
-def test_of_what_sbatch_said_its_reasons_are_told_without_the_offer_of_help() -> None:
+def test_sbatchs_reasons_are_shown_without_its_offer_of_help() -> None:
     stderr = (
         'sbatch: unrecognized option --x\n\nTry "sbatch --help" for more information\nsbatch: error: more\n'
     )
@@ -281,7 +281,7 @@ def test_every_state_has_a_sentence_that_fits_its_phase(state: JobState) -> None
         (JobState.RUNNING, {}, "is in state RUNNING"),
     ],
 )
-def test_the_end_that_says_most_is_told(state: JobState, options: dict[str, object], words: str) -> None:
+def test_the_most_informative_end_is_shown(state: JobState, options: dict[str, object], words: str) -> None:
     assert words in explain_end(state, "7", **options).message  # type: ignore[arg-type]
 
 
@@ -301,7 +301,7 @@ def test_a_job_that_slurm_forgot_is_looked_up_in_its_accounts() -> None:
         (JobState.FAILED, 0, "Job 7 is in state FAILED.", ""),
     ],
 )  # fmt: skip
-def test_a_job_that_lives_is_told_by_its_state(
+def test_a_live_job_is_described_by_its_state(
     state: JobState, restarts: int, message: str, hint: str
 ) -> None:
     advice = explain_live(state, "7", node="gpu1", restarts=restarts)
@@ -312,7 +312,7 @@ def test_a_job_whose_node_is_not_known_runs_nowhere_in_particular() -> None:
     assert explain_live(JobState.RUNNING, "7").message == "Job 7 runs."
 
 
-def test_of_what_scancel_said_the_first_line_is_told() -> None:
+def test_the_first_line_of_scancel_is_shown() -> None:
     told = explain_cancel(Cancel.FAILED, "7", "\n  scancel: error: novel\nmore\n")
     assert told.message == "Job 7 was not cancelled: scancel: error: novel"
 

@@ -303,7 +303,7 @@ def test_what_no_script_can_hold_is_refused() -> None:
     assert named_cluster("#SBATCH free text\n#SBATCH -M=big\n", {}) == "big"
 
 
-def test_options_are_known_by_their_long_names_and_others_by_what_stands_there() -> None:
+def test_options_are_known_by_their_long_names_and_others_as_written() -> None:
     script = '#SBATCH -p gpu\n#SBATCH --gres gpu:1\n#SBATCH -N 2\n#SBATCH --exclusive\n#SBATCH -C="a b"\n'
     assert script_options(script) == {
         "partition": "gpu",

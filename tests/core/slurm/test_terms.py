@@ -294,7 +294,7 @@ def test_a_node_has_an_address_where_it_is_not_its_name(text: str, address: str)
     ("seconds", "words"),
     [(0, "1 min"), (89, "1 min"), (91, "2 min"), (7149, "119 min"), (7200, "2 h"), (9100, "3 h")],
 )
-def test_a_wait_is_told_in_round_numbers(seconds: float, words: str) -> None:
+def test_a_wait_is_given_in_round_numbers(seconds: float, words: str) -> None:
     assert about(seconds) == words
 
 
@@ -341,7 +341,7 @@ def test_the_details_of_a_job_are_read_from_one_line() -> None:
         ("JobId=9 ExitCode=?:? Restarts=", (0, 0, 0)),
     ],
 )
-def test_a_job_whose_numbers_are_not_told_has_not_failed(line: str, numbers: tuple[int, int, int]) -> None:
+def test_a_job_with_unknown_numbers_has_not_failed(line: str, numbers: tuple[int, int, int]) -> None:
     details = parse_show_job(line)
     assert details and (details.exit_code, details.signal, details.restarts) == numbers
     assert details.uid is None

@@ -105,7 +105,7 @@ def test_a_kernel_is_held_from_its_claim_until_its_owner_leaves_or_does_not_come
     assert claims.held(130.0) == set()
 
 
-def test_a_silent_owner_may_be_succeeded_and_loses_nothing_as_long_as_it_is_there() -> None:
+def test_others_may_take_over_from_a_silent_owner_that_loses_nothing_while_it_is_connected() -> None:
     claims = claims_of("a")
     connection = object()
     claims.connected("k", "a", 1, "shutdown", connection)
@@ -234,7 +234,7 @@ def test_a_run_that_its_owner_did_not_stay_for_gets_the_long_grace_from_its_end(
     assert claims.due({"k": False}, 699.9) == [] and claims.due({}, 700.0) == [("k", False)]
 
 
-def test_what_happens_on_exit_is_what_was_said_last() -> None:
+def test_the_last_exit_policy_applies() -> None:
     claims = claims_of("a", "keep")
     assert claims.due({}, 1e6) == []
     claims.claim("k", None, owner("a"), False, 0.0)
@@ -310,7 +310,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_whatever_happens_there_is_one_owner_and_none_that_speaks_loses_its_kernel(
+def test_there_is_always_one_owner_and_one_that_answers_never_loses_its_kernel(
     steps: list[tuple[str, str, int]],
 ) -> None:
     claims, now, epoch = Claims(GRACES), 0.0, 0

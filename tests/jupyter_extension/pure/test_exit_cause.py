@@ -56,7 +56,7 @@ def test_an_exit_is_explained(
     }
 
 
-def test_a_kernel_that_the_server_gave_up_keeps_dying_and_its_last_exit_is_told() -> None:
+def test_a_kernel_that_the_server_gave_up_keeps_dying_and_its_last_exit_is_reported() -> None:
     last = ProcessExit(-signal.SIGSEGV, False, True, 0)
     assert final_cause(last, True) == {**exit_cause(last), "cause": "keeps dying", "restarting": False}
 

@@ -65,7 +65,7 @@ def test_any_bytes_are_a_message_or_a_value_error(data: bytes) -> None:
         (frame(56, 56, 56, 56, 56, 101), "offsets"),
     ],
 )
-def test_what_is_no_frame_is_refused(data: bytes, reason: str) -> None:
+def test_an_invalid_frame_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         unpack(data)
 

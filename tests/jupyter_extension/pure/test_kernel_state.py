@@ -45,7 +45,7 @@ def test_a_run_is_sent_runs_and_is_done_with_the_number_of_its_reply() -> None:
     assert kernel.requests() == {"a": {"state": DONE, "seq_reply": 7}}
 
 
-def test_an_idle_ends_what_is_busy_and_leaves_the_request_to_its_reply() -> None:
+def test_an_idle_ends_the_run_and_leaves_the_request_to_its_reply() -> None:
     kernel = KernelState()
     kernel.sent("a")
     kernel.status(run("a"), "busy")
@@ -89,7 +89,7 @@ def test_another_clients_run_makes_the_kernel_busy_and_is_not_ours() -> None:
         (Parent("a", "complete_request", None), "busy"),
     ],
 )
-def test_what_is_no_run_of_the_main_shell_does_not_make_it_busy(parent: Parent, state: str) -> None:
+def test_only_runs_of_the_main_shell_make_the_kernel_busy(parent: Parent, state: str) -> None:
     kernel = KernelState()
     kernel.status(parent, state)
     assert not kernel.busy and not kernel.occupied

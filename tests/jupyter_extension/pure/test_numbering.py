@@ -97,7 +97,7 @@ def test_statuses_and_replies_move_the_kernels_state() -> None:
     assert not recording.kernel_state.busy
 
 
-def test_what_is_no_status_or_is_none_that_can_be_read_changes_nothing_and_is_numbered() -> None:
+def test_other_messages_and_unreadable_statuses_change_nothing_and_are_numbered() -> None:
     recording = Recording()
     contents: list[object] = [b"{", [], {}, {"state": "busy"}]
     recording.numbering.add([message("status", content) for content in contents])

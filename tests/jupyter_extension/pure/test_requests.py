@@ -53,7 +53,7 @@ def test_a_request_goes_to_its_channel_and_waits_only_for_the_main_shell(
         (frame(content=b'{"allow_stdin" : true}'), "send allow_stdin false", "m"),
     ],
 )
-def test_what_is_no_request_or_cannot_be_served_is_refused_with_its_reason(
+def test_invalid_and_unsupported_requests_are_refused_with_a_reason(
     sent: bytes, reason: str, msg_id: str
 ) -> None:
     with pytest.raises(Unacceptable, match=reason) as refused:

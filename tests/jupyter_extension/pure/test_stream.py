@@ -37,7 +37,7 @@ def test_a_batch_takes_one_record_more_than_fits_and_leaves_the_rest() -> None:
     assert stream.take_batch(5000) == []
 
 
-def test_what_is_on_disk_no_longer_waits_for_it() -> None:
+def test_records_on_disk_no_longer_wait() -> None:
     stream = filled(10)
     batch = stream.take_batch(400)
     assert stream.unspooled_bytes == 1000
@@ -110,7 +110,7 @@ def test_a_batch_that_comes_back_to_a_stream_that_is_too_large_loses_its_oldest(
         (19, StreamGap(19, 19, 100, FULL)),
     ],
 )
-def test_what_is_left_of_a_gap_has_its_share_of_the_bytes(first: int, expected: StreamGap) -> None:
+def test_the_rest_of_a_gap_has_its_share_of_the_bytes(first: int, expected: StreamGap) -> None:
     assert StreamGap(10, 19, 1000, FULL).since(first) == expected
 
 

@@ -60,7 +60,7 @@ def test_joined_prints_keep_text_order_stream_and_cell(prints: list[tuple[str, s
     assert [[json.dumps(a), b, c] for a, b, c in got] == [[json.dumps(a), b, c] for a, b, c in surrogates]
 
 
-def test_what_is_not_a_plain_print_is_left_alone() -> None:
+def test_anything_but_a_plain_print_stays_unchanged() -> None:
     odd = stream("x")._replace(content=b'{"name": "stdout", "text": "a", "more": "b"}')
     assert list(joined([odd, odd])) == [odd, odd]
     assert list(cut(odd, 4)) == [odd]
@@ -162,7 +162,7 @@ def test_the_text_of_a_print_is_found(text: bytes) -> None:
         HEAD + b'"' + b"x" * (TAIL_BYTES - 1) + b'"}',
     ],
 )
-def test_what_is_not_exactly_a_name_and_a_text_has_no_bounds(content: bytes) -> None:
+def test_content_other_than_a_name_and_a_text_has_no_bounds(content: bytes) -> None:
     assert text_bounds(content) is None
 
 

@@ -27,7 +27,7 @@ async def test_images_are_numbered_within_a_cell_and_beside_earlier_files(tmp_pa
     assert both[1].read_bytes() == b"svg"
 
 
-async def test_text_is_saved_whatever_characters_it_has(tmp_path: Path) -> None:
+async def test_text_is_saved_with_any_characters(tmp_path: Path) -> None:
     path = await Exports(NewFiles(tmp_path)).save_text("", CELL, "漢\ud800")
     assert path.name == "cell-7.txt" and path.read_bytes() == "漢?".encode()
 

@@ -14,7 +14,9 @@ from tests.kernels import transcript
 from tests.services.session.test_replay import Process, RecordedStream
 
 
-async def test_output_that_comes_after_the_next_run_has_begun_is_added_to_its_cell(tmp_path: Path) -> None:
+async def test_output_that_arrives_after_the_next_run_started_is_added_to_its_own_cell(
+    tmp_path: Path,
+) -> None:
     recorded = transcript("late")
     stream = RecordedStream(recorded.messages)
     process = Process(tmp_path, recorded, stream)

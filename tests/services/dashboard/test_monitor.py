@@ -171,7 +171,7 @@ async def test_of_closed_sessions_only_the_ends_are_read_until_they_are_wanted(p
         assert any("ben interrupted" in text for text in texts)
 
 
-async def test_a_closed_session_that_goes_on_is_read_as_a_whole(place: Place) -> None:
+async def test_a_closed_session_that_continues_is_read_as_a_whole(place: Place) -> None:
     place.write("old.1.jsonl", opened("old"), RunStarted("old-1", "t", "c", "a()"), SessionClosed("done"))
     monitor = place.monitor(Node())
     async with running(monitor) as heard:
@@ -265,7 +265,7 @@ class _CountingReader(JournalReader):
         return super().read(limit)
 
 
-async def test_trouble_is_said_once_and_watching_goes_on(place: Place) -> None:
+async def test_trouble_is_reported_once_and_watching_continues(place: Place) -> None:
     node = Node()
     node.failure = ServerUnreachable("The server does not answer.", "Look at its log.")
     monitor = place.monitor(node)

@@ -140,7 +140,7 @@ async def test_a_dead_owner_of_this_host_is_followed_at_once_also_when_its_id_is
         assert folder.holding("other", owner_alive).is_held("s") is held, owner
 
 
-async def test_time_is_told_by_the_disk_and_not_by_this_host(journals: Journals) -> None:
+async def test_time_comes_from_the_disk_and_not_from_this_host(journals: Journals) -> None:
     """A journal that was touched 'now' is fresh however wrong this host's clock is."""
     recorder = await journals.opened_by(SELF)
     recorder._journal.beat()

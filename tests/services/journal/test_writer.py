@@ -86,7 +86,7 @@ OUTPUTS = st.one_of(
 @given(
     outputs=st.lists(OUTPUTS, max_size=25), cuts=st.lists(st.tuples(st.integers(0, 25), st.integers(0, 9)))
 )
-def test_a_record_that_goes_on_after_kills_has_or_counts_every_character_once(
+def test_a_record_that_continues_after_kills_has_or_counts_every_character_once(
     outputs: list[Event], cuts: list[tuple[int, int]]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -329,7 +329,7 @@ async def test_a_server_that_lives_and_does_not_answer_is_kept_and_not_called_re
     assert machine.ended == [123]
 
 
-async def test_who_waits_for_a_server_that_answers_again_goes_on(tmp_path: Path) -> None:
+async def test_waiting_for_a_server_continues_when_it_answers_again(tmp_path: Path) -> None:
     store, answers = StatusFile(tmp_path / "server-status"), Answers(Health.SILENT)
     store.write(READY)
     seen: list[str] = []

@@ -237,7 +237,7 @@ async def test_the_map_tells_outputs_of_this_text_and_kernel_from_others(room: R
     assert states() == ["stale", "ok"], "outputs of another text"
 
 
-async def test_a_scratch_session_is_said_to_have_no_notebook(room: Room, tmp_path: Path) -> None:
+async def test_a_scratch_session_says_that_it_has_no_notebook(room: Room, tmp_path: Path) -> None:
     room.session._sync.autosave, autosave = None, room.session._sync.autosave
     notebooks = NotebookDirectory(tmp_path, tmp_path, tmp_path, tmp_path)
     for work in (

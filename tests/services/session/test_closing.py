@@ -86,7 +86,7 @@ async def holds_out() -> None:
 
 
 @pytest.mark.parametrize(("work", "said"), [(raises, "letting go failed"), (holds_out, "1 tasks do not end")])
-async def test_what_is_cancelled_is_waited_for_and_not_for_ever(
+async def test_closing_waits_for_cancelled_work_but_not_for_ever(
     work: Any, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     begun: Coroutine[Any, Any, None] = work()

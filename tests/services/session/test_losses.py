@@ -11,7 +11,7 @@ from tests.kernels import NAMES, transcript
 from tests.services.session.test_replay import ID, Process, RecordedStream
 
 
-async def test_what_was_lost_is_said_once_for_each_cause_and_recorded_for_each_gap(tmp_path: Path) -> None:
+async def test_losses_are_reported_once_for_each_cause_and_recorded_for_each_gap(tmp_path: Path) -> None:
     recorded = transcript(NAMES[0])
     process = Process(tmp_path, recorded, RecordedStream(recorded.messages))
     await process.begin()

@@ -75,7 +75,7 @@ def test_a_text_that_becomes_a_image_has_the_next_number() -> None:
     assert shown == [(1, "first, later"), (2, "second")]
 
 
-def test_what_was_dropped_at_one_place_is_told_as_one() -> None:
+def test_losses_at_one_place_are_reported_as_one() -> None:
     dropped = [
         OutputDropped(RUN, 30, "characters", "too much"),
         OutputDropped(RUN, 12, "characters", "too much"),
@@ -91,7 +91,7 @@ def test_what_was_dropped_at_one_place_is_told_as_one() -> None:
     ]
 
 
-def test_a_line_that_cannot_be_read_is_said_where_it_stood() -> None:
+def test_a_line_that_cannot_be_read_is_reported_in_its_place() -> None:
     lost = Unknown(UNREADABLE, "\0")
     ended = RunFinished(RUN, RunStatus.OK, 1.0)
     events: list[Event] = [TextPrinted(RUN, "stdout", "one\n"), lost, TextPrinted(RUN, "stdout", "two\n")]
@@ -99,7 +99,7 @@ def test_a_line_that_cannot_be_read_is_said_where_it_stood() -> None:
     assert texts == ["one\n", "\n... a line of the record cannot be read ...\n", "two\n"]
 
 
-def test_images_that_were_cleared_away_are_not_said_to_be_hidden() -> None:
+def test_cleared_images_are_not_reported_as_hidden() -> None:
     events: list[Event] = []
     for number in range(30):
         events += [OutputCleared(RUN, wait=True), plot(f"frame {number}")]
@@ -111,7 +111,7 @@ def test_images_that_were_cleared_away_are_not_said_to_be_hidden() -> None:
     assert read_back(events, {30}) == {30: "frame 29"}
 
 
-def test_what_a_run_makes_of_an_earlier_cells_display_is_told() -> None:
+def test_a_run_that_changes_an_earlier_cells_display_says_so() -> None:
     events: list[Event] = [
         DataUpdated(RUN, "earlier", {"text/plain": "working"}, {}),
         DataUpdated(RUN, "earlier", {"image/png": "figure"}, {}),
@@ -126,7 +126,7 @@ def test_what_a_run_makes_of_an_earlier_cells_display_is_told() -> None:
     assert read_back([*events, plot("own")], {2}) == {2: "own"}
 
 
-def test_all_that_a_display_has_said_is_read_back_as_it_came() -> None:
+def test_all_updates_of_a_display_are_read_back_in_order() -> None:
     events: list[Event] = [text("working", "d"), DataUpdated(RUN, "d", {"text/plain": "half"}, {}), text("x")]
     events += [
         DataUpdated(RUN, "d", {"image/png": "fig"}, {}),
@@ -135,7 +135,7 @@ def test_all_that_a_display_has_said_is_read_back_as_it_came() -> None:
     assert "".join(part for part, _ in reader_of(events).texts(A_RUN)) == "working\nhalf\nx\ndone\n"
 
 
-def test_a_vector_drawing_is_told_in_words_and_not_counted() -> None:
+def test_a_vector_drawing_is_described_in_words_and_not_counted() -> None:
     reply = replied([DataShown(RUN, {"image/svg+xml": "<svg><title>A</title></svg>"}, {}), plot("one")])
     assert reply.hidden_images == 0
     assert read_back([DataShown(RUN, {"image/svg+xml": "<svg/>"}, {}), plot("one")], {1}) == {1: "one"}

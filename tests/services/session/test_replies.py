@@ -104,7 +104,9 @@ async def test_a_wait_ends_at_its_deadline_also_when_a_look_hangs(place: Place) 
     await first.release()
 
 
-async def test_a_run_whose_process_goes_is_taken_over_by_who_waits_and_its_end_is_told(place: Place) -> None:
+async def test_a_process_that_waits_takes_over_the_run_of_one_that_exits_and_reports_its_end(
+    place: Place,
+) -> None:
     first, session, run_id = await held_by_another(place)
     second = place.process()
     waiting = asyncio.create_task(replies(second, place.journals).wait(run_id, 60.0, no_beat))
@@ -123,7 +125,7 @@ async def test_a_run_that_nobody_knows_is_refused_at_once(place: Place) -> None:
         await replies(place.process(), place.journals).wait("nobodys-1", 60.0, no_beat)
 
 
-async def test_what_is_said_about_the_kernel_is_said_once(place: Place) -> None:
+async def test_a_notice_about_the_kernel_appears_once(place: Place) -> None:
     process = place.process()
     session = await process.open_new("n")
     place.server.by_id[session.identity.kernel_id].dies("restart", restarting=True)

@@ -85,7 +85,7 @@ async def test_every_start_of_a_session_says_what_jupyter_collaboration_may_lose
     assert any("jupyter-collaboration" in warning for warning in again.opening_warnings)
 
 
-async def test_a_broken_connection_is_told_from_a_server_that_is_silent(place: Place) -> None:
+async def test_a_broken_connection_is_distinguished_from_a_server_that_is_silent(place: Place) -> None:
     session = await place.process().open_new("n")
     assert await session.explain_silence() == ""
     await session._link.close()
@@ -127,7 +127,9 @@ async def test_a_kernel_that_is_shut_down_from_outside_ends_its_run_and_its_sess
     await process.release()
 
 
-async def test_code_that_the_server_did_not_hand_to_the_kernel_is_not_said_to_run(place: Place) -> None:
+async def test_code_that_the_server_did_not_hand_to_the_kernel_is_not_reported_as_running(
+    place: Place,
+) -> None:
     process = place.process()
     session = await process.open_new("n")
     run = await session.run("hang")
@@ -233,7 +235,7 @@ async def test_a_record_that_says_nothing_is_called_unreadable_not_unknown(
             await asked
 
 
-async def test_what_an_earlier_process_left_is_listed_with_the_run_that_goes_on(place: Place) -> None:
+async def test_what_an_earlier_process_left_is_listed_with_the_run_that_continues(place: Place) -> None:
     first = place.process()
     session = await first.open_new("n")
     run = await session.run("hang")
@@ -267,7 +269,7 @@ async def test_all_sessions_of_a_conversation_are_taken_back_whatever_is_called_
     await second.release()
 
 
-async def test_the_server_that_is_there_is_told_of_the_exit_not_the_one_that_ended_before(
+async def test_the_current_server_learns_of_the_exit_not_the_one_that_ended_before(
     place: Place,
 ) -> None:
     process = place.process()
@@ -394,7 +396,7 @@ async def test_a_throwaway_kernel_that_is_taken_over_ends_with_its_run(place: Pl
     await second.release()
 
 
-async def test_a_notebook_that_is_broken_at_a_takeover_is_left_as_it_is_and_said(place: Place) -> None:
+async def test_a_notebook_that_is_broken_at_a_takeover_stays_unchanged_and_is_reported(place: Place) -> None:
     first = place.process()
     session = await first.open_new("n")
     await session.run("x = 1")
@@ -458,7 +460,7 @@ async def test_a_notebook_below_a_symbolic_link_is_one_notebook(place: Place) ->
     await process.release()
 
 
-async def test_a_session_is_only_said_to_be_shut_down_when_its_kernel_is(place: Place) -> None:
+async def test_a_session_is_only_reported_as_shut_down_when_its_kernel_is(place: Place) -> None:
     process = place.process()
     session = await process.open_new("n")
     place.server.is_reachable = False
@@ -532,7 +534,7 @@ async def test_code_is_not_sent_to_a_server_that_ended_by_record_whoever_still_a
     assert kernel.codes == ["echo before"]
 
 
-async def test_a_run_that_nobody_saw_end_is_told_with_its_cause(place: Place) -> None:
+async def test_a_run_that_nobody_saw_end_is_reported_with_its_cause(place: Place) -> None:
     first = place.process()
     session = await first.open_new("n")
     run = await session.run("hang")
