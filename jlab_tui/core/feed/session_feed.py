@@ -19,6 +19,7 @@ from ..journal.events import (
     ExecutionStarted,
     HumanActed,
     KernelChanged,
+    KernelExited,
     NotebookEdited,
     Notice,
     OutputCleared,
@@ -179,6 +180,8 @@ class SessionFeed:
                 self.kernel_id = event.kernel_id
                 cause = event.cause or "another kernel"
                 return self._note(at, f"Kernel: {cause}. All variables are lost.", "warning")
+            case KernelExited():
+                return None
             case Notice():
                 return self._note(at, event.text, event.level)
             case HumanActed():

@@ -2,6 +2,8 @@
 
 The journal is the truth about a session. The notebook's outputs, the replies to the model and the dashboard's feed are
 folds over these events; a later process rebuilds a session from them.
+
+One file: the events and their codec, which reads their fields, change together.
 """
 
 from __future__ import annotations
@@ -189,6 +191,15 @@ class KernelChanged:
 
     kernel_id: str
     cause: str
+    awaited_by: str = ""
+    """who asked for a restart whose exit notice is still on its way; else empty"""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelExited:
+    """The exit notice has come that the oldest `KernelChanged` with `awaited_by` waited for."""
+
+    kernel_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +253,7 @@ Event = (
     | ReplyCut
     | NotebookEdited
     | KernelChanged
+    | KernelExited
     | Notice
     | HumanActed
     | SessionClosed
@@ -288,6 +300,7 @@ _KINDS: dict[str, type[Any]] = {
     "cut": ReplyCut,
     "edit": NotebookEdited,
     "kernel": KernelChanged,
+    "exited": KernelExited,
     "notice": Notice,
     "human": HumanActed,
     "closed": SessionClosed,

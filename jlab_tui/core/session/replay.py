@@ -14,6 +14,7 @@ from ..journal.events import (
     Event,
     ExecutionStarted,
     KernelChanged,
+    KernelExited,
     NotebookEdited,
     OutputCleared,
     OutputDropped,
@@ -42,6 +43,8 @@ class ReplayedSession:
     """number of the last run"""
     generation: int = 1
     """number of the kernel's restarts"""
+    awaited: tuple[str, ...] = ()
+    """who asked for the restarts whose exit notice is still on its way"""
     runs: dict[str, Run] = field(default_factory=dict)
     last_at: float = 0.0
     displays: dict[str, set[str]] = field(default_factory=dict)
@@ -70,9 +73,12 @@ class ReplayedSession:
                 if event.kernel_id != self.kernel_id:
                     self.seq, self.kernel_id = 0, event.kernel_id
                 self.generation += 1
+                self.awaited += (event.awaited_by,) if event.awaited_by else ()
                 for waiting in self.unfinished:
                     if not waiting.has_started:  # it goes to the next one
                         waiting.generation = self.generation
+            case KernelExited():
+                self.awaited = self.awaited[1:]
             case SessionClosed():
                 self.closed = event.reason
             case RunStarted():
@@ -109,6 +115,8 @@ class ReplayedSession:
         match event:
             case ExecutionStarted():
                 run.has_started, run.execution_count = True, event.execution_count
+                if run.generation == self.generation:
+                    self.awaited = ()  # see `core.session.step`
             case RunReplied():
                 run.reply, run.reply_recorded = event.content, True
             case RunFinished():

@@ -14,6 +14,7 @@ from ..journal.events import (
     ErrorRaised,
     ExecutionStarted,
     KernelChanged,
+    KernelExited,
     OutputCleared,
     OutputDropped,
     RunStatus,
@@ -216,6 +217,8 @@ def _died(state: SessionStatus, death: KernelDeath) -> Step:
     kernel = replace(kernel, restarted_by=by, others_busy=False)
     state = replace(state, kernel=kernel if is_counted else _next(kernel))
     effects: tuple[Effect, ...] = (RenewLink(), *(QueueRun(run.run, False) for run in state.open))
+    if is_counted:
+        return state, (*effects, Write(KernelExited(state.kernel_id)))
     if not by:
         changed, state = _unasked(state, death)
         return state, (*effects, Write(KernelChanged(state.kernel_id, changed)))
@@ -253,11 +256,13 @@ def _restarted(state: SessionStatus, by: str) -> Step:
     """Handle our restart. The exit notice in the kernel's stream comes before this, or long after."""
     restart, kernel = state.kernel.restart, replace(state.kernel, restart=None)
     effects: tuple[Effect, ...] = ()
+    awaited_by = ""
     if restart is not None and not restart.has_exited:
+        awaited_by = by if state.is_recorded else ""
         kernel = _next(replace(kernel, awaited=(*kernel.awaited, by) if state.is_recorded else ()))
         effects = () if state.is_recorded else (RenewLink(),)
     state = replace(state, kernel=kernel, availability=Usable(), notice="")
-    effects += (Write(KernelChanged(state.kernel_id, f"restarted by {by}")),)
+    effects += (Write(KernelChanged(state.kernel_id, f"restarted by {by}", awaited_by)),)
     for run in restart.runs if restart is not None else ():
         state, ends = _end(state, RunEnded(run, RunStatus.DIED, None, _restart_cause(by)), is_forgotten=True)
         effects += ends

@@ -46,6 +46,8 @@ class Origin:
     first_run: int = 1
     generation: int = 1
     """of its kernel"""
+    awaited: tuple[str, ...] = ()
+    """who asked for restarts of it whose exit notice is on its way"""
     seq: int | None = None
     """last message applied; None: continue with the next one"""
     journal: Journal | None = None
@@ -125,7 +127,7 @@ class SessionFactory:
             why_on_record=partial(self._why_on_record, server.record),
             why_silent=self._why_silent,
         )
-        kernel = Kernel(generation=origin.generation, users_own=identity.users_kernel)
+        kernel = Kernel(origin.generation, users_own=identity.users_kernel, awaited=origin.awaited)
         state = SessionStatus(identity.id, identity.kernel_id, claim is not None, kernel=kernel)
         opened = identity.opened(self._owner, epoch, server.record.started)
         return Session(opened, state, ports, notebook, origin.first_run, warnings)

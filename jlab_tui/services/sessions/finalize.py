@@ -142,7 +142,7 @@ class Finalizer:
             return []
         file, notebook = await self._notebook(opened.notebook if replayed.unfinished else "")
         sync = OutputSync(file, notebook, self._read_back, journal.flush)
-        kernel = Kernel(generation=replayed.generation, users_own=opened.users_kernel)
+        kernel = Kernel(replayed.generation, users_own=opened.users_kernel, awaited=replayed.awaited)
         state = SessionStatus(
             opened.session,
             opened.kernel_id,

@@ -110,7 +110,7 @@ class Takeover:
         if claim is None and journal is None:
             raise KernelGone(f"The kernel of session {left.session} is gone.", _open_again(opened.notebook))
         file, notebook, notes = await self._notebook(server, opened.notebook)
-        origin = Origin(left.epoch + 1, left.count + 1, left.generation, left.seq, journal)
+        origin = Origin(left.epoch + 1, left.count + 1, left.generation, left.awaited, left.seq, journal)
         warnings = await notebook_warnings(server) if opened.notebook else []
         identity = SessionIdentity.of(opened, hostname=server.record.hostname)
         session = self._factory.make(server, identity, claim, file, notebook, warnings, origin)

@@ -18,6 +18,7 @@ from jlab_tui.core.journal.events import (
     ExecutionStarted,
     HumanActed,
     KernelChanged,
+    KernelExited,
     NotebookEdited,
     Notice,
     OutputCleared,
@@ -233,6 +234,7 @@ EVENTS = st.one_of(
         NotebookEdited, st.sampled_from(["add", "edit", "delete", "markdown"]), st.sampled_from(["c1", "c2"])
     ),
     st.builds(KernelChanged, st.just("k2"), st.text(max_size=5)),
+    st.just(KernelExited("k2")),
     st.builds(Notice, st.text(max_size=5)),
     st.builds(HumanActed, st.text(max_size=5), outcome=st.sampled_from(["", "done"])),
     st.builds(SessionClosed, st.text(max_size=3)),
@@ -283,6 +285,10 @@ BACK = SessionOpened("s", "train", "/nb/train.ipynb", "", "node", 1.0, client_ho
 )  # fmt: skip
 def test_what_happens_around_the_cells_is_a_note(event: Event, note: tuple[str, str]) -> None:
     assert notes(folded(OPENED, event)) == [note]
+
+
+def test_the_exit_notice_of_a_restart_that_is_told_is_no_note() -> None:
+    assert notes(folded(OPENED, KernelExited("k"))) == []
 
 
 def test_a_session_that_its_process_opens_again_is_open_and_has_no_note() -> None:

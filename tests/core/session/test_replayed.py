@@ -15,6 +15,7 @@ from jlab_tui.core.journal.events import (
     Event,
     ExecutionStarted,
     KernelChanged,
+    KernelExited,
     NotebookEdited,
     Notice,
     OutputCleared,
@@ -109,6 +110,16 @@ def test_a_display_is_updated_in_every_run_that_shows_it() -> None:
 def test_a_run_that_waits_goes_to_the_kernel_that_follows() -> None:
     session = told(OPENED, FIRST, ExecutionStarted("s-1", 1), SECOND, KernelChanged("k", "died"))
     assert [run.generation for run in session.runs.values()] == [1, 2] and session.generation == 2
+
+
+def test_an_exit_notice_is_awaited_until_it_comes_or_code_runs_in_the_new_kernel() -> None:
+    late = KernelChanged("k", "restarted by you", "you")
+    assert told(OPENED, late, KernelChanged("k", "died")).awaited == ("you",)
+    assert told(OPENED, late, KernelChanged("k", "restarted by b", "b"), KernelExited("k")).awaited == ("b",)
+    assert told(OPENED, FIRST, late, ExecutionStarted("s-1", 1)).awaited == ()
+    assert told(OPENED, FIRST, ExecutionStarted("s-1", 1), late, ExecutionStarted("s-1", 1)).awaited == (
+        "you",
+    )
 
 
 def test_messages_are_counted_anew_for_another_kernel() -> None:

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 
 from jlab_tui.core.errors import KernelGone, SessionOwned
 from jlab_tui.core.journal.events import (
+    Entry,
+    Event,
     ExecutionStarted,
     KernelChanged,
+    KernelExited,
     OutputDropped,
     RunStatus,
     TextPrinted,
@@ -53,6 +56,7 @@ from jlab_tui.core.session.protocol import (
     Write,
 )
 from jlab_tui.core.session.refusals import busy, refusal
+from jlab_tui.core.session.replay import replay
 from jlab_tui.core.session.run import Run
 from jlab_tui.core.session.state import (
     Batch,
@@ -95,8 +99,11 @@ def end(
     return EndRun(RunEnded("r", status, count, cause), "m", is_forgotten)
 
 
-def changed(cause: str) -> Write:
-    return Write(KernelChanged("k", cause))
+def changed(cause: str, awaited_by: str = "") -> Write:
+    return Write(KernelChanged("k", cause, awaited_by))
+
+
+EXITED = Write(KernelExited("k"))
 
 
 # -- runs
@@ -171,15 +178,22 @@ def test_runs_of_an_earlier_process_continue_or_are_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "order", [(RESTART, RestartDone("you")), (RestartDone("you"), RESTART)], ids=["before", "after"]
+    ("order", "written"),
+    [
+        ((RESTART, RestartDone("you")), [changed("restarted by you")]),
+        ((RestartDone("you"), RESTART), [changed("restarted by you", "you"), EXITED]),
+    ],
+    ids=["before", "after"],
 )
-def test_a_restart_is_its_askers_whenever_the_exit_notice_comes(order: Sequence[SessionEvent]) -> None:
+def test_a_restart_is_its_askers_whenever_the_exit_notice_comes(
+    order: Sequence[SessionEvent], written: list[Write]
+) -> None:
     state = NEW
     effects: list[Effect] = []
     for event in (*RUNNING, RestartAsked("you"), *order, DIED):
         state, more = step(state, event)
         effects += more
-    assert [e for e in effects if isinstance(e, Write)] == [changed("restarted by you")]
+    assert [e for e in effects if isinstance(e, Write)] == written
     assert effects.count(RenewLink()) == 1, "by the exit notice, and not by the answer"
     (ended,) = (e for e in effects if isinstance(e, EndRun))
     assert (ended.end.status, ended.end.cause) == (RunStatus.DIED, "The kernel was restarted by you.")
@@ -492,9 +506,10 @@ def test_every_run_ends_once_and_an_unusable_session_stays_so_until_a_restart(
 @given(data=st.data())
 def test_who_asked_for_a_restart_is_never_confused_with_somebody_else(data: st.DataObject) -> None:
     """Restarts of ours, one at a time, whose notices come in order and as late as they like; somebody else's have theirs
-    when none of ours is on its way."""
+    when none of ours is on its way. A successor that reads the journal knows the same."""
     state, number, answered = NEW, 0, True
     notices: list[str] = []
+    written: list[Event] = []
     said: list[tuple[str, str]] = []
     for _ in range(data.draw(st.integers(0, 25))):
         moves = ["ask"] if answered else ["answer"]
@@ -504,21 +519,26 @@ def test_who_asked_for_a_restart_is_never_confused_with_somebody_else(data: st.D
         match data.draw(st.sampled_from(moves)):
             case "ask":
                 number, answered = number + 1, False
-                state, _ = step(state, RestartAsked(f"asker {number}"))
+                state, effects = step(state, RestartAsked(f"asker {number}"))
             case "answer":
                 is_late = state.kernel.restart is not None and not state.kernel.restart.has_exited
                 state, effects = step(state, RestartDone(f"asker {number}"))
-                assert changed(f"restarted by asker {number}") in effects
+                awaited = [f"asker {number}"] if is_late else []
+                assert changed(f"restarted by asker {number}", *awaited) in effects
                 answered = True
-                notices += [f"asker {number}"] if is_late else []
+                notices += awaited
             case "notice":
-                state, _ = step(state, RESTART)
+                state, effects = step(state, RESTART)
+                assert EXITED in effects
                 said.append((state.kernel.restarted_by, notices.pop(0)))
             case "exit":
-                state, _ = step(state, RESTART)
+                state, effects = step(state, RESTART)
                 said.append((state.kernel.restarted_by, f"asker {number}"))
             case _:
                 state, effects = step(state, RESTART)
                 assert changed("restarted by somebody else") in effects
                 said.append((state.kernel.restarted_by, ""))
+        written += [effect.event for effect in effects if isinstance(effect, Write)]
+    read = replay("s", [(Path("j"), 0, Entry(1.0, event)) for event in written])
+    assert read.awaited == state.kernel.awaited
     assert [found for found, _ in said] == [wanted for _, wanted in said]

@@ -329,6 +329,27 @@ async def test_our_own_restart_is_ours_however_late_the_kernels_exit_notice_come
     await process.release()
 
 
+async def test_a_successor_knows_who_asked_for_a_restart_whose_exit_notice_comes_later(place: Place) -> None:
+    first = place.process()
+    session = await first.open_new("n")
+    place.server.notice_after_s = 1e6
+    await session.restart("you (restart_kernel)")
+    await session.journal.flush()
+    place.kill(first)
+    (kernel,) = place.server.by_id.values()
+    second = place.process()
+    taken = await second.get(session.identity.id)
+    kernel.dies("restart", restarting=True, exit_code=0)
+    assert taken.take_notice() == "" and taken.state.kernel.generation == 2
+    await taken.journal.flush()
+    place.kill(second)
+    third = place.process()
+    again = await third.get(session.identity.id)
+    kernel.dies("restart", restarting=True, exit_code=0)
+    assert "Somebody restarted the kernel" in again.take_notice()
+    await third.release()
+
+
 async def test_a_restart_whose_caller_does_not_wait_is_still_the_callers(place: Place) -> None:
     process = place.process()
     session = await process.open_new("n")
