@@ -44,6 +44,8 @@ from .trust import weaknesses
 
 _CONNECT_S = 5.0
 _STEP_S = 30.0
+_SHOWN_S = 5.0
+"""what a network file system may take to show a node's file"""
 _PROBE_BYTES = 65536
 """larger than a file system's block, so that an exceeded quota shows"""
 
@@ -185,25 +187,49 @@ async def look_at_hops(host: str, port: int, *, answers: bool) -> Hops:
 
 
 async def look_from_node(job_id: str, directory: Path, host: str, env: Mapping[str, str]) -> NodeFacts:
-    """Write a file here, and read it in a step of our running job on `host`; look for its GPU driver too."""
+    """Write a file here, and read and copy it in a step of our running job on `host`; look for its GPU driver too."""
     word = secrets.token_hex(8)
     probe = directory / f".jlab-mcp-doctor-{word}"
+    copy = probe.with_suffix(".copy")
     try:
         probe.write_text(word, encoding="utf-8")
-        look = f'{NODE_DRIVER}; cat "$0"'
-        argv = ["srun", "--overlap", f"--jobid={job_id}", "-N1", "-n1", "sh", "-c", look, str(probe)]
+        look = f'{NODE_DRIVER}; cat "$0"; cat "$0" > "$1"'
+        argv = [
+            "srun",
+            "--overlap",
+            f"--jobid={job_id}",
+            "-N1",
+            "-n1",
+            "sh",
+            "-c",
+            look,
+            str(probe),
+            str(copy),
+        ]
         ran = await run(argv, query_environment(env), _STEP_S)
+        can_write = await _has_come(copy) if ran.is_ok else False
     except OSError as error:
         return NodeFacts(error=str(error))
     finally:
         with contextlib.suppress(OSError):
             probe.unlink()
+            copy.unlink()
     if word in ran.out:
-        return NodeFacts(sees_files=True, driver=parse_driver(ran.out, host))
+        return NodeFacts(sees_files=True, can_write=can_write, driver=parse_driver(ran.out, host))
     if "No such file" in ran.err:
         return NodeFacts(sees_files=False, driver=parse_driver(ran.out, host))
     last = ran.err.strip().splitlines()
     return NodeFacts(error=last[-1] if last else "srun gave no answer")
+
+
+async def _has_come(path: Path) -> bool:
+    """Wait for a file of a node, which a network file system may show late."""
+    deadline = asyncio.get_running_loop().time() + _SHOWN_S
+    while not path.exists():
+        if asyncio.get_running_loop().time() > deadline:
+            return False
+        await asyncio.sleep(0.1)
+    return True
 
 
 def registrations(

@@ -13,21 +13,41 @@ import pwd
 import shutil
 import stat
 import tempfile
+from typing import Optional
+
+from .unix_socket import folder_of_sockets
 
 log = logging.getLogger("jlab_mcp_extension")
 
 
-def private_runtime_dir(wanted: str, usual: str) -> str:
-    """Return `wanted`, made private if it is Jupyter's `usual` one, or a new private directory if others could enter it."""
+def private_runtime_dir(wanted: str, usual: str, *, is_job: bool = False) -> str:
+    """Return `wanted`, made private if it is Jupyter's `usual` one, or a new private directory if others could enter it.
+
+    A job has one of its own on its node: nodes may see the home directory, where the usual one is, read-only or not at all."""
+    if is_job and wanted == usual:
+        return _new(folder_of_sockets())
     if wanted == usual:
+        _make(wanted)
         close_to_others(wanted)
     why = why_not_private(wanted)
     if not why:
         return wanted
-    made = tempfile.mkdtemp(prefix="jlab-mcp-runtime-")
-    atexit.register(shutil.rmtree, made, True)
+    made = _new(None)
     log.warning("jlab-mcp: Jupyter's runtime directory is %s, because %s", made, why)
     return made
+
+
+def _new(folder: Optional[str]) -> str:
+    made = tempfile.mkdtemp(prefix="jlab-mcp-runtime-", dir=folder)
+    atexit.register(shutil.rmtree, made, True)
+    return made
+
+
+def _make(directory: str) -> None:
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+    except OSError:
+        pass  # `why_not_private` says why
 
 
 def close_to_others(directory: str) -> None:
@@ -50,6 +70,8 @@ def why_not_private(directory: str) -> str:
         info = os.stat(path)
         if info.st_mode & 0o077 or info.st_uid != os.geteuid():
             return "%s (mode %o) is not yours alone" % (directory, info.st_mode & 0o777)
+        if not os.access(path, os.W_OK):
+            return "%s cannot be written" % directory
         while path != "/":
             path = os.path.dirname(path)
             if _others_write(os.stat(path)):

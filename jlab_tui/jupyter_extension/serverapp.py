@@ -99,8 +99,8 @@ class ExtensionServerApp(ServerApp):  # type: ignore[misc]
 
     @default("runtime_dir")
     def _private_runtime_dir(self) -> str:
-        os.makedirs(jupyter_runtime_dir(), mode=0o700, exist_ok=True)
-        return private_runtime_dir(jupyter_runtime_dir(), os.path.join(jupyter_data_dir(), "runtime"))
+        usual = os.path.join(jupyter_data_dir(), "runtime")
+        return private_runtime_dir(jupyter_runtime_dir(), usual, is_job="certfile" in self.ours.ServerApp)
 
     def load_config_file(self, *args: Any, **kwargs: Any) -> None:
         super().load_config_file(*args, **kwargs)

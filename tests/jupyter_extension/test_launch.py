@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.core.kernel.wire import NODE_PROTOCOL
+from jlab_tui.jupyter_extension.runtime_directory import private_runtime_dir
+from jlab_tui.jupyter_extension.unix_socket import folder_of_sockets
 from tests.jupyter_extension.servers import NODE, TOKEN, launch, owning, serving
 
 
@@ -97,6 +99,21 @@ def test_the_launch_configuration_is_followed_and_the_address_published_and_with
         server.stop()
         assert server.process.returncode == 0
         assert not path.exists()
+
+
+def test_a_jobs_runtime_directory_is_its_own_and_local_to_the_node(tmp_path: Path) -> None:
+    usual = str(tmp_path / "home" / "runtime")
+    made = Path(private_runtime_dir(usual, usual, is_job=True))
+    try:
+        assert made.stat().st_mode & 0o777 == 0o700 and not Path(usual).exists()
+        assert made.parent == Path(folder_of_sockets() or "")
+    finally:
+        made.rmdir()
+    (tmp_path / "a file").touch()
+    below = str(tmp_path / "a file" / "runtime")  # a home that cannot be written
+    other = Path(private_runtime_dir(below, below))
+    assert other != Path(below) and other.stat().st_mode & 0o777 == 0o700
+    other.rmdir()
 
 
 def test_a_taken_port_is_exit_code_98(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import socket
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,6 +139,17 @@ class Node:
     def run(self, *argv: str, check: bool = True) -> str:
         """Run a command in the node as root; its output."""
         return _run(self.command(*argv), env=self.cluster.env, check=check)
+
+
+@contextlib.contextmanager
+def read_only(node: Node, directory: Path) -> Iterator[None]:
+    """The directory as a node sees it that mounts it without the right to write. What opened it before keeps its right."""
+    node.run("mount", "--bind", str(directory), str(directory))
+    node.run("mount", "-o", "remount,bind,ro", str(directory))
+    try:
+        yield
+    finally:
+        node.run("umount", "-l", str(directory))
 
 
 class Cluster:

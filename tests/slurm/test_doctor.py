@@ -14,7 +14,7 @@ from jlab_tui.adapters.checkup import look_from_node
 from jlab_tui.adapters.slurm.commands import Slurm
 from tests.project import Project
 from tests.slurm.jobs import GPU_JOB, submit
-from tests.slurm.machines import Cluster
+from tests.slurm.machines import Cluster, read_only
 
 pytestmark = pytest.mark.xdist_group("slurm")
 
@@ -67,4 +67,12 @@ def test_a_controller_that_is_down_is_named_and_nothing_else_is_asked(
 async def test_a_running_job_shows_whether_it_sees_files_written_here(slurm: Slurm, cluster: Cluster) -> None:
     job_id = await submit(slurm, cluster, "doctor", replace(GPU_JOB, cpus=1))
     await asyncio.to_thread(cluster.wait_for_state, job_id, "RUNNING")
-    assert (await look_from_node(job_id, cluster.shared, "a-node", cluster.env)).sees_files is True
+    facts = await look_from_node(job_id, cluster.shared, "a-node", cluster.env)
+    assert facts.sees_files is True and facts.can_write
+    node = next(
+        n for n in cluster.nodes if n.name == cluster.run("squeue", "-h", "-j", job_id, "-o", "%N").strip()
+    )
+    with read_only(node, cluster.shared):
+        facts = await look_from_node(job_id, cluster.shared, "a-node", cluster.env)
+        assert facts.sees_files is True and not facts.can_write
+    assert not list(cluster.shared.glob(".jlab-mcp-doctor*"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.project import Project
 
-from .machines import Cluster, wait_for
+from .machines import Cluster, read_only, wait_for
 
 pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
 
@@ -83,6 +84,26 @@ def test_a_taken_port_range_on_the_node_is_named(cluster: Cluster, lab: Project)
     assert done.returncode == 1
     assert "Every port in the range is taken on the node." in done.stderr
     assert "JLAB_MCP_PORT_MIN" in done.stderr
+
+
+def test_a_home_that_the_node_sees_read_only_is_named_at_the_first_start_and_not_needed_at_the_second(
+    cluster: Cluster, lab: Project, tmp_path: Path
+) -> None:
+    node, logs = cluster.gpu1, tmp_path / "logs"
+    lab.extra_env["JLAB_MCP_SLURM_EXTRA"] = f"--nodelist={node.name}"
+    with read_only(node, lab.home):
+        first = lab.run("start", "--detach")
+        second = lab.run("start", "--detach", JLAB_MCP_LOG_DIR=str(logs))
+        lab.extra_env["JLAB_MCP_DIR"] = str(tmp_path / "scratch")
+        third = lab.run("start", "--detach", within=["sh", "-c", 'umask 002; exec "$0" "$@"'])
+        assert third.returncode == 0, third.stderr + lab.run("logs").stdout
+        (log,) = (tmp_path / "scratch" / "logs").glob("*.log")
+        assert log.stat().st_mode & 0o777 == 0o600
+        lab.run("stop")
+    for failed in (first, second):
+        assert failed.returncode == 1
+        assert failed.stderr.splitlines()[1].strip().startswith("Set JLAB_MCP_DIR"), failed.stderr
+    assert "The node cannot write to the status directory" in second.stderr
 
 
 def test_a_node_without_the_interface_to_listen_on_is_named_with_what_it_has(

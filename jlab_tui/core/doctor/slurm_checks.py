@@ -85,6 +85,8 @@ class NodeFacts:
 
     sees_files: bool | None = None
     """whether it sees a file written here a moment ago; None: no step could run"""
+    can_write: bool = True
+    """whether what it writes beside that file is seen here"""
     error: str = ""
     driver: DriverFacts | None = None
     """its GPU driver; None if unknown"""
@@ -114,4 +116,8 @@ def check_shared_files(
         return [
             Finding("shared files", Level.FAIL, text, "export JLAB_MCP_DIR=/a/directory/that/nodes/share")
         ]
+    if not facts.can_write:
+        text = f"{node} sees {directory}, but cannot write to it."
+        fix = "export JLAB_MCP_DIR=/a/directory/that/nodes/can/write/to"
+        return [Finding("shared files", Level.FAIL, text, fix)]
     return [Finding("shared files", Level.OK, f"{node} sees what is written to {directory}")]

@@ -87,7 +87,19 @@ def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: L
     if job is not None and job.phase in (JobPhase.SUSPENDED, JobPhase.ENDING):
         live = explain_live(job.state, record.job_id, node=record.hostname)
         return ServerStatus(record, job.phase.value, live.message, live.hint, reachable=False)
-    late = "" if isinstance(seen.queue, QueueUnknown) else _late(record, seen, limits)
+    is_known = not isinstance(seen.queue, QueueUnknown)
+    if is_known and (unreached := _unreached(record, seen, limits)):
+        return ServerStatus(
+            record,
+            "not reached",
+            unreached,
+            f"The job keeps running. `jlab-mcp doctor` shows how far a connection gets. Try another login node, or work inside "
+            f"the job: srun --overlap --jobid {record.job_id} --pty bash. `jlab-mcp stop` cancels it.",
+            reachable=False,
+            is_elsewhere=True,
+            notices=warnings(record, seen),
+        )
+    late = _late(record, seen, limits) if is_known else ""
     if late:
         tail = tuple(seen.log_tail.splitlines()[-LOG_LINES:])
         last_line = telling_line(seen.log_tail)
@@ -107,14 +119,23 @@ def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: L
 
 def _late(record: ServerRecord, seen: Observation, limits: Limits) -> str:
     """Return a sentence that names what is overdue; empty while there is time."""
-    job, limit = f"Job {record.job_id} runs on {record.hostname}", limits.ready_s
-    connected, started = record.slurm.connected, seen_running(record)
-    if not record.url and started and seen.now - started > limit:
-        return f"{job}, but JupyterLab did not start there within {limit:.0f} s."
-    if record.url and seen.health not in (None, Health.OK) and seen.now - connected > limit:
-        how = "another server answers" if seen.health is Health.FOREIGN else "this machine could not reach it"
-        return f"{job}, but {how} at {record.url} for {limit:.0f} s."
-    return ""
+    limit, started = limits.ready_s, seen_running(record)
+    if record.url or not started or seen.now - started <= limit:
+        return ""
+    return f"Job {record.job_id} runs on {record.hostname}, but JupyterLab did not start there within {limit:.0f} s."
+
+
+def _unreached(record: ServerRecord, seen: Observation, limits: Limits) -> str:
+    """Return a sentence about a server that came up and does not answer here; empty while there is time. Others may reach
+    it, and it may have waited in the queue for hours."""
+    if (
+        not record.url
+        or seen.health in (None, Health.OK)
+        or seen.now - record.slurm.connected <= limits.ready_s
+    ):
+        return ""
+    how = "another server answers" if seen.health is Health.FOREIGN else "this machine could not reach it"
+    return f"JupyterLab came up in job {record.job_id} on {record.hostname}, but {how} at {record.url} for {limits.ready_s:.0f} s."
 
 
 def ready(record: ServerRecord, job: Job | None, seen: Observation) -> ServerStatus:

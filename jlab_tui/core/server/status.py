@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -163,14 +164,14 @@ def failed(record: ServerRecord, what: str, log_tail: str) -> ServerStatus:
 
 def telling_line(log_tail: str) -> str:
     """Find the log line that most likely explains why the program ended."""
-    lines = [line.strip() for line in log_tail.splitlines() if line.strip()]
-    for line in reversed(lines):
-        if any(
-            word in line
-            for word in ("Error", "error:", "rror]", "ERROR", "No module", "not found", "denied", "in use")
-        ):
-            return line[-300:]
-    return lines[-1][-300:] if lines else ""
+    lines = [line.strip() for line in reversed(log_tail.splitlines()) if line.strip()]
+    # Jupyter's messages of the levels info and debug, such as the language servers that it did not find, explain nothing.
+    unusual = [line for line in lines if not re.match(r"\[[ID] ", line)]
+    errors = (line for line in unusual if any(word in line for word in _OF_ERRORS))
+    return next((found[:300] for found in (*errors, *unusual, *lines)), "")
+
+
+_OF_ERRORS = ("Error", "error:", "rror]", "ERROR", "No module", "not found", "denied", "in use")
 
 
 def untrusted(record: ServerRecord, *, give_up: bool) -> ServerStatus:

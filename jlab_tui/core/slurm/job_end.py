@@ -30,6 +30,10 @@ SCRIPT_EXITS: dict[int, Advice] = {
         "The copy of the Jupyter extension changed after the job was submitted, so the job did not run it.",
         "Start again, which makes a new copy. `jlab-mcp doctor` checks who may change the directory.",
     ),
+    95: Advice(
+        "The node cannot write to the status directory: it may see your home directory read-only.",
+        "Set JLAB_MCP_DIR to a directory that the nodes can write to, such as /scratch/$USER/.jlab-mcp; then start again.",
+    ),
     96: Advice(
         "The node has no address of the kind that JLAB_MCP_SLURM_BIND_IP names.",
         "Set it to an interface (ib0), a network (10.1.0.0/16) or 0.0.0.0 for all addresses, then start again.",
@@ -157,6 +161,7 @@ def explain_live(state: JobState, job_id: str, *, node: str = "", restarts: int 
 def _not_launched(job: str, where: str) -> Advice:
     return Advice(
         f"{job} could not be started{where}: most often the directory of its log, or its working directory, "
-        "does not exist on the node.",
-        "Put JLAB_MCP_LOG_DIR and the project on a file system that the nodes share; then start again.",
+        "does not exist on the node, or cannot be written there.",
+        "Set JLAB_MCP_DIR (and JLAB_MCP_LOG_DIR, if that is set) to a directory that the nodes share and can write to, and put the "
+        "project on such a file system; then start again.",
     )

@@ -22,6 +22,9 @@ from ...core.slurm.survey import Partition
 from ..progress import patiently
 from .launcher import Launcher
 
+_UP = (ServerState.STARTING, ServerState.READY)
+"""states in which a server may be looked for; one that cannot be reached is still starting"""
+
 
 class Checkup(Protocol):
     """The facts that the examination asks for, one by one (see `adapters.checkup`)."""
@@ -183,7 +186,7 @@ class Examination:
         record = self._status.record if self._status else None
         if record is not None and record.mode is Mode.SLURM and record.state.is_live:
             found += python_checks.check_node(record.environment)
-        if self._status is None or record is None or record.state is not ServerState.READY or not record.port:
+        if self._status is None or record is None or not record.port or record.state not in _UP:
             return found
         hops = await self._checkup.hops(record, answers=self._status.reachable is True)
         found += checks.check_hops(record, hops)
@@ -223,7 +226,7 @@ class Examination:
     async def _node(self) -> list[Finding]:
         record = self._status.record if self._status else None
         directory = str(self._settings.status_dir)
-        if record is None or record.mode is not Mode.SLURM or record.state is not ServerState.READY:
+        if record is None or record.mode is not Mode.SLURM or record.state not in _UP:
             found = slurm_checks.check_shared_files(directory, "", None, self._checkup.filesystem())
             return [*found, *self._torch_on(None)]
         facts = await self._checkup.from_node(record)

@@ -137,6 +137,7 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
      Level.FAIL, "Slurm says", "."),
     ("request taken", lambda: checks_slurm.check_request(Estimate(5), "1 GPU", 0), Level.OK, "to start at once", ""),
     ("files not shared", lambda: checks_slurm.check_shared_files("/d", "node1", NodeFacts(sees_files=False)), Level.FAIL, "does not see", "JLAB_MCP_DIR="),
+    ("files read-only", lambda: checks_slurm.check_shared_files("/d", "node1", NodeFacts(sees_files=True, can_write=False)), Level.FAIL, "cannot write", "JLAB_MCP_DIR="),
     ("files shared", lambda: checks_slurm.check_shared_files("/d", "node1", NodeFacts(sees_files=True)), Level.OK, "sees", ""),
     ("no step", lambda: checks_slurm.check_shared_files("/d", "n", NodeFacts(error="denied")), Level.SKIP, "denied", ""),
     ("no job", lambda: checks_slurm.check_shared_files("/d", "", None, "ext4"), Level.SKIP, "start a job to check whether a node sees /d on ext4", ""),

@@ -163,10 +163,20 @@ def test_a_start_that_takes_too_long_is_given_up_but_not_while_the_queue_is_unkn
     assert late.give_up and late.record.state is ServerState.STARTING
     assert "within 120 s. Its log ends with: ImportError: x" in late.sentence
     unreached = look(starting, RUNNING, at=60, connection=CONNECTION, health=Health.SILENT).record
-    assert not look(unreached, RUNNING, at=179, connection=CONNECTION, health=Health.SILENT).give_up
-    assert look(unreached, RUNNING, at=181, connection=CONNECTION, health=Health.SILENT).give_up
+    assert not look(unreached, RUNNING, at=179, connection=CONNECTION, health=Health.SILENT).is_decided
     unknown = Observation(T + 900, queue=QueueUnknown("?"), connection=CONNECTION, health=Health.SILENT)
-    assert not step(unreached, unknown, LIMITS).give_up
+    assert not step(unreached, unknown, LIMITS).is_decided
+
+
+@pytest.mark.parametrize("health", [Health.SILENT, Health.REFUSED, Health.FOREIGN])
+def test_a_server_that_came_up_and_cannot_be_reached_from_here_keeps_its_job(health: Health) -> None:
+    starting = look(RECORD, RUNNING, details=details(JobState.RUNNING)).record
+    seen = look(starting, RUNNING, at=60, connection=CONNECTION, health=health).record
+    late = look(seen, RUNNING, at=181, connection=CONNECTION, health=health)
+    assert late.is_decided and not late.give_up and not late.is_over
+    assert late.record.state is ServerState.STARTING
+    assert "srun --overlap --jobid 7" in late.hint and "jlab-mcp doctor" in late.hint
+    assert look(seen, RUNNING, at=999, connection=CONNECTION, health=Health.OK).is_usable
 
 
 @pytest.mark.parametrize("state", [JobState.SUSPENDED, JobState.COMPLETING])
@@ -373,7 +383,7 @@ def test_a_node_that_answers_within_its_limit_is_waited_for() -> None:
     assert late_of(starting).reachable is late_of(seen).reachable is False
     on_time = look(seen, RUNNING, at=180, connection=CONNECTION, health=Health.SILENT)
     late = look(seen, RUNNING, at=180.1, connection=CONNECTION, health=Health.SILENT)
-    assert (on_time.give_up, late.give_up) == (False, True)
+    assert (on_time.is_decided, late.is_decided) == (False, True)
     assert "this machine could not reach it at http://gpu1:18000 for 120 s" in late.sentence
     foreign = look(seen, RUNNING, at=181, connection=CONNECTION, health=Health.FOREIGN)
     assert "another server answers at" in foreign.sentence

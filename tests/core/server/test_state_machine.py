@@ -219,7 +219,16 @@ def test_each_kind_of_server_has_its_own_time_to_come_up() -> None:
         ("OSError: disk full\nbye\n", "OSError: disk full"),
         ("ImportError: a\nOSError: b\nbye", "OSError: b"),
         ("x" * 400, "x" * 300),
-        ("Error" + "x" * 400 + "\nbye", "x" * 300),
+        ("Error" + "x" * 400 + "\nbye", "Error" + "x" * 295),
+        ("[I 10:00 ServerApp] a", "[I 10:00 ServerApp] a"),
+        (
+            "[W 10:00 ServerApp] no browser\n[I 10:00 ServerApp] Skipped non-installed server(s): julia-language-server",
+            "[W 10:00 ServerApp] no browser",
+        ),
+        (
+            "jlab-mcp: starting\n[I 10:00 ServerApp] 404 not found\n[D 10:00 ServerApp] Error: none",
+            "jlab-mcp: starting",
+        ),
     ],
 )
 def test_a_failure_is_described_by_the_logs_last_line_with_an_error_or_else_by_the_last(
