@@ -1,4 +1,4 @@
-"""Finds the address to listen at: the setting names an address, a network or an interface, which each node has its own of."""
+"""Finds the address to listen at: the setting names an address, or a network or interface, whose address differs by node."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ Found = List[Tuple[str, str]]
 
 
 def resolve(wanted: str, found: Found) -> Optional[str]:
-    """Return the address that `wanted` stands for: itself, or the first in its network or on its interface. None if there
-    is none."""
+    """Return the address that `wanted` means: itself, or the first in its network or on its interface. None if there is none."""
     if "/" in wanted:
         network = ipaddress.ip_network(wanted, strict=False)
         return next((address for _, address in found if ipaddress.ip_address(address) in network), None)
@@ -39,7 +38,7 @@ def is_here(ip: str) -> bool:
 
 
 def interface_addresses() -> Found:
-    """Return this machine's addresses; empty where the system is not Linux."""
+    """Return this machine's addresses; empty except on Linux."""
     return [*_ipv4(), *_ipv6()]
 
 

@@ -1,7 +1,7 @@
-"""How kernels end when somebody ends them: an idle one in its own time, and one that Jupyter culls with its cause.
+"""Ends kernels: gives an idle one time for its exit handlers, and records why Jupyter culled one.
 
-What a library registered with `atexit` runs then, and trackers send their last data there. Jupyter gives a kernel half of
-`KernelManager.shutdown_wait_time`, 2.5 s, and then a signal. Where the user's configuration sets that, it holds.
+On exit, libraries run their `atexit` handlers, in which trackers send their last data. Jupyter waits half of
+`KernelManager.shutdown_wait_time`, 2.5 s, before it sends a signal. A value in the user's configuration wins.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ log = logging.getLogger("jlab_mcp_extension")
 
 
 class Endings:
-    """Of the kernels of one server."""
+    """The ends of one server's kernels."""
 
     def __init__(self, kernels: Any, recorders: Mapping[str, Any], end_s: float = END_S) -> None:
         self.end_s = end_s
-        """For an idle kernel to end in."""
+        """Seconds that an idle kernel has to end."""
         self.cut: Dict[str, float] = {}
-        """Kernels that had not ended after so many seconds and were ended by a signal, at their last end."""
+        """By kernel: the seconds after which a signal ended it, at its last end."""
         self._kernels = kernels
         self._recorders = recorders
         self._culled: Dict[str, str] = {}
@@ -35,12 +35,12 @@ class Endings:
             kernels.cull_kernel_if_idle = self._naming_the_culler(cull)
 
     def watch(self, manager: Any) -> None:
-        """Give a kernel that is not started yet its own time, whoever ends or restarts it."""
+        """Give a kernel that has not started its own time to end, at any shutdown or restart."""
         for name in ("shutdown_kernel", "restart_kernel"):
             setattr(manager, name, self._in_own_time(manager, getattr(manager, name)))
 
     def take_culled(self, kernel_id: str) -> str:
-        """Why Jupyter culled a kernel; empty where it did not."""
+        """Return why Jupyter culled a kernel; empty if it did not."""
         return self._culled.pop(kernel_id, "")
 
     def forget(self, kernel_id: str) -> None:
@@ -74,7 +74,7 @@ class Endings:
         if process is not None and process.poll() in _CUT:
             self.cut[kernel_id] = self.end_s
             log.warning(
-                "jlab-mcp: kernel %s had not ended after %g s and was ended by a signal", kernel_id, self.end_s
+                "jlab-mcp: kernel %s did not end within %g s, so a signal ended it", kernel_id, self.end_s
             )
 
     def _is_busy(self, kernel_id: str, manager: Any) -> bool:
@@ -107,7 +107,7 @@ def _why_culled(kernels: Any) -> str:
 
 
 def _is_set(manager: Any) -> bool:
-    """Whether the user's own configuration says how long a kernel may take to end."""
+    """Whether the user's configuration sets how long a kernel may take to end."""
     return any(
         "shutdown_wait_time" in (manager.config.get(kind.__name__) or {}) for kind in type(manager).__mro__
     )

@@ -1,5 +1,5 @@
-"""Decides the variables of each kernel, on a laptop and in a job alike: its own Python first on the PATH, plots drawn
-inline, and nothing that names another environment. What the kernelspec sets itself comes on top.
+"""Decides each kernel's environment variables: its own Python comes first on the PATH, plots are drawn inline, and nothing
+names another environment. The kernelspec's own variables override these.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 
 VENV, CONDA, PLAIN = "venv", "conda", "plain"
 _NOT_FOR_KERNELS = ("MPLBACKEND", "SLURM_EXPORT_ENV")
-"""A backend that the shell or a module exports draws plots that nobody sees: ipykernel sets its own where there is none.
-`srun` takes the other for its `--export`, where sbatch had an option of that kind."""
+"""With an exported backend nobody sees the plots; without one ipykernel sets its own. `srun` takes the other variable for
+its `--export`, if sbatch had such an option."""
 _SERVERS = ("python", "python%d" % sys.version_info[0], "python%d.%d" % sys.version_info[:2])
-"""Programs of a kernelspec that Jupyter takes for the server's own Python, wherever that is on the PATH."""
+"""Programs of a kernelspec that Jupyter replaces by the server's own Python."""
 _OF_VENV = ("VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT")
 _OF_CONDA = ("CONDA_PREFIX", "CONDA_DEFAULT_ENV", "CONDA_PROMPT_MODIFIER")
 
@@ -23,10 +23,10 @@ class KernelPython(NamedTuple):
     """The Python that runs a kernel."""
 
     folder: str
-    """Where it lies, with its `pip` and its scripts."""
+    """Its directory, with `pip` and scripts."""
     kind: str
     is_on_path: bool
-    """`python3` on the PATH is this one already."""
+    """Whether `python3` on the PATH is this one."""
 
     @property
     def prefix(self) -> str:
@@ -34,14 +34,14 @@ class KernelPython(NamedTuple):
 
 
 def kernel_variables(env: Mapping[str, str], python: Optional[KernelPython]) -> Dict[str, str]:
-    """The variables of a kernel on a server with the variables `env`. `python` None: it runs no Python that we know."""
+    """Return a kernel's variables on a server with the variables `env`. `python`: None if it runs no Python that we know."""
     made = {name: value for name, value in env.items() if name not in _NOT_FOR_KERNELS}
     if "SLURM_JOB_ID" in made:
-        # Lightning would wait for the other ranks of a job that has this one process.
+        # Else Lightning waits for other ranks in a job with only this process.
         made["SLURM_JOB_NAME"] = "interactive"
     if python is None:
         return made
-    if python.kind == VENV:  # conda's variables stay below it, as where one is activated in a shell
+    if python.kind == VENV:  # keep conda's variables, like an activation in a shell
         _replace(made, _OF_VENV, VIRTUAL_ENV=python.prefix)
     elif python.kind == CONDA and made.get("CONDA_PREFIX") != python.prefix:
         _replace(made, (*_OF_VENV, *_OF_CONDA), CONDA_PREFIX=python.prefix, CONDA_DEFAULT_ENV=python.prefix)
@@ -57,15 +57,15 @@ def kernel_variables(env: Mapping[str, str], python: Optional[KernelPython]) -> 
 
 
 def first_on_path(folder: str, path: str) -> str:
-    """The PATH with a folder in front, once; the system's default where there was none."""
+    """Return the PATH (by default the system's) with a folder in front, once."""
     rest = [entry for entry in (path or os.defpath).split(os.pathsep) if entry != folder]
     return os.pathsep.join([folder, *rest])
 
 
 def program_of(command: Sequence[str], resource_dir: str, env: Mapping[str, str]) -> Optional[str]:
-    """The program that a kernelspec starts; None if it is not on this machine.
+    """Return the program that a kernelspec starts; None if it is not on this machine.
 
-    `python` stands for the server's own; in the kernelspec of another environment, for the Python of that one."""
+    `python` means the server's own, or in the kernelspec of another environment, that environment's."""
     if not command:
         return None
     if command[0] in _SERVERS:
@@ -74,14 +74,14 @@ def program_of(command: Sequence[str], resource_dir: str, env: Mapping[str, str]
 
 
 def programs(specs: Mapping[str, Any], env: Mapping[str, str]) -> Dict[str, Optional[str]]:
-    """The program of each kernelspec that Jupyter found, by name."""
+    """Return the program of each kernelspec that Jupyter found, by name."""
     return {
         name: program_of(each["spec"]["argv"], str(each["resource_dir"]), env) for name, each in specs.items()
     }
 
 
 def python_of(command: Sequence[str], env: Mapping[str, str]) -> Optional[KernelPython]:
-    """The Python that a kernel's command starts with; None for a program of another kind, or one that is not there."""
+    """Return the Python that a kernel's command starts; None for another program, or a missing one."""
     program = command[0] if command else ""
     if not os.path.basename(program).startswith(("python", "pypy")):
         return None
@@ -96,7 +96,7 @@ def python_of(command: Sequence[str], env: Mapping[str, str]) -> Optional[Kernel
 
 
 def run_in_own_environment(manager: Any) -> None:
-    """Have a kernel that is not started yet start with its own Python, and with the variables of that."""
+    """Make a kernel that has not started use its own Python and that one's variables."""
     start, make_command = manager.start_kernel, manager.format_kernel_cmd
 
     def start_kernel(**arguments: Any) -> Any:
@@ -119,12 +119,12 @@ def _program(manager: Any, env: Mapping[str, str]) -> Optional[str]:
     try:
         spec = manager.kernel_spec
         return program_of(spec.argv, spec.resource_dir, env)
-    except Exception:  # noqa: BLE001 - the start itself reports a kernel that does not exist
+    except Exception:  # noqa: BLE001 - the start itself reports a missing kernel
         return None
 
 
 def _python_around(resource_dir: str) -> Optional[str]:
-    """The Python of the environment that a kernelspec lies in, `<prefix>/share/jupyter/kernels/<name>`."""
+    """Return the Python of the environment that contains a kernelspec, `<prefix>/share/jupyter/kernels/<name>`."""
     prefix, found = os.path.dirname(resource_dir), True
     for name in ("kernels", "jupyter", "share"):
         found = found and os.path.basename(prefix) == name

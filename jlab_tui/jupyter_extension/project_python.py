@@ -1,4 +1,4 @@
-"""Decides on the server's machine whether kernels run in the project's Python, where the server runs in another one."""
+"""Decides on the server's machine whether kernels run in the project's Python, if the server runs in another one."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any, Dict
 
 ASK_S = 60.0
 NAME = "python3"
-"""Of the kernelspec; notebooks name Python's usual kernel like that."""
+"""The usual name of Python's kernelspec in notebooks."""
 
 
 def decide(config: Dict[str, Any], passed: str) -> str:
     """Put the project's kernelspec into the configuration if its Python runs here. Returns why kernels run elsewhere.
 
-    The configuration may say that already: as whoever starts the server sees it. `passed`: why the job script did not take the first Python for the server."""
+    The configuration may say so already, as seen from the machine that starts the server. `passed`: why the job script did
+    not use the first Python for the server."""
     python = str(config.get("kernel_python") or "")
     if not python or os.path.realpath(os.path.dirname(os.path.dirname(python))) == os.path.realpath(sys.prefix):
         return _elsewhere(passed) or str(config.get("environment") or "")
@@ -29,10 +30,10 @@ def decide(config: Dict[str, Any], passed: str) -> str:
 
 
 def why_not(python: str) -> str:
-    """Why a Python cannot run kernels on this machine, in its own words; empty if it can."""
+    """Return why a Python cannot run kernels on this machine, from its own output; empty if it can."""
     command = [python, "-c", "import ipykernel"]
     try:
-        # Not in the project, where a file may shadow a standard module.
+        # Not in the project, whose files may shadow a standard module.
         ran = subprocess.run(
             command, check=False, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, timeout=ASK_S
         )

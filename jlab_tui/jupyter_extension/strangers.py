@@ -55,7 +55,7 @@ def connections_for_strangers() -> int:
 
 
 class Strangers:
-    """The open connections on which nobody has been authenticated: each one too many ends the oldest."""
+    """The open connections without authentication: each one too many closes the oldest."""
 
     def __init__(self, most: Callable[[], int]) -> None:
         self._most = most

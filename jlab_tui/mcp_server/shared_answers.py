@@ -19,7 +19,7 @@ WAIT_ON: Final = "Call wait_for_server() to keep waiting."
 
 
 def start_answer(status: ServerStatus | None, root: str, now: float) -> dict[str, Any]:
-    """About a server that starts, or a start that is being prepared (None)."""
+    """Describe a starting server; None: the start is still being prepared."""
     if status is None:
         return {"ready": False, "state": "starting", "message": "Preparing the start.", "next": WAIT_ON}
     ready = status.state is ServerState.READY and status.reachable is True
@@ -30,7 +30,7 @@ def start_answer(status: ServerStatus | None, root: str, now: float) -> dict[str
 
 
 def opened_answer(session: Session) -> dict[str, Any]:
-    """About a session that was opened."""
+    """Describe an opened session."""
     identity = session.identity
     answer: dict[str, Any] = {
         "session_id": identity.id,
@@ -50,7 +50,7 @@ def opened_answer(session: Session) -> dict[str, Any]:
 
 
 def rerun_answer(reply: RerunReply) -> dict[str, Any]:
-    """About a notebook's cells that ran again."""
+    """Describe a notebook's cells that ran again."""
     answer: dict[str, Any] = {"reexecution": reply.state, "cells_total": reply.total, "cells": reply.rows}
     if reply.left_out:
         answer["ok_cells_not_listed"] = reply.left_out

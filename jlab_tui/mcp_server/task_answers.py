@@ -1,4 +1,4 @@
-"""Answers for tasks from the runs, re-runs and starts behind them, whichever process began those."""
+"""Answers for tasks from the runs, re-runs and starts behind them, of any process."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class TaskAnswers:
         holder, run_id = target
         held = self._app.sessions.held_run(run_id) if holder is not None else None
         if held is None:
-            raise UnknownTask(f"Run {run_id} is held by another process.", "Interrupt it there.")
+            raise UnknownTask(f"Another process holds run {run_id}.", "Interrupt it there.")
         session, run = held
         self._app.start_background(session.cancel(run))
 

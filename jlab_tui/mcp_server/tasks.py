@@ -1,4 +1,4 @@
-"""Long calls as MCP tasks: a call that is not over after a while becomes one, and any process answers for it."""
+"""Turns long calls into MCP tasks, for which any process can answer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ERA: Final = frozenset({"2026-07-28"})
 _STARTED: Final = "jlab-mcp/task"
-"""key in a result's `_meta`: the answer that makes a task of the call"""
+"""key in a result's `_meta`: the answer that turns the call into a task"""
 
 
 class TaskParams(RequestParams):
@@ -49,11 +49,11 @@ class TaskExtension(Extension):
         return declared and ctx.session.protocol_version in _ERA and wait_s >= app.settings.task_after_s
 
     def next_wait(self) -> int:
-        """Return a number that tells one wait from another."""
+        """Return a unique number for a wait."""
         return next(self._waits)
 
     async def start(self, task: Task) -> CallToolResult:
-        """Return the result of a tool that goes on as a task."""
+        """Return the result of a tool that continues as a task."""
         answers = await self._ready()
         return CallToolResult(content=[], _meta={_STARTED: await answers.about(task)})
 
@@ -88,7 +88,7 @@ class TaskExtension(Extension):
 
     async def _ready(self) -> TaskAnswers:
         if self._answers is None:
-            from .task_answers import TaskAnswers  # after the first reply, as the tools
+            from .task_answers import TaskAnswers  # after the first reply, like the tools
 
             self._answers = TaskAnswers(await self._source.get())
         return self._answers

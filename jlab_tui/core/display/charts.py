@@ -1,4 +1,4 @@
-"""Describes charts by their specifications: kind, axes, series. A specification also stands in the scripts of HTML."""
+"""Describes charts from their specifications: kind, axes, series. Scripts in HTML contain specifications too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VEGA: Final = "application/vnd.vega"
 _SERIES_MAX: Final = 20
 _DEEPEST: Final = 8
 _CALLS_MAX: Final = 50
-"""calls of one script that are read: an invalid specification costs the length of the script"""
+"""most calls to read in one script: an invalid specification costs the length of the script"""
 _DECODER: Final = json.JSONDecoder()
 _PLOTLY_CALL: Final = re.compile(
     r"Plotly\.(?:newPlot|react|plot)\(\s*+(?:\"[^\"]*+\"|'[^']*+')\s*+,\s*+(?=\[)"
@@ -25,7 +25,7 @@ _COMPOSED: Final = ("layer", "hconcat", "vconcat", "concat", "spec")
 
 
 def chart_of(data: Mapping[str, Any]) -> str:
-    """Describe the chart that a MIME bundle holds as JSON; empty when it holds none."""
+    """Describe the chart in a MIME bundle's JSON; empty if there is none."""
     if PLOTLY in data:
         return _plotly(data[PLOTLY])
     for mime, value in data.items():
@@ -123,7 +123,7 @@ def _vega(chart: Any) -> str:
 
 
 def _vega_views(chart: Mapping[str, Any], depth: int) -> Iterator[str]:
-    """Describe the marks of a chart with their encodings, those of its layers and parts too."""
+    """Describe the marks of a chart, its layers and parts, with their encodings."""
     mark = chart.get("mark")
     kind = text(mapping(mark).get("type")) or text(mark)
     if kind:

@@ -1,7 +1,7 @@
-"""The ladder by which running code is stopped: its steps, and what a second thread of an IPython kernel finds and does.
+"""The steps that stop running code, and what a second thread of an IPython kernel finds and does.
 
 SIGINT alone does not stop a cell that awaits: ipykernel's handler schedules the cell's cancellation, and its event loop
-notices that with the next request. Nor does it stop code that never returns to the loop, or that replaced the handler.
+notices that with the next request. Nor does it stop code that never returns to the loop or that replaced the handler.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from enum import Enum, auto
 from typing import Any, Final, assert_never
 
 ANNOUNCEMENT: Final = "jlab-mcp-interrupt-"
-"""how the id of a request begins by which another process of ours says that it interrupts what runs"""
+"""prefix of the id of a request with which another process of ours announces an interrupt"""
 CANCELLED: Final = "CancelledError"
-"""the exception that ends an interrupted cell which awaits; its own code may raise it, too"""
+"""the exception that ends an interrupted cell that awaits; its own code may raise it too"""
 
 
 class Step(Enum):
-    """What was done last to stop the code."""
+    """The last step to stop the code."""
 
     SIGNAL = auto()
     """the interrupt signal, like Ctrl-C"""
     WAKE = auto()
-    """a request that wakes the kernel's event loop, so that it cancels a cell that awaits"""
+    """a request that wakes the kernel's event loop, which then cancels a cell that awaits"""
     RAISE = auto()
     """an exception in the cell, from another thread of the kernel"""
     SIGNAL_AGAIN = auto()
 
 
 class Effect(Enum):
-    """What the first two steps did to code that has not ended."""
+    """The effect of the first two steps on code that has not ended."""
 
     CLEANING_UP = auto()
     """it handles the exception"""
@@ -41,7 +41,7 @@ class Effect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Climbed:
-    """How far the ladder was climbed."""
+    """How far the interrupt went."""
 
     step: Step
     has_ended: bool
@@ -51,11 +51,11 @@ class Climbed:
 
 
 def how_stopped(step: Step, exception: str) -> str:
-    """Return what stopped the code, to go on after "stopped"; `exception` is the name of the one that it ended with."""
+    """Return what stopped the code, to follow "stopped"; `exception` names the one that ended it."""
     match step:
         case Step.SIGNAL:
             return ""
-        case Step.WAKE:  # code that took its time to clean up may have ended meanwhile
+        case Step.WAKE:  # slow clean-up may have ended meanwhile
             return " once a request had woken the kernel's event loop" if exception == CANCELLED else ""
         case Step.RAISE:
             return " by an exception raised in it, because the interrupt signal had no effect"
@@ -66,7 +66,7 @@ def how_stopped(step: Step, exception: str) -> str:
 
 
 def why_not_stopped(effect: Effect) -> str:
-    """Return what may keep the code from stopping, and what was tried; two sentences."""
+    """Return what may keep the code from stopping, and what was tried, as two sentences."""
     tried = "an interrupt signal and a request that wakes the kernel's event loop, then both again"
     if effect is Effect.UNKNOWN:
         return (
@@ -79,7 +79,7 @@ def why_not_stopped(effect: Effect) -> str:
 
 
 LOOK: Final = "look"
-"""finds out what the main thread does, for `parse_effect`"""
+"""reports what the main thread does, for `parse_effect`"""
 RAISE: Final = "stop"
 """stops the cell, for `was_raised`"""
 

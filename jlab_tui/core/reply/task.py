@@ -16,7 +16,7 @@ from ..slurm.survey import format_span
 
 EXTENSION: Final = "io.modelcontextprotocol/tasks"
 POLL_MS: Final = 2000
-"""how often a client asks during the first minute"""
+"""a client's polling interval during the first minute"""
 _SLOW_POLL_MS: Final = 5000
 _SLOW_AFTER_S: Final = 60.0
 _LAST_LINE_CHARS: Final = 200
@@ -24,7 +24,7 @@ _LAST_LINE_CHARS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class RunTask:
-    """The run itself, as `execute_code` started it. Its id is the run's."""
+    """A run that `execute_code` started. Its id is the run's."""
 
     run_id: str
 
@@ -34,7 +34,7 @@ class RunTask:
 
 @dataclass(frozen=True, slots=True)
 class WaitTask:
-    """One wait for a run. To cancel it leaves the run alone."""
+    """One wait for a run. Cancelling it leaves the run alone."""
 
     run_id: str
     number: int
@@ -56,10 +56,10 @@ class RerunTask:
 
 @dataclass(frozen=True, slots=True)
 class StartTask:
-    """One wait for the project's server to come up. To cancel it leaves the start alone."""
+    """One wait for the project's server to start. Cancelling it leaves the start alone."""
 
     launch: int
-    """time of the launch, epoch seconds; 0 while it is being prepared"""
+    """epoch seconds of the launch; 0 during its preparation"""
     number: int
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ Task = RunTask | WaitTask | RerunTask | StartTask
 
 
 def parse_task(task_id: str) -> Task | None:
-    """Parse a task's id; None if it is none of ours."""
+    """Parse a task's id; None if it is not ours."""
     if found := re.fullmatch(r"server-([0-9]{1,12})~w([0-9]{1,9})", task_id):
         return StartTask(int(found[1]), int(found[2]))
     if found := re.fullmatch(r"([0-9a-z]{1,32})-resume-([0-9]{1,9})", task_id):
@@ -110,7 +110,7 @@ def task_json(
 def status_message(
     last_line: str, seconds: float, gpus: Sequence[GpuSample] = (), walltime_left: float | None = None
 ) -> str:
-    """Say in one line how a run goes: its last line of output or its duration, the GPUs, the job's time left (seconds)."""
+    """Describe a run in one line: its last line of output or its duration, the GPUs, the job's time left (seconds)."""
     parts = [last_line[-_LAST_LINE_CHARS:].strip() or f"running for {format_span(seconds)}"]
     used = [gpu.utilization_percent for gpu in gpus if gpu.utilization_percent is not None]
     if used:

@@ -1,7 +1,7 @@
-"""Decides which Python the kernels run in, and says so when that is not the project's own.
+"""Decides which Python runs the kernels, and says so if it is not the project's own.
 
-It is decided from what each candidate says of itself on this machine. In a job the node decides again, because an environment
-may run there and not here, or here and not there (`jupyter_extension/project_python.py`, the job script).
+The decision uses each candidate's report on this machine. In a job the node decides again, because an environment may run
+in only one of the two places (`jupyter_extension/project_python.py`, the job script).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python and what it can do."""
+    """A Python and what it can run."""
 
     path: str
     runs: bool
@@ -21,9 +21,9 @@ class Interpreter:
     has_kernel: bool = False
     has_pip: bool = False
     trouble: str = ""
-    """if it does not run: its own last line, or the system's"""
+    """why it does not run: its last line of output, or the system's error"""
     leads_to: str = ""
-    """if it is a link that leads nowhere: where to"""
+    """the target of a broken link"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +32,20 @@ class Candidate:
 
     prefix: str
     python: Interpreter | None
-    """None: it has no Python, as a conda environment without one"""
+    """None: it has no Python, like a bare conda environment"""
     is_conda: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """An environment that kernels do not run in although it comes first."""
+    """An environment that comes first but does not run the kernels."""
 
     why: str
-    """a sentence without its point"""
+    """a sentence without the full stop"""
     remedy: str
     """what the command does"""
     fix: str
-    """a command that changes or shows something, and deletes nothing"""
+    """a command that deletes nothing"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,13 @@ class PythonChoice:
     """empty: the server's own"""
     passed: PassedOver | None = None
     silent: str = ""
-    """a Python that comes before them and does not run here; a node may run it"""
+    """an earlier Python that does not run here but may run on a node"""
     prefixes: tuple[str, ...] = ()
-    """environments whose kernelspecs count, besides the server's own"""
+    """environments that add kernelspecs to the server's own"""
 
     @property
     def note(self) -> str:
-        """Why kernels do not run in the environment that comes first, with the remedy; empty where they do."""
+        """Why the first environment does not run the kernels, with the remedy; empty if it does."""
         if self.passed is None:
             return ""
         return f"{self.passed.why}, and kernels run in {self.kernel or self.server}; {self.passed.remedy}: {self.passed.fix}"
@@ -91,7 +91,7 @@ def choose(candidates: Sequence[Candidate], own: str, has_uv: bool) -> PythonCho
 
 
 def _passed_over(candidate: Candidate, has_uv: bool) -> PassedOver:
-    """Say why, and how to change that. Environments that uv made have no pip."""
+    """Say why, and how to change it. uv's environments have no pip."""
     prefix, python = candidate.prefix, candidate.python
     quoted = shlex.quote(prefix)
     if python is None and candidate.is_conda:

@@ -23,7 +23,7 @@ _LANGUAGES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class WantedKernel:
-    """What a notebook says of its kernel; empty where it says nothing."""
+    """What a notebook says about its kernel; empty fields if it says nothing."""
 
     name: str = ""
     display_name: str = ""
@@ -46,7 +46,7 @@ class KernelSpecs:
     default: KernelSpec
     known: Mapping[str, KernelSpec]
     missing: frozenset[str] = frozenset()
-    """names of those whose program is not on the server's machine"""
+    """names of kernels whose program is missing on the server's machine"""
 
     def find(self, name: str) -> KernelSpec | None:
         """Return the kernel of that name if it can start."""
@@ -59,7 +59,7 @@ class KernelSpecs:
         return next((each for each in speaks if each.name not in self.missing), None)
 
     def named(self, wanted: WantedKernel) -> KernelSpec:
-        """Return the kernel that a notebook most likely runs on, for what is said of it."""
+        """Return the kernel that a notebook most likely runs on."""
         return (None if wanted.is_usual else self.find(wanted.name)) or self.default
 
 
@@ -67,7 +67,7 @@ class KernelSpecs:
 class ChosenKernel:
     spec: KernelSpec
     note: str = ""
-    """why it is not the one that the notebook names"""
+    """why it differs from the notebook's"""
 
 
 def wanted_kernel(metadata: Mapping[str, Any]) -> WantedKernel:
@@ -79,7 +79,7 @@ def wanted_kernel(metadata: Mapping[str, Any]) -> WantedKernel:
 
 
 def choose_kernel(wanted: WantedKernel, specs: KernelSpecs) -> ChosenKernel:
-    """Choose a notebook's kernel. Raises NotebookError for a language that the server has no kernel for."""
+    """Choose a notebook's kernel. Raises NotebookError if the server has no kernel for its language."""
     language = wanted.language or "python"
     if (
         wanted.is_usual
@@ -124,6 +124,6 @@ def _language_of(name: str) -> str:
 
 
 def _plain(language: str) -> str:
-    """A language as it is compared: `Python 3`, `ipython` and `python` are the same."""
+    """Normalise a language for comparison: `Python 3`, `ipython` and `python` are the same."""
     plain = re.sub(r"[\d. ]+$", "", language.strip().lower())
     return "python" if plain == "ipython" else plain

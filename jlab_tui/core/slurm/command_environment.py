@@ -1,4 +1,4 @@
-"""The environment of Slurm's commands: in the user's, variables stand for options that change what they answer and do."""
+"""The environment of Slurm's commands, without the user's variables that act as options and change the answers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Final
 INPUT_VARIABLES: Final = tuple(
     f"S{command}_" for command in ("ALLOC", "BATCH", "CANCEL", "CONTROL", "INFO", "QUEUE", "RUN")
 )
-"""how the variables of each command begin: a filter of squeue's hides a job, and scancel's make it leave one alone"""
+"""prefixes of each command's variables: squeue's can hide a job, and scancel's can spare one"""
 ONE_FORM: Final[Mapping[str, str]] = {"LC_ALL": "C", "TZ": "UTC", "SLURM_TIME_FORMAT": "%s"}
-"""environment in which answers have one form: no locale, times as epoch seconds"""
+"""variables that give answers one form: no locale, times as epoch seconds"""
 
 
 def query_environment(env: Mapping[str, str]) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Explains why sbatch refused a job, from its own words; the words of the site's plugins are quoted, never interpreted.
+"""Explains why sbatch refused a job, from its output. Quotes the text of the site's plugins without interpreting it.
 
-A plugin says what it likes, on the lines before Slurm's own: `sbatch: error: <anything>`. Slurm's reason follows
+A plugin prints any text on the lines before Slurm's own: `sbatch: error: <anything>`. Slurm's reason follows
 `Batch job submission failed:`, or is one of the few whole lines with which sbatch refuses before it asks the controller.
 """
 
@@ -32,7 +32,7 @@ class Rejection(StrEnum):
     SCRIPT = "script"
     ACCESS = "access"
     HOST = "host"
-    """not from this host, or not to this partition"""
+    """this host, or this user, may not submit to the partition"""
     RESERVATION = "reservation"
     UNREACHABLE = "unreachable"
     """the controller did not answer: nothing was submitted"""
@@ -200,7 +200,7 @@ _LINES: tuple[Row, ...] = (
         *_NO_OPTION,
     ),
 )  # fmt: skip
-"""whole lines of sbatch itself, which has not asked the controller then"""
+"""whole lines that sbatch prints before it asks the controller"""
 
 _FAILED = "Batch job submission failed:"
 _SITE_MAX = 600
@@ -208,7 +208,7 @@ _REASON_MAX = 200
 
 
 def explain_rejection(stderr: str) -> Rejected:
-    """Explain what a failed sbatch printed, with its own words."""
+    """Explain the output of a failed sbatch, and quote it."""
     lines = list(dict.fromkeys(line for line in reply_lines(stderr) if not line.startswith("Try ")))
     failures = [line for line in lines if line.startswith(_FAILED)]
     others = "; ".join(line.rstrip(".") for line in lines if line not in failures)
@@ -226,7 +226,7 @@ def explain_rejection(stderr: str) -> Rejected:
 
 
 def explain_no_answer(why: str) -> Rejected:
-    """Explain an sbatch that did not run, or did not end in time; `why` says which, in our words."""
+    """Explain an sbatch that did not run, or did not end in time; `why` says which."""
     if "cannot be run" in why:
         advice = Advice("This host has no sbatch; nothing was submitted.", _NO_CONFIGURATION[1])
         return Rejected(Rejection.UNREACHABLE, advice, why)
@@ -236,7 +236,7 @@ def explain_no_answer(why: str) -> Rejected:
 def _row(reason: str, lines: list[str]) -> Row | None:
     if not reason:
         return next((row for row in _LINES if any(re.fullmatch(row[0], line) for line in lines)), None)
-    # The controller says first what of the node configuration it has not.
+    # The controller first names the part of the node configuration that it lacks.
     if reason.startswith("Requested node configuration"):
         reasons = [line for line in lines if line == "Memory specification can not be satisfied"] or [reason]
         reason = reasons[0]
@@ -244,7 +244,7 @@ def _row(reason: str, lines: list[str]) -> Row | None:
 
 
 def _with_memory_hint(advice: Advice, site: str) -> Advice:
-    """Sites that share memory out by CPUs refuse a job that asks for it."""
+    """Add a hint for sites that divide memory by CPUs and refuse a job that asks for memory."""
     if not re.search(r"--mem\b", site):
         return advice
     return Advice(advice.message, f"{advice.hint} JLAB_MCP_SLURM_MEM=none leaves --mem out.")

@@ -1,4 +1,4 @@
-"""Says how a kernel ended that somebody ended."""
+"""Says how a kernel ended after a shutdown or restart."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ..ports import Jupyter
 
 
 async def how_cut(api: Jupyter, kernel_id: str) -> str:
-    """Return a sentence on a kernel that was given no more time to end; empty if it ended by itself, or nobody knows."""
+    """Return a sentence if the kernel was killed because it took too long to end; empty if it ended by itself or if unknown."""
     try:
         recorded = (await api.recorded_kernels()).get(kernel_id)
     except ServerError:

@@ -1,7 +1,7 @@
-"""Stops the code that a kernel runs: climbs from the interrupt signal to stronger means, and says which one worked.
+"""Stops the code that a kernel runs: goes from the interrupt signal to stronger means, and says which one worked.
 
-A KeyboardInterrupt sets off the code's own clean-up (`finally`, `except`, `with`), which another one would break off. So
-nothing stronger follows while the code cleans up, unless the caller asked before.
+A KeyboardInterrupt triggers the code's own clean-up (`finally`, `except`, `with`), which another one would abort. So
+nothing stronger follows while the code cleans up, unless the caller asks again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .subshell import Subshell, evaluation
 PATIENCE_S: Final = 2.0
 """seconds from an interrupt to the check of its effect"""
 _WAKE_AFTER_S: Final = 0.3
-"""how much of it the signal has alone"""
+"""its part for the signal alone"""
 _CLEAN_UP_S: Final = 3.0
 """how long to wait for the clean-up after the interrupt"""
 _RAISED_S: Final = 1.0
@@ -43,7 +43,7 @@ class Stoppable(Protocol):
         """A sentence while its end may be behind output in transit; then nothing that arrives tells how the kernel is."""
 
     def has_printed(self) -> bool:
-        """Whether it has put out anything since the signal, the only sign of an effect where the kernel has no subshell."""
+        """Whether it has printed anything since the signal, the only sign of an effect if the kernel has no subshell."""
 
 
 class Ladder:
@@ -57,7 +57,7 @@ class Ladder:
         self._subshell = subshell
 
     async def climb(self, code: Stoppable, *, ends_clean_up: bool = False) -> Climbed:
-        """Stop the code. `ends_clean_up`: the user asks again although the code cleans up."""
+        """Stop the code. `ends_clean_up`: the user asks again while the code cleans up."""
         await self._api.interrupt(self._kernel_id)
         if await code.has_ended(min(_WAKE_AFTER_S, self.patience_s)):
             return Climbed(Step.SIGNAL, True)
@@ -86,7 +86,7 @@ class Ladder:
             try:
                 reply = await self._link.ask(evaluation(in_kernel(LOOK), subshell), _LOOK_S)
             except TimeoutError:
-                return Effect.UNKNOWN  # only a C call keeps a subshell from answering
+                return Effect.UNKNOWN  # only a C call can block a subshell
             if (effect := parse_effect(reply.content)) is not Effect.UNKNOWN:
                 return effect
         return Effect.CLEANING_UP if code.has_printed() else Effect.UNKNOWN

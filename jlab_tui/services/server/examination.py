@@ -1,4 +1,4 @@
-"""Examines every step from this program to a kernel, each after those that it depends on, for `jlab-mcp doctor`."""
+"""Examines every step from this program to a kernel for `jlab-mcp doctor`, each after the ones it depends on."""
 
 from __future__ import annotations
 
@@ -216,12 +216,12 @@ class Examination:
         if any(finding.level is Level.FAIL for finding in found):
             return found
         memory = f", {options.mem_mb} MB" if options.mem_mb else ""
-        asked = f"{options.gres or 'no GPU'}, {options.cpus} CPUs{memory} for {options.time}"
+        request = f"{options.gres or 'no GPU'}, {options.cpus} CPUs{memory} for {options.time}"
         try:
             verdict = await self._checkup.test_request()
         except JlabError as error:
             return [*found, Finding("request", Level.FAIL, error.message, error.hint)]
-        return [*found, *slurm_checks.check_request(verdict, asked, self._now())]
+        return [*found, *slurm_checks.check_request(verdict, request, self._now())]
 
     async def _node(self) -> list[Finding]:
         record = self._status.record if self._status else None

@@ -1,4 +1,4 @@
-"""The server that sessions are opened on, once it is ready."""
+"""Finds the ready server, on which sessions open."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Server:
 
 
 class ServerAccess(Protocol):
-    """The way to a server (see `adapters.jupyter.access`)."""
+    """The route to a server (see `adapters.jupyter.access`)."""
 
     def api(self, record: ServerRecord) -> Jupyter: ...
 

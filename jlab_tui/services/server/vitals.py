@@ -1,4 +1,4 @@
-"""Says in one line how a run goes: its last line, the GPUs, the time that the job has left."""
+"""Describes a run in one line: its last line of output, the GPUs, the job's time left."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ...core.server.resources import GpuSample
 from .ready import Server
 
 _KEPT_S: Final = 5.0
-"""how long a reading of the GPUs serves every task"""
+"""how long one reading of the GPUs serves all tasks"""
 _ASK_S: Final = 1.0
 
 
 class Vitals:
-    """For the tasks of one process."""
+    """The line for all tasks of one process."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Vitals:
         self._ends = 0.0
 
     async def message(self, last_line: str, seconds: float) -> str:
-        """Return the line for a run that has gone on for `seconds`."""
+        """Return the line for a run that has lasted `seconds`."""
         now = self._now()
         if not 0.0 <= now - self._read_at < _KEPT_S:
             self._read_at = now

@@ -1,6 +1,6 @@
-"""Drives a session's state: takes in what its link brings, and does what follows from it.
+"""Drives a session's state: takes its link's messages, and performs the effects.
 
-`core.session.step` decides and `intake` keeps the record. What needs the link, the server or time happens here.
+`core.session.step` decides and `intake` keeps the record. Effects that need the link, the server or time happen here.
 """
 
 from __future__ import annotations

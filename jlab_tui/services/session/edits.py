@@ -1,4 +1,4 @@
-"""Changes a session's notebook: what others wrote is merged before, and the change is on record and saved after."""
+"""Changes a session's notebook: merges others' changes first, then records and saves the change."""
 
 from __future__ import annotations
 
