@@ -21,6 +21,7 @@ from ...core.slurm.script import (
     ResourceRequest,
     ScriptInputs,
     check_request,
+    job_around,
     named_cluster,
     render_script,
     script_values,
@@ -65,6 +66,11 @@ class Submission:
         submission = secrets.token_hex(8)
         request = check_request(request_of(settings))
         template = read_template(settings.slurm.template)
+        if outer := job_around(self._env):
+            say(
+                f"This is inside job {outer}; jlab-mcp submits another job. `jlab-mcp start --mode local` runs JupyterLab in "
+                "this one."
+            )
         choice = await self._choose(say)
         try:
             inputs, token, connection_file = self._write_files(submission, choice)

@@ -36,7 +36,8 @@ class WantedKernel:
 
     @property
     def shown(self) -> str:
-        return f"{self.name!r} ({self.display_name})" if self.display_name else f"{self.name!r}"
+        is_plain = self.display_name in ("", self.name)
+        return f"{self.name!r}" if is_plain else f"{self.name!r} ({self.display_name})"
 
 
 @dataclass(frozen=True, slots=True)

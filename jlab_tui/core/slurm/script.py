@@ -219,6 +219,9 @@ _NOT_EXPORTED = frozenset(
         "JUPYTER_TOKEN",
     ]
 )
+_OF_ALLOCATION = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
+_OF_NO_JOB = frozenset({"SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_CLUSTERS", "SLURM_MPI_TYPE"})
+"""the only variables `SLURM_` that a site or a user sets for all jobs"""
 _LONG = {"t": "time", "p": "partition", "A": "account", "q": "qos", "C": "constraint", "M": "clusters", "G": "gpus",
          "m": "distribution", "S": "core-spec", "L": "licenses", "w": "nodelist", "x": "exclude"}  # fmt: skip
 _VARIABLES = {
@@ -251,14 +254,23 @@ def submission_environment(env: Mapping[str, str], script: str) -> dict[str, str
     """Return the environment for sbatch, which becomes the job's (Slurm's default, `--export=ALL`).
 
     To sbatch a variable counts more than a line of the script; to us the settings do, from which the lines are made. So
-    what would override a line is left out, and so is a Jupyter token.
+    what would override a line is left out, and so is a Jupyter token. Inside a job, so is what describes that job: it would
+    mislead `srun` and `sbatch` in the new one.
     """
+    outer = env if job_around(env) else {}
+    of_outer = {name for name in outer if name.startswith(("SLURM_", "SLURMD_")) and name not in _OF_NO_JOB}
     ruled = {
         f"SBATCH_{variable}"
         for option in script_options(script)
         for variable in _VARIABLES.get(option, (option.upper().replace("-", "_"),))
     }
-    return {name: value for name, value in env.items() if name not in _NOT_EXPORTED and name not in ruled}
+    left_out = _NOT_EXPORTED | ruled | of_outer | {name for name in _OF_ALLOCATION if name in outer}
+    return {name: value for name, value in env.items() if name not in left_out}
+
+
+def job_around(env: Mapping[str, str]) -> str:
+    """Return the id of the job that this process runs in; empty if there is none."""
+    return env.get("SLURM_JOB_ID", "") or env.get("SLURM_JOBID", "")
 
 
 def restarted_name(path: str, restarts: int | str) -> str:

@@ -105,9 +105,13 @@ def test_a_language_that_the_server_has_no_kernel_for_is_refused_with_the_kernel
         "The notebook is written in julia (kernel 'julia-1.11' (Julia)), and this server has no kernel for that."
     )
     assert "python3 (Python (p)), ml (Python [ml]), ir (R)" in refused.value.hint
+    with pytest.raises(NotebookError, match="written in julia, and"):
+        choose_kernel(WantedKernel("", "", "julia"), SERVER)
     with pytest.raises(NotebookError) as bare:
-        choose_kernel(WantedKernel("", "", "bash"), KernelSpecs(PYTHON, {}))
-    assert "written in bash, and" in bare.value.message and "kernels: none." in bare.value.hint
+        choose_kernel(WantedKernel("bash", "bash", "bash"), KernelSpecs(PYTHON, {}))
+    assert (
+        "written in bash (kernel 'bash'), and" in bare.value.message and "kernels: none." in bare.value.hint
+    )
 
 
 def test_a_python_notebook_gets_python_where_that_is_not_the_default_kernel() -> None:

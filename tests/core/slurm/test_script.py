@@ -19,6 +19,7 @@ from jlab_tui.core.slurm.script import (
     check_count,
     check_limited_time,
     check_request,
+    job_around,
     named_cluster,
     render_script,
     restarted_name,
@@ -58,7 +59,7 @@ def test_options_that_are_not_set_leave_no_line() -> None:
         '#SBATCH --output="/s/logs/%j.log"',
         "#SBATCH --open-mode=append",
     ]
-    assert "module load" in rendered() and "\nload_modules " not in rendered()
+    assert "module load" in rendered() and "wanted_modules=(c" not in rendered()
 
 
 def test_options_that_are_set_have_a_line_each() -> None:
@@ -89,7 +90,7 @@ def test_options_that_are_set_have_a_line_each() -> None:
         assert f"\n#SBATCH {line}\n" in text
     assert "--no-requeue" not in text
     assert "\n#SBATCH --no-requeue\n" in rendered(replace(PLAIN, extra="--nodelist=gpu07"))
-    assert "\nload_modules cuda/12.1 gcc\n" in text
+    assert "\nwanted_modules=(cuda/12.1 gcc)\n" in text
 
 
 def test_no_placeholder_is_left_and_bash_accepts_the_script() -> None:
@@ -239,6 +240,20 @@ def test_the_environment_of_a_submission_has_no_token_and_overrides_no_line_of_t
         "PATH": "/bin",
         "SBATCH_WCKEY": "w",
     }
+
+
+@pytest.mark.parametrize("outer", ["SLURM_JOB_ID", "SLURM_JOBID"])
+def test_a_job_that_is_submitted_from_within_another_one_is_told_nothing_of_that_one(outer: str) -> None:
+    kept = {"PATH": "/bin", "SLURM_CONF": "/s", "SLURM_CLUSTERS": "big", "SLURM_MPI_TYPE": "pmix"}
+    of_job = {
+        "SLURM_MEM_PER_CPU": "9",
+        "SLURM_STEP_ID": "0",
+        "SLURMD_NODENAME": "n",
+        "CUDA_VISIBLE_DEVICES": "1",
+    }
+    assert submission_environment({**kept, **of_job, outer: "7"}, rendered()) == kept
+    assert submission_environment({**kept, **of_job}, rendered()) == {**kept, **of_job}, "the user's own"
+    assert job_around({outer: "7"}) == "7" and job_around(of_job) == ""
 
 
 @pytest.mark.parametrize(
