@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -62,6 +63,13 @@ async def test_code_of_an_mcp_client_runs_in_the_job_and_its_plot_is_in_the_note
         assert used["memory"]["total_mb"] == 500, "of the allocation, not of the node"
     cells = read_notebook(Path(opened["notebook_path"]))["cells"]
     assert "image/png" in cells[-1]["outputs"][-1]["data"]
+
+
+async def test_a_kernel_in_a_job_is_in_the_environment_of_its_python(served: SharedProject) -> None:
+    code = "import os, shutil, sys\nprint(shutil.which('python3'), os.environ['VIRTUAL_ENV'], os.environ['SLURM_JOB_NAME'])"
+    async with served.shared_client() as agent:
+        said = await agent.text("execute_code", session_id=await agent.session("env"), code=code)
+    assert said.startswith(f"{Path(sys.executable).with_name('python3')} {sys.prefix} interactive\n")
 
 
 async def test_another_login_node_sees_and_uses_the_same_server(served: SharedProject) -> None:

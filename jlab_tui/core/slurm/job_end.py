@@ -8,6 +8,16 @@ from .terms import JobState
 START_AGAIN = "Start a new one with: jlab-mcp start"
 
 SCRIPT_EXITS: dict[int, Advice] = {
+    88: Advice(
+        "The project's Python does not run on the node.",
+        "`jlab-mcp logs` shows what it says. Make the environment on a node of that partition, or select another one in "
+        "JLAB_MCP_SETUP; then start again.",
+    ),
+    89: Advice(
+        "A line of JLAB_MCP_SETUP failed on the node, and the Python that it leaves on the PATH has no jupyter_server.",
+        "`jlab-mcp logs` shows the line. A job's shell knows conda only after `source <conda>/etc/profile.d/conda.sh`; correct "
+        "JLAB_MCP_SETUP, then start again.",
+    ),
     90: Advice(
         "The modules could not be loaded on the node.",
         "`jlab-mcp logs` shows why; correct JLAB_MCP_SLURM_MODULES, then start again.",
