@@ -24,7 +24,7 @@ FIRST_PROOF = "jlab_tui/core/server/route.py"
 
 @dataclass(frozen=True)
 class Earlier:
-    """A program of its own, that runs in the projects of today's."""
+    """An earlier version's program, which runs in today's projects."""
 
     tree: Path
 

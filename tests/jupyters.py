@@ -99,7 +99,7 @@ class EchoServer:
         self.by_id: dict[str, EchoKernel] = {}
         self.claims = Claims(Graces())
         self.on_call: Callable[[str], object] = lambda called: None
-        """told of each call that opens a session"""
+        """called for each call that opens a session"""
         self.is_reachable = True
         self.samples: list[Sample] = []
         self.keeps_documents = False
@@ -129,7 +129,7 @@ class EchoServer:
         kernel.dies("shutdown", restarting=False)
 
     def reaps(self, after: float = 1e6) -> None:
-        """The extension's clock goes on by `after` seconds."""
+        """Advance the extension's clock by `after` seconds."""
         for kernel_id, _ in self.claims.due({}, time.monotonic() + after):
             if kernel_id in self.by_id:
                 self.removes(kernel_id)

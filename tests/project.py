@@ -192,7 +192,7 @@ def alive(pid: int) -> bool:
 
 @contextlib.contextmanager
 def project_in(directory: Path, **env: str) -> Iterator[Project]:
-    """A project whose server is stopped at the end, whatever happened."""
+    """A project whose server always stops at the end."""
     root, home = directory / "project", directory / "home"
     root.mkdir(parents=True, exist_ok=True)
     home.mkdir(exist_ok=True)

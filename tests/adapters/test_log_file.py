@@ -1,4 +1,4 @@
-"""A dashboard's log: private, bounded, without tokens; where it cannot be written the dashboard goes on and says so."""
+"""A dashboard's log: private, bounded, without tokens; if it cannot be written, the dashboard continues and says so."""
 
 from __future__ import annotations
 

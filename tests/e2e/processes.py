@@ -139,7 +139,7 @@ def process_of(project: Project, capabilities: dict[str, Any] | None = None, /, 
 async def wire(
     project: Project, capabilities: dict[str, Any] | None = None, /, **env: str
 ) -> AsyncIterator[Wire]:
-    """An MCP server process of its own; killed at the end, if it lives still."""
+    """A separate MCP server process, killed at the end if it is still alive."""
     starting = process_of(project, capabilities, **env)
     client = await asyncio.to_thread(starting.__enter__)
     try:

@@ -1,4 +1,4 @@
-"""Floods of output and hostile output: everything is recorded, the reply stays small, the process goes on."""
+"""Floods of output and hostile output: everything is recorded, the reply stays small, the process continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stock Jupyter server, which has not loaded our extension: the same tools work, and what is missing is said."""
+"""A stock Jupyter server, which has not loaded our extension: the same tools work, and `ping` names what is missing."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ async def test_a_cut_of_a_stock_server_loses_nothing_when_nobody_else_is_there(
 
 
 async def test_a_run_that_was_not_seen_is_not_reported_as_done(stock: Project, tmp_path: Path) -> None:
-    """The connection goes silent in a run: a stock server goes on sending into the void, and the end is never seen."""
+    """The connection goes silent in a run: a stock server keeps sending into the void, and nobody sees the end."""
     code = "import time\nfor i in range(15): print('line', i, flush=True); time.sleep(0.2)"
     async with proxied(stock, tmp_path) as (project, proxy), wire(project) as client:
         opened = await client.record("start_new_session", experiment_name="void")

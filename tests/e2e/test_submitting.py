@@ -1,4 +1,4 @@
-"""A job stays on record whatever happens to the start that submits it."""
+"""A job stays on record even if the start that submits it dies."""
 
 from __future__ import annotations
 

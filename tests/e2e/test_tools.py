@@ -388,7 +388,7 @@ async def test_a_long_resume_continues_and_nothing_slips_in_between(shared_serve
 
 
 async def until_run(agent: Agent, run: str) -> None:
-    """Wait until a run that may not have begun has ended."""
+    """Wait for the end of a run that may not have started."""
     while (await agent.call("wait_for_run", run_id=run)).is_error:
         await asyncio.sleep(0)
 

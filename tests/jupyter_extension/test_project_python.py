@@ -1,4 +1,4 @@
-"""On the server's machine: kernels run in the project's Python where it runs there, and otherwise that is said."""
+"""On the server's machine: kernels run in the project's Python if it runs there; else a notice says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wire is whatever a shell connects: pipes, files, /dev/null, or nothing."""
+"""MCP over anything that a shell connects: pipes, files, /dev/null, or nothing."""
 
 from __future__ import annotations
 

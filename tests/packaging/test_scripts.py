@@ -115,6 +115,6 @@ def test_a_long_installation_says_that_it_continues(checkout: Path, tmp_path: Pa
 
 @pytest.mark.xdist_group("together")
 def test_the_tests_of_a_group_stay_with_one_worker(request: pytest.FixtureRequest) -> None:
-    """Else each worker brings up a Slurm cluster of its own. A mark that has no effect says nothing."""
+    """Else each worker brings up a Slurm cluster of its own. pytest does not report a mark without effect."""
     is_beside_others = "PYTEST_XDIST_WORKER" in os.environ
     assert request.node.nodeid.endswith("@together") == is_beside_others

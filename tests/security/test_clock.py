@@ -1,4 +1,4 @@
-"""A clock that is set while a cell runs changes nothing of what is said about how long it took."""
+"""Setting the clock while a cell runs does not change its reported duration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that says anything: the link to a kernel goes on, and every question has an answer or a clear error."""
+"""A server that sends anything: the link to a kernel survives, and every request has an answer or a clear error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody else listens where our server did, or is said to: nothing of ours reaches them."""
+"""Impostors at the address of our server receive nothing from us."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Machines where a socket cannot be made, or not be seen: the server goes on, and is used over the port that proves itself."""
+"""Machines where the socket cannot be made or seen: the server starts, and clients use its port, which proves itself."""
 
 from __future__ import annotations
 

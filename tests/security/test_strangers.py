@@ -146,7 +146,7 @@ def open_files(server: Server, *, free: int) -> Iterator[None]:
 
 
 def test_strangers_who_keep_connections_open_keep_nobody_out(server: Server) -> None:
-    """The oldest of theirs end; one on which the token was shown stays, however long nothing is said on it."""
+    """The oldest of theirs end; an authenticated one stays, even if it is silent for long."""
     used = len(os.listdir(f"/proc/{server.facts['pid']}/fd"))
     mine = http.client.HTTPConnection(*address(server), timeout=20)
     mine.auto_open = 0

@@ -113,7 +113,7 @@ class Node:
         self.run("slurmd", "-N", self.name)
 
     def crash(self) -> None:
-        """Power loss: all its processes die at once, nobody is told."""
+        """Lose power: all its processes die at once, without notice."""
         self.cluster.kill(f"init-{self.name}", signal.SIGKILL)
         self.cluster.kill(f"node-{self.name}", signal.SIGKILL)
         wait_for(

@@ -88,7 +88,7 @@ async def test_a_preempted_job_ends_the_run_with_that_cause(cluster: Cluster, la
 async def test_a_lost_node_ends_one_job_and_moves_the_one_that_may_be_requeued(
     cluster: Cluster, lab: Project, tmp_path: Path
 ) -> None:
-    """Pulling the cable leaves the processes alive: what they print then is in the notebook all the same."""
+    """Pulling the cable leaves the processes alive, and the notebook still gets what they print."""
     node = cluster.gpu1
     lab.extra_env["JLAB_MCP_SLURM_EXTRA"] = f"--nodelist={node.name}"
     with project_in(tmp_path / "moving", **lab_env(cluster)) as moving:

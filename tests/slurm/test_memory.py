@@ -28,7 +28,7 @@ def take():
         taken.append(b"x" * 10_000_000)
 threading.Thread(target=take, daemon=True).start()
 """
-"""the user's own Jupyter configuration: the server, which is the job's main process, takes too much when told to"""
+"""the user's own Jupyter configuration: on request, the server, the job's main process, takes too much memory"""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`jlab-mcp` while its job waits in the queue or is refused: what is said, what stays, what `stop` does."""
+"""`jlab-mcp` while its job waits in the queue or is refused: its messages, what stays, what `stop` does."""
 
 from __future__ import annotations
 

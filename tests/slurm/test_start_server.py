@@ -32,7 +32,7 @@ def choices(project: Project) -> dict[str, str]:
 
 
 async def pending(agent: Agent) -> dict[str, Any]:
-    """The answer once the job is in the queue and Slurm has said why it waits."""
+    """Return the answer once the job is in the queue and Slurm has given its reason."""
     async with asyncio.timeout(30):
         while True:
             answer = await agent.record("wait_for_server", timeout_s=0)

@@ -1,4 +1,4 @@
-"""Who stands where a job's server did, or is said to: nothing but the beginning of a TLS handshake reaches them."""
+"""Impostors at the address of a job's server receive nothing but the start of a TLS handshake."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ async def test_a_job_of_an_earlier_version_is_kept_and_used_only_where_the_user_
 async def test_a_client_of_an_earlier_version_sends_a_job_of_this_one_nothing_and_leaves_it_running(
     cluster: Cluster, lab: Project, tmp_path: Path
 ) -> None:
-    """It knows no pinned certificate, so it trusts none; today's client goes on with the same job."""
+    """It knows no pinned certificate, so it trusts none; today's client continues with the same job."""
     earlier = program_before_the_proof(tmp_path / "earlier")
     lab.start()
     facts = lab.status_file()

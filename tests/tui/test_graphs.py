@@ -1,4 +1,4 @@
-"""Graphs: ten minutes in every width, a lane for each GPU, an idle GPU told in words."""
+"""Graphs: ten minutes in every width, a lane for each GPU, an idle GPU described in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sessions stand is known from the ends of their journals, whatever lies between."""
+"""The ends of its journals show a session's state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking a Python what it can do, whatever lies around it and whatever else it prints."""
+"""Asking a Python what it can run, despite shadowing files and other output."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ def test_twelve_processes_share_one_squeue_per_interval(tmp_path: Path, bin_dir:
 async def test_a_suspended_process_that_was_asking_keeps_nobody_from_asking(
     tmp_path: Path, bin_dir: Path
 ) -> None:
-    """Ctrl+Z on a dashboard during a squeue; when it goes on, its old answer replaces no newer one."""
+    """Ctrl+Z on a dashboard during a squeue; when it continues, its old answer replaces no newer one."""
     now = [1000.0]
     path = cache_path(tmp_path / "home")
     suspended = Slow(environment(bin_dir), clock=lambda: now[0])
@@ -244,7 +244,7 @@ async def test_a_suspended_process_that_was_asking_keeps_nobody_from_asking(
 
 
 class Slow(Slurm):
-    """One whose squeue gives its answer when it is told to."""
+    """A Slurm whose squeue answers on request."""
 
     def __init__(self, env: dict[str, str], *, clock: Callable[[], float]) -> None:
         super().__init__(env, clock=clock)

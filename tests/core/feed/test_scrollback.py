@@ -1,4 +1,4 @@
-"""Printed text stands as a terminal would show it, whatever the pieces it came in."""
+"""Printed text looks like in a terminal, however it was split."""
 
 from __future__ import annotations
 

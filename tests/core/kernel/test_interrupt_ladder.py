@@ -1,4 +1,4 @@
-"""What is said of an interrupt, and what a kernel is asked."""
+"""Sentences about an interrupt, and the requests to the kernel."""
 
 from __future__ import annotations
 

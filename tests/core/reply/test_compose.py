@@ -1,4 +1,4 @@
-"""One reply holds so much, whatever was asked for."""
+"""Every reply stays within its limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Python kernels run in, and what is said when that is not the environment that comes first."""
+"""Which Python runs kernels, and the notice if it is not the first environment's."""
 
 from __future__ import annotations
 

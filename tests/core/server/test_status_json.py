@@ -1,4 +1,4 @@
-"""One shape for what is told of the server, whoever asks."""
+"""Every command and tool describes the server in the same shape."""
 
 from __future__ import annotations
 

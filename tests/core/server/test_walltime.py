@@ -1,4 +1,4 @@
-"""When the end of a walltime is told, and how often."""
+"""When and how often notices about the end of the walltime appear."""
 
 from __future__ import annotations
 

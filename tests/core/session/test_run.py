@@ -1,4 +1,4 @@
-"""How a run ends, and what is said of it."""
+"""How a run ends, and how its end is described."""
 
 from __future__ import annotations
 

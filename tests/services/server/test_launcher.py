@@ -1,4 +1,4 @@
-"""Nothing that runs is lost sight of, ended for another, or started twice, whatever the files and the disk do."""
+"""No running server is forgotten, mistaken for another or started twice, even with broken files or a full disk."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ async def opened(folder: Path) -> AsyncIterator[Kernel]:
 
 
 async def begin(kernel: Kernel) -> RunHandle:
-    """A run that the kernel has begun with."""
+    """A run that the kernel has started."""
     run = await kernel.process.session.run("print('THE END')")
     assert await kernel.question() == run.msg_id
     kernel.say(run.msg_id, "iopub", "execute_input", execution_count=1)

@@ -1,4 +1,4 @@
-"""What is said of an interrupt whose effect does not show at once."""
+"""Replies to an interrupt whose effect does not show at once."""
 
 from __future__ import annotations
 

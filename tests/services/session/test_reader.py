@@ -1,4 +1,4 @@
-"""What is read back from a run's record is what its reply has told of."""
+"""Reading a run's record back gives what its reply described."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of variables, whatever the variables do when they are looked at."""
+"""The table of variables, even if a variable misbehaves when inspected."""
 
 from __future__ import annotations
 
