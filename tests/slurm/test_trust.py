@@ -97,10 +97,13 @@ async def test_a_stranger_at_another_address_of_the_nodes_name_is_passed_over_wh
     cluster: Cluster, lab: Project, tmp_path: Path
 ) -> None:
     """The hosts file changes under a process that runs: the node's name leads to somebody else, and then to nobody."""
-    lab.start()
+    hosts = tmp_path / "hosts"
+    hosts.write_text("".join(f"192.0.2.1 {node.name}\n" for node in cluster.nodes), encoding="utf-8")
+    with hosts_of_its_own(hosts) as in_a_place:  # the names lead to a network without anybody
+        done = await asyncio.to_thread(lab.run, "start", "--no-tui", "--detach", within=in_a_place)
+    assert done.returncode == 0, done.stderr
     facts = lab.status_file()
     node = cluster.node(facts["HOSTNAME"])
-    hosts = tmp_path / "hosts"
     right, wrong = f"{node.address} {node.name}\n", f"::1 {node.name}\n"
     with (
         impostor(tcp("::1", int(facts["PORT"])), ANSWER) as stranger,

@@ -44,8 +44,8 @@ class Dialer:
         """`shown`: the server's name in messages, by default its URL."""
         self.route = route
         self.shown = (shown or self.base).rstrip("/")
-        self._proved = ""
-        """address that last showed this launch's certificate"""
+        self._found = ""
+        """address that last showed this launch's certificate, or took a connection"""
 
     @property
     def base(self) -> str:
@@ -97,12 +97,12 @@ class Dialer:
     async def first(self, host: str, port: int, connect: Callable[[str], Awaitable[T]]) -> T:
         """Return the result of `connect` for the first address of `host` that accepts and proves itself: a name may also lead
         to a stranger's listener."""
-        if isinstance(self.route, TlsRoute):
-            self._proved = self._proved or await self._find(self.route, host, port)
+        if isinstance(self.route, TlsRoute | PlainRoute):
+            self._found = self._found or await self._find(self.route, host, port)
             try:
-                return await connect(self._proved)
+                return await connect(self._found)
             except _REFUSALS:
-                self._proved = ""
+                self._found = ""
                 raise
         refused: Exception | None = None
         for address in await _addresses(host, port):
@@ -113,12 +113,17 @@ class Dialer:
         refused = refused or ConnectionError("the name has no address")
         raise refused
 
-    async def _find(self, route: TlsRoute, host: str, port: int) -> str:
-        """Try all addresses of the node at once. Returns the one that shows the certificate."""
-        addresses = dict.fromkeys((*await _addresses(host, port, missing_ok=True), *route.addresses))
+    async def _find(self, route: TlsRoute | PlainRoute, host: str, port: int) -> str:
+        """Try all addresses of the node at once, of which some may be silent. Returns the first that shows the certificate, or
+        without one takes connections."""
+        known = route.addresses if isinstance(route, TlsRoute) else ()
+        addresses = dict.fromkeys(
+            (*await _addresses(host, port, missing_ok=isinstance(route, TlsRoute)), *known)
+        )
         if len(addresses) == 1:
             return next(iter(addresses))  # the connection itself proves it
-        looks = [asyncio.create_task(self._shows_certificate(address, port)) for address in addresses]
+        context = self.ssl_context if isinstance(route, TlsRoute) else None
+        looks = [asyncio.create_task(_answers(address, port, context)) for address in addresses]
         refused: Exception = ConnectionError(f"{host} has no address here")
         try:
             for look in asyncio.as_completed(looks, timeout=_FIND_S):
@@ -132,10 +137,12 @@ class Dialer:
             await asyncio.gather(*looks, return_exceptions=True)
         raise refused
 
-    async def _shows_certificate(self, address: str, port: int) -> str:
-        _, writer = await asyncio.open_connection(address, port, ssl=self.ssl_context)
-        writer.transport.abort()
-        return address
+
+async def _answers(address: str, port: int, context: ssl.SSLContext | None) -> str:
+    """Return the address once it takes a connection, and shows the certificate that `context` trusts."""
+    _, writer = await asyncio.open_connection(address, port, ssl=context)
+    writer.transport.abort()
+    return address
 
 
 def _endpoint(url: str) -> tuple[str, int]:

@@ -120,11 +120,13 @@ class SlurmServer:
         return await self._with_node_address(record, connection) if connection else None
 
     async def _with_node_address(self, record: ServerRecord, connection: ConnectionFile) -> ConnectionFile:
-        """Add the address at which Slurm reaches the node, if this host cannot resolve its name."""
+        """Add the address at which Slurm reaches the node: its name may mean nothing here, or lead to another network.
+
+        The record keeps the addresses, so Slurm is asked while the server starts, and later if the name is unknown here."""
         host = urlsplit(connection.url).hostname or ""
         if (known := self._addresses.get(host)) is None:
             known = ""
-            if not await _resolves(host):
+            if record.state is ServerState.STARTING or not await _resolves(host):
                 known = await self._cluster_of(record).slurm.node_address(record.hostname or host)
             self._addresses[host] = known
         addresses = dict.fromkeys((*record.slurm.addresses.split(), *connection.addresses, known))

@@ -1,9 +1,11 @@
-"""A job is forgotten once Slurm says that it is gone, and not before."""
+"""A job is forgotten once Slurm says that it is gone, and not before; its server is looked for at all of its node's addresses."""
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,26 @@ async def test_a_job_that_squeue_does_not_list_is_forgotten_if_scontrol_knows_of
     with pytest.raises(ServerError) as caught:
         await slurm.end(RECORD)
     assert "Job 7 was not cancelled" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("state", "name", "is_asked"),
+    [
+        (ServerState.STARTING, "localhost", True),
+        (ServerState.READY, "localhost", False),
+        (ServerState.READY, "c1.invalid", True),
+    ],
+)
+async def test_the_address_by_which_slurm_reaches_the_node_is_tried_besides_its_name(
+    tmp_path: Path, state: ServerState, name: str, is_asked: bool
+) -> None:
+    job(tmp_path, "RUNNING")
+    slurm = server(tmp_path)
+    (tmp_path / "shown").write_text(f"NodeName={name} NodeAddr=192.0.2.9\n", encoding="utf-8")
+    facts = {"hostname": name, "port": 18000, "url": f"https://{name}:18000", "addresses": ["192.0.2.5"]}
+    connection = tmp_path / "c.json"
+    connection.write_text(json.dumps(facts), encoding="utf-8")
+    started = replace(RECORD.slurm, job_start=time.time() + 60)
+    seen = await slurm.observe(replace(RECORD, state=state, conn_file=str(connection), slurm=started))
+    assert seen.connection is not None
+    assert seen.connection.addresses == ("192.0.2.5", *(["192.0.2.9"] if is_asked else []))
