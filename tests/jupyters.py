@@ -307,6 +307,21 @@ class EchoLink:
 
 
 @dataclass
+class Diagnosis:
+    """A server has ended once another one has begun."""
+
+    server: EchoServer
+
+    async def why_over(self, served: ServerRecord) -> str:
+        return "" if served.started == self.server.started else "That server has ended."
+
+    why_on_record = why_over
+
+    async def why_silent(self) -> str:
+        return ""
+
+
+@dataclass
 class Place:
     """Directories of one project and its server; `process` makes one MCP server process after another."""
 
@@ -340,25 +355,17 @@ class Place:
                 raise ServerUnreachable("It is out of reach.", "")
             return Server(record, self.server)
 
-        async def why_over(of: ServerRecord) -> str:
-            return "" if of.started == self.server.started else "That server has ended."
-
-        async def nothing() -> str:
-            return ""
-
         folder = self.folder
         return Sessions(
             owner=Owner(uuid.uuid4().hex, "host", next(self._pids), conversation),
             server=server,
-            diagnose=why_over,
+            diagnosis=Diagnosis(self.server),
             journals=journals or self.journals,
             notebooks=self.notebooks,
             spool=Spool(folder / "spool"),
             now=time.time,
             on_exit=on_exit,
             owner_alive=lambda host, pid, started: False,
-            why_on_record=why_over,
-            why_silent=nothing,
         )
 
     def record_of(self, session: str) -> list[Entry]:

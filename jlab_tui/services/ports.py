@@ -15,7 +15,7 @@ from ..core.kernel.wire import KernelMessage, Request
 from ..core.notebook.notebook import CellCopy, Notebook, Saved
 from ..core.notebook.outputs import CellOutputs
 from ..core.server.kernelspecs import KernelSpecs
-from ..core.server.record import KernelInfo, Owner
+from ..core.server.record import KernelInfo, Owner, ServerRecord
 from ..core.server.resources import Sample
 from ..core.server.state_machine import Health
 from ..core.session.run import Run
@@ -95,6 +95,22 @@ class Link(Protocol):
     async def ask(self, request: Request, timeout: float) -> KernelMessage: ...
     def acknowledge(self, seq: int) -> None: ...
     def renew(self) -> None: ...
+
+
+class Diagnosis(Protocol):
+    """Says in one sentence why a server cannot be used; an empty one if it can (see `services.server.watch`)."""
+
+    async def why_over(self, served: ServerRecord) -> str:
+        """Return why that server has ended for good; nothing while it may come back."""
+        ...
+
+    async def why_on_record(self, served: ServerRecord) -> str:
+        """Return the same from the status file alone, which costs one read."""
+        ...
+
+    async def why_silent(self) -> str:
+        """Return why the present server, which has not ended, does not answer."""
+        ...
 
 
 class Journal(Protocol):
@@ -181,9 +197,5 @@ class SessionPorts:
     read_back: ReadBack
     now: Callable[[], float]
     """epoch seconds"""
-    diagnose: Callable[[], Awaitable[str]]
-    """returns a sentence if the server has ended, or nothing while it may come back"""
-    why_on_record: Callable[[], Awaitable[str]]
-    """the same from the status file alone, which costs one read"""
-    why_silent: Callable[[], Awaitable[str]]
-    """returns a sentence if a server that has not ended does not answer, or nothing"""
+    server: ServerRecord
+    diagnosis: Diagnosis

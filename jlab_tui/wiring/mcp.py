@@ -104,17 +104,15 @@ def _sessions(
     pid = os.getpid()
     conversation = env.get("CLAUDE_CODE_SESSION_ID", "")
     return Sessions(
-        Owner(uuid.uuid4().hex, socket.gethostname(), pid, conversation, process_start(pid)),
-        server,
-        launcher.why_over,
-        journals,
-        notebooks,
-        Spool(settings.spool_dir),
-        time.time,
-        settings.on_exit,
-        owner_alive,
-        launcher.why_on_record,
-        launcher.why_silent,
+        owner=Owner(uuid.uuid4().hex, socket.gethostname(), pid, conversation, process_start(pid)),
+        server=server,
+        diagnosis=launcher,
+        journals=journals,
+        notebooks=notebooks,
+        spool=Spool(settings.spool_dir),
+        now=time.time,
+        on_exit=settings.on_exit,
+        owner_alive=owner_alive,
     )
 
 

@@ -43,7 +43,6 @@ class Driver:
     ) -> None:
         self.intake = Intake(state, journal, sync, ports.now, self._perform)
         self._link = ports.link
-        self._why_on_record = ports.why_on_record
         self._sync = sync
         self._monitor = monitor
         self._interrupter = interrupter
@@ -84,7 +83,7 @@ class Driver:
 
     async def ready(self) -> None:
         """Wait until code reaches the kernel. The status file decides whether the server has ended, even if something answers."""
-        if why := await self._why_on_record():
+        if why := await self._monitor.why_ended_on_record():
             self.intake.apply(ServerGone(why))
             self.refuse_if_over()
         try:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ...core.errors import ServerUnreachable
 from ...core.kernel.link import LEASE_S
-from ..ports import Jupyter, Link
+from ..ports import SessionPorts
 from .run_handle import RunHandle
 
 UNSEEN_S: Final = 10.0
@@ -28,21 +27,12 @@ LINK_LOST: Final = "JupyterLab answers, but the connection to the kernel is brok
 class LinkMonitor:
     """Asks about one kernel; decides nothing."""
 
-    def __init__(
-        self,
-        link: Link,
-        api: Jupyter,
-        kernel_id: str,
-        diagnose: Callable[[], Awaitable[str]],
-        why_silent: Callable[[], Awaitable[str]],
-    ) -> None:
-        """`diagnose` returns a sentence if the server has ended, or nothing while it may come back; `why_silent` says why
-        one that has not ended does not answer."""
-        self._link = link
-        self._api = api
+    def __init__(self, ports: SessionPorts, kernel_id: str) -> None:
+        self._link = ports.link
+        self._api = ports.api
+        self._server = ports.server
+        self._diagnosis = ports.diagnosis
         self._kernel_id = kernel_id
-        self._diagnose = diagnose
-        self._why_silent = why_silent
 
     @property
     def is_surely_ours(self) -> bool:
@@ -58,8 +48,12 @@ class LinkMonitor:
 
     async def why_ended(self) -> str:
         """Return why the server has ended, one sentence; empty while it answers or may come back."""
-        why = await self._diagnose()
+        why = await self._diagnosis.why_over(self._server)
         return why if not self._link.connected else ""
+
+    async def why_ended_on_record(self) -> str:
+        """Return the same by the status file, even if something answers."""
+        return await self._diagnosis.why_on_record(self._server)
 
     async def confirm(self) -> None:
         """Give the server a moment to confirm that the session is ours."""
@@ -71,11 +65,11 @@ class LinkMonitor:
         """Return why the kernel is silent, one sentence; empty if it is not."""
         if self._link.connected and self._link.silent_for < SILENT_S:
             return ""
-        return await self._why_silent() or LINK_LOST
+        return await self._diagnosis.why_silent() or LINK_LOST
 
     async def unreachable(self) -> ServerUnreachable:
         """Return the error for a kernel that did not become ready in time."""
-        reason = await self._diagnose() or await self.explain_silence()
+        reason = await self._diagnosis.why_over(self._server) or await self.explain_silence()
         return ServerUnreachable(
             reason or f"No answer from the kernel within {LINK_PATIENCE_S:.0f} s.",
             "Nothing was run. Call ping to see what is wrong.",

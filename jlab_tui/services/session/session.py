@@ -63,7 +63,7 @@ class Session:
         )
         self._opened = opened
         self._link = ports.link
-        self._monitor = LinkMonitor(ports.link, ports.api, opened.kernel_id, ports.diagnose, ports.why_silent)
+        self._monitor = LinkMonitor(ports, opened.kernel_id)
         self._sync = OutputSync(
             ports.file,
             notebook,

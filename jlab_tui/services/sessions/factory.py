@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -11,14 +11,14 @@ from ...core.journal.summary import SessionHead
 from ...core.kernel.link import Claim, Lease
 from ...core.notebook.notebook import Notebook
 from ...core.notebook.outputs import CellOutputs
-from ...core.server.record import Owner, ServerRecord
+from ...core.server.record import Owner
 from ...core.session.identity import SessionIdentity
 from ...core.session.replay import entries_since, rebuild_all
 from ...core.session.run import Run
 from ...core.session.state import Kernel, SessionStatus
 from ...core.settings import OnExit
 from ..journal.ownership import Ownership
-from ..ports import Journal, Journals, Jupyter, Link, NotebookFile, SessionPorts, Spool
+from ..ports import Diagnosis, Journal, Journals, Jupyter, Link, NotebookFile, SessionPorts, Spool
 from ..server.ready import Server
 from ..session.session import Session
 
@@ -65,20 +65,15 @@ class SessionFactory:
         spool: Spool,
         now: Callable[[], float],
         on_exit: OnExit,
-        diagnose: Callable[[ServerRecord], Awaitable[str]],
-        why_on_record: Callable[[ServerRecord], Awaitable[str]],
-        why_silent: Callable[[], Awaitable[str]],
+        diagnosis: Diagnosis,
     ) -> None:
-        """`diagnose` says why a server ended, or nothing; `why_on_record` the same by the status file; `why_silent` why the present one does not answer, or nothing."""
         self._owner = owner
         self._journals = journals
         self.ownership = ownership
         self._spool = spool
         self._now = now
         self._on_exit = on_exit
-        self._diagnose = diagnose
-        self._why_on_record = why_on_record
-        self._why_silent = why_silent
+        self._diagnosis = diagnosis
 
     async def start(
         self, server: Server, session_id: str, kernel_name: str | None, path: str = "", notebook: str = ""
@@ -123,9 +118,8 @@ class SessionFactory:
             spool=self._spool,
             read_back=self.read_back,
             now=self._now,
-            diagnose=partial(self._diagnose, server.record),
-            why_on_record=partial(self._why_on_record, server.record),
-            why_silent=self._why_silent,
+            server=server.record,
+            diagnosis=self._diagnosis,
         )
         kernel = Kernel(origin.generation, users_own=identity.users_kernel, awaited=origin.awaited)
         state = SessionStatus(identity.id, identity.kernel_id, claim is not None, kernel=kernel)

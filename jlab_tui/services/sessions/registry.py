@@ -12,12 +12,12 @@ from ...core.errors import JlabError, KernelGone, SessionOwned, UnknownRun
 from ...core.journal.events import SessionClosed
 from ...core.journal.summary import SessionHead
 from ...core.notebook.outputs import CellOutputs
-from ...core.server.record import Owner, ServerRecord
+from ...core.server.record import Owner
 from ...core.session.run import Run
 from ...core.session.state import Usable
 from ...core.settings import OnExit
 from ..journal.ownership import OwnerAlive, Ownership
-from ..ports import Journals, Notebooks, Spool
+from ..ports import Diagnosis, Journals, Notebooks, Spool
 from ..progress import all_of
 from ..server.ready import Server
 from ..session.cells import check_code
@@ -57,20 +57,15 @@ class Sessions:
         self,
         owner: Owner,
         server: Callable[[], Awaitable[Server]],
-        diagnose: Callable[[ServerRecord], Awaitable[str]],
+        diagnosis: Diagnosis,
         journals: Journals,
         notebooks: Notebooks,
         spool: Spool,
         now: Callable[[], float],
         on_exit: OnExit,
         owner_alive: OwnerAlive,
-        why_on_record: Callable[[ServerRecord], Awaitable[str]],
-        why_silent: Callable[[], Awaitable[str]],
     ) -> None:
-        """`server` raises a ServerError while none is ready; `diagnose` says why that one ended, or nothing.
-
-        `why_on_record` says the same as far as the status file has it. `why_silent` says why the present one does not answer, or nothing.
-        """
+        """`server` raises a ServerError while none is ready; `now` gives epoch seconds."""
         self.owner = owner
         self._server = server
         self._journals = journals
@@ -85,11 +80,9 @@ class Sessions:
             spool,
             now,
             on_exit,
-            diagnose,
-            why_on_record,
-            why_silent,
+            diagnosis,
         )
-        self._finalizer = Finalizer(owner, diagnose, journals, notebooks, spool, now, owner_alive)
+        self._finalizer = Finalizer(owner, diagnosis.why_over, journals, notebooks, spool, now, owner_alive)
         self._takeover = Takeover(
             server, self._table, self._factory, self._finalizer, self._scratch, journals, notebooks
         )

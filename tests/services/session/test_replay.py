@@ -26,14 +26,17 @@ from jlab_tui.core.kernel.link import LinkChange
 from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.core.notebook.notebook import Notebook, NotebookCell, copy_cells
 from jlab_tui.core.notebook.outputs import CellOutputs, to_nbformat
+from jlab_tui.core.server.record import Mode, ServerRecord, ServerState
 from jlab_tui.core.session.replay import rebuild_all, replay
 from jlab_tui.core.session.run import Run
 from jlab_tui.core.session.state import SessionStatus
 from jlab_tui.services.ports import Jupyter, SessionPorts, Spool
 from jlab_tui.services.session.session import Session
+from tests.jupyters import Diagnosis, EchoServer
 from tests.kernels import NAMES, Transcript, transcript
 
 ID = "abcd1234"
+SERVER = ServerRecord(ServerState.READY, Mode.LOCAL, started=EchoServer.started)
 
 
 class RecordedStream:
@@ -84,9 +87,6 @@ class Process:
         notebook = self.file.load() if self.file.path.exists() else Notebook()
         self.api = SimpleNamespace()
 
-        async def nothing() -> str:
-            return ""
-
         def read_back(runs: Sequence[Run]) -> dict[str, CellOutputs]:
             return rebuild_all(runs, self.store.read_from(runs[0].journal, runs[0].offset))
 
@@ -100,9 +100,8 @@ class Process:
             spool=cast(Spool, None),
             read_back=read_back,
             now=time.time,
-            diagnose=nothing,
-            why_on_record=nothing,
-            why_silent=nothing,
+            server=SERVER,
+            diagnosis=Diagnosis(EchoServer()),
         )
         self.session = Session(opened, SessionStatus(ID, "k", is_recorded=True), ports, notebook)
         autosave = self.session._sync.autosave
