@@ -99,9 +99,9 @@ class ServerTools:
     async def check_resources(self) -> CallToolResult:
         """Show how much CPU, memory and GPU the server's allocation has and uses. Runs nothing in your kernels.
 
-        Returns JSON: cpu (count, percent, load_1m), memory (total_mb, used_mb, available_mb, percent_used), gpu (a list of
-        index, name, memory_used_mb, memory_total_mb, utilization_percent, temperature_c; empty without a GPU), and what each
-        kernel uses. Unknown values are null."""
+        Returns JSON: cpu (count, percent, load_1m, load_5m, load_15m), memory (total_mb, used_mb, available_mb, percent_used),
+        gpu (a list of index, name, memory_used_mb, memory_total_mb, utilization_percent, temperature_c; empty without a GPU),
+        and what each kernel uses. Unknown values are null."""
         app = await self._source.get()
         server = await app.server()
         return as_json(resources_json(await app.resources(server.api)))

@@ -67,7 +67,7 @@ async def test_resources_are_those_of_the_server_in_use(front: Front) -> None:
         assert "no reading of its resources now" in await agent.error("check_resources")
         front.place.server.samples = [Sample(1.0, 8, 12.5, 0.5, 3000, 4000)]
         found = await agent.record("check_resources")
-    assert found["cpu"] == {"count": 8, "percent": 12.5, "load_1m": 0.5}
+    assert found["cpu"] == {"count": 8, "percent": 12.5, "load_1m": 0.5, "load_5m": None, "load_15m": None}
     assert found["memory"]["available_mb"] == 1000
 
 

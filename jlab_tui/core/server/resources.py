@@ -48,6 +48,8 @@ class Sample:
     """by kernel id"""
     note: str = ""
     """why something is unknown, and what to install"""
+    load_5m: float | None = None
+    load_15m: float | None = None
 
     @property
     def memory_percent(self) -> float | None:
@@ -65,6 +67,8 @@ def parse_sample(raw: Any) -> Sample:
                 cpu_count=whole(cpu.get("count")),
                 cpu_percent=number(cpu.get("percent")),
                 load_1m=number(cpu.get("load_1m")),
+                load_5m=number(cpu.get("load_5m")),
+                load_15m=number(cpu.get("load_15m")),
                 memory_used_mb=number(memory.get("used_mb")),
                 memory_total_mb=number(memory.get("total_mb")),
                 gpus=tuple(_gpu(gpu) for gpu in items(rest.get("gpu")) if isinstance(gpu, dict)),
@@ -104,7 +108,13 @@ def resources_json(sample: Sample) -> dict[str, Any]:
     """Format a sample for `check_resources`."""
     used, total, percent = sample.memory_used_mb, sample.memory_total_mb, sample.memory_percent
     return {
-        "cpu": {"count": sample.cpu_count, "percent": sample.cpu_percent, "load_1m": sample.load_1m},
+        "cpu": {
+            "count": sample.cpu_count,
+            "percent": sample.cpu_percent,
+            "load_1m": sample.load_1m,
+            "load_5m": sample.load_5m,
+            "load_15m": sample.load_15m,
+        },
         "memory": {
             "total_mb": None if total is None else round(total),
             "used_mb": None if used is None else round(used),

@@ -10,7 +10,7 @@ from jlab_tui.core.server.resources import parse_sample, resources_json
 
 READING: dict[str, Any] = {
     "t": 1000.5,
-    "cpu": {"count": 8, "percent": 12.5, "load_1m": 0.5},
+    "cpu": {"count": 8, "percent": 12.5, "load_1m": 0.5, "load_5m": 0.4, "load_15m": 0.3},
     "memory": {"used_mb": 3000.4, "total_mb": 4000},
     "gpu": [
         {"index": 0, "name": "A100", "memory_used_mb": 10, "memory_total_mb": 80, "utilization_percent": 5}
@@ -23,7 +23,7 @@ def test_a_reading_is_reported_with_what_is_free() -> None:
     sample = parse_sample(READING)
     assert (sample.at, sample.cpu_count) == (1000.5, 8)
     told = resources_json(sample)
-    assert told["cpu"]["percent"] == 12.5
+    assert told["cpu"] == READING["cpu"]
     assert told["memory"] | {"total_mb": 4000, "used_mb": 3000, "available_mb": 1000} == told["memory"]
     assert told["memory"]["percent_used"] == 75.0
     assert told["gpu"][0]["name"] == "A100" and told["gpu"][0]["temperature_c"] is None
