@@ -7,6 +7,8 @@ import os
 import socket
 from typing import Any, List, Tuple
 
+from .bind_address import is_here
+
 
 def url_host(ip: str, hostname: str) -> str:
     """Return the URL's host for a server that listens at `ip`: the machine's name if it listens at all addresses."""
@@ -33,7 +35,7 @@ def own_addresses(hostname: str, ip: str) -> List[str]:
                 found.append(str(probe.getsockname()[0]))
             except OSError:
                 continue
-    return [address for address in dict.fromkeys(found) if _is_ours(address, family)]
+    return [address for address in dict.fromkeys(found) if _is_ours(address)]
 
 
 def _known(name: str, family: int) -> List[Tuple[Any, ...]]:
@@ -44,13 +46,6 @@ def _known(name: str, family: int) -> List[Tuple[Any, ...]]:
     return [entry[4] for entry in entries]
 
 
-def _is_ours(address: str, family: int) -> bool:
+def _is_ours(address: str) -> bool:
     """Whether this machine has the address and others can reach it: a hosts file may be wrong."""
-    if "%" in address or ipaddress.ip_address(address).is_loopback:
-        return False
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return False
-    return True
+    return "%" not in address and not ipaddress.ip_address(address).is_loopback and is_here(address)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -13,6 +13,7 @@ import httpx2
 
 from ...core.errors import ServerUnreachable
 from ...core.json_values import mapping, parse_json, text
+from ...core.server.status import Health
 from .dial import Dialer, PeerUnproved
 from .oddities import Oddities
 
@@ -199,31 +200,26 @@ def _reason(answer: Answer) -> str:
     return (text(raw.get("message")) or text(raw.get("reason")) or answer.reason)[:300]
 
 
-def is_untrusted(error: BaseException) -> bool:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
+def health_of(error: BaseException) -> Health:
+    """Judge a server by why a request to it failed."""
+    causes = list(_causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return Health.UNTRUSTED
+    if any(isinstance(cause, PeerUnproved) for cause in causes):
+        return Health.FOREIGN
+    is_refused = isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError) or any(
+        map(_refuses, causes)
+    )
+    return Health.REFUSED if is_refused else Health.SILENT
 
 
-def is_unproved(error: BaseException) -> bool:
-    """Whether the listener is not ours; nothing was sent."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, PeerUnproved):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
-def is_refused(error: BaseException) -> bool:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ConnectionRefusedError | ConnectionResetError) or "refused" in str(seen):
-            return True
-        if isinstance(seen, OSError) and "All connection attempts failed" in str(seen):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError)
+def _refuses(cause: BaseException) -> bool:
+    if isinstance(cause, ConnectionRefusedError | ConnectionResetError) or "refused" in str(cause):
+        return True
+    return isinstance(cause, OSError) and "All connection attempts failed" in str(cause)

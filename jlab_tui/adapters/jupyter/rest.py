@@ -17,7 +17,7 @@ from ...core.server.record import KernelInfo, Owner
 from ...core.server.resources import Sample
 from ...core.server.state_machine import Health
 from .dial import Dialer
-from .http import HttpClient, is_refused, is_unproved, is_untrusted
+from .http import HttpClient, health_of
 
 if TYPE_CHECKING:
     from .kernel_link import KernelLink
@@ -82,11 +82,7 @@ class JupyterApi:
             again = timeout >= 1.0  # no retry with less patience
             answer = await self._http.request("GET", "/api/status", None, timeout, again)
         except (httpx2.ConnectError, httpx2.RemoteProtocolError, httpx2.ReadError) as error:
-            if is_untrusted(error):
-                return Health.UNTRUSTED
-            if is_unproved(error):
-                return Health.FOREIGN
-            return Health.REFUSED if is_refused(error) else Health.SILENT
+            return health_of(error)
         except httpx2.HTTPError:
             return Health.SILENT
         if answer.status_code >= 500:
