@@ -1,6 +1,6 @@
 """Reads the GPUs from NVIDIA's and AMD's tools. Each runs in its own thread, so a tool that hangs blocks nothing.
 
-One of the three files that also run in a plain kernel (see usage.py). Sizes are MiB; None if unknown.
+One of the four files that also run in a plain kernel (see usage.py). Sizes are MiB; None if unknown.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ import shutil
 import subprocess
 import threading
 import time
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from .cgroup import MIB, number
+from .gpu_allocation import Slice, named_gpus, parse_slices, slices_of, visible_gpus
 
 STALE_S = 10.0
 """Of an older reading only the GPU's name and size count."""
 TOOL_TIMEOUT_S = 20.0
+TOOLS = ("nvidia-smi", "rocm-smi", "amd-smi")
 
-_NVIDIA_FIELDS = "index,name,memory.used,memory.total,utilization.gpu,temperature.gpu,power.draw"
+_NVIDIA_FIELDS = "index,name,uuid,memory.used,memory.total,utilization.gpu,temperature.gpu,power.draw"
 
 
 def parse_nvidia(line: str) -> Optional[Dict[str, Any]]:
@@ -28,24 +30,16 @@ def parse_nvidia(line: str) -> Optional[Dict[str, Any]]:
     if len(fields) < 7 or number(fields[0]) is None:
         return None
     index, tail = fields[0], [number(field) for field in fields[-5:]]
-    return _gpu(int(index), ", ".join(fields[1:-5]), *tail)
+    name, uuid = fields[1:-5], ""
+    if len(name) > 1 and name[-1].startswith("GPU-"):
+        uuid = name.pop()
+    gpu = _gpu(int(index), ", ".join(name), *tail)
+    return {**gpu, "uuid": uuid} if uuid else gpu
 
 
 def _gpu(index: int, name: str, *values: Optional[float]) -> Dict[str, Any]:
     keys = ("memory_used_mb", "memory_total_mb", "utilization_percent", "temperature_c", "power_w")
     return {"index": index, "name": name, **dict(zip(keys, values))}
-
-
-def visible_gpus(seen: Iterable[int], environ: Mapping[str, str]) -> Set[int]:
-    """Return the GPUs that this job may use, of those `seen`: some clusters name a job's GPUs but hide no others."""
-    everything = set(seen)
-    for name in ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
-        named = [part.strip() for part in environ.get(name, "").split(",")]
-        ours = {int(part) for part in named if part.isdigit()}
-        # UUIDs, MIG names and unknown numbers cannot be matched with the tools' lists.
-        if ours and len(ours) == len(named) and ours <= everything:
-            return ours
-    return everything
 
 
 def parse_nvidia_processes(text: str) -> Dict[int, float]:
@@ -79,8 +73,9 @@ def _rocm_gpu(index: int, values: Mapping[str, Any]) -> Dict[str, Any]:
     def mib(size: Optional[float]) -> Optional[float]:
         return None if size is None else round(size / MIB, 1)
 
+    unique = next((str(values[key]) for key in values if key.startswith("Unique ID")), "")
     spellings = ("Card Series", "Card series", "Device Name", "Card Model", "Card model")
-    return _gpu(
+    gpu = _gpu(
         index,
         next((str(values[key]) for key in spellings if key in values), "AMD GPU"),
         mib(value(r"VRAM Total Used Memory")),
@@ -89,6 +84,66 @@ def _rocm_gpu(index: int, values: Mapping[str, Any]) -> Dict[str, Any]:
         value(r"Temperature.*(edge|junction)"),
         value(r"(Average|Current).*Power"),
     )
+    return {**gpu, "uuid": _rocm_uuid(unique)} if _rocm_uuid(unique) else gpu
+
+
+def _rocm_uuid(serial: str) -> str:
+    """Return what ROCR_VISIBLE_DEVICES calls a GPU with this unique id or serial number, such as `0x1f2e`."""
+    digits = re.match(r"0x([0-9a-fA-F]+)$", serial)
+    return "GPU-" + digits[1].lower() if digits is not None else ""
+
+
+def parse_amd_smi(metrics: str, static: str = "") -> List[Dict[str, Any]]:
+    """Parse `amd-smi metric --json`, with names and serial numbers of `amd-smi static --asic --json`."""
+    chips = {gpu["gpu"]: _inside(gpu, "asic") for gpu in _amd_list(static)}
+    gpus = [_amd_gpu(gpu, chips.get(gpu["gpu"], {})) for gpu in _amd_list(metrics)]
+    return sorted(gpus, key=lambda gpu: int(gpu["index"]))
+
+
+def _amd_list(text: str) -> List[Dict[str, Any]]:
+    """Return one document of amd-smi: a list, in later versions inside an object."""
+    content: Any = None
+    for start in re.finditer(r"^\s*[\[{]", text, re.MULTILINE):  # warnings come first
+        try:
+            content = json.loads(text[start.start() :])
+            break
+        except ValueError:
+            continue
+    listed = content.get("gpu_data") if isinstance(content, dict) else content
+    return [
+        gpu
+        for gpu in (listed if isinstance(listed, list) else [])
+        if isinstance(gpu, dict) and isinstance(gpu.get("gpu"), int)
+    ]
+
+
+def _amd_gpu(gpu: Mapping[str, Any], chip: Mapping[str, Any]) -> Dict[str, Any]:
+    memory, heat = _inside(gpu, "mem_usage"), _inside(gpu, "temperature")
+    degrees = (_amd_number(heat.get(place)) for place in ("edge", "hotspot"))
+    found = _gpu(
+        int(gpu["gpu"]),
+        str(chip.get("market_name") or "AMD GPU"),
+        _amd_number(memory.get("used_vram")),
+        _amd_number(memory.get("total_vram")),
+        _amd_number(_inside(gpu, "usage").get("gfx_activity")),
+        next((value for value in degrees if value is not None), None),
+        _amd_number(_inside(gpu, "power").get("socket_power")),
+    )
+    uuid = _rocm_uuid(str(chip.get("asic_serial") or ""))
+    return {**found, "uuid": uuid} if uuid else found
+
+
+def _inside(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = values.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _amd_number(value: Any) -> Optional[float]:
+    """Return a plain number, or one with its unit: `{"value": 12, "unit": "MB"}`."""
+    plain = value.get("value") if isinstance(value, dict) else value
+    found = None if isinstance(plain, bool) else number(str(plain))
+    scale = {"KB": 1 / 1024, "GB": 1024.0}.get(str(value.get("unit")) if isinstance(value, dict) else "", 1)
+    return None if found is None else found * scale
 
 
 class GpuWatch:
@@ -98,6 +153,7 @@ class GpuWatch:
         self._environ = environ
         self._gpus: Dict[int, Tuple[float, Dict[str, Any]]] = {}
         self._process_mb: Dict[int, float] = {}
+        self._slices: Dict[str, Slice] = {}
         self._child: Optional[subprocess.Popen[str]] = None
         self._stopped = threading.Event()
 
@@ -106,8 +162,9 @@ class GpuWatch:
             ("nvidia-smi", self._nvidia),
             ("nvidia-smi", self._nvidia_processes),
             ("rocm-smi", self._rocm),
+            ("amd-smi", self._amd),
         ):
-            if shutil.which(tool):
+            if shutil.which(tool) and not (tool == "amd-smi" and shutil.which("rocm-smi")):
                 threading.Thread(target=work, name="jlab-mcp-gpu", daemon=True).start()
 
     def stop(self) -> None:
@@ -120,11 +177,18 @@ class GpuWatch:
         """Return this job's GPUs by index; an old reading keeps only name and size."""
         now = time.monotonic()
         readings = self._gpus.copy()
+        ids = {gpu["uuid"]: index for index, (_, gpu) in readings.items() if "uuid" in gpu}
+        ids.update({uuid: part.gpu for uuid, part in self._slices.items()})
+        slices = slices_of(named_gpus(self._environ), self._slices)
         fresh = []
-        for index in sorted(visible_gpus(readings, self._environ)):
+        for index in sorted(visible_gpus(readings, self._environ, ids)):
             at, gpu = readings[index]
+            gpu = {key: value for key, value in gpu.items() if key != "uuid"}
             if now - at > STALE_S:
                 gpu = {**_gpu(gpu["index"], gpu["name"], None, gpu["memory_total_mb"], None, None, None)}
+            if index in slices:  # the numbers are those of the whole GPU, and others may use its other slices
+                name = "%s (%s)" % (gpu["name"], slices[index])
+                gpu = _gpu(index, name, None, None, None, gpu["temperature_c"], gpu["power_w"])
             fresh.append(gpu)
         return fresh
 
@@ -163,6 +227,8 @@ class GpuWatch:
             self._stopped.wait(30.0)
 
     def _nvidia_processes(self) -> None:
+        if any(name.startswith("MIG-") for name in named_gpus(self._environ) or ()):
+            self._slices = parse_slices(_output(["nvidia-smi", "-L"]))
         command = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
         while not self._stopped.is_set():
             self._process_mb = parse_nvidia_processes(_output(command))
@@ -177,10 +243,19 @@ class GpuWatch:
             "--showtemp",
             "--showpower",
             "--showproductname",
+            "--showuniqueid",
             "--json",
         ]
+        self._repeat(lambda: parse_rocm(_output(command)))
+
+    def _amd(self) -> None:
+        static = _output(["amd-smi", "static", "--asic", "--json"])
+        command = ["amd-smi", "metric", "--usage", "--mem-usage", "--temperature", "--power", "--json"]
+        self._repeat(lambda: parse_amd_smi(_output(command), static))
+
+    def _repeat(self, look: Callable[[], List[Dict[str, Any]]]) -> None:
         while not self._stopped.is_set():
-            for gpu in parse_rocm(_output(command)):
+            for gpu in look():
                 self._keep(gpu)
             self._stopped.wait(2.0)
 

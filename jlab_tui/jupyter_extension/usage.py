@@ -1,6 +1,6 @@
 """Measures CPU, memory, GPUs and kernels of this process's allocation.
 
-Without the extension, this file, cgroup.py and gpu.py run in a plain kernel through `one_sample()`. Samples are in MiB
+Without the extension, this file, cgroup.py, gpu_allocation.py and gpu.py run in a plain kernel through `one_sample()`. Samples are in MiB
 (2**20 bytes) and percent, 0-100 (a kernel's CPU: 100 per core); None if unknown.
 """
 
@@ -14,7 +14,7 @@ import time
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .cgroup import MIB, Memory, allocated_cpus, allocated_memory, own_cgroup
-from .gpu import GpuWatch
+from .gpu import TOOLS, GpuWatch
 
 NO_PSUTIL = "psutil is not installed for %s, so the use of CPU and memory is unknown. Install it there: %s -m pip install psutil"
 
@@ -172,7 +172,7 @@ def one_sample(wait_s: float = 0.25) -> Dict[str, Any]:
     kernels = find_kernels(psutil) if psutil is not None else {}
     sampler.sample(kernels, gpus)
     gpus.start()
-    deadline = time.monotonic() + (2.0 if shutil.which("nvidia-smi") or shutil.which("rocm-smi") else 0.0)
+    deadline = time.monotonic() + (2.0 if any(map(shutil.which, TOOLS)) else 0.0)
     time.sleep(wait_s)
     while not gpus.gpus() and time.monotonic() < deadline:
         time.sleep(0.02)

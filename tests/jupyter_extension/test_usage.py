@@ -162,6 +162,20 @@ def test_a_tool_that_hangs_blocks_nothing(tmp_path: Path) -> None:
     assert time.monotonic() - started < 20
 
 
+def test_of_the_cards_that_amds_tool_lists_the_jobs_own_are_shown(tmp_path: Path) -> None:
+    cards = json.dumps([{"gpu": n, "mem_usage": {"used_vram": {"value": n, "unit": "MB"}}} for n in range(8)])
+    program(tmp_path / "tools", "amd-smi", f"[ $1 = static ] && exit 1\necho '{cards}'")
+    job = {
+        "SLURM_JOB_ID": "1",
+        "SLURM_GPUS_ON_NODE": "2",
+        "SLURM_JOB_GPUS": "4-5",
+        "ROCR_VISIBLE_DEVICES": "0,1",
+    }
+    environ = {**os.environ, **job, "PATH": f"{tmp_path / 'tools'}:{os.environ['PATH']}"}
+    sample = sampled([], environ)
+    assert [(gpu["index"], gpu["memory_used_mb"]) for gpu in sample["gpu"]] == [(4, 4), (5, 5)]
+
+
 def test_a_plain_python_without_psutil_still_sees_gpus(tmp_path: Path) -> None:
     program(tmp_path / "tools", "nvidia-smi", "echo '0, Fake GPU, 100, 1000, 50, 40, 60'; exec sleep 60\n")
     environ = {**os.environ, "PATH": f"{tmp_path / 'tools'}:{os.environ['PATH']}"}

@@ -40,7 +40,7 @@ one_sample = module.one_sample
 
 def probe_source() -> str:
     """Return Python source that measures CPU, memory and GPUs in a plain kernel, with psutil if installed (`one_sample`)."""
-    names = ("cgroup", "gpu", "usage")  # each imports only earlier ones
+    names = ("cgroup", "gpu_allocation", "gpu", "usage")  # each imports only earlier ones
     return _PROBE % {name: (PACKAGE_DIR / f"{name}.py").read_text(encoding="utf-8") for name in names}
 
 
