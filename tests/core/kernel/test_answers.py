@@ -30,7 +30,7 @@ from jlab_tui.core.kernel.answers import (
 )
 from jlab_tui.core.kernel.link import Claim, RecordedKernel
 from jlab_tui.core.kernel.wire import NODE_PROTOCOL
-from jlab_tui.core.server.record import KernelInfo, KernelSpec
+from jlab_tui.core.server.record import KernelInfo, KernelSpec, Owner
 
 OWNER = {"client": "c", "host": "gpu07", "pid": 7, "conversation": "talk"}
 READING = {"cpu": {"count": 8}, "memory": {}}
@@ -155,6 +155,12 @@ def test_a_claim_names_the_epoch_and_the_last_message() -> None:
     answer = {"kernel": "k1", "epoch": 3, "last_seq": 9, "adopted": True, "previous": OWNER}
     assert claimed_kernel(answer) == ("k1", Claim(3, 9))
     assert claim({"epoch": 0}) == Claim(0, 0)
+
+
+def test_an_owner_is_known_by_its_process_and_its_conversation() -> None:
+    assert owner({"client": "c", "host": "h", "pid": 7, "conversation": "talk"}) == Owner("c", "h", 7, "talk")
+    assert owner({"pid": -1}) == Owner("", "", 0, "")
+    assert owner(None) is owner("c") is None
 
 
 def test_a_recorded_kernel_is_private_unless_the_extension_says_otherwise() -> None:

@@ -16,6 +16,7 @@ from jlab_tui.core.kernel.control import Control, Hello, Known, Missing, NotSent
     ("frame", "found"),
     [
         ({"hello": {"first": 1, "last": 9, "epoch": 2}}, Hello(1, 9, 2)),
+        ({"hello": {"first": 1, "last": 0, "epoch": 0}}, Hello(1, 0, 0)),
         ({"known": "m1"}, Known("m1")),
         ({"refused": "m1", "reason": "fenced"}, NotSent("m1", "fenced")),
         ({"refused": "m1"}, NotSent("m1", "refused")),
@@ -36,6 +37,7 @@ def test_a_known_frame_is_read(frame: Any, found: Control) -> None:
         ({"gap": {"from": 1}}, "to is no position"),
         ({"hello": 1, "news": 2}, "a text frame with hello, news"),
         ({"known": 3}, "a text frame with known"),
+        ({"a": 1, "b": 2, "c": 3, "d": 4}, "a text frame with a, b, c$"),
         ([], "a text frame with list"),
     ],
 )

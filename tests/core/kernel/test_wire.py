@@ -85,6 +85,7 @@ def test_a_message_tells_what_it_answers_and_its_number() -> None:
         message()[:40],
         message(header={"msg_type": "x"}),
         message(header=[]),
+        message(channel=b"heartbeat"),
         message(parent=3),
         frame(b"iopub", b"{", b"{}", b"{}", b"{}"),
         frame(b"\xff", *[b"{}"] * 4),
@@ -95,6 +96,21 @@ def test_a_message_tells_what_it_answers_and_its_number() -> None:
 def test_an_invalid_message_is_refused(broken: bytes) -> None:
     with pytest.raises(ValueError):
         unpack_message(broken)
+
+
+@pytest.mark.parametrize(
+    ("content", "kept", "odd"),
+    [
+        ({"text": "a", "name": 3, "mine": [1]}, {"text": "a", "mine": [1]}, ("name",)),
+        ({"execution_count": True, "code": None}, {"code": None}, ("execution_count",)),
+        ([1], {}, ("content",)),
+    ],
+)
+def test_fields_of_another_type_than_the_protocols_are_left_out_and_named(
+    content: Any, kept: dict[str, Any], odd: tuple[str, ...]
+) -> None:
+    arrived = unpack_message(message(content=content))
+    assert (arrived.content, arrived.odd) == (kept, odd)
 
 
 @pytest.mark.parametrize(("buffers", "is_taken"), [(9_994, True), (9_995, False)])
