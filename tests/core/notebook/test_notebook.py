@@ -59,8 +59,9 @@ OUTPUTS: list[dict[str, Any]] = [
 def test_the_text_of_a_notebook_is_that_of_nbformat() -> None:
     notebook = Notebook(
         [
-            NotebookCell("aaaaaaaa", "code", "x = 1\nx", list(OUTPUTS), 3),
+            NotebookCell("aaaaaaaa", "code", "x = 1\nx", list(OUTPUTS), 3, {"tags": ["skip"], "a": 1}),
             NotebookCell("bbbbbbbb", "markdown", "# é 🚀\n"),
+            NotebookCell("cccccccc", "raw", "---"),
         ],
         {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
     )
@@ -73,10 +74,13 @@ def test_the_text_of_a_notebook_is_that_of_nbformat() -> None:
     assert [(c.id, c.source, c.outputs) for c in again.cells] == [
         (c.id, c.source, c.outputs) for c in notebook.cells
     ]
+    assert text_of(again) == text, "what somebody else wrote is written again as it was"
 
 
 def test_an_empty_notebook_is_valid() -> None:
-    nbformat.validate(nbformat.reads(text_of(Notebook([], {})), as_version=4))
+    empty = nbformat.reads(text_of(Notebook([], {})), as_version=4)
+    nbformat.validate(empty)
+    assert text_of(Notebook([], {})).rstrip("\n") == nbformat.writes(empty)
 
 
 def test_missing_and_repeated_ids_are_repaired() -> None:
@@ -86,6 +90,7 @@ def test_missing_and_repeated_ids_are_repaired() -> None:
         {"cell_type": "markdown", "source": "c", "metadata": {}, "id": "same"}]}  # fmt: skip
     cells = parse_notebook(json.dumps(raw), ids()).cells
     assert len({c.id for c in cells}) == 3 and cells[1].id == "same"
+    assert [c.source for c in cells] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,23 @@ def test_results_and_values_that_are_no_text_are_stored_as_nbformat_wants_them()
     }
 
 
+def test_a_type_without_data_is_not_stored() -> None:
+    outputs = CellOutputs()
+    outputs.feed(DataShown("r", {"image/png": None, "text/plain": "no image"}))
+    (stored,) = to_nbformat(outputs, "record")
+    assert stored["data"] == {"text/plain": "no image"}
+
+
+def test_the_notebook_says_how_to_read_an_image_that_only_the_record_has() -> None:
+    outputs = CellOutputs()
+    for _ in range(2):
+        outputs.feed(DataShown("r", {"image/png": "A" * (IMAGE_BUDGET - 1)}))
+    first, second = to_nbformat(outputs, "the record")
+    assert len(first["data"]["image/png"]) == IMAGE_BUDGET - 1
+    assert second["data"]["text/plain"].startswith("[image 2 (")
+    assert second["data"]["text/plain"].endswith("the run's record]: the record")
+
+
 def test_a_gap_between_the_ends_says_what_is_missing() -> None:
     outputs = fed(
         out("x" * TEXT_HALF), *(shown(str(n)) for n in range(2 * ITEMS_HALF)), out("y" * 2 * TEXT_HALF)

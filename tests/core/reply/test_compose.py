@@ -179,16 +179,6 @@ def test_the_last_line_is_the_one_that_a_terminal_shows(printed: list[str], last
     assert outputs.last_line == last
 
 
-def test_the_notebook_says_how_to_read_an_image_that_only_the_record_has() -> None:
-    outputs = CellOutputs()
-    for _ in range(2):
-        outputs.feed(DataShown("r", {"image/png": "A" * (IMAGE_BUDGET - 1)}))
-    first, second = to_nbformat(outputs, "the record")
-    assert len(first["data"]["image/png"]) == IMAGE_BUDGET - 1
-    assert second["data"]["text/plain"].startswith("[image 2 (")
-    assert second["data"]["text/plain"].endswith("the run's record]: the record")
-
-
 def ran(number: int, *events: TextPrinted | DataShown | ErrorRaised) -> RanCell:
     outputs = CellOutputs()
     for event in events:
@@ -226,13 +216,6 @@ def test_a_notebook_of_any_length_that_was_run_again_fits_one_reply(count: int) 
     assert len(json.dumps(rows, indent=1)) < 24_000
     assert [row["cell"] for row in rows if row["state"] == "error"] == [f"c{count // 2}"]
     assert len(rows) + left_out == count
-
-
-def test_a_type_without_data_is_not_stored() -> None:
-    outputs = CellOutputs()
-    outputs.feed(DataShown(RUN, {"image/png": None, "text/plain": "no image"}))
-    (stored,) = to_nbformat(outputs, "record")
-    assert stored["data"] == {"text/plain": "no image"}
 
 
 def parts_of(facts: RunFacts, *events: Output, budget: int = 20_000) -> list[Part]:
