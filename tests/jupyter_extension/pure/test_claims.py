@@ -285,6 +285,13 @@ def test_a_kernel_that_is_not_due_keeps_no_other_one() -> None:
     assert claims.due({"other": True}, 1e6) == [("other", True), ("third", False)]
 
 
+def test_a_client_that_leaves_releases_its_own_kernels_alone() -> None:
+    claims = claims_of("a")
+    claims.claim("other", "t", owner("b"), False, 0.0)
+    assert claims.release("a", None, 0.0) == ["k"]
+    assert claims.owner_of("other")[0] == owner("b")
+
+
 def test_a_forgotten_kernel_is_claimed_as_a_new_one() -> None:
     claims = claims_of("a")
     claims.forget("k")

@@ -109,6 +109,7 @@ ESCAPED = st.lists(
 
 @given(ESCAPED, st.integers(0, 80), st.integers(0, 12))
 @example(["\\\\", "ud83d", "\\ude00"], 8, 0)
+@example(["a", "\\u00e9", "a"], 7, 0)
 def test_a_cut_is_the_last_place_where_nothing_is_broken(units: list[str], wanted: int, begin: int) -> None:
     text = "".join(units).encode()
     places = [0, *(found.end() for found in UNIT.finditer(text))]
@@ -133,6 +134,7 @@ HEAD = b'{"name": "stdout", "text": "'
         b'\\\\\\"',
         b"\\\\" * 1024,
         b"a" + b"\\\\" * 1023,
+        b"\\n" + b"a" * 1023,
         b"a" * TAIL_BYTES + b"\\\\" * TAIL_BYTES,
         b'"' + b"x" * TAIL_BYTES,
     ],
