@@ -177,7 +177,7 @@ async def _script(env: Mapping[str, str], project: Path, say: Say) -> int:
         )
         await agent.call("execute_code", session_id=session, code=_ERROR, expect="KeyError")
         await agent.call(
-            "execute_code", session_id=session, code="print('the kernel goes on:', len(samples))"
+            "execute_code", session_id=session, code="print('the kernel still has', len(samples), 'samples')"
         )
         await agent.call("check_resources")
     trouble = [*agent.troubles, *check_notebook(Path(first["notebook_path"]))]

@@ -21,7 +21,7 @@ from .tasks import TaskExtension
 from .tool_arguments import STEER, WAIT_MAX_S, Ctx
 
 Wait = Annotated[
-    float, Field(ge=0, le=WAIT_MAX_S, description="return after this many seconds; the start goes on")
+    float, Field(ge=0, le=WAIT_MAX_S, description="return after this many seconds; the start continues")
 ]
 
 

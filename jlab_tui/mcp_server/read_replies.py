@@ -91,7 +91,7 @@ def _page(app: App, run: Run, offset: int, limit: int, tail: int | None, pattern
     for place, number, text in chosen:
         size += len(text) + 8
         if size > app.settings.output_chars and shown:
-            shown.append(f"... the reply is full; go on with offset={place}")
+            shown.append(f"... the reply is full; continue with offset={place}")
             break
         shown.append(f"{number}: {text}" if pattern else text)
     what = f"{matching:,} of {lines.total:,} lines match" if pattern else f"{lines.total:,} lines"

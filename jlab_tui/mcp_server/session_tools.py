@@ -55,7 +55,7 @@ class SessionTools:
         JupyterLab, else on a fresh kernel that runs all its cells again.
 
         Returns JSON: session_id, live_kernel and, after a re-run, reexecution (how it ended) and cells (state, short output and
-        error of each). A re-run longer than wait_s goes on; follow it with read_notebook(session_id)."""
+        error of each). A re-run longer than wait_s continues; follow it with read_notebook(session_id)."""
         app = await self._source.get()
         session, live = await app.sessions.open_existing(notebook_path)
         answer: dict[str, Any] = {**opened_answer(session), "live_kernel": live}

@@ -18,7 +18,7 @@ WaitS = Annotated[
     Field(
         ge=0,
         le=WAIT_MAX_S,
-        description="return after this many seconds (default 90) with the output so far; the run goes on",
+        description="return after this many seconds (default 90) with the output so far; the run continues",
     ),
 ]
 CellRef = Annotated[

@@ -140,7 +140,7 @@ async def test_arguments_are_checked_before_anything_is_done(shared_server: Shar
         started = await agent.text(
             "execute_code", session_id=session, code="import time; time.sleep(0.5)", wait_s=0
         )
-        assert f'it goes on. Call wait_for_run(run_id="{session}-1")' in started
+        assert f'it continues. Call wait_for_run(run_id="{session}-1")' in started
         assert "There is no tool 'pong'. Did you mean 'ping'?" in await agent.error("pong")
         await agent.text("wait_for_run", run_id=f"{session}-1")
         assert "not a regular expression" in await agent.error("read_output", run_id=f"{session}-1", grep="(")

@@ -50,7 +50,7 @@ async def test_a_tail_that_is_too_long_keeps_its_end() -> None:
 async def test_a_page_from_the_front_says_where_to_continue() -> None:
     text = "".join(f"line {number} {'x' * 500}\n" for number in range(1000))
     found = await page(text)
-    assert found.splitlines()[1].startswith("line 0 ") and "go on with offset=38" in found
+    assert found.splitlines()[1].startswith("line 0 ") and "continue with offset=38" in found
 
 
 async def test_a_search_that_takes_for_ever_is_refused_with_the_reason() -> None:

@@ -135,7 +135,7 @@ def check_environment(
 ) -> list[Finding]:
     """Check the Python of the kernels, and the one of JupyterLab.
 
-    `passed`: the environment that comes first and is not used; `node_tries`: a job tries it all the same. `is_tool`: jlab-mcp
+    `passed`: the environment that comes first and is not used; `node_tries`: a job tries it anyway. `is_tool`: jlab-mcp
     has its own environment, which lacks the packages that the project's code imports.
     """
     found = []

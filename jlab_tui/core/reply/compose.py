@@ -138,7 +138,7 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
             else:
                 state = f"Still running after {took}"
             last = f" Last line: {outputs.last_line[-300:]}" if outputs.last_line else ""
-            return f'({label}) {state}; it goes on. Call wait_for_run(run_id="{facts.run_id}") for the rest.{last}'
+            return f'({label}) {state}; it continues. Call wait_for_run(run_id="{facts.run_id}") for the rest.{last}'
         case RunStatus.OK:
             nothing = "no output, " if not (any(True for _ in outputs.items()) or outputs.elsewhere) else ""
             return f"({label}: ok, {nothing}{took})"

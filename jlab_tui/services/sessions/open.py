@@ -261,7 +261,7 @@ class SessionOpener:
             with contextlib.suppress(ServerError):
                 await (await self._server()).api.delete_kernel(rollback.kernel_id)
         if rollback.session is not None:
-            await self._table.let_go(rollback.session, "nobody wanted it any more once it was open")
+            await self._table.let_go(rollback.session, "its caller was gone once it was open")
         if rollback.file is not None:
             await asyncio.to_thread(rollback.file.discard)
 
