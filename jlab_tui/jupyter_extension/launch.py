@@ -90,6 +90,22 @@ def choose_port(ip: str, low: int, high: int) -> Optional[int]:
     return None
 
 
+def address_for(wanted: str) -> Optional[str]:
+    """Return the address to listen at; None, reported, if this machine has none of the kind."""
+    from jlab_mcp_extension import bind_address  # type: ignore[import-not-found]
+
+    found = bind_address.interface_addresses()
+    ip: Optional[str] = bind_address.resolve(wanted, found)
+    if ip is not None and bind_address.is_here(ip):
+        return ip
+    has = ", ".join("%s %s" % one for one in found)
+    report(
+        "error: %s has no address for %s; it has: %s" % (socket.gethostname(), wanted, has),
+        "Name an interface, a network or an address that it has.",
+    )
+    return None
+
+
 def report(what: str, hint: str) -> None:
     sys.stderr.write("%s\n%s\n" % (what, hint))
 
@@ -102,17 +118,8 @@ def main(argv: List[str]) -> int:
     load_package(os.path.dirname(os.path.realpath(__file__)))
     config = read_config(argv[1], int(os.environ.get("SLURM_RESTART_COUNT") or 0))
     passed = os.environ.pop(PASSED_OVER, "")
-    from jlab_mcp_extension import bind_address  # type: ignore[import-not-found]
-
-    wanted = config.get("ip") or "127.0.0.1"
-    found = bind_address.interface_addresses()
-    ip = bind_address.resolve(wanted, found)
-    if ip is None or not bind_address.is_here(ip):
-        has = ", ".join("%s %s" % one for one in found)
-        report(
-            "error: %s has no address for %s; it has: %s" % (socket.gethostname(), wanted, has),
-            "Name an interface, a network or an address that it has.",
-        )
+    ip = address_for(config.get("ip") or "127.0.0.1")
+    if ip is None:
         return EXIT_NO_ADDRESS
     fixed = config.get("port")
     port = fixed or choose_port(ip, int(config["port_min"]), int(config["port_max"]))

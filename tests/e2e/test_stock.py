@@ -15,6 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from jlab_tui.adapters.files import is_there
+from jlab_tui.core.settings import load_settings
+from jlab_tui.services.dashboard.actions import Target
+from jlab_tui.services.dashboard.kernel_actions import KernelActions
+from jlab_tui.wiring.server import make_access, make_launcher
 from tests.children import ended
 from tests.e2e.processes import journal_text, kernel_pid, text_of, until_recorded, wire
 from tests.e2e.proxy import proxied
@@ -220,3 +225,21 @@ async def test_a_session_has_one_owner_there_too_and_a_frozen_one_notices_that_i
     async with wire(stock) as third:
         assert (await third.text("execute_code", session_id=session, code="x")).startswith("42\n")
         await third.text("shutdown_session", session_id=session)
+
+
+async def test_the_dashboards_key_stops_a_cell_that_awaits_at_once(stock: Project) -> None:
+    settings = load_settings(stock.env, stock.root, is_there)
+    launcher, access = make_launcher(settings, stock.env), make_access(settings)
+    actions = KernelActions(lambda: launcher, access.api)
+    async with wire(stock) as client:
+        opened = await client.record("start_new_session", experiment_name="key")
+        session = opened["session_id"]
+        code = "import asyncio\nprint('begun', flush=True)\nawait asyncio.sleep(600)"
+        await client.text("execute_code", session_id=session, code=code, wait_s=0)
+        await until_recorded(stock, session, "begun")
+        said = await actions.interrupt(Target(session, opened["kernel_id"], "Key", f"{session}-1"))
+        assert said.startswith("Key is idle"), said
+        assert "CancelledError" in await client.text("wait_for_run", run_id=f"{session}-1")
+        await client.text("shutdown_session", session_id=session)
+    await launcher.close()
+    await access.close()

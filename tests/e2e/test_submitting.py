@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -78,3 +79,31 @@ async def test_a_job_of_another_cluster_is_asked_about_and_cancelled_there(
     await until(lambda: "Job 77 waits in the queue" in project.run("status").stdout, 20)
     assert "Job 77 was cancelled" in project.run("stop", SLURM_CLUSTERS="small").stdout
     assert (tmp_path / "cancelled").read_text(encoding="utf-8") == "77\n"
+
+
+async def test_the_doctor_looks_at_a_server_that_starts_and_cannot_be_reached(
+    project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "go").touch()
+    assert project.run("start", "--detach", JLAB_MCP_QUEUE_TIMEOUT="0").returncode == 3
+    record = project.status_dir / "server-status"
+    text = (
+        record.read_text(encoding="utf-8").replace("STATE=pending", "STATE=starting").replace("END=1\n", "")
+    )
+    facts = {
+        "HOSTNAME": "localhost",
+        "PORT": "1",
+        "URL": "https://localhost:1",
+        "CERT": "AA==",
+        "JOB_START": "1",
+    }
+    record.write_text(
+        text + "".join(f"{key}={value}\n" for key, value in facts.items()) + "END=1\n", encoding="utf-8"
+    )
+    row = ROW.replace("PENDING||", "RUNNING|localhost|").format(
+        now=1, comment=f"jlab-mcp/{project.status_file()['SUBMISSION']}"
+    )
+    (tmp_path / "rows").write_text(row, encoding="utf-8")
+    found = {one["check"]: one for one in json.loads(project.run("doctor", "--json").stdout)}
+    assert found["reach"]["level"] == "fail" and "port 1" in found["reach"]["text"], found
+    assert "srun --overlap --jobid 77" in found["reach"]["fix"]

@@ -39,12 +39,13 @@ class KernelActions:
 
     async def interrupt(self, target: Target) -> str:
         api = await self._jupyter()
-        code = _Code(api, target)
         link = await _side_link(api, target.kernel_id)
+        code = _Code(api, target, link)
         subshell = Subshell(link, lambda: 1)
-        link.open(code.heard, lambda change: None)
         try:
-            await _announce(link)
+            if link.resumable:
+                code.listen()
+                await _announce(link)
             insists = target in self._cleaning
             climbed = await Ladder(api, target.kernel_id, link, subshell).climb(code, ends_clean_up=insists)
             await subshell.close()
@@ -94,8 +95,7 @@ class KernelActions:
 
 
 async def _side_link(api: Jupyter, kernel_id: str) -> Link:
-    """A connection to a kernel beside its owner's, not open yet. Where the kernel is not recorded, it opens only once the
-    kernel is idle; but that it tries to wakes the kernel, too."""
+    """A connection to a kernel beside its owner's, not open yet."""
     recorded = (await api.recorded_kernels()).get(kernel_id)
     return api.link(
         kernel_id,
@@ -117,12 +117,21 @@ async def _announce(link: Link) -> None:
 class _Code:
     """What a kernel runs, for the ladder."""
 
-    def __init__(self, api: Jupyter, target: Target) -> None:
+    def __init__(self, api: Jupyter, target: Target, link: Link) -> None:
         self._api = api
         self._target = target
+        self._link = link
+        self._listens = False
         self._has_printed = False
         self._exception = ""
         self._raised = asyncio.Event()
+
+    def listen(self) -> None:
+        """Open the connection. To a kernel that is not recorded, Jupyter opens it once the kernel is idle; its attempt asks the
+        kernel for its info, which wakes the kernel, too. So that is done after the signal."""
+        if not self._listens:
+            self._listens = True
+            self._link.open(self.heard, lambda change: None)
 
     def heard(self, message: KernelMessage) -> None:
         self._has_printed |= message.msg_type in ("stream", "display_data")
@@ -137,6 +146,7 @@ class _Code:
         return self._exception
 
     async def has_ended(self, within_s: float) -> bool:
+        self.listen()
         deadline = asyncio.get_running_loop().time() + within_s
         while (state := await self._api.kernel_state(self._target.kernel_id)) != "idle":
             if state is None:
