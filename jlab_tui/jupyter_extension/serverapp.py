@@ -111,6 +111,11 @@ class ExtensionServerApp(ServerApp):  # type: ignore[misc]
     def write_browser_open_files(self) -> None:
         """Write none: they contain the token, and anybody may read them. Older servers have no setting for this."""
 
+    def _find_http_port(self) -> None:
+        """End as Jupyter does when the port was taken meanwhile. Its own method looks at IPv4 only in early versions (2.0)."""
+        if not _bindable(self.ip, self.port):
+            self.exit(1)
+
     def init_configurables(self) -> None:
         super().init_configurables()
         extra = [os.path.join(folder, "kernels") for folder in self.kernelspec_dirs]

@@ -23,7 +23,7 @@ from jlab_tui.jupyter_extension.kernel_environment import (
     python_of,
 )
 
-from .servers import owning, serving
+from .servers import PYTHON, owning, serving
 
 SHELL = {
     "PATH": "/home/me/bin:/usr/bin",
@@ -145,8 +145,8 @@ async def test_every_process_of_a_kernel_is_one_of_its_python_also_after_a_resta
             assert restarted.status_code == 200
             after = await channel.run(ask)
     which, prefix_named, prefix, backend = ast.literal_eval(before)
-    assert which == str(Path(sys.executable).with_name("python3"))
-    assert prefix_named == prefix == sys.prefix
+    assert which == str(Path(PYTHON).with_name("python3"))
+    assert prefix_named == prefix == str(Path(PYTHON).parents[1])
     assert "inline" in backend
     assert after == before
 
@@ -187,7 +187,7 @@ async def test_python_in_the_kernelspec_of_an_environment_is_the_python_of_that_
     (broken / "kernel.json").write_text("{not json", encoding="utf-8")
     with serving(tmp_path / "s", lab=False, kernelspec_dirs=[data], default_kernel="bare") as server:
         programs = server.http.get("jlab-mcp/info").json()["kernel_programs"]
-        assert programs == {"bare": str(venv / "bin" / "python"), "gone": None, "python3": sys.executable}
+        assert programs == {"bare": str(venv / "bin" / "python"), "gone": None, "python3": PYTHON}
         async with owning(server) as channel:
             asked = await channel.run("import os, sys; print(sys.prefix, os.environ['VIRTUAL_ENV'], sep='|')")
     assert asked == f"{venv}|{venv}\n"
