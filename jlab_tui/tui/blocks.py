@@ -175,7 +175,7 @@ class ErrorBlock:
         while lines and not lines[-1].strip():
             lines.pop()
         if not lines:
-            lines = [shortened(f"{output.ename}: {output.evalue}", LINE_CHARS).replace("\n", " ")]
+            lines = [one_line(shortened(f"{output.ename}: {output.evalue}", LINE_CHARS))]
         self._pieces = [
             wrap([Segment(line, self._style(i, lines))], frame.body) for i, line in enumerate(lines[:-1])
         ]
