@@ -53,7 +53,7 @@ class Endings:
 
         def end_in_own_time(now: bool = False, *arguments: Any, **named: Any) -> Any:
             kernel_id = str(manager.kernel_id)
-            has_time = not now and not is_set and not self._is_busy(kernel_id, manager)
+            has_time = not now and not is_set and self._is_idle(kernel_id, manager)
             manager.shutdown_wait_time = 2 * self.end_s if has_time else usual
             process = process_of(manager) if has_time else None
             self.cut.pop(kernel_id, None)
@@ -77,11 +77,12 @@ class Endings:
                 "jlab-mcp: kernel %s did not end within %g s, so a signal ended it", kernel_id, self.end_s
             )
 
-    def _is_busy(self, kernel_id: str, manager: Any) -> bool:
+    def _is_idle(self, kernel_id: str, manager: Any) -> bool:
+        """Whether the kernel has answered since it started and runs nothing. One that starts can miss the request to end."""
         recorder = self._recorders.get(kernel_id)
         if recorder is None:
-            return bool(getattr(manager, "execution_state", "") == "busy")
-        return bool(recorder.kernel_state.occupied)
+            return bool(getattr(manager, "execution_state", "") == "idle")
+        return bool(recorder.answers and not recorder.kernel_state.occupied)
 
     def _naming_the_culler(self, cull: Callable[[str], Any]) -> Callable[[str], Any]:
         async def cull_kernel_if_idle(kernel_id: str) -> None:

@@ -84,6 +84,11 @@ class StreamRecorder:
         self._spooler.ack(seq)
 
     @property
+    def answers(self) -> bool:
+        """Whether the kernel's process has answered since it started."""
+        return self._kernel_client is not None and self._kernel_client.ready
+
+    @property
     def recorded_bytes(self) -> int:
         """Size of the unacknowledged records as files."""
         return self._spooler.recorded_bytes

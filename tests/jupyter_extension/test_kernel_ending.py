@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .servers import Server, owning, serving, until
+from .servers import PYTHON, Server, owning, serving, until
 
 SLOW_EXIT = """
 import atexit, time
@@ -54,6 +55,21 @@ async def test_a_kernel_that_does_not_end_is_killed_and_reported(hasty: Server, 
         assert hasty.kernels()[channel.kernel]["cut_after_s"] == 4
         answer = await asyncio.to_thread(hasty.http.post, f"api/kernels/{channel.kernel}/restart")
         assert hasty.kernels()[channel.kernel]["cut_after_s"] is None, "this time it ended by itself"
+
+
+async def test_a_kernel_that_has_not_answered_yet_is_not_waited_for(tmp_path: Path) -> None:
+    """While it starts it can miss both the interrupt and the request to end, and it holds nothing to save."""
+    spec = tmp_path / "specs" / "kernels" / "deaf"
+    spec.mkdir(parents=True)
+    deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)"
+    argv = [PYTHON, "-c", deaf, "{connection_file}"]
+    (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "d", "language": "d"}))
+    specs = {"kernelspec_dirs": [str(tmp_path / "specs")], "default_kernel": "deaf"}
+    with serving(tmp_path / "s", lab=False, end_s=600, **specs) as server:
+        kernels = [server.start_kernel(), server.start_kernel()]
+        assert server.claim(kernels[1], "mine").status_code == 200
+        ends = (asyncio.to_thread(server.http.delete, f"api/kernels/{kernel}") for kernel in kernels)
+        assert [answer.status_code for answer in await asyncio.gather(*ends)] == [204, 204]
 
 
 def culling(folder: Path, *lines: str) -> Path:
