@@ -172,6 +172,11 @@ def test_a_text_is_what_its_setting_takes_or_is_refused_with_the_expected_form(
     assert taken(read.one_of(str, "slurm", "3"), "slurm or 3") == choice
 
 
+@pytest.mark.parametrize("ip", ["127.0.0.2", "0.0.0.0", "::1"])
+def test_a_local_server_listens_on_the_address_that_is_set(ip: str) -> None:
+    assert load(LOCAL_BIND_IP=ip).local_bind_ip == ip
+
+
 def test_a_home_directory_alone_is_a_path() -> None:
     assert load(DIR="~").home == Path("/home/ada")
     assert load(DIR="~other").home == CWD / "~other"
