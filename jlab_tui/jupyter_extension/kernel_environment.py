@@ -27,6 +27,8 @@ class KernelPython(NamedTuple):
     kind: str
     is_on_path: bool
     """Whether `python3` on the PATH is this one."""
+    has_pip: bool = True
+    """False in an environment that uv made."""
 
     @property
     def prefix(self) -> str:
@@ -43,6 +45,8 @@ def kernel_variables(env: Mapping[str, str], python: Optional[KernelPython]) -> 
         return made
     if python.kind == VENV:  # keep conda's variables, like an activation in a shell
         _replace(made, _OF_VENV, VIRTUAL_ENV=python.prefix)
+        if not python.has_pip:  # `!pip` is another Python's, and would silently install there
+            made["PIP_REQUIRE_VIRTUALENV"] = "1"
     elif python.kind == CONDA and made.get("CONDA_PREFIX") != python.prefix:
         _replace(made, (*_OF_VENV, *_OF_CONDA), CONDA_PREFIX=python.prefix, CONDA_DEFAULT_ENV=python.prefix)
     elif python.kind == CONDA:
@@ -92,7 +96,8 @@ def python_of(command: Sequence[str], env: Mapping[str, str]) -> Optional[Kernel
     folder = os.path.dirname(os.path.abspath(found))
     usual = shutil.which("python3", path=path)
     is_on_path = usual is not None and os.path.dirname(os.path.abspath(usual)) == folder
-    return KernelPython(folder, _kind(folder), is_on_path)
+    has_pip = os.path.exists(os.path.join(folder, "pip"))
+    return KernelPython(folder, _kind(folder), is_on_path, has_pip)
 
 
 def run_in_own_environment(manager: Any) -> None:

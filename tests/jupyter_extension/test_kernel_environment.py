@@ -79,6 +79,13 @@ def test_a_kernel_is_in_the_environment_of_its_python(
     assert kernel_variables(SHELL, python) == expected
 
 
+def test_a_pip_of_another_python_installs_nothing_for_an_environment_without_one() -> None:
+    without = KernelPython("/p/.venv/bin", VENV, False, has_pip=False)
+    assert kernel_variables(SHELL, without)["PIP_REQUIRE_VIRTUALENV"] == "1"
+    for other in (without._replace(has_pip=True), without._replace(kind=CONDA), without._replace(kind=PLAIN)):
+        assert "PIP_REQUIRE_VIRTUALENV" not in kernel_variables(SHELL, other)
+
+
 @pytest.mark.parametrize("backend", ["Agg", "TkAgg", "", "module://nowhere", "two\nlines"])
 def test_a_backend_of_the_shell_hides_no_plots(backend: str) -> None:
     assert kernel_variables({"MPLBACKEND": backend, "A": "b"}, None) == {"A": "b"}
@@ -108,6 +115,7 @@ def test_a_folder_stands_on_the_path_once(path: str, expected: str) -> None:
 
 def environment(at: Path, mark: str) -> str:
     (at / "bin").mkdir(parents=True)
+    (at / "bin" / "pip").touch()
     python = at / "bin" / "python"
     python.symlink_to(sys.executable)
     (at / "bin" / "python3").symlink_to(python)
@@ -190,4 +198,6 @@ async def test_python_in_the_kernelspec_of_an_environment_is_the_python_of_that_
         assert programs == {"bare": str(venv / "bin" / "python"), "gone": None, "python3": PYTHON}
         async with owning(server) as channel:
             asked = await channel.run("import os, sys; print(sys.prefix, os.environ['VIRTUAL_ENV'], sep='|')")
+            pip = await channel.run("print(os.environ['PIP_REQUIRE_VIRTUALENV'])")
     assert asked == f"{venv}|{venv}\n"
+    assert pip == "1\n", "the environment has no pip"
