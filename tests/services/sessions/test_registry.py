@@ -18,7 +18,7 @@ from jlab_tui.core.errors import (
     UnknownSession,
 )
 from jlab_tui.core.journal.events import KernelChanged, RunStatus, SessionClosed, SessionOpened
-from jlab_tui.core.kernel.link import RequestRefused
+from jlab_tui.core.kernel.link import LinkOver, RequestRefused
 from jlab_tui.core.notebook.notebook import Notebook, NotebookCell
 from jlab_tui.core.notebook.outputs import CellOutputs
 from jlab_tui.core.reply.compose import RunFacts, status_line
@@ -348,6 +348,16 @@ async def test_a_successor_knows_who_asked_for_a_restart_whose_exit_notice_comes
     kernel.dies("restart", restarting=True, exit_code=0)
     assert "Somebody restarted the kernel" in again.take_notice()
     await third.release()
+
+
+async def test_scratch_code_that_another_process_took_over_keeps_its_kernel(place: Place) -> None:
+    process = place.process()
+    session, run = await process.run_scratch("hang")
+    cast(EchoLink, session._link).on_change(LinkOver(True, "owned by another"))
+    await asyncio.wait_for(run.done.wait(), 20)
+    await until(lambda: process.open_sessions == [])
+    assert list(place.server.by_id) == [session.identity.kernel_id]
+    await process.release()
 
 
 async def test_a_restart_whose_caller_does_not_wait_is_still_the_callers(place: Place) -> None:
