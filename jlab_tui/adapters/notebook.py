@@ -111,7 +111,8 @@ class NotebookFile:
         return Saved(fragments, versions, time.monotonic() - started)
 
     def _write(self, parts: list[bytes]) -> None:
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}-{time.monotonic_ns():x}"[-240:])
+        # Some characters of the name, because four bytes each of all of them would be too long.
+        temporary = self.path.with_name(f".{self.path.name[:40]}.{os.getpid()}-{time.monotonic_ns():x}")
         mode = 0o644
         with contextlib.suppress(FileNotFoundError):
             mode = self.path.stat().st_mode & 0o777

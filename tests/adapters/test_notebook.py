@@ -30,6 +30,13 @@ def saved_file(path: Path) -> tuple[NotebookFile, Notebook]:
     return file, notebook
 
 
+@pytest.mark.parametrize("stem", ["m" * 249, "é" * 124, "🙂" * 62])
+def test_a_name_as_long_as_a_file_system_takes_can_be_saved(tmp_path: Path, stem: str) -> None:
+    file, notebook = saved_file(tmp_path / f"{stem}.ipynb")
+    file.save(copy_cells(notebook), {})
+    assert [path.name for path in tmp_path.iterdir()] == [f"{stem}.ipynb"]
+
+
 def test_a_file_that_was_never_read_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "n.ipynb"
     path.write_text("<<<<<<< HEAD", encoding="utf-8")

@@ -308,5 +308,14 @@ def file_stem(experiment_name: str) -> str:
     """
     name = re.sub(r"[\s/\\:\x00-\x1f\x7f-\x9f<>\"|?*]+", "_", experiment_name.strip())
     name = printable(name).strip("._ ").lstrip("-._ ").removesuffix(".ipynb").strip("._ ")
-    raw = name.encode("utf-8", "ignore")[:_NAME_MAX_BYTES]
-    return raw.decode("utf-8", "ignore").strip("._ ").lstrip("-._ ") or "notebook"
+    return _cut(name).strip("._ ").lstrip("-._ ") or "notebook"
+
+
+def stem_of_copy(stem: str) -> str:
+    """Return the file name, without suffix, of a copy of the notebook `stem`; a long name is cut to make room."""
+    fits = len(stem.encode("utf-8", "surrogateescape")) <= _NAME_MAX_BYTES
+    return f"{stem if fits else _cut(stem)}_continued"
+
+
+def _cut(name: str) -> str:
+    return name.encode("utf-8", "ignore")[:_NAME_MAX_BYTES].decode("utf-8", "ignore")

@@ -13,7 +13,7 @@ from typing import Final
 from ...core.errors import KernelGone, ServerError, UnknownSession
 from ...core.journal.summary import SessionHead
 from ...core.kernel.link import Claim
-from ...core.notebook.notebook import Notebook, file_stem, new_notebook
+from ...core.notebook.notebook import Notebook, file_stem, new_notebook, stem_of_copy
 from ...core.server.kernelspecs import ChosenKernel, WantedKernel, choose_kernel, wanted_kernel
 from ...core.session.identity import SessionIdentity
 from ...core.session.refusals import refusal
@@ -156,7 +156,7 @@ class SessionOpener:
         source = await asyncio.to_thread(self._notebooks.file(path).load)
         server = await self._server()
         await kernel_for(server, wanted_kernel(source.metadata))  # before a copy is made
-        stem = file_stem(experiment_name) if experiment_name.strip() else f"{path.stem}_continued"
+        stem = file_stem(experiment_name) if experiment_name.strip() else stem_of_copy(path.stem)
         if experiment_name.strip() and not stem.endswith("_continued"):
             stem += "_continued"
         warnings = await self._new_file(rollback, stem, source, path.parent)

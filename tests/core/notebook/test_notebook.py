@@ -23,6 +23,7 @@ from jlab_tui.core.notebook.notebook import (
     new_notebook,
     notebook_bytes,
     parse_notebook,
+    stem_of_copy,
 )
 from jlab_tui.core.server.record import KernelSpec
 
@@ -334,6 +335,20 @@ def test_a_new_cell_at_the_top_stays_there() -> None:
 )
 def test_a_file_is_named_after_its_experiment(name: str, stem: str) -> None:
     assert file_stem(name) == stem
+
+
+@pytest.mark.parametrize(
+    ("stem", "copy"),
+    [
+        ("my - work", "my - work_continued"),
+        ("x" * 200, "x" * 200 + "_continued"),
+        ("é" * 124, "é" * 100 + "_continued"),
+        ("\udcff", "\udcff_continued"),
+        ("\udcff" * 201, "_continued"),
+    ],
+)
+def test_a_copy_keeps_the_name_of_its_notebook_as_far_as_there_is_room(stem: str, copy: str) -> None:
+    assert stem_of_copy(stem) == copy
 
 
 def test_their_edits_and_our_outputs_both_survive() -> None:
