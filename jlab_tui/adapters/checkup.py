@@ -34,7 +34,7 @@ from ..core.slurm.submit import Estimate
 from ..core.slurm.survey import Partition
 from .files import INTENT_STALE_S, bytes_below, process_start
 from .interpreter import NODE_DRIVER, ask_driver, ask_python, parse_driver
-from .jupyter.late_access import LateAccess
+from .jupyter.access import ServerAccess
 from .programs import run
 from .server.environment import choose_python
 from .server.process import free_port
@@ -250,7 +250,7 @@ def registrations(
 class Checkup:
     """The facts about one project (`services.server.examination.Checkup`)."""
 
-    def __init__(self, settings: Settings, env: Mapping[str, str], access: LateAccess) -> None:
+    def __init__(self, settings: Settings, env: Mapping[str, str], access: ServerAccess) -> None:
         self._settings = settings
         self._env = env
         self._access = access

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ..core.errors import UsageError
 
 if TYPE_CHECKING:
-    from ..adapters.jupyter.late_access import LateAccess
+    from ..adapters.jupyter.access import ServerAccess
     from ..adapters.jupyter.rest import JupyterApi
     from ..adapters.log_file import LogFile
     from ..core.server.record import KernelInfo, ServerRecord
@@ -57,7 +57,7 @@ class Outside:
         return make_launcher(self._settings, self._env)
 
     @cached_property
-    def _access(self) -> LateAccess:
+    def _access(self) -> ServerAccess:
         from .server import make_access
 
         return make_access(self._settings)

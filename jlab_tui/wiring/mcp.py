@@ -19,9 +19,8 @@ from ..adapters.grep import grep
 from ..adapters.images import shrink
 from ..adapters.journal.bell import usable_fifo_dir
 from ..adapters.journal.store import JournalStore
-from ..adapters.jupyter.access import ServerAccess
+from ..adapters.jupyter import rest  # noqa: F401 - the HTTP client
 from ..adapters.jupyter.spool_reader import Spool
-from ..adapters.machine import this_machine
 from ..adapters.memory import give_back, return_large_blocks
 from ..adapters.notebook import NotebookDirectory
 from ..adapters.server.detached import start_detached
@@ -42,7 +41,7 @@ from ..services.session.notebook_rerun import NotebookRerun
 from ..services.session.reader import Reader
 from ..services.session.replies import Replies
 from ..services.sessions.registry import Sessions
-from .server import make_launcher
+from .server import make_access, make_launcher
 from .settings import choices_of
 
 
@@ -50,9 +49,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     """Build the application of one MCP server process."""
     return_large_blocks()
     launcher = make_launcher(settings, env)
-    access = ServerAccess(
-        this_machine(), allow_unproved=settings.allow_unproved, exit_grace_s=settings.exit_grace_s
-    )
+    access = make_access(settings, settings.exit_grace_s)
     server = ReadyServer(launcher, access).get
     journals = _journals(settings)
     notebooks = NotebookDirectory(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 
 from ..adapters.files import Intent
-from ..adapters.jupyter.late_access import LateAccess
+from ..adapters.jupyter.access import ServerAccess
 from ..adapters.machine import this_machine
 from ..adapters.server.local_server import LocalServer
 from ..adapters.server.status_file import StatusFile, other_roots
@@ -38,6 +38,6 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     )
 
 
-def make_access(settings: Settings, exit_grace_s: float | None = None) -> LateAccess:
+def make_access(settings: Settings, exit_grace_s: float | None = None) -> ServerAccess:
     """Jupyter's API. `exit_grace_s`: see `JupyterApi`."""
-    return LateAccess(this_machine(), allow_unproved=settings.allow_unproved, exit_grace_s=exit_grace_s)
+    return ServerAccess(this_machine(), allow_unproved=settings.allow_unproved, exit_grace_s=exit_grace_s)

@@ -140,7 +140,7 @@ def test_a_server_that_dies_while_starting_is_reported_with_its_reason(project: 
     broken.mkdir(parents=True)
     python = broken / "python"
     python.write_text(
-        "#!/bin/sh\ncase \"$1\" in -c) echo 1 1 1;; *) echo 'ModuleNotFoundError: No module named jupyter_oops' >&2; exit 1;; esac\n",
+        "#!/bin/sh\ncase \"$1\" in -c) echo jlab-mcp: 1 1 1;; *) echo 'ModuleNotFoundError: No module named jupyter_oops' >&2; exit 1;; esac\n",
         encoding="utf-8",
     )
     python.chmod(0o755)

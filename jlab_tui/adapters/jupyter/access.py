@@ -1,18 +1,26 @@
-"""Chooses this process's route to a server, and opens Jupyter's API on it."""
+"""Chooses this process's route to a server, and opens Jupyter's API on it.
+
+Loads the HTTP client at first use: importing it takes longer than the rest of `status`.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
+from typing import TYPE_CHECKING
 
 from ...core.errors import ServerUnreachable
 from ...core.server.machine import Machine
+from ...core.server.peer import TABLES
 from ...core.server.record import ServerRecord
 from ...core.server.route import NoRoute, PlainRoute, Route, Surroundings, choose
 from ...core.server.status import Health, UnprovedHealth
 from ...core.settings import Mode
-from .dial import Dialer, knows_owners
-from .rest import JupyterApi
+
+if TYPE_CHECKING:
+    from .dial import Dialer
+    from .rest import JupyterApi
 
 
 class ServerAccess:
@@ -32,7 +40,7 @@ class ServerAccess:
             Surroundings(
                 sees_socket=bool(record.socket) and _is_our_socket(record.socket),
                 shares_machine=self._shares_machine(record),
-                knows_owners=knows_owners(),
+                knows_owners=os.access(TABLES[0], os.R_OK),
                 allows_unproved=self._allow_unproved,
             ),
         )
@@ -45,17 +53,22 @@ class ServerAccess:
         if self._api is None or self._key != (route, record.token):
             if self._api is not None:
                 self._old.append(self._api)  # it may have requests in flight
-            self._api = JupyterApi(Dialer(route, record.url), record.token, self._exit_grace_s)
+            make_dialer, make_api = _http_client()
+            self._api = make_api(make_dialer(route, record.url), record.token, self._exit_grace_s)
             self._key = route, record.token
         return self._api
 
-    async def health(self, record: ServerRecord, patience: float) -> Health | UnprovedHealth | NoRoute:
+    async def ask_health(self, record: ServerRecord, patience: float) -> Health | UnprovedHealth | NoRoute:
         """Ask `GET /api/status` for at most `patience` seconds."""
         route = self.route(record)
         if isinstance(route, NoRoute):
             return route
         health = await self.api(record).health(patience)
         return UnprovedHealth(health) if isinstance(route, PlainRoute) else health
+
+    async def warm_up(self) -> None:
+        """Import the HTTP client in advance, so that the first request is not late."""
+        await asyncio.to_thread(_http_client)
 
     async def close(self) -> None:
         for api in (*self._old, self._api):
@@ -68,6 +81,13 @@ class ServerAccess:
         if record.mode is Mode.SLURM:
             return _short(record.hostname) == _short(self._here.name) != ""
         return self._here.shares_loopback(record.launcher, record.machine)
+
+
+def _http_client() -> tuple[type[Dialer], type[JupyterApi]]:
+    from .dial import Dialer
+    from .rest import JupyterApi
+
+    return Dialer, JupyterApi
 
 
 def _is_our_socket(path: str) -> bool:

@@ -18,11 +18,10 @@ from urllib.parse import urlsplit
 import httpcore2
 import httpx2
 
-from ...core.server.peer import Endpoint, NotAccepted, owner_of
+from ...core.server.peer import TABLES, Endpoint, NotAccepted, owner_of
 from ...core.server.route import LoopbackRoute, PlainRoute, Route, SocketRoute, TlsRoute
 
 _REFUSALS: Final = (OSError, httpcore2.ConnectError, httpcore2.ConnectTimeout)
-_TABLES: Final = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 _FIND_S: Final = 5.0
 _ACCEPT_POLL_S: Final = 0.005
 T = TypeVar("T")
@@ -30,11 +29,6 @@ T = TypeVar("T")
 
 class PeerUnproved(ConnectionError):
     """Nothing proves that the listener is ours."""
-
-
-def knows_owners() -> bool:
-    """Whether this system shows who owns the other end of a loopback connection."""
-    return os.access(_TABLES[0], os.R_OK)
 
 
 class Dialer:
@@ -201,7 +195,7 @@ def peer_uid(connection: Any) -> int | None:
 
 def _tables() -> str:
     texts = []
-    for path in _TABLES:
+    for path in map(Path, TABLES):
         try:
             texts.append(path.read_text(encoding="ascii"))
         except OSError:

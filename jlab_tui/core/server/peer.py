@@ -8,6 +8,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
+TABLES: Final = ("/proc/self/net/tcp", "/proc/self/net/tcp6")
 _ESTABLISHED: Final = "01"
 _NO_INODE: Final = "0"
 Endpoint = tuple[str, int]
