@@ -158,22 +158,8 @@ class ServerWatch:
                     ends = [at for at in (end, queue_end if waits else None, silent_end) if at is not None]
                     limit.reschedule(min(ends, default=None))
         except TimeoutError:
-            waited = loop.time() - start
-            if status is None:
-                raise ServerNotReady(
-                    f"The server's state is still unknown after {waited:.0f} s.",
-                    "Try again; `jlab-mcp doctor` shows which step hangs.",
-                ) from None
-            if silent_end is not None and loop.time() >= silent_end:
-                raise ServerUnreachable(status.sentence, status.hint) from None
-            hint = "It keeps starting: `jlab-mcp wait` waits for it, `jlab-mcp stop` stops it."
-            if status.state is ServerState.PENDING:
-                hint = (
-                    "It stays in the queue: `jlab-mcp start` or `jlab-mcp wait` waits again, "
-                    "`jlab-mcp stop` cancels it."
-                )
-            sentences = " ".join([status.sentence, *status.details])
-            raise ServerNotReady(f"Not ready after {waited:.0f} s: {sentences}", hint) from None
+            is_silent = silent_end is not None and loop.time() >= silent_end
+            raise _not_ready(status, loop.time() - start, is_silent=is_silent) from None
         raise AssertionError("unreachable")
 
     async def ready_record(self) -> ServerRecord:
@@ -225,6 +211,25 @@ class ServerWatch:
         if status is None or status.is_over or status.reachable is not False:
             return ""
         return " ".join([status.sentence, *status.notices])
+
+
+def _not_ready(status: ServerStatus | None, waited_s: float, *, is_silent: bool) -> ServerError:
+    """Return the error for a server that was not ready in time."""
+    if status is None:
+        return ServerNotReady(
+            f"The server's state is still unknown after {waited_s:.0f} s.",
+            "Try again; `jlab-mcp doctor` shows which step hangs.",
+        )
+    if is_silent:
+        return ServerUnreachable(status.sentence, status.hint)
+    hint = "It keeps starting: `jlab-mcp wait` waits for it, `jlab-mcp stop` stops it."
+    if status.state is ServerState.PENDING:
+        hint = (
+            "It stays in the queue: `jlab-mcp start` or `jlab-mcp wait` waits again, "
+            "`jlab-mcp stop` cancels it."
+        )
+    sentences = " ".join([status.sentence, *status.details])
+    return ServerNotReady(f"Not ready after {waited_s:.0f} s: {sentences}", hint)
 
 
 def _pause(status: ServerStatus | None) -> float:
