@@ -25,6 +25,8 @@ PORT_TRIES = 200
 RESTARTS = 5
 PASSED_OVER = "jlab_mcp_passed_over"
 """Variable of the job script: why it did not take the first Python. Kernels do not inherit it."""
+SETUP_FAILED = "jlab_mcp_setup_failed"
+"""Variable of a local start: the first line of JLAB_MCP_SETUP that failed. Kernels do not inherit it either."""
 
 
 def load_package(folder: str) -> ModuleType:
@@ -117,7 +119,7 @@ def main(argv: List[str]) -> int:
         return 2
     load_package(os.path.dirname(os.path.realpath(__file__)))
     config = read_config(argv[1], int(os.environ.get("SLURM_RESTART_COUNT") or 0))
-    passed = os.environ.pop(PASSED_OVER, "")
+    passed, failed = os.environ.pop(PASSED_OVER, ""), os.environ.pop(SETUP_FAILED, "")
     ip = address_for(config.get("ip") or "127.0.0.1")
     if ip is None:
         return EXIT_NO_ADDRESS
@@ -134,6 +136,13 @@ def main(argv: List[str]) -> int:
         lazy_import.put_off("rfc3987_syntax", "is_valid_syntax")
         from jlab_mcp_extension import project_python, serverapp
     except ImportError as error:
+        if failed:
+            report(
+                "error: a line of JLAB_MCP_SETUP failed: %s; after it, %s cannot import Jupyter (%s)."
+                % (failed, sys.executable, error),
+                'Correct it; `bash -xc "$JLAB_MCP_SETUP"` shows what each line does.',
+            )
+            return EXIT_NO_JUPYTER
         report(
             "%s cannot import Jupyter (%s)." % (sys.executable, error),
             "Install it there: %s -m pip install jupyterlab ipykernel" % sys.executable,
@@ -145,6 +154,7 @@ def main(argv: List[str]) -> int:
         # Another process took the port after we checked it. A process that has started a server cannot start a second one.
         attempt = int(argv[2]) if len(argv) > 2 else 0
         if attempt < RESTARTS:
+            os.environ[PASSED_OVER] = passed
             os.execv(sys.executable, [sys.executable, os.path.realpath(__file__), argv[1], str(attempt + 1)])
     return ended
 

@@ -75,3 +75,13 @@ async def test_a_project_environment_without_a_kernel_is_named_wherever_kernels_
         assert any(notice.startswith(told) for notice in (await agent.record("ping"))["notices"])
         opened = await agent.record("start_new_session", experiment_name="env")
         assert opened["python"] == sys.executable and opened["warnings"][0].startswith(told)
+
+
+def test_a_set_up_that_fails_is_the_cause_if_it_leaves_a_python_without_jupyter(
+    project: Project, tmp_path: Path
+) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
+    setup = f"conda activate torch\nfalse\nPATH={tmp_path}/bare/bin:/usr/bin:/bin"
+    done = project.run("start", "--detach", JLAB_MCP_SETUP=setup)
+    assert done.returncode == 1
+    assert "a line of JLAB_MCP_SETUP failed: conda activate torch (it returned 127); after it," in done.stderr

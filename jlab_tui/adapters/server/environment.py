@@ -22,9 +22,11 @@ NEUTRAL = "/"
 """directory to run it in: a project's file with the name of a standard module (`types.py`) would shadow that"""
 
 _ASK = """
-import importlib.metadata as m, importlib.util as u, sys
+import importlib.util as u, sys
 server = sys.version_info >= (3, 9) and all(u.find_spec(n) for n in ("jupyterlab", "jupyter_server"))
-server = server and int(m.version("jupyter_server").split(".")[0]) >= 2
+if server:
+    import importlib.metadata as m
+    server = int(m.version("jupyter_server").split(".")[0]) >= 2
 print("\\njlab-mcp:", int(server), *(int(u.find_spec(name) is not None) for name in ("ipykernel", "pip")))
 """
 """checks what the Jupyter extension needs; without it, the Python can run kernels only"""

@@ -58,8 +58,14 @@ def spawn(
 
 
 def after_setup(setup: str, arguments: list[str]) -> list[str]:
-    """Return the command that runs the Python that shell lines put on the PATH; `python3` first, as on a node."""
-    script = f'{setup}\nexec "$(command -v python3 || command -v python || echo python3)" "$@"'
+    """Return the command that runs the Python that shell lines put on the PATH; `python3` first, as on a node.
+
+    The launcher is told of the first line that failed."""
+    failed = 'export jlab_mcp_setup_failed=${jlab_mcp_setup_failed:-"$BASH_COMMAND (it returned $code)"}'
+    script = (
+        f"trap 'code=$?; {failed}' ERR\n{setup}\ntrap - ERR\n"
+        'exec "$(command -v python3 || command -v python || echo python3)" "$@"'
+    )
     return ["bash", "-c", script, "jlab-mcp", *arguments]
 
 
