@@ -59,6 +59,14 @@ CELLS: dict[str, list[str]] = {
         "import ipywidgets as w\nout = w.Output(); display(out)\nwith out: print('inside')\nw.IntSlider(value=7, description='n')",
         "from rich.live import Live\nwith Live('one', auto_refresh=False) as live:\n    live.update('two', refresh=True)",
     ],
+    "bars": [  # where ipywidgets, tqdm, datasets and fastprogress are installed, too
+        "from tqdm.auto import trange\nfor i in trange(2, desc='outer'):\n    for j in trange(2, desc='inner', leave=False): pass\nprint('after')",
+        "from tqdm.auto import tqdm\nfor _ in tqdm(iter(range(3)), desc='open'): pass",
+        "from datasets import Dataset\nd = Dataset.from_dict({'x': [1, 2]}).map(lambda row: row, desc='add', load_from_cache_file=False)",
+        "from fastprogress import progress_bar\nfor i in progress_bar(range(2)): pass",
+        "import ipywidgets as w\nfrom IPython.display import clear_output\nout = w.Output(); display(out); print('own')\nfor i in range(2):\n    with out: clear_output(wait=True); print('epoch', i); display(out)\nbar = w.IntProgress(max=4, description='steps'); w.VBox([w.Label('title'), bar])",
+        "with out: 1 / 0\nbar.value = 3\nprint('goes on')",
+    ],
     "late": [
         "import threading, time\ndef later():\n    for i in range(4):\n        time.sleep(0.1); print('late', i, flush=True)\nthread = threading.Thread(target=later); thread.start()",
         "print('meanwhile'); thread.join()",
@@ -77,17 +85,17 @@ async def record(cells: list[str]) -> dict[str, Any]:
         await client.wait_for_ready(timeout=60)
         for number, code in enumerate(cells):
             if number and "late" not in code:
-                await _collect(client, messages)
+                await _collect(client, messages, asked)
             msg_id = client.execute(code, allow_stdin=False, stop_on_error=False)
             asked.append({"msg_id": msg_id, "code": code})
-        await _collect(client, messages)
+        await _collect(client, messages, asked)
     finally:
         client.stop_channels()
         await manager.shutdown_kernel(now=True)
     return {"asked": asked, "messages": messages}
 
 
-async def _collect(client: Any, messages: list[dict[str, Any]]) -> None:
+async def _collect(client: Any, messages: list[dict[str, Any]], asked: list[dict[str, str]]) -> None:
     """Collect messages of both channels until no more arrive."""
     while True:
         pending = {
@@ -106,7 +114,12 @@ async def _collect(client: Any, messages: list[dict[str, Any]]) -> None:
                     "content": message["content"],
                 }
             )
-        if not arrived:
+        idle = {
+            message["parent_id"]
+            for message in messages
+            if message["content"].get("execution_state") == "idle"
+        }
+        if not arrived and all(cell["msg_id"] in idle for cell in asked):
             return
 
 

@@ -27,6 +27,7 @@ from ..core.notebook.notebook import (
     notebook_bytes,
     parse_notebook,
 )
+from ..core.notebook.output_items import CellLimits
 
 SIZE_MAX = 1 << 30
 _Identity = tuple[int, int, int]
@@ -35,8 +36,9 @@ _Identity = tuple[int, int, int]
 class NotebookFile:
     """One notebook on disk. Calls may come from any thread, one at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limits: CellLimits = CellLimits()) -> None:
         self.path = path
+        self.limits = limits
         self._identity: _Identity | None = None
         self._lock = threading.Lock()
 
@@ -231,14 +233,23 @@ def _new_ids(text: str) -> Iterator[str]:
 class NotebookDirectory:
     """The notebooks below the notebook directory, the project root or JupyterLab's root."""
 
-    def __init__(self, notebook_dir: Path, server_root: Path, root: Path, cwd: Path) -> None:
+    def __init__(
+        self,
+        notebook_dir: Path,
+        server_root: Path,
+        root: Path,
+        cwd: Path,
+        limits: CellLimits = CellLimits(),
+    ) -> None:
+        """`limits`: what one cell of a notebook may hold."""
+        self._limits = limits
         self._notebook_dir = notebook_dir
         self._server_root = server_root
         self._roots = (notebook_dir, server_root, root)
         self._cwd = cwd
 
     def file(self, path: Path) -> NotebookFile:
-        return NotebookFile(path)
+        return NotebookFile(path, self._limits)
 
     def new(self, stem: str, notebook: Notebook, directory: Path | None = None) -> tuple[NotebookFile, str]:
         """Make a new file under the first free name. Returns it with a warning if it cannot be written now.
@@ -246,7 +257,7 @@ class NotebookDirectory:
         Its path has no symbolic links, as in `resolve`, so that each notebook has one path.
         """
         for path in free_names((directory or self._notebook_dir).resolve(), stem):
-            file = NotebookFile(path)
+            file = NotebookFile(path, self._limits)
             try:
                 file.create(notebook)
             except FileExistsError:

@@ -151,6 +151,12 @@ class Settings:
     output_chars: int = _from(
         "OUTPUT_CHARS", 20000, read.integer(500, 90_000), "characters of output in one reply"
     )
+    cell_mb: int = _from(
+        "CELL_MB",
+        100,
+        read.integer(1, 2000),
+        "megabytes of images that the notebook keeps of one cell; of HTML and JSON half as much, of text 8 %",
+    )
     wait_s: float = _from(
         "WAIT_S",
         90.0,

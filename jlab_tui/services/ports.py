@@ -13,6 +13,7 @@ from ..core.journal.summary import SessionHead
 from ..core.kernel.link import Claim, Lease, LinkChange, RecordedKernel
 from ..core.kernel.wire import KernelMessage, Request
 from ..core.notebook.notebook import CellCopy, Notebook, Saved
+from ..core.notebook.output_items import CellLimits
 from ..core.notebook.outputs import CellOutputs
 from ..core.server.kernelspecs import KernelSpecs
 from ..core.server.record import KernelInfo, Owner, ServerRecord
@@ -160,6 +161,11 @@ class NotebookFile(Protocol):
         ...
 
     @property
+    def limits(self) -> CellLimits:
+        """what one cell of it may hold"""
+        ...
+
+    @property
     def saved_at(self) -> float: ...
     def load(self) -> Notebook: ...
     def changed(self) -> bool: ...
@@ -180,7 +186,7 @@ class Notebooks(Protocol):
     def server_path(self, path: Path) -> str | None: ...
 
 
-ReadBack = Callable[[Sequence[Run]], dict[str, CellOutputs]]
+ReadBack = Callable[[Sequence[Run], CellLimits], dict[str, CellOutputs]]
 """reads outputs by run id from the journals, with the runs in the order of their starts; blocking"""
 
 

@@ -26,6 +26,7 @@ from ..adapters.notebook import NotebookDirectory
 from ..adapters.server.detached import start_detached
 from ..adapters.server.launch_files import probe_source
 from ..adapters.slurm.commands import Slurm
+from ..core.notebook.output_items import CellLimits
 from ..core.server.record import Owner
 from ..core.settings import Settings, load_settings
 from ..mcp_server.context import App
@@ -53,7 +54,11 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     server = ReadyServer(launcher, access).get
     journals = _journals(settings)
     notebooks = NotebookDirectory(
-        settings.notebook_dir, settings.server_root_dir, settings.root, settings.cwd
+        settings.notebook_dir,
+        settings.server_root_dir,
+        settings.root,
+        settings.cwd,
+        CellLimits.of_cell(settings.cell_mb),
     )
     sessions = _sessions(settings, env, launcher, server, journals, notebooks)
     walltime = WalltimeNotice(launcher, time.time)

@@ -31,25 +31,32 @@ class ImageCount:
     """including cleared and dropped ones"""
     cleared: int = 0
     """the output was cleared, which removed the images up to this number"""
+    gone: set[int] = field(default_factory=set)
+    """images that Output widgets captured and cleared"""
     _places: dict[str, list[Place]] = field(default_factory=dict)
     """by display id"""
-    _clear_pending: bool = False
+    _captured: dict[str, list[Place]] = field(default_factory=dict)
+    """by Output widget"""
+    _clear_pending: set[str] = field(default_factory=set)
+    """Output widgets, and the cell's own output as an empty one"""
 
     def feed(self, event: TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised) -> list[Place]:
         """Apply one event. Returns the places whose data it sets."""
         match event:
             case OutputCleared(wait=True):
-                self._clear_pending = True
+                self._clear_pending.add(event.into)
             case OutputCleared():
-                self._clear()
+                self._clear(event.into)
             case DataUpdated():
                 # The reply of the run that updates a display of an earlier cell shows it.
                 return self._set(self._places.setdefault(event.display_id, [Place()]), event.data)
             case TextPrinted() | ErrorRaised():
-                self._before_output()
+                self._before_output(event.into)
             case DataShown():
-                self._before_output()
+                self._before_output(event.into)
                 place = Place()
+                if event.into:
+                    self._captured.setdefault(event.into, []).append(place)
                 if event.display_id:
                     self._places.setdefault(event.display_id, []).append(place)
                 return self._set([place], event.data)
@@ -69,11 +76,14 @@ class ImageCount:
                 place.numbers.append(self.total)
         return places
 
-    def _before_output(self) -> None:
-        if self._clear_pending:
-            self._clear()
+    def _before_output(self, into: str) -> None:
+        if into in self._clear_pending:
+            self._clear(into)
 
-    def _clear(self) -> None:
+    def _clear(self, into: str) -> None:
+        self._clear_pending.discard(into)
+        if into:
+            self.gone.update(number for place in self._captured.pop(into, ()) for number in place.numbers)
+            return
         self.cleared = self.total
         self._places = {}
-        self._clear_pending = False

@@ -19,6 +19,7 @@ from .terminal_text import render_terminal
 WIDGET: Final = "application/vnd.jupyter.widget-view+json"
 _BARE_REPR = re.compile(r"<[\w.]+(?: object)?(?: at 0x[0-9a-fA-F]+)?>")
 _OBJECT_REPR = re.compile(r"[A-Za-z_][\w.]*+[(\[]")
+_NO_WORDS: Final = "<IPython.core.display.HTML object>"
 _SKLEARN: Final = 'id="sk-container-id'
 _SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
 _LOADERS: Final = ("window.PlotlyConfig", "_bokeh_onload_callbacks", "bk-notebook-logo", "bk-loading")
@@ -155,7 +156,7 @@ def _other_text(data: Mapping[str, Any]) -> str | None:
 
 
 def _last(data: Mapping[str, Any]) -> str | None:
-    if bitmaps(data):
+    if bitmaps(data) or _plain(data) == _NO_WORDS:
         return ""
     others = [
         mime for mime, value in data.items() if not mime.startswith("text/") and value not in (None, "")

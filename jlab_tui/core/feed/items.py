@@ -27,6 +27,8 @@ class TextOutput:
 
     scrollback: Scrollback = field(default_factory=Scrollback)
     is_stream: bool = True
+    into: str = ""
+    """the Output widget that captured it; empty for the cell's own output"""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +41,7 @@ class ImageOutput:
     """pixels; 0 if the header does not say"""
     is_counted: bool = False
     """position among the images in memory"""
+    into: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +50,7 @@ class ErrorOutput:
     evalue: str
     lines: tuple[str, ...]
     """traceback with ANSI colours, one screen line each"""
+    into: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -82,7 +86,8 @@ class FeedCell:
     execution_count: int | None = None
     cause: str = ""
     outputs: list[Output] = field(default_factory=list)
-    clear_pending: bool = False
+    clear_pending: set[str] = field(default_factory=set)
+    """whose output the next one clears: Output widgets, the cell itself as an empty one"""
     cut_chars: int = 0
     """characters that the last reply did not show the model"""
     cut_images: int = 0
@@ -112,6 +117,11 @@ class FeedCell:
             for output in self.outputs
             if isinstance(output, TextOutput | ImageOutput)
         )
+
+    def clear(self, into: str) -> None:
+        """Remove its own output, or what a widget captured."""
+        self.clear_pending.discard(into)
+        self.outputs[:] = [output for output in self.outputs if _into(output) != into]
 
     def drop_middle(self) -> None:
         """Keep only as much text in memory as for any other cell."""
@@ -161,14 +171,18 @@ Shown = list[TextOutput | ImageOutput]
 """what a MIME bundle shows: text, images, or both"""
 
 
-def outputs_of(data: Mapping[str, Any]) -> Shown:
+def _into(output: Output) -> str:
+    return "" if isinstance(output, DroppedOutput) else output.into
+
+
+def outputs_of(data: Mapping[str, Any], into: str = "") -> Shown:
     """Show a MIME bundle as its images and the text that a model gets, in the kernel's colours; never empty, so that an
     update finds its place."""
-    images = [ImageOutput(mime, encoded, *image_size(encoded)) for mime, encoded in bitmaps(data)]
+    images = [ImageOutput(mime, encoded, *image_size(encoded), into=into) for mime, encoded in bitmaps(data)]
     words = describe_data(data)
     if images and not words:
         return [*images]
-    output = TextOutput(is_stream=False)
+    output = TextOutput(is_stream=False, into=into)
     plain = text_of(data.get("text/plain"))
     output.scrollback.write(plain if words == render_terminal(plain) else words)
     return [output, *images]

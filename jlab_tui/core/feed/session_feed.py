@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
+from ..display.widgets import view_of
 from ..journal.events import (
     DataShown,
     DataUpdated,
@@ -33,6 +34,7 @@ from ..journal.events import (
     SessionOpened,
     TextPrinted,
     Unknown,
+    WidgetsChanged,
 )
 from .items import (
     FAILED,
@@ -137,20 +139,26 @@ class SessionFeed:
                 cell = self._cell(event.run, at)
                 if event.execution_count is not None:
                     cell.execution_count = event.execution_count
-                self._show(cell, event.data, event.metadata, event.display_id)
+                self._show(cell, event)
                 return cell
             case DataUpdated():
-                return self._update(event, at)
+                return self._update(event.display_id, event.data)
+            case WidgetsChanged():
+                changed: FeedItem | None = None
+                for name, words in event.views.items():
+                    changed = self._update(name, {"text/plain": words}) or changed
+                return changed
             case OutputCleared():
                 cell = self._cell(event.run, at)
                 if event.wait:
-                    cell.clear_pending = True
+                    cell.clear_pending.add(event.into)
                 else:
-                    cell.outputs.clear()
+                    cell.clear(event.into)
                 return cell
             case ErrorRaised():
-                cell = self._output(event.run, at)
-                cell.outputs.append(ErrorOutput(event.ename, event.evalue, traceback_lines(event.traceback)))
+                cell = self._output(event.run, at, event.into)
+                lines = traceback_lines(event.traceback)
+                cell.outputs.append(ErrorOutput(event.ename, event.evalue, lines, event.into))
                 return cell
             case OutputDropped():
                 cell = self._cell(event.run, at)
@@ -235,39 +243,37 @@ class SessionFeed:
             self.running = cell
         return cell
 
-    def _output(self, run: str, at: float) -> FeedCell:
+    def _output(self, run: str, at: float, into: str) -> FeedCell:
         cell = self._cell(run, at)
-        if cell.clear_pending:
-            cell.outputs.clear()
-            cell.clear_pending = False
+        if into in cell.clear_pending:
+            cell.clear(into)
         return cell
 
     def _print(self, event: TextPrinted, at: float) -> FeedCell:
-        cell = self._output(event.run, at)
+        cell = self._output(event.run, at, event.into)
         last = cell.outputs[-1] if cell.outputs else None
-        if not isinstance(last, TextOutput) or not last.is_stream:
-            last = TextOutput(Scrollback(self._keep_text_bytes))
+        if not isinstance(last, TextOutput) or not last.is_stream or last.into != event.into:
+            last = TextOutput(Scrollback(self._keep_text_bytes), into=event.into)
             cell.outputs.append(last)
         last.scrollback.write(event.text, stderr=event.stream == "stderr")
         return cell
 
-    def _show(
-        self, cell: FeedCell, data: Mapping[str, Any], metadata: Mapping[str, Any], display_id: str
-    ) -> None:
-        if cell.clear_pending:
-            cell.outputs.clear()
-            cell.clear_pending = False
-        shown = outputs_of(data)
+    def _show(self, cell: FeedCell, event: DataShown) -> None:
+        if event.into in cell.clear_pending:
+            cell.clear(event.into)
+        data = event.data if event.view is None else {"text/plain": event.view}
+        shown = outputs_of(data, event.into)
         cell.outputs += shown
-        if display_id:
-            self._displays.setdefault(display_id, []).append((cell, shown))
+        for name in filter(None, (event.display_id, view_of(event.data))):
+            self._displays.setdefault(name, []).append((cell, shown))
 
-    def _update(self, event: DataUpdated, at: float) -> FeedItem | None:
+    def _update(self, name: str, data: Mapping[str, Any]) -> FeedItem | None:
+        """Show new data wherever a display, or a widget, is shown."""
         changed: FeedCell | None = None
-        for cell, shown in self._displays.get(event.display_id, []):
+        for cell, shown in self._displays.get(name, []):
             for position, output in enumerate(cell.outputs):
                 if output is shown[0]:
-                    new = outputs_of(event.data)
+                    new = outputs_of(data, shown[0].into)
                     cell.outputs[position : position + len(shown)] = new
                     shown[:] = new
                     cell.version += 1

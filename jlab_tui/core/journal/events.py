@@ -101,6 +101,8 @@ class TextPrinted:
     stream: str
     """stdout or stderr"""
     text: str
+    into: str = ""
+    """id of the Output widget that captured it; the cell's own output has none"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,10 @@ class DataShown:
     display_id: str = ""
     execution_count: int | None = None
     """set for a result (`execute_result`), None for a display"""
+    view: str | None = None
+    """text of the widget that it shows, if that is known"""
+    into: str = ""
+    """id of the Output widget that captured it; the cell's own output has none"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +134,26 @@ class DataUpdated:
 
 
 @dataclass(frozen=True, slots=True)
+class WidgetsChanged:
+    """Widgets were made, changed or closed."""
+
+    run: str
+    """the run that did it; empty for another client's code"""
+    states: Mapping[str, Any]
+    """what is new of each model's state, by its id; None for one that was closed"""
+    buffers: Mapping[str, Any] = field(default_factory=dict)
+    """new binary values by model, as a notebook stores them"""
+    views: Mapping[str, str] = field(default_factory=dict)
+    """new text of the models that outputs show, by model"""
+
+
+@dataclass(frozen=True, slots=True)
 class OutputCleared:
     run: str
     wait: bool
     """the next output clears it"""
+    into: str = ""
+    """id of the Output widget that it clears; empty for the cell's own output"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +163,8 @@ class ErrorRaised:
     evalue: str
     traceback: tuple[str, ...]
     """lines with ANSI colours"""
+    into: str = ""
+    """id of the Output widget that captured it; the cell's own output has none"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +270,7 @@ Event = (
     | TextPrinted
     | DataShown
     | DataUpdated
+    | WidgetsChanged
     | OutputCleared
     | ErrorRaised
     | OutputDropped
@@ -293,6 +318,7 @@ _KINDS: dict[str, type[Any]] = {
     "text": TextPrinted,
     "data": DataShown,
     "update": DataUpdated,
+    "widgets": WidgetsChanged,
     "clear": OutputCleared,
     "error": ErrorRaised,
     "dropped": OutputDropped,

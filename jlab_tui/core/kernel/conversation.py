@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ..display.widgets import Widgets, view_of
 from ..journal.events import (
     DataShown,
     DataUpdated,
@@ -20,9 +21,11 @@ from ..journal.events import (
     OutputCleared,
     RunStatus,
     TextPrinted,
+    WidgetsChanged,
 )
+from .comms import widget_change
 from .interrupt_ladder import ANNOUNCEMENT
-from .wire import KernelMessage
+from .wire import COMMS, KernelMessage
 
 OBITUARY: Final = "jlab_mcp_obituary"
 """message type with which the Jupyter extension reports a kernel's death"""
@@ -78,7 +81,16 @@ class InterruptAnnounced:
 
 
 Output = TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised
-Fact = Output | ExecutionStarted | Replied | RunEnded | KernelDeath | OtherActivity | InterruptAnnounced
+Fact = (
+    Output
+    | WidgetsChanged
+    | ExecutionStarted
+    | Replied
+    | RunEnded
+    | KernelDeath
+    | OtherActivity
+    | InterruptAnnounced
+)
 
 
 @dataclass(slots=True)
@@ -105,6 +117,7 @@ class _Pending:
 class Conversation:
     """The requests to one kernel, and the progress of each."""
 
+    widgets: Widgets = field(default_factory=Widgets)
     _requests: OrderedDict[str, _Pending] = field(default_factory=OrderedDict)
     _others: set[str] = field(default_factory=set)
 
@@ -148,6 +161,9 @@ class Conversation:
                 return self._died(KernelDeath("", restarting=state == "restarting"))
             return []
         pending = self._requests.get(message.parent_id)
+        if message.msg_type in COMMS and message.channel == "iopub":
+            change = widget_change(message, pending.run if pending is not None else "", self.widgets)
+            return [change] if change is not None else []
         if pending is None:
             return self._other(message)
         if message.channel == "shell":
@@ -183,6 +199,7 @@ class Conversation:
 
     def _iopub(self, pending: _Pending, message: KernelMessage) -> list[Fact]:
         content, run = message.content, pending.run
+        into = self.widgets.capturing(message.parent_id)
         match message.msg_type:
             case "status":
                 if content.get("execution_state") == "idle":
@@ -196,23 +213,12 @@ class Conversation:
             case "stream":
                 text = content.get("text")
                 stream = "stderr" if content.get("name") == "stderr" else "stdout"
-                return [TextPrinted(run, stream, text)] if isinstance(text, str) and text else []
+                return [TextPrinted(run, stream, text, into)] if isinstance(text, str) and text else []
             case "display_data":
-                return [
-                    DataShown(
-                        run, _bundle(content, "data"), _bundle(content, "metadata"), _display_id(content)
-                    )
-                ]
+                return self._shown(run, content, None, into)
             case "execute_result":
                 pending.count = _count(content) or pending.count
-                shown = DataShown(
-                    run,
-                    _bundle(content, "data"),
-                    _bundle(content, "metadata"),
-                    _display_id(content),
-                    pending.count or 0,
-                )
-                return [shown]
+                return self._shown(run, content, pending.count or 0, into)
             case "update_display_data":
                 if display_id := _display_id(content):
                     return [
@@ -220,12 +226,19 @@ class Conversation:
                     ]
                 return []
             case "clear_output":
-                return [OutputCleared(run, bool(content.get("wait")))]
+                return [OutputCleared(run, bool(content.get("wait")), into)]
+            case "error" if into:  # the widget has swallowed the exception
+                return [_error(run, content, into)]
             case "error":
                 pending.error = str(content.get("ename") or "Error")
                 return [_error(run, content)]
-            case _:  # comm_open, comm_msg, ...: only a browser can display widgets
+            case _:
                 return []
+
+    def _shown(self, run: str, content: Mapping[str, Any], count: int | None, into: str) -> list[Fact]:
+        data, metadata = _bundle(content, "data"), _bundle(content, "metadata")
+        view = self.widgets.show(model_id) if (model_id := view_of(data)) else None
+        return [DataShown(run, data, metadata, _display_id(content), count, view, into)]
 
     def _reply(self, pending: _Pending, message: KernelMessage) -> list[Fact]:
         if message.msg_type != "execute_reply":
@@ -350,13 +363,14 @@ def _signal_name(signal: Any) -> str:
     return name + (", often sent by the out-of-memory killer" if name == "SIGKILL" else "")
 
 
-def _error(run: str, content: Mapping[str, Any]) -> ErrorRaised:
+def _error(run: str, content: Mapping[str, Any], into: str = "") -> ErrorRaised:
     lines = content.get("traceback") or ()
     return ErrorRaised(
         run,
         str(content.get("ename") or "Error"),
         str(content.get("evalue") or ""),
         tuple(str(line) for line in lines) if isinstance(lines, list | tuple) else (),
+        into,
     )
 
 

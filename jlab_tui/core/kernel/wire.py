@@ -14,6 +14,7 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from ..json_values import parse_json, text
@@ -25,6 +26,7 @@ _PIECE = struct.Struct("<QII")
 _LARGEST_SEQ: Final = 1 << 53
 _MESSAGE_MAX: Final = 1 << 30
 _CHANNELS: Final = frozenset({"iopub", "shell", "control", "stdin"})
+COMMS: Final = frozenset({"comm_open", "comm_msg", "comm_close"})
 _FIELDS: Final[Mapping[str, type]] = {
     "code": str,
     "data": dict,
@@ -58,6 +60,8 @@ class KernelMessage:
     """number in the kernel's recorded stream; 0 on a stock server"""
     odd: tuple[str, ...] = ()
     """skipped fields"""
+    buffers: tuple[bytes, ...] = ()
+    """binary values of widgets; those of other messages are left out"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +123,18 @@ def unpack_message(frame: bytes, seq: int = 0) -> KernelMessage:
     header, parent, content = (parse_json(parts[i]) for i in (1, 2, 4))
     match header, parent:
         case {"msg_type": str(msg_type), "msg_id": str(msg_id)}, dict(above) if channel in _CHANNELS:
-            checked, odd = _checked(content)
-            return KernelMessage(channel, msg_type, msg_id, text(above.get("msg_id")), checked, seq, odd)
+            is_comm = msg_type in COMMS
+            checked, odd = _checked(content, is_shown=not is_comm)
+            buffers = tuple(frame[a:b] for a, b in pairwise(offsets[5:])) if is_comm else ()
+            parent_id = text(above.get("msg_id"))
+            return KernelMessage(channel, msg_type, msg_id, parent_id, checked, seq, odd, buffers)
         case _:
             raise ValueError("a message without channel, type or id")
 
 
-def _checked(content: Any) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """Return the fields of a content that have the protocol's types, and the names of the others.
+def _checked(content: Any, *, is_shown: bool) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Return the fields of a content that have the protocol's types, and the names of the others. `is_shown`: its data is
+    a MIME bundle.
 
     A value that no notebook may hold under its MIME type is kept as the text of its JSON.
     """
@@ -134,7 +142,7 @@ def _checked(content: Any) -> tuple[Mapping[str, Any], tuple[str, ...]]:
         return {}, ("content",)
     odd = [name for name, kind in _FIELDS.items() if not _is(content.get(name), kind)]
     checked = {name: value for name, value in content.items() if name not in odd} if odd else content
-    if isinstance(data := checked.get("data"), dict):
+    if is_shown and isinstance(data := checked.get("data"), dict):
         unreadable = [mime for mime, value in data.items() if not _is_shown(mime, value)]
         if unreadable:
             odd += (f"data of {mime}" for mime in unreadable)

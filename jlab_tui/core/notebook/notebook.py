@@ -204,12 +204,17 @@ def cell_fragment(cell: NotebookCell) -> bytes:
         "metadata": cell.metadata,
         "source": cell.source.splitlines(keepends=True),
     }
-    if cell.cell_type == "code":
-        raw["execution_count"] = cell.execution_count
-        raw["outputs"] = [_split_output(o) for o in cell.outputs]
-    elif cell.attachments is not None:
-        raw["attachments"] = cell.attachments
-    return b"  " + _json(raw).replace(b"\n", b"\n  ")
+    if cell.cell_type != "code":
+        if cell.attachments is not None:
+            raw["attachments"] = cell.attachments
+        return b"  " + _indented(raw, 2)
+    raw["execution_count"] = cell.execution_count
+    raw["outputs"] = []
+    # One output after the other: the encoder lets no other thread run meanwhile.
+    head, tail = _indented(raw, 2).split(b'"outputs": []', 1)
+    outputs = b",\n    ".join(_indented(_split_output(o), 4) for o in cell.outputs)
+    listed = b"[\n    " + outputs + b"\n   ]" if outputs else b"[]"
+    return b"".join((b"  ", head, b'"outputs": ', listed, tail))
 
 
 def notebook_bytes(fragments: Sequence[bytes], metadata: Mapping[str, Any]) -> list[bytes]:
@@ -252,6 +257,10 @@ def _split_output(output: Mapping[str, Any]) -> dict[str, Any]:
             for mime, value in raw["data"].items()
         }
     return raw
+
+
+def _indented(value: object, by: int) -> bytes:
+    return _json(value).replace(b"\n", b"\n" + b" " * by)
 
 
 def _json(value: object) -> bytes:

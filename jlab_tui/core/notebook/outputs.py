@@ -1,77 +1,36 @@
-"""Folds events into the outputs of one cell, bounded in memory: it keeps head and tail, and counts the rest.
-
-`to_nbformat` gives what a notebook stores (nbformat 4.5 outputs).
-"""
+"""Folds events into the outputs of one cell, bounded in memory: it keeps head and tail, and counts the rest."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final, assert_never
 
+from ..display.html import BITMAPS
 from ..display.image_numbers import ImageCount, Place
-from ..display.terminal_text import cut_middle, render_terminal
-from ..journal.events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
+from ..display.terminal_text import render_terminal
+from ..display.widgets import view_of
+from ..journal.events import (
+    DataShown,
+    DataUpdated,
+    ErrorRaised,
+    OutputCleared,
+    TextPrinted,
+    WidgetsChanged,
+)
+from .output_items import REPLY, CellLimits, DataItem, ErrorItem, Gap, OutputItem, TextItem
 
-TEXT_HALF: Final = 512 * 1024
-"""characters of text kept from the beginning, and again from the end"""
-IMAGE_BUDGET: Final = 5 << 20
-"""characters of base64 and other rich data kept in one cell"""
-ITEMS_HALF: Final = 1000
 _CHUNK: Final = 32 * 1024
 _RECENT: Final = 2000
-
-
-@dataclass(slots=True)
-class TextItem:
-    stream: str
-    parts: list[str]
-    size: int
-
-    @property
-    def text(self) -> str:
-        if len(self.parts) > 1:
-            self.parts = ["".join(self.parts)]
-        return self.parts[0]
-
-
-@dataclass(slots=True)
-class DataItem:
-    data: Mapping[str, Any]
-    metadata: Mapping[str, Any]
-    display_id: str
-    execution_count: int | None
-    """a number for an execute_result, None for a display"""
-    place: Place
-    size: int
-    in_record_only: bool = False
-    """a placeholder for an output that only the run's record has"""
-
-
-@dataclass(slots=True)
-class ErrorItem:
-    ename: str
-    evalue: str
-    traceback: tuple[str, ...]
-
-
-OutputItem = TextItem | DataItem | ErrorItem
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A place where outputs were dropped."""
-
-    what: str
-    """the dropped amount by unit"""
 
 
 @dataclass(slots=True)
 class CellOutputs:
     """Outputs of a run so far."""
 
+    limits: CellLimits = REPLY
     head: list[OutputItem] = field(default_factory=list)
     tail: deque[OutputItem] = field(default_factory=deque)
     elsewhere: dict[str, DataItem] = field(default_factory=dict)
@@ -88,32 +47,41 @@ class CellOutputs:
     """the end of the printed text"""
     _head_chars: int = 0
     _tail_chars: int = 0
-    _rich: int = 0
-    _clear_pending: bool = False
+    _images: int = 0
+    _data: int = 0
+    _clear_pending: set[str] = field(default_factory=set)
+    """the next output clears what these widgets captured; empty for the cell's own output"""
+    _views: dict[str, list[DataItem]] = field(default_factory=dict)
+    """outputs by the widget that they show"""
+    _last_view: str = ""
 
-    def feed(self, event: TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised) -> bool:
+    def feed(
+        self, event: TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised | WidgetsChanged
+    ) -> bool:
         """Apply one event. Returns whether anything changed."""
+        if isinstance(event, WidgetsChanged):
+            return self._change_views(event)
         places = self.images.feed(event)
         match event:
             case OutputCleared():
                 if event.wait:
-                    self._clear_pending = True
+                    self._clear_pending.add(event.into)
                     return False
-                self._clear()
+                self._clear(event.into)
             case DataUpdated():
                 found = self._update(event)
                 if not found or event.display_id in self.elsewhere:
                     self._update_elsewhere(event, places[0])
                 return found
             case TextPrinted():
-                self._before_output()
-                self._text(event.stream, event.text)
+                self._before_output(event.into)
+                self._print(event)
             case DataShown():
-                self._before_output()
-                self._data(event, places[0])
+                self._before_output(event.into)
+                self._show(event, places[0])
             case ErrorRaised():
-                self._before_output()
-                self._put(ErrorItem(event.ename, event.evalue, event.traceback))
+                self._before_output(event.into)
+                self._put(ErrorItem(event.ename, event.evalue, event.traceback, event.into))
             case _:
                 assert_never(event)
         return True
@@ -123,26 +91,40 @@ class CellOutputs:
         self.images.update(event)
         return self._update(event)
 
+    def shows(self, models: Iterable[str]) -> bool:
+        """Return whether an output here shows one of these widgets."""
+        return any(model_id in self._views for model_id in models)
+
     def _update(self, event: DataUpdated) -> bool:
         found = False
         for item in self.items():
             if isinstance(item, DataItem) and item.display_id == event.display_id:
                 found = True
-                size = _rich_size(event.data)
-                self._rich += size - item.size
-                item.data, item.metadata, item.size = event.data, event.metadata, size
+                self._count(item, -1)
+                item.data, item.metadata, item.size = event.data, event.metadata, _rich_size(event.data)
                 item.in_record_only = False
+                self._count(item, 1)
+        return found
+
+    def _change_views(self, event: WidgetsChanged) -> bool:
+        found = False
+        for model_id, words in event.views.items():
+            self._last_view = words
+            for item in self._views.get(model_id, ()):
+                item.view, found = words, True
+            if model_id not in self._views:
+                self._update_elsewhere(DataUpdated(event.run, model_id, {"text/plain": words}), Place())
         return found
 
     def _update_elsewhere(self, event: DataUpdated, place: Place) -> None:
         old = self.elsewhere.pop(event.display_id, None)
-        self._rich -= old.size if old is not None else 0
+        if old is not None:
+            self._count(old, -1)
         size = _rich_size(event.data)
-        if self._rich + size <= IMAGE_BUDGET and len(self.elsewhere) < ITEMS_HALF:
-            self._rich += size
-            self.elsewhere[event.display_id] = DataItem(
-                event.data, event.metadata, event.display_id, None, place, size
-            )
+        item = DataItem(event.data, event.metadata, event.display_id, None, place, size)
+        if self._has_room(item) and len(self.elsewhere) < self.limits.items_half:
+            self._count(item, 1)
+            self.elsewhere[event.display_id] = item
 
     def not_recorded(self, chars: int) -> None:
         """Note text that the record only counts."""
@@ -151,15 +133,17 @@ class CellOutputs:
 
     @property
     def last_line(self) -> str:
-        """Return the last printed line that is not blank, as a terminal shows it, for progress messages."""
-        lines = (line.strip() for line in reversed(render_terminal(self._recent).split("\n")))
+        """Return the last line that is not blank, as a terminal shows it, for progress messages: of the widget that changed
+        last, or else of the printed text."""
+        recent = self._last_view if self._last_view.strip() else self._recent
+        lines = (line.strip() for line in reversed(render_terminal(recent).split("\n")))
         return next((line for line in lines if line), "")
 
     @property
     def size(self) -> int:
         """characters in memory"""
         errors = (line for item in self.items() if isinstance(item, ErrorItem) for line in item.traceback)
-        return self._head_chars + self._tail_chars + self._rich + sum(map(len, errors))
+        return self._head_chars + self._tail_chars + self._images + self._data + sum(map(len, errors))
 
     def copy(self) -> CellOutputs:
         """Return a copy that a thread can read while this one keeps changing."""
@@ -169,7 +153,24 @@ class CellOutputs:
             head=[_copy(item) for item in self.head],
             elsewhere=dict(self.elsewhere),
             tail=deque(_copy(item) for item in self.tail),
+            _clear_pending=set(self._clear_pending),
+            _views={},
         )
+
+    def narrowed(self, limits: CellLimits) -> CellOutputs:
+        """Return these outputs with no more text than fits other limits; the same ones where it does."""
+        if self._head_chars + self._tail_chars <= 2 * limits.text_half:
+            return self
+        narrow = replace(self, limits=limits, head=[], tail=deque(), _head_chars=0, _tail_chars=0)
+        for item in self.joined():
+            match item:
+                case TextItem():
+                    narrow._add_text(item.stream, item.text, item.into)
+                case Gap():
+                    pass  # counted already
+                case _:
+                    narrow._put(item)
+        return narrow
 
     def items(self) -> Iterator[OutputItem]:
         yield from self.head
@@ -186,10 +187,10 @@ class CellOutputs:
         """Join neighbouring text of one stream; a progress bar continues at the place where it began."""
         gap = self.gap
         for part in ([*self.items()],) if gap is None else (self.head, (gap,), self.tail):
-            for stream, group in groupby(part, _stream_of):
+            for (stream, into), group in groupby(part, _stream_of):
                 if stream:
                     text = "".join(item.text for item in group if isinstance(item, TextItem))
-                    yield TextItem(stream, [text], len(text))
+                    yield TextItem(stream, [text], len(text), into)
                 else:
                     yield from group
 
@@ -201,75 +202,115 @@ class CellOutputs:
     def error(self) -> ErrorItem | None:
         return next((item for item in reversed([*self.items()]) if isinstance(item, ErrorItem)), None)
 
-    def _before_output(self) -> None:
-        if self._clear_pending:
-            self._clear()
+    def _before_output(self, into: str) -> None:
+        if into in self._clear_pending:
+            self._clear(into)
 
-    def _clear(self) -> None:
-        self.head, self.tail = [], deque()
-        self._head_chars = self._tail_chars = 0
-        self._rich = sum(item.size for item in self.elsewhere.values())
-        self.dropped_chars = self.dropped_items = self.record_only = self.unrecorded = 0
-        self._clear_pending = False
+    def _clear(self, into: str) -> None:
+        """Remove the cell's own output, or what a widget captured."""
+        self._clear_pending.discard(into)
+        self.head = [item for item in self.head if item.into != into]
+        self.tail = deque(item for item in self.tail if item.into != into)
+        self._head_chars, self._tail_chars = _chars(self.head), _chars(self.tail)
+        self._images = self._data = self.record_only = 0
+        self._views = {}
+        for item in (*self.items(), *self.elsewhere.values()):
+            if isinstance(item, DataItem):
+                self._count(item, 1)
+                self.record_only += item.in_record_only
+        for item in self.items():
+            self._index(item)
+        if not into:
+            self.dropped_chars = self.dropped_items = self.unrecorded = 0
+            self._last_view = ""
 
-    def _text(self, stream: str, text: str) -> None:
+    def _print(self, event: TextPrinted) -> None:
+        text = event.text
         self.total_chars += len(text)
         self._recent = (self._recent + text[-_RECENT:])[-_RECENT:]
-        if not self.tail and self._head_chars < TEXT_HALF:
-            room = TEXT_HALF - self._head_chars
+        if self._last_view and not text.isspace():
+            self._last_view = ""
+        self._add_text(event.stream, text, event.into)
+
+    def _add_text(self, stream: str, text: str, into: str) -> None:
+        half = self.limits.text_half
+        if not self.tail and self._head_chars < half:
+            room = half - self._head_chars
             piece, text = text[:room], text[room:]
             last = self.head[-1] if self.head else None
-            if isinstance(last, TextItem) and last.stream == stream:
+            if isinstance(last, TextItem) and last.stream == stream and last.into == into:
                 last.parts.append(piece)
                 last.size += len(piece)
                 self._head_chars += len(piece)
-            elif len(self.head) < ITEMS_HALF:
-                self.head.append(TextItem(stream, [piece], len(piece)))
+            elif len(self.head) < self.limits.items_half:
+                self.head.append(TextItem(stream, [piece], len(piece), into))
                 self._head_chars += len(piece)
             else:
                 text = piece + text
-        if len(text) > TEXT_HALF:
-            self.dropped_chars += len(text) - TEXT_HALF
-            text = text[-TEXT_HALF:]
+        if len(text) > half:
+            self.dropped_chars += len(text) - half
+            text = text[-half:]
         if text:
             last = self.tail[-1] if self.tail else None
-            if isinstance(last, TextItem) and last.stream == stream and last.size < _CHUNK:
+            is_same = isinstance(last, TextItem) and last.stream == stream and last.into == into
+            if isinstance(last, TextItem) and is_same and last.size < _CHUNK:
                 last.parts.append(text)
                 last.size += len(text)
             else:
-                self.tail.append(TextItem(stream, [text], len(text)))
+                self.tail.append(TextItem(stream, [text], len(text), into))
             self._tail_chars += len(text)
             self._evict()
 
-    def _data(self, event: DataShown, place: Place) -> None:
+    def _show(self, event: DataShown, place: Place) -> None:
         size = _rich_size(event.data)
-        if self._rich + size > IMAGE_BUDGET:
+        item = DataItem(
+            event.data, event.metadata, event.display_id, event.execution_count, place, size,
+            into=event.into, view=event.view,
+        )  # fmt: skip
+        self._last_view = event.view or self._last_view
+        if not self._has_room(item):
             # The record has it in full; keep only its place here.
             self.record_only += 1
             what = f"image {place.number}" if place.number else "rich output"
             note = {"text/plain": f"[{what} ({size:,} characters) is only in the run's record]"}
-            self._put(
-                DataItem(note, {}, event.display_id, event.execution_count, place, 0, in_record_only=True)
-            )
-            return
-        self._rich += size
-        self._put(DataItem(event.data, event.metadata, event.display_id, event.execution_count, place, size))
+            item = replace(item, data=note, metadata={}, size=0, in_record_only=True)
+        self._count(item, 1)
+        self._index(item)
+        self._put(item)
+
+    def _index(self, item: OutputItem) -> None:
+        if isinstance(item, DataItem) and (model_id := view_of(item.data)):
+            self._views.setdefault(model_id, []).append(item)
+
+    def _has_room(self, item: DataItem) -> bool:
+        if _is_image(item.data):
+            return self._images + item.size <= self.limits.images
+        return self._data + item.size <= self.limits.data
+
+    def _count(self, item: DataItem, sign: int) -> None:
+        if _is_image(item.data):
+            self._images += sign * item.size
+        else:
+            self._data += sign * item.size
 
     def _put(self, item: OutputItem) -> None:
-        if not self.tail and len(self.head) < ITEMS_HALF:
+        if not self.tail and len(self.head) < self.limits.items_half:
             self.head.append(item)
         else:
             self.tail.append(item)
             self._evict()
 
     def _evict(self) -> None:
-        while len(self.tail) > 1 and (self._tail_chars > TEXT_HALF or len(self.tail) > ITEMS_HALF):
+        limits = self.limits
+        while len(self.tail) > 1 and (
+            self._tail_chars > limits.text_half or len(self.tail) > limits.items_half
+        ):
             match item := self.tail.popleft():
                 case TextItem():
                     self._tail_chars -= item.size
                     self.dropped_chars += item.size
                 case DataItem():
-                    self._rich -= item.size
+                    self._count(item, -1)
                     self.dropped_items += 1
                 case ErrorItem():
                     self.tail.appendleft(item)
@@ -278,63 +319,20 @@ class CellOutputs:
                     assert_never(item)
 
 
-def _stream_of(item: OutputItem | Gap) -> str:
-    return item.stream if isinstance(item, TextItem) else ""
+def _stream_of(item: OutputItem | Gap) -> tuple[str, str]:
+    return (item.stream, item.into) if isinstance(item, TextItem) else ("", "")
+
+
+def _chars(items: Iterable[OutputItem]) -> int:
+    return sum(item.size for item in items if isinstance(item, TextItem))
 
 
 def _copy(item: OutputItem) -> OutputItem:
     return replace(item, parts=list(item.parts)) if isinstance(item, TextItem) else replace(item)
 
 
-def to_nbformat(outputs: CellOutputs, record: str) -> list[dict[str, Any]]:
-    """Return the outputs as a notebook stores them. `record` names the place of the rest, for the note at the cut."""
-    result: list[dict[str, Any]] = []
-    for index, item in enumerate(outputs.items()):
-        if index == len(outputs.head) and (gap := outputs.gap) is not None:
-            note = f"\n{_left_out(gap.what, record, outputs.unrecorded)}\n"
-            result.append({"output_type": "stream", "name": "stderr", "text": note})
-        match item:
-            case TextItem():
-                last = result[-1] if result else None
-                if last is not None and last["output_type"] == "stream" and last["name"] == item.stream:
-                    last["text"] += item.text
-                else:
-                    result.append({"output_type": "stream", "name": item.stream, "text": item.text})
-            case DataItem():
-                result.append(_display(item))
-                if item.in_record_only:
-                    result[-1]["data"] = {"text/plain": f"{item.data['text/plain']}: {record}"}
-            case ErrorItem():
-                result.append(_raised(item, record))
-            case _:
-                assert_never(item)
-    return result
-
-
-def _raised(error: ErrorItem, record: str) -> dict[str, Any]:
-    lines = list(error.traceback)
-    cut = cut_middle("\n".join(lines), 2 * TEXT_HALF)
-    if cut.cut_chars:
-        lines = [cut.head, _left_out(f"{cut.cut_chars:,} characters", record), cut.tail]
-    evalue = error.evalue[:TEXT_HALF]
-    return {"output_type": "error", "ename": error.ename, "evalue": evalue, "traceback": lines}
-
-
-def _left_out(what: str, record: str, unrecorded: int = 0) -> str:
-    there = f"all but {unrecorded:,} characters" if unrecorded else "all of it"
-    return f"... {what} left out; {there}: {record} ..."
-
-
-def _display(item: DataItem) -> dict[str, Any]:
-    data = {
-        mime: value if isinstance(value, str) or mime.endswith("json") else str(value)
-        for mime, value in item.data.items()
-        if value is not None
-    }
-    output: dict[str, Any] = {"data": data, "metadata": dict(item.metadata)}
-    if item.execution_count is None:
-        return {"output_type": "display_data", **output}
-    return {"output_type": "execute_result", "execution_count": item.execution_count, **output}
+def _is_image(data: Mapping[str, Any]) -> bool:
+    return any(mime in data for mime in BITMAPS)
 
 
 def _rich_size(data: Mapping[str, Any]) -> int:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from ..display.mime import bitmaps, describe_data
+from ..display.mime import bitmaps
 from ..display.terminal_text import count_rows, cut_middle, plain_traceback, render_terminal
 from ..journal.events import RunStatus
-from ..notebook.outputs import CellOutputs, DataItem, ErrorItem, Gap, OutputItem, TextItem
+from ..notebook.output_items import REPLY, DataItem, ErrorItem, Gap, OutputItem, TextItem
+from ..notebook.outputs import CellOutputs
 
 IMAGES_MAX: Final = 10
 _ERROR_SHARE: Final = 0.4
@@ -61,6 +62,7 @@ class Reply:
 
 def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
     """Compose text and images of one reply in the order of the output, in about `budget` characters."""
+    outputs = outputs.narrowed(REPLY)
     error = outputs.error
     parts, shown, counted = _shown(outputs, error, facts.run_id)
     error_text = plain_traceback(error.traceback, error.ename, error.evalue) if error else ""
@@ -71,6 +73,7 @@ def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
     if error_text:
         parts.append(error_text)
     count = outputs.images
+    shown |= count.gone
     hidden = [number for number in range(count.cleared + 1, count.total + 1) if number not in shown]
     if hidden:
         parts.append(
@@ -104,10 +107,10 @@ def _shown(
             case DataItem() if item.in_record_only and item.place.number:
                 pass  # one of the images counted as hidden
             case DataItem():
-                if not is_here:
-                    _add_text(parts, _UPDATED)
-                _add_text(parts, describe_data(item.data))
                 images = _images(item)[: IMAGES_MAX - len(numbers)]
+                if not is_here and (item.words or images):
+                    _add_text(parts, _UPDATED)
+                _add_text(parts, item.words)
                 parts += images
                 numbers.update(image.number for image in images)
             case Gap():

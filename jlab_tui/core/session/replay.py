@@ -24,8 +24,11 @@ from ..journal.events import (
     SessionClosed,
     SessionOpened,
     TextPrinted,
+    WidgetsChanged,
 )
+from ..notebook.output_items import CellLimits
 from ..notebook.outputs import CellOutputs
+from ..notebook.widget_state import SessionWidgets
 from .run import Run
 
 
@@ -53,6 +56,7 @@ class ReplayedSession:
     """added text cells with their time, by cell id"""
     deleted: set[str] = field(default_factory=set)
     """deleted cells"""
+    widgets: SessionWidgets = field(default_factory=SessionWidgets)
 
     @property
     def unfinished(self) -> list[Run]:
@@ -91,6 +95,11 @@ class ReplayedSession:
                 for run in self.runs.values():
                     if run.outputs is not None:
                         _update(run.outputs, event, run.id)
+            case WidgetsChanged():
+                self.widgets.models.apply(event)
+                for run in self.runs.values():
+                    if run.outputs is not None and (run.id == event.run or run.outputs.shows(event.views)):
+                        run.outputs.feed(event)
             case _:
                 if (ours := self.runs.get(getattr(event, "run", ""))) is not None:
                     self._feed_run(ours, event)
@@ -123,6 +132,7 @@ class ReplayedSession:
                 run.finish(event)
                 run.outputs = None
             case TextPrinted() | DataShown() | OutputCleared() | ErrorRaised():
+                self.widgets.feed(event)
                 if isinstance(event, DataShown) and event.display_id:
                     self.displays.setdefault(event.display_id, set()).add(run.id)
                 if run.outputs is not None:
@@ -156,9 +166,11 @@ def entries_since(run: Run, read_from: Callable[[Path, int], Iterable[Entry]]) -
         yield from entries
 
 
-def rebuild_all(runs: Sequence[Run], entries: Iterable[Entry]) -> dict[str, CellOutputs]:
+def rebuild_all(
+    runs: Sequence[Run], entries: Iterable[Entry], limits: CellLimits = CellLimits()
+) -> dict[str, CellOutputs]:
     """Rebuild outputs by run id, from journal entries that begin with the first of the runs."""
-    rebuilt = {run.id: CellOutputs() for run in runs}
+    rebuilt = {run.id: CellOutputs(limits) for run in runs}
     for entry in entries:
         match event := entry.event:
             case TextPrinted() | DataShown() | OutputCleared() | ErrorRaised() if event.run in rebuilt:
@@ -166,6 +178,10 @@ def rebuild_all(runs: Sequence[Run], entries: Iterable[Entry]) -> dict[str, Cell
             case DataUpdated():
                 for run_id, outputs in rebuilt.items():
                     _update(outputs, event, run_id)
+            case WidgetsChanged():
+                for run_id, outputs in rebuilt.items():
+                    if run_id == event.run or outputs.shows(event.views):
+                        outputs.feed(event)
             case OutputDropped() if event.run in rebuilt and event.unit == "characters":
                 rebuilt[event.run].not_recorded(event.count)
             case _:

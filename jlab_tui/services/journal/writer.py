@@ -23,10 +23,14 @@ from ...core.journal.events import (
     RunFinished,
     RunStarted,
     TextPrinted,
+    WidgetsChanged,
 )
+from ...core.journal.widget_changes import joined_changes
 from ..ports import Journal
 
 COALESCE_S: Final = 0.1
+WIDGETS_S: Final = 0.5
+"""how long changes of widgets are gathered; a progress bar may run for days"""
 _LINE_CHARS: Final = 128 * 1024
 TEXT_CAP: Final = 64 << 20
 """characters of text recorded of one run; then the middle is dropped and counted"""
@@ -50,13 +54,13 @@ class _Tail:
     run: str
     before: int
     """number that everything in front of it reaches"""
-    parts: deque[tuple[str, str, int]] = field(default_factory=deque)
-    """stream, text, and the number that it reaches"""
+    parts: deque[tuple[tuple[str, str], str, int]] = field(default_factory=deque)
+    """stream and widget that captured it, text, and the number that it reaches"""
     chars: int = 0
     dropped: int = 0
     """characters in front of it that no line has counted yet"""
 
-    def add(self, stream: str, text: str, reaching: int, limit: int) -> None:
+    def add(self, stream: tuple[str, str], text: str, reaching: int, limit: int) -> None:
         end = max(0, len(text) - limit)
         before = self.parts[-1][2] if self.parts else self.before
         for part, number in ((text[:end], before), (text[end:], reaching)):
@@ -103,8 +107,12 @@ class SessionJournal:
         self._abandoned = False
         self._text: list[str] = []
         self._text_chars = 0
-        self._text_of: tuple[str, str] = ("", "")
+        self._text_of: tuple[str, str, str] = ("", "", "")
         self._text_at = 0.0
+        self._held_seq = 0
+        """that the held text reaches; a reply that came since may be in memory only"""
+        self._widgets: WidgetsChanged | None = None
+        """held back like text; of the two, one at a time"""
         self._timer: asyncio.TimerHandle | None = None
         self._runs: dict[str, _RunText] = {}
         self._tail: _Tail | None = None
@@ -139,7 +147,7 @@ class SessionJournal:
         """Another process writes this session's record now: what is not written yet is its business."""
         self._abandoned = True
         self._text, self._text_chars = [], 0
-        self._tail = None
+        self._tail = self._widgets = None
 
     def saw(self, seq: int) -> None:
         """A message of the kernel's stream was taken in, whether or not it says anything."""
@@ -160,6 +168,9 @@ class SessionJournal:
         match event:
             case TextPrinted():
                 self._print(event)
+                return 0
+            case WidgetsChanged():
+                self._change_widgets(event)
                 return 0
             case RunStarted():
                 self._unfinished.add(event.run)
@@ -202,24 +213,35 @@ class SessionJournal:
             return
         self._end_tail(_BETWEEN_CHARS)
         text.written += len(event.text)
-        if self._text_of != (event.run, event.stream):
+        if self._text_of != (event.run, event.stream, event.into):
             self._flush_text()
-            self._text_of = (event.run, event.stream)
+            self._text_of = (event.run, event.stream, event.into)
             self._text_at = self._now()
         self._text.append(event.text)
         self._text_chars += len(event.text)
-        self._seq = max(self._seq, self._reaching)
+        self._held_seq = self._seq = max(self._seq, self._reaching)
         if self._text_chars >= _LINE_CHARS:
             self._flush_text()
         else:
             self._arm()
+
+    def _change_widgets(self, event: WidgetsChanged) -> None:
+        held = self._widgets
+        if held is None or held.run != event.run:
+            self._flush_text()
+            self._end_tail(_BETWEEN_CHARS)
+            self._text_at = self._now()
+            held = WidgetsChanged(event.run, {}, {}, {})
+        self._widgets = joined_changes(held, event)
+        self._held_seq = self._seq = max(self._seq, self._reaching)
+        self._arm()
 
     def _print_beyond(self, event: TextPrinted) -> None:
         if self._tail is None or self._tail.run != event.run:
             self._flush_text()
             self._end_tail(_BETWEEN_CHARS)
             self._tail = _Tail(event.run, self._seq)
-        self._tail.add(event.stream, event.text, self._reaching, self._tail_chars)
+        self._tail.add((event.stream, event.into), event.text, self._reaching, self._tail_chars)
         if self._tail.dropped >= self._text_cap:
             # The kernel's side has kept it for us until now.
             self._tell_dropped(self._tail)
@@ -230,7 +252,8 @@ class SessionJournal:
 
     def _tick(self) -> None:
         self._timer = None
-        if not self._may_write():
+        is_young = self._widgets is not None and 0 <= self._now() - self._text_at < WIDGETS_S
+        if not self._may_write() or (is_young and self._unfinished):
             self._arm()
             return
         self._flush_text()
@@ -254,13 +277,18 @@ class SessionJournal:
             self._append(OutputDropped(self._last_run, lost, "bytes", "the disk was full"))
 
     def _flush_text(self) -> None:
+        event: TextPrinted | WidgetsChanged
         if self._text:
-            run, stream = self._text_of
-            event = TextPrinted(run, stream, "".join(self._text))
+            run, stream, into = self._text_of
+            event = TextPrinted(run, stream, "".join(self._text), into)
             self._text, self._text_chars = [], 0
-            self._text_of = ("", "")
-            self._written_seq = self._seq
-            self._journal.append(Entry(self._text_at, event, self._seq))
+            self._text_of = ("", "", "")
+        elif self._widgets is not None:
+            event, self._widgets = self._widgets, None
+        else:
+            return
+        self._written_seq = self._held_seq
+        self._journal.append(Entry(self._text_at, event, self._held_seq))
 
     @property
     def _covered(self) -> int:
@@ -293,10 +321,10 @@ class SessionJournal:
         tail.cut(chars)
         if tail.dropped:
             self._tell_dropped(tail)
-        for stream, parts in itertools.groupby(tail.parts, lambda part: part[0]):
+        for (stream, into), parts in itertools.groupby(tail.parts, lambda part: part[0]):
             texts = [*parts]
             joined = "".join(text for _, text, _ in texts)
-            self._append_reaching(TextPrinted(tail.run, stream, joined), texts[-1][2])
+            self._append_reaching(TextPrinted(tail.run, stream, joined, into), texts[-1][2])
 
     def _tell_dropped(self, tail: _Tail) -> None:
         why = f"a run's text is recorded up to {self._text_cap >> 20} MB; its middle was dropped"

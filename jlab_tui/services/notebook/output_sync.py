@@ -10,7 +10,9 @@ from typing import Any, Final
 from ...core.errors import NotebookError
 from ...core.journal.events import DataUpdated, RunStatus
 from ...core.notebook.notebook import Notebook, NotebookCell
-from ...core.notebook.outputs import CellOutputs, to_nbformat
+from ...core.notebook.output_format import to_nbformat
+from ...core.notebook.outputs import CellOutputs
+from ...core.notebook.widget_state import SessionWidgets
 from ...core.session.replay import ReplayedSession
 from ...core.session.run import Run
 from ..ports import NotebookFile, ReadBack
@@ -45,6 +47,9 @@ class OutputSync:
         on_moved: Callable[[Path], None] = lambda path: None,
     ) -> None:
         """`flush` returns when everything recorded so far can be read back; for the others see `Autosave`."""
+        self.widgets = SessionWidgets()
+        self._stored_widgets = 0
+        """their version in the notebook"""
         self.autosave: Autosave | None = None
         """None if there is no notebook"""
         if file is not None and notebook is not None:
@@ -99,6 +104,8 @@ class OutputSync:
             self._latest[run.cell] = run.id
         if not run.status.is_final:
             self._running = run
+        if run.outputs is not None and self.autosave is not None:
+            run.outputs.limits = self.autosave.file.limits
 
     def begin(self, run: Run, cell: NotebookCell) -> None:
         """Clear the outputs of a cell whose run starts."""
@@ -120,6 +127,18 @@ class OutputSync:
             self._running = None
         if self._running is not None:
             self.store(self._running)
+        self._store_widgets()
+
+    def _store_widgets(self) -> None:
+        version = self.widgets.models.version
+        if self.autosave is None or not version:
+            return
+        metadata = self.notebook.metadata
+        if version == self._stored_widgets and "widgets" in metadata:
+            return
+        self._stored_widgets = version
+        if (stored := self.widgets.metadata(self.notebook.cells, metadata)) is not None:
+            metadata["widgets"] = stored
 
     def came_late(self, run: Run) -> None:
         """Rebuild the cell of a run from the record, after late output of a run whose outputs are not in memory."""
@@ -240,7 +259,7 @@ class OutputSync:
             return
         await self._flush()
         runs = sorted(runs, key=lambda run: run.asked_at)
-        rebuilt = await asyncio.to_thread(self._read_back, runs)
+        rebuilt = await asyncio.to_thread(self._read_back, runs, self._autosave.file.limits)
         for run in runs:
             if run.outputs is None and (cell := self._cell_of(run)) is not None:
                 before = cell.outputs, cell.execution_count

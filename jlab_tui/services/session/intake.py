@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from ...core.journal.events import DataUpdated, ExecutionStarted, RunReplied, RunStarted
+from ...core.journal.events import DataUpdated, ExecutionStarted, RunReplied, RunStarted, WidgetsChanged
 from ...core.kernel.conversation import (
     Conversation,
     Fact,
@@ -21,7 +21,8 @@ from ...core.kernel.conversation import (
 )
 from ...core.kernel.wire import KernelMessage
 from ...core.notebook.notebook import NotebookCell
-from ...core.notebook.outputs import DataItem
+from ...core.notebook.output_items import DataItem
+from ...core.notebook.widget_state import SessionWidgets
 from ...core.session.protocol import (
     Abandon,
     CountLoss,
@@ -63,7 +64,7 @@ class Intake:
         self._sync = sync
         self._now = now
         self._perform = perform
-        self._conversation = Conversation()
+        self._conversation = Conversation(widgets=sync.widgets.models)
 
     @property
     def current(self) -> RunHandle | None:
@@ -95,6 +96,11 @@ class Intake:
             self._sync.begin(run, cell)
         self._conversation.asked(run.msg_id, run.id)
         self.apply(RunSent(run.id))
+
+    def continue_widgets(self, widgets: SessionWidgets) -> None:
+        """Continue with the widgets that an earlier process knew."""
+        self._sync.widgets = widgets
+        self._conversation.widgets = widgets.models
 
     def adopt(self, left: Run) -> RunHandle:
         """Continue a run that an earlier process started; its messages follow from the recorded stream."""
@@ -145,7 +151,7 @@ class Intake:
         run = self.current
         if run is None or run.reply is None or run.reply_recorded:
             return
-        if any(isinstance(fact, Output | ExecutionStarted) for fact in facts):
+        if any(isinstance(fact, Output | WidgetsChanged | ExecutionStarted) for fact in facts):
             run.reply_recorded = True
             self._journal.record(RunReplied(run.id, run.reply))
 
@@ -159,8 +165,16 @@ class Intake:
                     self.current.interrupted_elsewhere = True
             case ExecutionStarted() | RunEnded() | KernelDeath() | OtherActivity():
                 self.apply(fact)
+            case WidgetsChanged():
+                self._change_widgets(fact)
             case _:
                 self._output(fact)
+
+    def _change_widgets(self, change: WidgetsChanged) -> None:
+        self._journal.record(change)
+        for run in self.runs.values():
+            if run.outputs is not None and (run.id == change.run or run.outputs.shows(change.views)):
+                run.outputs.feed(change)
 
     def _output(self, fact: Output) -> None:
         run = self.runs.get(fact.run)
@@ -175,6 +189,8 @@ class Intake:
             run.outputs.unrecorded += self._journal.unrecorded(run.id) - unrecorded
         if isinstance(fact, DataUpdated):
             self._sync.update_displays(fact, self.runs)
+        else:
+            self._sync.widgets.feed(fact)
         if run.outputs is None:
             # A thread prints after its cell has ended and another run has started.
             self._sync.came_late(run)

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
+from typing import Any
 
 from ...core.display.image_numbers import ImageCount
 from ...core.display.mime import bitmaps, describe_data
 from ...core.display.terminal_text import plain_traceback
+from ...core.display.widgets import Widgets, stored_widgets, view_of
 from ...core.journal.events import (
     UNREADABLE,
     DataShown,
@@ -21,6 +23,7 @@ from ...core.journal.events import (
     RunFinished,
     TextPrinted,
     Unknown,
+    WidgetsChanged,
 )
 from ...core.notebook.notebook import Notebook, NotebookCell
 from ...core.session.replay import entries_since
@@ -38,14 +41,21 @@ class Reader:
         self._notebooks = notebooks
 
     def texts(self, run: Run) -> Iterator[tuple[str, int]]:
-        """All text that a run printed or showed, raw, as it came, in parts; with each, how many characters were too many
-        to be recorded."""
-        at_line_end, before = True, ""
+        """All text that a run printed or showed, raw, as it came, in parts, and at the end the latest text of its widgets;
+        with each part, how many characters were too many to be recorded."""
+        at_line_end, before = True, ("", "")
+        bars: dict[str, str] = {}
         for event in _counted_together(self._events(run)):
-            dropped, stream = 0, ""
+            dropped, stream = 0, ("", "")
             match event:
                 case TextPrinted():
-                    text, stream = event.text, event.stream
+                    text, stream = event.text, (event.stream, event.into)
+                case DataShown() if model_id := view_of(event.data):
+                    bars.setdefault(model_id, describe_data(event.data) if event.view is None else event.view)
+                    continue
+                case WidgetsChanged():
+                    bars |= event.views
+                    continue
                 case DataShown() | DataUpdated():
                     words = describe_data(event.data)
                     text = f"{words}\n" if words else ""
@@ -65,6 +75,9 @@ class Reader:
             if text:
                 at_line_end, before = text.endswith("\n"), stream
                 yield text, dropped
+        for words in filter(None, bars.values()):
+            yield "\n" * (not at_line_end) + words, 0
+            at_line_end = False
 
     def images(self, run: Run, wanted: set[int]) -> dict[int, tuple[str, str]]:
         """Return MIME type and base64 of a run's images by number, as the kernel sent them (latest update)."""
@@ -97,7 +110,11 @@ class Reader:
         chosen = [(index, notebook.cells[index]) for index in map(notebook.find, cells)]
         for _, cell in chosen:
             cell.is_edited = False
-        return [(index, replace(cell, outputs=list(cell.outputs))) for index, cell in chosen]
+        widgets = stored_widgets(notebook.metadata)
+        return [
+            (index, replace(cell, outputs=[_with_widgets(output, widgets) for output in cell.outputs]))
+            for index, cell in chosen
+        ]
 
     async def notebook(self, session: Session | None, path: str) -> tuple[Notebook, str]:
         """Return a session's notebook, or one by path, and its name."""
@@ -128,6 +145,14 @@ class Reader:
                 yield event
             elif is_going and isinstance(event, Unknown) and event.kind == UNREADABLE:
                 yield event
+
+
+def _with_widgets(output: dict[str, Any], widgets: Widgets) -> dict[str, Any]:
+    """Return an output with the text of the widget that it shows."""
+    data = output.get("data") or {}
+    if not (model_id := view_of(data)) or (words := widgets.text(model_id)) is None:
+        return output
+    return {**output, "data": {**data, "text/plain": words}}
 
 
 def _counted_together(events: Iterator[Event]) -> Iterator[Event]:

@@ -216,6 +216,7 @@ class Session:
         """Continue where an earlier process left the session, and end the runs that cannot continue. `recorded` is what
         the server knows of the kernel; `notes` join the warnings about the notebook."""
         self._sync.note(notes)
+        self._intake.continue_widgets(left.widgets)
         running = recorded.running if recorded is not None else ""
         for run in left.runs.values():
             run.has_started = run.has_started or run.msg_id == running != ""

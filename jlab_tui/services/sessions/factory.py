@@ -10,6 +10,7 @@ from typing import Final
 from ...core.journal.summary import SessionHead
 from ...core.kernel.link import Claim, Lease
 from ...core.notebook.notebook import Notebook
+from ...core.notebook.output_items import CellLimits
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner
 from ...core.session.identity import SessionIdentity
@@ -148,9 +149,9 @@ class SessionFactory:
             since=since,
         )
 
-    def read_back(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:
+    def read_back(self, runs: Sequence[Run], limits: CellLimits = CellLimits()) -> dict[str, CellOutputs]:
         """Return outputs by run id from the journals; blocking."""
-        return rebuild_all(runs, entries_since(runs[0], self._journals.read_from))
+        return rebuild_all(runs, entries_since(runs[0], self._journals.read_from), limits)
 
     def heads(self, server: Server) -> list[SessionHead]:
         """Sessions that were opened on this server since it started; blocking."""

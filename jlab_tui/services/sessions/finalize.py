@@ -16,6 +16,7 @@ from ...core.errors import NotebookError
 from ...core.journal.events import RunStatus, SessionClosed, SessionOpened
 from ...core.journal.summary import SessionHead
 from ...core.notebook.notebook import Notebook
+from ...core.notebook.output_items import CellLimits
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner, ServerRecord, ServerState
 from ...core.session.protocol import RunClosed
@@ -189,8 +190,8 @@ class Finalizer:
         )
         return journal
 
-    def _read_back(self, runs: Sequence[Run]) -> dict[str, CellOutputs]:
-        return rebuild_all(runs, entries_since(runs[0], self._journals.read_from))
+    def _read_back(self, runs: Sequence[Run], limits: CellLimits) -> dict[str, CellOutputs]:
+        return rebuild_all(runs, entries_since(runs[0], self._journals.read_from), limits)
 
     async def _notebook(self, path: str) -> tuple[NotebookFile | None, Notebook | None]:
         """The session's notebook; none for one that has gone or cannot be read, which is left alone."""

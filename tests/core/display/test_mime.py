@@ -107,6 +107,7 @@ FRAME = "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>i</th>
         ({}, ""),
         ({"text/plain": "<Thing at 0x7f>"}, "<Thing at 0x7f>"),
         ({"text/plain": "<Thing>", "text/html": "<div></div>"}, "<Thing>"),
+        ({"text/plain": "<IPython.core.display.HTML object>", "text/html": "<style>p{}</style>"}, ""),
         ({"text/plain": "<Thing>", "text/csv": "a,é"}, "[text/csv] a,é"),
         ({"text/plain": "<Thing>", "application/json": {"a": "é"}}, '{"a": "é"}'),
         ({"text/markdown": ["# T\n", "x"]}, "# T\nx"),

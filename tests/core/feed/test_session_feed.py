@@ -32,6 +32,7 @@ from jlab_tui.core.journal.events import (
     SessionOpened,
     TextPrinted,
     Unknown,
+    WidgetsChanged,
     decode,
 )
 
@@ -159,6 +160,38 @@ def test_a_display_with_text_and_images_is_replaced_as_a_whole_and_not_after_it_
     session.apply(Entry(9.0, OutputCleared("r1", wait=False)))
     session.apply(Entry(9.0, DataUpdated("r1", "d", page)))
     assert only_cell(session).outputs == []
+
+
+def test_a_widget_is_shown_as_it_is_now_wherever_it_stands() -> None:
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "m"}, "text/plain": "Bar()"}
+    session = folded(
+        RunStarted("r1", "t", "c", "x"),
+        DataShown("r1", view, view="0 %"),
+        DataShown("r1", view | {"text/plain": "as it came"}),
+        TextPrinted("r1", "stdout", "a"),
+    )
+    assert only_cell(session).output_text() == "0 %\nas it came\na\n"
+    change = session.apply(Entry(9.0, WidgetsChanged("r1", {}, views={"m": "9 %", "other": "x"})))
+    assert change.item is only_cell(session) and only_cell(session).output_text() == "9 %\n9 %\na\n"
+    assert session.apply(Entry(9.0, WidgetsChanged("r1", {"m": {}}))).item is None
+
+
+def test_what_a_widget_captured_is_cleared_alone() -> None:
+    session = folded(
+        RunStarted("r1", "t", "c", "x"),
+        TextPrinted("r1", "stdout", "own\n"),
+        TextPrinted("r1", "stdout", "old\n", "w"),
+        DataShown("r1", {"image/png": "AAAA"}, into="w"),
+        ErrorRaised("r1", "E", "", ("E",), "w"),
+        OutputCleared("r1", wait=True, into="w"),
+        TextPrinted("r1", "stdout", "more\n"),
+    )
+    assert len(only_cell(session).outputs) == 5
+    session.apply(Entry(9.0, DataShown("r1", {"text/plain": "new"}, into="w")))
+    assert only_cell(session).output_text() == "own\nmore\nnew\n" and only_cell(session).images == []
+    session.apply(Entry(9.0, OutputDropped("r1", 3, "bytes", "full")))
+    session.apply(Entry(9.0, OutputCleared("r1", wait=False)))
+    assert only_cell(session).output_text() == "new\n"
 
 
 def test_a_cell_that_is_edited_and_then_run_is_one_cell() -> None:

@@ -32,7 +32,8 @@ from jlab_tui.core.kernel.conversation import (
 )
 from jlab_tui.core.kernel.interrupt_ladder import ANNOUNCEMENT
 from jlab_tui.core.kernel.wire import KernelMessage
-from jlab_tui.core.notebook.outputs import CellOutputs, to_nbformat
+from jlab_tui.core.notebook.output_format import to_nbformat
+from jlab_tui.core.notebook.outputs import CellOutputs
 from tests.kernels import NAMES, Transcript, transcript
 
 OK, ERROR = RunStatus.OK, RunStatus.ERROR
@@ -63,11 +64,45 @@ OUTPUTS: dict[str, list[Row]] = {
             OK,
             [
                 ("display_data", "Output()"),
-                ("stdout", "inside\n"),
                 ("execute_result", "IntSlider(value=7, description='n')"),
             ],
         ),
-        (OK, [("display_data", "two\n"), ("display_data", "")]),
+        (OK, [("display_data", "Output()"), ("display_data", "")]),
+    ],
+    "bars": [
+        (
+            OK,
+            [
+                ("display_data", "outer:   0%|          | 0/2 [00:00<?, ?it/s]"),
+                ("display_data", "inner:   0%|          | 0/2 [00:00<?, ?it/s]"),
+                ("display_data", "inner:   0%|          | 0/2 [00:00<?, ?it/s]"),
+                ("stdout", "after\n"),
+            ],
+        ),
+        (OK, [("display_data", "open: 0it [00:00, ?it/s]")]),
+        (OK, [("display_data", "add:   0%|          | 0/2 [00:00<?, ? examples/s]")]),
+        (
+            OK,
+            [
+                ("display_data", "<IPython.core.display.HTML object>"),
+                (
+                    "display_data",
+                    '<div><progress max="2" value="2"></progress> 100.00% [2/2 00:00&lt;00:00]</div>',
+                ),
+            ],
+        ),
+        (
+            OK,
+            [
+                ("display_data", "Output()"),
+                ("stdout", "own\n"),
+                (
+                    "execute_result",
+                    "VBox(children=(Label(value='title'), IntProgress(value=0, description='steps', max=4)))",
+                ),
+            ],
+        ),
+        (OK, [("stdout", "goes on\n")]),
     ],
     "late": [
         (OK, [("stdout", "late 0\nlate 1\nlate 2\nlate 3\n")]),

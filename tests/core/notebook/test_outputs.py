@@ -8,21 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.journal.events import DataShown, DataUpdated, ErrorRaised, OutputCleared, TextPrinted
-from jlab_tui.core.notebook.outputs import (
+from jlab_tui.core.journal.events import (
+    DataShown,
+    DataUpdated,
+    ErrorRaised,
+    OutputCleared,
+    TextPrinted,
+    WidgetsChanged,
+)
+from jlab_tui.core.notebook.output_format import to_nbformat
+from jlab_tui.core.notebook.output_items import (
     IMAGE_BUDGET,
     ITEMS_HALF,
     TEXT_HALF,
-    CellOutputs,
+    CellLimits,
     DataItem,
     ErrorItem,
     Gap,
     OutputItem,
     TextItem,
-    to_nbformat,
 )
+from jlab_tui.core.notebook.outputs import CellOutputs
 
-Output = TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised
+Output = TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised | WidgetsChanged
 
 
 def out(text: str) -> TextPrinted:
@@ -299,3 +307,115 @@ def test_text_is_one_from_its_first_piece_to_its_last_and_not_across_the_gap() -
         Gap,
         TEXT_HALF,
     ]
+
+
+def inside(text: str) -> TextPrinted:
+    return TextPrinted("r", "stdout", text, "w")
+
+
+def clear_inside(*, wait: bool) -> OutputCleared:
+    return OutputCleared("r", wait, "w")
+
+
+def image(data: str, into: str = "") -> DataShown:
+    return DataShown("r", {"image/png": data, "text/plain": data}, into=into)
+
+
+@pytest.mark.parametrize(
+    ("events", "words", "stored"),
+    [
+        ([out("a"), inside("b"), out("c")], ["a", "b", "c"], ["ac"]),
+        ([out("a"), inside("b"), inside("c")], ["a", "bc"], ["a"]),
+        ([out("a"), inside("b"), clear_inside(wait=False), inside("c")], ["a", "c"], ["a"]),
+        ([out("a"), inside("b"), clear_inside(wait=True), out("c"), inside("d")], ["a", "c", "d"], ["ac"]),
+        ([out("a"), inside("b"), clear_inside(wait=True), out("c")], ["a", "b", "c"], ["ac"]),
+        ([out("a"), inside("b"), clear(wait=False)], ["b"], []),
+        ([out("a"), clear(wait=True), inside("b"), out("c")], ["b", "c"], ["c"]),
+        ([DataShown("r", {"text/plain": "a"}, into="w"), out("b"), clear_inside(wait=False)], ["b"], ["b"]),
+        ([ErrorRaised("r", "E", "", (), "w"), out("b")], ["E", "b"], ["b"]),
+    ],
+)
+def test_what_a_widget_captured_stands_where_it_came_and_is_not_the_cells(
+    events: list[Output], words: list[str], stored: list[str]
+) -> None:
+    outputs = fed(*events)
+    assert words_of(outputs) == words
+    assert [output["text"] for output in to_nbformat(outputs, "record")] == stored
+    assert outputs.size == sum(len(text) for text in words_of(outputs) if text != "E")
+
+
+def test_captured_images_that_were_cleared_are_not_missed() -> None:
+    outputs = fed(image("AAAA"), image("BBBB", "w"), clear_inside(wait=False), image("CCCC", "w"))
+    assert (outputs.images.total, outputs.images.cleared, outputs.images.gone) == (3, 0, {2})
+    outputs.feed(clear_inside(wait=True))
+    outputs.feed(image("DDDD", "w"))
+    assert outputs.images.gone == {2, 3}
+
+
+VIEW = {"application/vnd.jupyter.widget-view+json": {"model_id": "m"}, "text/plain": "Bar()"}
+
+
+def views(**texts: str) -> WidgetsChanged:
+    return WidgetsChanged("r", {}, views=texts)
+
+
+def test_a_widget_is_told_as_it_is_now_and_stored_as_it_came() -> None:
+    outputs = fed(DataShown("r", VIEW, view="0 %"))
+    assert outputs.last_line == "0 %" and outputs.shows(["x", "m"]) and not outputs.shows(["x"])
+    assert outputs.feed(views(m="9 %")) and not outputs.feed(views(other="1 %"))
+    (item,) = [item for item in outputs.items() if isinstance(item, DataItem)]
+    assert (item.words, outputs.last_line) == ("9 %", "1 %")
+    assert [output["data"] for output in to_nbformat(outputs, "record")] == [VIEW]
+    assert {name: shown.words for name, shown in outputs.elsewhere.items()} == {"other": "1 %"}
+    assert fed(DataShown("r", VIEW)).last_line == "" and fed(shown("x")).shows([""]) is False
+    copy = outputs.copy()
+    outputs.feed(views(m="10 %"))
+    assert [item.words for item in copy.items() if isinstance(item, DataItem)] == ["9 %"]
+
+
+def test_the_last_line_is_that_of_what_changed_last() -> None:
+    outputs = fed(out("a\n"), DataShown("r", VIEW, view="bar"))
+    assert [outputs.last_line, fed(out("a\n"), views(m=" ")).last_line] == ["bar", "a"]
+    outputs.feed(out("\n"))
+    assert outputs.last_line == "bar", "a line break hides no bar"
+    outputs.feed(out("b\n"))
+    assert outputs.last_line == "b"
+    outputs.feed(views(m="bar 2"))
+    outputs.feed(clear(wait=False))
+    assert outputs.last_line == "b"
+    outputs.feed(views(m="bar 3"))
+    assert {name: item.words for name, item in outputs.elsewhere.items()} == {"m": "bar 3"}
+
+
+def test_html_takes_no_room_from_images() -> None:
+    limits = CellLimits(images=100, data=100)
+    outputs = CellOutputs(limits)
+    for event in (DataShown("r", {"text/html": "x" * 90}), image("A" * 40), image("B" * 40), shown("y" * 20)):
+        outputs.feed(event)
+    stored = [list(output["data"]) for output in to_nbformat(outputs, "record")]
+    assert stored == [["text/html"], ["image/png", "text/plain"], ["text/plain"], ["text/plain"]]
+    assert outputs.record_only == 2
+    outputs.feed(clear(wait=False))
+    assert (outputs.record_only, outputs.size) == (0, 0)
+
+
+def test_a_notebooks_cell_keeps_two_hundred_images_and_megabytes_of_text() -> None:
+    outputs = CellOutputs(CellLimits.of_cell(100))
+    for _ in range(200):
+        outputs.feed(DataShown("r", {"image/png": "A" * 460_000}))
+    outputs.feed(out("x" * (4 << 20)))
+    assert not outputs.is_cut and len(to_nbformat(outputs, "record")) == 201
+    assert CellLimits.of_cell(1).text_half == TEXT_HALF
+
+
+def test_a_reply_is_made_of_the_ends_of_a_long_text() -> None:
+    outputs = CellOutputs(CellLimits(text_half=4 * TEXT_HALF))
+    for event in (out("a" * TEXT_HALF), shown("s"), out("b" * TEXT_HALF), raised("E"), out("c" * TEXT_HALF)):
+        outputs.feed(event)
+    narrow = outputs.narrowed(CellLimits())
+    assert (narrow.dropped_chars, outputs.dropped_chars, narrow.total_chars) == (TEXT_HALF, 0, 3 * TEXT_HALF)
+    assert [words[0] for words in words_of(narrow)] == ["a", "s", "E", "c"]
+    assert outputs.narrowed(outputs.limits) is outputs
+    cut = CellOutputs(CellLimits(text_half=2 * TEXT_HALF))
+    cut.feed(out("d" * 9 * TEXT_HALF))
+    assert (cut.dropped_chars, cut.narrowed(CellLimits()).dropped_chars) == (5 * TEXT_HALF, 7 * TEXT_HALF)

@@ -18,7 +18,9 @@ from jlab_tui.core.journal.events import (
     RunStatus,
     TextPrinted,
 )
-from jlab_tui.core.notebook.outputs import IMAGE_BUDGET, TEXT_HALF, CellOutputs, to_nbformat
+from jlab_tui.core.notebook.output_format import to_nbformat
+from jlab_tui.core.notebook.output_items import IMAGE_BUDGET, TEXT_HALF
+from jlab_tui.core.notebook.outputs import CellOutputs
 from jlab_tui.core.reply.compose import IMAGES_MAX, Part, ReplyImage, RunFacts, compose, fit
 from jlab_tui.core.reply.rerun import RanCell, rerun_rows
 

@@ -29,8 +29,9 @@ from jlab_tui.core.journal.events import (
     SessionOpened,
     TextPrinted,
     Unknown,
+    WidgetsChanged,
 )
-from jlab_tui.core.notebook.outputs import DataItem
+from jlab_tui.core.notebook.output_items import DataItem
 from jlab_tui.core.server.record import Owner
 from jlab_tui.core.session.identity import SessionIdentity
 from jlab_tui.core.session.replay import ReplayedSession, entries_since, rebuild_all, replay
@@ -105,6 +106,30 @@ def test_a_display_is_updated_in_every_run_that_shows_it() -> None:
     assert session.displays == {"d": {"s-1", "s-12"}}
     assert told(OPENED, FIRST, show, OK, update).runs["s-1"].outputs is None
     assert told(OPENED, FIRST, DataShown("s-1", {})).displays == {}
+
+
+VIEW = {"application/vnd.jupyter.widget-view+json": {"model_id": "m"}}
+
+
+def test_widgets_are_known_again_with_what_they_captured() -> None:
+    label = {"_model_name": "LabelModel", "value": "x"}
+    made, moved = (
+        WidgetsChanged("s-1", {"m": label}),
+        WidgetsChanged("s-12", {"m": {"value": "y"}}, views={"m": "y"}),
+    )
+    captured = TextPrinted("s-1", "stdout", "in it", "o")
+    session = told(OPENED, FIRST, made, DataShown("s-1", VIEW, view="x"), captured, SECOND, moved)
+    assert session.widgets.models.text("m") == "y" and session.widgets.models.views(["m"]) == {}
+    assert session.widgets.captured["o"].last_line == "in it"
+    first, second = (run.outputs for run in session.runs.values())
+    assert first is not None and first.last_line == "y" and not first.elsewhere
+    assert second is not None and [item.words for item in second.elsewhere.values()] == ["y"]
+    told(OPENED, FIRST, OK, moved)
+    runs = [*told(OPENED, FIRST, SECOND).runs.values()]
+    shown_there = DataShown("s-1", VIEW, view="x")
+    later = (WidgetsChanged("", {}, views={"m": "y"}), WidgetsChanged("", {"m": {}}))
+    rebuilt = rebuild_all(runs, entries(made, shown_there, *later))
+    assert rebuilt["s-1"].last_line == "y" and rebuilt["s-12"].last_line == ""
 
 
 def test_a_run_that_waits_goes_to_the_kernel_that_follows() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from pathlib import Path
 
 from hypothesis import given
@@ -19,6 +20,7 @@ from jlab_tui.core.journal.events import (
     RunStarted,
     RunStatus,
     TextPrinted,
+    WidgetsChanged,
 )
 from jlab_tui.core.session.replay import replay
 from jlab_tui.services.journal.writer import SessionJournal
@@ -65,6 +67,41 @@ async def test_text_that_is_too_much_to_be_recorded_is_acknowledged_while_it_com
     async with asyncio.timeout(10):
         while await acknowledged.get() < 80:
             pass
+    await recorder.close()
+
+
+async def test_a_bar_that_moves_ten_thousand_times_costs_few_lines_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.1.jsonl"
+    recorder = SessionJournal(JournalWriter(path), lambda: 0.0)
+    recorder.record(STARTED)
+    for seq in range(1, 10_001):
+        take(recorder, seq, WidgetsChanged(RUN, {"m": {"value": seq}}, views={"m": str(seq)}))
+    take(recorder, 10_001, TextPrinted(RUN, "stdout", "x"))
+    take(recorder, 10_002, WidgetsChanged(RUN, {"m": {"value": 0}}))
+    take(recorder, 10_003, WidgetsChanged("", {"m": {"value": 1}}))
+    await recorder.flush()
+    entries = [entry for _, entry in read_entries(path)][1:]
+    assert [(type(entry.event).__name__, entry.seq) for entry in entries] == [
+        ("WidgetsChanged", 10_000),
+        ("TextPrinted", 10_001),
+        ("WidgetsChanged", 10_002),
+        ("WidgetsChanged", 10_003),
+    ]
+    assert entries[0].event == WidgetsChanged(RUN, {"m": {"value": 10_000}}, {}, {"m": "10000"})
+    take(recorder, 10_004, WidgetsChanged(RUN, {"m": {"value": 2}}))
+    recorder.abandon()
+    await recorder.close()
+    assert len([*read_entries(path)]) == 5
+
+
+async def test_a_bar_is_recorded_while_it_stands_still(tmp_path: Path) -> None:
+    path = tmp_path / "a.1.jsonl"
+    recorder = SessionJournal(JournalWriter(path), time.time)
+    recorder.record(STARTED)
+    take(recorder, 1, WidgetsChanged(RUN, {"m": {"value": 1}}))
+    async with asyncio.timeout(20):
+        while len([*read_entries(path)]) < 2:
+            await asyncio.sleep(0.05)
     await recorder.close()
 
 

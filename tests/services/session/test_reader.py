@@ -22,6 +22,7 @@ from jlab_tui.core.journal.events import (
     RunStatus,
     TextPrinted,
     Unknown,
+    WidgetsChanged,
 )
 from jlab_tui.core.notebook.outputs import CellOutputs
 from jlab_tui.core.reply.compose import Reply, ReplyImage, RunFacts, compose
@@ -133,6 +134,24 @@ def test_all_updates_of_a_display_are_read_back_in_order() -> None:
         DataUpdated(RUN, "d", {"text/plain": "done"}, {}),
     ]
     assert "".join(part for part, _ in reader_of(events).texts(A_RUN)) == "working\nhalf\nx\ndone\n"
+
+
+def test_the_latest_text_of_widgets_is_read_back_at_the_end() -> None:
+    def view(name: str, words: str | None) -> DataShown:
+        data = {"application/vnd.jupyter.widget-view+json": {"model_id": name}, "text/plain": f"{name}()"}
+        return DataShown(RUN, data, view=words)
+
+    moved = WidgetsChanged(RUN, {}, views={"a": "100 %", "gone": ""})
+    events: list[Event] = [
+        view("a", "0 %"),
+        view("gone", "0 %"),
+        view("b", None),
+        text("x"),
+        moved,
+        view("a", "2 %"),
+    ]
+    assert "".join(part for part, _ in reader_of(events).texts(A_RUN)) == "x\n100 %\nb()"
+    assert "".join(part for part, _ in reader_of([view("b", "0 %")]).texts(A_RUN)) == "0 %"
 
 
 def test_a_vector_drawing_is_described_in_words_and_not_counted() -> None:

@@ -25,7 +25,9 @@ from jlab_tui.core.journal.events import RunFinished, RunStarted, SessionOpened
 from jlab_tui.core.kernel.link import LinkChange
 from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.core.notebook.notebook import Notebook, NotebookCell, copy_cells
-from jlab_tui.core.notebook.outputs import CellOutputs, to_nbformat
+from jlab_tui.core.notebook.output_format import to_nbformat
+from jlab_tui.core.notebook.output_items import CellLimits
+from jlab_tui.core.notebook.outputs import CellOutputs
 from jlab_tui.core.server.record import Mode, ServerRecord, ServerState
 from jlab_tui.core.session.replay import rebuild_all, replay
 from jlab_tui.core.session.run import Run
@@ -87,8 +89,8 @@ class Process:
         notebook = self.file.load() if self.file.path.exists() else Notebook()
         self.api = SimpleNamespace()
 
-        def read_back(runs: Sequence[Run]) -> dict[str, CellOutputs]:
-            return rebuild_all(runs, self.store.read_from(runs[0].journal, runs[0].offset))
+        def read_back(runs: Sequence[Run], limits: CellLimits) -> dict[str, CellOutputs]:
+            return rebuild_all(runs, self.store.read_from(runs[0].journal, runs[0].offset), limits)
 
         opened = SessionOpened(ID, "name", str(self.file.path), "k", "host", 0.0, epoch=self.record.epoch + 1)
         self.writer = self.store.writer(ID, self.record.epoch + 1)

@@ -1,0 +1,271 @@
+"""The widgets of one session: their models as the kernel tells them, and the text that a console would show in their place.
+
+Bounded: of very many models the oldest are forgotten, and no tree of widgets is followed without end.
+
+Models: https://github.com/jupyter-widgets/ipywidgets/blob/main/packages/schema/jupyterwidgetmodels.latest.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..journal.events import WidgetsChanged
+from ..json_values import items, mapping, number, text
+from .html import bar, html_text
+from .mime import WIDGET, describe_data
+from .printable import printable
+
+STATE_MIME: Final = "application/vnd.jupyter.widget-state+json"
+MODELS_MAX: Final = 5000
+STATE_CHARS: Final = 8 << 20
+"""characters of all models together"""
+_NODES_MAX: Final = 200
+_TEXT_MAX: Final = 4000
+_VALUE_MAX: Final = 20_000
+_REFERENCE: Final = "IPY_MODEL_"
+_BARS: Final = ("FloatProgressModel", "IntProgressModel")
+_IN_LINES: Final = ("VBoxModel", "BoxModel", "GridBoxModel", "AccordionModel", "TabModel", "StackModel")
+
+
+@dataclass(slots=True)
+class Model:
+    """One widget, or a part of one, such as its layout."""
+
+    state: dict[str, Any]
+    buffers: dict[str, Any] = field(default_factory=dict)
+    """binary values as a notebook stores them, by path"""
+    is_closed: bool = False
+    size: int = 0
+    """estimated characters"""
+
+
+@dataclass(slots=True)
+class Widgets:
+    """All models that were opened and not forgotten."""
+
+    models: dict[str, Model] = field(default_factory=dict)
+    version: int = 0
+    """counts the changes"""
+    _chars: int = 0
+    _holders: dict[str, set[str]] = field(default_factory=dict)
+    """models that refer to a model"""
+    _views: dict[str, str | None] = field(default_factory=dict)
+    """the latest text of the models that outputs show"""
+    _captures: dict[str, list[str]] = field(default_factory=dict)
+    """Output widgets that capture what a request prints, the innermost last"""
+
+    def apply(self, change: WidgetsChanged) -> None:
+        """Apply new states; a closed model has None."""
+        self.version += 1
+        for comm_id, state in change.states.items():
+            if not isinstance(state, Mapping):
+                if (closed := self.models.get(comm_id)) is not None:
+                    closed.is_closed = True
+                continue
+            model = self.models.setdefault(comm_id, Model({}))
+            self._capture(comm_id, model.state, state)
+            self._keep(model, model.state, state)
+            buffers = [mapping(buffer) for buffer in items(change.buffers.get(comm_id))]
+            self._keep(model, model.buffers, {repr(buffer.get("path")): buffer for buffer in buffers})
+            for child in _references(dict(state)):
+                self._holders.setdefault(child, set()).add(comm_id)
+        self._views.update(change.views)
+        self._forget()
+
+    def show(self, model_id: str) -> str | None:
+        """Note that an output shows a model, and return its text."""
+        words = self._views[model_id] = self.text(model_id)
+        return words
+
+    def views(self, changed: Iterable[str]) -> dict[str, str]:
+        """Return the new texts of all shown models that these are, or are part of."""
+        found = {}
+        for model_id in self._above(changed):
+            if model_id in self._views and (words := self.text(model_id)) not in (
+                self._views[model_id],
+                None,
+            ):
+                found[model_id] = words or ""
+        return found
+
+    def capturing(self, msg_id: str) -> str:
+        """Return the Output widget that captures the output of a request; empty if there is none."""
+        return self._captures[msg_id][-1] if msg_id in self._captures else ""
+
+    def text(self, model_id: str) -> str | None:
+        """Return what a console would show of a widget; None if only a browser can show it."""
+        if model_id not in self.models:
+            return None
+        words = _Drawing(self.models).draw(model_id, ())
+        return words if words is None else printable(words[:_TEXT_MAX])
+
+    def needed_by(self, shown: Iterable[str]) -> list[str]:
+        """Return the models that these consist of, themselves first."""
+        found: dict[str, None] = {}
+        waiting = list(shown)
+        while waiting:
+            model_id = waiting.pop()
+            if model_id not in found and model_id in self.models:
+                found[model_id] = None
+                waiting += _references(self.models[model_id].state)
+        return list(found)
+
+    def _above(self, changed: Iterable[str]) -> list[str]:
+        found: dict[str, None] = {}
+        waiting = list(changed)
+        while waiting and len(found) < _NODES_MAX:
+            model_id = waiting.pop()
+            if model_id not in found:
+                found[model_id] = None
+                waiting += self._holders.get(model_id, ())
+        return list(found)
+
+    def _capture(self, comm_id: str, before: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+        if "msg_id" not in state:
+            return
+        old, new = text(before.get("msg_id")), text(state["msg_id"])
+        if comm_id in (open_now := self._captures.get(old, [])):
+            open_now.remove(comm_id)
+            if not open_now:
+                del self._captures[old]
+        if new:
+            self._captures.setdefault(new, []).append(comm_id)
+
+    def _keep(self, model: Model, known: dict[str, Any], new: Mapping[str, Any]) -> None:
+        grown = sum(_size(value) - (_size(known[key]) if key in known else 0) for key, value in new.items())
+        model.size += grown
+        self._chars += grown
+        known.update(new)
+
+    def _forget(self) -> None:
+        while self.models and (self._chars > STATE_CHARS or len(self.models) > MODELS_MAX):
+            model_id = next(iter(self.models))
+            gone = self.models.pop(model_id)
+            self._chars -= gone.size
+            self._views.pop(model_id, None)
+            self._holders.pop(model_id, None)
+
+
+class _Drawing:
+    """Draws one tree of widgets, as far as a console line or two needs it."""
+
+    def __init__(self, models: Mapping[str, Model]) -> None:
+        self._models = models
+        self._left = _NODES_MAX
+
+    def draw(self, model_id: str, above: tuple[str, ...]) -> str | None:
+        self._left -= 1
+        model = self._models.get(model_id)
+        if model is None or model_id in above or self._left < 0:
+            return None
+        is_hidden = self._layout(model, "visibility") == "hidden" or self._layout(model, "display") == "none"
+        if model.is_closed or is_hidden:
+            return ""
+        state, path = model.state, (*above, model_id)
+        kind = text(state.get("_model_name"))
+        if kind in _BARS:
+            is_without_total = self._layout(model, "width") == "20px"  # as tqdm draws it
+            return _labelled(state, "" if is_without_total else _bar(state))
+        if kind == "HBoxModel":
+            return _in_line(self._children(state, path))
+        if kind in _IN_LINES:
+            return "\n".join(part for part in self._children(state, path) if part)
+        if kind == "OutputModel":
+            return "\n".join(filter(None, map(_stored, items(state.get("outputs")))))
+        return _labelled(state, _value(kind, state))
+
+    def _children(self, state: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
+        drawn = (self.draw(child, path) for child in _references(state.get("children")))
+        return [part for part in drawn if part is not None]
+
+    def _layout(self, model: Model, trait: str) -> Any:
+        for name in _references(model.state.get("layout")):
+            if (layout := self._models.get(name)) is not None:
+                return layout.state.get(trait)
+        return None
+
+
+def view_of(data: Mapping[str, Any]) -> str:
+    """Return the id of the model that a MIME bundle shows; empty if it shows none."""
+    return text(mapping(data.get(WIDGET)).get("model_id"))
+
+
+def stored_widgets(metadata: Mapping[str, Any]) -> Widgets:
+    """Return the widgets whose state a notebook stores."""
+    stored = mapping(mapping(mapping(metadata.get("widgets")).get(STATE_MIME)).get("state"))
+    widgets = Widgets()
+    for comm_id, model in stored.items():
+        model = mapping(model)
+        state = {"_model_name": model.get("model_name"), **mapping(model.get("state"))}
+        widgets.apply(WidgetsChanged("", {comm_id: state}))
+    return widgets
+
+
+def _bar(state: Mapping[str, Any]) -> str:
+    value, least, most = (number(state.get(key)) or 0.0 for key in ("value", "min", "max"))
+    return bar(value - least, most - least)
+
+
+def _value(kind: str, state: Mapping[str, Any]) -> str | None:
+    value = state.get("value")
+    if isinstance(value, str):
+        value = value[:_VALUE_MAX]
+        return html_text(value) if kind in ("HTMLModel", "HTMLMathModel") else value
+    labels, index = items(state.get("_options_labels")), state.get("index")
+    if labels and isinstance(index, int) and 0 <= index < len(labels):
+        return str(labels[index])
+    if isinstance(value, bool | int | float):
+        return str(value)
+    if isinstance(value, list) and len(value) <= 4:
+        return ", ".join(map(str, value))
+    return "" if text(state.get("description")) else None
+
+
+def _labelled(state: Mapping[str, Any], value: str | None) -> str | None:
+    label = text(state.get("description")).rstrip(": ")
+    if not label or value is None:
+        return value
+    return f"{label}: {value}" if value else f"[{label}]"
+
+
+def _in_line(parts: list[str]) -> str:
+    """Join widgets beside each other, a bar directly behind its label."""
+    line = ""
+    for part in filter(None, parts):
+        line += part if not line or part.startswith("|") else f" {part.lstrip()}"
+    return line.rstrip()
+
+
+def _stored(output: Any) -> str:
+    """Describe an output that the kernel itself stored in an Output widget."""
+    raw = mapping(output)
+    return text(raw.get("text")) or text(raw.get("evalue")) or describe_data(mapping(raw.get("data")))
+
+
+def _references(value: Any) -> Iterator[str]:
+    """Yield the ids of the models that a state refers to, in order."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, str) and part.startswith(_REFERENCE):
+            yield part.removeprefix(_REFERENCE)
+        elif isinstance(part, list):
+            waiting += reversed(part)
+        elif isinstance(part, dict):
+            waiting += reversed(part.values())
+
+
+def _size(value: Any) -> int:
+    """Estimate the characters of a value."""
+    size, waiting = 0, [value]
+    while waiting:
+        part = waiting.pop()
+        size += len(part) if isinstance(part, str) else 8
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, dict):
+            waiting += part.values()
+            waiting += part
+    return size

@@ -1,0 +1,78 @@
+"""Widgets, images and file names of a real kernel, as a model is told them and as the notebook keeps them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nbconvert import HTMLExporter
+
+from tests.project import Project, outputs_text, read_notebook, until
+
+WIDGETS = """
+import sys
+from comm import create_comm
+from IPython.display import display, clear_output
+def widget(model, **state):
+    name = {"_model_name": model, "_model_module": "@jupyter-widgets/controls", "_model_module_version": "2.0.0"}
+    return create_comm(target_name="jupyter.widget", data={"state": {**name, **state}})
+def show(comm):
+    view = {"model_id": comm.comm_id, "version_major": 2, "version_minor": 0}
+    display({"application/vnd.jupyter.widget-view+json": view, "text/plain": "0 %"}, raw=True)
+def change(comm, **state):
+    sys.stdout.flush()  # as `Output` does
+    comm.send({"method": "update", "state": state})
+bar = widget("FloatProgressModel", value=0.0, min=0.0, max=4.0, description="train")
+show(bar)
+"""
+"""what ipywidgets and tqdm send"""
+CAPTURE = """
+import time
+out = widget("OutputModel", msg_id="", outputs=[])
+print("own")
+for step in range(5):
+    change(bar, value=float(step))
+    change(out, msg_id=get_ipython().kernel.get_parent("shell")["header"]["msg_id"])
+    clear_output(wait=True); print("epoch", step)
+    change(out, msg_id="")
+    while step == 3 and not __import__("pathlib").Path("go").exists(): time.sleep(0.02)
+show(out)
+"""
+
+
+async def test_a_bar_of_widgets_is_followed_and_its_last_state_is_in_the_notebook(
+    shared_server: Project,
+) -> None:
+    async with shared_server.client() as agent:
+        answer = await agent.record("start_new_session", experiment_name="bars")
+        session, path = answer["session_id"], Path(answer["notebook_path"])
+        first = await agent.text("execute_code", session_id=session, code=WIDGETS)
+        assert "train: |          |" in first
+        running = await agent.text("execute_code", session_id=session, code=CAPTURE, wait_s=1.5)
+        assert "own\n" in running and "epoch 3" in running and "epoch 2" not in running
+        assert "train: |███████▌  |" in running and "Last line: " in running
+        (path.parent / "go").touch()
+        done = await agent.text("wait_for_run", run_id=f"{session}-2", wait_s=40)
+        assert "own\n" in done and "epoch 4" in done and "train: |██████████|" in done
+        assert "train: |██████████|" in await agent.text("read_notebook", session_id=session, cells=[0])
+        await agent.text("shutdown_session", session_id=session)
+    stored = read_notebook(path)
+    assert outputs_text(stored["cells"][1]).strip() == "own"
+    assert stored["cells"][0]["outputs"][0]["data"]["text/plain"] == ["0 %"]
+    models = stored["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"].values()
+    states = {model["model_name"]: model["state"] for model in models}
+    assert states["FloatProgressModel"]["value"] == 4.0
+    assert [output["text"] for output in states["OutputModel"]["outputs"]] == ["epoch 4\n"]
+    html, _ = HTMLExporter().from_filename(str(path))  # type: ignore[no-untyped-call]
+    assert "application/vnd.jupyter.widget-state+json" in html and "epoch 4" in html
+
+
+async def test_the_notebook_keeps_every_image_of_a_cell(shared_server: Project) -> None:
+    code = "import os, base64\nfrom IPython.display import display\nfor i in range(40): display({'image/png': base64.b64encode(os.urandom(262_000)).decode()}, raw=True)"
+    async with shared_server.client() as agent:
+        answer = await agent.record("start_new_session", experiment_name="images")
+        path = Path(answer["notebook_path"])
+        await agent.text("execute_code", session_id=answer["session_id"], code=code)
+        await until(lambda: len(read_notebook(path)["cells"][0]["outputs"]) == 40, 40)
+        stored = read_notebook(path)["cells"][0]["outputs"]
+        assert all(len(output["data"]["image/png"]) > 300_000 for output in stored)
+        await agent.text("shutdown_session", session_id=answer["session_id"])
