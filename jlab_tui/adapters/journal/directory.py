@@ -37,7 +37,7 @@ class DirectoryRecords:
         except ProcessLookupError:
             return True
         except (OSError, OverflowError):
-            return False
+            pass  # somebody else's process, or no process id
         return False
 
     def follow(self, path: Path) -> JournalReader:

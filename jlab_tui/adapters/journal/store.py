@@ -114,11 +114,3 @@ class JournalStore:
         now = file_server_time(self._sessions_dir) if now is None else now
         if now is not None:
             retention.clear_old(self._sessions_dir, self._actions_dir, keep_days, now, keep_newest)
-
-    def size(self) -> int:
-        """Bytes on disk."""
-        total = 0
-        for path in (path for files in self.files().values() for path in files):
-            with contextlib.suppress(OSError):  # another process removed it
-                total += path.stat().st_size
-        return total

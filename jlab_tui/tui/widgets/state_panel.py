@@ -58,7 +58,7 @@ def panel_rows(
     else:
         _say_state(server, say)
         if server.state is ServerState.PENDING:
-            rows += _queue(server, width, now, palette, glyphs, local)
+            rows += _queue(server, width, now, palette, local)
         elif server.state is ServerState.STARTING:
             rows += steps(server.record, palette, glyphs)
         sentences = server.details if server.is_over else (server.sentence, *server.details)
@@ -109,9 +109,7 @@ def state_keys(state: ServerState | None) -> list[tuple[str, str]]:
             return [("q", "quit, then `jlab-mcp start` starts a new one")]
 
 
-def _queue(
-    server: ServerStatus, width: int, now: float, palette: Palette, glyphs: Glyphs, local: LocalTime
-) -> list[Row]:
+def _queue(server: ServerStatus, width: int, now: float, palette: Palette, local: LocalTime) -> list[Row]:
     queue, record = server.queue, server.record
     facts: list[tuple[str, str, str]] = []
     facts.append(("job", record.job_id or "being submitted", "text"))
