@@ -106,6 +106,11 @@ async def side_by_side(agent: Agent, project: Project) -> None:
         await agent.text("shutdown_session", session_id=session)
 
 
+def cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
 async def launch(agent: Agent, project: Project) -> None:
     def cpu_and_wall(command: list[str]) -> tuple[float, float]:
         began = time.perf_counter()
@@ -122,10 +127,11 @@ async def launch(agent: Agent, project: Project) -> None:
         process.stdin.flush()
         process.stdout.readline()
         wall = time.perf_counter() - began
-        ticks = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8")
+        ticks = sum(map(cpu_ticks, [process.pid, *map(int, children.split())]))
         process.kill()
         process.communicate()
-        return wall * 1000, (int(ticks[11]) + int(ticks[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+        return wall * 1000, ticks * 1000 / os.sysconf("SC_CLK_TCK")
 
     ours, bare = [], []
     for _ in range(8):

@@ -1,5 +1,5 @@
 """`python -m jlab_tui` is the command `jlab-mcp`."""
 
-from .cli import main
+from .entry import main
 
 raise SystemExit(main())

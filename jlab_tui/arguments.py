@@ -28,6 +28,10 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"jlab-mcp {__version__}")
     parser.set_defaults(command="")
+    # What the relay starts: the process that serves the client.
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--relay", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--generation", type=int, default=1, help=argparse.SUPPRESS)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     start = _command(commands, "start", "start the server, or attach to it, and show the dashboard")

@@ -12,7 +12,7 @@ import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -84,31 +84,29 @@ def _main(argv: Sequence[str] | None) -> int:
         return 1
 
 
-def _serve(_: argparse.Namespace) -> int:
+def _serve(arguments: argparse.Namespace) -> int:
+    if not arguments.worker:
+        from .relay_process import run_relay
+
+        return run_relay()
     gc.disable()  # while modules load: collecting among permanent objects takes a tenth of the time to the first reply
     from .wiring.settings import settings_of
 
     settings = settings_of(os.environ, for_client=True)
-    if sys.stdin is None or sys.stdout is None:
-        raise UsageError(
-            "Stdin or stdout is closed, so no MCP client can connect.",
-            "An MCP client starts jlab-mcp with pipes.",
-        )
-    if sys.stdin.isatty():
-        print("jlab-mcp: this is the MCP server; it waits for an MCP client on stdin.", file=sys.stderr)
-        print(
-            "  Register it with: claude mcp add jlab-mcp -- jlab-mcp   (the dashboard is: jlab-mcp start)",
-            file=sys.stderr,
-        )
     from .mcp_server.tool_server import serve
 
     gc.freeze()
     gc.enable()
-    serve(lambda reasons: _app_source(settings, reasons))
+    # A client that names no conversation keeps its sessions by the relay, which lives as long as the client does.
+    env = {"CLAUDE_CODE_SESSION_ID": arguments.relay and f"relay-{arguments.relay}", **os.environ}
+    is_successor = arguments.generation > 1
+    serve(lambda reasons: _app_source(settings, env, reasons, is_successor=is_successor))
     return 0
 
 
-def _app_source(settings: Settings, reasons: CancelReasons) -> AppSource:
+def _app_source(
+    settings: Settings, env: Mapping[str, str], reasons: CancelReasons, *, is_successor: bool
+) -> AppSource:
     """Load the tools' application after the first reply: in a thread, or with the first call."""
     from .mcp_server.context_source import AppSource
 
@@ -118,9 +116,9 @@ def _app_source(settings: Settings, reasons: CancelReasons) -> AppSource:
     async def make() -> App:
         from .wiring.mcp import make_app
 
-        return await make_app(settings, dict(os.environ), reasons)
+        return await make_app(settings, env, reasons)
 
-    return AppSource(make, preload, reasons)
+    return AppSource(make, preload, reasons, is_successor=is_successor)
 
 
 def _start(arguments: argparse.Namespace) -> int:

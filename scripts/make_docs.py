@@ -103,6 +103,8 @@ def _options(actions: Iterable[argparse.Action]) -> list[str]:
     """Return a table of arguments and options; empty if there are none."""
     rows = []
     for action in actions:
+        if action.help == argparse.SUPPRESS:
+            continue
         choices = [f"`{c}`" for c in action.choices or ()]
         names = [f"`{n}`" for n in action.option_strings] or [" or ".join(choices) or f"`{action.metavar}`"]
         values = (

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from jlab_tui.adapters.intents import OpeningIntents
 from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.adapters.jupyter.spool_reader import Spool
 from jlab_tui.adapters.notebook import NotebookDirectory
@@ -362,6 +363,7 @@ class Place:
             diagnosis=Diagnosis(self.server),
             journals=journals or self.journals,
             notebooks=self.notebooks,
+            intents=OpeningIntents(folder / "intents"),
             spool=Spool(folder / "spool"),
             now=time.time,
             on_exit=on_exit,

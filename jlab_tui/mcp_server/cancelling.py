@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from ..core.session.call import Call
 from .context import App
+from .stdio import is_by_user
 from .tool_arguments import Ctx
 
 if TYPE_CHECKING:
@@ -45,3 +48,16 @@ class InterruptOnCancel:
         # A run that is new is ours, even if the call was cancelled before it got the run's id.
         run = self.run or (session.current if session.current is not self._before else None)
         return (session, run) if run is not None else None
+
+
+async def stop_left_running(app: App, arguments: Mapping[str, Any], call: Call, reason: str) -> None:
+    """Interrupt what a call left running that the user cancelled while no process served it. Starts nothing."""
+    if not is_by_user(reason):
+        return
+    run_id = arguments.get("run_id")
+    if not isinstance(run_id, str):
+        session_id = arguments.get("session_id", call.session_id)
+        run_id = await app.replies.earlier(str(session_id), call.msg_id)
+    if held := app.sessions.held_run(run_id):
+        session, run = held
+        await session.cancel(run)

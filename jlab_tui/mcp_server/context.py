@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..services.session.notebook_rerun import NotebookRerun
     from ..services.session.reader import Reader
     from ..services.session.replies import Replies
+    from ..services.sessions.once import Once
     from ..services.sessions.registry import Sessions
     from .stdio import CancelReasons
 
@@ -42,6 +43,7 @@ class App:
     settings: Settings
     launcher: Launcher
     sessions: Sessions
+    once: Once
     reader: Reader
     replies: Replies
     rerun: NotebookRerun

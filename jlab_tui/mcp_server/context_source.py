@@ -16,11 +16,18 @@ class AppSource:
     """Makes the application once; its imports run in a thread."""
 
     def __init__(
-        self, make: Callable[[], Awaitable[App]], preload: Callable[[], None], reasons: CancelReasons
+        self,
+        make: Callable[[], Awaitable[App]],
+        preload: Callable[[], None],
+        reasons: CancelReasons,
+        *,
+        is_successor: bool = False,
     ) -> None:
+        """`is_successor`: an earlier process of the same client left sessions, which must not wait for the next call."""
         self.reasons = reasons
         self._make = make
         self._preload = preload
+        self.is_successor = is_successor
         self._app: App | None = None
         self._lock = asyncio.Lock()
         self._warming: asyncio.Task[None] | None = None
@@ -38,7 +45,13 @@ class AppSource:
     def warm_up(self) -> None:
         """Load what the first call needs. Called after the first reply."""
         if self._warming is None:
-            self._warming = asyncio.create_task(asyncio.to_thread(self._preload))
+            self._warming = asyncio.create_task(self._warm_up())
+
+    async def _warm_up(self) -> None:
+        if self.is_successor:
+            await self.get()
+        else:
+            await asyncio.to_thread(self._preload)
 
     async def close(self) -> None:
         if self._app is not None:

@@ -11,7 +11,7 @@ from ..core.errors import UsageError
 from .content import as_content, as_text
 from .context_source import AppSource
 from .read_replies import read_cells, read_record_text
-from .tool_arguments import CellRef, SessionId
+from .tool_arguments import CellRef, Ctx, SessionId, call_of
 
 if TYPE_CHECKING:
     from ..services.session.session import Session
@@ -89,25 +89,24 @@ class NotebookTools:
         session = await app.sessions.get(session_id)
         return as_text(await session.variables(names), session.state.notice)
 
-    async def delete_cell(self, session_id: SessionId, cell: CellRef) -> CallToolResult:
+    async def delete_cell(self, session_id: SessionId, cell: CellRef, *, ctx: Ctx) -> CallToolResult:
         """Delete a cell from the notebook. Its variables stay in the kernel. Refused while the cell runs, and once if the user
         edited its text since you saw it."""
         app = await self._source.get()
-        session = await app.sessions.get(session_id)
-        gone = await session.cells.delete(cell)
-        return as_text(
-            f"Cell {gone.id} is deleted; the notebook has {len(session.notebook.cells)} cells.",
-            *session.warnings(),
-        )
+        gone, left = await app.once.delete_cell(session_id, cell, call_of(ctx))
+        warnings = (await app.sessions.get(session_id)).warnings()
+        return as_text(f"Cell {gone} is deleted; the notebook has {left} cells.", *warnings)
 
     async def add_markdown(
         self,
         session_id: SessionId,
         markdown: Annotated[str, Field(description="Markdown text")],
         position: Annotated[int, Field(description="index of the new cell; -1: at the end")] = -1,
+        *,
+        ctx: Ctx,
     ) -> CallToolResult:
         """Add a text cell: a heading, what you are about to try, what you found."""
         app = await self._source.get()
         session = await app.sessions.get(session_id)
-        cell, index = await session.cells.add_markdown(markdown, position)
+        cell, index = await session.cells.add_markdown(markdown, position, call_of(ctx))
         return as_text(f"Markdown cell {cell.id} added at index {index}.", *session.warnings())

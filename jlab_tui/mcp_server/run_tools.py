@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from ..core.reply.task import RunTask, WaitTask
+from ..core.reply.task import RunTask, Task, WaitTask
+from ..core.session.call import Call
 from .cancelling import InterruptOnCancel
 from .content import as_content, as_text, beat_of
 from .context import App
 from .context_source import AppSource
 from .tasks import TaskExtension
-from .tool_arguments import CellRef, Ctx, SessionId, WaitS
+from .tool_arguments import CellRef, Ctx, SessionId, WaitS, call_of
 
 if TYPE_CHECKING:
     from ..services.session.replies import RunReply
@@ -42,10 +44,12 @@ class RunTools:
         Returns when the code ends, or after wait_s with the output so far and a run_id: the code keeps running, and
         wait_for_run(run_id) returns the rest. An exception is a normal result with its traceback. Refused while the session
         runs something else. Long output is cut in the middle; read_output has all of it. input() does not work."""
-        app = await self._source.get()
+        app, call = await self._source.get(), call_of(ctx)
+        if (earlier := await self._earlier(app, session_id, call, wait_s, ctx)) is not None:
+            return earlier
         session = await app.sessions.get(session_id)
         async with InterruptOnCancel(app, ctx, session) as watch:
-            watch.run = await session.cells.execute(code, cell_index)
+            watch.run = await session.cells.execute(code, cell_index, call)
             return await self._answer(app, session, watch.run, wait_s, ctx)
 
     async def wait_for_run(
@@ -61,14 +65,7 @@ class RunTools:
         call of your turn: the result arrives when the run ends. Waiting does not affect the run; it is interrupted only if
         the user cancels this call."""
         app = await self._source.get()
-        patience = _patience(app, wait_s)
-        may_be_task = self._tasks.due(app, ctx, patience)
-        limit = app.settings.task_after_s if may_be_task else patience
-        async with InterruptOnCancel(app, ctx, run_id=run_id):
-            session, run = await app.replies.follow(run_id, limit, beat_of(ctx))
-            if may_be_task and not run.status.is_final:
-                return await self._tasks.start(WaitTask(run_id, self._tasks.next_wait()))
-            return await self._content(app, await app.replies.about(session, run))
+        return await self._follow(app, run_id, wait_s, ctx, lambda: WaitTask(run_id, self._tasks.next_wait()))
 
     async def edit_cell(
         self,
@@ -85,10 +82,12 @@ class RunTools:
 
         Refused once, changing nothing, if the user edited that text since you saw it (the reply shows it) or moved cells so
         that the index means another cell (use the id)."""
-        app = await self._source.get()
+        app, call = await self._source.get(), call_of(ctx)
+        if (earlier := await self._earlier(app, session_id, call, wait_s, ctx)) is not None:
+            return earlier
         session = await app.sessions.get(session_id)
         async with InterruptOnCancel(app, ctx, session) as watch:
-            edited, watch.run = await session.cells.edit(cell, source, run=run)
+            edited, watch.run = await session.cells.edit(cell, source, call, run=run)
             if watch.run is None:
                 return as_text(
                     f"Cell {edited.id} ({edited.cell_type}) has its new text.", *session.warnings()
@@ -99,10 +98,12 @@ class RunTools:
         self, session_id: SessionId, cell: CellRef, wait_s: WaitS = None, *, ctx: Ctx
     ) -> CallToolResult:
         """Run a code cell in place; new output replaces the old. Returns output like execute_code."""
-        app = await self._source.get()
+        app, call = await self._source.get(), call_of(ctx)
+        if (earlier := await self._earlier(app, session_id, call, wait_s, ctx)) is not None:
+            return earlier
         session = await app.sessions.get(session_id)
         async with InterruptOnCancel(app, ctx, session) as watch:
-            watch.run = await session.cells.run(cell)
+            watch.run = await session.cells.run(cell, call)
             return await self._answer(app, session, watch.run, wait_s, ctx)
 
     async def execute_scratch(
@@ -114,11 +115,32 @@ class RunTools:
     ) -> CallToolResult:
         """Run code in a throwaway kernel: it sees no session's variables, and no notebook is changed. For a quick look at
         versions, files or hardware. Returns output like execute_code; read_output and wait_for_run work afterwards."""
-        app = await self._source.get()
-        session, run = await app.sessions.run_scratch(code)
+        app, call = await self._source.get(), call_of(ctx)
+        if (earlier := await self._earlier(app, call.session_id, call, wait_s, ctx)) is not None:
+            return earlier
+        session, run = await app.sessions.run_scratch(code, call)
         async with InterruptOnCancel(app, ctx, session) as watch:
             watch.run = run
             return await self._answer(app, session, run, wait_s, ctx)
+
+    async def _earlier(
+        self, app: App, session_id: str, call: Call, wait_s: float | None, ctx: Ctx
+    ) -> CallToolResult | None:
+        """Answer a call that is sent again, because the process that served it ended, with the run that it began."""
+        run_id = await app.replies.earlier(session_id, call.msg_id) if call.is_resent else ""
+        return await self._follow(app, run_id, wait_s, ctx, lambda: RunTask(run_id)) if run_id else None
+
+    async def _follow(
+        self, app: App, run_id: str, wait_s: float | None, ctx: Ctx, task: Callable[[], Task]
+    ) -> CallToolResult:
+        patience = _patience(app, wait_s)
+        may_be_task = self._tasks.due(app, ctx, patience)
+        limit = app.settings.task_after_s if may_be_task else patience
+        async with InterruptOnCancel(app, ctx, run_id=run_id):
+            session, run = await app.replies.follow(run_id, limit, beat_of(ctx))
+            if may_be_task and not run.status.is_final:
+                return await self._tasks.start(task())
+            return await self._content(app, await app.replies.about(session, run))
 
     async def _answer(
         self, app: App, session: Session, run: RunHandle, wait_s: float | None, ctx: Ctx

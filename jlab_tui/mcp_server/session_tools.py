@@ -13,7 +13,7 @@ from .content import as_json, as_text, beat_of
 from .context_source import AppSource
 from .shared_answers import opened_answer, rerun_answer
 from .tasks import TaskExtension
-from .tool_arguments import Ctx, SessionId, WaitS
+from .tool_arguments import Ctx, SessionId, WaitS, call_of
 
 
 class SessionTools:
@@ -28,13 +28,15 @@ class SessionTools:
         experiment_name: Annotated[
             str, Field(description="names the notebook file, e.g. resnet lr sweep")
         ] = "experiment",
+        *,
+        ctx: Ctx,
     ) -> CallToolResult:
         """Start a kernel with a new, empty notebook. Returns JSON with the session_id that the other tools need.
 
         Use one session for one line of work, and a second one to compute in parallel. Nothing existing is changed or
         overwritten. Also returns notebook_path, hostname and kernel_id."""
         app = await self._source.get()
-        session = await app.sessions.open_new(experiment_name)
+        session = await app.sessions.open_new(experiment_name, call_of(ctx))
         return as_json(opened_answer(session))
 
     async def start_session_resume_notebook(
@@ -57,13 +59,14 @@ class SessionTools:
         Returns JSON: session_id, live_kernel and, after a re-run, reexecution (how it ended) and cells (state, short output and
         error of each). A re-run longer than wait_s continues; follow it with read_notebook(session_id)."""
         app = await self._source.get()
-        session, live = await app.sessions.open_existing(notebook_path)
+        call = call_of(ctx)
+        session, live = await app.sessions.open_existing(notebook_path, call)
         answer: dict[str, Any] = {**opened_answer(session), "live_kernel": live}
-        is_empty = not session.state.holds_state
+        is_empty = not session.state.holds_state or app.rerun.has_begun(session, call)
         if reexecute == "always" or (reexecute == "auto" and is_empty):
             patience = app.settings.wait_s if wait_s is None else wait_s
             may_be_task = self._tasks.due(app, ctx, patience)
-            rerun = app.rerun.start(session, stop_on_error=on_error == "stop")
+            rerun = app.rerun.start(session, call, stop_on_error=on_error == "stop")
             async with InterruptOnCancel(app, ctx, session):
                 limit = app.settings.task_after_s if may_be_task else patience
                 is_over = await app.rerun.wait(rerun, limit, beat_of(ctx))
@@ -78,30 +81,30 @@ class SessionTools:
         self,
         notebook_path: Annotated[str, Field(description="path of an .ipynb file")],
         experiment_name: Annotated[str, Field(description="name of the copy; empty: <name>_continued")] = "",
+        *,
+        ctx: Ctx,
     ) -> CallToolResult:
         """Copy a notebook to <name>_continued.ipynb and open the copy on a fresh kernel. The original stays unchanged.
 
         Runs nothing: variables do not exist until you run the cells (run_cell). Returns JSON like start_new_session."""
         app = await self._source.get()
-        session = await app.sessions.fork(notebook_path, experiment_name)
+        session = await app.sessions.fork(notebook_path, experiment_name, call_of(ctx))
         return as_json(opened_answer(session))
 
-    async def interrupt_kernel(self, session_id: SessionId) -> CallToolResult:
+    async def interrupt_kernel(self, session_id: SessionId, *, ctx: Ctx) -> CallToolResult:
         """Interrupt the running code, like Ctrl-C, and check that the kernel is idle. Variables stay. If the code cannot be
         interrupted, the reply says what helps."""
         app = await self._source.get()
-        session = await app.sessions.get(session_id)
-        return as_text(await session.interrupt("you (interrupt_kernel)"))
+        return as_text(await app.once.interrupt(session_id, "you (interrupt_kernel)", call_of(ctx)))
 
-    async def restart_kernel(self, session_id: SessionId) -> CallToolResult:
+    async def restart_kernel(self, session_id: SessionId, *, ctx: Ctx) -> CallToolResult:
         """Restart the session's kernel. Variables, imports and GPU memory are lost; the session and its notebook stay. Use it
         for a kernel that cannot be interrupted, or to free memory."""
         app = await self._source.get()
-        session = await app.sessions.get(session_id)
-        return as_text(await session.restart("you (restart_kernel)"))
+        return as_text(await app.once.restart(session_id, "you (restart_kernel)", call_of(ctx)))
 
-    async def shutdown_session(self, session_id: SessionId) -> CallToolResult:
+    async def shutdown_session(self, session_id: SessionId, *, ctx: Ctx) -> CallToolResult:
         """End a session and its kernel; all variables are lost, the notebook stays. Only if the user asks. A kernel that the
         user started in JupyterLab keeps running."""
         app = await self._source.get()
-        return as_text(await app.sessions.shut_down(session_id))
+        return as_text(await app.once.shut_down(session_id, call_of(ctx)))

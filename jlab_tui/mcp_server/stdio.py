@@ -25,7 +25,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import INVALID_REQUEST, PARSE_ERROR, jsonrpc_message_adapter
 from pydantic import ValidationError
 
-LINE_MAX = 64 << 20
+LINE_MAX = 16 << 20
 _TOO_LONG = b"a line too long to read"
 _REMEMBERED = 200
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -50,12 +50,15 @@ class CancelReasons:
     def by_user(self, request_id: str) -> bool:
         """Return whether a person cancelled this request, and not a client's deadline or a lost connection."""
         reason = self._reasons.get(request_id)
-        if reason is None or self.input_ended:
-            return False
-        low = reason.lower()
-        if "timeout" in low or "timed out" in low or "deadline" in low:
-            return False
-        return "user" in low or "abort" in low or "interrupt" in low
+        return reason is not None and not self.input_ended and is_by_user(reason)
+
+
+def is_by_user(reason: str) -> bool:
+    """Return whether the reason of a cancellation names a person, and not a client's deadline."""
+    low = reason.lower()
+    if "timeout" in low or "timed out" in low or "deadline" in low:
+        return False
+    return "user" in low or "abort" in low or "interrupt" in low
 
 
 @asynccontextmanager

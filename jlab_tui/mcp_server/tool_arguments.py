@@ -4,11 +4,16 @@ The annotations omit MCP's defaults, except the two that clients show."""
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from mcp.server.mcpserver import Context
 from mcp_types import ToolAnnotations
 from pydantic import Field, StrictInt
+
+from ..core.relay import CALL, CANCELLED, RESENT
+from ..core.session.call import Call
 
 WAIT_MAX_S: Final = 86_400.0
 Ctx = Context[Any, Any]
@@ -25,6 +30,22 @@ CellRef = Annotated[
     str | StrictInt,
     Field(description="cell id or index from read_notebook; -1 is the last cell"),
 ]
+
+
+def call_of(ctx: Ctx) -> Call:
+    """The id of the call, which the relay gives it, or one of its own."""
+    meta: Mapping[str, Any] = ctx.request_context.meta or {}
+    given, resent = meta.get(CALL), meta.get(RESENT)
+    call_id = given if isinstance(given, str) and given else uuid.uuid4().hex
+    return Call(call_id, float(resent) if isinstance(resent, int | float) else 0.0)
+
+
+def cancelled_before(ctx: Ctx) -> str | None:
+    """Why the client cancelled a call while no process served it; None for a call that it wants answered."""
+    meta: Mapping[str, Any] = ctx.request_context.meta or {}
+    reason = meta.get(CANCELLED)
+    return reason if isinstance(reason, str) else None
+
 
 READ: Final = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 WRITE: Final = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)

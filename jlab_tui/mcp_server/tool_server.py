@@ -27,6 +27,7 @@ from ..core.errors import JlabError
 from .context_source import AppSource
 from .stdio import CancelReasons, stdio
 from .tasks import TaskExtension
+from .tool_arguments import call_of, cancelled_before
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ restarted, run the imports and definitions you need again."""
 class JlabServer(MCPServer[None]):
     """MCPServer whose tools raise `JlabError` for everything that a model can act on."""
 
+    source: AppSource | None = None
     register: Callable[[], None] | None = None
     """adds tools and resources; called at the first request for them, so that the handshake need not wait"""
     _arguments: dict[str, list[str]] | None = None
@@ -114,6 +116,12 @@ class JlabServer(MCPServer[None]):
                     f"Its arguments are: {', '.join(valid) or 'none'}."
                 )
         try:
+            source = self.source
+            if source and context and (reason := cancelled_before(context)) is not None:
+                from .cancelling import stop_left_running  # with the application
+
+                await stop_left_running(await source.get(), arguments, call_of(context), reason)
+                return CallToolResult(content=[])
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
             cause = error.__cause__
@@ -196,7 +204,7 @@ def make_server(source: AppSource) -> JlabServer:
         log_level="WARNING",
         extensions=[tasks],
     )
-    server.register = register
+    server.source, server.register = source, register
     return server
 
 
@@ -212,5 +220,7 @@ async def _serve(server: JlabServer, source: AppSource, reasons: CancelReasons) 
     # Private in SDK 2.3, but the only way to serve on our own streams and announce list_changed.
     low = server._lowlevel_server
     options = low.create_initialization_options(NotificationOptions(tools_changed=False), {})
+    if source.is_successor:
+        source.warm_up()
     async with stdio(reasons, source.warm_up) as (incoming, outgoing):
         await low.run(incoming, outgoing, options)

@@ -148,6 +148,14 @@ class Journals(Protocol):
     def human_actions(self, since: float) -> list[Entry]: ...
 
 
+class Intents(Protocol):
+    """The notebooks of sessions that are being opened, by session id; each blocks."""
+
+    def write(self, session: str, notebook: Path) -> None: ...
+    def read(self, session: str) -> Path | None: ...
+    def forget(self, session: str) -> None: ...
+
+
 class Spool(Protocol):
     """What the Jupyter extension recorded of kernels, on the shared file system (see `adapters.jupyter.spool_reader`)."""
 

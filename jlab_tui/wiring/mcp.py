@@ -17,6 +17,7 @@ from functools import partial
 from ..adapters.files import is_there, owner_alive, process_start
 from ..adapters.grep import grep
 from ..adapters.images import shrink
+from ..adapters.intents import OpeningIntents
 from ..adapters.journal.bell import usable_fifo_dir
 from ..adapters.journal.store import JournalStore
 from ..adapters.jupyter import rest  # noqa: F401 - the HTTP client
@@ -41,6 +42,7 @@ from ..services.server.walltime_notice import WalltimeNotice
 from ..services.session.notebook_rerun import NotebookRerun
 from ..services.session.reader import Reader
 from ..services.session.replies import Replies
+from ..services.sessions.once import Once
 from ..services.sessions.registry import Sessions
 from .server import make_access, make_launcher
 from .settings import choices_of
@@ -69,6 +71,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         settings=settings,
         launcher=launcher,
         sessions=sessions,
+        once=Once(sessions, journals),
         reader=Reader(journals, notebooks),
         replies=replies,
         rerun=NotebookRerun(sessions.outputs_of, settings.output_chars),
@@ -111,6 +114,7 @@ def _sessions(
         diagnosis=launcher,
         journals=journals,
         notebooks=notebooks,
+        intents=OpeningIntents(settings.status_dir / "intents"),
         spool=Spool(settings.spool_dir),
         now=time.time,
         on_exit=settings.on_exit,

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
@@ -113,12 +113,18 @@ class Wire:
 
 
 @contextlib.contextmanager
-def process_of(project: Project, capabilities: dict[str, Any] | None = None, /, **env: str) -> Iterator[Wire]:
+def process_of(
+    project: Project,
+    capabilities: dict[str, Any] | None = None,
+    arguments: Sequence[str] = ("--worker",),
+    /,
+    **env: str,
+) -> Iterator[Wire]:
     """An MCP server process of this project, after the handshake."""
     with (
         open(project.home / "mcp-stderr.log", "a", encoding="utf-8") as errors,
         subprocess.Popen(
-            COMMAND,
+            [COMMAND, *arguments],
             cwd=project.root,
             env={**project.env, **env},
             stdin=subprocess.PIPE,
@@ -139,8 +145,28 @@ def process_of(project: Project, capabilities: dict[str, Any] | None = None, /, 
 async def wire(
     project: Project, capabilities: dict[str, Any] | None = None, /, **env: str
 ) -> AsyncIterator[Wire]:
-    """A separate MCP server process, killed at the end if it is still alive."""
-    starting = process_of(project, capabilities, **env)
+    """A worker of its own, without the relay that starts it for a client; killed at the end, if it lives still."""
+    async with _entered(process_of(project, capabilities, **env)) as client:
+        yield client
+
+
+@asynccontextmanager
+async def relayed_wire(
+    project: Project, capabilities: dict[str, Any] | None = None, /, **env: str
+) -> AsyncIterator[Wire]:
+    """The MCP server as a client starts it: a relay and its worker; `worker_of` names the worker."""
+    async with _entered(process_of(project, capabilities, (), **env)) as client:
+        yield client
+
+
+async def worker_of(relay: Wire) -> int:
+    """The PID of the worker that a relay has now."""
+    children = Path(f"/proc/{relay.pid}/task/{relay.pid}/children")
+    return int((await until(lambda: children.read_text().split(), what="it has a worker"))[0])
+
+
+@asynccontextmanager
+async def _entered(starting: AbstractContextManager[Wire]) -> AsyncIterator[Wire]:
     client = await asyncio.to_thread(starting.__enter__)
     try:
         yield client

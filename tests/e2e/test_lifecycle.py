@@ -344,7 +344,7 @@ def test_status_imports_neither_textual_nor_mcp(project: Project) -> None:
 
 
 def test_before_the_first_reply_the_mcp_server_loads_little_but_the_sdk(project: Project) -> None:
-    imported = _imported(project)
+    imported = _imported(project, "--worker")
     assert "mcp.server" in imported
     ours = {name for name in imported if name.startswith("jlab_tui.")}
     assert not {name for name in ours if ".services" in name or ".adapters.jupyter" in name}

@@ -28,6 +28,7 @@ from jlab_tui.services.server.resource_sampler import ResourceSampler
 from jlab_tui.services.session.notebook_rerun import NotebookRerun
 from jlab_tui.services.session.reader import Reader
 from jlab_tui.services.session.replies import Replies
+from jlab_tui.services.sessions.once import Once
 from tests.jupyters import Place
 from tests.project import Agent, Project
 
@@ -134,6 +135,7 @@ class Front:
             settings=settings,
             launcher=cast(Any, self.launcher),
             sessions=sessions,
+            once=Once(sessions, journals),
             reader=Reader(journals, notebooks),
             replies=replies,
             rerun=NotebookRerun(sessions.outputs_of, settings.output_chars),

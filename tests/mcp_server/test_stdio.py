@@ -70,7 +70,7 @@ UNREADABLE = {
     b"[" * 100_000: (None, "not JSON"),
     b'{"jsonrpc": "2.0", "id": 8, "method": "ping", "params": "' + b"x" * LINE_MAX: (
         None,
-        "longer than 64 MB",
+        "longer than 16 MB",
     ),
 }
 

@@ -207,6 +207,7 @@ class NotebookEdited:
     source: str = ""
     index: int = -1
     cell_type: str = "code"
+    call: str = ""  # its id
 
 
 @dataclass(frozen=True, slots=True)

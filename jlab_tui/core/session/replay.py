@@ -54,8 +54,10 @@ class ReplayedSession:
     """ids of the runs that used a display id"""
     texts: dict[str, tuple[float, NotebookEdited]] = field(default_factory=dict)
     """added text cells with their time, by cell id"""
-    deleted: set[str] = field(default_factory=set)
-    """deleted cells"""
+    sources: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """of each cell: the text before the last change on record, and the text after it"""
+    deleted: dict[str, tuple[float, str]] = field(default_factory=dict)
+    """time and last text of deleted cells"""
     widgets: SessionWidgets = field(default_factory=SessionWidgets)
 
     @property
@@ -86,11 +88,14 @@ class ReplayedSession:
             case SessionClosed():
                 self.closed = event.reason
             case RunStarted():
+                self._note_source(event.cell, event.source)
                 self._add(path, offset, entry.at, event)
             case NotebookEdited(action="delete"):
-                self.deleted.add(event.cell)
-            case NotebookEdited(action="markdown"):
-                self.texts[event.cell] = (entry.at, event)
+                self.deleted[event.cell] = (entry.at, event.source)
+            case NotebookEdited():
+                self._note_source(event.cell, event.source)
+                if event.action == "markdown":
+                    self.texts[event.cell] = (entry.at, event)
             case DataUpdated():
                 for run in self.runs.values():
                     if run.outputs is not None:
@@ -103,6 +108,11 @@ class ReplayedSession:
             case _:
                 if (ours := self.runs.get(getattr(event, "run", ""))) is not None:
                     self._feed_run(ours, event)
+
+    def _note_source(self, cell: str, source: str) -> None:
+        _, now = self.sources.get(cell, ("", ""))
+        if source != now:
+            self.sources[cell] = (now, source)
 
     def _add(self, path: Path, offset: int, at: float, event: RunStarted) -> None:
         self.runs[event.run] = Run(

@@ -171,8 +171,9 @@ class OutputSync:
             return
         saved_at = self.autosave.file.saved_at
         self.displays_of = record.displays
-        self._note_edits(record)
         since = saved_at - _UNSAVED_S
+        self._apply_edits(record, since)
+        self._note_edits(record)
         runs = [run for run in record.runs.values() if run.cell and run.asked_at + run.seconds > since]
         self._insert_missing(record, runs, since)
         last = {run.cell: run for run in runs}
@@ -223,6 +224,22 @@ class OutputSync:
         notes, self.autosave.merge_notes = self.autosave.merge_notes, []
         return [*(f"{trouble} The outputs are in the run's record." for trouble in troubles), *notes]
 
+    def _apply_edits(self, record: ReplayedSession, since: float) -> None:
+        """Delete and change cells as the record says, where the file has the text before that."""
+        for cell in list(self.notebook.cells):
+            deleted_at, text = record.deleted.get(cell.id, (0.0, ""))
+            if deleted_at > since and cell.source == text:
+                self.notebook.remove(cell.id)
+                self.save(now=True)
+                continue
+            before, now = record.sources.get(cell.id, ("", ""))
+            if now and cell.source == before:
+                cell.source = now
+                if cell.cell_type == "code":
+                    cell.outputs, cell.execution_count = [], None
+                cell.touch()
+                self.save(now=True)
+
     def _note_edits(self, record: ReplayedSession) -> None:
         """Note that the model knows cells as it last wrote or ran them."""
         sources = [(run.asked_at, run.cell, run.source) for run in record.runs.values()]
@@ -232,7 +249,7 @@ class OutputSync:
             cell.is_edited = known.get(cell.id, cell.source) != cell.source
 
     def _insert_missing(self, record: ReplayedSession, runs: list[Run], since: float) -> None:
-        known = {cell.id for cell in self.notebook.cells} | record.deleted
+        known = {cell.id for cell in self.notebook.cells} | record.deleted.keys()
         missing: dict[str, tuple[float, int, NotebookCell]] = {}
         for run in runs:
             if run.cell not in known and run.asked_at > since:

@@ -10,6 +10,7 @@ from ...core.errors import JlabError, NotebookError
 from ...core.journal.events import RunStatus
 from ...core.notebook.notebook import RAISES, Notebook, NotebookCell
 from ...core.reply.compose import cut_to
+from ...core.session.call import NO_CALL, Call
 from ..journal.writer import SessionJournal
 from .edits import NotebookEdits
 from .run_handle import RunHandle
@@ -41,18 +42,20 @@ class Cells:
         """Return the notebook with all outputs so far."""
         return await self._edits.read()
 
-    async def execute(self, code: str, index: int = -1) -> RunHandle:
+    async def execute(self, code: str, index: int = -1, call: Call = NO_CALL) -> RunHandle:
         """Add a code cell and run it. The cell is in the notebook before it runs."""
         check_code(code)
         await self._runner.make_way()
-        cell, _ = await self._edits.insert("code", code, index)
+        cell, _ = await self._edits.insert("code", code, index, call)
         try:
-            return await self._runner.start("execute_code", code, cell)
+            return await self._runner.start("execute_code", code, cell, call.msg_id)
         except BaseException:
             self._edits.withdraw(cell)
             raise
 
-    async def edit(self, cell: str | int, source: str, *, run: bool) -> tuple[NotebookCell, RunHandle | None]:
+    async def edit(
+        self, cell: str | int, source: str, call: Call = NO_CALL, *, run: bool
+    ) -> tuple[NotebookCell, RunHandle | None]:
         """Replace a cell's source and, if it is code, run it, which replaces its outputs. Edits nothing that cannot run."""
         if run:
             check_code(source)
@@ -62,11 +65,11 @@ class Cells:
             self._runner.refuse_if_running(found.id)
             if run:
                 await self._runner.make_way()
-                return found, await self._runner.start("edit_cell", source, found)
+                return found, await self._runner.start("edit_cell", source, found, call.msg_id)
         self._edits.replace(found, source)
         return found, None
 
-    async def run(self, cell: str | int) -> RunHandle:
+    async def run(self, cell: str | int, call: Call = NO_CALL) -> RunHandle:
         """Run a cell unchanged."""
         found = await self._edits.find(cell)
         if found.cell_type != "code":
@@ -75,38 +78,47 @@ class Cells:
             )
         check_code(found.source)
         await self._runner.make_way()
-        run = await self._runner.start("run_cell", found.source, found)
+        run = await self._runner.start("run_cell", found.source, found, call.msg_id)
         if found.is_edited:
             found.is_edited = False
             run.notes.append("Somebody else changed the text of this cell; the changed text ran.")
         return run
 
-    async def delete(self, cell: str | int) -> NotebookCell:
+    async def delete(self, cell: str | int, call: Call = NO_CALL) -> NotebookCell:
         found = await self._edits.find(cell)
         self._runner.refuse_if_running(found.id)
         _refuse_if_edited(found)
-        self._edits.delete(found)
+        self._edits.delete(found, call)
         return found
 
-    async def add_markdown(self, markdown: str, position: int = -1) -> tuple[NotebookCell, int]:
+    async def add_markdown(
+        self, markdown: str, position: int = -1, call: Call = NO_CALL
+    ) -> tuple[NotebookCell, int]:
         """Add a text cell; return it with its index."""
-        return await self._edits.add_markdown(markdown, position)
+        return await self._edits.add_markdown(markdown, position, call)
 
     async def run_all(
-        self, *, stop_on_error: bool, on_cell: Callable[[RunHandle], Awaitable[None]]
+        self,
+        call: Call = NO_CALL,
+        *,
+        stop_on_error: bool,
+        on_cell: Callable[[RunHandle], Awaitable[None]],
     ) -> list[RunHandle]:
-        """Run every code cell in order, as its tags have it. Calls `on_cell(run)` before the wait for each."""
+        """Run every code cell in order, as its tags have it. Calls `on_cell(run)` before the wait for each. A call that is
+        sent again goes on after the cells that it has run."""
         await self._edits.refresh()
         todo = [cell.id for cell in self._edits.notebook.to_run()]
         runs: list[RunHandle] = []
         stopped = ""
-        self._runner.begin_batch()
+        self._runner.begin_batch(goes_on=call.is_resent)
         try:
             for cell_id in todo:
                 cell = self._edits.notebook.by_id(cell_id)
                 if cell is None:
                     continue
-                run = await self._runner.start(BATCH_TOOL, cell.source, cell)
+                msg_id = call.derived(cell_id)
+                begun = self._runner.begun(msg_id) if call.is_resent else None
+                run = begun or await self._runner.start(BATCH_TOOL, cell.source, cell, msg_id)
                 runs.append(run)
                 await on_cell(run)
                 await run.done.wait()

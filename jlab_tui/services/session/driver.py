@@ -42,6 +42,7 @@ class Driver:
         interrupter: Interrupter,
     ) -> None:
         self.intake = Intake(state, journal, sync, ports.now, self._perform)
+        self._journal = journal
         self._link = ports.link
         self._sync = sync
         self._monitor = monitor
@@ -97,6 +98,7 @@ class Driver:
         await asyncio.shield(self.background(self._send(run)))
 
     async def _send(self, run: RunHandle) -> None:
+        await self._journal.flush()  # a later process must know of the run before the kernel does
         if not await self._link.send(execution(run.source, run.msg_id)):
             self.background(self._outages.watch_unseen(run))
 

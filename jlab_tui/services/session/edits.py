@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from ...core.errors import NotebookError
 from ...core.journal.events import NotebookEdited
 from ...core.notebook.notebook import Notebook, NotebookCell, cell_id
+from ...core.session.call import Call
 from ..journal.writer import SessionJournal
 from ..notebook.output_sync import OutputSync
 
@@ -52,17 +53,23 @@ class NotebookEdits:
             )
         return found
 
-    async def insert(self, cell_type: str, source: str, position: int) -> tuple[NotebookCell, int]:
-        """Add a cell, at the end if `position` is -1; return it with its index. Its run puts it on record."""
+    async def insert(
+        self, cell_type: str, source: str, position: int, call: Call
+    ) -> tuple[NotebookCell, int]:
+        """Add a cell, at the end if `position` is -1, unless an earlier attempt of the call did; return it with its index.
+        Its run puts it on record."""
         await self._confirm()
-        if position != -1:
+        if position != -1 or call.is_resent:
             await self._sync.refresh()
-        cell = NotebookCell(cell_id(uuid.uuid4().hex), cell_type, source)
+        before = self.notebook.by_id(call.cell_id)
+        if call.is_resent and before is not None:
+            return before, self.notebook.find(before.id)
+        cell = NotebookCell(call.cell_id or cell_id(uuid.uuid4().hex), cell_type, source)
         return cell, self.notebook.insert(cell, position)
 
-    async def add_markdown(self, source: str, position: int) -> tuple[NotebookCell, int]:
+    async def add_markdown(self, source: str, position: int, call: Call) -> tuple[NotebookCell, int]:
         """Add a text cell; return it with its index."""
-        cell, index = await self.insert("markdown", source, position)
+        cell, index = await self.insert("markdown", source, position, call)
         self._record("markdown", cell, index)
         return cell, index
 
@@ -88,10 +95,10 @@ class NotebookEdits:
         cell.touch()
         self._record("edit", cell, self.notebook.find(cell.id))
 
-    def delete(self, cell: NotebookCell) -> None:
+    def delete(self, cell: NotebookCell, call: Call) -> None:
         index = self.notebook.remove(cell.id)
-        self._record("delete", cell, index)
+        self._record("delete", cell, index, call.id)
 
-    def _record(self, action: str, cell: NotebookCell, index: int) -> None:
-        self._journal.record(NotebookEdited(action, cell.id, cell.source, index, cell.cell_type))
+    def _record(self, action: str, cell: NotebookCell, index: int, call: str = "") -> None:
+        self._journal.record(NotebookEdited(action, cell.id, cell.source, index, cell.cell_type, call))
         self._sync.save(now=True)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from ...core.notebook.notebook import RAISES
 from ...core.notebook.outputs import CellOutputs
 from ...core.reply.rerun import RanCell, rerun_rows
+from ...core.session.call import NO_CALL, Call
 from ...core.session.run import Run
 from .run_handle import RunHandle
 from .runner import BATCH_TOOL
@@ -69,7 +70,7 @@ class NotebookRerun:
         self._latest: dict[str, Rerun] = {}
         """by session"""
 
-    def start(self, session: Session, *, stop_on_error: bool) -> Rerun:
+    def start(self, session: Session, call: Call = NO_CALL, *, stop_on_error: bool) -> Rerun:
         """Start to run every code cell in order; that goes on without its caller."""
         seen: list[RunHandle] = []
         total = len(session.notebook.to_run())
@@ -77,12 +78,17 @@ class NotebookRerun:
         async def on_cell(run: RunHandle) -> None:
             seen.append(run)
 
-        work = asyncio.create_task(session.cells.run_all(stop_on_error=stop_on_error, on_cell=on_cell))
+        work = asyncio.create_task(session.cells.run_all(call, stop_on_error=stop_on_error, on_cell=on_cell))
         work.add_done_callback(_end_seen)
         number = 1 + max(map(_number, session.runs.values()), default=0)
         rerun = Rerun(session, number, total, seen, work)
         self._latest[session.identity.id] = rerun
         return rerun
+
+    def has_begun(self, session: Session, call: Call) -> bool:
+        """Whether an earlier attempt of the call ran some of the cells."""
+        wanted = {call.derived(cell.id) for cell in session.notebook.cells} if call.is_resent else set()
+        return any(run.msg_id in wanted for run in session.runs.values())
 
     def find(self, session_id: str, number: int) -> Rerun | None:
         """Return the session's latest re-run, if this process started it."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from ...core.errors import JlabError
 from ...core.journal.events import HumanActed, ReplyCut, RunStatus
 from ...core.notebook.outputs import CellOutputs
 from ...core.reply.compose import Part, Reply, RunFacts, compose
@@ -82,6 +84,16 @@ class Replies:
         if isinstance(run, RunHandle):
             await self.until_done(run, wait_s, beat)
         return await self.about(session, run)
+
+    async def earlier(self, session_id: str, msg_id: str) -> str:
+        """Return the id of the run that a request began in an earlier process; empty if it never reached the kernel."""
+        with contextlib.suppress(JlabError):
+            await self._find(
+                f"{session_id}-", JournalReplay(session_id, self._journals)
+            )  # what was lost is closed first
+        left = await JournalReplay(session_id, self._journals).read_on()
+        runs = [run for run in left.runs.values() if run.msg_id == msg_id] if left is not None else []
+        return runs[-1].id if runs and runs[-1].status is not RunStatus.ABORTED else ""
 
     async def look(self, run_id: str) -> Found:
         """Return a run as it is now. What one look has read of a journal, the next does not read again. Raises UnknownRun."""

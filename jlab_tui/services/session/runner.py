@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ...core.errors import SessionBusy
+from ...core.journal.events import RunStatus
 from ...core.notebook.notebook import NotebookCell
 from ...core.session.protocol import BatchEnded, BatchStarted
 from ...core.session.refusals import busy
@@ -49,12 +50,14 @@ class Runner:
         """The run in progress."""
         return self._intake.current
 
-    async def start(self, tool: str, source: str, cell: NotebookCell | None = None) -> RunHandle:
-        """Send code to the kernel, once; the cell gets it as its source. Raises SessionBusy, or what keeps the kernel out
-        of reach; then nothing has changed."""
+    async def start(
+        self, tool: str, source: str, cell: NotebookCell | None = None, msg_id: str = ""
+    ) -> RunHandle:
+        """Send code to the kernel, once; the cell gets it as its source. A server that knows `msg_id` does not execute it
+        again. Raises SessionBusy, or what keeps the kernel out of reach; then nothing has changed."""
         self._driver.refuse_if_over()
         self.refuse_if_busy(in_batch=tool == BATCH_TOOL)
-        run = self._new_run(tool, source, cell.id if cell is not None else "")
+        run = self._new_run(tool, source, cell.id if cell is not None else "", msg_id)
         self._intake.prepare(run)
         try:
             await self._driver.ready()
@@ -89,9 +92,11 @@ class Runner:
                     f"Call wait_for_run('{self.current.id}'), or restart_kernel, which loses the variables.",
                 )
 
-    def begin_batch(self) -> None:
-        """Keep all runs but those of a batch out until it ends. Raises SessionBusy."""
-        self.refuse_if_busy()
+    def begin_batch(self, *, goes_on: bool = False) -> None:
+        """Keep all runs but those of a batch out until it ends. Raises SessionBusy, unless a batch goes on whose run is in
+        progress."""
+        if not goes_on:
+            self.refuse_if_busy()
         self._intake.apply(BatchStarted())
 
     def end_batch(self, stopped: str) -> None:
@@ -104,7 +109,12 @@ class Runner:
         await self._driver.ready()
         return await self._subshell.evaluate(expression, timeout, is_busy=self._intake.state.is_kernel_busy)
 
-    def _new_run(self, tool: str, source: str, cell_id: str) -> RunHandle:
+    def begun(self, msg_id: str) -> RunHandle | None:
+        """Return the run of a request that was made before, unless it never reached the kernel."""
+        runs = [run for run in self._intake.runs.values() if run.msg_id == msg_id]
+        return runs[-1] if runs and runs[-1].status is not RunStatus.ABORTED else None
+
+    def _new_run(self, tool: str, source: str, cell_id: str, msg_id: str) -> RunHandle:
         state = self._intake.state
         number = self._next_run
         self._next_run += 1
@@ -114,7 +124,7 @@ class Runner:
             tool=tool,
             cell=cell_id,
             source=source,
-            msg_id=uuid.uuid4().hex,
+            msg_id=msg_id or uuid.uuid4().hex,
             asked_at=self._now(),
             began=ticks(),
             generation=state.kernel.generation,

@@ -12,6 +12,7 @@ from ...core.errors import JlabError, ServerError, ServerUnreachable
 from ...core.journal.events import RunStatus, SessionClosed, SessionOpened
 from ...core.kernel.link import RecordedKernel
 from ...core.notebook.notebook import Notebook
+from ...core.session.call import NO_CALL, Call
 from ...core.session.identity import SessionIdentity
 from ...core.session.protocol import (
     KernelUnused,
@@ -114,9 +115,9 @@ class Session:
 
     # -- what its tools do ---------------------------------------------------------------------------------------
 
-    async def run(self, code: str) -> RunHandle:
+    async def run(self, code: str, call: Call = NO_CALL) -> RunHandle:
         """Run code that no cell has."""
-        return await self._runner.start("execute_scratch", code)
+        return await self._runner.start("execute_scratch", code, msg_id=call.msg_id)
 
     async def variables(self, names: list[str] | None) -> str:
         """Return a table of the kernel's variables. Raises SessionBusy, or what keeps the kernel out of reach."""
@@ -226,7 +227,7 @@ class Session:
         for run in unfinished:
             if recorded is not None and run.msg_id not in recorded.requests and not run.has_started:
                 cause = "It never reached the kernel: the process that asked for it ended first."
-                self._intake.apply(RunClosed(run.id, RunStatus.LOST, cause))
+                self._intake.apply(RunClosed(run.id, RunStatus.ABORTED, cause))
             elif run is not unfinished[-1]:
                 self._intake.apply(RunClosed(run.id, RunStatus.LOST, "Its end was not recorded."))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,9 +14,10 @@ from ...core.journal.summary import SessionHead
 from ...core.kernel.link import Claim
 from ...core.notebook.notebook import Notebook, file_stem, new_notebook, stem_of_copy
 from ...core.server.kernelspecs import ChosenKernel, WantedKernel, choose_kernel, wanted_kernel
+from ...core.session.call import Call
 from ...core.session.identity import SessionIdentity
 from ...core.session.refusals import refusal
-from ..ports import NotebookFile, Notebooks
+from ..ports import Intents, NotebookFile, Notebooks
 from ..server.ready import Server
 from ..session.session import KERNEL_READY_S, Session
 from .factory import SessionFactory, notebook_warnings
@@ -45,6 +45,7 @@ class SessionOpener:
         takeover: Takeover,
         finalizer: Finalizer,
         notebooks: Notebooks,
+        intents: Intents,
     ) -> None:
         """`server` raises a ServerError while none is ready."""
         self._server = server
@@ -53,15 +54,28 @@ class SessionOpener:
         self._takeover = takeover
         self._finalizer = finalizer
         self._notebooks = notebooks
+        self._intents = intents
         self._openings = Rollbacks(self._undo)
 
     async def settled(self, timeout: float) -> None:
         """Wait until no session is being opened."""
         await self._openings.settled(timeout)
 
-    async def open_new(self, experiment_name: str) -> Session:
+    async def open_new(self, experiment_name: str, call: Call) -> Session:
         """A new notebook, never over an existing one, with a kernel of its own."""
-        return await self._openings.whole(partial(self._open_new, experiment_name))
+        if (before := await self._opened_before(call)) is not None:
+            return before
+        return await self._openings.whole(call, partial(self._open_new, experiment_name))
+
+    async def _opened_before(self, call: Call) -> Session | None:
+        """Return the session that an earlier attempt of the call opened, or was about to."""
+        if not call.is_resent:
+            return None
+        with contextlib.suppress(UnknownSession):
+            return await self._takeover.get(call.session_id)
+        if path := await asyncio.to_thread(self._intents.read, call.session_id):
+            return (await self.open_existing(str(path), call))[0]
+        return None
 
     async def _open_new(self, experiment_name: str, rollback: Rollback) -> Session:
         server = await self._server()
@@ -72,12 +86,14 @@ class SessionOpener:
     async def _new_file(
         self, rollback: Rollback, stem: str, notebook: Notebook, directory: Path | None = None
     ) -> list[str]:
-        rollback.file, trouble = await asyncio.to_thread(self._notebooks.new, stem, notebook, directory)
+        file, trouble = await asyncio.to_thread(self._notebooks.new, stem, notebook, directory)
+        rollback.file = file
+        await asyncio.to_thread(self._intents.write, rollback.session_id, file.path)
         return [trouble] if trouble else []
 
-    async def open_existing(self, notebook_path: str) -> tuple[Session, bool]:
+    async def open_existing(self, notebook_path: str, call: Call) -> tuple[Session, bool]:
         """A session on an existing notebook: the live one when there is one, else a fresh kernel. Returns whether it was live."""
-        return await self._openings.whole(partial(self._open_existing, notebook_path))
+        return await self._openings.whole(call, partial(self._open_existing, notebook_path))
 
     async def _open_existing(self, notebook_path: str, rollback: Rollback) -> tuple[Session, bool]:
         path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
@@ -98,7 +114,7 @@ class SessionOpener:
         notebook = await asyncio.to_thread(file.load)
         if kernel_id := await self._kernel_at(server, path):
             users_kernel = not await self._is_ours(server, kernel_id, heads)
-            session_id = _new_id()
+            session_id = rollback.session_id
             claim = await self._factory.claim(server, session_id, kernel_id, users_kernel=users_kernel)
             session = await self._connect(
                 server,
@@ -147,9 +163,11 @@ class SessionOpener:
             return ""
         return kernel_id
 
-    async def fork(self, notebook_path: str, experiment_name: str) -> Session:
+    async def fork(self, notebook_path: str, experiment_name: str, call: Call) -> Session:
         """A copy of a notebook as `<name>_continued.ipynb` next to it, with a fresh kernel; nothing is run."""
-        return await self._openings.whole(partial(self._fork, notebook_path, experiment_name))
+        if (before := await self._opened_before(call)) is not None:
+            return before
+        return await self._openings.whole(call, partial(self._fork, notebook_path, experiment_name))
 
     async def _fork(self, notebook_path: str, experiment_name: str, rollback: Rollback) -> Session:
         path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
@@ -162,13 +180,15 @@ class SessionOpener:
         warnings = await self._new_file(rollback, stem, source, path.parent)
         return await self._open_on(server, rollback, rollback.file, source, warnings)
 
-    async def open_scratch(self) -> Session:
+    async def open_scratch(self, call: Call) -> Session:
         """A kernel without a notebook, for one run."""
-        return await self._openings.whole(self._open_scratch)
+        if (before := await self._opened_before(call)) is not None:
+            return before
+        return await self._openings.whole(call, self._open_scratch)
 
     async def _open_scratch(self, rollback: Rollback) -> Session:
         server = await self._server()
-        session_id = _new_id()
+        session_id = rollback.session_id
         rollback.kernel_id, claim = await self._factory.start(server, session_id, None)
         return await self._connect(server, rollback, session_id, rollback.kernel_id, claim, None, None, [])
 
@@ -181,7 +201,7 @@ class SessionOpener:
         warnings: list[str],
     ) -> Session:
         assert file is not None
-        session_id = _new_id()
+        session_id = rollback.session_id
         path = await asyncio.to_thread(self._notebooks.server_path, file.path)
         chosen = await kernel_for(server, wanted_kernel(notebook.metadata))
         is_default = chosen.spec == (await server.api.kernelspecs()).default
@@ -253,6 +273,8 @@ class SessionOpener:
                 "Look at the log with: jlab-mcp logs",
             )
         self._table.add(session)
+        if file is not None:
+            await asyncio.to_thread(self._intents.forget, session_id)
         return session
 
     async def _undo(self, rollback: Rollback) -> None:
@@ -272,7 +294,3 @@ async def kernel_for(server: Server, wanted: WantedKernel) -> ChosenKernel:
     if not wanted.is_usual and specs.find(wanted.name) is None:
         specs = await server.api.kernelspecs(again=True)  # it may have been installed since
     return choose_kernel(wanted, specs)
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex[:8]

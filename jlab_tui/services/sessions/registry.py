@@ -13,11 +13,12 @@ from ...core.journal.events import SessionClosed
 from ...core.journal.summary import SessionHead
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner
+from ...core.session.call import NO_CALL, Call
 from ...core.session.run import Run
 from ...core.session.state import Usable
 from ...core.settings import OnExit
 from ..journal.ownership import OwnerAlive, Ownership
-from ..ports import Diagnosis, Journals, Notebooks, Spool
+from ..ports import Diagnosis, Intents, Journals, Notebooks, Spool
 from ..progress import all_of
 from ..server.ready import Server
 from ..session.cells import check_code
@@ -60,6 +61,7 @@ class Sessions:
         diagnosis: Diagnosis,
         journals: Journals,
         notebooks: Notebooks,
+        intents: Intents,
         spool: Spool,
         now: Callable[[], float],
         on_exit: OnExit,
@@ -87,7 +89,7 @@ class Sessions:
             server, self._table, self._factory, self._finalizer, self._scratch, journals, notebooks
         )
         self._opener = SessionOpener(
-            server, self._table, self._factory, self._takeover, self._finalizer, notebooks
+            server, self._table, self._factory, self._takeover, self._finalizer, notebooks, intents
         )
         self._reconnect = Reconnect(owner, server, self._table, self._factory, self._takeover, now)
         self._tidying: asyncio.Task[None] | None = None
@@ -98,23 +100,23 @@ class Sessions:
 
     # -- opening -------------------------------------------------------------------------------------------------
 
-    async def open_new(self, experiment_name: str) -> Session:
+    async def open_new(self, experiment_name: str, call: Call = NO_CALL) -> Session:
         """A new notebook, never over an existing one, with a kernel of its own."""
-        return await self._opener.open_new(experiment_name)
+        return await self._opener.open_new(experiment_name, call)
 
-    async def open_existing(self, notebook_path: str) -> tuple[Session, bool]:
+    async def open_existing(self, notebook_path: str, call: Call = NO_CALL) -> tuple[Session, bool]:
         """A session on an existing notebook: the live one when there is one, else a fresh kernel. Returns whether it was live."""
-        return await self._opener.open_existing(notebook_path)
+        return await self._opener.open_existing(notebook_path, call)
 
-    async def fork(self, notebook_path: str, experiment_name: str) -> Session:
+    async def fork(self, notebook_path: str, experiment_name: str, call: Call = NO_CALL) -> Session:
         """A copy of a notebook next to it, with a fresh kernel; nothing is run."""
-        return await self._opener.fork(notebook_path, experiment_name)
+        return await self._opener.fork(notebook_path, experiment_name, call)
 
-    async def run_scratch(self, code: str) -> tuple[Session, RunHandle]:
+    async def run_scratch(self, code: str, call: Call = NO_CALL) -> tuple[Session, RunHandle]:
         """Run code in a kernel of its own, without a notebook; it ends with the run."""
         check_code(code)
-        session = await self._opener.open_scratch()
-        return session, await self._scratch.run(session, code)
+        session = await self._opener.open_scratch(call)
+        return session, await self._scratch.run(session, code, call)
 
     async def reclaim(self) -> None:
         """Once: take back the sessions of this client's conversation that an earlier process of it left."""

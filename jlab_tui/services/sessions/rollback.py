@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from ...core.session.call import Call
 from ..ports import NotebookFile
 from ..progress import Tasks
 from ..session.session import Session
@@ -18,11 +20,18 @@ T = TypeVar("T")
 class Rollback:
     """What exists so far for one session, to undo if nobody wants it any more."""
 
+    call: Call
+    """asks for it"""
     file: NotebookFile | None = None
     """a notebook that did not exist before"""
     kernel_id: str = ""
     """of a kernel that was started for it"""
     session: Session | None = None
+    session_id: str = field(init=False)
+    """of the session"""
+
+    def __post_init__(self) -> None:
+        self.session_id = self.call.session_id or uuid.uuid4().hex[:8]
 
 
 Work = Callable[[Rollback], Coroutine[Any, Any, T]]
@@ -35,9 +44,9 @@ class Rollbacks:
         self._undo = undo
         self._tasks = Tasks()
 
-    async def whole(self, work: Work[T]) -> T:
+    async def whole(self, call: Call, work: Work[T]) -> T:
         """Finish the work even if the caller is cancelled; undo it then, and if it fails."""
-        rollback = Rollback()
+        rollback = Rollback(call)
         task = self._tasks.start(self._or_undone(work, rollback))
         try:
             return await asyncio.shield(task)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 
 from ...core.errors import JlabError
+from ...core.session.call import Call
 from ..progress import Tasks
 from ..session.run_handle import RunHandle
 from ..session.session import Session
@@ -19,10 +20,10 @@ class ScratchSessions:
         self._table = table
         self._ending = Tasks()
 
-    async def run(self, session: Session, code: str) -> RunHandle:
+    async def run(self, session: Session, code: str, call: Call) -> RunHandle:
         """Send the one run of a scratch session. When that fails, the kernel ends at once."""
         try:
-            run = await session.run(code)
+            run = await session.run(code, call)
         except BaseException:
             # In a task of its own: the caller may be cancelled for good.
             await asyncio.shield(self._ending.start(self.close(session)))

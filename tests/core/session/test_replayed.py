@@ -163,8 +163,15 @@ def test_a_closed_session_is_open_again_when_somebody_opens_it() -> None:
 def test_edits_of_text_cells_and_deletions_are_known() -> None:
     text = NotebookEdited("markdown", "t", "# Title", 0, "markdown")
     session = told(OPENED, text, NotebookEdited("delete", "c"), NotebookEdited("edit", "e"))
-    assert session.texts == {"t": (11.0, text)} and session.deleted == {"c"}
+    assert session.texts == {"t": (11.0, text)} and session.deleted == {"c": (12.0, "")}
     told(OPENED, FIRST, Notice("hello"), Unknown("?", "?"), ReplyCut("s-1", 9))
+
+
+def test_the_text_of_a_cell_is_known_as_it_was_before_its_last_change_and_after_it() -> None:
+    edited = NotebookEdited("edit", "c1", "x = 2")
+    again = RunStarted("s-2", "run_cell", "c1", "x = 2", "m2")
+    assert told(OPENED, FIRST).sources == {"c1": ("", "x = 1")}
+    assert told(OPENED, FIRST, edited, again).sources == {"c1": ("x = 1", "x = 2")}
 
 
 def entries(*events: Event) -> list[Entry]:

@@ -1,0 +1,347 @@
+"""The relay between an MCP client and the worker that serves it: which line goes where, and what a worker's death changes.
+
+Lines in, effects out. Without dataclasses, whose import takes a tenth of the relay's memory. A request of the client is answered once, whichever worker lives: after a death what was in flight
+goes to the next worker, marked as sent before. A request that the client cancelled is never sent again as work.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from enum import Enum, auto
+from typing import Any, Final, NamedTuple
+
+CALL: Final = "jlab-mcp/call"
+"""key in a call's `_meta`: its id, the same in every attempt"""
+RESENT: Final = "jlab-mcp/resent"
+"""key in a call's `_meta`: when it was sent first, epoch seconds; only where it is sent again"""
+CANCELLED: Final = "jlab-mcp/cancelled"
+"""key in a call's `_meta`: the client cancelled it while no worker was there, for this reason"""
+FAILURES: Final = 3
+"""workers that end without having answered anything before the relay waits for the next request"""
+DEATHS: Final = 3
+"""deaths in which a request may be in flight before it is answered with an error"""
+SILENT_S: Final = 30.0
+"""how long a worker may leave a ping unanswered before a cancelled call ends it"""
+_PING_AFTER_S: Final = 10.0
+_RETRY_S: Final = 0.5
+_HELLO: Final = "jlab-mcp/hello"
+_PING: Final = "jlab-mcp/ping"
+_REPLY: Final = re.compile(
+    rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*(-?[0-9]+|"[^"\\]*")\s*,\s*"(?:result|error)"'
+)
+_PARSE_ERROR: Final = -32700
+_INTERNAL_ERROR: Final = -32603
+
+
+class ToClient(NamedTuple):
+    line: bytes
+
+
+class ToWorker(NamedTuple):
+    line: bytes
+
+
+class StartWorker(NamedTuple):
+    generation: int
+    after_s: float = 0.0
+
+
+class KillWorker(NamedTuple):
+    pass
+
+
+class Tell(NamedTuple):
+    """A line for the person who reads the MCP server's log."""
+
+    text: str
+
+
+Effect = ToClient | ToWorker | StartWorker | KillWorker | Tell
+
+
+class _Worker(Enum):
+    AWAY = auto()
+    GREETING = auto()
+    """it was sent the handshake of the client, and has not answered it"""
+    READY = auto()
+
+
+class _Flight:
+    """A request of the client without an answer."""
+
+    def __init__(self, message: dict[str, Any], line: bytes, first_at: float) -> None:
+        """`first_at`: epoch seconds."""
+        self.message = message
+        self.line = line
+        self.first_at = first_at
+        self.is_sent = False
+        """to any worker"""
+        self.deaths = 0
+
+    @property
+    def is_call(self) -> bool:
+        return bool(self.message.get("method") == "tools/call")
+
+    def again(self, key: str, value: object) -> bytes:
+        """The call once more, marked."""
+        params = self.message.get("params")
+        meta = params.get("_meta") if isinstance(params, dict) else None
+        if not self.is_call or not isinstance(params, dict) or not isinstance(meta, dict) or CALL not in meta:
+            return self.line
+        meta = {**meta, key: value}
+        return _line({**self.message, "params": {**params, "_meta": meta}})
+
+
+class Relay:
+    """The state of one client's connection. `now` is given with every call, in epoch seconds."""
+
+    def __init__(self, new_id: Callable[[], str]) -> None:
+        """`new_id` gives an id that no other call has."""
+        self.generation = 1
+        self._new_id = new_id
+        self._worker = _Worker.AWAY
+        self._flights: dict[str, _Flight] = {}
+        """by request id, as JSON"""
+        self._cancelled: list[tuple[_Flight, str]] = []
+        """calls that a dead worker may have begun and the client cancelled since, with the reasons"""
+        self._dropped: set[str] = set()
+        """ids of cancelled requests, whose answers the client does not want"""
+        self._greeting: list[dict[str, Any]] = []
+        """`initialize` and `notifications/initialized`, in the protocol with a handshake"""
+        self._notifications: list[bytes] = []
+        self._has_answered = False
+        """the present worker, anything"""
+        self._failures = 0
+        self._gave_up = False
+        self._heard_at = 0.0
+        self._pinged_at = 0.0
+        """0: no ping is unanswered"""
+
+    def begin(self) -> list[Effect]:
+        return [StartWorker(self.generation)]
+
+    # -- the client ----------------------------------------------------------------------------------------------
+
+    def from_client(self, line: bytes, now: float) -> list[Effect]:
+        """Handle one line of the client."""
+        message, is_sound = _parsed(line)
+        if message is None:
+            # The worker refuses what it cannot read.
+            return [ToWorker(line)] if self._worker is _Worker.READY else [_unreadable()]
+        method, has_id = message.get("method"), "id" in message
+        if method is not None and has_id:
+            return self._request(message, line, now, may_change=is_sound)
+        if method is not None:
+            return self._notification(method, message, line, now)
+        return self._answer_to_worker(message, line)
+
+    def too_long(self) -> list[Effect]:
+        """Handle a line of the client that is too long to be read."""
+        return [_unreadable()]
+
+    def _request(self, message: dict[str, Any], line: bytes, now: float, *, may_change: bool) -> list[Effect]:
+        params = message.get("params")
+        if may_change and message["method"] == "tools/call" and isinstance(params, dict):
+            given = params.get("_meta")
+            meta = {**(given if isinstance(given, dict) else {}), CALL: self._new_id()}
+            message = {**message, "params": {**params, "_meta": meta}}
+            line = _line(message)
+        if message["method"] == "initialize":
+            self._greeting = [message]
+        flight = self._flights[_key(message["id"])] = _Flight(message, line, now)
+        if self._worker is _Worker.READY:
+            flight.is_sent = True
+            return [ToWorker(line)]
+        return self._revived()
+
+    def _revived(self) -> list[Effect]:
+        """Try once more to start a worker, after the relay had given up."""
+        if not self._gave_up:
+            return []
+        self._gave_up = False
+        return [StartWorker(self.generation)]
+
+    def _notification(self, method: object, message: dict[str, Any], line: bytes, now: float) -> list[Effect]:
+        is_ready = self._worker is _Worker.READY
+        if method == "notifications/initialized" and self._greeting:
+            self._greeting = [self._greeting[0], message]
+        if method == "notifications/cancelled":
+            return self._cancel(message, line, now)
+        if is_ready:
+            return [ToWorker(line)]
+        if method != "notifications/initialized":
+            self._notifications.append(line)
+        return []
+
+    def _cancel(self, message: dict[str, Any], line: bytes, now: float) -> list[Effect]:
+        params = message.get("params")
+        given: dict[str, Any] = params if isinstance(params, dict) else {}
+        key = _key(given.get("requestId"))
+        flight = self._flights.pop(key, None)
+        if flight is not None and flight.is_sent:
+            self._dropped.add(key)
+        if self._worker is _Worker.READY:
+            if self._pinged_at and now - self._pinged_at > SILENT_S:
+                if flight is not None:
+                    self._cancelled.append((flight, str(given.get("reason") or "")))
+                return [Tell("the MCP server process does not answer; it is replaced"), KillWorker()]
+            return [ToWorker(line)]
+        if flight is not None and flight.is_sent and flight.is_call:
+            self._cancelled.append((flight, str(given.get("reason") or "")))
+        return []
+
+    def _answer_to_worker(self, message: dict[str, Any], line: bytes) -> list[Effect]:
+        """An answer to a request of a worker: of this one, or of one that is gone."""
+        generation, colon, its_id = str(message.get("id")).partition(":")
+        if not colon or generation != str(self.generation) or self._worker is not _Worker.READY:
+            return []
+        return [ToWorker(_line({**message, "id": json.loads(its_id)}))]
+
+    # -- the worker ----------------------------------------------------------------------------------------------
+
+    def from_worker(self, line: bytes, now: float) -> list[Effect]:
+        """Handle one line of the worker."""
+        self._heard_at, self._pinged_at = now, 0.0
+        if found := _REPLY.match(line):  # a reply may be large: nothing else of it is read
+            return self._reply(_key(json.loads(found[1])), line)
+        message, _ = _parsed(line)
+        if message is None:
+            return [Tell(f"the MCP server process wrote a line that is no JSON object: {line[:200]!r}")]
+        if "method" not in message:
+            return self._reply(_key(message.get("id")), line)
+        if "id" in message:
+            return [ToClient(_line({**message, "id": self._own(message["id"])}))]
+        params = message.get("params")
+        if message["method"] == "notifications/cancelled" and isinstance(params, dict):
+            params = {**params, "requestId": self._own(params.get("requestId"))}
+            return [ToClient(_line({**message, "params": params}))]
+        return [ToClient(line)]
+
+    def _own(self, request_id: object) -> str:
+        """The id of a worker's request, as the client sees it: an answer that comes after its death is told apart."""
+        return f"{self.generation}:{json.dumps(request_id)}"
+
+    def _reply(self, key: str, line: bytes) -> list[Effect]:
+        if key == json.dumps(_HELLO):
+            return self._ready()
+        if key == json.dumps(_PING):
+            return []
+        if key in self._dropped:
+            self._dropped.discard(key)
+            return []
+        self._flights.pop(key, None)
+        self._has_answered, self._failures = True, 0
+        return [ToClient(line)]
+
+    def worker_started(self, now: float) -> list[Effect]:
+        """The worker of `generation` runs. It is greeted as the client greeted the first one."""
+        self._heard_at, self._pinged_at, self._has_answered = now, 0.0, False
+        if not self._greeting or _key(self._greeting[0]["id"]) in self._flights:
+            return self._ready()
+        self._worker = _Worker.GREETING
+        return [ToWorker(_line({**self._greeting[0], "id": _HELLO}))]
+
+    def _ready(self) -> list[Effect]:
+        """Send what waits: first what the client cancelled meanwhile, so that it is stopped before anything new begins."""
+        effects: list[Effect] = []
+        if self._worker is _Worker.GREETING:
+            effects += [ToWorker(_line(message)) for message in self._greeting[1:]]
+        self._worker = _Worker.READY
+        for cancelled, reason in self._cancelled:
+            self._dropped.add(_key(cancelled.message["id"]))
+            effects.append(ToWorker(cancelled.again(CANCELLED, reason)))
+        self._cancelled = []
+        for flight in self._flights.values():
+            effects.append(ToWorker(flight.again(RESENT, flight.first_at) if flight.is_sent else flight.line))
+            flight.is_sent = True
+        effects += map(ToWorker, self._notifications)
+        self._notifications = []
+        return effects
+
+    def worker_ended(self, how: str) -> list[Effect]:
+        """The worker is gone, for instance `by signal 9`. What was in flight goes to the next one."""
+        self._worker = _Worker.AWAY
+        self._dropped.clear()
+        self._failures = 0 if self._has_answered else self._failures + 1
+        effects: list[Effect] = [Tell(f"the MCP server process ended {how}")]
+        if self._failures >= FAILURES:
+            self._failures, self._gave_up = FAILURES - 1, True  # one more try with the next request
+            effects += self._refused(lambda flight: True, how)
+        else:
+            effects += self._refused(_has_died_often, how)
+        self.generation += 1
+        if not self._gave_up:
+            effects.append(StartWorker(self.generation, _RETRY_S * self._failures))
+        return effects
+
+    def _refused(self, is_due: Callable[[_Flight], bool], how: str) -> Iterator[Effect]:
+        for key, flight in list(self._flights.items()):
+            flight.deaths += flight.is_sent
+            if is_due(flight):
+                del self._flights[key]
+                yield ToClient(_unserved(flight, how))
+
+    def tick(self, now: float) -> list[Effect]:
+        """Look after a silent worker, every few seconds."""
+        if self._worker is not _Worker.READY or not self._flights or now - self._heard_at < _PING_AFTER_S:
+            return []
+        if not self._pinged_at:
+            self._pinged_at = now
+            return [ToWorker(_line({"jsonrpc": "2.0", "id": _PING, "method": "ping"}))]
+        silent = now - self._pinged_at
+        return list(self._progress(silent, now)) if silent > SILENT_S else []
+
+    def _progress(self, silent: float, now: float) -> Iterator[Effect]:
+        text = f"The MCP server process has not answered for {silent:.0f} s. Cancel the call to replace the process."
+        for flight in self._flights.values():
+            params = flight.message.get("params")
+            meta = params.get("_meta") if isinstance(params, dict) else None
+            if isinstance(meta, dict) and "progressToken" in meta:
+                told = {"progressToken": meta["progressToken"], "message": text}
+                told["progress"] = round(now - flight.first_at, 1)
+                yield ToClient(_line({"jsonrpc": "2.0", "method": "notifications/progress", "params": told}))
+
+
+def _has_died_often(flight: _Flight) -> bool:
+    return flight.deaths >= DEATHS
+
+
+def _unserved(flight: _Flight, how: str) -> bytes:
+    text = (
+        f"The MCP server process ended {how} and could not answer this request. Its log says why; sessions and kernels "
+        "keep running. Call ping to see what is there."
+    )
+    if not flight.is_call:
+        return _error(flight.message["id"], _INTERNAL_ERROR, text)
+    result = {"resultType": "complete", "content": [{"type": "text", "text": text}], "isError": True}
+    return _line({"jsonrpc": "2.0", "id": flight.message["id"], "result": result})
+
+
+def _unreadable() -> ToClient:
+    text = "The request was refused, nothing was done: it is not JSON, or longer than 16 MB."
+    return ToClient(_error(None, _PARSE_ERROR, text))
+
+
+def _error(request_id: object, code: int, text: str) -> bytes:
+    return _line({"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": text}})
+
+
+def _parsed(line: bytes) -> tuple[dict[str, Any] | None, bool]:
+    """The message, and whether it can be written again as it was. The worker refuses what it cannot read, by its id."""
+    for text, is_sound in ((line, True), (line.decode("utf-8", "replace"), False)):
+        try:
+            message = json.loads(text, strict=is_sound)
+        except (ValueError, RecursionError):
+            continue
+        return (message if isinstance(message, dict) else None), is_sound
+    return None, False
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def _key(request_id: object) -> str:
+    return json.dumps(request_id)

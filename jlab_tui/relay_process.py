@@ -1,0 +1,294 @@
+"""`jlab-mcp` as the MCP client starts it: a small process that keeps the client's pipe and starts the worker behind it again.
+
+Standard library only, and little of it: this process lives as long as the client does, beside every worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from .core.relay import Effect, KillWorker, Relay, StartWorker, Tell, ToClient, ToWorker
+
+LINE_MAX: Final = 16 << 20
+"""bytes of one line, and of what waits for a worker; above it stdin is not read"""
+_CHUNK: Final = 1 << 16
+_TICK_S: Final = 5.0
+_LEAVE_S: Final = 5.0
+"""how long a worker may take to end after its client left; clients kill this process earlier"""
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+USAGE: Final = 2
+
+
+class LineCutter:
+    """Cuts what a pipe brings into lines."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._is_skipping = False
+
+    def feed(self, data: bytes) -> tuple[list[bytes], int]:
+        """Return the whole lines, and how many too long ones were dropped."""
+        lines: list[bytes] = []
+        dropped = 0
+        *ended, rest = data.split(b"\n")
+        for part in ended:
+            if self._is_skipping:
+                self._is_skipping = False
+                dropped += 1
+            elif (line := b"".join([*self._parts, part])).strip():
+                lines.append(line + b"\n")
+            self._parts, self._size = [], 0
+        if not self._is_skipping and rest:
+            self._parts.append(rest)
+            self._size += len(rest)
+            if self._size > LINE_MAX:
+                self._parts, self._size, self._is_skipping = [], 0, True
+        return lines, dropped
+
+
+class Outlet:
+    """Writes lines to a pipe without waiting for its reader."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._waiting: list[memoryview] = []
+        self.size = 0
+        os.set_blocking(fd, False)
+
+    def send(self, line: bytes) -> None:
+        self._waiting.append(memoryview(line))
+        self.size += len(line)
+        self.flush()
+
+    def flush(self) -> None:
+        while self._waiting:
+            try:
+                written = os.write(self.fd, self._waiting[0])
+            except BlockingIOError:
+                return
+            self.size -= written
+            if written == len(self._waiting[0]):
+                del self._waiting[0]
+            else:
+                self._waiting[0] = self._waiting[0][written:]
+
+
+class Worker:
+    """The process that serves, with its pipes."""
+
+    def __init__(self, command: list[str], env: Mapping[str, str]) -> None:
+        its_in, our_out = os.pipe()
+        our_in, its_out = os.pipe()
+        actions = [(os.POSIX_SPAWN_DUP2, its_in, 0), (os.POSIX_SPAWN_DUP2, its_out, 1)]
+        defaults = [*_ENDING, signal.SIGCHLD, signal.SIGPIPE]
+        try:
+            self.pid = os.posix_spawn(command[0], command, env, file_actions=actions, setsigdef=defaults)
+        finally:
+            os.close(its_in)
+            os.close(its_out)
+        self.outlet = Outlet(our_out)
+        self.source = our_in
+        self.lines = LineCutter()
+        self.is_silent = False
+        """its output has ended"""
+
+    def leave(self) -> None:
+        """End its input, which tells it that the client has left."""
+        if self.outlet.fd >= 0:
+            os.close(self.outlet.fd)
+            self.outlet.fd = -1
+
+    def ended(self) -> int | None:
+        """Its exit code once it is gone, negative for a signal."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if pid else None
+
+    def close(self) -> None:
+        self.leave()
+        os.close(self.source)
+
+
+class Shell:
+    """Carries out what the relay decides."""
+
+    def __init__(self, relay: Relay, command: list[str], env: Mapping[str, str]) -> None:
+        self._relay = relay
+        self._command = command
+        self._env = env
+        self._client = Outlet(os.dup(1))
+        self._lines = LineCutter()
+        self._worker: Worker | None = None
+        self._start_at: float | None = None
+        self._leaving = 0.0
+        """since when, on the monotonic clock"""
+        self._is_first = True
+        self._wake, self._wake_end = os.pipe()
+        self._exit_code = 0
+
+    def run(self) -> int:
+        """Serve until the client leaves. Returns the exit code."""
+        os.set_blocking(self._wake, False)
+        os.set_blocking(self._wake_end, False)
+        signal.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
+        for number in (*_ENDING, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        self._perform(self._relay.begin())
+        while not (self._leaving and self._worker is None):
+            try:
+                self._turn()
+            except BrokenPipeError:  # the client is gone
+                self._leave()
+        return self._exit_code
+
+    def _turn(self) -> None:
+        if self._start_at is not None and time.monotonic() >= self._start_at:
+            self._start()
+        worker = self._worker
+        readers, writers = [self._wake], []
+        if not self._leaving and (worker is None or worker.outlet.size < LINE_MAX):
+            readers.append(0)
+        if worker is not None:
+            if not worker.is_silent:
+                readers.append(worker.source)
+            if worker.outlet.size and worker.outlet.fd >= 0:
+                writers.append(worker.outlet.fd)
+        if self._client.size:
+            writers.append(self._client.fd)
+        ready, _, _ = select.select(readers, writers, [], self._patience())
+        self._client.flush()
+        if worker is not None:
+            self._flush(worker)
+            if worker.source in ready:
+                self._hear_worker(worker)
+        if self._wake in ready:
+            self._signalled()
+        if 0 in ready and not self._leaving:
+            self._hear_client()
+        if worker is not None and worker is self._worker:
+            self._look_after(worker)
+        self._perform(self._relay.tick(time.time()))
+
+    def _patience(self) -> float:
+        if self._leaving:
+            return 0.1
+        return _TICK_S if self._start_at is None else max(0.0, self._start_at - time.monotonic())
+
+    def _hear_client(self) -> None:
+        data = os.read(0, _CHUNK)
+        if not data:
+            self._leave()
+            return
+        lines, dropped = self._lines.feed(data)
+        for line in lines:
+            self._perform(self._relay.from_client(line, time.time()))
+        for _ in range(dropped):
+            self._perform(self._relay.too_long())
+
+    def _hear_worker(self, worker: Worker) -> bool:
+        """Read once; return whether there may be more."""
+        data = os.read(worker.source, _CHUNK)
+        worker.is_silent = not data
+        for line in worker.lines.feed(data)[0]:
+            self._perform(self._relay.from_worker(line, time.time()))
+        return bool(data)
+
+    def _signalled(self) -> None:
+        numbers = os.read(self._wake, 64)
+        if any(number in numbers for number in _ENDING):
+            self._leave()
+
+    def _look_after(self, worker: Worker) -> None:
+        code = worker.ended()
+        if code is None:
+            if self._leaving and time.monotonic() - self._leaving > _LEAVE_S:
+                os.kill(worker.pid, signal.SIGKILL)
+            return
+        while self._hear_worker(worker):  # what it wrote last
+            pass
+        worker.close()
+        self._worker = None
+        if self._is_first and code == USAGE:  # a wrong setting: it has said so
+            self._exit_code, self._leaving = USAGE, time.monotonic()
+        self._is_first = False
+        if not self._leaving:
+            how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+            self._perform(self._relay.worker_ended(how))
+
+    def _leave(self) -> None:
+        if not self._leaving:
+            self._leaving = time.monotonic()
+            self._start_at = None
+        if self._worker is not None:
+            self._worker.leave()
+
+    def _perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case ToClient(line):
+                    self._client.send(line)
+                case ToWorker(line):
+                    if self._worker is not None and self._worker.outlet.fd >= 0:
+                        with contextlib.suppress(BrokenPipeError):  # it has ended: its end says so
+                            self._worker.outlet.send(line)
+                case StartWorker(_, after_s):
+                    self._start_at = time.monotonic() + after_s
+                case KillWorker():
+                    if self._worker is not None:
+                        os.kill(self._worker.pid, signal.SIGKILL)
+                case Tell(text):
+                    _tell(text)
+
+    @staticmethod
+    def _flush(worker: Worker) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            if worker.outlet.fd >= 0:
+                worker.outlet.flush()
+
+    def _start(self) -> None:
+        self._start_at = None
+        generation = str(self._relay.generation)
+        try:
+            self._worker = Worker([*self._command, "--generation", generation], self._env)
+        except OSError as error:
+            self._perform(self._relay.worker_ended(f"before it started: {error.strerror}"))
+            return
+        self._perform(self._relay.worker_started(time.time()))
+
+
+def run_relay() -> int:
+    """Serve the client on stdin and stdout. Returns the exit code."""
+    for fd in (0, 1):
+        try:
+            os.fstat(fd)
+        except OSError:
+            _tell(
+                "Stdin or stdout is closed, so no MCP client can connect.\n"
+                "  An MCP client starts jlab-mcp with pipes."
+            )
+            return USAGE
+    if os.isatty(0):
+        _tell(
+            "this is the MCP server; it waits for an MCP client on stdin.\n"
+            "  Register it with: claude mcp add jlab-mcp -- jlab-mcp   (the dashboard is: jlab-mcp start)"
+        )
+    # -P: a file of the user's in the working directory must not stand for a module.
+    command = [sys.executable, "-P", "-m", "jlab_tui", "--worker", "--relay", _new_id()]
+    return Shell(Relay(_new_id), command, dict(os.environ)).run()
+
+
+def _new_id() -> str:
+    return os.urandom(16).hex()
+
+
+def _tell(text: str) -> None:
+    """Write to stderr, which clients keep as the server's log."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"jlab-mcp: {text}\n".encode())
