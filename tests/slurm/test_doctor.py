@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shlex
 from dataclasses import replace
@@ -12,7 +11,7 @@ import pytest
 
 from jlab_tui.adapters.checkup import look_from_node
 from jlab_tui.adapters.slurm.commands import Slurm
-from tests.project import Project
+from tests.project import Project, until
 from tests.slurm.jobs import GPU_JOB, submit
 from tests.slurm.machines import Cluster, read_only
 
@@ -66,7 +65,7 @@ def test_a_controller_that_is_down_is_named_and_nothing_else_is_asked(
 
 async def test_a_running_job_shows_whether_it_sees_files_written_here(slurm: Slurm, cluster: Cluster) -> None:
     job_id = await submit(slurm, cluster, "doctor", replace(GPU_JOB, cpus=1))
-    await asyncio.to_thread(cluster.wait_for_state, job_id, "RUNNING")
+    await until((cluster.shared / "doctor.json").exists, 40)  # the job has written what it has to
     facts = await look_from_node(job_id, cluster.shared, "a-node", cluster.env)
     assert facts.sees_files is True and facts.can_write
     node = next(
