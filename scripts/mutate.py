@@ -67,9 +67,8 @@ def _functions(tree: ast.Module, path: str) -> Iterator[CodeType]:
     waiting = [compile(tree, str(ROOT / path), "exec")]
     for code in waiting:
         if code.co_flags & inspect.CO_NEWLOCALS:
-            if code.co_name == "<lambda>" or not code.co_name.startswith(
-                "<"
-            ):  # a comprehension ran on import
+            # A comprehension ran on import.
+            if code.co_name == "<lambda>" or not code.co_name.startswith("<"):
                 yield code
         else:
             waiting += [part for part in code.co_consts if isinstance(part, CodeType)]

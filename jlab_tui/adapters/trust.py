@@ -87,9 +87,7 @@ def _look(path: Path, info: os.stat_result, *, is_end: bool) -> Component:
     writers: tuple[Writer, ...] = ()
     has_list = False
     if info.st_mode & stat.S_IWGRP and not is_link:
-        listed = _access_list(
-            path
-        )  # with a list, the mode's group bits are what its entries may have at most
+        listed = _access_list(path)  # with a list, the mode's group bits limit its entries
         has_list = listed is not None
         writers = tuple(_writers(listed or (), info.st_gid)) if has_list else (_group(info.st_gid),)
     return Component(

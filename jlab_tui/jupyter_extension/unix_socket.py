@@ -201,9 +201,7 @@ def private_directory(path: str) -> None:
 def peer_uid(connection: socket.socket) -> Optional[int]:
     """Return the account at the other end of a Unix socket (SO_PEERCRED on Linux, LOCAL_PEERCRED on macOS); None if unknown."""
     if sys.platform == "darwin":
-        raw = connection.getsockopt(
-            0, 1, 8
-        )  # SOL_LOCAL, LOCAL_PEERCRED: struct xucred begins with version and uid
+        raw = connection.getsockopt(0, 1, 8)  # LOCAL_PEERCRED of SOL_LOCAL: version and uid come first
         return int(struct.unpack("=II", raw)[1])
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:

@@ -84,9 +84,7 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource, tasks: TaskExten
         Does nothing if a server is running or queued. Choices are remembered: leave arguments out to use them again. If the
         reply begins with mode_required, ask the user where to run and call again with mode=. A queued job keeps its place;
         the reply gives the reason and the expected start. Call wait_for_server to keep waiting; never start a second server."""
-        from ..services.server.client_start import (
-            Choice,
-        )  # imported with the application, after the first reply
+        from ..services.server.client_start import Choice  # with the application, after the first reply
 
         app = await source.get()
         starting = app.starting

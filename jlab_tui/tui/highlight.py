@@ -21,9 +21,7 @@ CODE_MAX = 200_000
 
 @cache
 def _lexer() -> Lexer:
-    from pygments.lexers.python import (
-        PythonLexer,
-    )  # at the first cell or in warm_up(), because it delays the start
+    from pygments.lexers.python import PythonLexer  # not at the start, which it would delay
 
     return PythonLexer(stripnl=False, ensurenl=False)
 

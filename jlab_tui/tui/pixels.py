@@ -188,9 +188,8 @@ def _grown(image: Image, size: int, *, darker: bool) -> Image:
 
     pick = ImageChops.darker if darker else ImageChops.lighter
     width, height = image.size
-    image = ImageOps.expand(
-        image, size, "white" if darker else "black"
-    )  # else the edges grow into each other
+    # Without it the edges grow into each other.
+    image = ImageOps.expand(image, size, "white" if darker else "black")
     for right, down in ((1, 0), (0, 1)):
         grown = 1
         while grown < size:

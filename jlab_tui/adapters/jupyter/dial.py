@@ -185,9 +185,7 @@ async def _owner(near: Endpoint, far: Endpoint) -> int | None:
 def peer_uid(connection: Any) -> int | None:
     """Return the account at the other end of a Unix socket (SO_PEERCRED on Linux, LOCAL_PEERCRED on macOS)."""
     if sys.platform == "darwin":
-        raw = connection.getsockopt(
-            0, 1, 8
-        )  # SOL_LOCAL, LOCAL_PEERCRED: struct xucred begins with version and uid
+        raw = connection.getsockopt(0, 1, 8)  # LOCAL_PEERCRED of SOL_LOCAL: version and uid come first
         return int(struct.unpack("=II", raw)[1])
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", raw)[1])

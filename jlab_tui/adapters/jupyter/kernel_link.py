@@ -285,9 +285,8 @@ class KernelLink:
         """Make sure that requests will reach the kernel."""
         self._ws = ws
         if self._lease is not None:
-            async with asyncio.timeout(
-                _OPEN_TIMEOUT_S
-            ):  # `wait_for` can swallow a cancellation before Python 3.12
+            # Before Python 3.12 `wait_for` can swallow a cancellation.
+            async with asyncio.timeout(_OPEN_TIMEOUT_S):
                 await self._greeting(ws)
             for frame in list(self._unconfirmed.values()):
                 await ws.send(frame)

@@ -22,9 +22,8 @@ def prune(settings: Settings, node: Path, now: float | None = None) -> None:
 
     `node`: the copy of the extension to keep; `now`: by the file server's clock, read from it by default.
     """
-    if settings.connection_dir.is_relative_to(
-        settings.status_dir
-    ):  # else other projects may have theirs there
+    # Elsewhere, other projects may keep their files there.
+    if settings.connection_dir.is_relative_to(settings.status_dir):
         _remove(settings.connection_dir, LAUNCHES)
     _remove(settings.node_dir, COPIES, without=[node])
     now = file_server_time(settings.log_dir) if now is None else now

@@ -90,9 +90,7 @@ class Slurm:
         submitted = parse_sbatch(ran.out, ran.err)
         if ran.is_ok and submitted is not None:
             return submitted
-        if (
-            ran.is_ok or submitted is not None
-        ):  # a wrapper of the site may fail after sbatch itself did its work
+        if ran.is_ok or submitted is not None:  # a site's wrapper may fail after sbatch succeeded
             why = "Slurm may have accepted the job, although sbatch does not say so clearly."
             reply = "; ".join(reply_lines(f"{ran.err}\n{ran.out}"))[:500]
             return Rejected(Rejection.UNCERTAIN, Advice(why, "Look for it with `squeue --me`."), reply)

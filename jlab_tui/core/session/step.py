@@ -153,9 +153,8 @@ def _started(state: SessionStatus, known: OpenRun, count: int | None) -> Step:
     start = StartRun(known.run, count, is_news=not known.has_started)
     still_open = tuple(replace(run, has_started=True) if run is known else run for run in state.open)
     state = replace(state, open=still_open)
-    if (
-        known.generation == state.kernel.generation
-    ):  # the new process runs it: a notice of an old one would have come
+    # The new process runs it: an old one's notice would have come.
+    if known.generation == state.kernel.generation:
         state = replace(state, kernel=replace(state.kernel, awaited=()))
     return _used(state), (start,)
 

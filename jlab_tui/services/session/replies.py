@@ -88,9 +88,8 @@ class Replies:
     async def earlier(self, session_id: str, msg_id: str) -> str:
         """Return the id of the run that a request began in an earlier process; empty if it never reached the kernel."""
         with contextlib.suppress(JlabError):
-            await self._find(
-                f"{session_id}-", JournalReplay(session_id, self._journals)
-            )  # what was lost is closed first
+            # Lost runs are closed first.
+            await self._find(f"{session_id}-", JournalReplay(session_id, self._journals))
         left = await JournalReplay(session_id, self._journals).read_on()
         runs = [run for run in left.runs.values() if run.msg_id == msg_id] if left is not None else []
         return runs[-1].id if runs and runs[-1].status is not RunStatus.ABORTED else ""
