@@ -56,11 +56,11 @@ def how_stopped(step: Step, exception: str) -> str:
         case Step.SIGNAL:
             return ""
         case Step.WAKE:  # slow clean-up may have ended meanwhile
-            return " once a request had woken the kernel's event loop" if exception == CANCELLED else ""
+            return ", once a request had woken the kernel's event loop" if exception == CANCELLED else ""
         case Step.RAISE:
-            return " by an exception raised in it, because the interrupt signal had no effect"
+            return ", at an exception raised in it, because the interrupt signal had no effect"
         case Step.SIGNAL_AGAIN:
-            return " at the second interrupt"
+            return ", at the second interrupt"
         case _:
             assert_never(step)
 
@@ -70,7 +70,8 @@ def why_not_stopped(effect: Effect) -> str:
     tried = "an interrupt signal and a request that wakes the kernel's event loop, then both again"
     if effect is Effect.UNKNOWN:
         return (
-            f"It is in a C call that does not check for signals, or it catches the interrupt. Tried: {tried}."
+            "It is in a C call that does not check for signals, it catches the interrupt, or (before ipykernel 7) it is a "
+            f"coroutine that never awaits. Tried: {tried}."
         )
     tried = (
         "an interrupt signal, a request that wakes the kernel's event loop, an exception from another thread"

@@ -126,4 +126,4 @@ class _Interrupted:
 
 def _stopped(run: RunHandle, how: str = "") -> str:
     state = "the kernel is idle and keeps its variables" if run.cell else "its throwaway kernel ends"
-    return f"Run {run.id} stopped{how} after {run.seconds:.1f} s; {state}."
+    return f"Run {run.id} stopped after {run.seconds:.1f} s{how}; {state}."

@@ -23,10 +23,10 @@ from jlab_tui.core.kernel.interrupt_ladder import (
     ("step", "exception", "how"),
     [
         (Step.SIGNAL, "KeyboardInterrupt", ""),
-        (Step.WAKE, "CancelledError", " once a request had woken the kernel's event loop"),
+        (Step.WAKE, "CancelledError", ", once a request had woken the kernel's event loop"),
         (Step.WAKE, "KeyboardInterrupt", ""),
-        (Step.RAISE, "CancelledError", " by an exception raised in it, because the interrupt signal had no effect"),
-        (Step.SIGNAL_AGAIN, "KeyboardInterrupt", " at the second interrupt"),
+        (Step.RAISE, "CancelledError", ", at an exception raised in it, because the interrupt signal had no effect"),
+        (Step.SIGNAL_AGAIN, "KeyboardInterrupt", ", at the second interrupt"),
     ],
 )  # fmt: skip
 def test_what_stopped_the_code_is_named_unless_it_was_the_first_signal(
