@@ -21,13 +21,13 @@ LINE_MAX: Final = 16 << 20
 _CHUNK: Final = 1 << 16
 _TICK_S: Final = 5.0
 _LEAVE_S: Final = 5.0
-"""how long a worker may take to end after its client left; clients kill this process earlier"""
+"""how long a worker may take to end after its client left; clients kill this process sooner"""
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 USAGE: Final = 2
 
 
 class LineCutter:
-    """Cuts what a pipe brings into lines."""
+    """Cuts a pipe's data into lines."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -82,7 +82,7 @@ class Outlet:
 
 
 class Worker:
-    """The process that serves, with its pipes."""
+    """The worker process, with its pipes."""
 
     def __init__(self, command: list[str], env: Mapping[str, str]) -> None:
         its_in, our_out = os.pipe()
@@ -98,10 +98,10 @@ class Worker:
         self.source = our_in
         self.lines = LineCutter()
         self.is_silent = False
-        """its output has ended"""
+        """whether its output has ended"""
 
     def leave(self) -> None:
-        """End its input, which tells it that the client has left."""
+        """Close its input, as if the client had left."""
         if self.outlet.fd >= 0:
             os.close(self.outlet.fd)
             self.outlet.fd = -1
@@ -117,7 +117,7 @@ class Worker:
 
 
 class Shell:
-    """Carries out what the relay decides."""
+    """Performs the relay's effects."""
 
     def __init__(self, relay: Relay, command: list[str], env: Mapping[str, str]) -> None:
         self._relay = relay
@@ -215,7 +215,7 @@ class Shell:
             pass
         worker.close()
         self._worker = None
-        if self._is_first and code == USAGE:  # a wrong setting: it has said so
+        if self._is_first and code == USAGE:  # a wrong setting, which it has reported
             self._exit_code, self._leaving = USAGE, time.monotonic()
         self._is_first = False
         if not self._leaving:

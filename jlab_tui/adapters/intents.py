@@ -1,4 +1,4 @@
-"""Stores which notebook a session is being opened on, so that a call that is sent again finds the file it made."""
+"""Stores the notebook of a session that is being opened, so that a call that is sent again finds the file it made."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _KEPT_S: Final = 86400.0
 
 
 class OpeningIntents:
-    """The directory `intents` of a project: one file a session, only while that is being opened."""
+    """The directory `intents` of a project: one file for each session that is being opened."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def write(self, session: str, notebook: Path) -> None:
-        """Remember a notebook. A disk that takes nothing costs only this memory."""
+        """Remember a notebook, unless the disk refuses it."""
         with contextlib.suppress(OSError):
             private_dir(self._directory)
             self._clear()
@@ -37,7 +37,7 @@ class OpeningIntents:
             (self._directory / session).unlink(missing_ok=True)
 
     def _clear(self) -> None:
-        """Remove what killed processes left."""
+        """Remove leftovers of killed processes."""
         for left in self._directory.iterdir():
             if time.time() - left.stat().st_mtime > _KEPT_S:
                 left.unlink(missing_ok=True)

@@ -53,7 +53,7 @@ class KillWorker(NamedTuple):
 
 
 class Tell(NamedTuple):
-    """A line for the person who reads the MCP server's log."""
+    """A line for the MCP server's log."""
 
     text: str
 
@@ -105,7 +105,7 @@ class Relay:
         self._flights: dict[str, _Flight] = {}
         """by request id, as JSON"""
         self._cancelled: list[tuple[_Flight, str]] = []
-        """calls that a dead worker may have begun and the client cancelled since, with the reasons"""
+        """calls that a dead worker may have started and the client cancelled since, with the reasons"""
         self._dropped: set[str] = set()
         """ids of cancelled requests, whose answers the client does not want"""
         self._greeting: list[dict[str, Any]] = []
@@ -299,9 +299,11 @@ class Relay:
             params = flight.message.get("params")
             meta = params.get("_meta") if isinstance(params, dict) else None
             if isinstance(meta, dict) and "progressToken" in meta:
-                told = {"progressToken": meta["progressToken"], "message": text}
-                told["progress"] = round(now - flight.first_at, 1)
-                yield ToClient(_line({"jsonrpc": "2.0", "method": "notifications/progress", "params": told}))
+                progress = {"progressToken": meta["progressToken"], "message": text}
+                progress["progress"] = round(now - flight.first_at, 1)
+                yield ToClient(
+                    _line({"jsonrpc": "2.0", "method": "notifications/progress", "params": progress})
+                )
 
 
 def _has_died_often(flight: _Flight) -> bool:

@@ -9,11 +9,11 @@ import re
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
 
 _NOBODYS = ("-1", "NoDevFiles", "none", "void")
-"""what stands for no GPU at all"""
+"""values that mean no GPU"""
 
 
 class Slice(NamedTuple):
-    """A MIG instance, which is a part of a GPU."""
+    """A MIG instance: a part of a GPU."""
 
     gpu: int
     """index of its GPU"""
@@ -47,7 +47,7 @@ def visible_gpus(
 
 
 def named_gpus(environ: Mapping[str, str]) -> Optional[List[str]]:
-    """Return the GPUs that CUDA or ROCm is told to use; None if it is told nothing."""
+    """Return the GPUs that variables give CUDA or ROCm; None if there is no such variable."""
     for variable in ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"):
         names = [name.strip() for name in environ.get(variable, "").split(",") if name.strip()]
         if names:
@@ -56,7 +56,7 @@ def named_gpus(environ: Mapping[str, str]) -> Optional[List[str]]:
 
 
 def _allocated(everything: Set[int], environ: Mapping[str, str]) -> Optional[Set[int]]:
-    """Return what Slurm gave this job of what the tool sees; None outside of a job, and where the numbers make no sense."""
+    """Return the GPUs that Slurm gave this job, of those that the tool sees; None outside a job, or if the numbers do not fit."""
     count = environ.get("SLURM_GPUS_ON_NODE", "")
     numbers = environ.get("SLURM_JOB_GPUS") or environ.get("SLURM_STEP_GPUS") or ""
     if not environ.get("SLURM_JOB_ID") and not count:
@@ -81,7 +81,7 @@ def numbers_of(text: str) -> Set[int]:
 
 
 def _index(name: str, ids: Mapping[str, int]) -> Optional[int]:
-    """Return the number of a GPU by number, UUID, or the beginning of a UUID, as CUDA takes them."""
+    """Return the number of a GPU given as CUDA accepts it: number, UUID, or the beginning of a UUID."""
     if name.isdigit():
         return int(name)
     wanted = name.lower()

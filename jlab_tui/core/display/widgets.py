@@ -1,4 +1,4 @@
-"""The widgets of one session: their models as the kernel tells them, and the text that a console would show in their place.
+"""The widgets of one session: their models from the kernel's messages, and the text that a console would show instead.
 
 Bounded: of very many models the oldest are forgotten, and no tree of widgets is followed without end.
 
@@ -43,7 +43,7 @@ class Model:
 
 @dataclass(slots=True)
 class Widgets:
-    """All models that were opened and not forgotten."""
+    """All open models, except forgotten ones."""
 
     models: dict[str, Model] = field(default_factory=dict)
     version: int = 0
@@ -52,7 +52,7 @@ class Widgets:
     _holders: dict[str, set[str]] = field(default_factory=dict)
     """models that refer to a model"""
     _views: dict[str, str | None] = field(default_factory=dict)
-    """the latest text of the models that outputs show"""
+    """the latest text of the models in outputs"""
     _captures: dict[str, list[str]] = field(default_factory=dict)
     """Output widgets that capture what a request prints, the innermost last"""
 
@@ -95,14 +95,14 @@ class Widgets:
         return self._captures[msg_id][-1] if msg_id in self._captures else ""
 
     def text(self, model_id: str) -> str | None:
-        """Return what a console would show of a widget; None if only a browser can show it."""
+        """Return a widget's text on a console; None if only a browser can show it."""
         if model_id not in self.models:
             return None
         words = _Drawing(self.models).draw(model_id, ())
         return words if words is None else printable(words[:_TEXT_MAX])
 
     def needed_by(self, shown: Iterable[str]) -> list[str]:
-        """Return the models that these consist of, themselves first."""
+        """Return these models and their parts, in this order."""
         found: dict[str, None] = {}
         waiting = list(shown)
         while waiting:
@@ -149,7 +149,7 @@ class Widgets:
 
 
 class _Drawing:
-    """Draws one tree of widgets, as far as a console line or two needs it."""
+    """Draws one tree of widgets in a console line or two."""
 
     def __init__(self, models: Mapping[str, Model]) -> None:
         self._models = models

@@ -10,7 +10,7 @@ from .events import WidgetsChanged
 
 
 def joined_changes(first: WidgetsChanged, then: WidgetsChanged) -> WidgetsChanged:
-    """Return both as one change of the first's run. Takes the mappings of `first` over and changes them."""
+    """Return both as one change of the first's run. Reuses and changes the mappings of `first`."""
     states, buffers, views = (_mutable(part) for part in (first.states, first.buffers, first.views))
     for comm_id, state in then.states.items():
         known = states.get(comm_id)

@@ -1,4 +1,4 @@
-"""Reads the messages of Jupyter's widgets: which models they make, change and close.
+"""Reads the messages of Jupyter's widgets, which make, change and close models.
 
 Protocol: https://github.com/jupyter-widgets/ipywidgets/blob/main/packages/schema/messages.md
 """

@@ -1,4 +1,4 @@
-"""The outputs of a cell in memory, one value each, and how much of them is kept."""
+"""The outputs of a cell in memory, one value each, and the limits on them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ITEMS_HALF: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class CellLimits:
-    """How much of a cell's output is kept. The defaults are those of a reply."""
+    """How much of a cell's output to keep. The defaults are a reply's."""
 
     text_half: int = TEXT_HALF
     """characters of text kept from the beginning, and again from the end"""
@@ -66,7 +66,7 @@ class DataItem:
     """a placeholder for an output that only the run's record has"""
     into: str = ""
     view: str | None = None
-    """text of the widget that it shows, if that is known"""
+    """text of its widget, if known"""
 
     @property
     def words(self) -> str:

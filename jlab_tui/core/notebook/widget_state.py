@@ -1,4 +1,4 @@
-"""What a notebook stores of a session's widgets, so that JupyterLab and nbconvert show them without a kernel.
+"""The widgets that a notebook stores, so that JupyterLab and nbconvert show them without a kernel.
 
 Format: https://ipywidgets.readthedocs.io/en/stable/embedding.html (`application/vnd.jupyter.widget-state+json`)
 """
@@ -19,7 +19,7 @@ from .outputs import CellOutputs
 
 _CAPTURED: Final = CellLimits(64 * 1024, 4 << 20, 1 << 20, 100)
 _CAPTURES_MAX: Final = 100
-"""Output widgets; of more, those that captured first are forgotten"""
+"""most Output widgets; beyond that, the oldest captures are forgotten"""
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class SessionWidgets:
     captured: dict[str, CellOutputs] = field(default_factory=dict)
 
     def feed(self, event: TextPrinted | DataShown | OutputCleared | ErrorRaised) -> None:
-        """Note a widget that is shown, and keep an output that a widget captured; others are the cell's."""
+        """Note a shown widget, and keep an output that a widget captured; the cell keeps the others."""
         if isinstance(event, DataShown) and (model_id := view_of(event.data)):
             self.models.show(model_id)
         if event.into:

@@ -1,6 +1,6 @@
-"""Defines the id of a client's call, from which everything that the call makes is named.
+"""Defines the id of a client's call, which names everything that the call makes.
 
-A call that is sent again, because the process that served it ended, finds what it made and goes on with that.
+If the process that served it ends and the call is sent again, it finds what it made and continues from there.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Call:
         return self.derived("session")[:8]
 
     def derived(self, what: str) -> str:
-        """An id for `what` the call makes: 32 hexadecimal digits; empty for a call without an id."""
+        """Return an id for `what` the call makes: 32 hexadecimal digits; empty for a call without an id."""
         return hashlib.sha256(f"{self.id}:{what}".encode()).hexdigest()[:32] if self.id else ""
 
 
 NO_CALL: Final = Call("")
-"""what it makes gets ids of its own"""
+"""what it makes gets new ids"""

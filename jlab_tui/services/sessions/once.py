@@ -1,4 +1,4 @@
-"""Does what a call asks for once, also when the call is sent again because the process that served it ended."""
+"""Performs a call once, even if it is sent again because the process that served it ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .registry import Sessions
 
 
 class Once:
-    """The calls that take something away: a kernel's state, a run, a session, a cell."""
+    """Calls that remove something: a kernel's state, a run, a session, a cell."""
 
     def __init__(self, sessions: Sessions, journals: Journals) -> None:
         self._sessions = sessions
