@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
-from typing import Any, Callable, List, Optional, Sequence
+import sys
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 KERNEL_STARTUP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kernel_startup.py")
 _MODULES = ("ipykernel_launcher", "ipykernel")
@@ -26,6 +28,27 @@ def addition(command: Sequence[str]) -> List[str]:
     if not is_ipython(command) or any(argument.split("=")[0] in _OWN_CONFIG for argument in command):
         return []
     return ["--IPKernelApp.extra_config_file=%s" % KERNEL_STARTUP]
+
+
+def with_safe_start(command: List[str]) -> List[str]:
+    """Return a command whose Python starts without the notebook's directory, if it is of version 3.11 or later.
+
+    A file there with the name of a standard module (`types.py`) would stop the kernel. `kernel_startup` adds the directory later.
+    """
+    if not is_ipython(command) or _version(command[0]) < (3, 11):
+        return command
+    return [command[0], "-P", *command[1:]]
+
+
+def _version(program: str) -> Tuple[int, ...]:
+    """The version of an environment's Python; (0,) if its directory does not tell."""
+    prefix = os.path.dirname(os.path.dirname(program))
+    if os.path.realpath(prefix) == os.path.realpath(sys.prefix):
+        return sys.version_info[:2]
+    found = glob.glob(os.path.join(glob.escape(prefix), "lib", "python3.*"))
+    minor = os.path.basename(found[0]).rpartition(".")[2] if len(found) == 1 else ""
+    is_python = os.path.basename(program).startswith("python")
+    return (3, int(minor)) if is_python and minor.isdigit() else (0,)
 
 
 def holds_more(manager: Any) -> bool:
@@ -65,6 +88,6 @@ def _wrap(manager: Any) -> None:
         command: List[str] = original(extra_arguments)
         added = addition(command)
         manager.jlab_mcp_added = bool(added)
-        return [*command, *added]
+        return [*with_safe_start(command), *added] if added else command
 
     manager.format_kernel_cmd = format_kernel_cmd

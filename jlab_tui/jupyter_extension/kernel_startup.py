@@ -9,6 +9,8 @@ it is only raised where no other account can become one: on Unix sockets and on 
 """
 
 import contextlib
+import os
+import sys
 
 
 def raise_mark():  # type: ignore[no-untyped-def]  # runs on the kernel's Python, any version
@@ -44,7 +46,23 @@ def keep_history_in_memory(ours):  # type: ignore[no-untyped-def]
         ours.HistoryManager.hist_file = ":memory:"
 
 
+def find_the_notebooks_modules():  # type: ignore[no-untyped-def]
+    """Cells import what lies beside the notebook. Python started without that directory (`kernel_command.with_safe_start`), and
+    newer IPythons then leave it out; it comes where IPython puts it."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    app = IPKernelApp.instance()
+    is_wish = os.environ.get("PYTHONSAFEPATH") or app.ignore_cwd
+    is_wish = is_wish or any(app.config[name].get("ignore_cwd") for name in ("InteractiveShellApp", "IPKernelApp"))
+    if getattr(sys.flags, "safe_path", False) and not is_wish and "" not in sys.path:
+        packages = ("site-packages", "dist-packages")
+        places = [i for i, path in enumerate(sys.path) if os.path.basename(path) in packages]
+        sys.path.insert(places[0] if places else 0, "")
+
+
 # A kernel with other internals starts as usual.
+with contextlib.suppress(Exception):
+    find_the_notebooks_modules()  # type: ignore[no-untyped-call]
 with contextlib.suppress(Exception):
     raise_mark()  # type: ignore[no-untyped-call]
 with contextlib.suppress(Exception):

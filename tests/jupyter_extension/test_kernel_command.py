@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from jlab_tui.jupyter_extension.kernel_command import KERNEL_STARTUP, addition
+from jlab_tui.jupyter_extension.kernel_command import KERNEL_STARTUP, addition, with_safe_start
 from tests.jupyter_extension.servers import PYTHON, Channel, Server, owning
 
 MARK = "print(get_ipython().kernel.iopub_thread.socket.sndhwm)"
@@ -33,6 +34,28 @@ def test_a_plain_ipython_command_gets_a_configuration_file(command: list[str]) -
 )
 def test_other_commands_and_those_with_a_file_of_their_own_stay_as_they_are(command: list[str]) -> None:
     assert addition(command) == []
+
+
+@pytest.mark.parametrize(
+    ("lib", "is_safe"),
+    [
+        (["python3.11"], True),
+        (["python3.9"], False),
+        (["python3.12", "python3.13"], False),
+        ([], False),
+        (["python3.dist"], False),
+    ],
+)
+def test_a_kernel_starts_without_the_notebooks_directory_where_its_python_knows_how(
+    tmp_path: Path, lib: list[str], is_safe: bool
+) -> None:
+    for name in lib:
+        (tmp_path / "a [b]" / "lib" / name).mkdir(parents=True)
+    command = [str(tmp_path / "a [b]" / "bin" / "python"), "-X", "dev", "-m", "ipykernel_launcher", "-f", "c"]
+    safe = [command[0], "-P", *command[1:]]
+    assert with_safe_start(command) == (safe if is_safe else command)
+    others = [["R", "-m", "ipykernel_launcher"], [command[0], "-m", "bash_kernel"], []]
+    assert [with_safe_start(other) for other in others] == others
 
 
 async def test_a_kernel_of_ours_holds_more_from_its_start_and_shows_no_trace(server: Server) -> None:

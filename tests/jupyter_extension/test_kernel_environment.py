@@ -201,3 +201,18 @@ async def test_python_in_the_kernelspec_of_an_environment_is_the_python_of_that_
             pip = await channel.run("print(os.environ['PIP_REQUIRE_VIRTUALENV'])")
     assert asked == f"{venv}|{venv}\n"
     assert pip == "1\n", "the environment has no pip"
+
+
+async def test_a_file_beside_the_notebook_named_like_a_standard_module_keeps_no_kernel_from_starting(
+    tmp_path: Path,
+) -> None:
+    # An environment that loads no module before the notebook's directory counts.
+    command = ["python", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    data = environment_with_kernel(tmp_path / "venv", command)
+    with serving(tmp_path / "s", lab=False, kernelspec_dirs=[data], default_kernel="bare") as server:
+        root = server.folder / "root"
+        (root / "types.py").write_text("kinds = []\n", encoding="utf-8")
+        (root / "mine.py").write_text("x = 5\n", encoding="utf-8")
+        kernel = server.http.post("api/kernels", json={"path": "n.ipynb"}).json()["id"]
+        async with owning(server, kernel) as channel:
+            assert await channel.run("import mine, os; print(mine.x, os.getcwd())") == f"5 {root}\n"
