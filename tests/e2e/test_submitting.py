@@ -81,6 +81,23 @@ async def test_a_job_of_another_cluster_is_asked_about_and_cancelled_there(
     assert (tmp_path / "cancelled").read_text(encoding="utf-8") == "77\n"
 
 
+async def test_a_job_that_the_queue_lists_too_late_does_not_run_beside_the_next_one(
+    project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "go").touch()
+    assert project.run("start", "--detach", JLAB_MCP_QUEUE_TIMEOUT="0").returncode == 3
+    record = project.status_dir / "server-status"
+    text = (
+        record.read_text(encoding="utf-8").replace("STATE=pending", "STATE=error").replace("JOB_ID=77\n", "")
+    )
+    record.write_text(text, encoding="utf-8")
+    comment = f"jlab-mcp/{project.status_file()['SUBMISSION']}"
+    (tmp_path / "rows").write_text(ROW.format(now=int(time.time()), comment=comment), encoding="utf-8")
+    assert project.run("start", "--detach", JLAB_MCP_QUEUE_TIMEOUT="0").returncode == 3
+    assert (tmp_path / "cancelled").read_text(encoding="utf-8") == "77\n"
+    assert project.status_file()["SUBMISSION"] not in comment
+
+
 async def test_the_doctor_looks_at_a_server_that_starts_and_cannot_be_reached(
     project: Project, tmp_path: Path
 ) -> None:

@@ -64,9 +64,10 @@ class SlurmServer:
     # -- observe -----------------------------------------------------------------------------------------------------
 
     async def observe(self, record: ServerRecord, *, urgent: bool = False) -> Observation:
-        """Check queue, connection file and log. `urgent`: the server does not answer, so ask for a fresh queue."""
+        """Check queue, connection file and log. `urgent`: the server does not answer, so ask for a fresh queue, and also about a
+        job that should have ended."""
         if not record.state.is_live:
-            return Observation(time.time())
+            return Observation(time.time(), process_alive=await self._is_left(record) if urgent else None)
         cluster = self._cluster_of(record)
         answer = await cluster.queue.latest(lambda known: self._max_age(record, known, urgent=urgent))
         details: JobDetails | QueueUnknown | JobGone | None = None
@@ -83,6 +84,13 @@ class SlurmServer:
         if job.submitted is None or seen.now - job.submitted < COUNT_AFTER_S:
             return seen
         return replace(seen, load=tuple(survey_lines(await cluster.survey.partitions())))
+
+    async def _is_left(self, record: ServerRecord) -> bool:
+        """Return whether the queue lists the job as waiting or running after all, such as one that it listed too late."""
+        if not record.slurm.submission:
+            return False
+        job = find_job(record, await self._cluster_of(record).slurm.queue())
+        return job is not None and job.phase not in (JobPhase.ENDED, JobPhase.ENDING)
 
     def _cluster_of(self, record: ServerRecord) -> Cluster:
         return self._clusters.named(record.slurm.cluster)

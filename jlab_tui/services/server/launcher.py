@@ -109,7 +109,7 @@ class Launcher(ServerWatch):
         if record is None:
             return
         backend = self._backends[record.mode]
-        is_left_over = not record.state.is_live and (await backend.observe(record)).process_alive
+        is_left_over = not record.state.is_live and (await backend.observe(record, urgent=True)).process_alive
         if record.state is ServerState.STOPPING or is_left_over:
             await backend.end(record)
             self._store.remove()
@@ -176,7 +176,7 @@ class Launcher(ServerWatch):
             if record is None:
                 return self._nothing()
             backend = self._backends[record.mode]
-            if not record.state.is_live and not (await backend.observe(record)).process_alive:
+            if not record.state.is_live and not (await backend.observe(record, urgent=True)).process_alive:
                 backend.clear_up(record)
                 self._store.remove()
                 return f"Nothing was running anymore. {record.message}".strip()
