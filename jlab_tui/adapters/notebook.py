@@ -10,10 +10,12 @@ import errno
 import hashlib
 import itertools
 import os
+import socket
 import threading
 import time
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from ..core.errors import NotebookError
 from ..core.notebook.notebook import (
@@ -25,12 +27,14 @@ from ..core.notebook.notebook import (
     cell_id,
     copy_cells,
     notebook_bytes,
+    notebook_text,
     parse_notebook,
 )
 from ..core.notebook.output_items import CellLimits
 
 SIZE_MAX = 1 << 30
 _Identity = tuple[int, int, int]
+_ASSUMED = "{path} is not UTF-8 text; it was read as {encoding}, and jlab-mcp saves it as UTF-8."
 
 
 class NotebookFile:
@@ -39,6 +43,8 @@ class NotebookFile:
     def __init__(self, path: Path, limits: CellLimits = CellLimits()) -> None:
         self.path = path
         self.limits = limits
+        self.note = ""
+        """what was assumed to read it, one sentence"""
         self._identity: _Identity | None = None
         self._lock = threading.Lock()
 
@@ -144,7 +150,7 @@ class NotebookFile:
                         f"{self.path} has {identity[1]:,} bytes.",
                         "Clear some of its outputs, then open it again.",
                     )
-                text = self.path.read_text(encoding="utf-8")
+                text, assumed = notebook_text(self.path.read_bytes())
                 try:
                     notebook = parse_notebook(text, _new_ids(text))
                 except NotebookError:
@@ -154,6 +160,7 @@ class NotebookFile:
                     time.sleep(0.05)
                     continue
                 self._identity = identity
+                self.note = _ASSUMED.format(path=self.path, encoding=assumed) if assumed else ""
                 return notebook
         except FileNotFoundError:
             raise NotebookError(
@@ -161,11 +168,6 @@ class NotebookFile:
             ) from None
         except IsADirectoryError:
             raise NotebookError(f"{self.path} is a directory.", "Give the path of an .ipynb file.") from None
-        except UnicodeDecodeError as error:
-            raise NotebookError(
-                f"{self.path} is not a notebook: it is not UTF-8 text ({error.reason}).",
-                "Give the path of an .ipynb file.",
-            ) from None
         except OSError as error:
             raise NotebookError(
                 f"{self.path} cannot be read: {error.strerror}.", "Check its permissions."
@@ -203,7 +205,7 @@ def allowed_path(given: str, roots: Sequence[Path], base: Path) -> Path:
     if not given.strip() or "\0" in given:
         raise NotebookError("The notebook path is empty.", "Give the path of an .ipynb file.")
     try:
-        plain = Path(given).expanduser()
+        plain = Path(_path_of_url(given)).expanduser()
         candidates = [plain] if plain.is_absolute() else [base / plain, *(root / plain for root in roots)]
         chosen = next((c for c in candidates if c.exists()), candidates[0]).resolve()
         is_odd = chosen.exists() and not chosen.is_file() and not chosen.is_dir()
@@ -220,6 +222,14 @@ def allowed_path(given: str, roots: Sequence[Path], base: Path) -> Path:
     if is_odd:  # reading a named pipe would block for ever
         raise NotebookError(f"{given} is not a plain file.", "Give the path of a notebook.")
     return chosen
+
+
+def _path_of_url(given: str) -> str:
+    """Return the path that a `file:` URL names, or what was given."""
+    parts = urlsplit(given.strip())
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost", socket.gethostname()):
+        return given
+    return unquote(parts.path)
 
 
 def _new_ids(text: str) -> Iterator[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from jlab_tui.adapters.notebook import NotebookFile
+from jlab_tui.adapters.notebook import NotebookFile, allowed_path
+from jlab_tui.core.errors import NotebookError
 from jlab_tui.core.notebook.notebook import ChangedOnDisk, Notebook, NotebookCell, copy_cells
 
 
@@ -101,3 +103,31 @@ def test_cells_without_ids_get_the_same_ones_each_time(tmp_path: Path) -> None:
     path.write_text(json.dumps(raw), encoding="utf-8")
     first, second = ([c.id for c in NotebookFile(path).load().cells] for _ in range(2))
     assert first == second and len(set(first)) == 50
+
+
+def test_a_notebook_of_another_encoding_is_opened_with_a_word_and_saved_as_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "n.ipynb"
+    raw = '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"cell_type": "code", "id": "a", "source": "é"}]}'
+    path.write_bytes(raw.encode("cp1252"))
+    file = NotebookFile(path)
+    notebook = file.load()
+    assert notebook.cells[0].source == "é" and "Windows-1252" in file.note
+    file.save(copy_cells(notebook), {})
+    assert "é" in path.read_text(encoding="utf-8")
+    file.load()
+    assert file.note == ""
+
+
+@pytest.mark.parametrize(
+    "given", ["file://{path}", "file://localhost{path}", "FILE:{path}", " file://{path}\n", "{path}"]
+)
+def test_a_file_url_names_its_notebook(tmp_path: Path, given: str) -> None:
+    path = (tmp_path / "my notebook é.ipynb").resolve()
+    path.touch()
+    url = given.format(path=quote(str(path)) if "ile:" in given.lower() else str(path))
+    assert allowed_path(url, [tmp_path], tmp_path) == path
+
+
+def test_a_url_of_another_machine_names_no_notebook_here(tmp_path: Path) -> None:
+    with pytest.raises(NotebookError):
+        allowed_path("file://elsewhere/etc/n.ipynb", [tmp_path / "x"], tmp_path)

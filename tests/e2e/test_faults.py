@@ -28,7 +28,7 @@ DEATHS = {
     "os._exit(1)": "exit code 1",
     "os.kill(os.getpid(), 9)": "SIGKILL",
     "import ctypes; ctypes.string_at(0)": "SIGSEGV",
-    "exit()": "exit code 0",
+    "exit()": "the code itself ended it with exit() or quit()",
 }
 
 
@@ -50,8 +50,7 @@ async def test_a_dead_kernel_is_named_with_its_cause_and_the_next_run_works(
             # ZeroMQ needs a moment to send what the dying process has handed to it.
             begin = f"import os, time; print('before', flush=True); time.sleep(0.5)\nhere = {number}\n"
             dead = await client.text("execute_code", session_id=session, code=begin + code)
-            assert f"Error: KernelDied: {'exit' if 'exit' in DEATHS[code] else 'signal'}" in dead, dead
-            assert DEATHS[code] in dead and "before" in dead, dead
+            assert "Error: KernelDied: " in dead and DEATHS[code] in dead and "before" in dead, dead
             after = await client.text("execute_code", session_id=session, code="'here' in globals()")
             assert after.startswith("False\n") and f"run {session}-{number + 1}: ok" in after, after
             assert "all variables and imports are lost" in after

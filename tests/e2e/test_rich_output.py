@@ -76,3 +76,23 @@ async def test_the_notebook_keeps_every_image_of_a_cell(shared_server: Project) 
         stored = read_notebook(path)["cells"][0]["outputs"]
         assert all(len(output["data"]["image/png"]) > 300_000 for output in stored)
         await agent.text("shutdown_session", session_id=answer["session_id"])
+
+
+async def test_names_that_are_not_utf_8_and_windows_line_ends_and_failed_commands_are_told(
+    shared_server: Project,
+) -> None:
+    async with shared_server.client() as agent:
+        session = (await agent.record("start_new_session", experiment_name="odd"))["session_id"]
+
+        async def run(code: str) -> str:
+            return await agent.text("execute_code", session_id=session, code=code)
+
+        names = "import os\nos.makedirs(b'odd', exist_ok=True); open(b'odd/caf\\xe9.csv', 'w').close()\nprint('before'); print(os.listdir('odd')[0]); print('after')"
+        assert "before\ncaf\ufffd.csv\nafter" in await run(names)
+        assert "ValueError: cannot parse caf\ufffd.csv" in await run(
+            "raise ValueError('cannot parse ' + os.listdir('odd')[0])"
+        )
+        assert (await run("!echo one\r\n!echo two\r\n")).startswith("one\ntwo\n")
+        assert "Its last shell command failed with exit code 3." in await run("\ufeff!exit 3")
+        assert "failed" not in await run("!true")
+        await agent.text("shutdown_session", session_id=session)

@@ -29,7 +29,15 @@ from ...core.kernel.link import (
     OutputLost,
     RequestRefused,
 )
-from ...core.kernel.wire import SUBPROTOCOL, KernelMessage, PieceJoiner, Request, pack_request, unpack_message
+from ...core.kernel.wire import (
+    SUBPROTOCOL,
+    KernelMessage,
+    PieceJoiner,
+    Request,
+    pack_request,
+    unpack_message,
+    unread_message,
+)
 from .dial import Dialer
 from .oddities import Oddities
 from .websocket import KernelConnection, open_connection, send_quietly, unless_silent, why
@@ -383,6 +391,7 @@ class KernelLink:
             message = unpack_message(frame, seq)
         except ValueError as error:
             self._oddities.note("an unknown message", error)
+            self._on_message(unread_message(seq))
             return
         self._fruitless = 0
         if message.odd:

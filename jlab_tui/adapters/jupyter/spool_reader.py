@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...core.kernel.wire import KernelMessage, unpack_message
+from ...core.kernel.wire import KernelMessage, unpack_message, unread_message
 
 _MAGIC = b"jlabseg1"
 _HEAD = struct.Struct("<QI")
@@ -34,7 +34,7 @@ class Spool:
             try:
                 message = unpack_message(frame, seq)
             except ValueError:
-                continue  # another version's format; later records may be readable
+                message = unread_message(seq)  # what follows may be readable
             found.append(message)
             size += len(frame)
             if size >= max_bytes:

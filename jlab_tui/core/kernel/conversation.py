@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ..display.widgets import Widgets, view_of
@@ -25,13 +25,14 @@ from ..journal.events import (
 )
 from .comms import widget_change
 from .interrupt_ladder import ANNOUNCEMENT
-from .wire import COMMS, KernelMessage
+from .wire import COMMS, KernelMessage, failed_shell_command
 
 OBITUARY: Final = "jlab_mcp_obituary"
 """message type with which the Jupyter extension reports a kernel's death"""
 NO_REPLY: Final = (
     "The kernel went idle without a reply: the code may not have run to its end, and outputs may be missing."
 )
+OWN_EXIT: Final = "the code itself ended it with exit() or quit()"
 _REMEMBERED_RUNS: Final = 200
 
 
@@ -263,6 +264,8 @@ class Conversation:
         return [*_only_in_reply(pending, pending.reply), _end_of(pending, pending.reply)]
 
     def _died(self, death: KernelDeath) -> list[Fact]:
+        if not death.asked and any(p.exiting and not p.ended for p in self._requests.values()):
+            death = replace(death, cause=OWN_EXIT)
         facts: list[Fact] = [death]
         for msg_id, pending in self._requests.items():
             if not pending.ended and (death.lost is None or pending.reached_kernel or msg_id in death.lost):
@@ -298,7 +301,7 @@ def _page(payload: Mapping[str, Any]) -> dict[str, Any] | None:
 def _end_of(pending: _Pending, reply: Mapping[str, Any]) -> RunEnded:
     status = str(reply.get("status"))
     if status == "ok":
-        return RunEnded(pending.run, RunStatus.OK, pending.count)
+        return RunEnded(pending.run, RunStatus.OK, pending.count, failed_shell_command(reply))
     if status in ("aborted", "abort"):
         return RunEnded(pending.run, RunStatus.ABORTED, None, "The kernel skipped it after an earlier error.")
     if pending.error == "KeyboardInterrupt":

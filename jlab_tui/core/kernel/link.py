@@ -49,7 +49,7 @@ class OutputLost:
     size: int
     """approximate number of bytes; 0 if unknown"""
     why: str
-    """the Jupyter extension's word: full, stalled, unreadable"""
+    """the Jupyter extension's word: full, stalled, unreadable; or `unread`, if they arrived and make no sense"""
     last: int
     """number of the last one"""
     unfetched: bool = False

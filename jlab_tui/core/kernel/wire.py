@@ -11,13 +11,14 @@ and else 0, part of a v1 frame.
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from ..json_values import parse_json, text
+from ..json_values import mapping, parse_json, text
 
 NODE_PROTOCOL: Final = 2
 """the version of the Jupyter extension's protocol that this module understands"""
@@ -26,6 +27,10 @@ _PIECE = struct.Struct("<QII")
 _LARGEST_SEQ: Final = 1 << 53
 _MESSAGE_MAX: Final = 1 << 30
 _CHANNELS: Final = frozenset({"iopub", "shell", "control", "stdin"})
+_EXIT: Final = "jlab_mcp_exit_code"
+_SHELL_COMMAND: Final = re.compile(r"^[^\S\n]*(?:!|%(?:pip|conda|mamba|uv|system|sx)\b)", re.MULTILINE)
+UNREAD: Final = "jlab_mcp_unread"
+"""message type of one that could not be decoded"""
 COMMS: Final = frozenset({"comm_open", "comm_msg", "comm_close"})
 _FIELDS: Final[Mapping[str, type]] = {
     "code": str,
@@ -82,11 +87,20 @@ def execution(code: str, msg_id: str) -> Request:
         "code": code,
         "silent": False,
         "store_history": True,
-        "user_expressions": {},
+        "user_expressions": {_EXIT: "_exit_code"} if _SHELL_COMMAND.search(code) else {},
         "allow_stdin": False,
         "stop_on_error": True,
     }
     return Request("shell", "execute_request", msg_id, content)
+
+
+def failed_shell_command(reply: Mapping[str, Any]) -> str:
+    """Say that the last shell command of a cell failed; empty if it did not. IPython raises no exception for `!` and `%pip`."""
+    answer = mapping(mapping(reply.get("user_expressions")).get(_EXIT))
+    code = text(mapping(answer.get("data")).get("text/plain"))[:9]
+    if not code.lstrip("-").isdecimal() or int(code) == 0:
+        return ""
+    return f"Its last shell command failed with exit code {code}."
 
 
 def pack_request(request: Request, session: str, date: str) -> bytes:
@@ -130,6 +144,11 @@ def unpack_message(frame: bytes, seq: int = 0) -> KernelMessage:
             return KernelMessage(channel, msg_type, msg_id, parent_id, checked, seq, odd, buffers)
         case _:
             raise ValueError("a message without channel, type or id")
+
+
+def unread_message(seq: int) -> KernelMessage:
+    """Return what stands for a message that could not be decoded."""
+    return KernelMessage("iopub", UNREAD, "", "", {}, seq)
 
 
 def _checked(content: Any, *, is_shown: bool) -> tuple[Mapping[str, Any], tuple[str, ...]]:

@@ -143,6 +143,19 @@ def new_notebook(spec: KernelSpec) -> Notebook:
     )
 
 
+def plain_source(text: str) -> str:
+    """Return a cell's text as JupyterLab's editor has it: without a byte order mark, every line ended by a line feed."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def notebook_text(raw: bytes) -> tuple[str, str]:
+    """Decode a notebook file. Returns its text and, for one that is in no encoding of JSON, the one that was assumed."""
+    try:
+        return raw.decode(json.detect_encoding(raw)).removeprefix("\ufeff"), ""
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace"), "Windows-1252"
+
+
 def parse_notebook(text: str, new_id: Iterable[str]) -> Notebook:
     """Parse a notebook file; cells without an id get one from `new_id`. Raises NotebookError with the reason."""
     try:
@@ -179,7 +192,7 @@ def _parse_cell(raw: Mapping[str, Any], ids: Any) -> NotebookCell:
     identifier = raw.get("id")
     cell_type = raw.get("cell_type")
     count = raw.get("execution_count")
-    source = _joined(raw.get("source"))
+    source = plain_source(_joined(raw.get("source")))
     outputs = raw.get("outputs")
     return NotebookCell(
         id=identifier if isinstance(identifier, str) and identifier else next(ids),

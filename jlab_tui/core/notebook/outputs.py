@@ -200,7 +200,10 @@ class CellOutputs:
 
     @property
     def error(self) -> ErrorItem | None:
-        return next((item for item in reversed([*self.items()]) if isinstance(item, ErrorItem)), None)
+        return next(
+            (item for item in reversed([*self.items()]) if isinstance(item, ErrorItem) and not item.into),
+            None,
+        )
 
     def _before_output(self, into: str) -> None:
         if into in self._clear_pending:

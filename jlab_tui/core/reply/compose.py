@@ -144,7 +144,8 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
             return f'({label}) {state}; it continues. Call wait_for_run(run_id="{facts.run_id}") for the rest.{last}'
         case RunStatus.OK:
             nothing = "no output, " if not (any(True for _ in outputs.items()) or outputs.elsewhere) else ""
-            return f"({label}: ok, {nothing}{took})"
+            failed = f"\n{facts.cause}" if facts.cause else ""
+            return f"({label}: ok, {nothing}{took}){failed}"
         case RunStatus.ERROR:
             return f"({label}: the code raised an exception after {took})"
         case RunStatus.INTERRUPTED:

@@ -81,5 +81,8 @@ class Run:
     def losses(self) -> list[str]:
         """Return one sentence for each cause."""
         return [
-            f"About {count:,} {unit} of output were lost: {why}." for (unit, why), count in self.lost.items()
+            f"About {count:,} {unit} of output were lost: {why}."
+            if count != 1
+            else f"1 {unit.removesuffix('s')} of output was lost: {why}."
+            for (unit, why), count in self.lost.items()
         ]

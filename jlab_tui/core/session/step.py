@@ -341,6 +341,8 @@ def _why_lost(lost: OutputLost) -> str:
             return "it came faster than jlab-mcp could fetch it, until the server's recording of the kernel was full"
         case "stalled":
             return "the disk of the server's recordings was full or failed"
+        case "unread":
+            return "jlab-mcp could not read it"
         case "unreadable":
             return "the server could not read its recording of the kernel"
         case _:

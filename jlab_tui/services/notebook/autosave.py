@@ -54,7 +54,7 @@ class Autosave:
         """why the last save failed, one sentence"""
         self.conflict = ""
         """why somebody else's version of the file cannot be merged; the file stays unchanged meanwhile"""
-        self.merge_notes: list[str] = []
+        self.merge_notes = [file.note] if file.note else []
         """conflicts of a merge, until a reply shows them"""
         self._one_at_a_time = asyncio.Lock()
         """for saving and merging: the cells that are saved are those of the file that was read last"""

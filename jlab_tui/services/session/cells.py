@@ -8,7 +8,7 @@ from typing import Final
 
 from ...core.errors import JlabError, NotebookError
 from ...core.journal.events import RunStatus
-from ...core.notebook.notebook import RAISES, Notebook, NotebookCell
+from ...core.notebook.notebook import RAISES, Notebook, NotebookCell, plain_source
 from ...core.reply.compose import cut_to
 from ...core.session.call import NO_CALL, Call
 from ..journal.writer import SessionJournal
@@ -19,8 +19,9 @@ from .runner import BATCH_TOOL, Runner
 CODE_MAX: Final = 8 << 20
 
 
-def check_code(code: str) -> None:
-    """Raise NotebookError for code that is empty or too long to send."""
+def checked_code(code: str) -> str:
+    """Return code as JupyterLab would send it. Raises NotebookError if it is empty or too long."""
+    code = plain_source(code)
     if not code.strip():
         raise NotebookError("The code is empty; nothing was run.", "Give the code to run.")
     if len(code) > CODE_MAX:
@@ -28,6 +29,7 @@ def check_code(code: str) -> None:
             f"The code has {len(code):,} characters; at most {CODE_MAX:,} can be sent.",
             "Write it to a file and run that.",
         )
+    return code
 
 
 class Cells:
@@ -44,7 +46,7 @@ class Cells:
 
     async def execute(self, code: str, index: int = -1, call: Call = NO_CALL) -> RunHandle:
         """Add a code cell and run it. The cell is in the notebook before it runs."""
-        check_code(code)
+        code = checked_code(code)
         await self._runner.make_way()
         cell, _ = await self._edits.insert("code", code, index, call)
         try:
@@ -57,8 +59,7 @@ class Cells:
         self, cell: str | int, source: str, call: Call = NO_CALL, *, run: bool
     ) -> tuple[NotebookCell, RunHandle | None]:
         """Replace a cell's source and, if it is code, run it, which replaces its outputs. Edits nothing that cannot run."""
-        if run:
-            check_code(source)
+        source = checked_code(source) if run else plain_source(source)
         found = await self._edits.find(cell)
         _refuse_if_edited(found)
         if found.cell_type == "code":
@@ -76,7 +77,7 @@ class Cells:
             raise NotebookError(
                 f"Cell {found.id} is a {found.cell_type} cell; there is nothing to run.", "Give a code cell."
             )
-        check_code(found.source)
+        checked_code(found.source)
         await self._runner.make_way()
         run = await self._runner.start("run_cell", found.source, found, call.msg_id)
         if found.is_edited:
@@ -95,7 +96,7 @@ class Cells:
         self, markdown: str, position: int = -1, call: Call = NO_CALL
     ) -> tuple[NotebookCell, int]:
         """Add a text cell; return it with its index."""
-        return await self._edits.add_markdown(markdown, position, call)
+        return await self._edits.add_markdown(plain_source(markdown), position, call)
 
     async def run_all(
         self,

@@ -19,7 +19,8 @@ from ...core.kernel.conversation import (
     Replied,
     RunEnded,
 )
-from ...core.kernel.wire import KernelMessage
+from ...core.kernel.link import OutputLost
+from ...core.kernel.wire import UNREAD, KernelMessage
 from ...core.notebook.notebook import NotebookCell
 from ...core.notebook.output_items import DataItem
 from ...core.notebook.widget_state import SessionWidgets
@@ -125,6 +126,9 @@ class Intake:
 
     def feed(self, message: KernelMessage) -> None:
         """Apply one message of the kernel."""
+        if message.msg_type == UNREAD:
+            self.apply(OutputLost(1, 0, "unread", message.seq))
+            return
         facts = self._conversation.feed(message)
         self._record_reply_before(facts)
         for number, fact in enumerate(facts, 1):

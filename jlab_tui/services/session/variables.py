@@ -136,6 +136,8 @@ def _busy(run: RunHandle | None) -> SessionBusy:
 
 def _table(content: Any, names: list[str] | None) -> str:
     answer = (content.get("user_expressions") or {}).get("v") or {}
+    if not answer:
+        return "A Python kernel is needed: this one evaluates no expressions. Run code that prints its variables instead."
     if answer.get("status") != "ok":
         return (
             f"The variables could not be read: {answer.get('ename', 'no answer')}: {answer.get('evalue', '')}"

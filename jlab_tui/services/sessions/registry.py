@@ -21,7 +21,7 @@ from ..journal.ownership import OwnerAlive, Ownership
 from ..ports import Diagnosis, Intents, Journals, Notebooks, Spool
 from ..progress import all_of
 from ..server.ready import Server
-from ..session.cells import check_code
+from ..session.cells import checked_code
 from ..session.journal_replay import JournalReplay
 from ..session.replies import Found
 from ..session.run_handle import RunHandle
@@ -114,7 +114,7 @@ class Sessions:
 
     async def run_scratch(self, code: str, call: Call = NO_CALL) -> tuple[Session, RunHandle]:
         """Run code in a kernel of its own, without a notebook; it ends with the run."""
-        check_code(code)
+        code = checked_code(code)
         session = await self._opener.open_scratch(call)
         return session, await self._scratch.run(session, code, call)
 

@@ -182,8 +182,10 @@ def test_recorded_bars_end_as_in_a_console_and_the_notebook_stores_their_last_st
         "add: 100%|██████████| 2/2 ",
         "|██████████| 100.00% [2/2 00:00<00:00]",
         "own\nepoch 1\ntitle\nsteps: |          |",
-        "goes on\n[an output of an earlier cell changed to:]\ntitle\nsteps: |███████▌  |",
+        texts[5],
     ]
+    assert "ZeroDivisionError: division by zero\ngoes on\n" in texts[5]
+    assert texts[5].endswith("[an output of an earlier cell changed to:]\ntitle\nsteps: |███████▌  |")
     assert "after" in texts[0] and "inner" not in texts[0]
     cells = [
         NotebookCell(f"c{number}", "code", "", to_nbformat(cell, "record"))

@@ -21,6 +21,7 @@ from jlab_tui.core.journal.events import (
 from jlab_tui.core.kernel.conversation import (
     NO_REPLY,
     OBITUARY,
+    OWN_EXIT,
     Conversation,
     InterruptAnnounced,
     KernelDeath,
@@ -450,7 +451,45 @@ def test_code_that_ends_its_kernel_runs_until_the_kernel_has_ended(
     conversation.feed(reply(payload=[payload]))
     assert (conversation.feed(idle()) == []) is waits
     died = conversation.feed(obituary(cause="exit", lost=[]))[1:]
-    assert died == ([RunEnded("run m", RunStatus.DIED, None, "exit code 0")] if waits else [])
+    assert died == ([RunEnded("run m", RunStatus.DIED, None, OWN_EXIT)] if waits else [])
+
+
+def test_an_exit_of_the_code_itself_is_told_as_one() -> None:
+    conversation = asked("m")
+    conversation.feed(reply(payload=[{"source": "ask_exit"}]))
+    conversation.feed(idle())
+    death = conversation.feed(message("status", "", execution_state="restarting"))[0]
+    assert isinstance(death, KernelDeath) and death.cause == OWN_EXIT and "exit()" in OWN_EXIT
+    conversation.asked("n", "run n")
+    conversation.feed(reply("n", payload=[{"source": "ask_exit"}]))
+    death = conversation.feed(obituary(cause="restart", lost=["n"], restarting=True))[0]
+    assert isinstance(death, KernelDeath) and death.cause == "the kernel was restarted", "somebody was faster"
+    death = conversation.feed(obituary(cause="exit", lost=[]))[0]
+    assert isinstance(death, KernelDeath) and death.cause == "exit code 0", "that run has ended"
+
+
+def shell_reply(code: Any, status: str = "ok") -> KernelMessage:
+    answer = {"jlab_mcp_exit_code": {"status": status, "data": {"text/plain": code}}}
+    return reply(user_expressions=answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (shell_reply("1"), "Its last shell command failed with exit code 1."),
+        (shell_reply("-9"), "Its last shell command failed with exit code -9."),
+        (shell_reply("0"), ""),
+        (shell_reply("None"), ""),
+        (shell_reply(3), ""),
+        (reply(user_expressions={"jlab_mcp_exit_code": {"status": "error", "ename": "NameError"}}), ""),
+        (reply(user_expressions=7), ""),
+        (reply(), ""),
+    ],
+)
+def test_a_failed_shell_command_is_told_with_the_end_of_its_cell(answer: KernelMessage, cause: str) -> None:
+    conversation = asked("m")
+    conversation.feed(answer)
+    assert conversation.feed(idle()) == [RunEnded("run m", OK, None, cause)]
 
 
 def test_code_that_asks_its_kernel_to_end_is_over_when_the_kernel_lives_on() -> None:

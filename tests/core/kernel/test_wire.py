@@ -66,6 +66,23 @@ def test_code_with_half_a_surrogate_pair_is_sent_escaped() -> None:
     assert "é".encode() in pack_request(Request("shell", "x", "m", {"code": "é"}), "us", "now")
 
 
+@pytest.mark.parametrize(
+    ("code", "is_asked"),
+    [
+        ("!false", True),
+        ("x = 1\n  !make", True),
+        ("%pip install x", True),
+        ("%conda install x", True),
+        ("print('!false')", False),
+        ("x != 1", False),
+        ("%pipeline", False),
+        ("1 %pip", False),
+    ],
+)
+def test_the_exit_code_is_asked_for_where_a_cell_runs_shell_commands(code: str, is_asked: bool) -> None:
+    assert bool(execution(code, "m").content["user_expressions"]) is is_asked
+
+
 def test_a_message_tells_what_it_answers_and_its_number() -> None:
     parent = {"msg_id": "p", "session": "us"}
     arrived = unpack_message(message(parent=parent, content={"execution_state": "idle"}, more=2), 7)

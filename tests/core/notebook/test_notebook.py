@@ -22,7 +22,9 @@ from jlab_tui.core.notebook.notebook import (
     file_stem,
     new_notebook,
     notebook_bytes,
+    notebook_text,
     parse_notebook,
+    plain_source,
     stem_of_copy,
 )
 from jlab_tui.core.server.record import KernelSpec
@@ -481,3 +483,38 @@ def test_a_new_cells_id_has_eight_characters_and_no_index_looks_like_it(digits: 
 
 def test_new_cells_have_different_ids_for_any_first_digit() -> None:
     assert {cell_id(f"{digit}0000000")[0] for digit in "0123456789abcdef"} == set("abcdef")
+
+
+CAFE = '{"nbformat": 4, "cells": [{"cell_type": "code", "source": ["a = \'café\'\\r\\n", "b\\rc"]}]}'
+
+
+@pytest.mark.parametrize(
+    ("encoding", "assumed"),
+    [
+        ("utf-8", ""),
+        ("utf-8-sig", ""),
+        ("utf-16", ""),
+        ("utf-16-be", ""),
+        ("utf-32", ""),
+        ("cp1252", "Windows-1252"),
+    ],
+)
+def test_a_whole_notebook_is_read_in_whatever_encoding_it_comes(encoding: str, assumed: str) -> None:
+    text, said = notebook_text(CAFE.encode(encoding))
+    assert said == assumed
+    assert parse_notebook(text, iter("abc")).cells[0].source == "a = 'café'\nb\nc"
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("a\r\nb\r\n", "a\nb\n"),
+        ("a\rb", "a\nb"),
+        ("\ufeff!ls", "!ls"),
+        ("a\n\r\nb", "a\n\nb"),
+        ("a\\r\\n", "a\\r\\n"),
+        ("a\u2028b", "a\u2028b"),
+    ],
+)
+def test_a_cell_is_sent_as_jupyterlab_would_send_it(given: str, sent: str) -> None:
+    assert plain_source(given) == sent

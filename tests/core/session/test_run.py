@@ -11,6 +11,12 @@ from jlab_tui.core.kernel.conversation import NO_REPLY, RunEnded
 from jlab_tui.core.session.run import Run
 
 
+def test_one_lost_message_is_one() -> None:
+    one = run()
+    one.count_loss(OutputDropped("s-1", 1, "messages", "jlab-mcp could not read it"))
+    assert one.losses() == ["1 message of output was lost: jlab-mcp could not read it."]
+
+
 def run() -> Run:
     return Run("s-1", "s", "execute_code", "c", "1", "m", 100.0, Path("s.1.jsonl"), 0)
 

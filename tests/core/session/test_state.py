@@ -386,6 +386,7 @@ def test_a_request_that_was_refused_ends_its_run_and_no_other() -> None:
         (OutputLost(5, 100, "full", 9), "it came faster"),
         (OutputLost(5, 100, "stalled", 9), "the disk of the server's recordings"),
         (OutputLost(5, 100, "unreadable", 9), "could not read its recording"),
+        (OutputLost(5, 100, "unread", 9), "jlab-mcp could not read it"),
         (OutputLost(5, 100, "?", 9), "could not keep it"),
     ],
 )

@@ -17,7 +17,7 @@ from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.core.notebook.notebook import NotebookCell
 from jlab_tui.core.session.protocol import RunClosed
 from jlab_tui.services.ports import Journals
-from jlab_tui.services.session.cells import check_code
+from jlab_tui.services.session.cells import checked_code
 from jlab_tui.services.session.reader import Reader
 from tests.kernels import Transcript
 from tests.services.session.test_replay import Process, RecordedStream
@@ -252,4 +252,4 @@ async def test_a_scratch_session_says_that_it_has_no_notebook(room: Room, tmp_pa
 
 def test_empty_code_is_refused_before_a_kernel_is_started_for_it() -> None:
     with pytest.raises(NotebookError, match="empty"):
-        check_code(" \n")
+        checked_code(" \n")

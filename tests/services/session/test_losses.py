@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from jlab_tui.adapters.journal.journal_file import read_entries
-from jlab_tui.core.journal.events import OutputDropped
+from jlab_tui.core.journal.events import OutputDropped, RunStatus
 from jlab_tui.core.kernel.link import OutputLost
+from jlab_tui.core.kernel.wire import unread_message
 from tests.kernels import NAMES, transcript
 from tests.services.session.test_replay import ID, Process, RecordedStream
 
@@ -43,3 +44,19 @@ async def test_losses_are_reported_once_for_each_cause_and_recorded_for_each_gap
     assert successor.record.seq == 50, "it is not told of the gaps again"
     assert successor.record.runs[f"{ID}-1"].losses() == said
     await successor.kill()
+
+
+async def test_a_message_that_cannot_be_read_is_counted_and_what_follows_is_taken(tmp_path: Path) -> None:
+    recorded = transcript("streams")
+    process = Process(tmp_path, recorded, RecordedStream(recorded.messages))
+    await process.begin()
+    first = [message for message in recorded.messages if message.parent_id == next(iter(recorded.cells))]
+    number = next(n for n, message in enumerate(first) if message.msg_type == "stream")
+    await process.take_in(first[:number])
+    run = process.session.current
+    assert run is not None
+    process.stream.on_message(unread_message(first[number].seq))
+    await process.take_in(first[number + 1 :])
+    assert run.status is RunStatus.OK
+    assert run.losses() == ["1 message of output was lost: jlab-mcp could not read it."]
+    await process.kill()

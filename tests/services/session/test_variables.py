@@ -6,9 +6,10 @@ import json
 import threading
 import types
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
-from jlab_tui.services.session.variables import probe
+from jlab_tui.services.session.runner import Runner
+from jlab_tui.services.session.variables import list_variables, probe
 
 
 class Hostile:
@@ -99,3 +100,11 @@ def test_a_column_is_not_taken_for_an_attribute() -> None:
 
 def test_named_variables_are_shown_even_when_hidden() -> None:
     assert set(rows({"_x": "a", "y": "b"}, ["_x", "ghost"])) == {"_x"}
+
+
+async def test_a_kernel_without_expressions_is_told_to_need_python() -> None:
+    async def evaluate(expression: str, timeout: float) -> dict[str, Any]:
+        return {"status": "ok", "user_expressions": {}}  # such as the bash kernel's
+
+    runner = cast(Runner, SimpleNamespace(evaluate=evaluate))
+    assert "A Python kernel is needed" in await list_variables(runner, None)
