@@ -9,7 +9,7 @@ from jlab_tui.core.settings import load_settings
 from jlab_tui.services.dashboard.actions import Target
 from jlab_tui.services.dashboard.kernel_actions import KernelActions
 from jlab_tui.wiring.server import make_access, make_launcher
-from tests.e2e.processes import lasting_wire, until_printed
+from tests.e2e.processes import lasting_wire, tab, until_printed
 from tests.shared import SharedProject
 
 WOKEN = "s, once a request had woken the kernel's event loop"
@@ -91,3 +91,17 @@ async def test_the_dashboards_key_stops_a_cell_that_awaits_which_ends_as_interru
         await client.text("shutdown_session", session_id=session)
     await launcher.close()
     await access.close()
+
+
+async def test_a_cell_of_the_users_own_that_awaits_is_stopped_on_request(
+    shared_server: SharedProject,
+) -> None:
+    async with lasting_wire(shared_server) as client:
+        opened = await client.record("start_new_session", experiment_name="theirs")
+        session = opened["session_id"]
+        async with tab(shared_server, opened["kernel_id"]) as run_as_user:
+            await run_as_user("import asyncio; await asyncio.sleep(600)")
+            said = await client.text("interrupt_kernel", session_id=session)
+        assert said == "No run of yours is in progress; another client's code on this kernel was interrupted."
+        assert (await client.text("execute_code", session_id=session, code="6 * 7")).startswith("42\n")
+        await client.text("shutdown_session", session_id=session)

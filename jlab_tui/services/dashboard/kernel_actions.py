@@ -14,7 +14,7 @@ from ...core.kernel.link import Lease
 from ...core.kernel.wire import KernelMessage, Request
 from ...core.server.record import ServerRecord
 from ..kernel.ending import how_cut
-from ..kernel.ladder import Ladder
+from ..kernel.ladder import KernelCode, Ladder
 from ..kernel.subshell import Subshell
 from .actions import Target
 
@@ -114,12 +114,11 @@ async def _announce(link: Link) -> None:
         await link.ask(request, _ANNOUNCE_S)
 
 
-class _Code:
-    """What a kernel runs, for the ladder."""
+class _Code(KernelCode):
+    """What a kernel runs, with what is heard of it."""
 
     def __init__(self, api: Jupyter, target: Target, link: Link) -> None:
-        self._api = api
-        self._target = target
+        super().__init__(api, target.kernel_id, target.name)
         self._link = link
         self._listens = False
         self._has_printed = False
@@ -147,19 +146,7 @@ class _Code:
 
     async def has_ended(self, within_s: float) -> bool:
         self.listen()
-        deadline = asyncio.get_running_loop().time() + within_s
-        while (state := await self._api.kernel_state(self._target.kernel_id)) != "idle":
-            if state is None:
-                raise KernelGone(
-                    f"The kernel of {self._target.name} is gone.", "Open its notebook again to continue."
-                )
-            if asyncio.get_running_loop().time() >= deadline:
-                return False
-            await asyncio.sleep(0.1)
-        return True
-
-    async def backlog(self) -> str:
-        return ""  # the server tells the state, whatever is in transit
+        return await super().has_ended(within_s)
 
     def has_printed(self) -> bool:
         return self._has_printed

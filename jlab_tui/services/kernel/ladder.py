@@ -6,9 +6,11 @@ nothing stronger follows while the code cleans up, unless the caller asks again.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Final, Protocol
 
+from ...core.errors import KernelGone
 from ...core.kernel.interrupt_ladder import (
     LOOK,
     RAISE,
@@ -31,6 +33,8 @@ _CLEAN_UP_S: Final = 3.0
 """how long to wait for the clean-up after the interrupt"""
 _RAISED_S: Final = 1.0
 _LOOK_S: Final = 1.0
+_STATE_S: Final = 0.1
+"""between two questions for the kernel's state"""
 
 
 class Stoppable(Protocol):
@@ -97,3 +101,32 @@ class Ladder:
             return was_raised((await self._link.ask(evaluation(in_kernel(RAISE), subshell), _LOOK_S)).content)
         except TimeoutError:
             return False
+
+
+class KernelCode:
+    """Whatever a kernel runs, whoever asked for it, as far as the server knows."""
+
+    def __init__(self, api: Jupyter, kernel_id: str, name: str) -> None:
+        """`name`: what messages call the kernel's session."""
+        self._api = api
+        self._kernel_id = kernel_id
+        self._name = name
+
+    async def has_ended(self, within_s: float) -> bool:
+        """Raises KernelGone."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while (state := await self._api.kernel_state(self._kernel_id)) != "idle":
+            if state is None:
+                raise KernelGone(
+                    f"The kernel of {self._name} is gone.", "Open its notebook again to continue."
+                )
+            if asyncio.get_running_loop().time() >= deadline:
+                return False
+            await asyncio.sleep(_STATE_S)
+        return True
+
+    async def backlog(self) -> str:
+        return ""  # the server knows the state, whatever is in transit
+
+    def has_printed(self) -> bool:
+        return False

@@ -12,7 +12,7 @@ from typing import Final
 
 from ...core.errors import JlabError
 from ...core.kernel.interrupt_ladder import Effect, Step, how_stopped, why_not_stopped
-from ..kernel.ladder import Ladder
+from ..kernel.ladder import KernelCode, Ladder
 from ..kernel.subshell import Subshell
 from ..ports import Jupyter, Link
 from .run_handle import RunHandle
@@ -55,6 +55,16 @@ class Interrupter:
         if run.stopping is not None:
             return await asyncio.shield(run.stopping)
         return await self.interrupt(run, "the user (the call was cancelled)")
+
+    async def interrupt_others(self) -> str:
+        """Interrupt another client's code. Returns the outcome."""
+        climbed = await self.ladder.climb(KernelCode(self._api, self._kernel_id, f"session {self._session}"))
+        whose = "No run of yours is in progress; another client's code on this kernel"
+        if climbed.has_ended:
+            return f"{whose} was interrupted{how_stopped(climbed.step, '')}."
+        if climbed.effect is Effect.CLEANING_UP:
+            return f"{whose} was interrupted but has not ended: its own clean-up still runs."
+        return f"{whose} does not stop. {why_not_stopped(climbed.effect)}"
 
     async def started(self, run: RunHandle) -> None:
         """Interrupt a run that the kernel has just started, if it should stop."""

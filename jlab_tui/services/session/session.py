@@ -131,8 +131,7 @@ class Session:
             return await self._interrupter.interrupt(self.current, by)
         if await self._monitor.kernel_state() != "busy":
             return "Nothing is running; the kernel is idle."
-        await self.api.interrupt(self._opened.kernel_id)
-        return "No run of yours is in progress; another client's code on this kernel was interrupted."
+        return await self._interrupter.interrupt_others()
 
     async def cancel(self, run: RunHandle) -> None:
         """Try once to interrupt a run whose call the user cancelled, and record the outcome."""
