@@ -87,7 +87,7 @@ class Endings:
     def _naming_the_culler(self, cull: Callable[[str], Any]) -> Callable[[str], Any]:
         async def cull_kernel_if_idle(kernel_id: str) -> None:
             if kernel_id in self._recorders:
-                self._culled[kernel_id] = _why_culled(self._kernels)
+                self._culled[kernel_id] = _why_culled(self._kernels, kernel_id)
             try:
                 ended = cull(kernel_id)
                 if inspect.isawaitable(ended):
@@ -99,7 +99,11 @@ class Endings:
         return cull_kernel_if_idle
 
 
-def _why_culled(kernels: Any) -> str:
+def _why_culled(kernels: Any, kernel_id: str) -> str:
+    spec = getattr(kernels.get_kernel(kernel_id), "kernel_spec", None)
+    own = dict(getattr(spec, "metadata", None) or {}).get("cull_idle_timeout")
+    if own is not None:
+        return "the metadata of its kernelspec end it once it is idle for %s s (cull_idle_timeout)" % own
     switches = [name for name in ("cull_connected", "cull_busy") if getattr(kernels, name, False)]
     return "Jupyter's own configuration ends kernels that are idle for %s s (%s of MappingKernelManager)" % (
         kernels.cull_idle_timeout,

@@ -31,6 +31,7 @@ from .status import (
     Observation,
     ServerStatus,
     over,
+    own_end,
     telling_line,
     unproved,
     untrusted,
@@ -115,6 +116,7 @@ def _over(
 ) -> ServerStatus:
     last_line = telling_line(seen.log_tail).removeprefix("jlab-mcp: error: ") if blame_log else ""
     message = f"{advice.message} Its log says: {last_line}" if last_line else advice.message
+    message += own_end(seen.log_tail)
     return over(record.with_state(state, message, advice.hint), seen.log_tail)
 
 

@@ -23,6 +23,7 @@ from .status import (
     UnprovedHealth,
     failed,
     over,
+    own_end,
     unproved,
     unproved_notice,
     untrusted,
@@ -131,7 +132,8 @@ def _elsewhere(record: ServerRecord, what: str) -> ServerStatus:
 
 def _ready(record: ServerRecord, seen: Observation) -> ServerStatus:
     if seen.process_alive is False:
-        return over(record.with_state(ServerState.ENDED, f"JupyterLab (PID {record.pid}) has ended."))
+        ended = f"JupyterLab (PID {record.pid}) has ended.{own_end(seen.log_tail)}"
+        return over(record.with_state(ServerState.ENDED, ended))
     if seen.is_elsewhere and is_loopback(record.url):
         return _elsewhere(record, "runs")
     if seen.health is Health.UNTRUSTED:

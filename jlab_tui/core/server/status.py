@@ -174,6 +174,17 @@ def telling_line(log_tail: str) -> str:
 _OF_ERRORS = ("Error", "error:", "rror]", "ERROR", "No module", "not found", "denied", "in use")
 
 
+def own_end(log_tail: str) -> str:
+    """Return a sentence, after a space, on a server that its own configuration ended; empty if nothing says so."""
+    found = re.search(r"No kernels[^;]* for (\d+) seconds; shutting down", log_tail)
+    if found is None:
+        return ""
+    return (
+        f" Your Jupyter configuration ends a server after {found[1]} s without kernels "
+        "(ServerApp.shutdown_no_activity_timeout)."
+    )
+
+
 def untrusted(record: ServerRecord, *, give_up: bool) -> ServerStatus:
     """Describe a server whose certificate the user must trust first; waiting does not help."""
     return ServerStatus(

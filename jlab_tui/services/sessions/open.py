@@ -189,8 +189,13 @@ class SessionOpener:
     async def _open_scratch(self, rollback: Rollback) -> Session:
         server = await self._server()
         session_id = rollback.session_id
-        rollback.kernel_id, claim = await self._factory.start(server, session_id, None)
-        return await self._connect(server, rollback, session_id, rollback.kernel_id, claim, None, None, [])
+        chosen = await kernel_for(server, WantedKernel())  # Python, whatever the server's default is
+        is_default = chosen.spec == (await server.api.kernelspecs()).default
+        name = None if is_default else chosen.spec.name
+        rollback.kernel_id, claim = await self._factory.start(server, session_id, name)
+        return await self._connect(
+            server, rollback, session_id, rollback.kernel_id, claim, None, None, [], python=chosen.spec.python
+        )
 
     async def _open_on(
         self,

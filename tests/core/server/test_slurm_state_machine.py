@@ -44,6 +44,13 @@ def ready() -> ServerRecord:
     return seen.record
 
 
+def test_a_job_whose_server_its_configuration_ended_is_told_with_the_rule() -> None:
+    log = "[I 2026] No kernels for 90 seconds; shutting down."
+    ended = look(ready(), None, at=500, details=details(JobState.COMPLETED), log_tail=log)
+    assert "ended by itself" in ended.sentence
+    assert ended.sentence.endswith("after 90 s without kernels (ServerApp.shutdown_no_activity_timeout).")
+
+
 def test_a_waiting_job_tells_its_reason_and_the_estimate() -> None:
     rows = QueueRows((replace(JOB, starts=T + 660),), T + 60, ahead={"7": 3})
     seen = step(RECORD, Observation(T + 60, queue=rows), LIMITS)

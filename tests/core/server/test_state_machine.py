@@ -246,6 +246,18 @@ def test_kernels_outside_the_projects_environment_are_named_as_long_as_they_run(
     assert step(ready.record, Observation(103.0, process_alive=False), LIMITS).notices == ()
 
 
+@pytest.mark.parametrize("what", ["kernels", "kernels or terminals"])
+def test_a_server_that_its_configuration_ended_is_told_with_the_rule(what: str) -> None:
+    log = f"[I 2026] No {what} for 61 seconds; shutting down.\n[I 2026] Shutting down 0 kernels\n"
+    ended = step(READY, Observation(200.0, process_alive=False, log_tail=log), LIMITS)
+    assert ended.sentence == (
+        "JupyterLab (PID 7) has ended. Your Jupyter configuration ends a server after 61 s without kernels "
+        "(ServerApp.shutdown_no_activity_timeout)."
+    )
+    silent = step(READY, Observation(200.0, process_alive=False, log_tail="[I] bye"), LIMITS)
+    assert silent.sentence == "JupyterLab (PID 7) has ended."
+
+
 def test_a_server_that_was_not_asked_is_not_reported_as_answering() -> None:
     seen = step(READY, Observation(200.0, process_alive=True), LIMITS)
     assert seen.reachable is None and seen.is_usable and seen.phase == "running"
