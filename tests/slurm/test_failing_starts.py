@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import subprocess
 import sys
@@ -86,20 +87,24 @@ def test_a_taken_port_range_on_the_node_is_named(cluster: Cluster, lab: Project)
     assert "JLAB_MCP_PORT_MIN" in done.stderr
 
 
-def test_a_home_that_the_node_sees_read_only_is_named_at_the_first_start_and_not_needed_at_the_second(
+async def test_a_home_that_the_node_sees_read_only_is_named_at_the_first_start_and_not_needed_at_the_second(
     cluster: Cluster, lab: Project, tmp_path: Path
 ) -> None:
     node, logs = cluster.gpu1, tmp_path / "logs"
     lab.extra_env["JLAB_MCP_SLURM_EXTRA"] = f"--nodelist={node.name}"
     with read_only(node, lab.home):
-        first = lab.run("start", "--detach")
-        second = lab.run("start", "--detach", JLAB_MCP_LOG_DIR=str(logs))
+        first = await asyncio.to_thread(lab.run, "start", "--detach")
+        second = await asyncio.to_thread(lab.run, "start", "--detach", JLAB_MCP_LOG_DIR=str(logs))
         lab.extra_env["JLAB_MCP_DIR"] = str(tmp_path / "scratch")
-        third = lab.run("start", "--detach", within=["sh", "-c", 'umask 002; exec "$0" "$@"'])
+        group = ["sh", "-c", 'umask 002; exec "$0" "$@"']
+        third = await asyncio.to_thread(lab.run, "start", "--detach", within=group)
         assert third.returncode == 0, third.stderr + lab.run("logs").stdout
         (log,) = (tmp_path / "scratch" / "logs").glob("*.log")
         assert log.stat().st_mode & 0o777 == 0o600
-        lab.run("stop")
+        async with lab.client() as agent:
+            session = await agent.session()
+            assert (await agent.text("execute_code", session_id=session, code="6 * 7")).startswith("42\n")
+        await asyncio.to_thread(lab.run, "stop")
     for failed in (first, second):
         assert failed.returncode == 1
         assert failed.stderr.splitlines()[1].strip().startswith("Set JLAB_MCP_DIR"), failed.stderr

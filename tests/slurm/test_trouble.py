@@ -137,3 +137,13 @@ async def test_limits_that_the_site_enforces_are_named(cluster: Cluster, slurm: 
         cluster.configure()
     assert isinstance(long, Rejected) and long.cause is Rejection.TIME_LIMIT
     assert isinstance(wide, Rejected) and wide.cause is Rejection.CPUS
+
+
+async def test_a_partition_that_takes_no_jobs_from_this_host_is_named(cluster: Cluster, slurm: Slurm) -> None:
+    cluster.run("scontrol", "update", "PartitionName=scavenge", f"AllocNodes={cluster.nodes[0].name}")
+    try:
+        refused = await slurm.submit("#!/bin/bash\n#SBATCH -p scavenge\ntrue\n")
+    finally:
+        cluster.run("scontrol", "update", "PartitionName=scavenge", "AllocNodes=ALL")
+    assert isinstance(refused, Rejected) and refused.cause is Rejection.HOST
+    assert "AllocNodes" in refused.advice.hint
