@@ -104,6 +104,8 @@ class EchoServer:
         self.is_reachable = True
         self.samples: list[Sample] = []
         self.keeps_documents = False
+        self.cut_after_s: float | None = None
+        """how long the last kernel that ended had, if it was cut"""
         """as with jupyter-collaboration"""
         self.started_here: set[str] = set()
         self.notice_after_s = 0.0
@@ -228,7 +230,7 @@ class EchoServer:
     async def recorded_kernels(self) -> dict[str, RecordedKernel]:
         return {
             k.id: RecordedKernel(self.claims.owner_of(k.id)[1], len(k.stream), 0, k.running, frozenset(k.requests),
-                                 k.id in self.started_here)
+                                 k.id in self.started_here, cut_after_s=self.cut_after_s)
             for k in self.by_id.values()
         }  # fmt: skip
 

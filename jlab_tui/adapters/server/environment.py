@@ -63,6 +63,7 @@ def _resolved(prefix: str) -> str:
 
 async def _candidate(prefix: str, env: Mapping[str, str], *, is_conda: bool) -> Candidate:
     folder = Path(prefix).absolute() / "bin"
+    is_conda = is_conda or (folder.parent / "conda-meta").is_dir()
     for path in (folder / "python", folder / "python3"):
         if folder.parent.resolve() == Path(sys.prefix).resolve():
             return Candidate(prefix, Interpreter(sys.executable, True, True, True), is_conda)

@@ -180,7 +180,7 @@ def own_end(log_tail: str) -> str:
     if found is None:
         return ""
     return (
-        f" Your Jupyter configuration ends a server after {found[1]} s without kernels "
+        f" Your Jupyter configuration ended it after {found[1]} s without kernels "
         "(ServerApp.shutdown_no_activity_timeout)."
     )
 

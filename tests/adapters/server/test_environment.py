@@ -95,6 +95,12 @@ async def test_each_environment_is_asked_once_and_conda_base_is_nobodys_project(
     assert named.note.startswith(f"{tmp_path / 'conda'} has no Python")
 
 
+async def test_a_conda_environment_without_a_python_is_told_how_conda_adds_one(tmp_path: Path) -> None:
+    (tmp_path / ".venv" / "conda-meta").mkdir(parents=True)
+    choice = await choose_python(tmp_path, ENV)
+    assert choice.passed is not None and choice.passed.fix.startswith(f"conda install -p {tmp_path}/.venv")
+
+
 async def test_our_own_environment_is_no_other_one(tmp_path: Path) -> None:
     choice = await choose_python(tmp_path, {**ENV, "VIRTUAL_ENV": sys.prefix})
     assert (choice.server, choice.kernel, choice.note) == (sys.executable, "", "")

@@ -251,7 +251,7 @@ def test_a_server_that_its_configuration_ended_is_told_with_the_rule(what: str) 
     log = f"[I 2026] No {what} for 61 seconds; shutting down.\n[I 2026] Shutting down 0 kernels\n"
     ended = step(READY, Observation(200.0, process_alive=False, log_tail=log), LIMITS)
     assert ended.sentence == (
-        "JupyterLab (PID 7) has ended. Your Jupyter configuration ends a server after 61 s without kernels "
+        "JupyterLab (PID 7) has ended. Your Jupyter configuration ended it after 61 s without kernels "
         "(ServerApp.shutdown_no_activity_timeout)."
     )
     silent = step(READY, Observation(200.0, process_alive=False, log_tail="[I] bye"), LIMITS)

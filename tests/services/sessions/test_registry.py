@@ -574,3 +574,15 @@ async def test_a_run_that_nobody_saw_end_is_reported_with_its_cause(place: Place
     place.server.started += 1
     (ended,) = await place.process().close_ended()
     assert (ended.id, ended.status, ended.cause) == (run.id, RunStatus.JOB_ENDED, "That server has ended.")
+
+
+async def test_a_kernel_that_was_given_no_more_time_to_end_is_told_to_whoever_restarts_it(
+    place: Place,
+) -> None:
+    process = place.process()
+    session = await process.open_new("n")
+    assert "killed" not in await session.restart("you (restart_kernel)")
+    place.server.cut_after_s = 20.0
+    cut = "It had not ended by itself after 20 s and was killed"
+    assert cut in await session.restart("you (restart_kernel)")
+    await process.release()
