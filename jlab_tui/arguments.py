@@ -79,7 +79,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="stop nothing: only remove the record of a server that you cannot stop from here",
     )
 
-    wait = _command(commands, "wait", "print state changes until the server is ready")
+    wait = _command(commands, "wait", "wait until the server is ready, or until a run has ended")
+    wait.add_argument(
+        "run",
+        nargs="?",
+        metavar="RUN",
+        help="id of a run, such as a1b2c3d4-7: prints its output; exit code 0 if it ended well, 4 if it was interrupted, else 1",
+    )
     wait.add_argument("--timeout", type=_seconds, metavar="S", help="most seconds to wait (then exit code 3)")
 
     status = _command(commands, "status", "show what is running, where, and what it uses")

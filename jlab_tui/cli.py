@@ -180,6 +180,8 @@ def _stop(arguments: argparse.Namespace) -> int:
 
 
 def _wait(arguments: argparse.Namespace) -> int:
+    if arguments.run:
+        return asyncio.run(_wait_for_run(arguments.run, arguments.timeout))
     from .headless import run_wait
     from .wiring.server import make_launcher
     from .wiring.settings import settings_of
@@ -187,6 +189,16 @@ def _wait(arguments: argparse.Namespace) -> int:
     settings = settings_of(os.environ)
     launcher = make_launcher(settings, dict(os.environ))
     return asyncio.run(run_wait(launcher, arguments.timeout, settings.queue_timeout_s))
+
+
+async def _wait_for_run(run_id: str, timeout: float | None) -> int:
+    from .headless import run_wait_for_run
+    from .mcp_server.stdio import CancelReasons
+    from .wiring.mcp import make_app
+    from .wiring.settings import settings_of
+
+    app = await make_app(settings_of(os.environ), dict(os.environ), CancelReasons())
+    return await run_wait_for_run(app.replies, app.close, run_id, timeout)
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .core.errors import JlabError, LaunchFailed, StatusFileError
 from .core.server.record import ServerState
@@ -18,9 +18,15 @@ from .core.settings import Mode, Settings
 from .services.progress import patiently
 from .services.server.launcher import Launcher
 
+if TYPE_CHECKING:
+    from .services.session.replies import Replies
+
 _REMIND_S = 15.0
 """seconds without changes before a start prints that it still waits, then less and less often"""
 _REMIND_MOST_S = 300.0
+_LONGEST_LOOK_S = 3600.0
+NOT_IN_TIME = 3
+RUN_INTERRUPTED = 4
 
 
 class Lines:
@@ -176,6 +182,38 @@ async def _stop(launcher: Launcher) -> str:
         _tell(f"Waiting for {what} to end{since}...")
 
     return await patiently(launcher.stop(), tell)
+
+
+async def run_wait_for_run(
+    replies: Replies, close: Callable[[], Awaitable[None]], run_id: str, timeout: float | None
+) -> int:
+    """Print the output of a run when it has ended: 0 ok, 4 interrupted, 1 any other end; 3 after `timeout` seconds."""
+    from .core.journal.events import RunStatus  # loaded with the application that makes `replies`
+
+    loop = asyncio.get_running_loop()
+    asked_at = loop.time()
+
+    async def no_beat(seconds: float, last_line: str) -> None: ...
+
+    try:
+        while True:
+            left = _LONGEST_LOOK_S if timeout is None else timeout - (loop.time() - asked_at)
+            session, run = await replies.follow(run_id, max(0.0, min(left, _LONGEST_LOOK_S)), no_beat)
+            if run.status.is_final or left <= 0:
+                break
+        reply = await replies.about(session, run)
+        _print("\n".join(part for part in reply.parts if isinstance(part, str)))
+    finally:
+        await close()
+    match run.status:
+        case RunStatus.OK:
+            return 0
+        case RunStatus.RUNNING:
+            return NOT_IN_TIME
+        case RunStatus.INTERRUPTED:
+            return RUN_INTERRUPTED
+        case _:
+            return 1
 
 
 async def run_wait(launcher: Launcher, timeout: float | None, queue_timeout: float) -> int:

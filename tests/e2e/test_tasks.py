@@ -93,3 +93,21 @@ async def test_an_interrupted_task_keeps_what_it_printed(shared_server: SharedPr
         assert "begun" in await client.text("wait_for_run", run_id=task)
         assert "42" in await client.text("execute_code", session_id=session, code="6 * 7")
         await client.text("shutdown_session", session_id=session)
+
+
+async def test_a_shell_waits_for_a_run_and_learns_how_it_ended(shared_server: SharedProject) -> None:
+    async with wire(shared_server) as client:
+        session = (await client.record("start_new_session", experiment_name="waited"))["session_id"]
+        code = "import time; time.sleep(1); print('trained')"
+        await client.text("execute_code", session_id=session, code=code, wait_s=0)
+        done = await asyncio.to_thread(shared_server.run, "wait", f"{session}-1")
+        assert done.returncode == 0 and done.stdout.startswith("trained\n"), done
+        await client.text("execute_code", session_id=session, code="time.sleep(600)", wait_s=0)
+        done = await asyncio.to_thread(shared_server.run, "wait", f"{session}-2", "--timeout", "0.2")
+        assert done.returncode == 3 and "Still running" in done.stdout
+        await client.text("interrupt_kernel", session_id=session)
+        done = await asyncio.to_thread(shared_server.run, "wait", f"{session}-2")
+        assert done.returncode == 4
+        done = await asyncio.to_thread(shared_server.run, "wait", f"{session}-9")
+        assert done.returncode == 1 and f"There is no run '{session}-9'" in done.stderr
+        await client.text("shutdown_session", session_id=session)
