@@ -179,12 +179,13 @@ class StatePanel(StripWidget):
 
     server: ServerStatus | None = None
     now = 0.0
-    local: LocalTime
+    local: LocalTime | None = None
+    """None before the first look"""
 
     def show(self, server: ServerStatus | None, now: float, local: LocalTime) -> None:
         state = server.state if server else None
         moves = state in (ServerState.PENDING, ServerState.STARTING) and int(now) != int(self.now)
-        if server != self.server or moves:
+        if self.local is None or server != self.server or moves:
             self.server, self.now, self.local = server, now, local
             self.border_title = panel_title(state)
             self.set_class(state is ServerState.ERROR, "-error")
@@ -195,7 +196,7 @@ class StatePanel(StripWidget):
         return len(self._rows(width))
 
     def _rows(self, width: int) -> list[Row]:
-        if not hasattr(self, "local"):
+        if self.local is None:
             return []
         return panel_rows(self.server, width, self.now, self.palette, self.glyphs, self.local)
 
