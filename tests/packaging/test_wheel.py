@@ -113,7 +113,7 @@ def test_an_environment_that_was_moved_still_works_and_registers_what_runs(
     where = {"cwd": tmp_path, "HOME": str(tmp_path)}
     done = run(moved / "bin" / "python", "-m", "jlab_tui", "init", **where)  # type: ignore[arg-type]
     assert done.returncode == 0, done.stderr
-    assert f"{moved}/bin/python -m jlab_tui" in done.stdout
+    assert f"{moved}/bin/python -P -m jlab_tui" in done.stdout
     checked = run(moved / "bin" / "python", "-m", "jlab_tui", "doctor", JLAB_MCP_RUN_MODE="local", **where)  # type: ignore[arg-type]
     assert checked.returncode == 0, checked.stdout
 
