@@ -86,6 +86,55 @@ async def test_notebook_paths_are_checked(shared_server: SharedProject, tmp_path
     assert (root / "broken.ipynb").read_text(encoding="utf-8") == "{not json"
 
 
+async def test_no_way_around_the_directories_opens_a_notebook_outside(
+    shared_server: SharedProject, tmp_path: Path
+) -> None:
+    root = shared_server.root
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    secret: dict[str, object] = {
+        "cell_type": "code",
+        "id": "a",
+        "metadata": {},
+        "source": "5e1ec7ed",
+        "outputs": [],
+        "execution_count": None,
+    }
+    notebook = {"cells": [secret], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (outside / "n.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    (root / "away").symlink_to(outside)
+    (root / "twice.ipynb").symlink_to(root / "away" / "n.ipynb")
+    (root / "zero.ipynb").symlink_to("/dev/zero")
+    (root / "root").symlink_to("/")
+    up = "/".join([".."] * 20)
+    ways = [
+        f"{where}{outside}/n.ipynb"
+        for where in ("", "/", "/.", up, f"{root}/{up}", "notebooks/../" + up, "/proc/self/root", "/proc/self/cwd/" + up, "/proc/1/root", "root", "file://", "root/proc/self/root")
+    ]  # fmt: skip
+    ways += [
+        "away/n.ipynb",
+        "away/../away/n.ipynb",
+        "./away//n.ipynb",
+        "twice.ipynb",
+        "zero.ipynb",
+        "/dev/zero",
+        "/dev/stdin",
+    ]
+    ways += [
+        "n\0.ipynb",
+        "%2e%2e/n.ipynb",
+        "..\\n.ipynb",
+        "/proc/self/fd/0",
+        "~root/n.ipynb",
+        "\u202en.ipynb",
+    ]
+    async with shared_server.shared_client() as agent:
+        for way in ways:
+            for tool in ("start_session_resume_notebook", "start_session_continue_notebook"):
+                assert "5e1ec7ed" not in await agent.error(tool, notebook_path=way), (tool, way)
+    assert len(ways) == 25 and [path.name for path in outside.iterdir()] == ["n.ipynb"]
+
+
 @pytest.mark.parametrize(
     ("name", "stem"),
     [
