@@ -60,6 +60,23 @@ def find_the_notebooks_modules():  # type: ignore[no-untyped-def]
         sys.path.insert(places[0] if places else 0, "")
 
 
+def leave_ended_children():  # type: ignore[no-untyped-def]
+    """At its end ipykernel waits up to 29 s for its children, also for one that has ended and that no code has waited for."""
+    from ipykernel.kernelbase import Kernel
+
+    children_of = Kernel._process_children
+
+    def living_children(kernel):  # type: ignore[no-untyped-def]
+        found = []
+        for child in children_of(kernel):
+            with contextlib.suppress(Exception):  # it is gone meanwhile
+                if child.status() != "zombie":
+                    found.append(child)
+        return found
+
+    Kernel._process_children = living_children
+
+
 # A kernel with other internals starts as usual.
 with contextlib.suppress(Exception):
     find_the_notebooks_modules()  # type: ignore[no-untyped-call]
@@ -67,3 +84,5 @@ with contextlib.suppress(Exception):
     raise_mark()  # type: ignore[no-untyped-call]
 with contextlib.suppress(Exception):
     keep_history_in_memory(get_config())  # type: ignore[name-defined,no-untyped-call]  # noqa: F821
+with contextlib.suppress(Exception):
+    leave_ended_children()  # type: ignore[no-untyped-call]

@@ -57,6 +57,14 @@ async def test_a_kernel_that_does_not_end_is_killed_and_reported(hasty: Server, 
         assert hasty.kernels()[channel.kernel]["cut_after_s"] is None, "this time it ended by itself"
 
 
+async def test_a_kernel_whose_children_end_with_it_ends_in_its_own_time(hasty: Server) -> None:
+    async with owning(hasty) as channel:
+        await channel.run("import subprocess; child = subprocess.Popen(['sleep', '600'])")
+        answer = await asyncio.to_thread(hasty.http.post, f"api/kernels/{channel.kernel}/restart")
+        assert answer.status_code == 200
+        assert hasty.kernels()[channel.kernel]["cut_after_s"] is None
+
+
 async def test_a_kernel_that_has_not_answered_yet_is_not_waited_for(tmp_path: Path) -> None:
     """While it starts it can miss both the interrupt and the request to end, and it holds nothing to save."""
     spec = tmp_path / "specs" / "kernels" / "deaf"
