@@ -41,7 +41,10 @@ def parse_sbatch(stdout: str, stderr: str = "") -> Submitted | None:
 def _notices(lines: Sequence[str]) -> tuple[str, ...]:
     shown = [line[:_NOTICE_MAX] for line in lines if not line.startswith("debug")]
     left_out = len(shown) - _NOTICES_MAX
-    return (*shown[:_NOTICES_MAX], *([f"... and {left_out} more lines"] if left_out > 0 else []))
+    return (
+        *shown[:_NOTICES_MAX],
+        *([f"... and {left_out} more line{'s' * (left_out > 1)}"] if left_out > 0 else []),
+    )
 
 
 @dataclass(frozen=True, slots=True)

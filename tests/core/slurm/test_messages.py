@@ -112,6 +112,13 @@ def test_a_site_that_says_a_hundred_thousand_characters_does_not_hide_slurms_rea
     assert "xxx...; Batch job submission failed: Invalid qos" in rejected.reply
 
 
+def test_of_several_failures_the_last_one_is_slurms_reason() -> None:
+    stderr = f"{FAILED}Socket timed out on send/recv operation\n{FAILED}Invalid qos specification"
+    assert explain_rejection(stderr).reply == "Batch job submission failed: Invalid qos specification"
+    memory = "sbatch: error: Memory specification can not be satisfied"
+    assert explain_rejection(f"{memory}\n{FAILED}Invalid qos specification").cause is Rejection.QOS
+
+
 @pytest.mark.parametrize(("words", "is_hinted"), [("--mem may not be given here", True), ("Use -A", False)])
 def test_a_site_that_takes_no_memory_request_is_answered_with_how_to_leave_it_out(
     words: str, is_hinted: bool

@@ -372,6 +372,10 @@ def test_what_plugins_print_about_an_accepted_job_is_kept_within_bounds() -> Non
     assert answer and answer.notices == ("job accepted", "Welcome", "x" * 300)
     many = parse_sbatch("12\n", "".join(f"line {number}\n" for number in range(30)))
     assert many and len(many.notices) == 11 and many.notices[-1] == "... and 20 more lines"
+    eleven = parse_sbatch("12\n", "line\n" * 11)
+    assert eleven and len(eleven.notices) == 11 and eleven.notices[-1] == "... and 1 more line"
+    ten = parse_sbatch("12\n", "line\n" * 10)
+    assert ten and ten.notices == ("line",) * 10
 
 
 SINFO = """\
