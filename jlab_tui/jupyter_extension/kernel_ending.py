@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 import signal
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from .kernel_process import process_of
 
@@ -53,36 +53,37 @@ class Endings:
 
         def end_in_own_time(now: bool = False, *arguments: Any, **named: Any) -> Any:
             kernel_id = str(manager.kernel_id)
-            has_time = not now and not is_set and self._is_idle(kernel_id, manager)
-            manager.shutdown_wait_time = 2 * self.end_s if has_time else usual
-            process = process_of(manager) if has_time else None
+            answers, busy = self._state(kernel_id, manager)
+            own_s = self.end_s if answers and not busy and not is_set else usual / 2
+            manager.shutdown_wait_time = 2 * own_s
+            process = process_of(manager) if answers and not now else None
             self.cut.pop(kernel_id, None)
             ended = end(now, *arguments, **named)
             if inspect.isawaitable(ended):
-                return self._awaited(ended, kernel_id, process)
-            self._note(kernel_id, process)
+                return self._awaited(ended, kernel_id, process, own_s)
+            self._note(kernel_id, process, own_s)
             return ended
 
         return end_in_own_time
 
-    async def _awaited(self, ended: Any, kernel_id: str, process: Optional[Any]) -> Any:
+    async def _awaited(self, ended: Any, kernel_id: str, process: Optional[Any], own_s: float) -> Any:
         result = await ended
-        self._note(kernel_id, process)
+        self._note(kernel_id, process, own_s)
         return result
 
-    def _note(self, kernel_id: str, process: Optional[Any]) -> None:
+    def _note(self, kernel_id: str, process: Optional[Any], own_s: float) -> None:
         if process is not None and process.poll() in _CUT:
-            self.cut[kernel_id] = self.end_s
-            log.warning(
-                "jlab-mcp: kernel %s did not end within %g s, so a signal ended it", kernel_id, self.end_s
-            )
+            self.cut[kernel_id] = own_s
+            log.warning("jlab-mcp: kernel %s did not end within %g s, so a signal ended it", kernel_id, own_s)
 
-    def _is_idle(self, kernel_id: str, manager: Any) -> bool:
-        """Whether the kernel has answered since it started and runs nothing. One that starts can miss the request to end."""
+    def _state(self, kernel_id: str, manager: Any) -> Tuple[bool, bool]:
+        """Return whether the kernel has answered since it started, and whether it runs something. One that starts can miss the
+        request to end."""
         recorder = self._recorders.get(kernel_id)
         if recorder is None:
-            return bool(getattr(manager, "execution_state", "") == "idle")
-        return bool(recorder.answers and not recorder.kernel_state.occupied)
+            state = getattr(manager, "execution_state", "")
+            return state in ("idle", "busy"), state == "busy"
+        return bool(recorder.answers), bool(recorder.kernel_state.occupied)
 
     def _naming_the_culler(self, cull: Callable[[str], Any]) -> Callable[[str], Any]:
         async def cull_kernel_if_idle(kernel_id: str) -> None:

@@ -109,3 +109,15 @@ async def test_a_kernel_that_jupyter_culls_anyway_is_reported_with_the_rule(tmp_
         "Jupyter's own configuration ends kernels that are idle for 2 s "
         "(cull_idle_timeout and cull_connected of MappingKernelManager)"
     )
+
+
+async def test_a_busy_kernel_is_not_waited_for_and_its_cut_is_told(hasty: Server, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    async with owning(hasty) as channel:
+        await channel.run(SLOW_EXIT.format(log=str(log), seconds=600))
+        msg_id = await channel.send("import time; print('on', flush=True); time.sleep(600)")
+        await channel.until(lambda _, message: message.msg_type == "stream")
+        answer = await asyncio.to_thread(hasty.http.post, f"api/kernels/{channel.kernel}/restart")
+        assert answer.status_code == 200
+        assert hasty.kernels()[channel.kernel]["cut_after_s"] == 2.5
+        assert hasty.kernels()[channel.kernel]["requests"][msg_id]["state"] in ("done", "lost")
