@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 from tests.project import Project
 
@@ -49,9 +51,25 @@ async def test_a_project_environment_with_only_a_kernel_gets_a_kernel_under_our_
     project: Project,
 ) -> None:
     venv = make_venv(project.root, packages=("jupyterlab", "jupyter_server", "jupyter_lsp", "notebook_shim"))
+    mine = venv / "share" / "jupyter" / "kernels" / "mine"
+    mine.mkdir(parents=True)
+    argv = ["python", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "Mine", "language": "python", "env": {"MINE": "1"}}
+    (mine / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
+    code = "import os, sys; print(sys.prefix, os.environ['MINE'])"
+    cells: list[dict[str, Any]] = [
+        {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": code}
+    ]
+    metadata = {"kernelspec": {"name": "mine", "display_name": "Mine", "language": "python"}}
+    notebook: dict[str, Any] = {"nbformat": 4, "nbformat_minor": 4, "metadata": metadata, "cells": cells}
+    (project.root / "mine.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     project.start()
     prefix, python = await kernel_prefix(project)
     assert prefix == str(venv) and python == str(venv / "bin" / "python")
+    async with project.client() as agent:
+        opened = await agent.record("start_session_resume_notebook", notebook_path="mine.ipynb")
+        assert opened["python"] == python and "warnings" not in opened
+        assert opened["cells"][0]["output"] == f"{venv} 1"
 
 
 async def test_a_setup_counts_more_than_the_projects_environment(project: Project) -> None:
