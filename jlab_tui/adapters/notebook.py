@@ -21,16 +21,17 @@ from ..core.errors import NotebookError
 from ..core.notebook.notebook import (
     CellCopy,
     ChangedOnDisk,
+    Fragment,
     Notebook,
     Saved,
     cell_fragment,
     cell_id,
     copy_cells,
     notebook_bytes,
-    notebook_text,
     parse_notebook,
 )
 from ..core.notebook.output_items import CellLimits
+from ..core.notebook.text_forms import notebook_text
 
 SIZE_MAX = 1 << 30
 _Identity = tuple[int, int, int]
@@ -103,7 +104,7 @@ class NotebookFile:
     def save(self, cells: Sequence[CellCopy], metadata: dict[str, object]) -> Saved:
         """Replace the file in one step. Raises ChangedOnDisk or OSError, and leaves the file unchanged."""
         started = time.monotonic()
-        fragments: dict[str, tuple[int, bytes]] = {}
+        fragments: dict[str, tuple[int, Fragment]] = {}
         texts = []
         for copy in cells:
             text = copy.fragment

@@ -14,6 +14,7 @@ from typing import Any, Final
 from ..display.printable import printable
 from ..errors import NotebookError
 from ..server.record import KernelSpec
+from .text_forms import plain_source
 
 _NAME_MAX_BYTES: Final = 200
 SKIPPED: Final = "skip-execution"
@@ -21,6 +22,10 @@ SKIPPED: Final = "skip-execution"
 RAISES: Final = "raises-exception"
 """tag of a cell whose exception does not stop the others"""
 _SPLIT_ANYWAY: Final = frozenset(("application/javascript", "image/svg+xml"))
+
+
+Fragment = tuple[bytes, ...]
+"""a cell's JSON text in a file, in pieces: joining those of a large cell would copy it"""
 
 
 @dataclass(slots=True)
@@ -38,7 +43,7 @@ class NotebookCell:
     saved_version: int = -1
     """version on disk; -1 for a cell that was never saved"""
     saved_source: str = ""
-    fragment: bytes | None = None
+    fragment: Fragment | None = None
     """its JSON text in the file; None if it must be encoded again"""
     is_edited: bool = False
     """somebody else changed its source since the model saw it"""
@@ -143,19 +148,6 @@ def new_notebook(spec: KernelSpec) -> Notebook:
     )
 
 
-def plain_source(text: str) -> str:
-    """Return a cell's text as JupyterLab's editor has it: without a byte order mark, every line ended by a line feed."""
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-
-
-def notebook_text(raw: bytes) -> tuple[str, str]:
-    """Decode a notebook file. Returns its text and, for one that is in no encoding of JSON, the one that was assumed."""
-    try:
-        return raw.decode(json.detect_encoding(raw)).removeprefix("\ufeff"), ""
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace"), "Windows-1252"
-
-
 def parse_notebook(text: str, new_id: Iterable[str]) -> Notebook:
     """Parse a notebook file; cells without an id get one from `new_id`. Raises NotebookError with the reason."""
     try:
@@ -209,7 +201,7 @@ def _parse_cell(raw: Mapping[str, Any], ids: Any) -> NotebookCell:
     )
 
 
-def cell_fragment(cell: NotebookCell) -> bytes:
+def cell_fragment(cell: NotebookCell) -> Fragment:
     """Encode a cell as JSON, indented for a notebook file."""
     raw: dict[str, Any] = {
         "cell_type": cell.cell_type,
@@ -220,21 +212,25 @@ def cell_fragment(cell: NotebookCell) -> bytes:
     if cell.cell_type != "code":
         if cell.attachments is not None:
             raw["attachments"] = cell.attachments
-        return b"  " + _indented(raw, 2)
+        return (b"  " + _indented(raw, 2),)
     raw["execution_count"] = cell.execution_count
     raw["outputs"] = []
     # One output after the other: the encoder lets no other thread run meanwhile.
-    head, tail = _indented(raw, 2).split(b'"outputs": []', 1)
-    outputs = b",\n    ".join(_indented(_split_output(o), 4) for o in cell.outputs)
-    listed = b"[\n    " + outputs + b"\n   ]" if outputs else b"[]"
-    return b"".join((b"  ", head, b'"outputs": ', listed, tail))
+    whole = _indented(raw, 2)
+    if not cell.outputs:
+        return (b"  " + whole,)
+    head, _, tail = whole.partition(b'\n   "outputs": []')
+    pieces = [b"  " + head, b'\n   "outputs": [']
+    for index, output in enumerate(cell.outputs):
+        pieces += [b",\n    " if index else b"\n    ", _indented(_split_output(output), 4)]
+    return (*pieces, b"\n   ]", tail)
 
 
-def notebook_bytes(fragments: Sequence[bytes], metadata: Mapping[str, Any]) -> list[bytes]:
+def notebook_bytes(fragments: Sequence[Fragment], metadata: Mapping[str, Any]) -> list[bytes]:
     """Yield the file's content in parts."""
     parts: list[bytes] = [b'{\n "cells": [']
     for index, fragment in enumerate(fragments):
-        parts += [b",\n" if index else b"\n", fragment]
+        parts += [b",\n" if index else b"\n", *fragment]
     tail = b'\n ],\n "metadata": ' if fragments else b'],\n "metadata": '
     parts += [tail, _json(metadata).replace(b"\n", b"\n "), b',\n "nbformat": 4,\n "nbformat_minor": 5\n}\n']
     return parts
@@ -287,7 +283,7 @@ def _json(value: object) -> bytes:
 class Saved:
     """The result of a save."""
 
-    fragments: dict[str, tuple[int, bytes]]
+    fragments: dict[str, tuple[int, Fragment]]
     """for each encoded cell: its version, its text in the file"""
     versions: dict[str, tuple[int, str]]
     """for each cell written: its version, its source"""
@@ -301,7 +297,7 @@ class CellCopy:
     cell: NotebookCell
     version: int
     source: str
-    fragment: bytes | None
+    fragment: Fragment | None
 
 
 def copy_cells(notebook: Notebook) -> list[CellCopy]:

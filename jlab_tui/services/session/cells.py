@@ -8,7 +8,8 @@ from typing import Final
 
 from ...core.errors import JlabError, NotebookError
 from ...core.journal.events import RunStatus
-from ...core.notebook.notebook import RAISES, Notebook, NotebookCell, plain_source
+from ...core.notebook.notebook import RAISES, Notebook, NotebookCell
+from ...core.notebook.text_forms import plain_source
 from ...core.reply.compose import cut_to
 from ...core.session.call import NO_CALL, Call
 from ..journal.writer import SessionJournal

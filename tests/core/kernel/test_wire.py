@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.core.kernel.link import RecordedKernel
-from jlab_tui.core.kernel.wire import PieceJoiner, Request, execution, pack_request, unpack_message
+from jlab_tui.core.kernel.wire import (
+    PieceJoiner,
+    Request,
+    execution,
+    pack_request,
+    unpack_message,
+    unread_message,
+)
 
 HEADER = {"msg_type": "status", "msg_id": "m"}
 
@@ -223,3 +230,8 @@ def test_data_that_no_notebook_may_hold_under_its_type_is_kept_as_text(
 ) -> None:
     arrived = unpack_message(message(content={"data": data}))
     assert (arrived.content["data"], arrived.odd) == (kept, odd)
+
+
+def test_a_message_that_cannot_be_read_keeps_its_number_and_belongs_to_no_request() -> None:
+    message = unread_message(7)
+    assert (message.seq, message.parent_id, message.content) == (7, "", {})

@@ -22,11 +22,10 @@ from jlab_tui.core.notebook.notebook import (
     file_stem,
     new_notebook,
     notebook_bytes,
-    notebook_text,
     parse_notebook,
-    plain_source,
     stem_of_copy,
 )
+from jlab_tui.core.notebook.text_forms import notebook_text, plain_source
 from jlab_tui.core.server.record import KernelSpec
 
 
@@ -261,10 +260,10 @@ def test_lone_surrogates_attachments_and_drawings_stay_in_the_file() -> None:
 
 def test_a_save_writes_the_cells_as_they_were_when_it_began() -> None:
     notebook = Notebook([saved("a", "1"), saved("b", "2")])
-    notebook.cells[0].fragment = b"{}"
+    notebook.cells[0].fragment = (b"{}",)
     notebook.cells[1].touch()
     kept, changed = copy_cells(notebook)
-    assert (kept.fragment, kept.cell, changed.fragment) == (b"{}", notebook.cells[0], None)
+    assert (kept.fragment, kept.cell, changed.fragment) == ((b"{}",), notebook.cells[0], None)
     notebook.cells[1].source = "3"
     notebook.cells[1].outputs.append(OUTPUTS[0])
     notebook.cells[1].metadata["new"] = 1
@@ -518,3 +517,16 @@ def test_a_whole_notebook_is_read_in_whatever_encoding_it_comes(encoding: str, a
 )
 def test_a_cell_is_sent_as_jupyterlab_would_send_it(given: str, sent: str) -> None:
     assert plain_source(given) == sent
+
+
+def test_a_cell_with_outputs_is_written_as_nbformat_writes_it_whatever_its_metadata() -> None:
+    outputs: list[dict[str, Any]] = [
+        {"output_type": "stream", "name": "stdout", "text": 'a\n"outputs": []\nb'},
+        {"output_type": "display_data", "data": {"image/png": "AAAA"}, "metadata": {"outputs": []}},
+    ]
+    for shown in (outputs, outputs[:1], []):
+        cell = NotebookCell("c", "code", "x", shown, 1, {"outputs": [], "a": {"outputs": []}})
+        text = b"".join(notebook_bytes([cell_fragment(cell)], {"outputs": []})).decode()
+        raw = json.loads(text)
+        assert text == json.dumps(raw, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        assert parse_notebook(text, iter(())).cells[0].outputs == shown
