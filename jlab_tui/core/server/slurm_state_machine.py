@@ -58,6 +58,8 @@ def step_slurm(record: ServerRecord, seen: Observation, limits: Limits) -> Serve
         record = record.with_state(ServerState.READY)
     if seen.no_route is not None:
         return unproved(record, seen.no_route)
+    if seen.health is Health.UNTRUSTED and record.cert:  # another launch's certificate, so another server
+        seen = replace(seen, health=Health.FOREIGN)
     if seen.health is Health.UNTRUSTED:
         return untrusted(record, give_up=record.state is ServerState.STARTING)
     if record.state is ServerState.READY:

@@ -233,6 +233,15 @@ def test_slurm_is_asked_for_details_only_where_the_queue_leaves_something_open()
     assert not wants_details(RECORD, QueueUnknown("?")) and not wants_details(RECORD, None)
 
 
+def test_a_stranger_with_a_certificate_of_its_own_costs_no_job() -> None:
+    pinned = replace(CONNECTION, cert="AA==")
+    starting = look(RECORD, RUNNING, details=details(JobState.RUNNING)).record
+    early = look(starting, RUNNING, at=60, connection=pinned, health=Health.UNTRUSTED)
+    assert not early.is_decided and early.phase == "starting"
+    late = look(early.record, RUNNING, at=181, connection=pinned, health=Health.UNTRUSTED)
+    assert late.is_decided and not late.give_up and "another server answers at" in late.sentence
+
+
 def test_a_job_that_is_being_cancelled_is_not_started_again() -> None:
     stopping = replace(ready(), state=ServerState.STOPPING)
     seen = look(stopping, RUNNING, connection=CONNECTION, health=Health.OK)
