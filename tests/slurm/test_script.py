@@ -189,13 +189,17 @@ async def test_a_file_of_the_project_shadows_nothing_when_the_node_asks_a_python
 async def test_a_python_that_does_not_run_there_is_passed_over_and_the_launcher_is_told(
     cluster: Cluster, slurm: Slurm
 ) -> None:
-    given = inputs(cluster, "foreign", pythons=[OF_ANOTHER_MACHINE, sys.executable])
+    wrapper = cluster.shared / "python-in-an-image"
+    wrapper.write_text("#!/bin/sh\necho first >&2\necho 'FATAL: no image' >&2\nexit 255\n", encoding="utf-8")
+    wrapper.chmod(0o755)
+    given = inputs(cluster, "foreign", pythons=[OF_ANOTHER_MACHINE, str(wrapper), sys.executable])
     (cluster.shared / "launch.py").write_text(
         f"import os\nprint(os.environ['jlab_mcp_passed_over'])\n{LAUNCHER}"
     )
     log = await log_of(cluster, slurm, "foreign", given, CPU_JOB)
     told = [line for line in log.splitlines() if line.startswith(f"{OF_ANOTHER_MACHINE} does not run on c")]
     assert told and "cannot execute binary file" in told[0] and "line " not in told[0]
+    assert f"{wrapper} does not run on c" in log and ": FATAL: no image\n" in log
 
 
 async def test_a_python_without_jupyter_is_passed_over_for_the_next(cluster: Cluster, slurm: Slurm) -> None:
