@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -144,13 +143,10 @@ def test_a_server_that_dies_while_starting_is_reported_with_its_reason(project: 
         encoding="utf-8",
     )
     python.chmod(0o755)
-    begin = time.monotonic()
-    done = project.run("start", "--detach")
-    took = time.monotonic() - begin
+    done = project.run("start", "--detach", JLAB_MCP_READY_TIMEOUT="600")  # it is not waited for
     assert done.returncode == 1
     assert "ended while starting" in done.stderr and "No module named jupyter_oops" in done.stderr
     assert "jlab-mcp logs" in done.stderr
-    assert took < 30
     assert project.status_file()["STATE"] == "error"
     assert "jupyter_oops" in project.run("logs").stdout
 

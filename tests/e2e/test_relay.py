@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +190,6 @@ async def test_the_end_of_the_client_ends_relay_and_worker(shared_server: Shared
     async with relayed_wire(shared_server) as relay:
         await relay.record("ping")
         worker = await worker_of(relay)
-        began = time.monotonic()
         match way:
             case "stdin closed":
                 assert relay.process.stdin is not None
@@ -201,7 +199,6 @@ async def test_the_end_of_the_client_ends_relay_and_worker(shared_server: Shared
             case _:
                 relay.signal(signal.SIGINT)
         assert await relay.gone() == 0
-        assert time.monotonic() - began < 20
         assert not alive(worker)
 
 

@@ -88,13 +88,13 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(15)
+                self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
 
 
-def until(look: Callable[[], T | None], what: str, timeout: float = 15.0) -> T:
+def until(look: Callable[[], T | None], what: str, timeout: float = 40.0) -> T:
     """Look until there is an answer."""
     deadline = time.monotonic() + timeout
     while True:
@@ -279,7 +279,7 @@ class Channel:
         assert self.socket is not None
         await self.socket.send(json.dumps(text))
 
-    async def receive(self, timeout: float = 20.0) -> Message | dict[str, Any]:
+    async def receive(self, timeout: float = 40.0) -> Message | dict[str, Any]:
         """The next message or text; received messages are confirmed."""
         assert self.socket is not None
         while True:
@@ -300,7 +300,7 @@ class Channel:
             await self.tell(got=seq)
             return message
 
-    async def until(self, found: Callable[[int, Message], bool], timeout: float = 20.0) -> int:
+    async def until(self, found: Callable[[int, Message], bool], timeout: float = 40.0) -> int:
         """Receive until a message satisfies `found`; returns its number. Looks at each message once."""
         async with asyncio.timeout(timeout):
             while True:
@@ -310,16 +310,16 @@ class Channel:
                         return self.read
                 await self.receive(timeout)
 
-    async def run(self, code: str, timeout: float = 20.0) -> str:
+    async def run(self, code: str, timeout: float = 40.0) -> str:
         """Run a cell to its idle; returns what it printed."""
         msg_id = await self.send(code)
         await self.idle(msg_id, timeout)
         return self.printed(msg_id)
 
-    async def idle(self, msg_id: str, timeout: float = 20.0) -> int:
+    async def idle(self, msg_id: str, timeout: float = 40.0) -> int:
         return await self.until(lambda _, m: is_idle(m, msg_id), timeout)
 
-    async def obituary(self, timeout: float = 10.0) -> dict[str, Any]:
+    async def obituary(self, timeout: float = 40.0) -> dict[str, Any]:
         seq = await self.until(lambda _, m: m.msg_type == "jlab_mcp_obituary", timeout)
         return content_of(self.messages[seq])
 
@@ -330,7 +330,7 @@ class Channel:
                 texts.append(content_of(message)["text"])
         return "".join(texts)
 
-    async def closed(self, timeout: float = 10.0) -> tuple[int, str]:
+    async def closed(self, timeout: float = 40.0) -> tuple[int, str]:
         """Wait for the server to close; its code and reason."""
         with contextlib.suppress(ConnectionClosed):
             async with asyncio.timeout(timeout):

@@ -142,7 +142,7 @@ async def test_a_dead_kernel_is_explained_and_the_next_run_works(server: Server)
             msg_id = await channel.send(
                 "import time; print('last words', flush=True); time.sleep(0.1)\n" + code
             )
-            told = await channel.obituary(timeout=5)
+            told = await channel.obituary()
             assert (told["cause"], told["exit_code"], told["signal"]) == (cause, exit_code, name)
             assert told["restarting"] is True
             assert channel.printed(msg_id) == "last words\n"

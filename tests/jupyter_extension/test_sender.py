@@ -119,7 +119,7 @@ async def test_a_file_that_is_removed_while_it_is_read_is_reported_with_its_size
     recorder = cast(Recording, SimpleNamespace(stream=stream, read_back=read_back, settled=settled))
     sender = Sender(recorder, 0, lambda piece: None, say, LEAST)
     sender.pump()
-    await asyncio.wait_for(told.wait(), 10)
+    await asyncio.wait_for(told.wait(), 30)
     assert said == [
         {"from": 1, "to": 2, "bytes": 200, "why": "full"},
         {"from": 3, "to": 3, "bytes": 0, "why": "unreadable"},

@@ -134,10 +134,10 @@ def test_a_hanging_file_system_holds_up_the_spool_thread_only(tmp_path: Path) ->
     with pytest.raises(queue.Empty):
         posted.get(timeout=0.3)
     with pipe.open("rb"):
-        call, written = posted.get(timeout=10)
+        call, written = posted.get(timeout=30)
         call(written)
     assert len(outcomes) == 1
-    spool.stop(5)
+    spool.stop(30)
 
 
 class Refusing:

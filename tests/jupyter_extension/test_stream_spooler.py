@@ -19,7 +19,7 @@ LIMITS = StreamLimits(cache=1000, pause=2000, memory=5000)
 
 
 async def until(found: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not found():
             await asyncio.sleep(0.01)
 
@@ -46,7 +46,7 @@ class Disk:
 async def disk(tmp_path: Path) -> AsyncIterator[Disk]:
     made = Disk(tmp_path)
     yield made
-    made.thread.stop(10)
+    made.thread.stop(30)
     made.readers.shutdown()
 
 
@@ -72,14 +72,14 @@ async def test_an_acknowledged_recording_is_removed_when_it_is_closed_and_anothe
     await until(lambda: disk.stream.unspooled_bytes == 0)
     disk.append(2)
     disk.spooler.close()
-    disk.thread.stop(10)
+    disk.thread.stop(30)
     assert [seq for seq, _ in read_spool(str(disk.folder))] == [1, 2, 3, 4, 5]
     again = Disk(tmp_path / "other")
     again.thread.start()
     again.append(3)
     again.spooler.ack(3)
     again.spooler.close()
-    again.thread.stop(10)
+    again.thread.stop(30)
     again.readers.shutdown()
     assert again.rooms == 1 and not again.folder.exists()
 

@@ -25,6 +25,7 @@ from jlab_tui.core.server.record import Owner
 from jlab_tui.core.server.route import PlainRoute
 from jlab_tui.core.server.state_machine import Health
 from tests.listening import Handler, listening
+from tests.project import until
 
 HELLO = json.dumps({"hello": {"first": 1, "last": 0, "epoch": 1, "gap": None}})
 DEEP = "[" * 100_000 + "]" * 100_000
@@ -102,7 +103,7 @@ async def linked(
 
 
 async def still_there(messages: asyncio.Queue[KernelMessage]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await messages.get()).content.get("text") != "still here":
             pass
 
@@ -155,7 +156,8 @@ async def test_another_protocol_is_not_asked_over_and_over(greeting: str | bytes
     async with linked(node) as (link, changes, _):
         with pytest.raises(TimeoutError):
             await link.ready(3)
-        assert 2 <= connections <= 7
+        assert connections <= 7
+        await until(lambda: connections >= 2)
         assert not any(isinstance(change, LinkUp) for change in changes)
 
 
@@ -337,7 +339,7 @@ async def test_an_answer_that_comes_byte_by_byte_is_not_waited_for() -> None:
             await asyncio.sleep(0.05)
 
     async with asked(slow) as api:
-        assert await asyncio.wait_for(api.health(0.2), 10) is Health.SILENT
+        assert await asyncio.wait_for(api.health(0.2), 40) is Health.SILENT
 
 
 def test_a_request_that_is_sent_is_read_back() -> None:

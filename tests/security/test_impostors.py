@@ -49,7 +49,7 @@ async def is_left_unanswered(route: Route, stranger: Impostor) -> None:
         with pytest.raises(ServerUnreachable):
             await api.kernels()
         with pytest.raises(PeerUnproved):
-            await open_connection(dialer, "/jlab-mcp/channels/k", api.authorization, None, 5)
+            await open_connection(dialer, "/jlab-mcp/channels/k", api.authorization, None, 30)
     finally:
         await api.close()
     assert stranger.heard() == b""
@@ -127,7 +127,7 @@ async def test_the_configured_base_path_is_asked_for_over_the_socket(tmp_path: P
         api = JupyterApi(dialer, TOKEN)
         assert await api.health() is Health.OK
         with pytest.raises(InvalidStatus):  # the answer is that to a plain request
-            await open_connection(dialer, "/jlab-mcp/channels/k", api.authorization, None, 5)
+            await open_connection(dialer, "/jlab-mcp/channels/k", api.authorization, None, 30)
         await api.close()
     assert [line.split()[1] for line in asked] == ["/user/ada/api/status", "/user/ada/jlab-mcp/channels/k"]
 
@@ -154,7 +154,7 @@ async def test_a_certificate_of_another_launch_is_sent_nothing(tmp_path: Path) -
         api = JupyterApi(dialer, TOKEN)
         assert await api.health() is Health.UNTRUSTED
         with pytest.raises(ssl.SSLCertVerificationError):
-            await open_connection(dialer, "/jlab-mcp/channels/k", api.authorization, None, 5)
+            await open_connection(dialer, "/jlab-mcp/channels/k", api.authorization, None, 30)
         await api.close()
     assert not heard
 
@@ -180,9 +180,9 @@ async def test_the_address_that_shows_the_certificate_is_used_of_all_that_the_no
 
     async with (
         listening(answering, tcp("127.0.0.2")(), context) as port,
-        listening(listen, tcp("127.0.0.1", port)(), theirs),
+        listening(listen, tcp("127.0.0.4", port)(), theirs),
     ):
-        api = JupyterApi(Dialer(TlsRoute(f"https://127.0.0.1:{port}", ours, ("127.0.0.2",))), TOKEN)
+        api = JupyterApi(Dialer(TlsRoute(f"https://127.0.0.4:{port}", ours, ("127.0.0.2",))), TOKEN)
         assert await api.health() is Health.OK
         await api.close()
     assert not heard

@@ -74,7 +74,7 @@ def test_a_link_in_the_place_of_a_journal_gets_no_line_and_is_named(tmp_path: Pa
     (tmp_path / "s.1.jsonl").symlink_to(precious)
     writer = JournalWriter(tmp_path / "s.1.jsonl")
     writer.append(Entry(1.0, Notice("secret")))
-    writer.close().result(10)
+    writer.close().result(30)
     assert precious.read_text(encoding="utf-8") == PRECIOUS
     assert "symbolic link" in writer.failure or "not permitted" in writer.failure
 
@@ -125,7 +125,7 @@ def test_a_link_in_the_place_of_a_journal_is_not_sealed(tmp_path: Path, precious
     store = JournalStore(tmp_path, tmp_path / "actions", lambda: tmp_path, "here")
     writer = store.successor("s", [link, real])
     assert writer is not None
-    writer.close().result(10)
+    writer.close().result(30)
     assert precious.stat().st_mode & 0o777 == 0o640
     assert real.stat().st_mode & 0o777 == 0o400
 

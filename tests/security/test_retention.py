@@ -50,7 +50,7 @@ def session(base: Path, name: str, age_days: float = 0, *, closed: bool = True) 
     writer.append(Entry(1.0, SessionOpened(name, "n", "/n.ipynb", "kernel", "host", 1.0)))
     if closed:
         writer.append(Entry(2.0, SessionClosed("done")))
-    writer.close().result(10)
+    writer.close().result(30)
     return aged(path, age_days)
 
 
@@ -163,7 +163,7 @@ def test_recordings_that_nobody_fetched_go_in_two_steps_and_others_stay(tmp_path
     aged(mine, 99)
     spool = SpoolThread(str(tmp_path), 1 << 20, lambda *_: None)
     spool.start()
-    spool.stop(10)
+    spool.stop(30)
     assert new.exists() and waiting.exists() and (tmp_path / "k-wrong").exists() and not wrong.exists()
     assert (mine / "table.csv").exists()
     assert not old.exists() and not gone.exists()

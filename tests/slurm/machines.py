@@ -314,7 +314,7 @@ class Cluster:
                     break
         child = self._children.pop(name, None)
         if child:
-            child.wait(10)
+            child.wait(30)
         (self.directory / "run" / f"{name}.json").unlink(missing_ok=True)
 
     def ip(self, commands: Sequence[str]) -> None:

@@ -62,7 +62,7 @@ async def test_a_hanging_controller_is_unknown_and_a_submission_lost_in_it_is_fo
     assert isinstance(queue, QueueUnknown)
     assert queue.reason == "Slurm's controller is hanging: no answer in time."
     assert isinstance(submitted, Rejected) and submitted.cause is Rejection.UNCERTAIN
-    deadline = asyncio.get_running_loop().time() + 20
+    deadline = asyncio.get_running_loop().time() + 40
     found = None
     while found is None and asyncio.get_running_loop().time() < deadline:
         answer = await impatient.queue()

@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> int:
         with logging_to(log_file):
             return run(monitor, actions, Exports(NewFiles(status_dir)), options)
     finally:
-        log.close().result(5)
+        log.close().result(30)
 
 
 if __name__ == "__main__":

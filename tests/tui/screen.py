@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -43,12 +44,10 @@ async def settled(app: Dashboard, pilot: Pilot[int]) -> None:
     await pilot.pause()
 
 
-async def until(pilot: Pilot[int], holds: Callable[[], bool], rounds: int = 400) -> None:
-    for _ in range(rounds):
-        if holds():
-            return
-        await pilot.pause(0.01)
-    raise AssertionError("what was waited for did not come")
+async def until(pilot: Pilot[int], holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(40):
+        while not holds():
+            await pilot.pause(0.01)
 
 
 def screen_text(app: Dashboard) -> str:

@@ -40,7 +40,7 @@ pytestmark = [
 ]
 
 
-def until(holds: Callable[[], bool], what: str | Callable[[], str], seconds: float = 20) -> None:
+def until(holds: Callable[[], bool], what: str | Callable[[], str], seconds: float = 40) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, what() if callable(what) else what

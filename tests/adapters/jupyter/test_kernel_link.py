@@ -43,7 +43,7 @@ async def linked(*gaps: dict[str, Any]) -> AsyncIterator[tuple[KernelLink, list[
         )
         link.open(lambda message: None, changes.append)
         try:
-            await link.ready(10)
+            await link.ready(30)
             yield link, changes
         finally:
             await link.close()

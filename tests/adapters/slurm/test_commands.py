@@ -8,7 +8,6 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +20,7 @@ from jlab_tui.adapters.slurm.commands import Slurm
 from jlab_tui.adapters.slurm.queue_cache import LOCK_S, SharedQueue, cache_path
 from jlab_tui.core.slurm.queue import QueueRows, QueueUnknown
 from jlab_tui.core.slurm.rejections import Rejected, Rejection
+from tests.project import until
 
 ROW = "1|RUNNING|gpu1|29:59|30:00|0:01|1795421052|1795422852|gpu1|1|500M|gres:gpu:1|9|gpu|0|1795421051|comment=|name=jlab-mcp|reason=None"
 
@@ -49,20 +49,14 @@ def calls(tmp_path: Path) -> int:
     return len(path.read_text(encoding="utf-8").splitlines()) if path.exists() else 0
 
 
-async def appearance(path: Path) -> None:
-    deadline = time.monotonic() + 10
-    while not path.exists():
-        assert time.monotonic() < deadline, path
-        await asyncio.sleep(0.01)
-
-
 async def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     program(tmp_path / "bin", "squeue", f"sleep 600 & echo $! > {tmp_path}/child\nwait")
-    slurm = Slurm(environment(tmp_path / "bin"), timeout_s=0.5)
+    slurm = Slurm(environment(tmp_path / "bin"), timeout_s=3)
     answer = await slurm.queue()
     assert isinstance(answer, QueueUnknown)
     assert "hanging" in answer.reason
-    assert process_start(int((tmp_path / "child").read_text(encoding="utf-8"))) == ""
+    child = int((tmp_path / "child").read_text(encoding="utf-8"))
+    await until(lambda: process_start(child) == "")  # killed, but only its parent is waited for
 
 
 async def test_a_cancelled_command_leaves_no_process(tmp_path: Path) -> None:
@@ -72,7 +66,7 @@ async def test_a_cancelled_command_leaves_no_process(tmp_path: Path) -> None:
         f"echo $$ > {tmp_path}/part; mv {tmp_path}/part {tmp_path}/pid; exec sleep 600",
     )
     task = asyncio.create_task(run(["slow"], environment(tmp_path / "bin"), 60))
-    await appearance(tmp_path / "pid")
+    await until((tmp_path / "pid").exists)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -158,7 +152,7 @@ async def test_a_caller_gets_the_last_answer_while_another_one_asks(tmp_path: Pa
     )
     now[0] += 10
     asking = asyncio.create_task(first.latest(2))
-    await appearance(tmp_path / "asked")
+    await until((tmp_path / "asked").exists)
     assert (await second.latest(2)).asked == 1000.0
     (tmp_path / "go").touch()
     assert (await asking).asked == 1010.0

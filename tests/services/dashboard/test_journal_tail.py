@@ -44,5 +44,5 @@ async def test_closing_right_after_a_change_never_hangs(tmp_path: Path, pause: i
         saver.changed(now=True)
         for _ in range(pause):
             await asyncio.sleep(0)
-    await asyncio.wait_for(saver.close(), 10)
+    await asyncio.wait_for(saver.close(), 30)
     assert file.load().cells[0].source == "9"

@@ -125,7 +125,7 @@ async def running(monitor: Monitor) -> AsyncIterator[Heard]:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while not holds():
             await asyncio.sleep(0.01)
 

@@ -64,7 +64,7 @@ async def test_text_that_is_too_much_to_be_recorded_is_acknowledged_while_it_com
         take(recorder, seq, TextPrinted(RUN, "stdout", "x" * 1000))
         if seq == 10:
             await recorder.flush()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await acknowledged.get() < 80:
             pass
     await recorder.close()
@@ -99,7 +99,7 @@ async def test_a_bar_is_recorded_while_it_stands_still(tmp_path: Path) -> None:
     recorder = SessionJournal(JournalWriter(path), time.time)
     recorder.record(STARTED)
     take(recorder, 1, WidgetsChanged(RUN, {"m": {"value": 1}}))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while len([*read_entries(path)]) < 2:
             await asyncio.sleep(0.05)
     await recorder.close()

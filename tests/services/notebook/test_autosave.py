@@ -171,6 +171,6 @@ async def test_a_flush_does_not_wait_for_the_pause_after_a_long_save(tmp_path: P
     saver.notebook.cells[0].source = "2"
     saver.notebook.cells[0].touch()
     saver.changed()
-    await saver.flush(timeout=5)
+    await saver.flush(timeout=25)
     assert saver.failure == "" and file.load().cells[0].source == "2"
     await saver.close()

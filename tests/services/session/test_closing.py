@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import contextlib
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -69,29 +70,27 @@ async def test_work_of_a_session_has_ended_when_the_session_is_closed(tmp_path: 
     assert is_clean.is_set()
 
 
-async def raises() -> None:
+async def raises(let_go: asyncio.Event) -> None:
     try:
-        await asyncio.Event().wait()
+        await let_go.wait()
     finally:
         raise RuntimeError("in its clean-up")
 
 
-async def holds_out() -> None:
-    while True:
-        try:
-            await asyncio.sleep(0.2)
-            return
-        except asyncio.CancelledError:
-            pass
+async def holds_out(let_go: asyncio.Event) -> None:
+    while not let_go.is_set():
+        with contextlib.suppress(asyncio.CancelledError):
+            await let_go.wait()
 
 
 @pytest.mark.parametrize(("work", "said"), [(raises, "letting go failed"), (holds_out, "1 tasks do not end")])
 async def test_closing_waits_for_cancelled_work_but_not_for_ever(
-    work: Any, said: str, caplog: pytest.LogCaptureFixture
+    work: Callable[[asyncio.Event], Coroutine[Any, Any, None]], said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    begun: Coroutine[Any, Any, None] = work()
-    task = asyncio.create_task(begun)
+    let_go = asyncio.Event()
+    task = asyncio.create_task(work(let_go))
     await asyncio.sleep(0)
     await cancelled("letting go", [task], timeout=0.05)
     assert said in caplog.text
+    let_go.set()
     await asyncio.wait([task])

@@ -111,7 +111,7 @@ async def test_a_kernel_that_is_shut_down_from_outside_ends_its_run_and_its_sess
         await session.restart("you (restart_kernel)")
     with pytest.raises(KernelGone, match="was shut down"):
         await session.run("1")
-    await asyncio.wait_for(run.done.wait(), 20)
+    await asyncio.wait_for(run.done.wait(), 30)
     assert (run.status, run.cause) == (RunStatus.DIED, "the kernel was shut down")
     facts = RunFacts(
         run.id, run.session, run.status, 1.0, None, run.cause, is_over=bool(session.state.why_over)
@@ -354,7 +354,7 @@ async def test_scratch_code_that_another_process_took_over_keeps_its_kernel(plac
     process = place.process()
     session, run = await process.run_scratch("hang")
     cast(EchoLink, session._link).on_change(LinkOver(True, "owned by another"))
-    await asyncio.wait_for(run.done.wait(), 20)
+    await asyncio.wait_for(run.done.wait(), 30)
     await until(lambda: process.open_sessions == [])
     assert list(place.server.by_id) == [session.identity.kernel_id]
     await process.release()
@@ -402,7 +402,7 @@ async def test_the_notebook_of_a_closed_session_can_still_be_read(place: Place) 
     read, path, why = await process.for_reading(session.identity.id)
     assert read is None and path == session.identity.notebook and "is closed: shut down" in why
     scratch, run = await process.run_scratch("1")
-    await asyncio.wait_for(run.done.wait(), 20)
+    await asyncio.wait_for(run.done.wait(), 30)
     await until(lambda: process.open_sessions == [])
     with pytest.raises(UnknownSession):
         await process.for_reading(scratch.identity.id)
