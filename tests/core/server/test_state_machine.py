@@ -33,7 +33,10 @@ def test_a_start_becomes_ready_when_jupyter_answers() -> None:
     assert (
         waiting.record.state is ServerState.STARTING and waiting.sentence == "JupyterLab starting (PID 7)..."
     )
+    assert waiting.reachable is False
     ready = step(STARTING, Observation(102.0, process_alive=True, connection=WHERE, health=Health.OK), LIMITS)
+    ended = step(READY, Observation(103.0, process_alive=False), LIMITS)
+    assert ended.record.state is ServerState.ENDED and ended.reachable is False
     assert ready.record.state is ServerState.READY and ready.reachable is True
     assert ready.sentence == "JupyterLab ready at http://127.0.0.1:18001 (PID 7)"
 
@@ -41,7 +44,7 @@ def test_a_start_becomes_ready_when_jupyter_answers() -> None:
 def test_a_process_that_ends_while_starting_is_an_error_with_the_telling_line_of_its_log() -> None:
     log = "[I] starting\nModuleNotFoundError: No module named 'jupyterlab'\n"
     failed = step(STARTING, Observation(102.0, process_alive=False, log_tail=log), LIMITS)
-    assert failed.record.state is ServerState.ERROR
+    assert failed.record.state is ServerState.ERROR and failed.reachable is False
     assert "No module named 'jupyterlab'" in failed.sentence and "jlab-mcp logs" in failed.hint
 
 
