@@ -48,8 +48,8 @@ class OutputSync:
     ) -> None:
         """`flush` returns when everything recorded so far can be read back; for the others see `Autosave`."""
         self.widgets = SessionWidgets()
-        self._stored_widgets = 0
-        """their version in the notebook"""
+        self._stored_widgets: tuple[int, dict[str, Any] | None] = 0, None
+        """their version in the notebook, and what it got; a merge brings another process's"""
         self.autosave: Autosave | None = None
         """None if there is no notebook"""
         if file is not None and notebook is not None:
@@ -134,11 +134,15 @@ class OutputSync:
         if self.autosave is None or not version:
             return
         metadata = self.notebook.metadata
-        if version == self._stored_widgets and "widgets" in metadata:
+        known, before = self._stored_widgets
+        if version == known and metadata.get("widgets") is before:
             return
-        self._stored_widgets = version
-        if (stored := self.widgets.metadata(self.notebook.cells, metadata)) is not None:
+        stored = self.widgets.metadata(self.notebook.cells, metadata)
+        self._stored_widgets = version, stored
+        if stored is not None:
             metadata["widgets"] = stored
+        elif before is not None:
+            metadata.pop("widgets", None)
 
     def came_late(self, run: Run) -> None:
         """Rebuild the cell of a run from the record, after late output of a run whose outputs are not in memory."""
