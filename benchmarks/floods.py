@@ -33,7 +33,8 @@ async def settled(pid: int, before: float) -> float:
 async def pour(agent: Agent, project: Project, flood: Flood) -> None:
     session = await agent.session(flood.name)
     await agent.text("execute_code", session_id=session, code="1 + 1")
-    mine, jupyter = process_of(project, os.getpid()), int(project.status_file()["PID"])
+    mine = process_of(project, process_of(project, os.getpid()))  # the worker behind the relay
+    jupyter = int(project.status_file()["PID"])
     before = [memory_mb(pid) for pid in (mine, jupyter)]
     for pid in (mine, jupyter):
         reset_peak(pid)

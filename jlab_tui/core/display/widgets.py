@@ -21,7 +21,10 @@ STATE_MIME: Final = "application/vnd.jupyter.widget-state+json"
 MODELS_MAX: Final = 5000
 STATE_CHARS: Final = 8 << 20
 """characters of all models together"""
-_NODES_MAX: Final = 200
+_NODES_MAX: Final = 60
+"""widgets of one tree that are drawn, at every change of one of them"""
+_HOLDERS_MAX: Final = 1000
+"""models that may show a change; a layout can be shared by many"""
 _TEXT_MAX: Final = 4000
 _VALUE_MAX: Final = 20_000
 _REFERENCE: Final = "IPY_MODEL_"
@@ -115,7 +118,7 @@ class Widgets:
     def _above(self, changed: Iterable[str]) -> list[str]:
         found: dict[str, None] = {}
         waiting = list(changed)
-        while waiting and len(found) < _NODES_MAX:
+        while waiting and len(found) < _HOLDERS_MAX:
             model_id = waiting.pop()
             if model_id not in found:
                 found[model_id] = None
