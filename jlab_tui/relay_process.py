@@ -14,11 +14,9 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+from .adapters.pipes import LINE_MAX, LineCutter, Outlet, read_some
 from .core.relay import Effect, KillWorker, Relay, StartWorker, Tell, ToClient, ToWorker
 
-LINE_MAX: Final = 16 << 20
-"""bytes of one line, and of what waits for a worker; above it stdin is not read"""
-_CHUNK: Final = 1 << 16
 _TICK_S: Final = 5.0
 _LEAVE_S: Final = 5.0
 """how long a worker may take to end after its client left; clients kill this process sooner"""
@@ -26,85 +24,28 @@ _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 USAGE: Final = 2
 
 
-class LineCutter:
-    """Cuts a pipe's data into lines."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._size = 0
-        self._is_skipping = False
-
-    def feed(self, data: bytes) -> tuple[list[bytes], int]:
-        """Return the whole lines, and how many too long ones were dropped."""
-        lines: list[bytes] = []
-        dropped = 0
-        *ended, rest = data.split(b"\n")
-        for part in ended:
-            if self._is_skipping:
-                self._is_skipping = False
-                dropped += 1
-            elif (line := b"".join([*self._parts, part])).strip():
-                lines.append(line + b"\n")
-            self._parts, self._size = [], 0
-        if not self._is_skipping and rest:
-            self._parts.append(rest)
-            self._size += len(rest)
-            if self._size > LINE_MAX:
-                self._parts, self._size, self._is_skipping = [], 0, True
-        return lines, dropped
-
-
-class Outlet:
-    """Writes lines to a pipe without waiting for its reader."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-        self._waiting: list[memoryview] = []
-        self.size = 0
-        os.set_blocking(fd, False)
-
-    def send(self, line: bytes) -> None:
-        self._waiting.append(memoryview(line))
-        self.size += len(line)
-        self.flush()
-
-    def flush(self) -> None:
-        while self._waiting:
-            try:
-                written = os.write(self.fd, self._waiting[0])
-            except BlockingIOError:
-                return
-            self.size -= written
-            if written == len(self._waiting[0]):
-                del self._waiting[0]
-            else:
-                self._waiting[0] = self._waiting[0][written:]
-
-
 class Worker:
     """The worker process, with its pipes."""
 
     def __init__(self, command: list[str], env: Mapping[str, str]) -> None:
         its_in, our_out = os.pipe()
-        our_in, its_out = os.pipe()
+        self.source, its_out = os.pipe()
+        self.outlet = Outlet(our_out)
         actions = [(os.POSIX_SPAWN_DUP2, its_in, 0), (os.POSIX_SPAWN_DUP2, its_out, 1)]
         defaults = [*_ENDING, signal.SIGCHLD, signal.SIGPIPE]
         try:
             self.pid = os.posix_spawn(command[0], command, env, file_actions=actions, setsigdef=defaults)
+        except OSError:
+            self.close()
+            raise
         finally:
             os.close(its_in)
             os.close(its_out)
-        self.outlet = Outlet(our_out)
-        self.source = our_in
+        # A process that it started may hold the other end after its death.
+        os.set_blocking(self.source, False)
         self.lines = LineCutter()
         self.is_silent = False
         """whether its output has ended"""
-
-    def leave(self) -> None:
-        """Close its input, as if the client had left."""
-        if self.outlet.fd >= 0:
-            os.close(self.outlet.fd)
-            self.outlet.fd = -1
 
     def ended(self) -> int | None:
         """Its exit code once it is gone, negative for a signal."""
@@ -112,7 +53,7 @@ class Worker:
         return os.waitstatus_to_exitcode(status) if pid else None
 
     def close(self) -> None:
-        self.leave()
+        self.outlet.close()
         os.close(self.source)
 
 
@@ -142,30 +83,31 @@ class Shell:
             signal.signal(number, lambda *_: None)
         self._perform(self._relay.begin())
         while not (self._leaving and self._worker is None):
-            try:
-                self._turn()
-            except BrokenPipeError:  # the client is gone
+            self._turn()
+            if self._client.is_closed:
                 self._leave()
+        self._client.close()
         return self._exit_code
 
     def _turn(self) -> None:
         if self._start_at is not None and time.monotonic() >= self._start_at:
             self._start()
         worker = self._worker
+        is_full = self._client.size >= LINE_MAX
         readers, writers = [self._wake], []
         if not self._leaving and (worker is None or worker.outlet.size < LINE_MAX):
             readers.append(0)
         if worker is not None:
-            if not worker.is_silent:
+            if not worker.is_silent and (self._leaving or not is_full):
                 readers.append(worker.source)
-            if worker.outlet.size and worker.outlet.fd >= 0:
+            if worker.outlet.size:
                 writers.append(worker.outlet.fd)
         if self._client.size:
             writers.append(self._client.fd)
         ready, _, _ = select.select(readers, writers, [], self._patience())
         self._client.flush()
         if worker is not None:
-            self._flush(worker)
+            worker.outlet.flush()
             if worker.source in ready:
                 self._hear_worker(worker)
         if self._wake in ready:
@@ -174,7 +116,8 @@ class Shell:
             self._hear_client()
         if worker is not None and worker is self._worker:
             self._look_after(worker)
-        self._perform(self._relay.tick(time.time()))
+        if not is_full:
+            self._perform(self._relay.tick(time.time()))
 
     def _patience(self) -> float:
         if self._leaving:
@@ -182,22 +125,29 @@ class Shell:
         return _TICK_S if self._start_at is None else max(0.0, self._start_at - time.monotonic())
 
     def _hear_client(self) -> None:
-        data = os.read(0, _CHUNK)
+        data = read_some(0)
+        if data is None:
+            return
         if not data:
             self._leave()
             return
         lines, dropped = self._lines.feed(data)
         for line in lines:
             self._perform(self._relay.from_client(line, time.time()))
-        for _ in range(dropped):
+        for _ in dropped:
             self._perform(self._relay.too_long())
 
     def _hear_worker(self, worker: Worker) -> bool:
         """Read once; return whether there may be more."""
-        data = os.read(worker.source, _CHUNK)
+        data = read_some(worker.source)
+        if data is None:
+            return False
         worker.is_silent = not data
-        for line in worker.lines.feed(data)[0]:
+        lines, dropped = worker.lines.feed(data)
+        for line in lines:
             self._perform(self._relay.from_worker(line, time.time()))
+        for head in dropped:
+            self._perform(self._relay.too_long_from_worker(head, time.time()))
         return bool(data)
 
     def _signalled(self) -> None:
@@ -227,7 +177,7 @@ class Shell:
             self._leaving = time.monotonic()
             self._start_at = None
         if self._worker is not None:
-            self._worker.leave()
+            self._worker.outlet.close()  # as if the client had left
 
     def _perform(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -235,9 +185,8 @@ class Shell:
                 case ToClient(line):
                     self._client.send(line)
                 case ToWorker(line):
-                    if self._worker is not None and self._worker.outlet.fd >= 0:
-                        with contextlib.suppress(BrokenPipeError):  # it has ended: its end says so
-                            self._worker.outlet.send(line)
+                    if self._worker is not None:
+                        self._worker.outlet.send(line)
                 case StartWorker(_, after_s):
                     self._start_at = time.monotonic() + after_s
                 case KillWorker():
@@ -245,12 +194,6 @@ class Shell:
                         os.kill(self._worker.pid, signal.SIGKILL)
                 case Tell(text):
                     _tell(text)
-
-    @staticmethod
-    def _flush(worker: Worker) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            if worker.outlet.fd >= 0:
-                worker.outlet.flush()
 
     def _start(self) -> None:
         self._start_at = None
@@ -289,6 +232,7 @@ def _new_id() -> str:
 
 
 def _tell(text: str) -> None:
-    """Write to stderr, which clients keep as the server's log."""
+    """Write to stderr, which clients keep as the server's log, unless nobody reads it."""
     with contextlib.suppress(OSError):
-        os.write(2, f"jlab-mcp: {text}\n".encode())
+        if select.select([], [2], [], 0)[1]:
+            os.write(2, f"jlab-mcp: {text}\n".encode())

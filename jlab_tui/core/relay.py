@@ -7,10 +7,11 @@ goes to the next worker, marked as sent before. A request that the client cancel
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
+
+from .relay_lines import as_line, id_in, id_key, is_id, parsed, replied_to
 
 CALL: Final = "jlab-mcp/call"
 """key in a call's `_meta`: its id, the same in every attempt"""
@@ -28,9 +29,6 @@ _PING_AFTER_S: Final = 10.0
 _RETRY_S: Final = 0.5
 _HELLO: Final = "jlab-mcp/hello"
 _PING: Final = "jlab-mcp/ping"
-_REPLY: Final = re.compile(
-    rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*(-?[0-9]+|"[^"\\]*")\s*,\s*"(?:result|error)"'
-)
 _PARSE_ERROR: Final = -32700
 _INTERNAL_ERROR: Final = -32603
 
@@ -91,7 +89,7 @@ class _Flight:
         if not self.is_call or not isinstance(params, dict) or not isinstance(meta, dict) or CALL not in meta:
             return self.line
         meta = {**meta, key: value}
-        return _line({**self.message, "params": {**params, "_meta": meta}})
+        return as_line({**self.message, "params": {**params, "_meta": meta}}, instead=self.line)
 
 
 class Relay:
@@ -126,8 +124,8 @@ class Relay:
 
     def from_client(self, line: bytes, now: float) -> list[Effect]:
         """Handle one line of the client."""
-        message, is_sound = _parsed(line)
-        if message is None:
+        message, is_sound = parsed(line)
+        if message is None or ("method" in message and "id" in message and not is_id(message["id"])):
             # The worker refuses what it cannot read.
             return [ToWorker(line)] if self._worker is _Worker.READY else [_unreadable()]
         method, has_id = message.get("method"), "id" in message
@@ -147,10 +145,10 @@ class Relay:
             given = params.get("_meta")
             meta = {**(given if isinstance(given, dict) else {}), CALL: self._new_id()}
             message = {**message, "params": {**params, "_meta": meta}}
-            line = _line(message)
+            line = as_line(message, instead=line)
         if message["method"] == "initialize":
             self._greeting = [message]
-        flight = self._flights[_key(message["id"])] = _Flight(message, line, now)
+        flight = self._flights[id_key(message["id"])] = _Flight(message, line, now)
         if self._worker is _Worker.READY:
             flight.is_sent = True
             return [ToWorker(line)]
@@ -178,46 +176,54 @@ class Relay:
     def _cancel(self, message: dict[str, Any], line: bytes, now: float) -> list[Effect]:
         params = message.get("params")
         given: dict[str, Any] = params if isinstance(params, dict) else {}
-        key = _key(given.get("requestId"))
+        key = id_key(given.get("requestId"))
         flight = self._flights.pop(key, None)
         if flight is not None and flight.is_sent:
             self._dropped.add(key)
-        if self._worker is _Worker.READY:
-            if self._pinged_at and now - self._pinged_at > SILENT_S:
-                if flight is not None:
-                    self._cancelled.append((flight, str(given.get("reason") or "")))
-                return [Tell("the MCP server process does not answer; it is replaced"), KillWorker()]
+        is_silent = bool(self._pinged_at) and now - self._pinged_at > SILENT_S
+        if self._worker is _Worker.READY and not is_silent:
             return [ToWorker(line)]
         if flight is not None and flight.is_sent and flight.is_call:
             self._cancelled.append((flight, str(given.get("reason") or "")))
-        return []
+        if not is_silent:
+            return []
+        return [Tell("the MCP server process does not answer; it is replaced"), KillWorker()]
 
     def _answer_to_worker(self, message: dict[str, Any], line: bytes) -> list[Effect]:
         """An answer to a request of a worker: of this one, or of one that is gone."""
-        generation, colon, its_id = str(message.get("id")).partition(":")
-        if not colon or generation != str(self.generation) or self._worker is not _Worker.READY:
+        generation, _, text = str(message.get("id")).partition(":")
+        its_id = id_in(text.encode("utf-8", "replace"))
+        if its_id is None or generation != str(self.generation) or self._worker is not _Worker.READY:
             return []
-        return [ToWorker(_line({**message, "id": json.loads(its_id)}))]
+        return [ToWorker(as_line({**message, "id": its_id}))]
 
     # -- the worker ----------------------------------------------------------------------------------------------
 
     def from_worker(self, line: bytes, now: float) -> list[Effect]:
         """Handle one line of the worker."""
         self._heard_at, self._pinged_at = now, 0.0
-        if found := _REPLY.match(line):  # a reply may be large: nothing else of it is read
-            return self._reply(_key(json.loads(found[1])), line)
-        message, _ = _parsed(line)
+        if (replied := replied_to(line)) is not None:  # a reply may be large: nothing else of it is read
+            return self._reply(id_key(replied), line)
+        message, _ = parsed(line)
         if message is None:
             return [Tell(f"the MCP server process wrote a line that is no JSON object: {line[:200]!r}")]
         if "method" not in message:
-            return self._reply(_key(message.get("id")), line)
+            return self._reply(id_key(message.get("id")), line)
         if "id" in message:
-            return [ToClient(_line({**message, "id": self._own(message["id"])}))]
+            return [ToClient(as_line({**message, "id": self._own(message["id"])}))]
         params = message.get("params")
         if message["method"] == "notifications/cancelled" and isinstance(params, dict):
             params = {**params, "requestId": self._own(params.get("requestId"))}
-            return [ToClient(_line({**message, "params": params}))]
+            return [ToClient(as_line({**message, "params": params}))]
         return [ToClient(line)]
+
+    def too_long_from_worker(self, head: bytes, now: float) -> list[Effect]:
+        """Handle a line of the worker that is too long to be passed on, by its beginning."""
+        replied = replied_to(head)
+        if replied is None:
+            return [Tell("the MCP server process wrote a line longer than 16 MB, which was dropped")]
+        text = "The request was served, but its reply is longer than 16 MB and was dropped. Ask for less at once."
+        return self.from_worker(_error(replied, _INTERNAL_ERROR, text), now)
 
     def _own(self, request_id: object) -> str:
         """The id of a worker's request, as the client sees it: an answer that comes after its death is told apart."""
@@ -238,19 +244,20 @@ class Relay:
     def worker_started(self, now: float) -> list[Effect]:
         """The worker of `generation` runs. It is greeted as the client greeted the first one."""
         self._heard_at, self._pinged_at, self._has_answered = now, 0.0, False
-        if not self._greeting or _key(self._greeting[0]["id"]) in self._flights:
+        if not self._greeting or id_key(self._greeting[0]["id"]) in self._flights:
             return self._ready()
         self._worker = _Worker.GREETING
-        return [ToWorker(_line({**self._greeting[0], "id": _HELLO}))]
+        self._pinged_at = now  # the handshake asks as a ping does
+        return [ToWorker(as_line({**self._greeting[0], "id": _HELLO}))]
 
     def _ready(self) -> list[Effect]:
         """Send what waits: first what the client cancelled meanwhile, so that it is stopped before anything new begins."""
         effects: list[Effect] = []
         if self._worker is _Worker.GREETING:
-            effects += [ToWorker(_line(message)) for message in self._greeting[1:]]
+            effects += [ToWorker(as_line(message)) for message in self._greeting[1:]]
         self._worker = _Worker.READY
         for cancelled, reason in self._cancelled:
-            self._dropped.add(_key(cancelled.message["id"]))
+            self._dropped.add(id_key(cancelled.message["id"]))
             effects.append(ToWorker(cancelled.again(CANCELLED, reason)))
         self._cancelled = []
         for flight in self._flights.values():
@@ -262,7 +269,7 @@ class Relay:
 
     def worker_ended(self, how: str) -> list[Effect]:
         """The worker is gone, for instance `by signal 9`. What was in flight goes to the next one."""
-        self._worker = _Worker.AWAY
+        self._worker, self._pinged_at = _Worker.AWAY, 0.0
         self._dropped.clear()
         self._failures = 0 if self._has_answered else self._failures + 1
         effects: list[Effect] = [Tell(f"the MCP server process ended {how}")]
@@ -285,11 +292,11 @@ class Relay:
 
     def tick(self, now: float) -> list[Effect]:
         """Look after a silent worker, every few seconds."""
-        if self._worker is not _Worker.READY or not self._flights or now - self._heard_at < _PING_AFTER_S:
+        if self._worker is _Worker.AWAY or not self._flights or now - self._heard_at < _PING_AFTER_S:
             return []
         if not self._pinged_at:
             self._pinged_at = now
-            return [ToWorker(_line({"jsonrpc": "2.0", "id": _PING, "method": "ping"}))]
+            return [ToWorker(as_line({"jsonrpc": "2.0", "id": _PING, "method": "ping"}))]
         silent = now - self._pinged_at
         return list(self._progress(silent, now)) if silent > SILENT_S else []
 
@@ -302,7 +309,7 @@ class Relay:
                 progress = {"progressToken": meta["progressToken"], "message": text}
                 progress["progress"] = round(now - flight.first_at, 1)
                 yield ToClient(
-                    _line({"jsonrpc": "2.0", "method": "notifications/progress", "params": progress})
+                    as_line({"jsonrpc": "2.0", "method": "notifications/progress", "params": progress})
                 )
 
 
@@ -318,7 +325,7 @@ def _unserved(flight: _Flight, how: str) -> bytes:
     if not flight.is_call:
         return _error(flight.message["id"], _INTERNAL_ERROR, text)
     result = {"resultType": "complete", "content": [{"type": "text", "text": text}], "isError": True}
-    return _line({"jsonrpc": "2.0", "id": flight.message["id"], "result": result})
+    return as_line({"jsonrpc": "2.0", "id": flight.message["id"], "result": result})
 
 
 def _unreadable() -> ToClient:
@@ -327,23 +334,4 @@ def _unreadable() -> ToClient:
 
 
 def _error(request_id: object, code: int, text: str) -> bytes:
-    return _line({"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": text}})
-
-
-def _parsed(line: bytes) -> tuple[dict[str, Any] | None, bool]:
-    """The message, and whether it can be written again as it was. The worker refuses what it cannot read, by its id."""
-    for text, is_sound in ((line, True), (line.decode("utf-8", "replace"), False)):
-        try:
-            message = json.loads(text, strict=is_sound)
-        except (ValueError, RecursionError):
-            continue
-        return (message if isinstance(message, dict) else None), is_sound
-    return None, False
-
-
-def _line(message: dict[str, Any]) -> bytes:
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
-
-
-def _key(request_id: object) -> str:
-    return json.dumps(request_id)
+    return as_line({"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": text}})

@@ -83,6 +83,10 @@ def restarted(relay: Relay, how: str = "by signal 9", at: float = 100.0) -> list
     return relay.worker_started(at)
 
 
+def ascii_id(value: object) -> str:
+    return ascii(value)[:30]
+
+
 def test_a_call_is_stamped_and_its_answer_handed_on() -> None:
     relay = new_relay()
     (asked,) = to_worker(relay.from_client(call(1, progressToken="p"), 5.0))
@@ -217,6 +221,75 @@ def test_a_question_of_a_worker_is_answered_to_that_worker_only() -> None:
     assert relay.from_client(reply("odd"), 2.0) == []
 
 
+@pytest.mark.parametrize(
+    "number", ["1:", "1:abc", "1:[7]", "1:null", "1:\ud800", "1:" + "1" * 5000, None, 7], ids=ascii_id
+)
+def test_an_answer_with_an_id_that_no_question_has_is_ignored(number: object) -> None:
+    assert new_relay().from_client(reply(number), 1.0) == []
+
+
+@pytest.mark.parametrize("number", [1.5, None, [1], {"a": 1}])
+def test_a_request_whose_id_is_none_is_the_workers_to_refuse(number: object) -> None:
+    relay = new_relay()
+    text = call(number)
+    assert relay.from_client(text, 0.0) == [ToWorker(text)]
+    assert relay.from_client(cancel(number), 0.0) == [ToWorker(cancel(number))]
+    assert restarted(relay) == [], "nothing waits for its answer"
+    (refused,) = to_client(new_relay(running=False).from_client(text, 0.0))
+    assert refused["error"]["code"] == -32700
+
+
+@pytest.mark.parametrize(
+    "number", [-1, 10**30, "", "a:b", "\u00e9\u4e16\U0001f600", "\ud800", "x" * 100_000], ids=ascii_id
+)
+def test_a_request_of_any_id_is_sent_again_and_answered_once(number: object) -> None:
+    relay = new_relay()
+    relay.from_client(call(number), 0.0)
+    (again,) = to_worker(restarted(relay))
+    assert again["id"] == number
+    assert len(relay.from_worker(reply(number), 0.0)) == 1
+    relay.from_client(call(number), 0.0)
+    relay.from_client(cancel(number), 0.0)
+    assert relay.from_worker(reply(number), 0.0) == [], "it was cancelled"
+
+
+@pytest.mark.parametrize("part", ["call", "id", "cancelled id", "answer"])
+def test_no_depth_of_nesting_ends_the_relay(part: str) -> None:
+    for depth in range(900, 1010):
+        deep = b"[" * depth + b"]" * depth
+        place = {
+            "call": b'"id":1,"method":"tools/call","params":{"a":%b}',
+            "id": b'"id":%b,"method":"ping"',
+            "cancelled id": b'"method":"notifications/cancelled","params":{"requestId":%b}',
+            "answer": b'"id":"1:1","result":%b',
+        }[part]
+        relay = new_relay()
+        relay.from_client(b'{"jsonrpc":"2.0",' + place % deep + b"}\n", 0.0)
+        restarted(relay)
+
+
+def test_text_of_any_language_stays_as_short_as_the_client_wrote_it() -> None:
+    text = "\u4e16\u754c" * 1000
+    (asked,) = new_relay().from_client(
+        json.dumps(
+            {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"a": text}}, ensure_ascii=False
+        ).encode(),
+        0.0,
+    )
+    assert isinstance(asked, ToWorker) and len(asked.line) < len(text.encode()) + 200
+
+
+def test_a_reply_that_is_too_long_is_answered_with_the_reason_by_its_beginning() -> None:
+    relay = new_relay()
+    relay.from_client(call(1), 0.0)
+    (answer,) = to_client(relay.too_long_from_worker(b'{"jsonrpc":"2.0","id":1,"result":{"x":"yyy', 1.0))
+    assert answer["id"] == 1 and "longer than 16 MB" in answer["error"]["message"]
+    assert restarted(relay) == []
+    for head in (b'{"method":"notifications/message', b'{"jsonrpc":"2.0","id":' + b"1" * 5000 + b',"result"'):
+        (told,) = relay.too_long_from_worker(head, 1.0)
+        assert isinstance(told, Tell) and "longer than 16 MB" in told.text
+
+
 def test_notices_of_a_worker_pass_and_what_is_no_json_is_told_to_the_log() -> None:
     relay = new_relay()
     note = line({"method": "notifications/progress", "params": {}})
@@ -300,6 +373,31 @@ def test_a_silent_worker_is_named_in_the_progress_and_replaced_by_a_cancel() -> 
     assert relay.from_client(cancel("unknown"), 22.0 + SILENT_S)[-1] == KillWorker()
     stopped, *others = to_worker(restarted(relay))
     assert meta_of(stopped)[CANCELLED] == "the user" and [other["id"] for other in others] == [1, 3]
+
+
+def test_a_worker_that_is_silent_in_the_handshake_is_named_and_replaced_too() -> None:
+    relay = new_relay()
+    relay.from_client(line(INITIALIZE), 0.0)
+    relay.from_worker(reply(0), 0.0)
+    restarted(relay, at=100.0)
+    relay.from_client(call(1, progressToken="p"), 101.0)
+    assert relay.from_client(cancel(9), 102.0) == [], "it has just started"
+    assert relay.tick(103.0) == []
+    (progress,) = to_client(relay.tick(101.0 + SILENT_S))
+    assert progress["params"]["progressToken"] == "p"
+    assert relay.from_client(cancel(1), 101.0 + SILENT_S)[-1] == KillWorker()
+    relay.worker_ended("by signal 9")
+    assert relay.from_client(cancel(9), 300.0) == [], "no worker is there to be replaced"
+    (hello,) = to_worker(relay.worker_started(301.0))
+    assert relay.from_worker(reply(hello["id"]), 302.0) == []
+
+
+def test_what_the_client_cancelled_is_not_asked_again_after_a_silent_worker() -> None:
+    relay = new_relay()
+    relay.from_client(line({"id": 1, "method": "tools/list"}), 0.0)
+    relay.tick(20.0)
+    assert relay.from_client(cancel(1), 21.0 + SILENT_S)[-1] == KillWorker()
+    assert restarted(relay) == []
 
 
 def test_a_worker_that_answers_the_ping_lives() -> None:

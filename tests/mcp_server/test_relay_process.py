@@ -1,0 +1,141 @@
+"""The relay's process with a small worker: whatever its client's pipes do, it neither spins, nor grows, nor stays behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.project import alive, until
+
+RELAY = """\
+import os, sys
+from jlab_tui.core.relay import Relay
+from jlab_tui.relay_process import Shell
+command = [sys.executable, "-c", sys.argv[1], *sys.argv[2:]]
+sys.exit(Shell(Relay(lambda: os.urandom(4).hex()), command, dict(os.environ)).run())
+"""
+WORKER = """\
+import json, os, subprocess, sys
+def say(**message): print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
+for line in sys.stdin:
+    asked = json.loads(line)
+    match asked.get("method"):
+        case "size": say(id=asked["id"], result="x" * asked["params"][0])
+        case "child":
+            child = subprocess.Popen(["sleep", "600"])
+            say(id=asked["id"], result=child.pid)
+            os._exit(1)
+        case "end": os._exit(1)
+say(method="notifications/message")
+"""
+
+
+def line(**message: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n"
+
+
+@contextlib.contextmanager
+def relay(stdin: int = subprocess.PIPE, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-c", RELAY, WORKER]
+    with subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ask(process: subprocess.Popen[bytes], method: str, *params: Any) -> Any:
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(line(id=1, method=method, params=params))
+    process.stdin.flush()
+    return json.loads(process.stdout.readline())
+
+
+def memory_mb(pid: int) -> float:
+    (row,) = (row for row in Path(f"/proc/{pid}/status").read_text().splitlines() if row.startswith("VmRSS"))
+    return int(row.split()[1]) / 1024
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stdin and stdout"])
+def test_a_client_that_closes_its_pipes_ends_the_relay_and_its_worker(closed: str) -> None:
+    with relay() as process:
+        assert process.stdin is not None and process.stdout is not None
+        ask(process, "size", 1)
+        (worker,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.stdout.close()
+        if closed == "stdout":
+            process.stdin.write(line(id=2, method="size", params=[1]))
+            process.stdin.flush()
+        else:
+            process.stdin.close()  # the worker says something more
+        assert process.wait(20) == 0
+        assert not alive(int(worker))
+
+
+def test_a_client_on_a_socket_that_breaks_off_ends_the_relay() -> None:
+    ours, its = socket.socketpair()
+    with relay(its.fileno(), its.fileno()) as process:
+        its.close()
+        ours.sendall(line(id=1, method="size", params=[1]))
+        ours.recv(1)  # the rest stays unread, so that the relay's next read is refused
+        ours.close()
+        assert process.wait(20) == 0
+
+
+async def test_replies_that_the_client_does_not_read_wait_in_bounded_memory_until_it_does() -> None:
+    with relay() as process:
+        assert process.stdin is not None and process.stdout is not None
+        ask(process, "size", 1)
+        for number in range(300):
+            process.stdin.write(line(id=number, method="size", params=[1 << 20]))
+        process.stdin.flush()
+        sizes: list[float] = []
+
+        def is_steady() -> bool:
+            sizes.append(memory_mb(process.pid))
+            return sizes[-1] > 25 and len(sizes) > 10 and sizes[-10] == sizes[-1]
+
+        await until(is_steady, what="no more replies are taken in")
+        assert sizes[-1] < 80
+        for number in range(300):
+            answer = json.loads(process.stdout.readline())
+            assert answer["id"] == number and len(answer["result"]) == 1 << 20
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_a_reply_that_is_too_long_is_refused_and_the_next_one_comes() -> None:
+    with relay() as process:
+        assert "longer than 16 MB" in ask(process, "size", 17 << 20)["error"]["message"]
+        assert len(ask(process, "size", 15 << 20)["result"]) == 15 << 20
+
+
+def test_a_process_that_a_dead_worker_left_behind_holds_nothing_up() -> None:
+    with relay() as process:
+        left = ask(process, "child")["result"]
+        try:
+            assert ask(process, "size", 3)["result"] == "xxx"
+        finally:
+            os.kill(left, signal.SIGKILL)
+
+
+def test_workers_that_die_leave_no_descriptor_and_no_zombie() -> None:
+    with relay() as process:
+        before = len(os.listdir(f"/proc/{process.pid}/fd")) if ask(process, "size", 1) else 0
+        for _ in range(10):
+            assert process.stdin is not None
+            process.stdin.write(line(method="end"))
+            process.stdin.flush()
+            assert ask(process, "size", 1)["result"] == "x"
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert len(children) == 1 and len(os.listdir(f"/proc/{process.pid}/fd")) == before
