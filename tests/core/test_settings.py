@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+import jlab_tui
 from jlab_tui.core import setting_values as read
 from jlab_tui.core.errors import SettingError
 from jlab_tui.core.setting_values import is_slurm_time
@@ -16,12 +19,14 @@ from jlab_tui.core.settings import (
     Mode,
     OnExit,
     Settings,
+    SlurmSettings,
     find_root,
     load_settings,
     status_dir_name,
 )
 
 CWD = Path("/data/project")
+PACKAGE = Path(jlab_tui.__file__).parent
 
 
 def load(**env: str) -> Settings:
@@ -42,6 +47,20 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert (
         settings.slurm.partition == "" and settings.slurm.gres == "gpu:1" and settings.slurm.time == "4:00:00"
     )
+
+
+def test_every_setting_changes_something() -> None:
+    read_of: dict[str, set[str]] = {}
+    for module in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_bytes())):
+            if isinstance(node, ast.Attribute) and module != PACKAGE / "core" / "settings.py":
+                owner = ast.unparse(node.value).rpartition(".")[2].lstrip("_")
+                read_of.setdefault(node.attr, set()).add(owner)
+    unread = [one.name for one in fields(Settings) if "settings" not in read_of.get(one.name, ())]
+    unread += [
+        one.name for one in fields(SlurmSettings) if not {"slurm", "request"} & read_of.get(one.name, set())
+    ]
+    assert unread == []
 
 
 @pytest.mark.parametrize(
