@@ -128,7 +128,13 @@ def _start(arguments: argparse.Namespace) -> int:
     if arguments.time is not None and not is_slurm_time(arguments.time):
         raise UsageError(f"{arguments.time!r} is not a walltime.", "Give one such as 24:00:00 or 1-00:00:00.")
     settings = settings_of(os.environ)
-    looks = Looks(arguments.readonly, arguments.ascii, arguments.theme, arguments.bell, arguments.debug)
+    looks = Looks(
+        readonly=arguments.readonly,
+        ascii=arguments.ascii,
+        theme=arguments.theme,
+        bell=arguments.bell,
+        debug=arguments.debug,
+    )
     if arguments.replay:
         return run_replay(settings, Path(arguments.replay), arguments.speed, looks)
     if arguments.time is not None:

@@ -1,7 +1,8 @@
 """The relay between an MCP client and the worker that serves it: which line goes where, and what a worker's death changes.
 
-Lines in, effects out. Without dataclasses, whose import takes a tenth of the relay's memory. A request of the client is answered once, whichever worker lives: after a death what was in flight
-goes to the next worker, marked as sent before. A request that the client cancelled is never sent again as work.
+Lines in, effects out. No dataclasses: their import takes a tenth of the relay's memory. Each request of the client is
+answered once: after a worker's death, what was in flight goes to the next worker, marked as sent before. A request that
+the client cancelled is never sent again as work.
 """
 
 from __future__ import annotations

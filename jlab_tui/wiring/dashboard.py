@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..tui.options import DashboardOptions
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
     """Options of the command line."""
 

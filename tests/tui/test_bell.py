@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+from dataclasses import fields
+from types import ModuleType
+
+import pytest
+
+from jlab_tui import cli
 from jlab_tui.core.feed.items import Change, FeedCell
 from jlab_tui.core.journal.events import RunStatus
+from jlab_tui.tui.options import DashboardOptions
 from jlab_tui.tui.run_end_bell import QUIET_S, RunEndBell
+from jlab_tui.wiring import dashboard
 
 
 def started(name: str) -> FeedCell:
@@ -44,3 +54,15 @@ def test_runs_that_end_together_or_shortly_after_ring_once() -> None:
     assert bell.rings([end(cells[0], 90.0), end(cells[1], 90.0)], 100.0)
     assert not bell.rings([end(cells[2], 95.0)], 100.0 + QUIET_S / 2)
     assert bell.rings([end(cells[3], 110.0)], 100.0 + QUIET_S)
+
+
+@pytest.mark.parametrize(
+    ("made", "module", "not_the_users"),
+    [(dashboard.Looks, cli, {"says_farewell"}), (DashboardOptions, dashboard, {"clock", "local", "is_live"})],
+)
+def test_no_option_of_the_dashboard_is_set_by_nothing(
+    made: type[dashboard.Looks] | type[DashboardOptions], module: ModuleType, not_the_users: set[str]
+) -> None:
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Call)]
+    given = {word.arg for call in calls if ast.unparse(call.func) == made.__name__ for word in call.keywords}
+    assert {option.name for option in fields(made)} - given == not_the_users

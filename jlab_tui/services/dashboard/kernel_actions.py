@@ -35,7 +35,7 @@ class KernelActions:
         self._launcher = launcher
         self._api = api
         self._cleaning: set[Target] = set()
-        """those that an interrupt left at their own clean-up"""
+        """kernels whose code, once interrupted, runs its own clean-up"""
 
     async def interrupt(self, target: Target) -> str:
         api = await self._jupyter()

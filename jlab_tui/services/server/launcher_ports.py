@@ -36,9 +36,9 @@ class Backend(Protocol):
     async def launch(
         self, say: Callable[[str], None], announce: Callable[[ServerRecord], None]
     ) -> ServerRecord:
-        """Start it and return at once. Raises JlabError with what to change; then nothing was started.
+        """Start it and return at once. Raises JlabError with what to change if nothing was started.
 
-        `announce` takes a record by which it can be found again, before the moment at which it cannot be taken back.
+        `announce` saves a record that finds a job again; it is called before the job is submitted.
         """
 
     async def observe(self, record: ServerRecord, *, urgent: bool = False) -> Observation:

@@ -93,8 +93,7 @@ class Runner:
                 )
 
     def begin_batch(self, *, goes_on: bool = False) -> None:
-        """Keep all runs but those of a batch out until it ends. Raises SessionBusy, unless a batch goes on whose run is in
-        progress."""
+        """Until the batch ends, only its own runs start. Raises SessionBusy, unless it continues a batch (`goes_on`)."""
         if not goes_on:
             self.refuse_if_busy()
         self._intake.apply(BatchStarted())

@@ -15,11 +15,11 @@ from .table import SessionTable
 from .takeover import Takeover
 
 PREDECESSOR_S: Final = 60.0
-"""how long sessions are tried to be taken back from an earlier process of the same conversation that still has them"""
+"""how long to keep trying to take sessions back from an earlier process of the same conversation"""
 
 
 class Reconnect:
-    """Once in a process; again while the process before still holds one."""
+    """Takes back the sessions of an earlier process: once, and again while that process still holds one."""
 
     def __init__(
         self,
