@@ -53,7 +53,8 @@ def _first(pattern: re.Pattern[bytes], text: bytes) -> str:
 def json_object(text: Union[str, bytes]) -> Dict[str, Any]:
     """Return the object in a JSON text; an empty one for anything else, which others may send."""
     try:
-        value = json.loads(text)
+        # Kernels send a file name that is not UTF-8 byte by byte.
+        value = json.loads(text if isinstance(text, str) else text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

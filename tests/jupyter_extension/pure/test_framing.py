@@ -12,6 +12,7 @@ from jlab_tui.jupyter_extension.framing import (
     PIECE_BYTES,
     PIECE_HEAD,
     Message,
+    json_object,
     pack,
     pieces,
     strip_identities,
@@ -115,3 +116,7 @@ def test_what_zeromq_puts_before_the_signature_is_left_away() -> None:
     assert strip_identities([b"id", b"<IDS|MSG>", b"sig", b"head"]) == [b"sig", b"head"]
     with pytest.raises(ValueError, match="not in list"):
         strip_identities([b"id", b"sig"])
+
+
+def test_a_header_with_bytes_that_are_no_text_keeps_its_other_fields() -> None:
+    assert json_object(b'{"msg_id": "m", "username": "caf\xe9"}') == {"msg_id": "m", "username": "caf\ufffd"}
