@@ -29,6 +29,7 @@ _TEXT_MAX: Final = 4000
 _VALUE_MAX: Final = 20_000
 _REFERENCE: Final = "IPY_MODEL_"
 _BARS: Final = ("FloatProgressModel", "IntProgressModel")
+_MEDIA: Final = ("ImageModel", "AudioModel", "VideoModel")
 _IN_LINES: Final = ("VBoxModel", "BoxModel", "GridBoxModel", "AccordionModel", "TabModel", "StackModel")
 
 
@@ -175,6 +176,8 @@ class _Drawing:
             return _in_line(self._children(state, path))
         if kind in _IN_LINES:
             return "\n".join(part for part in self._children(state, path) if part)
+        if kind in _MEDIA:
+            return f"[{kind.removesuffix('Model').lower()}: {text(state.get('format'))}]"
         if kind == "OutputModel":
             return "\n".join(filter(None, map(_stored, items(state.get("outputs")))))
         return _labelled(state, _value(kind, state))

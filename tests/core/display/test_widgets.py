@@ -59,6 +59,7 @@ HIDDEN = {"layout": "IPY_MODEL_l"}
         ({"a": model("Plot", value=[1, 2, 3, 4, 5])}, None),
         ({"a": model("Button", description="Go")}, "[Go]"),
         ({"a": model("Canvas")}, None),
+        ({"a": model("Image", format="png", value=None)}, "[image: png]"),
         ({"a": model("Output", outputs=[])}, ""),
         ({"a": model("Output", outputs=[{"text": "t"}, {"data": {"text/plain": "d"}}, {"evalue": "e"}, 7])}, "t\nd\ne"),
         ({"a": model("VBox", "a", "b"), "b": model("HBox", "a")}, ""),
