@@ -8,6 +8,7 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from ..core.errors import UsageError
+from ..core.reply.pages import Selection
 from .content import as_content, as_text
 from .context_source import AppSource
 from .read_replies import read_cells, read_record_text
@@ -45,7 +46,7 @@ class NotebookTools:
         session, run = await app.sessions.find_run(run_id)
         if session is not None:
             await session.journal.flush()
-        parts = await read_record_text(app, run, offset, limit, tail, grep, images)
+        parts = await read_record_text(app, run, Selection(offset, limit, tail, grep), images)
         app.tidy_up()
         if session is not None:
             parts += [f"Warning: {warning}" for warning in session.warnings()]

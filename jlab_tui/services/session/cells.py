@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ...core.errors import JlabError, NotebookError
@@ -11,6 +10,7 @@ from ...core.journal.events import RunStatus
 from ...core.notebook.notebook import RAISES, Notebook, NotebookCell
 from ...core.notebook.text_forms import plain_source
 from ...core.reply.compose import cut_to
+from ...core.reply.pages import CellRow
 from ...core.session.call import NO_CALL, Call
 from ..journal.writer import SessionJournal
 from .edits import NotebookEdits
@@ -146,22 +146,6 @@ def _refuse_if_edited(cell: NotebookCell) -> None:
             f"Somebody else changed the text of cell {cell.id} since you saw it.",
             f"Nothing was done. Call again to change it anyway. The text is now:\n{cut_to(cell.source, 4000)}",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class CellRow:
-    """One line of a notebook's map."""
-
-    index: int
-    id: str
-    cell_type: str
-    first_line: str
-    lines: int
-    execution_count: int | None
-    state: str
-    """ok, error, never run, running, stale (outputs of an earlier kernel or text), or empty for text"""
-    outputs: str
-    """kinds of outputs, such as `stream, image/png`"""
 
 
 def cell_map(

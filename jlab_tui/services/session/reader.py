@@ -26,10 +26,11 @@ from ...core.journal.events import (
     WidgetsChanged,
 )
 from ...core.notebook.notebook import Notebook, NotebookCell
+from ...core.reply.pages import CellRow
 from ...core.session.replay import entries_since
 from ...core.session.run import Run
 from ..ports import Journals, Notebooks
-from .cells import CellRow, cell_map
+from .cells import cell_map
 from .session import Session
 
 
