@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
@@ -126,6 +126,64 @@ class CellRow:
     """ok, error, never run, running, stale (outputs of an earlier kernel or text), or empty for text"""
     outputs: str
     """kinds of outputs, such as `stream, image/png`"""
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """Our last run of a cell in the session's present kernel."""
+
+    source: str
+    status: RunStatus
+
+
+def cell_map(
+    cells: Sequence[NotebookCell],
+    running: str,
+    ran: Mapping[str, LastRun],
+    ran_elsewhere: Callable[[str], bool],
+) -> list[CellRow]:
+    """Make the rows of a notebook. `running` is the id of the cell in progress; `ran` our last run of each cell in this
+    kernel; `ran_elsewhere` tells of other text whether its outputs may be of this kernel."""
+    rows = []
+    for index, cell in enumerate(cells):
+        lines = cell.source.splitlines() or [""]
+        first = next((line for line in lines if line.strip()), "")
+        rows.append(
+            CellRow(
+                index,
+                cell.id,
+                cell.cell_type,
+                first[:100],
+                len(lines),
+                cell.execution_count,
+                "running" if cell.id == running else _state(cell, ran.get(cell.id), ran_elsewhere),
+                ", ".join(dict.fromkeys(_kinds(cell))),
+            )
+        )
+    return rows
+
+
+def _state(cell: NotebookCell, run: LastRun | None, ran_elsewhere: Callable[[str], bool]) -> str:
+    if cell.cell_type != "code":
+        return ""
+    if run is not None and run.source == cell.source:
+        return str(run.status)
+    if cell.execution_count is None and not cell.outputs:
+        return "never run"
+    if not ran_elsewhere(cell.source):
+        return "stale"
+    return "error" if any(o.get("output_type") == "error" for o in cell.outputs) else "ok"
+
+
+def _kinds(cell: NotebookCell) -> list[str]:
+    kinds = []
+    for output in cell.outputs:
+        kind = str(output.get("output_type", ""))
+        if kind in ("display_data", "execute_result"):
+            data = output.get("data") or {}
+            kind = next((m for m in data if m.startswith("image/")), next(iter(data), kind))
+        kinds.append(str(output.get("name", kind)) if kind == "stream" else kind)
+    return kinds
 
 
 def notebook_map(where: str, cells: Sequence[CellRow], note: str, budget: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ...core.errors import JlabError, NotebookError
@@ -10,7 +10,6 @@ from ...core.journal.events import RunStatus
 from ...core.notebook.notebook import RAISES, Notebook, NotebookCell
 from ...core.notebook.text_forms import plain_source
 from ...core.reply.compose import cut_to
-from ...core.reply.pages import CellRow
 from ...core.session.call import NO_CALL, Call
 from ..journal.writer import SessionJournal
 from .edits import NotebookEdits
@@ -146,53 +145,3 @@ def _refuse_if_edited(cell: NotebookCell) -> None:
             f"Somebody else changed the text of cell {cell.id} since you saw it.",
             f"Nothing was done. Call again to change it anyway. The text is now:\n{cut_to(cell.source, 4000)}",
         )
-
-
-def cell_map(
-    cells: list[NotebookCell],
-    running: str,
-    ran: Mapping[str, RunHandle],
-    ran_elsewhere: Callable[[str], bool],
-) -> list[CellRow]:
-    """Make the rows of a notebook. `running` is the id of the cell in progress; `ran` our last run of each cell in this
-    kernel; `ran_elsewhere` tells of other text whether its outputs may be of this kernel."""
-    rows = []
-    for index, cell in enumerate(cells):
-        lines = cell.source.splitlines() or [""]
-        first = next((line for line in lines if line.strip()), "")
-        rows.append(
-            CellRow(
-                index,
-                cell.id,
-                cell.cell_type,
-                first[:100],
-                len(lines),
-                cell.execution_count,
-                "running" if cell.id == running else _state(cell, ran.get(cell.id), ran_elsewhere),
-                ", ".join(dict.fromkeys(_kinds(cell))),
-            )
-        )
-    return rows
-
-
-def _state(cell: NotebookCell, run: RunHandle | None, ran_elsewhere: Callable[[str], bool]) -> str:
-    if cell.cell_type != "code":
-        return ""
-    if run is not None and run.source == cell.source:
-        return str(run.status)
-    if cell.execution_count is None and not cell.outputs:
-        return "never run"
-    if not ran_elsewhere(cell.source):
-        return "stale"
-    return "error" if any(o.get("output_type") == "error" for o in cell.outputs) else "ok"
-
-
-def _kinds(cell: NotebookCell) -> list[str]:
-    kinds = []
-    for output in cell.outputs:
-        kind = str(output.get("output_type", ""))
-        if kind in ("display_data", "execute_result"):
-            data = output.get("data") or {}
-            kind = next((m for m in data if m.startswith("image/")), next(iter(data), kind))
-        kinds.append(str(output.get("name", kind)) if kind == "stream" else kind)
-    return kinds

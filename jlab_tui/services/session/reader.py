@@ -26,11 +26,10 @@ from ...core.journal.events import (
     WidgetsChanged,
 )
 from ...core.notebook.notebook import Notebook, NotebookCell
-from ...core.reply.pages import CellRow
+from ...core.reply.pages import CellRow, LastRun, cell_map
 from ...core.session.replay import entries_since
 from ...core.session.run import Run
 from ..ports import Journals, Notebooks
-from .cells import cell_map
 from .session import Session
 
 
@@ -131,7 +130,7 @@ class Reader:
             return cell_map(cells, "", {}, lambda source: True)
         running = session.current.cell if session.current is not None else ""
         ran = {
-            run.cell: run
+            run.cell: LastRun(run.source, run.status)
             for run in session.runs.values()
             if run.cell and run.generation == session.state.kernel.generation
         }

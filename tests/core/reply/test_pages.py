@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,11 @@ from jlab_tui.core.notebook.notebook import NotebookCell
 from jlab_tui.core.reply.compose import ReplyImage
 from jlab_tui.core.reply.pages import (
     CellRow,
+    LastRun,
     RecordLines,
     Selection,
     around,
+    cell_map,
     notebook_map,
     record_page,
     rows_of,
@@ -132,6 +135,51 @@ def test_a_search_in_a_long_line_shows_what_is_around_the_match() -> None:
 
 def row(index: int, lines: int = 1, count: int | None = None, state: str = "", outputs: str = "") -> CellRow:
     return CellRow(index, f"id{index}", "code", "x = 1", lines, count, state, outputs)
+
+
+ERROR = {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}
+TEXT = {"output_type": "stream", "name": "stderr", "text": "x"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "running", "last", "elsewhere", "state"),
+    [
+        (NotebookCell("c", "markdown", "# x"), "", None, True, ""),
+        (NotebookCell("c", "code", "x"), "c", LastRun("x", RunStatus.OK), True, "running"),
+        (NotebookCell("c", "code", "x", outputs=[TEXT]), "other", LastRun("x", RunStatus.ERROR), False, "error"),
+        (NotebookCell("c", "code", "x"), "", LastRun("before", RunStatus.OK), True, "never run"),
+        (NotebookCell("c", "code", "x", outputs=[TEXT]), "", LastRun("before", RunStatus.OK), False, "stale"),
+        (NotebookCell("c", "code", "x", execution_count=3), "", None, False, "stale"),
+        (NotebookCell("c", "code", "x", execution_count=3, outputs=[TEXT]), "", None, True, "ok"),
+        (NotebookCell("c", "code", "x", outputs=[TEXT, ERROR]), "", None, True, "error"),
+    ],
+)  # fmt: skip
+def test_a_cells_state_is_that_of_its_text_in_this_kernel(
+    cell: NotebookCell, running: str, last: LastRun | None, elsewhere: bool, state: str
+) -> None:
+    (found,) = cell_map([cell], running, {"c": last} if last is not None else {}, lambda source: elsewhere)
+    assert found.state == state
+
+
+def test_a_row_tells_the_first_text_and_the_kinds_of_outputs() -> None:
+    outputs: list[dict[str, Any]] = [
+        TEXT,
+        TEXT,
+        {"output_type": "stream"},
+        {"output_type": "display_data", "data": {"text/plain": "", "image/png": ""}},
+        {"output_type": "execute_result", "data": {"text/html": "", "text/plain": ""}},
+        {"output_type": "display_data"},
+        ERROR,
+    ]
+    cells = [
+        NotebookCell("a", "code", f"\n \n{'x' * 200}\ny", execution_count=2, outputs=outputs),
+        NotebookCell("b", "code", ""),
+    ]
+    kinds = "stderr, stream, image/png, text/html, display_data, error"
+    assert cell_map(cells, "", {}, lambda source: True) == [
+        CellRow(0, "a", "code", "x" * 100, 4, 2, "error", kinds),
+        CellRow(1, "b", "code", "", 1, None, "never run", ""),
+    ]
 
 
 def test_a_map_has_a_line_for_each_cell() -> None:
