@@ -200,6 +200,12 @@ class Settings:
         shown="no directory",
     )
 
+    def mode(self, given: str | None, *, has_sbatch: bool) -> Mode:
+        """Choose by `--mode`, then JLAB_MCP_RUN_MODE, then slurm if sbatch is found, else local."""
+        if given:
+            return Mode(given)
+        return self.run_mode or (Mode.SLURM if has_sbatch else Mode.LOCAL)
+
     @property
     def status_file(self) -> Path:
         return self.status_dir / "server-status"

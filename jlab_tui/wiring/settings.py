@@ -30,9 +30,4 @@ def choices_of(settings: Settings) -> Choices:
 
 
 def choose_mode(settings: Settings, given: str | None) -> Mode:
-    """Choose by `--mode`, then JLAB_MCP_RUN_MODE, then slurm if sbatch is found, else local."""
-    if given:
-        return Mode(given)
-    if settings.run_mode is not None:
-        return settings.run_mode
-    return Mode.SLURM if shutil.which("sbatch") else Mode.LOCAL
+    return settings.mode(given, has_sbatch=shutil.which("sbatch") is not None)
