@@ -21,13 +21,14 @@ RESENT: Final = "jlab-mcp/resent"
 CANCELLED: Final = "jlab-mcp/cancelled"
 """key in a call's `_meta`: the client cancelled it while no worker was there, for this reason"""
 FAILURES: Final = 3
-"""workers that end without having answered anything before the relay waits for the next request"""
+"""workers that end before they have answered anything or lived a while; then the relay waits for the next request"""
 DEATHS: Final = 3
 """deaths in which a request may be in flight before it is answered with an error"""
 SILENT_S: Final = 30.0
 """how long a worker may leave a ping unanswered before a cancelled call ends it"""
 _PING_AFTER_S: Final = 10.0
 _RETRY_S: Final = 0.5
+_A_WHILE_S: Final = 10.0
 _HELLO: Final = "jlab-mcp/hello"
 _PING: Final = "jlab-mcp/ping"
 _PARSE_ERROR: Final = -32700
@@ -111,7 +112,7 @@ class Relay:
         """`initialize` and `notifications/initialized`, in the protocol with a handshake"""
         self._notifications: list[bytes] = []
         self._has_answered = False
-        """the present worker, anything"""
+        """the present worker, anything; or it has lived a while"""
         self._failures = 0
         self._gave_up = False
         self._heard_at = 0.0
@@ -231,6 +232,7 @@ class Relay:
         return f"{self.generation}:{json.dumps(request_id)}"
 
     def _reply(self, key: str, line: bytes) -> list[Effect]:
+        self._has_answered = True
         if key == json.dumps(_HELLO):
             return self._ready()
         if key == json.dumps(_PING):
@@ -239,7 +241,6 @@ class Relay:
             self._dropped.discard(key)
             return []
         self._flights.pop(key, None)
-        self._has_answered, self._failures = True, 0
         return [ToClient(line)]
 
     def worker_started(self, now: float) -> list[Effect]:
@@ -293,6 +294,8 @@ class Relay:
 
     def tick(self, now: float) -> list[Effect]:
         """Look after a silent worker, every few seconds."""
+        if self._worker is _Worker.READY and now - self._heard_at >= _A_WHILE_S:
+            self._has_answered = True  # there may be nothing to answer
         if self._worker is _Worker.AWAY or not self._flights or now - self._heard_at < _PING_AFTER_S:
             return []
         if not self._pinged_at:

@@ -355,6 +355,20 @@ def test_workers_that_only_fail_are_started_three_times_and_once_with_each_later
     assert isinstance(again, StartWorker) and again.after_s == 0
 
 
+@pytest.mark.parametrize("has_handshake", [True, False])
+def test_idle_workers_may_die_as_often_as_they_like(has_handshake: bool) -> None:
+    relay = new_relay()
+    if has_handshake:
+        relay.from_client(line(INITIALIZE), 0.0)
+        relay.from_worker(reply(0), 0.0)
+    for number in range(10):
+        at = 100.0 * number
+        if hello := to_worker(restarted(relay, at=at)):
+            relay.from_worker(reply(hello[0]["id"]), at)
+        else:
+            relay.tick(at + 20)
+
+
 def test_a_silent_worker_is_named_in_the_progress_and_replaced_by_a_cancel() -> None:
     relay = new_relay()
     assert relay.tick(1000.0) == []
