@@ -217,6 +217,12 @@ def run_relay() -> int:
                 "  An MCP client starts jlab-mcp with pipes."
             )
             return USAGE
+    try:
+        os.fstat(2)
+    except (
+        OSError
+    ):  # else a pipe would take its number, and what is logged would go to the client or the worker
+        os.set_inheritable(os.open(os.devnull, os.O_WRONLY), True)
     if os.isatty(0):
         _tell(
             "this is the MCP server; it waits for an MCP client on stdin.\n"

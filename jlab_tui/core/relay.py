@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
-from .relay_lines import as_line, id_in, id_key, is_id, parsed, replied_to
+from .relay_lines import as_line, cancel_line, error_line, id_in, id_key, is_id, parsed, replied_to
 
 CALL: Final = "jlab-mcp/call"
 """key in a call's `_meta`: its id, the same in every attempt"""
@@ -31,6 +31,7 @@ _RETRY_S: Final = 0.5
 _A_WHILE_S: Final = 10.0
 _HELLO: Final = "jlab-mcp/hello"
 _PING: Final = "jlab-mcp/ping"
+_ASKED_BEFORE: Final = "the MCP server process that asked has ended"
 _PARSE_ERROR: Final = -32700
 _INTERNAL_ERROR: Final = -32603
 
@@ -111,6 +112,8 @@ class Relay:
         self._greeting: list[dict[str, Any]] = []
         """`initialize` and `notifications/initialized`, in the protocol with a handshake"""
         self._notifications: list[bytes] = []
+        self._questions: set[str] = set()
+        """ids of the present worker's requests that the client has not answered"""
         self._has_answered = False
         """the present worker, anything; or it has lived a while"""
         self._failures = 0
@@ -193,6 +196,7 @@ class Relay:
 
     def _answer_to_worker(self, message: dict[str, Any], line: bytes) -> list[Effect]:
         """An answer to a request of a worker: of this one, or of one that is gone."""
+        self._questions.discard(str(message.get("id")))
         generation, _, text = str(message.get("id")).partition(":")
         its_id = id_in(text.encode("utf-8", "replace"))
         if its_id is None or generation != str(self.generation) or self._worker is not _Worker.READY:
@@ -212,10 +216,12 @@ class Relay:
         if "method" not in message:
             return self._reply(id_key(message.get("id")), line)
         if "id" in message:
-            return [ToClient(as_line({**message, "id": self._own(message["id"])}))]
+            self._questions.add(own := self._own(message["id"]))
+            return [ToClient(as_line({**message, "id": own}))]
         params = message.get("params")
         if message["method"] == "notifications/cancelled" and isinstance(params, dict):
             params = {**params, "requestId": self._own(params.get("requestId"))}
+            self._questions.discard(params["requestId"])
             return [ToClient(as_line({**message, "params": params}))]
         return [ToClient(line)]
 
@@ -225,7 +231,7 @@ class Relay:
         if replied is None:
             return [Tell("the MCP server process wrote a line longer than 16 MB, which was dropped")]
         text = "The request was served, but its reply is longer than 16 MB and was dropped. Ask for less at once."
-        return self.from_worker(_error(replied, _INTERNAL_ERROR, text), now)
+        return self.from_worker(error_line(replied, _INTERNAL_ERROR, text), now)
 
     def _own(self, request_id: object) -> str:
         """The id of a worker's request, as the client sees it: an answer that comes after its death is told apart."""
@@ -275,6 +281,8 @@ class Relay:
         self._dropped.clear()
         self._failures = 0 if self._has_answered else self._failures + 1
         effects: list[Effect] = [Tell(f"the MCP server process ended {how}")]
+        effects += [ToClient(cancel_line(question, _ASKED_BEFORE)) for question in sorted(self._questions)]
+        self._questions.clear()
         if self._failures >= FAILURES:
             self._failures, self._gave_up = FAILURES - 1, True  # one more try with the next request
             effects += self._refused(lambda flight: True, how)
@@ -327,15 +335,11 @@ def _unserved(flight: _Flight, how: str) -> bytes:
         "keep running. Call ping to see what is there."
     )
     if not flight.is_call:
-        return _error(flight.message["id"], _INTERNAL_ERROR, text)
+        return error_line(flight.message["id"], _INTERNAL_ERROR, text)
     result = {"resultType": "complete", "content": [{"type": "text", "text": text}], "isError": True}
     return as_line({"jsonrpc": "2.0", "id": flight.message["id"], "result": result})
 
 
 def _unreadable() -> ToClient:
     text = "The request was refused, nothing was done: it is not JSON, or longer than 16 MB."
-    return ToClient(_error(None, _PARSE_ERROR, text))
-
-
-def _error(request_id: object, code: int, text: str) -> bytes:
-    return as_line({"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": text}})
+    return ToClient(error_line(None, _PARSE_ERROR, text))

@@ -50,6 +50,15 @@ def as_line(message: dict[str, Any], instead: bytes = b"") -> bytes:
         return instead
 
 
+def error_line(request_id: object, code: int, text: str) -> bytes:
+    return as_line({"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": text}})
+
+
+def cancel_line(request_id: object, reason: str) -> bytes:
+    params = {"requestId": request_id, "reason": reason}
+    return as_line({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})
+
+
 def is_id(value: object) -> bool:
     """Whether a request can have it as its id."""
     return isinstance(value, int | str)

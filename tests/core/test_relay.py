@@ -214,11 +214,23 @@ def test_a_question_of_a_worker_is_answered_to_that_worker_only() -> None:
     assert withdrawn["params"]["requestId"] == question["id"]
     (answer,) = to_worker(relay.from_client(reply(question["id"]), 1.0))
     assert answer["id"] == 7
-    relay.worker_ended("by signal 9")
+    assert not to_client(relay.worker_ended("by signal 9"))
     assert relay.from_client(reply(question["id"]), 2.0) == []
     relay.worker_started(3.0)
     assert relay.from_client(reply(question["id"]), 2.0) == []
     assert relay.from_client(reply("odd"), 2.0) == []
+
+
+def test_a_question_that_a_dead_worker_asked_is_withdrawn() -> None:
+    relay = new_relay()
+    for number in (7, 8, 9):
+        relay.from_worker(line({"id": number, "method": "elicitation/create"}), 0.0)
+    relay.from_worker(line({"method": "notifications/cancelled", "params": {"requestId": 8}}), 0.0)
+    relay.from_client(reply("1:9"), 1.0)
+    (withdrawn,) = to_client(relay.worker_ended("by signal 9"))
+    assert withdrawn["method"] == "notifications/cancelled" and withdrawn["params"]["requestId"] == "1:7"
+    relay.worker_started(2.0)
+    assert not to_client(relay.worker_ended("by signal 9"))
 
 
 @pytest.mark.parametrize(

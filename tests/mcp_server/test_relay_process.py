@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.project import alive, until
+from tests.project import COMMAND, alive, until
 
 RELAY = """\
 import os, sys
@@ -139,3 +139,12 @@ def test_workers_that_die_leave_no_descriptor_and_no_zombie() -> None:
             assert ask(process, "size", 1)["result"] == "x"
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         assert len(children) == 1 and len(os.listdir(f"/proc/{process.pid}/fd")) == before
+
+
+def test_without_stderr_nothing_of_the_log_reaches_the_client(tmp_path: Path) -> None:
+    wrong = {**os.environ, "HOME": str(tmp_path), "JLAB_MCP_WAIT_S": "x"}  # the worker says so and ends
+    shell = ["/bin/sh", "-c", 'exec "$0" 2>&-', COMMAND]
+    done = subprocess.run(
+        shell, env=wrong, stdin=subprocess.PIPE, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 2 and done.stdout == b""
