@@ -102,6 +102,15 @@ class ExtensionServerApp(ServerApp):  # type: ignore[misc]
         usual = os.path.join(jupyter_data_dir(), "runtime")
         return private_runtime_dir(jupyter_runtime_dir(), usual, is_job="certfile" in self.ours.ServerApp)
 
+    async def cleanup_kernels(self) -> None:
+        """End the kernels. Jupyter keeps one that could not start among the pending ones, does not find it here, and then
+        never ends itself."""
+        manager = self.kernel_manager
+        pending = getattr(manager, "_pending_kernels", {})
+        for kernel_id in set(pending) - set(manager.list_kernel_ids()):
+            pending.pop(kernel_id).cancel()
+        await super().cleanup_kernels()
+
     def load_config_file(self, *args: Any, **kwargs: Any) -> None:
         super().load_config_file(*args, **kwargs)
         merged = Config(self.config)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from jlab_tui.adapters.jupyter.dial import Dialer
 from jlab_tui.adapters.jupyter.rest import JupyterApi
 from jlab_tui.core.server.record import Owner
 from jlab_tui.core.server.route import PlainRoute
-from tests.jupyter_extension.servers import TOKEN, Channel, Server, owning, start_owner, until
+from tests.jupyter_extension.servers import TOKEN, Channel, Server, owning, serving, start_owner, until
 
 
 def owner(client: str) -> dict[str, object]:
@@ -112,6 +113,14 @@ async def test_a_kernel_that_cannot_start_is_reported(server: Server) -> None:
     assert answer.status_code == 500 and "no-such-kernel" in answer.json()["message"]
     assert server.http.post("jlab-mcp/kernels", json={**body, "owner": None}).status_code == 400
     assert server.http.post("jlab-mcp/kernels", json={**body, "notebook": "n"}).status_code == 400
+
+
+def test_a_server_whose_kernel_could_not_start_still_stops_when_it_is_told_to(tmp_path: Path) -> None:
+    with serving(tmp_path, lab=False) as server:
+        assert server.http.post("api/kernels", json={"name": "no-such-kernel"}).status_code >= 400
+        server.start_kernel()
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(40)
 
 
 async def test_a_clients_own_exit_grace_travels_with_its_claim(server: Server) -> None:
