@@ -219,9 +219,8 @@ def run_relay() -> int:
             return USAGE
     try:
         os.fstat(2)
-    except (
-        OSError
-    ):  # else a pipe would take its number, and what is logged would go to the client or the worker
+    except OSError:
+        # Else a pipe would take its number, and the log would go to the client.
         os.set_inheritable(os.open(os.devnull, os.O_WRONLY), True)
     if os.isatty(0):
         _tell(

@@ -22,8 +22,8 @@ class OpeningIntents:
         """Remember a notebook, unless the disk refuses it."""
         with contextlib.suppress(OSError):
             private_dir(self._directory)
-            self._clear()
             write_atomic(self._directory / session, str(notebook))
+            self._clear()
 
     def read(self, session: str) -> Path | None:
         try:
@@ -39,5 +39,6 @@ class OpeningIntents:
     def _clear(self) -> None:
         """Remove leftovers of killed processes."""
         for left in self._directory.iterdir():
-            if time.time() - left.stat().st_mtime > _KEPT_S:
-                left.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > _KEPT_S:
+                    left.unlink(missing_ok=True)

@@ -59,15 +59,14 @@ class TaskAnswers:
                 assert_never(task)
         if str(task) in self._cancelled:
             return
+        if target is not None:
+            holder, run_id = target
+            held = self._app.sessions.held_run(run_id) if holder is not None else None
+            if held is None:
+                raise UnknownTask(f"Another process holds run {run_id}.", "Interrupt it there.")
+            session, run = held
+            self._app.start_background(session.cancel(run))
         self._cancelled.add(str(task))
-        if target is None:
-            return
-        holder, run_id = target
-        held = self._app.sessions.held_run(run_id) if holder is not None else None
-        if held is None:
-            raise UnknownTask(f"Another process holds run {run_id}.", "Interrupt it there.")
-        session, run = held
-        self._app.start_background(session.cancel(run))
 
     async def _run(self, task: RunTask | WaitTask) -> dict[str, Any]:
         app = self._app

@@ -88,6 +88,21 @@ async def test_a_task_stopped_in_the_client_is_interrupted_once(front: Front) ->
         await cancel(agent.client, started.task_id)
 
 
+async def test_a_stop_that_another_process_has_to_carry_out_is_refused_each_time(
+    front: Front, tmp_path: Path
+) -> None:
+    async with front.client(**of_task()) as agent:
+        session = await agent.session()
+        run = (await start(agent.client, "execute_code", session_id=session, code="hang")).task_id
+        other = Front(tmp_path, front.env, shared=front.place)
+        async with other.client(**of_task()) as stranger:
+            for _ in range(2):
+                with pytest.raises(MCPError, match=f"Another process holds run {run}"):
+                    await cancel(stranger.client, run)
+        await cancel(agent.client, run)
+        await until(lambda: front.app.sessions.open_sessions[0].runs[run].status.is_final)
+
+
 async def test_to_stop_a_wait_leaves_the_run_alone(front: Front) -> None:
     async with front.client(**of_task()) as agent:
         session = await agent.session()

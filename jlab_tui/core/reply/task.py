@@ -71,7 +71,7 @@ Task = RunTask | WaitTask | RerunTask | StartTask
 
 def parse_task(task_id: str) -> Task | None:
     """Parse a task's id; None if it is not ours."""
-    if found := re.fullmatch(r"server-([0-9]{1,12})~w([0-9]{1,9})", task_id):
+    if found := re.fullmatch(r"server-([0-9]{1,11})~w([0-9]{1,9})", task_id):
         return StartTask(int(found[1]), int(found[2]))
     if found := re.fullmatch(r"([0-9a-z]{1,32})-resume-([0-9]{1,9})", task_id):
         return RerunTask(found[1], int(found[2]))

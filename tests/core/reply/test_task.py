@@ -37,6 +37,7 @@ TASKS: list[tuple[str, Task | None]] = [
     ("a1b2c3d4-resume-", None),
     ("a1b2c3d4-resume-1~w1", None),
     ("server-1~w1~w1", None),
+    ("server-999999999999~w1", None),
     ("a" * 33 + "-1", None),
 ]
 
@@ -46,6 +47,11 @@ def test_an_id_names_what_it_stands_for(text: str, task: Task | None) -> None:
     assert parse_task(text) == task
     if task is not None:
         assert str(task) == text
+
+
+def test_a_start_has_a_date_however_long_its_number() -> None:
+    last = parse_task("server-" + "9" * 11 + "~w1")
+    assert isinstance(last, StartTask) and task_json(last, last.launch, 0.0)["createdAt"].startswith("5138-")
 
 
 @given(st.text())
