@@ -153,9 +153,9 @@ def launch(
         "connection_file": str(folder / "connection.json"),
         "kernelspec_dirs": [],
         "default_kernel": None,
-        "exit_grace_s": 1,
-        "unclaimed_busy_grace_s": 1,
-        "reconnect_grace_s": 0.5,
+        "exit_grace_s": 3,
+        "unclaimed_busy_grace_s": 3,
+        "reconnect_grace_s": 1.5,
         "hostname": None,
         **config,
     }

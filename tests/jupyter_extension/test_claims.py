@@ -155,7 +155,7 @@ async def test_a_lost_lease_reaps_a_busy_kernel_only_after_its_run(server: Serve
     channel = Channel(server, server.start_kernel())
     channel.claim()
     await channel.open()
-    msg_id = await channel.send("import time; time.sleep(2.5); print('done')")
+    msg_id = await channel.send("import time; time.sleep(6); print('done')")
     await channel.until(lambda _, m: m.msg_type == "execute_input")
     channel.cut()
     watcher = Channel(server, channel.kernel)

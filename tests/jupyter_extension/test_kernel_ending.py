@@ -24,8 +24,8 @@ atexit.register(finish);
 
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that gives an idle kernel 4 s to end."""
-    with serving(tmp_path_factory.mktemp("hasty"), lab=False, end_s=4) as server:
+    """A server that gives an idle kernel 10 s to end."""
+    with serving(tmp_path_factory.mktemp("hasty"), lab=False, end_s=10) as server:
         yield server
 
 
@@ -52,7 +52,7 @@ async def test_a_kernel_that_does_not_end_is_killed_and_reported(hasty: Server, 
         answer = await asyncio.to_thread(hasty.http.post, f"api/kernels/{channel.kernel}/restart")
         assert answer.status_code == 200
         assert log.read_text() == "begun "
-        assert hasty.kernels()[channel.kernel]["cut_after_s"] == 4
+        assert hasty.kernels()[channel.kernel]["cut_after_s"] == 10
         answer = await asyncio.to_thread(hasty.http.post, f"api/kernels/{channel.kernel}/restart")
         assert hasty.kernels()[channel.kernel]["cut_after_s"] is None, "this time it ended by itself"
 
