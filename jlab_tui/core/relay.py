@@ -32,6 +32,8 @@ _A_WHILE_S: Final = 10.0
 _HELLO: Final = "jlab-mcp/hello"
 _PING: Final = "jlab-mcp/ping"
 _ASKED_BEFORE: Final = "the MCP server process that asked has ended"
+_ODD_ID: Final = "The request was refused, nothing was done: its id is neither a string nor an integer."
+_INVALID_REQUEST: Final = -32600
 _PARSE_ERROR: Final = -32700
 _INTERNAL_ERROR: Final = -32603
 
@@ -130,10 +132,12 @@ class Relay:
     def from_client(self, line: bytes, now: float) -> list[Effect]:
         """Handle one line of the client."""
         message, is_sound = parsed(line)
-        if message is None or ("method" in message and "id" in message and not is_id(message["id"])):
+        if message is None:
             # The worker refuses what it cannot read.
             return [ToWorker(line)] if self._worker is _Worker.READY else [_unreadable()]
         method, has_id = message.get("method"), "id" in message
+        if method is not None and has_id and not is_id(message["id"]):
+            return [ToClient(error_line(None, _INVALID_REQUEST, _ODD_ID))]
         if method is not None and has_id:
             return self._request(message, line, now, may_change=is_sound)
         if method is not None:
@@ -239,9 +243,9 @@ class Relay:
 
     def _reply(self, key: str, line: bytes) -> list[Effect]:
         self._has_answered = True
-        if key == json.dumps(_HELLO):
+        if key == json.dumps(_HELLO) and self._worker is _Worker.GREETING:
             return self._ready()
-        if key == json.dumps(_PING):
+        if key == json.dumps(_PING) and key not in self._flights:
             return []
         if key in self._dropped:
             self._dropped.discard(key)

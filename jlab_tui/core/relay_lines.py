@@ -61,7 +61,7 @@ def cancel_line(request_id: object, reason: str) -> bytes:
 
 def is_id(value: object) -> bool:
     """Whether a request can have it as its id."""
-    return isinstance(value, int | str)
+    return isinstance(value, int | str) and not isinstance(value, bool)
 
 
 def id_key(request_id: object) -> str:

@@ -240,26 +240,37 @@ def test_an_answer_with_an_id_that_no_question_has_is_ignored(number: object) ->
     assert new_relay().from_client(reply(number), 1.0) == []
 
 
-@pytest.mark.parametrize("number", [1.5, None, [1], {"a": 1}])
-def test_a_request_whose_id_is_none_is_the_workers_to_refuse(number: object) -> None:
-    relay = new_relay()
-    text = call(number)
-    assert relay.from_client(text, 0.0) == [ToWorker(text)]
-    assert relay.from_client(cancel(number), 0.0) == [ToWorker(cancel(number))]
+@pytest.mark.parametrize("number", [1.5, True, None, [1], {"a": 1}])
+@pytest.mark.parametrize("running", [True, False])
+def test_a_request_with_an_id_of_another_kind_is_refused(number: object, *, running: bool) -> None:
+    relay = new_relay(running=running)
+    (refused,) = to_client(relay.from_client(call(number), 0.0))
+    assert refused["error"]["code"] == -32600 and refused["id"] is None
+    relay.from_client(cancel(number), 0.0)
     assert restarted(relay) == [], "nothing waits for its answer"
-    (refused,) = to_client(new_relay(running=False).from_client(text, 0.0))
-    assert refused["error"]["code"] == -32700
 
 
 @pytest.mark.parametrize(
-    "number", [-1, 10**30, "", "a:b", "\u00e9\u4e16\U0001f600", "\ud800", "x" * 100_000], ids=ascii_id
+    "number",
+    [
+        -1,
+        10**30,
+        "",
+        "a:b",
+        "jlab-mcp/hello",
+        "jlab-mcp/ping",
+        "\u00e9\u4e16\U0001f600",
+        "\ud800",
+        "x" * 100_000,
+    ],
+    ids=ascii_id,
 )
 def test_a_request_of_any_id_is_sent_again_and_answered_once(number: object) -> None:
     relay = new_relay()
     relay.from_client(call(number), 0.0)
     (again,) = to_worker(restarted(relay))
     assert again["id"] == number
-    assert len(relay.from_worker(reply(number), 0.0)) == 1
+    assert [answer["id"] for answer in to_client(relay.from_worker(reply(number), 0.0))] == [number]
     relay.from_client(call(number), 0.0)
     relay.from_client(cancel(number), 0.0)
     assert relay.from_worker(reply(number), 0.0) == [], "it was cancelled"
