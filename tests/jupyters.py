@@ -321,7 +321,7 @@ class Diagnosis:
     why_on_record = why_over
 
     async def why_silent(self) -> str:
-        return ""
+        return "" if self.server.is_reachable else "It does not answer."
 
 
 @dataclass

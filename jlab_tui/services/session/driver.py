@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from ...core.errors import ServerUnreachable
 from ...core.kernel.conversation import ends_request
 from ...core.kernel.wire import KernelMessage, execution
 from ...core.session.protocol import CloseLink, Effect, RenewLink, ServerGone, StartRun
 from ...core.session.refusals import refusal
 from ...core.session.run import Run
-from ...core.session.state import SessionStatus, Usable
+from ...core.session.state import EndedWithKernel, SessionStatus, Usable
 from ..journal.writer import SessionJournal
 from ..notebook.output_sync import OutputSync
 from ..ports import SessionPorts
@@ -74,6 +75,18 @@ class Driver:
         """Raise KernelGone or SessionOwned if the session is no longer usable."""
         if error := refusal(self.intake.state, self._sync.path):
             raise error
+
+    async def refuse_if_unusable(self) -> None:
+        """Raise the same; of a kernel that ended with its server, what became of the server."""
+        state = self.intake.state
+        if isinstance(state.availability, EndedWithKernel) and state.kernel.is_shut_down:
+            # A server that ends shuts its kernels down first.
+            monitor = self._monitor
+            if why := await monitor.why_ended_on_record() or await monitor.why_ended():
+                self.intake.apply(ServerGone(why))
+            elif why := await monitor.why_unanswered():
+                raise ServerUnreachable(why, "Nothing was run. Call ping to see what is wrong.")
+        self.refuse_if_over()
 
     async def confirm(self) -> None:
         """Make sure that the session is still ours, before any change to notebook or kernel. Raises SessionOwned."""

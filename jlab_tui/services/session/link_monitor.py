@@ -55,6 +55,10 @@ class LinkMonitor:
         """Return the same by the status file, even if something answers."""
         return await self._diagnosis.why_on_record(self._server)
 
+    async def why_unanswered(self) -> str:
+        """Return why the server does not answer, one sentence; empty if it does."""
+        return await self._diagnosis.why_silent()
+
     async def confirm(self) -> None:
         """Give the server a moment to confirm that the session is ours."""
         if not self.is_surely_ours:

@@ -55,7 +55,7 @@ class Runner:
     ) -> RunHandle:
         """Send code to the kernel, once; the cell gets it as its source. A server that knows `msg_id` does not execute it
         again. Raises SessionBusy, or what keeps the kernel out of reach; then nothing has changed."""
-        self._driver.refuse_if_over()
+        await self._driver.refuse_if_unusable()
         self.refuse_if_busy(in_batch=tool == BATCH_TOOL)
         run = self._new_run(tool, source, cell.id if cell is not None else "", msg_id)
         self._intake.prepare(run)

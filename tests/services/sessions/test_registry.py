@@ -586,3 +586,20 @@ async def test_a_kernel_that_was_given_no_more_time_to_end_is_told_to_whoever_re
     cut = "It had not ended by itself after 20 s and was killed"
     assert cut in await session.restart("you (restart_kernel)")
     await process.release()
+
+
+async def test_a_kernel_that_its_server_shut_down_as_it_ended_is_refused_with_the_end_of_the_server(
+    place: Place,
+) -> None:
+    process = place.process()
+    session = await process.open_new("n")
+    place.server.removes(session.identity.kernel_id)
+    with pytest.raises(KernelGone, match=r"The kernel of session .* was shut down"):
+        await session.cells.execute("x = 1")
+    place.server.is_reachable = False
+    with pytest.raises(ServerUnreachable, match=r"It does not answer\."):
+        await session.cells.execute("x = 1")
+    place.server.started += 1
+    with pytest.raises(KernelGone, match=r"That server has ended\."):
+        await session.cells.execute("x = 1")
+    await process.release()
