@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -205,19 +206,24 @@ async def test_a_clients_own_timeout_leaves_the_run_alone(shared_server: SharedP
     "body",
     [
         # Waits for itself in C, with Python's lock held, as a long computation in a library does, but without computing.
-        "import ctypes\nlock, mutex = ctypes.PyDLL(None).pthread_mutex_lock, ctypes.create_string_buffer(64)\nlock(mutex); BEGUN; lock(mutex)",
-        "import time\nend = time.time() + 6; BEGUN\nwhile time.time() < end:\n    try: time.sleep(1)\n    except KeyboardInterrupt: pass",
+        "import ctypes\nlock, mutex = ctypes.PyDLL(None).pthread_mutex_lock, ctypes.create_string_buffer(64)\nlock(mutex)\nBEGUN\nlock(mutex)",
+        "import time\nBEGUN\nend = time.time() + 6\nwhile time.time() < end:\n    try: time.sleep(1)\n    except KeyboardInterrupt: pass",
     ],
     ids=["C call", "swallows KeyboardInterrupt"],
 )
 async def test_code_that_cannot_be_interrupted_is_reported_with_what_helps(
     shared_server: SharedProject, tmp_path: Path, body: str
 ) -> None:
-    begun = tmp_path / "begun"  # not a print: whoever holds Python's lock may hold it up
-    code = body.replace("BEGUN", f"open({str(begun)!r}, 'w').close()")
+    go, begun = tmp_path / "go", tmp_path / "begun"  # not a print: whoever holds Python's lock may hold it up
+    code = body.replace(
+        "BEGUN",
+        f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\nopen({str(begun)!r}, 'w').close()",
+    )
     async with lasting_wire(shared_server) as client:
         session, _, _ = await open_session(client, "stubborn")
         await client.text("execute_code", session_id=session, code=code, wait_s=0)
+        await until_recorded(shared_server, session, '"k":"begun"')
+        go.touch()
         await until(begun.exists)
         said = await client.text("interrupt_kernel", session_id=session)
         assert "does not stop" in said, said
@@ -238,8 +244,12 @@ async def test_esc_leaves_the_users_own_cell_alone(shared_server: SharedProject)
             await run_as_user(code)
             request, _ = client.call("execute_code", session_id=session, code="import time; time.sleep(600)")
             await until_recorded(shared_server, session, '"k":"run"')
-            queued = await client.text("wait_for_run", run_id=f"{session}-1", wait_s=0.5)
-            assert "Queued for" in queued and "user's own code" in queued
+            async with asyncio.timeout(40):
+                while "Queued for" not in (
+                    queued := await client.text("wait_for_run", run_id=f"{session}-1", wait_s=0.5)
+                ):
+                    pass  # the server has not told yet what the user's tab knows
+            assert "user's own code" in queued
             assert "No variables yet" in await client.text("inspect_variables", session_id=session)
             client.cancel(request, ESC)
             await until_recorded(shared_server, session, "which keeps running")
