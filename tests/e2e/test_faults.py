@@ -238,15 +238,18 @@ async def test_esc_leaves_the_users_own_cell_alone(shared_server: SharedProject)
     """The kernel is busy with a cell that the user runs in JupyterLab; ours is queued behind it and cancelled."""
     async with lasting_wire(shared_server) as client:
         session, _, kernel = await open_session(client, "shared kernel")
+        await client.text(
+            "execute_code", session_id=session, code="1"
+        )  # from now on the server hears the kernel
         flag = shared_server.root / "notebooks" / "users-flag"
         code = "import time, pathlib\nwhile not pathlib.Path('users-flag').exists(): time.sleep(0.05)\nusers = 'done'"
         async with tab(shared_server, kernel) as run_as_user:
             await run_as_user(code)
             request, _ = client.call("execute_code", session_id=session, code="import time; time.sleep(600)")
-            await until_recorded(shared_server, session, '"k":"run"')
+            await until_recorded(shared_server, session, f'"run":"{session}-2"')
             async with asyncio.timeout(40):
                 while "Queued for" not in (
-                    queued := await client.text("wait_for_run", run_id=f"{session}-1", wait_s=0.5)
+                    queued := await client.text("wait_for_run", run_id=f"{session}-2", wait_s=0.5)
                 ):
                     pass  # the server has not told yet what the user's tab knows
             assert "user's own code" in queued
@@ -254,7 +257,7 @@ async def test_esc_leaves_the_users_own_cell_alone(shared_server: SharedProject)
             client.cancel(request, ESC)
             await until_recorded(shared_server, session, "which keeps running")
             flag.touch()
-            reply = await client.text("wait_for_run", run_id=f"{session}-1")
+            reply = await client.text("wait_for_run", run_id=f"{session}-2")
             flag.unlink()
         assert "interrupted" in reply, reply
         assert (await client.text("execute_code", session_id=session, code="users")).startswith("'done'\n")

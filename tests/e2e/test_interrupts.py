@@ -99,6 +99,9 @@ async def test_a_cell_of_the_users_own_that_awaits_is_stopped_on_request(
     async with lasting_wire(shared_server) as client:
         opened = await client.record("start_new_session", experiment_name="theirs")
         session = opened["session_id"]
+        await client.text(
+            "execute_code", session_id=session, code="1"
+        )  # from now on the server hears the kernel
         async with tab(shared_server, opened["kernel_id"]) as run_as_user:
             await run_as_user("import asyncio; await asyncio.sleep(600)")
             said = await client.text("interrupt_kernel", session_id=session)
