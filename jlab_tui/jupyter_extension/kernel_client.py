@@ -55,6 +55,8 @@ class KernelClient:
         self._own: Set[str] = set()
         self._answered = asyncio.Event()
         self._heard = asyncio.Event()
+        self._knows_status = False
+        """Whether the kernel has said on iopub what it does, as its welcome does not."""
         self.socket = KernelSocket(context, info, session, on_batch, may_read, kernel_holds_more)
         self._task = asyncio.ensure_future(self._handshake())
 
@@ -62,6 +64,7 @@ class KernelClient:
         """Whether a message belongs to the handshake instead of the stream."""
         if message.channel == "iopub":
             self._heard.set()
+            self._knows_status = self._knows_status or message.msg_type == "status"
         if parent_id not in self._own:
             return False
         if message.channel == "shell" and message.msg_type == "kernel_info_reply":
@@ -96,6 +99,9 @@ class KernelClient:
         for _ in range(HEARD_TRIES):
             if await _happened(self._heard, HEARD_S):
                 break
+            self._send_own("kernel_info_request", {})
+        if not self._knows_status:
+            # It was idle before our subscription and says so again only after a request.
             self._send_own("kernel_info_request", {})
         self.ready = True
         while self.outbox:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jlab_tui.core.reply.task import EXTENSION
-from tests.e2e.processes import Wire, until_recorded, wire
+from tests.e2e.processes import Wire, until_printed, until_recorded, wire
 from tests.shared import SharedProject
 
 KNOWS_TASKS: dict[str, Any] = {"extensions": {EXTENSION: {}}}
@@ -86,6 +86,7 @@ async def test_an_interrupted_task_keeps_what_it_printed(shared_server: SharedPr
         session = (await client.record("start_new_session", experiment_name="stopped"))["session_id"]
         code = "import time\nprint('begun', flush=True)\ntime.sleep(600)"
         task = (await started(client, "execute_code", session_id=session, code=code))["taskId"]
+        await until_printed(shared_server, session, "begun")
         for _ in range(2):
             assert (await client.ask("tasks/cancel", taskId=task))["result"]["resultType"] == "complete"
 

@@ -100,6 +100,7 @@ async def test_the_servers_own_watcher_returns_when_the_recording_ends() -> None
         assert type(manager._activity_stream) is stock
         client = manager.client()
         client.start_channels()
+        await client.wait_for_ready(timeout=KERNEL_START_S)
         async with asyncio.timeout(KERNEL_START_S):
             # The watcher may connect after a cell's messages have passed.
             while manager.execution_state != "idle":
