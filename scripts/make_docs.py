@@ -46,7 +46,8 @@ def tools_page() -> str:
         if properties:
             lines += ["", "| argument | type | default | |", "|---|---|---|---|"]
         for name, schema in properties.items():
-            default = "required" if name in required else f"`{schema.get('default')!r}`"
+            default = f"`{schema['default']!r}`" if "default" in schema else ""
+            default = "required" if name in required else default
             lines.append(
                 f"| `{name}` | {_type(schema)} | {default} | {_cell(schema.get('description', ''))} |"
             )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from mcp.server.elicitation import AcceptedElicitation, ElicitationResult
 from mcp.server.mcpserver import Elicit, MCPServer, Resolve
 from mcp_types import CallToolResult
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from ..core.display.printable import printable
 from ..core.errors import StatusFileError
@@ -20,9 +20,7 @@ from .shared_answers import start_answer
 from .tasks import TaskExtension
 from .tool_arguments import STEER, WAIT_MAX_S, Ctx
 
-Wait = Annotated[
-    float, Field(ge=0, le=WAIT_MAX_S, description="return after this many seconds; the start continues")
-]
+Wait = Annotated[float, Field(ge=0, le=WAIT_MAX_S)]
 
 
 class WhereToRun(BaseModel):
@@ -44,7 +42,7 @@ class WhereToRun(BaseModel):
 def add_launch_tools(server: MCPServer[Any], source: AppSource, tasks: TaskExtension) -> None:
     """Register `start_server` and `wait_for_server`."""
 
-    async def where_to_run(ctx: Ctx, mode: str) -> WhereToRun | Elicit[WhereToRun] | None:
+    async def where_to_run(ctx: Ctx, mode: str | None) -> WhereToRun | Elicit[WhereToRun] | None:
         app = await source.get()
         able = ctx.client_capabilities
         if mode or able is None or able.elicitation is None:
@@ -62,17 +60,17 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource, tasks: TaskExten
 
     async def start_server(
         mode: Annotated[
-            Literal["", "slurm", "local"],
-            Field(description="slurm: a job on a compute node; local: this machine; empty: the last choice"),
-        ] = "",
-        time_limit: Annotated[str, Field(description="walltime, e.g. 4:00:00 or 1-00:00:00")] = "",
-        partition: Annotated[str, Field(description="Slurm partition")] = "",
+            Literal["slurm", "local"] | None,
+            BeforeValidator(lambda said: said or None),
+            Field(description="slurm: a job on a compute node; local: this machine"),
+        ] = None,
+        time_limit: Annotated[str, Field(description="e.g. 4:00:00 or 1-00:00:00")] = "",
+        partition: str = "",
         gres: Annotated[str, Field(description="e.g. gpu:1, gpu:a100:2 or none")] = "",
-        cpus: Annotated[int | None, Field(ge=1, description="CPUs of the job")] = None,
-        mem_mb: Annotated[int | None, Field(ge=1, description="memory of the job in MB")] = None,
+        cpus: Annotated[int | None, Field(ge=1)] = None,
+        mem_mb: Annotated[int | None, Field(ge=1)] = None,
         bootstrap: Annotated[
-            bool,
-            Field(description="first create a .venv with JupyterLab; only if a reply asks for it"),
+            bool, Field(description="first create a .venv with JupyterLab; only if a reply asks for it")
         ] = False,
         wait_s: Wait = 90,
         *,
@@ -82,8 +80,9 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource, tasks: TaskExten
         """Start this project's Jupyter server, as a SLURM job or a local process, and wait until it is ready.
 
         Does nothing if a server is running or queued. Choices are remembered: leave arguments out to use them again. If the
-        reply begins with mode_required, ask the user where to run and call again with mode=. A queued job keeps its place;
-        the reply gives the reason and the expected start. Call wait_for_server to keep waiting; never start a second server."""
+        reply begins with mode_required, ask the user where to run and call again with mode=. A start that takes longer than
+        wait_s continues; a queued job keeps its place, and the reply gives the reason and the expected start. Call
+        wait_for_server to keep waiting; never start a second server."""
         from ..services.server.client_start import Choice  # with the application, after the first reply
 
         app = await source.get()
@@ -104,17 +103,11 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource, tasks: TaskExten
             await starting.start(choice, bootstrap=bootstrap)
         return await _wait(wait_s, ctx)
 
-    async def wait_for_server(
-        timeout_s: Annotated[
-            float, Field(ge=0, le=WAIT_MAX_S, description="return after this many seconds")
-        ] = 90,
-        *,
-        ctx: Ctx,
-    ) -> CallToolResult:
-        """Wait until the server that is starting is ready, for at most timeout_s. Call again as often as needed.
+    async def wait_for_server(timeout_s: Wait = 90, *, ctx: Ctx) -> CallToolResult:
+        """Wait until the server that is starting is ready, for at most timeout_s seconds. Call again as often as needed.
 
-        Returns JSON: ready, state, message, and for a queued job its reason, position and estimated_start_in_s. A queued job
-        keeps its place. A server that does not come up within its time limits is stopped, and the reply says why."""
+        Returns JSON, for a queued job with its reason, position and estimated_start_in_s. A server that does not come up within
+        its time limits is stopped, and the reply says why."""
         return await _wait(timeout_s, ctx)
 
     async def _wait(timeout: float, ctx: Ctx) -> CallToolResult:

@@ -12,7 +12,7 @@ from ..core.reply.pages import Selection
 from .content import as_content, as_text
 from .context_source import AppSource
 from .read_replies import read_cells, read_record_text
-from .tool_arguments import CellRef, Ctx, SessionId, call_of
+from .tool_arguments import CellRef, Ctx, call_of
 
 if TYPE_CHECKING:
     from ..services.session.session import Session
@@ -26,22 +26,17 @@ class NotebookTools:
 
     async def read_output(
         self,
-        run_id: Annotated[str, Field(description="from execute_code, e.g. a1b2c3d4-7")],
+        run_id: str,
         offset: Annotated[
-            int,
-            Field(ge=0, description="first line, from 0; 2,000 characters of a long line count as one"),
+            int, Field(ge=0, description="first line; 2,000 characters of a long line count as one")
         ] = 0,
-        limit: Annotated[int, Field(ge=1, le=5000, description="number of lines")] = 200,
-        tail: Annotated[int | None, Field(ge=1, le=5000, description="return the last lines instead")] = None,
-        grep: Annotated[
-            str | None, Field(description="return only lines that match this regular expression")
-        ] = None,
-        images: Annotated[
-            list[int] | None, Field(description="numbers of the images to return, from 1")
-        ] = None,
+        limit: Annotated[int, Field(ge=1, le=5000, description="lines, up to 5000")] = 200,
+        tail: Annotated[int | None, Field(ge=1, le=5000)] = None,
+        grep: str | None = None,
+        images: list[int] | None = None,
     ) -> CallToolResult:
-        """Read all text output of a run, finished or not: a range of lines, the last lines, or lines that match. With
-        images=[1, 3], returns those images at full size instead."""
+        """Read all text output of a run, finished or not: a range of lines, the last lines (tail), or lines that match a regular
+        expression (grep). With images=[1, 3], returns those images at full size instead."""
         app = await self._source.get()
         session, run = await app.sessions.find_run(run_id)
         if session is not None:
@@ -54,15 +49,12 @@ class NotebookTools:
 
     async def read_notebook(
         self,
-        session_id: Annotated[str, Field(description="a session, or give path")] = "",
-        path: Annotated[str, Field(description="an .ipynb file without a session")] = "",
-        cells: Annotated[
-            list[str | int] | None,
-            Field(description="ids or indices of cells to return in full; default: the map"),
-        ] = None,
+        session_id: str = "",
+        path: str = "",
+        cells: Annotated[list[str | int] | None, Field(description="ids or indices")] = None,
     ) -> CallToolResult:
-        """Read a notebook: a map of its cells (index, id, type, state, first line, kinds of output), or the cells you name in
-        full, with output. Use it to find a cell to edit or to see what was done.
+        """Read a session's notebook, or the .ipynb file at path: a map of its cells (index, id, type, state, first line, kinds
+        of output), or the cells you name in full, with output. Use it to find a cell to edit or to see what was done.
 
         States: how the last run ended (ok, error, interrupted, ...), running, never run, or stale: the output is from an earlier
         kernel or other text, and its variables may be gone."""
@@ -78,10 +70,9 @@ class NotebookTools:
 
     async def inspect_variables(
         self,
-        session_id: SessionId,
+        session_id: str,
         names: Annotated[
-            list[str] | None,
-            Field(description="variable names, no expressions; default: all but modules"),
+            list[str] | None, Field(description="no expressions; default: all but modules")
         ] = None,
     ) -> CallToolResult:
         """List the kernel's variables with type, shape, dtype, device and size, largest first. Changes nothing and adds no cell.
@@ -90,7 +81,7 @@ class NotebookTools:
         session = await app.sessions.get(session_id)
         return as_text(await session.variables(names), session.state.notice)
 
-    async def delete_cell(self, session_id: SessionId, cell: CellRef, *, ctx: Ctx) -> CallToolResult:
+    async def delete_cell(self, session_id: str, cell: CellRef, *, ctx: Ctx) -> CallToolResult:
         """Delete a cell from the notebook. Its variables stay in the kernel. Refused while the cell runs, and once if the user
         edited its text since you saw it."""
         app = await self._source.get()
@@ -100,9 +91,9 @@ class NotebookTools:
 
     async def add_markdown(
         self,
-        session_id: SessionId,
-        markdown: Annotated[str, Field(description="Markdown text")],
-        position: Annotated[int, Field(description="index of the new cell; -1: at the end")] = -1,
+        session_id: str,
+        markdown: str,
+        position: Annotated[int, Field(description="index; -1: at the end")] = -1,
         *,
         ctx: Ctx,
     ) -> CallToolResult:

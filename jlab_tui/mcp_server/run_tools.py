@@ -15,7 +15,7 @@ from .content import as_content, as_text, beat_of
 from .context import App
 from .context_source import AppSource
 from .tasks import TaskExtension
-from .tool_arguments import CellRef, Ctx, SessionId, WaitS, call_of
+from .tool_arguments import CellRef, Ctx, WaitS, call_of
 
 if TYPE_CHECKING:
     from ..services.session.replies import RunReply
@@ -32,17 +32,17 @@ class RunTools:
 
     async def execute_code(
         self,
-        session_id: SessionId,
-        code: Annotated[str, Field(description="Python; IPython magics and !command work")],
+        session_id: str,
+        code: Annotated[str, Field(description="IPython magics and !command work")],
         wait_s: WaitS = None,
-        cell_index: Annotated[int, Field(description="index of the new cell; -1: at the end")] = -1,
+        cell_index: Annotated[int, Field(description="where the new cell goes; -1: at the end")] = -1,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
         """Run code in the session's kernel as a new notebook cell. Returns its output and images.
 
-        Returns when the code ends, or after wait_s with the output so far and a run_id: the code keeps running, and
-        wait_for_run(run_id) returns the rest. An exception is a normal result with its traceback. Refused while the session
+        Returns when the code ends, or after wait_s (default 90) with the output so far and a run_id: the code keeps running,
+        and wait_for_run(run_id) returns the rest. An exception is a normal result with its traceback. Refused while the session
         runs something else. Long output is cut in the middle; read_output has all of it. input() does not work."""
         app, call = await self._source.get(), call_of(ctx)
         if (earlier := await self._earlier(app, session_id, call, wait_s, ctx)) is not None:
@@ -54,7 +54,7 @@ class RunTools:
 
     async def wait_for_run(
         self,
-        run_id: Annotated[str, Field(description="from execute_code, e.g. a1b2c3d4-7")],
+        run_id: str,
         wait_s: WaitS = None,
         *,
         ctx: Ctx,
@@ -69,16 +69,16 @@ class RunTools:
 
     async def edit_cell(
         self,
-        session_id: SessionId,
+        session_id: str,
         cell: CellRef,
-        source: Annotated[str, Field(description="the cell's whole new text")],
-        run: Annotated[bool, Field(description="run it if it is code")] = True,
+        source: str,
+        run: bool = True,
         wait_s: WaitS = None,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
-        """Replace a cell's text and, if it is code, run it. Use this to fix a cell instead of adding another one. Returns output
-        like execute_code.
+        """Replace a cell's whole text (cell: id or index from read_notebook, -1 for the last) and, if it is code, run it. Use
+        this to fix a cell instead of adding another one. Returns output like execute_code.
 
         Refused once, changing nothing, if the user edited that text since you saw it (the reply shows it) or moved cells so
         that the index means another cell (use the id)."""
@@ -95,7 +95,7 @@ class RunTools:
             return await self._answer(app, session, watch.run, wait_s, ctx)
 
     async def run_cell(
-        self, session_id: SessionId, cell: CellRef, wait_s: WaitS = None, *, ctx: Ctx
+        self, session_id: str, cell: CellRef, wait_s: WaitS = None, *, ctx: Ctx
     ) -> CallToolResult:
         """Run a code cell in place; new output replaces the old. Returns output like execute_code."""
         app, call = await self._source.get(), call_of(ctx)
@@ -108,7 +108,7 @@ class RunTools:
 
     async def execute_scratch(
         self,
-        code: Annotated[str, Field(description="Python")],
+        code: str,
         wait_s: WaitS = None,
         *,
         ctx: Ctx,

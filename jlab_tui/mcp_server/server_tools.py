@@ -26,9 +26,8 @@ class ServerTools:
     async def ping(self) -> CallToolResult:
         """Check whether the Jupyter server is ready, and list its kernels and sessions. Call this first.
 
-        Returns JSON: status ("ok" or the server's state), healthy, message, hint, url, hostname, mode, job_id, walltime_left_s,
-        kernels, sessions, and adoptable_sessions: those of an earlier process; use their session_id to continue them.
-        If there is no server, call start_server."""
+        Returns JSON: status ("ok" or the server's state), message, hint, walltime_left_s, kernels, sessions, and adoptable_sessions:
+        those of an earlier process; use their session_id to continue them. If there is no server, call start_server."""
         app = await self._source.get()
         root = str(app.settings.root)
         try:
@@ -97,11 +96,8 @@ class ServerTools:
         return answer
 
     async def check_resources(self) -> CallToolResult:
-        """Show how much CPU, memory and GPU the server's allocation has and uses. Runs nothing in your kernels.
-
-        Returns JSON: cpu (count, percent, load_1m, load_5m, load_15m), memory (total_mb, used_mb, available_mb, percent_used),
-        gpu (a list of index, name, memory_used_mb, memory_total_mb, utilization_percent, temperature_c; empty without a GPU),
-        and what each kernel uses. Unknown values are null."""
+        """Show the CPU, memory and GPUs of the server's allocation, how much is used, and what each kernel uses. Runs nothing in
+        your kernels. Returns JSON; unknown values are null."""
         app = await self._source.get()
         server = await app.server()
         return as_json(resources_json(await app.resources(server.api)))

@@ -13,7 +13,7 @@ from .content import as_json, as_text, beat_of
 from .context_source import AppSource
 from .shared_answers import opened_answer, rerun_answer
 from .tasks import TaskExtension
-from .tool_arguments import Ctx, SessionId, WaitS, call_of
+from .tool_arguments import Ctx, WaitS, call_of
 
 
 class SessionTools:
@@ -25,36 +25,34 @@ class SessionTools:
 
     async def start_new_session(
         self,
-        experiment_name: Annotated[
-            str, Field(description="names the notebook file, e.g. resnet lr sweep")
-        ] = "experiment",
+        experiment_name: Annotated[str, Field(description="names the notebook file")] = "experiment",
         *,
         ctx: Ctx,
     ) -> CallToolResult:
         """Start a kernel with a new, empty notebook. Returns JSON with the session_id that the other tools need.
 
         Use one session for one line of work, and a second one to compute in parallel. Nothing existing is changed or
-        overwritten. Also returns notebook_path, hostname and kernel_id."""
+        overwritten."""
         app = await self._source.get()
         session = await app.sessions.open_new(experiment_name, call_of(ctx))
         return as_json(opened_answer(session))
 
     async def start_session_resume_notebook(
         self,
-        notebook_path: Annotated[str, Field(description="path of an .ipynb file")],
+        notebook_path: str,
         reexecute: Annotated[
             Literal["auto", "always", "never"],
-            Field(description="auto: re-run all cells unless a live kernel has the state; always; never"),
+            Field(description="auto: re-run all cells unless a live kernel has the state"),
         ] = "auto",
         on_error: Annotated[
-            Literal["stop", "continue"], Field(description="what a re-run does when a cell raises")
+            Literal["stop", "continue"], Field(description="when a cell of a re-run raises")
         ] = "stop",
         wait_s: WaitS = None,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
-        """Open an existing notebook and restore its state: on its live kernel if it has one, even one that the user started in
-        JupyterLab, else on a fresh kernel that runs all its cells again.
+        """Open the notebook at notebook_path and restore its state: on its live kernel if it has one, even one that the user
+        started in JupyterLab, else on a fresh kernel that runs all its cells again.
 
         Returns JSON: session_id, live_kernel and, after a re-run, reexecution (how it ended) and cells (state, short output and
         error of each). A re-run longer than wait_s continues; follow it with read_notebook(session_id)."""
@@ -79,31 +77,32 @@ class SessionTools:
 
     async def start_session_continue_notebook(
         self,
-        notebook_path: Annotated[str, Field(description="path of an .ipynb file")],
-        experiment_name: Annotated[str, Field(description="name of the copy; empty: <name>_continued")] = "",
+        notebook_path: str,
+        experiment_name: str = "",
         *,
         ctx: Ctx,
     ) -> CallToolResult:
-        """Copy a notebook to <name>_continued.ipynb and open the copy on a fresh kernel. The original stays unchanged.
+        """Copy the notebook at notebook_path to <experiment_name>.ipynb (default: <name>_continued) and open the copy on a fresh
+        kernel. The original stays unchanged.
 
         Runs nothing: variables do not exist until you run the cells (run_cell). Returns JSON like start_new_session."""
         app = await self._source.get()
         session = await app.sessions.fork(notebook_path, experiment_name, call_of(ctx))
         return as_json(opened_answer(session))
 
-    async def interrupt_kernel(self, session_id: SessionId, *, ctx: Ctx) -> CallToolResult:
+    async def interrupt_kernel(self, session_id: str, *, ctx: Ctx) -> CallToolResult:
         """Interrupt the running code, like Ctrl-C, and check that the kernel is idle. Variables stay. If the code cannot be
         interrupted, the reply says what helps."""
         app = await self._source.get()
         return as_text(await app.once.interrupt(session_id, "you (interrupt_kernel)", call_of(ctx)))
 
-    async def restart_kernel(self, session_id: SessionId, *, ctx: Ctx) -> CallToolResult:
+    async def restart_kernel(self, session_id: str, *, ctx: Ctx) -> CallToolResult:
         """Restart the session's kernel. Variables, imports and GPU memory are lost; the session and its notebook stay. Use it
         for a kernel that cannot be interrupted, or to free memory."""
         app = await self._source.get()
         return as_text(await app.once.restart(session_id, "you (restart_kernel)", call_of(ctx)))
 
-    async def shutdown_session(self, session_id: SessionId, *, ctx: Ctx) -> CallToolResult:
+    async def shutdown_session(self, session_id: str, *, ctx: Ctx) -> CallToolResult:
         """End a session and its kernel; all variables are lost, the notebook stays. Only if the user asks. A kernel that the
         user started in JupyterLab keeps running."""
         app = await self._source.get()

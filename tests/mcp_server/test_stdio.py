@@ -8,6 +8,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import pytest
+
 from jlab_tui.mcp_server.stdio import LINE_MAX
 from tests.project import COMMAND, Project, until
 
@@ -58,6 +60,41 @@ def test_a_closed_stdin_is_reported(project: Project) -> None:
         cwd=project.root, env=project.env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2 and "Stdin or stdout is closed" in done.stderr.splitlines()[0]
+
+
+MODERN = {
+    "_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "t", "version": "1"},
+    }
+}
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        [HELLO, {"method": "notifications/initialized"}, {"id": 2, "method": "tools/list", "params": {}}],
+        [{"id": 2, "method": "tools/list", "params": MODERN}],
+    ],
+    ids=["legacy", "modern"],
+)
+def test_all_tools_together_take_at_most_12000_bytes(
+    project: Project, requests: list[dict[str, Any]]
+) -> None:
+    """A model reads them at the start of every conversation."""
+    with subprocess.Popen(
+        [COMMAND], cwd=project.root, env=project.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as server:
+        assert server.stdin is not None and server.stdout is not None
+        for request in requests:
+            server.stdin.write(json.dumps({"jsonrpc": "2.0", **request}).encode() + b"\n")
+        server.stdin.flush()
+        listed = next(line for line in server.stdout if json.loads(line).get("id") == 2)
+        server.stdin.close()
+        assert server.wait(20) == 0
+    assert len(json.loads(listed)["result"]["tools"]) >= 20
+    assert len(listed) <= 12_000 + len(b'{"jsonrpc":"2.0","id":2,"result":}\n')
 
 
 UNREADABLE = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Annotated
 
 import pytest
@@ -11,7 +12,8 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import Field
 
 from jlab_tui.core.errors import SessionBusy
-from jlab_tui.mcp_server.tool_server import JlabServer
+from jlab_tui.mcp_server.tool_server import INSTRUCTIONS, JlabServer
+from tests.project import Era
 
 from .listed import listed_tools, server_without_app
 
@@ -91,6 +93,14 @@ async def test_a_wrong_call_is_answered_with_what_is_wrong_and_the_nearest_name(
     assert await error(tool, **arguments) == expected
 
 
+@pytest.mark.parametrize("era", ["auto", "legacy"])
+async def test_an_argument_that_is_null_counts_as_left_out(era: Era) -> None:
+    async with Client(server(), mode=era) as client:
+        greeted = await client.call_tool("greet", {"name": "Ada", "times": None})
+        assert greeted.content == [TextContent(type="text", text="hello Ada ")]
+    assert await error("greet", name=None) == "greet: argument 'name' is missing. Nothing was done."
+
+
 async def test_a_refusal_carries_the_next_call() -> None:
     assert await error("refuse") == "Run a-1 is in progress. Call wait_for_run('a-1')."
 
@@ -123,11 +133,35 @@ async def test_a_client_connects_before_the_tools_are_there_and_finds_all_of_the
         assert made.register is None
 
 
-async def test_every_tool_refuses_unknown_arguments_and_says_what_it_may_lose() -> None:
-    for tool in (await listed_tools()).values():
-        assert tool.input_schema["additionalProperties"] is False, tool.name
-        assert tool.title and tool.annotations and tool.annotations.open_world_hint is False, tool.name
-    loses = {
-        name for name, t in (await listed_tools()).items() if t.annotations and t.annotations.destructive_hint
-    }
+async def test_every_tool_says_what_it_may_lose_and_whether_it_runs_code_that_may_reach_anything() -> None:
+    tools = (await listed_tools()).values()
+    assert all(tool.title and tool.annotations for tool in tools)
+    loses = {t.name for t in tools if t.annotations and t.annotations.destructive_hint}
     assert loses == {"delete_cell", "restart_kernel", "shutdown_session"}
+    runs_code = {t.name for t in tools if t.annotations and t.annotations.open_world_hint is not False}
+    assert runs_code == {
+        "execute_code", "run_cell", "edit_cell", "execute_scratch", "start_session_resume_notebook",
+    }  # fmt: skip
+
+
+async def test_schemas_carry_no_titles_no_null_and_no_empty_defaults() -> None:
+    def words(schema: object) -> list[object]:
+        if isinstance(schema, dict):
+            return [*schema, *(word for value in schema.values() for word in words(value))]
+        return [word for value in schema for word in words(value)] if isinstance(schema, list) else [schema]
+
+    for tool in (await listed_tools()).values():
+        said = words(tool.input_schema)
+        assert not [word for word in said if word in ("title", "null", "") or word is None], tool.name
+
+
+async def test_arguments_of_several_tools_are_explained_once() -> None:
+    uses = Counter(
+        (name, schema.get("description"))
+        for tool in (await listed_tools()).values()
+        for name, schema in tool.input_schema["properties"].items()
+    )
+    shared = {name: description for (name, description), count in uses.items() if count > 1}
+    assert {"session_id", "run_id", "cell", "wait_s", "notebook_path"} <= shared.keys()
+    assert set(shared.values()) == {None}
+    assert all(name in INSTRUCTIONS for name in shared.keys() - {"code"})

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from mcp_types import ListToolsResult, Tool
+from mcp_types import Tool
 
 from .listed import listed_tools
 
@@ -40,9 +40,3 @@ async def test_every_tool_is_described_in_fewer_than_2000_characters() -> None:
     """Clients cut longer descriptions."""
     lengths = {name: len(tool.description or "") for name, tool in (await listed_tools()).items()}
     assert {name: length for name, length in lengths.items() if not 0 < length < 2000} == {}
-
-
-async def test_all_tools_together_take_fewer_than_16000_bytes() -> None:
-    """A model reads them at the start of every conversation."""
-    listed = ListToolsResult(tools=list((await listed_tools()).values()))
-    assert len(listed.model_dump_json(by_alias=True, exclude_none=True).encode()) < 16_000
