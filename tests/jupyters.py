@@ -374,7 +374,7 @@ class Place:
 
     def record_of(self, session: str) -> list[Entry]:
         """Every line of a session's journals."""
-        return [entry for _, _, entry in self.journals.read(self.journals.files().get(session, []))]
+        return [entry for _, _, entry in self.journals.read(self.journals.files(session))]
 
     def kill(self, process: Sessions) -> None:
         """The process is gone without a word: its connections close, nothing more is written."""

@@ -20,6 +20,8 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import CallToolResult
 
+from jlab_tui.adapters.journal.places import journals_of
+
 from .children import ended
 
 COMMAND = str(Path(sys.executable).with_name("jlab-mcp"))
@@ -96,10 +98,15 @@ class Project:
             p.read_text(encoding="utf-8") for p in (self.home / ".jlab-mcp" / "logs").glob("*.log")
         )
 
+    def journals(self, session: str) -> list[Path]:
+        """The files of a session, in the order of their epochs."""
+        return journals_of(self.status_dir / "sessions", session)
+
     def journal(self, session: str) -> list[dict[str, Any]]:
         """Every line of a session's journals, in order."""
-        files = sorted((self.status_dir / "sessions").glob(f"{session}.*.jsonl"))
-        return [json.loads(line) for path in files for line in path.read_bytes().splitlines()]
+        return [
+            json.loads(line) for path in self.journals(session) for line in path.read_bytes().splitlines()
+        ]
 
     @asynccontextmanager
     async def client(self, era: Era = "auto", **env: str) -> AsyncIterator[Agent]:

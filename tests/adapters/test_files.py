@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from jlab_tui.adapters.files import Intent, IntentHolder, private_dir, process_start, tail_text, write_atomic
 from jlab_tui.adapters.journal.bell import Bell, BellReader, private_tmp_dir, usable_fifo_dir
-from jlab_tui.adapters.journal.journal_file import JournalReader, JournalWriter, journals, read_entries
+from jlab_tui.adapters.journal.journal_file import JournalReader, JournalWriter, read_entries
+from jlab_tui.adapters.journal.places import open_journals
 from jlab_tui.adapters.server.process import free_port, is_ours
 from jlab_tui.adapters.server.status_file import StatusFile
 from jlab_tui.adapters.trust import weaknesses
@@ -320,5 +321,5 @@ def test_a_bell_that_breaks_does_not_stop_the_record(tmp_path: Path) -> None:
 def test_journals_are_listed_by_session_in_the_order_of_their_epochs(tmp_path: Path) -> None:
     for name in ("b.1.jsonl", "a.10.jsonl", "a.2.jsonl", "a.1.jsonl.gz", "junk", "c.x.jsonl"):
         (tmp_path / name).touch()
-    found = {k: [p.name for p in v] for k, v in journals(tmp_path).items()}
+    found = {k: [p.name for p in v] for k, v in open_journals(tmp_path).items()}
     assert found == {"a": ["a.1.jsonl.gz", "a.2.jsonl", "a.10.jsonl"], "b": ["b.1.jsonl"]}

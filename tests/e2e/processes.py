@@ -239,7 +239,7 @@ def text_of(answer: dict[str, Any]) -> str:
 
 def journal_text(project: Project, session: str) -> str:
     """Everything in the journals of a session, as it stands on disk."""
-    files = sorted((project.status_dir / "sessions").glob(f"{session}.*.jsonl"))
+    files = project.journals(session)
     return "".join(path.read_text(encoding="utf-8", errors="replace") for path in files)
 
 
@@ -256,8 +256,9 @@ async def until_printed(project: Project, session: str, text: str) -> None:
 
 def recorded_lines(project: Project, session: str, beginning: str) -> list[str]:
     """Printed lines of a session with this beginning, in the order of its journals."""
-    files = sorted((project.status_dir / "sessions").glob(f"{session}.*.jsonl"))
-    whole = [path.read_bytes().rpartition(b"\n")[0] for path in files]  # the last line may be on its way
+    whole = [
+        path.read_bytes().rpartition(b"\n")[0] for path in project.journals(session)
+    ]  # the last line may be on its way
     entries = [json.loads(line) for data in whole for line in data.split(b"\n") if line]
     text = "".join(e["text"] for e in entries if e["k"] == "text")
     return [line for line in text.splitlines() if line.startswith(beginning)]

@@ -159,7 +159,7 @@ async def test_a_torn_journal_is_read_as_far_as_it_goes(shared_server: SharedPro
         session = await agent.session("torn")
         for number in range(3):
             await agent.text("execute_code", session_id=session, code=f"print('number', {number})")
-    (path,) = (shared_server.status_dir / "sessions").glob(f"{session}.*.jsonl")
+    (path,) = shared_server.journals(session)
     whole = path.read_bytes()
     cut = whole.index(b"number 2") + 4
     path.write_bytes(b"\x00\xff not a line\n" + whole[:cut])

@@ -373,9 +373,12 @@ async def test_records_that_are_too_old_are_removed_when_a_client_is_there(share
         os.utime(path, (at, at))
     async with shared_server.client() as agent:
         await agent.text("ping")
-        await until(lambda: not old.exists())
-    for path in young:
-        path.unlink()  # which was left alone; other tests look at what is there
+        closed = [sessions / "closed" / path.name for path in young]
+        await until(
+            lambda: all(path.exists() for path in closed) and not shared_server.journals(old.name[:8])
+        )
+    for path in closed:
+        path.unlink()  # other tests look at what is there
 
 
 def test_every_command_names_a_directory_that_it_may_not_read(project: Project) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.files import is_there
-from jlab_tui.adapters.journal.journal_file import JournalWriter, journal_path
+from jlab_tui.adapters.journal.journal_file import JournalWriter
+from jlab_tui.adapters.journal.places import CLOSED, all_journals, journal_path
 from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.adapters.server.cleanup import prune
 from jlab_tui.adapters.server.file_names import slurm_log
@@ -68,7 +69,11 @@ def aged(path: Path, age_days: float) -> Path:
 
 def records(base: Path) -> set[str]:
     """Sessions and dashboards of which the records are where they belong."""
-    there = {*(base / "sessions").glob("*.jsonl*"), *(base / "actions").glob("*.jsonl")}
+    there = {
+        *(base / "sessions").glob("*.jsonl*"),
+        *(base / "sessions" / CLOSED).glob("*"),
+        *(base / "actions").glob("*.jsonl"),
+    }
     return {path.name.split(".")[0] for path in there}
 
 
@@ -143,7 +148,7 @@ def test_files_of_the_user_beside_the_records_stay(tmp_path: Path) -> None:
     for day in range(3):
         store_in(tmp_path).clear_old(30, NOW + day * DAY_S, keep_newest=0)
     assert [path for path in [*mine, aside] if not path.exists()] == []
-    assert not journal_path(tmp_path / "sessions", "old", 1).exists()
+    assert all_journals(tmp_path / "sessions").keys() == {"data"}, "the record of the old session is gone"
 
 
 def recording(spool: Path, kernel: str, age_days: float, at: float | None = None) -> Path:

@@ -7,8 +7,9 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...core.journal.events import RecordEnds
-from .journal_file import JournalReader, journals, read_ends
+from ...core.journal.events import Entry, RecordEnds, SessionClosed
+from .journal_file import JournalReader, read_ends
+from .places import CLOSED, all_journals
 
 
 class DirectoryRecords:
@@ -19,7 +20,7 @@ class DirectoryRecords:
         self._actions_dir = actions_dir
 
     def journals(self) -> dict[str, list[Path]]:
-        return journals(self._sessions_dir)
+        return all_journals(self._sessions_dir)
 
     def actions(self) -> list[Path]:
         try:
@@ -44,7 +45,7 @@ class DirectoryRecords:
         return JournalReader(path)
 
     def ends(self, paths: Sequence[Path]) -> RecordEnds:
-        """Return the first and the last entries of a session's journals."""
+        """Return the first and the last entries of a session's journals. Those of a closed session end with its close."""
         first, last = paths[0], paths[-1]
         head, tail = read_ends(first)
         if last != first:
@@ -53,6 +54,8 @@ class DirectoryRecords:
             changed_at = last.stat().st_mtime
         except OSError:
             changed_at = 0.0
+        if last.parent.name == CLOSED and not any(isinstance(entry.event, SessionClosed) for entry in tail):
+            tail.append(Entry(changed_at, SessionClosed("compressed")))
         return RecordEnds(tuple(head), tuple(tail), self.size(last), changed_at, last.suffix == ".gz")
 
     def size(self, path: Path) -> int:

@@ -1,11 +1,10 @@
 """Session journals on disk: an append-only writer that keeps the event loop free, and readers that follow.
 
-`<sessions>/<id>.<epoch>.jsonl`: each file has one writer; the session's next owner writes the next epoch.
+Each file has one writer; the session's next owner writes the next one (see `places`).
 """
 
 from __future__ import annotations
 
-import gzip
 import logging
 import os
 import queue
@@ -16,16 +15,24 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
-from ...core.journal.events import DataShown, DataUpdated, Entry, TextPrinted, decode, encode
+from ...core.journal.events import (
+    DataShown,
+    DataUpdated,
+    Entry,
+    SessionClosed,
+    SessionOpened,
+    TextPrinted,
+    decode,
+    encode,
+)
 from ..files import open_own, private_dir
-from ..made_names import DIGITS, any_of, pattern_of
+from .places import has_moved, is_packed, open_journal
 
 log = logging.getLogger(__name__)
 
-_SESSION = "[A-Za-z0-9_-]+"
 SYNC_EVERY_S = 1.0
 _READ_SIZE = 1 << 20
 HELD_MAX = 8 << 20
@@ -34,38 +41,6 @@ DAMAGED = (OSError, EOFError, zlib.error)
 """what reading a damaged journal, plain or compressed, may raise; readers keep what came before"""
 LINE_MAX = 256 << 20
 """readers skip longer lines"""
-
-
-def journal_name(session: str, epoch: str) -> str:
-    return f"{session}.{epoch}.jsonl"
-
-
-def packed_name(session: str, epoch: str) -> str:
-    return f"{journal_name(session, epoch)}.gz"
-
-
-JOURNALS = any_of(
-    pattern_of(journal_name, _SESSION, DIGITS),
-    pattern_of(packed_name, _SESSION, DIGITS),
-)
-
-
-def journal_path(directory: Path, session: str, epoch: int) -> Path:
-    return directory / journal_name(session, str(epoch))
-
-
-def journals(directory: Path) -> dict[str, list[Path]]:
-    """Every session's journal files in the order of their epochs, compressed ones included."""
-    found: dict[str, list[tuple[int, Path]]] = {}
-    try:
-        names = os.listdir(directory)
-    except OSError:
-        return {}
-    for name in names:
-        if JOURNALS.fullmatch(name):
-            session, epoch, *_ = name.split(".")
-            found.setdefault(session, []).append((int(epoch), directory / name))
-    return {session: [path for _, path in sorted(files)] for session, files in sorted(found.items())}
 
 
 class _Synced(Future[None]):
@@ -84,16 +59,19 @@ class JournalWriter:
         path: Path,
         on_written: Callable[[int], None] | None = None,
         held_max: int = HELD_MAX,
+        on_closed: Callable[[], None] = lambda: None,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """The writer's thread calls `on_written(end)` after each write, with the file's size in bytes, and `on_end` after the
-        last one."""
+        """The writer's thread calls `on_written(end)` after each write, with the file's size in bytes; after the last one
+        `on_closed` if the file says that its session is closed, and at the end `on_end`."""
         self.path = path
         self.end = 0
         self.failure = ""
         self.lost = 0
         self._on_written = on_written
+        self._on_closed = on_closed
         self._on_end = on_end
+        self._says_closed = False
         self._appended = 0
         self._held_max = held_max
         self._fd = -1
@@ -110,6 +88,8 @@ class JournalWriter:
     def append(self, entry: Entry) -> int:
         """Hand an entry to the writer. Returns the offset of its line, if the file is new and no earlier line is dropped."""
         line = encode(entry)
+        if isinstance(entry.event, SessionOpened | SessionClosed):
+            self._says_closed = isinstance(entry.event, SessionClosed)
         start = self._appended
         self._appended += len(line)
         self._queue.put((line, isinstance(entry.event, TextPrinted | DataShown | DataUpdated)))
@@ -137,8 +117,10 @@ class JournalWriter:
             os.utime(self.path)
             # We just changed it, so NFS asks the server.
             return bool(self.path.stat().st_mode & stat.S_IWUSR)
+        except FileNotFoundError:
+            return not has_moved(self.path)  # into the closed ones, by who took the session over
         except OSError:
-            return True  # missing, or the file system fails: nobody has sealed it
+            return True  # the file system fails: nobody has sealed it
 
     def close(self) -> Future[None]:
         """Write the rest, sync and end the thread. A second call does nothing."""
@@ -155,6 +137,8 @@ class JournalWriter:
             unsynced += synced
             if self._held:
                 self._write()
+            if is_end and self._says_closed and not self._held:
+                self._on_closed()
             for future in flushed:
                 future.set_result(None)
             if is_end or self._until_next_look() == 0:
@@ -264,8 +248,7 @@ class JournalReader:
 
     def lines(self, limit: int = 64 << 20) -> list[bytes]:
         try:
-            opener = gzip.open if self.path.suffix == ".gz" else open
-            with opener(self.path, "rb") as file:
+            with open_journal(self.path) as file:
                 file.seek(self.offset)
                 data = file.read(limit)
         except DAMAGED:
@@ -287,11 +270,10 @@ class JournalReader:
 def read_ends(path: Path, most: int = 1 << 16) -> tuple[list[Entry], list[Entry]]:
     """Return the entries in the first and the last `most` bytes; only the first of a compressed file."""
     try:
-        if path.suffix == ".gz":
-            with gzip.open(path, "rb") as packed:
-                return _whole_lines(packed.read(most), is_start=True), []
-        with path.open("rb") as file:
+        with open_journal(path) as file:
             head = file.read(most)
+            if is_packed(file):
+                return _whole_lines(head, is_start=True), []
             file.seek(max(0, os.fstat(file.fileno()).st_size - most))
             is_start = file.tell() == 0
             return _whole_lines(head, is_start=True), _whole_lines(file.read(), is_start=is_start)
@@ -307,7 +289,7 @@ def _whole_lines(data: bytes, *, is_start: bool) -> list[Entry]:
 def read_entries(path: Path, offset: int = 0) -> Iterator[tuple[int, Entry]]:
     """Yield the entries of a journal from `offset` on, each with its offset."""
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        with open_journal(path) as file:
             file.seek(offset)
             while line := file.readline(LINE_MAX):
                 if line.endswith(b"\n"):
@@ -322,7 +304,7 @@ def read_entries(path: Path, offset: int = 0) -> Iterator[tuple[int, Entry]]:
         return
 
 
-def _skip_line(file: gzip.GzipFile | BufferedReader) -> int:
+def _skip_line(file: BinaryIO) -> int:
     """Skip to the end of a line that is too long. Returns the bytes skipped."""
     skipped = 0
     while part := file.readline(_READ_SIZE):

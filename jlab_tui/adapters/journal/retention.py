@@ -1,4 +1,4 @@
-"""Retires old records: compresses journals after a week, sets all records aside after `keep_days`, removes them a day later.
+"""Retires old records: compresses closed journals after a week, sets all records aside after `keep_days`, removes them a day later.
 
 All times are the file server's. If its clock was wrong, a later run restores what an earlier one set aside.
 """
@@ -17,7 +17,8 @@ from pathlib import Path
 from ...core.journal.events import Entry, SessionClosed, SessionOpened
 from ..files import open_own, private_dir
 from ..made_names import DIGITS, any_of, pattern_of
-from .journal_file import JOURNALS, journals, read_ends, read_entries
+from .journal_file import read_ends, read_entries
+from .places import CLOSED, JOURNALS, all_journals, closed_journals, move_closed, open_journals
 
 DAY_S = 86400.0
 COMPRESS_AFTER_S = 7 * DAY_S
@@ -51,39 +52,40 @@ def clear_old(
 ) -> None:
     """Take the next step for each old record of a project. `now`: by the file server's clock."""
     keep_s = keep_days * DAY_S
-    _sweep(sessions, lambda name: name.partition(".")[0], keep_s, now)
-    _sweep(actions, lambda name: name, keep_s, now)
+    _sweep(sessions / TRASH, sessions / CLOSED, lambda name: name.partition(".")[0], keep_s, now)
+    _sweep(actions / TRASH, actions, lambda name: name, keep_s, now)
     for path in _listed(actions, ACTIONS):
         with contextlib.suppress(OSError):
             if now - path.stat().st_mtime > keep_s:
-                _set_aside([path], now)
-    for path in _listed(sessions, _HALF_PACKED):
+                _set_aside([path], actions / TRASH, now)
+    for path in [*_listed(sessions, _HALF_PACKED), *_listed(sessions / CLOSED, _HALF_PACKED)]:
         with contextlib.suppress(OSError):
             if now - path.lstat().st_mtime > DAY_S:
                 path.unlink()  # its process was killed; the journal itself is still there
-    found = journals(sessions)
-    changed = {session: _changed(files) for session, files in found.items()}
-    newest = sorted(changed, key=lambda session: changed[session])[max(0, len(changed) - keep_newest) :]
-    for session, files in found.items():
+    for files in open_journals(sessions).values():
         with contextlib.suppress(OSError):
-            age = now - changed[session]
-            if age <= COMPRESS_AFTER_S or not _is_closed(files[-1]):
-                continue  # an open one may be silent for weeks; the next process closes it if it has no owner
+            if _is_closed(files[-1]) and _is_ours(files[0]):
+                move_closed(files)  # its process was killed in between, or was of an older version
+    changed = {session: _changed(files) for session, files in all_journals(sessions).items()}
+    newest = sorted(changed, key=lambda session: changed[session])[max(0, len(changed) - keep_newest) :]
+    for session, files in closed_journals(sessions).items():
+        with contextlib.suppress(OSError):
+            age = now - changed.get(session, now)
             goes = age > keep_s and session not in newest
             loose = [path for path in files if path.suffix != ".gz"]
-            if not (goes or loose) or not _is_ours(files[0]):
+            if age <= COMPRESS_AFTER_S or not (goes or loose) or not _is_ours(files[0]):
                 continue
             if goes:
-                _set_aside(files, now)
+                _set_aside(files, sessions / TRASH, now)
                 continue
             for path in loose:
                 _compress(path)
 
 
-def _sweep(directory: Path, group_of: Callable[[str], str], keep_s: float, now: float) -> None:
+def _sweep(trash: Path, home: Path, group_of: Callable[[str], str], keep_s: float, now: float) -> None:
     """Remove files set aside over a day ago, and restore those that are not old after all."""
     groups: dict[str, list[tuple[float, str, Path]]] = {}
-    for path in _listed(directory / TRASH, _ASIDE):
+    for path in _listed(trash, _ASIDE):
         since, name = path.name.split(".", 1)
         groups.setdefault(group_of(name), []).append((float(since), name, path))
     for group in groups.values():
@@ -92,14 +94,13 @@ def _sweep(directory: Path, group_of: Callable[[str], str], keep_s: float, now: 
             with contextlib.suppress(OSError):
                 if is_old and now - at >= DAY_S:
                     path.unlink()
-                elif not is_old and not (directory / name).exists():
-                    path.rename(directory / name)
+                elif not is_old and not (home / name).exists():
+                    path.rename(private_dir(home) / name)
 
 
-def _set_aside(files: Iterable[Path], now: float) -> None:
+def _set_aside(files: Iterable[Path], trash: Path, now: float) -> None:
     for path in files:
-        trash = private_dir(path.parent / TRASH)
-        path.rename(trash / name_aside(f"{now:.0f}", path.name))
+        path.rename(private_dir(trash) / name_aside(f"{now:.0f}", path.name))
 
 
 def _listed(directory: Path, names: re.Pattern[str]) -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...core.journal.summary import SessionHead
 from ..files import bytes_below
-from .journal_file import journals
+from .places import open_journals
 from .summaries import JournalHeads
 
 
@@ -19,7 +19,7 @@ class SessionRecords:
     spool_dir: Path
 
     def heads(self) -> list[SessionHead]:
-        return JournalHeads().read(journals(self.sessions_dir))
+        return JournalHeads().read(open_journals(self.sessions_dir))
 
     def size(self) -> int:
         """Bytes on disk."""

@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from ...core.journal.events import Entry, HumanActed
@@ -14,7 +15,8 @@ from ...core.journal.summary import SessionHead
 from ..files import file_server_time, seal
 from . import retention
 from .bell import Bell
-from .journal_file import JournalReader, JournalWriter, journal_path, journals, read_entries
+from .journal_file import JournalReader, JournalWriter, read_entries
+from .places import epoch_of, journal_path, journals_of, move_closed, open_journals
 from .summaries import JournalHeads
 
 
@@ -33,17 +35,21 @@ class JournalStore:
 
     def writer(self, session: str, epoch: int) -> JournalWriter:
         """Open a new journal for one owner of a session. It rings the dashboards after each write."""
-        while journal_path(self._sessions_dir, session, epoch).exists():
-            epoch += 1
+        if files := self.files(session):
+            epoch = max(epoch, epoch_of(files[-1]) + 1)
         return self._writer(session, journal_path(self._sessions_dir, session, epoch))
 
     def successor(self, session: str, files: Sequence[Path]) -> JournalWriter | None:
         """Open the journal that follows the sealed `files`; None if another process was faster."""
-        epoch = max((int(path.name.split(".")[1]) for path in files), default=0) + 1
+        known = [epoch_of(path) for path in files]
+        epoch = max(known, default=0) + 1
         path = journal_path(self._sessions_dir, session, epoch)
         try:
             path.touch(mode=0o600, exist_ok=False)
         except FileExistsError:
+            return None
+        if any(epoch_of(other) not in known for other in self.files(session) if other != path):
+            path.unlink()  # the other one has closed the session already, and so its files have moved
             return None
         for sealed in files:
             with contextlib.suppress(OSError):
@@ -61,41 +67,50 @@ class JournalStore:
         return (time.time() if now is None else now) - touched
 
     def _writer(self, session: str, path: Path) -> JournalWriter:
+        on_closed = partial(self._move_closed, path)
         try:
             bell = Bell(self._fifo_dir(), self._host)
         except OSError:
-            return JournalWriter(path)  # no bells here: dashboards poll once a second
+            return JournalWriter(path, on_closed=on_closed)  # no bells here: dashboards poll once a second
         return JournalWriter(
             path,
             lambda end: bell.ring({"session": session, "journal": path.name, "end": end}),
+            on_closed=on_closed,
             on_end=bell.close,
         )
 
-    def files(self) -> dict[str, list[Path]]:
-        return journals(self._sessions_dir)
+    def _move_closed(self, path: Path) -> None:
+        """Put the files of a session whose last journal is `path` where those of closed sessions lie."""
+        files = self.files(path.name.partition(".")[0])
+        if files and epoch_of(files[-1]) == epoch_of(path):  # else it has come back already
+            with contextlib.suppress(OSError):  # `clear_old` tries again
+                move_closed(files)
+
+    def files(self, session: str) -> list[Path]:
+        """The journals of a session, in the order of their epochs. Blocks."""
+        return journals_of(self._sessions_dir, session)
 
     def heads(self) -> list[SessionHead]:
-        """Summarise every session. Blocks."""
-        return self._heads.read(self.files())
+        """Summarise every session that is not closed. Blocks."""
+        return self._heads.read(open_journals(self._sessions_dir))
 
     def read(
         self, files: Sequence[Path], since: tuple[Path, int] | None = None
     ) -> Iterator[tuple[Path, int, Entry]]:
-        """Yield the entries of some journals with their places, from the place `since` on."""
-        first, start = since if since is not None else (None, 0)
-        for path in files[files.index(first) if first is not None else 0 :]:
-            for offset, entry in read_entries(path, start if path == first else 0):
-                yield path, offset, entry
+        """Yield the entries of a session's journals with their places, from the place `since` on.
+
+        A place names a journal by its path in an open session, wherever the file lies now."""
+        first, start = (epoch_of(since[0]), since[1]) if since is not None else (0, 0)
+        for file in files:
+            if (epoch := epoch_of(file)) >= first:
+                path = journal_path(self._sessions_dir, file.name.partition(".")[0], epoch)
+                for offset, entry in read_entries(file, start if epoch == first else 0):
+                    yield path, offset, entry
 
     def read_from(self, path: Path, offset: int) -> Iterable[Entry]:
         """Yield entries from a place on, through later journals of the same session."""
-        later = False
-        for other in self.files().get(path.name.partition(".")[0], [path]):
-            if other == path:
-                later = True
-                yield from (entry for _, entry in read_entries(other, offset))
-            elif later:
-                yield from (entry for _, entry in read_entries(other))
+        files = self.files(path.name.partition(".")[0])
+        return (entry for _, _, entry in self.read(files, (path, offset)))
 
     def human_actions(self, since: float) -> list[Entry]:
         """Return what users did in dashboards since then, oldest first."""

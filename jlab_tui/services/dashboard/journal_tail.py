@@ -99,7 +99,8 @@ class JournalTail:
         self._records = records
         self._make_bell = make_bell
         self._tell = tell
-        self._followers: dict[Path, tuple[str, Follower]] = {}
+        self._followers: dict[str, tuple[str, Follower]] = {}
+        """by the name of their journal, which keeps it when it moves"""
         self._partly_read: dict[str, tuple[tuple[Path, ...], RecordEnds]] = {}
         """sessions of which only the ends have been read"""
         self._wanted: set[str] = set()
@@ -207,7 +208,9 @@ class JournalTail:
                 self._follow(session, paths)
             elif session in self._partly_read:
                 known, ends = self._partly_read[session]
-                is_longer = tuple(paths) != known or (check_all and await self._has_grown(paths, ends))
+                is_longer = [*map(_name, paths)] != [*map(_name, known)] or (
+                    check_all and await self._has_grown(paths, ends)
+                )
                 if is_longer or session in rung:
                     self._partly_read[session] = (tuple(paths), ends)
                     self._wanted.add(session)
@@ -233,9 +236,8 @@ class JournalTail:
 
     def _follow(self, session: str, paths: Iterable[Path]) -> None:
         for path in paths:
-            is_packed_twin = path.suffix == ".gz" and path.with_suffix("") in self._followers
-            if path not in self._followers and not is_packed_twin:
-                self._followers[path] = (session, self._records.follow(path))
+            if _name(path) not in self._followers:
+                self._followers[_name(path)] = (session, self._records.follow(path))
 
     async def _open_wanted(self, listener: FeedListener) -> None:
         wanted, self._wanted = self._wanted & set(self._partly_read), set()
@@ -244,8 +246,7 @@ class JournalTail:
             self.feed.sessions[session] = SessionFeed(session)
             self._follow(session, paths)
             for path in paths:
-                if path in self._followers:
-                    await self._drain(session, self._followers[path][1], listener)
+                await self._drain(session, self._followers[_name(path)][1], listener)
             self._fold_acts(session)
             listener.record_read(session)
 
@@ -326,3 +327,8 @@ class JournalTail:
         entries = sorted(self._acts.pop(session, ()), key=lambda entry: entry.at)
         found = [self.feed.apply_action(entry) for entry in entries]
         return [change for change in found if change is not None]
+
+
+def _name(journal: Path) -> str:
+    """Return what a journal is called all its life."""
+    return journal.name.removesuffix(".gz")

@@ -25,7 +25,7 @@ class Ownership:
 
     def succeed(self, session: str) -> Journal:
         """The session's next journal, which makes it ours. Raises SessionOwned while its owner lives. Blocks."""
-        files = self._journals.files().get(session, [])
+        files = self._journals.files(session)
         opened = self._opened(session)
         if files and self._is_held(opened, self._journals.silence(files[-1])):
             raise SessionOwned.by(session, _label(opened))
@@ -36,7 +36,7 @@ class Ownership:
 
     def is_held(self, session: str) -> bool:
         """Whether another process has the session. Blocks."""
-        files = self._journals.files().get(session, [])
+        files = self._journals.files(session)
         return bool(files) and self._is_held(self._opened(session), self._journals.silence(files[-1]))
 
     async def beat(self, session: str, journal: Journal) -> str:
@@ -55,7 +55,7 @@ class Ownership:
 
     def _opened(self, session: str) -> SessionOpened | None:
         """The first line of the newest journal, when it is written already."""
-        files = self._journals.files().get(session, [])
+        files = self._journals.files(session)
         for _, _, entry in self._journals.read(files[-1:]):
             return entry.event if isinstance(entry.event, SessionOpened) else None
         return None

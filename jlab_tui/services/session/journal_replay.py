@@ -24,11 +24,9 @@ class JournalReplay:
         return await asyncio.to_thread(self._read_on)
 
     def _read_on(self) -> ReplayedSession | None:
-        files = self._journals.files().get(self.session_id)
+        files = self._journals.files(self.session_id)
         if not files:
             return None
-        if self._last is not None and self._last[0] not in files:  # it was compressed: start again
-            self._replayed, self._last = ReplayedSession(self.session_id), None
         for path, offset, entry in self._journals.read(files, self._last):
             if (path, offset) != self._last:
                 self._replayed.feed(path, offset, entry)

@@ -172,7 +172,7 @@ class Finalizer:
 
     async def _succeed(self, opened: SessionOpened, epoch: int) -> SessionJournal | None:
         """The next journal of a session, which makes this process its owner; None when another process was quicker."""
-        files = (await asyncio.to_thread(self._journals.files)).get(opened.session, [])
+        files = await asyncio.to_thread(self._journals.files, opened.session)
         writer = await asyncio.to_thread(self._journals.successor, opened.session, files)
         if writer is None:
             return None

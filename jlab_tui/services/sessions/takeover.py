@@ -74,7 +74,7 @@ class Takeover:
     def refuse_unknown(self, session_id: str, left: ReplayedSession | None) -> NoReturn:
         if left is None or left.opened is not None:
             raise UnknownSession(session_id, [s.identity.id for s in self._table.sessions])
-        raise RecordUnreadable(session_id, ", ".join(map(str, self._journals.files().get(session_id, []))))
+        raise RecordUnreadable(session_id, ", ".join(map(str, self._journals.files(session_id))))
 
     async def _refuse_closed(
         self, server: Server, session_id: str, left: ReplayedSession | None, replay: JournalReplay

@@ -53,7 +53,7 @@ async def test_closed_journals_are_removed_after_a_month_and_open_ones_stay(tmp_
             writer.append(Entry(1.0, event))
         await asyncio.wrap_future(writer.close())
     store.clear_old(30, time.time() + 31 * 86400, keep_newest=0)
-    assert list(store.files()) == ["open"]
+    assert [head.session for head in store.heads()] == ["open"] and store.files("over") == []
 
 
 async def test_an_old_journal_is_compressed_beside_another_process_that_does_the_same(tmp_path: Path) -> None:
@@ -63,11 +63,11 @@ async def test_an_old_journal_is_compressed_beside_another_process_that_does_the
     for event in events:
         writer.append(Entry(1.0, event))
     await asyncio.wrap_future(writer.close())
-    others = tmp_path / "sessions" / ".s.1.jsonl.gz"
+    others = tmp_path / "sessions" / "closed" / ".s.1.jsonl.gz"
     others.write_bytes(b"half of it")
     store.clear_old(30, time.time() + COMPRESS_AFTER_S + 1000)
     assert others.read_bytes() == b"half of it"
     others.unlink()
-    (packed,) = (tmp_path / "sessions").iterdir()
+    (packed,) = (tmp_path / "sessions" / "closed").iterdir()
     assert packed.name == "s.1.jsonl.gz"
     assert [entry.event for _, _, entry in store.read([packed])] == events

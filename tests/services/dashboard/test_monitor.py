@@ -15,6 +15,7 @@ import pytest
 from jlab_tui.adapters.journal.bell import Bell, BellReader
 from jlab_tui.adapters.journal.directory import DirectoryRecords
 from jlab_tui.adapters.journal.journal_file import JournalReader
+from jlab_tui.adapters.journal.places import all_journals, move_closed
 from jlab_tui.core.errors import JlabError, ServerUnreachable
 from jlab_tui.core.feed.items import Change, FeedCell, Note
 from jlab_tui.core.journal.events import (
@@ -180,6 +181,23 @@ async def test_a_closed_session_that_continues_is_read_as_a_whole(place: Place) 
         place.bell.ring({"session": "old", "kind": "run"})
         await until(lambda: heard.read == ["old"])
         assert monitor.feed.sessions["old"].cells == 2
+
+
+async def test_a_session_that_closes_is_shown_once_although_its_files_move(place: Place) -> None:
+    place.write("a.1.jsonl", opened("a"), RunStarted("a-1", "t", "c", "a()"))
+    place.write("a.2.jsonl", opened("a"), TextPrinted("a-1", "stdout", "early\n"))
+    place.write("old.1.jsonl", opened("old"), SessionClosed("done"))
+    monitor = place.monitor(Node())
+    async with running(monitor) as heard:
+        view = monitor.feed.sessions["a"]
+        place.write("a.2.jsonl", TextPrinted("a-1", "stdout", "late\n"), SessionClosed("done"))
+        for files in all_journals(place.sessions).values():
+            move_closed(files)
+        await until(lambda: bool(view.closed))
+        place.write("b.1.jsonl", opened("b"))
+        await until(lambda: "b" in monitor.feed.sessions)
+        assert [item.output_text() for item in view.items if isinstance(item, FeedCell)] == ["early\nlate\n"]
+        assert monitor.feed.sessions["old"].is_partial and heard.read == []
 
 
 async def test_everything_that_a_cell_put_out_comes_from_its_record(place: Place) -> None:

@@ -84,7 +84,7 @@ class Process:
         self.recorded, self.stream = recorded, stream
         self.store = JournalStore(folder / "sessions", folder / "actions", lambda: folder / "fifos", "host")
         self.file = NotebookFile(folder / "notebook.ipynb")
-        entries = self.store.read(self.store.files().get(ID, []))
+        entries = self.store.read(self.store.files(ID))
         self.record = replay(ID, entries)
         notebook = self.file.load() if self.file.path.exists() else Notebook()
         self.api = SimpleNamespace()
@@ -150,10 +150,10 @@ class Process:
 def folded(folder: Path) -> tuple[list[Any], list[Any], list[Any]]:
     """How the runs ended, their outputs by the journals, and the cells of the notebook file."""
     store = JournalStore(folder / "sessions", folder / "actions", lambda: folder / "fifos", "host")
-    record = replay(ID, store.read(store.files()[ID]))
+    record = replay(ID, store.read(store.files(ID)))
     assert not record.unfinished
     statuses = [(r.id, r.status, r.execution_count) for r in record.runs.values()]
-    ends = [e.event for _, _, e in store.read(store.files()[ID]) if isinstance(e.event, RunFinished)]
+    ends = [e.event for _, _, e in store.read(store.files(ID)) if isinstance(e.event, RunFinished)]
     assert len(ends) == len(record.runs), "every run ends once"
     outputs = [
         to_nbformat(rebuild_all([run], store.read_from(run.journal, run.offset))[run.id], "record")

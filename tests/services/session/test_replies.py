@@ -30,9 +30,9 @@ class CountingStore(JournalStore):
         self.looks: list[int] = []
         """the count before each look"""
 
-    def files(self) -> dict[str, list[Path]]:
+    def files(self, session: str) -> list[Path]:
         self.looks.append(self.count)
-        return super().files()
+        return super().files(session)
 
     def read(
         self, files: Sequence[Path], since: tuple[Path, int] | None = None

@@ -227,7 +227,7 @@ async def test_a_record_that_says_nothing_is_called_unreadable_not_unknown(
     place: Place, record: bytes
 ) -> None:
     session = await place.process().open_new("n")
-    (path,) = place.journals.files()[session.identity.id]
+    (path,) = place.journals.files(session.identity.id)
     path.write_bytes(record)
     later = place.process()
     for asked in (later.get(session.identity.id), later.find_run(f"{session.identity.id}-1")):
@@ -469,7 +469,7 @@ async def test_a_quiet_run_is_taken_over_as_what_it_is(place: Place) -> None:
         run = await session.cells.execute(code)
     await session.journal.flush()
     place.kill(first)
-    record = replay(session.identity.id, place.journals.read(place.journals.files()[session.identity.id]))
+    record = replay(session.identity.id, place.journals.read(place.journals.files(session.identity.id)))
     assert record.runs[run.id].has_started, "whoever reads along knows that it runs"
     reader = place.process()
     taken = await reader.get(session.identity.id)
