@@ -103,10 +103,9 @@ class Project:
         return journals_of(self.status_dir / "sessions", session)
 
     def journal(self, session: str) -> list[dict[str, Any]]:
-        """Every line of a session's journals, in order."""
-        return [
-            json.loads(line) for path in self.journals(session) for line in path.read_bytes().splitlines()
-        ]
+        """Every line of a session's journals, in order; the last one of a file may be on its way."""
+        whole = [path.read_bytes().rpartition(b"\n")[0] for path in self.journals(session)]
+        return [json.loads(line) for data in whole for line in data.split(b"\n") if line]
 
     @asynccontextmanager
     async def client(self, era: Era = "auto", **env: str) -> AsyncIterator[Agent]:
@@ -156,11 +155,14 @@ class Agent:
     async def session(self, name: str = "test") -> str:
         return str((await self.record("start_new_session", experiment_name=name))["session_id"])
 
-    async def notebook(self, session: str) -> dict[str, Any]:
-        """The session's notebook as it stands on disk."""
+    async def notebook(self, session: str, holds: Callable[[list[dict[str, Any]]], object]) -> dict[str, Any]:
+        """The session's notebook file, once its cells are as `holds` wants them: it follows a reply by a moment."""
         sessions = (await self.record("ping"))["sessions"]
-        path = next(s["notebook_path"] for s in sessions if s["session_id"] == session)
-        return read_notebook(Path(path))
+        path = Path(next(s["notebook_path"] for s in sessions if s["session_id"] == session))
+        notebook: dict[str, Any] = await until(
+            lambda: holds((saved := read_notebook(path))["cells"]) and saved, what=f"the cells of {path}"
+        )
+        return notebook
 
 
 def text_of(result: CallToolResult) -> str:

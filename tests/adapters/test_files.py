@@ -251,11 +251,9 @@ entries = st.builds(
 
 @given(st.lists(entries, max_size=6), st.data())
 def test_a_journal_read_in_any_pieces_gives_every_entry_once(
-    written: list[Entry], data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, written: list[Entry], data: st.DataObject
 ) -> None:
-    directory = Path(os.environ.get("TMPDIR", "/tmp")) / f"jlab-journal-{os.getpid()}"
-    directory.mkdir(exist_ok=True)
-    path = directory / "a.1.jsonl"
+    path = tmp_path_factory.getbasetemp() / "in pieces.1.jsonl"
     raw = b"".join(encode(e) for e in written)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=5)))
     reader = JournalReader(path)

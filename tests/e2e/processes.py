@@ -247,6 +247,15 @@ async def until_recorded(project: Project, session: str, text: str) -> None:
     await until(lambda: text in journal_text(project, session), what=f"{text!r} in the journal")
 
 
+async def until_begun(project: Project, run: str) -> None:
+    """Wait until the kernel has started a run."""
+    session = run.rpartition("-")[0]
+    await until(
+        lambda: any(e["k"] == "begun" and e["run"] == run for e in project.journal(session)),
+        what=f"run {run} begins",
+    )
+
+
 async def until_printed(project: Project, session: str, text: str) -> None:
     """Wait until code of this session has printed something; what it says in its source does not count."""
     await until(
@@ -256,11 +265,7 @@ async def until_printed(project: Project, session: str, text: str) -> None:
 
 def recorded_lines(project: Project, session: str, beginning: str) -> list[str]:
     """Printed lines of a session with this beginning, in the order of its journals."""
-    whole = [
-        path.read_bytes().rpartition(b"\n")[0] for path in project.journals(session)
-    ]  # the last line may be on its way
-    entries = [json.loads(line) for data in whole for line in data.split(b"\n") if line]
-    text = "".join(e["text"] for e in entries if e["k"] == "text")
+    text = "".join(e["text"] for e in project.journal(session) if e["k"] == "text")
     return [line for line in text.splitlines() if line.startswith(beginning)]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.processes import tab
 from tests.e2e.proxy import Cut, proxied
-from tests.project import Agent, Project, outputs_text, until
+from tests.project import Agent, Project, outputs_text, read_notebook, until
 
 LINES = 30
 TALK = f"""
@@ -33,8 +33,8 @@ async def talk(agent: Agent, server: Project, name: str, *, watched: bool) -> tu
     async with tab(server, str(opened["kernel_id"])) if watched else nullcontext():
         reply = await agent.text("execute_code", session_id=session, code=TALK)
     assert f"run {session}-1: ok" in reply, reply
-    (cell,) = (await agent.notebook(session))["cells"]
-    await agent.text("shutdown_session", session_id=session)
+    await agent.text("shutdown_session", session_id=session)  # the notebook is complete
+    (cell,) = read_notebook(Path(opened["notebook_path"]))["cells"]
     return printed(reply), printed(outputs_text(cell))
 
 

@@ -10,7 +10,11 @@ import httpx
 
 from tests.project import Agent, Project, outputs_text, read_notebook, until
 
-LINES = "import time\nfor i in range(20): print('line', i, flush=True); time.sleep(0.1)"
+LINES = """\
+import os, time
+for i in range(20):
+    print('line', i, flush=True)
+    while i == 9 and not os.path.exists('edited'): time.sleep(0.02)"""
 
 
 class Lab:
@@ -71,11 +75,14 @@ async def test_what_the_user_changed_between_two_calls_holds(shared_server: Proj
 async def test_what_the_user_changed_during_a_run_holds_and_no_output_is_lost(shared_server: Project) -> None:
     async with shared_server.client() as agent:
         session, path, lab = await opened(agent, "during")
-        await agent.text("execute_code", session_id=session, code=LINES, wait_s=0.3)
-        await until(lambda: len(read_notebook(path)["cells"]) == 2)
+        await agent.text("execute_code", session_id=session, code=LINES, wait_s=0)
+        await until(
+            lambda: len(cells := read_notebook(path)["cells"]) == 2 and "line 9" in outputs_text(cells[1])
+        )
         lab.edit(lambda notebook: notebook["cells"].insert(0, cell("inserted")))
         lab.edit(lambda notebook: notebook["cells"].pop())
         lab.rename("renamed.ipynb")
+        path.with_name("edited").touch()
         said = await agent.text("wait_for_run", run_id=f"{session}-2")
         renamed = path.with_name("renamed.ipynb")
         await until(lambda: outputs_text(read_notebook(renamed)["cells"][-1]).count("line") == 20)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
 import stat
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,11 +37,14 @@ class Terminal:
     def keys(self, *keys: str) -> None:
         self._tmux("send-keys", *keys)
 
-    async def shows(self, text: str, timeout: float = 30) -> str:
-        await until(
-            lambda: re.search(text, self.screen()), timeout, f"{text!r} on the screen:\n{self.screen()}"
-        )
-        return self.screen()
+    async def shows(self, text: str, timeout: float = 60) -> str:
+        """The screen, once it shows something that matches."""
+        seen = ""
+        deadline = time.monotonic() + timeout
+        while not re.search(text, seen := self.screen()):
+            assert time.monotonic() < deadline, f"{text!r} is not on the screen:\n{seen}"
+            await asyncio.sleep(0.05)
+        return seen
 
     def close(self) -> None:
         subprocess.run(["tmux", "-L", self._name, "kill-server"], check=False, capture_output=True)
@@ -125,18 +130,18 @@ async def test_stopping_from_the_dashboard_asks_first(project: Project) -> None:
     with terminal(project, f"{COMMAND} start") as dashboard:
         await dashboard.shows("● running")
         dashboard.keys("Q")
-        await dashboard.shows(r"[Ss]top")
+        await dashboard.shows(r"Stop the server\?")
         dashboard.keys("Escape")
-        await until(lambda: "● running" in dashboard.screen())
+        await until(lambda: "Stop the server?" not in dashboard.screen())
         assert alive(pid)
         dashboard.keys("Q")
-        await dashboard.shows(r"[Ss]top")
+        await dashboard.shows(r"Stop the server\?")
         dashboard.keys("y")
-        await until(lambda: not alive(pid), 30)
+        await until(lambda: not alive(pid))
 
 
 def test_the_demo_runs_without_a_terminal(project: Project) -> None:
-    done = project.run("demo")
+    done = project.run("demo", TMPDIR=str(project.home))  # where it leaves its notebook
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("<- execute_code") == 6 and "PROBLEM" not in done.stdout
     assert "<1 image>" in done.stdout and "KeyError: 'classifier'" in done.stdout

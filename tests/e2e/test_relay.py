@@ -55,10 +55,11 @@ async def test_a_call_is_answered_whole_although_its_worker_is_killed(
             await asyncio.sleep(chance.uniform(0.0, 1.2))  # any moment, not a wait for something
             await killed(relay)
             assert_whole(text_of(await answer), ran)
-        await until(lambda: len(read_notebook(notebook)["cells"]) == 6)
-        for cell in read_notebook(notebook)["cells"]:
-            assert [line for line in outputs_text(cell).splitlines() if line.startswith("line ")] == LINES
         await relay.text("shutdown_session", session_id=session)
+        cells = read_notebook(notebook)["cells"]
+        assert len(cells) == 6
+        for cell in cells:
+            assert [line for line in outputs_text(cell).splitlines() if line.startswith("line ")] == LINES
 
 
 @pytest.mark.parametrize("moment", ['"k":"run"', "line 0", '"k":"finished"'])
@@ -75,10 +76,9 @@ async def test_an_edited_cell_runs_once_whenever_its_worker_dies(
         await killed(relay)
         text = text_of(await answer)
         assert ran.read_text().splitlines() == ["ran"] and f"run {session}-2: ok" in text, text
-        await relay.text("read_notebook", session_id=session)
+        await relay.text("shutdown_session", session_id=session)
         (cell,) = read_notebook(notebook)["cells"]
         assert "".join(cell["source"]) == source and "line 7" in outputs_text(cell)
-        await relay.text("shutdown_session", session_id=session)
 
 
 async def test_a_session_that_is_being_opened_is_opened_once(shared_server: SharedProject) -> None:

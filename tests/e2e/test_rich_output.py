@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from nbconvert import HTMLExporter
@@ -47,7 +48,10 @@ async def test_a_bar_of_widgets_is_followed_and_its_last_state_is_in_the_noteboo
         session, path = answer["session_id"], Path(answer["notebook_path"])
         first = await agent.text("execute_code", session_id=session, code=WIDGETS)
         assert "train: |          |" in first
-        running = await agent.text("execute_code", session_id=session, code=CAPTURE, wait_s=1.5)
+        running = await agent.text("execute_code", session_id=session, code=CAPTURE, wait_s=0)
+        async with asyncio.timeout(40):
+            while "epoch 3" not in running:
+                running = await agent.text("wait_for_run", run_id=f"{session}-2", wait_s=0.2)
         assert "own\n" in running and "epoch 3" in running and "epoch 2" not in running
         assert "train: |███████▌  |" in running and "Last line: " in running
         (path.parent / "go").touch()

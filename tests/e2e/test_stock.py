@@ -21,7 +21,7 @@ from jlab_tui.services.dashboard.actions import Target
 from jlab_tui.services.dashboard.kernel_actions import KernelActions
 from jlab_tui.wiring.server import make_access, make_launcher
 from tests.children import ended
-from tests.e2e.processes import journal_text, kernel_pid, text_of, until_recorded, wire
+from tests.e2e.processes import journal_text, kernel_pid, text_of, until_begun, until_recorded, wire
 from tests.e2e.proxy import proxied
 from tests.project import Project, outputs_text, read_notebook, until
 
@@ -117,7 +117,7 @@ async def test_the_tools_work_and_ping_says_what_is_missing(stock: Project) -> N
         after = await client.text("execute_code", session_id=session, code="'x' in globals()")
         assert after.startswith("False\n") and "all variables and imports are lost" in after
         _, running = client.call("execute_code", session_id=session, code="import time; time.sleep(600)")
-        await until_recorded(stock, session, "sleep(600)")
+        await until_begun(stock, f"{session}-4")
         assert "stopped" in await client.text("interrupt_kernel", session_id=session)
         assert "interrupted" in text_of(await running)
         assert "was restarted" in await client.text("restart_kernel", session_id=session)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,13 @@ from tests.shared import SharedProject
 
 KNOWS_TASKS: dict[str, Any] = {"extensions": {EXTENSION: {}}}
 AT_ONCE = {"JLAB_MCP_TASK_AFTER_S": "0.2"}
-TALK = "import time\nfor i in range(30): print('line', i, flush=True); time.sleep(0.1)\n'the end'"
+TALK = """\
+import os, time
+for i in range(30):
+    print('line', i, flush=True)
+    while i == 5 and not os.path.exists({go!r}): time.sleep(0.02)
+'the end'"""
+"""stops after a few lines until somebody makes the file `go`"""
 
 
 async def started(client: Wire, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -43,15 +50,18 @@ async def ended(client: Wire, task: str) -> str:
 
 @pytest.mark.parametrize("how", ["its own process", "killed", "the client left"])
 async def test_whoever_is_asked_for_a_task_has_its_whole_output(
-    shared_server: SharedProject, how: str
+    shared_server: SharedProject, tmp_path: Path, how: str
 ) -> None:
+    go = tmp_path / "go"
     async with wire(shared_server, KNOWS_TASKS, **AT_ONCE) as first:
         session = (await first.record("start_new_session", experiment_name="task"))["session_id"]
-        task = (await started(first, "execute_code", session_id=session, code=TALK))["taskId"]
+        code = TALK.format(go=str(go))
+        task = (await started(first, "execute_code", session_id=session, code=code))["taskId"]
         assert task == f"{session}-1"
         await until_recorded(shared_server, session, "line 5")
         state = (await first.ask("tasks/get", taskId=task))["result"]
         assert state["status"] == "working" and state["statusMessage"].startswith("line ")
+        go.touch()
         if how == "its own process":
             text = await ended(first, task)
         elif how == "killed":
@@ -69,10 +79,14 @@ async def test_whoever_is_asked_for_a_task_has_its_whole_output(
     assert "'the end'" in text and f"run {task}: ok" in text
 
 
-async def test_a_throwaway_kernel_is_a_task_that_outlives_its_process(shared_server: SharedProject) -> None:
+async def test_a_throwaway_kernel_is_a_task_that_outlives_its_process(
+    shared_server: SharedProject, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
     async with wire(shared_server, KNOWS_TASKS, **AT_ONCE) as first:
-        task = (await started(first, "execute_scratch", code=TALK))["taskId"]
+        task = (await started(first, "execute_scratch", code=TALK.format(go=str(go))))["taskId"]
         first.signal(signal.SIGKILL)
+        go.touch()
     async with wire(shared_server, KNOWS_TASKS, **AT_ONCE) as second:
         text = await ended(second, task)
         assert "line 29" in text

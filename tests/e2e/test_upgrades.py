@@ -23,10 +23,10 @@ async def works_fully(agent: Agent) -> None:
     said = await agent.text("execute_code", session_id=session, code="print('line', 6 * 7)")
     assert said.startswith("line 42\n")
     assert "line 42" in await agent.text("read_output", run_id=f"{session}-1")
-    assert outputs_text(read_notebook(notebook)["cells"][0]) == "line 42\n"
     await agent.text("restart_kernel", session_id=session)
     await agent.text("execute_code", session_id=session, code="1")
     await agent.text("shutdown_session", session_id=session)
+    assert outputs_text(read_notebook(notebook)["cells"][0]) == "line 42\n"
 
 
 async def test_a_local_server_of_an_earlier_version_is_used_over_the_port_that_its_owner_proves(

@@ -38,14 +38,19 @@ async def test_rest_tells_what_a_recorded_kernel_does(server: Server) -> None:
         assert before < during < after
 
 
-async def test_rest_says_idle_after_a_busy_kernel_was_restarted_or_died(server: Server) -> None:
+async def test_rest_says_idle_after_a_busy_kernel_was_restarted_or_died(
+    server: Server, tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
     async with owning(server) as channel:
         await channel.send("import time; time.sleep(600)")
         becomes(server, channel.kernel, "busy")
         assert server.http.post(f"api/kernels/{channel.kernel}/restart").status_code == 200
         becomes(server, channel.kernel, "idle")
-        await channel.send("import os, time; time.sleep(0.3); os._exit(3)")
+        code = f"import os, time\nwhile not os.path.exists({str(seen)!r}): time.sleep(0.02)\nos._exit(3)"
+        await channel.send(code)
         becomes(server, channel.kernel, "busy")
+        seen.touch()
         becomes(server, channel.kernel, "idle")
         assert await channel.run("print('back')") == "back\n"
 
@@ -76,12 +81,12 @@ def connections_to(path: str) -> int:
     return sum(row[5] == connected and row[7:] == [path] for row in rows[1:])
 
 
-async def test_the_servers_own_watcher_returns_when_the_recording_ends() -> None:
+async def test_the_servers_own_watcher_returns_when_the_recording_ends(tmp_path: Path) -> None:
     manager_module = pytest.importorskip("jupyter_server.services.kernels.kernelmanager")
     from jlab_tui.jupyter_extension.activity import Activity
     from jlab_tui.jupyter_extension.framing import Message
 
-    kernels = manager_module.AsyncMappingKernelManager()
+    kernels = manager_module.AsyncMappingKernelManager(connection_dir=str(tmp_path), root_dir=str(tmp_path))
     activity = Activity(kernels)
     kernel = await kernels.start_kernel()
     try:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -130,7 +131,7 @@ async def test_a_request_survives_a_restart_that_it_was_sent_into(server: Server
         assert await channel.run("print('x' in globals())") == "False\n"
 
 
-async def test_a_dead_kernel_is_explained_and_the_next_run_works(server: Server) -> None:
+async def test_a_dead_kernel_is_explained_and_the_next_run_works(server: Server, tmp_path: Path) -> None:
     deaths = {
         "import os; os._exit(3)": ("exit", 3, None),
         "import os; os.kill(os.getpid(), 9)": ("signal", None, "SIGKILL"),
@@ -139,9 +140,11 @@ async def test_a_dead_kernel_is_explained_and_the_next_run_works(server: Server)
     async with owning(server) as channel:
         for code, (cause, exit_code, name) in deaths.items():
             await channel.run("1")
-            msg_id = await channel.send(
-                "import time; print('last words', flush=True); time.sleep(0.1)\n" + code
-            )
+            heard = tmp_path / f"heard {cause} {name}"
+            wait = f"import os, time\nwhile not os.path.exists({str(heard)!r}): time.sleep(0.02)\n"
+            msg_id = await channel.send(f"print('last words', flush=True)\n{wait}{code}")
+            await channel.until(lambda _, m: m.msg_type == "stream")
+            heard.touch()
             told = await channel.obituary()
             assert (told["cause"], told["exit_code"], told["signal"]) == (cause, exit_code, name)
             assert told["restarting"] is True

@@ -20,27 +20,27 @@ from jlab_tui.mcp_server.read_replies import read_record_text
 RUN = Run("a-1", "a", "execute_code", "c", "1", "m", 0.0, Path("a.1.jsonl"), 0)
 
 
-def app(text: str) -> App:
+def app(text: str, patience_s: float) -> App:
     def texts(run: Run) -> Iterator[tuple[str, int]]:
         yield text, 0
 
     made = SimpleNamespace(
         reader=SimpleNamespace(texts=texts),
         settings=SimpleNamespace(output_chars=20_000),
-        grep=functools.partial(grep, timeout_s=1.0),
+        grep=functools.partial(grep, timeout_s=patience_s),
     )
     return cast(App, made)
 
 
-async def search(text: str, pattern: str) -> str:
-    (found,) = await read_record_text(app(text), RUN, Selection(pattern=pattern), None)
+async def search(text: str, pattern: str, patience_s: float = 60.0) -> str:
+    (found,) = await read_record_text(app(text, patience_s), RUN, Selection(pattern=pattern), None)
     assert isinstance(found, str)
     return found
 
 
 async def test_a_search_that_takes_for_ever_is_refused_with_the_reason() -> None:
     with pytest.raises(UsageError, match="takes too long"):
-        await search("a" * 60 + "b\n", "(a+)+$")
+        await search("a" * 60 + "b\n", "(a+)+$", patience_s=1.0)
 
 
 async def test_a_pattern_that_is_none_is_refused_with_its_fault() -> None:

@@ -191,10 +191,9 @@ async def test_a_message_makes_the_next_reconnect_quick_again() -> None:
 
     async with linked(node) as (link, _, messages):
         await still_there(messages)
-        before, loop = link._fruitless, asyncio.get_running_loop()
-        begun = loop.time()
+        assert link._fruitless <= 1
         await still_there(messages)
-        assert before <= 1 and loop.time() - begun < 0.9
+        assert link._fruitless <= 1
 
 
 JSON = st.recursive(

@@ -61,10 +61,12 @@ class Array:
     nbytes = 48
 
 
-def rows(variables: dict[str, Any], names: list[str] | None = None) -> dict[str, dict[str, Any]]:
+def rows(
+    variables: dict[str, Any], names: list[str] | None = None, each_s: float = 30.0
+) -> dict[str, dict[str, Any]]:
     shell = SimpleNamespace(user_ns=variables, user_ns_hidden={"exit"})
     before = dict(variables)
-    answer = eval(probe(names, each_s=0.2), {"get_ipython": lambda: shell})
+    answer = eval(probe(names, each_s), {"get_ipython": lambda: shell})
     assert variables == before, "the user's variables are as they were"
     return {row["name"]: row for row in json.loads(answer)["rows"]}
 
@@ -80,7 +82,7 @@ def test_one_variable_that_raises_leaves_the_others_readable() -> None:
 
 def test_one_variable_that_never_answers_is_named_and_leaves_the_others_readable() -> None:
     try:
-        found = rows({"a": 1, "one": Stuck(), "b": 2, "two": Stuck(), "c": 3})
+        found = rows({"a": 1, "one": Stuck(), "b": 2, "two": Stuck(), "c": 3}, each_s=1.0)
     finally:
         Stuck.answers.set()
     assert [found[name]["value"] for name in "abc"] == ["1", "2", "3"]
