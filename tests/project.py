@@ -155,14 +155,19 @@ class Agent:
     async def session(self, name: str = "test") -> str:
         return str((await self.record("start_new_session", experiment_name=name))["session_id"])
 
-    async def notebook(self, session: str, holds: Callable[[list[dict[str, Any]]], object]) -> dict[str, Any]:
-        """The session's notebook file, once its cells are as `holds` wants them: it follows a reply by a moment."""
+    async def cells(
+        self, session: str, count: int, holds: Callable[[list[dict[str, Any]]], object] = bool
+    ) -> list[dict[str, Any]]:
+        """The cells in the session's notebook file, once there are so many and `holds`: it follows a reply by a moment."""
         sessions = (await self.record("ping"))["sessions"]
         path = Path(next(s["notebook_path"] for s in sessions if s["session_id"] == session))
-        notebook: dict[str, Any] = await until(
-            lambda: holds((saved := read_notebook(path))["cells"]) and saved, what=f"the cells of {path}"
-        )
-        return notebook
+
+        def saved() -> list[dict[str, Any]] | None:
+            cells: list[dict[str, Any]] = read_notebook(path)["cells"]
+            return cells if len(cells) == count and holds(cells) else None
+
+        found: list[dict[str, Any]] = await until(saved, what=f"{count} cells in {path}")
+        return found
 
 
 def text_of(result: CallToolResult) -> str:

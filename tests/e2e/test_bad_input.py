@@ -172,7 +172,7 @@ async def test_cells_that_do_not_exist_or_cannot_run_are_named(shared_server: Sh
         assert "is a markdown cell" in await agent.error("run_cell", session_id=session, cell=1)
         assert "Position 7" in await agent.error("add_markdown", session_id=session, markdown="x", position=7)
         assert "Position 9" in await agent.error("execute_code", session_id=session, code="1", cell_index=9)
-        await agent.notebook(session, lambda cells: len(cells) == 2)
+        await agent.cells(session, 2)
 
 
 async def test_arguments_are_checked_before_anything_is_done(shared_server: SharedProject) -> None:
@@ -227,8 +227,8 @@ async def test_a_huge_print_is_cut_for_the_model_and_kept_in_the_record(shared_s
         (told,) = [line for line in shared_server.journal(session) if line["k"] == "cut"]  # for the dashboard
         assert told["run"] == f"{session}-1" and told["chars"] > 19_900_000
         assert "the end" in page and "250,002 lines" in page
-        (cell,) = (await agent.notebook(session, lambda cells: cells[0]["outputs"]))["cells"]
-        assert len(outputs_text(cell)) < 9_000_000 and " left out; " in outputs_text(cell)
+        (cell,) = await agent.cells(session, 1, lambda cells: " left out; " in outputs_text(cells[0]))
+        assert len(outputs_text(cell)) < 9_000_000
 
 
 async def test_outputs_come_back_when_the_notebook_cannot_be_written(shared_server: SharedProject) -> None:

@@ -74,7 +74,8 @@ async def test_a_new_session_never_overwrites_a_notebook(shared_server: SharedPr
 
 async def test_the_notebook_holds_every_cell_and_is_valid(shared_server: SharedProject) -> None:
     async with shared_server.shared_client() as agent:
-        session = await agent.session("valid")
+        opened = await agent.record("start_new_session", experiment_name="valid")
+        session = opened["session_id"]
         await agent.text("add_markdown", session_id=session, markdown="# Title")
         await agent.text(
             "execute_code",
@@ -82,15 +83,14 @@ async def test_the_notebook_holds_every_cell_and_is_valid(shared_server: SharedP
             code="import sys\nprint('out')\nprint('err', file=sys.stderr)\n7",
         )
         await agent.text("execute_code", session_id=session, code="1/0")
-        notebook = await agent.notebook(session, lambda cells: len(cells) == 3 and cells[2]["outputs"])
-        cells = notebook["cells"]
+        cells = await agent.cells(session, 3, lambda cells: cells[2]["outputs"])
         assert [c["cell_type"] for c in cells] == ["markdown", "code", "code"]
         kinds = [(o["output_type"], o.get("name")) for o in cells[1]["outputs"]]
         assert kinds == [("stream", "stdout"), ("stream", "stderr"), ("execute_result", None)]
         assert cells[1]["execution_count"] == 1
         (error,) = cells[2]["outputs"]
         assert error["ename"] == "ZeroDivisionError" and "\x1b[" in "".join(error["traceback"])
-        nbformat.validate(nbformat.reads(json.dumps(notebook), as_version=4))
+        nbformat.validate(nbformat.read(opened["notebook_path"], as_version=4))
 
 
 async def test_an_exception_is_a_result_with_its_traceback_without_colours(
@@ -114,7 +114,7 @@ async def test_a_image_is_made_smaller_for_the_model_and_kept_in_the_notebook(
         result = await agent.call("execute_code", session_id=session, code=PLOT)
         (block,) = [b for b in result.content if b.type == "image"]
         assert Image.open(io.BytesIO(base64.b64decode(block.data))).size == (512, 256)
-        (cell,) = (await agent.notebook(session, lambda cells: cells[0]["outputs"]))["cells"]
+        (cell,) = await agent.cells(session, 1, lambda cells: cells[0]["outputs"])
         original = base64.b64decode(cell["outputs"][0]["data"]["image/png"])
         assert Image.open(io.BytesIO(original)).size == (1200, 600)
         run = text_of(result).partition("run ")[2].partition(":")[0]
@@ -144,7 +144,7 @@ async def test_a_long_cell_answers_at_the_deadline_and_continues(shared_server: 
         ]
         assert f"run {run}: ok" in done
         lines = [f"line {i}" for i in range(12)]
-        await agent.notebook(session, lambda cells: outputs_text(cells[1]).splitlines() == lines)
+        await agent.cells(session, 2, lambda cells: outputs_text(cells[1]).splitlines() == lines)
 
 
 async def test_the_cell_is_in_the_notebook_while_it_runs(shared_server: SharedProject) -> None:
@@ -156,8 +156,8 @@ async def test_the_cell_is_in_the_notebook_while_it_runs(shared_server: SharedPr
             code="import time; print('begun', flush=True); time.sleep(600)",
             wait_s=0,
         )
-        notebook = await agent.notebook(session, lambda cells: cells and "begun" in outputs_text(cells[0]))
-        assert notebook["cells"][0]["source"][0].startswith("import time")
+        (cell,) = await agent.cells(session, 1, lambda cells: "begun" in outputs_text(cells[0]))
+        assert cell["source"][0].startswith("import time")
         assert "stopped" in await agent.text("interrupt_kernel", session_id=session)
 
 
@@ -185,11 +185,11 @@ async def test_edit_cell_replaces_and_reruns_in_place(shared_server: SharedProje
             "5\n"
         )
         assert "has its new text" in await agent.text("edit_cell", session_id=session, cell=-1, source="new")
-        cells = (await agent.notebook(session, lambda cells: cells[1]["source"] == ["new"]))["cells"]
+        cells = await agent.cells(session, 2, lambda cells: cells[1]["source"] == ["new"])
         assert ["".join(c["source"]) for c in cells] == ["a = 5; a", "new"]
         assert (await agent.text("run_cell", session_id=session, cell=cells[0]["id"])).startswith("5\n")
         assert "is deleted" in await agent.text("delete_cell", session_id=session, cell=1)
-        await agent.notebook(session, lambda cells: len(cells) == 1)
+        await agent.cells(session, 1)
 
 
 async def test_scratch_code_sees_no_session_and_leaves_nothing(shared_server: SharedProject) -> None:
@@ -379,8 +379,8 @@ async def test_continue_copies_the_notebook_and_runs_nothing(shared_server: Shar
         fork = await agent.record("start_session_continue_notebook", notebook_path=opened["notebook_path"])
         assert fork["notebook_path"].endswith("origin_continued.ipynb")
         assert "NameError" in await agent.text("execute_code", session_id=fork["session_id"], code="z")
-        await agent.notebook(fork["session_id"], lambda cells: len(cells) == 2)
-        await agent.notebook(opened["session_id"], lambda cells: len(cells) == 1)
+        await agent.cells(fork["session_id"], 2)
+        await agent.cells(opened["session_id"], 1)
 
 
 async def test_status_shows_the_sessions_that_live_and_what_records_take(
