@@ -331,6 +331,7 @@ class Place:
     folder: Path
     server: EchoServer = field(default_factory=EchoServer)
     notebook_dir: Path = field(init=False)
+    processes: list[Sessions] = field(default_factory=list)
     _pids: itertools.count[int] = field(default_factory=lambda: itertools.count(2_000_001))
 
     def __post_init__(self) -> None:
@@ -359,7 +360,7 @@ class Place:
             return Server(record, self.server)
 
         folder = self.folder
-        return Sessions(
+        made = Sessions(
             owner=Owner(uuid.uuid4().hex, "host", next(self._pids), conversation),
             server=server,
             diagnosis=Diagnosis(self.server),
@@ -371,6 +372,8 @@ class Place:
             on_exit=on_exit,
             owner_alive=lambda host, pid, started: False,
         )
+        self.processes.append(made)
+        return made
 
     def record_of(self, session: str) -> list[Entry]:
         """Every line of a session's journals."""

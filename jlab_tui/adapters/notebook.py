@@ -54,6 +54,12 @@ class NotebookFile:
         """The file's last known modification time (epoch seconds)."""
         return self._identity[0] / 1e9 if self._identity is not None else 0.0
 
+    @property
+    def size(self) -> int:
+        """The file's last known size in bytes; before it is read for the first time, its size now."""
+        known = self._identity or self._now()
+        return known[1] if known is not None else 0
+
     def load(self) -> Notebook:
         """Read the file. Raises NotebookError if it is missing or not a usable notebook."""
         with self._lock:

@@ -65,6 +65,8 @@ class NotebookTools:
             raise UsageError("A notebook is named by session_id or by path.", "Give exactly one of them.")
         if session_id:
             session, path, why_none = await app.sessions.for_reading(session_id)
+        else:
+            await app.sessions.save_at(path)
         parts = await read_cells(app, session, path, cells)
         return await as_content(app, [f"({why_none} This is the file.)", *parts] if why_none else parts)
 

@@ -22,6 +22,7 @@ from ..journal.events import (
     KernelChanged,
     KernelExited,
     NotebookEdited,
+    NotebookSaved,
     Notice,
     OutputCleared,
     OutputDropped,
@@ -173,7 +174,7 @@ class SessionFeed:
                 if started is not None:
                     started.execution_count = event.execution_count
                 return started
-            case RunReplied():
+            case RunReplied() | NotebookSaved():
                 return None
             case RunFinished():
                 return self._finish(event, at)

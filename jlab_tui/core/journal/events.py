@@ -211,6 +211,14 @@ class NotebookEdited:
 
 
 @dataclass(frozen=True, slots=True)
+class NotebookSaved:
+    """The file of a large notebook, which follows later, holds every change up to a time."""
+
+    until: float
+    """epoch seconds"""
+
+
+@dataclass(frozen=True, slots=True)
 class KernelChanged:
     """The session continues with another or a restarted kernel, whose memory is empty."""
 
@@ -278,6 +286,7 @@ Event = (
     | RunFinished
     | ReplyCut
     | NotebookEdited
+    | NotebookSaved
     | KernelChanged
     | KernelExited
     | Notice
@@ -326,6 +335,7 @@ _KINDS: dict[str, type[Any]] = {
     "finished": RunFinished,
     "cut": ReplyCut,
     "edit": NotebookEdited,
+    "saved": NotebookSaved,
     "kernel": KernelChanged,
     "exited": KernelExited,
     "notice": Notice,

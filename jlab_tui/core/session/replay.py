@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from ..journal.events import (
     DataShown,
@@ -16,6 +17,7 @@ from ..journal.events import (
     KernelChanged,
     KernelExited,
     NotebookEdited,
+    NotebookSaved,
     OutputCleared,
     OutputDropped,
     RunFinished,
@@ -30,6 +32,11 @@ from ..notebook.output_items import CellLimits
 from ..notebook.outputs import CellOutputs
 from ..notebook.widget_state import SessionWidgets
 from .run import Run
+
+_CHANGES: Final = (
+    RunStarted, RunFinished, NotebookEdited, TextPrinted, DataShown, DataUpdated, OutputCleared, ErrorRaised, WidgetsChanged,
+)  # fmt: skip
+"""what changes a notebook"""
 
 
 @dataclass(slots=True)
@@ -59,15 +66,32 @@ class ReplayedSession:
     deleted: dict[str, tuple[float, str]] = field(default_factory=dict)
     """time and last text of deleted cells"""
     widgets: SessionWidgets = field(default_factory=SessionWidgets)
+    held_until: float = 0.0
+    """epoch seconds up to which the notebook's file holds every change; 0 where that is not on record"""
+    changed_at: float = 0.0
+    """epoch seconds of the last change of a cell or of its output"""
+    late: dict[str, float] = field(default_factory=dict)
+    """times of the last output of runs that had ended"""
 
     @property
     def unfinished(self) -> list[Run]:
         return [run for run in self.runs.values() if not run.status.is_final]
 
+    @property
+    def is_ahead_of_file(self) -> bool:
+        """Whether the notebook's file is known to lack something."""
+        return 0 < self.held_until < self.changed_at
+
+    def changed_since(self, run: Run, since: float) -> bool:
+        """Whether a run has ended, or put out something, since then (epoch seconds)."""
+        return max(run.asked_at + run.seconds, self.late.get(run.id, 0.0)) > since
+
     def feed(self, path: Path, offset: int, entry: Entry) -> None:
         """Apply the next entry, at `offset` in the journal `path`."""
         self.seq = max(self.seq, entry.seq)
         self.last_at = max(self.last_at, entry.at)
+        if isinstance(entry.event, _CHANGES):
+            self.changed_at = entry.at
         match event := entry.event:
             case SessionOpened():
                 if event.kernel_id != self.kernel_id:
@@ -92,6 +116,8 @@ class ReplayedSession:
                 self._add(path, offset, entry.at, event)
             case NotebookEdited(action="delete"):
                 self.deleted[event.cell] = (entry.at, event.source)
+            case NotebookSaved():
+                self.held_until = event.until
             case NotebookEdited():
                 self._note_source(event.cell, event.source)
                 if event.action == "markdown":
@@ -107,6 +133,8 @@ class ReplayedSession:
                         run.outputs.feed(event)
             case _:
                 if (ours := self.runs.get(getattr(event, "run", ""))) is not None:
+                    if ours.status.is_final and isinstance(event, _CHANGES):
+                        self.late[ours.id] = entry.at
                     self._feed_run(ours, event)
 
     def _note_source(self, cell: str, source: str) -> None:

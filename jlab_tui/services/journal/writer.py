@@ -16,6 +16,7 @@ from ...core.journal.events import (
     Entry,
     Event,
     NotebookEdited,
+    NotebookSaved,
     Notice,
     OutputCleared,
     OutputDropped,
@@ -179,7 +180,7 @@ class SessionJournal:
                 self._unfinished.discard(event.run)
         self._flush_text()
         match event:
-            case RunStarted() | NotebookEdited() | Notice() | ReplyCut():
+            case RunStarted() | NotebookEdited() | NotebookSaved() | Notice() | ReplyCut():
                 pass  # not of the kernel's stream: says nothing of what was taken in
             case DataShown() | DataUpdated() | OutputCleared() | OutputDropped():
                 self._end_tail(_BETWEEN_CHARS)

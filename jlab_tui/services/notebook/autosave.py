@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -12,23 +14,17 @@ from typing import Final
 from ...core.errors import NotebookError
 from ...core.notebook.merge import merge
 from ...core.notebook.notebook import ChangedOnDisk, Notebook, copy_cells
+from ...core.notebook.pace import LARGE, QUIET_S, NotebookChange, SavePace
 from ..ports import NotebookFile
 
 log = logging.getLogger(__name__)
 
-PAUSE_S: Final = 0.2
-"""between two saves of a small notebook"""
-_GATHER_S: Final = 0.05
-"""a first change waits for more, so that a short cell is saved once and not while it runs"""
-RETRY_S: Final = 2.0
-"""after a save that failed"""
 _HELD_S: Final = 0.5
 """between two looks whether saving may go on"""
-_PACE: Final = 4.0
-"""a save that took t seconds is followed by a pause of at least 4 t, also in a hurry: a large notebook must not slow
-down cells that follow each other fast"""
-_PAUSE_MOST_S: Final = 10.0
-"""a save may seem long since this process was stopped meanwhile"""
+_FOLLOWS: Final = (
+    f"The notebook is larger than {LARGE // 1_000_000} MB, so its file follows when no cell has run for {QUIET_S:g} s; "
+    "the run's record has every output at once."
+)
 
 
 class Autosave:
@@ -42,12 +38,25 @@ class Autosave:
         before_save: Callable[[], None] = lambda: None,
         may_write: Callable[[], bool] = lambda: True,
         on_moved: Callable[[Path], None] = lambda path: None,
+        is_running: Callable[[], bool] = lambda: False,
+        on_held: Callable[[float], None] = lambda until: None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         """`before_save` brings the notebook up to date. While `may_write` does not know whether this process still holds
-        the session, saving waits. `on_moved` gets the new path after somebody renamed the notebook."""
+        the session, saving waits. `on_moved` gets the new path after somebody renamed the notebook. `is_running` tells
+        whether a cell runs. `on_held` gets the time (of `now`, epoch seconds) up to which a file that may fall behind holds
+        every change."""
         self._before_save = before_save
         self._may_write = may_write
         self._on_moved = on_moved
+        self._is_running = is_running
+        self._on_held = on_held
+        self._now = now
+        self._pace = SavePace()
+        self.held_until = now()
+        """epoch seconds up to which the file holds every change"""
+        self._told_until: float | None = None
+        self._told_reader = False
         self.file = file
         self.notebook = notebook
         self.failure = ""
@@ -61,48 +70,58 @@ class Autosave:
         self._refreshing: asyncio.Task[bool] | None = None
         self._abandoned = False
         self._is_closing = False
-        self._flushing = asyncio.Event()
-        self._dirty = False
+        self._waiting: list[asyncio.Future[None]] = []
+        """of those who wait for a save of what has changed by now"""
+        self._served: list[asyncio.Future[None]] = []
+        """of those who wait for the save in progress"""
+        self._is_saving = False
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
-        self._hurry = asyncio.Event()
-        self._clean = asyncio.Event()
-        self._clean.set()
 
-    def changed(self, *, now: bool = False) -> None:
-        """Note a change of the notebook. `now`: do not wait for more."""
+    @property
+    def is_behind(self) -> bool:
+        """Whether the file is so large that it follows later, and lacks more than output."""
+        return self.file.size > LARGE and self._pace.cells_since is not None
+
+    def changed(self, change: NotebookChange = NotebookChange.CELL) -> None:
+        """Note a change of the notebook."""
         if self._abandoned:
             return
-        self._dirty = True
-        self._clean.clear()
-        self._wake.set()
-        if now:
-            self._hurry.set()
+        if self._pace.changed(asyncio.get_running_loop().time(), change):
+            self._wake.set()
+        if self.file.size > LARGE and self._told_until is None:
+            self._tell_held()
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=f"save {self.file.path.name}")
+
+    def take_note(self) -> str:
+        """Return, once, that the file follows later, if it does; one sentence."""
+        if self._told_reader or not self.is_behind:
+            return ""
+        self._told_reader = True
+        return _FOLLOWS
 
     def abandon(self) -> None:
         """Stop writing, because another process writes this notebook now."""
         self._abandoned = True
-        self._dirty = False
-        self._clean.set()
+        self._pace.begins()
+        self._served, self._waiting = self._served + self._waiting, []
+        self._serve()
         if self._task is not None:
             self._task.cancel()
             self._task = None
 
     async def flush(self, timeout: float = 30.0) -> None:
         """Wait until the file holds everything, or saving failed."""
-        if self._dirty or not self._clean.is_set():
-            self._clean.clear()
-            self._wake.set()
-            self._hurry.set()
-            self._flushing.set()
-            try:
-                await asyncio.wait_for(self._clean.wait(), timeout)
-            except TimeoutError:
-                self.failure = f"saving {self.file.path} takes longer than {timeout:g} s."
-            finally:
-                self._flushing.clear()
+        if not self._pace.has_changes and not self._is_saving:
+            return
+        done = asyncio.get_running_loop().create_future()
+        (self._waiting if self._pace.has_changes else self._served).append(done)
+        self._wake.set()
+        try:
+            await asyncio.wait_for(done, timeout)
+        except TimeoutError:
+            self.failure = f"saving {self.file.path} takes longer than {timeout:g} s."
 
     async def close(self) -> None:
         self._is_closing = True
@@ -126,23 +145,17 @@ class Autosave:
         return True
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            await self._wake.wait()
-            await _pause(_GATHER_S, self._hurry)
-            self._wake.clear()
-            self._hurry.clear()
-            if not self._dirty:  # woken for what the last save has written
-                self._clean.set()
-                continue
+            await self._until_due()
             if not self._may_write() and not self._is_closing:
                 self.failure = (
                     "The notebook is saved when the connection to the server is back: until then it is not "
                     "certain that no other process has taken the session over."
                 )
-                self._wake.set()
                 await asyncio.sleep(_HELD_S)
                 continue
-            self._clean.clear()
+            self._served, self._waiting, self._is_saving = self._waiting, [], True
             try:
                 async with self._one_at_a_time:
                     seconds = await self._save()
@@ -151,18 +164,33 @@ class Autosave:
                 self.failure = f"The notebook could not be saved ({type(error).__name__}: {error})."
                 seconds = None
             if seconds is None:
-                self._dirty = True
-                self._wake.set()
-            if seconds is None or not self._dirty:
-                self._clean.set()
-            if seconds is not None:
-                await _pause(min(_PACE * seconds, _PAUSE_MOST_S), self._flushing)
-            await _pause(PAUSE_S if seconds is not None else RETRY_S, self._hurry)
+                self._pace.failed(loop.time())
+            else:
+                self._pace.saved(loop.time(), seconds)
+            self._is_saving = False
+            self._serve()
+
+    def _serve(self) -> None:
+        """Tell those who wait that the save is over."""
+        for done in self._served:
+            if not done.done():
+                done.set_result(None)
+        self._served = []
+
+    async def _until_due(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._waiting:
+            self._wake.clear()
+            left = self._pace.due(self.file.size, is_running=self._is_running()) - loop.time()
+            if left <= 0:
+                return
+            await _pause(left, self._wake)
 
     async def _save(self) -> float | None:
         """Save once, and merge what others wrote. Returns the seconds that it took, None if it failed."""
         for _attempt in range(3):
-            self._dirty = False
+            self._pace.begins()
+            held_until = self._now()
             self._before_save()
             removed = set(self.notebook.removed)
             try:
@@ -190,6 +218,9 @@ class Autosave:
                     cell.fragment = saved.fragments[cell.id][1]
                 if cell.id in saved.versions:
                     cell.saved_version, cell.saved_source = saved.versions[cell.id]
+            self.held_until = held_until
+            if self.file.size > LARGE or self._told_until is not None:
+                self._tell_held()
             return saved.seconds
         self.failure = f"Somebody else keeps writing {self.file.path}."
         return None
@@ -217,9 +248,14 @@ class Autosave:
         self.notebook.is_shifted = merged.is_shifted
         self.merge_notes += troubles
 
+    def _tell_held(self) -> None:
+        if self._told_until != self.held_until:
+            self._told_until = self.held_until
+            self._on_held(self.held_until)
+
 
 async def _pause(seconds: float, end: asyncio.Event) -> None:
     with contextlib.suppress(TimeoutError):
         # Not `wait_for`, which can swallow a cancellation before Python 3.12: `close` would wait for ever.
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds if math.isfinite(seconds) else None):
             await end.wait()

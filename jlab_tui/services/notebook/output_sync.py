@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ from ...core.journal.events import DataUpdated, RunStatus
 from ...core.notebook.notebook import Notebook, NotebookCell
 from ...core.notebook.output_format import to_nbformat
 from ...core.notebook.outputs import CellOutputs
+from ...core.notebook.pace import NotebookChange
 from ...core.notebook.widget_state import SessionWidgets
 from ...core.session.replay import ReplayedSession
 from ...core.session.run import Run
@@ -30,7 +32,10 @@ _LATE_S: Final = 0.3
 _PACE: Final = 4.0
 _DISPLAYS: Final = 500
 _UNSAVED_S: Final = 5.0
-"""how far, in seconds, the notebook may lag behind the journal when its process is killed"""
+"""how far, in seconds, a notebook of usual size may lag behind the journal when its process is killed; of a larger one
+the journal says what the file holds"""
+_CLOCK_S: Final = 0.001
+"""what rounding makes of the times of a journal"""
 
 
 class OutputSync:
@@ -45,6 +50,8 @@ class OutputSync:
         *,
         may_write: Callable[[], bool] = lambda: True,
         on_moved: Callable[[Path], None] = lambda path: None,
+        on_held: Callable[[float], None] = lambda until: None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         """`flush` returns when everything recorded so far can be read back; for the others see `Autosave`."""
         self.widgets = SessionWidgets()
@@ -54,7 +61,14 @@ class OutputSync:
         """None if there is no notebook"""
         if file is not None and notebook is not None:
             self.autosave = Autosave(
-                file, notebook, before_save=self.store_running, may_write=may_write, on_moved=on_moved
+                file,
+                notebook,
+                before_save=self.store_running,
+                may_write=may_write,
+                on_moved=on_moved,
+                is_running=lambda: self._running is not None and not self._running.status.is_final,
+                on_held=on_held,
+                now=now,
             )
         self.displays_of: dict[str, set[str]] = {}
         """runs of earlier processes that used a display id"""
@@ -85,9 +99,19 @@ class OutputSync:
         """Merge what somebody else wrote to the file. Returns whether they did."""
         return await self._autosave.refresh()
 
-    def save(self, *, now: bool = False) -> None:
+    def changed(self, change: NotebookChange) -> None:
+        """Have the file follow a change."""
         if self.autosave is not None:
-            self.autosave.changed(now=now)
+            self.autosave.changed(change)
+
+    async def catch_up(self) -> None:
+        """Bring a large file, which follows later, up to date for a reader."""
+        if self.autosave is not None and self.autosave.is_behind:
+            await self.flush()
+
+    def take_note(self) -> str:
+        """Return, once, that the file follows later, if it does; one sentence."""
+        return self.autosave.take_note() if self.autosave is not None else ""
 
     @property
     def path(self) -> str:
@@ -113,7 +137,7 @@ class OutputSync:
         cell.outputs = []
         cell.execution_count = None
         cell.touch()
-        self.save()
+        self.changed(NotebookChange.BEGIN)
 
     def store(self, run: Run) -> None:
         """Put the outputs of a run so far into its cell."""
@@ -161,7 +185,7 @@ class OutputSync:
             if any(known is output for known in cell.outputs):
                 output["data"], output["metadata"] = dict(update.data), dict(update.metadata)
                 cell.touch()
-                self.save()
+                self.changed(NotebookChange.OUTPUT)
             else:
                 self.came_late(run)  # the cell comes from the file again
         for run_id in self.displays_of.get(update.display_id, ()):
@@ -173,17 +197,18 @@ class OutputSync:
         than that save stays."""
         if self.autosave is None:
             return
-        saved_at = self.autosave.file.saved_at
         self.displays_of = record.displays
-        since = saved_at - _UNSAVED_S
+        saved_at = self.autosave.file.saved_at
+        since = record.held_until - _CLOCK_S if record.held_until else saved_at - _UNSAVED_S
+        self.autosave.held_until = since
         self._apply_edits(record, since)
         self._note_edits(record)
-        runs = [run for run in record.runs.values() if run.cell and run.asked_at + run.seconds > since]
+        runs = [run for run in record.runs.values() if run.cell and record.changed_since(run, since)]
         self._insert_missing(record, runs, since)
         last = {run.cell: run for run in runs}
         over = [run for run in last.values() if run.status.is_final and self._cell_of(run) is not None]
         over = [run for run in over if self.notebook.cells[self.notebook.find(run.cell)].source == run.source]
-        await self._rebuild(over)
+        await self._rebuild(over, NotebookChange.CELL)
 
     async def flush(self) -> None:
         """Wait until the file holds everything, or saving failed."""
@@ -203,7 +228,7 @@ class OutputSync:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         late, self._late = list(self._late.values()), {}
-        await self._rebuild(late)
+        await self._rebuild(late, NotebookChange.CELL)
         await self.autosave.close()
 
     def abandon(self) -> None:
@@ -234,7 +259,7 @@ class OutputSync:
             deleted_at, text = record.deleted.get(cell.id, (0.0, ""))
             if deleted_at > since and cell.source == text:
                 self.notebook.remove(cell.id)
-                self.save(now=True)
+                self.changed(NotebookChange.CELL)
                 continue
             before, now = record.sources.get(cell.id, ("", ""))
             if now and cell.source == before:
@@ -242,7 +267,7 @@ class OutputSync:
                 if cell.cell_type == "code":
                     cell.outputs, cell.execution_count = [], None
                 cell.touch()
-                self.save(now=True)
+                self.changed(NotebookChange.CELL)
 
     def _note_edits(self, record: ReplayedSession) -> None:
         """Note that the model knows cells as it last wrote or ran them."""
@@ -263,7 +288,7 @@ class OutputSync:
                 missing[cell_id] = (at, edit.index, NotebookCell(cell_id, edit.cell_type, edit.source))
         for _, index, cell in sorted(missing.values(), key=lambda found: found[0]):
             self.notebook.insert(cell, min(index, len(self.notebook.cells)))
-            self.save(now=True)
+            self.changed(NotebookChange.CELL)
 
     async def _make_anew(self) -> None:
         loop = asyncio.get_running_loop()
@@ -272,10 +297,10 @@ class OutputSync:
             await asyncio.sleep(pause)
             runs, self._late = list(self._late.values()), {}
             start = loop.time()
-            await self._rebuild(runs)
+            await self._rebuild(runs, NotebookChange.OUTPUT)
             pause = max(_LATE_S, _PACE * (loop.time() - start))
 
-    async def _rebuild(self, runs: list[Run]) -> None:
+    async def _rebuild(self, runs: list[Run], change: NotebookChange) -> None:
         if not runs:
             return
         await self._flush()
@@ -286,7 +311,7 @@ class OutputSync:
                 before = cell.outputs, cell.execution_count
                 self._put(run, rebuilt[run.id], cell)
                 if before != (cell.outputs, cell.execution_count):
-                    self.save(now=True)
+                    self.changed(change)
 
     def _cell_of(self, run: Run) -> NotebookCell | None:
         if self.autosave is None or self._abandoned or self._latest.get(run.cell) != run.id:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from ...core.errors import NotebookError
 from ...core.journal.events import NotebookEdited
 from ...core.notebook.notebook import Notebook, NotebookCell, cell_id
+from ...core.notebook.pace import NotebookChange
 from ...core.session.call import Call
 from ..journal.writer import SessionJournal
 from ..notebook.output_sync import OutputSync
@@ -29,9 +30,10 @@ class NotebookEdits:
         return self._sync.notebook
 
     async def read(self) -> Notebook:
-        """Return the notebook with all outputs so far."""
+        """Return the notebook with all outputs so far; its file has at least all cells then."""
         await self._sync.refresh()
         self._sync.store_running()
+        await self._sync.catch_up()
         return self.notebook
 
     async def refresh(self) -> None:
@@ -77,7 +79,7 @@ class NotebookEdits:
         """Remove a cell whose code was not sent."""
         if not self._sync.has_run(cell) and self.notebook.by_id(cell.id) is not None:
             self.notebook.remove(cell.id)
-            self._sync.save(now=True)
+            self._sync.changed(NotebookChange.CELL)
 
     def give_source(self, cell: str, source: str) -> NotebookCell:
         """Set the text of a cell that is about to run; return it as it is in the notebook now."""
@@ -101,4 +103,4 @@ class NotebookEdits:
 
     def _record(self, action: str, cell: NotebookCell, index: int, call: str = "") -> None:
         self._journal.record(NotebookEdited(action, cell.id, cell.source, index, cell.cell_type, call))
-        self._sync.save(now=True)
+        self._sync.changed(NotebookChange.CELL)

@@ -23,6 +23,7 @@ from ...core.kernel.link import OutputLost
 from ...core.kernel.wire import UNREAD, KernelMessage
 from ...core.notebook.notebook import NotebookCell
 from ...core.notebook.output_items import DataItem
+from ...core.notebook.pace import NotebookChange
 from ...core.notebook.widget_state import SessionWidgets
 from ...core.session.protocol import (
     Abandon,
@@ -201,7 +202,7 @@ class Intake:
         elif run.outputs.feed(fact):
             if run.status.is_final:
                 self._sync.store(run)
-            self._sync.save()
+            self._sync.changed(NotebookChange.OUTPUT)
 
     def _do(self, effect: Effect) -> None:
         match effect:
@@ -239,7 +240,7 @@ class Intake:
         self._journal.record(finished)
         run.finish(finished)
         self._sync.store(run)
-        self._sync.save(now=True)
+        self._sync.changed(NotebookChange.CELL)
 
     def _count_loss(self, loss: CountLoss) -> None:
         self._journal.reaching(loss.last)

@@ -180,6 +180,7 @@ class Replies:
                 notes.append(f"Warning: {silence}")
             if run.status is not RunStatus.DIED:
                 notes.append(session.take_notice())
+            notes.append(session.take_file_note())
             notes += [f"Warning: {warning}" for warning in session.warnings()]
         if warning := await self._walltime_notice():
             notes.append(f"Warning: {warning}")

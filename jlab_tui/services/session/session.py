@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ...core.errors import JlabError, ServerError, ServerUnreachable
-from ...core.journal.events import RunStatus, SessionClosed, SessionOpened
+from ...core.journal.events import NotebookSaved, RunStatus, SessionClosed, SessionOpened
 from ...core.kernel.link import RecordedKernel
 from ...core.notebook.notebook import Notebook
 from ...core.session.call import NO_CALL, Call
@@ -72,6 +72,8 @@ class Session:
             self.journal.flush,
             may_write=self._may_write,
             on_moved=self._moved,
+            on_held=self._held,
+            now=ports.now,
         )
         subshell = Subshell(ports.link, lambda: self.state.kernel.generation)
         self._interrupter = Interrupter(ports.api, opened.session, opened.kernel_id, ports.link, subshell)
@@ -199,6 +201,10 @@ class Session:
             self._intake.apply(NoticeTaken())
         return notice
 
+    def take_file_note(self) -> str:
+        """Return, once, that the notebook's file follows later, if it does; one sentence."""
+        return self._sync.take_note()
+
     def warnings(self) -> list[str]:
         """Return the problems with journal and notebook, to show next to the outputs."""
         found = self._sync.warnings()
@@ -274,6 +280,9 @@ class Session:
         if isinstance(self.state.availability, Usable):
             return self._monitor.is_surely_ours
         return not self.state.is_taken_over
+
+    def _held(self, until: float) -> None:
+        self.journal.record(NotebookSaved(until))
 
     def _moved(self, path: Path) -> None:
         self._opened = replace(self._opened, notebook=str(path))

@@ -18,6 +18,7 @@ from ...core.journal.summary import SessionHead
 from ...core.notebook.notebook import Notebook
 from ...core.notebook.output_items import CellLimits
 from ...core.notebook.outputs import CellOutputs
+from ...core.notebook.pace import LARGE
 from ...core.server.record import Owner, ServerRecord, ServerState
 from ...core.session.protocol import RunClosed
 from ...core.session.replay import ReplayedSession, entries_since, rebuild_all
@@ -71,13 +72,14 @@ class Finalizer:
                 await self._close(await self._read(replay.session_id), replayed.opened, reason)
             return reason
 
-    async def finalize_all(self) -> list[Run]:
-        """Close every run that ended unseen with its server; return those runs."""
+    async def finalize_all(self, notebook: str = "") -> list[Run]:
+        """Close every run that ended unseen with its server; return those runs. Also close the sessions of a notebook that
+        is about to be opened: its file may lack something."""
         found: list[Run] = []
         reasons: dict[float, str] = {}
         async with self._lock:
             for head in await asyncio.to_thread(self._journals.heads):
-                if head.running:
+                if head.running or (notebook and head.opened.notebook == notebook):
                     found += await self._close_head(head, reasons, {})
         return found
 
@@ -102,7 +104,7 @@ class Finalizer:
         reason = kernel_gone or await self._why_over(opened.server_started, reasons)
         if not reason:
             return []
-        if not head.running:
+        if not head.running and not await self._may_be_behind(opened.notebook):
             await self._close_idle(opened, reason)
             return []
         replayed = await self._read(head.session)
@@ -141,7 +143,8 @@ class Finalizer:
         journal = await self._succeed(opened, replayed.epoch)
         if journal is None:
             return []
-        file, notebook = await self._notebook(opened.notebook if replayed.unfinished else "")
+        is_behind = bool(replayed.unfinished) or replayed.is_ahead_of_file
+        file, notebook = await self._notebook(opened.notebook if is_behind else "")
         sync = OutputSync(file, notebook, self._read_back, journal.flush)
         kernel = Kernel(replayed.generation, users_own=opened.users_kernel, awaited=replayed.awaited)
         state = SessionStatus(
@@ -192,6 +195,10 @@ class Finalizer:
 
     def _read_back(self, runs: Sequence[Run], limits: CellLimits) -> dict[str, CellOutputs]:
         return rebuild_all(runs, entries_since(runs[0], self._journals.read_from), limits)
+
+    async def _may_be_behind(self, path: str) -> bool:
+        """Whether a session's notebook is so large that its file follows later."""
+        return bool(path) and await asyncio.to_thread(lambda: self._notebooks.file(Path(path)).size) > LARGE
 
     async def _notebook(self, path: str) -> tuple[NotebookFile | None, Notebook | None]:
         """The session's notebook; none for one that has gone or cannot be read, which is left alone."""

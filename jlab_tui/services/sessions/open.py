@@ -109,7 +109,7 @@ class SessionOpener:
             if head.opened.notebook == str(path) and not head.is_closed:
                 with contextlib.suppress(KernelGone, UnknownSession):
                     return await self._takeover.get(head.session), True
-        await self._finalizer.finalize_all()
+        await self._finalizer.finalize_all(str(path))
         file = self._notebooks.file(path)
         notebook = await asyncio.to_thread(file.load)
         if kernel_id := await self._kernel_at(server, path):
@@ -171,6 +171,7 @@ class SessionOpener:
 
     async def _fork(self, notebook_path: str, experiment_name: str, rollback: Rollback) -> Session:
         path = await asyncio.to_thread(self._notebooks.resolve, notebook_path)
+        await self._table.save_at(path)
         source = await asyncio.to_thread(self._notebooks.file(path).load)
         server = await self._server()
         await kernel_for(server, wanted_kernel(source.metadata))  # before a copy is made

@@ -71,6 +71,7 @@ class Sessions:
         self.owner = owner
         self._server = server
         self._journals = journals
+        self._notebooks = notebooks
         self._on_exit = on_exit
         self._ownership = Ownership(owner, journals, owner_alive)
         self._table = SessionTable()
@@ -144,6 +145,10 @@ class Sessions:
                 raise
             return None, left.opened.notebook, error.message
         return session, session.identity.notebook, ""
+
+    async def save_at(self, notebook_path: str) -> None:
+        """Bring the file of a notebook up to date, where a session of this process has it."""
+        await self._table.save_at(await asyncio.to_thread(self._notebooks.resolve, notebook_path))
 
     def held_run(self, run_id: str) -> tuple[Session, RunHandle] | None:
         """A run of a session that this process holds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from weakref import WeakValueDictionary
 
 from ..session.session import Session
@@ -30,6 +31,12 @@ class SessionTable:
 
     def add(self, session: Session) -> None:
         self._open[session.identity.id] = session
+
+    async def save_at(self, path: Path) -> None:
+        """Bring the file of a notebook up to date, where a session has it: a large one follows later."""
+        for session in self.sessions:
+            if session.identity.notebook == str(path):
+                await session.save()
 
     async def let_go(self, session: Session, reason: str) -> None:
         """Close a session for good; its kernel is not touched."""

@@ -20,6 +20,7 @@ from jlab_tui.core.journal.events import (
     KernelChanged,
     KernelExited,
     NotebookEdited,
+    NotebookSaved,
     Notice,
     OutputCleared,
     OutputDropped,
@@ -88,6 +89,7 @@ def test_a_cell_shows_what_was_cut_for_the_model() -> None:
         RunFinished("r1", RunStatus.OK, 0.5, 3),
         ReplyCut("r1", 14_880, 3),
         ReplyCut("unknown", 1),
+        NotebookSaved(1.0),
     )
     assert (only_cell(session).cut_chars, only_cell(session).cut_images) == (14_880, 3)
 

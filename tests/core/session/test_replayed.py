@@ -17,6 +17,7 @@ from jlab_tui.core.journal.events import (
     KernelChanged,
     KernelExited,
     NotebookEdited,
+    NotebookSaved,
     Notice,
     OutputCleared,
     OutputDropped,
@@ -165,6 +166,24 @@ def test_edits_of_text_cells_and_deletions_are_known() -> None:
     session = told(OPENED, text, NotebookEdited("delete", "c"), NotebookEdited("edit", "e"))
     assert session.texts == {"t": (11.0, text)} and session.deleted == {"c": (12.0, "")}
     told(OPENED, FIRST, Notice("hello"), Unknown("?", "?"), ReplyCut("s-1", 9))
+
+
+def test_a_notebook_lacks_what_came_after_its_file_was_last_known_to_hold_everything() -> None:
+    events = (OPENED, FIRST, OK)  # at 10, 11, 12 s
+    assert not told(*events).is_ahead_of_file, "nothing is known of a file of usual size"
+    assert told(*events, NotebookSaved(11.5)).is_ahead_of_file
+    assert not told(*events, NotebookSaved(11.5), NotebookSaved(12.0)).is_ahead_of_file
+    assert told(*events, NotebookSaved(12.0)).held_until == 12.0
+    assert told(*events, NotebookSaved(12.0), TextPrinted("s-1", "stdout", "late")).is_ahead_of_file
+    assert not told(*events, NotebookSaved(12.0), Notice("hello")).is_ahead_of_file
+
+
+def test_a_run_has_changed_when_it_ended_and_when_a_thread_of_it_printed_later() -> None:
+    ended = told(OPENED, FIRST, OK)  # begun at 11 s, 2 s long
+    assert ended.changed_since(ended.runs["s-1"], 12.9)
+    assert not ended.changed_since(ended.runs["s-1"], 13.0)
+    late = told(OPENED, FIRST, OK, SECOND, TextPrinted("s-1", "stdout", "late"), ExecutionStarted("s-1"))
+    assert late.changed_since(late.runs["s-1"], 13.9) and not late.changed_since(late.runs["s-1"], 14.0)
 
 
 def test_the_text_of_a_cell_is_known_as_it_was_before_its_last_change_and_after_it() -> None:

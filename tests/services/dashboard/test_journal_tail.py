@@ -41,7 +41,7 @@ async def test_closing_right_after_a_change_never_hangs(tmp_path: Path, pause: i
     for number in range(10):
         saver.notebook.cells[0].source = str(number)
         saver.notebook.cells[0].touch()
-        saver.changed(now=True)
+        saver.changed()
         for _ in range(pause):
             await asyncio.sleep(0)
     await asyncio.wait_for(saver.close(), 30)

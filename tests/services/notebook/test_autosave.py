@@ -12,6 +12,7 @@ import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.notebook.notebook import CellCopy, Notebook, NotebookCell, Saved
+from jlab_tui.core.notebook.pace import NotebookChange
 from jlab_tui.services.notebook.autosave import Autosave
 from tests.project import until
 
@@ -63,10 +64,10 @@ async def test_a_cell_that_is_over_at_once_is_saved_once(tmp_path: Path) -> None
     notebook = Notebook([NotebookCell("a", "code", "1")])
     saves: list[int | None] = []
     saver = Autosave(file, notebook, before_save=lambda: saves.append(notebook.cells[0].execution_count))
-    saver.changed()
+    saver.changed(NotebookChange.BEGIN)
     await asyncio.to_thread(lambda: None)
     saver.notebook.cells[0].execution_count = 1
-    saver.changed(now=True)
+    saver.changed()
     await saver.close()
     assert saves == [1]
 
@@ -148,7 +149,7 @@ async def test_nothing_is_saved_between_reading_what_the_user_wrote_and_merging_
         refreshing.cancel()
         await asyncio.gather(refreshing, return_exceptions=True)
     saver.notebook.insert(NotebookCell("bbbbbbbb", "code", "2"))
-    saver.changed(now=True)
+    saver.changed()
     await saver.flush(timeout=0.2)
     file.go_on.set()
     await saver.close()
@@ -166,7 +167,7 @@ async def test_a_flush_does_not_wait_for_the_pause_after_a_long_save(tmp_path: P
             return replace(super().save(cells, metadata), seconds=30.0)
 
     saver.file = Slow(file.path)
-    saver.changed(now=True)
+    saver.changed()
     await until(lambda: saver.notebook.cells[0].saved_version == 0)
     saver.notebook.cells[0].source = "2"
     saver.notebook.cells[0].touch()

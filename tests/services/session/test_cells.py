@@ -15,6 +15,7 @@ from jlab_tui.core.errors import NotebookError, ServerUnreachable, SessionBusy
 from jlab_tui.core.journal.events import RunStatus
 from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.core.notebook.notebook import NotebookCell
+from jlab_tui.core.notebook.pace import NotebookChange
 from jlab_tui.core.session.protocol import RunClosed
 from jlab_tui.services.ports import Journals
 from jlab_tui.services.session.cells import checked_code
@@ -138,7 +139,7 @@ async def test_an_interrupt_leaves_the_users_own_code_alone_and_takes_ours_when_
 
 
 async def saved(room: Room) -> None:
-    room.session._sync.save(now=True)
+    room.session._sync.changed(NotebookChange.CELL)
     await room.process.saver.flush()
 
 

@@ -1,0 +1,191 @@
+"""What grows with work and age: each section prints counts and ratios of one run.
+
+python benchmarks/scale.py [section ...]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from ground import Agent, Project, memory_mb, process_of, reset_peak, server
+
+from tests.e2e.floods import NOISE
+
+IMAGE_CHARS = 300_000
+TICKING = "import time\nfor i in range(30):\n    print(i, flush=True)\n    time.sleep(0.5)"
+IMAGES = NOISE + "for i in range(10): display(Image(png(474)))  # 300 kB as base64"
+EXIT_S = 0.6
+"""the client's SIGINT to its SIGKILL"""
+
+
+def written_mb(pid: int) -> float:
+    """Return what a process has written so far (Linux)."""
+    fields = Path(f"/proc/{pid}/io").read_text(encoding="utf-8").split()
+    return int(fields[fields.index("wchar:") + 1]) / 1e6
+
+
+def worker(project: Project) -> int:
+    """Return the PID of the MCP process behind the relay."""
+    return process_of(project, process_of(project, os.getpid()))
+
+
+def with_images(path: Path, images: int) -> Path:
+    """Write a notebook whose cells hold an image of 300 kB each."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    random = "".join(alphabet[byte & 63] for byte in os.urandom(IMAGE_CHARS))
+    cells = []
+    for number in range(images):
+        png = "iVBORw0KGgo" + random[number:] + random[:number]
+        output = {"output_type": "display_data", "metadata": {}, "data": {"image/png": png}}
+        cells.append(
+            {
+                "cell_type": "code", "id": f"c{number}", "metadata": {}, "execution_count": number,
+                "source": [f"x{number} = {number}"], "outputs": [output],
+            }
+        )  # fmt: skip
+    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": spec}, "cells": cells}
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return path
+
+
+async def opened(agent: Agent, path: Path) -> str:
+    record = await agent.record("start_session_resume_notebook", notebook_path=str(path), reexecute="never")
+    return str(record["session_id"])
+
+
+async def ticking(agent: Agent, project: Project, images: int) -> None:
+    """A loop that prints twice a second for 15 s."""
+    path = with_images(project.root / f"ticking-{images}.ipynb", images)
+    session = await opened(agent, path)
+    await agent.text("execute_code", session_id=session, code="1 + 1")
+    pid = worker(project)
+    before, began = written_mb(pid), time.perf_counter()
+    await agent.text("execute_code", session_id=session, code=TICKING, wait_s=60)
+    took = time.perf_counter() - began
+    rate = (written_mb(pid) - before) / took
+    size = path.stat().st_size / 1e6
+    print(
+        f"printing twice a second, notebook of {size:5.1f} MB: {rate:6.2f} MB/s written (reach 2)", flush=True
+    )
+    await agent.text("shutdown_session", session_id=session)
+
+
+async def small_cells(agent: Agent, project: Project, images: int, cells: int, pause: float) -> None:
+    """Small cells one after the other, to the moment at which the file holds them all."""
+    path = with_images(project.root / f"small-{images}-{pause}.ipynb", images)
+    session = await opened(agent, path)
+    pid = worker(project)
+    before = written_mb(pid)
+    for number in range(cells):
+        await agent.text("execute_code", session_id=session, code=f"{number} + 1")
+        await asyncio.sleep(pause)
+    await agent.text("shutdown_session", session_id=session)
+    each = (written_mb(pid) - before) / cells
+    held = len(json.loads(path.read_text(encoding="utf-8"))["cells"]) - images
+    print(
+        f"{cells} small cells, {pause:g} s apart, notebook of {path.stat().st_size / 1e6:5.1f} MB: "
+        f"{each:6.2f} MB written a cell (reach 5); {held} of {cells} in the file",
+        flush=True,
+    )
+
+
+async def memory_of_opened(agent: Agent, project: Project) -> None:
+    """A notebook that holds 200 images already."""
+    base = await opened(agent, with_images(project.root / "none.ipynb", 0))
+    await agent.text("execute_code", session_id=base, code="1 + 1")
+    pid = worker(project)
+    before = memory_mb(pid)
+    reset_peak(pid)
+    session = await opened(agent, with_images(project.root / "many.ipynb", 200))
+    peak = memory_mb(pid, "VmHWM") - before
+    await agent.text("execute_code", session_id=session, code="1 + 1")
+    await asyncio.sleep(6)
+    await agent.text("read_notebook", session_id=session)
+    after = memory_mb(pid) - before
+    print(
+        f"memory with 200 images of 300 kB in the file: {after:+5.0f} MB (reach 30), peak {peak:+5.0f} MB",
+        flush=True,
+    )
+
+
+async def memory_of_made(agent: Agent, project: Project) -> None:
+    """Twenty cells that show ten images each."""
+    session = await agent.session("made")
+    await agent.text("execute_code", session_id=session, code="1 + 1")
+    pid = worker(project)
+    before = memory_mb(pid)
+    reset_peak(pid)
+    for _ in range(20):
+        await agent.call("execute_code", session_id=session, code=IMAGES)
+    await agent.text("execute_code", session_id=session, code="1 + 1")
+    await asyncio.sleep(6)
+    after, peak = memory_mb(pid) - before, memory_mb(pid, "VmHWM") - before
+    print(
+        f"memory after 200 images of 300 kB in 20 cells: {after:+5.0f} MB (reach 30), peak {peak:+5.0f} MB",
+        flush=True,
+    )
+
+
+def until_gone(pid: int) -> None:
+    for _ in range(2000):
+        if not Path(f"/proc/{pid}").exists():
+            return
+        time.sleep(0.01)
+
+
+async def client_exit(project: Project) -> None:
+    """SIGINT, SIGTERM after 100 ms, as a client ends its server; the file lacks a cell at that moment."""
+    path = with_images(project.root / "exit.ipynb", 240)
+    async with project.client() as agent:
+        session = await opened(agent, path)
+        await agent.text("execute_code", session_id=session, code="1 + 1")
+        relay, pid = process_of(project, os.getpid()), worker(project)
+        began = time.perf_counter()
+        for sign, pause in ((signal.SIGINT, 0.1), (signal.SIGTERM, 0.0)):
+            os.kill(relay, sign)
+            await asyncio.sleep(pause)
+        await asyncio.to_thread(until_gone, pid)
+        took = time.perf_counter() - began
+    held = len(json.loads(path.read_text(encoding="utf-8"))["cells"]) - 240
+    size = path.stat().st_size / 1e6
+    print(
+        f"exit, notebook of {size:5.1f} MB: {took:5.2f} s (reach {EXIT_S}); {held} of 1 cells in the file",
+        flush=True,
+    )
+
+
+async def notebook() -> None:
+    """What is written into a notebook of any size, and what of it stays in memory."""
+    with server() as project:
+        async with project.client() as agent:
+            for images in (0, 30, 250):
+                await ticking(agent, project, images)
+            await small_cells(agent, project, 250, 20, 1.0)
+            await small_cells(agent, project, 3, 20, 1.0)
+        for measured in (memory_of_opened, memory_of_made):
+            async with project.client() as agent:
+                await measured(agent, project)
+        await client_exit(project)
+
+
+SECTIONS: dict[str, Callable[[], Awaitable[None]]] = {"notebook": notebook}
+
+
+async def main() -> None:
+    for name in sys.argv[1:] or SECTIONS:
+        print(f"-- {name}", flush=True)
+        await SECTIONS[name]()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
