@@ -94,6 +94,13 @@ def make_parser() -> argparse.ArgumentParser:
     logs = _command(commands, "logs", "print the server's or the job's log")
     logs.add_argument("-f", "--follow", action="store_true", help="keep printing new lines")
 
+    events = _command(
+        commands,
+        "events",
+        "print what nobody waits for, a line each: runs and kernels that end, the walltime, the server's end",
+    )
+    events.add_argument("--json", action="store_true", help="each as a line of JSON")
+
     url = _command(commands, "url", "print where JupyterLab is, and the ssh line for a laptop")
     url.add_argument(
         "--copy",

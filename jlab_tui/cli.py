@@ -229,6 +229,16 @@ def _logs(arguments: argparse.Namespace) -> int:
     )
 
 
+def _events(arguments: argparse.Namespace) -> int:
+    from .reporting import run_events
+    from .wiring.news_watch import make_news_watch
+    from .wiring.settings import settings_of
+
+    env = dict(os.environ)
+    watch = make_news_watch(settings_of(env, for_client=True), env)
+    return asyncio.run(run_events(watch, as_json=arguments.json))
+
+
 def _url(arguments: argparse.Namespace) -> int:
     import socket
 
@@ -281,6 +291,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "wait": _wait,
     "status": _status,
     "logs": _logs,
+    "events": _events,
     "url": _url,
     "init": _init,
     "doctor": _doctor,

@@ -1,4 +1,4 @@
-"""`jlab-mcp status` and `jlab-mcp logs`."""
+"""`jlab-mcp status`, `jlab-mcp logs` and `jlab-mcp events`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Protocol
 
+from .adapters.pipes import has_reader
 from .core.errors import JlabError, ServerNotReady
 from .core.journal.summary import SessionHead
+from .core.news_desk import News
 from .core.server.record import KernelInfo, ServerRecord, ServerState
 from .core.server.resources import Sample
 from .core.server.status import ServerStatus
 from .core.server.status_json import kernel_json, status_json, trouble_json
 from .core.settings import Settings
+from .services.news_watch import NewsWatch
 from .services.progress import patiently
 from .services.server.launcher import Launcher
 
@@ -193,6 +196,27 @@ async def run_logs(launcher: Launcher, *, follow: bool) -> int:
         if not follow:
             return 0
         await asyncio.sleep(_LOG_EVERY_S)
+
+
+async def run_events(watch: NewsWatch, *, as_json: bool) -> int:
+    """Print news, a line each, until nobody reads it."""
+    async for news in watch.follow():
+        if news is not None:
+            print(json.dumps(_event(news), ensure_ascii=False) if as_json else news.text, flush=True)
+        elif not has_reader(sys.stdout.fileno()):
+            return 0
+    return 0
+
+
+def _event(news: News) -> dict[str, Any]:
+    facts = {
+        "event": news.kind,
+        "session_id": news.session,
+        "run_id": news.run,
+        "status": news.status,
+        "message": news.text,
+    }
+    return {key: value for key, value in facts.items() if value}
 
 
 def _tell(text: str) -> None:

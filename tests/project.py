@@ -185,14 +185,17 @@ def outputs_text(cell: dict[str, Any]) -> str:
     return "".join("".join(o["text"]) for o in cell["outputs"] if o["output_type"] == "stream")
 
 
-async def until(condition: Callable[[], Any], timeout: float = 40, what: str = "") -> Any:
+async def until(condition: Callable[[], Any], timeout: float = 40, what: str | Callable[[], str] = "") -> Any:
     """Wait for a condition; returns its true value. The pause only bounds how often it is looked at."""
     deadline = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"not within {timeout} s: {what or condition}"
+        if time.monotonic() > deadline:
+            raise AssertionError(
+                f"not within {timeout} s: {(what() if callable(what) else what) or condition}"
+            )
         await asyncio.sleep(0.02)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 from typing import Final
 
 LINE_MAX: Final = 16 << 20
@@ -93,3 +94,10 @@ def read_some(fd: int) -> bytes | None:
         return None
     except OSError:
         return b""
+
+
+def has_reader(fd: int) -> bool:
+    """Whether somebody may still read what is written to `fd`."""
+    poll = select.poll()
+    poll.register(fd, 0)
+    return not any(flags & (select.POLLERR | select.POLLNVAL) for _, flags in poll.poll(0))

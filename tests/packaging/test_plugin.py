@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from jlab_tui import __version__
+from jlab_tui.arguments import make_parser
 from tests.project import COMMAND, Project
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,25 @@ def test_the_plugin_has_the_version_of_the_package_and_starts_its_command() -> N
     assert read("plugin/.mcp.json") == {
         "mcpServers": {"jlab-mcp": {"type": "stdio", "command": "jlab-mcp", "args": []}}
     }
+
+
+def test_the_monitor_runs_a_command_that_exists() -> None:
+    (monitor,) = json.loads((ROOT / "plugin" / "monitors" / "monitors.json").read_text(encoding="utf-8"))
+    program, *arguments = monitor["command"].split()
+    assert program == "jlab-mcp" and make_parser().parse_args(arguments).command == "events"
+
+
+def test_the_skill_names_only_tools_and_arguments_that_exist() -> None:
+    text = (ROOT / "plugin" / "skills" / "jupyter" / "SKILL.md").read_text(encoding="utf-8")
+    snapshots = ROOT / "tests" / "mcp_server" / "snapshots"
+    calls = re.findall(r"`(\w+)(?:\((.*?)\))?`", text)
+    named = {tool: re.findall(r"(\w+)=", given) for tool, given in calls if "_" in tool or given}
+    assert {"start_new_session", "execute_code", "wait_for_run"} <= named.keys()
+    for tool, arguments in named.items():
+        if tool in ("session_id", "run_id", "wait_s"):
+            continue
+        schema = json.loads((snapshots / f"{tool}.json").read_text(encoding="utf-8"))
+        assert set(arguments) <= schema["inputSchema"]["properties"].keys(), tool
 
 
 @pytest.mark.parametrize(

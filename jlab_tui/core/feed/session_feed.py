@@ -31,6 +31,7 @@ from ..journal.events import (
     RunReplied,
     RunStarted,
     RunStatus,
+    RunTold,
     SessionClosed,
     SessionOpened,
     TextPrinted,
@@ -174,7 +175,7 @@ class SessionFeed:
                 if started is not None:
                     started.execution_count = event.execution_count
                 return started
-            case RunReplied() | NotebookSaved():
+            case RunReplied() | NotebookSaved() | RunTold():
                 return None
             case RunFinished():
                 return self._finish(event, at)

@@ -200,6 +200,13 @@ class ReplyCut:
 
 
 @dataclass(frozen=True, slots=True)
+class RunTold:
+    """The client has been told how a run ended that was long, or died. `core.news_desk` tells it of the others."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotebookEdited:
     action: str
     """add, edit, delete, markdown"""
@@ -285,6 +292,7 @@ Event = (
     | OutputDropped
     | RunFinished
     | ReplyCut
+    | RunTold
     | NotebookEdited
     | NotebookSaved
     | KernelChanged
@@ -334,6 +342,7 @@ _KINDS: dict[str, type[Any]] = {
     "dropped": OutputDropped,
     "finished": RunFinished,
     "cut": ReplyCut,
+    "told": RunTold,
     "edit": NotebookEdited,
     "saved": NotebookSaved,
     "kernel": KernelChanged,

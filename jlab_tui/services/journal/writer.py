@@ -23,6 +23,7 @@ from ...core.journal.events import (
     ReplyCut,
     RunFinished,
     RunStarted,
+    RunTold,
     TextPrinted,
     WidgetsChanged,
 )
@@ -180,7 +181,7 @@ class SessionJournal:
                 self._unfinished.discard(event.run)
         self._flush_text()
         match event:
-            case RunStarted() | NotebookEdited() | NotebookSaved() | Notice() | ReplyCut():
+            case RunStarted() | NotebookEdited() | NotebookSaved() | Notice() | ReplyCut() | RunTold():
                 pass  # not of the kernel's stream: says nothing of what was taken in
             case DataShown() | DataUpdated() | OutputCleared() | OutputDropped():
                 self._end_tail(_BETWEEN_CHARS)

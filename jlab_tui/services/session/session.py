@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from ...core.errors import JlabError, ServerError, ServerUnreachable
-from ...core.journal.events import NotebookSaved, RunStatus, SessionClosed, SessionOpened
+from ...core.journal.events import NotebookSaved, RunStatus, RunTold, SessionClosed, SessionOpened
 from ...core.kernel.link import RecordedKernel
+from ...core.news_desk import is_worth_telling
 from ...core.notebook.notebook import Notebook
 from ...core.session.call import NO_CALL, Call
 from ...core.session.identity import SessionIdentity
@@ -129,8 +130,10 @@ class Session:
         """Interrupt the running code and check that the kernel is idle. Returns the outcome."""
         self._driver.refuse_if_over()
         await self._driver.confirm()
-        if self.current is not None:
-            return await self._interrupter.interrupt(self.current, by)
+        if (run := self.current) is not None:
+            outcome = await self._interrupter.interrupt(run, by)
+            self.told(run)
+            return outcome
         if await self._monitor.kernel_state() != "busy":
             return "Nothing is running; the kernel is idle."
         return await self._interrupter.interrupt_others()
@@ -141,6 +144,7 @@ class Session:
             outcome = await self._interrupter.cancel(run)
         except JlabError as error:
             outcome = str(error)
+        self.told(run)
         self.journal.notice(f"The user cancelled the call. {outcome}")
 
     async def restart(self, by: str) -> str:
@@ -161,6 +165,8 @@ class Session:
                 self._intake.apply(RestartFailed(by))
                 raise
             self._intake.apply(RestartDone(by))
+        if run is not None:
+            self.told(run)
         stopped = f" Run {run.id} was ended." if run is not None else ""
         text = f"The kernel of session {self._opened.session} was restarted.{stopped} All variables and imports are lost."
         return f"{text} {await how_cut(self.api, self._opened.kernel_id)}".rstrip()
@@ -187,6 +193,11 @@ class Session:
     def _close_current(self, status: RunStatus, cause: str) -> None:
         if run := self.state.current:
             self._intake.apply(RunClosed(run, status, cause))
+
+    def told(self, run: RunHandle) -> None:
+        """Record that the client knows of a run's end."""
+        if is_worth_telling(run.status, run.seconds):
+            self.journal.record(RunTold(run.id))
 
     # -- what it says --------------------------------------------------------------------------------------------
 
