@@ -9,6 +9,7 @@
     │   ├── ServerEnded           it has ended: why, and how to start it again
     │   ├── ServerUnreachable     it should be running and does not answer
     │   ├── LaunchFailed          it failed to start
+    │   ├── ServerFull            it has no room for another kernel
     │   └── StatusFileError       which server runs is unknown
     │       ├── UntrustedDirectory    others could have written or replaced the file
     │       ├── StatusFileUnreadable  reading the status file fails at the moment
@@ -91,6 +92,14 @@ class ServerUnreachable(ServerError):
 
 class LaunchFailed(ServerError):
     pass
+
+
+class ServerFull(ServerError):
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            why,
+            "Shut down sessions that nobody needs, or stop the server and start it from a shell with a higher `ulimit -n`.",
+        )
 
 
 class StatusFileError(ServerError):

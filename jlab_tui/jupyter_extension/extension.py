@@ -10,6 +10,7 @@ import tempfile
 from typing import Any, Dict
 
 from .claims import Graces, configured
+from .descriptors import give_back, refuse_last
 from .handlers import routes
 from .kernel_command import add_to_kernels
 from .kernel_environment import run_in_own_environment
@@ -39,11 +40,16 @@ def _load_jupyter_server_extension(app: Any) -> None:
     if folder is None:
         log.warning("jlab-mcp: no place for Unix sockets: other accounts on this machine can read what kernels print")
 
+    kernels_limits = getattr(app, "kernels_limits", None)
+
     def prepare(manager: Any) -> None:
+        refuse_last()
         if folder is not None:
             use_sockets(manager, folder)
         run_in_own_environment(manager)
         service.endings.watch(manager)
+        if kernels_limits is not None:
+            give_back(manager, kernels_limits)
 
     add_to_kernels(app.kernel_manager, prepare)
     atexit.register(service.stop)

@@ -11,7 +11,8 @@
   POST kernels              {name, path, notebook, session, owner, exit_grace_s}: start a kernel in the directory of `path`,
                             or as the session of a notebook if one is named, and claim it: 201 {kernel} and the answer of
                             a claim. The start finishes even if the client is gone; the kernel is then shut down after
-                            the grace under any policy, because nobody can have used it without a connection.
+                            the grace under any policy, because nobody can have used it without a connection. 503
+                            {message}: the server has no descriptors left for one.
   POST claims               {kernel, session, owner: {client, ...}, takeover, on_exit, exit_grace_s}: 200 {epoch,
                             last_seq, acked_seq, previous, adopted}; 409 {error: owned, owner, epoch, connected} while another client's
                             connection lives and speaks, and takeover is false; 404 {error: unknown}. The first claim of a kernel
@@ -105,6 +106,8 @@ class KernelsHandler(_Handler):
             kernel_id, granted = await self.service.start_kernel(
                 name, path, notebook, body.get("session"), owner, exit_s
             )
+        except web.HTTPError:
+            raise
         except Exception as error:
             raise web.HTTPError(500, str(error)) from error
         self.answer({"kernel": kernel_id, **self.granted(kernel_id, granted)}, 201)

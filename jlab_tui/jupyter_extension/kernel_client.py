@@ -49,8 +49,10 @@ class KernelClient:
         may_read: Callable[[], bool],
         outbox: Deque[ClientRequest],
         kernel_holds_more: bool,
+        on_ready: Callable[[], None],
     ) -> None:
         self.ready = False
+        self._on_ready = on_ready
         self.outbox = outbox
         self._own: Set[str] = set()
         self._answered = asyncio.Event()
@@ -104,6 +106,7 @@ class KernelClient:
             # It was idle before our subscription and says so again only after a request.
             self._send_own("kernel_info_request", {})
         self.ready = True
+        self._on_ready()
         while self.outbox:
             self.socket.send(self.outbox.popleft().message)
 

@@ -21,6 +21,12 @@ def pid_of(manager: Any) -> Optional[int]:
     return process.pid if process is not None else None
 
 
+def let_go_of_control(manager: Any) -> None:
+    """Close the manager's own connection for polite shutdowns: two descriptors a kernel. It opens one when it needs it."""
+    if hasattr(manager, "_connect_control_socket") and hasattr(manager, "_close_control_socket"):
+        manager._close_control_socket()
+
+
 async def exited(manager: Any, process: Optional[Any]) -> Optional[int]:
     """Wait until the kernel's process ends. Returns its code as from subprocess; None if unknown."""
     if process is None:

@@ -1,7 +1,8 @@
 """ZeroMQ connections to one process of a kernel: its iopub, shell and control channels, on the event loop.
 
 They use the values of the connection file, because the kernel manager's sockets are wrapped for other uses and have
-high-water marks that lose messages.
+high-water marks that lose messages. Each costs two descriptors, so control is open only while a request on it waits for
+its reply, and the end of iopub is watched only when the process has ended.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 import zmq
 
@@ -32,6 +33,9 @@ IOPUB_HWM_LOW = 64
 """Where the kernel's own mark is high (kernel_startup.py): 64 MB of messages of 1 MB. The rest waits in the kernel's
 memory, up to a million messages of any size, because ZeroMQ cannot make the code that prints wait."""
 
+RECONNECT_MS = 10
+"""Between attempts to connect; the one after the end of a kernel's process shows that its last output has arrived."""
+
 log = logging.getLogger("jlab_mcp_extension")
 
 _TYPES = {"iopub": zmq.SUB, "shell": zmq.DEALER, "control": zmq.DEALER}
@@ -50,6 +54,8 @@ class KernelSocket:
         kernel_holds_more: bool,
     ) -> None:
         self._loop = asyncio.get_event_loop()
+        self._context = context
+        self._info = info
         self._session = session
         self._on_batch = on_batch
         self._may_read = may_read
@@ -60,21 +66,26 @@ class KernelSocket:
         """Batches of iopub in a row that ended in a print."""
         self._pausing = False
         self.cut = asyncio.Event()
-        """Set when the kernel's side of iopub is gone and everything it sent is in our queue."""
+        """Set when the kernel's side of iopub is gone and everything it sent is in our queue; see `watch_cut`."""
+        self._monitor: Optional[Any] = None
+        self._unanswered = 0
+        """Requests on control."""
         self._sockets: Dict[str, Any] = {}
-        for channel, kind in _TYPES.items():
-            self._sockets[channel] = self._connect(context, info, channel, kind)
-        self._monitor = self._sockets["iopub"].get_monitor_socket(zmq.EVENT_DISCONNECTED)
-        self._loop.add_reader(self._monitor.getsockopt(zmq.FD), self._on_monitor)
-        # A ZeroMQ descriptor signals changes only, so check the initial state once.
-        self._loop.call_soon(self._on_monitor)
-        for channel, sock in self._sockets.items():
-            self._loop.add_reader(sock.getsockopt(zmq.FD), self._drain, channel)
-            self._loop.call_soon(self._drain, channel)
+        for channel in ("iopub", "shell"):
+            self._open(channel)
 
-    def _connect(self, context: zmq.Context[Any], info: Mapping[str, Any], channel: str, kind: int) -> Any:
-        sock = context.socket(kind)
+    def _open(self, channel: str) -> Any:
+        sock = self._sockets[channel] = self._connect(channel)
+        self._loop.add_reader(sock.getsockopt(zmq.FD), self._drain, channel)
+        # A ZeroMQ descriptor signals changes only, so check the initial state once.
+        self._loop.call_soon(self._drain, channel)
+        return sock
+
+    def _connect(self, channel: str) -> Any:
+        info = self._info
+        sock = self._context.socket(_TYPES[channel])
         sock.linger = 0
+        sock.reconnect_ivl = RECONNECT_MS
         if info.get("curve_publickey") is not None:
             sock.curve_secretkey = _key(info["curve_secretkey"])
             sock.curve_publickey = _key(info["curve_publickey"])
@@ -92,7 +103,8 @@ class KernelSocket:
     def send(self, message: Message) -> None:
         """Sign and send one request with its header unchanged."""
         body = [message.header, message.parent, message.metadata, message.content]
-        sock = self._sockets[message.channel]
+        sock = self._sockets.get(message.channel) or self._open(message.channel)
+        self._unanswered += message.channel == "control"
         sock.send_multipart([b"<IDS|MSG>", self._session.sign(body), *body, *message.buffers], zmq.NOBLOCK)
         # Sending may consume the edge that announces a reply.
         self._loop.call_soon(self._drain, message.channel)
@@ -103,28 +115,43 @@ class KernelSocket:
 
     def drain_all(self) -> None:
         """Take everything that has arrived, replies last, in the kernel's order."""
-        for channel in _TYPES:
+        for channel in list(self._sockets):
             while self._take(channel):
                 pass
+
+    def watch_cut(self) -> None:
+        """Watch for the end of iopub's connection, once the kernel's process has ended.
+
+        The end may have been before this call; then the next attempt to connect shows it."""
+        gone = zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED | zmq.EVENT_CONNECT_DELAYED | zmq.EVENT_CONNECTED
+        self._monitor = self._sockets["iopub"].get_monitor_socket(gone)
+        self._loop.add_reader(self._monitor.getsockopt(zmq.FD), self._on_monitor)
+        self._loop.call_soon(self._on_monitor)
 
     def close(self) -> None:
         if self.closed:
             return
         self.closed = True
-        self._loop.remove_reader(self._monitor.getsockopt(zmq.FD))
-        for sock in self._sockets.values():
-            self._loop.remove_reader(sock.getsockopt(zmq.FD))
-        self._sockets["iopub"].disable_monitor()
-        for sock in self._sockets.values():
-            sock.close(0)
+        if self._monitor is not None:
+            self._loop.remove_reader(self._monitor.getsockopt(zmq.FD))
+            self._sockets["iopub"].disable_monitor()
+        for channel in list(self._sockets):
+            self._close(channel)
+
+    def _close(self, channel: str) -> None:
+        sock = self._sockets.pop(channel)
+        self._loop.remove_reader(sock.getsockopt(zmq.FD))
+        sock.close(0)
 
     def _drain(self, channel: str) -> None:
-        if self.closed or (channel == "iopub" and not self._may_read()):
+        if channel not in self._sockets or (channel == "iopub" and not self._may_read()):
             return
         if channel == "iopub" and self._pausing:
             return
         if self._take(channel):
             self._loop.call_soon(self._drain, channel)
+        elif channel == "control" and not self._unanswered:
+            self._close(channel)
         elif channel == "iopub" and self._prints >= FLOOD_BATCHES:
             self._pausing = True
             self._loop.remove_reader(self._sockets[channel].getsockopt(zmq.FD))
@@ -156,7 +183,9 @@ class KernelSocket:
             except ValueError as error:
                 log.debug("jlab-mcp: not a message of this kernel: %s", error)
         if batch:
-            if channel == "iopub":
+            if channel == "control":
+                self._unanswered -= len(batch)
+            elif channel == "iopub":
                 self._prints = self._prints + 1 if batch[-1].msg_type == "stream" else 0
             self._on_batch(batch)
         return more
@@ -173,7 +202,7 @@ class KernelSocket:
         return Message(channel, header, parent, metadata, rest[3], rest[4:])
 
     def _on_monitor(self) -> None:
-        if self.closed:
+        if self.closed or self._monitor is None:
             return
         while self._monitor.getsockopt(zmq.EVENTS) & zmq.POLLIN:
             self._monitor.recv_multipart(zmq.NOBLOCK)

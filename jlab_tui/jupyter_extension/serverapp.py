@@ -20,6 +20,7 @@ from traitlets.config import Config
 
 from . import __version__, server_log
 from .addresses import own_addresses, url_host
+from .descriptors import Limits, raise_limit
 from .runtime_directory import private_runtime_dir
 from .unix_socket import UnixSocket, open_socket
 
@@ -96,6 +97,8 @@ class ExtensionServerApp(ServerApp):  # type: ignore[misc]
     name = "jupyter-server"
     ours = Config()
     kernelspec_dirs: List[str] = []
+    kernels_limits: Optional[Limits] = None
+    """Of open files, for kernels; None if they have the server's."""
 
     @default("runtime_dir")
     def _private_runtime_dir(self) -> str:
@@ -116,6 +119,10 @@ class ExtensionServerApp(ServerApp):  # type: ignore[misc]
         merged = Config(self.config)
         merge(merged, self.ours)
         self.update_config(merged)
+
+    def init_resources(self) -> None:
+        super().init_resources()
+        self.kernels_limits = raise_limit()
 
     def write_browser_open_files(self) -> None:
         """Write none: they contain the token, and anybody may read them. Older servers have no setting for this."""

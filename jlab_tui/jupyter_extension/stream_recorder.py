@@ -15,7 +15,7 @@ from .exit_cause import MSG_TYPE, ProcessExit, exit_cause, final_cause
 from .framing import Message, pack
 from .kernel_client import ClientRequest, KernelClient, new_outbox, own_message
 from .kernel_command import holds_more
-from .kernel_process import exited, process_of, replacement_of
+from .kernel_process import exited, let_go_of_control, process_of, replacement_of
 from .kernel_state import KernelState
 from .numbering import MessageNumbering
 from .oom_counter import OomCounter
@@ -175,6 +175,7 @@ class StreamRecorder:
         if self._kernel_client is None:
             return
         socket, deadline = self._kernel_client.socket, time.monotonic() + LAST_OUTPUT_S
+        socket.watch_cut()
         while not socket.cut.is_set() and time.monotonic() < deadline:
             socket.drain_all()
             self._number(at_any_size=True)
@@ -207,6 +208,7 @@ class StreamRecorder:
             self._may_read,
             self._outbox,
             holds_more(manager),
+            lambda: let_go_of_control(manager),
         )
 
     def _on_crash(self) -> None:

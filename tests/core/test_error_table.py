@@ -34,6 +34,7 @@ EXIT_CODES = {
     "ServerEnded": 1,
     "ServerUnreachable": 1,
     "LaunchFailed": 1,
+    "ServerFull": 1,
     "StatusFileError": 1,
     "UntrustedDirectory": 1,
     "StatusFileUnreadable": 1,

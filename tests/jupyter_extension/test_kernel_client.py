@@ -47,6 +47,7 @@ async def test_a_kernel_that_was_idle_before_it_was_heard_is_asked_again_so_that
         may_read=lambda: True,
         outbox=new_outbox(),
         kernel_holds_more=True,
+        on_ready=lambda: None,
     )
 
     async def requested() -> tuple[bytes, bytes]:

@@ -108,7 +108,7 @@ class HttpClient:
             ) from None
         if answer.status_code not in accept:
             raise ServerUnreachable(
-                f"JupyterLab at {self.url} answered {answer.status_code} to {method} {quote(path.partition('?')[0])}: {_reason(answer)}",
+                f"JupyterLab at {self.url} answered {answer.status_code} to {method} {quote(path.partition('?')[0])}: {reason_of(answer)}",
                 "Look at its log with: jlab-mcp logs",
             )
         return answer
@@ -192,7 +192,7 @@ async def _whole_answer(
         raise httpx2.ReadTimeout("an answer that does not end") from None
 
 
-def _reason(answer: Answer) -> str:
+def reason_of(answer: Answer) -> str:
     try:
         raw = mapping(parse_json(answer.body))
     except ValueError:

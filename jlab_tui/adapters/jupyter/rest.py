@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from ...core.errors import KernelGone, SessionOwned
+from ...core.errors import KernelGone, ServerFull, SessionOwned
 from ...core.json_values import mapping, parse_json
 from ...core.kernel import answers
 from ...core.kernel.answers import ExtensionInfo, JupyterSession
@@ -17,7 +17,7 @@ from ...core.server.record import KernelInfo, Owner
 from ...core.server.resources import Sample
 from ...core.server.state_machine import Health
 from .dial import Dialer
-from .http import HttpClient, health_of
+from .http import HttpClient, health_of, reason_of
 
 if TYPE_CHECKING:
     from .kernel_link import KernelLink
@@ -252,7 +252,7 @@ class JupyterApi:
     async def start_claimed(
         self, session: str, owner: Owner, kernel_name: str | None, path: str = "", notebook: str = ""
     ) -> tuple[str, Claim]:
-        """Like `start_kernel`, and claim the kernel in the same step, so that it always has an owner."""
+        """Like `start_kernel`, and claim the kernel in the same step, so that it always has an owner. Raises ServerFull."""
         body = {
             "name": kernel_name,
             "path": path or None,
@@ -261,9 +261,11 @@ class JupyterApi:
             "owner": _owner_json(owner),
             "exit_grace_s": self._exit_grace_s,
         }
-        return await self._http.json(
-            "POST", "/jlab-mcp/kernels", body, parse=answers.claimed_kernel, timeout=90
-        )
+        path = "/jlab-mcp/kernels"
+        answer = await self._http.call("POST", path, body, accept=(201, 503), timeout=90)
+        if answer.status_code == 503:
+            raise ServerFull(reason_of(answer))
+        return self._http.parsed(answer, path, answers.claimed_kernel)
 
     async def recorded_kernels(self) -> dict[str, RecordedKernel]:
         """Return recorded kernels by kernel id. Empty on a stock server."""
