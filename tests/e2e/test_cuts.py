@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import tab
+from tests.e2e.processes import recorded_lines, tab
 from tests.e2e.proxy import Cut, proxied
 from tests.project import Agent, Project, outputs_text, read_notebook, until
 
@@ -26,36 +25,41 @@ def printed(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("line ")]
 
 
-async def talk(agent: Agent, server: Project, name: str, *, watched: bool) -> tuple[list[str], list[str]]:
-    """Run the talking cell; the lines of the reply and those of the notebook."""
-    opened = await agent.record("start_new_session", experiment_name=name)
-    session = str(opened["session_id"])
-    async with tab(server, str(opened["kernel_id"])) if watched else nullcontext():
-        reply = await agent.text("execute_code", session_id=session, code=TALK)
-    assert f"run {session}-1: ok" in reply, reply
-    await agent.text("shutdown_session", session_id=session)  # the notebook is complete
-    (cell,) = read_notebook(Path(opened["notebook_path"]))["cells"]
-    return printed(reply), printed(outputs_text(cell))
+CUTS_S = (1.5, 8.0)
 
 
-@pytest.mark.parametrize("seconds", [1.5, 8.0])
+async def talk(agent: Agent, session: str) -> list[str]:
+    """Run the talking cell; the lines of the reply."""
+    reply = await agent.text("execute_code", session_id=session, code=TALK)
+    assert ": ok," in reply, reply
+    return printed(reply)
+
+
 @pytest.mark.parametrize("how", ["fin", "rst", "silence"])
-async def test_every_line_of_a_cell_arrives_once_through_a_cut(
-    shared_server: Project, tmp_path: Path, how: Cut, seconds: float
+async def test_every_line_of_a_cell_arrives_once_through_short_and_long_cuts(
+    shared_server: Project, tmp_path: Path, how: Cut
 ) -> None:
+    """Also where a tab of JupyterLab watches the kernel."""
     async with proxied(shared_server, tmp_path) as (project, proxy), project.client() as agent:
+        opened = [
+            await agent.record("start_new_session", experiment_name=name) for name in ("alone", "watched")
+        ]
+        sessions = [each["session_id"] for each in opened]
 
-        async def cut() -> None:
-            journals = project.status_dir / "sessions"
-            await until(lambda: sum(b"line 9" in p.read_bytes() for p in journals.glob("*.jsonl")) == 2)
+        async def cut(seconds: float, number: int) -> None:
+            ninth = ["line 9"] * number
+            await until(lambda: all(recorded_lines(project, each, "line 9") == ninth for each in sessions))
             proxy.cut(how)
             await asyncio.sleep(seconds)  # the length of the cut
             proxy.restore()
 
-        alone, watched, _ = await asyncio.gather(
-            talk(agent, shared_server, "alone", watched=False),
-            talk(agent, shared_server, "watched", watched=True),
-            cut(),
-        )
-        assert alone == (WANTED, WANTED)
-        assert watched == (WANTED, WANTED)
+        async with tab(shared_server, opened[1]["kernel_id"]):
+            for number, seconds in enumerate(CUTS_S, 1):
+                *heard, _ = await asyncio.gather(
+                    *(talk(agent, session) for session in sessions), cut(seconds, number)
+                )
+                assert heard == [WANTED, WANTED]
+        for each in opened:
+            await agent.text("shutdown_session", session_id=each["session_id"])
+            cells = read_notebook(Path(each["notebook_path"]))["cells"]
+            assert [printed(outputs_text(cell)) for cell in cells] == [WANTED] * len(CUTS_S)
