@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from mcp_types import CallToolResult
 from jlab_tui.adapters.journal.places import journals_of
 
 from .children import ended
+from .waiting import pauses
 
 COMMAND = str(Path(sys.executable).with_name("jlab-mcp"))
 WITHOUT_NODE = Path(__file__).with_name("without_node")
@@ -186,17 +186,12 @@ def outputs_text(cell: dict[str, Any]) -> str:
 
 
 async def until(condition: Callable[[], Any], timeout: float = 40, what: str | Callable[[], str] = "") -> Any:
-    """Wait for a condition; returns its true value. The pause only bounds how often it is looked at."""
-    deadline = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
+    """Wait for a condition; returns its true value."""
+    for pause in pauses(timeout):
+        if value := condition():
             return value
-        if time.monotonic() > deadline:
-            raise AssertionError(
-                f"not within {timeout} s: {(what() if callable(what) else what) or condition}"
-            )
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
+    raise AssertionError(f"not within {timeout} s: {what() if callable(what) else what or condition}")
 
 
 def alive(pid: int) -> bool:

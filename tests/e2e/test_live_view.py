@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shutil
 import stat
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,12 +37,14 @@ class Terminal:
 
     async def shows(self, text: str, timeout: float = 60) -> str:
         """The screen, once it shows something that matches."""
-        seen = ""
-        deadline = time.monotonic() + timeout
-        while not re.search(text, seen := self.screen()):
-            assert time.monotonic() < deadline, f"{text!r} is not on the screen:\n{seen}"
-            await asyncio.sleep(0.05)
-        return seen
+        seen: list[str] = []
+
+        def is_seen() -> bool:
+            seen[:] = [self.screen()]
+            return re.search(text, seen[0]) is not None
+
+        await until(is_seen, timeout, lambda: f"{text!r} on the screen:\n{seen[0]}")
+        return seen[0]
 
     def close(self) -> None:
         subprocess.run(["tmux", "-L", self._name, "kill-server"], check=False, capture_output=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from nbconvert import HTMLExporter
-
 from tests.project import Project, outputs_text, read_notebook, until
 
 WIDGETS = """
@@ -66,6 +64,8 @@ async def test_a_bar_of_widgets_is_followed_and_its_last_state_is_in_the_noteboo
     states = {model["model_name"]: model["state"] for model in models}
     assert states["FloatProgressModel"]["value"] == 4.0
     assert [output["text"] for output in states["OutputModel"]["outputs"]] == ["epoch 4\n"]
+    from nbconvert import HTMLExporter  # half a second, in each worker that collects this file
+
     html, _ = HTMLExporter().from_filename(str(path))  # type: ignore[no-untyped-call]
     assert "application/vnd.jupyter.widget-state+json" in html and "epoch 4" in html
 

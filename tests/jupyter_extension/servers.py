@@ -23,6 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from jlab_tui.jupyter_extension.framing import PIECE_HEAD, Message, pack, unpack
+from tests.waiting import pauses
 
 PYTHON = os.environ.get("JLAB_MCP_EXTENSION_PYTHON", sys.executable)
 """The servers' Python; set it to run these tests against another jupyter_server, the oldest one for instance."""
@@ -96,13 +97,11 @@ class Server:
 
 def until(look: Callable[[], T | None], what: str, timeout: float = 40.0) -> T:
     """Look until there is an answer."""
-    deadline = time.monotonic() + timeout
-    while True:
-        found = look()
-        if found:
+    for pause in pauses(timeout):
+        if found := look():
             return found
-        assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.02)
+        time.sleep(pause)
+    raise AssertionError(f"never happened: {what}")
 
 
 def start_server(

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.children import LASTING
+from tests.waiting import pauses
 
 from .conf import FILES, ClusterSpec, NodeSpec, slurm_conf
 
@@ -49,11 +50,11 @@ def missing_cgroups() -> str:
 
 
 def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 40.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise ClusterError(f"not within {timeout_s:g} s: {what}")
-        time.sleep(0.03)
+    for pause in pauses(timeout_s):
+        if condition():
+            return
+        time.sleep(pause)
+    raise ClusterError(f"not within {timeout_s:g} s: {what}")
 
 
 class Node:

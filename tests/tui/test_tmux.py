@@ -29,6 +29,7 @@ from jlab_tui.core.journal.events import (
     encode,
 )
 from jlab_tui.core.server.record import Mode, ServerRecord, ServerState
+from tests.waiting import pauses
 
 from .real_app import HOST
 
@@ -41,10 +42,11 @@ pytestmark = [
 
 
 def until(holds: Callable[[], bool], what: str | Callable[[], str], seconds: float = 40) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, what() if callable(what) else what
-        time.sleep(0.03)
+    for pause in pauses(seconds):
+        if holds():
+            return
+        time.sleep(pause)
+    raise AssertionError(what() if callable(what) else what)
 
 
 class Project:
