@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -21,6 +22,13 @@ _PLOTLY_CALL: Final = re.compile(
 )
 _VEGA_SPEC: Final = re.compile(r"(?:\}\)\(|spec\s*+=\s*+|vegaEmbed\([^,{]{0,200}+,\s*+)(?=\{)")
 _BOKEH_DOCUMENT: Final = re.compile(r"docs_json\s*+=\s*+(?:'|JSON\.parse\(')?(?=\{)|<script type=\"application/json\"[^<>]*+>\s*+(?=\{)")  # fmt: skip
+_MAP: Final = re.compile(r"\bL\.map\(")
+_CENTRE: Final = re.compile(r"\bcenter\"?\s*+:\s*+\[\s*+(-?[\d.]++)\s*+,\s*+(-?[\d.]++)\s*+\]")
+_ZOOM: Final = re.compile(r"\bzoom\"?\s*+:\s*+(\d++)")
+_ON_MAP: Final = re.compile(
+    r"\bL\.(marker|circleMarker|circle|polyline|polygon|rectangle|geoJson|heatLayer|imageOverlay)\("
+)
+_AXES: Final = ("below", "above", "left", "right")
 _COMPOSED: Final = ("layer", "hconcat", "vconcat", "concat", "spec")
 
 
@@ -35,7 +43,7 @@ def chart_of(data: Mapping[str, Any]) -> str:
 
 
 def charts_in(script: str) -> list[str]:
-    """Describe the charts that an HTML page or a script draws with Plotly, Vega (Altair) or Bokeh."""
+    """Describe the charts and maps that an HTML page or a script draws with Plotly, Vega (Altair), Bokeh or Leaflet (folium)."""
     found: list[str] = []
     if "Plotly." in script:
         for traces, end in _values(script, _PLOTLY_CALL):
@@ -45,7 +53,9 @@ def charts_in(script: str) -> list[str]:
         found += [_vega(spec) for spec, _ in _values(script, _VEGA_SPEC) if _is_vega(spec)]
     if "docs_json" in script or "application/json" in script:
         for documents, _ in _values(script, _BOKEH_DOCUMENT):
-            found += [_bokeh(root) for root in _bokeh_roots(documents)]
+            found += _bokeh(documents)
+    if _MAP.search(script):
+        found.append(_leaflet(script))
     return found[:_SERIES_MAX]
 
 
@@ -145,21 +155,66 @@ def _encoding(axis: str, how: Any) -> str:
     return f"{axis}={f'{aggregate}({field})' if aggregate else field or 'value'}"
 
 
+def _bokeh(documents: Any) -> list[str]:
+    """Describe the figures of Bokeh documents, however they are laid out; of a layout without any, its kind."""
+    roots = [*_bokeh_roots(documents)]
+    figures = [_bokeh_figure(mapping(figure.get("attributes"))) for figure in _bokeh_figures(roots)]
+    names = (text(root.get("name"), "figure") for root in roots)
+    return figures or [_sentence("Bokeh chart", "", name, []) for name in names]
+
+
 def _bokeh_roots(documents: Any) -> Iterator[Mapping[str, Any]]:
     for document in mapping(documents).values():
         roots = mapping(document).get("roots")
         yield from map(mapping, items(roots) or items(mapping(roots).get("references")))
 
 
-def _bokeh(root: Mapping[str, Any]) -> str:
-    """Describe a figure of Bokeh 3; of another layout, its kind."""
-    attributes = mapping(root.get("attributes"))
-    title = text(mapping(mapping(attributes.get("title")).get("attributes")).get("text"))
+def _bokeh_figures(roots: list[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the models with renderers in rows, columns, grids and tabs, in their order."""
+    waiting: list[Any] = [*reversed(roots)]
+    while waiting:
+        part = waiting.pop()
+        if mapping(mapping(part).get("attributes")).get("renderers"):
+            yield part
+        elif isinstance(part, dict):
+            waiting += reversed(part.values())
+        elif isinstance(part, list):
+            waiting += reversed(part)
+
+
+def _bokeh_figure(attributes: Mapping[str, Any]) -> str:
+    names = {}
+    for legend in _models(attributes.get("center")):
+        for item in _models(legend.get("items")):
+            for renderer in items(item.get("renderers")):
+                names[text(mapping(renderer).get("id"))] = text(mapping(item.get("label")).get("value"))
     series = []
-    for renderer in items(attributes.get("renderers")):
-        glyph = mapping(mapping(mapping(renderer).get("attributes")).get("glyph"))
-        series.append(text(glyph.get("name"), "glyph"))
-    return _sentence("Bokeh chart", title, _listed(series, "; ") or text(root.get("name"), "figure"), [])
+    for renderer in map(mapping, items(attributes.get("renderers"))):
+        glyph = text(mapping(mapping(renderer.get("attributes")).get("glyph")).get("name"), "glyph")
+        name = names.get(text(renderer.get("id")))
+        series.append(f"{glyph} {name!r}" if name else glyph)
+    axes = [
+        f"{'x' if side in _AXES[:2] else 'y'}={label}"
+        for side in _AXES
+        for axis in _models(attributes.get(side))
+        if (label := text(axis.get("axis_label")))
+    ]
+    title = text(mapping(mapping(attributes.get("title")).get("attributes")).get("text"))
+    return _sentence("Bokeh chart", title, _listed(series, "; "), axes)
+
+
+def _models(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the attributes of a list of Bokeh's models."""
+    yield from (mapping(mapping(model).get("attributes")) for model in items(value))
+
+
+def _leaflet(script: str) -> str:
+    """Describe a map: where it is, and how many things of each kind are on it."""
+    places = [f"centre {centre[1]}, {centre[2]}"] if (centre := _CENTRE.search(script)) else []
+    places += [f"zoom {zoom[1]}"] if (zoom := _ZOOM.search(script)) else []
+    kinds = Counter(match[1] for match in _ON_MAP.finditer(script))
+    layers = "; ".join(f"{count:,} × {kind}" for kind, count in kinds.items())
+    return _sentence("Leaflet map", "", layers or "no markers", places)
 
 
 def _listed(parts: list[str], between: str) -> str:

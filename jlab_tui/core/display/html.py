@@ -30,14 +30,17 @@ _DATA_IMAGE = re.compile(
     rf"""|!\[[^\[\]]{{0,200}}\]\({_DATA}\)""",
     re.IGNORECASE,
 )
+_FRAME = re.compile(r"""\bframes\[\d++\]\s*+=\s*+"data:(image/\w+);base64,([A-Za-z0-9+/=\s\\]++)\"""")
 _BAR_WIDTH: Final = 10
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _COMMENT_END = re.compile("-->")
 _KEPT_SPACE: Final = "\0"
 
 
-def html_text(source: str) -> str:
-    """Extract the text of an HTML fragment, one line per block or table row, cells separated by ` | `, without scripts and styles."""
+def html_text(source: str, *, is_framed: bool = False) -> str:
+    """Extract the text of an HTML fragment, one line per block or table row, cells separated by ` | `, without scripts and styles.
+
+    `is_framed`: it is the page in a frame, and frames in it are only named."""
     out: list[str] = []
     has_cells = False
     as_it_is = False
@@ -53,7 +56,7 @@ def html_text(source: str) -> str:
             out.append(" | " if has_cells else "")
             has_cells = True
         if tag in _EMBEDDED and is_start:
-            out.append(_embedded(text, tag))
+            out.append(_embedded(text, tag, is_framed))
         if tag == "progress" and is_start:
             attributes = _attributes(text)
             out.append(bar(_number(attributes.get("value")), _number(attributes.get("max")) or 1.0))
@@ -72,6 +75,21 @@ def embedded_images(source: str) -> list[tuple[str, str]]:
         if mime in BITMAPS:
             found.append((mime, encoded))
     return found
+
+
+def animation(source: str) -> tuple[int, list[tuple[str, str]]]:
+    """Return how many frames an animation of Matplotlib has, and the first and the last one."""
+    frames = [*_FRAME.finditer(source)] if "frames[0]" in source else []
+    ends = frames[:1] + frames[1:][-1:]
+    return len(frames), [(frame[1].lower(), frame[2].replace("\\", "")) for frame in ends]
+
+
+def framed_pages(source: str) -> list[str]:
+    """Return the pages that HTML holds in frames."""
+    if "srcdoc" not in source:
+        return []
+    tags = (token for token, tag, is_start in _pieces(source) if tag == "iframe" and is_start)
+    return [page for token in tags if (page := _attributes(token).get("srcdoc"))]
 
 
 def without_images(markdown: str) -> str:
@@ -137,7 +155,7 @@ def _attributes(tag: str) -> dict[str, str]:
     }
 
 
-def _embedded(token: str, tag: str) -> str:
+def _embedded(token: str, tag: str, is_framed: bool) -> str:
     """Describe an embedded element by its description, or else by its source; a bitmap is shown instead."""
     if tag == "img" and embedded_images(token):
         return " "
@@ -147,7 +165,9 @@ def _embedded(token: str, tag: str) -> str:
         kind, _, encoded = source[5:].partition(",")
         size = len(encoded) * 3 // 4 if kind.endswith(";base64") else len(encoded)
         source = f"{kind.partition(';')[0]}, {size:,} bytes"
-    elif document := attributes.get("srcdoc"):
-        source = f"a page of {len(document):,} characters"
+    elif page := attributes.get("srcdoc"):
+        source = f"a page of {len(page):,} characters"
+        if words := "" if is_framed else html_text(page, is_framed=True):
+            return f"\n[{tag}: {source}]\n{words}\n"
     words = attributes.get("alt") or attributes.get("title") or source[:200]
     return f" [{tag}{f': {words}' if words else ''}]"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .charts import chart_of, charts_in
-from .html import BITMAPS, embedded_images, html_text, without_images
+from .html import BITMAPS, animation, embedded_images, framed_pages, html_text, without_images
 from .printable import printable
 from .terminal_text import render_terminal
 
@@ -21,6 +21,9 @@ _BARE_REPR = re.compile(r"<[\w.]+(?: object)?(?: at 0x[0-9a-fA-F]+)?>")
 _OBJECT_REPR = re.compile(r"[A-Za-z_][\w.]*+[(\[]")
 _NO_WORDS: Final = "<IPython.core.display.HTML object>"
 _SKLEARN: Final = 'id="sk-container-id'
+_COLOURED_CODE: Final = "\\begin{Verbatim}[commandchars"
+_SAME_HTML: Final = "```html"
+"""begins the Markdown of fastcore's elements, which quotes their HTML"""
 _SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
 _LOADERS: Final = ("window.PlotlyConfig", "_bokeh_onload_callbacks", "bk-notebook-logo", "bk-loading")
 _LOADED: Final = ("application/vnd.bokehjs_load.v0+json", "application/vnd.holoviews_load.v0+json")
@@ -44,14 +47,16 @@ def describe_data(data: Mapping[str, Any]) -> str:
 
 def bitmaps(data: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return MIME type and base64 of the bitmaps among some data: one that the data is, or those that its HTML or Markdown
-    embeds."""
+    embeds. A formula's source says more than its image."""
+    if _formula(data):
+        return []
     for mime in BITMAPS:
         if encoded := text_of(data.get(mime)):
             return [(mime, encoded)]
     for mime in ("text/html", "text/markdown"):
         if found := embedded_images(text_of(data.get(mime))):
             return found[:_EMBEDDED_MAX]
-    return []
+    return animation(text_of(data.get("text/html")))[1]
 
 
 def text_of(value: Any) -> str:
@@ -71,7 +76,7 @@ class Rule:
 
 
 def _bitmap(data: Mapping[str, Any]) -> str | None:
-    return "" if any(text_of(data.get(mime)) for mime in BITMAPS) else None
+    return "" if any(text_of(data.get(mime)) for mime in BITMAPS) and not _formula(data) else None
 
 
 def _widget(data: Mapping[str, Any]) -> str | None:
@@ -79,16 +84,28 @@ def _widget(data: Mapping[str, Any]) -> str | None:
 
 
 def _chart(data: Mapping[str, Any]) -> str | None:
-    return chart_of(data) or "\n".join(charts_in(text_of(data.get("text/html")))) or None
+    html = text_of(data.get("text/html"))
+    found = [chart for page in framed_pages(html) for chart in charts_in(page)] or charts_in(html)
+    return chart_of(data) or "\n".join(found) or None
+
+
+def _animation(data: Mapping[str, Any]) -> str | None:
+    count, _ = animation(text_of(data.get("text/html")))
+    return f"[animation, {count:,} frames: the first and the last one are shown]" if count else None
 
 
 def _formatted(data: Mapping[str, Any]) -> str | None:
-    if "<progress" in text_of(data.get("text/html")):
-        return None
-    for mime in ("text/markdown", "text/latex"):
-        if text := text_of(data.get(mime)):
-            return printable(without_images(text)).strip("\n")
-    return None
+    markdown = text_of(data.get("text/markdown"))
+    if markdown and not ("text/html" in data and markdown.startswith(_SAME_HTML)):
+        return printable(without_images(markdown)).strip("\n")
+    formula = _formula(data)
+    return printable(formula).strip("\n") if formula else None
+
+
+def _formula(data: Mapping[str, Any]) -> str:
+    """Return the LaTeX source of some data, unless it is code with its colours."""
+    source = text_of(data.get("text/latex"))
+    return "" if _COLOURED_CODE in source else source
 
 
 def _svg(data: Mapping[str, Any]) -> str | None:
@@ -169,9 +186,10 @@ def _plain(data: Mapping[str, Any]) -> str:
 
 
 RULES: Final = (
-    Rule("`image/png`, `jpeg`, `gif`, `webp`, `bmp`", "the image, made smaller", _bitmap),
+    Rule("`image/png`, `jpeg`, `gif`, `webp`, `bmp`", "the image, made smaller; of a formula, its LaTeX", _bitmap),
     Rule("widget views", "the widgets' text, such as a progress bar, as it is now", _widget),
-    Rule("Plotly, Vega (Altair), Bokeh, as JSON or in HTML", "a line: kind, title, axes, series", _chart),
+    Rule("Plotly, Vega (Altair), Bokeh, Leaflet (folium), as JSON or in HTML", "a line: kind, title, axes, series", _chart),
+    Rule("animations of Matplotlib", "the number of frames; the first and the last as images", _animation),
     Rule("`text/markdown`, `text/latex`", "the source; embedded images as images", _formatted),
     Rule("`image/svg+xml`", "a line with its size and the words in it", _svg),
     Rule("`application/pdf`", "a line with its size", _pdf),

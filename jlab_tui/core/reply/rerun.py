@@ -43,7 +43,7 @@ def _row(one: RanCell, room: int) -> dict[str, Any]:
     if room and (output := brief(one.outputs, one.run_id, room)):
         row["output"] = output
     if one.outputs.error is not None:
-        if one.may_raise:
+        if one.may_raise and one.status is RunStatus.ERROR:
             row["tag"] = f"{RAISES}: the cells after it run"
         row["error"] = f"{one.outputs.error.ename}: {one.outputs.error.evalue}"[:_ERROR_MOST]
     return row

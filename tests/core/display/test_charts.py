@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -41,6 +42,34 @@ def test_a_chart_within_charts_without_end_is_reported_as_far_as_it_goes() -> No
 BOKEH = '{"1": {"roots": [{"name": "Figure", "attributes": {"renderers": [{}, {"attributes": {"glyph": {"name": "Line"}}}]}}]}}'
 
 
+def of_bokeh(name: str, **attributes: object) -> dict[str, Any]:
+    return {"name": name, "id": name, "attributes": attributes}
+
+
+def figure(*glyphs: str, **attributes: object) -> dict[str, Any]:
+    renderers = [{"id": glyph, "attributes": {"glyph": of_bokeh(glyph)}} for glyph in glyphs]
+    return of_bokeh("Figure", renderers=renderers, **attributes)
+
+
+LEGEND = of_bokeh(
+    "Legend", items=[of_bokeh("LegendItem", label={"value": "loss"}, renderers=[{"id": "Line"}])]
+)
+FIRST = figure(
+    "Line", "Scatter", title=of_bokeh("Title", text="T"), center=[of_bokeh("Grid"), LEGEND],
+    below=[of_bokeh("Axis", axis_label="step")], left=[of_bokeh("Axis", axis_label="loss"), of_bokeh("Axis")],
+)  # fmt: skip
+LAID_OUT = {
+    "1": {
+        "roots": [
+            of_bokeh(
+                "Row",
+                children=[[FIRST, 0, 0], of_bokeh("Tabs", tabs=[of_bokeh("Tab", child=figure("VBar"))])],
+            )
+        ]
+    }
+}
+
+
 @pytest.mark.parametrize(
     ("script", "charts"),
     [
@@ -55,6 +84,10 @@ BOKEH = '{"1": {"roots": [{"name": "Figure", "attributes": {"renderers": [{}, {"
         (f"const docs_json = {BOKEH};", ["[Bokeh chart: glyph; Line]"]),
         (f'<script type="application/json" id="p">{BOKEH}</script>', ["[Bokeh chart: glyph; Line]"]),
         ('docs_json = {"1": {"roots": {"references": [{"name": "Row"}]}}}', ["[Bokeh chart: Row]"]),
+        (f"docs_json = {json.dumps(LAID_OUT)}", ["[Bokeh chart 'T': Line 'loss'; Scatter, x=step, y=loss]", "[Bokeh chart: VBar]"]),
+        ("L.map('m', {})", ["[Leaflet map: no markers]"]),
+        ("var L.map('m', { center: [ 1.5, -2 ], zoom: 3}); L.circle([1, 2]); L.geoJson(x); L.circle([3, 4])",
+         ["[Leaflet map: 2 × circle; 1 × geoJson, centre 1.5, -2, zoom 3]"]),
         ('<script type="application/json">{"a": 1}</script>', []),
     ],
 )  # fmt: skip

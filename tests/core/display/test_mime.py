@@ -44,6 +44,13 @@ def test_html_with_a_marked_section_of_no_known_kind_is_read(html: str) -> None:
 FRAME = "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>i</th><td>x&lt;y</td></tr></tbody></table>"
 
 
+FRAMES = (
+    "<script>"
+    + "".join(f'frames[{n}] = "data:image/png;base64,AAA{n}\\\nBB==\\\n"\n' for n in range(3))
+    + "</script>"
+)
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -65,6 +72,15 @@ FRAME = "<table><thead><tr><th></th><th>a</th></tr></thead><tbody><tr><th>i</th>
         ({"text/html": "<b>1</b>", "text/plain": "Thing(rows=1)"}, "Thing(rows=1)"),
         ({"text/html": '<div id="sk-container-id-1"><table><tr><td>penalty</td></tr></table></div>', "text/plain": "Model()"}, "Model()"),
         ({"text/html": "<progress value='1' max='2'></progress> 1/2", "text/markdown": "```html\n```"}, "|█████     | 1/2"),
+        ({"text/html": "<p>epoch 1</p>", "text/markdown": "```html\n<p>epoch 1</p>\n```", "text/plain": "<p>epoch 1</p>"}, "epoch 1"),
+        ({"text/markdown": "```html\n<p>\n```"}, "```html\n<p>\n```"),
+        ({"image/png": "AAAA", "text/latex": "$x^{2}$", "text/plain": " 2\nx"}, "$x^{2}$"),
+        ({"text/latex": "\\begin{Verbatim}[commandchars=\\\\\\{\\}]\n\\PY{k}{def}", "text/html": "<pre>def</pre>", "text/plain": "def"}, "def"),
+        ({"text/html": "<span>Trust it</span><iframe srcdoc='&lt;script&gt;var m = L.map(&quot;m&quot;, {center: [45.5, -122.6], &quot;zoom&quot;: 9}); L.marker([1, 2]); L.marker([2, 2])&lt;/script&gt;'></iframe>"},
+         "[Leaflet map: 2 × marker, centre 45.5, -122.6, zoom 9]"),
+        ({"text/html": "Report <iframe srcdoc='&lt;p&gt;Rows&lt;/p&gt;&lt;p&gt;12&lt;/p&gt;&lt;iframe srcdoc=&quot;&amp;lt;p&amp;gt;x&quot;&gt;'></iframe>end"},
+         "Report\n[iframe: a page of 48 characters]\nRows\n12\n[iframe: a page of 4 characters]\nend"),
+        ({"text/html": f"<img id='a'><div>Once</div>{FRAMES}"}, "[animation, 3 frames: the first and the last one are shown]"),
         ({"text/plain": "", "text/html": "<pre></pre>"}, ""),
         ({"text/plain": "", "application/x-own": "x"}, "[output of type application/x-own]"),
         ({"application/javascript": "load()", "application/vnd.holoviews_load.v0+json": "load()"}, ""),
@@ -149,6 +165,9 @@ BOMBS = {
     "calls without an end": ("text/html", "<script>vegaEmbed("),
     "specifications without an end": ("text/html", '<script>vega spec = {"a": '),
     "documents without an end": ("text/html", 'docs_json = {"a": ['),
+    "frames without an end": ("text/html", 'frames[0] = "data:image/png;base64,'),
+    "pages without an end": ("text/html", "<iframe srcdoc='"),
+    "maps without an end": ("text/html", "L.map(center: ["),
 }
 
 
@@ -203,6 +222,10 @@ PNG, JPEG = ("image/png", "AAAA"), ("image/jpeg", "BB+/")
         ({"text/markdown": "![x](data:image/png;base64,AAAA) and <img src=\"data:image/jpeg;base64,BB+/\">"}, [PNG, JPEG]),
         ({"text/html": "<img src='data:image/png;base64,AAAA'>" * 12}, [PNG] * 10),
         ({"text/plain": "data:image/png;base64,AAAA"}, []),
+        ({"image/png": "AAAA", "text/latex": "$x$"}, []),
+        ({"image/png": "AAAA", "text/latex": "\\begin{Verbatim}[commandchars="}, [PNG]),
+        ({"text/html": FRAMES}, [("image/png", "AAA0\nBB==\n"), ("image/png", "AAA2\nBB==\n")]),
+        ({"text/html": 'frames[0] = "data:image/png;base64,AAAA"'}, [PNG]),
     ],
 )  # fmt: skip
 def test_images_that_html_or_markdown_embeds_are_images(

@@ -206,8 +206,10 @@ def test_cells_that_ran_again_are_listed_with_short_outputs() -> None:
 
 def test_an_exception_that_a_tag_announces_is_marked() -> None:
     cells = [replace(ran(1, raised("ValueError", "no")), may_raise=True), replace(ran(2), may_raise=True)]
-    (first, second), _ = rerun_rows(cells, 20_000)
+    cells.append(replace(ran(3, raised("KeyboardInterrupt")), may_raise=True, status=RunStatus.INTERRUPTED))
+    (first, second, stopped), _ = rerun_rows(cells, 20_000)
     assert first["tag"].startswith("raises-exception") and "tag" not in second
+    assert "tag" not in stopped, "an interrupt stops the cells after it"
 
 
 @pytest.mark.parametrize("count", [100, 150, 1000])
