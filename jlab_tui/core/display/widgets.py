@@ -30,7 +30,10 @@ _VALUE_MAX: Final = 20_000
 _REFERENCE: Final = "IPY_MODEL_"
 _BARS: Final = ("FloatProgressModel", "IntProgressModel")
 _MEDIA: Final = ("ImageModel", "AudioModel", "VideoModel")
-_IN_LINES: Final = ("VBoxModel", "BoxModel", "GridBoxModel", "AccordionModel", "TabModel", "StackModel")
+_IN_LINES: Final = ("VBoxModel", "BoxModel", "GridBoxModel")
+_TITLED: Final = ("TabModel", "AccordionModel")
+_CHOICES_MAX: Final = 20
+"""chosen options that are listed"""
 
 
 @dataclass(slots=True)
@@ -102,8 +105,14 @@ class Widgets:
         """Return a widget's text on a console; None if only a browser can show it."""
         if model_id not in self.models:
             return None
-        words = _Drawing(self.models).draw(model_id, ())
-        return words if words is None else printable(words[:_TEXT_MAX])
+        drawing = _Drawing(self.models)
+        words = drawing.draw(model_id, ())
+        if words is None:
+            return None
+        more = len(words) - _TEXT_MAX
+        left_out = f"\n... and {more:,} more characters" if more > 0 else ""
+        left_out += f"\n... and {drawing.left_out:,} more widgets" if drawing.left_out else ""
+        return printable(words[:_TEXT_MAX]) + left_out
 
     def needed_by(self, shown: Iterable[str]) -> list[str]:
         """Return these models and their parts, in this order."""
@@ -158,12 +167,17 @@ class _Drawing:
     def __init__(self, models: Mapping[str, Model]) -> None:
         self._models = models
         self._left = _NODES_MAX
+        self.left_out = 0
+        """widgets beyond those that are drawn, without what is in them"""
 
     def draw(self, model_id: str, above: tuple[str, ...]) -> str | None:
-        self._left -= 1
         model = self._models.get(model_id)
-        if model is None or model_id in above or self._left < 0:
+        if model is None or model_id in above:
             return None
+        if self._left == 0:
+            self.left_out += 1
+            return None
+        self._left -= 1
         is_hidden = self._layout(model, "visibility") == "hidden" or self._layout(model, "display") == "none"
         if model.is_closed or is_hidden:
             return ""
@@ -176,6 +190,10 @@ class _Drawing:
             return _in_line(self._children(state, path))
         if kind in _IN_LINES:
             return "\n".join(part for part in self._children(state, path) if part)
+        if kind in _TITLED:
+            return "\n".join(self._titled(state, path))
+        if kind == "StackModel":
+            return self.draw(_selected(state), path) or ""
         if kind in _MEDIA:
             return f"[{kind.removesuffix('Model').lower()}: {text(state.get('format'))}]"
         if kind == "OutputModel":
@@ -185,6 +203,12 @@ class _Drawing:
     def _children(self, state: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
         drawn = (self.draw(child, path) for child in _references(state.get("children")))
         return [part for part in drawn if part is not None]
+
+    def _titled(self, state: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
+        for at, child in enumerate(_references(state.get("children"))):
+            if part := self.draw(child, path):
+                title = _title(state, at)
+                yield f"{title}:\n{part}" if title and "\n" in part else f"{title}: {part}" if title else part
 
     def _layout(self, model: Model, trait: str) -> Any:
         for name in _references(model.state.get("layout")):
@@ -218,15 +242,34 @@ def _value(kind: str, state: Mapping[str, Any]) -> str | None:
     value = state.get("value")
     if isinstance(value, str):
         value = value[:_VALUE_MAX]
+        if kind == "PasswordModel":
+            return "****" if value else ""
         return html_text(value) if kind in ("HTMLModel", "HTMLMathModel") else value
-    labels, index = items(state.get("_options_labels")), state.get("index")
-    if labels and isinstance(index, int) and 0 <= index < len(labels):
-        return str(labels[index])
+    if chosen := _chosen(state):
+        return ", ".join(chosen)
     if isinstance(value, bool | int | float):
         return str(value)
     if isinstance(value, list) and len(value) <= 4:
         return ", ".join(map(str, value))
     return "" if text(state.get("description")) else None
+
+
+def _chosen(state: Mapping[str, Any]) -> list[str]:
+    """Return the labels of the chosen options; `index` is one position or several."""
+    labels, index = items(state.get("_options_labels")), state.get("index")
+    positions = items(index)[:_CHOICES_MAX] or [index]
+    return [str(labels[at]) for at in positions if isinstance(at, int) and 0 <= at < len(labels)]
+
+
+def _title(state: Mapping[str, Any], at: int) -> str:
+    """Return a page's title; ipywidgets before 8 keeps titles by the page's number."""
+    titles = items(state.get("titles"))
+    return text(titles[at] if at < len(titles) else mapping(state.get("_titles")).get(str(at)))
+
+
+def _selected(state: Mapping[str, Any]) -> str:
+    pages, index = list(_references(state.get("children"))), state.get("selected_index")
+    return pages[index] if isinstance(index, int) and 0 <= index < len(pages) else ""
 
 
 def _labelled(state: Mapping[str, Any], value: str | None) -> str | None:

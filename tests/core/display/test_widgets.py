@@ -47,6 +47,17 @@ HIDDEN = {"layout": "IPY_MODEL_l"}
         ({"a": model("HBox", "b", "c"), "b": model("HTML", value=""), "c": BAR | {"layout": "IPY_MODEL_l"}, "l": {"width": "20px"}}, ""),
         ({"a": model("VBox", "b", "c", "gone"), "b": model("Label", value="x"), "c": BAR}, "x\n|███▌      |"),
         ({"a": model("Tab", "b"), "b": model("Label", value="x")}, "x"),
+        ({"a": model("Tab", "b", "c", titles=["first", "second"]), "b": BAR, "c": model("VBox", "d", "e"), "d": BAR, "e": BAR},
+         "first: |███▌      |\nsecond:\n|███▌      |\n|███▌      |"),
+        ({"a": model("Accordion", "b", "c", _titles={"1": "old"}), "b": model("Label", value="x"), "c": BAR}, "x\nold: |███▌      |"),
+        ({"a": model("Tab", "b", titles=["gone"])}, ""),
+        ({"a": model("Stack", "b", "c", selected_index=1), "b": BAR, "c": model("Label", value="x")}, "x"),
+        ({"a": model("Stack", "b", selected_index=None), "b": BAR}, ""),
+        ({"a": model("Password", value="secret", description="token")}, "token: ****"),
+        ({"a": model("Password", value="")}, ""),
+        ({"a": model("SelectMultiple", index=[0, 2], description="many", _options_labels=["x", "y", "z"])}, "many: x, z"),
+        ({"a": model("SelectMultiple", index=[], description="many", _options_labels=["x"])}, "[many]"),
+        ({"a": model("SelectionRangeSlider", index=[1, 7, "x"], _options_labels=["x", 2.5])}, "2.5"),
         ({"a": model("Label", value="x", layout="IPY_MODEL_l"), "l": {"visibility": "hidden"}}, ""),
         ({"a": model("Label", value="x", layout="IPY_MODEL_l"), "l": {"display": "none"}}, ""),
         ({"a": model("Label", value="x", layout="IPY_MODEL_gone")}, "x"),
@@ -118,8 +129,10 @@ def test_a_very_wide_tree_is_told_as_far_as_it_goes() -> None:
     names = [f"c{number}" for number in range(1000)]
     found = widgets(a=model("VBox", *names), **{name: model("Label", value=name) for name in names})
     words = found.text("a")
-    assert words is not None and words.startswith("c0\nc1\n") and len(words.split("\n")) < 100
-    assert len(widgets(a=model("Label", value="x" * 9000)).text("a") or "") == 4000
+    assert words is not None and words.startswith("c0\nc1\n") and len(words.split("\n")) == 60
+    assert words.endswith("\nc58\n... and 941 more widgets")
+    long = widgets(a=model("Label", value="x" * 9000)).text("a")
+    assert long == f"{'x' * 4000}\n... and 5,000 more characters"
 
 
 def test_what_a_widget_consists_of_is_found_once() -> None:
@@ -169,5 +182,5 @@ def test_any_states_in_any_order_give_a_text_of_bounded_length(
         found.apply(WidgetsChanged("r", {name: state}))
         found.show(name)
         for words in found.views([name]).values():
-            assert len(words) <= 4000
+            assert len(words) <= 4100
         assert len(found.needed_by(["a"])) <= 4 and isinstance(found.capturing("m"), str)
