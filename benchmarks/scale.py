@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -16,8 +17,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from ground import Agent, Project, memory_mb, process_of, reset_peak, server
+from ground import Agent, Project, measure, memory_mb, process_of, reset_peak, row, server
 
+from jlab_tui.core.journal.events import (
+    Entry,
+    Event,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+    SessionClosed,
+    SessionOpened,
+    encode,
+)
 from tests.e2e.floods import NOISE
 
 IMAGE_CHARS = 300_000
@@ -178,7 +189,67 @@ async def notebook() -> None:
         await client_exit(project)
 
 
-SECTIONS: dict[str, Callable[[], Awaitable[None]]] = {"notebook": notebook}
+def journal(*events: Event) -> bytes:
+    return b"".join(encode(Entry(time.time(), event)) for event in events)
+
+
+def with_records(project: Project, closed: int, unclosed: int, kind: str) -> None:
+    """Write the records of many small sessions, where every version looks for them. A living process has the unclosed ones."""
+    sessions = project.status_dir / "sessions"
+    sessions.mkdir(mode=0o700, exist_ok=True)
+    started = float(project.status_file()["STARTED"])
+    here, pid = socket.gethostname(), os.getpid()
+    for number in range(closed + unclosed):
+        name = f"{kind}{number:06x}"
+        opened = SessionOpened(name, "n", f"/{name}.ipynb", name, here, started, "p", "/", "bench", here, pid)
+        run, ended = (
+            RunStarted(f"{name}-1", "execute_code", "c", "1"),
+            RunFinished(f"{name}-1", RunStatus.OK, 1.0),
+        )
+        last = [SessionClosed("shut down")] if number < closed else []
+        (sessions / f"{name}.1.jsonl").write_bytes(journal(opened, run, ended, *last))
+
+
+async def until_tidy(project: Project, unclosed: int) -> None:
+    """Wait, a minute at most, until the closed sessions lie apart; earlier versions have no place for them."""
+    for _ in range(600):
+        names = [name for name in os.listdir(project.status_dir / "sessions") if name.endswith(".jsonl")]
+        if len(names) <= unclosed:
+            return
+        await asyncio.sleep(0.1)
+
+
+async def pings(project: Project, name: str) -> None:
+    async with project.client() as agent:
+        first = await measure(lambda: agent.text("ping"))
+        times = [await measure(lambda: agent.text("ping")) for _ in range(20)]
+    row(f"ping, {name} (first {first:.0f} ms)", times, reach="50 ms")
+
+
+def status_s(project: Project) -> float:
+    began = time.perf_counter()
+    project.run("status")
+    return (time.perf_counter() - began) * 1000
+
+
+async def records() -> None:
+    """Lists of sessions in projects of any age."""
+    with server() as empty, server() as old:
+        await pings(empty, "no sessions")
+        for closed, unclosed in ((5000, 0), (0, 2000)):
+            with_records(old, closed, unclosed, "c" if closed else "u")
+            began = time.perf_counter()
+            await pings(old, f"5000 closed, {unclosed} unclosed, as an earlier version left them")
+            async with old.client() as agent:
+                await agent.text("ping")
+                await until_tidy(old, unclosed)
+            print(f"  and apart after {time.perf_counter() - began:.1f} s", flush=True)
+            await pings(old, f"5000 closed, {unclosed} unclosed")
+            times = [(status_s(empty), status_s(old)) for _ in range(7)]
+            row("  status", [after for _, after in times], [before for before, _ in times], "ratio 1.2")
+
+
+SECTIONS: dict[str, Callable[[], Awaitable[None]]] = {"notebook": notebook, "records": records}
 
 
 async def main() -> None:

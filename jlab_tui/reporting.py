@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from .adapters.pipes import has_reader
 from .core.errors import JlabError, ServerNotReady
-from .core.journal.summary import SessionHead
+from .core.journal.summary import Heads
 from .core.news_desk import News
 from .core.server.record import KernelInfo, ServerRecord, ServerState
 from .core.server.resources import Sample
@@ -42,7 +42,7 @@ class Access(Protocol):
 class JournalSummaries(Protocol):
     """The records of sessions; both methods block."""
 
-    def heads(self) -> list[SessionHead]: ...
+    def heads(self) -> Heads: ...
     def size(self) -> int:
         """Return the bytes on disk."""
 
@@ -99,7 +99,7 @@ async def _record_facts(
     if status is not None and status.state is ServerState.READY:
         heads = [
             head
-            for head in await asyncio.to_thread(records.heads)
+            for head in (await asyncio.to_thread(records.heads)).known
             if not head.is_closed
             and abs(head.opened.server_started - status.record.started) < 0.01
             and (not status.reachable or kernels is None or head.opened.kernel_id in kernels)

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,14 @@ from .waiting import pauses
 COMMAND = str(Path(sys.executable).with_name("jlab-mcp"))
 WITHOUT_NODE = Path(__file__).with_name("without_node")
 Era = Literal["auto", "legacy"]
+
+
+def drain(steps: Iterable[object]) -> None:
+    """Take all steps of something that does its work in small ones."""
+    for _ in steps:
+        pass
+
+
 T = TypeVar("T")
 Mount = Callable[[str], Path]
 """mounts a file system in memory with the options given, such as `size=64k` or `ro`"""

@@ -273,10 +273,15 @@ def reason_of(error: OSError) -> str:
 def bytes_below(*directories: Path) -> int:
     """Return the size of all files below directories, without those that vanish meanwhile."""
     total = 0
-    for directory in directories:
-        for path in directory.rglob("*"):
-            with contextlib.suppress(OSError):
-                total += path.lstat().st_size if path.is_file() else 0
+    waiting = [os.fspath(directory) for directory in directories]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as found:
+            for entry in found:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    with contextlib.suppress(OSError):
+                        total += entry.stat(follow_symlinks=False).st_size
     return total
 
 

@@ -60,8 +60,8 @@ class App:
     """the numbered lines that match a regular expression, with the position in the line; raises TimeoutError; blocking"""
     give_memory_back: Callable[[], None]
     """returns free memory to the system; blocking"""
-    clear_old_records: Callable[[], None]
-    """blocking"""
+    clear_up: Callable[[], None]
+    """begins to move, compress and remove old records, while calls go on"""
     now: Callable[[], float]
     reasons: CancelReasons
     close: Callable[[], Awaitable[None]]
@@ -73,10 +73,6 @@ class App:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
-
-    def clear_up(self) -> None:
-        """Remove old records, while calls go on."""
-        self.start_background(asyncio.to_thread(self.clear_old_records))
 
     def tidy_up(self) -> None:
         """Return memory to the system soon after large work, when no call is waiting."""

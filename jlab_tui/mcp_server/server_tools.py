@@ -14,6 +14,7 @@ from .context import App
 from .context_source import AppSource
 
 if TYPE_CHECKING:
+    from ..core.journal.summary import Heads
     from ..core.server.status import ServerStatus
 
 
@@ -37,13 +38,14 @@ class ServerTools:
         if status is None:
             return as_json({"status": "no_server", **trouble_json("none", app.launcher.no_server(), root)})
         facts, more = _server_facts(app, status), {}
-        if closed := await app.sessions.close_ended():
+        heads = await app.sessions.heads()
+        if closed := await app.sessions.close_ended(heads):
             more["ended_runs"] = [
                 {"run_id": run.id, "status": str(run.status), "cause": run.cause} for run in closed
             ]
         if facts["healthy"]:
             try:
-                more |= await self._sessions(app)
+                more |= await self._sessions(app, heads)
             except ServerError as error:  # lost meanwhile
                 facts = _server_facts(app, await app.launcher.look() or status)
                 if facts["healthy"]:
@@ -51,7 +53,7 @@ class ServerTools:
                     facts |= {"message": error.message, "hint": error.hint}
         return as_json({**facts, **more})
 
-    async def _sessions(self, app: App) -> dict[str, Any]:
+    async def _sessions(self, app: App, heads: Heads) -> dict[str, Any]:
         """Return the kernels and sessions of an answering server. Raises ServerError."""
         server = await app.server()
         await app.sessions.reclaim()
@@ -71,11 +73,18 @@ class ServerTools:
             for s in app.sessions.open_sessions
         ]
         alive = {k.kernel_id for k in kernels}
-        if adoptable := await app.sessions.adoptable(alive):
+        left = await app.sessions.left(alive, heads)
+        if left.adoptable:
             answer["adoptable_sessions"] = [
                 {"session_id": a.session, "notebook_path": a.notebook, "running": a.running}
-                for a in adoptable
+                for a in left.adoptable
             ]
+        if left.more or left.unread:
+            answer["older_sessions"] = {
+                "adoptable": left.more,
+                "not_read_yet": left.unread,
+                "meaning": "So many are not listed. Name a session by its session_id, or open its notebook, to continue it.",
+            }
         recorded = await server.api.recorded_kernels()
         if exposed := [kernel_id for kernel_id, kernel in recorded.items() if not kernel.is_private]:
             answer["readable_by_others"] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..core.journal.events import Entry
-from ..core.journal.summary import SessionHead
+from ..core.journal.summary import Heads
 from ..core.kernel.link import Claim, Lease, LinkChange, RecordedKernel
 from ..core.kernel.wire import KernelMessage, Request
 from ..core.notebook.notebook import CellCopy, Notebook, Saved
@@ -140,8 +140,8 @@ class Journals(Protocol):
     def successor(self, session: str, files: Sequence[Path]) -> Journal | None: ...
     def silence(self, path: Path) -> float: ...
     def files(self, session: str) -> list[Path]: ...
-    def heads(self) -> list[SessionHead]:
-        """of the sessions that are not closed"""
+    def heads(self, within_s: float = ...) -> Heads:
+        """of the sessions that are not closed, as far as they are known after so many seconds"""
         ...
 
     def read(

@@ -11,8 +11,9 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from ..adapters.files import is_there, owner_alive, process_start
 from ..adapters.grep import grep
@@ -20,6 +21,7 @@ from ..adapters.images import shrink
 from ..adapters.intents import OpeningIntents
 from ..adapters.journal.bell import usable_fifo_dir
 from ..adapters.journal.store import JournalStore
+from ..adapters.journal.tidying import Tidying
 from ..adapters.jupyter import rest  # noqa: F401 - the HTTP client
 from ..adapters.jupyter.spool_reader import Spool
 from ..adapters.memory import give_back, return_large_blocks
@@ -47,6 +49,9 @@ from ..services.sessions.registry import Sessions
 from .server import make_access, make_launcher
 from .settings import choices_of
 
+TIDYING_S: Final = 0.1
+"""how long an exit waits for a step of tidying that removes what it has half done"""
+
 
 async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelReasons) -> App:
     """Build the application of one MCP server process."""
@@ -67,6 +72,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     replies = Replies(
         sessions.find_run, sessions.outputs, journals, walltime.take, settings.output_chars, time.time
     )
+    tidying = Tidying(partial(journals.clear_old, settings.keep_days))
     return App(
         settings=settings,
         launcher=launcher,
@@ -82,11 +88,19 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         shrink=shrink,
         grep=grep,
         give_memory_back=give_back,
-        clear_old_records=partial(journals.clear_old, settings.keep_days),
+        clear_up=tidying.start,
         now=time.time,
         reasons=reasons,
-        close=partial(in_turn, replies.close, sessions.release, access.close, launcher.close),
+        close=partial(_close, tidying, (replies.close, sessions.release, access.close, launcher.close)),
     )
+
+
+async def _close(tidying: Tidying, steps: Sequence[Callable[[], Awaitable[object]]]) -> None:
+    tidying.stop()
+    try:
+        await in_turn(*steps)
+    finally:
+        tidying.wait(TIDYING_S)
 
 
 def _journals(settings: Settings) -> JournalStore:

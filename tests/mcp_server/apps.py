@@ -146,7 +146,7 @@ class Front:
             shrink=shrink,
             grep=grep,
             give_memory_back=lambda: None,
-            clear_old_records=lambda: None,
+            clear_up=lambda: None,
             now=lambda: 2000.0,
             reasons=self.reasons,
             close=close,

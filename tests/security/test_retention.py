@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from jlab_tui.adapters.server.file_names import slurm_log
 from jlab_tui.core.journal.events import Entry, SessionClosed, SessionOpened
 from jlab_tui.core.settings import load_settings
 from jlab_tui.jupyter_extension.spool import SpoolThread
+from tests.project import drain
 
 DAY_S = 86400.0
 NOW = time.time()
@@ -34,7 +36,8 @@ from jlab_tui.core.settings import load_settings
 from jlab_tui.jupyter_extension.spool import SpoolThread
 base = Path(sys.argv[1])
 for look in range(3):
-    JournalStore(base / "sessions", base / "actions", lambda: base, "here").clear_old(30)
+    store = JournalStore(base / "sessions", base / "actions", lambda: base, "here")
+    list(store.clear_old(30))
 settings = load_settings({"HOME": str(base)}, base / "project", is_there)
 prune(settings, settings.node_dir)
 """
@@ -111,26 +114,26 @@ def test_a_file_server_whose_clock_was_once_40_days_ahead_gives_everything_back(
     actions(tmp_path, 1)
     before, size = records(tmp_path), all_bytes(tmp_path)
     for hours in (0, 1, 23):
-        store_in(tmp_path).clear_old(30, NOW + 40 * DAY_S + hours * 3600)
-    store_in(tmp_path).clear_old(30, NOW + 100)
+        drain(store_in(tmp_path).clear_old(30, NOW + 40 * DAY_S + hours * 3600))
+    drain(store_in(tmp_path).clear_old(30, NOW + 100))
     assert records(tmp_path) == before
     assert 0 < all_bytes(tmp_path) <= size + 25 * 60  # compressed at most
 
 
 def test_old_records_are_set_aside_and_removed_a_day_later_but_for_the_newest(month: Path) -> None:
     store = store_in(month)
-    store.clear_old(30, NOW)
+    drain(store.clear_old(30, NOW))
     gone = {f"day{day}" for day in range(20, 30)}  # day19 is old too, and one of the newest
     assert records(month) == {f"day{day}" for day in range(20)} | {"open", "here-2"}
     aside = sorted((month / "sessions" / "trash").iterdir())
     assert len(aside) == len(gone)
-    store.clear_old(30, NOW + DAY_S - 60)
+    drain(store.clear_old(30, NOW + DAY_S - 60))
     assert set(aside) <= set((month / "sessions" / "trash").iterdir())
-    store.clear_old(30, NOW + DAY_S + 60)
+    drain(store.clear_old(30, NOW + DAY_S + 60))
     assert not any(path.exists() for path in aside)
     assert list((month / "actions" / "trash").iterdir()) == []
     for day in range(400):
-        store.clear_old(30, NOW + day * DAY_S)
+        drain(store.clear_old(30, NOW + day * DAY_S))
     assert len(records(month) - {"open"}) == 20 and "open" in records(month)
 
 
@@ -146,7 +149,7 @@ def test_files_of_the_user_beside_the_records_stay(tmp_path: Path) -> None:
     aside.parent.mkdir()
     aged(session(tmp_path, "x", 99).rename(aside), 99)
     for day in range(3):
-        store_in(tmp_path).clear_old(30, NOW + day * DAY_S, keep_newest=0)
+        drain(store_in(tmp_path).clear_old(30, NOW + day * DAY_S, keep_newest=0))
     assert [path for path in [*mine, aside] if not path.exists()] == []
     assert all_journals(tmp_path / "sessions").keys() == {"data"}, "the record of the old session is gone"
 
@@ -187,16 +190,21 @@ def test_old_logs_go_by_the_clock_of_their_own_file_system(tmp_path: Path) -> No
     assert not old.exists() and new.exists()
 
 
-def test_what_a_killed_compression_left_goes_after_a_day_and_nothing_else(tmp_path: Path) -> None:
+def test_what_a_killed_compression_left_goes_and_nothing_else(tmp_path: Path) -> None:
+    """At once when its process is known to be dead, else after a day."""
     journal = session(tmp_path, "a", 10, closed=False)
     half = aged(_touched(tmp_path / "sessions" / ".a.1.jsonl.node-1.cluster-4711.gz"), 1.1)
     at_work = aged(_touched(tmp_path / "sessions" / ".a.1.jsonl.node-1.cluster-4712.gz"), 0.9)
+    here = f"{socket.gethostname()}-"
+    dead = aged(_touched(tmp_path / "sessions" / "closed" / f".a.1.jsonl.{here}{2**22 + 1}.gz"), 0)
+    living = aged(_touched(tmp_path / "sessions" / "closed" / f".a.1.jsonl.{here}{os.getpid()}.gz"), 0)
     of_the_user = aged(_touched(tmp_path / "sessions" / ".notes.gz"), 100)
-    store_in(tmp_path).clear_old(30, NOW)
-    assert not half.exists()
+    drain(store_in(tmp_path).clear_old(30, NOW))
+    assert not half.exists() and not dead.exists() and living.exists()
     assert at_work.exists() and of_the_user.exists() and journal.exists()
 
 
 def _touched(path: Path) -> Path:
+    path.parent.mkdir(exist_ok=True)
     path.touch()
     return path

@@ -82,9 +82,11 @@ def _session_of(path: Path) -> str:
 def _by_session(paths: Iterable[Path]) -> dict[str, list[Path]]:
     found: dict[str, dict[int, Path]] = {}
     for path in paths:
-        epochs = found.setdefault(_session_of(path), {})
-        other = epochs.get(epoch_of(path), path)
-        epochs[epoch_of(path)] = max(path, other, key=lambda one: _places(one).index(one))
+        session, epoch, *_ = path.name.split(".")
+        epochs = found.setdefault(session, {})
+        other = epochs.setdefault(int(epoch), path)
+        if other is not path:
+            epochs[int(epoch)] = max(path, other, key=lambda one: _places(one).index(one))
     return {session: [epochs[epoch] for epoch in sorted(epochs)] for session, epochs in sorted(found.items())}
 
 

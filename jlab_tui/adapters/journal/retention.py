@@ -9,22 +9,25 @@ import contextlib
 import gzip
 import os
 import re
-import shutil
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.journal.events import Entry, SessionClosed, SessionOpened
-from ..files import open_own, private_dir
+from ...core.journal.events import SessionOpened
+from ...core.journal.summary import Heads
+from ..files import open_own, private_dir, process_start
 from ..made_names import DIGITS, any_of, pattern_of
-from .journal_file import read_ends, read_entries
-from .places import CLOSED, JOURNALS, all_journals, closed_journals, move_closed, open_journals
+from .journal_file import read_ends
+from .places import CLOSED, JOURNALS, all_journals, closed_journals, move_closed
 
 DAY_S = 86400.0
 COMPRESS_AFTER_S = 7 * DAY_S
 KEEP_NEWEST = 20
 """sessions of a project to keep at any age"""
 TRASH = "trash"
+_CHUNK = 1 << 18
+"""bytes that are compressed between two looks at whether to stop"""
 
 
 def actions_name(host: str, pid: str) -> str:
@@ -47,42 +50,85 @@ _HALF_PACKED = pattern_of(half_packed_name, JOURNALS.pattern, r"[^/\n]+", DIGITS
 _ASIDE = pattern_of(name_aside, f"({DIGITS})", f"({any_of(JOURNALS, ACTIONS).pattern})")
 
 
-def clear_old(
-    sessions: Path, actions: Path, keep_days: int, now: float, keep_newest: int = KEEP_NEWEST
-) -> None:
-    """Take the next step for each old record of a project. `now`: by the file server's clock."""
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The records of one project."""
+
+    sessions: Path
+    actions: Path
+
+    @property
+    def closed(self) -> Path:
+        return self.sessions / CLOSED
+
+
+def steps(
+    places: Places,
+    keep_days: int,
+    now: float,
+    open_heads: Callable[[], Heads],
+    keep_newest: int = KEEP_NEWEST,
+) -> Iterator[None]:
+    """Take the next step for each old record of a project, in small parts of work. `now`: by the file server's clock;
+    `open_heads` summarises the sessions that are not closed by their names."""
     keep_s = keep_days * DAY_S
-    _sweep(sessions / TRASH, sessions / CLOSED, lambda name: name.partition(".")[0], keep_s, now)
-    _sweep(actions / TRASH, actions, lambda name: name, keep_s, now)
-    for path in _listed(actions, ACTIONS):
+    yield from _clear_half_packed(places, now)
+    yield from _move_closed(open_heads())
+    trash, group_of = places.sessions / TRASH, _session_of
+    yield from _sweep(trash, places.closed, group_of, keep_s, now)
+    yield from _sweep(places.actions / TRASH, places.actions, lambda name: name, keep_s, now)
+    for path in _listed(places.actions, ACTIONS):
         with contextlib.suppress(OSError):
             if now - path.stat().st_mtime > keep_s:
-                _set_aside([path], actions / TRASH, now)
-    for path in [*_listed(sessions, _HALF_PACKED), *_listed(sessions / CLOSED, _HALF_PACKED)]:
-        with contextlib.suppress(OSError):
-            if now - path.lstat().st_mtime > DAY_S:
-                path.unlink()  # its process was killed; the journal itself is still there
-    for files in open_journals(sessions).values():
-        with contextlib.suppress(OSError):
-            if _is_closed(files[-1]) and _is_ours(files[0]):
-                move_closed(files)  # its process was killed in between, or was of an older version
-    changed = {session: _changed(files) for session, files in all_journals(sessions).items()}
-    newest = sorted(changed, key=lambda session: changed[session])[max(0, len(changed) - keep_newest) :]
-    for session, files in closed_journals(sessions).items():
-        with contextlib.suppress(OSError):
-            age = now - changed.get(session, now)
-            goes = age > keep_s and session not in newest
-            loose = [path for path in files if path.suffix != ".gz"]
-            if age <= COMPRESS_AFTER_S or not (goes or loose) or not _is_ours(files[0]):
-                continue
-            if goes:
-                _set_aside(files, sessions / TRASH, now)
-                continue
-            for path in loose:
-                _compress(path)
+                _set_aside([path], places.actions / TRASH, now)
+        yield
+    yield from _retire(places, keep_s, now, keep_newest)
 
 
-def _sweep(trash: Path, home: Path, group_of: Callable[[str], str], keep_s: float, now: float) -> None:
+def _clear_half_packed(places: Places, now: float) -> Iterator[None]:
+    """Remove what killed processes left of a compression; the journal itself is still there."""
+    for path in [*_listed(places.sessions, _HALF_PACKED), *_listed(places.closed, _HALF_PACKED)]:
+        where, _, pid = path.name.removesuffix(".gz").rpartition("-")
+        is_here = where.endswith(f".{socket.gethostname()}")
+        with contextlib.suppress(OSError):
+            if (is_here and not process_start(int(pid))) or now - path.lstat().st_mtime > DAY_S:
+                path.unlink()
+        yield
+
+
+def _move_closed(heads: Heads) -> Iterator[None]:
+    """Move sessions whose process was killed after it had closed them, or was of an earlier version."""
+    for head in heads.known:
+        if head.is_closed:
+            with contextlib.suppress(OSError):
+                move_closed(head.files)
+            yield
+
+
+def _retire(places: Places, keep_s: float, now: float, keep_newest: int) -> Iterator[None]:
+    """Compress or set aside the old closed sessions."""
+    changed: dict[str, float] = {}
+    for session, files in all_journals(places.sessions).items():
+        changed[session] = _changed(files)
+        yield
+    newest = set(sorted(changed, key=lambda session: changed[session])[max(0, len(changed) - keep_newest) :])
+    for session, files in closed_journals(places.sessions).items():
+        age = now - changed.get(session, now)
+        goes = age > keep_s and session not in newest
+        loose = [path for path in files if path.suffix != ".gz"]
+        with contextlib.suppress(OSError):
+            if age > COMPRESS_AFTER_S and (goes or loose) and _is_ours(files[0]):
+                yield
+                if goes:
+                    _set_aside(files, places.sessions / TRASH, now)
+                    continue
+                for path in loose:
+                    yield from _compress(path)
+
+
+def _sweep(
+    trash: Path, home: Path, group_of: Callable[[str], str], keep_s: float, now: float
+) -> Iterator[None]:
     """Remove files set aside over a day ago, and restore those that are not old after all."""
     groups: dict[str, list[tuple[float, str, Path]]] = {}
     for path in _listed(trash, _ASIDE):
@@ -96,11 +142,16 @@ def _sweep(trash: Path, home: Path, group_of: Callable[[str], str], keep_s: floa
                     path.unlink()
                 elif not is_old and not (home / name).exists():
                     path.rename(private_dir(home) / name)
+        yield
 
 
 def _set_aside(files: Iterable[Path], trash: Path, now: float) -> None:
     for path in files:
         path.rename(private_dir(trash) / name_aside(f"{now:.0f}", path.name))
+
+
+def _session_of(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _listed(directory: Path, names: re.Pattern[str]) -> list[Path]:
@@ -124,16 +175,8 @@ def _is_ours(path: Path) -> bool:
     return bool(first) and isinstance(first[0].event, SessionOpened)
 
 
-def _is_closed(path: Path) -> bool:
-    if path.suffix == ".gz":
-        return True
-    last: Entry | None = None
-    for _, entry in read_entries(path, max(0, path.stat().st_size - 4096)):
-        last = entry
-    return last is not None and isinstance(last.event, SessionClosed)
-
-
-def _compress(path: Path) -> None:
+def _compress(path: Path) -> Iterator[None]:
+    """Compress a journal. Leaves nothing behind when it is closed in between."""
     packed = path.with_name(path.name + ".gz")
     part = path.with_name(half_packed_name(path.name, socket.gethostname(), str(os.getpid())))
     try:
@@ -143,7 +186,9 @@ def _compress(path: Path) -> None:
             os.fdopen(open_own(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as packing,
             gzip.open(packing, "wb", compresslevel=6) as target,
         ):
-            shutil.copyfileobj(source, target, 1 << 20)
+            while chunk := source.read(_CHUNK):
+                target.write(chunk)
+                yield
         part.replace(packed)
     finally:
         part.unlink(missing_ok=True)

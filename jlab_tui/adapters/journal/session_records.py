@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.journal.summary import SessionHead
+from ...core.journal.summary import Heads
 from ..files import bytes_below
 from .places import open_journals
-from .summaries import JournalHeads
+from .summaries import JournalHeads, cache_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,10 @@ class SessionRecords:
     sessions_dir: Path
     spool_dir: Path
 
-    def heads(self) -> list[SessionHead]:
-        return JournalHeads().read(open_journals(self.sessions_dir))
+    def heads(self) -> Heads:
+        """Those that are not closed."""
+        cache = self.sessions_dir.with_name(cache_name(socket.gethostname()))
+        return JournalHeads(cache).read(open_journals(self.sessions_dir))
 
     def size(self) -> int:
         """Bytes on disk."""

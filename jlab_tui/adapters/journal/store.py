@@ -6,18 +6,19 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ...core.journal.events import Entry, HumanActed
-from ...core.journal.summary import SessionHead
+from ...core.journal.summary import Heads
 from ..files import file_server_time, seal
 from . import retention
 from .bell import Bell
 from .journal_file import JournalReader, JournalWriter, read_entries
-from .places import epoch_of, journal_path, journals_of, move_closed, open_journals
-from .summaries import JournalHeads
+from .places import epoch_of, has_moved, journal_path, journals_of, move_closed, open_journals
+from .summaries import JournalHeads, cache_name
 
 
 class JournalStore:
@@ -31,13 +32,13 @@ class JournalStore:
         self._actions_dir = actions_dir
         self._fifo_dir = fifo_dir
         self._host = host
-        self._heads = JournalHeads()
+        self._heads = JournalHeads(sessions_dir.with_name(cache_name(host)))
 
     def writer(self, session: str, epoch: int) -> JournalWriter:
         """Open a new journal for one owner of a session. It rings the dashboards after each write."""
-        if files := self.files(session):
-            epoch = max(epoch, epoch_of(files[-1]) + 1)
-        return self._writer(session, journal_path(self._sessions_dir, session, epoch))
+        files = self.files(session)
+        epoch = max(epoch, epoch_of(files[-1]) + 1 if files else 1)
+        return self._writer(journal_path(self._sessions_dir, session, epoch), files)
 
     def successor(self, session: str, files: Sequence[Path]) -> JournalWriter | None:
         """Open the journal that follows the sealed `files`; None if another process was faster."""
@@ -48,13 +49,13 @@ class JournalStore:
             path.touch(mode=0o600, exist_ok=False)
         except FileExistsError:
             return None
-        if any(epoch_of(other) not in known for other in self.files(session) if other != path):
+        if has_moved(path):
             path.unlink()  # the other one has closed the session already, and so its files have moved
             return None
         for sealed in files:
             with contextlib.suppress(OSError):
                 seal(sealed)
-        return self._writer(session, path)
+        return self._writer(path, files)
 
     def silence(self, path: Path) -> float:
         """Return the seconds since a journal was written or touched, by the file server's clock. Blocks."""
@@ -66,8 +67,8 @@ class JournalStore:
         now = file_server_time(self._sessions_dir)
         return (time.time() if now is None else now) - touched
 
-    def _writer(self, session: str, path: Path) -> JournalWriter:
-        on_closed = partial(self._move_closed, path)
+    def _writer(self, path: Path, earlier: Sequence[Path]) -> JournalWriter:
+        session, on_closed = path.name.partition(".")[0], partial(self._move_closed, [*earlier, path])
         try:
             bell = Bell(self._fifo_dir(), self._host)
         except OSError:
@@ -79,20 +80,17 @@ class JournalStore:
             on_end=bell.close,
         )
 
-    def _move_closed(self, path: Path) -> None:
-        """Put the files of a session whose last journal is `path` where those of closed sessions lie."""
-        files = self.files(path.name.partition(".")[0])
-        if files and epoch_of(files[-1]) == epoch_of(path):  # else it has come back already
-            with contextlib.suppress(OSError):  # `clear_old` tries again
-                move_closed(files)
+    def _move_closed(self, files: Sequence[Path]) -> None:
+        with contextlib.suppress(OSError):  # `clear_old` tries again
+            move_closed(files)
 
     def files(self, session: str) -> list[Path]:
         """The journals of a session, in the order of their epochs. Blocks."""
         return journals_of(self._sessions_dir, session)
 
-    def heads(self) -> list[SessionHead]:
-        """Summarise every session that is not closed. Blocks."""
-        return self._heads.read(open_journals(self._sessions_dir))
+    def heads(self, within_s: float = math.inf) -> Heads:
+        """Summarise every session that is not closed, as far as they are known or can be read in that time. Blocks."""
+        return self._heads.read(open_journals(self._sessions_dir), within_s)
 
     def read(
         self, files: Sequence[Path], since: tuple[Path, int] | None = None
@@ -124,8 +122,10 @@ class JournalStore:
 
     def clear_old(
         self, keep_days: int, now: float | None = None, keep_newest: int = retention.KEEP_NEWEST
-    ) -> None:
-        """Compress, set aside and remove old records (`retention`). Does nothing if the file server's time is unknown."""
+    ) -> Generator[None, Any, None]:
+        """Move, compress, set aside and remove old records in small steps (`retention`). Does nothing if the file server's
+        time is unknown."""
         now = file_server_time(self._sessions_dir) if now is None else now
         if now is not None:
-            retention.clear_old(self._sessions_dir, self._actions_dir, keep_days, now, keep_newest)
+            places = retention.Places(self._sessions_dir, self._actions_dir)
+            yield from retention.steps(places, keep_days, now, self.heads, keep_newest)

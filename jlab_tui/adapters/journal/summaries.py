@@ -1,20 +1,44 @@
-"""Reads both ends of journals, each file only after it changed."""
+"""Reads both ends of journals, each file only after it changed, and within a time that the caller gives.
+
+What is known is kept for the next process, in one file a host that may be removed, torn or of another version at any time.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import json
+import math
 import threading
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
-from ...core.journal.events import Entry, SessionClosed, decode
-from ...core.journal.summary import KIND, TELLING, Ends, SessionHead, head_of
+from ...core.journal.events import (
+    Entry,
+    Event,
+    RunFinished,
+    RunStarted,
+    RunStatus,
+    SessionClosed,
+    SessionOpened,
+    decode,
+)
+from ...core.journal.summary import KIND, TELLING, Ends, Heads, SessionHead, head_of
+from ..files import write_atomic
 from .journal_file import DAMAGED
 
 _BLOCK: Final = 1 << 16
 _FIRST_LINE_MAX: Final = 1 << 20
+_VERSION: Final = 1
+_SAVE_AFTER: Final = 20
+"""files that were read for the first time, after which the cache is written"""
+
+
+def cache_name(host: str) -> str:
+    return f"heads-{host}.json"
 
 
 @dataclass(slots=True)
@@ -26,39 +50,118 @@ class _Known:
     end: int
     """how far the search for `last` got"""
 
+    @property
+    def at(self) -> float:
+        return self.last.at if self.last is not None else 0.0
+
 
 class JournalHeads:
     """Remembers both ends of every journal."""
 
-    def __init__(self) -> None:
-        self._known: dict[Path, _Known] = {}
+    def __init__(self, cache: Path | None = None) -> None:
+        self._cache = cache
+        self._known: dict[str, _Known] | None = None
+        """by the name of the file"""
+        self._fresh = 0
+        """files that the cache lacks"""
         self._lock = threading.Lock()
 
-    def read(self, files: Mapping[str, Sequence[Path]]) -> list[SessionHead]:
-        """Summarise the sessions of these journals, by id; skips those without information. Blocks."""
-        with self._lock:
-            heads = [
-                head_of(session, (self._ends(path) for path in reversed(paths)))
-                for session, paths in files.items()
-            ]
-            present = {path for paths in files.values() for path in paths}
-            for path in self._known.keys() - present:
-                del self._known[path]
-        return [head for head in heads if head is not None]
+    def read(self, files: Mapping[str, Sequence[Path]], within_s: float = math.inf) -> Heads:
+        """Summarise the sessions of these journals, the newest first; skips those without information. Blocks.
 
-    def _ends(self, path: Path) -> Ends:
-        known = self._known.get(path)
+        After `within_s` seconds of looking it goes by what is known: sessions that were never read are counted then."""
+        until = time.monotonic() + within_s
+        named = {session: [(path, path.name) for path in paths] for session, paths in files.items()}
+        known = self._known_of({name for paths in named.values() for _, name in paths})
+        found: list[SessionHead] = []
+        unread = 0
+        # First what is new, then what changed last.
+        for session in sorted(named, key=lambda session: -_newest(known, named[session])):
+            paths = named[session]
+            if time.monotonic() < until:
+                ends = [self._ends(path, known.get(name)) for path, name in reversed(paths)]
+            elif all(name in known for _, name in paths):
+                ends = [(known[name].first, known[name].last) for _, name in reversed(paths)]
+            else:
+                unread += 1
+                continue
+            if head := head_of(session, ends, tuple(files[session])):
+                found.append(head)
+        self._save_much()
+        return Heads(tuple(sorted(found, key=lambda head: (-head.last_at, head.session))), unread)
+
+    def _known_of(self, names: set[str]) -> dict[str, _Known]:
+        """What is known of these files; others are forgotten."""
+        with self._lock:
+            known = _loaded(self._cache) if self._known is None else self._known
+            self._known = {name: known[name] for name in names & known.keys()}
+            return dict(self._known)
+
+    def _ends(self, path: Path, known: _Known | None) -> Ends:
         try:
             info = path.stat()
             identity = info.st_size, info.st_mtime_ns
             if known is None or known.identity != identity:
+                is_fresh = known is None
                 before = known if known is not None and known.end <= info.st_size else None
                 known = _packed(path) if path.suffix == ".gz" else _plain(path, before, info.st_size)
                 known.identity = identity
-                self._known[path] = known
+                self._learn(path.name, known, is_fresh=is_fresh)
         except DAMAGED:
             return None, None
         return known.first, known.last
+
+    def _learn(self, name: str, known: _Known, *, is_fresh: bool) -> None:
+        with self._lock:
+            self._known = self._known if self._known is not None else {}
+            self._known[name] = known
+            self._fresh += is_fresh
+
+    def _save_much(self) -> None:
+        """Write the cache if it lacks much."""
+        with self._lock:
+            if self._cache is None or self._fresh < _SAVE_AFTER:
+                return
+            self._fresh = 0
+            rows = [_row(name, known) for name, known in (self._known or {}).items()]
+        with contextlib.suppress(OSError):  # it only saves time
+            write_atomic(self._cache, json.dumps({"version": _VERSION, "rows": rows}))
+
+
+def _newest(known: Mapping[str, _Known], paths: Sequence[tuple[Path, str]]) -> float:
+    return max(known[name].at if name in known else math.inf for _, name in paths)
+
+
+def _loaded(cache: Path | None) -> dict[str, _Known]:
+    try:
+        raw = json.loads(cache.read_bytes()) if cache is not None else {}
+        return dict(map(_from_row, raw["rows"])) if raw.get("version") == _VERSION else {}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _row(name: str, known: _Known) -> list[Any]:
+    first = known.first.event if known.first is not None else None
+    opened = asdict(first) if isinstance(first, SessionOpened) else None
+    last = known.last.event if known.last is not None else None
+    return [name, *known.identity, known.end, opened, type(last).__name__, getattr(last, "run", ""), known.at]
+
+
+def _from_row(row: list[Any]) -> tuple[str, _Known]:
+    name, size, changed, end, opened, kind, run, at = row
+    first = SessionOpened(**opened) if opened is not None else None
+    last: dict[str, Event | None] = {
+        "SessionOpened": first,
+        "RunStarted": RunStarted(run, "", "", ""),
+        "RunFinished": RunFinished(run, RunStatus.OK, 0.0),
+        "SessionClosed": SessionClosed(""),
+        "NoneType": None,
+    }
+    return name, _Known((size, changed), _entry(0.0, first), _entry(at, last[kind]), end)
+
+
+def _entry(at: float, event: Event | None) -> Entry | None:
+    return Entry(at, event) if event is not None else None
 
 
 def _packed(path: Path) -> _Known:
@@ -72,7 +175,14 @@ def _plain(path: Path, before: _Known | None, size: int) -> _Known:
     with path.open("rb") as file:
         first = (before.first if before is not None else None) or _first(file)
         last, end = _last_telling(file, before.end if before is not None else 0, size)
-    return _Known((0, 0), first, last or (before.last if before is not None else None), end)
+    return _Known((0, 0), first, _bare(last) or (before.last if before is not None else None), end)
+
+
+def _bare(last: Entry | None) -> Entry | None:
+    """What a list needs of it: not the code."""
+    if last is not None and isinstance(last.event, RunStarted):
+        return Entry(last.at, RunStarted(last.event.run, "", "", ""))
+    return last
 
 
 def _first(file: BinaryIO) -> Entry | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from .events import Entry, Event, RunStarted, SessionClosed, SessionOpened
@@ -27,14 +28,26 @@ class SessionHead:
     is_closed: bool = False
     last_at: float = 0.0
     """epoch seconds of the last informative line"""
+    files: tuple[Path, ...] = field(default=(), compare=False)
+    """its journals, but for those of a time in which it was closed"""
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The sessions that are not closed, as far as they could be read."""
+
+    known: tuple[SessionHead, ...] = ()
+    """those that changed last come first; some may be closed since"""
+    unread: int = 0
+    """so many more were not read yet"""
 
 
 Ends = tuple[Entry | None, Entry | None]
 """the first line of a journal, and its last informative one"""
 
 
-def head_of(session: str, journals: Iterable[Ends]) -> SessionHead | None:
-    """Summarise `journals`, newest first. Returns None when they do not say who opened the session."""
+def head_of(session: str, journals: Iterable[Ends], files: tuple[Path, ...] = ()) -> SessionHead | None:
+    """Summarise `journals`, newest first, which are `files`. Returns None when they do not say who opened the session."""
     opened: SessionOpened | None = None
     last_act: Event | None = None
     last_at = 0.0
@@ -49,4 +62,4 @@ def head_of(session: str, journals: Iterable[Ends]) -> SessionHead | None:
     if opened is None:
         return None
     running = last_act.run if isinstance(last_act, RunStarted) else ""
-    return SessionHead(session, opened, running, isinstance(last_act, SessionClosed), last_at)
+    return SessionHead(session, opened, running, isinstance(last_act, SessionClosed), last_at, files)

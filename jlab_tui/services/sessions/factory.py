@@ -153,7 +153,6 @@ class SessionFactory:
         """Return outputs by run id from the journals; blocking."""
         return rebuild_all(runs, entries_since(runs[0], self._journals.read_from), limits)
 
-    def heads(self, server: Server) -> list[SessionHead]:
-        """Sessions that were opened on this server since it started; blocking."""
-        heads = self._journals.heads()
-        return [head for head in heads if head.opened.server_started == server.record.started]
+    def heads(self) -> Sequence[SessionHead]:
+        """Every session that is not closed; blocking."""
+        return self._journals.heads().known

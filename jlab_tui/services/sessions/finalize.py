@@ -7,10 +7,12 @@ reads what the Jupyter extension recorded after the last line of the journal, an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Final
+from weakref import WeakValueDictionary
 
 from ...core.errors import NotebookError
 from ...core.journal.events import RunStatus, SessionClosed, SessionOpened
@@ -59,11 +61,15 @@ class Finalizer:
         self._spool = spool
         self._now = now
         self._owner_alive = owner_alive
-        self._lock = asyncio.Lock()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """by session"""
+
+    def _lock(self, session: str) -> asyncio.Lock:
+        return self._locks.setdefault(session, asyncio.Lock())
 
     async def finalize(self, replay: JournalReplay) -> str:
         """Close the records of a session whose server is gone. Returns why it is gone, or nothing if it may come back."""
-        async with self._lock:
+        async with self._lock(replay.session_id):
             replayed = await replay.read_on()
             if replayed is None or replayed.opened is None or replayed.closed:
                 return ""
@@ -72,46 +78,51 @@ class Finalizer:
                 await self._close(await self._read(replay.session_id), replayed.opened, reason)
             return reason
 
-    async def finalize_all(self, notebook: str = "") -> list[Run]:
-        """Close every run that ended unseen with its server; return those runs. Also close the sessions of a notebook that
-        is about to be opened: its file may lack something."""
-        found: list[Run] = []
+    async def finalize_ended(self, heads: Iterable[SessionHead], ended: list[Run]) -> None:
+        """Close these sessions, as far as their server has ended. Adds each run that this ends to `ended`."""
         reasons: dict[float, str] = {}
-        async with self._lock:
-            for head in await asyncio.to_thread(self._journals.heads):
-                if head.running or (notebook and head.opened.notebook == notebook):
-                    found += await self._close_head(head, reasons, {})
-        return found
+        for head in heads:
+            ended += await self._close_head(head, reasons)
 
     async def finalize_left(self, server_started: float, kernels: Collection[str]) -> None:
         """Close every session that nobody holds and whose kernel is gone. `kernels` are those of the server that began at
         `server_started`, asked for just now."""
         reasons: dict[float, str] = {}
-        async with self._lock:
-            for head in await asyncio.to_thread(self._journals.heads):
-                opened = head.opened
-                is_gone = opened.server_started == server_started and opened.kernel_id not in kernels
-                await self._close_head(head, reasons, {opened.kernel_id: KERNEL_GONE} if is_gone else {})
+        owner_alive = cache(self._owner_alive)
+        for head in (await asyncio.to_thread(self._journals.heads)).known:
+            await asyncio.sleep(0)  # calls come first
+            opened = head.opened
+            if head.is_closed or self._is_held(opened, head.last_at, owner_alive):
+                continue
+            is_gone = opened.server_started == server_started and opened.kernel_id not in kernels
+            await self._close_head(head, reasons, KERNEL_GONE if is_gone else "")
+
+    async def finalize_gone(self, left: ReplayedSession) -> None:
+        """Close a session whose kernel is gone, if nobody holds it."""
+        if left.opened is not None:
+            running = left.unfinished[-1].id if left.unfinished else ""
+            head = SessionHead(left.session, left.opened, running, last_at=left.last_at)
+            await self._close_head(head, {}, KERNEL_GONE)
 
     async def _close_head(
-        self, head: SessionHead, reasons: dict[float, str], gone: Mapping[str, str]
+        self, head: SessionHead, reasons: dict[float, str], kernel_gone: str = ""
     ) -> list[Run]:
         """Close a session if its server or kernel is gone and nobody holds it; return the runs that this ended."""
         opened = head.opened
         if head.is_closed or self._is_held(opened, head.last_at):
             return []
-        kernel_gone = gone.get(opened.kernel_id, "")
         reason = kernel_gone or await self._why_over(opened.server_started, reasons)
         if not reason:
             return []
-        if not head.running and not await self._may_be_behind(opened.notebook):
-            await self._close_idle(opened, reason)
-            return []
-        replayed = await self._read(head.session)
-        if replayed.opened is None or replayed.closed:
-            return []
-        status = RunStatus.DIED if kernel_gone else RunStatus.JOB_ENDED
-        return await self._close(replayed, replayed.opened, reason, status)
+        async with self._lock(head.session):
+            if not head.running and not await self._may_be_behind(opened.notebook):
+                await self._close_idle(opened, reason, head.files)
+                return []
+            replayed = await self._read(head.session)
+            if replayed.opened is None or replayed.closed:
+                return []
+            status = RunStatus.DIED if kernel_gone else RunStatus.JOB_ENDED
+            return await self._close(replayed, replayed.opened, reason, status)
 
     async def _why_over(self, server_started: float, known: dict[float, str]) -> str:
         """Return why a server is gone; empty while it may come back."""
@@ -123,13 +134,15 @@ class Finalizer:
     async def _read(self, session_id: str) -> ReplayedSession:
         return await JournalReplay(session_id, self._journals).read_on() or ReplayedSession(session_id)
 
-    def _is_held(self, opened: SessionOpened, last_at: float) -> bool:
+    def _is_held(self, opened: SessionOpened, last_at: float, owner_alive: OwnerAlive | None = None) -> bool:
         """Return whether a living process has the session and closes it by itself."""
         if opened.client == self._owner.client:
             return True
         if (opened.client_host, opened.client_pid) == (self._owner.host, self._owner.pid):
             return False  # we now have the id of the dead process
-        alive = self._owner_alive(opened.client_host, opened.client_pid, opened.client_started)
+        alive = (owner_alive or self._owner_alive)(
+            opened.client_host, opened.client_pid, opened.client_started
+        )
         return self._now() - last_at < FOREIGN_S if alive is None else alive
 
     async def _close(
@@ -168,14 +181,16 @@ class Finalizer:
         await all_of(f"closing session {opened.session}", journal.close())
         return [intake.runs[run.id] for run in replayed.unfinished]
 
-    async def _close_idle(self, opened: SessionOpened, reason: str) -> None:
-        if journal := await self._succeed(opened, opened.epoch):
+    async def _close_idle(self, opened: SessionOpened, reason: str, files: Sequence[Path]) -> None:
+        if journal := await self._succeed(opened, opened.epoch, files):
             journal.record(SessionClosed(reason))
             await journal.close()
 
-    async def _succeed(self, opened: SessionOpened, epoch: int) -> SessionJournal | None:
+    async def _succeed(
+        self, opened: SessionOpened, epoch: int, files: Sequence[Path] = ()
+    ) -> SessionJournal | None:
         """The next journal of a session, which makes this process its owner; None when another process was quicker."""
-        files = await asyncio.to_thread(self._journals.files, opened.session)
+        files = files or await asyncio.to_thread(self._journals.files, opened.session)
         writer = await asyncio.to_thread(self._journals.successor, opened.session, files)
         if writer is None:
             return None

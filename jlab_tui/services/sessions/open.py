@@ -104,12 +104,14 @@ class SessionOpener:
         if session := await self._open_here(path):
             return session, True
         server = await self._server()
-        heads = await asyncio.to_thread(self._factory.heads, server)
+        found = await asyncio.to_thread(self._factory.heads)
+        at_path = [head for head in found if head.opened.notebook == str(path)]
+        heads = [head for head in found if head.opened.server_started == server.record.started]
         for head in heads:
-            if head.opened.notebook == str(path) and not head.is_closed:
+            if head in at_path and not head.is_closed:
                 with contextlib.suppress(KernelGone, UnknownSession):
                     return await self._takeover.get(head.session), True
-        await self._finalizer.finalize_all(str(path))
+        await self._finalizer.finalize_ended(at_path, [])  # the file may lack something
         file = self._notebooks.file(path)
         notebook = await asyncio.to_thread(file.load)
         if kernel_id := await self._kernel_at(server, path):

@@ -56,11 +56,12 @@ class Reconnect:
         if self._reclaimed or not owner.conversation:
             return
         began = self._now()
-        heads = await asyncio.to_thread(self._factory.heads, await self._server())
+        server = await self._server()
         mine = [
             h
-            for h in heads
+            for h in await asyncio.to_thread(self._factory.heads)
             if not h.is_closed
+            and h.opened.server_started == server.record.started
             and h.opened.conversation == owner.conversation
             and h.opened.client != owner.client
         ]

@@ -10,7 +10,7 @@ from typing import Final
 
 from ...core.errors import JlabError, KernelGone, SessionOwned, UnknownRun
 from ...core.journal.events import SessionClosed
-from ...core.journal.summary import SessionHead
+from ...core.journal.summary import Heads, SessionHead
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner
 from ...core.session.call import NO_CALL, Call
@@ -41,6 +41,15 @@ RELEASE_S: Final = 3.0
 """how long a process that ends tries to tell the server; a lease that is lost does the same"""
 
 
+LOOK_S: Final = 0.15
+"""how long a list of sessions looks at their records before it goes by what is known"""
+LISTED: Final = 20
+"""sessions that a list names; it counts the others"""
+LOOK_AGAIN_S: Final = 60.0
+CLOSING_S: Final = 0.5
+"""how long a call waits for runs that ended unseen to be closed; the rest goes on behind it"""
+
+
 @dataclass(frozen=True, slots=True)
 class Adoptable:
     """A session that none of our living processes holds."""
@@ -49,6 +58,18 @@ class Adoptable:
     notebook: str
     running: str
     """id of a run in progress, empty when there is none"""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The sessions of earlier processes."""
+
+    adoptable: tuple[Adoptable, ...] = ()
+    """the newest first"""
+    more: int = 0
+    """that can be taken over"""
+    unread: int = 0
+    """of which it is not known yet whether they can"""
 
 
 class Sessions:
@@ -94,6 +115,13 @@ class Sessions:
         )
         self._reconnect = Reconnect(owner, server, self._table, self._factory, self._takeover, now)
         self._tidying: asyncio.Task[None] | None = None
+        self._looked_at: set[str] = set()
+        """sessions without a kernel, when what is left behind was closed the last time"""
+        self._look_again = 0.0
+        """when they are looked at again, by the loop's clock"""
+        self._closing: asyncio.Task[None] | None = None
+        self._ended: list[Run] = []
+        """runs that were closed and not told yet"""
 
     @property
     def open_sessions(self) -> list[Session]:
@@ -184,20 +212,40 @@ class Sessions:
         unknown = [run for run in runs if run.id not in known]
         return {**known, **(await asyncio.to_thread(self._factory.read_back, unknown) if unknown else {})}
 
-    async def adoptable(self, kernels: Collection[str]) -> list[Adoptable]:
+    async def heads(self) -> Heads:
+        """The sessions that are not closed, as far as is known soon."""
+        return await asyncio.to_thread(self._journals.heads, LOOK_S)
+
+    async def left(self, kernels: Collection[str], heads: Heads) -> Left:
         """Sessions of this server that we do not hold and that can be taken over. `kernels`: those that it has now."""
         server = await self._server()
-        left = [h for h in await asyncio.to_thread(self._journals.heads) if not h.is_closed]
+        left = [h for h in heads.known if not h.is_closed and self._table.find(h.session) is None]
         left = [h for h in left if h.opened.client != self.owner.client]
         found = [
             h
             for h in left
             if h.opened.server_started == server.record.started and h.opened.kernel_id in kernels
         ]
-        if len(found) < len(left) and (self._tidying is None or self._tidying.done()):
-            self._tidying = asyncio.create_task(self._finalizer.finalize_left(server.record.started, kernels))
-        held = await self._held(server, found)
-        return [Adoptable(h.session, h.opened.notebook, h.running) for h in found if h.session not in held]
+        doomed = {h.session for h in left} - {h.session for h in found}
+        if heads.unread or doomed:
+            self._tidy(server.record.started, kernels, doomed)
+        free: list[SessionHead] = []
+        looked = 0
+        while len(free) < LISTED and looked < len(found):
+            some = found[looked : looked + LISTED]
+            held = await self._held(server, some)
+            free += [h for h in some if h.session not in held]
+            looked += len(some)
+        listed = tuple(Adoptable(h.session, h.opened.notebook, h.running) for h in free[:LISTED])
+        return Left(listed, len(free) - len(listed) + len(found) - looked, heads.unread)
+
+    def _tidy(self, server_started: float, kernels: Collection[str], doomed: set[str]) -> None:
+        """Close what is left behind, while calls go on. Sessions that some process had the last time wait for a minute."""
+        now = asyncio.get_running_loop().time()
+        is_idle = self._tidying is None or self._tidying.done()
+        if is_idle and (now >= self._look_again or not doomed <= self._looked_at):
+            self._looked_at, self._look_again = doomed, now + LOOK_AGAIN_S
+            self._tidying = asyncio.create_task(self._finalizer.finalize_left(server_started, kernels))
 
     async def _held(self, server: Server, heads: Sequence[SessionHead]) -> set[str]:
         """Those that a living process has."""
@@ -212,9 +260,19 @@ class Sessions:
 
     # -- closing -------------------------------------------------------------------------------------------------
 
-    async def close_ended(self) -> list[Run]:
-        """Close runs of dead processes that ended with their server unseen; returns them."""
-        return await self._finalizer.finalize_all()
+    async def close_ended(self, heads: Heads) -> list[Run]:
+        """Close runs of dead processes that ended with their server unseen. Returns those that were closed since the last
+        call; what takes long goes on behind it."""
+        running = [head for head in heads.known if head.running]
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._finalizer.finalize_ended(running, self._ended))
+        closing = self._closing
+        if (await asyncio.wait([closing], timeout=CLOSING_S))[0]:
+            self._closing = None
+            closing.result()
+        ended = self._ended[:]
+        self._ended.clear()
+        return ended
 
     async def shut_down(self, session_id: str) -> str:
         """Shut a session's kernel down and close its records. Raises ServerUnreachable when the kernel may go on."""
@@ -225,6 +283,8 @@ class Sessions:
 
     async def release(self) -> None:
         """Release everything at the end of the process: fast, in parallel, best effort."""
+        for task in filter(None, (self._tidying, self._closing)):
+            task.cancel()  # the next process goes on with it
         await self._opener.settled(OPENING_S)
         sessions = [s for s in self._table.sessions if not s.state.is_taken_over]
         telling = asyncio.wait_for(self._release_kernels(sessions), RELEASE_S)

@@ -94,7 +94,8 @@ class Takeover:
         except KernelGone:
             # Its run has ended with it, and nobody is to wait for that.
             kernels = {kernel.kernel_id for kernel in await server.api.kernels()}
-            await self._finalizer.finalize_left(server.record.started, kernels)
+            if left.kernel_id not in kernels:
+                await self._finalizer.finalize_gone(left)
             raise
 
     async def _take_over(self, server: Server, left: ReplayedSession) -> Session:

@@ -23,6 +23,7 @@ from jlab_tui.adapters.journal.places import (
 from jlab_tui.adapters.journal.retention import COMPRESS_AFTER_S
 from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.core.journal.events import Entry, Event, Notice, SessionClosed, SessionOpened, encode
+from tests.project import drain
 
 CLOSED = SessionClosed("shut down")
 
@@ -59,7 +60,7 @@ async def test_names_tell_which_sessions_are_closed(tmp_path: Path) -> None:
     await write(store.writer("over", 2), opened("over", 2), CLOSED)
     sessions = tmp_path / "sessions"
     assert list(open_journals(sessions)) == ["going"] and list(closed_journals(sessions)) == ["over"]
-    assert [head.session for head in store.heads()] == ["going"]
+    assert [head.session for head in store.heads().known] == ["going"]
     assert told(store, "over") == [opened("over"), opened("over", 2), CLOSED]
 
 
@@ -70,7 +71,7 @@ async def test_a_closed_session_comes_back_with_its_next_epoch_and_closes_again(
     await write(again, opened(epoch=2))
     sessions = tmp_path / "sessions"
     assert again.path == journal_path(sessions, "s", 2)
-    (head,) = store.heads()
+    (head,) = store.heads().known
     assert not head.is_closed and not closed_journals(sessions)
     assert told(store) == [opened(), CLOSED, opened(epoch=2)]
     last = store.successor("s", store.files("s"))
@@ -90,8 +91,8 @@ async def test_a_process_that_ends_while_it_moves_files_leaves_a_whole_session(
     move_closed(files[:moved])
     before = told(store)
     assert before == [opened(), opened(epoch=2), opened(epoch=3), CLOSED]
-    assert [head.is_closed for head in store.heads()] == [True] * (moved < 3)
-    store.clear_old(30)
+    assert [head.is_closed for head in store.heads().known] == [True] * (moved < 3)
+    drain(store.clear_old(30))
     assert not open_journals(sessions) and list(closed_journals(sessions)) == ["s"]
     assert told(store) == before
 
@@ -175,7 +176,7 @@ async def test_who_reads_a_journal_reads_on_after_it_was_moved_and_compressed(tm
     await write(writer, CLOSED)
     read_on()
     assert found == [opened(), Notice("the last words"), CLOSED] and len(places) == 3
-    store.clear_old(30, time.time() + COMPRESS_AFTER_S + 1000)
+    drain(store.clear_old(30, time.time() + COMPRESS_AFTER_S + 1000))
     (packed,) = store.files("s")
     assert packed.name == "s.1.jsonl.gz"
     read_on()
@@ -194,7 +195,7 @@ def test_closed_records_of_an_earlier_version_are_moved_and_open_ones_and_the_us
     put(journal_path(sessions, "going", 1), opened("going"))
     put(sessions / "data.1.jsonl", CLOSED)
     before = {name: told(store, name) for name in ("a", "b", "going")}
-    store.clear_old(30)
+    drain(store.clear_old(30))
     assert list(closed_journals(sessions)) == ["a", "b"]
     assert list(open_journals(sessions)) == ["data", "going"]
     assert {name: told(store, name) for name in before} == before
@@ -206,7 +207,7 @@ def test_a_compressed_session_is_closed_for_a_dashboard_too(tmp_path: Path) -> N
     os.utime(journal_path(sessions, "s", 1), (1.0, 1.0))
     records = DirectoryRecords(sessions, tmp_path / "actions")
     plain = records.ends(records.journals()["s"])
-    store_in(tmp_path).clear_old(99_999, COMPRESS_AFTER_S * 2)
+    drain(store_in(tmp_path).clear_old(99_999, COMPRESS_AFTER_S * 2))
     packed = records.ends(records.journals()["s"])
     assert packed.is_packed and not plain.is_packed
     assert isinstance(packed.tail[-1].event, SessionClosed) and packed.head == plain.head

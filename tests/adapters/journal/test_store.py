@@ -11,7 +11,7 @@ from pathlib import Path
 from jlab_tui.adapters.journal.retention import COMPRESS_AFTER_S
 from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.core.journal.events import Entry, Event, Notice, SessionClosed, SessionOpened, TextPrinted
-from tests.project import until
+from tests.project import drain, until
 
 OPENED = SessionOpened("s", "n", "/n.ipynb", "kernel", "host", 1.0)
 
@@ -52,8 +52,8 @@ async def test_closed_journals_are_removed_after_a_month_and_open_ones_stay(tmp_
         for event in events:
             writer.append(Entry(1.0, event))
         await asyncio.wrap_future(writer.close())
-    store.clear_old(30, time.time() + 31 * 86400, keep_newest=0)
-    assert [head.session for head in store.heads()] == ["open"] and store.files("over") == []
+    drain(store.clear_old(30, time.time() + 31 * 86400, keep_newest=0))
+    assert [head.session for head in store.heads().known] == ["open"] and store.files("over") == []
 
 
 async def test_an_old_journal_is_compressed_beside_another_process_that_does_the_same(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ async def test_an_old_journal_is_compressed_beside_another_process_that_does_the
     await asyncio.wrap_future(writer.close())
     others = tmp_path / "sessions" / "closed" / ".s.1.jsonl.gz"
     others.write_bytes(b"half of it")
-    store.clear_old(30, time.time() + COMPRESS_AFTER_S + 1000)
+    drain(store.clear_old(30, time.time() + COMPRESS_AFTER_S + 1000))
     assert others.read_bytes() == b"half of it"
     others.unlink()
     (packed,) = (tmp_path / "sessions" / "closed").iterdir()

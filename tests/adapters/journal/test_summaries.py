@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.adapters.journal.journal_file import JournalReader, read_ends, read_entries
-from jlab_tui.adapters.journal.summaries import JournalHeads
+from jlab_tui.adapters.journal.summaries import JournalHeads, cache_name
 from jlab_tui.core.journal.events import (
     Entry,
     Event,
@@ -23,7 +25,7 @@ from jlab_tui.core.journal.events import (
     TextPrinted,
     encode,
 )
-from jlab_tui.core.journal.summary import SessionHead
+from jlab_tui.core.journal.summary import Heads, SessionHead
 
 OPENED = SessionOpened("s", "n", "/n.ipynb", "kernel", "host", 1.0)
 BEGUN = RunStarted("s-1", "execute_code", "c", '"k":"closed"')
@@ -37,7 +39,7 @@ def lines(*events: Event) -> bytes:
 
 
 def head_of(folder: Path, heads: JournalHeads) -> SessionHead | None:
-    found = heads.read({"s": sorted(folder.glob("s.*"))})
+    found = heads.read({"s": sorted(folder.glob("s.*"))}).known
     return found[0] if found else None
 
 
@@ -90,6 +92,64 @@ def test_what_has_not_changed_is_not_opened_again(tmp_path: Path) -> None:
     path.write_bytes(b"?" * info.st_size)
     os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
     assert head_of(tmp_path, heads) == known is not None
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> dict[str, list[Path]]:
+    """Sessions in each state, more than the cache waits for."""
+    states: list[list[Event]] = [[OPENED], [OPENED, BEGUN], [OPENED, BEGUN, ENDED], [OPENED, CLOSED]]
+    for number in range(40):
+        (tmp_path / f"s{number}.1.jsonl").write_bytes(lines(*states[number % 4]))
+    return {f"s{number}": [tmp_path / f"s{number}.1.jsonl"] for number in range(40)}
+
+
+def test_what_one_process_knows_the_next_one_does_not_read(
+    tmp_path: Path, many: dict[str, list[Path]]
+) -> None:
+    cache = tmp_path / cache_name("host")
+    known = JournalHeads(cache).read(many)
+    assert len(known.known) == 40 and cache.stat().st_mode & 0o777 == 0o600
+    for (path,) in many.values():
+        info = path.stat()
+        path.write_bytes(b"?" * info.st_size)
+        os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+    assert JournalHeads(cache).read(many) == known
+    cache.unlink()
+    assert JournalHeads(cache).read(many).known == ()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[: len(data) // 2],
+        lambda data: data.replace(b'"version": 1', b'"version": 0'),
+        lambda data: data.replace(b'"hostname"', b'"host_name"'),
+        lambda data: b"[]",
+        lambda data: b"\xff" + data,
+        lambda data: b"",
+    ],
+)
+def test_a_cache_that_is_torn_or_of_another_version_is_made_anew(
+    tmp_path: Path, many: dict[str, list[Path]], damage: Callable[[bytes], bytes]
+) -> None:
+    cache = tmp_path / cache_name("host")
+    known = JournalHeads(cache).read(many)
+    whole = cache.read_bytes()
+    cache.write_bytes(damage(whole))
+    assert JournalHeads(cache).read(many) == known
+    assert sorted(json.loads(cache.read_bytes())["rows"]) == sorted(json.loads(whole)["rows"])
+
+
+def test_when_time_is_up_a_list_goes_by_what_is_known_and_counts_the_rest(
+    tmp_path: Path, many: dict[str, list[Path]]
+) -> None:
+    heads = JournalHeads()
+    assert heads.read(many, 0.0) == Heads((), 40)
+    some = dict(list(many.items())[:30])
+    assert heads.read(some) == heads.read(some, 0.0)
+    late = heads.read(many, 0.0)
+    assert len(late.known) == 30 and late.unread == 10
+    assert heads.read(many) == JournalHeads().read(many)
 
 
 def test_a_compressed_journal_is_closed_and_reads_line_by_line(tmp_path: Path) -> None:

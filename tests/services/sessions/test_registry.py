@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 from typing import cast
 
@@ -27,7 +28,7 @@ from jlab_tui.core.session.replay import replay
 from jlab_tui.core.session.run import Run
 from jlab_tui.services.session.reader import Reader
 from jlab_tui.services.sessions.finalize import KERNEL_GONE
-from jlab_tui.services.sessions.registry import Adoptable
+from jlab_tui.services.sessions.registry import LISTED, Adoptable, Sessions
 from tests.jupyters import EchoLink, EchoServer, Place
 from tests.project import until
 
@@ -35,6 +36,10 @@ from tests.project import until
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
+
+
+async def adoptable(sessions: Sessions, kernels: Collection[str]) -> tuple[Adoptable, ...]:
+    return (await sessions.left(kernels, await sessions.heads())).adoptable
 
 
 def notebook_in(place: Place, name: str, *sources: str) -> Path:
@@ -203,8 +208,8 @@ async def test_a_session_whose_kernel_was_reaped_is_closed_in_its_record(place: 
     for kernel_id in list(place.server.by_id):
         del place.server.by_id[kernel_id]
     second = place.process()
-    assert await second.adoptable([]) == []
-    await until(lambda: all(head.is_closed for head in place.journals.heads()))
+    assert (await adoptable(second, [])) == ()
+    await until(lambda: all(head.is_closed for head in place.journals.heads().known))
     with pytest.raises(KernelGone, match="shut down after its process had gone"):
         await second.get(idle.identity.id)
     _, found = await second.find_run(run.id)
@@ -240,9 +245,9 @@ async def test_what_an_earlier_process_left_is_listed_with_the_run_that_continue
     session = await first.open_new("n")
     run = await session.run("hang")
     await session.journal.flush()
-    assert await place.process().adoptable(place.server.by_id) == [], "its process lives"
+    assert await adoptable(place.process(), place.server.by_id) == (), "its process lives"
     place.kill(first)
-    (left,) = await place.process().adoptable(place.server.by_id)
+    (left,) = await adoptable(place.process(), place.server.by_id)
     assert left == Adoptable(session.identity.id, session.identity.notebook, run.id)
 
 
@@ -572,8 +577,25 @@ async def test_a_run_that_nobody_saw_end_is_reported_with_its_cause(place: Place
     await session.journal.flush()
     place.kill(first)
     place.server.started += 1
-    (ended,) = await place.process().close_ended()
+    later = place.process()
+    (ended,) = await later.close_ended(await later.heads())
     assert (ended.id, ended.status, ended.cause) == (run.id, RunStatus.JOB_ENDED, "That server has ended.")
+
+
+async def test_a_list_names_the_newest_sessions_and_counts_the_others(place: Place) -> None:
+    first = place.process()
+    opened = [await first.open_new(f"n{number}") for number in range(LISTED + 3)]
+    newest = opened[0]
+    await newest.run("hang")
+    place.kill(first)
+    later = place.process()
+    left = await later.left(place.server.by_id, await later.heads())
+    assert len({one.session for one in left.adoptable}) == LISTED and left.more == 3
+    assert left.adoptable[0].session == newest.identity.id
+    await later.get(newest.identity.id)
+    left = await later.left(place.server.by_id, await later.heads())
+    assert newest.identity.id not in {one.session for one in left.adoptable} and left.more == 2
+    await later.release()
 
 
 async def test_a_kernel_that_was_given_no_more_time_to_end_is_told_to_whoever_restarts_it(
