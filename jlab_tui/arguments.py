@@ -32,6 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--relay", default="", help=argparse.SUPPRESS)
     parser.add_argument("--generation", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--key-fd", type=int, help=argparse.SUPPRESS)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     start = _command(commands, "start", "start the server, or attach to it, and show the dashboard")

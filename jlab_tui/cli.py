@@ -100,8 +100,15 @@ def _serve(arguments: argparse.Namespace) -> int:
     # A client that names no conversation keeps its sessions by the relay, which lives as long as the client does.
     env = {"CLAUDE_CODE_SESSION_ID": arguments.relay and f"relay-{arguments.relay}", **os.environ}
     is_successor = arguments.generation > 1
-    serve(lambda reasons: _app_source(settings, env, reasons, is_successor=is_successor))
+    key = _read_key(arguments.key_fd) if arguments.key_fd is not None else None
+    serve(lambda reasons: _app_source(settings, env, reasons, is_successor=is_successor), key)
     return 0
+
+
+def _read_key(fd: int) -> bytes:
+    """Read what the relay gave this process to prove what an earlier one sent."""
+    with open(fd, "rb") as pipe:
+        return pipe.read()
 
 
 def _app_source(

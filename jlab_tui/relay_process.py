@@ -21,17 +21,25 @@ _TICK_S: Final = 5.0
 _LEAVE_S: Final = 5.0
 """how long a worker may take to end after its client left; clients kill this process sooner"""
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_VERSION_FILE: Final = f"{__file__.rpartition('/')[0]}/__init__.py"
+_KEY_FD: Final = 3
+"""descriptor of a worker from which it reads the key that its relay made"""
 USAGE: Final = 2
 
 
 class Worker:
     """The worker process, with its pipes."""
 
-    def __init__(self, command: list[str], env: Mapping[str, str]) -> None:
+    def __init__(self, command: list[str], env: Mapping[str, str], key: bytes) -> None:
+        """`key`: a secret that all workers of a client share; it is in neither arguments nor environment."""
         its_in, our_out = os.pipe()
         self.source, its_out = os.pipe()
         self.outlet = Outlet(our_out)
-        actions = [(os.POSIX_SPAWN_DUP2, its_in, 0), (os.POSIX_SPAWN_DUP2, its_out, 1)]
+        its_key, key_end = os.pipe()
+        os.write(key_end, key)
+        os.close(key_end)
+        ends = ((its_in, 0), (its_out, 1), (its_key, _KEY_FD))
+        actions = [(os.POSIX_SPAWN_DUP2, end, number) for end, number in ends]
         defaults = [*_ENDING, signal.SIGCHLD, signal.SIGPIPE]
         try:
             self.pid = os.posix_spawn(command[0], command, env, file_actions=actions, setsigdef=defaults)
@@ -39,8 +47,8 @@ class Worker:
             self.close()
             raise
         finally:
-            os.close(its_in)
-            os.close(its_out)
+            for end, _ in ends:
+                os.close(end)
         # A process that it started may hold the other end after its death.
         os.set_blocking(self.source, False)
         self.lines = LineCutter()
@@ -67,6 +75,7 @@ class Shell:
         self._client = Outlet(os.dup(1))
         self._lines = LineCutter()
         self._worker: Worker | None = None
+        self._key = os.urandom(32)
         self._start_at: float | None = None
         self._leaving = 0.0
         """since when, on the monotonic clock"""
@@ -199,11 +208,11 @@ class Shell:
         self._start_at = None
         generation = str(self._relay.generation)
         try:
-            self._worker = Worker([*self._command, "--generation", generation], self._env)
+            self._worker = Worker([*self._command, "--generation", generation], self._env, self._key)
         except OSError as error:
             self._perform(self._relay.worker_ended(f"before it started: {error.strerror}"))
             return
-        self._perform(self._relay.worker_started(time.time()))
+        self._perform(self._relay.worker_started(time.time(), _installed_version()))
 
 
 def run_relay() -> int:
@@ -228,8 +237,25 @@ def run_relay() -> int:
             "  Register it with: claude mcp add jlab-mcp -- jlab-mcp   (the dashboard is: jlab-mcp start)"
         )
     # -P: a file of the user's in the working directory must not stand for a module.
-    command = [sys.executable, "-P", "-m", "jlab_tui", "--worker", "--relay", _new_id()]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "jlab_tui",
+        "--worker",
+        "--relay",
+        _new_id(),
+        "--key-fd",
+        str(_KEY_FD),
+    ]
     return Shell(Relay(_new_id), command, dict(os.environ)).run()
+
+
+def _installed_version() -> str:
+    """The version that a worker has which starts now: an upgrade may have replaced the files since this process loaded them."""
+    with contextlib.suppress(OSError), open(_VERSION_FILE, encoding="utf-8") as file:
+        return next((line for line in file if line.startswith("__version__")), "")
+    return ""
 
 
 def _new_id() -> str:

@@ -12,18 +12,20 @@ from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
+from .relay_flights import (
+    CALL,
+    CANCELLED,
+    INTERNAL_ERROR,
+    RESENT,
+    SUBSCRIPTION,
+    Flight,
+    tools_changed,
+    unserved,
+)
 from .relay_lines import as_line, cancel_line, error_line, id_in, id_key, is_id, parsed, replied_to
 
-CALL: Final = "jlab-mcp/call"
-"""key in a call's `_meta`: its id, the same in every attempt"""
-RESENT: Final = "jlab-mcp/resent"
-"""key in a call's `_meta`: when it was sent first, epoch seconds; only where it is sent again"""
-CANCELLED: Final = "jlab-mcp/cancelled"
-"""key in a call's `_meta`: the client cancelled it while no worker was there, for this reason"""
 FAILURES: Final = 3
 """workers that end before they have answered anything or lived a while; then the relay waits for the next request"""
-DEATHS: Final = 3
-"""deaths in which a request may be in flight before it is answered with an error"""
 SILENT_S: Final = 30.0
 """how long a worker may leave a ping unanswered before a cancelled call ends it"""
 _PING_AFTER_S: Final = 10.0
@@ -35,7 +37,6 @@ _ASKED_BEFORE: Final = "the MCP server process that asked has ended"
 _ODD_ID: Final = "The request was refused, nothing was done: its id is neither a string nor an integer."
 _INVALID_REQUEST: Final = -32600
 _PARSE_ERROR: Final = -32700
-_INTERNAL_ERROR: Final = -32603
 
 
 class ToClient(NamedTuple):
@@ -71,32 +72,6 @@ class _Worker(Enum):
     READY = auto()
 
 
-class _Flight:
-    """A request of the client without an answer."""
-
-    def __init__(self, message: dict[str, Any], line: bytes, first_at: float) -> None:
-        """`first_at`: epoch seconds."""
-        self.message = message
-        self.line = line
-        self.first_at = first_at
-        self.is_sent = False
-        """to any worker"""
-        self.deaths = 0
-
-    @property
-    def is_call(self) -> bool:
-        return bool(self.message.get("method") == "tools/call")
-
-    def again(self, key: str, value: object) -> bytes:
-        """The call once more, marked."""
-        params = self.message.get("params")
-        meta = params.get("_meta") if isinstance(params, dict) else None
-        if not self.is_call or not isinstance(params, dict) or not isinstance(meta, dict) or CALL not in meta:
-            return self.line
-        meta = {**meta, key: value}
-        return as_line({**self.message, "params": {**params, "_meta": meta}}, instead=self.line)
-
-
 class Relay:
     """The state of one client's connection. `now` is given with every call, in epoch seconds."""
 
@@ -105,9 +80,9 @@ class Relay:
         self.generation = 1
         self._new_id = new_id
         self._worker = _Worker.AWAY
-        self._flights: dict[str, _Flight] = {}
+        self._flights: dict[str, Flight] = {}
         """by request id, as JSON"""
-        self._cancelled: list[tuple[_Flight, str]] = []
+        self._cancelled: list[tuple[Flight, str]] = []
         """calls that a dead worker may have started and the client cancelled since, with the reasons"""
         self._dropped: set[str] = set()
         """ids of cancelled requests, whose answers the client does not want"""
@@ -120,6 +95,10 @@ class Relay:
         """the present worker, anything; or it has lived a while"""
         self._failures = 0
         self._gave_up = False
+        self._version = ""
+        """of the program that the last worker ran"""
+        self._has_other_tools = False
+        """the client does not know yet that the present worker is of another version"""
         self._heard_at = 0.0
         self._pinged_at = 0.0
         """0: no ping is unanswered"""
@@ -157,7 +136,7 @@ class Relay:
             line = as_line(message, instead=line)
         if message["method"] == "initialize":
             self._greeting = [message]
-        flight = self._flights[id_key(message["id"])] = _Flight(message, line, now)
+        flight = self._flights[id_key(message["id"])] = Flight(message, line, now)
         if self._worker is _Worker.READY:
             flight.is_sent = True
             return [ToWorker(line)]
@@ -223,6 +202,8 @@ class Relay:
             self._questions.add(own := self._own(message["id"]))
             return [ToClient(as_line({**message, "id": own}))]
         params = message.get("params")
+        if message["method"] == "notifications/subscriptions/acknowledged" and self._is_known(params):
+            return []
         if message["method"] == "notifications/cancelled" and isinstance(params, dict):
             params = {**params, "requestId": self._own(params.get("requestId"))}
             self._questions.discard(params["requestId"])
@@ -235,7 +216,16 @@ class Relay:
         if replied is None:
             return [Tell("the MCP server process wrote a line longer than 16 MB, which was dropped")]
         text = "The request was served, but its reply is longer than 16 MB and was dropped. Ask for less at once."
-        return self.from_worker(error_line(replied, _INTERNAL_ERROR, text), now)
+        return self.from_worker(error_line(replied, INTERNAL_ERROR, text), now)
+
+    def _is_known(self, params: object) -> bool:
+        """Whether the client was told by an earlier worker that this subscription is there."""
+        meta = params.get("_meta") if isinstance(params, dict) else None
+        flight = self._flights.get(id_key(meta.get(SUBSCRIPTION))) if isinstance(meta, dict) else None
+        if flight is None:
+            return False
+        was_known, flight.is_acknowledged = flight.is_acknowledged, True
+        return was_known
 
     def _own(self, request_id: object) -> str:
         """The id of a worker's request, as the client sees it: an answer that comes after its death is told apart."""
@@ -250,11 +240,18 @@ class Relay:
         if key in self._dropped:
             self._dropped.discard(key)
             return []
-        self._flights.pop(key, None)
+        flight = self._flights.pop(key, None)
+        if flight is not None and flight.message["method"] == "initialize":
+            answer, _ = parsed(line)
+            if answer is not None and "error" in answer:
+                self._greeting = []  # a client that tries both protocols goes on in the one without a handshake
         return [ToClient(line)]
 
-    def worker_started(self, now: float) -> list[Effect]:
-        """The worker of `generation` runs. It is greeted as the client greeted the first one."""
+    def worker_started(self, now: float, version: str = "") -> list[Effect]:
+        """The worker of `generation` runs, of this version of the program. It is greeted as the client greeted the first one."""
+        if version and version != self._version:
+            self._has_other_tools = bool(self._version)
+            self._version = version
         self._heard_at, self._pinged_at, self._has_answered = now, 0.0, False
         if not self._greeting or id_key(self._greeting[0]["id"]) in self._flights:
             return self._ready()
@@ -277,6 +274,12 @@ class Relay:
             flight.is_sent = True
         effects += map(ToWorker, self._notifications)
         self._notifications = []
+        if self._has_other_tools:
+            self._has_other_tools = False
+            known = [flight.message["id"] for flight in self._flights.values() if flight.is_acknowledged]
+            effects += [
+                ToClient(tools_changed(each)) for each in (known or ([None] if self._greeting else []))
+            ]
         return effects
 
     def worker_ended(self, how: str) -> list[Effect]:
@@ -291,24 +294,25 @@ class Relay:
             self._failures, self._gave_up = FAILURES - 1, True  # one more try with the next request
             effects += self._refused(lambda flight: True, how)
         else:
-            effects += self._refused(_has_died_often, how)
+            effects += self._refused(lambda flight: flight.has_died_often, how)
         self.generation += 1
         if not self._gave_up:
             effects.append(StartWorker(self.generation, _RETRY_S * self._failures))
         return effects
 
-    def _refused(self, is_due: Callable[[_Flight], bool], how: str) -> Iterator[Effect]:
+    def _refused(self, is_due: Callable[[Flight], bool], how: str) -> Iterator[Effect]:
         for key, flight in list(self._flights.items()):
             flight.deaths += flight.is_sent
-            if is_due(flight):
+            if is_due(flight) and not flight.is_subscription:
                 del self._flights[key]
-                yield ToClient(_unserved(flight, how))
+                yield ToClient(unserved(flight, how))
 
     def tick(self, now: float) -> list[Effect]:
         """Look after a silent worker, every few seconds."""
         if self._worker is _Worker.READY and now - self._heard_at >= _A_WHILE_S:
             self._has_answered = True  # there may be nothing to answer
-        if self._worker is _Worker.AWAY or not self._flights or now - self._heard_at < _PING_AFTER_S:
+        is_asked = not all(flight.is_subscription for flight in self._flights.values())
+        if self._worker is _Worker.AWAY or not is_asked or now - self._heard_at < _PING_AFTER_S:
             return []
         if not self._pinged_at:
             self._pinged_at = now
@@ -327,21 +331,6 @@ class Relay:
                 yield ToClient(
                     as_line({"jsonrpc": "2.0", "method": "notifications/progress", "params": progress})
                 )
-
-
-def _has_died_often(flight: _Flight) -> bool:
-    return flight.deaths >= DEATHS
-
-
-def _unserved(flight: _Flight, how: str) -> bytes:
-    text = (
-        f"The MCP server process ended {how} and could not answer this request. Its log says why; sessions and kernels "
-        "keep running. Call ping to see what is there."
-    )
-    if not flight.is_call:
-        return error_line(flight.message["id"], _INTERNAL_ERROR, text)
-    result = {"resultType": "complete", "content": [{"type": "text", "text": text}], "isError": True}
-    return as_line({"jsonrpc": "2.0", "id": flight.message["id"], "result": result})
 
 
 def _unreadable() -> ToClient:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import count
+import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -39,7 +39,6 @@ class TaskExtension(Extension):
     def __init__(self, source: AppSource) -> None:
         self._source = source
         self._answers: TaskAnswers | None = None
-        self._waits = count(1)
 
     @staticmethod
     def due(app: App, ctx: Ctx, wait_s: float) -> bool:
@@ -49,8 +48,8 @@ class TaskExtension(Extension):
         return declared and ctx.session.protocol_version in _ERA and wait_s >= app.settings.task_after_s
 
     def next_wait(self) -> int:
-        """Return a unique number for a wait."""
-        return next(self._waits)
+        """Return a number that no other wait has, in any process: a client may ask the next one for it."""
+        return secrets.randbelow(10**9)
 
     async def start(self, task: Task) -> CallToolResult:
         """Return the result of a tool that continues as a task."""

@@ -12,7 +12,7 @@ from mcp.server.mcpserver import Context
 from mcp_types import ToolAnnotations
 from pydantic import Field, StrictInt
 
-from ..core.relay import CALL, CANCELLED, RESENT
+from ..core.relay_flights import CALL, CANCELLED, RESENT
 from ..core.session.call import Call
 
 WAIT_MAX_S: Final = 86_400.0

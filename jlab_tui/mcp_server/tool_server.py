@@ -15,6 +15,7 @@ from mcp.server import MCPServer, NotificationOptions
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.server.request_state import RequestStateSecurity
 from mcp_types import CallToolResult, InputRequiredResult, TextContent
 from mcp_types import Resource as MCPResource
 from mcp_types import ResourceTemplate as MCPResourceTemplate
@@ -187,8 +188,9 @@ def _invalid(name: str, error: ValidationError) -> str:
     return f"{name}: {'; '.join(problems)}."
 
 
-def make_server(source: AppSource) -> JlabServer:
-    """Make the server with its tools; `source` provides the application at the first call that needs it."""
+def make_server(source: AppSource, key: bytes | None = None) -> JlabServer:
+    """Make the server with its tools; `source` provides the application at the first call that needs it. `key` proves a
+    question to the user that an earlier process of the same client began."""
 
     def register() -> None:
         from .tools import add_resources, add_tools  # slow imports, after the first reply
@@ -211,23 +213,24 @@ def make_server(source: AppSource) -> JlabServer:
         lifespan=lifespan,
         log_level="WARNING",
         extensions=[tasks],
+        request_state_security=RequestStateSecurity(keys=[key]) if key else None,
     )
     server.source, server.register = source, register
     return server
 
 
-def serve(make_source: Callable[[CancelReasons], AppSource]) -> None:
-    """Serve on stdio until the client goes away or a signal comes."""
+def serve(make_source: Callable[[CancelReasons], AppSource], key: bytes | None = None) -> None:
+    """Serve on stdio until the client goes away or a signal comes. `key`: see `make_server`."""
     reasons = CancelReasons()
     source = make_source(reasons)
-    server = make_server(source)
+    server = make_server(source, key)
     asyncio.run(_serve(server, source, reasons))
 
 
 async def _serve(server: JlabServer, source: AppSource, reasons: CancelReasons) -> None:
     # Private in SDK 2.3, but the only way to serve on our own streams and announce list_changed.
     low = server._lowlevel_server
-    options = low.create_initialization_options(NotificationOptions(tools_changed=False), {})
+    options = low.create_initialization_options(NotificationOptions(tools_changed=True), {})
     if source.is_successor:
         source.warm_up()
     async with stdio(reasons, source.warm_up) as (incoming, outgoing):

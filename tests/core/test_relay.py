@@ -12,10 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.core.relay import (
-    CALL,
-    CANCELLED,
-    DEATHS,
-    RESENT,
+    FAILURES,
     SILENT_S,
     Effect,
     KillWorker,
@@ -25,6 +22,7 @@ from jlab_tui.core.relay import (
     ToClient,
     ToWorker,
 )
+from jlab_tui.core.relay_flights import CALL, CANCELLED, DEATHS, RESENT, SUBSCRIPTION
 
 INITIALIZE = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}}
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
@@ -171,6 +169,70 @@ def test_a_handshake_that_was_not_answered_is_sent_again_as_it_was() -> None:
     (hello,) = to_worker(restarted(relay))
     assert relay.from_client(line(INITIALIZED), 0.0) == []
     assert to_worker(relay.from_worker(reply(hello["id"]), 2.0)) == [INITIALIZED]
+
+
+def test_a_handshake_that_the_worker_refused_is_not_played_again() -> None:
+    """A client that had no answer to `server/discover` in time tries the other protocol, and goes on in the first one."""
+    relay = new_relay()
+    relay.from_client(line({"id": "d", "method": "server/discover"}), 0.0)
+    relay.from_client(line(INITIALIZE), 0.0)
+    relay.from_worker(reply("d"), 0.0)
+    refusal = line({"id": 0, "error": {"code": -32004, "message": "the handshake is not accepted"}})
+    assert relay.from_worker(refusal, 0.0) == [ToClient(refusal)]
+    relay.from_client(call(1), 1.0)
+    (again,) = to_worker(restarted(relay))
+    assert again["method"] == "tools/call"
+
+
+LISTEN = {"id": "l", "method": "subscriptions/listen"}
+KNOWN = {"method": "notifications/subscriptions/acknowledged", "params": {"_meta": {SUBSCRIPTION: "l"}}}
+
+
+def test_a_subscription_is_made_again_and_acknowledged_once() -> None:
+    relay = new_relay()
+    relay.from_client(line(LISTEN), 0.0)
+    assert to_worker(restarted(relay))[0]["id"] == "l"
+    assert len(to_client(relay.from_worker(line(KNOWN), 0.0))) == 1, "the first worker said nothing"
+    for _ in range(DEATHS):
+        assert to_worker(restarted(relay))[0]["id"] == "l"
+        assert relay.from_worker(line(KNOWN), 0.0) == []
+        relay.tick(200.0)  # it lives: its death is no failure
+    odd: dict[str, Any]
+    for odd in ({}, {"params": 1}, {"params": {"_meta": 1}}, {"params": {"_meta": {SUBSCRIPTION: "x"}}}):
+        assert len(to_client(relay.from_worker(line({"method": KNOWN["method"], **odd}), 0.0))) == 1
+
+
+def test_a_subscription_outlives_workers_that_cannot_start_and_nobody_asks_for_its_answer() -> None:
+    relay = new_relay()
+    relay.from_client(line(LISTEN), 0.0)
+    assert relay.tick(1000.0) == [], "it waits for nothing"
+    for _ in range(FAILURES - 1):
+        restarted(relay)
+    assert not to_client(relay.worker_ended("with exit code 1"))
+    relay.from_client(call(1), 1.0)
+    assert [message["id"] for message in to_worker(relay.worker_started(2.0))] == ["l", 1]
+
+
+@pytest.mark.parametrize("era", ["handshake", "subscription", "neither"])
+def test_the_client_learns_that_a_worker_of_another_version_has_other_tools(era: str) -> None:
+    relay = new_relay(running=False)
+    relay.worker_started(0.0, "1")
+    if era == "handshake":
+        relay.from_client(line(INITIALIZE), 0.0)
+        relay.from_worker(reply(0), 0.0)
+    elif era == "subscription":
+        relay.from_client(line(LISTEN), 0.0)
+        relay.from_worker(line(KNOWN), 0.0)
+    told = []
+    for version in ("1", "2", "2", "", "2", "3"):
+        relay.worker_ended("by signal 15")
+        effects = relay.worker_started(1.0, version)
+        if era == "handshake":
+            effects = relay.from_worker(reply("jlab-mcp/hello"), 1.0)
+        told.append([message.get("params", {}) for message in to_client(effects)])
+    by_era: dict[str, list[Any]] = {"handshake": [{}], "subscription": [{"_meta": {SUBSCRIPTION: "l"}}]}
+    news = by_era.get(era, [])
+    assert told == [[], news, [], [], [], news]
 
 
 def test_a_cancelled_call_gets_no_answer_and_is_never_sent_again() -> None:

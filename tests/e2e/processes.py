@@ -40,6 +40,8 @@ class Wire:
                 "_meta": {f"io.modelcontextprotocol/{name}": value for name, value in about.items()}
             }
         self._number = 0
+        self.notices: list[dict[str, Any]] = []
+        """notifications and questions of the server so far"""
         self._answers: dict[int, Future[dict[str, Any]]] = {}
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
@@ -54,6 +56,8 @@ class Wire:
             message = json.loads(line)
             if future := self._answers.pop(message.get("id", -1), None):
                 future.set_result(message)
+            elif "method" in message:
+                self.notices.append(message)
         for future in self._answers.values():
             future.set_exception(EOFError("the server process has ended"))
 

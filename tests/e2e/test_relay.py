@@ -6,17 +6,20 @@ import asyncio
 import json
 import os
 import random
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import jlab_tui
 from jlab_tui.core.reply.task import EXTENSION
 from tests.e2e.processes import Wire, relayed_wire, text_of, until_recorded, worker_of
 from tests.project import Project, alive, outputs_text, read_notebook, until
 from tests.shared import SharedProject
 
+PACKAGE = Path(jlab_tui.__file__).parent
 ERAS: dict[str, dict[str, Any] | None] = {"handshake": None, "2026-07-28": {}}
 eras = pytest.mark.parametrize("era", ERAS)
 COUNT = """\
@@ -207,6 +210,56 @@ async def test_a_worker_that_cannot_start_is_told_and_a_wrong_setting_ends_the_s
 ) -> None:
     done = await asyncio.to_thread(project.run, JLAB_MCP_WAIT_S="x")
     assert done.returncode == 2 and "JLAB_MCP_WAIT_S" in done.stderr
+
+
+async def test_a_question_to_the_user_survives_the_worker_that_asked(
+    project: Project, tmp_path: Path
+) -> None:
+    for name in ("sbatch", "sinfo"):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+        program.chmod(0o755)
+    env = {"PATH": f"{tmp_path}/bin{os.pathsep}{project.env['PATH']}", "JLAB_MCP_RUN_MODE": ""}
+    async with relayed_wire(project, {"elicitation": {"form": {}}}, **env) as relay:
+        asked = (await relay.ask("tools/call", name="start_server", arguments={}))["result"]
+        assert asked["resultType"] == "input_required", asked
+        await killed(relay)
+        declined = {name: {"action": "decline"} for name in asked["inputRequests"]}
+        answer = await relay.ask(
+            "tools/call",
+            name="start_server",
+            arguments={},
+            inputResponses=declined,
+            requestState=asked["requestState"],
+        )
+        assert text_of(answer).startswith("mode_required"), answer
+
+
+@eras
+async def test_a_worker_of_another_version_takes_over_and_the_client_reads_its_tools(
+    shared_server: SharedProject, tmp_path: Path, era: str
+) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "jlab_tui", ignore=shutil.ignore_patterns("__pycache__"))
+    async with relayed_wire(shared_server, ERAS[era], PYTHONPATH=str(tmp_path)) as relay:
+        if ERAS[era] is not None:
+            relay.send("subscriptions/listen", notifications={"toolsListChanged": True})
+            await until(lambda: relay.notices, what="the subscription is there")
+        session, _ = await opened(relay)
+        await relay.text("execute_code", session_id=session, code="kept = 42")
+        (tmp_path / "jlab_tui" / "__init__.py").write_text('__version__ = "99.0"\n', encoding="utf-8")
+        await killed(relay)
+        assert "42" in await relay.text("execute_code", session_id=session, code="kept")
+        assert [each["method"] for each in relay.notices if "list" in each["method"]] == [
+            "notifications/tools/list_changed"
+        ]
+        assert all(
+            each["method"] != "notifications/subscriptions/acknowledged" for each in relay.notices[1:]
+        ), "once"
+        if ERAS[era] is not None:
+            served = (await relay.ask("tools/list"))["result"]["_meta"]["io.modelcontextprotocol/serverInfo"]
+            assert served["version"] == "99.0"
+        await relay.text("shutdown_session", session_id=session)
 
 
 async def test_many_calls_survive_one_death(shared_server: SharedProject) -> None:
