@@ -110,6 +110,7 @@ class EchoServer:
         self.started_here: set[str] = set()
         self.notice_after_s = 0.0
         """how long after the answer to a restart the kernel's exit notice comes"""
+        self.refused_restarts = 0
         self.is_restarting = asyncio.Event()
         self.may_answer = asyncio.Event()
         """whether a restart is answered"""
@@ -192,6 +193,9 @@ class EchoServer:
             kernel.raises(kernel.running, "KeyboardInterrupt")
 
     async def restart(self, kernel_id: str) -> None:
+        if self.is_restarting.is_set() and not self.may_answer.is_set():
+            self.refused_restarts += 1
+            raise ServerUnreachable("Exception restarting kernel", "It restarts already.")
         self.is_restarting.set()
         await self.may_answer.wait()
         dies = functools.partial(self.by_id[kernel_id].dies, "restart", restarting=True, exit_code=0)

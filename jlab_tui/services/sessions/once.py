@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Final
 
-from ...core.errors import KernelGone, UnknownSession
+from ...core.errors import KernelGone, ServerError, UnknownSession
 from ...core.journal.events import Event, KernelChanged, NotebookEdited, SessionClosed
 from ...core.session.call import Call
 from ..ports import Journals
+from ..session.session import Session
 from .registry import Sessions
+
+_LOOK_S: Final = 0.1
+_LOOKS: Final = 300
+"""looks for the end of a restart that is under way"""
 
 
 class Once:
@@ -22,9 +28,17 @@ class Once:
     async def restart(self, session_id: str, by: str, call: Call) -> str:
         """Restart a session's kernel. Returns the outcome."""
         session = await self._sessions.get(session_id)
+        is_done = f"The kernel of session {session_id} was restarted. All variables and imports are lost."
         if any(isinstance(event, KernelChanged) for event in await self._since(session_id, call)):
-            return f"The kernel of session {session_id} was restarted. All variables and imports are lost."
-        return await session.restart(by)
+            return is_done
+        generation = session.state.kernel.generation
+        try:
+            return await session.restart(by)
+        except ServerError:
+            # Jupyter answers so while the restart is under way that an earlier attempt asked for.
+            if call.is_resent and await _restarts(session, generation):
+                return is_done
+            raise
 
     async def interrupt(self, session_id: str, by: str, call: Call) -> str:
         """Interrupt the run that was in progress when the call was made. Returns the outcome."""
@@ -62,3 +76,12 @@ class Once:
         for _, _, entry in self._journals.read(self._journals.files(session_id)):
             if entry.at >= since:
                 yield entry.event
+
+
+async def _restarts(session: Session, generation: int) -> bool:
+    """Wait until the session's kernel is another than the one of `generation`. Returns False if that takes too long."""
+    for _ in range(_LOOKS):
+        if session.state.kernel.generation != generation:
+            return True
+        await asyncio.sleep(_LOOK_S)
+    return False
