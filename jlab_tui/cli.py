@@ -222,7 +222,10 @@ def _status(arguments: argparse.Namespace) -> int:
 
     settings = settings_of(os.environ)
     launcher = make_launcher(settings, dict(os.environ))
-    access, records = make_access(settings), SessionRecords(settings.sessions_dir, settings.spool_dir)
+    access, records = (
+        make_access(settings, dict(os.environ)),
+        SessionRecords(settings.sessions_dir, settings.spool_dir),
+    )
     return asyncio.run(run_status(launcher, access, records, settings, as_json=arguments.json))
 
 
@@ -250,11 +253,13 @@ def _url(arguments: argparse.Namespace) -> int:
     import socket
 
     from .onboarding import run_url
-    from .wiring.server import make_launcher
+    from .wiring.server import make_access, make_launcher
     from .wiring.settings import settings_of
 
-    launcher = make_launcher(settings_of(os.environ), dict(os.environ))
-    return asyncio.run(run_url(launcher, dict(os.environ), socket.gethostname(), to_clipboard=arguments.copy))
+    settings, env = settings_of(os.environ), dict(os.environ)
+    bridge_of = make_access(settings, env).bridge_of
+    launcher = make_launcher(settings, env)
+    return asyncio.run(run_url(launcher, env, socket.gethostname(), bridge_of, to_clipboard=arguments.copy))
 
 
 def _init(arguments: argparse.Namespace) -> int:

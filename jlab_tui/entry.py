@@ -1,4 +1,4 @@
-"""The command `jlab-mcp`: without arguments the relay, which loads little, else the command line."""
+"""The command `jlab-mcp`: without arguments the relay, which loads little, else a bridge or the command line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ def main() -> int:
         from .relay_process import run_relay
 
         return run_relay()
+    if sys.argv[1] == "--bridge":
+        from .bridge_process import run_bridge
+
+        return run_bridge(sys.argv[2:])
     from .cli import main as run_command
 
     return run_command()

@@ -84,7 +84,8 @@ async def run_detached(launcher: Launcher, mode: Mode, settings: Settings) -> in
 
     async def wait() -> int:
         work = launcher.start_and_wait(mode, lines.say, lines.show, settings.queue_timeout_s)
-        await patiently(work, lines.still, _REMIND_S, _REMIND_MOST_S)
+        started = await patiently(work, lines.still, _REMIND_S, _REMIND_MOST_S)
+        _warn(started.status)
         return 0
 
     return await _until_signal(wait(), lambda number: leave(launcher, number))
@@ -100,6 +101,7 @@ async def run_foreground(launcher: Launcher, mode: Mode, settings: Settings) -> 
     async def stay() -> int:
         work = launcher.start_and_wait(mode, lines.say, lines.show, settings.queue_timeout_s)
         started = await patiently(work, lines.still, _REMIND_S, _REMIND_MOST_S)
+        _warn(started.status)
         if started.status.record.mode is Mode.SLURM:
             job = started.status.record.job_id
             lines.say(f"Press Ctrl+C to leave; job {job} keeps running until `jlab-mcp stop`.")
@@ -223,6 +225,13 @@ async def run_wait(launcher: Launcher, timeout: float | None, queue_timeout: flo
     status = await patiently(
         launcher.until_ready(lines.show, timeout, queue_timeout=limit), lines.still, _REMIND_S, _REMIND_MOST_S
     )
-    if not status.is_usable:
+    if not (status.is_usable or status.is_unreached):
         raise LaunchFailed(status.sentence, status.hint)
+    _warn(status)
     return 0
+
+
+def _warn(status: ServerStatus) -> None:
+    """Say what to do about a server that serves, though not this host."""
+    if status.is_unreached:
+        _tell(f"jlab-mcp: warning: {status.hint}")

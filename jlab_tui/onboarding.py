@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from .adapters.client_files import own_command, register_in_project, run_client_command
 from .adapters.clipboard import copy
 from .core.cli.browser_access import access_of
 from .core.cli.client_config import NAME, Command, claude_command, is_throwaway, other_clients
 from .core.errors import UsageError
+from .core.server.record import ServerRecord
 from .core.settings import PREFIX, Settings
 from .services.progress import patiently
 from .services.server.launcher import Launcher
@@ -83,18 +84,32 @@ def print_others(command: Command) -> None:
             print(f"  {line}")
 
 
-async def run_url(launcher: Launcher, env: Mapping[str, str], host: str, *, to_clipboard: bool) -> int:
-    """Print JupyterLab's address and how a laptop reaches it; the link that logs in goes only to the clipboard."""
+async def run_url(
+    launcher: Launcher,
+    env: Mapping[str, str],
+    host: str,
+    bridge_of: Callable[[ServerRecord], str],
+    *,
+    to_clipboard: bool,
+) -> int:
+    """Print JupyterLab's address and how a laptop reaches it; the link that logs in goes only to the clipboard.
+
+    `bridge_of`: path of the bridge's socket by which this host reaches a server; empty if it does not need one.
+    """
     record = await patiently(
         launcher.ready_record(), lambda _: print("Asking the server...", file=sys.stderr, flush=True)
     )
     await launcher.close()
-    access = access_of(record, env.get("USER") or env.get("LOGNAME") or "", host)
+    bridge = bridge_of(record)
+    access = access_of(record, env.get("USER") or env.get("LOGNAME") or "", host, bridge)
     through_ssh = bool(env.get("SSH_CONNECTION"))
-    print(access.url)
+    if access.url:
+        print(access.url)
     print("From another machine, such as a laptop, first type there:")
     print(f"  {access.ssh}")
     print(f"then open {access.local_url}")
+    if bridge:
+        print("That way closes a minute after its last use; `jlab-mcp url` opens it again.")
     if not to_clipboard:
         print("`jlab-mcp url --copy` copies the link that logs you in to the clipboard.")
         return 0

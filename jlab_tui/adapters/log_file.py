@@ -25,6 +25,10 @@ def dashboard_log(host: str, pid: str) -> str:
     return f"dashboard-{host}-{pid}.log"
 
 
+def bridge_log(host: str, key: str) -> str:
+    return f"bridge-{host}-{key}.log"
+
+
 def earlier(name: str) -> str:
     """Return the name of the earlier log."""
     return f"{name}.1"

@@ -29,6 +29,16 @@ class Mode(StrEnum):
     SLURM = "slurm"
 
 
+class Link(StrEnum):
+    """How the server of a job is reached."""
+
+    AUTO = "auto"
+    """by its port; where that cannot be reached, without it"""
+    TCP = "tcp"
+    SRUN = "srun"
+    SSH = "ssh"
+
+
 class OnExit(StrEnum):
     """What happens to the kernels of an MCP server process when it ends."""
 
@@ -137,6 +147,13 @@ class Settings:
     port_max: int = _from("PORT_MAX", 19000, read.integer(1, 65535), "highest port")
     local_bind_ip: str = _from(
         "LOCAL_BIND_IP", "127.0.0.1", read.address, "address that a local JupyterLab listens on"
+    )
+    link: Link = _from(
+        "LINK",
+        Link.AUTO,
+        read.one_of(Link, *Link),
+        "how a node's server is reached: `tcp` (its port), or without an open port by a step (`srun`) or the node's `ssh`; "
+        "`auto`: the first of these that works",
     )
     allow_unproved: bool = _from(
         "ALLOW_UNPROVED",

@@ -120,11 +120,13 @@ def main(argv: List[str]) -> int:
     load_package(os.path.dirname(os.path.realpath(__file__)))
     config = read_config(argv[1], int(os.environ.get("SLURM_RESTART_COUNT") or 0))
     passed, failed = os.environ.pop(PASSED_OVER, ""), os.environ.pop(SETUP_FAILED, "")
-    ip = address_for(config.get("ip") or "127.0.0.1")
+    ip = "127.0.0.1" if config.get("link") else address_for(config.get("ip") or "127.0.0.1")
     if ip is None:
         return EXIT_NO_ADDRESS
     fixed = config.get("port")
-    port = fixed or choose_port(ip, int(config["port_min"]), int(config["port_max"]))
+    port: Optional[int] = 0  # none
+    if not config.get("link"):
+        port = fixed or choose_port(ip, int(config["port_min"]), int(config["port_max"]))
     if port is None or (fixed and not port_is_free(ip, fixed)):
         where = "port %s" % fixed if fixed else "every port tried in %(port_min)s-%(port_max)s" % config
         report("On %s, %s is taken." % (ip, where), "Choose another port or range.")

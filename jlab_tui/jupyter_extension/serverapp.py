@@ -39,6 +39,8 @@ def settings(config: Mapping[str, Any], ip: str, port: int) -> Config:
     ours.ServerApp.port = port
     ours.ServerApp.port_retries = 0
     ours.ServerApp.sock = ""
+    if config.get("link"):
+        ours.ServerApp.base_url = "/"  # no proxy of the user's leads here
     ours.ServerApp.open_browser = False
     if "no_browser_open_file" in ServerApp.class_trait_names():
         ours.ServerApp.no_browser_open_file = True
@@ -99,6 +101,7 @@ class ExtensionServerApp(ServerApp):  # type: ignore[misc]
     kernelspec_dirs: List[str] = []
     kernels_limits: Optional[Limits] = None
     """Of open files, for kernels; None if they have the server's."""
+    has_port = True
 
     @default("runtime_dir")
     def _private_runtime_dir(self) -> str:
@@ -127,6 +130,10 @@ class ExtensionServerApp(ServerApp):  # type: ignore[misc]
     def write_browser_open_files(self) -> None:
         """Write none: they contain the token, and anybody may read them. Older servers have no setting for this."""
 
+    def _bind_http_server_tcp(self) -> bool:
+        """Listen at the port, unless the server is reached at its socket only."""
+        return bool(super()._bind_http_server_tcp()) if self.has_port else True
+
     def _find_http_port(self) -> None:
         """End as Jupyter does when the port was taken meanwhile. Its own method looks at IPv4 only in early versions (2.0)."""
         if not _bindable(self.ip, self.port):
@@ -141,6 +148,7 @@ class ExtensionServerApp(ServerApp):  # type: ignore[misc]
 def run(config: Mapping[str, Any], ip: str, port: int) -> int:
     """Serve until the server is stopped; returns the exit code."""
     ExtensionServerApp.ours = settings(config, ip, port)
+    ExtensionServerApp.has_port = not config.get("link")
     ExtensionServerApp.kernelspec_dirs = list(config.get("kernelspec_dirs") or [])
     published: List[str] = []
     sockets: List[UnixSocket] = []
@@ -180,10 +188,12 @@ def _publish(
     opened = open_socket(app)
     if opened is not None:
         sockets.append(opened)
+    elif config.get("link"):
+        log.error("jlab-mcp: error: without a place for a Unix socket, JLAB_MCP_LINK=%s cannot work here", config["link"])
+        raise SystemExit(1)
     path = config.get("connection_file")
     if not path:
         return
-    scheme = "https" if getattr(app, "certfile", "") else "http"
     hostname = config.get("hostname") or socket.gethostname()
     facts = {
         "hostname": hostname,
@@ -191,14 +201,16 @@ def _publish(
         "port": app.port,
         "pid": os.getpid(),
         "pid_start": process_start(),
-        "url": "%s://%s:%d%s" % (scheme, url_host(ip, hostname), app.port, app.base_url),
+        "url": _url(app, ip, hostname),
         "version": __version__,
         "started": time.time(),
         "socket": opened.path if opened is not None else "",
     }
     if config.get("environment"):
         facts["environment"] = config["environment"]
-    if config.get("certfile"):
+    if config.get("link"):
+        facts.update(url="", port=0, link=config["link"], token_file=config["token_file"])
+    elif config.get("certfile"):
         facts.update(
             certfile=config["certfile"], token_file=config["token_file"], addresses=own_addresses(hostname, ip)
         )
@@ -210,6 +222,11 @@ def _publish(
         os.fsync(file.fileno())
     os.replace(temporary, path)
     published.append(path)
+
+
+def _url(app: Any, ip: str, hostname: str) -> str:
+    scheme = "https" if getattr(app, "certfile", "") else "http"
+    return "%s://%s:%d%s" % (scheme, url_host(ip, hostname), app.port, app.base_url)
 
 
 def _withdraw(published: List[str], sockets: List[UnixSocket]) -> None:

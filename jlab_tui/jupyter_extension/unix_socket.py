@@ -12,8 +12,6 @@ import re
 import secrets
 import socket
 import stat
-import struct
-import sys
 import tempfile
 import time
 from typing import Any, List, Optional, Tuple
@@ -21,6 +19,8 @@ from typing import Any, List, Optional, Tuple
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import PeriodicCallback
 from tornado.iostream import IOStream
+
+from .credentials import peer_uid
 
 PATH_BYTES = 103
 """The shortest limit of all systems (macOS, with the final NUL)."""
@@ -196,18 +196,6 @@ def private_directory(path: str) -> None:
         raise PermissionError("%s belongs to somebody else" % path)
     if stat.S_IMODE(found.st_mode) & 0o077:
         os.chmod(path, 0o700)
-
-
-def peer_uid(connection: socket.socket) -> Optional[int]:
-    """Return the account at the other end of a Unix socket (SO_PEERCRED on Linux, LOCAL_PEERCRED on macOS); None if unknown."""
-    if sys.platform == "darwin":
-        raw = connection.getsockopt(0, 1, 8)  # LOCAL_PEERCRED of SOL_LOCAL: version and uid come first
-        return int(struct.unpack("=II", raw)[1])
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return None
-    raw = connection.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i"))
-    return int(struct.unpack("3i", raw)[1])
 
 
 def _identity(path: str) -> Optional[Tuple[int, int]]:

@@ -60,7 +60,7 @@ class Outside:
     def _access(self) -> ServerAccess:
         from .server import make_access
 
-        return make_access(self._settings)
+        return make_access(self._settings, self._env)
 
     def api(self, record: ServerRecord) -> JupyterApi:
         return self._access.api(record)

@@ -18,6 +18,6 @@ def make_examination(settings: Settings, env: Mapping[str, str]) -> Examination:
         env,
         choose_mode(settings, None),
         make_launcher(settings, env),
-        Checkup(settings, env, make_access(settings)),
+        Checkup(settings, env, make_access(settings, env)),
         time.time,
     )

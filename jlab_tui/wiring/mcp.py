@@ -57,7 +57,7 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
     """Build the application of one MCP server process."""
     return_large_blocks()
     launcher = make_launcher(settings, env)
-    access = make_access(settings, settings.exit_grace_s)
+    access = make_access(settings, env, settings.exit_grace_s)
     server = ReadyServer(launcher, access).get
     journals = _journals(settings)
     notebooks = NotebookDirectory(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from ..adapters.files import Intent
 from ..adapters.jupyter.access import ServerAccess
+from ..adapters.link.bridges import Bridges
 from ..adapters.machine import this_machine
 from ..adapters.server.local_server import LocalServer
 from ..adapters.server.status_file import StatusFile, other_roots
@@ -30,7 +31,7 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
                 Mode.LOCAL: LocalServer(settings, env),
                 Mode.SLURM: SlurmServer(settings, env, Clusters(env, settings.home)),
             },
-            check_health=make_access(settings),
+            check_health=make_access(settings, env),
             limits=Limits(local_start_s=settings.local_start_s, ready_s=settings.ready_timeout_s),
             now=time.time,
             elsewhere=lambda: other_roots(settings.home / "servers", settings.status_dir, settings.cwd),
@@ -38,6 +39,14 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     )
 
 
-def make_access(settings: Settings, exit_grace_s: float | None = None) -> ServerAccess:
+def make_access(
+    settings: Settings, env: Mapping[str, str], exit_grace_s: float | None = None
+) -> ServerAccess:
     """Jupyter's API. `exit_grace_s`: see `JupyterApi`."""
-    return ServerAccess(this_machine(), allow_unproved=settings.allow_unproved, exit_grace_s=exit_grace_s)
+    return ServerAccess(
+        this_machine(),
+        settings.link,
+        Bridges(env, settings.log_dir),
+        allow_unproved=settings.allow_unproved,
+        exit_grace_s=exit_grace_s,
+    )

@@ -70,6 +70,7 @@ INTERNAL = {
     "IsADirectoryError": "a damaged status file",
     "NotADirectoryError": "a warning next to the outputs",
     "NotAccepted": "the proof waits and looks again",
+    "BridgeDown": "the server counts as silent, and the status says why, by the bridge's last word",
     "PeerUnproved": "somebody else's server, as far as health tells; else the connection is made again",
     "httpcore2.ConnectError": "httpx2's error of the same name",
     "httpx2.ReadTimeout": "HttpClient makes ServerUnreachable of it, and health silence",

@@ -76,7 +76,7 @@ async def test_the_dashboards_key_stops_a_cell_that_awaits_which_ends_as_interru
     shared_server: SharedProject,
 ) -> None:
     settings = load_settings(shared_server.env, shared_server.root, is_there)
-    launcher, access = make_launcher(settings, shared_server.env), make_access(settings)
+    launcher, access = make_launcher(settings, shared_server.env), make_access(settings, shared_server.env)
     actions = KernelActions(lambda: launcher, access.api)
     async with lasting_wire(shared_server) as client:
         opened = await client.record("start_new_session", experiment_name="key")

@@ -229,7 +229,7 @@ async def test_a_session_has_one_owner_there_too_and_a_frozen_one_notices_that_i
 
 async def test_the_dashboards_key_stops_a_cell_that_awaits_at_once(stock: Project) -> None:
     settings = load_settings(stock.env, stock.root, is_there)
-    launcher, access = make_launcher(settings, stock.env), make_access(settings)
+    launcher, access = make_launcher(settings, stock.env), make_access(settings, stock.env)
     actions = KernelActions(lambda: launcher, access.api)
     async with wire(stock) as client:
         opened = await client.record("start_new_session", experiment_name="key")

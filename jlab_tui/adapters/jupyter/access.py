@@ -6,28 +6,54 @@ Loads the HTTP client at first use: importing it takes longer than the rest of `
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import stat
 from typing import TYPE_CHECKING
 
 from ...core.errors import ServerUnreachable
+from ...core.link.bridge import LinkFacts
 from ...core.server.machine import Machine
 from ...core.server.peer import TABLES
 from ...core.server.record import ServerRecord
-from ...core.server.route import NoRoute, PlainRoute, Route, Surroundings, choose
+from ...core.server.route import (
+    BridgeRoute,
+    NoRoute,
+    PlainRoute,
+    Route,
+    Surroundings,
+    TlsRoute,
+    choose,
+    describe,
+    ways_of,
+)
 from ...core.server.status import Health, UnprovedHealth
-from ...core.settings import Mode
+from ...core.settings import Link, Mode
+from ..link.bridges import BridgeDown, Bridges
 
 if TYPE_CHECKING:
     from .dial import Dialer
     from .rest import JupyterApi
 
 
+log = logging.getLogger(__name__)
+
+
 class ServerAccess:
     """Keeps one `JupyterApi`, replaced when the server, its secrets or the route to it change."""
 
-    def __init__(self, here: Machine, *, allow_unproved: bool, exit_grace_s: float | None = None) -> None:
+    def __init__(
+        self,
+        here: Machine,
+        link: Link,
+        bridges: Bridges,
+        *,
+        allow_unproved: bool,
+        exit_grace_s: float | None = None,
+    ) -> None:
         self._here = here
+        self._link = link
+        self._bridges = bridges
         self._allow_unproved = allow_unproved
         self._exit_grace_s = exit_grace_s
         self._api: JupyterApi | None = None
@@ -42,8 +68,21 @@ class ServerAccess:
                 shares_machine=self._shares_machine(record),
                 knows_owners=os.access(TABLES[0], os.R_OK),
                 allows_unproved=self._allow_unproved,
+                link=self._link,
+                is_bridged=self._is_bridged(record),
             ),
         )
+
+    def link(self, record: ServerRecord) -> LinkFacts | None:
+        """How this host reaches the server of a job; None for another."""
+        if record.mode is not Mode.SLURM or not record.is_published:
+            return None
+        return describe(self.route(record), self._bridges.word(record.target))
+
+    def bridge_of(self, record: ServerRecord) -> str:
+        """The socket of the bridge by which this host reaches a server; empty if it needs none."""
+        route = self.route(record)
+        return self._bridges.socket(route.target) if isinstance(route, BridgeRoute) else ""
 
     def api(self, record: ServerRecord) -> JupyterApi:
         """Raises ServerUnreachable if nothing proves that the server is ours."""
@@ -54,7 +93,8 @@ class ServerAccess:
             if self._api is not None:
                 self._old.append(self._api)  # it may have requests in flight
             make_dialer, make_api = _http_client()
-            self._api = make_api(make_dialer(route, record.url), record.token, self._exit_grace_s)
+            dialer = make_dialer(route, record.url or record.hostname, self._bridges)
+            self._api = make_api(dialer, record.token, self._exit_grace_s)
             self._key = route, record.token
         return self._api
 
@@ -63,8 +103,29 @@ class ServerAccess:
         route = self.route(record)
         if isinstance(route, NoRoute):
             return route
+        if isinstance(route, BridgeRoute) and not await self._bridge(route):
+            return Health.SILENT
         health = await self.api(record).health(patience)
+        if isinstance(route, TlsRoute) and health is not Health.OK and await self._detour(record, health):
+            health = await self.api(record).health(patience)
         return UnprovedHealth(health) if isinstance(route, PlainRoute) else health
+
+    async def _detour(self, record: ServerRecord, health: Health) -> bool:
+        """Make a bridge to a server whose port cannot be reached from here. Returns whether there is one now."""
+        if not (ways := ways_of(record, self._link)):
+            return False
+        why = await self.api(record).unreached()
+        if health is Health.UNTRUSTED:
+            why = why or "another server answers at its address"
+        return bool(why) and await self._bridge(BridgeRoute(record.target, ways), why)
+
+    async def _bridge(self, route: BridgeRoute, instead: str = "") -> bool:
+        try:
+            await self._bridges.start(route.target, route.ways, instead)
+        except BridgeDown as error:
+            log.debug("no bridge: %s", error)
+            return False
+        return True
 
     async def warm_up(self) -> None:
         """Import the HTTP client in advance, so that the first request is not late."""
@@ -76,6 +137,12 @@ class ServerAccess:
                 await api.close()
         self._api, self._key = None, None
         self._old.clear()
+
+    def _is_bridged(self, record: ServerRecord) -> bool:
+        if not (record.url and ways_of(record, self._link)):
+            return False
+        word = self._bridges.word(record.target)
+        return word is not None and word.works
 
     def _shares_machine(self, record: ServerRecord) -> bool:
         if record.mode is Mode.SLURM:

@@ -7,9 +7,7 @@ import base64
 import os
 import socket
 import ssl
-import struct
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -19,7 +17,9 @@ import httpcore2
 import httpx2
 
 from ...core.server.peer import TABLES, Endpoint, NotAccepted, owner_of
-from ...core.server.route import LoopbackRoute, PlainRoute, Route, SocketRoute, TlsRoute
+from ...core.server.route import BridgeRoute, LoopbackRoute, PlainRoute, Route, SocketRoute, TlsRoute
+from ...jupyter_extension.credentials import peer_uid
+from ..link.bridges import Bridges
 
 _REFUSALS: Final = (OSError, httpcore2.ConnectError, httpcore2.ConnectTimeout)
 _FIND_S: Final = 5.0
@@ -34,9 +34,10 @@ class PeerUnproved(ConnectionError):
 class Dialer:
     """Opens connections on one route."""
 
-    def __init__(self, route: Route, shown: str = "") -> None:
-        """`shown`: the server's name in messages, by default its URL."""
+    def __init__(self, route: Route, shown: str = "", bridges: Bridges | None = None) -> None:
+        """`shown`: the server's name in messages, by default its URL; `bridges`: needed for a `BridgeRoute`."""
         self.route = route
+        self._bridges = bridges
         self.shown = (shown or self.base).rstrip("/")
         self._found = ""
         """address that last showed this launch's certificate, or took a connection"""
@@ -44,7 +45,7 @@ class Dialer:
     @property
     def base(self) -> str:
         """Base URL of requests; a server behind a socket ignores the host name."""
-        if isinstance(self.route, SocketRoute):
+        if isinstance(self.route, SocketRoute | BridgeRoute):
             return f"http://localhost{self.route.base_path}"
         return self.route.url.rstrip("/")
 
@@ -71,15 +72,15 @@ class Dialer:
                 max_connections=limits.max_connections,
                 max_keepalive_connections=limits.max_keepalive_connections,
                 keepalive_expiry=limits.keepalive_expiry,
-                uds=self.route.path if isinstance(self.route, SocketRoute) else None,
+                uds="socket" if isinstance(self.route, SocketRoute | BridgeRoute) else None,
                 network_backend=_Backend(self),
             )
         )
 
     async def connect(self) -> socket.socket:
         """Return a connected socket with a proved peer (TLS proves it later). Raises OSError, PeerUnproved."""
-        if isinstance(self.route, SocketRoute):
-            return await _connected(self.route, socket.AF_UNIX, self.route.path)
+        if isinstance(self.route, SocketRoute | BridgeRoute):
+            return await self.at_socket(lambda path: _connected(self.route, socket.AF_UNIX, path))
         host, port = _endpoint(self.route.url)
 
         async def connected(address: str) -> socket.socket:
@@ -87,6 +88,30 @@ class Dialer:
             return await _connected(self.route, family, (address, port))
 
         return await self.first(host, port, connected)
+
+    async def at_socket(self, connect: Callable[[str], Awaitable[T]]) -> T:
+        """Return the result of `connect` for the socket's path; a bridge is started if there is none."""
+        if isinstance(self.route, SocketRoute):
+            return await connect(self.route.path)
+        assert isinstance(self.route, BridgeRoute) and self._bridges is not None
+        path = self._bridges.socket(self.route.target)
+        try:
+            return await connect(path)
+        except _REFUSALS:
+            await self._bridges.start(self.route.target, self.route.ways)
+            return await connect(path)
+
+    async def unreached(self) -> str:
+        """Why no address of the node takes a connection; empty if one does, whoever listens there."""
+        assert isinstance(self.route, TlsRoute)
+        host, port = _endpoint(self.route.url)
+        addresses = (*await _addresses(host, port, missing_ok=True), *self.route.addresses)
+        try:
+            await _race([_answers(address, port, None) for address in dict.fromkeys(addresses)], _FIND_S)
+        except OSError as error:
+            why = error.strerror or str(error) or "no answer"
+            return f"no address of {host} takes a connection at port {port} ({why})"
+        return ""
 
     async def first(self, host: str, port: int, connect: Callable[[str], Awaitable[T]]) -> T:
         """Return the result of `connect` for the first address of `host` that accepts and proves itself: a name may also lead
@@ -117,19 +142,24 @@ class Dialer:
         if len(addresses) == 1:
             return next(iter(addresses))  # the connection itself proves it
         context = self.ssl_context if isinstance(route, TlsRoute) else None
-        looks = [asyncio.create_task(_answers(address, port, context)) for address in addresses]
-        refused: Exception = ConnectionError(f"{host} has no address here")
-        try:
-            for look in asyncio.as_completed(looks, timeout=_FIND_S):
-                try:
-                    return await look
-                except OSError as error:
-                    refused = error if not isinstance(refused, ssl.SSLError) else refused
-        finally:
-            for look in looks:
-                look.cancel()
-            await asyncio.gather(*looks, return_exceptions=True)
-        raise refused
+        return await _race([_answers(address, port, context) for address in addresses], _FIND_S)
+
+
+async def _race(tries: list[Coroutine[Any, Any, str]], limit_s: float) -> str:
+    """Return the first result. Raises the OSError that says most, if there is none in time."""
+    looks = [asyncio.create_task(one) for one in tries]
+    refused: Exception = ConnectionError("its name has no address here")
+    try:
+        for look in asyncio.as_completed(looks, timeout=limit_s):
+            try:
+                return await look
+            except OSError as error:
+                refused = error if not isinstance(refused, ssl.SSLError) else refused
+    finally:
+        for look in looks:
+            look.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
+    raise refused
 
 
 async def _answers(address: str, port: int, context: ssl.SSLContext | None) -> str:
@@ -160,9 +190,9 @@ async def prove(route: Route, connection: Any) -> None:
     """Raise PeerUnproved unless the other end of a connection on this route belongs to our account. `connection` is a
     connected socket. TLS proves itself in its handshake."""
     match route:
-        case SocketRoute(path=path):
+        case SocketRoute() | BridgeRoute():
             if (uid := peer_uid(connection)) != os.geteuid():
-                raise PeerUnproved(f"another account (uid {uid}) serves the socket {path}")
+                raise PeerUnproved(f"another account (uid {uid}) serves the socket")
         case LoopbackRoute(url=url):
             near, far = connection.getsockname()[:2], connection.getpeername()[:2]
             uid = await _owner(near, far)
@@ -180,15 +210,6 @@ async def _owner(near: Endpoint, far: Endpoint) -> int | None:
             return owner_of(await asyncio.to_thread(_tables), near, far)
         except NotAccepted:
             await asyncio.sleep(_ACCEPT_POLL_S)
-
-
-def peer_uid(connection: Any) -> int | None:
-    """Return the account at the other end of a Unix socket (SO_PEERCRED on Linux, LOCAL_PEERCRED on macOS)."""
-    if sys.platform == "darwin":
-        raw = connection.getsockopt(0, 1, 8)  # LOCAL_PEERCRED of SOL_LOCAL: version and uid come first
-        return int(struct.unpack("=II", raw)[1])
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return int(struct.unpack("3i", raw)[1])
 
 
 def _tables() -> str:
@@ -239,10 +260,12 @@ class _Backend(httpcore2.AsyncNetworkBackend):
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore2.AsyncNetworkStream:
+        async def connected(path: str) -> httpcore2.AsyncNetworkStream:
+            stream = await self._network.connect_unix_socket(path, timeout, socket_options)
+            return await self._proved(stream, timeout)
+
         try:
-            return await self._proved(
-                await self._network.connect_unix_socket(path, timeout, socket_options), timeout
-            )
+            return await self._dialer.at_socket(connected)
         except OSError as error:
             raise httpcore2.ConnectError(str(error)) from error
 

@@ -93,6 +93,10 @@ class JupyterApi:
             is_jupyter = False
         return Health.OK if is_jupyter else Health.FOREIGN
 
+    async def unreached(self) -> str:
+        """Why no connection gets to the server's port; empty if one does, whoever takes it."""
+        return await self._http.dialer.unreached()
+
     async def kernels(self) -> tuple[KernelInfo, ...]:
         """Return every kernel of the server, with the notebook of its session."""
         answer = await self._http.call("GET", "/api/kernels", accept=(200,))

@@ -14,10 +14,10 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..extension_source import PACKAGE_DIR
 from ..files import private_dir, write_atomic
 from .file_names import copy_in_the_making, copy_name, copy_set_aside
 
-PACKAGE_DIR = Path(__file__).resolve().parents[2] / "jupyter_extension"
 _CACHE = "__pycache__"
 _TRIES = 3
 

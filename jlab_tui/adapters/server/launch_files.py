@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...core.link.bridge import Way
 from ...core.server.record import ConnectionFile
 from ...core.slurm.script import restarted_name
+from ..extension_source import packed_modules
 from ..files import private_dir, read_own, write_atomic
 from .certificate import certificate_in, new_identity
-from .extension_copy import PACKAGE_DIR
 from .file_names import (
     CONNECTION,
     config_name,
@@ -25,23 +26,11 @@ from .file_names import (
     token_name,
 )
 
-_PROBE = """
-import sys
-from types import ModuleType
-
-sys.modules["jlab_mcp_probe"] = ModuleType("jlab_mcp_probe")
-for name, source in %r.items():
-    module = sys.modules["jlab_mcp_probe." + name] = ModuleType("jlab_mcp_probe." + name)
-    module.__package__ = "jlab_mcp_probe"
-    exec(compile(source, name + ".py", "exec"), vars(module))
-one_sample = module.one_sample
-"""
-
 
 def probe_source() -> str:
     """Return Python source that measures CPU, memory and GPUs in a plain kernel, with psutil if installed (`one_sample`)."""
     names = ("cgroup", "gpu_allocation", "gpu", "usage")  # each imports only earlier ones
-    return _PROBE % {name: (PACKAGE_DIR / f"{name}.py").read_text(encoding="utf-8") for name in names}
+    return packed_modules("jlab_mcp_probe", names) + "one_sample = module.one_sample\n"
 
 
 RESTARTS = 3
@@ -119,6 +108,7 @@ def read_connection(path: Path) -> ConnectionFile | None:
             cert=certificate_in(Path(raw["certfile"])) if raw.get("certfile") else "",
             token=read_own(Path(raw["token_file"])).decode().strip() if raw.get("token_file") else "",
             environment=str(raw.get("environment") or ""),
+            link=Way(raw["link"]) if raw.get("link") else None,
             addresses=tuple(str(address) for address in raw.get("addresses") or ()),
         )
     except (OSError, ValueError, KeyError, TypeError):

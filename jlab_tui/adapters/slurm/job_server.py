@@ -131,6 +131,8 @@ class SlurmServer:
         """Add the address at which Slurm reaches the node: its name may mean nothing here, or lead to another network.
 
         The record keeps the addresses, so Slurm is asked while the server starts, and later if the name is unknown here."""
+        if connection.link is not None:
+            return connection
         host = urlsplit(connection.url).hostname or ""
         if (known := self._addresses.get(host)) is None:
             known = ""

@@ -14,7 +14,7 @@ from ...core.errors import LaunchFailed, UsageError
 from ...core.server.environment import PythonChoice
 from ...core.server.record import ServerRecord, ServerState, SlurmFacts
 from ...core.server.slurm_job import with_facts, with_job_id
-from ...core.settings import Mode, Settings
+from ...core.settings import Link, Mode, Settings
 from ...core.slurm.queue import QueueRows
 from ...core.slurm.rejections import Rejected, Rejection
 from ...core.slurm.script import (
@@ -134,7 +134,10 @@ class Submission:
 
     def _write_files(self, submission: str, choice: PythonChoice) -> tuple[ScriptInputs, str, Path]:
         settings = self._settings
-        prepared = prepare(settings, SLURM_LAUNCH, choice, over_network=True, ip=settings.slurm.bind_ip)
+        without_port = {"link": str(settings.link)} if settings.link in (Link.SRUN, Link.SSH) else {}
+        prepared = prepare(
+            settings, SLURM_LAUNCH, choice, over_network=True, ip=settings.slurm.bind_ip, **without_port
+        )
         inputs = ScriptInputs(
             submission=submission,
             log=str(settings.log_dir / slurm_log("%j")),

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from ..cli.client_config import Registered
 from ..errors import JlabError
+from ..link.bridge import LinkFacts
 from ..server.record import ServerRecord, ServerState
 from ..server.status import ServerStatus
 from ..server.status_json import not_understood
@@ -196,6 +197,16 @@ def check_hops(record: ServerRecord, hops: Hops) -> list[Finding]:
         f"port {hops.port} of {hops.host} is open, but JupyterLab does not answer: it is busy, or it hangs."
     )
     return [Finding("reach", Level.FAIL, text, "jlab-mcp stop; jlab-mcp start")]
+
+
+def check_link(record: ServerRecord, link: LinkFacts | None) -> list[Finding]:
+    """Say by which way this host reaches the server of a job, where that is not simply its port."""
+    if link is None or (record.url and not link.why):
+        return []
+    if link.way == "none":
+        text = f"nothing reaches {record.hostname} from this host: {link.why}."
+        return [Finding("link", Level.FAIL, text, "jlab-mcp logs   (or use another login node)")]
+    return [Finding("link", Level.OK, f"{record.hostname} is reached by {link}")]
 
 
 def check_clock(host: str, offset_s: float | None) -> list[Finding]:

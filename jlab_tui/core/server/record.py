@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from ..link.bridge import BridgeTarget, Way
 from ..settings import Mode
 
 __all__ = [
@@ -89,6 +90,8 @@ class ServerRecord:
     """path of the server's Unix socket on its own machine"""
     cert: str = ""
     """base64 of the DER form of the certificate by which the port at `url` proves itself"""
+    link: Way | None = None
+    """how it is reached, if it listens at its socket only; PORT and URL are empty then"""
     started: float = 0.0
     """epoch seconds of the launch"""
     launcher: str = ""
@@ -110,6 +113,21 @@ class ServerRecord:
     """why kernels do not run in the environment that comes first, one line; empty if they do"""
     extra: Mapping[str, str] = field(default_factory=dict)
     """keys that this version does not know, kept unchanged"""
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the server has said where it listens."""
+        return bool(self.url or self.link)
+
+    @property
+    def place(self) -> str:
+        """Where it is, in words that go behind `JupyterLab`."""
+        return f"at {self.url}" if self.url or not self.link else f"on {self.hostname}"
+
+    @property
+    def target(self) -> BridgeTarget:
+        """What a bridge to it leads to."""
+        return BridgeTarget(self.hostname, self.socket, self.job_id, self.slurm.cluster)
 
     def with_state(self, state: ServerState, message: str = "", hint: str = "") -> ServerRecord:
         return replace(self, state=state, message=one_line(message), hint=hint)
@@ -134,6 +152,8 @@ class ConnectionFile:
     """of this run of a job; empty: the record's"""
     addresses: tuple[str, ...] = ()
     """addresses of the node besides its name"""
+    link: Way | None = None
+    """see `ServerRecord.link`"""
     environment: str = ""
     """see `ServerRecord.environment`"""
 
@@ -259,6 +279,7 @@ _TYPES: dict[str, Callable[[str], Any]] = {
     "float": float,
     "Mode": Mode,
     "ServerState": ServerState,
+    "Way | None": Way,
 }
 _KINDS: dict[type, dict[str, Callable[[str], Any]]] = {
     of: {one.name: _TYPES[str(one.type)] for one in fields(of) if str(one.type) in _TYPES}

@@ -8,10 +8,11 @@ for this launch for a server on another machine.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 from urllib.parse import urlsplit
 
-from ..settings import Mode
+from ..link.bridge import BridgeTarget, LinkFacts, Way, Word
+from ..settings import Link, Mode
 from .machine import is_loopback
 from .record import ServerRecord
 
@@ -25,6 +26,17 @@ class SocketRoute:
     path: str
     base_path: str = ""
     """below which the server answers: `base_url` of the user's Jupyter configuration"""
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeRoute:
+    """The Unix socket of a bridge on this machine, which leads to the server's own on its node."""
+
+    target: BridgeTarget
+    ways: tuple[Way, ...]
+    """those to try, in order"""
+    base_path: str = ""
+    """see `SocketRoute`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,7 @@ class NoRoute:
     hint: str
 
 
-Route = SocketRoute | LoopbackRoute | TlsRoute | PlainRoute
+Route = SocketRoute | BridgeRoute | LoopbackRoute | TlsRoute | PlainRoute
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +88,19 @@ class Surroundings:
     """the system knows who owns the other end of a loopback connection"""
     allows_unproved: bool = False
     """the user set JLAB_MCP_ALLOW_UNPROVED"""
+    link: Link = Link.AUTO
+    """JLAB_MCP_LINK"""
+    is_bridged: bool = False
+    """a bridge of this machine has led to the server, after its port did not"""
 
 
 def choose(record: ServerRecord, here: Surroundings) -> Route | NoRoute:
     """Choose the route to a listening server."""
     if record.socket and here.sees_socket:
-        return SocketRoute(record.socket, urlsplit(record.url).path.rstrip("/"))
+        return SocketRoute(record.socket, _base_path(record))
+    ways = ways_of(record, here.link)
+    if ways and (here.is_bridged or not record.url or here.link in (Link.SRUN, Link.SSH)):
+        return BridgeRoute(record.target, ways, _base_path(record))
     if record.cert and not (is_loopback(record.url) and not here.shares_machine):
         return TlsRoute(record.url, record.cert, tuple(record.slurm.addresses.split()))
     if here.shares_machine and here.knows_owners:
@@ -94,6 +113,48 @@ def choose(record: ServerRecord, here: Surroundings) -> Route | NoRoute:
     if here.allows_unproved:
         return PlainRoute(record.url)
     return _unproved(record)
+
+
+def ways_of(record: ServerRecord, link: Link) -> tuple[Way, ...]:
+    """Return the ways to a job's socket, in order; none if it has no socket, or the user wants its port only."""
+    if record.mode is not Mode.SLURM or not (record.socket and record.job_id and record.hostname):
+        return ()
+    match link:
+        case Link.SRUN | Link.SSH:
+            return (Way(link),)
+        case Link.TCP | Link.AUTO if record.link is not None:
+            return (record.link,)
+        case Link.AUTO:
+            return (Way.SRUN, Way.SSH)
+        case Link.TCP:
+            return ()
+        case _:
+            assert_never(link)
+
+
+def describe(route: Route | NoRoute, word: Word | None) -> LinkFacts:
+    """Say how this host reaches a server, and why not otherwise. `word`: of the server's bridge on this host."""
+    match route:
+        case SocketRoute():
+            return LinkFacts("socket")
+        case LoopbackRoute():
+            return LinkFacts("loopback")
+        case NoRoute():
+            return LinkFacts("none")
+        case TlsRoute() | PlainRoute():
+            if word is None or word.works:
+                return LinkFacts("tcp")
+            return LinkFacts("none", f"tcp: {word.instead}; {word.why}")
+        case BridgeRoute(ways=ways):
+            if word is None:
+                return LinkFacts(" or ".join(ways))
+            return LinkFacts(word.way, word.instead) if word.works else LinkFacts("none", word.why)
+        case _:
+            assert_never(route)
+
+
+def _base_path(record: ServerRecord) -> str:
+    return urlsplit(record.url).path.rstrip("/")
 
 
 def _unproved(record: ServerRecord) -> NoRoute:

@@ -54,7 +54,7 @@ def step_slurm(record: ServerRecord, seen: Observation, limits: Limits) -> Serve
         return ServerStatus(record, "stopping", sentence, "Wait a moment.", notices=warnings(record, seen))
     if record.state is ServerState.PENDING:
         return pending(record, job if waits else None, seen)
-    if seen.health is Health.OK and record.url:
+    if seen.health is Health.OK and record.is_published:
         record = record.with_state(ServerState.READY)
     if seen.no_route is not None:
         return unproved(record, seen.no_route)
@@ -155,7 +155,9 @@ def _requeued(record: ServerRecord, restarts: int, now: float) -> ServerRecord:
 def _forget_server(record: ServerRecord, now: float) -> ServerRecord:
     """Start the record of the job's next run, a new server; the sessions of the previous run ended with that run."""
     record = record.with_state(ServerState.PENDING)
-    record = replace(record, hostname="", port=0, url="", socket="", cert="", ends=0.0, started=round(now, 3))
+    record = replace(
+        record, hostname="", port=0, url="", socket="", cert="", link=None, ends=0.0, started=round(now, 3)
+    )
     return with_facts(record, connected=0.0, estimate=0.0, addresses="")
 
 
@@ -192,6 +194,7 @@ def _with_connection(record: ServerRecord, seen: Observation) -> ServerRecord:
         url=connection.url,
         socket=connection.socket,
         cert=connection.cert,
+        link=connection.link,
         token=connection.token or record.token,
         hostname=hostname,
         environment=connection.environment,

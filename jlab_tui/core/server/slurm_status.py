@@ -89,16 +89,7 @@ def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: L
         return ServerStatus(record, job.phase.value, live.message, live.hint, reachable=False)
     is_known = not isinstance(seen.queue, QueueUnknown)
     if is_known and (unreached := _unreached(record, seen, limits)):
-        return ServerStatus(
-            record,
-            "not reached",
-            unreached,
-            f"The job keeps running. `jlab-mcp doctor` shows how far a connection gets. Try another login node, or work inside "
-            f"the job: srun --overlap --jobid {record.job_id} --pty bash. `jlab-mcp stop` cancels it.",
-            reachable=False,
-            is_elsewhere=True,
-            notices=warnings(record, seen),
-        )
+        return _not_reached(record, unreached, seen)
     late = _late(record, seen, limits) if is_known else ""
     if late:
         tail = tuple(seen.log_tail.splitlines()[-LOG_LINES:])
@@ -117,10 +108,25 @@ def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: L
     return ServerStatus(record, "starting", sentence, reachable=False, notices=warnings(record, seen))
 
 
+def _not_reached(record: ServerRecord, sentence: str, seen: Observation) -> ServerStatus:
+    """Describe a server that serves, though not this host: that says nothing about the job."""
+    return ServerStatus(
+        record,
+        "not reached",
+        sentence,
+        f"The job keeps running. `jlab-mcp doctor` shows how far a connection gets. Try another login node, or work inside "
+        f"the job: srun --overlap --jobid {record.job_id} --pty bash. `jlab-mcp stop` cancels it.",
+        reachable=False,
+        is_elsewhere=True,
+        is_unreached=True,
+        notices=warnings(record, seen),
+    )
+
+
 def _late(record: ServerRecord, seen: Observation, limits: Limits) -> str:
     """Return a sentence that names what is overdue; empty while there is time."""
     limit, started = limits.ready_s, seen_running(record)
-    if record.url or not started or seen.now - started <= limit:
+    if record.is_published or not started or seen.now - started <= limit:
         return ""
     return f"Job {record.job_id} runs on {record.hostname}, but JupyterLab did not start there within {limit:.0f} s."
 
@@ -129,13 +135,16 @@ def _unreached(record: ServerRecord, seen: Observation, limits: Limits) -> str:
     """Return a sentence about a server that came up and does not answer here; empty while there is time. Others may reach
     it, and it may have waited in the queue for hours."""
     if (
-        not record.url
+        not record.is_published
         or seen.health in (None, Health.OK)
         or seen.now - record.slurm.connected <= limits.ready_s
     ):
         return ""
     how = "another server answers" if seen.health is Health.FOREIGN else "this machine could not reach it"
-    return f"JupyterLab came up in job {record.job_id} on {record.hostname}, but {how} at {record.url} for {limits.ready_s:.0f} s."
+    where = f" at {record.url}" if record.url else ""
+    why = f": {seen.link.why}" if seen.link is not None and seen.link.why else ""
+    came_up = f"JupyterLab came up in job {record.job_id} on {record.hostname}"
+    return f"{came_up}, but {how}{where} for {limits.ready_s:.0f} s{why}."
 
 
 def ready(record: ServerRecord, job: Job | None, seen: Observation) -> ServerStatus:
@@ -144,7 +153,9 @@ def ready(record: ServerRecord, job: Job | None, seen: Observation) -> ServerSta
     details = (f"Walltime left: {format_span(max(0.0, record.ends - seen.now))}",) if record.ends else ()
     if seen.health is Health.OK or (seen.health is None and (job is None or job.phase is JobPhase.RUNNING)):
         reachable = True if seen.health is Health.OK else None
-        sentence = f"JupyterLab ready at {record.url}"
+        sentence = f"JupyterLab ready {record.place}"
+        if not record.url:
+            sentence += " (no open port; jlab-mcp url gives the browser's way)"
         return ServerStatus(
             record, "running", sentence, reachable=reachable, details=details, notices=notices
         )
@@ -153,7 +164,12 @@ def ready(record: ServerRecord, job: Job | None, seen: Observation) -> ServerSta
         return ServerStatus(
             record, job.phase.value, live.message, live.hint, reachable=False, notices=notices
         )
-    sentence = f"JupyterLab at {record.url} is not answering."
+    if seen.link is not None and seen.link.way == "none" and seen.link.why:
+        sentence = (
+            f"JupyterLab serves on {record.hostname}, but no way leads there from this host: {seen.link.why}."
+        )
+        return _not_reached(record, sentence, seen)
+    sentence = f"JupyterLab {record.place} is not answering."
     if job is not None:
         sentence += f" Slurm says that job {record.job_id} runs on {record.hostname}."
     return ServerStatus(

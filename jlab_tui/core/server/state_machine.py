@@ -21,6 +21,7 @@ from .status import (
     QueueFacts,
     ServerStatus,
     UnprovedHealth,
+    detour,
     failed,
     over,
     own_end,
@@ -44,10 +45,14 @@ __all__ = [
 
 def step(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatus:
     """Derive the status from the record and one observation."""
-    status = _step(record, seen, limits)
+    status = replace(_step(record, seen, limits), link=seen.link)
     if not status.is_usable:
         return status
-    more = (unproved_notice(status.record) if seen.is_unproved else "", status.record.environment)
+    more = (
+        unproved_notice(status.record) if seen.is_unproved else "",
+        status.record.environment,
+        detour(status.record, seen.link),
+    )
     return replace(status, notices=(*status.notices, *filter(None, more)))
 
 
@@ -113,7 +118,7 @@ def _on_its_way(record: ServerRecord) -> ServerStatus:
 def asks_for_health(record: ServerRecord, seen: Observation) -> bool:
     """Whether to query the server's health. The loopback address of another machine leads to a stranger here, who must
     not receive the token."""
-    if record.state not in (ServerState.STARTING, ServerState.READY) or not record.url:
+    if record.state not in (ServerState.STARTING, ServerState.READY) or not record.is_published:
         return False
     return not (seen.is_elsewhere and is_loopback(record.url))
 

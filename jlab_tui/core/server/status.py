@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from ..link.bridge import LinkFacts
 from ..settings import Mode
 from ..slurm.queue import QueueAnswer, QueueUnknown
 from ..slurm.show import JobDetails
@@ -55,6 +56,8 @@ class Observation:
     """why nobody asked the server: nothing would prove that it is ours"""
     is_unproved: bool = False
     """the server was asked although nothing proves that it is ours: the user allows it"""
+    link: LinkFacts | None = None
+    """how this host reaches a job's server"""
     log_tail: str = ""
     queue: QueueAnswer | None = None
     """SLURM mode: this user's jobs"""
@@ -109,6 +112,8 @@ class ServerStatus:
     """the start took too long, so a process that waits for it stops it"""
     is_elsewhere: bool = False
     """only another machine can use it, so waiting here is pointless"""
+    is_unreached: bool = False
+    """it serves, but no way leads there from this host; others may reach it"""
     details: tuple[str, ...] = ()
     """more sentences, such as the estimated start"""
     queue: QueueFacts | None = None
@@ -117,6 +122,8 @@ class ServerStatus:
     """last lines of the log after a failure"""
     notices: tuple[str, ...] = ()
     """sentences that leave the state unchanged: Slurm does not answer, the walltime ends soon"""
+    link: LinkFacts | None = None
+    """how this host reaches a job's server"""
 
     @property
     def state(self) -> ServerState:
@@ -200,6 +207,13 @@ def untrusted(record: ServerRecord, *, give_up: bool) -> ServerStatus:
 def unproved(record: ServerRecord, why: NoRoute) -> ServerStatus:
     """Describe a server that this process may not use, although others may."""
     return ServerStatus(record, "not proved", why.message, why.hint, reachable=False, is_elsewhere=True)
+
+
+def detour(record: ServerRecord, link: LinkFacts | None) -> str:
+    """Say that this host does not use the server's port, and why; empty if it does."""
+    if link is None or not link.why or not record.url:
+        return ""
+    return f"This host reaches JupyterLab on {record.hostname} by {link.way}: {link.why}."
 
 
 def unproved_notice(record: ServerRecord) -> str:

@@ -25,6 +25,7 @@ def status_json(status: ServerStatus, root: str, now: float) -> dict[str, Any]:
         "root": root,
         "hostname": record.hostname,
         "url": record.url,
+        "link": str(status.link or ""),
         "job_id": record.job_id,
         "pid": record.pid or None,
         "started": record.started,

@@ -89,7 +89,7 @@ class KernelActions:
 
     async def _jupyter(self) -> Jupyter:
         status = await self._launcher().look(health=False)
-        if status is None or not status.record.url:
+        if status is None or not status.record.is_published:
             raise self._launcher().no_server()
         return self._api(status.record)
 

@@ -186,10 +186,12 @@ class Examination:
         record = self._status.record if self._status else None
         if record is not None and record.mode is Mode.SLURM and record.state.is_live:
             found += python_checks.check_node(record.environment)
-        if self._status is None or record is None or not record.port or record.state not in _UP:
+        if self._status is None or record is None or not record.is_published or record.state not in _UP:
             return found
-        hops = await self._checkup.hops(record, answers=self._status.reachable is True)
-        found += checks.check_hops(record, hops)
+        if record.url:
+            hops = await self._checkup.hops(record, answers=self._status.reachable is True)
+            found += checks.check_hops(record, hops)
+        found += checks.check_link(record, self._status.link)
         if self._status.reachable:
             found += checks.check_clock(record.hostname, await self._checkup.clock_offset(record))
             found += checks.check_answers(self._checkup.oddities(record))

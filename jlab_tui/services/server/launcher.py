@@ -130,7 +130,7 @@ class Launcher(ServerWatch):
         on_change: Callable[[ServerStatus], None],
         queue_timeout: float | None,
     ) -> Started:
-        """Start and follow until ready. Retries a start of this process that fails because its port was taken.
+        """Start and follow until ready, or until it serves and this host does not reach it. Retries a start of this process that fails because its port was taken.
 
         Raises ServerNotReady when a job is still queued after `queue_timeout` seconds; it stays in the queue.
         """
@@ -140,7 +140,7 @@ class Launcher(ServerWatch):
                 on_change(started.status)
             status = await self.until_ready(on_change, queue_timeout=queue_timeout)
             record = status.record
-            if status.is_usable:
+            if status.is_usable or status.is_unreached:
                 return Started(status, started.attached)
             if status.give_up and (record.mode is Mode.SLURM or not started.attached):
                 say(await self.give_up(status))

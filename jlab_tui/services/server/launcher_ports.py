@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ...core.link.bridge import LinkFacts
 from ...core.server.record import ServerRecord
 from ...core.server.route import NoRoute
 from ...core.server.status import Health, Limits, Observation, UnprovedHealth
@@ -65,6 +66,9 @@ class HealthCheck(Protocol):
 
     async def ask_health(self, record: ServerRecord, patience: float) -> Health | UnprovedHealth | NoRoute:
         """Why the server was not asked, or how it is. `patience` in seconds, for a server that takes the connection and says nothing."""
+
+    def link(self, record: ServerRecord) -> LinkFacts | None:
+        """How this host reaches the server of a job; None for another."""
 
     async def warm_up(self) -> None:
         """Load what the first look needs, so that it is not late."""

@@ -78,6 +78,7 @@ class ServerWatch:
                 answer = answer.health
             if answer is not Health.OK and after.state is ServerState.READY:
                 seen = await backend.observe(record, urgent=True)
+            seen = replace(seen, link=self._check_health.link(after))
             if isinstance(answer, NoRoute):
                 seen = replace(seen, no_route=answer)
             else:
@@ -240,7 +241,7 @@ def _pause(status: ServerStatus | None) -> float:
         case ServerState.PENDING:
             return PENDING_S
         case ServerState.STARTING:
-            return PENDING_S if status.record.url else QUICK_S
+            return PENDING_S if status.record.is_published else QUICK_S
         case _:
             return LOOK_EVERY_S
 

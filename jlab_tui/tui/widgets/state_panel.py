@@ -156,8 +156,10 @@ def steps(record: ServerRecord, palette: Palette, glyphs: Glyphs) -> list[Row]:
     else:
         pid = f" (PID {record.pid})" if record.pid else ""
         done.append((f"JupyterLab launched{pid}", bool(record.pid)))
-    port = record.port
-    done.append((f"listening on port {port}" if port else "JupyterLab opens its port", bool(port)))
+    where = f"on port {record.port}" if record.port else "at its socket"
+    done.append(
+        (f"listening {where}" if record.is_published else "JupyterLab opens its port", record.is_published)
+    )
     done.append(("JupyterLab answers", False))
     rows: list[Row] = []
     is_current = True

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from jlab_tui.core.link.bridge import BridgeTarget, Phase, Way, Word
 from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.server.route import (
+    BridgeRoute,
     LoopbackRoute,
     NoRoute,
     PlainRoute,
@@ -14,8 +16,10 @@ from jlab_tui.core.server.route import (
     Surroundings,
     TlsRoute,
     choose,
+    describe,
+    ways_of,
 )
-from jlab_tui.core.settings import Mode
+from jlab_tui.core.settings import Link, Mode
 
 LOCAL = ServerRecord(
     ServerState.READY,
@@ -56,6 +60,63 @@ AWAY = Surroundings()
 )
 def test_the_route_that_proves_most_is_taken(record: ServerRecord, here: Surroundings, route: Route) -> None:
     assert choose(record, here) == route
+
+
+TARGET = BridgeTarget("gpu1", "/s", "42")
+NO_PORT = replace(JOB, url="", cert="", link=Way.SSH)
+SRUN, SSH = (Way.SRUN,), (Way.SSH,)
+
+
+@pytest.mark.parametrize(
+    ("record", "here", "route"),
+    [
+        (JOB, Surroundings(is_bridged=True), BridgeRoute(TARGET, (Way.SRUN, Way.SSH))),
+        (JOB, Surroundings(link=Link.SRUN), BridgeRoute(TARGET, SRUN)),
+        (JOB, Surroundings(link=Link.SSH), BridgeRoute(TARGET, SSH)),
+        (JOB, Surroundings(link=Link.TCP, is_bridged=True), TlsRoute("https://gpu1:18001", "Q")),
+        (JOB, replace(HERE, link=Link.SRUN), SocketRoute("/s")),
+        (NO_PORT, AWAY, BridgeRoute(TARGET, SSH)),
+        (NO_PORT, Surroundings(link=Link.TCP), BridgeRoute(TARGET, SSH)),
+        (NO_PORT, Surroundings(link=Link.SRUN), BridgeRoute(TARGET, SRUN)),
+        (NO_PORT, HERE, SocketRoute("/s")),
+        (
+            replace(JOB, url="https://gpu1:18001/base/"),
+            Surroundings(link=Link.SRUN),
+            BridgeRoute(TARGET, SRUN, "/base"),
+        ),
+    ],
+)
+def test_a_bridge_is_taken_where_there_is_no_port_or_it_did_not_answer(
+    record: ServerRecord, here: Surroundings, route: Route
+) -> None:
+    assert choose(record, here) == route
+
+
+@pytest.mark.parametrize("record", [LOCAL, OLD_JOB, replace(JOB, job_id=""), replace(JOB, hostname="")])
+def test_only_a_jobs_socket_is_reached_by_a_bridge(record: ServerRecord) -> None:
+    assert ways_of(record, Link.SRUN) == ()
+
+
+UP = Word(Phase.UP, Way.SRUN, 0.0, instead="no port")
+FAILED = Word(Phase.FAILED, Way.SRUN, 0.0, "srun: refused", "no port")
+
+
+@pytest.mark.parametrize(
+    ("route", "word", "said"),
+    [
+        (SocketRoute("/s"), None, "socket"),
+        (LoopbackRoute("http://localhost:1"), None, "loopback"),
+        (TlsRoute("https://gpu1:1", "Q"), None, "tcp"),
+        (TlsRoute("https://gpu1:1", "Q"), UP, "tcp"),
+        (PlainRoute("http://gpu1:1"), FAILED, "none (tcp: no port; srun: refused)"),
+        (BridgeRoute(TARGET, (Way.SRUN, Way.SSH)), None, "srun or ssh"),
+        (BridgeRoute(TARGET, SRUN), UP, "srun (no port)"),
+        (BridgeRoute(TARGET, SRUN), FAILED, "none (srun: refused)"),
+        (NoRoute("", ""), None, "none"),
+    ],
+)
+def test_the_way_and_why_no_other_are_said(route: Route | NoRoute, word: Word | None, said: str) -> None:
+    assert str(describe(route, word)) == said
 
 
 @pytest.mark.parametrize("record", [OLD_JOB, replace(LOCAL, socket="", url="http://desk:18001")])

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from jlab_tui.core.link.bridge import LinkFacts, Way
 from jlab_tui.core.server.record import ConnectionFile, ServerRecord, ServerState, SlurmFacts
 from jlab_tui.core.server.route import NoRoute
 from jlab_tui.core.server.slurm_job import find_job, is_announced, wants_details, with_facts
@@ -180,7 +181,7 @@ def test_a_server_that_came_up_and_cannot_be_reached_from_here_keeps_its_job(hea
     starting = look(RECORD, RUNNING, details=details(JobState.RUNNING)).record
     seen = look(starting, RUNNING, at=60, connection=CONNECTION, health=health).record
     late = look(seen, RUNNING, at=181, connection=CONNECTION, health=health)
-    assert late.is_decided and not late.give_up and not late.is_over
+    assert late.is_decided and late.is_unreached and not late.give_up and not late.is_over
     assert late.record.state is ServerState.STARTING
     assert "srun --overlap --jobid 7" in late.hint and "jlab-mcp doctor" in late.hint
     assert look(seen, RUNNING, at=999, connection=CONNECTION, health=Health.OK).is_usable
@@ -404,6 +405,44 @@ def test_a_node_that_answers_within_its_limit_is_waited_for() -> None:
     foreign = look(seen, RUNNING, at=181, connection=CONNECTION, health=Health.FOREIGN)
     assert "another server answers at" in foreign.sentence
     assert not look(starting, RUNNING, at=180).give_up and look(starting, RUNNING, at=180.1).give_up
+
+
+NO_WAY = LinkFacts("none", "srun: srun is refused here")
+
+
+def test_where_no_way_leads_to_a_server_the_job_stays_ready_and_each_way_is_named() -> None:
+    seen = look(ready(), RUNNING, health=Health.SILENT, link=NO_WAY)
+    assert seen.record.state is ServerState.READY and seen.is_decided and seen.is_unreached
+    assert seen.sentence.endswith("from this host: srun: srun is refused here.")
+    assert "jlab-mcp doctor" in seen.hint
+    suspended = replace(RUNNING, state=JobState.SUSPENDED)
+    assert look(ready(), suspended, health=Health.SILENT, link=NO_WAY).phase == "suspended"
+    starting = look(RECORD, RUNNING, details=details(JobState.RUNNING), connection=CONNECTION).record
+    late = look(starting, RUNNING, at=300, connection=CONNECTION, health=Health.SILENT, link=NO_WAY)
+    assert late.is_unreached and late.sentence.endswith("for 120 s: srun: srun is refused here.")
+
+
+WITHOUT_PORT = replace(CONNECTION, url="", port=0, socket="/s", link=Way.SRUN)
+
+
+def test_a_server_without_a_port_is_ready_at_its_node() -> None:
+    starting = look(RECORD, RUNNING, details=details(JobState.RUNNING), connection=WITHOUT_PORT)
+    assert starting.record.state is ServerState.STARTING and starting.record.is_published
+    seen = look(starting.record, RUNNING, connection=WITHOUT_PORT, health=Health.OK, link=LinkFacts("srun"))
+    assert seen.is_usable and seen.record.link is Way.SRUN and seen.link == LinkFacts("srun")
+    assert seen.sentence == "JupyterLab ready on gpu1 (no open port; jlab-mcp url gives the browser's way)"
+    assert not seen.notices
+    silent = look(seen.record, RUNNING, connection=WITHOUT_PORT, health=Health.SILENT)
+    assert silent.sentence.startswith("JupyterLab on gpu1 is not answering.")
+    late = look(starting.record, RUNNING, at=300, connection=WITHOUT_PORT, health=Health.SILENT)
+    assert late.sentence.endswith("this machine could not reach it for 120 s.")
+    requeued = look(seen.record, JOB, details=details(JobState.PENDING, restarts=1))
+    assert requeued.record.link is None and not requeued.record.is_published
+
+
+def test_a_detour_around_the_port_is_said() -> None:
+    seen = look(ready(), RUNNING, health=Health.OK, link=LinkFacts("srun", "its port is closed"))
+    assert "This host reaches JupyterLab on gpu1 by srun: its port is closed." in seen.notices
 
 
 def test_a_job_that_is_ending_with_its_node_unknown_names_the_one_on_record() -> None:

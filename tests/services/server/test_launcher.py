@@ -23,6 +23,7 @@ from jlab_tui.core.errors import (
     StatusFileDamaged,
     StatusFileUnreadable,
 )
+from jlab_tui.core.link.bridge import LinkFacts
 from jlab_tui.core.server.record import ServerRecord, ServerState, SlurmFacts
 from jlab_tui.core.server.status import Health, Limits, Observation, ServerStatus
 from jlab_tui.core.settings import Mode
@@ -107,6 +108,9 @@ class Answers:
     async def ask_health(self, record: ServerRecord, patience: float) -> Health:
         self.asked += 1
         return self.health
+
+    def link(self, record: ServerRecord) -> LinkFacts | None:
+        return None
 
     async def warm_up(self) -> None:
         pass

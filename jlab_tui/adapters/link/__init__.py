@@ -1,0 +1,1 @@
+"""Starts and finds the bridges of this login host."""
