@@ -21,14 +21,8 @@ def parse_json(raw: bytes | str) -> Any:
 
     Numbers that JSON does not have (NaN, infinities, and what would become one) become None; half a surrogate pair becomes U+FFFD."""
     text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
-    huge = _HUGE.search(text) is not None
     try:
-        value = json.loads(
-            text,
-            parse_constant=_nothing,
-            parse_float=_finite if huge else None,
-            parse_int=_not_huge if huge else None,
-        )
+        value = (_WARY if _HUGE.search(text) else _QUICK).decode(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     brackets = text.count("[") + text.count("{")
@@ -53,6 +47,11 @@ def _finite(digits: str) -> float | None:
 
 def _not_huge(digits: str) -> int | None:
     return int(digits) if len(digits) < 300 else None
+
+
+_QUICK: Final = json.JSONDecoder(parse_constant=_nothing)
+_WARY: Final = json.JSONDecoder(parse_constant=_nothing, parse_float=_finite, parse_int=_not_huge)
+"""made once: a decoder costs as much as a short message"""
 
 
 def _is_deep(value: Any) -> bool:

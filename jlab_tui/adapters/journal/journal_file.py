@@ -34,6 +34,8 @@ from .places import has_moved, is_packed, open_journal
 log = logging.getLogger(__name__)
 
 SYNC_EVERY_S = 1.0
+IDLE_S = 5.0
+"""how long a writer's thread waits for more before it ends; sessions are idle most of the time"""
 _READ_SIZE = 1 << 20
 HELD_MAX = 8 << 20
 """bytes that wait while writes fail; output beyond that is dropped and counted"""
@@ -48,7 +50,7 @@ class _Synced(Future[None]):
 
 
 class JournalWriter:
-    """Appends entries from a thread of its own. `end` grows as they reach the file.
+    """Appends entries from a thread of its own, which ends when nothing comes. `end` grows as they reach the file.
 
     A full or failing disk never stops a run: `failure` says why, and the entries wait for a retry each second. Output
     beyond `held_max` bytes is dropped in whole lines and counted in `lost`; entries about a run's start and end never are.
@@ -61,6 +63,7 @@ class JournalWriter:
         held_max: int = HELD_MAX,
         on_closed: Callable[[], None] = lambda: None,
         on_end: Callable[[], None] = lambda: None,
+        idle_s: float = IDLE_S,
     ) -> None:
         """The writer's thread calls `on_written(end)` after each write, with the file's size in bytes; after the last one
         `on_closed` if the file says that its session is closed, and at the end `on_end`."""
@@ -74,6 +77,7 @@ class JournalWriter:
         self._says_closed = False
         self._appended = 0
         self._held_max = held_max
+        self._idle_s = idle_s
         self._fd = -1
         self._dirty_since: float | None = None
         """when the oldest unsynced data was written"""
@@ -81,19 +85,32 @@ class JournalWriter:
         """not written yet; the first may be the rest of a line"""
         self._held_bytes = 0
         self._closed: Future[None] | None = None
+        self._waiting: list[tuple[bytes, bool]] = []
+        """lines that may wait, and whether each is output"""
         self._queue: queue.SimpleQueue[tuple[bytes, bool] | Future[None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=f"journal {path.name}", daemon=True)
-        self._thread.start()
+        self._lock = threading.Lock()
+        """for `_works` and the queue's end"""
+        self._works = False
+        """whether a thread takes from the queue"""
 
-    def append(self, entry: Entry) -> int:
-        """Hand an entry to the writer. Returns the offset of its line, if the file is new and no earlier line is dropped."""
+    def append(self, entry: Entry, *, may_wait: bool = False) -> int:
+        """Hand an entry to the writer. Returns the offset of its line, if the file is new and no earlier line is dropped.
+
+        One that `may_wait` goes with whatever is handed over next: to wake the thread costs more than to write a line."""
         line = encode(entry)
         if isinstance(entry.event, SessionOpened | SessionClosed):
             self._says_closed = isinstance(entry.event, SessionClosed)
         start = self._appended
         self._appended += len(line)
-        self._queue.put((line, isinstance(entry.event, TextPrinted | DataShown | DataUpdated)))
+        self._waiting.append((line, isinstance(entry.event, TextPrinted | DataShown | DataUpdated)))
+        if not may_wait:
+            self.push()
         return start
+
+    def push(self) -> None:
+        """Hand over what waits."""
+        if self._waiting:
+            self._hand_over()
 
     def flushed(self) -> Future[None]:
         """Return a future that is done when everything appended so far is in the file."""
@@ -101,14 +118,14 @@ class JournalWriter:
             return self._closed
         done: Future[None] = Future()
         done.set_running_or_notify_cancel()  # cancelling the wait does not stop the writer
-        self._queue.put(done)
+        self._hand_over(done)
         return done
 
     def synced(self) -> Future[None]:
         """Return a future that is done, within about a second, when everything appended so far would survive a crash of the
         machine, or when writing failed: `failure` says why."""
         done = _Synced()
-        self._queue.put(done)
+        self._hand_over(done)
         return done
 
     def beat(self) -> bool:
@@ -126,15 +143,33 @@ class JournalWriter:
         """Write the rest, sync and end the thread. A second call does nothing."""
         if self._closed is None:
             self._closed = self.flushed()
-            self._queue.put(None)
+            self._hand_over(None)
         return self._closed
+
+    def _hand_over(self, *more: Future[None] | None) -> None:
+        waiting, self._waiting = self._waiting, []
+        with self._lock:
+            for item in (*waiting, *more):
+                self._queue.put(item)
+            if not self._works:
+                self._works = True
+                threading.Thread(target=self._work, name=f"journal {self.path.name}", daemon=True).start()
+
+    def _may_rest(self) -> bool:
+        """Whether the thread ends now; the next entry starts another one."""
+        with self._lock:
+            self._works = not self._queue.empty()
+            return not self._works
 
     def _work(self) -> None:
         unsynced: list[Future[None]] = []
         is_end = False
         while not is_end:
-            flushed, synced, is_end = self._take(self._until_next_look())
+            pause = self._until_next_look()
+            flushed, synced, is_end = self._take(self._idle_s if pause is None else pause)
             unsynced += synced
+            if pause is None and not (flushed or synced or is_end or self._held) and self._may_rest():
+                return
             if self._held:
                 self._write()
             if is_end and self._says_closed and not self._held:

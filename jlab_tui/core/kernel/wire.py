@@ -159,7 +159,11 @@ def _checked(content: Any, *, is_shown: bool) -> tuple[Mapping[str, Any], tuple[
     """
     if not isinstance(content, dict):
         return {}, ("content",)
-    odd = [name for name, kind in _FIELDS.items() if not _is(content.get(name), kind)]
+    odd = [
+        name
+        for name, value in content.items()
+        if name in _FIELDS and value is not None and not _is(value, _FIELDS[name])
+    ]
     checked = {name: value for name, value in content.items() if name not in odd} if odd else content
     if is_shown and isinstance(data := checked.get("data"), dict):
         unreadable = [mime for mime, value in data.items() if not _is_shown(mime, value)]
@@ -171,7 +175,7 @@ def _checked(content: Any, *, is_shown: bool) -> tuple[Mapping[str, Any], tuple[
 
 
 def _is(value: Any, kind: type) -> bool:
-    return value is None or (isinstance(value, kind) and not isinstance(value, bool))
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _is_shown(mime: str, value: Any) -> bool:

@@ -254,6 +254,7 @@ class SessionJournal:
 
     def _tick(self) -> None:
         self._timer = None
+        self._journal.push()
         is_young = self._widgets is not None and 0 <= self._now() - self._text_at < WIDGETS_S
         if not self._may_write() or (is_young and self._unfinished):
             self._arm()
@@ -302,7 +303,8 @@ class SessionJournal:
 
     def _append_reaching(self, event: Event, seq: int) -> int:
         self._written_seq = seq
-        return self._journal.append(Entry(self._now(), event, seq))
+        self._arm()
+        return self._journal.append(Entry(self._now(), event, seq), may_wait=True)
 
     def _text_of_run(self, run: str) -> _RunText:
         text = self._runs.setdefault(run, _RunText())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from ...core.errors import JlabError
@@ -22,7 +21,7 @@ class WalltimeNotice:
     async def take(self) -> str:
         """Return a warning if the walltime passed a threshold since the last call; else nothing."""
         try:
-            known = await asyncio.to_thread(self._launcher.recall)
+            known = await self._launcher.recall_lately()
         except JlabError:
             return ""
         if known is None or known.record.state is not ServerState.READY:

@@ -6,6 +6,7 @@ The state is derived, never remembered: every reader finds the same, and the fir
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Final
@@ -37,6 +38,7 @@ HEALTH_S: Final = 3.0
 """how long a server may take to answer"""
 SUSPENDED_S: Final = 0.5
 """the same for one that Slurm says is suspended: only to see whether it has been resumed since"""
+LATELY_S: Final = 1.0
 QUICK_S: Final = 0.1
 PENDING_S: Final = 0.5
 """between two looks for the connection file of a job that waits; the queue is asked far less often"""
@@ -53,6 +55,8 @@ class ServerWatch:
         self._limits = ports.limits
         self._now = ports.now
         self._elsewhere = ports.elsewhere
+        self._recalled: tuple[float, ServerStatus | None] = (-math.inf, None)
+        """when, and what"""
 
     async def close(self) -> None:
         """Close the connection for health checks."""
@@ -95,8 +99,16 @@ class ServerWatch:
 
     def recall(self) -> ServerStatus | None:
         """The status from the record alone, without looking at anything else. Raises StatusFileError."""
-        record = self._store.read()
-        return step(record, Observation(self._now()), self._limits) if record is not None else None
+        now, record = self._now(), self._store.read()
+        status = step(record, Observation(now), self._limits) if record is not None else None
+        self._recalled = now, status
+        return status
+
+    async def recall_lately(self) -> ServerStatus | None:
+        """The same as it was at some time in the last second. Raises StatusFileError."""
+        if not 0 <= self._now() - self._recalled[0] < LATELY_S:
+            await asyncio.to_thread(self.recall)
+        return self._recalled[1]
 
     def _persist(self, before: ServerRecord, after: ServerRecord) -> None:
         if after == before:

@@ -83,7 +83,8 @@ class NotebookEdits:
 
     def give_source(self, cell: str, source: str) -> NotebookCell:
         """Set the text of a cell that is about to run; return it as it is in the notebook now."""
-        found = self.notebook.cells[self.notebook.find(cell)]  # a merge replaces cell objects
+        # A merge replaces cell objects.
+        found = self.notebook.by_id(cell) or self.notebook.cells[self.notebook.find(cell)]
         if found.source != source:
             found.source = source
             self._record("edit", found, self.notebook.find(found.id))

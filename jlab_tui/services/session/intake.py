@@ -62,6 +62,8 @@ class Intake:
         """`perform` handles the effects that need the link or the server."""
         self.state = state
         self.runs: dict[str, RunHandle] = {}
+        self._with_outputs: list[RunHandle] = []
+        """the few whose outputs are in memory"""
         self._journal = journal
         self._sync = sync
         self._now = now
@@ -81,18 +83,21 @@ class Intake:
     def prepare(self, run: RunHandle) -> None:
         """Keep other runs out from now on."""
         self.runs[run.id] = run
+        self._with_outputs.append(run)
         self.apply(RunAsked(run.id, run.msg_id))
 
     def withdraw(self, run: RunHandle) -> None:
         """Take back a run that was not sent after all."""
         del self.runs[run.id]
+        self._with_outputs.remove(run)
         self.apply(RunWithdrawn(run.id))
 
     def begin(self, run: RunHandle, cell: NotebookCell | None) -> None:
         """Put the run on record just before it is sent."""
-        for old in self.runs.values():
+        for old in self._with_outputs:
             if old is not run and old.status.is_final:
                 old.outputs = None
+        self._with_outputs = [kept for kept in self._with_outputs if kept.outputs is not None]
         run.offset = self._journal.record(RunStarted(run.id, run.tool, run.cell, run.source, run.msg_id))
         if cell is not None:
             self._sync.begin(run, cell)
@@ -107,6 +112,7 @@ class Intake:
     def adopt(self, left: Run) -> RunHandle:
         """Continue a run that an earlier process started; its messages follow from the recorded stream."""
         run = self.runs[left.id] = RunHandle.of(left)
+        self._with_outputs.append(run)
         self.state = adopted(self.state, run)
         self._sync.belongs_to(run)
         if run.status.is_final:
@@ -177,7 +183,7 @@ class Intake:
 
     def _change_widgets(self, change: WidgetsChanged) -> None:
         self._journal.record(change)
-        for run in self.runs.values():
+        for run in self._with_outputs:
             if run.outputs is not None and (run.id == change.run or run.outputs.shows(change.views)):
                 run.outputs.feed(change)
 

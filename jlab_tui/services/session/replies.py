@@ -168,7 +168,8 @@ class Replies:
         deadline = loop.time() + wait_s
         while not run.done.is_set() and (left := deadline - loop.time()) > 0:
             try:
-                await asyncio.wait_for(run.done.wait(), min(BEAT_S, left))
+                async with asyncio.timeout(min(BEAT_S, left)):
+                    await run.done.wait()
             except TimeoutError:
                 last = run.outputs.last_line[-200:] if run.outputs is not None else ""
                 await beat(run.elapsed(self._now()), last)

@@ -52,7 +52,8 @@ class Completion:
         self._waiting.add(run.id)
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(run.done.wait(), self.patience_s)
+                async with asyncio.timeout(self.patience_s):
+                    await run.done.wait()
             while not run.status.is_final:
                 if await self._has_nothing_to_follow(run):
                     self._on_settled(run)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
+import time
 from pathlib import Path
 
 from jlab_tui.adapters.journal.journal_file import JournalReader, JournalWriter, read_entries
@@ -18,7 +20,7 @@ from jlab_tui.core.journal.events import (
 )
 from jlab_tui.core.session.replay import entries_since, replay
 from jlab_tui.services.journal.writer import SessionJournal
-from tests.project import Mount
+from tests.project import Mount, until
 
 
 def events(path: Path) -> list[Event]:
@@ -62,6 +64,45 @@ def test_who_waits_for_a_closed_record_is_answered(tmp_path: Path) -> None:
     writer.flushed().result(30)
     writer.close().result(30)
     assert len(events(writer.path)) == 1
+
+
+def threads_of(writer: JournalWriter) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == f"journal {writer.path.name}"]
+
+
+def test_an_idle_record_has_no_thread_and_the_next_entry_is_written_all_the_same(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path / "idle.1.jsonl", idle_s=0.01)
+    assert not threads_of(writer)
+    for number in range(2):
+        writer.append(printed("a-1", str(number)))
+        writer.flushed().result(30)
+        for thread in threads_of(writer):
+            thread.join(30)
+        assert not threads_of(writer)
+    writer.append(printed("a-1", "last"))
+    writer.close().result(30)
+    assert len(events(writer.path)) == 3
+
+
+def test_an_entry_that_may_wait_is_written_in_its_order_with_what_comes_next(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path / "a.1.jsonl")
+    assert writer.append(started("a-1"), may_wait=True) == 0
+    assert not threads_of(writer), "nothing was woken for it"
+    second = writer.append(printed("a-1", "x"), may_wait=True)
+    writer.flushed().result(30)
+    assert [offset for offset, _ in read_entries(writer.path)] == [0, second]
+    writer.append(finished("a-1"), may_wait=True)
+    writer.push()
+    writer.close().result(30)
+    assert [type(event) for event in events(writer.path)] == [RunStarted, TextPrinted, RunFinished]
+
+
+async def test_what_nobody_waits_for_reaches_the_record_by_itself(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path / "a.1.jsonl")
+    journal = SessionJournal(writer, time.time)
+    journal.record(RunStarted("a-1", "execute_code", "c", "1", "m"))
+    await until(lambda: writer.path.exists() and len(events(writer.path)) == 1)
+    await journal.close()
 
 
 def test_nothing_is_lost_on_a_disk_that_is_full_for_a_while(mount: Mount) -> None:

@@ -30,6 +30,7 @@ from jlab_tui.core.settings import Mode
 from jlab_tui.headless import leave
 from jlab_tui.services.server.launcher import Launcher
 from jlab_tui.services.server.launcher_ports import LauncherPorts
+from jlab_tui.services.server.walltime_notice import WalltimeNotice
 
 READY = ServerRecord(
     ServerState.READY, Mode.LOCAL, hostname="here", pid=123, pid_start="9", port=1, token="t",
@@ -140,6 +141,22 @@ async def test_a_file_replaced_under_its_reader_is_read_again(tmp_path: Path, tr
     store.failures = [trouble]
     started = await launcher_on(store, machine).start(Mode.LOCAL, say_nothing)
     assert started.attached and started.status.record.pid == 123 and machine.launched == 0
+
+
+async def test_a_record_read_a_moment_ago_is_not_read_again_for_a_warning_about_the_walltime(
+    tmp_path: Path,
+) -> None:
+    store = Flaky(tmp_path / "server-status")
+    store.write(READY)
+    launcher = launcher_on(store, Machine())
+    notice = WalltimeNotice(launcher, time.time)
+    assert launcher.recall() is not None
+    store.failures = [errno.EIO] * 10
+    reads = len(store.failures)
+    assert await notice.take() == "" and len(store.failures) == reads
+    store.failures = []
+    long_ago = launcher_on(store, Machine())
+    assert (status := await long_ago.recall_lately()) is not None and status.record.pid == 123
 
 
 async def test_a_record_that_cannot_be_read_now_is_neither_replaced_nor_removed(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import json
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -134,7 +135,9 @@ class Process:
     async def end(self) -> None:
         await self.session.close()
         # What it still acknowledges is acknowledged when this returns: a dead process does nothing later.
-        await asyncio.to_thread(self.writer._thread.join)
+        for thread in threading.enumerate():
+            if thread.name == f"journal {self.writer.path.name}":
+                await asyncio.to_thread(thread.join)
         await asyncio.sleep(0)
 
     async def kill(self) -> None:
