@@ -27,8 +27,9 @@ AGAIN = "s, at the second interrupt"
             "signal.signal(signal.SIGINT, lambda *_: None)\nprint('begun', flush=True)\nwhile True: pass",
             RAISED,
         ),
+        ("!echo begun; sleep 600", "s; the kernel is idle"),
     ],
-    ids=["awaits", "coroutine never yields", "coroutine in a C call", "handler replaced"],
+    ids=["awaits", "coroutine never yields", "coroutine in a C call", "handler replaced", "shell command"],
 )
 async def test_code_that_the_signal_does_not_stop_is_stopped_and_keeps_its_variables(
     shared_server: SharedProject, code: str, how: str

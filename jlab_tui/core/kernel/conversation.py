@@ -25,13 +25,15 @@ from ..journal.events import (
 )
 from .comms import widget_change
 from .interrupt_ladder import ANNOUNCEMENT
-from .wire import COMMS, KernelMessage, failed_shell_command
+from .wire import COMMS, KernelMessage, shell_exit_code
 
 OBITUARY: Final = "jlab_mcp_obituary"
 """message type with which the Jupyter extension reports a kernel's death"""
 NO_REPLY: Final = (
     "The kernel went idle without a reply: the code may not have run to its end, and outputs may be missing."
 )
+_COMMAND_INTERRUPTED: Final = (-2, 130)
+"""exit codes of a shell command, or of the shell, at SIGINT"""
 OWN_EXIT: Final = "the code itself ended it with exit() or quit()"
 _REMEMBERED_RUNS: Final = 200
 
@@ -50,6 +52,8 @@ class RunEnded:
     status: RunStatus
     execution_count: int | None
     cause: str = ""
+    is_command_interrupted: bool = False
+    """an interrupt signal ended its last shell command; IPython takes that for the end of the command alone"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +305,9 @@ def _page(payload: Mapping[str, Any]) -> dict[str, Any] | None:
 def _end_of(pending: _Pending, reply: Mapping[str, Any]) -> RunEnded:
     status = str(reply.get("status"))
     if status == "ok":
-        return RunEnded(pending.run, RunStatus.OK, pending.count, failed_shell_command(reply))
+        code = shell_exit_code(reply)
+        cause = f"Its last shell command failed with exit code {code}." if code else ""
+        return RunEnded(pending.run, RunStatus.OK, pending.count, cause, code in _COMMAND_INTERRUPTED)
     if status in ("aborted", "abort"):
         return RunEnded(pending.run, RunStatus.ABORTED, None, "The kernel skipped it after an earlier error.")
     if pending.error == "KeyboardInterrupt":

@@ -94,13 +94,11 @@ def execution(code: str, msg_id: str) -> Request:
     return Request("shell", "execute_request", msg_id, content)
 
 
-def failed_shell_command(reply: Mapping[str, Any]) -> str:
-    """Say that the last shell command of a cell failed; empty if it did not. IPython raises no exception for `!` and `%pip`."""
+def shell_exit_code(reply: Mapping[str, Any]) -> int:
+    """Return the exit code of a cell's last shell command, or 0. IPython raises no exception for `!` and `%pip`."""
     answer = mapping(mapping(reply.get("user_expressions")).get(_EXIT))
     code = text(mapping(answer.get("data")).get("text/plain"))[:9]
-    if not code.lstrip("-").isdecimal() or int(code) == 0:
-        return ""
-    return f"Its last shell command failed with exit code {code}."
+    return int(code) if code.removeprefix("-").isdecimal() else 0
 
 
 def pack_request(request: Request, session: str, date: str) -> bytes:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ..journal.events import OutputDropped, RunFinished, RunStatus
 from ..kernel.conversation import NO_REPLY, RunEnded
 from ..kernel.interrupt_ladder import CANCELLED
 from ..notebook.outputs import CellOutputs
+
+_FAILED_COMMAND: Final = "CalledProcessError"
+"""the exception of `%%bash` and other cells for a program"""
+_BY_INTERRUPT: Final = "Signals.SIGINT"
 
 
 @dataclass(slots=True)
@@ -60,13 +64,18 @@ class Run:
         if cause == NO_REPLY and self.interrupted_by:
             status, cause = RunStatus.INTERRUPTED, ""
             self.notes.append("The interrupt came before the first line of the code or after its last one.")
-        error = self.outputs.error if self.outputs is not None else None
-        if status is RunStatus.ERROR and error is not None and error.ename == CANCELLED:
-            # So ends an interrupted cell that awaits, and also one that cancels what it awaits.
-            is_ours = bool(self.interrupted_by) or self.interrupted_elsewhere
-            status = RunStatus.INTERRUPTED if is_ours else RunStatus.ERROR
+        if (self.interrupted_by or self.interrupted_elsewhere) and self._may_be_interrupted(end):
+            status, cause = RunStatus.INTERRUPTED, ""
         count = end.execution_count if end.execution_count is not None else self.execution_count
         return RunFinished(self.id, status, round(self.elapsed(now), 3), count, cause)
+
+    def _may_be_interrupted(self, end: RunEnded) -> bool:
+        """Return whether it ended as interrupted code may end without a KeyboardInterrupt: a cell that awaits, or a shell
+        command. Code that cancels what it awaits and a command that signals itself end so, too."""
+        error = self.outputs.error if self.outputs is not None else None
+        if end.status is not RunStatus.ERROR or error is None:
+            return end.is_command_interrupted
+        return error.ename == CANCELLED or (error.ename == _FAILED_COMMAND and _BY_INTERRUPT in error.evalue)
 
     def finish(self, end: RunFinished) -> None:
         self.status, self.seconds = end.status, end.seconds

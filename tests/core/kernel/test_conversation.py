@@ -478,6 +478,9 @@ def shell_reply(code: Any, status: str = "ok") -> KernelMessage:
     [
         (shell_reply("1"), "Its last shell command failed with exit code 1."),
         (shell_reply("-9"), "Its last shell command failed with exit code -9."),
+        (shell_reply("-2"), "Its last shell command failed with exit code -2."),
+        (shell_reply("130"), "Its last shell command failed with exit code 130."),
+        (shell_reply("--2"), ""),
         (shell_reply("0"), ""),
         (shell_reply("None"), ""),
         (shell_reply(3), ""),
@@ -489,7 +492,8 @@ def shell_reply(code: Any, status: str = "ok") -> KernelMessage:
 def test_a_failed_shell_command_is_told_with_the_end_of_its_cell(answer: KernelMessage, cause: str) -> None:
     conversation = asked("m")
     conversation.feed(answer)
-    assert conversation.feed(idle()) == [RunEnded("run m", OK, None, cause)]
+    is_interrupted = "code -2" in cause or "code 130" in cause
+    assert conversation.feed(idle()) == [RunEnded("run m", OK, None, cause, is_interrupted)]
 
 
 def test_code_that_asks_its_kernel_to_end_is_over_when_the_kernel_lives_on() -> None:

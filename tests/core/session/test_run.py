@@ -66,6 +66,33 @@ def test_a_cell_that_awaits_was_interrupted_if_somebody_did_and_else_cancels_its
     assert one.ending(RunEnded("s-1", RunStatus.ERROR, 1), 101.0).status is status
 
 
+BY_SIGNAL = "Command 'b'sleep 600'' died with <Signals.SIGINT: 2>."
+
+
+@pytest.mark.parametrize(
+    ("end", "exception", "by", "ended"),
+    [
+        (RunEnded("s-1", RunStatus.OK, 1, "It failed.", True), "", "you", (RunStatus.INTERRUPTED, "")),
+        (RunEnded("s-1", RunStatus.OK, 1, "It failed.", True), "", "", (RunStatus.OK, "It failed.")),
+        (RunEnded("s-1", RunStatus.OK, 1, "It failed."), "", "you", (RunStatus.OK, "It failed.")),
+        (RunEnded("s-1", RunStatus.ERROR, 1), BY_SIGNAL, "you", (RunStatus.INTERRUPTED, "")),
+        (RunEnded("s-1", RunStatus.ERROR, 1), BY_SIGNAL, "", (RunStatus.ERROR, "")),
+        (RunEnded("s-1", RunStatus.ERROR, 1), "It returned 3.", "you", (RunStatus.ERROR, "")),
+        (RunEnded("s-1", RunStatus.ERROR, 1), "", "you", (RunStatus.ERROR, "")),
+    ],
+)
+def test_a_shell_command_that_an_interrupt_ended_is_no_success_and_no_failure(
+    end: RunEnded, exception: str, by: str, ended: tuple[RunStatus, str]
+) -> None:
+    one = run()
+    assert one.outputs is not None
+    if exception:
+        one.outputs.feed(ErrorRaised("s-1", "CalledProcessError", exception, ()))
+    one.interrupted_by = by
+    finished = one.ending(end, 101.0)
+    assert (finished.status, finished.cause) == ended
+
+
 def test_a_run_that_has_ended_grows_no_older() -> None:
     one = run()
     assert (one.elapsed(103.0), one.elapsed(99.0)) == (3.0, 0.0)
