@@ -34,7 +34,8 @@ print("\\njlab-mcp:", int(server), *(int(u.find_spec(name) is not None) for name
 
 async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
     """Choose among the root's `.venv`, VIRTUAL_ENV, CONDA_PREFIX and our own Python, in this order."""
-    candidates: list[Candidate] = []
+    lost = await asyncio.to_thread(_lost, root / ".venv")
+    candidates = [lost] if lost is not None else []
     seen = set()
     for prefix, is_conda in (
         (str(root / ".venv"), False),
@@ -53,6 +54,15 @@ async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
         if candidate.python is not None and candidate.python.has_kernel:
             break
     return choose(candidates, sys.executable, shutil.which("uv", path=env.get("PATH")) is not None)
+
+
+def _lost(path: Path) -> Candidate | None:
+    """Return an environment of which only a link is there, or a file: scratch file systems are purged, and links to them stay."""
+    if path.is_symlink() and not path.exists():
+        return Candidate(
+            str(path), Interpreter(str(path / "bin/python"), False, leads_to=str(path.readlink()))
+        )
+    return Candidate(str(path), None) if path.is_file() else None
 
 
 def _resolved(prefix: str) -> str:

@@ -101,6 +101,24 @@ async def test_a_conda_environment_without_a_python_is_told_how_conda_adds_one(t
     assert choice.passed is not None and choice.passed.fix.startswith(f"conda install -p {tmp_path}/.venv")
 
 
+@pytest.mark.parametrize("target", ["/scratch/purged", ".venv", ""])
+async def test_an_environment_that_is_only_a_link_or_a_file_is_reported(tmp_path: Path, target: str) -> None:
+    venv = tmp_path / ".venv"
+    if target:
+        venv.symlink_to(target)
+    else:
+        venv.write_text("elsewhere", encoding="utf-8")
+    choice = await choose_python(tmp_path, {**ENV, "VIRTUAL_ENV": sys.prefix})
+    assert choice.server == sys.executable and choice.passed is not None
+    assert choice.passed.why == (
+        f"The Python of {venv} is not there any more (its link leads to {target})"
+        if target
+        else f"{venv} has no Python"
+    )
+    assert choice.passed.fix.startswith(f"mv {venv} ")
+    assert choice.silent == (f"{venv}/bin/python" if target else "")
+
+
 async def test_our_own_environment_is_no_other_one(tmp_path: Path) -> None:
     choice = await choose_python(tmp_path, {**ENV, "VIRTUAL_ENV": sys.prefix})
     assert (choice.server, choice.kernel, choice.note) == (sys.executable, "", "")
