@@ -10,6 +10,7 @@ from typing import Any, Final, assert_never
 
 from ..display.html import BITMAPS
 from ..display.image_numbers import ImageCount, Place
+from ..display.mime import describe_data
 from ..display.terminal_text import render_terminal
 from ..display.widgets import view_of
 from ..journal.events import (
@@ -54,6 +55,8 @@ class CellOutputs:
     _views: dict[str, list[DataItem]] = field(default_factory=dict)
     """outputs by the widget that they show"""
     _last_view: str = ""
+    _last_update: Mapping[str, Any] = field(default_factory=dict)
+    """what a display of this cell was changed to last, such as a bar in HTML"""
 
     def feed(
         self, event: TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised | WidgetsChanged
@@ -70,6 +73,8 @@ class CellOutputs:
                 self._clear(event.into)
             case DataUpdated():
                 found = self._update(event)
+                if found:
+                    self._last_view, self._last_update = "", event.data
                 if not found or event.display_id in self.elsewhere:
                     self._update_elsewhere(event, places[0])
                 return found
@@ -109,7 +114,7 @@ class CellOutputs:
     def _change_views(self, event: WidgetsChanged) -> bool:
         found = False
         for model_id, words in event.views.items():
-            self._last_view = words
+            self._last_view, self._last_update = words, {}
             for item in self._views.get(model_id, ()):
                 item.view, found = words, True
             if model_id not in self._views:
@@ -133,9 +138,10 @@ class CellOutputs:
 
     @property
     def last_line(self) -> str:
-        """Return the last line that is not blank, as a terminal shows it, for progress messages: of the widget that changed
-        last, or else of the printed text."""
-        recent = self._last_view if self._last_view.strip() else self._recent
+        """Return the last line that is not blank, as a terminal shows it, for progress messages: of the widget or display that
+        changed last, or else of the printed text."""
+        changed = self._last_view or describe_data(self._last_update)
+        recent = changed if changed.strip() else self._recent
         lines = (line.strip() for line in reversed(render_terminal(recent).split("\n")))
         return next((line for line in lines if line), "")
 
@@ -225,14 +231,14 @@ class CellOutputs:
             self._index(item)
         if not into:
             self.dropped_chars = self.dropped_items = self.unrecorded = 0
-            self._last_view = ""
+            self._last_view, self._last_update = "", {}
 
     def _print(self, event: TextPrinted) -> None:
         text = event.text
         self.total_chars += len(text)
         self._recent = (self._recent + text[-_RECENT:])[-_RECENT:]
-        if self._last_view and not text.isspace():
-            self._last_view = ""
+        if not text.isspace():
+            self._last_view, self._last_update = "", {}
         self._add_text(event.stream, text, event.into)
 
     def _add_text(self, stream: str, text: str, into: str) -> None:

@@ -387,6 +387,28 @@ def test_the_last_line_is_that_of_what_changed_last() -> None:
     assert {name: item.words for name, item in outputs.elsewhere.items()} == {"m": "bar 3"}
 
 
+def test_the_last_line_is_that_of_a_display_that_is_updated() -> None:
+    outputs = fed(out("a\n"), DataShown("r", {"text/html": "0"}, display_id="bar"))
+    assert outputs.last_line == "a"
+    bar = {"text/html": "<p>epoch 1</p><progress value='1' max='2'></progress> 1/2", "text/plain": "<p>"}
+    outputs.feed(DataUpdated("r", "bar", bar))
+    assert outputs.last_line == "|█████     | 1/2"
+    outputs.feed(DataUpdated("r", "elsewhere", {"text/plain": "no"}))
+    assert outputs.last_line == "|█████     | 1/2"
+    outputs.update(DataUpdated("another run", "bar", {"text/plain": "theirs"}))
+    assert outputs.last_line == "|█████     | 1/2"
+    outputs.feed(views(m="widget"))
+    assert outputs.last_line == "widget"
+    outputs.feed(DataUpdated("r", "bar", {"image/png": "AAAA"}))
+    assert outputs.last_line == "a", "an image has no line"
+    outputs.feed(DataUpdated("r", "bar", bar))
+    outputs.feed(out("b\n"))
+    assert outputs.last_line == "b"
+    outputs.feed(DataUpdated("r", "bar", bar))
+    outputs.feed(clear(wait=False))
+    assert outputs.last_line == "b"
+
+
 def test_html_takes_no_room_from_images() -> None:
     limits = CellLimits(images=100, data=100)
     outputs = CellOutputs(limits)
