@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -89,18 +90,21 @@ def raised() -> Iterator[tuple[str, ast.Call, str]]:
                 yield name, found, f"{path.relative_to(PACKAGE)}:{found.lineno}"
 
 
-def sources() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        if path.relative_to(PACKAGE).parts[0] != "jupyter_extension":  # it answers HTTP and has no user
-            yield path, ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def sources() -> list[tuple[Path, ast.Module]]:
+    return [
+        (path, ast.parse(path.read_text(encoding="utf-8")))
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.relative_to(PACKAGE).parts[0] != "jupyter_extension"  # it answers HTTP and has no user
+    ]
 
 
 def _made_by(call: ast.Call) -> str:
     """The class of ours that a call makes, empty where it makes none."""
-    text = ast.unparse(call.func)
-    if text in CHOSEN:
+    if isinstance(call.func, ast.Attribute):
+        name = call.func.attr
+    elif (name := ast.unparse(call.func)) in CHOSEN:
         return "JlabError"
-    name = text.rpartition(".")[2]
     return name if name in CLASSES else ""
 
 
@@ -248,6 +252,11 @@ def statuses(state: ServerState, mode: Mode) -> Iterator[ServerStatus]:
             lambda: errors.StatusFileUnreadable("/s", "stale"),
             "The status file /s cannot be read right now: stale.",
             "Try again",
+        ),
+        (
+            lambda: errors.ServerFull("The server may open only 64 files."),
+            "The server may open only 64 files.",
+            "Shut down sessions",
         ),
         (lambda: errors.UnknownSession("a", []), "There is no session 'a'.", "start_new_session"),
         (lambda: errors.UnknownSession("a", ["b"]), "There is no session 'a'.", "Open sessions: b."),

@@ -71,8 +71,8 @@ def test_every_setting_changes_something() -> None:
     for module in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_bytes())):
             if isinstance(node, ast.Attribute) and module != PACKAGE / "core" / "settings.py":
-                owner = ast.unparse(node.value).rpartition(".")[2].lstrip("_")
-                read_of.setdefault(node.attr, set()).add(owner)
+                owner = getattr(node.value, "attr", getattr(node.value, "id", ""))
+                read_of.setdefault(node.attr, set()).add(owner.lstrip("_"))
     unread = [one.name for one in fields(Settings) if "settings" not in read_of.get(one.name, ())]
     unread += [
         one.name for one in fields(SlurmSettings) if not {"slurm", "request"} & read_of.get(one.name, set())

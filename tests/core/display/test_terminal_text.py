@@ -91,8 +91,8 @@ def test_a_jump_to_the_right_is_no_wider_than_a_terminal() -> None:
 
 
 def test_a_long_line_is_rewritten_in_place() -> None:
-    # A quarter of an hour where each piece costs as much as its line is long.
-    shown = render_terminal("x" * 3_000_000 + "a\b" * 300_000)
+    # Minutes where each piece costs as much as its line is long.
+    shown = render_terminal("x" * 3_000_000 + "a\b" * 100_000)
     assert shown == "x" * 3_000_000 + "a"
 
 

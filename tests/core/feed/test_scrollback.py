@@ -101,8 +101,8 @@ def test_a_line_without_end_is_cut_and_counted() -> None:
 
 def test_a_long_line_with_a_backspace_at_every_character_costs_as_much_as_it_is_long() -> None:
     text = Scrollback()
-    text.write("ab\b" * 1_000_000)  # with a copy of the line at each backspace this takes minutes
-    assert text.raw(0) == b"a" * 1_000_000 + b"b"
+    text.write("ab\b" * 500_000)  # with a copy of the line at each backspace this takes minutes
+    assert text.raw(0) == b"a" * 500_000 + b"b"
 
 
 @pytest.mark.parametrize(

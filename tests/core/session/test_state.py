@@ -406,6 +406,8 @@ def test_a_session_that_another_process_takes_over_is_left_alone() -> None:
     why = "Session s was taken over by another process: owned by there:7."
     assert state.availability == TakenOver(why) and state.is_taken_over and state.current == ""
     assert effects == [Abandon(), LeaveRun("r", f"{why} That process continues this run.")]
+    for event in (LinkUp(first=False), RunClosed("r", RunStatus.OK, ""), ServerGone("It is gone.")):
+        assert step(state, event) == (state, ())
 
 
 # -- what is said
