@@ -33,3 +33,10 @@ def test_every_rule_names_a_test() -> None:
 def test_every_test_that_holds_a_rule_is_there() -> None:
     named = [test for tests in rules().values() for test in tests]
     assert [test for test in named if not is_there(test)] == []
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    for page in (ROOT / "docs").glob("*.md"):
+        for name in re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8")):
+            assert f"def {name}(" in tests, f"{page.name}: {name}"
