@@ -15,6 +15,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +30,7 @@ from ...core.journal.events import (
     encode,
 )
 from ..files import open_own, private_dir
+from .landmarks import EVERY, LandmarkWriter
 from .places import has_moved, is_packed, open_journal
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,14 @@ class _Synced(Future[None]):
     """Done when everything appended before it is on disk, not only in the page cache."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    data: bytes
+    is_output: bool = False
+    names_places: bool = False
+    """of lines before it"""
+
+
 class JournalWriter:
     """Appends entries from a thread of its own, which ends when nothing comes. `end` grows as they reach the file.
 
@@ -62,6 +72,7 @@ class JournalWriter:
         on_written: Callable[[int], None] | None = None,
         held_max: int = HELD_MAX,
         on_closed: Callable[[], None] = lambda: None,
+        landmarks_every: int = EVERY,
         on_end: Callable[[], None] = lambda: None,
         idle_s: float = IDLE_S,
     ) -> None:
@@ -75,6 +86,9 @@ class JournalWriter:
         self._on_closed = on_closed
         self._on_end = on_end
         self._says_closed = False
+        self._landmarks = LandmarkWriter(landmarks_every)
+        self._inherited = 0
+        """bytes of others in front of our lines"""
         self._appended = 0
         self._held_max = held_max
         self._idle_s = idle_s
@@ -85,9 +99,8 @@ class JournalWriter:
         """not written yet; the first may be the rest of a line"""
         self._held_bytes = 0
         self._closed: Future[None] | None = None
-        self._waiting: list[tuple[bytes, bool]] = []
-        """lines that may wait, and whether each is output"""
-        self._queue: queue.SimpleQueue[tuple[bytes, bool] | Future[None] | None] = queue.SimpleQueue()
+        self._waiting: list[_Line] = []
+        self._queue: queue.SimpleQueue[_Line | Future[None] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         """for `_works` and the queue's end"""
         self._works = False
@@ -101,8 +114,11 @@ class JournalWriter:
         if isinstance(entry.event, SessionOpened | SessionClosed):
             self._says_closed = isinstance(entry.event, SessionClosed)
         start = self._appended
-        self._appended += len(line)
-        self._waiting.append((line, isinstance(entry.event, TextPrinted | DataShown | DataUpdated)))
+        is_output = isinstance(entry.event, TextPrinted | DataShown | DataUpdated)
+        self._waiting.append(_Line(line, is_output=is_output))
+        if naming := self._landmarks.note(start, len(line), entry):
+            self._waiting.append(_Line(naming, names_places=True))
+        self._appended += len(line) + len(naming)
         if not may_wait:
             self.push()
         return start
@@ -202,8 +218,8 @@ class JournalWriter:
                 match item:
                     case None:
                         return flushed, synced, True
-                    case (line, is_output):
-                        self._hold(line, is_output)
+                    case _Line():
+                        self._hold(item)
                     case _Synced():
                         synced.append(item)
                     case Future():
@@ -215,12 +231,20 @@ class JournalWriter:
             pass
         return flushed, synced, False
 
-    def _hold(self, line: bytes, is_output: bool) -> None:
-        if is_output and self._held_bytes + len(line) > self._held_max and self.failure:
-            self.lost += len(line)
-        else:
-            self._held.append(line)
-            self._held_bytes += len(line)
+    def _hold(self, line: _Line) -> None:
+        size = len(line.data)
+        if line.is_output and self._held_bytes + size > self._held_max and self.failure:
+            self.lost += size
+        elif not line.names_places or (self._has_all() and not self.lost):  # else the places are others by now
+            self._held.append(line.data)
+            self._held_bytes += size
+
+    def _has_all(self) -> bool:
+        """Whether the file has our lines only."""
+        try:
+            return not (self._inherited if self._fd >= 0 else self.path.stat().st_size)
+        except OSError:
+            return True  # there is none yet
 
     def _write(self) -> None:
         try:
@@ -252,7 +276,7 @@ class JournalWriter:
         if size and os.pread(self._fd, 1, size - 1) != b"\n":
             self._held.appendleft(b"\n")  # end a torn line
             self._held_bytes += 1
-        self.end = size
+        self.end = self._inherited = size
 
     def _end(self) -> None:
         self.lost += self._held_bytes

@@ -16,6 +16,7 @@ from ...core.journal.summary import Heads
 from ..files import file_server_time, seal
 from . import retention
 from .bell import Bell
+from .brief import brief_entries, run_entries
 from .journal_file import JournalReader, JournalWriter, read_entries
 from .places import epoch_of, has_moved, journal_path, journals_of, move_closed, open_journals
 from .summaries import JournalHeads, cache_name
@@ -101,14 +102,25 @@ class JournalStore:
         first, start = (epoch_of(since[0]), since[1]) if since is not None else (0, 0)
         for file in files:
             if (epoch := epoch_of(file)) >= first:
-                path = journal_path(self._sessions_dir, file.name.partition(".")[0], epoch)
                 for offset, entry in read_entries(file, start if epoch == first else 0):
-                    yield path, offset, entry
+                    yield self._home(file), offset, entry
 
-    def read_from(self, path: Path, offset: int) -> Iterable[Entry]:
-        """Yield entries from a place on, through later journals of the same session."""
-        files = self.files(path.name.partition(".")[0])
-        return (entry for _, _, entry in self.read(files, (path, offset)))
+    def _home(self, file: Path) -> Path:
+        return journal_path(self._sessions_dir, file.name.partition(".")[0], epoch_of(file))
+
+    def read_briefly(self, files: Sequence[Path]) -> Iterator[tuple[Path, int, Entry]]:
+        """Yield the same, without most output of runs that have ended. Of journals of 1 MB and more it is not even read."""
+        for file in files:
+            for offset, entry in brief_entries(file):
+                yield self._home(file), offset, entry
+
+    def read_runs(self, path: Path, offset: int, runs: Iterable[str]) -> Iterable[Entry]:
+        """Yield the entries that may tell of some runs, from a place on, through later journals of the same session."""
+        going, first = set(runs), epoch_of(path)
+        for file in self.files(path.name.partition(".")[0]):
+            if (epoch := epoch_of(file)) >= first:
+                found = run_entries(file, offset if epoch == first else 0, going)
+                yield from (entry for _, entry in found)
 
     def human_actions(self, since: float) -> list[Entry]:
         """Return what users did in dashboards since then, oldest first."""

@@ -21,6 +21,7 @@ from ..journal.events import (
     HumanActed,
     KernelChanged,
     KernelExited,
+    Landmarks,
     NotebookEdited,
     NotebookSaved,
     Notice,
@@ -190,7 +191,7 @@ class SessionFeed:
                 self.kernel_id = event.kernel_id
                 cause = event.cause or "another kernel"
                 return self._note(at, f"Kernel: {cause}. All variables are lost.", "warning")
-            case KernelExited():
+            case KernelExited() | Landmarks():
                 return None
             case Notice():
                 return self._note(at, event.text, event.level)

@@ -270,6 +270,18 @@ class SessionClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class Landmarks:
+    """The lines of a long journal that are needed without the others (`core.session.landmarks`), since the last such line."""
+
+    lines: tuple[int, ...]
+    """their offsets, ascending"""
+    late: tuple[int, ...] = ()
+    """those of them that tell of runs that had ended"""
+    before: int = -1
+    """offset of the last such line; -1 if there is none"""
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A line of a newer version, or one that does not parse; the dashboard dims it, and others skip it."""
 
@@ -300,6 +312,7 @@ Event = (
     | Notice
     | HumanActed
     | SessionClosed
+    | Landmarks
     | Unknown
 )
 
@@ -350,6 +363,7 @@ _KINDS: dict[str, type[Any]] = {
     "notice": Notice,
     "human": HumanActed,
     "closed": SessionClosed,
+    "marks": Landmarks,
 }
 _KIND_OF: dict[type[Any], str] = {cls: kind for kind, cls in _KINDS.items()}
 _HINTS: dict[type[Any], dict[str, Any]] = {cls: typing.get_type_hints(cls) for cls in _KINDS.values()}
@@ -399,6 +413,8 @@ def _typed(hint: Any, value: Any) -> Any:
         return RunStatus(value)
     if hint == tuple[str, ...]:
         return tuple(str(item) for item in value)
+    if hint == tuple[int, ...]:
+        return tuple(int(item) for item in value)
     if hint is float:
         return float(value)
     origin = typing.get_origin(hint)

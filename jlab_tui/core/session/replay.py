@@ -192,13 +192,18 @@ def replay(session: str, entries: Iterable[tuple[Path, int, Entry]]) -> Replayed
     return replayed
 
 
-def entries_since(run: Run, read_from: Callable[[Path, int], Iterable[Entry]]) -> Iterator[Entry]:
-    """The record from the beginning of a run on. Where output was dropped before it, since the disk was full, it stands
+ReadRuns = Callable[[Path, int, Iterable[str]], Iterable[Entry]]
+"""what may tell of runs with these ids, from an offset of a journal on"""
+
+
+def entries_of(runs: Sequence[Run], read_runs: ReadRuns) -> Iterator[Entry]:
+    """What is on record of some runs, which began in this order. Where output was dropped before it, since the disk was full, it stands
     further in front than was thought: then from the journal's beginning."""
-    entries = iter(read_from(run.journal, run.offset))
+    run, names = runs[0], [run.id for run in runs]
+    entries = iter(read_runs(run.journal, run.offset, names))
     first = next(entries, None)
     if first is None or not isinstance(first.event, RunStarted) or first.event.run != run.id:
-        yield from read_from(run.journal, 0)
+        yield from read_runs(run.journal, 0, names)
     else:
         yield first
         yield from entries

@@ -27,7 +27,11 @@ class JournalReplay:
         files = self._journals.files(self.session_id)
         if not files:
             return None
-        for path, offset, entry in self._journals.read(files, self._last):
+        if self._last is None:
+            entries = self._journals.read_briefly(files)
+        else:
+            entries = self._journals.read(files, self._last)
+        for path, offset, entry in entries:
             if (path, offset) != self._last:
                 self._replayed.feed(path, offset, entry)
                 self._last = path, offset

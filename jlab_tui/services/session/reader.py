@@ -27,7 +27,7 @@ from ...core.journal.events import (
 )
 from ...core.notebook.notebook import Notebook, NotebookCell
 from ...core.reply.pages import CellRow, LastRun, cell_map
-from ...core.session.replay import entries_since
+from ...core.session.replay import entries_of
 from ...core.session.run import Run
 from ..ports import Journals, Notebooks
 from .session import Session
@@ -139,7 +139,7 @@ class Reader:
     def _events(self, run: Run) -> Iterator[Event]:
         """Yield the entries of one run, and the unreadable ones between its beginning and its end."""
         is_going = False
-        for event in (entry.event for entry in entries_since(run, self._journals.read_from)):
+        for event in (entry.event for entry in entries_of([run], self._journals.read_runs)):
             if getattr(event, "run", None) == run.id:
                 is_going = not isinstance(event, RunFinished)
                 yield event

@@ -14,7 +14,7 @@ from ...core.notebook.output_items import CellLimits
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner
 from ...core.session.identity import SessionIdentity
-from ...core.session.replay import entries_since, rebuild_all
+from ...core.session.replay import entries_of, rebuild_all
 from ...core.session.run import Run
 from ...core.session.state import Kernel, SessionStatus
 from ...core.settings import OnExit
@@ -151,7 +151,7 @@ class SessionFactory:
 
     def read_back(self, runs: Sequence[Run], limits: CellLimits = CellLimits()) -> dict[str, CellOutputs]:
         """Return outputs by run id from the journals; blocking."""
-        return rebuild_all(runs, entries_since(runs[0], self._journals.read_from), limits)
+        return rebuild_all(runs, entries_of(runs, self._journals.read_runs), limits)
 
     def heads(self) -> Sequence[SessionHead]:
         """Every session that is not closed; blocking."""

@@ -23,7 +23,7 @@ from ...core.notebook.outputs import CellOutputs
 from ...core.notebook.pace import LARGE
 from ...core.server.record import Owner, ServerRecord, ServerState
 from ...core.session.protocol import RunClosed
-from ...core.session.replay import ReplayedSession, entries_since, rebuild_all
+from ...core.session.replay import ReplayedSession, entries_of, rebuild_all
 from ...core.session.run import Run
 from ...core.session.state import EndedWithServer, Kernel, SessionStatus
 from ...core.settings import Mode
@@ -209,7 +209,7 @@ class Finalizer:
         return journal
 
     def _read_back(self, runs: Sequence[Run], limits: CellLimits) -> dict[str, CellOutputs]:
-        return rebuild_all(runs, entries_since(runs[0], self._journals.read_from), limits)
+        return rebuild_all(runs, entries_of(runs, self._journals.read_runs), limits)
 
     async def _may_be_behind(self, path: str) -> bool:
         """Whether a session's notebook is so large that its file follows later."""

@@ -73,7 +73,7 @@ class Once:
         return await asyncio.to_thread(lambda: list(self._events(session_id, call.first_sent)))
 
     def _events(self, session_id: str, since: float) -> Iterator[Event]:
-        for _, _, entry in self._journals.read(self._journals.files(session_id)):
+        for _, _, entry in self._journals.read_briefly(self._journals.files(session_id)):
             if entry.at >= since:
                 yield entry.event
 

@@ -18,7 +18,7 @@ from jlab_tui.core.journal.events import (
     RunStatus,
     TextPrinted,
 )
-from jlab_tui.core.session.replay import entries_since, replay
+from jlab_tui.core.session.replay import entries_of, replay
 from jlab_tui.services.journal.writer import SessionJournal
 from tests.project import Mount, until
 
@@ -166,7 +166,7 @@ def test_output_that_is_too_much_to_wait_is_counted_and_every_run_is_found(mount
     assert not record.unfinished and len(record.runs) == 2
     run = record.runs["a-2"]
     run.offset = offset  # as its own process knows it
-    since = entries_since(run, lambda path, offset: (entry for _, entry in read_entries(path, offset)))
+    since = entries_of([run], lambda path, offset, _: (entry for _, entry in read_entries(path, offset)))
     assert any(isinstance(entry.event, RunFinished) and entry.event.run == "a-2" for entry in since)
 
 

@@ -35,7 +35,7 @@ from jlab_tui.core.journal.events import (
 from jlab_tui.core.notebook.output_items import DataItem
 from jlab_tui.core.server.record import Owner
 from jlab_tui.core.session.identity import SessionIdentity
-from jlab_tui.core.session.replay import ReplayedSession, entries_since, rebuild_all, replay
+from jlab_tui.core.session.replay import ReplayedSession, entries_of, rebuild_all, replay
 from jlab_tui.core.session.run import Run
 
 PATH = Path("s.1.jsonl")
@@ -200,16 +200,17 @@ def entries(*events: Event) -> list[Entry]:
 def test_outputs_are_rebuilt_from_the_runs_line_or_else_from_the_beginning() -> None:
     lines = entries(OPENED, FIRST, TextPrinted("s-1", "stdout", "x"))
 
-    def read_from(path: Path, offset: int) -> Iterable[Entry]:
+    def read_runs(path: Path, offset: int, runs: Iterable[str]) -> Iterable[Entry]:
+        assert len(list(runs)) == 1
         return lines[offset:]
 
     for offset in (1, 0, 2, 9):
         run = Run("s-1", "s", "t", "c", "", "m", 0.0, PATH, offset)
-        found = rebuild_all([run], entries_since(run, read_from))
+        found = rebuild_all([run], entries_of([run], read_runs))
         assert found["s-1"].last_line == "x"
-        assert list(entries_since(run, read_from)) == (lines[1:] if offset == 1 else lines)
+        assert list(entries_of([run], read_runs)) == (lines[1:] if offset == 1 else lines)
     other = Run("s-9", "s", "t", "c", "", "m", 0.0, PATH, 1)
-    assert len(list(entries_since(other, read_from))) == 3
+    assert len(list(entries_of([other], read_runs))) == 3
 
 
 def test_only_what_was_asked_for_is_rebuilt_and_what_was_dropped_is_counted() -> None:

@@ -56,7 +56,7 @@ def replied(events: list[Event]) -> Reply:
 
 def reader_of(events: list[Event]) -> Reader:
     entries = [Entry(0.0, event) for event in [RunStarted(RUN, "execute_code", "c", "1", "m"), *events]]
-    journals = SimpleNamespace(read_from=lambda path, offset: entries)
+    journals = SimpleNamespace(read_runs=lambda path, offset, runs: entries)
     return Reader(cast(Journals, journals), cast(Notebooks, None))
 
 

@@ -85,13 +85,15 @@ class Process:
         self.recorded, self.stream = recorded, stream
         self.store = JournalStore(folder / "sessions", folder / "actions", lambda: folder / "fifos", "host")
         self.file = NotebookFile(folder / "notebook.ipynb")
-        entries = self.store.read(self.store.files(ID))
+        entries = self.store.read_briefly(self.store.files(ID))
         self.record = replay(ID, entries)
         notebook = self.file.load() if self.file.path.exists() else Notebook()
         self.api = SimpleNamespace()
 
         def read_back(runs: Sequence[Run], limits: CellLimits) -> dict[str, CellOutputs]:
-            return rebuild_all(runs, self.store.read_from(runs[0].journal, runs[0].offset), limits)
+            return rebuild_all(
+                runs, self.store.read_runs(runs[0].journal, runs[0].offset, [run.id for run in runs]), limits
+            )
 
         opened = SessionOpened(ID, "name", str(self.file.path), "k", "host", 0.0, epoch=self.record.epoch + 1)
         self.writer = self.store.writer(ID, self.record.epoch + 1)
@@ -159,7 +161,7 @@ def folded(folder: Path) -> tuple[list[Any], list[Any], list[Any]]:
     ends = [e.event for _, _, e in store.read(store.files(ID)) if isinstance(e.event, RunFinished)]
     assert len(ends) == len(record.runs), "every run ends once"
     outputs = [
-        to_nbformat(rebuild_all([run], store.read_from(run.journal, run.offset))[run.id], "record")
+        to_nbformat(rebuild_all([run], store.read_runs(run.journal, run.offset, [run.id]))[run.id], "record")
         for run in record.runs.values()
     ]
     cells = [
