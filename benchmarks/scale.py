@@ -13,12 +13,14 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ground import Agent, Project, measure, memory_mb, process_of, reset_peak, row, server
 
+from jlab_tui.adapters.journal.journal_file import JournalWriter
 from jlab_tui.core.journal.events import (
     Entry,
     Event,
@@ -27,9 +29,12 @@ from jlab_tui.core.journal.events import (
     RunStatus,
     SessionClosed,
     SessionOpened,
+    TextPrinted,
+    decode,
     encode,
 )
 from tests.e2e.floods import NOISE
+from tests.project import until
 
 IMAGE_CHARS = 300_000
 TICKING = "import time\nfor i in range(30):\n    print(i, flush=True)\n    time.sleep(0.5)"
@@ -249,7 +254,123 @@ async def records() -> None:
             row("  status", [after for _, after in times], [before for before, _ in times], "ratio 1.2")
 
 
-SECTIONS: dict[str, Callable[[], Awaitable[None]]] = {"notebook": notebook, "records": records}
+def long_journal(project: Project, session: str, size: int) -> list[str]:
+    """Put a journal of so many bytes in front of a session's own. Returns the ids of its runs, the first and the last ones."""
+    sessions = project.status_dir / "sessions"
+    own = sessions / f"{session}.1.jsonl"
+    opened = decode(own.read_bytes().split(b"\n")[0])
+    own.rename(sessions / f"{session}.2.jsonl")
+    writer = JournalWriter(own)
+    writer.append(opened)
+    names = [f"{session}-{1000 + number}" for number in range(size // 500_000)]
+    for name in names:
+        writer.append(Entry(time.time(), RunStarted(name, "execute_code", "", "x")))
+        for _ in range(4):
+            writer.append(Entry(time.time(), TextPrinted(name, "stdout", f"{name} " * 12_500)))
+        writer.append(Entry(time.time(), RunFinished(name, RunStatus.OK, 1.0)))
+        writer.flushed().result(60)
+    writer.close().result(60)
+    return [names[0], names[len(names) // 2], names[-1]]
+
+
+async def takeover(project: Project, size: int) -> None:
+    """The first call on a session that an earlier process left with a long record, and old output from it."""
+    async with project.client() as agent:
+        session = await agent.session("long")
+        await agent.text("execute_code", session_id=session, code="x = 1")
+    runs = await asyncio.to_thread(long_journal, project, session, size)
+    async with project.client() as agent:
+        await agent.text("ping")
+        times = [await measure(lambda: agent.text("read_output", run_id=runs[1], tail=5))]
+        row(f"journal of {size / 1e6:.0f} MB: first call, which takes it over", times, reach="500 ms")
+        for which, run in zip(("first", "middle", "last"), runs, strict=True):
+            times = [await measure(partial(agent.text, "read_output", run_id=run, tail=5)) for _ in range(5)]
+            row(f"  read_output of the {which} run", times, reach="200 ms")
+        await agent.text("shutdown_session", session_id=session)
+
+
+async def journals() -> None:
+    """Long records."""
+    with server(JLAB_MCP_ON_EXIT="keep") as project:
+        await takeover(project, 1_000_000)
+        await takeover(project, 500_000_000)
+
+
+async def exits() -> None:
+    """The client's exit while an old journal of 400 MB is compressed."""
+    with server() as project:
+        sessions = project.status_dir / "sessions"
+        opened = SessionOpened("0" * 8, "n", "/n.ipynb", "k", "h", 1.0)
+        text = [TextPrinted("r", "stdout", os.urandom(1 << 16).hex()) for _ in range(16)]
+        old = sessions / f"{opened.session}.1.jsonl"
+        sessions.mkdir(mode=0o700, exist_ok=True)
+        with old.open("wb") as file:
+            file.write(journal(opened))
+            for _ in range(200):
+                file.write(journal(*text))
+            file.write(journal(SessionClosed("done")))
+        os.utime(old, (time.time() - 8 * 86400,) * 2)
+        for _ in range(4):
+            async with project.client() as agent:
+                await agent.text("ping")
+                relay, pid = process_of(project, os.getpid()), worker(project)
+                await until(lambda: any(path.stat().st_size for path in sessions.rglob(".*.gz")))
+                cpu = cpu_s(pid)
+                await asyncio.sleep(2)
+                cpu = (cpu_s(pid) - cpu) / 2
+                began = time.perf_counter()
+                for sign, pause in ((signal.SIGINT, 0.1), (signal.SIGTERM, 0.0)):
+                    os.kill(relay, sign)
+                    await asyncio.sleep(pause)
+                await asyncio.to_thread(until_gone, pid)
+                took = time.perf_counter() - began
+            left = [path.name for path in sessions.rglob(".*.gz")]
+            print(
+                f"exit while 400 MB are compressed: {took:5.2f} s (reach {EXIT_S}), left behind: {len(left)} (reach 0), "
+                f"processor before it {cpu:.0%}",
+                flush=True,
+            )
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+SLOW_CALLS = "openat,newfstatat,getdents64,unlink,rename,mkdir,utimensat"
+
+
+async def slow() -> None:
+    """A ping while every call that opens, looks up or lists a file takes 5 ms more."""
+    with server() as project:
+        async with project.client() as agent:
+            await agent.text("ping")
+            with_records(project, 0, 2000, "u")
+            for which in ("first", "second"):
+                arguments = ["-f", "-qq", "-o", str(project.root / "trace"), "-e", f"trace={SLOW_CALLS}"]
+                slowing = [
+                    *arguments,
+                    "-e",
+                    f"inject={SLOW_CALLS}:delay_exit=5000",
+                    "-p",
+                    str(worker(project)),
+                ]
+                tracer = await asyncio.create_subprocess_exec("strace", *slowing)
+                await asyncio.sleep(1)
+                times = [await measure(partial(agent.text, "ping"))]
+                tracer.terminate()
+                await tracer.wait()
+                calls = len((project.root / "trace").read_text(encoding="utf-8").splitlines())
+                row(f"{which} ping, 2000 unclosed, 5 ms a call ({calls} calls)", times, reach="1000 ms")
+
+
+SECTIONS: dict[str, Callable[[], Awaitable[None]]] = {
+    "notebook": notebook,
+    "records": records,
+    "journals": journals,
+    "exits": exits,
+    "slow": slow,
+}
 
 
 async def main() -> None:
