@@ -119,7 +119,7 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
 def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> int:
     """Play a recorded journal in the dashboard. Raises UsageError if it is empty."""
     options, log_file = _options(settings, looks, is_replay=True)
-    from ..adapters.journal.journal_file import read_entries
+    from ..adapters.journal.journal_reader import read_entries
     from ..adapters.new_files import NewFiles
     from ..services.dashboard.actions import NoActions
     from ..services.dashboard.exports import Exports

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from jlab_tui.adapters.files import Intent, IntentHolder, private_dir, process_start, tail_text, write_atomic
 from jlab_tui.adapters.journal.bell import Bell, BellReader, private_tmp_dir, usable_fifo_dir
-from jlab_tui.adapters.journal.journal_file import JournalReader, JournalWriter, read_entries
+from jlab_tui.adapters.journal.journal_file import JournalWriter
+from jlab_tui.adapters.journal.journal_reader import JournalReader, read_entries
 from jlab_tui.adapters.journal.places import open_journals
 from jlab_tui.adapters.server.process import free_port, is_ours
 from jlab_tui.adapters.server.status_file import StatusFile

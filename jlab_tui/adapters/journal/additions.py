@@ -8,7 +8,7 @@ from typing import Final
 
 from ...core.journal.events import Entry, decode
 from ...core.journal.summary import KIND
-from .journal_file import JournalReader, read_ends
+from .journal_reader import JournalReader, read_ends
 from .places import CLOSED, JOURNALS, open_journals
 
 _TEXT: Final = b"text"

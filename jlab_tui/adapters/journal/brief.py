@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from ...core.journal.events import UNREADABLE, Entry, Landmarks, RunFinished, RunStarted, Unknown, decode
-from .journal_file import DAMAGED, LINE_MAX, read_entries
+from .journal_reader import DAMAGED, LINE_MAX, read_entries
 from .places import is_packed, open_journal
 
 _NAMING: Final = b'"k":"marks"'

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...core.journal.events import Entry, RecordEnds, SessionClosed
-from .journal_file import JournalReader, read_ends
+from .journal_reader import JournalReader, read_ends
 from .places import CLOSED, all_journals
 
 

@@ -1,4 +1,4 @@
-"""Session journals on disk: an append-only writer that keeps the event loop free, and readers that follow.
+"""Session journals on disk: an append-only writer that keeps the event loop free.
 
 Each file has one writer; the session's next owner writes the next one (see `places`).
 """
@@ -11,13 +11,11 @@ import queue
 import stat
 import threading
 import time
-import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from ...core.journal.events import (
     DataShown,
@@ -26,12 +24,11 @@ from ...core.journal.events import (
     SessionClosed,
     SessionOpened,
     TextPrinted,
-    decode,
     encode,
 )
 from ..files import open_own, private_dir
 from .landmarks import EVERY, LandmarkWriter
-from .places import has_moved, is_packed, open_journal
+from .places import has_moved
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +38,6 @@ IDLE_S = 5.0
 _READ_SIZE = 1 << 20
 HELD_MAX = 8 << 20
 """bytes that wait while writes fail; output beyond that is dropped and counted"""
-DAMAGED = (OSError, EOFError, zlib.error)
-"""what reading a damaged journal, plain or compressed, may raise; readers keep what came before"""
-LINE_MAX = 256 << 20
-"""readers skip longer lines"""
 
 
 class _Synced(Future[None]):
@@ -235,7 +228,9 @@ class JournalWriter:
         size = len(line.data)
         if line.is_output and self._held_bytes + size > self._held_max and self.failure:
             self.lost += size
-        elif not line.names_places or (self._has_all() and not self.lost):  # else the places are others by now
+        elif not line.names_places or (
+            self._has_all() and not self.lost
+        ):  # else the places are others by now
             self._held.append(line.data)
             self._held_bytes += size
 
@@ -290,84 +285,3 @@ class JournalWriter:
                 os.fsync(self._fd)
             except OSError as error:
                 self.failure = f"{error.strerror or error} ({self.path})"
-
-
-class JournalReader:
-    """Follows one journal file from its own offset, and leaves a torn last line for the next read."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.offset = 0
-        self.skipped = 0
-        """bytes of lines longer than LINE_MAX"""
-
-    def read(self, limit: int = 64 << 20) -> list[Entry]:
-        """Return the entries since the last call, at most about `limit` bytes. A missing file reads as empty."""
-        return [decode(line) for line in self.lines(limit) if line]
-
-    def lines(self, limit: int = 64 << 20) -> list[bytes]:
-        try:
-            with open_journal(self.path) as file:
-                file.seek(self.offset)
-                data = file.read(limit)
-        except DAMAGED:
-            return []
-        if not data:
-            return []
-        end = data.rfind(b"\n") + 1
-        if end == 0:
-            if len(data) >= limit and limit < LINE_MAX:
-                return self.lines(min(limit * 4, LINE_MAX))
-            if len(data) >= LINE_MAX:
-                self.offset += len(data)
-                self.skipped += len(data)
-            return []
-        self.offset += end
-        return data[: end - 1].split(b"\n")
-
-
-def read_ends(path: Path, most: int = 1 << 16) -> tuple[list[Entry], list[Entry]]:
-    """Return the entries in the first and the last `most` bytes; only the first of a compressed file."""
-    try:
-        with open_journal(path) as file:
-            head = file.read(most)
-            if is_packed(file):
-                return _whole_lines(head, is_start=True), []
-            file.seek(max(0, os.fstat(file.fileno()).st_size - most))
-            is_start = file.tell() == 0
-            return _whole_lines(head, is_start=True), _whole_lines(file.read(), is_start=is_start)
-    except DAMAGED:
-        return [], []
-
-
-def _whole_lines(data: bytes, *, is_start: bool) -> list[Entry]:
-    lines = data[: data.rfind(b"\n") + 1].split(b"\n")
-    return [decode(line) for line in (lines if is_start else lines[1:]) if line]
-
-
-def read_entries(path: Path, offset: int = 0) -> Iterator[tuple[int, Entry]]:
-    """Yield the entries of a journal from `offset` on, each with its offset."""
-    try:
-        with open_journal(path) as file:
-            file.seek(offset)
-            while line := file.readline(LINE_MAX):
-                if line.endswith(b"\n"):
-                    if len(line) > 1:
-                        yield offset, decode(line[:-1])
-                elif len(line) < LINE_MAX:
-                    return  # torn
-                else:
-                    offset += _skip_line(file)
-                offset += len(line)
-    except DAMAGED:
-        return
-
-
-def _skip_line(file: BinaryIO) -> int:
-    """Skip to the end of a line that is too long. Returns the bytes skipped."""
-    skipped = 0
-    while part := file.readline(_READ_SIZE):
-        skipped += len(part)
-        if part.endswith(b"\n"):
-            break
-    return skipped

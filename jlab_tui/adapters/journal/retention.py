@@ -18,7 +18,7 @@ from ...core.journal.events import SessionOpened
 from ...core.journal.summary import Heads
 from ..files import open_own, private_dir, process_start
 from ..made_names import DIGITS, any_of, pattern_of
-from .journal_file import read_ends
+from .journal_reader import read_ends
 from .places import CLOSED, JOURNALS, all_journals, closed_journals, move_closed
 
 DAY_S = 86400.0

@@ -17,7 +17,8 @@ from ..files import file_server_time, seal
 from . import retention
 from .bell import Bell
 from .brief import brief_entries, run_entries
-from .journal_file import JournalReader, JournalWriter, read_entries
+from .journal_file import JournalWriter
+from .journal_reader import JournalReader, read_entries
 from .places import epoch_of, has_moved, journal_path, journals_of, move_closed, open_journals
 from .summaries import JournalHeads, cache_name
 

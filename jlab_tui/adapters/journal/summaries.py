@@ -28,7 +28,7 @@ from ...core.journal.events import (
 )
 from ...core.journal.summary import KIND, TELLING, Ends, Heads, SessionHead, head_of
 from ..files import write_atomic
-from .journal_file import DAMAGED
+from .journal_reader import DAMAGED
 
 _BLOCK: Final = 1 << 16
 _FIRST_LINE_MAX: Final = 1 << 20

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jlab_tui.adapters.journal.brief import brief_entries, run_entries
-from jlab_tui.adapters.journal.journal_file import JournalWriter, read_entries
+from jlab_tui.adapters.journal.journal_file import JournalWriter
+from jlab_tui.adapters.journal.journal_reader import read_entries
 from jlab_tui.core.display.mime import WIDGET
 from jlab_tui.core.journal.events import (
     DataShown,

@@ -8,7 +8,8 @@ import threading
 import time
 from pathlib import Path
 
-from jlab_tui.adapters.journal.journal_file import JournalReader, JournalWriter, read_entries
+from jlab_tui.adapters.journal.journal_file import JournalWriter
+from jlab_tui.adapters.journal.journal_reader import JournalReader, read_entries
 from jlab_tui.core.journal.events import (
     Entry,
     Event,

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.journal.directory import DirectoryRecords
-from jlab_tui.adapters.journal.journal_file import JournalReader, JournalWriter, read_ends
+from jlab_tui.adapters.journal.journal_file import JournalWriter
+from jlab_tui.adapters.journal.journal_reader import JournalReader, read_ends
 from jlab_tui.adapters.journal.places import (
     all_journals,
     closed_journals,

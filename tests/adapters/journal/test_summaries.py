@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.adapters.journal.journal_file import JournalReader, read_ends, read_entries
+from jlab_tui.adapters.journal.journal_reader import JournalReader, read_ends, read_entries
 from jlab_tui.adapters.journal.summaries import JournalHeads, cache_name
 from jlab_tui.core.journal.events import (
     Entry,

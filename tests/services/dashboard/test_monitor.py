@@ -14,7 +14,7 @@ import pytest
 
 from jlab_tui.adapters.journal.bell import Bell, BellReader
 from jlab_tui.adapters.journal.directory import DirectoryRecords
-from jlab_tui.adapters.journal.journal_file import JournalReader
+from jlab_tui.adapters.journal.journal_reader import JournalReader
 from jlab_tui.adapters.journal.places import all_journals, move_closed
 from jlab_tui.core.errors import JlabError, ServerUnreachable
 from jlab_tui.core.feed.items import Change, FeedCell, Note

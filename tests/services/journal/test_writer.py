@@ -10,7 +10,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.adapters.journal.journal_file import JournalWriter, read_entries
+from jlab_tui.adapters.journal.journal_file import JournalWriter
+from jlab_tui.adapters.journal.journal_reader import read_entries
 from jlab_tui.core.journal.events import (
     DataShown,
     ErrorRaised,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jlab_tui.adapters.journal.journal_file import read_entries
+from jlab_tui.adapters.journal.journal_reader import read_entries
 from jlab_tui.core.journal.events import SessionClosed
 from jlab_tui.services.progress import cancelled
 from tests.jupyters import Place

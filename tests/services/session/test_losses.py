@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jlab_tui.adapters.journal.journal_file import read_entries
+from jlab_tui.adapters.journal.journal_reader import read_entries
 from jlab_tui.core.journal.events import OutputDropped, RunStatus
 from jlab_tui.core.kernel.link import OutputLost
 from jlab_tui.core.kernel.wire import unread_message
