@@ -56,7 +56,7 @@ class ServerTools:
     async def _sessions(self, app: App, heads: Heads) -> dict[str, Any]:
         """Return the kernels and sessions of an answering server. Raises ServerError."""
         server = await app.server()
-        await app.sessions.reclaim()
+        await app.sessions.reclaim(heads)
         kernels = await server.api.kernels()
         held = {s.identity.kernel_id: s.identity.id for s in app.sessions.open_sessions}
         answer: dict[str, Any] = {"active_sessions": len(held)}

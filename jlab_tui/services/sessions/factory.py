@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from ...core.journal.summary import SessionHead
+from ...core.journal.summary import Heads
 from ...core.kernel.link import Claim, Lease
 from ...core.notebook.notebook import Notebook
 from ...core.notebook.output_items import CellLimits
@@ -153,6 +155,6 @@ class SessionFactory:
         """Return outputs by run id from the journals; blocking."""
         return rebuild_all(runs, entries_of(runs, self._journals.read_runs), limits)
 
-    def heads(self) -> Sequence[SessionHead]:
-        """Every session that is not closed; blocking."""
-        return self._journals.heads().known
+    async def heads(self, within_s: float = math.inf) -> Heads:
+        """The sessions that are not closed, as far as they are known after so many seconds."""
+        return await asyncio.to_thread(self._journals.heads, within_s)

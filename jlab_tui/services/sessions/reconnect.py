@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ...core.errors import JlabError, SessionOwned
+from ...core.journal.summary import Heads
 from ...core.server.record import Owner
 from ..server.ready import Server
 from .factory import SessionFactory
@@ -50,16 +51,18 @@ class Reconnect:
         with contextlib.suppress(JlabError):  # no server yet: the next call tries again
             await self.reclaim()
 
-    async def reclaim(self) -> None:
-        """Once: take back the sessions of this client's conversation that an earlier process of it left."""
+    async def reclaim(self, heads: Heads | None = None) -> None:
+        """Once: take back the sessions of this client's conversation that an earlier process of it left. `heads`: what is
+        known of the sessions, if the caller has looked."""
         owner = self._owner
         if self._reclaimed or not owner.conversation:
             return
         began = self._now()
         server = await self._server()
+        heads = heads or await self._factory.heads()
         mine = [
             h
-            for h in await asyncio.to_thread(self._factory.heads)
+            for h in heads.known
             if not h.is_closed
             and h.opened.server_started == server.record.started
             and h.opened.conversation == owner.conversation
@@ -77,4 +80,5 @@ class Reconnect:
                     pass
         # The process before us may still be about to end: later calls try again.
         self._first_claim = self._first_claim or began
-        self._reclaimed = not is_held or began - self._first_claim > PREDECESSOR_S
+        is_over = began - self._first_claim > PREDECESSOR_S
+        self._reclaimed = not heads.unread and (not is_held or is_over)

@@ -147,9 +147,10 @@ class Sessions:
         session = await self._opener.open_scratch(call)
         return session, await self._scratch.run(session, code, call)
 
-    async def reclaim(self) -> None:
-        """Once: take back the sessions of this client's conversation that an earlier process of it left."""
-        await self._reconnect.reclaim()
+    async def reclaim(self, heads: Heads | None = None) -> None:
+        """Once: take back the sessions of this client's conversation that an earlier process of it left, as far as `heads`
+        has them."""
+        await self._reconnect.reclaim(heads)
 
     def reclaim_soon(self) -> None:
         """The same in the background."""
@@ -214,7 +215,7 @@ class Sessions:
 
     async def heads(self) -> Heads:
         """The sessions that are not closed, as far as is known soon."""
-        return await asyncio.to_thread(self._journals.heads, LOOK_S)
+        return await self._factory.heads(LOOK_S)
 
     async def left(self, kernels: Collection[str], heads: Heads) -> Left:
         """Sessions of this server that we do not hold and that can be taken over. `kernels`: those that it has now."""

@@ -19,6 +19,7 @@ from jlab_tui.core.errors import (
     UnknownSession,
 )
 from jlab_tui.core.journal.events import KernelChanged, RunStatus, SessionClosed, SessionOpened
+from jlab_tui.core.journal.summary import Heads
 from jlab_tui.core.kernel.link import LinkOver, RequestRefused
 from jlab_tui.core.notebook.notebook import Notebook, NotebookCell
 from jlab_tui.core.notebook.outputs import CellOutputs
@@ -580,6 +581,19 @@ async def test_a_run_that_nobody_saw_end_is_reported_with_its_cause(place: Place
     later = place.process()
     (ended,) = await later.close_ended(await later.heads())
     assert (ended.id, ended.status, ended.cause) == (run.id, RunStatus.JOB_ENDED, "That server has ended.")
+
+
+async def test_sessions_whose_records_could_not_be_read_in_time_are_taken_back_later(place: Place) -> None:
+    first = place.process("talk")
+    session = await first.open_new("n")
+    await session.journal.flush()
+    place.kill(first)
+    second = place.process("talk")
+    await second.reclaim(Heads((), unread=1))
+    assert second.open_sessions == []
+    await second.reclaim(await second.heads())
+    assert [found.identity.id for found in second.open_sessions] == [session.identity.id]
+    await second.release()
 
 
 async def test_a_list_names_the_newest_sessions_and_counts_the_others(place: Place) -> None:
