@@ -20,6 +20,7 @@ from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned
 from jlab_tui.core.journal.events import Entry
 from jlab_tui.core.kernel.link import Claim, Lease, LinkChange, LinkOver, LinkUp, RecordedKernel
 from jlab_tui.core.kernel.wire import KernelMessage, Request
+from jlab_tui.core.notebook.output_items import CellLimits
 from jlab_tui.core.server.kernelspecs import KernelSpecs
 from jlab_tui.core.server.record import KernelInfo, KernelSpec, Owner, ServerRecord, ServerState
 from jlab_tui.core.server.resources import Sample
@@ -343,7 +344,8 @@ class Place:
 
     @property
     def notebooks(self) -> NotebookDirectory:
-        return NotebookDirectory(self.notebook_dir, self.folder, self.folder, self.folder)
+        folder = self.folder
+        return NotebookDirectory(self.notebook_dir, folder, folder, folder, CellLimits.of_cell(100))
 
     @property
     def journals(self) -> JournalStore:

@@ -9,29 +9,32 @@ import contextlib
 import errno
 import hashlib
 import itertools
+import json
 import os
 import socket
 import threading
 import time
 from collections.abc import Container, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ..core.errors import NotebookError
+from ..core.notebook.file_text import parse_notebook
 from ..core.notebook.notebook import (
     CellCopy,
     ChangedOnDisk,
     Fragment,
     Notebook,
     Saved,
-    cell_fragment,
     cell_id,
     copy_cells,
-    notebook_bytes,
-    parse_notebook,
 )
 from ..core.notebook.output_items import CellLimits
 from ..core.notebook.text_forms import notebook_text
+from .files import process_start
+from .held_file import HeldFile, OverwrittenError, keeping, letting_go, written
+from .made_names import DIGITS, HEX, pattern_of
 
 SIZE_MAX = 1 << 30
 _Identity = tuple[int, int, int]
@@ -110,43 +113,45 @@ class NotebookFile:
     def save(self, cells: Sequence[CellCopy], metadata: dict[str, object]) -> Saved:
         """Replace the file in one step. Raises ChangedOnDisk or OSError, and leaves the file unchanged."""
         started = time.monotonic()
-        fragments: dict[str, tuple[int, Fragment]] = {}
-        texts = []
-        for copy in cells:
-            text = copy.fragment
-            if text is None:
-                text = cell_fragment(copy.cell)
-                fragments[copy.cell.id] = (copy.version, text)
-            texts.append(text)
         with self._lock:
             if self._now() != self._identity:
                 raise ChangedOnDisk
-            self._write(notebook_bytes(texts, metadata))
+            texts = self._write(cells, metadata)
+        fragments = {copy.cell.id: (copy.version, text) for copy, text in zip(cells, texts, strict=True)}
         versions = {copy.cell.id: (copy.version, copy.source) for copy in cells}
         return Saved(fragments, versions, time.monotonic() - started)
 
-    def _write(self, parts: list[bytes]) -> None:
-        # Some characters of the name, because four bytes each of all of them would be too long.
-        temporary = self.path.with_name(f".{self.path.name[:40]}.{os.getpid()}-{time.monotonic_ns():x}")
+    def _write(self, cells: Sequence[CellCopy], metadata: dict[str, object]) -> list[Fragment]:
+        """Returns the cells' texts in the new file."""
+        temporary = self.path.with_name(
+            unfinished_name(
+                self.path.name, socket.gethostname(), str(os.getpid()), f"{time.monotonic_ns():x}"
+            )
+        )
         mode = 0o644
         with contextlib.suppress(FileNotFoundError):
             mode = self.path.stat().st_mode & 0o777
             if not mode & 0o222 or not os.access(self.path, os.W_OK):  # but replacing it would succeed
                 raise PermissionError(errno.EACCES, "it is read-only", str(self.path))
         try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-            with os.fdopen(fd, "wb", buffering=1 << 20) as file:
-                file.writelines(parts)
+            fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            held = HeldFile(fd)
+            with os.fdopen(fd, "wb", buffering=1 << 20, closefd=False) as file:
+                texts = written(file, cells, metadata, held)
                 file.flush()
+                held.is_whole()
                 info = os.fstat(fd)
             if self._now() != self._identity:  # writing a large file takes a while
                 raise ChangedOnDisk
             temporary.replace(self.path)
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+            if isinstance(error, OverwrittenError):
+                raise ChangedOnDisk from None
             raise
         self._identity = (info.st_mtime_ns, info.st_size, info.st_ino)
+        return texts
 
     def _load(self) -> Notebook:
         try:
@@ -157,16 +162,24 @@ class NotebookFile:
                         f"{self.path} has {identity[1]:,} bytes.",
                         "Clear some of its outputs, then open it again.",
                     )
-                text, assumed = notebook_text(self.path.read_bytes())
+                text = ""
                 try:
-                    notebook = parse_notebook(text, _new_ids(text))
-                except NotebookError:
+                    held = HeldFile(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC))
+                    held.is_whole()
+                    raw = held.read(0)
+                    text, assumed = notebook_text(raw)
+                    is_utf_8 = json.detect_encoding(raw) == "utf-8" and not assumed
+                    del raw
+                    on_cell = letting_go(held, text) if is_utf_8 else keeping
+                    notebook = parse_notebook(text, _new_ids(text), on_cell)
+                except (NotebookError, OverwrittenError):
                     # jupyter_server truncates the file and rewrites it in place: read again before calling it broken.
                     if attempt == 5 or (attempt and text and identity == self._now()):
                         raise
                     time.sleep(0.05)
                     continue
                 self._identity = identity
+                remove_unfinished(self.path)
                 self.note = _ASSUMED.format(path=self.path, encoding=assumed) if assumed else ""
                 return notebook
         except FileNotFoundError:
@@ -189,6 +202,21 @@ class NotebookFile:
         except (FileNotFoundError, NotADirectoryError):
             return None
         return info.st_mtime_ns, info.st_size, info.st_ino
+
+
+def unfinished_name(name: str, host: str, pid: str, at: str) -> str:
+    """Name of a notebook's file while a process writes it; `at`: hexadecimal."""
+    # Some characters of the names, because four bytes each of all of them would be too long.
+    return f".{name[:40]}.{host[:40]}-{pid}-{at}"
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what processes of this host left that were killed while they saved a notebook."""
+    made = pattern_of(partial(unfinished_name, path.name, socket.gethostname()), f"({DIGITS})", HEX)
+    with contextlib.suppress(OSError):
+        for name in os.listdir(path.parent):
+            if (found := made.fullmatch(name)) and not process_start(int(found[1])):
+                path.with_name(name).unlink()
 
 
 def _has_one_of(path: Path, cells: Container[str]) -> bool:

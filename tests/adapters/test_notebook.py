@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from jlab_tui.adapters.notebook import NotebookFile, allowed_path
+from jlab_tui.adapters.notebook import NotebookFile, allowed_path, unfinished_name
 from jlab_tui.core.errors import NotebookError
+from jlab_tui.core.notebook.file_text import outputs_of, overwritten
 from jlab_tui.core.notebook.notebook import ChangedOnDisk, Notebook, NotebookCell, copy_cells
+from jlab_tui.core.notebook.stored import HEAVY, Span, StoredOutputs
 
 
 def test_an_edit_during_a_save_is_not_taken_for_saved(tmp_path: Path) -> None:
@@ -131,3 +137,114 @@ def test_a_file_url_names_its_notebook(tmp_path: Path, given: str) -> None:
 def test_a_url_of_another_machine_names_no_notebook_here(tmp_path: Path) -> None:
     with pytest.raises(NotebookError):
         allowed_path("file://elsewhere/etc/n.ipynb", [tmp_path / "x"], tmp_path)
+
+
+LONG = "é" * HEAVY
+
+
+def test_memory_need_not_hold_the_outputs_of_a_large_cell(tmp_path: Path) -> None:
+    outputs = [{"output_type": "stream", "name": "stdout", "text": LONG}]
+    notebook = Notebook(
+        [
+            NotebookCell("a", "code", "ä", list(outputs)),
+            NotebookCell("b", "markdown", LONG),
+            NotebookCell("c", "code", "1", list(outputs)),
+            NotebookCell("d", "code", "2"),
+        ]
+    )
+    file = NotebookFile(tmp_path / "n.ipynb")
+    file.create(notebook)
+    saved = file.save(copy_cells(notebook), {}).fragments
+    text = file.path.read_bytes()
+    for cell in notebook.cells:
+        cell.is_held(saved[cell.id][1])
+    for read in (notebook, NotebookFile(file.path).load()):
+        first, _, third, small = read.cells
+        assert isinstance(first.outputs, StoredOutputs) and isinstance(third.fragment, Span)
+        assert outputs_of(first) == outputs_of(third) == outputs
+        assert not isinstance(small.fragment, Span)
+        file.save(copy_cells(read), {})
+        assert file.path.read_bytes() == text, "it is written as it was"
+
+
+def test_a_notebook_is_written_anew_from_its_old_file_that_somebody_removed(tmp_path: Path) -> None:
+    file, _ = saved_file(tmp_path / "n.ipynb")
+    file.path.unlink()
+    NotebookFile(file.path).create(Notebook([NotebookCell("a", "code", LONG)]))
+    notebook = file.load()
+    text = file.path.read_bytes()
+    file.path.unlink()
+    assert not file.look_after({"a"})
+    file.save(copy_cells(notebook), {})
+    assert file.path.read_bytes() == text
+
+
+def test_nothing_is_written_of_a_file_that_somebody_has_written_over(tmp_path: Path) -> None:
+    file, _ = saved_file(tmp_path / "n.ipynb")
+    file.save(copy_cells(Notebook([NotebookCell("a", "code", LONG)])), {})
+    notebook = file.load()
+    file.path.write_bytes(b"x" * file.size)
+    assert overwritten(notebook.cells) == notebook.cells
+    with pytest.raises(ChangedOnDisk):
+        file.save(copy_cells(notebook), {})
+    file.path.unlink()
+    assert not file.look_after({"a"})
+    with pytest.raises(ChangedOnDisk):
+        file.save(copy_cells(notebook), {})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "cp1252"])
+def test_a_file_of_another_encoding_is_held_in_memory(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "n.ipynb"
+    cell = {"cell_type": "code", "id": "a", "source": LONG, "outputs": [], "metadata": {}}
+    raw = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]}
+    path.write_text(json.dumps(raw, ensure_ascii=False), encoding=encoding)
+    (read,) = NotebookFile(path).load().cells
+    assert read.fragment is None and read.outputs == [] and read.source == LONG
+
+
+def ended_pid() -> int:
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+def test_what_a_killed_save_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    file, _ = saved_file(tmp_path / "n.ipynb")
+    host, gone = socket.gethostname(), str(ended_pid())
+    left = [unfinished_name("n.ipynb", host, gone, "1f"), unfinished_name("n.ipynb", host, gone, "0")]
+    kept = [
+        unfinished_name("n.ipynb", host, str(os.getpid()), "1f"),
+        unfinished_name("n.ipynb", "elsewhere", gone, "1f"),
+        unfinished_name("other.ipynb", host, gone, "1f"),
+        unfinished_name("n.ipynb", host, gone, "1f") + ".mine",
+        unfinished_name("n.ipynb", host, gone, "xy"),
+        ".n.ipynb.swp",
+        f".nxipynb.{host}-{gone}-1f",
+    ]
+    for name in left + kept:
+        (tmp_path / name).touch()
+    file.load()
+    assert {path.name for path in tmp_path.iterdir()} == {"n.ipynb", *kept}
+
+
+def test_a_save_that_is_killed_leaves_the_old_file_and_nothing_that_the_next_one_keeps(
+    tmp_path: Path,
+) -> None:
+    file, _ = saved_file(tmp_path / "n.ipynb")
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from jlab_tui.adapters.notebook import NotebookFile\n"
+        "from jlab_tui.core.notebook.notebook import CellCopy, NotebookCell\n"
+        "from jlab_tui.core.notebook.stored import Span\n"
+        "file = NotebookFile(Path(sys.argv[1]))\n"
+        "file.load()\n"
+        "dies = Span(lambda offset, size: os.kill(os.getpid(), 9), 0, 1)\n"
+        "file.save([CellCopy(NotebookCell('a', 'code', ''), 0, '', dies)], {})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(file.path)], check=False)
+    assert done.returncode == -9 and len(list(tmp_path.iterdir())) == 2
+    assert [cell.source for cell in file.load().cells] == ["1"]
+    assert list(tmp_path.iterdir()) == [file.path]

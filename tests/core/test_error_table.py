@@ -62,6 +62,7 @@ INTERNAL = {
     "TypeError": "the same, inside a codec",
     "NotJson": "merge_mcp_json makes a UsageError of it, with the position",
     "ChangedOnDisk": "the notebook is read again",
+    "OverwrittenError": "the notebook is read again",
     "TimeoutError": "the connection is made again; where lines are searched, the reader makes a UsageError of it",
     "re.error": "the reader of lines makes a UsageError of it",
     "ConnectionError": "the connection is made again",

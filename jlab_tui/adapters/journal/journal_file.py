@@ -27,6 +27,7 @@ from ...core.journal.events import (
     encode,
 )
 from ..files import open_own, private_dir
+from .journal_reader import read_entries
 from .landmarks import EVERY, LandmarkWriter
 from .places import has_moved
 
@@ -120,6 +121,10 @@ class JournalWriter:
         """Hand over what waits."""
         if self._waiting:
             self._hand_over()
+
+    def read_at(self, offset: int) -> Entry | None:
+        """Return the entry that was written at an offset; None if it is not there. Blocks."""
+        return next((entry for _, entry in read_entries(self.path, offset)), None)
 
     def flushed(self) -> Future[None]:
         """Return a future that is done when everything appended so far is in the file."""

@@ -1,31 +1,24 @@
-"""A notebook in memory (nbformat 4.5): cells by id, and their text on disk.
-
-Format: https://nbformat.readthedocs.io/en/latest/format_description.html
-"""
+"""A notebook in memory: cells by id, and what a save needs of them."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..display.printable import printable
 from ..errors import NotebookError
 from ..server.record import KernelSpec
-from .text_forms import plain_source
+from .stored import Outputs, Span, summary_of
 
 _NAME_MAX_BYTES: Final = 200
 SKIPPED: Final = "skip-execution"
 """tag of a cell that does not run when the whole notebook runs; nbclient's, like the next"""
 RAISES: Final = "raises-exception"
 """tag of a cell whose exception does not stop the others"""
-_SPLIT_ANYWAY: Final = frozenset(("application/javascript", "image/svg+xml"))
 
-
-Fragment = tuple[bytes, ...]
-"""a cell's JSON text in a file, in pieces: joining those of a large cell would copy it"""
+Fragment = tuple[bytes, ...] | Span
+"""a cell's JSON text in a file, in pieces, or where it is: memory holds that of small cells"""
 
 
 @dataclass(slots=True)
@@ -34,7 +27,8 @@ class NotebookCell:
     cell_type: str
     """code, markdown or raw"""
     source: str
-    outputs: list[dict[str, Any]] = field(default_factory=list)
+    outputs: Outputs = field(default_factory=list)
+    """only a cell that the file has as it is may have them there alone"""
     execution_count: int | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     attachments: dict[str, Any] | None = None
@@ -59,6 +53,12 @@ class NotebookCell:
     @property
     def is_dirty(self) -> bool:
         return self.version != self.saved_version
+
+    def is_held(self, fragment: Fragment) -> None:
+        """The file has the cell as it is; memory need not hold what is only to be read there."""
+        self.fragment = fragment
+        if isinstance(fragment, Span):
+            self.outputs = summary_of(self.outputs)
 
     def touch(self) -> None:
         self.version += 1
@@ -148,143 +148,12 @@ def new_notebook(spec: KernelSpec) -> Notebook:
     )
 
 
-def parse_notebook(text: str, new_id: Iterable[str]) -> Notebook:
-    """Parse a notebook file; cells without an id get one from `new_id`. Raises NotebookError with the reason."""
-    try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise NotebookError(
-            f"It is not JSON ({error}).", "Restore the file, or open another notebook."
-        ) from None
-    if not isinstance(raw, dict) or not isinstance(raw.get("nbformat"), int):
-        raise NotebookError("It is JSON, but not a notebook.", "Give the path of an .ipynb file.")
-    if raw["nbformat"] != 4:
-        raise NotebookError(
-            f"It is a notebook of format {raw['nbformat']}; format 4 is needed.",
-            "Convert it with: jupyter nbconvert --to notebook --inplace FILE",
-        )
-    if not isinstance(raw.get("cells"), list) or not all(isinstance(c, dict) for c in raw["cells"]):
-        raise NotebookError(
-            "It is a notebook without a list of cells.", "Restore the file, or open another notebook."
-        )
-    ids = iter(new_id)
-    seen: set[str] = set()
-    cells = []
-    for item in raw["cells"]:
-        cell = _parse_cell(item, ids)
-        if cell.id in seen:
-            cell.id = next(ids)
-        seen.add(cell.id)
-        cells.append(cell)
-    metadata = raw.get("metadata")
-    return Notebook(cells, metadata if isinstance(metadata, dict) else {})
-
-
-def _parse_cell(raw: Mapping[str, Any], ids: Any) -> NotebookCell:
-    identifier = raw.get("id")
-    cell_type = raw.get("cell_type")
-    count = raw.get("execution_count")
-    source = plain_source(_joined(raw.get("source")))
-    outputs = raw.get("outputs")
-    return NotebookCell(
-        id=identifier if isinstance(identifier, str) and identifier else next(ids),
-        cell_type=cell_type if cell_type in ("code", "markdown", "raw") else "raw",
-        source=source,
-        outputs=[_joined_output(o) for o in outputs if isinstance(o, dict)]
-        if isinstance(outputs, list)
-        else [],
-        execution_count=count if isinstance(count, int) else None,
-        metadata=raw["metadata"] if isinstance(raw.get("metadata"), dict) else {},
-        attachments=raw.get("attachments"),
-        saved_version=0,
-        saved_source=source,
-    )
-
-
-def cell_fragment(cell: NotebookCell) -> Fragment:
-    """Encode a cell as JSON, indented for a notebook file."""
-    raw: dict[str, Any] = {
-        "cell_type": cell.cell_type,
-        "id": cell.id,
-        "metadata": cell.metadata,
-        "source": cell.source.splitlines(keepends=True),
-    }
-    if cell.cell_type != "code":
-        if cell.attachments is not None:
-            raw["attachments"] = cell.attachments
-        return (b"  " + _indented(raw, 2),)
-    raw["execution_count"] = cell.execution_count
-    raw["outputs"] = []
-    # One output after the other: the encoder lets no other thread run meanwhile.
-    whole = _indented(raw, 2)
-    if not cell.outputs:
-        return (b"  " + whole,)
-    head, _, tail = whole.partition(b'\n   "outputs": []')
-    pieces = [b"  " + head, b'\n   "outputs": [']
-    for index, output in enumerate(cell.outputs):
-        pieces += [b",\n    " if index else b"\n    ", _indented(_split_output(output), 4)]
-    return (*pieces, b"\n   ]", tail)
-
-
-def notebook_bytes(fragments: Sequence[Fragment], metadata: Mapping[str, Any]) -> list[bytes]:
-    """Yield the file's content in parts."""
-    parts: list[bytes] = [b'{\n "cells": [']
-    for index, fragment in enumerate(fragments):
-        parts += [b",\n" if index else b"\n", *fragment]
-    tail = b'\n ],\n "metadata": ' if fragments else b'],\n "metadata": '
-    parts += [tail, _json(metadata).replace(b"\n", b"\n "), b',\n "nbformat": 4,\n "nbformat_minor": 5\n}\n']
-    return parts
-
-
-def _joined(value: Any) -> str:
-    if isinstance(value, list):
-        return "".join(part for part in value if isinstance(part, str))
-    return value if isinstance(value, str) else ""
-
-
-def _joined_output(raw: Mapping[str, Any]) -> dict[str, Any]:
-    output = dict(raw)
-    if "text" in output:
-        output["text"] = _joined(output["text"])
-    if isinstance(output.get("data"), dict):
-        output["data"] = {
-            mime: _joined(value) if isinstance(value, list) and not mime.endswith("json") else value
-            for mime, value in output["data"].items()
-        }
-    return output
-
-
-def _split_output(output: Mapping[str, Any]) -> dict[str, Any]:
-    raw = dict(output)
-    if isinstance(raw.get("text"), str):
-        raw["text"] = raw["text"].splitlines(keepends=True)
-    if isinstance(raw.get("data"), dict):
-        raw["data"] = {
-            mime: value.splitlines(keepends=True)
-            if isinstance(value, str) and (mime.startswith("text/") or mime in _SPLIT_ANYWAY)
-            else value
-            for mime, value in raw["data"].items()
-        }
-    return raw
-
-
-def _indented(value: object, by: int) -> bytes:
-    return _json(value).replace(b"\n", b"\n" + b" " * by)
-
-
-def _json(value: object) -> bytes:
-    try:
-        return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).encode()
-    except UnicodeEncodeError:
-        return json.dumps(value, indent=1, sort_keys=True).encode()
-
-
 @dataclass(frozen=True, slots=True)
 class Saved:
     """The result of a save."""
 
     fragments: dict[str, tuple[int, Fragment]]
-    """for each encoded cell: its version, its text in the file"""
+    """for each cell: its version, its text in the file"""
     versions: dict[str, tuple[int, str]]
     """for each cell written: its version, its source"""
     seconds: float
@@ -305,8 +174,9 @@ def copy_cells(notebook: Notebook) -> list[CellCopy]:
     copies = []
     for cell in notebook.cells:
         if cell.fragment is None:
+            outputs = list(cell.outputs) if isinstance(cell.outputs, list) else cell.outputs
             frozen = NotebookCell(
-                cell.id, cell.cell_type, cell.source, list(cell.outputs), cell.execution_count,
+                cell.id, cell.cell_type, cell.source, outputs, cell.execution_count,
                 dict(cell.metadata), cell.attachments,
             )  # fmt: skip
             copies.append(CellCopy(frozen, cell.version, cell.source, None))

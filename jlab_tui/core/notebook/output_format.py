@@ -52,7 +52,7 @@ def _left_out(what: str, record: str, unrecorded: int = 0) -> str:
 
 
 def _display(item: DataItem) -> dict[str, Any]:
-    data = {
+    data: object = item.recorded or {
         mime: value if isinstance(value, str) or mime.endswith("json") else str(value)
         for mime, value in item.data.items()
         if value is not None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from ..display.html import BITMAPS
 from ..display.image_numbers import Place
 from ..display.mime import describe_data
+from .stored import HEAVY, RecordedData
 
 TEXT_HALF: Final = 512 * 1024
 IMAGE_BUDGET: Final = 5 << 20
 ITEMS_HALF: Final = 1000
+_HELD: Final = 2 * IMAGE_BUDGET
+"""characters of rich data that memory holds of a run; of the rest it knows where the run's record has it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,14 @@ class DataItem:
     into: str = ""
     view: str | None = None
     """text of its widget, if known"""
+    recorded: RecordedData | None = None
+    """the data, if memory does not hold it; `data` has only its types then"""
+
+    def let_go(self, recorded: RecordedData | None, held: int) -> None:
+        """Leave the data to the run's record, if that has it and memory holds `held` characters of others already."""
+        if recorded is not None and held and self.size > HEAVY and held + self.size > _HELD:
+            self.view, self.recorded = self.words, recorded
+            self.data = dict.fromkeys(self.data)
 
     @property
     def words(self) -> str:
@@ -91,3 +103,28 @@ class Gap:
 
     what: str
     """the dropped amount by unit"""
+
+
+def is_image(data: Mapping[str, Any]) -> bool:
+    """Whether some data is a bitmap."""
+    return any(mime in data for mime in BITMAPS)
+
+
+def rich_size(data: Mapping[str, Any]) -> int:
+    """Characters of some data."""
+    return sum(len(value) if isinstance(value, str) else len(repr(value)) for value in data.values())
+
+
+def copied(item: OutputItem) -> OutputItem:
+    """Return a copy that stays as it is."""
+    return replace(item, parts=list(item.parts)) if isinstance(item, TextItem) else replace(item)
+
+
+def stream_of(item: OutputItem | Gap) -> tuple[str, str]:
+    """Return a text's stream and the widget that captured it; empty for others."""
+    return (item.stream, item.into) if isinstance(item, TextItem) else ("", "")
+
+
+def chars_of(items: Iterable[OutputItem]) -> int:
+    """Characters of the texts among some items."""
+    return sum(item.size for item in items if isinstance(item, TextItem))

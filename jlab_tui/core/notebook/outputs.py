@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final, assert_never
 
-from ..display.html import BITMAPS
 from ..display.image_numbers import ImageCount, Place
 from ..display.mime import describe_data
 from ..display.terminal_text import render_terminal
@@ -21,10 +20,25 @@ from ..journal.events import (
     TextPrinted,
     WidgetsChanged,
 )
-from .output_items import REPLY, CellLimits, DataItem, ErrorItem, Gap, OutputItem, TextItem
+from .output_items import (
+    REPLY,
+    CellLimits,
+    DataItem,
+    ErrorItem,
+    Gap,
+    OutputItem,
+    TextItem,
+    chars_of,
+    copied,
+    is_image,
+    rich_size,
+    stream_of,
+)
+from .stored import Recorded
 
 _CHUNK: Final = 32 * 1024
 _RECENT: Final = 2000
+_Fact = TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised | WidgetsChanged
 
 
 @dataclass(slots=True)
@@ -50,6 +64,8 @@ class CellOutputs:
     _tail_chars: int = 0
     _images: int = 0
     _data: int = 0
+    _held: int = 0
+    """characters of images and other data in memory"""
     _clear_pending: set[str] = field(default_factory=set)
     """the next output clears what these widgets captured; empty for the cell's own output"""
     _views: dict[str, list[DataItem]] = field(default_factory=dict)
@@ -58,10 +74,8 @@ class CellOutputs:
     _last_update: Mapping[str, Any] = field(default_factory=dict)
     """what a display of this cell was changed to last, such as a bar in HTML"""
 
-    def feed(
-        self, event: TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised | WidgetsChanged
-    ) -> bool:
-        """Apply one event. Returns whether anything changed."""
+    def feed(self, event: _Fact, recorded: Recorded = None) -> bool:
+        """Apply one event; `recorded` is its data in the run's record, if that has it. Returns whether anything changed."""
         if isinstance(event, WidgetsChanged):
             return self._change_views(event)
         places = self.images.feed(event)
@@ -72,18 +86,18 @@ class CellOutputs:
                     return False
                 self._clear(event.into)
             case DataUpdated():
-                found = self._update(event)
+                found = self._update(event, recorded)
                 if found:
                     self._last_view, self._last_update = "", event.data
                 if not found or event.display_id in self.elsewhere:
-                    self._update_elsewhere(event, places[0])
+                    self._update_elsewhere(event, places[0], recorded)
                 return found
             case TextPrinted():
                 self._before_output(event.into)
                 self._print(event)
             case DataShown():
                 self._before_output(event.into)
-                self._show(event, places[0])
+                self._show(event, places[0], recorded)
             case ErrorRaised():
                 self._before_output(event.into)
                 self._put(ErrorItem(event.ename, event.evalue, event.traceback, event.into))
@@ -100,14 +114,17 @@ class CellOutputs:
         """Return whether an output here shows one of these widgets."""
         return any(model_id in self._views for model_id in models)
 
-    def _update(self, event: DataUpdated) -> bool:
+    def _update(self, event: DataUpdated, recorded: Recorded = None) -> bool:
         found = False
         for item in self.items():
             if isinstance(item, DataItem) and item.display_id == event.display_id:
                 found = True
                 self._count(item, -1)
-                item.data, item.metadata, item.size = event.data, event.metadata, _rich_size(event.data)
+                item.data, item.metadata, item.size = event.data, event.metadata, rich_size(event.data)
+                if item.recorded is not None:
+                    item.recorded = item.view = None
                 item.in_record_only = False
+                item.let_go(recorded, self._held)
                 self._count(item, 1)
         return found
 
@@ -121,13 +138,14 @@ class CellOutputs:
                 self._update_elsewhere(DataUpdated(event.run, model_id, {"text/plain": words}), Place())
         return found
 
-    def _update_elsewhere(self, event: DataUpdated, place: Place) -> None:
+    def _update_elsewhere(self, event: DataUpdated, place: Place, recorded: Recorded = None) -> None:
         old = self.elsewhere.pop(event.display_id, None)
         if old is not None:
             self._count(old, -1)
-        size = _rich_size(event.data)
+        size = rich_size(event.data)
         item = DataItem(event.data, event.metadata, event.display_id, None, place, size)
         if self._has_room(item) and len(self.elsewhere) < self.limits.items_half:
+            item.let_go(recorded, self._held)
             self._count(item, 1)
             self.elsewhere[event.display_id] = item
 
@@ -149,16 +167,16 @@ class CellOutputs:
     def size(self) -> int:
         """characters in memory"""
         errors = (line for item in self.items() if isinstance(item, ErrorItem) for line in item.traceback)
-        return self._head_chars + self._tail_chars + self._images + self._data + sum(map(len, errors))
+        return self._head_chars + self._tail_chars + self._held + sum(map(len, errors))
 
     def copy(self) -> CellOutputs:
         """Return a copy that a thread can read while this one keeps changing."""
         return replace(
             self,
             images=replace(self.images),
-            head=[_copy(item) for item in self.head],
+            head=[copied(item) for item in self.head],
             elsewhere=dict(self.elsewhere),
-            tail=deque(_copy(item) for item in self.tail),
+            tail=deque(copied(item) for item in self.tail),
             _clear_pending=set(self._clear_pending),
             _views={},
         )
@@ -193,7 +211,7 @@ class CellOutputs:
         """Join neighbouring text of one stream; a progress bar continues at the place where it began."""
         gap = self.gap
         for part in ([*self.items()],) if gap is None else (self.head, (gap,), self.tail):
-            for (stream, into), group in groupby(part, _stream_of):
+            for (stream, into), group in groupby(part, stream_of):
                 if stream:
                     text = "".join(item.text for item in group if isinstance(item, TextItem))
                     yield TextItem(stream, [text], len(text), into)
@@ -220,8 +238,8 @@ class CellOutputs:
         self._clear_pending.discard(into)
         self.head = [item for item in self.head if item.into != into]
         self.tail = deque(item for item in self.tail if item.into != into)
-        self._head_chars, self._tail_chars = _chars(self.head), _chars(self.tail)
-        self._images = self._data = self.record_only = 0
+        self._head_chars, self._tail_chars = chars_of(self.head), chars_of(self.tail)
+        self._images = self._data = self._held = self.record_only = 0
         self._views = {}
         for item in (*self.items(), *self.elsewhere.values()):
             if isinstance(item, DataItem):
@@ -270,8 +288,8 @@ class CellOutputs:
             self._tail_chars += len(text)
             self._evict()
 
-    def _show(self, event: DataShown, place: Place) -> None:
-        size = _rich_size(event.data)
+    def _show(self, event: DataShown, place: Place, recorded: Recorded) -> None:
+        size = rich_size(event.data)
         item = DataItem(
             event.data, event.metadata, event.display_id, event.execution_count, place, size,
             into=event.into, view=event.view,
@@ -283,6 +301,7 @@ class CellOutputs:
             what = f"image {place.number}" if place.number else "rich output"
             note = {"text/plain": f"[{what} ({size:,} characters) is only in the run's record]"}
             item = replace(item, data=note, metadata={}, size=0, in_record_only=True)
+        item.let_go(recorded, self._held)
         self._count(item, 1)
         self._index(item)
         self._put(item)
@@ -292,12 +311,14 @@ class CellOutputs:
             self._views.setdefault(model_id, []).append(item)
 
     def _has_room(self, item: DataItem) -> bool:
-        if _is_image(item.data):
+        if is_image(item.data):
             return self._images + item.size <= self.limits.images
         return self._data + item.size <= self.limits.data
 
     def _count(self, item: DataItem, sign: int) -> None:
-        if _is_image(item.data):
+        if item.recorded is None:
+            self._held += sign * item.size
+        if is_image(item.data):
             self._images += sign * item.size
         else:
             self._data += sign * item.size
@@ -326,23 +347,3 @@ class CellOutputs:
                     return
                 case _:
                     assert_never(item)
-
-
-def _stream_of(item: OutputItem | Gap) -> tuple[str, str]:
-    return (item.stream, item.into) if isinstance(item, TextItem) else ("", "")
-
-
-def _chars(items: Iterable[OutputItem]) -> int:
-    return sum(item.size for item in items if isinstance(item, TextItem))
-
-
-def _copy(item: OutputItem) -> OutputItem:
-    return replace(item, parts=list(item.parts)) if isinstance(item, TextItem) else replace(item)
-
-
-def _is_image(data: Mapping[str, Any]) -> bool:
-    return any(mime in data for mime in BITMAPS)
-
-
-def _rich_size(data: Mapping[str, Any]) -> int:
-    return sum(len(value) if isinstance(value, str) else len(repr(value)) for value in data.values())

@@ -16,6 +16,7 @@ from .notebook import NotebookCell
 from .output_format import to_nbformat
 from .output_items import CellLimits
 from .outputs import CellOutputs
+from .stored import summary_of
 
 _CAPTURED: Final = CellLimits(64 * 1024, 4 << 20, 1 << 20, 100)
 _CAPTURES_MAX: Final = 100
@@ -43,12 +44,7 @@ class SessionWidgets:
     def metadata(self, cells: Iterable[NotebookCell], stored: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return a notebook's `widgets` metadata: what is stored of widgets that are not ours, and the state of ours that
         its cells show. None if there is none."""
-        shown = [
-            model_id
-            for cell in cells
-            for output in cell.outputs
-            if (model_id := view_of(output.get("data") or {}))
-        ]
+        shown = [model_id for cell in cells for model_id in summary_of(cell.outputs).views]
         theirs = mapping(mapping(mapping(stored.get("widgets")).get(STATE_MIME)).get("state"))
         states = {name: state for name, state in theirs.items() if name not in self.models.models}
         for captured in self.captured.values():

@@ -12,7 +12,9 @@ from typing import Final
 from ..display.mime import bitmaps, describe_data
 from ..display.terminal_text import ROW_CHARS, TerminalLines, plain_traceback, render_terminal, rows
 from ..journal.events import RunStatus
+from ..notebook.file_text import outputs_of
 from ..notebook.notebook import NotebookCell
+from ..notebook.stored import summary_of
 from .compose import Part, ReplyImage, cut_to
 
 _CELL_CHARS: Final = 8000
@@ -157,7 +159,7 @@ def cell_map(
                 len(lines),
                 cell.execution_count,
                 "running" if cell.id == running else _state(cell, ran.get(cell.id), ran_elsewhere),
-                ", ".join(dict.fromkeys(_kinds(cell))),
+                ", ".join(summary_of(cell.outputs).kinds),
             )
         )
     return rows
@@ -172,18 +174,7 @@ def _state(cell: NotebookCell, run: LastRun | None, ran_elsewhere: Callable[[str
         return "never run"
     if not ran_elsewhere(cell.source):
         return "stale"
-    return "error" if any(o.get("output_type") == "error" for o in cell.outputs) else "ok"
-
-
-def _kinds(cell: NotebookCell) -> list[str]:
-    kinds = []
-    for output in cell.outputs:
-        kind = str(output.get("output_type", ""))
-        if kind in ("display_data", "execute_result"):
-            data = output.get("data") or {}
-            kind = next((m for m in data if m.startswith("image/")), next(iter(data), kind))
-        kinds.append(str(output.get("name", kind)) if kind == "stream" else kind)
-    return kinds
+    return "error" if summary_of(cell.outputs).has_error else "ok"
 
 
 def notebook_map(where: str, cells: Sequence[CellRow], note: str, budget: int) -> str:
@@ -211,11 +202,11 @@ def _both_ends(listed: list[str], budget: int) -> list[str]:
 
 
 def whole_cell(cell: NotebookCell, index: int) -> list[Part]:
-    """Return a cell's text and outputs."""
+    """Return a cell's text and outputs. Blocks where these are in a file."""
     parts: list[Part] = [
         f"--- cell {index} {cell.id} ({cell.cell_type}) ---\n{cut_to(cell.source, _CELL_CHARS)}"
     ]
-    for output in cell.outputs:
+    for output in outputs_of(cell):
         kind = output.get("output_type")
         if kind == "stream":
             parts.append(cut_to(render_terminal(str(output.get("text", ""))), _CELL_CHARS))

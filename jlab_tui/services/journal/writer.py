@@ -28,7 +28,9 @@ from ...core.journal.events import (
     WidgetsChanged,
 )
 from ...core.journal.widget_changes import joined_changes
+from ...core.notebook.stored import RecordedData
 from ..ports import Journal
+from .recorded import recorded_data
 
 COALESCE_S: Final = 0.1
 WIDGETS_S: Final = 0.5
@@ -189,6 +191,10 @@ class SessionJournal:
                 self._end_tail(self._tail_chars)
         self._seq = max(self._seq, self._reaching)
         return self._append(event)
+
+    def recorded(self, event: DataShown | DataUpdated, offset: int) -> RecordedData | None:
+        """Return the data of an event that was recorded, as the file has it; None where that is not certain."""
+        return None if self._abandoned else recorded_data(self._journal, event, offset)
 
     def notice(self, text: str, level: str = "info") -> None:
         """Write a note for the reader of the record."""

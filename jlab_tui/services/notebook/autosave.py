@@ -7,14 +7,16 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from ...core.errors import NotebookError
+from ...core.notebook.file_text import overwritten
 from ...core.notebook.merge import merge
-from ...core.notebook.notebook import ChangedOnDisk, Notebook, copy_cells
+from ...core.notebook.notebook import ChangedOnDisk, Notebook, NotebookCell, copy_cells
 from ...core.notebook.pace import LARGE, QUIET_S, NotebookChange, SavePace
+from ...core.notebook.stored import has_recorded
 from ..ports import NotebookFile
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,10 @@ _FOLLOWS: Final = (
     f"The notebook is larger than {LARGE // 1_000_000} MB, so its file follows when no cell has run for {QUIET_S:g} s; "
     "the run's record has every output at once."
 )
+_OVERWRITTEN: Final = "It was overwritten before, so the outputs of these cells are gone: {cells}. Those of runs are on record: read_output."
+
+
+async def _nothing() -> None: ...
 
 
 class Autosave:
@@ -40,13 +46,15 @@ class Autosave:
         on_moved: Callable[[Path], None] = lambda path: None,
         is_running: Callable[[], bool] = lambda: False,
         on_held: Callable[[float], None] = lambda until: None,
+        flush_record: Callable[[], Awaitable[None]] = _nothing,
         now: Callable[[], float] = time.time,
     ) -> None:
         """`before_save` brings the notebook up to date. While `may_write` does not know whether this process still holds
         the session, saving waits. `on_moved` gets the new path after somebody renamed the notebook. `is_running` tells
         whether a cell runs. `on_held` gets the time (of `now`, epoch seconds) up to which a file that may fall behind holds
-        every change."""
+        every change. `flush_record` returns when everything recorded so far can be read back."""
         self._before_save = before_save
+        self._flush_record = flush_record
         self._may_write = may_write
         self._on_moved = on_moved
         self._is_running = is_running
@@ -193,10 +201,11 @@ class Autosave:
             held_until = self._now()
             self._before_save()
             removed = set(self.notebook.removed)
+            copies = copy_cells(self.notebook)
+            if any(has_recorded(copy.cell.outputs) for copy in copies if copy.fragment is None):
+                await self._flush_record()
             try:
-                saved = await asyncio.to_thread(
-                    self.file.save, copy_cells(self.notebook), dict(self.notebook.metadata)
-                )
+                saved = await asyncio.to_thread(self.file.save, copies, dict(self.notebook.metadata))
             except ChangedOnDisk:
                 if not self._may_write():
                     self.failure = f"Somebody else wrote {self.file.path}; the last changes are only in the run's record."
@@ -215,7 +224,7 @@ class Autosave:
                 self.notebook.removed.pop(cell_id, None)
             for cell in self.notebook.cells:
                 if cell.id in saved.fragments and saved.fragments[cell.id][0] == cell.version:
-                    cell.fragment = saved.fragments[cell.id][1]
+                    cell.is_held(saved.fragments[cell.id][1])
                 if cell.id in saved.versions:
                     cell.saved_version, cell.saved_source = saved.versions[cell.id]
             self.held_until = held_until
@@ -231,6 +240,7 @@ class Autosave:
         try:
             if not await asyncio.to_thread(self.file.look_after, known):
                 self.merge_notes.append(f"Somebody else removed {path}, so jlab-mcp writes a new one.")
+                self._give_up(await asyncio.to_thread(overwritten, list(self.notebook.cells)))
                 return
             theirs = await asyncio.to_thread(self.file.load)
         except NotebookError as error:
@@ -247,6 +257,14 @@ class Autosave:
         self.notebook.cells, self.notebook.metadata = merged.cells, merged.metadata
         self.notebook.is_shifted = merged.is_shifted
         self.merge_notes += troubles
+
+    def _give_up(self, lost: list[NotebookCell]) -> None:
+        """Do without the outputs of cells that only a file had."""
+        for cell in lost:
+            cell.outputs = []
+            cell.touch()
+        if lost:
+            self.merge_notes.append(_OVERWRITTEN.format(cells=", ".join(cell.id for cell in lost[:10])))
 
     def _tell_held(self) -> None:
         if self._told_until != self.held_until:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from ...core.errors import NotebookError
 from ...core.journal.events import DataUpdated, RunStatus
+from ...core.notebook.file_text import outputs_of
 from ...core.notebook.notebook import Notebook, NotebookCell
 from ...core.notebook.output_format import to_nbformat
 from ...core.notebook.outputs import CellOutputs
@@ -32,8 +34,7 @@ _LATE_S: Final = 0.3
 _PACE: Final = 4.0
 _DISPLAYS: Final = 500
 _UNSAVED_S: Final = 5.0
-"""how far, in seconds, a notebook of usual size may lag behind the journal when its process is killed; of a larger one
-the journal says what the file holds"""
+"""how far, in seconds, a notebook may lag behind the journal that says nothing of it, when its process is killed"""
 _CLOCK_S: Final = 0.001
 """what rounding makes of the times of a journal"""
 
@@ -68,6 +69,7 @@ class OutputSync:
                 on_moved=on_moved,
                 is_running=lambda: self._running is not None and not self._running.status.is_final,
                 on_held=on_held,
+                flush_record=flush,
                 now=now,
             )
         self.displays_of: dict[str, set[str]] = {}
@@ -182,7 +184,7 @@ class OutputSync:
             cell = self._cell_of(run)
             if cell is None:
                 continue
-            if any(known is output for known in cell.outputs):
+            if isinstance(cell.outputs, list) and any(known is output for known in cell.outputs):
                 output["data"], output["metadata"] = dict(update.data), dict(update.metadata)
                 cell.touch()
                 self.changed(NotebookChange.OUTPUT)
@@ -308,7 +310,7 @@ class OutputSync:
         rebuilt = await asyncio.to_thread(self._read_back, runs, self._autosave.file.limits)
         for run in runs:
             if run.outputs is None and (cell := self._cell_of(run)) is not None:
-                before = cell.outputs, cell.execution_count
+                before = await asyncio.to_thread(_outputs_in_file, cell), cell.execution_count
                 self._put(run, rebuilt[run.id], cell)
                 if before != (cell.outputs, cell.execution_count):
                     self.changed(change)
@@ -321,19 +323,28 @@ class OutputSync:
 
     def _put(self, run: Run, outputs: CellOutputs, cell: NotebookCell) -> None:
         record = f'read_output(run_id="{run.id}"), recorded in {run.journal}'
-        cell.outputs = to_nbformat(outputs, record)
+        stored = to_nbformat(outputs, record)
         if run.status in _LOST_ENDS:
             name, value = _LOST_ENDS[run.status], run.cause
             lines = [f"{name}: {value}"]
-            cell.outputs.append({"output_type": "error", "ename": name, "evalue": value, "traceback": lines})
+            stored.append({"output_type": "error", "ename": name, "evalue": value, "traceback": lines})
+        cell.outputs = stored
         cell.execution_count = run.execution_count
         cell.touch()
 
     def _remember_displays(self, run: Run, outputs: CellOutputs, cell: NotebookCell) -> None:
         items = [item for item in outputs.items() if hasattr(item, "display_id")]
+        assert isinstance(cell.outputs, list)
         rich = [o for o in cell.outputs if o["output_type"] in ("display_data", "execute_result")]
         for item, output in zip(items, rich, strict=False):
             if item.display_id:
                 self._displays.setdefault(item.display_id, []).append((run, output))
         while len(self._displays) > _DISPLAYS:
             self._displays.pop(next(iter(self._displays)))
+
+
+def _outputs_in_file(cell: NotebookCell) -> list[dict[str, Any]] | None:
+    """A cell's outputs so far; None if somebody has changed the file meanwhile."""
+    with contextlib.suppress(NotebookError):
+        return outputs_of(cell)
+    return None

@@ -33,6 +33,7 @@ class NotebookEdits:
         """Return the notebook with all outputs so far; its file has at least all cells then."""
         await self._sync.refresh()
         self._sync.store_running()
+        await self._journal.flush()  # some of the outputs may be there only
         await self._sync.catch_up()
         return self.notebook
 

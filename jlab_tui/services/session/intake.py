@@ -8,7 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from ...core.journal.events import DataUpdated, ExecutionStarted, RunReplied, RunStarted, WidgetsChanged
+from ...core.journal.events import (
+    DataShown,
+    DataUpdated,
+    ExecutionStarted,
+    RunReplied,
+    RunStarted,
+    WidgetsChanged,
+)
 from ...core.kernel.conversation import (
     Conversation,
     Fact,
@@ -24,6 +31,7 @@ from ...core.kernel.wire import UNREAD, KernelMessage
 from ...core.notebook.notebook import NotebookCell
 from ...core.notebook.output_items import DataItem
 from ...core.notebook.pace import NotebookChange
+from ...core.notebook.stored import RecordedData
 from ...core.notebook.widget_state import SessionWidgets
 from ...core.session.protocol import (
     Abandon,
@@ -195,7 +203,7 @@ class Intake:
             self.apply(fact)
         run.output_since_interrupt = True
         unrecorded = self._journal.unrecorded(run.id)
-        self._journal.record(fact)
+        offset = self._journal.record(fact)
         if run.outputs is not None:
             run.outputs.unrecorded += self._journal.unrecorded(run.id) - unrecorded
         if isinstance(fact, DataUpdated):
@@ -205,10 +213,13 @@ class Intake:
         if run.outputs is None:
             # A thread prints after its cell has ended and another run has started.
             self._sync.came_late(run)
-        elif run.outputs.feed(fact):
+        elif run.outputs.feed(fact, self._recorded(fact, offset)):
             if run.status.is_final:
                 self._sync.store(run)
             self._sync.changed(NotebookChange.OUTPUT)
+
+    def _recorded(self, fact: Output, offset: int) -> RecordedData | None:
+        return self._journal.recorded(fact, offset) if isinstance(fact, DataShown | DataUpdated) else None
 
     def _do(self, effect: Effect) -> None:
         match effect:

@@ -25,6 +25,7 @@ from ...core.journal.events import (
     Unknown,
     WidgetsChanged,
 )
+from ...core.notebook.file_text import outputs_of
 from ...core.notebook.notebook import Notebook, NotebookCell
 from ...core.reply.pages import CellRow, LastRun, cell_map
 from ...core.session.replay import entries_of
@@ -111,9 +112,10 @@ class Reader:
         for _, cell in chosen:
             cell.is_edited = False
         widgets = stored_widgets(notebook.metadata)
+        outputs = await asyncio.to_thread(lambda: [outputs_of(cell) for _, cell in chosen])
         return [
-            (index, replace(cell, outputs=[_with_widgets(output, widgets) for output in cell.outputs]))
-            for index, cell in chosen
+            (index, replace(cell, outputs=[_with_widgets(output, widgets) for output in known]))
+            for (index, cell), known in zip(chosen, outputs, strict=True)
         ]
 
     async def notebook(self, session: Session | None, path: str) -> tuple[Notebook, str]:

@@ -16,6 +16,7 @@ from jlab_tui.core.journal.events import (
 )
 from jlab_tui.core.kernel.conversation import Conversation, Fact
 from jlab_tui.core.kernel.wire import KernelMessage, unpack_message
+from jlab_tui.core.notebook.file_text import outputs_of
 from jlab_tui.core.notebook.notebook import NotebookCell
 from jlab_tui.core.notebook.output_format import to_nbformat
 from jlab_tui.core.notebook.outputs import CellOutputs
@@ -198,4 +199,4 @@ def test_recorded_bars_end_as_in_a_console_and_the_notebook_stores_their_last_st
     assert sorted(values) == [1.0, 2.0, 2.0, 2.0, 2.0]
     (captured,) = [model["state"]["outputs"] for model in states if model["model_name"] == "OutputModel"]
     assert [output["output_type"] for output in captured] == ["stream", "display_data", "error"]
-    assert [output["output_type"] for output in cells[5].outputs] == ["stream"]
+    assert [output["output_type"] for output in outputs_of(cells[5])] == ["stream"]

@@ -12,17 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.core.errors import NotebookError
+from jlab_tui.core.notebook.file_text import cell_text, notebook_parts, parse_notebook
 from jlab_tui.core.notebook.merge import merge
 from jlab_tui.core.notebook.notebook import (
     Notebook,
     NotebookCell,
-    cell_fragment,
     cell_id,
     copy_cells,
     file_stem,
     new_notebook,
-    notebook_bytes,
-    parse_notebook,
     stem_of_copy,
 )
 from jlab_tui.core.notebook.text_forms import notebook_text, plain_source
@@ -38,7 +36,8 @@ def saved(cell_id: str, source: str, cell_type: str = "code") -> NotebookCell:
 
 
 def text_of(notebook: Notebook) -> str:
-    return b"".join(notebook_bytes([cell_fragment(c) for c in notebook.cells], notebook.metadata)).decode()
+    parts = notebook_parts(map(cell_text, notebook.cells), notebook.metadata)
+    return b"".join(part for _, part in parts).decode()
 
 
 def sources(notebook: Notebook) -> list[str]:
@@ -265,7 +264,9 @@ def test_a_save_writes_the_cells_as_they_were_when_it_began() -> None:
     kept, changed = copy_cells(notebook)
     assert (kept.fragment, kept.cell, changed.fragment) == ((b"{}",), notebook.cells[0], None)
     notebook.cells[1].source = "3"
-    notebook.cells[1].outputs.append(OUTPUTS[0])
+    now = notebook.cells[1].outputs
+    assert isinstance(now, list)
+    now.append(OUTPUTS[0])
     notebook.cells[1].metadata["new"] = 1
     notebook.cells[1].touch()
     assert (changed.source, changed.cell.source, changed.version) == ("2", "2", 1)
@@ -526,7 +527,7 @@ def test_a_cell_with_outputs_is_written_as_nbformat_writes_it_whatever_its_metad
     ]
     for shown in (outputs, outputs[:1], []):
         cell = NotebookCell("c", "code", "x", shown, 1, {"outputs": [], "a": {"outputs": []}})
-        text = b"".join(notebook_bytes([cell_fragment(cell)], {"outputs": []})).decode()
+        text = text_of(Notebook([cell], {"outputs": []}))
         raw = json.loads(text)
         assert text == json.dumps(raw, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
         assert parse_notebook(text, iter(())).cells[0].outputs == shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from jlab_tui.core.notebook.output_items import (
     TextItem,
 )
 from jlab_tui.core.notebook.outputs import CellOutputs
+from jlab_tui.core.notebook.stored import RecordedData
 
 Output = TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised | WidgetsChanged
 
@@ -441,3 +443,71 @@ def test_a_reply_is_made_of_the_ends_of_a_long_text() -> None:
     cut = CellOutputs(CellLimits(text_half=2 * TEXT_HALF))
     cut.feed(out("d" * 9 * TEXT_HALF))
     assert (cut.dropped_chars, cut.narrowed(CellLimits()).dropped_chars) == (5 * TEXT_HALF, 7 * TEXT_HALF)
+
+
+def png(size: int) -> dict[str, Any]:
+    return {"image/png": "A" * size}
+
+
+def shown_from(record: dict[int, dict[str, Any]], outputs: CellOutputs, *sizes: int) -> None:
+    """Show images of so many characters, each of which is on record."""
+    for size in sizes:
+        number = len(record)
+        record[number] = png(size)
+        recorded = RecordedData(partial(record.__getitem__, number), ("image/png",))
+        outputs.feed(DataShown("r", record[number]), recorded)
+
+
+def last_item(outputs: CellOutputs) -> tuple[RecordedData | None, str]:
+    """The place of the data of the last output in the record, if memory does not hold it, and its words."""
+    (*_, item) = outputs.items()
+    assert isinstance(item, DataItem)
+    return item.recorded, item.words
+
+
+def held(outputs: CellOutputs) -> int:
+    return sum(len(item.data["image/png"] or "") for item in outputs.items() if isinstance(item, DataItem))
+
+
+def test_memory_holds_the_first_images_of_a_run_and_the_notebook_all() -> None:
+    outputs = CellOutputs(CellLimits.of_cell(100))
+    record: dict[int, dict[str, Any]] = {}
+    shown_from(record, outputs, *[1_000_000] * 40, 10)
+    assert held(outputs) == 10_000_010 and outputs.size == 10_000_010, "small ones are held anyway"
+    stored = to_nbformat(outputs, "record")
+    data = [o["data"].read() if isinstance(o["data"], RecordedData) else o["data"] for o in stored]
+    assert data == list(record.values())
+    assert outputs.images.total == 41 and not outputs.is_cut
+    outputs.feed(OutputCleared("r", wait=False))
+    assert outputs.size == 0
+    shown_from(record, outputs, 9_000_000)
+    assert held(outputs) == 9_000_000
+
+
+def test_a_first_image_of_any_size_is_in_memory_for_the_reply() -> None:
+    outputs = CellOutputs(CellLimits.of_cell(100))
+    shown_from({}, outputs, 30_000_000, 20_000)
+    assert held(outputs) == 30_000_000
+
+
+def test_data_that_is_updated_later_is_the_new_data_wherever_the_old_one_was() -> None:
+    outputs = CellOutputs(CellLimits.of_cell(100))
+    shown_from({}, outputs, 10_400_000)
+    old, new, last = (RecordedData(partial(png, size), ("image/png",)) for size in (1, 2, 3))
+    outputs.feed(DataShown("r", png(500_000), display_id="d"), old)
+    assert last_item(outputs) == (old, "")
+    outputs.feed(DataUpdated("r", "d", png(400_000)), new)
+    assert last_item(outputs) == (new, "") and outputs.size == 10_400_000
+    outputs.feed(DataUpdated("r", "d", {"text/plain": "small"}))
+    assert last_item(outputs) == (None, "small") and outputs.size == 10_400_005
+    outputs.feed(DataUpdated("r", "elsewhere", png(700_000)), last)
+    assert outputs.elsewhere["elsewhere"].recorded is last and outputs.size == 10_400_005
+
+
+def test_words_of_data_that_memory_does_not_hold_are_kept_for_the_reply() -> None:
+    outputs = CellOutputs(CellLimits.of_cell(100))
+    shown_from({}, outputs, 10_400_000)
+    html = {"text/html": "<b>" + "x" * 200_000 + "</b>", "text/plain": "words"}
+    outputs.feed(DataShown("r", html), RecordedData(partial(dict, html), tuple(html)))
+    recorded, words = last_item(outputs)
+    assert recorded is not None and words == "words"

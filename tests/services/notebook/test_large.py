@@ -12,6 +12,7 @@ import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.journal.events import NotebookSaved
+from jlab_tui.core.notebook.file_text import outputs_of
 from jlab_tui.core.notebook.notebook import Notebook, NotebookCell
 from jlab_tui.core.notebook.pace import LARGE
 from jlab_tui.services.session.run_handle import RunHandle
@@ -62,7 +63,7 @@ async def test_no_cell_and_no_output_rewrites_a_large_file_while_cells_run_and_i
     await process.release()
     cells = NotebookFile(path).load().cells[2:]
     assert [cell.source for cell in cells] == [*map(str, range(20)), "hang"]
-    assert cells[-1].outputs[0]["text"].endswith("299\n")
+    assert outputs_of(cells[-1])[0]["text"].endswith("299\n")
 
 
 async def test_a_large_file_follows_when_the_session_is_idle(place: Place) -> None:
@@ -159,7 +160,7 @@ async def test_a_process_that_is_killed_before_the_file_followed_leaves_all_to_t
     assert sorted(sources(path)[2:]) == ["hang", "text"], "which may be of the same millisecond"
     cells = {cell.source: cell for cell in NotebookFile(path).load().cells}
     assert "the user's" in cells and cells["text"].id == markdown.id
-    assert cells["4"].outputs[0]["text"] == "4" and cells["hang"].outputs[0]["text"] == "printed\n"
+    assert outputs_of(cells["4"])[0]["text"] == "4" and outputs_of(cells["hang"])[0]["text"] == "printed\n"
 
 
 async def test_a_notebook_whose_kernel_is_gone_too_is_repaired_before_it_is_opened(place: Place) -> None:
