@@ -160,6 +160,8 @@ def _print_status(facts: dict[str, Any]) -> None:
         rows.append(("job", facts["job_id"]))
     if facts["hostname"]:
         rows.append(("node", facts["hostname"]))
+    if facts["link"]:
+        rows.append(("link", facts["link"]))
     rows.append(("kernels", _kernels_row(facts["kernels"])))
     running = sum(1 for session in facts["sessions"] if session["running"])
     count = len(facts["sessions"])

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ...core.errors import ServerUnreachable
 from ...core.link.bridge import LinkFacts
@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     from .rest import JupyterApi
 
 
+_PATIENT_S: Final = 1.0
+"""who waits less for an answer does not wait for a bridge"""
+_OUTAGE_S: Final = 60.0
+_BRIDGE_S: Final = 15.0
+"""longest wait of one look for a bridge, which comes up all the same"""
+
 log = logging.getLogger(__name__)
 
 
@@ -59,6 +65,8 @@ class ServerAccess:
         self._api: JupyterApi | None = None
         self._key: tuple[Route, str] | None = None
         self._old: list[JupyterApi] = []
+        self._answered: tuple[Route | None, float] = (None, 0.0)
+        """the port that answered last, and when (the loop's time)"""
 
     def route(self, record: ServerRecord) -> Route | NoRoute:
         return choose(
@@ -106,13 +114,21 @@ class ServerAccess:
         if isinstance(route, BridgeRoute) and not await self._bridge(route):
             return Health.SILENT
         health = await self.api(record).health(patience)
-        if isinstance(route, TlsRoute) and health is not Health.OK and await self._detour(record, health):
-            health = await self.api(record).health(patience)
+        if isinstance(route, TlsRoute):
+            if health is Health.OK:
+                self._answered = route, asyncio.get_running_loop().time()
+            elif patience >= _PATIENT_S and await self._detour(record, route, health):
+                health = await self.api(record).health(patience)
         return UnprovedHealth(health) if isinstance(route, PlainRoute) else health
 
-    async def _detour(self, record: ServerRecord, health: Health) -> bool:
-        """Make a bridge to a server whose port cannot be reached from here. Returns whether there is one now."""
-        if not (ways := ways_of(record, self._link)):
+    async def _detour(self, record: ServerRecord, route: TlsRoute, health: Health) -> bool:
+        """Make a bridge to a server whose port cannot be reached from here. Returns whether there is one now.
+
+        A port that has answered a moment ago is only out of reach for a while."""
+        ways = ways_of(record, self._link)
+        answered, at = self._answered
+        is_outage = answered == route and asyncio.get_running_loop().time() - at < _OUTAGE_S
+        if not ways or is_outage or self._bridges.has_just_failed(record.target):
             return False
         why = await self.api(record).unreached()
         if health is Health.UNTRUSTED:
@@ -121,9 +137,10 @@ class ServerAccess:
 
     async def _bridge(self, route: BridgeRoute, instead: str = "") -> bool:
         try:
-            await self._bridges.start(route.target, route.ways, instead)
-        except BridgeDown as error:
-            log.debug("no bridge: %s", error)
+            async with asyncio.timeout(_BRIDGE_S):
+                await self._bridges.start(route.target, route.ways, instead)
+        except (BridgeDown, TimeoutError) as error:
+            log.debug("no bridge yet: %s", error)
             return False
         return True
 

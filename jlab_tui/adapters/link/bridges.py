@@ -54,9 +54,14 @@ class Bridges:
             if not await asyncio.to_thread(_is_served, path):
                 await self._start(target, ways, instead)
 
+    def has_just_failed(self, target: BridgeTarget) -> bool:
+        """Whether no way led there a moment ago."""
+        word = self.word(target)
+        return word is not None and not word.works and 0 <= time.time() - word.at < AGAIN_S
+
     async def _start(self, target: BridgeTarget, ways: Sequence[Way], instead: str) -> None:
         word = self.word(target)
-        if word is not None and not word.works and 0 <= time.time() - word.at < AGAIN_S:
+        if word is not None and self.has_just_failed(target):
             raise BridgeDown(word.why)
         instead = instead or (word.instead if word is not None else "")
         argv = [sys.executable, "-P", "-m", "jlab_tui", RUN, format_target(target)]

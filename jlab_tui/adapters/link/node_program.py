@@ -11,7 +11,7 @@ from typing import Final
 from ..extension_source import packed_modules
 
 _FIND: Final = (
-    'for python in "$1" python3 python; do "$python" -c "" 2>/dev/null && exec "$python" -ISu -c "$2" "$3"; done; '
+    'for python in "$1" python3 python; do "$python" -ISc "" 2>/dev/null && exec "$python" -ISu -c "$2" "$3"; done; '
     'echo "$(hostname) has no Python for the bridge" >&2; exit 4'
 )
 _START: Final = """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from ..link.bridge import LinkFacts
 from ..settings import Mode
 from .machine import is_loopback
 from .record import ConnectionFile, ServerRecord, ServerState
@@ -45,6 +46,8 @@ __all__ = [
 
 def step(record: ServerRecord, seen: Observation, limits: Limits) -> ServerStatus:
     """Derive the status from the record and one observation."""
+    if seen.health is Health.OK and seen.link is not None and seen.link.way == "none":
+        seen = replace(seen, link=LinkFacts("tcp"))  # its port answers again
     status = replace(_step(record, seen, limits), link=seen.link)
     if not status.is_usable:
         return status

@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,6 @@ from jlab_tui.core.link.steps import NODE_ENDS
 from jlab_tui.jupyter_extension.bridge_carrier import Carrier
 from tests.listening import at_path, listening
 from tests.project import until
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A private directory whose path is short enough for a socket."""
-    with tempfile.TemporaryDirectory(prefix="jlab-") as name:
-        yield Path(name)
 
 
 @contextlib.asynccontextmanager

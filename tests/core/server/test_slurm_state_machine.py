@@ -440,6 +440,11 @@ def test_a_server_without_a_port_is_ready_at_its_node() -> None:
     assert requeued.record.link is None and not requeued.record.is_published
 
 
+def test_a_port_that_answers_again_is_the_way_whatever_failed_before() -> None:
+    seen = look(ready(), RUNNING, health=Health.OK, link=NO_WAY)
+    assert seen.is_usable and seen.link == LinkFacts("tcp") and not seen.notices
+
+
 def test_a_detour_around_the_port_is_said() -> None:
     seen = look(ready(), RUNNING, health=Health.OK, link=LinkFacts("srun", "its port is closed"))
     assert "This host reaches JupyterLab on gpu1 by srun: its port is closed." in seen.notices
