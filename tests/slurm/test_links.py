@@ -53,9 +53,11 @@ def steps(cluster: Cluster, job_id: str) -> list[str]:
     return [row for row in rows if not row.endswith((".batch", ".extern"))]
 
 
-def listeners(node: Node) -> set[str]:
-    """Programs that listen on TCP in the node's network."""
-    return set(re.findall(r'users:\(\("([^"]+)"', node.run("ss", "-Htlnp")))
+def listeners(node: Node, project: Project) -> list[str]:
+    """PIDs of the project's processes that listen on TCP on the node."""
+    mark = f"HOME={project.home}\0"
+    found = re.findall(r"pid=(\d+)", node.run("ss", "-Htlnp"))
+    return [pid for pid in found if mark in node.run("cat", f"/proc/{pid}/environ", check=False)]
 
 
 COUNT = "import time\nfor n in range(60): print('line', n, flush=True); time.sleep(0.05)"
@@ -72,7 +74,7 @@ async def test_a_server_without_a_port_serves_through_one_step_that_all_share(
     ready = f"JupyterLab ready on {node} (no open port; jlab-mcp url gives the browser's way)"
     assert done.stdout.splitlines()[-1] == ready
     assert (facts["LINK"], facts.get("URL"), facts.get("PORT")) == ("srun", None, None)
-    assert listeners(cluster.node(node)) == {"slurmd"}
+    assert listeners(cluster.node(node), lab) == []
     async with lab.client() as agent, lab.client() as other:
         session = await agent.session()
         assert (await agent.text("execute_code", session_id=session, code="6 * 7")).startswith("42")
@@ -110,6 +112,7 @@ async def test_where_no_address_of_the_node_answers_a_step_is_taken_and_both_are
         done = await asyncio.to_thread(lab.run, "start", "--detach", within=in_a_place)
         assert done.returncode == 0, done.stdout + done.stderr + lab.logs()
         facts = lab.status_file()
+        assert listeners(cluster.node(facts["HOSTNAME"]), lab), "what `listeners` finds where there is one"
         assert facts["URL"].startswith("https://") and "LINK" not in facts, "it is what this host sees"
         why = f"no address of {facts['HOSTNAME']} takes a connection at port {facts['PORT']}"
         assert f"This host reaches JupyterLab on {facts['HOSTNAME']} by srun: {why}" in done.stdout
@@ -153,7 +156,7 @@ async def test_a_host_that_no_way_leads_from_keeps_the_job_which_others_reach_by
     cluster.wait_for_state(facts["JOB_ID"], "RUNNING")
     lab.extra_env["PATH"] = f"{reached}{os.pathsep}{path}"
     await until(lambda: lab.run("wait").stdout.startswith("JupyterLab ready on "), 100)
-    assert listeners(cluster.node(facts["HOSTNAME"])) == {"slurmd"}
+    assert listeners(cluster.node(facts["HOSTNAME"]), lab) == []
     async with lab.client() as agent:
         session = await agent.session()
         assert (await agent.text("execute_code", session_id=session, code="6 * 7")).startswith("42")

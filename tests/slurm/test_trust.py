@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -134,7 +135,7 @@ async def test_a_stranger_at_another_address_of_the_nodes_name_is_passed_over_wh
 async def test_a_server_on_its_nodes_loopback_is_never_looked_for_on_the_login_nodes(
     cluster: Cluster, lab: Project
 ) -> None:
-    lab.extra_env["JLAB_MCP_SLURM_BIND_IP"] = "lo"
+    lab.extra_env |= {"JLAB_MCP_SLURM_BIND_IP": "lo", "JLAB_MCP_LINK": "tcp"}
     done = await asyncio.to_thread(lab.run, "start", "--no-tui", "--detach")
     facts = lab.status_file()
     assert facts["URL"] == f"https://127.0.0.1:{facts['PORT']}"
@@ -146,6 +147,16 @@ async def test_a_server_on_its_nodes_loopback_is_never_looked_for_on_the_login_n
             assert ping["message"] in await agent.error("start_new_session")
         status = await asyncio.to_thread(lab.run, "status")
         assert status.returncode == 1 and ping["message"] in status.stdout
+        attached = await asyncio.to_thread(lab.run, "start", "--detach", JLAB_MCP_LINK="auto")
+        assert attached.returncode == 0 and attached.stdout.startswith(
+            "JupyterLab ready at https://127.0.0.1:"
+        )
+        assert (
+            json.loads((await asyncio.to_thread(lab.run, "status", "--json", JLAB_MCP_LINK="auto")).stdout)[
+                "link"
+            ]
+            == "srun"
+        )
         assert stranger.heard() == b""
     cluster.wait_for_state(facts["JOB_ID"], "RUNNING")
 

@@ -32,6 +32,8 @@ class Bridges:
         self._env = env
         self._log_dir = log_dir
         self._starting: dict[BridgeTarget, asyncio.Lock] = {}
+        self._failed: dict[BridgeTarget, tuple[float, str]] = {}
+        """when and why a start failed; a bridge to a server that has ended leaves no word"""
 
     def word(self, target: BridgeTarget) -> Word | None:
         """What the bridge to `target` last said of itself on this host."""
@@ -56,19 +58,29 @@ class Bridges:
 
     def has_just_failed(self, target: BridgeTarget) -> bool:
         """Whether no way led there a moment ago."""
+        return bool(self._why_failed(target))
+
+    def _why_failed(self, target: BridgeTarget) -> str:
+        """Why no way led there a moment ago; empty if none failed."""
         word = self.word(target)
-        return word is not None and not word.works and 0 <= time.time() - word.at < AGAIN_S
+        if word is not None and not word.works:
+            at, why = word.at, word.why
+        else:
+            at, why = self._failed.get(target, (0.0, ""))
+        return why if 0 <= time.time() - at < AGAIN_S else ""
 
     async def _start(self, target: BridgeTarget, ways: Sequence[Way], instead: str) -> None:
         word = self.word(target)
-        if word is not None and self.has_just_failed(target):
-            raise BridgeDown(word.why)
+        if why := self._why_failed(target):
+            raise BridgeDown(why)
         instead = instead or (word.instead if word is not None else "")
         argv = [sys.executable, "-P", "-m", "jlab_tui", RUN, format_target(target)]
         ran = await run([*argv, ",".join(ways), str(self._log_dir), instead], self._env, START_S)
         if not ran.is_ok:
-            said = ran.err.strip().splitlines()
-            raise BridgeDown(said[-1] if said else "it did not start")
+            why = (ran.err.strip().splitlines() or ["it did not start"])[-1]
+            self._failed[target] = time.time(), why
+            raise BridgeDown(why)
+        self._failed.pop(target, None)
 
 
 def _is_served(path: Path) -> bool:

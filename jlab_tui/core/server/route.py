@@ -98,14 +98,15 @@ def choose(record: ServerRecord, here: Surroundings) -> Route | NoRoute:
     """Choose the route to a listening server."""
     if record.socket and here.sees_socket:
         return SocketRoute(record.socket, _base_path(record))
-    ways = ways_of(record, here.link)
-    if ways and (here.is_bridged or not record.url or here.link in (Link.SRUN, Link.SSH)):
+    is_elsewhere = is_loopback(record.url) and not here.shares_machine
+    without_port = not record.url or is_elsewhere or here.link in (Link.SRUN, Link.SSH)
+    if (ways := ways_of(record, here.link)) and (without_port or here.is_bridged):
         return BridgeRoute(record.target, ways, _base_path(record))
-    if record.cert and not (is_loopback(record.url) and not here.shares_machine):
+    if record.cert and not is_elsewhere:
         return TlsRoute(record.url, record.cert, tuple(record.slurm.addresses.split()))
     if here.shares_machine and here.knows_owners:
         return LoopbackRoute(record.url)
-    if is_loopback(record.url) and not here.shares_machine:
+    if is_elsewhere:
         return NoRoute(
             f"JupyterLab listens on the loopback address of {record.hostname or record.launcher}, which is another machine.",
             f"Work on {record.hostname or record.launcher}, or start another server here: jlab-mcp stop, then jlab-mcp start",

@@ -75,6 +75,7 @@ SRUN, SSH = (Way.SRUN,), (Way.SSH,)
         (JOB, Surroundings(link=Link.SSH), BridgeRoute(TARGET, SSH)),
         (JOB, Surroundings(link=Link.TCP, is_bridged=True), TlsRoute("https://gpu1:18001", "Q")),
         (JOB, replace(HERE, link=Link.SRUN), SocketRoute("/s")),
+        (LOOPBACK_JOB, AWAY, BridgeRoute(TARGET, (Way.SRUN, Way.SSH))),
         (NO_PORT, AWAY, BridgeRoute(TARGET, SSH)),
         (NO_PORT, Surroundings(link=Link.TCP), BridgeRoute(TARGET, SSH)),
         (NO_PORT, Surroundings(link=Link.SRUN), BridgeRoute(TARGET, SRUN)),
@@ -130,7 +131,7 @@ def test_a_server_that_proves_nothing_is_refused_with_the_way_out(record: Server
 @pytest.mark.parametrize("allows", [False, True])
 @pytest.mark.parametrize("record", [LOCAL, LOOPBACK_JOB])
 def test_a_loopback_address_of_another_machine_is_never_contacted(record: ServerRecord, allows: bool) -> None:
-    refused = choose(record, Surroundings(knows_owners=True, allows_unproved=allows))
+    refused = choose(record, Surroundings(knows_owners=True, allows_unproved=allows, link=Link.TCP))
     assert isinstance(refused, NoRoute)
     assert record.hostname in refused.message
     assert "JLAB_MCP_ALLOW_UNPROVED" not in refused.hint
@@ -148,7 +149,7 @@ def test_where_the_system_names_no_owners_a_port_proves_nothing() -> None:
 def test_a_machine_is_named_by_its_host_or_by_who_started_the_server_there(
     record: ServerRecord, hostname: str, launcher: str, named: str
 ) -> None:
-    refused = choose(replace(record, hostname=hostname, launcher=launcher), AWAY)
+    refused = choose(replace(record, hostname=hostname, launcher=launcher), Surroundings(link=Link.TCP))
     assert isinstance(refused, NoRoute)
     assert f"address of {named}, which" in refused.message and refused.hint.startswith(f"Work on {named}, or")
 
