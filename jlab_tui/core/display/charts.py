@@ -42,6 +42,22 @@ def chart_of(data: Mapping[str, Any]) -> str:
     return ""
 
 
+def chart_of_widget(state: Mapping[str, Any]) -> str:
+    """Describe the chart or map that a widget draws: plotly's FigureWidget, Altair's JupyterChart, jupyter_bokeh or ipyleaflet."""
+    if "_widget_data" in state:
+        return _plotly({"data": state["_widget_data"], "layout": state.get("_widget_layout")})
+    if _is_vega(spec := state.get("spec")):
+        return _vega(spec)
+    if "render_bundle" in state:
+        bundle = state["render_bundle"]
+        documents = mapping(_value_at(bundle, 0) if isinstance(bundle, str) else bundle).get("docs_json")
+        return "\n".join(_bokeh(documents)[:_SERIES_MAX])
+    if state.get("_model_name") != "LeafletMapModel":
+        return ""
+    places = [f"centre {', '.join(map(str, items(state.get('center'))[:2]))}", f"zoom {state.get('zoom')}"]
+    return _sentence("Leaflet map", "", f"{len(items(state.get('layers')))} layers", places)
+
+
 def charts_in(script: str) -> list[str]:
     """Describe the charts and maps that an HTML page or a script draws with Plotly, Vega (Altair), Bokeh or Leaflet (folium)."""
     found: list[str] = []

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from html import unescape
 from typing import Any, Final
 
 from .charts import chart_of, charts_in
@@ -25,6 +26,8 @@ _COLOURED_CODE: Final = "\\begin{Verbatim}[commandchars"
 _SAME_HTML: Final = "```html"
 """begins the Markdown of fastcore's elements, which quotes their HTML"""
 _SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
+_SVG_WORDS = re.compile(r"<(?:text|title|desc)\b[^<>]*>([^<]*)|<!--((?:[^<>-]|-(?!->))*+)-->")
+"""Matplotlib draws letters as curves and leaves the text in a comment"""
 _LOADERS: Final = ("window.PlotlyConfig", "_bokeh_onload_callbacks", "bk-notebook-logo", "bk-loading")
 _LOADED: Final = ("application/vnd.bokehjs_load.v0+json", "application/vnd.holoviews_load.v0+json")
 _EMBEDDED_MAX: Final = 10
@@ -112,8 +115,8 @@ def _svg(data: Mapping[str, Any]) -> str | None:
     svg = text_of(data.get("image/svg+xml"))
     if not svg:
         return None
-    words = [printable(w).strip() for w in re.findall(r"<(?:text|title|desc)\b[^<>]*>([^<]*)", svg)]
-    listed = "; ".join(w for w in words if w)[:2000]
+    words = (printable(unescape(text or comment)).strip() for text, comment in _SVG_WORDS.findall(svg))
+    listed = "; ".join(dict.fromkeys(word for word in words if word))[:2000]
     return f"[SVG image, {len(svg):,} characters{': ' + listed if listed else ''}]"
 
 

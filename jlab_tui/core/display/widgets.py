@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ..journal.events import WidgetsChanged
 from ..json_values import items, mapping, number, text
+from .charts import chart_of_widget
 from .html import bar, html_text
 from .mime import WIDGET, describe_data
 from .printable import printable
@@ -196,6 +197,8 @@ class _Drawing:
             return self.draw(_selected(state), path) or ""
         if kind in _MEDIA:
             return f"[{kind.removesuffix('Model').lower()}: {text(state.get('format'))}]"
+        if chart := chart_of_widget(state):
+            return chart
         if kind == "OutputModel":
             return "\n".join(filter(None, map(_stored, items(state.get("outputs")))))
         return _labelled(state, _value(kind, state))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jlab_tui.core.display.charts import chart_of, charts_in
+from jlab_tui.core.display.charts import chart_of, chart_of_widget, charts_in
 from jlab_tui.core.display.html import bar, without_images
 
 VEGA, PLOTLY = "application/vnd.vegalite.v5+json", "application/vnd.plotly.v1+json"
@@ -93,6 +93,25 @@ LAID_OUT = {
 )  # fmt: skip
 def test_charts_are_found_in_what_a_page_runs(script: str, charts: list[str]) -> None:
     assert charts_in(script) == charts
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"_widget_data": [{"type": "scatter", "y": [1, 2], "name": "loss"}], "_widget_layout": {"title": {"text": "T"}}}, "[plotly figure 'T': scatter 'loss' of 2 points]"),
+        ({"_widget_data": None}, "[plotly figure: no traces]"),
+        ({"spec": {"$schema": "s", "mark": {"type": "bar"}, "encoding": {"x": {"field": "a"}}}}, "[Vega chart: bar x=a]"),
+        ({"spec": {"other": 1}}, ""),
+        ({"spec": "x"}, ""),
+        ({"render_bundle": {"docs_json": LAID_OUT}}, "[Bokeh chart 'T': Line 'loss'; Scatter, x=step, y=loss]\n[Bokeh chart: VBar]"),
+        ({"render_bundle": json.dumps({"docs_json": LAID_OUT})}, "[Bokeh chart 'T': Line 'loss'; Scatter, x=step, y=loss]\n[Bokeh chart: VBar]"),
+        ({"render_bundle": "{broken"}, ""),
+        ({"_model_name": "LeafletMapModel", "center": [52, 13], "zoom": 8.0, "layers": ["a", "b"]}, "[Leaflet map: 2 layers, centre 52, 13, zoom 8.0]"),
+        ({"_model_name": "LabelModel"}, ""),
+    ],
+)  # fmt: skip
+def test_a_chart_that_is_a_widget_is_described_like_others(state: dict[str, Any], words: str) -> None:
+    assert chart_of_widget(state) == words
 
 
 @pytest.mark.parametrize(

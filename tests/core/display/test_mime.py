@@ -92,6 +92,7 @@ FRAMES = (
         ({"application/javascript": "f();"}, "[JavaScript, 4 characters; only a browser can run it]"),
         ({"application/pdf": "AAAA", "text/plain": "<Figure size 640x480>"}, "[PDF image, 3 bytes]"),
         ({"image/svg+xml": "<svg><title>T</title><text>a</text></svg>"}, "[SVG image, 41 characters: T; a]"),
+        ({"image/svg+xml": "<g><!-- loss --><path/></g><!--a&#45;&gt;b--><text>loss</text>"}, "[SVG image, 62 characters: loss; a->b]"),
         (
             {
                 "application/vnd.vegalite.v5+json": {"mark": {"type": "bar"}, "encoding": {"x": {"field": "day"}}},
@@ -159,6 +160,7 @@ BOMBS = {
     "comments without an end": ("text/html", "<!--"),
     "scripts without an end": ("text/html", "<script"),
     "SVG texts without an end": ("image/svg+xml", "<text "),
+    "SVG comments without an end": ("image/svg+xml", "<!-- - "),
     "videos without an end": ("text/html", "<video><source "),
     "images without an end": ("text/html", "<img src='data:image/png;base64,"),
     "charts without an end": ("text/html", "<script>Plotly.newPlot('',["),

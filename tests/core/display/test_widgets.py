@@ -71,6 +71,7 @@ HIDDEN = {"layout": "IPY_MODEL_l"}
         ({"a": model("Button", description="Go")}, "[Go]"),
         ({"a": model("Canvas")}, None),
         ({"a": model("Image", format="png", value=None)}, "[image: png]"),
+        ({"a": model("Any", _widget_data=[{"type": "bar"}], layout="IPY_MODEL_l"), "l": {}}, "[plotly figure: bar]"),
         ({"a": model("Output", outputs=[])}, ""),
         ({"a": model("Output", outputs=[{"text": "t"}, {"data": {"text/plain": "d"}}, {"evalue": "e"}, 7])}, "t\nd\ne"),
         ({"a": model("VBox", "a", "b"), "b": model("HBox", "a")}, ""),
@@ -159,12 +160,23 @@ def test_the_widgets_of_a_stored_notebook_are_told_too() -> None:
     )
 
 
+NAMES = st.sampled_from(["data", "y", "type", "mark", "encoding", "layer", "title", "docs_json", "roots", "attributes", "renderers"])  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=8,
+)
 STATES = st.fixed_dictionaries(
     {},
     optional={
-        "_model_name": st.sampled_from(["HBoxModel", "VBoxModel", "HTMLModel", "FloatProgressModel", "OutputModel", "X"]),
+        "_model_name": st.sampled_from(["HBoxModel", "VBoxModel", "HTMLModel", "FloatProgressModel", "OutputModel", "TabModel", "StackModel", "LeafletMapModel", "X"]),
         "children": st.lists(st.sampled_from(["IPY_MODEL_a", "IPY_MODEL_b", "IPY_MODEL_c", "x", 3])),
         "layout": st.sampled_from(["IPY_MODEL_a", "IPY_MODEL_l", None]),
+        "_widget_data": JSON,
+        "spec": JSON,
+        "render_bundle": JSON,
+        "titles": JSON,
+        "index": JSON,
         "value": st.none() | st.floats() | st.integers() | st.text(max_size=5) | st.lists(st.integers(), max_size=5),
         "max": st.floats() | st.integers(),
         "msg_id": st.sampled_from(["", "m", None, 3]),
