@@ -60,17 +60,23 @@ def find_the_notebooks_modules():  # type: ignore[no-untyped-def]
         sys.path.insert(places[0] if places else 0, "")
 
 
-def leave_ended_children():  # type: ignore[no-untyped-def]
-    """At its end ipykernel waits up to 29 s for its children, also for one that has ended and that no code has waited for."""
+def leave_children_that_end_without_help():  # type: ignore[no-untyped-def]
+    """At its end, before what is registered with atexit, ipykernel kills its children and waits for them up to 29 s. It waits in
+    vain for those that have ended and that no code has waited for, for the workers of a pool, which starts others in their
+    place, and for Python's resource trackers, which ignore the signal. Python ends workers and trackers as it exits."""
     from ipykernel.kernelbase import Kernel
 
     children_of = Kernel._process_children
 
     def living_children(kernel):  # type: ignore[no-untyped-def]
         found = []
+        multiprocessing = sys.modules.get("multiprocessing")
+        mine = multiprocessing.active_children() if multiprocessing else ()
+        workers = {child.pid for child in mine if child.daemon}
         for child in children_of(kernel):
             with contextlib.suppress(Exception):  # it is gone meanwhile
-                if child.status() != "zombie":
+                is_tracker = "resource_tracker" in " ".join(child.cmdline())
+                if child.status() != "zombie" and child.pid not in workers and not is_tracker:
                     found.append(child)
         return found
 
@@ -85,4 +91,4 @@ with contextlib.suppress(Exception):
 with contextlib.suppress(Exception):
     keep_history_in_memory(get_config())  # type: ignore[name-defined,no-untyped-call]  # noqa: F821
 with contextlib.suppress(Exception):
-    leave_ended_children()  # type: ignore[no-untyped-call]
+    leave_children_that_end_without_help()  # type: ignore[no-untyped-call]

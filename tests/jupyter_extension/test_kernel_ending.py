@@ -57,12 +57,25 @@ async def test_a_kernel_that_does_not_end_is_killed_and_reported(hasty: Server, 
         assert hasty.kernels()[channel.kernel]["cut_after_s"] is None, "this time it ended by itself"
 
 
-async def test_a_kernel_whose_children_end_with_it_ends_in_its_own_time(hasty: Server) -> None:
+@pytest.mark.parametrize(
+    "child",
+    [
+        "import subprocess; child = subprocess.Popen(['sleep', '600'])",
+        "import multiprocessing; pool = multiprocessing.get_context('fork').Pool(2); pool.map(abs, [1])",
+        "from multiprocessing.shared_memory import SharedMemory; memory = SharedMemory(create=True, size=8)",
+    ],
+    ids=["process", "pool that starts its workers anew", "resource tracker that ignores signals"],
+)
+async def test_a_kernel_whose_children_end_with_it_ends_in_its_own_time(
+    hasty: Server, tmp_path: Path, child: str
+) -> None:
+    log = tmp_path / "log"
     async with owning(hasty) as channel:
-        await channel.run("import subprocess; child = subprocess.Popen(['sleep', '600'])")
+        await channel.run(child + "\n" + SLOW_EXIT.format(log=str(log), seconds=0))
         answer = await asyncio.to_thread(hasty.http.post, f"api/kernels/{channel.kernel}/restart")
         assert answer.status_code == 200
         assert hasty.kernels()[channel.kernel]["cut_after_s"] is None
+    assert log.read_text() == "begun uploaded "
 
 
 async def test_a_kernel_that_has_not_answered_yet_is_not_waited_for(tmp_path: Path) -> None:
