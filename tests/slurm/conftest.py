@@ -16,6 +16,12 @@ from .jobs import clear
 from .machines import Cluster, missing
 
 
+@pytest.fixture(autouse=True)
+def in_a_directory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that Slurm takes although a test wants it refused writes its output to where it was submitted."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture(scope="session")
 def lasting_cluster() -> Iterator[Cluster]:
     if reason := missing():

@@ -110,6 +110,8 @@ ESCAPED = st.lists(
 @given(ESCAPED, st.integers(0, 80), st.integers(0, 12))
 @example(["\\\\", "ud83d", "\\ude00"], 8, 0)
 @example(["a", "\\u00e9", "a"], 7, 0)
+@example(["a", "é"], 2, 0)
+@example(["a", "\\ud83d\\ude00"], 7, 0)
 def test_a_cut_is_the_last_place_where_nothing_is_broken(units: list[str], wanted: int, begin: int) -> None:
     text = "".join(units).encode()
     places = [0, *(found.end() for found in UNIT.finditer(text))]
