@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -224,19 +226,28 @@ def project_in(directory: Path, **env: str) -> Iterator[Project]:
             with ended(process):
                 pass
         servers = Path(project.env.get("JLAB_MCP_DIR", home / ".jlab-mcp")) / "servers"
-        if any(servers.glob("*/s*")):  # a status, a start on its way, a spool
+        records = [path.read_text(encoding="utf-8") for path in servers.glob("*/server-status")]
+        if any(servers.glob("*/starting")) or any("JOB_ID=" in record for record in records):
             project.stop()
-        for status in servers.glob("*/server-status"):
-            facts = dict(
-                line.split("=", 1) for line in status.read_text(encoding="utf-8").splitlines() if "=" in line
-            )
-            pid = facts.get("PID", "")
-            if pid.isdecimal() and "launch.py" in _command_line(int(pid)):
-                os.killpg(int(pid), signal.SIGKILL)
+        for record in records:
+            if (pid := re.search(r"^PID=(\d+)$", record, re.MULTILINE)) is not None:
+                _end_server(int(pid[1]))
 
 
-def _command_line(pid: int) -> str:
+def _end_server(pid: int) -> None:
+    """End a local server as `jlab-mcp stop` does, without a process more."""
+    for number, patience in ((signal.SIGTERM, 30), (signal.SIGKILL, 10)):
+        if not _is_server(pid):
+            return
+        os.killpg(pid, number)
+        for pause in pauses(patience):
+            if not alive(pid):
+                return
+            time.sleep(pause)
+
+
+def _is_server(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
+        return "launch.py" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8") and alive(pid)
     except OSError:
-        return ""
+        return False

@@ -17,24 +17,30 @@ from .listening import Handler, listening
 
 
 async def wait_forever(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(bytes(20_000_000))
+    writer.write(bytes(12_000_000))
     await asyncio.Event().wait()
 
 
 async def return_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.write(bytes(20_000_000))
+    writer.write(bytes(12_000_000))
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("certificate") / "pem"
+    path.write_bytes(new_identity())
+    return path
 
 
 @pytest.mark.parametrize("handler", [wait_forever, return_at_once])
 @pytest.mark.parametrize("secured", [False, True])
 @pytest.mark.parametrize("steps", range(6))
 def test_no_connection_outlives_its_server_however_early_that_ends(
-    handler: Handler, secured: bool, steps: int, tmp_path: Path
+    handler: Handler, secured: bool, steps: int, certificate: Path
 ) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if secured else None
     if tls:
-        (tmp_path / "pem").write_bytes(new_identity())
-        tls.load_cert_chain(tmp_path / "pem")
+        tls.load_cert_chain(certificate)
 
     async def end_after_some_steps() -> None:
         async with listening(handler, tls=tls) as port:

@@ -9,7 +9,7 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-from tests.project import Project
+from tests.project import Agent, Project
 
 
 def make_venv(root: Path, *, packages: tuple[str, ...] | None) -> Path:
@@ -27,23 +27,20 @@ def make_venv(root: Path, *, packages: tuple[str, ...] | None) -> Path:
     return root / ".venv"
 
 
-async def kernel_prefix(project: Project) -> tuple[str, str]:
-    async with project.client() as agent:
-        opened = await agent.record("start_new_session", experiment_name="env")
-        text = await agent.text(
-            "execute_code",
-            session_id=opened["session_id"],
-            code="import os, sys; print(sys.prefix); print(os.getcwd())",
-        )
-        prefix, cwd = text.splitlines()[:2]
-        assert cwd == opened["cwd"] == str(project.root / "notebooks")
-        return prefix, str(opened["python"])
+async def kernel_prefix(agent: Agent) -> tuple[str, str]:
+    opened = await agent.record("start_new_session", experiment_name="env")
+    code = "import os, sys; print(sys.prefix); print(os.getcwd())"
+    text = await agent.text("execute_code", session_id=opened["session_id"], code=code)
+    prefix, cwd = text.splitlines()[:2]
+    assert cwd == opened["cwd"] == str(agent.project.root / "notebooks")
+    return prefix, str(opened["python"])
 
 
 async def test_a_project_environment_with_jupyter_runs_server_and_kernel(project: Project) -> None:
     venv = make_venv(project.root, packages=None)
     project.start()
-    prefix, python = await kernel_prefix(project)
+    async with project.client() as agent:
+        prefix, python = await kernel_prefix(agent)
     assert prefix == str(venv) and python == str(venv / "bin" / "python")
 
 
@@ -64,9 +61,9 @@ async def test_a_project_environment_with_only_a_kernel_gets_a_kernel_under_our_
     notebook: dict[str, Any] = {"nbformat": 4, "nbformat_minor": 4, "metadata": metadata, "cells": cells}
     (project.root / "mine.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     project.start()
-    prefix, python = await kernel_prefix(project)
-    assert prefix == str(venv) and python == str(venv / "bin" / "python")
     async with project.client() as agent:
+        prefix, python = await kernel_prefix(agent)
+        assert prefix == str(venv) and python == str(venv / "bin" / "python")
         opened = await agent.record("start_session_resume_notebook", notebook_path="mine.ipynb")
         assert opened["python"] == python and "warnings" not in opened
         assert opened["cells"][0]["output"] == f"{venv} 1"
@@ -76,7 +73,8 @@ async def test_a_setup_counts_more_than_the_projects_environment(project: Projec
     make_venv(project.root, packages=("jupyterlab", "jupyter_server", "jupyter_lsp", "notebook_shim"))
     project.extra_env["JLAB_MCP_SETUP"] = f'PATH="{Path(sys.executable).parent}:$PATH"'
     project.start()
-    prefix, _ = await kernel_prefix(project)
+    async with project.client() as agent:
+        prefix, _ = await kernel_prefix(agent)
     assert prefix == sys.prefix
 
 
