@@ -17,7 +17,7 @@ from typing import Final
 from .adapters.pipes import LINE_MAX, LineCutter, Outlet, read_some
 from .core.relay import Effect, KillWorker, Relay, StartWorker, Tell, ToClient, ToWorker
 
-_TICK_S: Final = 5.0
+TICK_S: Final = 5.0
 _LEAVE_S: Final = 5.0
 """how long a worker may take to end after its client left; clients kill this process sooner"""
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -68,7 +68,10 @@ class Worker:
 class Shell:
     """Performs the relay's effects."""
 
-    def __init__(self, relay: Relay, command: list[str], env: Mapping[str, str]) -> None:
+    def __init__(
+        self, relay: Relay, command: list[str], env: Mapping[str, str], tick_s: float = TICK_S
+    ) -> None:
+        self._tick_s = tick_s
         self._relay = relay
         self._command = command
         self._env = env
@@ -131,7 +134,7 @@ class Shell:
     def _patience(self) -> float:
         if self._leaving:
             return 0.1
-        return _TICK_S if self._start_at is None else max(0.0, self._start_at - time.monotonic())
+        return self._tick_s if self._start_at is None else max(0.0, self._start_at - time.monotonic())
 
     def _hear_client(self) -> None:
         data = read_some(0)

@@ -28,7 +28,8 @@ FAILURES: Final = 3
 """workers that end before they have answered anything or lived a while; then the relay waits for the next request"""
 SILENT_S: Final = 30.0
 """how long a worker may leave a ping unanswered before a cancelled call ends it"""
-_PING_AFTER_S: Final = 10.0
+PING_AFTER_S: Final = 10.0
+"""how long a worker may be silent while a request waits before it is asked whether it lives"""
 _RETRY_S: Final = 0.5
 _A_WHILE_S: Final = 10.0
 _HELLO: Final = "jlab-mcp/hello"
@@ -75,8 +76,12 @@ class _Worker(Enum):
 class Relay:
     """The state of one client's connection. `now` is given with every call, in epoch seconds."""
 
-    def __init__(self, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, new_id: Callable[[], str], *, ping_after_s: float = PING_AFTER_S, silent_s: float = SILENT_S
+    ) -> None:
         """`new_id` gives an id that no other call has."""
+        self._ping_after_s = ping_after_s
+        self._silent_s = silent_s
         self.generation = 1
         self._new_id = new_id
         self._worker = _Worker.AWAY
@@ -168,7 +173,7 @@ class Relay:
         flight = self._flights.pop(key, None)
         if flight is not None and flight.is_sent:
             self._dropped.add(key)
-        is_silent = bool(self._pinged_at) and now - self._pinged_at > SILENT_S
+        is_silent = bool(self._pinged_at) and now - self._pinged_at > self._silent_s
         if self._worker is _Worker.READY and not is_silent:
             return [ToWorker(line)]
         if flight is not None and flight.is_sent and flight.is_call:
@@ -312,13 +317,13 @@ class Relay:
         if self._worker is _Worker.READY and now - self._heard_at >= _A_WHILE_S:
             self._has_answered = True  # there may be nothing to answer
         is_asked = not all(flight.is_subscription for flight in self._flights.values())
-        if self._worker is _Worker.AWAY or not is_asked or now - self._heard_at < _PING_AFTER_S:
+        if self._worker is _Worker.AWAY or not is_asked or now - self._heard_at < self._ping_after_s:
             return []
         if not self._pinged_at:
             self._pinged_at = now
             return [ToWorker(as_line({"jsonrpc": "2.0", "id": _PING, "method": "ping"}))]
         silent = now - self._pinged_at
-        return list(self._progress(silent, now)) if silent > SILENT_S else []
+        return list(self._progress(silent, now)) if silent > self._silent_s else []
 
     def _progress(self, silent: float, now: float) -> Iterator[Effect]:
         text = f"The MCP server process has not answered for {silent:.0f} s. Cancel the call to replace the process."

@@ -26,6 +26,7 @@ from ..adapters.jupyter import rest  # noqa: F401 - the HTTP client
 from ..adapters.jupyter.spool_reader import Spool
 from ..adapters.memory import give_back, return_large_blocks
 from ..adapters.notebook import NotebookDirectory
+from ..adapters.parent import wake_at_its_end
 from ..adapters.server.detached import start_detached
 from ..adapters.server.launch_files import probe_source
 from ..adapters.slurm.commands import Slurm
@@ -56,6 +57,7 @@ TIDYING_S: Final = 0.1
 async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelReasons) -> App:
     """Build the application of one MCP server process."""
     return_large_blocks()
+    wake_at_its_end()
     launcher = make_launcher(settings, env)
     access = make_access(settings, env, settings.exit_grace_s)
     server = ReadyServer(launcher, access).get

@@ -205,6 +205,18 @@ async def test_the_end_of_the_client_ends_relay_and_worker(shared_server: Shared
         assert not alive(worker)
 
 
+async def test_a_stopped_worker_ends_with_its_relay_although_that_is_killed(
+    shared_server: SharedProject,
+) -> None:
+    async with relayed_wire(shared_server) as relay:
+        await relay.record("ping")
+        worker = await worker_of(relay)
+        os.kill(worker, signal.SIGSTOP)
+        relay.signal(signal.SIGKILL)
+        await relay.gone()
+    await until(lambda: not alive(worker), what="it is continued, and sees that nobody is there")
+
+
 async def test_a_worker_that_cannot_start_is_told_and_a_wrong_setting_ends_the_server(
     project: Project,
 ) -> None:

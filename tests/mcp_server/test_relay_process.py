@@ -24,6 +24,9 @@ from jlab_tui.relay_process import Shell
 command = [sys.executable, "-c", sys.argv[1], *sys.argv[2:]]
 sys.exit(Shell(Relay(lambda: os.urandom(4).hex()), command, dict(os.environ)).run())
 """
+HASTY = RELAY.replace("hex())", "hex(), ping_after_s=0.2, silent_s=0.2)").replace(
+    "environ))", "environ), 0.1)"
+)
 WORKER = """\
 import json, os, subprocess, sys
 def say(**message): print(json.dumps({"jsonrpc": "2.0", **message}), flush=True)
@@ -36,6 +39,16 @@ for line in sys.stdin:
             say(id=asked["id"], result=child.pid)
             os._exit(1)
         case "end": os._exit(1)
+        case "chatter": print("a print of a library"); say(id=asked["id"], result=1)
+        case "cut":
+            if not os.path.exists(asked["params"][0]):
+                open(asked["params"][0], "w").close()
+                print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": "x" * (4 << 20)})[:-9], flush=True, end="")
+                os._exit(1)
+            say(id=asked["id"], result="x" * (8 << 20))
+        case "tools/call" if "jlab-mcp/cancelled" not in asked["params"]["_meta"]: os.kill(os.getpid(), 19)
+        case "tools/call": say(id=asked["id"], result="cancelled")
+        case "ping": say(id=asked["id"], result={})
 say(method="notifications/message")
 """
 
@@ -45,9 +58,16 @@ def line(**message: Any) -> bytes:
 
 
 @contextlib.contextmanager
-def relay(stdin: int = subprocess.PIPE, stdout: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-c", RELAY, WORKER]
-    with subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL) as process:
+def relay(
+    stdin: int = subprocess.PIPE,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.DEVNULL,
+    *,
+    program: str = RELAY,
+    worker: str = WORKER,
+) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-c", program, worker]
+    with subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr) as process:
         try:
             yield process
         finally:
@@ -118,6 +138,43 @@ def test_a_reply_that_is_too_long_is_refused_and_the_next_one_comes() -> None:
     with relay() as process:
         assert "longer than 16 MB" in ask(process, "size", 17 << 20)["error"]["message"]
         assert len(ask(process, "size", 15 << 20)["result"]) == 15 << 20
+
+
+def test_a_reply_that_its_workers_death_cuts_comes_whole_from_the_next_one(tmp_path: Path) -> None:
+    with relay() as process:
+        answer = ask(process, "cut", str(tmp_path / "was here"))
+        assert len(answer["result"]) == 8 << 20 and "error" not in answer
+
+
+def test_what_a_worker_prints_that_is_no_json_goes_to_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file, relay(stderr=file.fileno()) as process:
+        assert ask(process, "chatter")["result"] == 1
+    assert "no JSON object: b'a print of a library\\n'" in log.read_text()
+
+
+def test_a_worker_that_dies_at_once_is_told_and_tried_again_with_the_next_request(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file, relay(stderr=file.fileno(), worker="raise SystemExit(7)") as process:
+        for _ in range(2):
+            assert "ended with exit code 7" in ask(process, "size", 1)["error"]["message"]
+    assert log.read_text().count("ended with exit code 7") in (4, 5), "three times, then once a request"
+
+
+def test_a_frozen_worker_is_named_in_the_progress_and_replaced_when_its_call_is_cancelled() -> None:
+    with relay(program=HASTY) as process:
+        assert process.stdin is not None and process.stdout is not None
+        params = {"name": "x", "arguments": {}, "_meta": {"progressToken": "p"}}
+        process.stdin.write(line(id=1, method="tools/call", params=params))
+        process.stdin.flush()
+        progress = json.loads(process.stdout.readline())
+        assert "Cancel the call" in progress["params"]["message"]
+        process.stdin.write(line(method="notifications/cancelled", params={"requestId": 1, "reason": "u"}))
+        process.stdin.write(line(id=2, method="size", params=[3]))
+        process.stdin.flush()
+        while "id" not in (answer := json.loads(process.stdout.readline())):
+            pass
+        assert answer["id"] == 2 and answer["result"] == "xxx", "the cancelled call gets none"
 
 
 def test_a_process_that_a_dead_worker_left_behind_holds_nothing_up() -> None:
