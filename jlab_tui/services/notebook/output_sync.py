@@ -21,6 +21,7 @@ from ...core.session.replay import ReplayedSession
 from ...core.session.run import Run
 from ..ports import NotebookFile, ReadBack
 from .autosave import Autosave
+from .displays import Displays
 
 _LOST_ENDS: Final = {
     RunStatus.DIED: "KernelDied",
@@ -32,7 +33,6 @@ _LOST_ENDS: Final = {
 _LATE_S: Final = 0.3
 """seconds to gather late output of ended runs before their cells change"""
 _PACE: Final = 4.0
-_DISPLAYS: Final = 500
 _UNSAVED_S: Final = 5.0
 """how far, in seconds, a notebook may lag behind the journal that says nothing of it, when its process is killed"""
 _CLOCK_S: Final = 0.001
@@ -72,11 +72,11 @@ class OutputSync:
                 flush_record=flush,
                 now=now,
             )
-        self.displays_of: dict[str, set[str]] = {}
-        """runs of earlier processes that used a display id"""
         self._read_back = read_back
         self._flush = flush
-        self._displays: dict[str, list[tuple[Run, dict[str, Any]]]] = {}
+        self._displays = Displays()
+        self._cut: set[str] = set()
+        """runs that an earlier process began, of whose outputs memory has a part; the record has them all"""
         self._late: dict[str, Run] = {}
         self._latest: dict[str, str] = {}
         """the last run of each cell; only that one may write into it"""
@@ -131,6 +131,8 @@ class OutputSync:
         if not run.status.is_final:
             self._running = run
         if run.outputs is not None and self.autosave is not None:
+            if run.outputs.is_cut:
+                self._cut.add(run.id)
             run.outputs.limits = self.autosave.file.limits
 
     def begin(self, run: Run, cell: NotebookCell) -> None:
@@ -146,7 +148,11 @@ class OutputSync:
         if run.outputs is not None and (cell := self._cell_of(run)) is not None:
             self._put(run, run.outputs, cell)
             if run.status.is_final:
-                self._remember_displays(run, run.outputs, cell)
+                self._displays.remember(run, run.outputs, cell)
+        if run.id in self._cut and run.status.is_final:
+            self._cut.remove(run.id)
+            run.outputs = None
+            self.came_late(run)
 
     def store_running(self) -> None:
         if self._running is not None and self._running.status.is_final:
@@ -180,17 +186,18 @@ class OutputSync:
 
     def update_displays(self, update: DataUpdated, runs: Mapping[str, Run]) -> None:
         """Show new data wherever ended runs used this display id."""
-        for run, output in self._displays.get(update.display_id, ()):
+        for run, output in self._displays.of(update.display_id):
             cell = self._cell_of(run)
             if cell is None:
                 continue
-            if isinstance(cell.outputs, list) and any(known is output for known in cell.outputs):
+            known = cell.outputs if isinstance(cell.outputs, list) else []
+            if output is not None and any(one is output for one in known):
                 output["data"], output["metadata"] = dict(update.data), dict(update.metadata)
                 cell.touch()
                 self.changed(NotebookChange.OUTPUT)
             else:
                 self.came_late(run)  # the cell comes from the file again
-        for run_id in self.displays_of.get(update.display_id, ()):
+        for run_id in self._displays.earlier.get(update.display_id, ()):
             if (old := runs.get(run_id)) is not None and old.outputs is None:
                 self.came_late(old)
 
@@ -199,7 +206,7 @@ class OutputSync:
         than that save stays."""
         if self.autosave is None:
             return
-        self.displays_of = record.displays
+        self._displays.earlier = record.displays
         saved_at = self.autosave.file.saved_at
         since = record.held_until - _CLOCK_S if record.held_until else saved_at - _UNSAVED_S
         self.autosave.held_until = since
@@ -331,16 +338,6 @@ class OutputSync:
         cell.outputs = stored
         cell.execution_count = run.execution_count
         cell.touch()
-
-    def _remember_displays(self, run: Run, outputs: CellOutputs, cell: NotebookCell) -> None:
-        items = [item for item in outputs.items() if hasattr(item, "display_id")]
-        assert isinstance(cell.outputs, list)
-        rich = [o for o in cell.outputs if o["output_type"] in ("display_data", "execute_result")]
-        for item, output in zip(items, rich, strict=False):
-            if item.display_id:
-                self._displays.setdefault(item.display_id, []).append((run, output))
-        while len(self._displays) > _DISPLAYS:
-            self._displays.pop(next(iter(self._displays)))
 
 
 def _outputs_in_file(cell: NotebookCell) -> list[dict[str, Any]] | None:

@@ -126,3 +126,21 @@ async def test_a_file_that_was_only_removed_is_written_with_everything(place: Pl
     await (await session.cells.execute("1")).done.wait()
     await process.release()
     assert numbers_in(NotebookFile(path).load().cells[0]) == [7]
+
+
+async def test_a_run_that_is_taken_over_has_all_its_images_in_the_notebook_too(place: Place) -> None:
+    first = place.process()
+    session = await first.open_new("n")
+    kernel = place.server.by_id[session.identity.kernel_id]
+    run = await session.cells.execute("hang")
+    shows(kernel, run.msg_id, *range(20))
+    await session.journal.flush()
+    place.kill(first)
+    second = place.process()
+    taken = await second.get(session.identity.id)
+    shows(kernel, run.msg_id, *range(20, 30))
+    kernel.ends(run.msg_id)
+    await taken.runs[run.id].done.wait()
+    await second.release()
+    (cell,) = NotebookFile(Path(session.identity.notebook)).load().cells
+    assert numbers_in(cell) == [*range(30)]
