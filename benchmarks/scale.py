@@ -159,23 +159,24 @@ def until_gone(pid: int) -> None:
         time.sleep(0.01)
 
 
-async def client_exit(project: Project) -> None:
+async def client_exit(project: Project, images: int) -> None:
     """SIGINT, SIGTERM after 100 ms, as a client ends its server; the file lacks a cell at that moment."""
-    path = with_images(project.root / "exit.ipynb", 240)
+    path = with_images(project.root / f"exit-{images}.ipynb", images)
     async with project.client() as agent:
         session = await opened(agent, path)
         await agent.text("execute_code", session_id=session, code="1 + 1")
         relay, pid = process_of(project, os.getpid()), worker(project)
-        began = time.perf_counter()
+        began, clock = time.perf_counter(), time.time()
         for sign, pause in ((signal.SIGINT, 0.1), (signal.SIGTERM, 0.0)):
             os.kill(relay, sign)
             await asyncio.sleep(pause)
         await asyncio.to_thread(until_gone, pid)
         took = time.perf_counter() - began
-    held = len(json.loads(path.read_text(encoding="utf-8"))["cells"]) - 240
-    size = path.stat().st_size / 1e6
+    held = len(json.loads(path.read_text(encoding="utf-8"))["cells"]) - images
+    info = path.stat()
     print(
-        f"exit, notebook of {size:5.1f} MB: {took:5.2f} s (reach {EXIT_S}); {held} of 1 cells in the file",
+        f"exit, notebook of {info.st_size / 1e6:5.1f} MB: written after {info.st_mtime - clock:5.2f} s, "
+        f"ended after {took:5.2f} s (reach {EXIT_S}); {held} of 1 cells in the file",
         flush=True,
     )
 
@@ -191,7 +192,8 @@ async def notebook() -> None:
         for measured in (memory_of_opened, memory_of_made):
             async with project.client() as agent:
                 await measured(agent, project)
-        await client_exit(project)
+        for images in (0, 240, 0, 240):
+            await client_exit(project, images)
 
 
 def journal(*events: Event) -> bytes:

@@ -102,6 +102,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     is_successor = arguments.generation > 1
     key = _read_key(arguments.key_fd) if arguments.key_fd is not None else None
     serve(lambda reasons: _app_source(settings, env, reasons, is_successor=is_successor), key)
+    gc.freeze()  # nothing is looked through for garbage at the end, for which a client leaves 0.6 s in all
     return 0
 
 
