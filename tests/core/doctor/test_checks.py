@@ -15,6 +15,7 @@ from jlab_tui.core.doctor.checks import DirectoryFacts, Finding, Hops, Level
 from jlab_tui.core.doctor.python_checks import DriverFacts, PythonFacts, Unmet
 from jlab_tui.core.doctor.slurm_checks import NodeFacts
 from jlab_tui.core.errors import StatusFileDamaged
+from jlab_tui.core.link.bridge import LinkFacts
 from jlab_tui.core.server.environment import PassedOver
 from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.server.status import ServerStatus
@@ -117,6 +118,8 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
      Level.FAIL, "refused", "jlab-mcp logs"),
     ("stranger", lambda: checks.check_hops(LOCAL, Hops("127.0.0.1", 18001, "127.0.0.1", connects=True)),
      Level.FAIL, "it hangs", "jlab-mcp stop; jlab-mcp start"),
+    ("by a step", lambda: checks.check_link(JOB, LinkFacts("srun", "its port is closed")), Level.OK, "is reached by srun (its", ""),
+    ("no way", lambda: checks.check_link(JOB, LinkFacts("none", "srun: refused")), Level.FAIL, "this host: srun: refused.", "jlab-mcp logs"),
     ("reached", lambda: checks.check_hops(LOCAL, Hops("127.0.0.1", 18001, "127.0.0.1", True, "", True)), Level.OK, "answers", ""),
     ("clocks", lambda: checks.check_clock("node1", 0.3), Level.OK, "agree", ""),
     ("clock behind", lambda: checks.check_clock("node1", -12), Level.WARN, "12 s behind", "timedatectl"),
@@ -289,3 +292,7 @@ def test_an_environment_that_was_passed_over_comes_first(node_tries: bool, then:
 )
 def test_the_driver_is_read_from_nvidia_smi(head: str, driver: str, cuda: str) -> None:
     assert parse_nvidia_smi(head, "node1") == DriverFacts("node1", "nvidia", driver, cuda)
+
+
+def test_a_server_that_is_reached_by_its_port_needs_no_word_on_its_link() -> None:
+    assert checks.check_link(JOB, None) == checks.check_link(JOB, LinkFacts("tcp")) == []

@@ -176,6 +176,7 @@ def test_ten_thousand_connections_leave_nothing_behind() -> None:
         node.feed(login.take())
         login.feed(node.take())
     assert (login.size, node.size, login.take(), node.take()) == (0, 0, b"", b"")
+    assert login.count == node.count == 10_000
 
 
 @pytest.mark.parametrize("noise", [b"", b"Welcome to login1\n\0jlab-mcp bridge\n", b"\0" * NOISE])
