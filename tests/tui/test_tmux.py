@@ -171,9 +171,10 @@ def test_a_whole_visit(project: Project, tmux: Tmux) -> None:
     assert "f00dfeed" not in tmux.run("capture-pane", "-p", "-e")
     tmux.keys("q")
     tmux.see("exit=0")
+    tmux.see("icanon")  # the terminal is as it was
     screen = tmux.screen()
     assert "JupyterLab is still running (node-01, PID 4711" in screen and "jlab-mcp stop" in screen
-    assert "icanon" in screen and "f00dfeed" not in screen
+    assert "f00dfeed" not in screen
     assert project.fifos() == []
     assert tmux.run("display-message", "-p", "#{alternate_on}#{mouse_any_flag}").strip() == "00"
 
