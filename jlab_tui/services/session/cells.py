@@ -67,7 +67,7 @@ class Cells:
             if run:
                 await self._runner.make_way()
                 return found, await self._runner.start("edit_cell", source, found, call.msg_id)
-        self._edits.replace(found, source)
+        await self._edits.replace(found, source)
         return found, None
 
     async def run(self, cell: str | int, call: Call = NO_CALL) -> RunHandle:
@@ -89,7 +89,7 @@ class Cells:
         found = await self._edits.find(cell)
         self._runner.refuse_if_running(found.id)
         _refuse_if_edited(found)
-        self._edits.delete(found, call)
+        await self._edits.delete(found, call)
         return found
 
     async def add_markdown(

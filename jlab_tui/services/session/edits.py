@@ -1,4 +1,6 @@
-"""Changes a session's notebook: merges others' changes first, then records and saves the change."""
+"""Changes a session's notebook: merges others' changes first, then records and saves the change. What was answered is on
+record, because the file follows later, and the process may end before.
+"""
 
 from __future__ import annotations
 
@@ -74,6 +76,7 @@ class NotebookEdits:
         """Add a text cell; return it with its index."""
         cell, index = await self.insert("markdown", source, position, call)
         self._record("markdown", cell, index)
+        await self._journal.flush()
         return cell, index
 
     def withdraw(self, cell: NotebookCell) -> None:
@@ -91,17 +94,19 @@ class NotebookEdits:
             self._record("edit", found, self.notebook.find(found.id))
         return found
 
-    def replace(self, cell: NotebookCell, source: str) -> None:
+    async def replace(self, cell: NotebookCell, source: str) -> None:
         """Set the text of a cell that is not run; its outputs belong to the old text."""
         cell.source = source
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
         cell.touch()
         self._record("edit", cell, self.notebook.find(cell.id))
+        await self._journal.flush()
 
-    def delete(self, cell: NotebookCell, call: Call) -> None:
+    async def delete(self, cell: NotebookCell, call: Call) -> None:
         index = self.notebook.remove(cell.id)
         self._record("delete", cell, index, call.id)
+        await self._journal.flush()
 
     def _record(self, action: str, cell: NotebookCell, index: int, call: str = "") -> None:
         self._journal.record(NotebookEdited(action, cell.id, cell.source, index, cell.cell_type, call))

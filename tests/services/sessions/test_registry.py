@@ -468,6 +468,27 @@ async def test_a_session_follows_its_renamed_notebook_and_so_does_its_successor(
     await second.release()
 
 
+@pytest.mark.parametrize("edit", ["delete", "add", "replace"])
+async def test_an_edit_whose_call_was_answered_outlives_its_process(place: Place, edit: str) -> None:
+    first = place.process()
+    session = await first.open_new("n")
+    for code in ("a = 1", "b = 2"):
+        await session.cells.execute(code)
+    await session.save()
+    if edit == "delete":
+        await session.cells.delete(0)
+    elif edit == "add":
+        await session.cells.add_markdown("text", 0)
+    else:
+        await session.cells.edit(0, "a = 2", run=False)
+    place.kill(first)
+    second = place.process()
+    taken = await second.get(session.identity.id)
+    left = {"delete": ["b = 2"], "add": ["text", "a = 1", "b = 2"], "replace": ["a = 2", "b = 2"]}
+    assert [cell.source for cell in taken.notebook.cells] == left[edit]
+    await second.release()
+
+
 async def test_a_quiet_run_is_taken_over_as_what_it_is(place: Place) -> None:
     first = place.process()
     session = await first.open_new("n")
