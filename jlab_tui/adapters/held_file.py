@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import BinaryIO
 
-from ..core.notebook.file_text import OnCell, cell_text, notebook_parts, span_parts
+from ..core.notebook.file_text import FIRST, NEXT, NOTEBOOK_BEGIN, OnCell, cell_text, notebook_end, span_parts
 from ..core.notebook.notebook import CellCopy, Fragment, NotebookCell
 from ..core.notebook.stored import HEAVY, Span
 
@@ -45,33 +45,26 @@ class HeldFile:
 
 def written(
     file: BinaryIO, cells: Sequence[CellCopy], metadata: dict[str, object], held: HeldFile
-) -> list[Fragment]:
-    """Write a notebook's text; return the cells' texts: of small ones themselves, of the others their places."""
-    texts: list[list[bytes]] = [[] for _ in cells]
-    sizes = [0] * len(cells)
-    begins = [0] * len(cells)
-    at = 0
-    for index, part in notebook_parts(map(_text_of, cells), metadata):
-        file.write(part)
-        if index >= 0:
-            begins[index] = begins[index] or at
-            sizes[index] += len(part)
-            texts[index] = [*texts[index], part] if sizes[index] <= HEAVY else []
-        at += len(part)
-    return [
-        tuple(text) if size <= HEAVY else Span(held.read, begin, size)
-        for text, begin, size in zip(texts, begins, sizes, strict=True)
-    ]
-
-
-def _text_of(copy: CellCopy) -> Iterable[bytes]:
-    match copy.fragment:
-        case None:
-            return cell_text(copy.cell)
-        case Span():
-            return span_parts(copy.fragment)
-        case _:
-            return copy.fragment
+) -> dict[str, tuple[int, Fragment]]:
+    """Write a notebook's text. Returns versions and texts of the cells whose texts are new, or at new places."""
+    texts: dict[str, tuple[int, Fragment]] = {}
+    at = file.write(NOTEBOOK_BEGIN)
+    mark = FIRST
+    for copy in cells:
+        at += file.write(mark)
+        mark = NEXT
+        fragment = copy.fragment
+        if isinstance(fragment, bytes):
+            at += file.write(fragment)
+            continue
+        begin, small = at, b""
+        for part in cell_text(copy.cell) if fragment is None else span_parts(fragment):
+            at += file.write(part)
+            small = small + part if at - begin <= HEAVY else b""
+        size = at - begin
+        texts[copy.cell.id] = copy.version, small if size <= HEAVY else Span(held.read, begin, size)
+    file.write(notebook_end(metadata, is_empty=not cells))
+    return texts
 
 
 def letting_go(held: HeldFile, text: str) -> OnCell:

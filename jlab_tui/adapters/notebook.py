@@ -116,13 +116,14 @@ class NotebookFile:
         with self._lock:
             if self._now() != self._identity:
                 raise ChangedOnDisk
-            texts = self._write(cells, metadata)
-        fragments = {copy.cell.id: (copy.version, text) for copy, text in zip(cells, texts, strict=True)}
+            fragments = self._write(cells, metadata)
         versions = {copy.cell.id: (copy.version, copy.source) for copy in cells}
         return Saved(fragments, versions, time.monotonic() - started)
 
-    def _write(self, cells: Sequence[CellCopy], metadata: dict[str, object]) -> list[Fragment]:
-        """Returns the cells' texts in the new file."""
+    def _write(
+        self, cells: Sequence[CellCopy], metadata: dict[str, object]
+    ) -> dict[str, tuple[int, Fragment]]:
+        """Returns what `written` does."""
         temporary = self.path.with_name(
             unfinished_name(
                 self.path.name, socket.gethostname(), str(os.getpid()), f"{time.monotonic_ns():x}"

@@ -17,6 +17,11 @@ from .text_forms import plain_source
 
 _SPLIT_ANYWAY: Final = frozenset(("application/javascript", "image/svg+xml"))
 _CHUNK: Final = 1 << 20
+NOTEBOOK_BEGIN: Final = b'{\n "cells": ['
+"""what stands in front of the first cell"""
+FIRST: Final = b"\n  "
+NEXT: Final = b",\n  "
+"""what stands between two cells"""
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _GONE: Final = "[this output is not on record, because the disk was full]"
 
@@ -222,18 +227,11 @@ def span_parts(span: Span) -> Iterator[bytes]:
         yield span.read(span.offset + begin, min(_CHUNK, span.size - begin))
 
 
-def notebook_parts(
-    cells: Iterable[Iterable[bytes]], metadata: Mapping[str, Any]
-) -> Iterator[tuple[int, bytes]]:
-    """Yield the file's content in parts: those of a cell with its index, and what stands between with -1."""
-    yield -1, b'{\n "cells": ['
-    index = -1
-    for index, parts in enumerate(cells):
-        yield -1, b",\n  " if index else b"\n  "
-        for part in parts:
-            yield index, part
-    yield -1, b'],\n "metadata": ' if index < 0 else b'\n ],\n "metadata": '
-    yield -1, _json(metadata).replace(b"\n", b"\n ") + b',\n "nbformat": 4,\n "nbformat_minor": 5\n}\n'
+def notebook_end(metadata: Mapping[str, Any], *, is_empty: bool) -> bytes:
+    """Return what stands behind the last cell."""
+    begin = b'],\n "metadata": ' if is_empty else b'\n ],\n "metadata": '
+    end = b',\n "nbformat": 4,\n "nbformat_minor": 5\n}\n'
+    return begin + _json(metadata).replace(b"\n", b"\n ") + end
 
 
 def _joined(value: Any) -> str:

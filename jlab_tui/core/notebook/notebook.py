@@ -17,8 +17,8 @@ SKIPPED: Final = "skip-execution"
 RAISES: Final = "raises-exception"
 """tag of a cell whose exception does not stop the others"""
 
-Fragment = tuple[bytes, ...] | Span
-"""a cell's JSON text in a file, in pieces, or where it is: memory holds that of small cells"""
+Fragment = bytes | Span
+"""a cell's JSON text in a file, or where it is: memory holds that of small cells"""
 
 
 @dataclass(slots=True)
@@ -153,7 +153,7 @@ class Saved:
     """The result of a save."""
 
     fragments: dict[str, tuple[int, Fragment]]
-    """for each cell: its version, its text in the file"""
+    """for each cell that was encoded, or is at another place now: its version, its text in the file"""
     versions: dict[str, tuple[int, str]]
     """for each cell written: its version, its source"""
     seconds: float

@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.core.errors import NotebookError
-from jlab_tui.core.notebook.file_text import cell_text, notebook_parts, parse_notebook
+from jlab_tui.core.notebook.file_text import (
+    FIRST,
+    NEXT,
+    NOTEBOOK_BEGIN,
+    cell_text,
+    notebook_end,
+    parse_notebook,
+)
 from jlab_tui.core.notebook.merge import merge
 from jlab_tui.core.notebook.notebook import (
     Notebook,
@@ -36,8 +43,9 @@ def saved(cell_id: str, source: str, cell_type: str = "code") -> NotebookCell:
 
 
 def text_of(notebook: Notebook) -> str:
-    parts = notebook_parts(map(cell_text, notebook.cells), notebook.metadata)
-    return b"".join(part for _, part in parts).decode()
+    cells = [b"".join(cell_text(cell)) for cell in notebook.cells]
+    end = notebook_end(notebook.metadata, is_empty=not cells)
+    return (NOTEBOOK_BEGIN + FIRST * bool(cells) + NEXT.join(cells) + end).decode()
 
 
 def sources(notebook: Notebook) -> list[str]:
@@ -259,10 +267,10 @@ def test_lone_surrogates_attachments_and_drawings_stay_in_the_file() -> None:
 
 def test_a_save_writes_the_cells_as_they_were_when_it_began() -> None:
     notebook = Notebook([saved("a", "1"), saved("b", "2")])
-    notebook.cells[0].fragment = (b"{}",)
+    notebook.cells[0].fragment = b"{}"
     notebook.cells[1].touch()
     kept, changed = copy_cells(notebook)
-    assert (kept.fragment, kept.cell, changed.fragment) == ((b"{}",), notebook.cells[0], None)
+    assert (kept.fragment, kept.cell, changed.fragment) == (b"{}", notebook.cells[0], None)
     notebook.cells[1].source = "3"
     now = notebook.cells[1].outputs
     assert isinstance(now, list)
