@@ -35,8 +35,7 @@ _LATE_S: Final = 0.3
 _PACE: Final = 4.0
 _UNSAVED_S: Final = 5.0
 """how far, in seconds, a notebook may lag behind the journal that says nothing of it, when its process is killed"""
-_CLOCK_S: Final = 0.001
-"""what rounding makes of the times of a journal"""
+_CLOCK_S: Final = 0.001  # to which the times of a journal are rounded
 
 
 class OutputSync:
@@ -306,7 +305,11 @@ class OutputSync:
             await asyncio.sleep(pause)
             runs, self._late = list(self._late.values()), {}
             start = loop.time()
-            await self._rebuild(runs, NotebookChange.OUTPUT)
+            try:
+                await self._rebuild(runs, NotebookChange.OUTPUT)
+            except BaseException:
+                self._late = {run.id: run for run in runs} | self._late  # for `close`, which cancels this
+                raise
             pause = max(_LATE_S, _PACE * (loop.time() - start))
 
     async def _rebuild(self, runs: list[Run], change: NotebookChange) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jlab_tui.adapters.notebook import NotebookFile
-from jlab_tui.core.journal.events import WidgetsChanged
+from jlab_tui.core.journal.events import RunStatus, TextPrinted, WidgetsChanged
 from jlab_tui.core.notebook.notebook import Notebook, NotebookCell
 from jlab_tui.core.notebook.output_items import CellLimits
 from jlab_tui.core.notebook.outputs import CellOutputs
@@ -50,3 +52,31 @@ def test_the_latest_state_of_widgets_is_stored_again_after_a_merge_and_goes_with
     sync.widgets.models.apply(WidgetsChanged("r", {"m": {"value": 2}}))
     sync.store_running()
     assert notebook.metadata == {}
+
+
+async def test_late_output_that_is_being_read_back_when_the_session_closes_is_in_the_notebook(
+    tmp_path: Path,
+) -> None:
+    begun, go_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def read_slowly(runs: Sequence[Run], limits: CellLimits) -> dict[str, CellOutputs]:
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(30)
+        outputs = CellOutputs()
+        outputs.feed(TextPrinted("r", "stdout", "late\n"))
+        return {"r": outputs}
+
+    file = NotebookFile(tmp_path / "n.ipynb")
+    sync = OutputSync(file, Notebook([NotebookCell("c", "code", "x")]), read_slowly, nothing)
+    run = Run("r", "s", "execute_code", "c", "x", "m", 0.0, tmp_path, 0, outputs=None)
+    run.status = RunStatus.OK
+    sync.belongs_to(run)
+    sync.came_late(run)
+    await asyncio.wait_for(begun.wait(), 30)
+    closing = asyncio.create_task(sync.close())
+    await asyncio.sleep(0)
+    go_on.set()
+    await closing
+    (cell,) = file.load().cells
+    assert cell.outputs == [{"output_type": "stream", "name": "stdout", "text": "late\n"}]
