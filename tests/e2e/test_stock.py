@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ from tests.children import ended
 from tests.e2e.processes import journal_text, kernel_pid, text_of, until_begun, until_recorded, wire
 from tests.e2e.proxy import proxied
 from tests.project import Project, outputs_text, read_notebook, until
+from tests.waiting import pauses
 
 pytestmark = pytest.mark.xdist_group("stock")  # one such server is enough
 TOKEN = "a-token-of-the-stock-server"
@@ -56,19 +58,26 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
             subprocess.Popen(command, cwd=root, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         ) as server,
     ):
-        runtime = home / "runtime"
-        deadline = time.monotonic() + 60
-        while not (found := list(runtime.glob("jpserver-*.json"))):
-            assert server.poll() is None and time.monotonic() < deadline, (home / "stock.log").read_text()
-            time.sleep(0.05)
-        facts = json.loads(found[0].read_text(encoding="utf-8"))
-        while not _answers(facts["port"]):  # its file may be there before it listens
-            assert server.poll() is None and time.monotonic() < deadline, (home / "stock.log").read_text()
-            time.sleep(0.05)
-        write_status(project, server.pid, facts["port"])
+        port = until_ready(server, home)
+        write_status(project, server.pid, port)
         yield project
         server.terminate()
-        server.wait(20)
+        server.wait(60)
+
+
+def until_ready(server: subprocess.Popen[bytes], home: Path) -> int:
+    """Wait until the server answers; its port."""
+    for pause in pauses(60):
+        for path in (home / "runtime").glob("jpserver-*.json"):
+            with contextlib.suppress(
+                ValueError
+            ):  # it is there before it is written, and before the server listens
+                port = int(json.loads(path.read_text(encoding="utf-8"))["port"])
+                if _answers(port):
+                    return port
+        assert server.poll() is None, (home / "stock.log").read_text()
+        time.sleep(pause)
+    raise AssertionError((home / "stock.log").read_text())
 
 
 def _answers(port: int) -> bool:

@@ -98,7 +98,7 @@ def test_a_client_that_closes_its_pipes_ends_the_relay_and_its_worker(closed: st
             process.stdin.flush()
         else:
             process.stdin.close()  # the worker says something more
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert not alive(int(worker))
 
 
@@ -109,7 +109,7 @@ def test_a_client_on_a_socket_that_breaks_off_ends_the_relay() -> None:
         ours.sendall(line(id=1, method="size", params=[1]))
         ours.recv(1)  # the rest stays unread, so that the relay's next read is refused
         ours.close()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 async def test_replies_that_the_client_does_not_read_wait_in_bounded_memory_until_it_does() -> None:
@@ -131,7 +131,7 @@ async def test_replies_that_the_client_does_not_read_wait_in_bounded_memory_unti
             answer = json.loads(process.stdout.readline())
             assert answer["id"] == number and len(answer["result"]) == 1 << 20
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_reply_that_is_too_long_is_refused_and_the_next_one_comes() -> None:
