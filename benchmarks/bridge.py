@@ -54,6 +54,9 @@ async def bridge(cluster: Cluster, project: Project, cells: int) -> None:
     print(
         f"{CLIENTS} clients: {len(steps(cluster, facts['JOB_ID']))} step, {len(pids_of_bridges(project))} bridge"
     )
+    zeros = srun_command(target, ["head", "-c", str(BIG_MB << 20), "/dev/zero"], overlaps=True)
+    took = await measure(functools.partial(run, zeros, project.env, 120))
+    print(f"{BIG_MB} MB of a step of its own, without any bridge: {BIG_MB * 1048.576 / took:.1f} MB/s")
     for name, dialer in (("TLS", direct), ("the bridge (reach 15)", through[0])):
         rates = [await megabytes_a_second(dialer, facts["TOKEN"]) for _ in range(3)]
         print(
