@@ -105,10 +105,11 @@ async def edit(round: Round, count: int) -> None:
 
 async def open_new(round: Round, count: int) -> None:
     for number in range(1, count + 1):
-        _, call = round.relay.call("start_new_session", experiment_name=f"new{number}")
+        name = f"new-{round.directory.name}-{number}th"
+        _, call = round.relay.call("start_new_session", experiment_name=name)
         opened = json.loads(text_of(await round.killed(call, round.at_random)))
         path = Path(opened["notebook_path"])
-        named = sorted(each.name for each in path.parent.glob(f"new{number}*.ipynb"))
+        named = sorted(each.name for each in path.parent.glob(f"{name}*.ipynb"))
         round.check(f"start_new_session {number}", is_right=named == [path.name], seen=named)
         said = await round.relay.text("execute_code", session_id=opened["session_id"], code="6 * 7")
         round.check(f"start_new_session {number}: use", is_right="42" in said, seen=said)

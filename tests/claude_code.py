@@ -178,11 +178,10 @@ class Terminal:
     """A terminal with Claude Code in it."""
 
     socket: str
-    prompts: int = 0
 
     def tmux(self, *words: str) -> str:
         done = subprocess.run(
-            ["tmux", "-L", self.socket, *words], capture_output=True, text=True, check=False
+            ["tmux", "-S", self.socket, *words], capture_output=True, text=True, check=False
         )
         return done.stdout
 
@@ -252,7 +251,7 @@ def claude_code(
         words += ["--mcp-config", str(config), "--strict-mcp-config", "--allowedTools", "mcp__jlab-mcp"]
     else:
         words += ["--plugin-dir", str(plugin), "--allowedTools", "mcp__plugin_jlab-mcp_jlab-mcp"]
-    terminal = Terminal(f"claude-{model.port}-{time.monotonic_ns()}")
+    terminal = Terminal(str(project.home / "tmux"))
     errors = shlex.quote(str(project.home / "claude-stderr.log"))
     line = f"cd {shlex.quote(str(project.root))} && {shlex.join(words)} 2>{errors}"
     terminal.tmux("-f", "/dev/null", "new-session", "-d", "-x", "150", "-y", "45", line)

@@ -11,7 +11,8 @@ import pytest
 
 from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.core.errors import UnknownRun
-from jlab_tui.core.journal.events import Entry, RunStatus
+from jlab_tui.core.journal.events import Entry, RunStatus, RunTold
+from jlab_tui.core.news_desk import LONG_S
 from jlab_tui.core.session.run import Run
 from jlab_tui.services.session.journal_replay import JournalReplay
 from jlab_tui.services.session.replies import Found, Replies
@@ -133,4 +134,20 @@ async def test_a_notice_about_the_kernel_appears_once(place: Place) -> None:
     waits = replies(process, place.journals)
     said = [(await waits.reply(session, run, 5.0, no_beat)).parts for _ in range(2)]
     assert ["Somebody restarted the kernel" in str(parts) for parts in said] == [True, False]
+    await process.release()
+
+
+@pytest.mark.parametrize("seconds", [1.0, 60.0])
+async def test_only_the_end_of_a_long_run_is_on_record_as_told(place: Place, seconds: float) -> None:
+    process, session, run_id = await held_by_another(place)
+    waits, run = replies(process, place.journals), session.runs[run_id]
+    assert run.began is not None
+    run.began -= seconds
+    assert (await waits.wait(run_id, 0.0, no_beat)).run.status is RunStatus.RUNNING
+    place.server.by_id[session.identity.kernel_id].ends(run.msg_id)
+    await waits.wait(run_id, 30.0, no_beat)
+    await session.journal.flush()
+    entries = place.journals.read(place.journals.files(session.identity.id))
+    told = [entry.event for _, _, entry in entries if isinstance(entry.event, RunTold)]
+    assert told == ([RunTold(run_id)] if seconds > LONG_S else [])
     await process.release()
