@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ground import Agent, Project, measure, memory_mb, process_of, reset_peak, row, server
+from scale_dashboard import PARTS, measure_dashboard
 
 from jlab_tui.adapters.journal.journal_file import JournalWriter
 from jlab_tui.core.journal.events import (
@@ -366,7 +367,12 @@ async def slow() -> None:
                 row(f"{which} ping, 2000 unclosed, 5 ms a call ({calls} calls)", times, reach="1000 ms")
 
 
+async def dashboard() -> None:
+    measure_dashboard([name for name in sys.argv[1:] if name in PARTS])
+
+
 SECTIONS: dict[str, Callable[[], Awaitable[None]]] = {
+    "dashboard": dashboard,
     "notebook": notebook,
     "records": records,
     "journals": journals,
@@ -376,7 +382,7 @@ SECTIONS: dict[str, Callable[[], Awaitable[None]]] = {
 
 
 async def main() -> None:
-    for name in sys.argv[1:] or SECTIONS:
+    for name in [name for name in sys.argv[1:] if name not in PARTS] or SECTIONS:
         print(f"-- {name}", flush=True)
         await SECTIONS[name]()
 

@@ -70,6 +70,8 @@ class Dashboard(TerminalApp):
         self._to_ascii = AsciiFilter()
         self._to_interrupt: Target | None = None
         self._news_timer: Timer | None = None
+        self._is_to_grow = False
+        """parts of the shown records were read that the feed lacks"""
         self._pane_title = ""
 
     def get_default_screen(self) -> MainScreen:
@@ -125,9 +127,7 @@ class Dashboard(TerminalApp):
         rings = self._bell.rings(message.changes, self.options.clock())
         if rings and self.options.bell and self.source.is_loaded:
             self.bell()
-        mine = [c for c in message.changes if self.view.shows(c.session) and self.view.passes(c.item)]
-        if mine:
-            self.feed.take(mine)
+        self.main.take(message.changes)
         if self.view.session is None and self.source.is_loaded:
             self._take_rows()
         elif self._news_timer is None:
@@ -137,15 +137,20 @@ class Dashboard(TerminalApp):
         if self._news_timer is not None:
             self._news_timer.stop()
             self._news_timer = None
-        self.main.update(sessions=self.source.rows)
+        if self._is_to_grow:
+            self._is_to_grow = False
+            self.main.grow_feed()
+        self.main.update(sessions=self.source.rows, past=self.source.past)
         if not self.view.is_by_hand and self.source.is_loaded:
             self.main.follow_newest()
         self.feed.tick_clock(self.options.clock())
 
     def on_record_read(self, message: RecordRead) -> None:
-        if self.view.shows(message.session):
-            self.main.fill_feed()
-            self.main.update(sessions=self.source.rows)
+        self._is_to_grow |= not message.session or self.view.shows(message.session)
+        if not self.feed.items and self.source.is_loaded:
+            self._take_rows()
+        elif self._news_timer is None:
+            self._news_timer = self.set_timer(NEWS_S, self._take_rows)
 
     def on_server_changed(self) -> None:
         server = self.source.server

@@ -272,7 +272,7 @@ def note_block(note: Note, frame: Frame) -> NoteBlock:
         note.level, "muted"
     )
     style = frame.palette.style(hue)
-    name = f"{frame.names.get(note.session, note.session)}: " if frame.names else ""
+    name = f"{frame.names.get(note.session, note.session)}: " if frame.names and note.session else ""
     text = one_line(name + note.text)[:LINE_CHARS]
     when = at(note.at, frame.local)
     room = frame.width - 4 - (len(when) + 2 if when else 0)

@@ -37,6 +37,8 @@ class Glyphs:
     follow: str = "▼"
     ellipsis: str = "…"
     times: str = "×"
+    folded: str = "▸"
+    unfolded: str = "▾"
     is_ascii: bool = False
     """no character outside ASCII"""
 
@@ -62,6 +64,8 @@ ASCII = Glyphs(
     follow="v",
     ellipsis="...",
     times="x",
+    folded="+",
+    unfolded="-",
     is_ascii=True,
 )
 
@@ -145,6 +149,15 @@ def span(value: float) -> str:
         minutes = whole // 60 % 60
         return f"{whole // 3600} h" + (f" {minutes} min" if minutes else "")
     return f"{whole // 86400} d"
+
+
+def age(value: float) -> str:
+    """Format how long ago something was, in one unit: 45s, 12m, 5h, 3d."""
+    whole = max(0, int(value))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if whole >= size:
+            return f"{whole // size}{unit}"
+    return f"{whole}s"
 
 
 def percent(value: float | None) -> str:

@@ -115,6 +115,14 @@ KEYS: tuple[Key, ...] = (
     Key(
         "a,0", "a 0", "screen.all", "All sessions", "Show all sessions in one feed, or one again.", "Sessions"
     ),
+    Key(
+        "C",
+        "C",
+        "screen.history",
+        "Closed sessions",
+        "List the closed sessions, or fold them again.",
+        "Sessions",
+    ),
     Key("m", "m", "screen.graphs", "Big graphs", "Show the graphs full screen.", "Dashboard"),
     Key("t", "t", "theme", "Theme", "Switch between dark and light.", "Dashboard"),
     Key("escape", "esc", "screen.back", "Back", "Close the search, leave the full screen.", "Dashboard"),
@@ -129,7 +137,7 @@ MOVING: tuple[tuple[str, str], ...] = (
     ("tab, shift+tab", "Go to the next or previous pane."),
     ("j k, arrows", "Scroll by a line; in the list: next session."),
     ("space, pgup, pgdn", "Scroll by a page."),
-    ("g, G", "Go to the start; to the end, and follow."),
+    ("g, G", "Go to the start, reading older cells; to the end, and follow."),
     ("ctrl+p", "All commands."),
     ("ctrl+c", "Copy what the mouse selected."),
 )

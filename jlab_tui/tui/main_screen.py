@@ -13,7 +13,7 @@ from textual.reactive import var
 from textual.screen import Screen
 from textual.strip import Strip
 
-from ..core.feed.items import FeedCell, FeedItem, ImageOutput
+from ..core.feed.items import Change, FeedCell, ImageOutput
 from ..core.server.record import ServerState
 from ..services.dashboard.monitor import Source
 from .ansi import one_line
@@ -25,15 +25,16 @@ from .options import DashboardOptions
 from .screen_texts import empty_lines, feed_notes, feed_title, footer_keys
 from .screens import GraphScreen, ImageScreen
 from .selection import ALL, pick_session, session_to_follow
+from .shown_items import ShownItems, shown_items
 from .themes import Palette
 from .view_state import ViewState
 from .widgets.detail import Detail, DetailState
-from .widgets.feed_view import CellFocused, FeedView, FollowChanged
+from .widgets.feed_view import CellFocused, FeedView, FollowChanged, NotFound, OlderWanted
 from .widgets.footer import KeyLine
 from .widgets.graphs import GraphPanel, Meters
 from .widgets.header import Header, HeaderState
 from .widgets.prompt import Prompt
-from .widgets.session_list import SessionChosen, SessionList, SessionTabs
+from .widgets.session_list import HistoryToggled, MoreWanted, SessionChosen, SessionList, SessionTabs
 from .widgets.state_panel import StatePanel
 from .widgets.strips import StripWidget
 
@@ -53,6 +54,7 @@ class MainScreen(Screen[None]):
         self._frame = ("", "")
         self._seen: frozenset[str] = frozenset()
         """sessions that are no longer new"""
+        self._shown = ShownItems([], {})
 
     def compose(self) -> ComposeResult:
         palette, glyphs, local = self.palette, self.glyphs, self._options.local
@@ -133,17 +135,24 @@ class MainScreen(Screen[None]):
         self.draw_detail()
 
     def fill_feed(self) -> None:
-        """Show the cells of the selected session, or of all sessions by time."""
-        view, sessions = self.view, self._source.feed.sessions
-        items: list[FeedItem] = []
-        names = {}
-        if view.session == ALL:
-            items = sorted((item for feed in sessions.values() for item in feed.items), key=lambda i: i.at)
-            names = {feed.session: feed.name for feed in sessions.values()}
-        elif view.session in sessions:
-            items = sessions[view.session].items
+        """Show the cells of the selected session, or of all sessions by time, from their end on."""
         self.feed.tick_clock(self._options.clock())
-        self.feed.show([item for item in items if view.passes(item)], names)
+        self._shown = shown_items(self.view, self._source)
+        self.feed.show(self._shown.items, self._shown.names)
+
+    def grow_feed(self) -> None:
+        """Show what was read of them meanwhile, around the same place."""
+        self._shown = shown_items(self.view, self._source)
+        self.feed.grow(self._shown.items, self._shown.names)
+        self.draw_feed_frame()
+
+    def take(self, changes: Sequence[Change]) -> None:
+        """Show the changes of shown cells."""
+        view = self.view
+        mine = [c for c in changes if view.shows(c.session) and c.item is not None and view.passes(c.item)]
+        self.feed.take(
+            c for c in mine if view.session != ALL or c.item is None or c.item.at >= self._shown.since
+        )
 
     def _draw_server(self) -> None:
         """Draw state, header, graphs and the keys that help."""
@@ -177,11 +186,11 @@ class MainScreen(Screen[None]):
     def _draw_sessions(self) -> None:
         listed, selected = self.view.listed, self.view.session or ALL
         sessions = self.query_one(SessionList)
-        height = max(1, 3 * len(listed)) + 2
+        sessions.show(listed, selected, self._options.clock(), self.view.past)
+        height = max(1, sessions.full_height) + 2
         if sessions.styles.height is None or sessions.styles.height.value != height:
             sessions.styles.height = height
-        sessions.show(listed, selected, self._options.clock())
-        self.query_one(SessionTabs).show(listed, selected)
+        self.query_one(SessionTabs).show(listed, selected, self.view.past)
 
     def draw_feed_frame(self) -> None:
         view, feed, dot = self.view, self.feed, f" {self.glyphs.separator} "
@@ -193,6 +202,7 @@ class MainScreen(Screen[None]):
             feed_notes(
                 errors_only=view.errors_only,
                 found=(feed.match + 1, len(feed.matches)) if feed.needle else None,
+                is_seeking=feed.is_seeking,
                 below=None if feed.follows else feed.rows_below,
                 follow=self.glyphs.follow,
                 is_empty=not feed.items,
@@ -202,7 +212,9 @@ class MainScreen(Screen[None]):
             self._frame = frame
             feed.border_title = title
             feed.border_subtitle = Content(subtitle)
-        feed.set_empty(empty_lines(view.server, self._source.is_loaded, view.row, view.errors_only))
+        feed.set_empty(
+            empty_lines(view.server, self._source.is_loaded, view.row, view.errors_only, view.past.count)
+        )
 
     def draw_detail(self) -> None:
         if not self.has_class("-wide"):
@@ -219,6 +231,13 @@ class MainScreen(Screen[None]):
     def on_follow_changed(self, message: FollowChanged) -> None:
         self.draw_feed_frame()
 
+    def on_older_wanted(self, message: OlderWanted) -> None:
+        self._source.older(self.view.session or ALL)
+
+    def on_not_found(self, message: NotFound) -> None:
+        self.notify(f"“{message.needle}” is not in earlier cells.", markup=False, timeout=6)
+        self.draw_feed_frame()
+
     def on_cell_focused(self, message: CellFocused) -> None:
         self.draw_detail()
 
@@ -227,7 +246,7 @@ class MainScreen(Screen[None]):
     def follow_newest(self) -> None:
         """Until the user selects a session, show the newest, at first the one with the latest changes. Replace a closed one
         at the next change."""
-        rows, shown = self.view.sessions, self.view.session
+        rows, shown = [row for row in self.view.sessions if not row.is_past], self.view.session
         fresh = [row.session for row in rows if not row.is_foreign and row.session not in self._seen]
         self._seen = self._seen.union(fresh)
         wanted = fresh[-1] if fresh and shown is not None else session_to_follow(rows, shown)
@@ -236,10 +255,24 @@ class MainScreen(Screen[None]):
 
     def select(self, session: str, **changes: Any) -> None:
         self._source.want(session)
-        self.update(session=session, sessions=self._source.rows, **changes)
+        self.update(session=session, sessions=self._source.rows, past=self._source.past, **changes)
 
     def on_session_chosen(self, message: SessionChosen) -> None:
         self.select(message.session, is_by_hand=True)
+
+    def on_history_toggled(self, message: HistoryToggled) -> None:
+        self.action_history()
+
+    def on_more_wanted(self, message: MoreWanted) -> None:
+        self._source.more_history()
+
+    def action_history(self) -> None:
+        """Show the closed sessions below the others, or fold them again."""
+        if not self._source.past.count:
+            self.notify("No session is closed.", markup=False, timeout=6)
+            return
+        self._source.toggle_history()
+        self.update(sessions=self._source.rows, past=self._source.past)
 
     def action_number(self, number: int) -> None:
         if number <= len(self.view.listed):
@@ -287,7 +320,7 @@ class MainScreen(Screen[None]):
         await self.prompt.ask("filter", "sessions:", self.view.name_filter)
 
     def action_match(self, by: int) -> None:
-        if not self.feed.matches:
+        if not self.feed.matches and not self.feed.is_seeking:
             self.notify("No match to go to; / searches.", markup=False, timeout=6)
             return
         self.feed.next_match(by)

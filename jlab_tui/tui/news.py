@@ -18,7 +18,7 @@ class ItemsChanged(Message):
 
 
 class RecordRead(Message):
-    """The source has read a whole session, of which it knew only the ends."""
+    """The source has read a part of a session's record; of several sessions when `session` is empty."""
 
     def __init__(self, session: str) -> None:
         super().__init__()

@@ -16,7 +16,7 @@ from ..core.server.record import KernelInfo, Mode, ServerRecord, ServerState
 from ..core.server.resources import Sample
 from ..core.server.status import ServerStatus
 from ..services.dashboard.monitor import Listener, note_idle_gpus
-from ..services.dashboard.overview import SessionRow, session_rows
+from ..services.dashboard.overview import NO_PAST, SessionRow, session_rows
 
 
 class Recording:
@@ -65,8 +65,18 @@ class Recording:
     def gpu_idle_since(self, index: int) -> float | None:
         return self._idle_since.get(index)
 
+    past = NO_PAST
+    unopened_since = 0.0
+
     def want(self, session: str) -> None:
         """Do nothing: everything is loaded from the start."""
+
+    older = want
+
+    def toggle_history(self) -> None:
+        """Do nothing: there is one session."""
+
+    more_history = toggle_history
 
     async def whole(self, cell: FeedCell) -> bool:
         rebuilt = SessionFeed.keeping_all(cell.session)

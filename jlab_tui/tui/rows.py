@@ -38,6 +38,8 @@ class ItemRows:
         self.items: list[FeedItem] = []
         self._places: dict[int, int] = {}
         self._heights = RowIndex()
+        self._laid_out: list[int] = []
+        """version of each item when its height was measured"""
         self._stale: set[int] = set()
         self._added: list[FeedItem] = []
         self._expanded: set[int] = set()
@@ -55,7 +57,30 @@ class ItemRows:
         self.frame.names = dict(names)
         self.frame.indexes.clear()
         self._heights = RowIndex()
+        self._laid_out = []
         self.forget()
+
+    def replace(self, items: Iterable[FeedItem], names: Mapping[str, str]) -> None:
+        """Show other items, most of which are the same: only the others are laid out."""
+        known = {
+            (id(item), version): height
+            for item, version, height in zip(self.items, self._laid_out, self._heights.heights, strict=True)
+        }
+        self.items = list(items)
+        self.frame.names = dict(names)
+        self._added = []
+        self._stale.clear()
+        self._places = {id(item): place for place, item in enumerate(self.items)}
+        self._expanded &= self._places.keys()
+        self._laid_out = [item.version for item in self.items]
+        self._heights = RowIndex(
+            known[key] if (key := (id(item), item.version)) in known else self.layout(place).height
+            for place, item in enumerate(self.items)
+        )
+
+    def place_of(self, item: FeedItem | None) -> int:
+        """Return the place of an item; -1 if it is not shown."""
+        return self._places.get(id(item), -1)
 
     def take(self, changes: Iterable[Change]) -> None:
         """Note new and changed items."""
@@ -78,10 +103,12 @@ class ItemRows:
             height = self.layout(place).height
             has_moved |= height != self.height(place)
             self._heights.set(place, height)
+            self._laid_out[place] = self.items[place].version
         self._stale.clear()
         for item in self._added:
             self._places[id(item)] = len(self.items)
             self.items.append(item)
+            self._laid_out.append(item.version)
             self._heights.append(self.layout(len(self.items) - 1).height)
         has_added, self._added = bool(self._added), []
         return Settled(stale, has_added, has_moved)

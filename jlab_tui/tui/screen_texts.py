@@ -21,9 +21,9 @@ def shown_path(path: str, width: int) -> str:
 
 
 def empty_lines(
-    server: ServerStatus | None, is_loaded: bool, row: SessionRow | None, errors_only: bool
+    server: ServerStatus | None, is_loaded: bool, row: SessionRow | None, errors_only: bool, closed: int = 0
 ) -> tuple[tuple[str, str], ...]:
-    """Return the text of an empty feed."""
+    """Return the text of an empty feed. `closed`: number of closed sessions in the history."""
     if errors_only:
         return (("No cell has failed.", "text"), ("e shows all cells again.", "muted"))
     if server is not None and server.state is not ServerState.READY and server.log_tail:
@@ -39,11 +39,19 @@ def empty_lines(
         )
     if row is not None:
         return (("This session has not run anything yet.", "text"),)
+    if closed:
+        return (("No session is open.", "text"), (f"C lists {counted(closed, 'closed session')}.", "muted"))
     return (
         ("No session yet.", "text"),
         ("Ask Claude to start one, for example: “open a notebook and look at the data”.", "muted"),
         ("`jlab-mcp init` registers the MCP server for this project.", "muted"),
     )
+
+
+def older_line(unread: int) -> str:
+    """Return the first line of a feed before which `unread` bytes of the record stand; 0 for all sessions together."""
+    size = f"{unread / 1e6:,.1f} MB of the record stand" if unread else "More cells stand"
+    return f"{size} before this: scroll up to read them, g for the start."
 
 
 def feed_title(
@@ -59,7 +67,13 @@ def feed_title(
 
 
 def feed_notes(
-    *, errors_only: bool, found: tuple[int, int] | None, below: int | None, follow: str, is_empty: bool
+    *,
+    errors_only: bool,
+    found: tuple[int, int] | None,
+    below: int | None,
+    follow: str,
+    is_empty: bool,
+    is_seeking: bool = False,
 ) -> list[str]:
     """Return notes on the feed's filter, search and scroll position.
 
@@ -67,7 +81,9 @@ def feed_notes(
     the end, which the sign `follow` shows.
     """
     notes = ["errors only"] if errors_only else []
-    if found is not None:
+    if is_seeking:
+        notes.append("searching older cells")
+    elif found is not None:
         number, count = found
         matches = "match" if count == 1 else "matches"
         notes.append(f"{number:,}/{count:,} {matches}" if count else "no match")

@@ -13,6 +13,10 @@ MOST = 100_000
 """most matches to keep"""
 
 
+OLDER = "older"
+"""level of the note that stands for the cells that have not been read"""
+
+
 class Match(NamedTuple):
     """One line with the text; a tuple, because there may be a hundred thousand."""
 
@@ -40,7 +44,7 @@ def find(items: Sequence[FeedItem], needle: str) -> list[Match]:
 
 def _in_item(place: int, item: FeedItem, needle: str, raw: bytes, is_exact: bool) -> Iterator[Match]:
     if isinstance(item, Note):
-        if _holds(item.text, needle, is_exact):
+        if item.level != OLDER and _holds(item.text, needle, is_exact):
             yield Match(place, None, 0)
         return
     if _holds(item.source, needle, is_exact):

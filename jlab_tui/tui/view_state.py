@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..core.feed.items import FeedCell, FeedItem, Note
 from ..core.server.status import ServerStatus
-from ..services.dashboard.overview import SessionRow
+from ..services.dashboard.overview import NO_PAST, PastSessions, SessionRow
 from .selection import ALL, named_like, row_of
 
 
@@ -14,6 +14,7 @@ from .selection import ALL, named_like, row_of
 class ViewState:
     server: ServerStatus | None = None
     sessions: tuple[SessionRow, ...] = ()
+    past: PastSessions = NO_PAST
     session: str | None = None
     """selected session; `ALL` for all of them; None before there is one"""
     is_by_hand: bool = False

@@ -1,4 +1,4 @@
-"""The dashboard on real files and a real FIFO, as a program: python -m tests.tui.real_app STATUS_DIR [--readonly] [--ascii] [--day] [--bell] [--crash]
+"""The dashboard on real files and a real FIFO, as a program: python -m tests.tui.real_app STATUS_DIR [--readonly] [--ascii] [--day] [--bell] [--crash] [--kernels N]
 
 Node and actions are played; everything else is what `jlab-mcp start` uses.
 """
@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from jlab_tui.adapters.files import owner_alive
 from jlab_tui.adapters.journal.bell import BellReader
 from jlab_tui.adapters.journal.directory import DirectoryRecords
 from jlab_tui.adapters.journal.journal_file import JournalWriter
@@ -53,8 +54,12 @@ def _crash(token: str) -> None:
 class PlayedNode:
     """A node with steady work, a new sample every second."""
 
+    def __init__(self, kernels: int) -> None:
+        names = ["k-1", *(f"k-s{number}" for number in range(2, kernels + 1))]
+        self._kernels = tuple(KernelInfo(name, "python3", "idle", 1) for name in names)
+
     async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
-        return (KernelInfo("k-1", "python3", "idle", 1),)
+        return self._kernels
 
     async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
         now = int(time.time())
@@ -83,12 +88,14 @@ class PlayedActions:
 
 def main(arguments: list[str]) -> int:
     status_dir = Path(arguments[0])
+    kernels = int(arguments[arguments.index("--kernels") + 1]) if "--kernels" in arguments else 1
     log = JournalWriter(status_dir / "actions" / f"{HOST}-{os.getpid()}.jsonl")
     monitor = Monitor(
         FileObserver(status_dir / "server-status", crashes="--crash" in arguments),
-        PlayedNode(),
+        PlayedNode(kernels),
         DirectoryRecords(status_dir / "sessions", status_dir / "actions"),
         lambda on_news: BellReader(status_dir / "fifos", HOST, on_news),
+        owner_alive,
     )
     log_file = LogFile(status_dir / "logs" / f"dashboard-{HOST}-{os.getpid()}.log")
     actions = RecordedActions(PlayedActions(), log, by="ben@login1", clock=time.time)

@@ -40,7 +40,7 @@ from jlab_tui.core.server.status import QueueFacts, ServerStatus
 from jlab_tui.services.dashboard.actions import Target
 from jlab_tui.services.dashboard.exports import Exports
 from jlab_tui.services.dashboard.monitor import Listener, note_idle_gpus
-from jlab_tui.services.dashboard.overview import SessionRow, session_rows
+from jlab_tui.services.dashboard.overview import NO_PAST, SessionRow, session_rows
 from jlab_tui.tui.options import DashboardOptions
 
 IMAGES = Path(__file__).parent / "images"
@@ -111,8 +111,20 @@ class StillSource:
     def gpu_idle_since(self, index: int) -> float | None:
         return self._idle_since.get(index)
 
+    past = NO_PAST
+    unopened_since = 0.0
+
     def want(self, session: str) -> None:
         self.wanted.append(session)
+
+    def older(self, session: str) -> None:
+        self.wanted.append(f"before {session}")
+
+    def toggle_history(self) -> None:
+        pass
+
+    def more_history(self) -> None:
+        pass
 
     async def whole(self, cell: FeedCell) -> bool:
         return False

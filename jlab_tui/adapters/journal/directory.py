@@ -1,15 +1,17 @@
-"""The journals and actions files of one project, found on disk."""
+"""The journals and actions files of one project, found on disk for a dashboard. Every method blocks."""
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ...core.journal.events import Entry, RecordEnds, SessionClosed
-from .journal_reader import JournalReader, read_ends
-from .places import CLOSED, all_journals
+from ...core.journal.events import Entry, SessionOpened
+from ...core.journal.window import ClosedSession, Looked, RecordPlace, Window
+from .actions_files import ActionsFiles
+from .journal_reader import JournalReader
+from .places import CLOSED, JOURNALS, closed_journals, journals_of, open_journals
+from .watched_directory import WatchedDirectory
+from .windows import first_entry, is_closed, window_before
 
 
 class DirectoryRecords:
@@ -17,50 +19,67 @@ class DirectoryRecords:
 
     def __init__(self, sessions_dir: Path, actions_dir: Path) -> None:
         self._sessions_dir = sessions_dir
-        self._actions_dir = actions_dir
+        self._open = WatchedDirectory(sessions_dir)
+        self._closed = WatchedDirectory(sessions_dir / CLOSED)
+        self._actions = ActionsFiles(actions_dir)
 
-    def journals(self) -> dict[str, list[Path]]:
-        return all_journals(self._sessions_dir)
+    def look(self, read: Mapping[Path, int]) -> Looked:
+        """Find what is new. `read`: how far each journal was read that may grow."""
+        is_same = not self._open.may_differ()
+        return Looked(
+            None if is_same else open_journals(self._sessions_dir),
+            len(self._closed_names()) if self._closed.may_differ() else None,
+            frozenset(path for path, offset in read.items() if _has_grown(path, offset)),
+            tuple(self._actions.news()),
+        )
 
-    def actions(self) -> list[Path]:
-        try:
-            return sorted(path for path in self._actions_dir.iterdir() if path.suffix == ".jsonl")
-        except OSError:
-            return []
+    def _closed_names(self) -> set[str]:
+        return {name.partition(".")[0] for name in self._closed.names() if JOURNALS.fullmatch(name)}
 
-    def is_finished(self, actions: Path) -> bool:
-        """Whether the dashboard that wrote this file has exited; always False for another machine's."""
-        host, _, pid = actions.stem.rpartition("-")
-        if host != socket.gethostname() or not pid.isdecimal():
-            return False
-        try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            return True
-        except (OSError, OverflowError):
-            pass  # somebody else's process, or no process id
-        return False
+    def files(self, session: str) -> list[Path]:
+        """Return the journals of a session in the order of their epochs."""
+        return journals_of(self._sessions_dir, session)
 
-    def follow(self, path: Path) -> JournalReader:
-        return JournalReader(path)
+    def standing(self, journals: Sequence[Path]) -> list[tuple[float, bool]]:
+        """Return of each session's last journal when it changed (epoch seconds), and whether the session is closed."""
+        return [(_changed(path), is_closed(path)) for path in journals]
 
-    def ends(self, paths: Sequence[Path]) -> RecordEnds:
-        """Return the first and the last entries of a session's journals. Those of a closed session end with its close."""
-        first, last = paths[0], paths[-1]
-        head, tail = read_ends(first)
-        if last != first:
-            tail = read_ends(last)[1]
-        try:
-            changed_at = last.stat().st_mtime
-        except OSError:
-            changed_at = 0.0
-        if last.parent.name == CLOSED and not any(isinstance(entry.event, SessionClosed) for entry in tail):
-            tail.append(Entry(changed_at, SessionClosed("compressed")))
-        return RecordEnds(tuple(head), tuple(tail), self.size(last), changed_at, last.suffix == ".gz")
+    def window(self, files: Sequence[Path], end: RecordPlace | None, least: int) -> Window:
+        """Return a part of a record that ends at `end` (see `windows`)."""
+        return window_before(files, end, least)
 
-    def size(self, path: Path) -> int:
-        """Return the size of a file in bytes; 0 if it is missing."""
-        try:
-            return path.stat().st_size
-        except OSError:
-            return 0
+    def follow(self, path: Path, offset: int = 0) -> JournalReader:
+        reader = JournalReader(path)
+        reader.offset = offset
+        return reader
+
+    def closed(self) -> list[ClosedSession]:
+        """Return all closed sessions, the one that changed last first."""
+        found = [
+            ClosedSession(session, files[-1], _changed(files[-1]))
+            for session, files in closed_journals(self._sessions_dir).items()
+        ]
+        return sorted(found, key=lambda one: one.changed_at, reverse=True)
+
+    def owners(self, sessions: Sequence[ClosedSession]) -> list[SessionOpened | None]:
+        """Return how each of these sessions was opened last."""
+        entries = [first_entry(one.journal) for one in sessions]
+        return [_opened(entry) for entry in entries]
+
+
+def _opened(entry: Entry | None) -> SessionOpened | None:
+    return entry.event if entry is not None and isinstance(entry.event, SessionOpened) else None
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _has_grown(path: Path, read: int) -> bool:
+    try:
+        return path.stat().st_size > read
+    except OSError:
+        return True

@@ -1,36 +1,59 @@
-"""All sessions as a person sees them, and the limit on the memory that their images take."""
+"""All sessions as a person sees them, and the limits on the memory that their images and their text take."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
 
-from ..journal.events import DataShown, DataUpdated, Entry, HumanActed
+from ..journal.events import DataShown, DataUpdated, Entry, HumanActed, RunFinished
 from .items import Change, FeedCell, ImageOutput, Output
 from .session_feed import SessionFeed
 
 IMAGES_KEPT_BYTES = 64 << 20
 """base64 of images kept in memory over all sessions; older ones stay in the notebook"""
+TEXT_KEPT_BYTES = 48 << 20
+"""text of ended runs kept in memory over all sessions; of those read longest ago only `TEXT_ENDS_BYTES` stay, the record has all"""
+TEXT_ENDS_BYTES = 4 << 10
 
 
 class Feed:
-    """All sessions, and the limit on the memory that their images take."""
+    """All sessions, and the limits on the memory that their images and text take."""
 
-    def __init__(self, images_kept_bytes: int = IMAGES_KEPT_BYTES) -> None:
+    def __init__(
+        self, images_kept_bytes: int = IMAGES_KEPT_BYTES, text_kept_bytes: int = TEXT_KEPT_BYTES
+    ) -> None:
         self._images_kept_bytes = images_kept_bytes
+        self._text_kept_bytes = text_kept_bytes
         self.sessions: dict[str, SessionFeed] = {}
         self._images: deque[ImageOutput] = deque()
         self._image_bytes = 0
+        self._texts: deque[tuple[FeedCell, int]] = deque()
+        """ended cells with much text, and its bytes, in the order in which they were read"""
+        self._text_bytes = 0
 
     def apply(self, session: str, entry: Entry) -> Change:
         view = self.sessions.get(session)
         if view is None:
             view = self.sessions[session] = SessionFeed(session)
         change = view.apply(entry)
-        if isinstance(entry.event, DataShown | DataUpdated) and isinstance(change.item, FeedCell):
-            is_last = isinstance(entry.event, DataShown)
-            self._account(change.item.outputs[-1:] if is_last else change.item.outputs)
+        if isinstance(change.item, FeedCell):
+            if isinstance(entry.event, DataShown | DataUpdated):
+                is_last = isinstance(entry.event, DataShown)
+                self._account(change.item.outputs[-1:] if is_last else change.item.outputs)
+            elif isinstance(entry.event, RunFinished):
+                self._account_text(change.item)
         return change
+
+    def take(self, part: SessionFeed) -> None:
+        """Take in the newest part of a session's record, or the part before those that it has."""
+        for item in part.items:
+            if isinstance(item, FeedCell):
+                self._account(item.outputs)
+                if not item.is_running:
+                    self._account_text(item)
+        view = self.sessions.setdefault(part.session, part)
+        if view is not part:
+            view.put_before(part)
 
     def apply_action(self, entry: Entry) -> Change | None:
         """Apply a line of a dashboard's actions file; lines about unknown sessions change nothing."""
@@ -49,3 +72,13 @@ class Feed:
             oldest = self._images.popleft()
             self._image_bytes -= len(oldest.data)
             oldest.data = ""
+
+    def _account_text(self, cell: FeedCell) -> None:
+        if (size := cell.text_bytes) > 2 * TEXT_ENDS_BYTES:
+            self._texts.append((cell, size))
+            self._text_bytes += size
+        while self._text_bytes > self._text_kept_bytes and len(self._texts) > 1:
+            oldest, size = self._texts.popleft()
+            self._text_bytes -= size
+            oldest.drop_middle(TEXT_ENDS_BYTES)
+            oldest.version += 1

@@ -91,6 +91,10 @@ class FeedCell:
     cut_chars: int = 0
     """characters that the last reply did not show the model"""
     cut_images: int = 0
+    is_torn: bool = False
+    """its beginning stands in a part of the record that has not been read"""
+    cleared: set[str] = field(default_factory=set)
+    """whose output was cleared since its torn beginning, as `clear_pending` names them"""
     version: int = 0
 
     @property
@@ -112,7 +116,7 @@ class FeedCell:
     @property
     def has_gaps(self) -> bool:
         """Whether memory holds only a part of its output; the record has the rest."""
-        return any(
+        return self.is_torn or any(
             output.scrollback.dropped > 0 if isinstance(output, TextOutput) else not output.data
             for output in self.outputs
             if isinstance(output, TextOutput | ImageOutput)
@@ -121,13 +125,39 @@ class FeedCell:
     def clear(self, into: str) -> None:
         """Remove its own output, or what a widget captured."""
         self.clear_pending.discard(into)
+        if self.is_torn:
+            self.cleared.add(into)
         self.outputs[:] = [output for output in self.outputs if _into(output) != into]
 
-    def drop_middle(self) -> None:
-        """Keep only as much text in memory as for any other cell."""
+    def drop_middle(self, keep_bytes: int = KEEP_BYTES) -> None:
+        """Keep only so much text in memory, by default as much as for any other cell."""
         for output in self.outputs:
             if isinstance(output, TextOutput):
-                output.scrollback.keep(KEEP_BYTES)
+                output.scrollback.keep(keep_bytes)
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of its text in memory."""
+        return sum(len(o.scrollback.buffer) for o in self.outputs if isinstance(o, TextOutput))
+
+    def complete(self, older: FeedCell) -> None:
+        """Put what an earlier part of the record has of this torn cell in front."""
+        self.at, self.source, self.tool = older.at, older.source or self.source, older.tool or self.tool
+        self.cell_id = older.cell_id or self.cell_id
+        if self.status is None or not self.status.is_final:
+            self.status, self.seconds, self.cause = older.status, older.seconds, older.cause
+        if self.execution_count is None:
+            self.execution_count = older.execution_count
+        if not (self.cut_chars or self.cut_images):
+            self.cut_chars, self.cut_images = older.cut_chars, older.cut_images
+        shown = {o.into for o in self.outputs if not isinstance(o, DroppedOutput)} | self.cleared
+        gone = self.cleared | (older.clear_pending & shown)
+        kept = [output for output in older.outputs if _into(output) not in gone]
+        self.outputs[:] = _joined(kept, self.outputs)
+        self.clear_pending |= older.clear_pending - shown
+        self.is_torn = older.is_torn
+        self.cleared = gone | older.cleared if older.is_torn else set()
+        self.version += 1
 
     def output_text(self) -> str:
         """Return all text of the cell, with tracebacks and colours."""
@@ -173,6 +203,24 @@ Shown = list[TextOutput | ImageOutput]
 
 def _into(output: Output) -> str:
     return "" if isinstance(output, DroppedOutput) else output.into
+
+
+def _joined(earlier: list[Output], later: list[Output]) -> list[Output]:
+    """Return outputs of two parts of a run in one list; where the parts meet, one output may go on."""
+    if earlier and later:
+        match earlier[-1], later[0]:
+            case TextOutput(is_stream=True) as text, TextOutput(is_stream=True) as more if (
+                text.into == more.into
+            ):
+                text.scrollback.go_on(more.scrollback)
+                more.scrollback = text.scrollback
+                return [*earlier[:-1], *later]
+            case DroppedOutput() as one, DroppedOutput() as two if (one.unit, one.why) == (two.unit, two.why):
+                two.count += one.count
+                return [*earlier[:-1], *later]
+            case _:
+                pass
+    return [*earlier, *later]
 
 
 def outputs_of(data: Mapping[str, Any], into: str = "") -> Shown:

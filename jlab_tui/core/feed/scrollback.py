@@ -42,6 +42,7 @@ class Scrollback:
         "_stderr",
         "_streams",
         "_up",
+        "begins_over",
         "buffer",
         "cut_bytes",
         "dropped",
@@ -66,6 +67,8 @@ class Scrollback:
         """a tab was written, so a line's columns may exceed its bytes"""
         self.is_plain = True
         """only ASCII without colours was written, so a byte is a column, except for tabs"""
+        self.begins_over = False
+        """its first text rewrites the line before it, of which it knows nothing"""
         self.cut_bytes = 0
         """bytes cut from lines that were too long"""
         self._up = 0
@@ -126,6 +129,39 @@ class Scrollback:
         if len(self.buffer) > keep_bytes * 5 // 4:
             self._shrink()
 
+    def go_on(self, later: Scrollback) -> None:
+        """Append what was written afterwards into another scrollback, which is not used any more."""
+        self._leave_line()
+        later._leave_line()
+        if not later.starts:
+            return
+        if self.is_open and (later._streams[:1] == [0]) != self._stderr:
+            self.buffer += b"\n"
+            self.is_open = False
+        if self.is_open and later.begins_over:
+            del self.buffer[self.starts.pop() :]
+            self.is_open = False
+        lines, size = len(self.starts) - self.is_open, len(self.buffer)
+        switches = [*self._streams, *([lines] if self._stderr else []), *(lines + s for s in later._streams)]
+        self._streams = []
+        for switch in switches:
+            if self._streams and self._streams[-1] == switch:
+                self._streams.pop()
+            else:
+                self._streams.append(switch)
+        if later.dropped:
+            self.gap = self.gap or lines + later.gap
+        self.starts.extend(start + size for start in later.starts[self.is_open :])
+        self.buffer += later.buffer
+        self.is_open = later.is_open
+        self.dropped += later.dropped
+        self.cut_bytes += later.cut_bytes
+        self.has_tabs |= later.has_tabs
+        self.is_plain &= later.is_plain
+        self._up, self._column, self._stderr = later._up, later._column, later._stderr
+        if len(self.buffer) > self._keep_bytes * 5 // 4:
+            self._shrink()
+
     def _switch(self, stderr: bool) -> None:
         self._stderr = stderr
         if self.is_open:
@@ -165,6 +201,7 @@ class Scrollback:
                 self._newline()
             elif match["home"]:
                 self._column = 0
+                self.begins_over = self.begins_over or not self.starts
             elif match["back"]:
                 self._column = max(0, self._here() - len(match["back"]))
             else:

@@ -7,7 +7,7 @@ An item is a cell (one run, or a cell that was edited and not run) or a note (ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, assert_never
 
 from ..display.widgets import view_of
@@ -39,6 +39,7 @@ from ..journal.events import (
     Unknown,
     WidgetsChanged,
 )
+from ..journal.window import Window
 from .items import (
     FAILED,
     Change,
@@ -60,8 +61,10 @@ class SessionFeed:
 
     def __init__(self, session: str, keep_text_bytes: int = KEEP_BYTES) -> None:
         self.session = session
-        self.is_partial = False
-        """only the ends of its record are read: its identity and how it ended, but no cells"""
+        self.unread = 0
+        """bytes of the record before its items, which `put_before` brings in parts"""
+        self.since = 0.0
+        """when the first entry was written that it was made of (epoch seconds)"""
         self._keep_text_bytes = keep_text_bytes
         self.opened: SessionOpened | None = None
         self.opened_at = 0.0
@@ -79,20 +82,70 @@ class SessionFeed:
         self._unrun: dict[str, FeedCell] = {}
         self._displays: dict[str, list[tuple[FeedCell, Shown]]] = {}
         self._acts: dict[tuple[str, str], Note] = {}
+        self._missed: dict[tuple[type, str], Entry] = {}
+        """the last entries about what an unread part of the record may have, by kind and thing"""
+        self._has_opened = False
+        """an owner opened it in the part that was read"""
         self._faint: Note | None = None
         self._unreadable = 0
 
     @classmethod
-    def of_ends(cls, session: str, head: Sequence[Entry], tail: Sequence[Entry]) -> SessionFeed:
-        """Make a session from the first and the last entries of its record."""
-        view = cls(session)
-        for entry in head:
-            if isinstance(entry.event, SessionOpened):
-                view.apply(entry)
-        for entry in tail:
+    def of_window(cls, session: str, window: Window, keep_text_bytes: int = KEEP_BYTES) -> SessionFeed:
+        """Make a session from a part of its record. What needs the parts before it waits for `put_before`."""
+        view = cls(session, keep_text_bytes)
+        view.unread = window.unread
+        view.since = next((entry.at for entry in window.entries if entry.at > 0), 0.0)
+        if window.owner is not None and isinstance(window.owner.event, SessionOpened):
+            view._open(window.owner.event, window.owner.at)
+            view._has_opened = False
+        for entry in window.entries:
             view.apply(entry)
-        view.items, view.cells, view.is_partial = [], 0, True
+        if window.first is not None and isinstance(window.first.event, SessionOpened):
+            view.opened_at = window.first.at
         return view
+
+    def put_before(self, older: SessionFeed) -> None:
+        """Take in the part of the record that ends where this one begins. `older` is not used any more."""
+        for entry in self._missed.values():
+            older.apply(entry)
+        joined = self._complete_cells(older)
+        self.items = [joined.get(id(item), item) for item in older.items] + [
+            item for item in self.items if id(item) not in {id(cell) for cell in joined.values()}
+        ]
+        self.cells = sum(isinstance(item, FeedCell) for item in self.items)
+        self.failed = sum(isinstance(item, FeedCell) and item.has_failed for item in self.items)
+        if self.running is not None and self.running.is_torn and older.last is not None:
+            self.running.status = None  # another run has started since: its output was late
+        if self.running is not None and not self.running.is_running:
+            self.running = None
+        if self.last is None:
+            earlier = _completed(older.running, joined)
+            self.running = self.running or (earlier if earlier is not None and earlier.is_running else None)
+            self.last = _completed(older.last, joined)
+        if not self._has_opened:
+            self.closed = self.closed or older.closed
+        self._has_opened |= older._has_opened
+        self.opened = self.opened or older.opened
+        self._by_run = older._by_run | self._by_run
+        self._unrun = {k: c for k, c in older._unrun.items() if id(c) not in joined} | self._unrun
+        for name, shown in older._displays.items():
+            before = [(joined.get(id(cell), cell), outputs) for cell, outputs in shown]
+            self._displays[name] = before + self._displays.get(name, [])
+        self._missed, self.unread, self.since = older._missed, older.unread, older.since or self.since
+
+    def _complete_cells(self, older: SessionFeed) -> dict[int, FeedCell]:
+        """Complete the cells that both parts have; return them by the identity of their older halves."""
+        joined: dict[int, FeedCell] = {}
+        for cell_id, half in older._unrun.items():
+            again = (c for c in self.items if isinstance(c, FeedCell) and c.cell_id == cell_id)
+            if (first := next(again, None)) is not None:
+                joined[id(half)] = first
+        for run in self._by_run.keys() & older._by_run.keys():
+            cell, begun = self._by_run[run], older._by_run[run]
+            if cell.is_torn:
+                cell.complete(begun)
+            joined[id(begun)] = cell
+        return joined
 
     @classmethod
     def keeping_all(cls, session: str) -> SessionFeed:
@@ -105,6 +158,9 @@ class SessionFeed:
         if known is None or self._by_run.get(cell.run) is not cell:
             return False
         cell.outputs = known.outputs
+        if cell.is_torn:
+            cell.source, cell.tool, cell.cell_id = known.source, known.tool, known.cell_id
+            cell.is_torn = False
         cell.version += 1
         for display_id, entries in rebuilt._displays.items():
             others = [pair for pair in self._displays.get(display_id, []) if pair[0] is not cell]
@@ -121,6 +177,8 @@ class SessionFeed:
 
     def apply(self, entry: Entry) -> Change:
         """Apply one entry. Never raises, in any order and with entries missing."""
+        if self.unread:
+            self._note_missed(entry)
         self.changed_at = max(self.changed_at, entry.at)
         before = len(self.items)
         item = self._fold(entry.event, entry.at)
@@ -129,6 +187,19 @@ class SessionFeed:
         if not isinstance(entry.event, Unknown):
             self._faint = None
         return Change(self.session, item, len(self.items) > before)
+
+    def _note_missed(self, entry: Entry) -> None:
+        """Remember an entry about something that may stand before what was read."""
+        match entry.event:
+            case ExecutionStarted(run=name) | ReplyCut(run=name) if name not in self._by_run:
+                self._missed[type(entry.event), name] = entry
+            case DataUpdated(display_id=name):
+                self._missed[DataUpdated, name] = entry
+            case WidgetsChanged(views=views):
+                for name in views:
+                    self._missed[WidgetsChanged, name] = entry
+            case _:
+                pass
 
     def _fold(self, event: Event, at: float) -> FeedItem | None:
         match event:
@@ -208,6 +279,7 @@ class SessionFeed:
     def _open(self, event: SessionOpened, at: float) -> FeedItem | None:
         earlier = self.opened
         self.opened = event
+        self._has_opened = True
         self.kernel_id = event.kernel_id or self.kernel_id
         self.closed = ""
         if earlier is None:
@@ -224,6 +296,7 @@ class SessionFeed:
         unrun = self._unrun.pop(event.cell, None) if event.cell else None
         cell = known or unrun or self._add_cell(FeedCell(self.session, at, event.source))
         cell.source, cell.cell_id, cell.tool, cell.run = event.source, event.cell, event.tool, event.run
+        cell.is_torn = False
         cell.at = at or cell.at
         if cell.status is None or not cell.status.is_final:
             cell.status = RunStatus.RUNNING
@@ -241,9 +314,14 @@ class SessionFeed:
         """Return the cell of a run, or a stand-in when the record lacks its beginning."""
         cell = self._by_run.get(run)
         if cell is None:
-            cell = self._add_cell(FeedCell(self.session, at, "", run=run, status=RunStatus.RUNNING))
+            cell = self._add_cell(FeedCell(self.session, at, "", run=run))
+            cell.is_torn = self.unread > 0
+            if (
+                self.last is None or not cell.is_torn
+            ):  # else another run has started since, and this is late output
+                cell.status = RunStatus.RUNNING
+                self.running = cell
             self._by_run[run] = cell
-            self.running = cell
         return cell
 
     def _output(self, run: str, at: float, into: str) -> FeedCell:
@@ -352,6 +430,10 @@ class SessionFeed:
             place -= 1
         self.items.insert(place, note)
         return note
+
+
+def _completed(cell: FeedCell | None, joined: Mapping[int, FeedCell]) -> FeedCell | None:
+    return joined.get(id(cell), cell) if cell is not None else None
 
 
 _ACTS = {

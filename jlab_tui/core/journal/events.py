@@ -328,19 +328,6 @@ class Entry:
     """number of the last message of the kernel's recorded stream that this line covers; 0 if there is none"""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordEnds:
-    """The first and last entries of a session's record."""
-
-    head: tuple[Entry, ...]
-    tail: tuple[Entry, ...]
-    size: int
-    """bytes of its last file"""
-    changed_at: float
-    """epoch seconds"""
-    is_packed: bool
-
-
 _KINDS: dict[str, type[Any]] = {
     "opened": SessionOpened,
     "run": RunStarted,

@@ -1,92 +1,43 @@
 """Follows the journals by bell and every second, and folds them into the feed.
 
-Not everything is read at once: of sessions that are closed, or older than what fits into a budget, only the ends of the
-record are read until the user opens them.
+Of each session that is not closed the end of the record is read; what stands before it, and closed sessions, only when the
+user wants to see them. A second without news costs one call of a thread, however many sessions there are.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ...core.errors import JlabError
 from ...core.feed.feed import Feed
 from ...core.feed.items import Change, FeedCell
-from ...core.feed.session_feed import SessionFeed
-from ...core.journal.events import Entry, HumanActed, RecordEnds
+from ...core.feed.timeline import known_since
+from ...core.journal.events import Entry, HumanActed
+from ...core.journal.window import ClosedSession, Looked
+from .followed import Followed
+from .history import History
+from .records import FeedListener, MakeBell, NewsBell, Records, Tell
 
 _CHUNK = 1 << 20
 """bytes of a journal that are read at a time"""
-_CHUNK_PACKED = 64 << 20
 _SLICE_S = 0.008
 """seconds for which entries are folded before the screen and the keys take their turn"""
 _EVERY_S = 1.0
 _CLOSED_EVERY = 10
-"""rounds between two looks at the journals of closed sessions"""
-READ_AT_ONCE = 32 << 20
-"""bytes of open sessions' records that are read at the start; the newest is always read"""
+"""looks between two at the journals of closed sessions that were opened"""
+FIRST_BYTES, LATER_BYTES = 1 << 20, 1 << 16
+"""of a record that are read at once: of the newest sessions, and of the others"""
+NEWEST = 4
+OPENED_MOST = 200
+"""sessions without a close that are opened at the start; older ones are in the history"""
+ALL_ITEMS = 60
+"""cells and notes by which the view of all sessions grows at a time"""
 
-
-class Follower(Protocol):
-    """Reads one journal from where it stopped."""
-
-    path: Path
-    offset: int
-
-    def read(self, limit: int = ...) -> list[Entry]: ...
-
-
-class Records(Protocol):
-    """The journals and actions files of this project."""
-
-    def journals(self) -> dict[str, list[Path]]:
-        """Every session's files in the order of their epochs."""
-        ...
-
-    def actions(self) -> list[Path]: ...
-
-    def is_finished(self, actions: Path) -> bool:
-        """Whether the dashboard that wrote this actions file has ended."""
-        ...
-
-    def follow(self, path: Path) -> Follower: ...
-
-    def ends(self, paths: Sequence[Path]) -> RecordEnds: ...
-
-    def size(self, path: Path) -> int: ...
-
-
-class NewsBell(Protocol):
-    """This dashboard's FIFO."""
-
-    def open(self) -> None: ...
-
-    def check(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-OnNews = Callable[[list[dict[str, Any]]], None]
-MakeBell = Callable[[OnNews], NewsBell]
-
-
-class FeedListener(Protocol):
-    """Gets the news of all journals."""
-
-    def items_changed(self, changes: Sequence[Change]) -> None: ...
-
-    def record_read(self, session: str) -> None:
-        """The whole record of a session was read, of which only the ends were known."""
-        ...
-
-
-class Tell(Protocol):
-    """Reports trouble about one thing; an empty sentence ends it. `fault` is an unexpected error."""
-
-    def __call__(self, about: str, sentence: str, fault: Exception | None = None) -> None: ...
+Request = Callable[[FeedListener], Awaitable[None]]
 
 
 class JournalTail:
@@ -94,46 +45,75 @@ class JournalTail:
 
     def __init__(self, records: Records, make_bell: MakeBell | None, tell: Tell) -> None:
         self.feed = Feed()
+        self.history = History(records)
         self.is_loaded = False
-        """every session was read once, at least its ends"""
+        """the end of every open session's record was read"""
+        self._were_open: set[str] = set()
+        """sessions that were open since this dashboard began"""
+        self._wanted = ""
+        self.unopened_since = 0.0
+        """the latest change of a session that is not in the feed, while all are shown together"""
         self._records = records
         self._make_bell = make_bell
         self._tell = tell
-        self._followers: dict[str, tuple[str, Follower]] = {}
-        """by the name of their journal, which keeps it when it moves"""
-        self._partly_read: dict[str, tuple[tuple[Path, ...], RecordEnds]] = {}
-        """sessions of which only the ends have been read"""
-        self._wanted: set[str] = set()
-        self._whole: list[tuple[FeedCell, asyncio.Future[bool]]] = []
-        self._actions: dict[Path, Follower] = {}
-        self._finished: set[Path] = set()
-        """actions files that were read after their dashboard had ended"""
+        self._followed: dict[str, Followed] = {}
+        self._requests: list[Request] = []
+        self._asked: set[str] = set()
+        """sessions of which an older part is being read"""
         self._acts: dict[str, list[Entry]] = {}
         """what users did, by session, until its record is there"""
-        self._rung: set[str] = set()
+        self._rung: dict[str, set[str]] = {}
+        """names of journals with news, by session"""
         self._wake = asyncio.Event()
+        self._all_wanted = 0
+        self._looks = 0
+        self._look_due = 0.0
+
+    @property
+    def listed(self) -> set[str]:
+        """Sessions that stand in the list although they are closed: those that closed meanwhile, and the one that is shown."""
+        return self._were_open | {self._wanted}
+
+    # -- what the dashboard asks for
 
     def want(self, session: str) -> None:
-        """Read the whole record of a session before it is shown; of all sessions when `session` is empty."""
-        self._wanted |= {session} if session else set(self._partly_read)
+        """Read the end of a closed session's record; of all sessions, by time, when `session` is empty."""
+        self._wanted = session
+        if not session:
+            self.older("")
+        elif session not in self._followed:
+            self._ask(lambda listener: self._show(session, listener))
+
+    def older(self, session: str) -> None:
+        """Read what stands before the part that is known; of all sessions together when `session` is empty."""
+        if session not in self._asked:
+            self._asked.add(session)
+            self._ask(lambda listener: self._read_older(session, listener))
+
+    def toggle_history(self) -> None:
+        self.history.toggle()
+        self._wake.set()
+
+    def more_history(self) -> None:
+        self.history.want_more()
         self._wake.set()
 
     async def whole(self, cell: FeedCell) -> bool:
         """Read all output of a cell from its record. Returns False when the record does not have it."""
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._whole.append((cell, done))
-        self._wake.set()
+        self._ask(lambda listener: self._read_whole(cell, done, listener))
         return await done
+
+    def _ask(self, request: Request) -> None:
+        self._requests.append(request)
+        self._wake.set()
 
     async def run(self, listener: FeedListener) -> None:
         bell = self._open_bell()
-        rounds = 0
         try:
             while True:
                 try:
-                    if bell is not None:
-                        bell.check()
-                    await self._read(listener, rounds)
+                    await self._read(listener, bell)
                     self._tell("journals", "")
                 except JlabError as error:
                     self._tell("journals", str(error))
@@ -141,8 +121,7 @@ class JournalTail:
                     self._tell("journals", f"The journals cannot be read: {error}")
                 except Exception as error:  # noqa: BLE001 - logged with its traceback, once
                     self._tell("journals", f"Reading the journals failed ({type(error).__name__}).", error)
-                rounds += 1
-                await self._rung_within(_EVERY_S)
+                await self._woken()
         finally:
             if bell is not None:
                 bell.close()
@@ -163,101 +142,165 @@ class JournalTail:
         return bell
 
     def _on_news(self, news: list[dict[str, Any]]) -> None:
-        self._rung.update(str(item.get("session", "")) for item in news)
+        for item in news:
+            self._rung.setdefault(str(item.get("session", "")), set()).add(str(item.get("journal", "")))
         self._wake.set()
 
-    async def _rung_within(self, seconds: float) -> bool:
+    async def _woken(self) -> None:
+        """Wait for a bell or a request, or until the next look is due."""
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(max(0.0, self._look_due - time.monotonic())):
                 await self._wake.wait()
         except TimeoutError:
-            return False
-        return True
+            pass
 
     # -- one round
 
-    async def _read(self, listener: FeedListener, rounds: int) -> None:
-        rung, self._rung = self._rung, set()
-        was_rung = self._wake.is_set() and bool(rung)
+    async def _read(self, listener: FeedListener, bell: NewsBell | None) -> None:
+        rung, self._rung = self._rung, {}
         self._wake.clear()
-        if not was_rung or any(not self._follows(session) for session in rung):
-            await self._discover(rung, check_all=rounds % _CLOSED_EVERY == 0)
-        await self._open_wanted(listener)
-        for session, follower in list(self._followers.values()):
-            if was_rung and session not in rung:
-                continue
-            view = self.feed.sessions.get(session)
-            if view is not None and view.closed and not was_rung and rounds % _CLOSED_EVERY:
-                continue
-            await self._drain(session, follower, listener)
-        await self._read_whole(listener)
-        await self._read_actions(listener)
-        if not self.is_loaded:
+        due = {session for session in rung if session in self._followed}
+        is_unknown = any(not self._knows(session, names) for session, names in rung.items())
+        if is_unknown or time.monotonic() >= self._look_due:
+            self._look_due = time.monotonic() + _EVERY_S
+            if bell is not None:
+                bell.check()
+            due |= await self._look(set(rung), listener)
+        for session in due:
+            await self._drain(session, listener)
+        while self._requests:
+            await self._requests.pop(0)(listener)
+        if await self.history.read() or not self.is_loaded:
             self.is_loaded = True
             listener.items_changed(())
 
-    def _follows(self, session: str) -> bool:
-        return any(known == session for known, _ in self._followers.values())
+    def _knows(self, session: str, names: set[str]) -> bool:
+        followed = self._followed.get(session)
+        return followed is not None and names <= followed.names | {""}
 
-    async def _discover(self, rung: set[str], *, check_all: bool) -> None:
-        """Find new sessions and files; decide which of them are read at once."""
-        found = await asyncio.to_thread(self._records.journals)
-        fresh: dict[str, RecordEnds] = {}
-        for session, paths in found.items():
-            if self._follows(session):
-                self._follow(session, paths)
-            elif session in self._partly_read:
-                known, ends = self._partly_read[session]
-                is_longer = [*map(_name, paths)] != [*map(_name, known)] or (
-                    check_all and await self._has_grown(paths, ends)
-                )
-                if is_longer or session in rung:
-                    self._partly_read[session] = (tuple(paths), ends)
-                    self._wanted.add(session)
-            else:
-                fresh[session] = await asyncio.to_thread(self._records.ends, paths)
-        left = READ_AT_ONCE
-        for session, ends in sorted(fresh.items(), key=lambda pair: -pair[1].changed_at):
-            view = SessionFeed.of_ends(session, ends.head, ends.tail)
-            if session in rung or (
-                not (ends.is_packed or view.closed) and (left > 0 or left == READ_AT_ONCE)
+    async def _look(self, rung: set[str], listener: FeedListener) -> set[str]:
+        """Find new sessions, journals and actions. Returns the sessions with news."""
+        self._looks += 1
+        polled = {
+            reader.path: reader.offset
+            for session, followed in self._followed.items()
+            if not (self._is_closed(session) and self._looks % _CLOSED_EVERY)
+            for reader in followed.readers
+        }
+        looked = await asyncio.to_thread(self._records.look, polled)
+        await self._discover(looked, rung, listener)
+        for entry in looked.acts:
+            if not isinstance(entry.event, HumanActed):
+                continue
+            self._acts.setdefault(entry.event.session, []).append(entry)
+            if entry.event.session in self.feed.sessions and (
+                changes := self._fold_acts(entry.event.session)
             ):
-                left -= ends.size
-                self._follow(session, found[session])
-            else:
-                self._partly_read[session] = (tuple(found[session]), ends)
-                self.feed.sessions[session] = view
-        for path in await asyncio.to_thread(self._records.actions):
-            if path not in self._actions:
-                self._actions[path] = self._records.follow(path)
-
-    async def _has_grown(self, paths: Sequence[Path], ends: RecordEnds) -> bool:
-        return await asyncio.to_thread(self._records.size, paths[-1]) != ends.size
-
-    def _follow(self, session: str, paths: Iterable[Path]) -> None:
-        for path in paths:
-            if _name(path) not in self._followers:
-                self._followers[_name(path)] = (session, self._records.follow(path))
-
-    async def _open_wanted(self, listener: FeedListener) -> None:
-        wanted, self._wanted = self._wanted & set(self._partly_read), set()
-        for session in sorted(wanted):
-            paths, _ = self._partly_read.pop(session)
-            self.feed.sessions[session] = SessionFeed(session)
-            self._follow(session, paths)
-            for path in paths:
-                await self._drain(session, self._followers[_name(path)][1], listener)
-            self._fold_acts(session)
-            listener.record_read(session)
-
-    async def _drain(self, session: str, follower: Follower, listener: FeedListener) -> None:
-        limit = _CHUNK_PACKED if follower.path.suffix == ".gz" else _CHUNK
-        while entries := await asyncio.to_thread(follower.read, limit):
-            rest = iter(entries)
-            while changes := self._fold(session, rest):
                 listener.items_changed(changes)
-                # Let the screen and the keys take their turn.
-                await asyncio.sleep(0)
+        return {
+            session
+            for session, followed in self._followed.items()
+            if any(reader.path in looked.grown for reader in followed.readers)
+        }
+
+    def _is_closed(self, session: str) -> bool:
+        view = self.feed.sessions.get(session)
+        return view is not None and bool(view.closed)
+
+    async def _discover(self, looked: Looked, rung: set[str], listener: FeedListener) -> None:
+        """Take in which sessions there are, and open those that are new and not closed."""
+        if looked.closed is not None:
+            self.history.counted(looked.closed)
+        found = looked.open
+        if found is None:
+            unknown = [session for session in rung if session and session not in self._followed]
+            found = {s: await asyncio.to_thread(self._records.files, s) for s in unknown}
+        else:
+            for session in [session for session in self.history.over if session not in found]:
+                del self.history.over[session]
+        fresh: dict[str, Path] = {}
+        for session, files in found.items():
+            if session in self._followed:
+                self._followed[session].grow(files, self._records)
+            elif files and (session in rung or self._is_new(session, files[-1])):
+                fresh[session] = files[-1]
+        standing = await asyncio.to_thread(self._records.standing, list(fresh.values())) if fresh else []
+        by_age = sorted(zip(fresh.items(), standing, strict=True), key=lambda pair: -pair[1][0])
+        for number, ((session, journal), (changed_at, is_closed)) in enumerate(by_age):
+            if session not in rung and (is_closed or number >= OPENED_MOST):
+                self.history.over[session] = ClosedSession(session, journal, changed_at)
+            else:
+                self.history.over.pop(session, None)
+                self._were_open.add(session)
+                await self._open(session, FIRST_BYTES if number < NEWEST else LATER_BYTES)
+                listener.record_read(session)
+
+    def _is_new(self, session: str, last: Path) -> bool:
+        known = self.history.over.get(session)
+        return known is None or known.journal.name != last.name
+
+    # -- parts of a record
+
+    async def _open(self, session: str, least: int) -> None:
+        """Read the end of a session's record and follow it from there."""
+        files = await asyncio.to_thread(self._records.files, session)
+        if not files:
+            return
+        part, followed = await asyncio.to_thread(Followed.begin, session, files, least, self._records)
+        self._followed[session] = followed
+        self.feed.take(part)
+        self._fold_acts(session)
+
+    async def _show(self, session: str, listener: FeedListener) -> None:
+        if session not in self._followed:
+            await self._open(session, FIRST_BYTES)
+        listener.record_read(session)
+
+    async def _read_older(self, session: str, listener: FeedListener) -> None:
+        try:
+            if session:
+                await self._extend(session)
+            else:
+                await self._extend_all()
+        finally:
+            self._asked.discard(session)
+        listener.record_read(session)
+
+    async def _extend(self, session: str) -> None:
+        followed = self._followed.get(session)
+        if followed is not None and followed.start is not None:
+            part = await asyncio.to_thread(followed.part_before, self._records)
+            self.feed.take(part)
+            self._fold_acts(session)
+
+    async def _extend_all(self) -> None:
+        """Go back in time over all sessions, until some more of their cells are known."""
+        closed = [one for one in await self.history.everything() if one.session not in self._followed]
+        self._all_wanted += ALL_ITEMS
+        while True:
+            while closed and closed[0].session in self._followed:
+                closed.pop(0)
+            self.unopened_since = closed[0].changed_at if closed else 0.0
+            views = self.feed.sessions.values()
+            since = known_since(views, self.unopened_since)
+            if not since or sum(i.at >= since for view in views for i in view.items) >= self._all_wanted:
+                return
+            if closed and self.unopened_since >= since:
+                await self._open(closed.pop(0).session, LATER_BYTES)
+            else:
+                view = max((view for view in views if view.unread), key=lambda view: view.since)
+                await self._extend(view.session)
+
+    # -- news of a session
+
+    async def _drain(self, session: str, listener: FeedListener) -> None:
+        for follower in list(self._followed[session].readers):
+            while entries := await asyncio.to_thread(follower.read, _CHUNK):
+                rest = iter(entries)
+                while changes := self._fold(session, rest):
+                    listener.items_changed(changes)
+                    # Let the screen and the keys take their turn.
+                    await asyncio.sleep(0)
 
     def _fold(self, session: str, entries: Iterator[Entry]) -> list[Change]:
         """Fold in entries for a moment. Returns no change when none is left."""
@@ -272,63 +315,27 @@ class JournalTail:
                 break
         return list(changes.values())
 
-    # -- all output of a cell
-
-    async def _read_whole(self, listener: FeedListener) -> None:
-        """Between two rounds nothing is folded, so this reads up to where the feed is."""
-        while self._whole:
-            cell, done = self._whole.pop(0)
-            files = [(f.path, f.offset) for session, f in self._followers.values() if session == cell.session]
-            is_there = False
-            try:
-                rebuilt = await asyncio.to_thread(self._rebuild, cell, files)
-                view = self.feed.sessions.get(cell.session)
-                is_there = view is not None and view.take_whole(cell, rebuilt)
-            finally:
-                if not done.done():
-                    done.set_result(is_there)
-            if is_there:
-                listener.items_changed([Change(cell.session, cell, False)])
-
-    def _rebuild(self, cell: FeedCell, files: Sequence[tuple[Path, int]]) -> SessionFeed:
-        rebuilt = SessionFeed.keeping_all(cell.session)
-        for path, end in files:
-            reader = self._records.follow(path)
-            while reader.offset < end:
-                entries = reader.read(min(_CHUNK, end - reader.offset))
-                if not entries:
-                    break
-                for entry in entries:
-                    if getattr(entry.event, "run", "") == cell.run:
-                        rebuilt.apply(entry)
-        return rebuilt
-
-    # -- what users did in dashboards
-
-    async def _read_actions(self, listener: FeedListener) -> None:
-        for entry in await asyncio.to_thread(self._new_actions):
-            if isinstance(entry.event, HumanActed):
-                self._acts.setdefault(entry.event.session, []).append(entry)
-        for session in [s for s in self._acts if s not in self._partly_read]:
-            if changes := self._fold_acts(session):
-                listener.items_changed(changes)
-
-    def _new_actions(self) -> list[Entry]:
-        found: list[Entry] = []
-        for path, follower in self._actions.items():
-            is_finished = self._records.is_finished(path)
-            if is_finished and path in self._finished:
-                continue
-            found += follower.read()
-            (self._finished.add if is_finished else self._finished.discard)(path)
-        return found
-
     def _fold_acts(self, session: str) -> list[Change]:
-        entries = sorted(self._acts.pop(session, ()), key=lambda entry: entry.at)
-        found = [self.feed.apply_action(entry) for entry in entries]
+        """Show what users did since the part that was read begins; the rest waits for the parts before."""
+        view = self.feed.sessions[session]
+        waiting = sorted(self._acts.pop(session, ()), key=lambda entry: entry.at)
+        if later := [entry for entry in waiting if view.unread and entry.at < view.since]:
+            self._acts[session] = later
+        found = [self.feed.apply_action(entry) for entry in waiting[len(later) :]]
         return [change for change in found if change is not None]
 
+    # -- all output of a cell
 
-def _name(journal: Path) -> str:
-    """Return what a journal is called all its life."""
-    return journal.name.removesuffix(".gz")
+    async def _read_whole(self, cell: FeedCell, done: asyncio.Future[bool], listener: FeedListener) -> None:
+        """Between two rounds nothing is folded, so this reads up to where the feed is."""
+        is_there = False
+        try:
+            followed = self._followed.get(cell.session)
+            if followed is not None:
+                rebuilt = await asyncio.to_thread(followed.whole, cell.run, self._records)
+                is_there = self.feed.sessions[cell.session].take_whole(cell, rebuilt)
+        finally:
+            if not done.done():
+                done.set_result(is_there)
+        if is_there:
+            listener.items_changed([Change(cell.session, cell, False)])

@@ -18,8 +18,9 @@ from ...core.feed.items import FeedCell
 from ...core.server.record import KernelInfo, ServerRecord, ServerState
 from ...core.server.resources import Sample
 from ...core.server.status import ServerStatus
-from .journal_tail import FeedListener, JournalTail, MakeBell, Records
-from .overview import OwnerAlive, SessionRow, session_rows
+from .journal_tail import JournalTail
+from .overview import OwnerAlive, PastSessions, SessionRow, session_rows
+from .records import FeedListener, MakeBell, Records
 
 log = logging.getLogger(__name__)
 
@@ -69,16 +70,37 @@ class Source(Protocol):
 
     @property
     def is_loaded(self) -> bool:
-        """every session was read once, at least its ends"""
+        """the end of every open session's record was read"""
         ...
 
     @property
     def rows(self) -> tuple[SessionRow, ...]: ...
 
+    @property
+    def past(self) -> PastSessions: ...
+
+    @property
+    def unopened_since(self) -> float:
+        """The latest change (epoch seconds) of a closed session that is not in the feed, while all are shown together; 0 if there
+        is none."""
+        ...
+
     def gpu_idle_since(self, index: int) -> float | None: ...
 
     def want(self, session: str) -> None:
-        """Load the whole record of this session before it is shown; of all sessions when `session` is empty."""
+        """Read the end of this session's record before it is shown; of all sessions by time when `session` is empty."""
+        ...
+
+    def older(self, session: str) -> None:
+        """Read what stands before the part of a record that is known; of all sessions when `session` is empty."""
+        ...
+
+    def toggle_history(self) -> None:
+        """Show the closed sessions among the rows, or fold them again."""
+        ...
+
+    def more_history(self) -> None:
+        """Show more of them."""
         ...
 
     async def whole(self, cell: FeedCell) -> bool:
@@ -130,6 +152,24 @@ class Monitor:
     def want(self, session: str) -> None:
         self._tail.want(session)
 
+    def older(self, session: str) -> None:
+        self._tail.older(session)
+
+    def toggle_history(self) -> None:
+        self._tail.toggle_history()
+
+    def more_history(self) -> None:
+        self._tail.more_history()
+
+    @property
+    def past(self) -> PastSessions:
+        history = self._tail.history
+        return PastSessions(history.count, history.left, history.is_open)
+
+    @property
+    def unopened_since(self) -> float:
+        return self._tail.unopened_since
+
     async def whole(self, cell: FeedCell) -> bool:
         return await self._tail.whole(cell)
 
@@ -137,8 +177,17 @@ class Monitor:
     def rows(self) -> tuple[SessionRow, ...]:
         sample = self.samples[-1] if self.samples else None
         state, started = (self.server.state, self.server.record.started) if self.server else (None, 0.0)
+        history = self._tail.history
         return session_rows(
-            self.feed, self.kernels, sample, state, self._owner_alive, self._kernels_at, started
+            self.feed,
+            self.kernels,
+            sample,
+            state,
+            self._owner_alive,
+            self._kernels_at,
+            started,
+            self._tail.listed,
+            history.shown if history.is_open else (),
         )
 
     def gpu_idle_since(self, index: int) -> float | None:

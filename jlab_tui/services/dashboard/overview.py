@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 
 from ...core.feed.feed import Feed
 from ...core.feed.session_feed import SessionFeed
 from ...core.journal.events import RunStatus
 from ...core.server.record import KernelInfo, ServerState
 from ...core.server.resources import KernelUse, Sample
+from .history import PastSession
 
 CLOSED_SHOWN = 12
-"""closed sessions that stay in the list"""
+"""sessions that stay in the list after they closed while they were watched"""
 
 OwnerAlive = Callable[[str, int, str], bool | None]
 """whether process `pid` of `host` with this start time is alive; None where that is unknown (another host)"""
@@ -55,13 +57,31 @@ class SessionRow:
     """host:pid of the MCP process; empty for a kernel of nobody"""
     is_orphan: bool = False
     is_partial: bool = False
-    """its cells have not been read yet"""
+    """nothing of its record has been read yet"""
+    has_older: bool = False
+    """it has more cells, which have not been read"""
+    is_past: bool = False
+    """it stands in the history"""
     is_foreign: bool = False
     """opened in JupyterLab, not through MCP"""
     connections: int | None = None
     """open connections to its kernel"""
     last_seen: float = field(default=0.0, compare=False)
-    """epoch seconds of its latest event"""
+    """epoch seconds of its latest event, or of the last change of its record"""
+
+
+@dataclass(frozen=True, slots=True)
+class PastSessions:
+    """The history, folded below the list until the user opens it."""
+
+    count: int = 0
+    """closed sessions"""
+    left: int = 0
+    """how many of them the list does not have"""
+    is_open: bool = False
+
+
+NO_PAST = PastSessions()
 
 
 def session_rows(
@@ -72,15 +92,27 @@ def session_rows(
     owner_alive: OwnerAlive | None = None,
     kernels_at: float = math.inf,
     server_started: float = 0.0,
+    listed: Container[str] | None = None,
+    past: Sequence[PastSession] = (),
 ) -> tuple[SessionRow, ...]:
-    """Open sessions in the order in which they were opened, then other kernels, then the last closed ones.
+    """Open sessions in the order in which they were opened, then other kernels, then the last closed ones, then the history.
 
-    `kernels` None: the list of kernels is unknown. It was made at `kernels_at` (epoch seconds); a session opened since
+    Closed ones are shown if they are among `listed`, which defaults to all. `kernels` None: the list of kernels is unknown. It was made at `kernels_at` (epoch seconds); a session opened since
     then counts as alive. Sessions of an earlier server (`server_started`) are over.
     """
     uses = (sample.kernels if sample else None) or {}
     by_id = {kernel.kernel_id: kernel for kernel in kernels or ()}
-    views = sorted(feed.sessions.values(), key=lambda v: (v.opened_at, v.session))
+    known_past = {one.session for one in past}
+    views = sorted(
+        (
+            view
+            for view in feed.sessions.values()
+            if not view.closed
+            or (view.session not in known_past and (listed is None or view.session in listed))
+        ),
+        key=lambda v: (v.opened_at, v.session),
+    )
+    owner_alive = cache(owner_alive) if owner_alive is not None else None  # many sessions have the same owner
     is_live = state is not None and state.is_live
     rows = [
         _session_row(view, kernels, by_id, uses, is_live, owner_alive, kernels_at, server_started)
@@ -90,7 +122,27 @@ def session_rows(
     foreign = [_kernel_row(k, uses.get(k.kernel_id)) for k in kernels or () if k.kernel_id not in known]
     open_rows = [row for row in rows if row.state is not SessionState.CLOSED]
     closed = sorted((r for r in rows if r.state is SessionState.CLOSED), key=lambda r: -r.last_seen)
-    return (*open_rows, *foreign, *closed[:CLOSED_SHOWN])
+    history = [_past_row(one, feed.sessions.get(one.session)) for one in past if not _is_open(feed, one)]
+    return (*open_rows, *foreign, *closed[:CLOSED_SHOWN], *history)
+
+
+def _is_open(feed: Feed, past: PastSession) -> bool:
+    view = feed.sessions.get(past.session)
+    return view is not None and not view.closed
+
+
+def _past_row(past: PastSession, view: SessionFeed | None) -> SessionRow:
+    return SessionRow(
+        past.session,
+        past.name,
+        SessionState.CLOSED,
+        notebook=past.notebook,
+        cells=view.cells if view is not None else 0,
+        is_partial=view is None,
+        has_older=view is not None and view.unread > 0,
+        is_past=True,
+        last_seen=past.changed_at,
+    )
 
 
 def _session_row(
@@ -107,6 +159,7 @@ def _session_row(
     opened = view.opened
     running = view.running
     is_open = not view.closed
+    is_older = _is_older(view, server_started)
     alive = (
         owner_alive(opened.client_host, opened.client_pid, opened.client_started)
         if owner_alive and opened and opened.client_pid and is_open
@@ -133,18 +186,22 @@ def _session_row(
         rss_mb=use.rss_mb if use else None,
         gpu_mb=use.gpu_memory_mb if use else None,
         owner=f"{opened.client_host}:{opened.client_pid}" if opened and opened.client_pid else "",
-        is_orphan=alive is False,
-        is_partial=view.is_partial,
+        is_orphan=alive is False and not is_older,
+        has_older=view.unread > 0,
         connections=kernel.connections if kernel else None,
         last_seen=view.changed_at,
     )
 
 
+def _is_older(view: SessionFeed, server_started: float) -> bool:
+    """Whether a session belongs to an earlier server."""
+    return bool(server_started and view.opened and view.opened.server_started != server_started)
+
+
 def _state(
     view: SessionFeed, kernel: KernelInfo | None, *, is_known: bool, is_live: bool, server_started: float
 ) -> SessionState:
-    is_older = bool(server_started and view.opened and view.opened.server_started != server_started)
-    if view.closed or is_older:
+    if view.closed or _is_older(view, server_started):
         return SessionState.CLOSED
     if not is_live:
         return SessionState.DEAD

@@ -1,6 +1,8 @@
 """The feed: all cells of a session in one virtualised scroll view, which draws only rows on the screen.
 
 Changes mark items as stale; a timer lays them out and repaints at most ten times a second.
+
+One file, because scrolling, search and reading further back move one and the same position.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.timer import Timer
 
-from ...core.feed.items import Change, FeedItem
+from ...core.feed.items import Change, FeedItem, Note
 from ..format import Glyphs, LocalTime
-from ..search import Match, find
+from ..search import OLDER, Match, find
 from ..themes import Palette
 from .canvas import FeedCanvas
 
 TICK_S = 0.1
+FILLS = 4
+"""older parts that are read only to fill the view"""
 
 
 class CellFocused(Message):
@@ -37,8 +41,20 @@ class FollowChanged(Message):
     """The feed started or stopped following its end, or the number of lines below changed."""
 
 
+class NotFound(Message):
+    """The text is in no cell, or in no earlier one."""
+
+    def __init__(self, needle: str) -> None:
+        super().__init__()
+        self.needle = needle
+
+
+class OlderWanted(Message):
+    """The user went up to the first of the cells that were read."""
+
+
 class FeedView(FeedCanvas, can_focus=True):
-    """A scrolling list of cells."""
+    """A scrolling list of cells. The first item may be a note that stands for cells which have not been read."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "line(-1)", "Line up", show=False, id="feed.up"),
@@ -54,6 +70,11 @@ class FeedView(FeedCanvas, can_focus=True):
         self.follows = True
         self.matches: list[Match] = []
         self.match = -1
+        self.is_seeking = False
+        """older cells are read until one has the text"""
+        self._wants_top = False
+        """older cells are read until the first"""
+        self._fills = 0
         self._timer: Timer | None = None
         self._told: tuple[bool, int, bool] = (True, 0, False)
 
@@ -66,12 +87,51 @@ class FeedView(FeedCanvas, can_focus=True):
         self.follows = True
         self.current = -1
         self.matches, self.match = [], -1
+        self.is_seeking = self._wants_top = False
+        self._fills = 0
         self._tick_now()
+
+    def grow(self, items: Iterable[FeedItem], names: Mapping[str, str] | None = None) -> None:
+        """Show more items, or more of them, around what is in view."""
+        if not self.items:
+            self.show(items, names)
+            return
+        first, last = self.span_in_view()
+        anchor = next((i for i in self.items[first : last + 1] if not _is_older(i)), self.items[-1])
+        above = self.rows.start(self.rows.place_of(anchor)) - int(self.scroll_y)
+        current, before = self.current_item, len(self.items)
+        self.rows.replace(items, names or {})
+        self._drawn.clear()
+        self.current = self.rows.place_of(current)
+        self._settle()
+        if not self.follows:
+            self.set_reactive(ScrollView.scroll_target_y, self.scroll_y)
+            self.scroll_to(y=self.rows.start(max(0, self.rows.place_of(anchor))) - above, animate=False)
+        self._find_again(max(0, len(self.items) - before) + 1)
+        if self._wants_top:
+            self.action_top()
+        self._fill()
+        self._tell_place()
 
     def take(self, changes: Iterable[Change]) -> None:
         """Take in new and changed items."""
         self.rows.take(changes)
         self._mark()
+
+    @property
+    def has_older(self) -> bool:
+        return bool(self.items) and _is_older(self.items[0])
+
+    def _look_up(self) -> None:
+        """Ask for older cells when the first ones come near."""
+        if self.has_older and self.scroll_y <= self.scrollable_content_region.height:
+            self.post_message(OlderWanted())
+
+    def _fill(self) -> None:
+        """Ask for older cells while there is room for them."""
+        if self.has_older and self.rows.total < self.scrollable_content_region.height and self._fills < FILLS:
+            self._fills += 1
+            self.post_message(OlderWanted())
 
     @property
     def rows_below(self) -> int:
@@ -98,6 +158,7 @@ class FeedView(FeedCanvas, can_focus=True):
         self._settle()
         if settled.has_added and (self.follows or self.current < 0):
             self._focus_last_cell()
+        self._fill()
         self._tell_place()
 
     def _refresh_item(self, place: int) -> None:
@@ -177,29 +238,48 @@ class FeedView(FeedCanvas, can_focus=True):
         self._focus_cell(self.rows.last_cell())
 
     def action_line(self, by: int) -> None:
+        self._wants_top = False
         self.scroll_to(y=self.scroll_y + by, animate=False)
+        if by < 0:
+            self._look_up()
 
     def action_page(self, by: int) -> None:
+        self._wants_top = False
         self.scroll_to(
             y=self.scroll_y + by * max(1, self.scrollable_content_region.height - 1), animate=False
         )
+        if by < 0:
+            self._look_up()
+
+    def on_mouse_scroll_up(self) -> None:
+        self._look_up()
+
+    def on_mouse_scroll_down(self) -> None:
+        self._wants_top = False
 
     def action_top(self) -> None:
+        """Go to the first cell; read on until it is the session's first."""
         self.follows = False
         self.scroll_to(y=0, animate=False)
         self._focus_cell(0)
+        self._wants_top = self.has_older
+        self._look_up()
 
     def action_follow(self) -> None:
+        self._wants_top = False
         self.follows = True
         self._focus_last_cell()
         self._settle()
 
     def move_cell(self, by: int) -> None:
         """Go to the previous or next cell and show its first row."""
+        self._wants_top = False
         place = self.rows.cell_beside(self.current, by)
         if place >= 0:
             self._focus_cell(place)
             self._bring(place)
+        if by < 0:
+            self._look_up()
 
     def _bring(self, place: int) -> None:
         row, height = self.rows.start(place), self.rows.height(place)
@@ -242,21 +322,50 @@ class FeedView(FeedCanvas, can_focus=True):
 
     # -- search
 
-    def search(self, needle: str) -> int:
-        """Mark all matches of `needle` and go to the last one at or above the end of the view. Returns their number."""
+    def search(self, needle: str) -> bool:
+        """Mark all matches of `needle` and go to the last one at or above the end of the view, or read older cells until there is
+        one. Returns whether there is one, or may be."""
         self.needle, self.match_row = needle, -1
         self.matches = find(self.items, needle)
         self.match = -1
+        self.is_seeking = bool(needle) and not self.matches and self.has_older
         self._drawn.clear()
         if self.matches:
             last_seen = self.span_in_view()[1]
             below = [n for n, match in enumerate(self.matches) if match.place <= last_seen]
             self._go_to(below[-1] if below else 0)
+        elif self.is_seeking:
+            self.post_message(OlderWanted())
         self.refresh()
-        return len(self.matches)
+        return bool(self.matches) or self.is_seeking
+
+    def _find_again(self, added: int) -> None:
+        """Search the `added` first items, too. The matches that were known are the last ones now."""
+        if not self.needle:
+            return
+        from_end, were_known = len(self.matches) - self.match, bool(self.matches)
+        if were_known or find(self.items[:added], self.needle):
+            self.matches = find(self.items, self.needle)
+        known = len(self.matches) - from_end if were_known else len(self.matches)
+        if not self.is_seeking:
+            self.match = known if were_known else -1
+            self.match_row = self.rows.row_of(self.matches[known]) if were_known else -1
+        elif known > 0:
+            self.is_seeking = False
+            self._go_to(known - 1)
+        elif self.has_older:
+            self.match = known if were_known else -1
+            self.post_message(OlderWanted())
+        else:
+            self.is_seeking = False
+            self.match = known if were_known else -1
+            self.post_message(NotFound(self.needle))
 
     def next_match(self, by: int) -> None:
-        if self.matches:
+        if self.match == 0 and by < 0 and self.has_older:
+            self.is_seeking = True
+            self.post_message(OlderWanted())
+        elif self.matches:
             self._go_to((self.match + by) % len(self.matches))
 
     def _go_to(self, number: int) -> None:
@@ -273,3 +382,7 @@ class FeedView(FeedCanvas, can_focus=True):
         self.scroll_to(y=max(0, row - region.height // 2), animate=False)
         self.follows = False
         self.refresh()
+
+
+def _is_older(item: FeedItem) -> bool:
+    return isinstance(item, Note) and item.level == OLDER

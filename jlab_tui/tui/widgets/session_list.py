@@ -1,4 +1,4 @@
-"""The list of sessions: three rows each, or one line of tabs on a small screen. Selects by id."""
+"""The list of sessions: three rows each, below them the history; or one line of tabs on a small screen. Selects by id."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
-from ...services.dashboard.overview import SessionRow, SessionState
+from ...services.dashboard.overview import NO_PAST, PastSessions, SessionRow, SessionState
 from ..ansi import one_line
-from ..format import Glyphs, counted, gib, seconds, session_mark, shortened
+from ..format import Glyphs, age, counted, gib, seconds, session_mark, shortened
 from ..selection import ALL
 from ..themes import Palette
 from ..wrapping import Row
 from .strips import StripWidget
 
 ROWS_EACH = 3
+HISTORY, MORE = "history:", "more:"
+"""entries of the list that are no sessions"""
 
 
 class SessionChosen(Message):
@@ -28,6 +30,14 @@ class SessionChosen(Message):
     def __init__(self, session: str) -> None:
         super().__init__()
         self.session = session
+
+
+class HistoryToggled(Message):
+    """The user opened or folded the history."""
+
+
+class MoreWanted(Message):
+    """The user came to the end of the history that was read."""
 
 
 def session_lines(row: SessionRow, width: int, now: float, palette: Palette, glyphs: Glyphs) -> list[Row]:
@@ -43,7 +53,7 @@ def session_lines(row: SessionRow, width: int, now: float, palette: Palette, gly
     if row.is_foreign:
         state.append("in JupyterLab")
     elif not row.is_partial:
-        state.append(counted(row.cells, "cell"))
+        state.append(f"{row.cells:,}+ cells" if row.has_older else counted(row.cells, "cell"))
     memory = []
     if row.rss_mb is not None:
         memory.append(f"RAM {gib(row.rss_mb)}")
@@ -70,76 +80,154 @@ def session_lines(row: SessionRow, width: int, now: float, palette: Palette, gly
     ]
 
 
+def past_line(row: SessionRow, width: int, now: float, palette: Palette, glyphs: Glyphs) -> Row:
+    """Return one row for a session of the history: its name, and how long ago it was used."""
+    when = age(now - row.last_seen) if row.last_seen else ""
+    name = shortened(one_line(row.name), width - len(when) - 5, glyphs.ellipsis)
+    muted = palette.style("muted")
+    gap = " " * max(1, width - len(name) - len(when) - 4)
+    mark = Segment(f"  {session_mark(row.state, glyphs)[0]} ", palette.style("faint"))
+    return [mark, Segment(name, muted), Segment(gap), Segment(when, palette.style("faint"))]
+
+
 class SessionList(StripWidget, can_focus=True):
-    """A scrolling list of sessions."""
+    """A scrolling list of sessions, and of the closed ones if the user opens the history."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Previous session", show=False, id="list.previous"),
         Binding("down,j", "move(1)", "Next session", show=False, id="list.next"),
+        Binding("enter", "fold", "Open or fold the history", show=False, id="list.history"),
     ]
     rows: tuple[SessionRow, ...] = ()
+    past = NO_PAST
     selected = ALL
     now = 0.0
     empty = "No session yet"
     _first = 0
+    _last = -1
+    """place of the entry before the one that took the place of `MORE`"""
+    _cursor = ""
+    """the entry that is no session and on which the user stands"""
 
-    def show(self, rows: Sequence[SessionRow], selected: str, now: float) -> None:
-        is_same = tuple(rows) == self.rows and selected == self.selected
+    def show(
+        self, rows: Sequence[SessionRow], selected: str, now: float, past: PastSessions = NO_PAST
+    ) -> None:
+        is_same = tuple(rows) == self.rows and (selected, past) == (self.selected, self.past)
         if is_same and (int(now) == int(self.now) or not any(row.run_since for row in rows)):
             return
-        self.rows, self.selected, self.now = tuple(rows), selected, now
+        if selected != self.selected:
+            self._cursor = ""
+        self.rows, self.selected, self.now, self.past = tuple(rows), selected, now, past
         self.redraw()
 
+    @property
+    def full_height(self) -> int:
+        """Rows of the whole list."""
+        past = sum(row.is_past for row in self.rows)
+        lines = int(self.past.count > 0) + past + int(self.past.is_open and self.past.left > 0)
+        return ROWS_EACH * (len(self.rows) - past) + lines
+
+    def _entries(self, width: int) -> list[tuple[str, list[Row]]]:
+        """Return the entries from top to bottom, each with its rows."""
+        palette, glyphs, past = self.palette, self.glyphs, self.past
+        now_rows = [row for row in self.rows if not row.is_past]
+        found = [(row.session, session_lines(row, width, self.now, palette, glyphs)) for row in now_rows]
+        if past.count:
+            mark = glyphs.unfolded if past.is_open else glyphs.folded
+            hint = "" if past.is_open else f" {glyphs.separator} C"
+            text = shortened(f"{mark} {past.count:,} closed{hint}", width, glyphs.ellipsis)
+            found.append((HISTORY, [[Segment(text, palette.style("muted"))]]))
+        for row in self.rows[len(now_rows) :]:
+            found.append((row.session, [past_line(row, width, self.now, palette, glyphs)]))
+        if past.is_open and past.left:
+            text = f"  {glyphs.ellipsis} {past.left:,} older"
+            found.append((MORE, [[Segment(text, palette.style("faint"))]]))
+        return found
+
     def build(self, width: int, height: int) -> list[Strip]:
-        if not self.rows:
+        entries = self._entries(width - 1)
+        if not entries:
             return [Strip([Segment(f" {self.empty}", self.palette.style("muted"))])]
-        self._scroll(height)
+        here = self._cursor or self.selected
+        self._scroll([(key, len(lines)) for key, lines in entries], here, height)
         strips: list[Strip] = []
-        for row in self.rows[self._first :]:
-            style = self.palette.style(back="panel") if row.session == self.selected else None
-            for line in session_lines(row, width - 1, self.now, self.palette, self.glyphs):
+        for key, lines in entries[self._first :]:
+            style = self.palette.style(back="panel") if key == here else None
+            for line in lines:
                 strip = Strip(line).adjust_cell_length(width)
                 strips.append(strip.apply_style(style) if style else strip)
         return strips[:height]
 
-    def _scroll(self, height: int) -> None:
-        fit = max(1, height // ROWS_EACH)
-        place = next((i for i, row in enumerate(self.rows) if row.session == self.selected), 0)
+    def _scroll(self, entries: Sequence[tuple[str, int]], here: str, height: int) -> None:
+        """Choose the first entry in view so that the one where the user stands is seen, and no room is left over."""
+        place = next((n for n, (key, _) in enumerate(entries) if key == here), 0)
         self._first = min(self._first, place)
-        self._first = max(self._first, place - fit + 1, 0)
-        self._first = min(self._first, max(0, len(self.rows) - fit))
+        while self._first < place and sum(rows for _, rows in entries[self._first : place + 1]) > height:
+            self._first += 1
+        while self._first and sum(rows for _, rows in entries[self._first - 1 :]) <= height:
+            self._first -= 1
 
     def action_move(self, by: int) -> None:
-        if not self.rows:
+        keys = [key for key, _ in self._entries(80)]
+        if not keys:
             return
-        place = next((i for i, row in enumerate(self.rows) if row.session == self.selected), -1)
-        place = min(len(self.rows) - 1, max(0, place + by))
-        self.post_message(SessionChosen(self.rows[place].session))
+        here = self._cursor or self.selected
+        place = keys.index(here) if here in keys else self._last
+        place = min(len(keys) - 1, max(0, place + by))
+        self._last = place - 1 if keys[place] == MORE else place
+        self._go(keys[place])
+
+    def _go(self, key: str) -> None:
+        self._cursor = key if key in (HISTORY, MORE) else ""
+        if key == MORE:
+            self.post_message(MoreWanted())
+        if self._cursor:
+            self.redraw()
+        else:
+            self.post_message(SessionChosen(key))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "fold" or self._cursor == HISTORY
+
+    def action_fold(self) -> None:
+        self.post_message(HistoryToggled())
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
         if offset is None:
             return
-        place = self._first + offset.y // ROWS_EACH
-        if 0 <= place < len(self.rows):
-            self.post_message(SessionChosen(self.rows[place].session))
+        row = 0
+        for key, lines in self._entries(80)[self._first :]:
+            row += len(lines)
+            if offset.y < row:
+                self._go(key)
+                if key == HISTORY:
+                    self.post_message(HistoryToggled())
+                return
 
 
 class SessionTabs(StripWidget):
     """Sessions side by side in one row; the selected one is always in view."""
 
     rows: tuple[SessionRow, ...] = ()
+    past = NO_PAST
     selected = ALL
     _spans: tuple[tuple[int, int, str], ...] = ()
 
-    def show(self, rows: Sequence[SessionRow], selected: str) -> None:
-        if tuple(rows) != self.rows or selected != self.selected:
-            self.rows, self.selected = tuple(rows), selected
+    def show(self, rows: Sequence[SessionRow], selected: str, past: PastSessions = NO_PAST) -> None:
+        if tuple(rows) != self.rows or (selected, past) != (self.selected, self.past):
+            self.rows, self.selected, self.past = tuple(rows), selected, past
             self.redraw()
 
     def build(self, width: int, height: int) -> list[Strip]:
+        muted = self.palette.style("muted")
+        closed = (
+            f" {self.glyphs.folded} {self.past.count:,} closed"
+            if self.past.count and not self.past.is_open
+            else ""
+        )
         if not self.rows:
-            return [Strip([Segment(" No session yet", self.palette.style("muted"))])]
+            return [Strip([Segment(closed or " No session yet", muted)])]
         tabs = [self._tab(number, row) for number, row in enumerate(self.rows, 1)]
         place = next((i for i, row in enumerate(self.rows) if row.session == self.selected), 0)
         sizes = [sum(s.cell_length for s in tab) for tab in tabs]
@@ -156,6 +244,10 @@ class SessionTabs(StripWidget):
             spans.append((used, used + size, row.session))
             parts += tab
             used += size
+        else:
+            if used + len(closed) <= width:
+                spans.append((used, used + len(closed), HISTORY))
+                parts.append(Segment(closed, muted))
         self._spans = tuple(spans)
         return [Strip(parts)]
 
@@ -178,4 +270,4 @@ class SessionTabs(StripWidget):
         offset = event.get_content_offset(self)
         for start, end, session in self._spans:
             if offset is not None and start <= offset.x < end:
-                self.post_message(SessionChosen(session))
+                self.post_message(HistoryToggled() if session == HISTORY else SessionChosen(session))

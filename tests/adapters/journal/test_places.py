@@ -207,8 +207,9 @@ def test_a_compressed_session_is_closed_for_a_dashboard_too(tmp_path: Path) -> N
     put(journal_path(sessions, "s", 1), opened(), CLOSED)
     os.utime(journal_path(sessions, "s", 1), (1.0, 1.0))
     records = DirectoryRecords(sessions, tmp_path / "actions")
-    plain = records.ends(records.journals()["s"])
+    plain = records.window(records.files("s"), None, 1)
     drain(store_in(tmp_path).clear_old(99_999, COMPRESS_AFTER_S * 2))
-    packed = records.ends(records.journals()["s"])
-    assert packed.is_packed and not plain.is_packed
-    assert isinstance(packed.tail[-1].event, SessionClosed) and packed.head == plain.head
+    packed = records.window(records.files("s"), None, 1)
+    assert [path.suffix for path in records.files("s")] == [".gz"]
+    assert packed.entries == plain.entries and isinstance(packed.entries[-1].event, SessionClosed)
+    assert records.look({}).closed == 1 and records.look({}).open == {}

@@ -339,16 +339,6 @@ def test_a_session_without_a_beginning_goes_by_its_id() -> None:
     assert (folded(OPENED).name, folded(OPENED).notebook) == ("train", "/nb/train.ipynb")
 
 
-def test_of_a_session_of_which_only_the_ends_were_read_no_cells_are_shown() -> None:
-    started = Entry(2.0, RunStarted("r1", "t", "c", "x"))
-    session = SessionFeed.of_ends(
-        "s", [Entry(1.0, OPENED), started], [Entry(9.0, SessionClosed("shut down"))]
-    )
-    assert (session.name, session.closed, session.items, session.cells) == ("train", "shut down", [], 0)
-    assert session.is_partial and session.last is None and session.changed_at == 9.0
-    assert not folded(OPENED).is_partial
-
-
 def test_a_cell_is_given_all_its_output_again() -> None:
     flood = [TextPrinted("r1", "stdout", "y" * 999 + "\n") for _ in range(50)]
     bar = DataShown("r1", {"text/plain": "0 %"}, display_id="d")

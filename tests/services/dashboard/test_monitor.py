@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from jlab_tui.adapters.journal.actions_files import ActionsFiles
 from jlab_tui.adapters.journal.bell import Bell, BellReader
 from jlab_tui.adapters.journal.directory import DirectoryRecords
 from jlab_tui.adapters.journal.journal_reader import JournalReader
@@ -22,16 +24,20 @@ from jlab_tui.core.journal.events import (
     Entry,
     Event,
     HumanActed,
+    RunFinished,
     RunStarted,
+    RunStatus,
     SessionClosed,
     SessionOpened,
     TextPrinted,
     encode,
 )
+from jlab_tui.core.journal.window import Looked
 from jlab_tui.core.server.record import KernelInfo, Mode, ServerRecord, ServerState
 from jlab_tui.core.server.resources import GpuSample, Sample
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.services.dashboard.actions import RecordedActions, Target
+from jlab_tui.services.dashboard.history import STEP
 from jlab_tui.services.dashboard.monitor import Monitor
 from jlab_tui.services.dashboard.overview import SessionState
 
@@ -92,10 +98,12 @@ class Place:
         self.actions.mkdir()
         self.bell = Bell(directory / "fifos", HOST)
 
-    def write(self, name: str, *events: Event, folder: str = "sessions") -> None:
-        with (self.directory / folder / name).open("ab") as file:
+    def write(self, name: str, *events: Event, folder: str = "sessions", at: float = 5.0) -> None:
+        path = self.directory / folder / name
+        path.parent.mkdir(exist_ok=True)
+        with path.open("ab") as file:
             for event in events:
-                file.write(encode(Entry(5.0, event)))
+                file.write(encode(Entry(at, event)))
 
     def monitor(self, node: Node) -> Monitor:
         return Monitor(
@@ -150,37 +158,122 @@ async def test_all_epochs_are_read_and_news_come_by_bell_and_without(place: Plac
     assert list((place.directory / "fifos").iterdir()) == []
 
 
-async def test_of_closed_sessions_only_the_ends_are_read_until_they_are_wanted(place: Place) -> None:
+async def test_closed_sessions_are_only_counted_until_they_are_wanted(place: Place) -> None:
     text = [TextPrinted("old-1", "stdout", "x" * 200_000 + "\n") for _ in range(20)]
     run = RunStarted("old-1", "t", "c", "long()")
     place.write("old.1.jsonl", opened("old"), run, *text, SessionClosed("done"))
     place.write("new.1.jsonl", opened("new"), RunStarted("new-1", "t", "c", "now()"))
     place.write("me.jsonl", HumanActed("interrupt", "old", "old-1", by="ben"), folder="actions")
+    place.write("closed/older.1.jsonl", opened("older"), SessionClosed("done"))
     monitor = place.monitor(Node())
     async with running(monitor) as heard:
-        rows = {row.session: row for row in monitor.rows}
-        assert (
-            rows["old"].is_partial and rows["old"].state is SessionState.CLOSED and rows["old"].name == "old"
-        )
-        assert not rows["new"].is_partial and rows["new"].cells == 1
-        assert monitor.feed.sessions["old"].items == []
+        assert [row.session for row in monitor.rows if not row.is_foreign] == ["new"]
+        assert (monitor.past.count, monitor.past.left, monitor.past.is_open) == (2, 2, False)
+        assert set(monitor.feed.sessions) == {"new"}
         monitor.want("old")
-        await until(lambda: heard.read == ["old"])
+        await until(lambda: "old" in heard.read)
         view = monitor.feed.sessions["old"]
-        assert view.cells == 1 and not view.is_partial
+        assert view.cells == 1 and [row.session for row in monitor.rows if not row.is_foreign] == [
+            "new",
+            "old",
+        ]
         texts = [item.text for item in view.items if isinstance(item, Note)]
         assert any("ben interrupted" in text for text in texts)
 
 
-async def test_a_closed_session_that_continues_is_read_as_a_whole(place: Place) -> None:
+async def test_the_history_is_read_in_steps_newest_first(place: Place) -> None:
+    for number in range(STEP + 5):
+        place.write(f"closed/s{number:02d}.1.jsonl", opened(f"s{number:02d}"), SessionClosed("done"))
+        os.utime(place.sessions / "closed" / f"s{number:02d}.1.jsonl", (number, number))
+    place.write("over.1.jsonl", opened("over"), SessionClosed("done"))  # not moved yet
+    monitor = place.monitor(Node())
+    async with running(monitor):
+        assert monitor.past.count == STEP + 6
+        monitor.toggle_history()
+        await until(lambda: monitor.past.left == 6)
+        past = [row for row in monitor.rows if row.is_past]
+        assert [row.name for row in past] == ["over", *(f"s{n:02d}" for n in range(STEP + 4, 5, -1))]
+        assert all(row.state is SessionState.CLOSED and row.is_partial for row in past)
+        monitor.more_history()
+        await until(lambda: monitor.past.left == 0)
+        assert monitor.rows[-1].name == "s00"
+        monitor.want("s00")
+        await until(lambda: "s00" in monitor.feed.sessions)
+        assert [row.session for row in monitor.rows].count("s00") == 1
+        monitor.toggle_history()
+        assert [row.session for row in monitor.rows if not row.is_foreign] == ["s00"], "it is on the screen"
+
+
+async def test_a_closed_session_that_continues_is_open_again(place: Place) -> None:
     place.write("old.1.jsonl", opened("old"), RunStarted("old-1", "t", "c", "a()"), SessionClosed("done"))
     monitor = place.monitor(Node())
     async with running(monitor) as heard:
-        assert monitor.feed.sessions["old"].is_partial
+        assert monitor.past.count == 1 and not monitor.feed.sessions
         place.write("old.2.jsonl", opened("old"), RunStarted("old-2", "t", "c", "b()"))
-        place.bell.ring({"session": "old", "kind": "run"})
+        place.bell.ring({"session": "old", "journal": "old.2.jsonl", "kind": "run"})
         await until(lambda: heard.read == ["old"])
-        assert monitor.feed.sessions["old"].cells == 2
+        assert monitor.feed.sessions["old"].cells == 2 and monitor.past.count == 0
+        place.write("old.3.jsonl", opened("old"), RunStarted("old-3", "t", "c", "c()"))
+        place.bell.ring({"session": "old", "journal": "old.3.jsonl"})
+        await until(lambda: monitor.feed.sessions["old"].cells == 3)
+
+
+def big(session: str, cells: int) -> list[Event]:
+    """Cells that print 40 kB each."""
+    found: list[Event] = []
+    for number in range(cells):
+        run = f"{session}-{number}"
+        text = TextPrinted(run, "stdout", "".join(f"{number:05d} {line:05d}\n" for line in range(3400)))
+        found += [RunStarted(run, "t", f"c{number}", "loop()"), text, RunFinished(run, RunStatus.OK, 1.0)]
+    return found
+
+
+async def test_a_long_record_is_read_from_its_end_and_further_back_on_demand(place: Place) -> None:
+    place.write("a.1.jsonl", opened("a"), *big("a", 60))
+    place.write("a.2.jsonl", opened("a"), *big("b", 40))
+    place.write("me.jsonl", HumanActed("interrupt", "a", "a-0", by="ben"), folder="actions")
+    size = sum(path.stat().st_size for path in place.sessions.iterdir())
+    monitor = place.monitor(Node())
+    async with running(monitor) as heard:
+        view = monitor.feed.sessions["a"]
+        (row,) = [row for row in monitor.rows if row.session == "a"]
+        assert row.has_older and 0 < view.cells < 40 and size // 2 < view.unread < size
+        last = view.last
+        place.write("a.2.jsonl", RunStarted("b-40", "t", "c40", "now()"))
+        place.bell.ring({"session": "a", "journal": "a.2.jsonl"})
+        await until(lambda: view.running is not None)
+        while view.unread:
+            heard.read.clear()
+            monitor.older("a")
+            await until(lambda: "a" in heard.read)
+        cells = [item for item in view.items if isinstance(item, FeedCell)]
+        assert [cell.run for cell in cells] == [f"a-{n}" for n in range(60)] + [f"b-{n}" for n in range(41)]
+        assert last in cells and view.opened_at == 5.0 and not any(cell.is_torn for cell in cells)
+        heard.read.clear()
+        monitor.older("a")
+        await until(lambda: "a" in heard.read)
+        assert view.cells == 101
+
+
+async def test_all_sessions_are_read_by_time_only_as_far_as_wanted(place: Place) -> None:
+    for number in range(8):
+        name = f"closed/s{number}.1.jsonl"
+        place.write(
+            name, opened(f"s{number}"), *big(f"s{number}", 30), SessionClosed("done"), at=100.0 * number + 50
+        )
+        os.utime(place.sessions / name, (100.0 * number + 60, 100.0 * number + 60))
+    monitor = place.monitor(Node())
+    async with running(monitor) as heard:
+        monitor.want("")
+        await until(lambda: "" in heard.read)
+        known = set(monitor.feed.sessions)
+        assert "s7" in known and len(known) < 8 and monitor.unopened_since > 0
+        assert not [row for row in monitor.rows if not row.is_foreign], "the list stays as it is"
+        while monitor.unopened_since or any(view.unread for view in monitor.feed.sessions.values()):
+            heard.read.clear()
+            monitor.older("")
+            await until(lambda: "" in heard.read)
+        assert sum(view.cells for view in monitor.feed.sessions.values()) == 240
 
 
 async def test_a_session_that_closes_is_shown_once_although_its_files_move(place: Place) -> None:
@@ -197,7 +290,8 @@ async def test_a_session_that_closes_is_shown_once_although_its_files_move(place
         place.write("b.1.jsonl", opened("b"))
         await until(lambda: "b" in monitor.feed.sessions)
         assert [item.output_text() for item in view.items if isinstance(item, FeedCell)] == ["early\nlate\n"]
-        assert monitor.feed.sessions["old"].is_partial and heard.read == []
+        assert "old" not in monitor.feed.sessions and set(heard.read) == {"a", "b"}
+        assert [row.state for row in monitor.rows if row.session == "a"] == [SessionState.CLOSED]
 
 
 async def test_everything_that_a_cell_put_out_comes_from_its_record(place: Place) -> None:
@@ -231,7 +325,8 @@ async def test_a_torn_line_is_waited_for_and_a_closed_session_stays(place: Place
     monitor = place.monitor(Node())
     line = encode(Entry(6.0, RunStarted("a-1", "t", "c", "late")))
     async with running(monitor):
-        assert [r.state for r in monitor.rows if r.session == "a"] == [SessionState.CLOSED]
+        monitor.want("a")
+        await until(lambda: [r.state for r in monitor.rows if r.session == "a"] == [SessionState.CLOSED])
         with (place.sessions / "a.1.jsonl").open("ab") as file:
             file.write(line[:20])
             file.flush()
@@ -251,25 +346,32 @@ async def test_what_somebody_did_in_another_dashboard_is_shown(place: Place) -> 
         )
 
 
-async def test_the_actions_of_a_dashboard_that_has_ended_are_read_once(place: Place) -> None:
+def test_the_actions_of_a_dashboard_that_has_ended_are_read_once(place: Place) -> None:
     ended, other = f"{socket.gethostname()}-{2**30}.jsonl", "elsewhere-1.jsonl"
     place.write("s1.1.jsonl", opened("s1"))
     for name in (ended, other):
         place.write(name, HumanActed("interrupt", "s1", by=f"ben@{name}", outcome="done"), folder="actions")
-    records = _Counting(place.sessions, place.actions)
-    async with running(Monitor(Node(), Node(), records)) as heard:
-        await until(lambda: sum(path.name == other for path in records.read) >= 3)
-        notes = {getattr(change.item, "text", "") for change in heard.changes}
-        assert any(ended in note for note in notes) and any(other in note for note in notes)
-        assert sum(path.name == ended for path in records.read) == 1
+    files = _Counting(place.actions)
+    assert len(files.news()) == 2
+    for _ in range(3):
+        assert files.news() == []
+    assert sorted(path.name for path in files.read) == [other, ended]
+    place.write(other, HumanActed("interrupt", "s1", by="ben@again", outcome="done"), folder="actions")
+    place.write("late-1.jsonl", HumanActed("interrupt", "s1", by="ann", outcome="done"), folder="actions")
+    assert [getattr(entry.event, "by", "") for entry in files.news()] == ["ben@again", "ann"]
+    assert files.asked == 3, "each file was opened once"
 
 
-class _Counting(DirectoryRecords):
-    def __init__(self, sessions: Path, actions: Path) -> None:
-        super().__init__(sessions, actions)
+class _Counting(ActionsFiles):
+    """Counts the reads of each file."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
         self.read: list[Path] = []
+        self.asked = 0
 
     def follow(self, path: Path) -> JournalReader:
+        self.asked += 1
         return _CountingReader(path, self.read)
 
 
@@ -281,6 +383,42 @@ class _CountingReader(JournalReader):
     def read(self, limit: int = 64 << 20) -> list[Entry]:
         self._read.append(self.path)
         return super().read(limit)
+
+
+async def test_a_second_without_news_costs_one_look_and_no_list(place: Place) -> None:
+    for number in range(20):
+        place.write(f"s{number}.1.jsonl", opened(f"s{number}"))
+    records = _Watched(place.sessions, place.actions)
+    monitor = Monitor(Node(), Node(), records)
+    async with running(monitor):
+        await until(lambda: len(records.looks) >= 5)
+        assert all(looked.open is None and looked.closed is None for looked in records.looks[2:])
+        assert not any(looked.grown for looked in records.looks)
+        assert records.calls == len(records.looks), "nothing but looks since the start"
+        place.write("new.1.jsonl", opened("new"))
+        await until(lambda: "new" in monitor.feed.sessions)
+
+
+class _Watched(DirectoryRecords):
+    """Remembers the looks, and counts all calls after the first two."""
+
+    def __init__(self, sessions: Path, actions: Path) -> None:
+        super().__init__(sessions, actions)
+        self.looks: list[Looked] = []
+        self.calls = 0
+
+    def look(self, read: Mapping[Path, int]) -> Looked:
+        self.calls += 1
+        self.looks.append(super().look(read))
+        return self.looks[-1]
+
+    def standing(self, journals: Sequence[Path]) -> list[tuple[float, bool]]:
+        self.calls += len(self.looks) > 2
+        return super().standing(journals)
+
+    def files(self, session: str) -> list[Path]:
+        self.calls += len(self.looks) > 2
+        return super().files(session)
 
 
 async def test_trouble_is_reported_once_and_watching_continues(place: Place) -> None:
@@ -330,11 +468,11 @@ class _Surprising(DirectoryRecords):
 
     looked = False
 
-    def journals(self) -> dict[str, list[Path]]:
+    def look(self, read: Mapping[Path, int]) -> Looked:
         if not self.looked:
             self.looked = True
             raise KeyError("surprise")
-        return super().journals()
+        return super().look(read)
 
 
 async def test_history_is_asked_for_once_and_samples_are_taken_once(place: Place) -> None:
