@@ -34,7 +34,7 @@ _BLOCK: Final = 1 << 16
 _FIRST_LINE_MAX: Final = 1 << 20
 _VERSION: Final = 1
 _SAVE_AFTER: Final = 20
-"""files that were read for the first time, after which the cache is written"""
+"""files that came or went, after which the cache is written"""
 
 
 def cache_name(host: str) -> str:
@@ -62,8 +62,8 @@ class JournalHeads:
         self._cache = cache
         self._known: dict[str, _Known] | None = None
         """by the name of the file"""
-        self._fresh = 0
-        """files that the cache lacks"""
+        self._unsaved = 0
+        """files that the cache lacks, or has in vain"""
         self._lock = threading.Lock()
 
     def read(self, files: Mapping[str, Sequence[Path]], within_s: float = math.inf) -> Heads:
@@ -95,6 +95,7 @@ class JournalHeads:
         with self._lock:
             known = _loaded(self._cache) if self._known is None else self._known
             self._known = {name: known[name] for name in names & known.keys()}
+            self._unsaved += len(known) - len(self._known)
             return dict(self._known)
 
     def _ends(self, path: Path, known: _Known | None) -> Ends:
@@ -115,14 +116,14 @@ class JournalHeads:
         with self._lock:
             self._known = self._known if self._known is not None else {}
             self._known[name] = known
-            self._fresh += is_fresh
+            self._unsaved += is_fresh
 
     def _save_much(self) -> None:
         """Write the cache if it lacks much."""
         with self._lock:
-            if self._cache is None or self._fresh < _SAVE_AFTER:
+            if self._cache is None or self._unsaved < _SAVE_AFTER:
                 return
-            self._fresh = 0
+            self._unsaved = 0
             rows = [_row(name, known) for name, known in (self._known or {}).items()]
         with contextlib.suppress(OSError):  # it only saves time
             write_atomic(self._cache, json.dumps({"version": _VERSION, "rows": rows}))

@@ -118,6 +118,14 @@ def test_what_one_process_knows_the_next_one_does_not_read(
     assert JournalHeads(cache).read(many).known == ()
 
 
+def test_the_cache_forgets_what_is_gone(tmp_path: Path, many: dict[str, list[Path]]) -> None:
+    cache = tmp_path / cache_name("host")
+    JournalHeads(cache).read(many)
+    few = dict(list(many.items())[:3])
+    assert len(JournalHeads(cache).read(few).known) == 3
+    assert len(json.loads(cache.read_bytes())["rows"]) == 3
+
+
 @pytest.mark.parametrize(
     "damage",
     [
