@@ -48,6 +48,19 @@ def open_journals(sessions: Path) -> dict[str, list[Path]]:
     return _by_session(_listed(sessions))
 
 
+def open_entries(sessions: Path) -> dict[str, list[os.DirEntry[str]]]:
+    """The same as the directory lists them, which costs a third."""
+    found: dict[str, dict[int, os.DirEntry[str]]] = {}
+    with contextlib.suppress(OSError), os.scandir(sessions) as entries:
+        for entry in entries:
+            if JOURNALS.fullmatch(entry.name):
+                session, epoch, *_ = entry.name.split(".")
+                epochs = found.setdefault(session, {})
+                if entry.name.endswith(".gz") or int(epoch) not in epochs:
+                    epochs[int(epoch)] = entry
+    return {session: [epochs[epoch] for epoch in sorted(epochs)] for session, epochs in found.items()}
+
+
 def closed_journals(sessions: Path) -> dict[str, list[Path]]:
     """The same of closed sessions."""
     open_ones = {_session_of(path) for path in _listed(sessions)}

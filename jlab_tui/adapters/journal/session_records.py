@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...core.journal.summary import Heads
 from ..files import bytes_below
-from .places import open_journals
+from .places import open_entries
 from .summaries import JournalHeads, cache_name
 
 
@@ -22,7 +22,7 @@ class SessionRecords:
     def heads(self) -> Heads:
         """Those that are not closed."""
         cache = self.sessions_dir.with_name(cache_name(socket.gethostname()))
-        return JournalHeads(cache).read(open_journals(self.sessions_dir))
+        return JournalHeads(cache).read(open_entries(self.sessions_dir))
 
     def size(self) -> int:
         """Bytes on disk."""

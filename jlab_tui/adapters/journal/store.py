@@ -19,7 +19,7 @@ from .bell import Bell
 from .brief import brief_entries, run_entries
 from .journal_file import JournalWriter
 from .journal_reader import JournalReader, read_entries
-from .places import epoch_of, has_moved, journal_path, journals_of, move_closed, open_journals
+from .places import epoch_of, has_moved, journal_path, journals_of, move_closed, open_entries
 from .summaries import JournalHeads, cache_name
 
 
@@ -92,7 +92,7 @@ class JournalStore:
 
     def heads(self, within_s: float = math.inf) -> Heads:
         """Summarise every session that is not closed, as far as they are known or can be read in that time. Blocks."""
-        return self._heads.read(open_journals(self._sessions_dir), within_s)
+        return self._heads.read(open_entries(self._sessions_dir), within_s)
 
     def read(
         self, files: Sequence[Path], since: tuple[Path, int] | None = None

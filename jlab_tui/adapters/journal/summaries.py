@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import json
 import math
+import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -26,10 +27,11 @@ from ...core.journal.events import (
     SessionOpened,
     decode,
 )
-from ...core.journal.summary import KIND, TELLING, Ends, Heads, SessionHead, head_of
+from ...core.journal.summary import KIND, TELLING, Heads, SessionHead, head_of
 from ..files import write_atomic
 from .journal_reader import DAMAGED
 
+Listed = Path | os.DirEntry[str]
 _BLOCK: Final = 1 << 16
 _FIRST_LINE_MAX: Final = 1 << 20
 _VERSION: Final = 1
@@ -64,29 +66,37 @@ class JournalHeads:
         """by the name of the file"""
         self._unsaved = 0
         """files that the cache lacks, or has in vain"""
+        self._made: dict[str, tuple[list[_Known | None], SessionHead | None]] = {}
+        """what was made of the same files the last time, by session"""
         self._lock = threading.Lock()
 
-    def read(self, files: Mapping[str, Sequence[Path]], within_s: float = math.inf) -> Heads:
+    def read(self, files: Mapping[str, Sequence[Listed]], within_s: float = math.inf) -> Heads:
         """Summarise the sessions of these journals, the newest first; skips those without information. Blocks.
 
         After `within_s` seconds of looking it goes by what is known: sessions that were never read are counted then."""
         until = time.monotonic() + within_s
-        named = {session: [(path, path.name) for path in paths] for session, paths in files.items()}
-        known = self._known_of({name for paths in named.values() for _, name in paths})
+        known = self._known_of({one.name for listed in files.values() for one in listed})
+        made: dict[str, tuple[list[_Known | None], SessionHead | None]] = {}
         found: list[SessionHead] = []
         unread = 0
         # First what is new, then what changed last.
-        for session in sorted(named, key=lambda session: -_newest(known, named[session])):
-            paths = named[session]
+        for session in sorted(files, key=lambda session: -_newest(known, files[session])):
+            listed = files[session]
             if time.monotonic() < until:
-                ends = [self._ends(path, known.get(name)) for path, name in reversed(paths)]
-            elif all(name in known for _, name in paths):
-                ends = [(known[name].first, known[name].last) for _, name in reversed(paths)]
+                read = [self._looked_at(one, known.get(one.name)) for one in listed]
+            elif all(one.name in known for one in listed):
+                read = [known[one.name] for one in listed]
             else:
                 unread += 1
                 continue
-            if head := head_of(session, ends, tuple(files[session])):
-                found.append(head)
+            before = self._made.get(session)
+            if before is None or not _are_same(before[0], read):
+                ends = [(one.first, one.last) if one is not None else (None, None) for one in reversed(read)]
+                before = read, head_of(session, ends, tuple(map(Path, listed)))
+            made[session] = before
+            if before[1] is not None:
+                found.append(before[1])
+        self._made = made
         self._save_much()
         return Heads(tuple(sorted(found, key=lambda head: (-head.last_at, head.session))), unread)
 
@@ -98,19 +108,21 @@ class JournalHeads:
             self._unsaved += len(known) - len(self._known)
             return dict(self._known)
 
-    def _ends(self, path: Path, known: _Known | None) -> Ends:
+    def _looked_at(self, listed: Listed, known: _Known | None) -> _Known | None:
+        """What is in a file now; None if it cannot be read."""
         try:
-            info = path.stat()
+            info = listed.stat()
             identity = info.st_size, info.st_mtime_ns
             if known is None or known.identity != identity:
                 is_fresh = known is None
                 before = known if known is not None and known.end <= info.st_size else None
+                path = Path(listed)
                 known = _packed(path) if path.suffix == ".gz" else _plain(path, before, info.st_size)
                 known.identity = identity
                 self._learn(path.name, known, is_fresh=is_fresh)
         except DAMAGED:
-            return None, None
-        return known.first, known.last
+            return None
+        return known
 
     def _learn(self, name: str, known: _Known, *, is_fresh: bool) -> None:
         with self._lock:
@@ -129,8 +141,12 @@ class JournalHeads:
             write_atomic(self._cache, json.dumps({"version": _VERSION, "rows": rows}))
 
 
-def _newest(known: Mapping[str, _Known], paths: Sequence[tuple[Path, str]]) -> float:
-    return max(known[name].at if name in known else math.inf for _, name in paths)
+def _newest(known: Mapping[str, _Known], listed: Sequence[Listed]) -> float:
+    return max(known[one.name].at if one.name in known else math.inf for one in listed)
+
+
+def _are_same(before: Sequence[_Known | None], now: Sequence[_Known | None]) -> bool:
+    return len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
 
 
 def _loaded(cache: Path | None) -> dict[str, _Known]:
