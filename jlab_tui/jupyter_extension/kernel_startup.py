@@ -63,20 +63,24 @@ def find_the_notebooks_modules():  # type: ignore[no-untyped-def]
 def leave_children_that_end_without_help():  # type: ignore[no-untyped-def]
     """At its end, before what is registered with atexit, ipykernel kills its children and waits for them up to 29 s. It waits in
     vain for those that have ended and that no code has waited for, for the workers of a pool, which starts others in their
-    place, and for Python's resource trackers, which ignore the signal. Python ends workers and trackers as it exits."""
+    place, and for Python's resource trackers, which ignore the signal; and a pool hangs whose worker is killed while it holds
+    the lock of the queue. Python ends all of these as it exits."""
     from ipykernel.kernelbase import Kernel
 
     children_of = Kernel._process_children
 
     def living_children(kernel):  # type: ignore[no-untyped-def]
         found = []
+        children = children_of(kernel)
+        # Asked afterwards, it knows every worker that is among them.
         multiprocessing = sys.modules.get("multiprocessing")
         mine = multiprocessing.active_children() if multiprocessing else ()
         workers = {child.pid for child in mine if child.daemon}
-        for child in children_of(kernel):
+        for child in children:
             with contextlib.suppress(Exception):  # it is gone meanwhile
-                is_tracker = "resource_tracker" in " ".join(child.cmdline())
-                if child.status() != "zombie" and child.pid not in workers and not is_tracker:
+                command = " ".join(child.cmdline())
+                is_helper = "resource_tracker import" in command or "multiprocessing.forkserver import" in command
+                if child.status() != "zombie" and child.pid not in workers and not is_helper:
                     found.append(child)
         return found
 

@@ -22,6 +22,10 @@ atexit.register(finish);
 """
 
 
+POOL = "import multiprocessing; pool = multiprocessing.get_context('{}').Pool(2); pool.map(abs, [1])"
+"""a pool starts a new worker for each that ends"""
+
+
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that gives an idle kernel 10 s to end."""
@@ -61,10 +65,12 @@ async def test_a_kernel_that_does_not_end_is_killed_and_reported(hasty: Server, 
     "child",
     [
         "import subprocess; child = subprocess.Popen(['sleep', '600'])",
-        "import multiprocessing; pool = multiprocessing.get_context('fork').Pool(2); pool.map(abs, [1])",
+        POOL.format("fork"),
+        POOL.format("spawn"),
+        POOL.format("forkserver"),
         "from multiprocessing.shared_memory import SharedMemory; memory = SharedMemory(create=True, size=8)",
     ],
-    ids=["process", "pool that starts its workers anew", "resource tracker that ignores signals"],
+    ids=["process", "pool that forks", "pool that spawns", "pool with a server", "resource tracker"],
 )
 async def test_a_kernel_whose_children_end_with_it_ends_in_its_own_time(
     hasty: Server, tmp_path: Path, child: str
