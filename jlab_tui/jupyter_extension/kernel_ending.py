@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 from .kernel_process import process_of
 
 END_S = 20.0
+_INTERRUPT = "_async_interrupt_kernel"
 _CUT = (-signal.SIGTERM, -signal.SIGKILL)
 
 log = logging.getLogger("jlab_mcp_extension")
@@ -58,20 +59,28 @@ class Endings:
             manager.shutdown_wait_time = 2 * own_s
             process = process_of(manager) if answers and not now else None
             self.cut.pop(kernel_id, None)
+            if answers and not busy:
+                _spare_interrupt(manager)
             ended = end(now, *arguments, **named)
             if inspect.isawaitable(ended):
-                return self._awaited(ended, kernel_id, process, own_s)
-            self._note(kernel_id, process, own_s)
+                return self._awaited(ended, kernel_id, manager, process, own_s)
+            self._note(kernel_id, manager, process, own_s)
             return ended
 
         return end_in_own_time
 
-    async def _awaited(self, ended: Any, kernel_id: str, process: Optional[Any], own_s: float) -> Any:
-        result = await ended
-        self._note(kernel_id, process, own_s)
+    async def _awaited(
+        self, ended: Any, kernel_id: str, manager: Any, process: Optional[Any], own_s: float
+    ) -> Any:
+        try:
+            result = await ended
+        finally:
+            vars(manager).pop(_INTERRUPT, None)
+        self._note(kernel_id, manager, process, own_s)
         return result
 
-    def _note(self, kernel_id: str, process: Optional[Any], own_s: float) -> None:
+    def _note(self, kernel_id: str, manager: Any, process: Optional[Any], own_s: float) -> None:
+        vars(manager).pop(_INTERRUPT, None)
         if process is not None and process.poll() in _CUT:
             self.cut[kernel_id] = own_s
             log.warning("jlab-mcp: kernel %s did not end within %g s, so a signal ended it", kernel_id, own_s)
@@ -98,6 +107,17 @@ class Endings:
                     self._culled.pop(kernel_id, None)
 
         return cull_kernel_if_idle
+
+
+def _spare_interrupt(manager: Any) -> None:
+    """Leave out the signal that jupyter_client sends first: an idle kernel ignores it, but its children get it, too. A pool's
+    worker that it ends can keep the lock of the queue, at which the kernel's exit would wait for ever."""
+
+    async def no_interrupt() -> None:
+        """Nothing runs."""
+
+    if inspect.iscoroutinefunction(getattr(manager, _INTERRUPT, None)):
+        vars(manager)[_INTERRUPT] = no_interrupt
 
 
 def _why_culled(kernels: Any, kernel_id: str) -> str:

@@ -68,19 +68,20 @@ def leave_children_that_end_without_help():  # type: ignore[no-untyped-def]
     from ipykernel.kernelbase import Kernel
 
     children_of = Kernel._process_children
+    helpers = ("resource_tracker", "multiprocessing.forkserver", "multiprocessing.spawn")
 
     def living_children(kernel):  # type: ignore[no-untyped-def]
         found = []
         children = children_of(kernel)
-        # Asked afterwards, it knows every worker that is among them.
+        # Asked afterwards, it knows the workers that are among them; one that a pool has just started shows by its command.
         multiprocessing = sys.modules.get("multiprocessing")
         mine = multiprocessing.active_children() if multiprocessing else ()
-        workers = {child.pid for child in mine if child.daemon}
+        is_daemon = {child.pid: child.daemon for child in mine}
         for child in children:
             with contextlib.suppress(Exception):  # it is gone meanwhile
                 command = " ".join(child.cmdline())
-                is_helper = "resource_tracker import" in command or "multiprocessing.forkserver import" in command
-                if child.status() != "zombie" and child.pid not in workers and not is_helper:
+                is_pythons = any(module + " import" in command for module in helpers)
+                if child.status() != "zombie" and not is_daemon.get(child.pid, is_pythons):
                     found.append(child)
         return found
 
