@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from .adapters.link.bridge_files import BridgeFiles, bridge_files
+from .adapters.link.bridge_files import BridgeFiles, bridge_files, remove_old
 from .adapters.link.bridges import START_S
 from .adapters.link.node_program import node_command, node_program
 from .adapters.link.step import running
@@ -77,6 +77,7 @@ class BridgeProcess:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._leave.set)
+        remove_old(self._files.socket.parent, time.time())
         with self._files.held() as is_ours:
             if is_ours:
                 await self._keep_up()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from ...core.link.bridge import BridgeTarget, Word, format_word, parse_word
 from ..files import read_own, write_atomic
 
 _PLACES: Final = ("/tmp", "/var/tmp", "/dev/shm")
+_LEFT: Final = re.compile(r"b[0-9a-f]{12}\.(?:json|lock)")
+_MONTH_S: Final = 30 * 86400.0
 _PATH_BYTES: Final = 103
 """the shortest limit of all systems"""
 
@@ -59,6 +62,15 @@ def bridge_files(target: BridgeTarget) -> BridgeFiles:
     """Return the files of the bridge to `target`. Raises OSError if this host has no place for them."""
     base = _directory() / f"b{target.key}"
     return BridgeFiles(base.with_suffix(".sock"), base.with_suffix(".lock"), base.with_suffix(".json"))
+
+
+def remove_old(directory: Path, now: float) -> None:
+    """Remove the words and locks of bridges that nobody has used for a month; `now`: epoch seconds of this host's clock."""
+    with contextlib.suppress(OSError):
+        for path in directory.iterdir():
+            is_ours = _LEFT.fullmatch(path.name) is not None and not path.with_suffix(".sock").exists()
+            if is_ours and now - path.lstat().st_mtime > _MONTH_S:
+                path.unlink(missing_ok=True)
 
 
 def _directory() -> Path:

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import os
 import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from jlab_tui.adapters.link.bridge_files import BridgeFiles
+from jlab_tui.adapters.link.bridge_files import BridgeFiles, remove_old
 from jlab_tui.adapters.link.bridges import BridgeDown, Bridges
 from jlab_tui.adapters.link.node_program import node_command, node_program
 from jlab_tui.adapters.link.step import RunningStep, running
@@ -171,6 +172,17 @@ async def test_why_no_way_works_is_said_and_remembered_for_a_while(folder: Path)
             await bridges.start(target, [Way.SRUN, Way.SSH])
     assert (folder / "steps").read_text(encoding="utf-8").count("step") == 2, "--help and one step"
     files_of(bridges, target).remove()
+
+
+def test_only_what_bridges_have_left_a_month_ago_is_removed(folder: Path) -> None:
+    old, used = folder / "b0123456789ab.json", folder / "bfedcba987654.lock"
+    for path in (old, used, used.with_suffix(".sock"), folder / "b-mine.json", folder / "b012345678901.lock"):
+        path.touch()
+        os.utime(path, (0, 0))
+    (folder / "b012345678901.lock").touch()
+    remove_old(folder, time.time())
+    left = {"bfedcba987654.lock", "bfedcba987654.sock", "b-mine.json", "b012345678901.lock"}
+    assert {path.name for path in folder.iterdir()} == left
 
 
 async def test_what_anybody_else_writes_as_a_bridges_word_is_none(folder: Path) -> None:
