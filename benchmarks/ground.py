@@ -25,6 +25,7 @@ __all__ = [
     "Agent",
     "Project",
     "compare",
+    "cpu_ms",
     "measure",
     "memory_mb",
     "process_of",
@@ -129,6 +130,15 @@ def memory_mb(pid: int, key: str = "VmRSS") -> float:
     """Return VmRSS now, or VmHWM, the highest so far (Linux)."""
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:
         return next(int(line.split()[1]) for line in file if line.startswith(key)) / 1024
+
+
+def cpu_ms(pid: int) -> float:
+    """CPU time of a process's threads that live (Linux)."""
+    spent = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            spent += int((task / "schedstat").read_text(encoding="utf-8").split()[0])
+    return spent / 1e6
 
 
 def reset_peak(pid: int) -> None:

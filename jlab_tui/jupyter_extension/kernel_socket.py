@@ -135,6 +135,7 @@ class KernelSocket:
         if self._monitor is not None:
             self._loop.remove_reader(self._monitor.getsockopt(zmq.FD))
             self._sockets["iopub"].disable_monitor()
+            self._monitor.close(0)
         for channel in list(self._sockets):
             self._close(channel)
 

@@ -70,10 +70,19 @@ class SegmentWriter:
             self._remove(current)
 
     def sync(self) -> None:
-        """Synchronise the current file. Raises OSError."""
+        """Synchronise the current file; the second time in a row close it, until there is more. Raises OSError."""
         if self._current is None:
             self._take([])
-        self._sync_current()
+        if self._unsafe or self._fd < 0:
+            self._sync_current()
+        else:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Give the descriptor back: most kernels are silent most of the time, and those that have ended for ever."""
+        fd, self._fd = self._fd, -1
+        with contextlib.suppress(OSError):
+            self._os.close(fd)
 
     def unsafe(self) -> List[Record]:
         """Records that the files may lack, oldest first; for any thread."""
@@ -121,6 +130,9 @@ class SegmentWriter:
         assert current is not None
         parts = segments.encode(batch)
         try:
+            if self._fd < 0:
+                flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+                self._fd = self._os.open(current.path, flags)
             for first in range(0, len(parts), IOV_MAX):
                 self._write_all(parts[first : first + IOV_MAX])
         except OSError:

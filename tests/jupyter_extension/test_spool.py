@@ -105,6 +105,42 @@ def test_a_recording_is_read_back_from_any_number_and_survives_a_torn_end(tmp_pa
     assert os.stat(folder).st_mode & 0o777 == 0o700 and os.stat(path).st_mode & 0o777 == 0o600
 
 
+def test_a_recording_that_rests_holds_no_descriptor_and_goes_on_in_the_same_file(tmp_path: Path) -> None:
+    class Counted:
+        """The module os, which counts the open files."""
+
+        def __init__(self) -> None:
+            self.opened: set[int] = set()
+
+        def open(self, *arguments: Any) -> int:
+            descriptor = os.open(*arguments)
+            self.opened.add(descriptor)
+            return descriptor
+
+        def close(self, descriptor: int) -> None:
+            os.close(descriptor)
+            self.opened.discard(descriptor)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(os, name)
+
+    system = Counted()
+    recording = SegmentWriter(str(tmp_path / "k"), 1 << 30, system)
+    for seq in (1, 2, 3):
+        recording.write([(seq, b"x%d" % seq)])
+        recording.sync()
+        assert len(system.opened) == 1, "more may come at once"
+        recording.sync()
+        assert not system.opened
+    assert len(segment_files(recording.folder)) == 1
+    assert read_spool(recording.folder) == [(1, b"x1"), (2, b"x2"), (3, b"x3")]
+    recording.ack(3)
+    assert not segment_files(recording.folder)
+    recording.write([(4, b"x4")])
+    recording.close(remove=False)
+    assert read_spool(recording.folder) == [(4, b"x4")] and not system.opened
+
+
 def test_acknowledged_segments_are_deleted_and_the_bound_drops_the_oldest(tmp_path: Path) -> None:
     recording = SegmentWriter(str(tmp_path / "k"), 3 * SEGMENT_BYTES)
     big = b"x" * SEGMENT_BYTES
