@@ -6,6 +6,7 @@ python benchmarks/scale.py [section ...]
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -162,14 +163,15 @@ def until_gone(pid: int) -> None:
 
 async def client_exit(project: Project, images: int) -> None:
     """SIGINT, SIGTERM after 100 ms, as a client ends its server; the file lacks a cell at that moment."""
-    path = with_images(project.root / f"exit-{images}.ipynb", images)
+    path = with_images(project.root / f"exit-{time.monotonic_ns()}.ipynb", images)
     async with project.client() as agent:
         session = await opened(agent, path)
         await agent.text("execute_code", session_id=session, code="1 + 1")
         relay, pid = process_of(project, os.getpid()), worker(project)
         began, clock = time.perf_counter(), time.time()
         for sign, pause in ((signal.SIGINT, 0.1), (signal.SIGTERM, 0.0)):
-            os.kill(relay, sign)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(relay, sign)
             await asyncio.sleep(pause)
         await asyncio.to_thread(until_gone, pid)
         took = time.perf_counter() - began
