@@ -36,7 +36,7 @@ def parse_notebook(
     Cells without an id get one from `new_id`. Raises NotebookError with the reason."""
     cells = _Cells(iter(new_id), on_cell)
     try:
-        raw = cells.walk(text)
+        raw = cells.read_object(text)
     except (ValueError, RecursionError):
         raw = cells.take_whole(_loaded(text))
     if not isinstance(raw.get("nbformat"), int):
@@ -75,7 +75,7 @@ class _Cells:
         self.are_there = False
         """whether the file has a list of cells"""
 
-    def walk(self, text: str) -> dict[str, Any]:
+    def read_object(self, text: str) -> dict[str, Any]:
         """Read the file's object, of which only the cells may be large; returns the rest. Raises ValueError for any other
         text than that of an object without repetitions."""
         value = json.JSONDecoder().raw_decode
@@ -88,7 +88,7 @@ class _Cells:
                 raise ValueError(key)
             rest[key] = None
             if key == "cells" and text.startswith("[", at):
-                at = self._walk_cells(text, at)
+                at = self._read_cells(text, at)
             else:
                 rest[key], at = value(text, at)
             at = _past(text, at)
@@ -99,7 +99,7 @@ class _Cells:
             raise ValueError("more than one value")
         return rest
 
-    def _walk_cells(self, text: str, at: int) -> int:
+    def _read_cells(self, text: str, at: int) -> int:
         self.are_there = True
         value = json.JSONDecoder().raw_decode
         at = _past(text, at, "[")
