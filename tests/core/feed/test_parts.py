@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jlab_tui.core.feed.feed import TEXT_ENDS_BYTES, Feed
@@ -201,6 +201,9 @@ def test_a_record_without_a_beginning_is_shown_all_the_same() -> None:
 
 
 @given(st.lists(st.tuples(WORDS, st.booleans()), max_size=8), st.integers(0, 8))
+@example([("ab", False), ("\rxy\n", False)], 1)
+@example([("a", False), ("b\n", True)], 1)
+@example([("a\n", True), ("b\n", True)], 1)
 def test_text_goes_on_where_an_earlier_part_ended(writes: list[tuple[str, bool]], cut: int) -> None:
     parts = Scrollback(), Scrollback(), Scrollback()
     for number, (text, is_stderr) in enumerate(writes):
