@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import cast
@@ -620,7 +621,8 @@ async def test_sessions_whose_records_could_not_be_read_in_time_are_taken_back_l
 async def test_a_list_names_the_newest_sessions_and_counts_the_others(place: Place) -> None:
     first = place.process()
     opened = [await first.open_new(f"n{number}") for number in range(LISTED + 3)]
-    newest = opened[0]
+    newest, opened_at = opened[0], time.time()
+    await until(lambda: time.time() - opened_at > 0.002)  # a record tells times to the millisecond
     await newest.run("hang")
     place.kill(first)
     later = place.process()
