@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections import deque
 from collections.abc import Callable
@@ -271,9 +272,12 @@ class SessionJournal:
             # A process that takes a run over reads on from the last line: no message after that may be forgotten.
             seq = self._written_seq if self._unfinished else self._covered
             loop = asyncio.get_running_loop()
-            self._journal.synced().add_done_callback(
-                lambda _: loop.call_soon_threadsafe(self._acknowledge_if_kept, seq)
-            )
+            self._journal.synced().add_done_callback(lambda _: self._acknowledge_on(loop, seq))
+
+    def _acknowledge_on(self, loop: asyncio.AbstractEventLoop, seq: int) -> None:
+        """From the journal's thread, which may outlive the loop when the process ends."""
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._acknowledge_if_kept, seq)
 
     def _acknowledge_if_kept(self, seq: int) -> None:
         if not self._journal.failure and self._journal.lost == self._lost_told:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -168,3 +170,31 @@ async def play(path: Path, outputs: list[Event], cuts: list[tuple[int, int]]) ->
         await recorder.close()
         lines = path.read_bytes().splitlines(keepends=True)
         path.write_bytes(b"".join(lines[: max(1, len(lines) - unwritten)]))
+
+
+class SlowDisk(JournalWriter):
+    """Says when told that everything is on disk."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.asked = asyncio.Event()
+        self.on_disk: Future[None] = Future()
+
+    def synced(self) -> Future[None]:
+        self.asked.set()
+        return self.on_disk
+
+
+def test_a_disk_that_is_slower_than_the_end_of_a_process_leaves_no_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def process() -> SlowDisk:
+        journal = SlowDisk(tmp_path / "a.1.jsonl")
+        recorder = SessionJournal(journal, lambda: 0.0)
+        take(recorder, 1, STARTED)
+        await asyncio.wait_for(journal.asked.wait(), 30)
+        await asyncio.wrap_future(journal.close())
+        return journal
+
+    asyncio.run(process()).on_disk.set_result(None)
+    assert caplog.text == ""
