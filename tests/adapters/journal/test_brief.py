@@ -20,6 +20,7 @@ from jlab_tui.core.journal.events import (
     Entry,
     ErrorRaised,
     Event,
+    ExecutionStarted,
     KernelChanged,
     Landmarks,
     NotebookEdited,
@@ -69,7 +70,24 @@ acts: st.SearchStrategy[Event] = st.one_of(
         NotebookEdited, st.sampled_from(["edit", "delete", "markdown"]), st.just("c"), st.just("y = 2")
     ),
 )
-scripts = st.lists(st.one_of(outputs, outputs, outputs, acts), max_size=60)
+
+
+def as_kernels_say(events: list[Event]) -> list[Event]:
+    """A kernel says that a run has begun before it sends output of it."""
+    said: list[Event] = []
+    waiting: set[str] = set()
+    for event in events:
+        run = getattr(event, "run", "")
+        if run in waiting and not isinstance(event, RunStarted | RunFinished):
+            said.append(ExecutionStarted(run, 1))
+            waiting.discard(run)
+        if isinstance(event, RunStarted):
+            waiting.add(run)
+        said.append(event)
+    return said
+
+
+scripts = st.lists(st.one_of(outputs, outputs, outputs, acts), max_size=60).map(as_kernels_say)
 
 
 def written(path: Path, events: Sequence[Event], every: int = 400) -> Path:

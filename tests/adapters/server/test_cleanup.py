@@ -81,5 +81,7 @@ def test_deeds_of_old_dashboards_go_with_the_records(tmp_path: Path) -> None:
         made(tmp_path / "actions" / "here-1.jsonl", 31),
         made(tmp_path / "actions" / "here-2.jsonl", 29),
     )
-    JournalStore(tmp_path / "sessions", tmp_path / "actions", lambda: tmp_path, "here").clear_old(30, NOW)
+    store = JournalStore(tmp_path / "sessions", tmp_path / "actions", lambda: tmp_path, "here")
+    for _step in store.clear_old(30, NOW):
+        pass
     assert not old.exists() and new.exists()
