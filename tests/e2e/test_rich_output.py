@@ -76,7 +76,7 @@ async def test_the_notebook_keeps_every_image_of_a_cell(shared_server: Project) 
         answer = await agent.record("start_new_session", experiment_name="images")
         path = Path(answer["notebook_path"])
         await agent.text("execute_code", session_id=answer["session_id"], code=code)
-        await until(lambda: len(read_notebook(path)["cells"][0]["outputs"]) == 40, 40)
+        await until(lambda: [len(cell["outputs"]) for cell in read_notebook(path)["cells"]] == [40], 40)
         stored = read_notebook(path)["cells"][0]["outputs"]
         assert all(len(output["data"]["image/png"]) > 300_000 for output in stored)
         await agent.text("shutdown_session", session_id=answer["session_id"])

@@ -162,10 +162,16 @@ async def test_a_cut_of_a_stock_server_loses_nothing_when_nobody_else_is_there(
         assert [x for x in reply.splitlines() if x.startswith("line")] == [f"line {i}" for i in range(20)], (
             reply
         )
-        cells = await until(
-            lambda: (c := read_notebook(Path(opened["notebook_path"]))["cells"]) and c[0]["outputs"] and c
+        await until(  # the file follows a moment later
+            lambda: (
+                [
+                    outputs_text(cell).splitlines()
+                    for cell in read_notebook(Path(opened["notebook_path"]))["cells"]
+                ]
+                == [[f"line {i}" for i in range(20)]]
+            ),
+            what="the notebook has every line once",
         )
-        assert outputs_text(cells[0]).splitlines() == [f"line {i}" for i in range(20)]
         await client.text("shutdown_session", session_id=session)
 
 

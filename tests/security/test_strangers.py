@@ -133,21 +133,20 @@ def test_refused_requests_cost_the_log_a_line_a_minute(server: Server) -> None:
 
 
 @contextlib.contextmanager
-def open_files(server: Server, *, free: int) -> Iterator[None]:
-    """The server may open only so many files more, and half of its limit goes to strangers."""
+def open_files(server: Server, *, free: int) -> Iterator[int]:
+    """The server may open only so many files more. Gives its limit, half of which goes to strangers."""
     pid = server.facts["pid"]
     limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     used = len(os.listdir(f"/proc/{pid}/fd"))
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + free, limits[1]))
     try:
-        yield
+        yield used + free
     finally:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
 
 def test_strangers_who_keep_connections_open_keep_nobody_out(server: Server) -> None:
     """The oldest of theirs end; an authenticated one stays, even if it is silent for long."""
-    used = len(os.listdir(f"/proc/{server.facts['pid']}/fd"))
     mine = http.client.HTTPConnection(*address(server), timeout=20)
     mine.auto_open = 0
     mine.connect()
@@ -158,10 +157,10 @@ def test_strangers_who_keep_connections_open_keep_nobody_out(server: Server) -> 
         answer.read()
         return answer.status
 
-    with contextlib.closing(mine), open_files(server, free=used + 40), contextlib.ExitStack() as stack:
+    with contextlib.closing(mine), open_files(server, free=200) as limit, contextlib.ExitStack() as stack:
         assert asked_again() == 200
         first = stack.enter_context(socket.create_connection(address(server), timeout=20))
-        for number in range(3 * used):
+        for number in range(limit // 2 + 10):
             stranger = stack.enter_context(socket.create_connection(address(server), timeout=20))
             if number % 3 == 0:
                 stranger.sendall(b"GET /api/kernels HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
