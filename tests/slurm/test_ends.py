@@ -131,7 +131,7 @@ async def it_serves_again_from_another_node(cluster: Cluster, moving: Project, a
     assert f"Job {job_id} was requeued" in await agent.text("wait_for_run", run_id=run, wait_s=100)
     refused = await agent.error("start_new_session")
     assert "queue" in refused and "wait_for_server" in refused
-    cluster.run("scontrol", "update", f"JobId={job_id}", "StartTime=now")
+    await asyncio.to_thread(cluster.run_again, job_id)
     answer = await agent.record("wait_for_server", timeout_s=100)
     assert answer["ready"] and answer["job_id"] == job_id
     after = moving.status_file()

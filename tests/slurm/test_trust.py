@@ -170,8 +170,9 @@ async def test_a_requeued_job_proves_itself_anew(cluster: Cluster, lab: Project)
         await agent.session("before")
         cluster.run("scontrol", "requeue", job_id)
         cluster.wait_for_state(job_id, "PENDING")
-        cluster.run("scontrol", "update", f"JobId={job_id}", "StartTime=now")
-        assert (await agent.record("wait_for_server", timeout_s=90))["ready"]
+        await asyncio.to_thread(cluster.run_again, job_id)
+        waited = await agent.record("wait_for_server", timeout_s=90)
+        assert waited["ready"], waited
         after = lab.status_file()
         assert after["JOB_ID"] == job_id
         assert after["TOKEN"] != before["TOKEN"] and after["CERT"] != before["CERT"]
