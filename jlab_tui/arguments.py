@@ -28,6 +28,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"jlab-mcp {__version__}")
     parser.set_defaults(command="")
+    parser.add_argument("--forward", action="store_true", help=argparse.SUPPRESS)  # what `url` starts
     # What the relay starts: the process that serves the client.
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--relay", default="", help=argparse.SUPPRESS)
@@ -102,7 +103,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     events.add_argument("--json", action="store_true", help="each as a line of JSON")
 
-    url = _command(commands, "url", "print where JupyterLab is, and the ssh line for a laptop")
+    url = _command(commands, "url", "print how a browser reaches JupyterLab, here and from a laptop")
     url.add_argument(
         "--copy",
         action="store_true",

@@ -10,22 +10,23 @@ import asyncio
 import contextlib
 import logging
 import os
-import select
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from .adapters.link.bridge_files import BridgeFiles, bridge_files, remove_old
+from .adapters.background import first_word
 from .adapters.link.bridges import START_S
+from .adapters.link.host_files import HostFiles, bridge_files, remove_old
 from .adapters.link.node_program import node_command, node_program
+from .adapters.link.own_socket import accept, listening
 from .adapters.link.step import running
-from .adapters.log_file import LogFile, bridge_log, logging_to
+from .adapters.log_file import bridge_log
 from .adapters.programs import run
-from .core.link.bridge import BridgeTarget, Phase, Way, Word, parse_target
+from .core.link.bridge import BridgeTarget, Phase, Way, Word, format_word, parse_target, parse_word
 from .core.link.steps import (
     StepEnd,
     explain_step_end,
@@ -35,7 +36,6 @@ from .core.link.steps import (
     ssh_command,
 )
 from .jupyter_extension.bridge_carrier import Carrier
-from .jupyter_extension.credentials import peer_uid
 
 IDLE_S: Final = 60.0
 _LOOK_S: Final = 5.0
@@ -58,7 +58,7 @@ class BridgeProcess:
         self,
         target: BridgeTarget,
         ways: Sequence[Way],
-        files: BridgeFiles,
+        files: HostFiles,
         instead: str,
         tell: Callable[[str], None],
     ) -> None:
@@ -158,8 +158,10 @@ class BridgeProcess:
         """Take connections until the step ends. Returns whether nobody needs the bridge any more."""
         loop = asyncio.get_running_loop()
         self._works = way
-        with _listening(self._files.socket) as (listener, is_there):
-            accepting = loop.create_task(_accept(listener, carrier))
+        with listening(self._files.socket) as (listener, is_there):
+            accepting = loop.create_task(
+                accept(listener, lambda one: loop.connect_accepted_socket(carrier.accept, one))
+            )
             leaving = loop.create_task(self._leave.wait())
             log.info("up by %s", way)
             self._say(Phase.UP, way)
@@ -184,42 +186,9 @@ class BridgeProcess:
 
     def _say(self, phase: Phase, way: Way, why: str = "") -> None:
         try:
-            self._files.say(Word(phase, way, time.time(), why, self._instead))
+            self._files.say(format_word(Word(phase, way, time.time(), why, self._instead)))
         except OSError as error:
             log.warning("its word cannot be written: %s", error)
-
-
-@contextlib.contextmanager
-def _listening(path: Path) -> Iterator[tuple[socket.socket, Callable[[], bool]]]:
-    """A listening socket, 0600, for the time of the block; also tells whether its file is still there."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        path.unlink(missing_ok=True)  # left by a killed bridge
-        listener.setblocking(False)
-        listener.bind(str(path))
-        path.chmod(0o600)
-        listener.listen(128)
-        inode = path.lstat().st_ino
-
-        def is_there() -> bool:
-            with contextlib.suppress(OSError):
-                return path.lstat().st_ino == inode
-            return False
-
-        try:
-            yield listener, is_there
-        finally:
-            if is_there():
-                path.unlink(missing_ok=True)
-
-
-async def _accept(listener: socket.socket, carrier: Carrier) -> None:
-    loop = asyncio.get_running_loop()
-    while True:
-        connection, _ = await loop.sock_accept(listener)
-        if peer_uid(connection) in (os.geteuid(), 0, None):
-            await loop.connect_accepted_socket(carrier.accept, connection)
-        else:
-            connection.close()
 
 
 def run_bridge(arguments: Sequence[str]) -> int:
@@ -231,21 +200,11 @@ def run_bridge(arguments: Sequence[str]) -> int:
     target = parse_target(given)
     files = bridge_files(target)
     began = time.time()
-    reading, writing = os.pipe()
-    if os.fork() == 0:
-        os.close(reading)
-        with _detached(Path(log_dir) / bridge_log(socket.gethostname(), target.key)):
-            process = BridgeProcess(
-                target,
-                [Way(way) for way in ways.split(",")],
-                files,
-                instead,
-                lambda text: _tell(writing, text),
-            )
-            asyncio.run(process.serve())
-        os._exit(0)
-    os.close(writing)
-    said = _heard(reading)
+    log_path = Path(log_dir) / bridge_log(socket.gethostname(), target.key)
+    chosen = [Way(way) for way in ways.split(",")]
+    said = first_word(
+        log_path, lambda tell: BridgeProcess(target, chosen, files, instead, tell).serve(), START_S
+    )
     if said == _TAKEN:  # another process starts it, or it is just ending
         said = _seen(files, began)
     if said == _UP:
@@ -254,48 +213,14 @@ def run_bridge(arguments: Sequence[str]) -> int:
     return 1
 
 
-@contextlib.contextmanager
-def _detached(path: Path) -> Iterator[None]:
-    """Leave the session, directory and files of the process that started this one, and log to `path`."""
-    os.setsid()
-    os.chdir("/")
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    with logging_to(LogFile(path), logging.INFO):
-        try:
-            yield
-        except Exception:
-            log.exception("a bug")
-            os._exit(1)
-
-
-def _tell(descriptor: int, text: str) -> None:
-    with contextlib.suppress(OSError):  # nobody waits any more
-        os.write(descriptor, text.encode()[:4000] + b"\n")
-
-
-def _heard(descriptor: int) -> str:
-    """The first line that the bridge says; empty if it ends first, or says nothing in time."""
-    heard, deadline = b"", time.monotonic() + START_S
-    while (
-        b"\n" not in heard and select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]
-    ):
-        part = os.read(descriptor, 4096)
-        if not part:
-            break
-        heard += part
-    return heard.decode("utf-8", "replace").partition("\n")[0]
-
-
-def _seen(files: BridgeFiles, began: float) -> str:
+def _seen(files: HostFiles, began: float) -> str:
     """Wait for the word of another process's bridge."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as tried, contextlib.suppress(OSError):
             tried.connect(str(files.socket))
             return _UP
-        word = files.last_word()
+        word = parse_word(files.last_word())
         if word is not None and word.phase is Phase.FAILED and word.at >= began:
             return word.why
         time.sleep(_POLL_S)

@@ -85,6 +85,8 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    if arguments.forward:
+        return _forward()
     if not arguments.worker:
         from .relay_process import run_relay
 
@@ -253,14 +255,27 @@ def _events(arguments: argparse.Namespace) -> int:
 def _url(arguments: argparse.Namespace) -> int:
     import socket
 
+    from .adapters.link.forwards import Forwards
     from .onboarding import run_url
+    from .wiring.server import make_launcher
+    from .wiring.settings import settings_of
+
+    settings, env = settings_of(os.environ), dict(os.environ)
+    launcher = make_launcher(settings, env)
+    forwards = Forwards(settings.status_dir, settings.cwd, env)
+    return asyncio.run(run_url(launcher, env, socket.gethostname(), forwards, to_clipboard=arguments.copy))
+
+
+def _forward() -> int:
+    from .core.link.forward import forward_key
+    from .forward_process import run_forward
     from .wiring.server import make_access, make_launcher
     from .wiring.settings import settings_of
 
     settings, env = settings_of(os.environ), dict(os.environ)
-    bridge_of = make_access(settings, env).bridge_of
-    launcher = make_launcher(settings, env)
-    return asyncio.run(run_url(launcher, env, socket.gethostname(), bridge_of, to_clipboard=arguments.copy))
+    recall = make_launcher(settings, env).recall_lately
+    key = forward_key(str(settings.status_dir))
+    return run_forward(recall, make_access(settings, env), key, settings.log_dir)
 
 
 def _init(arguments: argparse.Namespace) -> int:

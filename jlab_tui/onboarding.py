@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Protocol
 
 from .adapters.client_files import own_command, register_in_project, run_client_command
 from .adapters.clipboard import copy
-from .core.cli.browser_access import access_of
+from .adapters.link.forwards import IDLE_S
+from .core.cli.browser_access import access_of, login_of, needs_forward
 from .core.cli.client_config import NAME, Command, claude_command, is_throwaway, other_clients
 from .core.errors import UsageError
-from .core.server.record import ServerRecord
+from .core.link.forward import Forward
 from .core.settings import PREFIX, Settings
 from .services.progress import patiently
 from .services.server.launcher import Launcher
@@ -84,40 +86,49 @@ def print_others(command: Command) -> None:
             print(f"  {line}")
 
 
-async def run_url(
-    launcher: Launcher,
-    env: Mapping[str, str],
-    host: str,
-    bridge_of: Callable[[ServerRecord], str],
-    *,
-    to_clipboard: bool,
-) -> int:
-    """Print JupyterLab's address and how a laptop reaches it; the link that logs in goes only to the clipboard.
+class Ways(Protocol):
+    async def open(self) -> Forward:
+        """Raises ServerError."""
 
-    `bridge_of`: path of the bridge's socket by which this host reaches a server; empty if it does not need one.
-    """
+
+async def run_url(
+    launcher: Launcher, env: Mapping[str, str], host: str, ways: Ways, *, to_clipboard: bool
+) -> int:
+    """Print how a browser reaches JupyterLab; the link that logs it in goes only to the clipboard."""
     record = await patiently(
         launcher.ready_record(), lambda _: print("Asking the server...", file=sys.stderr, flush=True)
     )
     await launcher.close()
-    bridge = bridge_of(record)
-    access = access_of(record, env.get("USER") or env.get("LOGNAME") or "", host, bridge)
+    forward = await ways.open() if needs_forward(record) else None
+    login = login_of(host, env)
+    access = access_of(record, login, forward)
     through_ssh = bool(env.get("SSH_CONNECTION"))
-    if access.url:
-        print(access.url)
-    print("From another machine, such as a laptop, first type there:")
-    print(f"  {access.ssh}")
-    print(f"then open {access.local_url}")
-    if bridge:
-        print("That way closes a minute after its last use; `jlab-mcp url` opens it again.")
-    if not to_clipboard:
-        print("`jlab-mcp url --copy` copies the link that logs you in to the clipboard.")
-        return 0
-    taken = copy(access.link(record.token, through_ssh=through_ssh), env)
-    if not taken:
-        raise UsageError(
-            "No terminal is available to copy the link, so nothing was copied.",
-            "Run `jlab-mcp url --copy` in a terminal.",
+    if to_clipboard:
+        entry = f"The link that logs you in was copied by {_copied(access.link(record.token, through_ssh=through_ssh), env)}; treat it like a password."
+    else:
+        entry = (
+            "It asks for a token: `jlab-mcp url --copy` copies the link that logs you in to the clipboard."
         )
-    print(f"The link that logs you in was copied by {' and '.join(taken)}; treat it like a password.")
+    from_laptop = [
+        "On a laptop, type this there and leave it running:",
+        f"  {access.ssh}",
+        f"then open {access.laptop}",
+        f"({login.target} stands for what you type on the laptop to reach this host by ssh.)",
+    ]
+    here = f"On this host, open {access.here}"
+    lines = [*from_laptop, here] if through_ssh or forward else [here, *from_laptop]
+    if forward:
+        minutes = f"{IDLE_S / 60:.0f} minutes"
+        lines.append(f"Both ways close {minutes} after their last use; `jlab-mcp url` opens them again.")
+    print("\n".join([*lines, entry]))
     return 0
+
+
+def _copied(link: str, env: Mapping[str, str]) -> str:
+    """Copy the link; return what took it. Raises UsageError."""
+    if taken := copy(link, env):
+        return " and ".join(taken)
+    raise UsageError(
+        "No terminal is available to copy the link, so nothing was copied.",
+        "Run `jlab-mcp url --copy` in a terminal.",
+    )

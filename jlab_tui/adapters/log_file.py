@@ -29,6 +29,10 @@ def bridge_log(host: str, key: str) -> str:
     return f"bridge-{host}-{key}.log"
 
 
+def forward_log(host: str, key: str) -> str:
+    return f"forward-{host}-{key}.log"
+
+
 def earlier(name: str) -> str:
     """Return the name of the earlier log."""
     return f"{name}.1"

@@ -143,6 +143,20 @@ class ExtensionServerApp(ServerApp):  # type: ignore[misc]
         super().init_configurables()
         extra = [os.path.join(folder, "kernels") for folder in self.kernelspec_dirs]
         self.kernel_spec_manager.kernel_dirs = [*extra, *self.kernel_spec_manager.kernel_dirs]
+        _log_in_through_forwards(self.identity_provider)
+
+
+def _log_in_through_forwards(provider: Any) -> None:
+    """Let a browser keep its login that speaks plain HTTP to a forward on its own machine, and the forward TLS to our port: a
+    cookie marked `Secure` would be dropped."""
+    usual = provider.set_login_cookie
+
+    def set_login_cookie(handler: Any, user: Any) -> None:
+        if handler.request.host_name in ("127.0.0.1", "localhost"):
+            handler.request.protocol = "http"
+        usual(handler, user)
+
+    provider.set_login_cookie = set_login_cookie
 
 
 def run(config: Mapping[str, Any], ip: str, port: int) -> int:

@@ -270,9 +270,9 @@ def test_one_cause_is_one_finding(project: Project) -> None:
 def test_url_prints_the_way_there_without_the_token(shared_server: Project) -> None:
     record = shared_server.status_file()
     done = shared_server.run("url", USER="ada")
-    url, _, ssh, *_ = done.stdout.splitlines()
+    here, _, ssh, *_ = done.stdout.splitlines()
     port = record["PORT"]
-    assert url == f"http://127.0.0.1:{port}/lab"
+    assert here == f"On this host, open http://127.0.0.1:{port}/lab"
     assert ssh.strip() == f"ssh -N -L {port}:127.0.0.1:{port} ada@{socket.gethostname()}"
     assert record["TOKEN"] not in done.stdout + done.stderr
     refused = shared_server.run("url", "--copy") if not _has_terminal() else None

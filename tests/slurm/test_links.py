@@ -11,6 +11,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.project import COMMAND, Project, alive, until
@@ -47,6 +48,17 @@ def bridges(project: Project) -> list[int]:
     return found
 
 
+def forwards(project: Project) -> list[int]:
+    """PIDs of the ways of a browser to a project's server."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            is_one = b"--forward" in (entry / "cmdline").read_bytes().split(b"\0")
+            if is_one and f"HOME={project.home}\0".encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+    return found
+
+
 def steps(cluster: Cluster, job_id: str) -> list[str]:
     """The job's steps besides its script."""
     rows = cluster.run("squeue", "-h", "-s", "-j", job_id, "-o", "%i", check=False).split()
@@ -58,6 +70,14 @@ def listeners(node: Node, project: Project) -> list[str]:
     mark = f"HOME={project.home}\0"
     found = re.findall(r"pid=(\d+)", node.run("ss", "-Htlnp"))
     return [pid for pid in found if mark in node.run("cat", f"/proc/{pid}/environ", check=False)]
+
+
+async def logs_in(transport: httpx.AsyncBaseTransport, host: str, token: str) -> bool:
+    """Whether a browser is let in with the link, and afterwards by the cookie that it got."""
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}", timeout=40) as browser:
+        page = await browser.get("/lab", params={"token": token}, follow_redirects=True)
+        kernels = await browser.get("/api/kernels")
+        return page.is_success and kernels.is_success
 
 
 COUNT = "import time\nfor n in range(60): print('line', n, flush=True); time.sleep(0.05)"
@@ -89,7 +109,8 @@ async def test_a_server_without_a_port_serves_through_one_step_that_all_share(
             f"line {n}" for n in range(60)
         ]
         ways = (await asyncio.to_thread(lab.run, "url")).stdout
-        assert re.search(r"ssh -N -L \d+:/\S+/b[0-9a-f]{12}\.sock ", ways) and "http" not in ways.split()[0]
+        door = re.search(r"ssh -N -L \d+:(/\S+/f[0-9a-f]{12}\.sock) ", ways)
+        assert door and await logs_in(httpx.AsyncHTTPTransport(uds=door[1]), "localhost", facts["TOKEN"])
         doctor = await asyncio.to_thread(lab.run, "doctor")
         assert f"{node} is reached by srun" in doctor.stdout
         (bridge,) = bridges(lab)
@@ -97,7 +118,7 @@ async def test_a_server_without_a_port_serves_through_one_step_that_all_share(
         assert token not in Path(f"/proc/{bridge}/cmdline").read_bytes()
         assert token not in Path(f"/proc/{bridge}/environ").read_bytes()
     await asyncio.to_thread(lab.run, "stop")
-    await until(lambda: not bridges(lab) and not alive(bridge))
+    await until(lambda: not bridges(lab) and not alive(bridge) and not forwards(lab))
     assert steps(cluster, job_id) == []
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shlex
 import shutil
@@ -16,16 +17,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from tests.e2e.test_live_view import terminal
 from tests.project import COMMAND, Agent, Project, project_in, read_notebook, text_of, until
+from tests.security.accounts import STRANGER
 from tests.shared import SharedProject
 
 from .counting import assert_nothing_is_missing, reached, running_count
-from .machines import Cluster
+from .machines import Cluster, wait_for
+from .test_links import forwards, logs_in
 
 pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
 
@@ -222,6 +226,27 @@ def test_a_process_of_another_host_is_never_taken_for_ours(tmp_path: Path) -> No
             stranger.kill()
 
 
+async def test_a_browser_needs_no_certificate_on_this_host_or_behind_ssh(served: SharedProject) -> None:
+    done = await asyncio.to_thread(served.run, "url", USER="ada", SSH_CONNECTION="192.0.2.9 1 192.0.2.1 22")
+    laptop, ssh, opened, *rest = done.stdout.splitlines()
+    token = served.status_file()["TOKEN"]
+    assert laptop.startswith("On a laptop") and token not in done.stdout + done.stderr
+    found = re.fullmatch(r"  ssh -N -L (\d+):(\S+) ada@192\.0\.2\.1", ssh)
+    assert found and opened == f"then open http://127.0.0.1:{found[1]}/lab"
+    assert f"On this host, open http://127.0.0.1:{found[1]}/lab" in rest
+    assert await logs_in(httpx.AsyncHTTPTransport(), f"127.0.0.1:{found[1]}", token)
+    assert await logs_in(httpx.AsyncHTTPTransport(uds=found[2]), "localhost", token)
+    again = await asyncio.to_thread(served.run, "url", USER="ada", SSH_CONNECTION="192.0.2.9 1 192.0.2.1 22")
+    assert again.stdout == done.stdout and len(forwards(served)) == 1
+    ask = f"exec 3<>/dev/tcp/127.0.0.1/{found[1]}; printf 'GET / HTTP/1.0\r\n\r\n' >&3; cat <&3"
+    heard = [
+        (await asyncio.to_thread(subprocess.run, ["bash", "-c", ask], capture_output=True, user=uid)).stdout
+        for uid in (os.geteuid(), STRANGER)
+    ]
+    assert heard[0].startswith(b"HTTP/1.1 302") and heard[1] == b"", "another account is not let in"
+    assert Path(found[2]).stat().st_mode & 0o777 == 0o600
+
+
 def is_private(path: Path) -> bool:
     """Whether only its owner can read a file; Jupyter's own `jpserver-*-open.html` is 0644 in a directory of mode 0700."""
     return any(part.stat().st_mode & 0o077 == 0 for part in (path, path.parent))
@@ -276,3 +301,4 @@ def test_the_other_login_node_can_stop_it(lasting_cluster: Cluster, served: Shar
     state = lasting_cluster.run("squeue", "-h", "-t", "all", "-j", job_id, "-o", "%T").strip()
     assert state == "CANCELLED"
     assert not list(served.status_dir.glob("connections/*")), "its token is gone"
+    wait_for(lambda: not forwards(served), "the way of a browser ends with the server")

@@ -87,24 +87,30 @@ class ServerAccess:
             return None
         return describe(self.route(record), self._bridges.word(record.target))
 
-    def bridge_of(self, record: ServerRecord) -> str:
-        """The socket of the bridge by which this host reaches a server; empty if it needs none."""
-        route = self.route(record)
-        return self._bridges.socket(route.target) if isinstance(route, BridgeRoute) else ""
-
     def api(self, record: ServerRecord) -> JupyterApi:
         """Raises ServerUnreachable if nothing proves that the server is ours."""
-        route = self.route(record)
-        if isinstance(route, NoRoute):
-            raise ServerUnreachable(route.message, route.hint)
+        route = self._route(record)
         if self._api is None or self._key != (route, record.token):
             if self._api is not None:
                 self._old.append(self._api)  # it may have requests in flight
-            make_dialer, make_api = _http_client()
-            dialer = make_dialer(route, record.url or record.hostname, self._bridges)
-            self._api = make_api(dialer, record.token, self._exit_grace_s)
+            _, make_api = _http_client()
+            self._api = make_api(self._dialer(record, route), record.token, self._exit_grace_s)
             self._key = route, record.token
         return self._api
+
+    def dialer(self, record: ServerRecord) -> Dialer:
+        """What opens bare connections. Raises ServerUnreachable if nothing proves that the server is ours."""
+        return self._dialer(record, self._route(record))
+
+    def _route(self, record: ServerRecord) -> Route:
+        route = self.route(record)
+        if isinstance(route, NoRoute):
+            raise ServerUnreachable(route.message, route.hint)
+        return route
+
+    def _dialer(self, record: ServerRecord, route: Route) -> Dialer:
+        make_dialer, _ = _http_client()
+        return make_dialer(route, record.url or record.hostname, self._bridges)
 
     async def ask_health(self, record: ServerRecord, patience: float) -> Health | UnprovedHealth | NoRoute:
         """Ask `GET /api/status` for at most `patience` seconds."""

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from ...core.link.bridge import BridgeTarget, Way, Word, format_target
+from ...core.link.bridge import BridgeTarget, Way, Word, format_target, parse_word
 from ..programs import run
-from .bridge_files import bridge_files
+from .host_files import bridge_files
 
 START_S: Final = 40.0
 """longest wait for a new bridge; a busy controller makes steps wait"""
@@ -38,7 +38,7 @@ class Bridges:
     def word(self, target: BridgeTarget) -> Word | None:
         """What the bridge to `target` last said of itself on this host."""
         try:
-            return bridge_files(target).last_word()
+            return parse_word(bridge_files(target).last_word())
         except OSError:
             return None
 

@@ -7,7 +7,7 @@ import re
 from ...core.settings import PROJECT_NAME
 from ...core.slurm.script import restarted_name
 from ..files import temporary_name
-from ..log_file import bridge_log, dashboard_log, earlier
+from ..log_file import bridge_log, dashboard_log, earlier, forward_log
 from ..made_names import DIGITS, HEX, any_of, pattern_of
 
 
@@ -107,6 +107,8 @@ LOGS = any_of(
     pattern_of(lambda host, pid: earlier(dashboard_log(host, pid)), "[^/]+", DIGITS),
     pattern_of(bridge_log, "[^/]+", "[0-9a-f]{12}"),
     pattern_of(lambda host, key: earlier(bridge_log(host, key)), "[^/]+", "[0-9a-f]{12}"),
+    pattern_of(forward_log, "[^/]+", "[0-9a-f]{12}"),
+    pattern_of(lambda host, key: earlier(forward_log(host, key)), "[^/]+", "[0-9a-f]{12}"),
 )
 
 

@@ -1,66 +1,96 @@
-"""How a browser reaches the server: directly, or through ssh from a laptop."""
+"""How a browser reaches the server: on this machine, or through ssh from a laptop."""
 
 from __future__ import annotations
 
 import ipaddress
-import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ..link.forward import Forward
 from ..server.record import ServerRecord
 from ..settings import Mode
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Addresses of one server. None of them contains the token."""
+    """Addresses of one server, without the token. No browser warns about a certificate at any of them."""
 
-    url: str
-    """empty for a server without a port"""
+    here: str
+    """for a browser on this host"""
     ssh: str
-    """the command to type on a laptop that reaches only the login node"""
-    local_url: str
+    """the command to type on a laptop"""
+    laptop: str
     """JupyterLab's address on that laptop while the command runs"""
 
     def link(self, token: str, *, through_ssh: bool) -> str:
         """Return the address that logs a browser in. Never print or log it."""
-        return f"{self.local_url if through_ssh or not self.url else self.url}?token={token}"
+        return f"{self.laptop if through_ssh else self.here}?token={token}"
 
 
-def access_of(record: ServerRecord, user: str, login_host: str, bridge: str = "") -> Access:
-    """Return the addresses of one server; `login_host` is the machine that a laptop reaches by ssh.
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How a laptop reaches this host by ssh."""
 
-    `bridge`: path of a socket on the login host that leads to the server; empty if there is none.
-    """
+    host: str
+    """a name or address"""
+    user: str = ""
+    through: str = ""
+    """the login node before it, if this is a node of a job"""
+
+    @property
+    def target(self) -> str:
+        return _at(self.user, self.host)
+
+    @property
+    def options(self) -> list[str]:
+        return ["-J", _at(self.user, self.through)] if self.through else []
+
+
+def login_of(own_name: str, env: Mapping[str, str], submit_host: str = "") -> Login:
+    """Find out how a laptop reaches this host. `submit_host`: the login node, if this is a node of the job around us."""
+    user = env.get("USER") or env.get("LOGNAME") or ""
+    if submit_host and submit_host.partition(".")[0] != own_name.partition(".")[0]:
+        return Login(own_name, user, submit_host)
+    arrived = env.get("SSH_CONNECTION", "").split()
+    is_known = "." not in own_name and len(arrived) == 4 and not _is_loopback(arrived[2])
+    return Login(arrived[2] if is_known and _is_address(arrived[2]) else own_name, user)
+
+
+def needs_forward(record: ServerRecord) -> bool:
+    """Whether no browser reaches the server without a warning, or at all: a job presents a certificate that none knows, or has
+    no port."""
+    return record.mode is Mode.SLURM
+
+
+def access_of(record: ServerRecord, login: Login, forward: Forward | None = None) -> Access:
+    """Return the addresses of one server. `forward`: its way on this host, if it needs one."""
     parts = urlsplit(record.url)
-    port = parts.port or record.port or _own_port(record.job_id)
-    host = parts.hostname or record.hostname
-    target, path = _at(user, login_host), parts.path.rstrip("/") + "/lab"
-    if bridge:
-        way = ["-L", f"{port}:{bridge}", target]
-    elif record.mode is Mode.SLURM and record.socket:
-        # Tunnel to the socket through the node's own sshd: no browser knows the certificate that the port presents.
-        way = ["-J", target, "-L", f"{port}:{record.socket}", _at(user, host)]
+    path = parts.path.rstrip("/") + "/lab"
+    if forward is not None:
+        port, end = forward.port, forward.socket
+        here = f"http://127.0.0.1:{port}{path}"
     else:
+        port, host = parts.port or record.port, parts.hostname or record.hostname
         inner = "127.0.0.1" if _is_loopback(host) else host
-        shown = f"[{inner}]" if ":" in inner else inner
-        way = ["-L", f"{port}:{shown}:{port}", target]
-    ssh = shlex.join(["ssh", "-N", *way])
-    return Access(record.url and record.url.rstrip("/") + "/lab", ssh, f"http://127.0.0.1:{port}{path}")
-
-
-def _own_port(job_id: str) -> int:
-    """A port for a laptop that is probably free there, the same each time."""
-    return 18000 + int(re.sub(r"\D", "", job_id) or 0) % 1000
+        end = f"[{inner}]:{port}" if ":" in inner else f"{inner}:{port}"
+        here = record.url.rstrip("/") + "/lab"
+    ssh = shlex.join(["ssh", "-N", *login.options, "-L", f"{port}:{end}", login.target])
+    return Access(here, ssh, f"http://127.0.0.1:{port}{path}")
 
 
 def _at(user: str, host: str) -> str:
     return f"{user}@{host}" if user else host
 
 
-def _is_loopback(host: str) -> bool:
+def _is_address(text: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(text)
     except ValueError:
-        return host == "localhost"
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return ipaddress.ip_address(host).is_loopback if _is_address(host) else host == "localhost"

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.adapters.link.bridge_files import BridgeFiles, remove_old
 from jlab_tui.adapters.link.bridges import BridgeDown, Bridges
+from jlab_tui.adapters.link.host_files import HostFiles, remove_old
 from jlab_tui.adapters.link.node_program import node_command, node_program
 from jlab_tui.adapters.link.step import RunningStep, running
-from jlab_tui.core.link.bridge import BridgeTarget, Phase, Way, Word
+from jlab_tui.core.link.bridge import BridgeTarget, Phase, Way, Word, format_word
 from jlab_tui.core.link.steps import NODE_ENDS
 from jlab_tui.jupyter_extension.bridge_carrier import Carrier
 from tests.listening import at_path, listening
@@ -140,9 +140,9 @@ def srun_here(folder: Path, before: str = "") -> dict[str, str]:
     return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
 
 
-def files_of(bridges: Bridges, target: BridgeTarget) -> BridgeFiles:
+def files_of(bridges: Bridges, target: BridgeTarget) -> HostFiles:
     base = Path(bridges.socket(target))
-    return BridgeFiles(base, base.with_suffix(".lock"), base.with_suffix(".json"))
+    return HostFiles(base, base.with_suffix(".lock"), base.with_suffix(".json"))
 
 
 async def test_a_bridge_is_started_once_by_whoever_needs_it_and_leaves_with_its_server(folder: Path) -> None:
@@ -189,7 +189,7 @@ async def test_what_anybody_else_writes_as_a_bridges_word_is_none(folder: Path) 
     target = BridgeTarget("here", str(folder / "server"), "2")
     bridges = Bridges({}, folder)
     files = files_of(bridges, target)
-    files.say(Word(Phase.UP, Way.SRUN, 1.0))
+    files.say(format_word(Word(Phase.UP, Way.SRUN, 1.0)))
     assert bridges.word(target) == Word(Phase.UP, Way.SRUN, 1.0)
     files.word.unlink()
     files.word.symlink_to(folder / "elsewhere")

@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from jlab_tui.core.cli.browser_access import access_of
-from jlab_tui.core.link.bridge import Way
+from jlab_tui.core.cli.browser_access import Login, access_of, login_of, needs_forward
+from jlab_tui.core.link.forward import Forward, format_forward, forward_key, parse_forward, usual_port
 from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.settings import Mode
 
+LOCAL = ServerRecord(ServerState.READY, Mode.LOCAL, url="http://127.0.0.1:9", port=9, socket="/run/j.sock")
+
 
 @pytest.mark.parametrize(
-    ("url", "user", "direct", "ssh", "local"),
+    ("url", "user", "here", "ssh", "laptop"),
     [
         ("http://node7:18001", "ada", "http://node7:18001/lab", "ssh -N -L 18001:node7:18001 ada@login", "http://127.0.0.1:18001/lab"),
         ("http://node7:18001/base/", "", "http://node7:18001/base/lab", "ssh -N -L 18001:node7:18001 login", "http://127.0.0.1:18001/base/lab"),
@@ -23,44 +25,52 @@ from jlab_tui.core.settings import Mode
         ("http://[::1]:9", "ada", "http://[::1]:9/lab", "ssh -N -L 9:127.0.0.1:9 ada@login", "http://127.0.0.1:9/lab"),
     ],
 )  # fmt: skip
-def test_the_server_is_reached_directly_or_through_ssh(
-    url: str, user: str, direct: str, ssh: str, local: str
+def test_a_local_server_is_reached_at_its_port_or_through_ssh(
+    url: str, user: str, here: str, ssh: str, laptop: str
 ) -> None:
-    record = ServerRecord(ServerState.READY, Mode.SLURM, url=url, port=7, hostname="node1")
-    access = access_of(record, user, "login")
-    assert (access.url, access.ssh, access.local_url) == (direct, ssh, local)
-    assert access.link("secret", through_ssh=True) == f"{local}?token=secret"
-    assert access.link("secret", through_ssh=False) == f"{direct}?token=secret"
+    access = access_of(replace(LOCAL, url=url, hostname="node1"), Login("login", user))
+    assert (access.here, access.ssh, access.laptop) == (here, ssh, laptop)
+    assert access.link("secret", through_ssh=True) == f"{laptop}?token=secret"
+    assert access.link("secret", through_ssh=False) == f"{here}?token=secret"
     assert "secret" not in str(access)
 
 
+@pytest.mark.parametrize("url", ["https://node7:18001/base", ""])
+def test_a_job_is_reached_by_a_forward_of_the_login_host_whatever_it_listens_at(url: str) -> None:
+    record = replace(LOCAL, mode=Mode.SLURM, url=url)
+    assert needs_forward(record) and not needs_forward(LOCAL)
+    access = access_of(record, Login("login", "ada"), Forward("/tmp/f.sock", 20001))
+    path = "/base/lab" if url else "/lab"
+    assert access.here == access.laptop == f"http://127.0.0.1:20001{path}"
+    assert access.ssh == "ssh -N -L 20001:/tmp/f.sock ada@login"
+
+
 @pytest.mark.parametrize(
-    ("url", "user", "ssh"),
+    ("own", "env", "submit_host", "target", "options"),
     [
-        ("https://node7:9", "ada", "ssh -N -J ada@login -L 9:/run/j.sock ada@node7"),
-        ("https://node7:9", "", "ssh -N -J login -L 9:/run/j.sock node7"),
-        ("", "ada", "ssh -N -J ada@login -L 7:/run/j.sock ada@node1"),
+        ("login1", {"USER": "ada"}, "", "ada@login1", []),
+        ("login1", {"LOGNAME": "ada"}, "login1.site", "ada@login1", []),
+        ("login1", {}, "", "login1", []),
+        ("login1", {"USER": "ada", "SSH_CONNECTION": "192.0.2.9 5000 192.0.2.1 22"}, "", "ada@192.0.2.1", []),
+        ("login1", {"USER": "ada", "SSH_CONNECTION": "::1 5000 ::1 22"}, "", "ada@login1", []),
+        ("login1", {"USER": "ada", "SSH_CONNECTION": "UNKNOWN 65535 UNKNOWN 65535"}, "", "ada@login1", []),
+        ("login1.site", {"SSH_CONNECTION": "192.0.2.9 5000 192.0.2.1 22"}, "", "login1.site", []),
+        ("gpu1", {"USER": "ada", "SSH_CONNECTION": "192.0.2.9 5000 192.0.2.1 22"}, "login1", "ada@gpu1", ["-J", "ada@login1"]),
     ],
-)
-def test_a_job_that_listens_on_a_socket_is_reached_through_its_node(url: str, user: str, ssh: str) -> None:
-    record = ServerRecord(
-        ServerState.READY, Mode.SLURM, url=url, port=7, hostname="node1", socket="/run/j.sock"
-    )
-    assert access_of(record, user, "login").ssh == ssh
+)  # fmt: skip
+def test_the_host_that_a_laptop_types_is_the_one_at_which_it_arrived(
+    own: str, env: dict[str, str], submit_host: str, target: str, options: list[str]
+) -> None:
+    login = login_of(own, env, submit_host)
+    assert (login.target, login.options) == (target, options)
 
 
-def test_a_server_without_a_port_is_reached_at_the_socket_of_its_bridge() -> None:
-    record = ServerRecord(
-        ServerState.READY, Mode.SLURM, job_id="70012", hostname="node1", socket="/s", link=Way.SRUN
-    )
-    access = access_of(record, "ada", "login", "/tmp/b.sock")
-    assert access.url == ""
-    assert access.ssh == "ssh -N -L 18012:/tmp/b.sock ada@login"
-    assert access.link("secret", through_ssh=False) == "http://127.0.0.1:18012/lab?token=secret"
-    assert "18012:/s ada@node1" in access_of(record, "ada", "login").ssh
-    assert ":18000/" in access_of(replace(record, job_id=""), "", "login").local_url
+def test_every_process_finds_a_projects_forward_by_the_same_name_and_port() -> None:
+    assert forward_key("/a/project") == forward_key("/a/project") != forward_key("/b/project")
+    assert 20_000 <= usual_port(forward_key("/a/project")) < 30_000
+    assert parse_forward(format_forward(Forward("/s", 20001))) == Forward("/s", 20001)
 
 
-def test_a_socket_on_this_machine_changes_nothing() -> None:
-    record = ServerRecord(ServerState.READY, Mode.LOCAL, url="http://127.0.0.1:9", socket="/run/j.sock")
-    assert access_of(record, "ada", "login").ssh == "ssh -N -L 9:127.0.0.1:9 ada@login"
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"socket": 1, "port": 2}', '{"socket": "/s", "port": 0}'])
+def test_what_is_not_a_forwards_word_is_none(text: str) -> None:
+    assert parse_forward(text) is None

@@ -1,4 +1,6 @@
-"""The files of a bridge: its socket, its lock and its last word, in a private directory on this host's own disk."""
+"""The files by which the processes of an account on this host find one that serves them all, in a private directory on this
+host's own disk: its socket, its lock and its last word.
+"""
 
 from __future__ import annotations
 
@@ -12,32 +14,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ...core.link.bridge import BridgeTarget, Word, format_word, parse_word
+from ...core.link.bridge import BridgeTarget
 from ..files import read_own, write_atomic
 
 _PLACES: Final = ("/tmp", "/var/tmp", "/dev/shm")
-_LEFT: Final = re.compile(r"b[0-9a-f]{12}\.(?:json|lock)")
+_LEFT: Final = re.compile(r"[bf][0-9a-f]{12}\.(?:json|lock)")
 _MONTH_S: Final = 30 * 86400.0
 _PATH_BYTES: Final = 103
 """the shortest limit of all systems"""
 
 
 @dataclass(frozen=True, slots=True)
-class BridgeFiles:
-    """Names of one bridge's files, which every process of the account finds in the same way."""
+class HostFiles:
+    """Names of the files, which every process of the account finds in the same way."""
 
     socket: Path
     lock: Path
     word: Path
 
-    def last_word(self) -> Word | None:
+    def last_word(self) -> str:
+        """What the process last said of itself; empty if it said nothing, or another account wrote it."""
         try:
-            return parse_word(read_own(self.word).decode("utf-8", "replace"))
+            return read_own(self.word).decode("utf-8", "replace")
         except OSError:
-            return None
+            return ""
 
-    def say(self, word: Word) -> None:
-        write_atomic(self.word, format_word(word))
+    def say(self, word: str) -> None:
+        write_atomic(self.word, word)
 
     def remove(self) -> None:
         for path in (self.socket, self.word, self.lock):
@@ -58,14 +61,23 @@ class BridgeFiles:
             os.close(descriptor)
 
 
-def bridge_files(target: BridgeTarget) -> BridgeFiles:
+def bridge_files(target: BridgeTarget) -> HostFiles:
     """Return the files of the bridge to `target`. Raises OSError if this host has no place for them."""
-    base = _directory() / f"b{target.key}"
-    return BridgeFiles(base.with_suffix(".sock"), base.with_suffix(".lock"), base.with_suffix(".json"))
+    return _files("b", target.key)
+
+
+def forward_files(key: str) -> HostFiles:
+    """Return the files of a browser's way to a project's server; `key` has 12 hexadecimal digits. Raises OSError."""
+    return _files("f", key)
+
+
+def _files(kind: str, key: str) -> HostFiles:
+    base = _directory() / f"{kind}{key}"
+    return HostFiles(base.with_suffix(".sock"), base.with_suffix(".lock"), base.with_suffix(".json"))
 
 
 def remove_old(directory: Path, now: float) -> None:
-    """Remove the words and locks of bridges that nobody has used for a month; `now`: epoch seconds of this host's clock."""
+    """Remove the words and locks of what nobody has used for a month; `now`: epoch seconds of this host's clock."""
     with contextlib.suppress(OSError):
         for path in directory.iterdir():
             is_ours = _LEFT.fullmatch(path.name) is not None and not path.with_suffix(".sock").exists()
@@ -87,4 +99,4 @@ def _directory() -> Path:
                 if stat.S_IMODE(found.st_mode) & 0o077:
                     path.chmod(0o700)
                 return path
-    raise PermissionError("this host has no place for a bridge's socket")
+    raise PermissionError("this host has no place for a socket of yours")
