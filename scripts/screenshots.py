@@ -15,6 +15,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 import termshot  # noqa: E402
 
+from jlab_tui.services.dashboard.kernel_looks import NoLooks  # noqa: E402
 from jlab_tui.tui.app import Dashboard  # noqa: E402
 from tests.tui import stage  # noqa: E402
 from tests.tui.screen import settled  # noqa: E402
@@ -56,7 +57,7 @@ async def take(name: str, shot: Shot, directory: Path) -> None:
         source = stage.StillSource((), getattr(stage, shot.view))
     else:
         source = stage.working(stage.loss_curve(), stage.heat_map())
-    app = Dashboard(source, stage.FakeActions(), stage.exports(), stage.options(theme=shot.theme))
+    app = Dashboard(source, stage.FakeActions(), NoLooks(), stage.exports(), stage.options(theme=shot.theme))
     async with app.run_test(size=(shot.columns, shot.rows)) as pilot:
         await settled(app, pilot)
         for key in shot.keys:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, cast
 
@@ -17,6 +15,7 @@ from textual.timer import Timer
 from ..core.server.walltime import Notices
 from ..services.dashboard.actions import Actions, Target
 from ..services.dashboard.exports import Exports
+from ..services.dashboard.kernel_looks import Looks
 from ..services.dashboard.monitor import Source
 from ..services.dashboard.overview import SessionRow
 from . import highlight, pixels
@@ -25,16 +24,17 @@ from .cell_keys import CellKeys, images_of
 from .format import shortened
 from .kernel_keys import KernelKeys
 from .keys import KEYS, NUMBERS
+from .look_keys import LookKeys
 from .main_screen import MainScreen
 from .news import ItemsChanged, PostedNews, RecordRead, Trouble
 from .options import DashboardOptions
 from .outcomes import Outcomes
 from .plain_ascii import AsciiFilter
 from .run_end_bell import RunEndBell
-from .screen_texts import farewell, summary
+from .screen_texts import summary
 from .screens import ConfirmScreen, GraphScreen, HelpScreen, ImageScreen, SaveWanted
 from .selection import target_of
-from .terminal import TerminalApp, prepare
+from .terminal import TerminalApp
 from .themes import DAY, NIGHT
 from .view_state import ViewState
 from .widgets.canvas import ImageWanted
@@ -42,8 +42,6 @@ from .widgets.feed_view import FeedView
 from .widgets.footer import KeyClicked
 from .widgets.prompt import PromptAnswered
 
-CRASHED = 1
-"""Textual's exit code after an exception"""
 NEWS_S = 0.1
 """seconds between two updates of the list of sessions, the title and the detail"""
 
@@ -55,7 +53,9 @@ class Dashboard(TerminalApp):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall"), (44, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [*(key.binding for key in KEYS), *NUMBERS]
 
-    def __init__(self, source: Source, actions: Actions, exports: Exports, options: DashboardOptions) -> None:
+    def __init__(
+        self, source: Source, actions: Actions, looks: Looks, exports: Exports, options: DashboardOptions
+    ) -> None:
         super().__init__(ansi_color=False)
         self.source = source
         self.options = options
@@ -65,6 +65,7 @@ class Dashboard(TerminalApp):
         outcomes = Outcomes(self.say, lambda work: self.run_worker(work, group="actions"), options.details)
         self._kernel_keys = KernelKeys(actions, outcomes, self._ask)
         self._cell_keys = CellKeys(exports, source.whole, outcomes, self.say, self.copy_to_clipboard)
+        self._look_keys = LookKeys(looks, self.push_screen)
         self._bell = RunEndBell()
         self._notices = Notices()
         self._to_ascii = AsciiFilter()
@@ -144,6 +145,7 @@ class Dashboard(TerminalApp):
         if not self.view.is_by_hand and self.source.is_loaded:
             self.main.follow_newest()
         self.feed.tick_clock(self.options.clock())
+        self._look_keys.rows_changed(self.source.rows)
 
     def on_record_read(self, message: RecordRead) -> None:
         self._is_to_grow |= not message.session or self.view.shows(message.session)
@@ -171,6 +173,7 @@ class Dashboard(TerminalApp):
         return self.source.samples[-1].at if self.source.samples else 0.0
 
     def _second(self) -> None:
+        self._look_keys.rows_changed(self.source.rows)
         if isinstance(self.screen, GraphScreen):
             self.screen.update_lines()
         elif self.screen is self.main:
@@ -219,8 +222,9 @@ class Dashboard(TerminalApp):
         return not self.options.readonly
 
     def _target(self) -> Target | None:
-        if not self._may_act():
-            return None
+        return self._looked_at() if self._may_act() else None
+
+    def _looked_at(self) -> Target | None:
         target = target_of(self.view.sessions, self.view.session, self.main.cell)
         if target is None:
             self.say("No live kernel is selected.")
@@ -235,6 +239,12 @@ class Dashboard(TerminalApp):
                 act()
 
         self.push_screen(ConfirmScreen(title, sentences), answered)
+
+    # -- keys that look into a kernel
+
+    def action_variables(self) -> None:
+        if (target := self._looked_at()) is not None:
+            self._look_keys.variables(target, self._row_of(target), self.main.glyphs)
 
     # -- keys that act on the current cell
 
@@ -322,20 +332,3 @@ class Dashboard(TerminalApp):
 
     def _call(self, action: str) -> None:
         self.run_worker(self.run_action(action), group="commands")
-
-
-def run(source: Source, actions: Actions, exports: Exports, options: DashboardOptions) -> int:
-    """Show the dashboard until the user leaves, then print what is still running. Returns the exit code."""
-    prepare(os.environ)
-    app = Dashboard(source, actions, exports, options)
-    app.run()
-    app.has_left()
-    code = app.return_code or 0
-    if code == CRASHED:
-        sys.stderr.write(f"{options.details()}\n")
-    if options.says_farewell and code in (0, 129, 143):
-        text = farewell(app.source.server, app.source.rows)
-        if text and code != 129:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-    return code

@@ -85,9 +85,10 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     from ..services.dashboard.actions import NoActions, RecordedActions
     from ..services.dashboard.exports import Exports
     from ..services.dashboard.kernel_actions import KernelActions
+    from ..services.dashboard.kernel_looks import KernelLooks
     from ..services.dashboard.monitor import Monitor
     from ..services.dashboard.server_source import ServerSource
-    from ..tui.app import run
+    from ..tui.program import run
 
     host = socket.gethostname()
     log = JournalWriter(settings.actions_dir / actions_name(host, str(os.getpid())))
@@ -109,9 +110,10 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
             KernelActions(lambda: outside.launcher, outside.api), log, by=by, clock=time.time
         )
     )
+    kernels = KernelLooks(lambda: outside.launcher, outside.api)
     try:
         with _logging(log_file, looks):
-            return run(monitor, actions, Exports(NewFiles(settings.root)), options)
+            return run(monitor, actions, kernels, Exports(NewFiles(settings.root)), options)
     finally:
         log.close().result(5)
 
@@ -123,7 +125,8 @@ def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> in
     from ..adapters.new_files import NewFiles
     from ..services.dashboard.actions import NoActions
     from ..services.dashboard.exports import Exports
-    from ..tui.app import run
+    from ..services.dashboard.kernel_looks import NoLooks
+    from ..tui.program import run
     from ..tui.recording import Recording
 
     entries = [entry for _, entry in read_entries(file)]
@@ -136,7 +139,7 @@ def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> in
     options = replace(options, clock=recording.clock)
     with _logging(log_file, looks):
         actions = NoActions("This is a recording, which you cannot change.")
-        return run(recording, actions, Exports(NewFiles(settings.root)), options)
+        return run(recording, actions, NoLooks(), Exports(NewFiles(settings.root)), options)
 
 
 @contextmanager

@@ -24,9 +24,10 @@ from jlab_tui.core.server.resources import Sample
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.services.dashboard.actions import RecordedActions, Target
 from jlab_tui.services.dashboard.exports import Exports
+from jlab_tui.services.dashboard.kernel_looks import NoLooks
 from jlab_tui.services.dashboard.monitor import Monitor
-from jlab_tui.tui.app import run
 from jlab_tui.tui.options import DashboardOptions
+from jlab_tui.tui.program import run
 
 HOST = "testhost"
 
@@ -108,7 +109,7 @@ def main(arguments: list[str]) -> int:
     )
     try:
         with logging_to(log_file):
-            return run(monitor, actions, Exports(NewFiles(status_dir)), options)
+            return run(monitor, actions, NoLooks(), Exports(NewFiles(status_dir)), options)
     finally:
         log.close().result(30)
 

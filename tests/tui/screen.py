@@ -10,6 +10,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from jlab_tui.services.dashboard.kernel_looks import Looks, NoLooks
 from jlab_tui.services.dashboard.monitor import Source
 from jlab_tui.tui.app import Dashboard
 
@@ -24,11 +25,18 @@ async def dashboard(
     source: Source,
     size: tuple[int, int] = (120, 36),
     actions: stage.FakeActions | None = None,
+    looks: Looks | None = None,
     save_dir: Path = Path(),
     **options: object,
 ) -> AsyncIterator[tuple[Dashboard, Pilot[int]]]:
     """A running dashboard that has shown everything its source has."""
-    app = Dashboard(source, actions or stage.FakeActions(), stage.exports(save_dir), stage.options(**options))
+    app = Dashboard(
+        source,
+        actions or stage.FakeActions(),
+        looks or NoLooks(),
+        stage.exports(save_dir),
+        stage.options(**options),
+    )
     async with app.run_test(size=size) as pilot:
         await settled(app, pilot)
         yield app, pilot

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from ...core.errors import KernelGone
 from ...core.kernel.interrupt_ladder import ANNOUNCEMENT, Effect, Step, how_stopped, why_not_stopped
-from ...core.kernel.link import Lease
 from ...core.kernel.wire import KernelMessage, Request
 from ...core.server.record import ServerRecord
 from ..kernel.ending import how_cut
 from ..kernel.ladder import KernelCode, Ladder
+from ..kernel.side_link import side_link
 from ..kernel.subshell import Subshell
 from .actions import Target
 
@@ -39,7 +39,7 @@ class KernelActions:
 
     async def interrupt(self, target: Target) -> str:
         api = await self._jupyter()
-        link = await _side_link(api, target.kernel_id)
+        link = await side_link(api, target.kernel_id)
         code = _Code(api, target, link)
         subshell = Subshell(link, lambda: 1)
         try:
@@ -92,18 +92,6 @@ class KernelActions:
         if status is None or not status.record.is_published:
             raise self._launcher().no_server()
         return self._api(status.record)
-
-
-async def _side_link(api: Jupyter, kernel_id: str) -> Link:
-    """A connection to a kernel beside its owner's, not open yet."""
-    recorded = (await api.recorded_kernels()).get(kernel_id)
-    return api.link(
-        kernel_id,
-        session_id=uuid.uuid4().hex,
-        lease=Lease("", 0, "") if recorded is not None else None,
-        hold=None,
-        since=recorded.last_seq if recorded is not None else 0,
-    )
 
 
 async def _announce(link: Link) -> None:

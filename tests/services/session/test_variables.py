@@ -8,8 +8,9 @@ import types
 from types import SimpleNamespace
 from typing import Any, cast
 
+from jlab_tui.services.kernel.variables_probe import probe
 from jlab_tui.services.session.runner import Runner
-from jlab_tui.services.session.variables import list_variables, probe
+from jlab_tui.services.session.variables import list_variables
 
 
 class Hostile:

@@ -1,0 +1,30 @@
+"""Keys that look into a kernel: each opens a screen over the main one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ..services.dashboard.actions import Target
+from ..services.dashboard.kernel_looks import Looks
+from ..services.dashboard.overview import SessionRow
+from .format import Glyphs
+from .variables_screen import VariablesScreen
+
+
+class LookKeys:
+    def __init__(self, looks: Looks, push: Callable[[VariablesScreen], object]) -> None:
+        self._looks = looks
+        self._push = push
+        self._variables: VariablesScreen | None = None
+
+    def variables(self, target: Target, row: SessionRow | None, glyphs: Glyphs) -> None:
+        screen = VariablesScreen(target.name, target.kernel_id, lambda: self._looks.variables(target), glyphs)
+        screen.note(row)
+        self._variables = screen
+        self._push(screen)
+
+    def rows_changed(self, rows: Iterable[SessionRow]) -> None:
+        """Tell the open screen how its session is."""
+        screen = self._variables
+        if screen is not None and screen.is_running:
+            screen.note(next((row for row in rows if row.kernel_id == screen.kernel_id), None))

@@ -1,0 +1,39 @@
+"""A look into a kernel leaves its run, its count and its record alone."""
+
+from __future__ import annotations
+
+from jlab_tui.adapters.files import is_there
+from jlab_tui.core.settings import load_settings
+from jlab_tui.services.dashboard.actions import Target
+from jlab_tui.services.dashboard.kernel_looks import KernelLooks
+from jlab_tui.wiring.server import make_access, make_launcher
+from tests.e2e.processes import lasting_wire, until_printed
+from tests.shared import SharedProject
+
+
+async def test_the_dashboards_looks_answer_while_a_cell_runs_and_leave_no_trace(
+    shared_server: SharedProject,
+) -> None:
+    settings = load_settings(shared_server.env, shared_server.root, is_there)
+    launcher, access = make_launcher(settings, shared_server.env), make_access(settings, shared_server.env)
+    looks = KernelLooks(lambda: launcher, access.api)
+    async with lasting_wire(shared_server) as client:
+        opened = await client.record("start_new_session", experiment_name="looks")
+        session = opened["session_id"]
+        target = Target(session, opened["kernel_id"], "Looks")
+        code = (
+            "from pathlib import Path\nimport time\nkept = list(range(1000))\nprint('begun', flush=True)\n"
+            "while not Path('go').exists():\n    time.sleep(0.05)"
+        )
+        await client.text("execute_code", session_id=session, code=code, wait_s=0)
+        await until_printed(shared_server, session, "begun")
+        found = await looks.variables(target)
+        assert [row.shape for row in found.rows if row.name == "kept"] == ["1000"]
+        (shared_server.root / "notebooks" / "go").touch()
+        assert "[1] run" in await client.text("wait_for_run", run_id=f"{session}-1")
+        assert "kept" in {row.name for row in (await looks.variables(target)).rows}
+        reply = await client.text("execute_code", session_id=session, code="kept[-1]")
+        assert reply.startswith("999\n") and f"([2] run {session}-2" in reply, "the looks counted nothing"
+        await client.text("shutdown_session", session_id=session)
+    await launcher.close()
+    await access.close()
