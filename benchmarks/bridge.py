@@ -34,8 +34,8 @@ from tests.project import project_in, until
 from tests.slurm.cluster import running
 from tests.slurm.conftest import lab_env
 from tests.slurm.machines import Cluster, missing
-from tests.slurm.test_links import bridges as pids_of_bridges
-from tests.slurm.test_links import steps
+from tests.slurm.reaching import bridges as pids_of_bridges
+from tests.slurm.reaching import steps
 
 BIG_MB = 32
 CLIENTS = 8

@@ -29,7 +29,9 @@ def own_addresses(hostname: str, ip: str) -> List[str]:
     family = socket.AF_INET if listening.version == 4 else socket.AF_INET6
     found = [str(address[0]) for address in _known(hostname, family)]
     for address in _known(os.environ.get("SLURM_SUBMIT_HOST", ""), family):
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:  # sends nothing: the system only picks a route
+        with socket.socket(
+            family, socket.SOCK_DGRAM
+        ) as probe:  # sends nothing: the system only picks a route
             try:
                 probe.connect(address)
                 found.append(str(probe.getsockname()[0]))

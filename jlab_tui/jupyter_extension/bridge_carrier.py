@@ -220,7 +220,7 @@ class Carrier(asyncio.Protocol):
             if side.number not in self._sides:  # broken off meanwhile
                 connected.close()
                 return
-            await asyncio.get_running_loop().create_unix_connection(lambda: side, sock=connected)
+            await asyncio.get_running_loop().create_connection(lambda: side, sock=connected)
         except OSError:
             self.lost(side.number)
 

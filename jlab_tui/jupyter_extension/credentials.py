@@ -25,7 +25,11 @@ def peer_uid(connection: socket.socket) -> Optional[int]:
 def require_own(path: str) -> None:
     """Raise OSError unless `path` is a socket of this account's, in a directory of its own."""
     folder = os.lstat(os.path.dirname(path))
-    if not stat.S_ISDIR(folder.st_mode) or folder.st_uid != os.geteuid() or stat.S_IMODE(folder.st_mode) & 0o022:
+    if (
+        not stat.S_ISDIR(folder.st_mode)
+        or folder.st_uid != os.geteuid()
+        or stat.S_IMODE(folder.st_mode) & 0o022
+    ):
         raise PermissionError("others can change %s" % os.path.dirname(path))
     found = os.lstat(path)
     if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.geteuid():

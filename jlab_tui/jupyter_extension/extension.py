@@ -38,7 +38,9 @@ def _load_jupyter_server_extension(app: Any) -> None:
     service.start()
     folder = folder_of_sockets()
     if folder is None:
-        log.warning("jlab-mcp: no place for Unix sockets: other accounts on this machine can read what kernels print")
+        log.warning(
+            "jlab-mcp: no place for Unix sockets: other accounts on this machine can read what kernels print"
+        )
 
     kernels_limits = getattr(app, "kernels_limits", None)
 

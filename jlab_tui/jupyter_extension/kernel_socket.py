@@ -123,7 +123,12 @@ class KernelSocket:
         """Watch for the end of iopub's connection, once the kernel's process has ended.
 
         The end may have been before this call; then the next attempt to connect shows it."""
-        gone = zmq.EVENT_DISCONNECTED | zmq.EVENT_CONNECT_RETRIED | zmq.EVENT_CONNECT_DELAYED | zmq.EVENT_CONNECTED
+        gone = (
+            zmq.EVENT_DISCONNECTED
+            | zmq.EVENT_CONNECT_RETRIED
+            | zmq.EVENT_CONNECT_DELAYED
+            | zmq.EVENT_CONNECTED
+        )
         self._monitor = self._sockets["iopub"].get_monitor_socket(gone)
         self._loop.add_reader(self._monitor.getsockopt(zmq.FD), self._on_monitor)
         self._loop.call_soon(self._on_monitor)

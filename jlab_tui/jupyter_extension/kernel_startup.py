@@ -53,7 +53,9 @@ def find_the_notebooks_modules():  # type: ignore[no-untyped-def]
 
     app = IPKernelApp.instance()
     is_wish = os.environ.get("PYTHONSAFEPATH") or app.ignore_cwd
-    is_wish = is_wish or any(app.config[name].get("ignore_cwd") for name in ("InteractiveShellApp", "IPKernelApp"))
+    is_wish = is_wish or any(
+        app.config[name].get("ignore_cwd") for name in ("InteractiveShellApp", "IPKernelApp")
+    )
     if getattr(sys.flags, "safe_path", False) and not is_wish and "" not in sys.path:
         packages = ("site-packages", "dist-packages")
         places = [i for i, path in enumerate(sys.path) if os.path.basename(path) in packages]

@@ -19,7 +19,9 @@ def decide(config: Dict[str, Any], passed: str) -> str:
     The configuration may say so already, as seen from the machine that starts the server. `passed`: why the job script did
     not use the first Python for the server."""
     python = str(config.get("kernel_python") or "")
-    if not python or os.path.realpath(os.path.dirname(os.path.dirname(python))) == os.path.realpath(sys.prefix):
+    if not python or os.path.realpath(os.path.dirname(os.path.dirname(python))) == os.path.realpath(
+        sys.prefix
+    ):
         return _elsewhere(passed) or str(config.get("environment") or "")
     trouble = why_not(python) if config.get("asks_kernel_python") else ""
     if trouble:

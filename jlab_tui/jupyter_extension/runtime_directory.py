@@ -57,7 +57,9 @@ def close_to_others(directory: str) -> None:
         if stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and info.st_mode & 0o077:
             os.chmod(directory, 0o700)
             log.warning(
-                "jlab-mcp: others could enter %s (mode %o); its mode is now 700", directory, info.st_mode & 0o777
+                "jlab-mcp: others could enter %s (mode %o); its mode is now 700",
+                directory,
+                info.st_mode & 0o777,
             )
     except OSError:
         pass  # `why_not_private` comes next

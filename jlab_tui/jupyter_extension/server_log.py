@@ -68,7 +68,11 @@ class LogLimit(logging.Filter):
     def _shorten(self, record: logging.LogRecord, more: str) -> None:
         try:
             text = record.getMessage()
-        except (TypeError, ValueError, KeyError) as error:  # logging itself would print wrong arguments in full
+        except (
+            TypeError,
+            ValueError,
+            KeyError,
+        ) as error:  # logging itself would print wrong arguments in full
             text = "%s (%r)" % (record.msg, error)
         record.msg, record.args = shorten(text) + more, ()
         if record.exc_info and not record.exc_text:

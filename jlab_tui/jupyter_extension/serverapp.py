@@ -203,7 +203,10 @@ def _publish(
     if opened is not None:
         sockets.append(opened)
     elif config.get("link"):
-        log.error("jlab-mcp: error: without a place for a Unix socket, JLAB_MCP_LINK=%s cannot work here", config["link"])
+        log.error(
+            "jlab-mcp: error: without a place for a Unix socket, JLAB_MCP_LINK=%s cannot work here",
+            config["link"],
+        )
         raise SystemExit(1)
     path = config.get("connection_file")
     if not path:
@@ -226,7 +229,9 @@ def _publish(
         facts.update(url="", port=0, link=config["link"], token_file=config["token_file"])
     elif config.get("certfile"):
         facts.update(
-            certfile=config["certfile"], token_file=config["token_file"], addresses=own_addresses(hostname, ip)
+            certfile=config["certfile"],
+            token_file=config["token_file"],
+            addresses=own_addresses(hostname, ip),
         )
     temporary = "%s.%d.tmp" % (path, os.getpid())
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)

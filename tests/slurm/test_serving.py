@@ -29,7 +29,7 @@ from tests.shared import SharedProject
 
 from .counting import assert_nothing_is_missing, reached, running_count
 from .machines import Cluster, wait_for
-from .test_links import forwards, logs_in
+from .reaching import forwards, logs_in
 
 pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
 

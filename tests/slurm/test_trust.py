@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -20,6 +22,7 @@ from tests.security.test_ended_servers import stays_apart
 from tests.security.test_impostors import ANSWER, tcp
 
 from .machines import Cluster
+from .reaching import bridges
 
 pytestmark = [pytest.mark.xdist_group("slurm-jobs"), pytest.mark.usefixtures("job_past_its_walltime")]
 
@@ -180,19 +183,25 @@ async def test_a_requeued_job_proves_itself_anew(cluster: Cluster, lab: Project)
         assert (await agent.text("execute_code", session_id=session, code="6 * 7")).startswith("42")
 
 
-async def test_a_job_of_an_earlier_version_is_kept_and_used_only_where_the_user_allows_it(
+async def test_a_job_of_an_earlier_version_is_proved_on_its_node_and_used_unproved_only_if_the_user_says_so(
     cluster: Cluster, lab: Project, tmp_path: Path
 ) -> None:
     facts = program_before_the_proof(tmp_path / "earlier").start(lab)
     url = facts["URL"]
-    refusal = f"Nothing proves that the server at {url} is yours (job {facts['JOB_ID']})"
     async with lab.client() as agent:
         ping = await agent.record("ping")
-        assert not ping["healthy"] and refusal in ping["message"]
-        assert "JLAB_MCP_ALLOW_UNPROVED=1" in ping["hint"]
-        assert refusal in await agent.error("start_new_session")
+        assert ping["healthy"] and ping["link"] == "srun", (ping, lab.logs())
+        session = await agent.session()
+        assert (await agent.text("execute_code", session_id=session, code="6 * 7")).startswith("42")
+    for pid in bridges(lab):
+        os.kill(pid, signal.SIGTERM)
+    await until(lambda: not bridges(lab))
+    lab.extra_env["JLAB_MCP_LINK"] = "tcp"
+    refusal = f"Nothing proves that the server at {url} is yours (job {facts['JOB_ID']})"
     again = await asyncio.to_thread(lab.run, "start", "--no-tui", "--detach")
-    assert refusal in again.stdout + again.stderr
+    assert (
+        refusal in again.stdout + again.stderr and "JLAB_MCP_ALLOW_UNPROVED=1" in again.stdout + again.stderr
+    )
     cluster.wait_for_state(facts["JOB_ID"], "RUNNING")
     lab.extra_env["JLAB_MCP_ALLOW_UNPROVED"] = "1"
     named = f"Nothing proves that the server at {url} is yours. jlab-mcp uses it because JLAB_MCP_ALLOW_UNPROVED=1 is set"

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from ...core.errors import ServerUnreachable
 from ...core.link.bridge import LinkFacts
 from ...core.server.machine import Machine
-from ...core.server.peer import TABLES
 from ...core.server.record import ServerRecord
 from ...core.server.route import (
     BridgeRoute,
@@ -29,6 +28,7 @@ from ...core.server.route import (
 )
 from ...core.server.status import Health, UnprovedHealth
 from ...core.settings import Link, Mode
+from ...jupyter_extension.loopback_owner import TABLES
 from ..link.bridges import BridgeDown, Bridges
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class ServerAccess:
                 knows_owners=os.access(TABLES[0], os.R_OK),
                 allows_unproved=self._allow_unproved,
                 link=self._link,
-                is_bridged=self._is_bridged(record),
+                bridge=self._bridges.word(record.target) if ways_of(record, self._link) else None,
             ),
         )
 
@@ -160,12 +160,6 @@ class ServerAccess:
                 await api.close()
         self._api, self._key = None, None
         self._old.clear()
-
-    def _is_bridged(self, record: ServerRecord) -> bool:
-        if not (record.url and ways_of(record, self._link)):
-            return False
-        word = self._bridges.word(record.target)
-        return word is not None and word.works
 
     def _shares_machine(self, record: ServerRecord) -> bool:
         if record.mode is Mode.SLURM:

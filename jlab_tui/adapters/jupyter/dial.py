@@ -9,21 +9,19 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import httpcore2
 import httpx2
 
-from ...core.server.peer import TABLES, Endpoint, NotAccepted, owner_of
 from ...core.server.route import BridgeRoute, LoopbackRoute, PlainRoute, Route, SocketRoute, TlsRoute
 from ...jupyter_extension.credentials import peer_uid
+from ...jupyter_extension.loopback_owner import owner
 from ..link.bridges import Bridges
 
 _REFUSALS: Final = (OSError, httpcore2.ConnectError, httpcore2.ConnectTimeout)
 _FIND_S: Final = 5.0
-_ACCEPT_POLL_S: Final = 0.005
 T = TypeVar("T")
 
 
@@ -195,31 +193,12 @@ async def prove(route: Route, connection: Any) -> None:
                 raise PeerUnproved(f"another account (uid {uid}) serves the socket")
         case LoopbackRoute(url=url):
             near, far = connection.getsockname()[:2], connection.getpeername()[:2]
-            uid = await _owner(near, far)
+            uid = await owner(near, far)
             if uid != os.geteuid():
                 whose = "another account" if uid is not None else "nobody on this machine"
                 raise PeerUnproved(f"{whose} serves the port of {url}")
         case TlsRoute() | PlainRoute():
             pass
-
-
-async def _owner(near: Endpoint, far: Endpoint) -> int | None:
-    """Wait until the far end is accepted, then return `owner_of`. Callers limit the wait."""
-    while True:
-        try:
-            return owner_of(await asyncio.to_thread(_tables), near, far)
-        except NotAccepted:
-            await asyncio.sleep(_ACCEPT_POLL_S)
-
-
-def _tables() -> str:
-    texts = []
-    for path in map(Path, TABLES):
-        try:
-            texts.append(path.read_text(encoding="ascii"))
-        except OSError:
-            continue  # without IPv6 there is no tcp6
-    return "".join(texts)
 
 
 async def _addresses(host: str, port: int, *, missing_ok: bool = False) -> list[str]:

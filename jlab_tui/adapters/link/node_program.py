@@ -34,7 +34,13 @@ def node_command(socket: str) -> list[str]:
 
 def node_program() -> bytes:
     """Return the program as the command reads it: its length in eight digits, then the source."""
-    names = ("credentials", "bridge_pipe", "bridge_carrier", "bridge_node")  # each imports only earlier ones
+    names = (
+        "credentials",
+        "loopback_owner",
+        "bridge_pipe",
+        "bridge_carrier",
+        "bridge_node",
+    )  # each imports only earlier ones
     source = packed_modules("jlab_mcp_bridge", names) + "sys.exit(module.main(sys.argv))\n"
     raw = source.encode()
     return b"%08d" % len(raw) + raw

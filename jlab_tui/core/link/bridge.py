@@ -21,11 +21,11 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BridgeTarget:
-    """What a bridge leads to: the Unix socket of one run of a server."""
+    """What a bridge leads to: where one run of a server listens on its node."""
 
     node: str
     socket: str
-    """its path on the node; another for each run"""
+    """path of its Unix socket, another for each run; `ADDRESS:PORT` of a server of an earlier version, which has none"""
     job_id: str
     cluster: str = ""
     """as `--clusters` takes it; empty for the login host's own"""

@@ -52,3 +52,15 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def address_there(url: str) -> str:
+    """Return `ADDRESS:PORT` at which a server that listens at `url` is reached on its own machine; empty without a port."""
+    parts = urlsplit(url)
+    if parts.port is None:
+        return ""
+    try:
+        own = ipaddress.ip_address(parts.hostname or "")
+    except ValueError:
+        return f"127.0.0.1:{parts.port}"  # a name stands for all addresses
+    return f"[{own}]:{parts.port}" if own.version == 6 else f"{own}:{parts.port}"

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ..link.bridge import BridgeTarget, Way
 from ..settings import Mode
+from .machine import address_there
 
 __all__ = [
     "ConnectionFile",
@@ -127,7 +128,8 @@ class ServerRecord:
     @property
     def target(self) -> BridgeTarget:
         """What a bridge to it leads to."""
-        return BridgeTarget(self.hostname, self.socket, self.job_id, self.slurm.cluster)
+        there = self.socket or (address_there(self.url) if self.url.startswith("http://") else "")
+        return BridgeTarget(self.hostname, there, self.job_id, self.slurm.cluster)
 
     def with_state(self, state: ServerState, message: str = "", hint: str = "") -> ServerRecord:
         return replace(self, state=state, message=one_line(message), hint=hint)

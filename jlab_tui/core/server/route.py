@@ -90,8 +90,8 @@ class Surroundings:
     """the user set JLAB_MCP_ALLOW_UNPROVED"""
     link: Link = Link.AUTO
     """JLAB_MCP_LINK"""
-    is_bridged: bool = False
-    """a bridge of this machine has led to the server, after its port did not"""
+    bridge: Word | None = None
+    """what the bridge of this machine to the server last said of itself"""
 
 
 def choose(record: ServerRecord, here: Surroundings) -> Route | NoRoute:
@@ -100,12 +100,16 @@ def choose(record: ServerRecord, here: Surroundings) -> Route | NoRoute:
         return SocketRoute(record.socket, _base_path(record))
     is_elsewhere = is_loopback(record.url) and not here.shares_machine
     without_port = not record.url or is_elsewhere or here.link in (Link.SRUN, Link.SSH)
-    if (ways := ways_of(record, here.link)) and (without_port or here.is_bridged):
+    if (ways := ways_of(record, here.link)) and (
+        without_port or (here.bridge is not None and here.bridge.works)
+    ):
         return BridgeRoute(record.target, ways, _base_path(record))
     if record.cert and not is_elsewhere:
         return TlsRoute(record.url, record.cert, tuple(record.slurm.addresses.split()))
     if here.shares_machine and here.knows_owners:
         return LoopbackRoute(record.url)
+    if ways and not (here.bridge is not None and here.allows_unproved):
+        return BridgeRoute(record.target, ways, _base_path(record))  # its node end proves the port there
     if is_elsewhere:
         return NoRoute(
             f"JupyterLab listens on the loopback address of {record.hostname or record.launcher}, which is another machine.",
@@ -117,8 +121,8 @@ def choose(record: ServerRecord, here: Surroundings) -> Route | NoRoute:
 
 
 def ways_of(record: ServerRecord, link: Link) -> tuple[Way, ...]:
-    """Return the ways to a job's socket, in order; none if it has no socket, or the user wants its port only."""
-    if record.mode is not Mode.SLURM or not (record.socket and record.job_id and record.hostname):
+    """Return the ways to a job's node, in order; none if nothing proves the server there, or the user wants its port only."""
+    if record.mode is not Mode.SLURM or not (record.target.socket and record.job_id and record.hostname):
         return ()
     match link:
         case Link.SRUN | Link.SSH:

@@ -8,6 +8,7 @@ from ..slurm.queue import Job, QueueRows, QueueUnknown
 from ..slurm.survey import SOON_S, about, format_span
 from ..slurm.terms import JobPhase, JobState
 from .record import ServerRecord, ServerState
+from .route import UNPROVED
 from .slurm_job import ANSWER_S, seen_running
 from .status import LOG_LINES, Health, Limits, Observation, QueueFacts, ServerStatus, telling_line
 from .walltime import walltime_warning
@@ -110,12 +111,15 @@ def starting(record: ServerRecord, job: Job | None, seen: Observation, limits: L
 
 def _not_reached(record: ServerRecord, sentence: str, seen: Observation) -> ServerStatus:
     """Describe a server that serves, though not this host: that says nothing about the job."""
+    unproved = ""
+    if record.url and not record.cert:  # of an earlier version: its port answers, but does not prove itself
+        unproved = f" {UNPROVED}=1 uses its port without proof; anyone who listens there can then act as you."
     return ServerStatus(
         record,
         "not reached",
         sentence,
         f"The job keeps running. `jlab-mcp doctor` shows how far a connection gets. Try another login node, or work inside "
-        f"the job: srun --overlap --jobid {record.job_id} --pty bash. `jlab-mcp stop` cancels it.",
+        f"the job: srun --overlap --jobid {record.job_id} --pty bash. `jlab-mcp stop` cancels it.{unproved}",
         reachable=False,
         is_elsewhere=True,
         is_unreached=True,

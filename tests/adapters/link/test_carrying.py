@@ -21,27 +21,29 @@ from jlab_tui.core.link.steps import NODE_ENDS
 from jlab_tui.jupyter_extension.bridge_carrier import Carrier
 from tests.listening import at_path, listening
 from tests.project import until
+from tests.security.accounts import impostor, needs_two_accounts
+from tests.security.test_impostors import tcp
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Sends back what it hears, until it hears the end."""
+    while data := await reader.read(1 << 16):
+        writer.write(data)
+        await writer.drain()
 
 
 @contextlib.asynccontextmanager
 async def echoing(path: Path) -> AsyncIterator[None]:
-    """A server that sends back what it hears, until it hears the end."""
-
-    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(1 << 16):
-            writer.write(data)
-            await writer.drain()
-
     async with listening(echo, at_path(path)):
         yield
     path.unlink()
 
 
 @contextlib.asynccontextmanager
-async def bridged(folder: Path) -> AsyncIterator[tuple[Path, Carrier, RunningStep]]:
-    """The path of a socket that leads to `folder/server` through a node's end."""
+async def bridged(folder: Path, where: str = "") -> AsyncIterator[tuple[Path, Carrier, RunningStep]]:
+    """The path of a socket that leads to `folder/server`, or `where`, through a node's end."""
     carrier = Carrier(opens=True)
-    async with running(node_command(str(folder / "server")), os.environ) as step:
+    async with running(node_command(where or str(folder / "server")), os.environ) as step:
         work = asyncio.create_task(carrier.run(step.source, step.sink, node_program()))
         async with asyncio.timeout(40):
             await carrier.is_up.wait()
@@ -121,6 +123,25 @@ async def test_the_nodes_end_serves_only_a_socket_of_its_own_account(folder: Pat
             await carrier.run(step.source, step.sink, node_program())
             assert not carrier.is_up.is_set() and await step.end() == NODE_ENDS
             assert str(folder) in step.errors
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_the_nodes_end_reaches_the_port_of_a_server_that_has_no_socket(folder: Path, host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    own = socket.create_server((host, 0), family=family)
+    shown = f"[{host}]" if ":" in host else host
+    async with listening(echo, own) as port, bridged(folder, f"{shown}:{port}") as (path, _, _):
+        assert await asked(path, b"question") == b"question"
+
+
+@needs_two_accounts
+async def test_the_nodes_end_leaves_a_port_alone_that_another_account_serves(folder: Path) -> None:
+    with impostor(tcp("127.0.0.1", 0)) as stranger:
+        async with running(node_command(f"127.0.0.1:{stranger.where}"), os.environ) as step:
+            await Carrier(opens=True).run(step.source, step.sink, node_program())
+            assert await step.end() == NODE_ENDS
+            assert "another account serves" in step.errors
+        assert stranger.heard() == b""
 
 
 async def test_a_node_without_python_says_so(folder: Path) -> None:

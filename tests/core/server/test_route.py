@@ -54,7 +54,6 @@ AWAY = Surroundings()
         (replace(LOCAL, url="http://127.0.0.1:18001/user/ada/"), HERE, SocketRoute("/s", "/user/ada")),
         (JOB, AWAY, TlsRoute("https://gpu1:18001", "Q")),
         (JOB, HERE, SocketRoute("/s")),
-        (OLD_JOB, Surroundings(allows_unproved=True), PlainRoute("http://gpu1:18001")),
         (OLD_JOB, Surroundings(shares_machine=True, knows_owners=True), LoopbackRoute("http://gpu1:18001")),
     ],
 )
@@ -62,6 +61,8 @@ def test_the_route_that_proves_most_is_taken(record: ServerRecord, here: Surroun
     assert choose(record, here) == route
 
 
+UP = Word(Phase.UP, Way.SRUN, 0.0, instead="no port")
+FAILED = Word(Phase.FAILED, Way.SRUN, 0.0, "srun: refused", "no port")
 TARGET = BridgeTarget("gpu1", "/s", "42")
 NO_PORT = replace(JOB, url="", cert="", link=Way.SSH)
 SRUN, SSH = (Way.SRUN,), (Way.SSH,)
@@ -70,10 +71,10 @@ SRUN, SSH = (Way.SRUN,), (Way.SSH,)
 @pytest.mark.parametrize(
     ("record", "here", "route"),
     [
-        (JOB, Surroundings(is_bridged=True), BridgeRoute(TARGET, (Way.SRUN, Way.SSH))),
+        (JOB, Surroundings(bridge=UP), BridgeRoute(TARGET, (Way.SRUN, Way.SSH))),
         (JOB, Surroundings(link=Link.SRUN), BridgeRoute(TARGET, SRUN)),
         (JOB, Surroundings(link=Link.SSH), BridgeRoute(TARGET, SSH)),
-        (JOB, Surroundings(link=Link.TCP, is_bridged=True), TlsRoute("https://gpu1:18001", "Q")),
+        (JOB, Surroundings(link=Link.TCP, bridge=UP), TlsRoute("https://gpu1:18001", "Q")),
         (JOB, replace(HERE, link=Link.SRUN), SocketRoute("/s")),
         (LOOPBACK_JOB, AWAY, BridgeRoute(TARGET, (Way.SRUN, Way.SSH))),
         (NO_PORT, AWAY, BridgeRoute(TARGET, SSH)),
@@ -93,13 +94,11 @@ def test_a_bridge_is_taken_where_there_is_no_port_or_it_did_not_answer(
     assert choose(record, here) == route
 
 
-@pytest.mark.parametrize("record", [LOCAL, OLD_JOB, replace(JOB, job_id=""), replace(JOB, hostname="")])
+@pytest.mark.parametrize(
+    "record", [LOCAL, replace(JOB, socket=""), replace(JOB, job_id=""), replace(JOB, hostname="")]
+)
 def test_only_a_jobs_socket_is_reached_by_a_bridge(record: ServerRecord) -> None:
     assert ways_of(record, Link.SRUN) == ()
-
-
-UP = Word(Phase.UP, Way.SRUN, 0.0, instead="no port")
-FAILED = Word(Phase.FAILED, Way.SRUN, 0.0, "srun: refused", "no port")
 
 
 @pytest.mark.parametrize(
@@ -120,9 +119,44 @@ def test_the_way_and_why_no_other_are_said(route: Route | NoRoute, word: Word | 
     assert str(describe(route, word)) == said
 
 
+OLD_TARGET = BridgeTarget("gpu1", "127.0.0.1:18001", "42")
+
+
+@pytest.mark.parametrize(
+    ("here", "route"),
+    [
+        (AWAY, BridgeRoute(OLD_TARGET, (Way.SRUN, Way.SSH))),
+        (Surroundings(bridge=UP, allows_unproved=True), BridgeRoute(OLD_TARGET, (Way.SRUN, Way.SSH))),
+        (Surroundings(allows_unproved=True), BridgeRoute(OLD_TARGET, (Way.SRUN, Way.SSH))),
+        (Surroundings(bridge=FAILED), BridgeRoute(OLD_TARGET, (Way.SRUN, Way.SSH))),
+        (Surroundings(bridge=FAILED, allows_unproved=True), PlainRoute("http://gpu1:18001")),
+        (Surroundings(link=Link.TCP, allows_unproved=True), PlainRoute("http://gpu1:18001")),
+    ],
+)
+def test_a_job_of_an_earlier_version_is_proved_on_its_node_and_used_unproved_only_if_that_fails(
+    here: Surroundings, route: Route
+) -> None:
+    assert choose(OLD_JOB, here) == route
+
+
+@pytest.mark.parametrize(
+    ("url", "there"),
+    [
+        ("http://gpu1:18001", "127.0.0.1:18001"),
+        ("http://10.0.0.5:18001/base", "10.0.0.5:18001"),
+        ("http://[fd00::7]:18001", "[fd00::7]:18001"),
+        ("https://gpu1:18001", ""),
+        ("http://gpu1", ""),
+        ("", ""),
+    ],
+)
+def test_a_server_without_a_socket_is_looked_for_where_it_listens_on_its_node(url: str, there: str) -> None:
+    assert replace(OLD_JOB, url=url).target.socket == there
+
+
 @pytest.mark.parametrize("record", [OLD_JOB, replace(LOCAL, socket="", url="http://desk:18001")])
 def test_a_server_that_proves_nothing_is_refused_with_the_way_out(record: ServerRecord) -> None:
-    refused = choose(record, AWAY)
+    refused = choose(record, Surroundings(link=Link.TCP))
     assert isinstance(refused, NoRoute)
     assert record.url in refused.message
     assert "JLAB_MCP_ALLOW_UNPROVED=1" in refused.hint
@@ -155,6 +189,9 @@ def test_a_machine_is_named_by_its_host_or_by_who_started_the_server_there(
 
 
 def test_a_server_that_proves_nothing_is_named_by_its_job_or_process() -> None:
-    job, process = choose(OLD_JOB, AWAY), choose(replace(LOCAL, socket="", url="http://desk:1"), AWAY)
+    job, process = (
+        choose(OLD_JOB, Surroundings(link=Link.TCP)),
+        choose(replace(LOCAL, socket="", url="http://desk:1"), AWAY),
+    )
     assert isinstance(job, NoRoute) and "(job 42)" in job.message
     assert isinstance(process, NoRoute) and "(PID 7)" in process.message

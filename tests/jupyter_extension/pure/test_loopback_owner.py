@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.server.peer import NotAccepted, owner_of
+from jlab_tui.jupyter_extension.loopback_owner import NotAccepted, owner, owner_of, tables
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 NEAR, FAR = ("127.0.0.1", 40_000), ("127.0.0.1", 18_000)
@@ -88,13 +89,16 @@ def test_an_end_that_nobody_has_accepted_has_no_owner_yet(uid: int) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="only Linux has these tables")
-def test_the_running_kernel_tells_the_owner_once_the_connection_is_accepted() -> None:
+async def test_the_running_kernel_tells_the_owner_once_the_connection_is_accepted() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         far = listener.getsockname()
         with socket.create_connection(far) as client:
-            tables = Path("/proc/self/net/tcp").read_text(encoding="ascii")
+            near = client.getsockname()
             with pytest.raises(NotAccepted):
-                owner_of(tables, client.getsockname(), far)
+                owner_of(tables(), near, far)
+            waiting = asyncio.create_task(owner(near, far))
+            await asyncio.wait({waiting}, timeout=0.1)
+            assert not waiting.done()
             with listener.accept()[0]:
-                tables = Path("/proc/self/net/tcp").read_text(encoding="ascii")
-                assert owner_of(tables, client.getsockname(), far) == Path("/proc/self").stat().st_uid
+                assert await waiting == Path("/proc/self").stat().st_uid
+    assert tables(["/nonexistent"]) == ""

@@ -1,17 +1,21 @@
 """Finds the owner of the other end of a TCP connection on this machine in Linux's tables of connections.
 
+Run by our own processes, and by a bridge's node end.
+
 Format of /proc/net/tcp and tcp6: https://docs.kernel.org/networking/proc_net_tcp.html
 """
 
 from __future__ import annotations
 
+import asyncio
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
+from typing import Iterable, Optional, Tuple, Union
 
-TABLES: Final = ("/proc/self/net/tcp", "/proc/self/net/tcp6")
-_ESTABLISHED: Final = "01"
-_NO_INODE: Final = "0"
-Endpoint = tuple[str, int]
+TABLES = ("/proc/self/net/tcp", "/proc/self/net/tcp6")
+ACCEPT_POLL_S = 0.005
+_ESTABLISHED = "01"
+_NO_INODE = "0"
+Endpoint = Tuple[str, int]
 """address and port"""
 
 
@@ -19,7 +23,28 @@ class NotAccepted(Exception):
     """No process has taken the far end yet. Linux before 6.17 calls its owner root then, whoever listens."""
 
 
-def owner_of(tables: str, near: Endpoint, far: Endpoint) -> int | None:
+async def owner(near: Endpoint, far: Endpoint) -> Optional[int]:
+    """Wait until the far end is accepted, then return `owner_of`. Callers limit the wait."""
+    while True:
+        try:
+            return owner_of(await asyncio.get_running_loop().run_in_executor(None, tables), near, far)
+        except NotAccepted:
+            await asyncio.sleep(ACCEPT_POLL_S)
+
+
+def tables(paths: Iterable[str] = TABLES) -> str:
+    """Return the system's tables of connections, one after the other; empty where there are none."""
+    texts = []
+    for path in paths:
+        try:
+            with open(path, encoding="ascii") as file:
+                texts.append(file.read())
+        except OSError:
+            continue  # without IPv6 there is no tcp6
+    return "".join(texts)
+
+
+def owner_of(tables: str, near: Endpoint, far: Endpoint) -> Optional[int]:
     """Return the uid that owns the far end of our connection from `near` to `far`, both on this machine.
 
     `tables` is the text of /proc/net/tcp and /proc/net/tcp6, one after the other. Returns None if they do not list that end:
@@ -36,13 +61,13 @@ def owner_of(tables: str, near: Endpoint, far: Endpoint) -> int | None:
     return None
 
 
-def _plain(endpoint: Endpoint) -> tuple[IPv4Address | IPv6Address, int]:
+def _plain(endpoint: Endpoint) -> Tuple[Union[IPv4Address, IPv6Address], int]:
     address = ip_address(endpoint[0].partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address, endpoint[1]
 
 
-def _endpoint(field: str) -> tuple[IPv4Address | IPv6Address, int] | None:
+def _endpoint(field: str) -> Optional[Tuple[Union[IPv4Address, IPv6Address], int]]:
     """Write `0100007F:46A0`: the address in 32-bit words, each in the machine's byte order (little-endian)."""
     address, _, port = field.partition(":")
     try:
