@@ -17,7 +17,7 @@ from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.adapters.jupyter.spool_reader import Spool
 from jlab_tui.adapters.notebook import NotebookDirectory
 from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned
-from jlab_tui.core.journal.events import Entry
+from jlab_tui.core.journal.events import Entry, Event
 from jlab_tui.core.kernel.link import Claim, Lease, LinkChange, LinkOver, LinkUp, RecordedKernel
 from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.core.notebook.output_items import CellLimits
@@ -44,6 +44,8 @@ class EchoKernel:
     codes: list[str] = field(default_factory=list)
     requests: set[str] = field(default_factory=set)
     listeners: list[Callable[[KernelMessage], None]] = field(default_factory=list)
+    owners: list[Callable[[Event], None]] = field(default_factory=list)
+    """what takes the actions of users"""
     running: str = ""
     interrupts: int = 0
     is_gone: bool = False
@@ -242,6 +244,11 @@ class EchoServer:
     async def release(self, client: str) -> None:
         self.claims.release(client, None, time.monotonic())
 
+    async def hand_on(self, kernel_id: str, act: Entry) -> bool:
+        for hear in self.by_id[kernel_id].owners:
+            hear(act.event)
+        return bool(self.by_id[kernel_id].owners)
+
 
 class EchoLink:
     """The owner's connection to one kernel."""
@@ -273,9 +280,12 @@ class EchoLink:
         return self._take in self.kernel.listeners
 
     def open(
-        self, on_message: Callable[[KernelMessage], None], on_change: Callable[[LinkChange], None]
+        self,
+        on_message: Callable[[KernelMessage], None],
+        on_change: Callable[[LinkChange], None],
+        on_act: Callable[[Event], None] = lambda act: None,
     ) -> None:
-        self.on_message, self.on_change = on_message, on_change
+        self.on_message, self.on_change, self.on_act = on_message, on_change, on_act
         assert self.lease is not None
         lease, claims = self.lease, self.server.claims
         if not claims.connected(self.kernel.id, lease.client, lease.epoch, lease.on_exit, self):
@@ -285,6 +295,7 @@ class EchoLink:
         for message in self.kernel.stream[self.seq :]:
             self._take(message)
         self.kernel.listeners.append(self._take)
+        self.kernel.owners.append(self.on_act)
 
     def _take(self, message: KernelMessage) -> None:
         if message.seq > self.seq:
@@ -298,6 +309,7 @@ class EchoLink:
     async def close(self) -> None:
         if self.connected:
             self.kernel.listeners.remove(self._take)
+            self.kernel.owners.remove(self.on_act)
         self.server.claims.disconnected(self.kernel.id, self, time.monotonic())
 
     async def send(self, request: Request) -> bool:
@@ -391,6 +403,7 @@ class Place:
             link = cast(EchoLink, session._link)
             if link.connected:
                 link.kernel.listeners.remove(link._take)
+                link.kernel.owners.remove(link.on_act)
             self.server.claims.disconnected(link.kernel.id, link, time.monotonic())
             session.journal.abandon()
             session._sync.abandon()

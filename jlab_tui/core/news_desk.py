@@ -12,11 +12,14 @@ from typing import Final
 
 from .display.printable import printable
 from .display.terminal_text import render_terminal
+from .journal import acts
 from .journal.events import (
     Entry,
     ErrorRaised,
     Event,
+    HumanActed,
     KernelChanged,
+    ReplyHeaded,
     RunFinished,
     RunStarted,
     RunStatus,
@@ -35,7 +38,9 @@ LONG_S: Final = 10.0
 """seconds; whoever starts a shorter run waits for its end"""
 GRACE_S: Final = 10.0
 """how long a client may take to fetch an end: it polls every five seconds at most"""
-KINDS: Final = (b"opened", b"run", b"text", b"error", b"finished", b"told", b"kernel", b"closed")
+COMMENT_GRACE_S: Final = 3.0
+"""the same for a comment, which a call in progress may take at once"""
+KINDS: Final = (b"opened", b"run", b"text", b"error", b"finished", b"told", b"kernel", b"headed", b"closed")
 """kinds of the journal lines that a desk needs"""
 _LINE_CHARS: Final = 200
 _TEXT_CHARS: Final = 4000
@@ -56,6 +61,7 @@ class NewsKind(StrEnum):
     WALLTIME = "walltime"
     READY = "server_ready"
     SERVER = "server_ended"
+    COMMENT = "comment_waits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,9 @@ class _Session:
     raised: tuple[str, str] = ("", "")
     """the run that raised last, and what"""
     pending: dict[str, tuple[float, News]] = field(default_factory=dict)
-    """since when, by run; the kernel's end has no run"""
+    """since when, by run, and by comment; the kernel's end has no run"""
+    read: set[str] = field(default_factory=set)
+    """ids of the comments that a reply has told"""
 
     @property
     def name(self) -> str:
@@ -129,6 +137,11 @@ class NewsDesk:
                 self._finished(known, event, now)
             case RunTold():
                 known.pending.pop(event.run, None)
+            case HumanActed(action=acts.COMMENT, id=ident) if ident and ident not in known.read:
+                known.pending.setdefault(ident, (now - GRACE_S + COMMENT_GRACE_S, _comment_news(known)))
+            case ReplyHeaded():
+                known.read.add(event.id)
+                known.pending.pop(event.id, None)
             case KernelChanged():
                 if known.opened.notebook and not event.cause.startswith("restarted by you"):
                     known.pending.setdefault("", (now, _kernel_news(known, event)))
@@ -186,6 +199,15 @@ def _run_news(known: _Session, event: RunFinished) -> News:
 def _kernel_news(known: _Session, event: KernelChanged) -> News:
     text = f"The kernel of {known.name}: {event.cause}. All its variables are lost. ping tells whether it runs again."
     return News(NewsKind.KERNEL, _one_line([text]), known.opened.session)
+
+
+def _comment_news(known: _Session) -> News:
+    session = known.opened.session
+    text = (
+        f"A comment from the user waits for you in {known.name}. The next reply about this session begins with it: "
+        f'inspect_variables(session_id="{session}") returns at once.'
+    )
+    return News(NewsKind.COMMENT, _one_line([text]), session)
 
 
 def _server_news(before: ServerStatus | None, now: ServerStatus | None) -> News | None:

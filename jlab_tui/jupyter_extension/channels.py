@@ -13,6 +13,7 @@ From the server, text frames (JSON):
                                                 unknown)
   {"known": msg_id}                             this request was accepted earlier and is not sent again
   {"refused": msg_id, "reason"}                 the request was not sent
+  {"act": text}                                 what a user of a dashboard asks of the session; owners only
   {"pong": value}                               answers {"ping": value}
 and binary frames: number u64, index of the piece u32, u32 1 for the last piece and else 0 (little-endian), then at
 most 128,000 bytes of one kernel message in Jupyter's v1 framing. The pieces of a message follow each other.
@@ -131,8 +132,12 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
             owner = self.service.claims.owner_of(kernel_id)[0]
             self.close(4409, owned_by(owner) if owner else "not owned by this client: claim it again")
             return False
-        self.service.opened(kernel_id, self.client, self.close)
+        self.epoch = epoch
+        self.service.opened(kernel_id, self)
         return True
+
+    def hand_on(self, act: str) -> None:
+        self._text(json.dumps({"act": act}))
 
     def on_message(self, frame: Union[str, bytes]) -> None:
         self._hear()
@@ -205,7 +210,7 @@ class ChannelsHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler
             self.sender.close()
             self.recorder.listeners.discard(self.sender.pump)
         if self.client and self.kernel_id:
-            self.service.closed(self.kernel_id, self.client, self.close)
+            self.service.closed(self.kernel_id, self)
             self.service.claims.disconnected(self.kernel_id, self, time.monotonic())
 
     def _bytes(self, data: bytes) -> Optional[asyncio.Future[Any]]:

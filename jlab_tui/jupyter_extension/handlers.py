@@ -18,6 +18,8 @@
                             connection lives and speaks, and takeover is false; 404 {error: unknown}. The first claim of a kernel
                             starts its recording. The epoch grows with each new owner and opens the channels.
   POST release              {client, on_exit}: the client leaves all its kernels; {kernels: [...]}
+  POST acts                 {kernel, act}: hand a text, what a user of a dashboard asks of the session, to the kernel's owner, as a
+                            frame of its channels: 200 {handed}, which is false while no owner is connected
   GET channels/<kernel>     the websocket (channels.py)
 
 `exit_grace_s` overrides how long the server keeps the owner's idle kernel after the owner left. Others see `owner` as
@@ -39,6 +41,7 @@ from .claims import ON_EXIT, Granted, Refused
 from .service import ExtensionService
 
 LONGEST_GRACE_S = 86400
+LONGEST_ACT = 1 << 20
 
 
 class _Handler(APIHandler):  # type: ignore[misc]
@@ -147,6 +150,17 @@ class ReleaseHandler(_Handler):
         self.answer({"kernels": self.service.release(client, on_exit)})
 
 
+class ActsHandler(_Handler):
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.body()
+        kernel_id, act = body.get("kernel"), body.get("act")
+        if not isinstance(kernel_id, str) or not isinstance(act, str) or len(act) > LONGEST_ACT:
+            raise web.HTTPError(400, "kernel and act must be texts, act of at most %d characters" % LONGEST_ACT)
+        self.answer({"handed": self.service.hand_on(kernel_id, act)})
+
+
 def _owner(body: Dict[str, Any]) -> Dict[str, Any]:
     owner = body.get("owner")
     if not isinstance(owner, dict) or not isinstance(owner.get("client"), str) or not owner["client"]:
@@ -171,6 +185,7 @@ def routes(base_url: str, service: ExtensionService) -> List[Tuple[str, type, Di
         ("kernels", KernelsHandler),
         ("claims", ClaimsHandler),
         ("release", ReleaseHandler),
+        ("acts", ActsHandler),
         (r"channels/([^/]+)", ChannelsHandler),
     ]
     return [

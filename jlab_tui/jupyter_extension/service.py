@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Protocol, Set, Tuple, Union
 
 import zmq
 
@@ -32,9 +32,20 @@ TICK_S = 0.5
 KEEP_GONE_S = 600.0
 SILENCE_S = 20.0
 """Others may take over from an owner that answers no ping for so long; if its system is gone too, its lease ends."""
-FEATURES = ["channels", "claims", "release", "resources", "obituaries", "subshells"]
+FEATURES = ["channels", "claims", "release", "resources", "obituaries", "subshells", "acts"]
 
 log = logging.getLogger("jlab_mcp_extension")
+
+
+class Connection(Protocol):
+    """One connection of a kernel's owner."""
+
+    client: str
+    epoch: Optional[int]
+
+    def close(self, code: Optional[int] = None, reason: Optional[str] = None) -> None: ...
+
+    def hand_on(self, act: str) -> None: ...
 
 
 class ExtensionService:
@@ -51,7 +62,7 @@ class ExtensionService:
         self.recorders: Dict[str, StreamRecorder] = {}
         self.endings = Endings(self.kernels, self.recorders)
         self.sampler = SamplerThread()
-        self._connections: Dict[str, Set[Tuple[str, Callable[[int, str], None]]]] = {}
+        self._connections: Dict[str, Set[Connection]] = {}
         self._loop = asyncio.get_event_loop()
         self.spool = SpoolThread(spool_dir, limits.disk, self._loop.call_soon_threadsafe)
         self._context: zmq.Context[Any] = zmq.Context()
@@ -190,19 +201,30 @@ class ExtensionService:
         self._loop.call_soon(self._reap)
         return kernels
 
-    def opened(self, kernel_id: str, client: str, close: Callable[[int, str], None]) -> None:
+    def opened(self, kernel_id: str, connection: Connection) -> None:
         """Note a client's connection, and close its older ones, which are left from broken connections."""
-        self.close_connections(kernel_id, client, 4408, "replaced by a newer connection")
-        self._connections.setdefault(kernel_id, set()).add((client, close))
+        self.close_connections(kernel_id, connection.client, 4408, "replaced by a newer connection")
+        self._connections.setdefault(kernel_id, set()).add(connection)
 
-    def closed(self, kernel_id: str, client: str, close: Callable[[int, str], None]) -> None:
-        self._connections.get(kernel_id, set()).discard((client, close))
+    def closed(self, kernel_id: str, connection: Connection) -> None:
+        self._connections.get(kernel_id, set()).discard(connection)
 
     def close_connections(self, kernel_id: str, client: str, code: int, reason: str) -> None:
-        for entry in list(self._connections.get(kernel_id, ())):
-            if entry[0] == client:
-                self._connections[kernel_id].discard(entry)
-                entry[1](code, reason)
+        for connection in list(self._connections.get(kernel_id, ())):
+            if connection.client == client:
+                self._connections[kernel_id].discard(connection)
+                connection.close(code, reason)
+
+    def hand_on(self, kernel_id: str, act: str) -> bool:
+        """Send a user's action to the kernel's owner. Returns whether one is connected."""
+        owners = [
+            connection
+            for connection in self._connections.get(kernel_id, ())
+            if self.claims.owns(kernel_id, connection.client, connection.epoch)
+        ]
+        for connection in owners:
+            connection.hand_on(act)
+        return bool(owners)
 
     def _manager(self, kernel_id: str) -> Optional[Any]:
         return self.kernels.get_kernel(kernel_id) if kernel_id in self.kernels else None

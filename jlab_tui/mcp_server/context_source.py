@@ -42,6 +42,11 @@ class AppSource:
         self._app.sessions.reclaim_soon()
         return self._app
 
+    @property
+    def made(self) -> App | None:
+        """The application, if a call has needed it."""
+        return self._app
+
     def warm_up(self) -> None:
         """Load what the first call needs. Called after the first reply."""
         if self._warming is None:

@@ -65,7 +65,10 @@ class RunTools:
         call of your turn: the result arrives when the run ends. Waiting does not affect the run; it is interrupted only if
         the user cancels this call."""
         app = await self._source.get()
-        return await self._follow(app, run_id, wait_s, ctx, lambda: WaitTask(run_id, self._tasks.next_wait()))
+        call = call_of(ctx).id
+        return await self._follow(
+            app, run_id, wait_s, ctx, lambda: WaitTask(run_id, self._tasks.next_wait()), call
+        )
 
     async def edit_cell(
         self,
@@ -131,14 +134,22 @@ class RunTools:
         return await self._follow(app, run_id, wait_s, ctx, lambda: RunTask(run_id)) if run_id else None
 
     async def _follow(
-        self, app: App, run_id: str, wait_s: float | None, ctx: Ctx, task: Callable[[], Task]
+        self,
+        app: App,
+        run_id: str,
+        wait_s: float | None,
+        ctx: Ctx,
+        task: Callable[[], Task],
+        call: str = "",
     ) -> CallToolResult:
+        """`call`: of one that only waits, which a comment of the user ends."""
         patience = _patience(app, wait_s)
         may_be_task = self._tasks.due(app, ctx, patience)
         limit = app.settings.task_after_s if may_be_task else patience
         async with InterruptOnCancel(app, ctx, run_id=run_id):
-            session, run = await app.replies.follow(run_id, limit, beat_of(ctx))
-            if may_be_task and not run.status.is_final:
+            session, run = await app.replies.follow(run_id, limit, beat_of(ctx), call)
+            is_called = call and session is not None and session.steering.has_words_for(call)
+            if may_be_task and not run.status.is_final and not is_called:
                 return await self._tasks.start(task())
             return await self._content(app, await app.replies.about(session, run))
 

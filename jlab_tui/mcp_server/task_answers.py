@@ -11,6 +11,7 @@ from ..core.errors import JlabError, UnknownTask
 from ..core.reply.task import RerunTask, RunTask, StartTask, Task, WaitTask, parse_task, task_json
 from .content import as_json, as_text, without_images
 from .context import App
+from .heading import headed
 from .shared_answers import opened_answer, rerun_answer, start_answer
 
 if TYPE_CHECKING:
@@ -72,11 +73,16 @@ class TaskAnswers:
         app = self._app
         session, run = await app.replies.look(task.run_id)
         is_over = run.status.is_final
+        if isinstance(task, WaitTask) and session is not None:
+            is_over |= session.steering.has_words_for(str(task))
         if str(task) in self._cancelled and (is_over or isinstance(task, WaitTask)):
             return self._answer(task, run.asked_at, is_cancelled=True)
         if is_over:
             reply = await app.replies.about(session, run)
-            return self._answer(task, run.asked_at, result=as_text(*without_images(reply.parts, run.id)))
+            result = as_text(*without_images(reply.parts, run.id))
+            if session is not None:
+                result = await headed(session, str(task), result)
+            return self._answer(task, run.asked_at, result=result)
         last = run.outputs.last_line if session is not None and run.outputs is not None else _ELSEWHERE
         message = await app.vitals(last, run.elapsed(app.now()))
         return self._answer(task, run.asked_at, message=message)
@@ -99,7 +105,7 @@ class TaskAnswers:
         if str(task) in self._cancelled:
             return self._answer(task, created, is_cancelled=True)
         answer = {**opened_answer(session), "live_kernel": False, **rerun_answer(reply)}
-        return self._answer(task, created, result=as_json(answer))
+        return self._answer(task, created, result=await headed(session, str(task), as_json(answer)))
 
     async def _start(self, task: StartTask) -> dict[str, Any]:
         app = self._app

@@ -25,6 +25,11 @@ _STARTED: Final = "jlab-mcp/task"
 """key in a result's `_meta`: the answer that turns the call into a task"""
 
 
+def is_started(result: CallToolResult) -> bool:
+    """Whether a tool's result says that the call goes on as a task."""
+    return _STARTED in (result.meta or {})
+
+
 class TaskParams(RequestParams):
     """The parameters of `tasks/get` and `tasks/cancel`."""
 
@@ -60,7 +65,7 @@ class TaskExtension(Extension):
         self, params: CallToolRequestParams, ctx: ServerRequestContext[Any, Any], call_next: CallNext
     ) -> HandlerResult:
         result = await call_next(ctx)
-        if isinstance(result, CallToolResult) and result.meta and _STARTED in result.meta:
+        if isinstance(result, CallToolResult) and result.meta and is_started(result):
             return {"resultType": "task", **result.meta[_STARTED]}
         return result
 

@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from mcp.server import MCPServer, NotificationOptions
 from mcp.server.lowlevel.helper_types import ReadResourceContents
@@ -27,7 +27,7 @@ from ..core.display.printable import printable
 from ..core.errors import JlabError
 from .context_source import AppSource
 from .stdio import CancelReasons, stdio
-from .tasks import TaskExtension
+from .tasks import TaskExtension, is_started
 from .tool_arguments import call_of, cancelled_before
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ Long work: execute_code returns after wait_s with the output so far and a run_id
 wait_for_run(run_id) until it ends. To be told when hours of work end, make wait_for_run(run_id, wait_s=86400) the last
 call of your turn. Never send the same code again because a call took long. A session runs one thing at a time; open a
 second session to work in parallel.
+A reply may begin with a comment from the user: do as it says.
 Output was cut: read_output(run_id). What is in memory: inspect_variables(session_id).
 
 Change notebooks only with edit_cell, add_markdown and delete_cell, never by writing the .ipynb while its session is
@@ -107,6 +108,19 @@ class JlabServer(MCPServer[None]):
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        result = await self._answer(name, arguments, context)
+        app = self.source.made if self.source is not None else None
+        is_read = isinstance(result, CallToolResult) and not is_started(result)
+        if app is None or context is None or not is_read or cancelled_before(context) is not None:
+            return result
+        from .heading import headed, session_of  # with the application
+
+        session, answer = session_of(app, arguments), cast(CallToolResult, result)
+        return answer if session is None else await headed(session, call_of(context).id, answer)
+
+    async def _answer(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None
     ) -> CallToolResult | InputRequiredResult:
         if self._arguments is None:
             tools = await self.list_tools()

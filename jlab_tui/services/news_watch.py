@@ -26,6 +26,8 @@ class Additions(Protocol):
 
     def begin(self) -> None: ...
 
+    def acts(self) -> Iterable[tuple[str, Entry]]: ...
+
     def read(self, names: Iterable[str] | None = None) -> Iterable[tuple[str, Entry]]: ...
 
 
@@ -85,6 +87,8 @@ class NewsWatch:
                 self._desk.look(await self._observer.look(health=False), self._now())
             except JlabError as error:
                 log.warning("the server's state is unknown: %s", error)
+        for session, entry in await asyncio.to_thread(lambda: list(self._additions.acts())):
+            self._desk.feed(session, entry, self._now())
         rung, self._rung = self._rung, set()
         names = None if self._bell is None or rounds % _ALL_EVERY == 0 else rung
         if names is None or names:

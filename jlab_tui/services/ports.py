@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ..core.journal.events import Entry
+from ..core.journal.events import Entry, Event, HumanActed
 from ..core.journal.summary import Heads
 from ..core.kernel.link import Claim, Lease, LinkChange, RecordedKernel
 from ..core.kernel.wire import KernelMessage, Request
@@ -66,6 +66,7 @@ class Jupyter(Protocol):
     ) -> Claim: ...
     async def recorded_kernels(self) -> dict[str, RecordedKernel]: ...
     async def release(self, client: str) -> None: ...
+    async def hand_on(self, kernel_id: str, act: Entry) -> bool: ...
 
 
 class Link(Protocol):
@@ -88,7 +89,10 @@ class Link(Protocol):
     @property
     def unsure_for(self) -> float: ...
     def open(
-        self, on_message: Callable[[KernelMessage], None], on_change: Callable[[LinkChange], None]
+        self,
+        on_message: Callable[[KernelMessage], None],
+        on_change: Callable[[LinkChange], None],
+        on_act: Callable[[Event], None] = ...,
     ) -> None: ...
     async def ready(self, timeout: float) -> None: ...
     async def close(self) -> None: ...
@@ -152,6 +156,9 @@ class Journals(Protocol):
     def read_briefly(self, files: Sequence[Path]) -> Iterable[tuple[Path, int, Entry]]: ...
     def read_runs(self, path: Path, offset: int, runs: Iterable[str]) -> Iterable[Entry]: ...
     def human_actions(self, since: float) -> list[Entry]: ...
+    def new_actions(self) -> list[Entry]:
+        """what users did in dashboards, since the last call"""
+        ...
 
 
 class Intents(Protocol):
@@ -211,6 +218,19 @@ ReadBack = Callable[[Sequence[Run], CellLimits], dict[str, CellOutputs]]
 """reads outputs by run id from the journals, with the runs in the order of their starts; blocking"""
 
 
+class Steered(Protocol):
+    """Gets what users ask of one session."""
+
+    def take(self, act: HumanActed) -> None: ...
+
+
+class Acts(Protocol):
+    """What users do in dashboards (see `services.session.user_actions`)."""
+
+    async def join(self, session: Steered) -> None: ...
+    def leave(self, session: Steered) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class SessionPorts:
     """What one session needs from outside."""
@@ -226,3 +246,4 @@ class SessionPorts:
     """epoch seconds"""
     server: ServerRecord
     diagnosis: Diagnosis
+    actions: Acts

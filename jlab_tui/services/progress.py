@@ -56,6 +56,16 @@ class Tasks:
         await cancelled(what, self._tasks)
 
 
+async def first_of(timeout: float, *events: asyncio.Event) -> None:
+    """Wait until one of some events is set, `timeout` seconds at most."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
 async def all_of(what: str, *work: Awaitable[object]) -> None:
     """Wait for everything, also when some of it fails: a failure goes to the log with its traceback."""
     for result in await asyncio.gather(*work, return_exceptions=True):

@@ -34,6 +34,7 @@ from .run_end_bell import RunEndBell
 from .screen_texts import summary
 from .screens import ConfirmScreen, GraphScreen, HelpScreen, ImageScreen, SaveWanted
 from .selection import target_of
+from .steering_keys import SteeringKeys
 from .terminal import TerminalApp
 from .themes import DAY, NIGHT
 from .view_state import ViewState
@@ -64,6 +65,7 @@ class Dashboard(TerminalApp):
         self.theme = options.theme if options.theme in self.available_themes else "night"
         outcomes = Outcomes(self.say, lambda work: self.run_worker(work, group="actions"), options.details)
         self._kernel_keys = KernelKeys(actions, outcomes, self._ask)
+        self._steering_keys = SteeringKeys(actions, outcomes, self.push_screen)
         self._cell_keys = CellKeys(exports, source.whole, outcomes, self.say, self.copy_to_clipboard)
         self._look_keys = LookKeys(looks, self.push_screen)
         self._bell = RunEndBell()
@@ -198,6 +200,10 @@ class Dashboard(TerminalApp):
         if self._to_interrupt is not None:
             name = shortened(one_line(self._to_interrupt.name), 24)
             await self.main.prompt.ask("reason", f"Interrupt {name}, because:", "")
+
+    def action_comment(self) -> None:
+        if (target := self._target()) is not None:
+            self._steering_keys.comment(target)
 
     def action_restart(self) -> None:
         if (target := self._target()) is not None:

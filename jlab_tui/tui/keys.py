@@ -67,6 +67,7 @@ KEYS: tuple[Key, ...] = (
         "Act",
         acts=True,
     ),
+    Key("c", "c", "comment", "Comment", "Write to the agent: its next reply says it.", "Act", acts=True),
     Key(
         "r",
         "r",

@@ -91,7 +91,8 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     from ..tui.program import run
 
     host = socket.gethostname()
-    log = JournalWriter(settings.actions_dir / actions_name(host, str(os.getpid())))
+    file_name = actions_name(host, str(os.getpid()))
+    log = JournalWriter(settings.actions_dir / file_name)
     by = f"{env.get('USER') or env.get('LOGNAME') or 'user'}@{host}"
     source = ServerSource(lambda: outside.launcher, mode)
     monitor = Monitor(
@@ -107,7 +108,11 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
         NoActions("This dashboard is read-only (--readonly).")
         if looks.readonly
         else RecordedActions(
-            KernelActions(lambda: outside.launcher, outside.api), log, by=by, clock=time.time
+            KernelActions(lambda: outside.launcher, outside.api),
+            log,
+            by=by,
+            dashboard=file_name.removesuffix(".jsonl"),
+            clock=time.time,
         )
     )
     kernels = KernelLooks(lambda: outside.launcher, outside.api)

@@ -25,5 +25,5 @@ def make_news_watch(settings: Settings, env: Mapping[str, str]) -> NewsWatch:
         return BellReader(usable_fifo_dir(settings.fifo_dir, os.getuid()), socket.gethostname(), on_news)
 
     desk = NewsDesk(env.get("CLAUDE_CODE_SESSION_ID", ""))
-    additions = Additions(settings.sessions_dir, KINDS)
+    additions = Additions(settings.sessions_dir, settings.actions_dir, KINDS)
     return NewsWatch(desk, make_launcher(settings, env), additions, bell, time.time)

@@ -8,8 +8,10 @@ from jlab_tui.core.journal.events import (
     Entry,
     ErrorRaised,
     Event,
+    HumanActed,
     KernelChanged,
     Notice,
+    ReplyHeaded,
     RunFinished,
     RunStarted,
     RunStatus,
@@ -18,7 +20,15 @@ from jlab_tui.core.journal.events import (
     SessionOpened,
     TextPrinted,
 )
-from jlab_tui.core.news_desk import GRACE_S, LONG_S, News, NewsDesk, NewsKind, is_worth_telling
+from jlab_tui.core.news_desk import (
+    COMMENT_GRACE_S,
+    GRACE_S,
+    LONG_S,
+    News,
+    NewsDesk,
+    NewsKind,
+    is_worth_telling,
+)
 from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.core.settings import Mode
@@ -219,3 +229,19 @@ def test_the_walltime_is_told_at_each_threshold_while_the_server_is_there() -> N
 )
 def test_only_what_is_long_or_dies_has_to_be_told(end: RunStatus, seconds: float, is_worth: bool) -> None:
     assert is_worth_telling(end, seconds) is is_worth
+
+
+def test_a_comment_of_the_user_is_news_unless_a_reply_tells_it_and_its_text_is_not() -> None:
+    comment = HumanActed("comment", "s", reason="Lower the rate.", id="h-1:1")
+    read = ReplyHeaded("h-1:1", "Comment from the user: Lower the rate.", "call")
+    desk = desk_with(
+        OPENED, comment, HumanActed("comment", "s", reason="no id"), HumanActed("interrupt", "s", id="2")
+    )
+    assert desk.due(NOW + COMMENT_GRACE_S - 0.1) == []
+    (news,) = desk.due(NOW + COMMENT_GRACE_S)
+    assert (news.kind, news.session) == (NewsKind.COMMENT, "s") and desk.due(NOW + 99) == []
+    assert news.text == (
+        "A comment from the user waits for you in session s (train). The next reply about this session begins with it: "
+        'inspect_variables(session_id="s") returns at once.'
+    )
+    assert news_of(OPENED, comment, read) == news_of(OPENED, read, comment) == []

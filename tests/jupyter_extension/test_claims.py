@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -9,6 +10,8 @@ import pytest
 
 from jlab_tui.adapters.jupyter.dial import Dialer
 from jlab_tui.adapters.jupyter.rest import JupyterApi
+from jlab_tui.core.journal.events import Entry, Event, HumanActed
+from jlab_tui.core.kernel.link import Lease
 from jlab_tui.core.server.record import Owner
 from jlab_tui.core.server.route import PlainRoute
 from tests.jupyter_extension.servers import TOKEN, Channel, Server, owning, serving, start_owner, until
@@ -171,3 +174,30 @@ async def test_kill_ends_a_run_at_once(server: Server) -> None:
         await channel.until(lambda _, m: m.msg_type == "execute_input")
         server.http.post("jlab-mcp/release", json={"client": channel.client, "on_exit": "kill"})
         assert (await channel.obituary())["cause"] == "shutdown"
+
+
+async def test_what_a_user_asks_of_a_session_reaches_its_owner_and_no_watcher(server: Server) -> None:
+    kernel, api = server.start_kernel(), JupyterApi(Dialer(PlainRoute(server.facts["url"])), TOKEN)
+    act = Entry(1.0, HumanActed("comment", "s1", reason="Lower it.", id="h-1:1"))
+    assert not await api.hand_on(kernel, act)
+    claim = await api.claim("s1", kernel, Owner("c", "h", 1), on_exit="shutdown")
+    heard: list[tuple[str, Event]] = []
+    arrived = asyncio.Event()
+    for client, epoch in (("", 0), ("c", claim.epoch)):
+        link = api.link(kernel, session_id="s", lease=Lease(client, epoch, "shutdown"), hold=None, since=0)
+
+        def hear(event: Event, client: str = client) -> None:
+            heard.append((client, event))
+            arrived.set()
+
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(link.close)
+            link.open(lambda message: None, lambda change: None, hear)
+            await link.ready(40)
+            assert await api.hand_on(kernel, act) is bool(client)
+            if client:
+                await asyncio.wait_for(arrived.wait(), 40)
+    assert heard == [("c", act.event)] and not await api.hand_on("nonsense", act)
+    too_long = {"kernel": kernel, "act": "x" * ((1 << 20) + 1)}
+    assert server.http.post("jlab-mcp/acts", json=too_long).status_code == 400
+    await api.close()

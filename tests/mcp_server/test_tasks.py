@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from jlab_tui.core.journal.events import HumanActed
 from jlab_tui.core.server.record import ServerState
 from jlab_tui.core.server.status import QueueFacts
 from tests.project import until
@@ -183,3 +184,22 @@ async def test_another_process_answers_for_the_task_of_one_that_is_gone(front: F
         await agent.text("wait_for_run", run_id=run, wait_s=0.01)
         for task in (run, wait):
             assert f"run {run}: ok" in (await state(agent.client, task)).text
+
+
+async def test_a_comment_completes_a_wait_that_is_a_task_and_leaves_the_task_of_the_run(front: Front) -> None:
+    async with front.client(**of_task()) as agent:
+        session = await agent.session()
+        running = await start(agent.client, "execute_code", session_id=session, code="hang")
+        waiting = await start(agent.client, "wait_for_run", run_id=running.task_id)
+        steering = front.app.sessions.open_sessions[0].steering
+        steering.take(HumanActed("comment", session, reason="Stop.", id="h-1:1"))
+        for _ in range(2):  # the same at each poll
+            told = await state(agent.client, waiting.task_id)
+            assert told.status == "completed" and told.text.startswith("Comment from the user: Stop.\n")
+        (kernel,) = front.place.server.by_id.values()
+        assert (await state(agent.client, running.task_id)).status == "working"
+        steering.take(HumanActed("comment", session, reason="Fine.", id="h-1:2"))
+        kernel.ends(kernel.running)
+        await until(lambda: front.app.sessions.open_sessions[0].runs[running.task_id].status.is_final)
+        ended = await state(agent.client, running.task_id)
+        assert ended.status == "completed" and ended.text.startswith("Comment from the user: Fine.\n")

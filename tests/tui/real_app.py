@@ -19,6 +19,7 @@ from jlab_tui.adapters.log_file import LogFile, logging_to
 from jlab_tui.adapters.new_files import NewFiles
 from jlab_tui.adapters.server.status_file import StatusFile
 from jlab_tui.core.errors import JlabError
+from jlab_tui.core.journal.events import Entry
 from jlab_tui.core.server.record import KernelInfo, ServerRecord
 from jlab_tui.core.server.resources import Sample
 from jlab_tui.core.server.status import ServerStatus
@@ -86,6 +87,9 @@ class PlayedActions:
     async def cancel_job(self) -> str:
         return "Cancelled."
 
+    async def hand_on(self, target: Target, act: Entry) -> bool:
+        return True
+
 
 def main(arguments: list[str]) -> int:
     status_dir = Path(arguments[0])
@@ -99,7 +103,7 @@ def main(arguments: list[str]) -> int:
         owner_alive,
     )
     log_file = LogFile(status_dir / "logs" / f"dashboard-{HOST}-{os.getpid()}.log")
-    actions = RecordedActions(PlayedActions(), log, by="ben@login1", clock=time.time)
+    actions = RecordedActions(PlayedActions(), log, by="ben@login1", dashboard=HOST, clock=time.time)
     options = DashboardOptions(
         readonly="--readonly" in arguments,
         ascii="--ascii" in arguments,

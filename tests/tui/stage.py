@@ -76,6 +76,9 @@ class FakeActions:
     async def cancel_job(self) -> str:
         return await self._act("cancel job")
 
+    async def comment(self, target: Target, text: str) -> str:
+        return await self._act(f"comment {target.name}: {text}")
+
 
 NOTHING = None
 """no server was started"""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from textual.binding import Binding
+from textual.events import Paste
 
 from jlab_tui.core.errors import JlabError
 from jlab_tui.core.journal.events import (
@@ -42,6 +43,10 @@ def notes(app: Dashboard) -> list[str]:
         (["I", *"too slow", "enter"], ["interrupt train-unet because too slow"]),
         (["I", "enter"], ["interrupt train-unet"]),
         (["I", *"no", "escape"], []),
+        (["c", *"stop", "ctrl+j", *"now", "enter"], ["comment train-unet: stop\nnow"]),
+        (["c", *"no", "escape"], []),
+        (["c", "enter"], []),
+        (["c", *"kept", "escape", "c", "enter"], ["comment train-unet: kept"]),
         (["r", "y"], ["restart train-unet"]),
         (["x", "y"], ["shutdown train-unet"]),
         (["Q", "y"], ["stop server"]),
@@ -76,7 +81,7 @@ async def test_a_pending_job_is_cancelled_and_not_stopped() -> None:
 async def test_read_only_keys_are_inert() -> None:
     actions = stage.FakeActions()
     async with dashboard(stage.working(), actions=actions, readonly=True) as (app, pilot):
-        for key in ("i", "I", "enter", "r", "y", "x", "y", "Q", "y"):
+        for key in ("i", "I", "enter", "c", "enter", "r", "y", "x", "y", "Q", "y"):
             await pilot.press(key)
         await settled(app, pilot)
         assert actions.done == []
@@ -367,3 +372,17 @@ async def test_the_command_palette_offers_our_commands() -> None:
     async with dashboard(stage.working(), readonly=True) as (app, _):
         titles = [command.title for command in app.get_system_commands(app.screen)]
         assert "Errors only (e)" in titles and "Kill (x)" not in titles
+
+
+async def test_pasted_lines_stay_lines_and_too_many_are_refused_with_their_number() -> None:
+    actions = stage.FakeActions()
+    async with dashboard(stage.working(), actions=actions) as (app, pilot):
+        await pilot.press("c")
+        await settled(app, pilot)
+        for pasted in ("one\ntwo", "x" * (1 << 20)):
+            app.post_message(Paste(pasted))
+            await settled(app, pilot)
+        assert "1,048,576 characters are too many: at most 4,000" in screen_text(app)
+        await pilot.press("enter")
+        await settled(app, pilot)
+        assert actions.done == ["comment train-unet: one\ntwo"]

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from ...core.journal.events import Entry, decode
+from ...core.journal.events import Entry, HumanActed, decode
 from ...core.journal.summary import KIND
+from .actions_files import ActionsFiles
 from .journal_reader import JournalReader, read_ends
 from .places import CLOSED, JOURNALS, open_journals
 
@@ -18,8 +19,10 @@ _CHUNK: Final = 1 << 20
 class Additions:
     """The new lines of the journals of open sessions. Of text, only the last line before another kind, and of each piece that is read."""
 
-    def __init__(self, directory: Path, kinds: Iterable[bytes]) -> None:
+    def __init__(self, directory: Path, actions: Path, kinds: Iterable[bytes]) -> None:
+        """`actions`: the directory of the dashboards' actions files."""
         self._directory = directory
+        self._actions = ActionsFiles(actions)
         self._kinds = frozenset(kinds)
         self._offsets: dict[str, int] = {}
         self._readers: dict[str, JournalReader] = {}
@@ -28,6 +31,16 @@ class Additions:
     def begin(self) -> None:
         """Pass over what is there now. Blocks."""
         self._offsets = dict(self._sizes())
+        self._actions.news()
+
+    def acts(self) -> Iterator[tuple[str, Entry]]:
+        """Yield what users have done in dashboards since the last call, with its session, of which the first line comes before.
+        Blocks."""
+        for entry in self._actions.news():
+            if isinstance(entry.event, HumanActed) and (session := entry.event.session):
+                journals = open_journals(self._directory).get(session, [])
+                yield from ((session, first) for path in journals[-1:] for first in read_ends(path)[0][:1])
+                yield session, entry
 
     def read(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, Entry]]:
         """Yield new entries with their session, of the journals with these file names; None: of all. The first line of

@@ -15,6 +15,7 @@ from ...core.journal.events import Entry, HumanActed
 from ...core.journal.summary import Heads
 from ..files import file_server_time, seal
 from . import retention
+from .actions_files import ActionsFiles
 from .bell import Bell
 from .brief import brief_entries, run_entries
 from .journal_file import JournalWriter
@@ -34,6 +35,7 @@ class JournalStore:
         self._actions_dir = actions_dir
         self._fifo_dir = fifo_dir
         self._host = host
+        self._actions = ActionsFiles(actions_dir)
         self._heads = JournalHeads(sessions_dir.with_name(cache_name(host)))
 
     def writer(self, session: str, epoch: int) -> JournalWriter:
@@ -132,6 +134,10 @@ class JournalStore:
                     entries = JournalReader(path).read()
                     found += [e for e in entries if e.at >= since and isinstance(e.event, HumanActed)]
         return sorted(found, key=lambda entry: entry.at)
+
+    def new_actions(self) -> list[Entry]:
+        """Return what users did in dashboards since the last call. Blocks."""
+        return self._actions.news()
 
     def clear_old(
         self, keep_days: int, now: float | None = None, keep_newest: int = retention.KEEP_NEWEST

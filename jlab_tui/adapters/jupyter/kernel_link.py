@@ -17,8 +17,9 @@ from typing import Any, assert_never
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
+from ...core.journal.events import Event, decode
 from ...core.journal.lease import BEAT_S
-from ...core.kernel.control import Hello, Known, Missing, NotSent, Pong, parse_control
+from ...core.kernel.control import Hello, Known, Missing, NotSent, Pong, UserAct, parse_control
 from ...core.kernel.link import (
     LEASE_S,
     Lease,
@@ -83,6 +84,7 @@ class KernelLink:
         self._hold = hold
         self._on_message: Callable[[KernelMessage], None] = lambda message: None
         self._on_change: Callable[[LinkChange], None] = lambda change: None
+        self._on_act: Callable[[Event], None] = lambda act: None
         self._ws: KernelConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._beating = asyncio.Lock()
@@ -131,11 +133,15 @@ class KernelLink:
         return asyncio.get_running_loop().time() - self._held_at if self._hold is not None else 0.0
 
     def open(
-        self, on_message: Callable[[KernelMessage], None], on_change: Callable[[LinkChange], None]
+        self,
+        on_message: Callable[[KernelMessage], None],
+        on_change: Callable[[LinkChange], None],
+        on_act: Callable[[Event], None] = lambda act: None,
     ) -> None:
-        """Connect in the background and stay connected. Calls the functions in the event loop; they must not block."""
+        """Connect in the background and stay connected. Calls the functions in the event loop; they must not block.
+        `on_act` gets what a user of a dashboard asks of the session."""
         if self._task is None:
-            self._on_message, self._on_change = on_message, on_change
+            self._on_message, self._on_change, self._on_act = on_message, on_change, on_act
             if self._hold is not None:
                 self._beats = self._spawn(self._keep_held())
             self._task = asyncio.create_task(self._run(), name=f"kernel link {self._kernel_id[:8]}")
@@ -426,6 +432,8 @@ class KernelLink:
                 self.seq = max(self.seq, last)
                 if size or reason:
                     self._on_change(OutputLost(max(0, last + 1 - first), size, reason, last, unfetched))
+            case UserAct(line):
+                self._on_act(decode(line.encode()).event)
             case Hello() | Pong():
                 pass
             case _:

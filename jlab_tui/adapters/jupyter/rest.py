@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from ...core.errors import KernelGone, ServerFull, SessionOwned
+from ...core.journal.events import Entry, encode
 from ...core.json_values import mapping, parse_json
 from ...core.kernel import answers
 from ...core.kernel.answers import ExtensionInfo, JupyterSession
@@ -282,6 +283,16 @@ class JupyterApi:
     async def release(self, client: str) -> None:
         """Release all sessions of one MCP process; the claims say what happens to each kernel."""
         await self._http.call("POST", "/jlab-mcp/release", {"client": client}, accept=(200, 404))
+
+    async def hand_on(self, kernel_id: str, act: Entry) -> bool:
+        """Hand what a user asks of a session to its owner. False where the owner has to find it in the dashboard's file: on a
+        stock server, and while none is connected."""
+        body = {"kernel": kernel_id, "act": encode(act).decode()}
+        path = "/jlab-mcp/acts"
+        answer = await self._http.call("POST", path, body, accept=(200, 404))
+        if answer.status_code != 200:
+            return False
+        return self._http.parsed(answer, path, lambda raw: mapping(raw).get("handed") is True)
 
 
 def _owner_json(owner: Owner) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from ..display.widgets import view_of
+from ..journal.acts import COMMENT
 from ..journal.events import (
     DataShown,
     DataUpdated,
@@ -28,6 +29,7 @@ from ..journal.events import (
     OutputCleared,
     OutputDropped,
     ReplyCut,
+    ReplyHeaded,
     RunFinished,
     RunReplied,
     RunStarted,
@@ -82,6 +84,9 @@ class SessionFeed:
         self._unrun: dict[str, FeedCell] = {}
         self._displays: dict[str, list[tuple[FeedCell, Shown]]] = {}
         self._acts: dict[tuple[str, str], Note] = {}
+        self._comments: dict[str, Note] = {}
+        self._told: set[str] = set()
+        """ids of actions that a reply has told of"""
         self._missed: dict[tuple[type, str], Entry] = {}
         """the last entries about what an unread part of the record may have, by kind and thing"""
         self._has_opened = False
@@ -126,6 +131,10 @@ class SessionFeed:
             self.closed = self.closed or older.closed
         self._has_opened |= older._has_opened
         self.opened = self.opened or older.opened
+        self._told |= older._told
+        self._comments |= older._comments
+        for act in self._told & self._comments.keys():
+            self._comments[act].text = self._comments[act].text.removesuffix(_UNREAD)
         self._by_run = older._by_run | self._by_run
         self._unrun = {k: c for k, c in older._unrun.items() if id(c) not in joined} | self._unrun
         for name, shown in older._displays.items():
@@ -268,6 +277,8 @@ class SessionFeed:
                 return self._note(at, event.text, event.level)
             case HumanActed():
                 return self._act(event, at)
+            case ReplyHeaded():
+                return self._read(event)
             case SessionClosed():
                 self.closed = event.reason or "closed"
                 return self._note(at, f"Session closed: {self.closed}", "faint")
@@ -398,6 +409,8 @@ class SessionFeed:
 
     def _act(self, event: HumanActed, at: float) -> Note:
         who = event.by or "someone at a dashboard"
+        if event.action == COMMENT and event.id:
+            return self._comment(event, who, at)
         what = human_sentence(event.action)
         reason = f" ({event.reason})" if event.reason else ""
         key = (event.action, event.run)
@@ -408,6 +421,21 @@ class SessionFeed:
         note = self._note(at, f"{who} {what}{reason}{outcome}", "human", is_late=True)
         if not event.outcome:
             self._acts[key] = note
+        return note
+
+    def _comment(self, event: HumanActed, who: str, at: float) -> Note:
+        text = f"{who} to the agent: {event.reason}"
+        is_read = event.id in self._told
+        note = self._note(at, text if is_read else f"{text}{_UNREAD}", "human", is_late=True)
+        self._comments[event.id] = note
+        return note
+
+    def _read(self, event: ReplyHeaded) -> FeedItem | None:
+        """Show that the agent has read a comment, which comes from another file: earlier, or later."""
+        self._told.add(event.id)
+        note = self._comments.get(event.id)
+        if note is not None:
+            note.text = note.text.removesuffix(_UNREAD)
         return note
 
     def _skip(self, event: Unknown, at: float) -> Note:
@@ -436,6 +464,7 @@ def _completed(cell: FeedCell | None, joined: Mapping[int, FeedCell]) -> FeedCel
     return joined.get(id(cell), cell) if cell is not None else None
 
 
+_UNREAD = " (not read yet)"
 _ACTS = {
     "interrupt": "interrupted the kernel",
     "restart": "restarted the kernel",

@@ -254,7 +254,7 @@ class HumanActed:
     """A user's action in a dashboard, written to that dashboard's actions file before it happens."""
 
     action: str
-    """interrupt, restart, kill, stop, cancel, note"""
+    """interrupt, restart, kill, stop, cancel, note, and what `core.session.steering` takes in"""
     session: str = ""
     run: str = ""
     reason: str = ""
@@ -262,6 +262,19 @@ class HumanActed:
     """user@host"""
     outcome: str = ""
     """empty before the action, then its outcome"""
+    id: str = ""
+    """of what is handed on to the session's owner, which may get it twice: `<dashboard>:<hex>`"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyHeaded:
+    """A reply began with something about the user. It is on record before the reply is sent, so that it is told once."""
+
+    id: str
+    """of the action that it tells of, or of the user's run"""
+    text: str
+    call: str
+    """id of the call; it gets the same again when it is sent again"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +324,7 @@ Event = (
     | KernelExited
     | Notice
     | HumanActed
+    | ReplyHeaded
     | SessionClosed
     | Landmarks
     | Unknown
@@ -349,6 +363,7 @@ _KINDS: dict[str, type[Any]] = {
     "exited": KernelExited,
     "notice": Notice,
     "human": HumanActed,
+    "headed": ReplyHeaded,
     "closed": SessionClosed,
     "marks": Landmarks,
 }

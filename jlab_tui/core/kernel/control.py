@@ -49,7 +49,14 @@ class Pong:
     """The answer to a ping of the protocol."""
 
 
-Control = Hello | Known | NotSent | Missing | Pong
+@dataclass(frozen=True, slots=True)
+class UserAct:
+    """What a user asks of the session: a line of a dashboard's actions file."""
+
+    line: str
+
+
+Control = Hello | Known | NotSent | Missing | Pong | UserAct
 
 
 def parse_control(frame: str) -> Control:
@@ -66,6 +73,8 @@ def parse_control(frame: str) -> Control:
             return Missing(first, last, whole(gap.get("bytes")), text(gap.get("why")))
         case {"pong": _}:
             return Pong()
+        case {"act": str(line)}:
+            return UserAct(line)
         case odd:
             raise ValueError(
                 f"a text frame with {', '.join(list(mapping(odd))[:3])[:60] or type(odd).__name__}"

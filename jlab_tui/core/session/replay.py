@@ -20,6 +20,7 @@ from ..journal.events import (
     NotebookSaved,
     OutputCleared,
     OutputDropped,
+    ReplyHeaded,
     RunFinished,
     RunReplied,
     RunStarted,
@@ -70,6 +71,8 @@ class ReplayedSession:
     """epoch seconds up to which the notebook's file holds every change; 0 where that is not on record"""
     changed_at: float = 0.0
     """epoch seconds of the last change of a cell or of its output"""
+    headed: list[ReplyHeaded] = field(default_factory=list)
+    """what replies have told of users"""
     late: dict[str, float] = field(default_factory=dict)
     """times of the last output of runs that had ended"""
 
@@ -111,6 +114,8 @@ class ReplayedSession:
                 self.awaited = self.awaited[1:]
             case SessionClosed():
                 self.closed = event.reason
+            case ReplyHeaded():
+                self.headed.append(event)
             case RunStarted():
                 self._note_source(event.cell, event.source)
                 self._add(path, offset, entry.at, event)

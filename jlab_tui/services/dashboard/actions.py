@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
 from ...core.errors import JlabError, UsageError
+from ...core.journal.acts import COMMENT, COMMENT_MAX
 from ...core.journal.events import Entry, HumanActed
 
 FLUSH_S = 2.0
@@ -44,6 +46,10 @@ class PlainActions(Protocol):
 
     async def cancel_job(self) -> str: ...
 
+    async def hand_on(self, target: Target, act: Entry) -> bool:
+        """Give an action to the session's owner now. Returns whether there is one who takes it."""
+        ...
+
 
 class Actions(Protocol):
     """What a dashboard can do: the same, with an optional reason."""
@@ -59,6 +65,10 @@ class Actions(Protocol):
     async def stop_server(self) -> str: ...
 
     async def cancel_job(self) -> str: ...
+
+    async def comment(self, target: Target, text: str) -> str:
+        """The model's next reply about the session begins with `text`. Raises UsageError for one that is empty or too long."""
+        ...
 
 
 class ActionLog(Protocol):
@@ -78,12 +88,14 @@ class RecordedActions:
         log: ActionLog,
         *,
         by: str,
+        dashboard: str,
         clock: Callable[[], float],
     ) -> None:
-        """`by` is user@host."""
+        """`by` is user@host; `dashboard` names this one among all, and its file."""
         self._actions = actions
         self._log = log
         self._by = by
+        self._dashboard = dashboard
         self._clock = clock
 
     async def interrupt(self, target: Target, reason: str = "") -> str:
@@ -100,6 +112,30 @@ class RecordedActions:
 
     async def cancel_job(self) -> str:
         return await self._do("cancel", None, self._actions.cancel_job)
+
+    async def comment(self, target: Target, text: str) -> str:
+        text = checked_comment(text)
+        if not target.session:
+            raise UsageError(
+                f"No agent uses {target.name}; nothing was sent.", "Choose a session in the list."
+            )
+        if await self._ask(COMMENT, target, text):
+            return "The agent reads it with its next reply about this session."
+        return "It is on record: whoever uses this session next reads it with the first reply."
+
+    async def _ask(self, action: str, target: Target, text: str = "") -> bool:
+        """Record what the user asks of a session, and hand it on. Returns whether its owner has it by now; where not, the owner
+        reads the record within a second, or the next one does."""
+        event = HumanActed(
+            action, target.session, target.run, text, self._by, id=f"{self._dashboard}:{uuid.uuid4().hex}"
+        )
+        act = Entry(self._clock(), event)
+        self._log.append(act)
+        await _in_file(self._log.flushed())
+        try:
+            return await self._actions.hand_on(target, act)
+        except JlabError:
+            return False
 
     async def _do(
         self, action: str, target: Target | None, act: Callable[[], Awaitable[str]], reason: str = ""
@@ -133,6 +169,19 @@ async def _in_file(done: Future[None]) -> None:
             await asyncio.wrap_future(done)
 
 
+def checked_comment(text: str) -> str:
+    """Return a comment that can be sent. Raises UsageError."""
+    text = text.strip()
+    if not text:
+        raise UsageError("The comment is empty; nothing was sent.", "Type what the agent is to read.")
+    if len(text) > COMMENT_MAX:
+        raise UsageError(
+            f"The comment has {len(text):,} characters; at most {COMMENT_MAX:,} can be sent. Nothing was sent.",
+            "Write it to a file and name that.",
+        )
+    return text
+
+
 class NoActions:
     """Read-only and replay: refuses every action with a sentence."""
 
@@ -152,6 +201,9 @@ class NoActions:
         return await self._refuse()
 
     async def cancel_job(self) -> str:
+        return await self._refuse()
+
+    async def comment(self, target: Target, text: str) -> str:
         return await self._refuse()
 
     async def _refuse(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ...core.errors import KernelGone
+from ...core.journal.events import Entry
 from ...core.kernel.interrupt_ladder import ANNOUNCEMENT, Effect, Step, how_stopped, why_not_stopped
 from ...core.kernel.wire import KernelMessage, Request
 from ...core.server.record import ServerRecord
@@ -86,6 +87,9 @@ class KernelActions:
 
     async def cancel_job(self) -> str:
         return await self._launcher().stop()
+
+    async def hand_on(self, target: Target, act: Entry) -> bool:
+        return await (await self._jupyter()).hand_on(target.kernel_id, act)
 
     async def _jupyter(self) -> Jupyter:
         status = await self._launcher().look(health=False)

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from ...core.errors import ServerUnreachable
+from ...core.journal.events import Event
 from ...core.kernel.conversation import ends_request
 from ...core.kernel.wire import KernelMessage, execution
 from ...core.session.protocol import CloseLink, Effect, RenewLink, ServerGone, StartRun
@@ -41,20 +42,23 @@ class Driver:
         sync: OutputSync,
         monitor: LinkMonitor,
         interrupter: Interrupter,
+        on_act: Callable[[Event], None],
     ) -> None:
+        """`on_act` gets what a user of a dashboard asks of the session."""
         self.intake = Intake(state, journal, sync, ports.now, self._perform)
         self._journal = journal
         self._link = ports.link
         self._sync = sync
         self._monitor = monitor
         self._interrupter = interrupter
+        self._on_act = on_act
         self._completion = Completion(ports.link.send, self.intake.settle)
         self._outages = Outages(self.intake, ports.link, monitor, ports.spool)
         self._tasks = Tasks()
 
     def open_link(self) -> None:
         """Connect to the kernel, and stay connected until the link is closed."""
-        self._link.open(self._on_message, self.intake.apply)
+        self._link.open(self._on_message, self.intake.apply, self._on_act)
 
     def adopt(self, left: Run) -> None:
         """Continue a run that an earlier process left."""

@@ -16,7 +16,7 @@ from ...core.reply.compose import Part, Reply, RunFacts, compose
 from ...core.session.run import Run
 from ...core.session.state import Usable
 from ..ports import Journals
-from ..progress import Tasks
+from ..progress import Tasks, first_of
 from .journal_replay import JournalReplay
 from .run_handle import RunHandle
 from .session import Session
@@ -105,8 +105,9 @@ class Replies:
                 self._replays.popitem(last=False)
         return found
 
-    async def follow(self, run_id: str, wait_s: float, beat: Beat) -> Found:
-        """Return a run when it has ended, or as it is after `wait_s` seconds. Raises UnknownRun."""
+    async def follow(self, run_id: str, wait_s: float, beat: Beat, call: str = "") -> Found:
+        """Return a run when it has ended, or as it is after `wait_s` seconds; for a `call` that only waits, also as soon as
+        the user says something. Raises UnknownRun."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
         replay = JournalReplay(run_id.rpartition("-")[0], self._journals)
@@ -122,7 +123,9 @@ class Replies:
         if session is None:
             return None, run
         assert isinstance(run, RunHandle)
-        await self.until_done(run, deadline - loop.time(), beat)
+        if not (call and session.steering.has_words_for(call)):
+            calls = session.steering.calls if call else None
+            await self.until_done(run, deadline - loop.time(), beat, calls)
         return session, run
 
     async def about(self, session: Session | None, run: Run) -> RunReply:
@@ -162,15 +165,16 @@ class Replies:
         done, _ = await asyncio.wait([look], timeout=max(left, 0.0))
         return look.result() if done else None
 
-    async def until_done(self, run: RunHandle, wait_s: float, beat: Beat) -> None:
-        """Wait up to `wait_s` seconds for a run of this process to end."""
+    async def until_done(
+        self, run: RunHandle, wait_s: float, beat: Beat, calls: asyncio.Event | None = None
+    ) -> None:
+        """Wait up to `wait_s` seconds for a run of this process to end, or until `calls` is set."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_s
-        while not run.done.is_set() and (left := deadline - loop.time()) > 0:
-            try:
-                async with asyncio.timeout(min(BEAT_S, left)):
-                    await run.done.wait()
-            except TimeoutError:
+        ends = (run.done, calls) if calls is not None else (run.done,)
+        while not any(end.is_set() for end in ends) and (left := deadline - loop.time()) > 0:
+            await first_of(min(BEAT_S, left), *ends)
+            if not any(end.is_set() for end in ends):
                 last = run.outputs.last_line[-200:] if run.outputs is not None else ""
                 await beat(run.elapsed(self._now()), last)
 

@@ -38,6 +38,7 @@ from .interrupt import Interrupter
 from .link_monitor import LinkMonitor
 from .run_handle import RunHandle
 from .runner import Runner
+from .session_steering import SessionSteering
 from .variables import list_variables
 
 KERNEL_READY_S: Final = 60.0
@@ -78,7 +79,10 @@ class Session:
         )
         subshell = Subshell(ports.link, lambda: self.state.kernel.generation)
         self._interrupter = Interrupter(ports.api, opened.session, opened.kernel_id, ports.link, subshell)
-        self._driver = Driver(state, ports, self.journal, self._sync, self._monitor, self._interrupter)
+        self.steering = SessionSteering(opened.session, self.journal, ports.actions)
+        self._driver = Driver(
+            state, ports, self.journal, self._sync, self._monitor, self._interrupter, self.steering.on_act
+        )
         self._intake = self._driver.intake
         edits = NotebookEdits(self._sync, self.journal, self._driver.confirm)
         self._runner = Runner(
@@ -233,6 +237,7 @@ class Session:
         """Continue where an earlier process left the session, and end the runs that cannot continue. `recorded` is what
         the server knows of the kernel; `notes` join the warnings about the notebook."""
         self._sync.note(notes)
+        self.steering.continue_from(left)
         self._intake.continue_widgets(left.widgets)
         running = recorded.running if recorded is not None else ""
         for run in left.runs.values():
@@ -251,6 +256,7 @@ class Session:
         """Open the link, and keep it open until `close`. Returns once the session is on record, and whether its kernel
         answers within `timeout` seconds."""
         self._driver.open_link()
+        await self.steering.begin()
         await self.journal.flush()
         try:
             await self._link.ready(timeout)
@@ -280,6 +286,7 @@ class Session:
     async def close(self, reason: str = "") -> None:
         """Write what is left and release the session without touching the kernel. `reason` closes the session for good."""
         what = f"closing session {self._opened.session}"
+        self.steering.end()
         await self._driver.end_tasks(what)
         if reason and not self.state.is_taken_over:
             self.journal.record(SessionClosed(reason))

@@ -24,6 +24,7 @@ from ..journal.ownership import Ownership
 from ..ports import Diagnosis, Journal, Journals, Jupyter, Link, NotebookFile, SessionPorts, Spool
 from ..server.ready import Server
 from ..session.session import Session
+from ..session.user_actions import UserActions
 
 FEATURE: Final = "channels"
 """what the Jupyter extension names when it records kernels"""
@@ -77,6 +78,7 @@ class SessionFactory:
         self._now = now
         self._on_exit = on_exit
         self._diagnosis = diagnosis
+        self._actions = UserActions(journals.new_actions)
 
     async def start(
         self, server: Server, session_id: str, kernel_name: str | None, path: str = "", notebook: str = ""
@@ -123,6 +125,7 @@ class SessionFactory:
             now=self._now,
             server=server.record,
             diagnosis=self._diagnosis,
+            actions=self._actions,
         )
         kernel = Kernel(origin.generation, users_own=identity.users_kernel, awaited=origin.awaited)
         state = SessionStatus(identity.id, identity.kernel_id, claim is not None, kernel=kernel)

@@ -179,6 +179,10 @@ class Sessions:
         """Bring the file of a notebook up to date, where a session of this process has it."""
         await self._table.save_at(await asyncio.to_thread(self._notebooks.resolve, notebook_path))
 
+    def held(self, session_id: str) -> Session | None:
+        """A session that this process holds."""
+        return self._table.find(session_id)
+
     def held_run(self, run_id: str) -> tuple[Session, RunHandle] | None:
         """A run of a session that this process holds."""
         session = self._table.find(run_id.rpartition("-")[0])

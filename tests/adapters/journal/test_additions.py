@@ -11,6 +11,7 @@ from jlab_tui.core.journal.events import (
     Entry,
     Event,
     ExecutionStarted,
+    HumanActed,
     RunFinished,
     RunStatus,
     SessionOpened,
@@ -38,7 +39,7 @@ def test_what_was_there_before_is_passed_over_but_for_who_opened_a_session_that_
     old, quiet = tmp_path / "s.1.jsonl", tmp_path / "q.1.jsonl"
     append(old, OPENED, RunFinished("s-0", RunStatus.OK, 60.0))
     append(quiet, OPENED)
-    additions = Additions(tmp_path, KINDS)
+    additions = Additions(tmp_path, tmp_path / "actions", KINDS)
     additions.begin()
     assert read(additions) == []
     append(old, ENDED)
@@ -48,7 +49,7 @@ def test_what_was_there_before_is_passed_over_but_for_who_opened_a_session_that_
 
 
 def test_a_bell_names_the_journal_that_is_read(tmp_path: Path) -> None:
-    additions = Additions(tmp_path, KINDS)
+    additions = Additions(tmp_path, tmp_path / "actions", KINDS)
     additions.begin()
     append(tmp_path / "s.1.jsonl", OPENED)
     append(tmp_path / "t.1.jsonl", OPENED)
@@ -58,7 +59,7 @@ def test_a_bell_names_the_journal_that_is_read(tmp_path: Path) -> None:
 
 
 def test_only_the_last_text_is_read_and_nothing_of_other_kinds(tmp_path: Path) -> None:
-    additions = Additions(tmp_path, KINDS)
+    additions = Additions(tmp_path, tmp_path / "actions", KINDS)
     additions.begin()
     texts = [TextPrinted("s-1", "stdout", f"line {i}\n") for i in range(100)]
     append(tmp_path / "s.1.jsonl", OPENED, ExecutionStarted("s-1"), *texts, ENDED, texts[0], texts[1])
@@ -68,7 +69,7 @@ def test_only_the_last_text_is_read_and_nothing_of_other_kinds(tmp_path: Path) -
 @pytest.mark.parametrize("names", [None, ["s.1.jsonl"]])
 def test_a_journal_that_was_moved_away_is_read_to_its_end(tmp_path: Path, names: list[str] | None) -> None:
     path = tmp_path / "s.1.jsonl"
-    additions = Additions(tmp_path, KINDS)
+    additions = Additions(tmp_path, tmp_path / "actions", KINDS)
     additions.begin()
     append(path, OPENED)
     assert read(additions) == [("s", OPENED)]
@@ -80,7 +81,7 @@ def test_a_journal_that_was_moved_away_is_read_to_its_end(tmp_path: Path, names:
 
 
 def test_a_torn_line_waits_and_a_packed_journal_says_nothing(tmp_path: Path) -> None:
-    additions = Additions(tmp_path / "later", KINDS)
+    additions = Additions(tmp_path / "later", tmp_path / "actions", KINDS)
     additions.begin()
     assert read(additions) == []
     (tmp_path / "later").mkdir()
@@ -91,3 +92,23 @@ def test_a_torn_line_waits_and_a_packed_journal_says_nothing(tmp_path: Path) -> 
     assert read(additions) == []
     path.write_bytes(line)
     assert read(additions) == [("s", OPENED)]
+
+
+def test_what_users_do_comes_after_who_opened_their_session(tmp_path: Path) -> None:
+    (tmp_path / "actions").mkdir()
+    append(tmp_path / "s.1.jsonl", OPENED, ENDED)
+    append(tmp_path / "actions" / "h-1.jsonl", HumanActed("comment", "s", id="old"))
+    additions = Additions(tmp_path, tmp_path / "actions", KINDS)
+    additions.begin()
+    new, stopped, lost = (
+        HumanActed("comment", "s", id="new"),
+        HumanActed("stop"),
+        HumanActed("comment", "gone", id="x"),
+    )
+    append(tmp_path / "actions" / "h-1.jsonl", new, stopped, lost)
+    assert [(session, entry.event) for session, entry in additions.acts()] == [
+        ("s", OPENED),
+        ("s", new),
+        ("gone", lost),
+    ]
+    assert list(additions.acts()) == []

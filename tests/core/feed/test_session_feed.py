@@ -25,6 +25,7 @@ from jlab_tui.core.journal.events import (
     OutputCleared,
     OutputDropped,
     ReplyCut,
+    ReplyHeaded,
     RunFinished,
     RunReplied,
     RunStarted,
@@ -583,3 +584,31 @@ def test_a_display_in_two_cells_is_updated_in_both_also_after_one_was_read_again
     assert shown.take_whole(two, whole)
     shown.apply(Entry(9.0, DataUpdated("r2", "d", {"text/plain": "9 %"})))
     assert (one.output_text(), two.output_text()) == ("9 %\n", "9 %\n")
+
+
+COMMENTED = HumanActed("comment", "s", reason="Lower it.", by="ben@h", id="h-1:1")
+READ = ReplyHeaded("h-1:1", "Comment from the user: Lower it.", "call")
+
+
+@pytest.mark.parametrize(
+    ("events", "shown"),
+    [
+        ([COMMENTED], "ben@h to the agent: Lower it. (not read yet)"),
+        ([COMMENTED, READ], "ben@h to the agent: Lower it."),
+        ([READ, COMMENTED], "ben@h to the agent: Lower it."),
+    ],
+)
+def test_a_comment_is_shown_with_whether_the_agent_has_read_it(events: list[Event], shown: str) -> None:
+    session = SessionFeed("s")
+    for number, event in enumerate(events):
+        session.apply(Entry(float(number), event))
+    (note,) = session.items
+    assert isinstance(note, Note) and (note.text, note.level) == (shown, "human")
+
+
+def test_a_comment_that_was_read_in_a_later_part_of_the_record_is_shown_as_read() -> None:
+    older, newer = SessionFeed("s"), SessionFeed("s")
+    older.apply(Entry(1.0, COMMENTED))
+    newer.apply(Entry(2.0, READ))
+    newer.put_before(older)
+    assert [item.text for item in newer.items if isinstance(item, Note)] == ["ben@h to the agent: Lower it."]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.core.kernel.control import Control, Hello, Known, Missing, NotSent, Pong, parse_control
+from jlab_tui.core.kernel.control import Control, Hello, Known, Missing, NotSent, Pong, UserAct, parse_control
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ from jlab_tui.core.kernel.control import Control, Hello, Known, Missing, NotSent
         ({"gap": {"from": 1, "to": 4, "bytes": 90, "why": "full"}}, Missing(1, 4, 90, "full")),
         ({"gap": {"from": 1, "to": 4}}, Missing(1, 4, 0, "")),
         ({"pong": 1}, Pong()),
+        ({"act": "a line"}, UserAct("a line")),
     ],
 )
 def test_a_known_frame_is_read(frame: Any, found: Control) -> None:

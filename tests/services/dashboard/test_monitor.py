@@ -18,7 +18,7 @@ from jlab_tui.adapters.journal.bell import Bell, BellReader
 from jlab_tui.adapters.journal.directory import DirectoryRecords
 from jlab_tui.adapters.journal.journal_reader import JournalReader
 from jlab_tui.adapters.journal.places import all_journals, move_closed
-from jlab_tui.core.errors import JlabError, ServerUnreachable
+from jlab_tui.core.errors import JlabError, ServerUnreachable, UsageError
 from jlab_tui.core.feed.items import Change, FeedCell, Note
 from jlab_tui.core.journal.events import (
     Entry,
@@ -521,6 +521,12 @@ class Acts:
     async def cancel_job(self) -> str:
         return ""
 
+    async def hand_on(self, target: Target, act: Entry) -> bool:
+        self.order.append(f"hand on to {target.kernel_id}")
+        if self.failure:
+            raise self.failure
+        return True
+
 
 @pytest.mark.parametrize(
     ("failure", "outcome"),
@@ -530,10 +536,39 @@ async def test_an_action_is_on_record_before_it_is_done_and_so_is_its_outcome(
     failure: JlabError | None, outcome: str
 ) -> None:
     order: list[str] = []
-    actions = RecordedActions(Acts(order, failure), Log(order), by="ben@h", clock=lambda: 1.0)
+    actions = RecordedActions(
+        Acts(order, failure), Log(order), by="ben@h", dashboard="h-1", clock=lambda: 1.0
+    )
     with contextlib.suppress(JlabError):
         await actions.interrupt(Target("s", "k", "n", "r"))
     assert order == ["record interrupt (): ", "interrupt", f"record interrupt (): {outcome}"]
     with contextlib.suppress(JlabError):
         await actions.interrupt(Target("s", "k", "n", "r"), "too slow")
     assert order[3] == "record interrupt (too slow): "
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [(None, "The agent reads it with its next reply"), (JlabError("No answer.", ""), "It is on record")],
+)
+async def test_a_comment_is_on_record_before_it_is_handed_on(failure: JlabError | None, said: str) -> None:
+    order: list[str] = []
+    actions = RecordedActions(
+        Acts(order, failure), Log(order), by="ben@h", dashboard="h-1", clock=lambda: 1.0
+    )
+    assert (await actions.comment(Target("s", "k", "n"), " Lower it.\nPlease. ")).startswith(said)
+    assert order == ["record comment (Lower it.\nPlease.): ", "hand on to k"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [(" \n", "The comment is empty"), ("x" * (1 << 20), "has 1,048,576 characters; at most 4,000")],
+)
+async def test_a_comment_that_cannot_be_sent_is_refused_with_a_sentence(text: str, why: str) -> None:
+    order: list[str] = []
+    actions = RecordedActions(Acts(order), Log(order), by="ben@h", dashboard="h-1", clock=lambda: 1.0)
+    with pytest.raises(UsageError, match=why):
+        await actions.comment(Target("s", "k", "n"), text)
+    with pytest.raises(UsageError, match="No agent uses n"):
+        await actions.comment(Target("", "k", "n"), "fine")
+    assert order == []

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.adapters.notebook import NotebookFile
-from jlab_tui.core.journal.events import RunFinished, RunStarted, SessionOpened
+from jlab_tui.core.journal.events import Event, RunFinished, RunStarted, SessionOpened
 from jlab_tui.core.kernel.link import LinkChange
 from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.core.notebook.notebook import Notebook, NotebookCell, copy_cells
@@ -35,6 +35,7 @@ from jlab_tui.core.session.run import Run
 from jlab_tui.core.session.state import SessionStatus
 from jlab_tui.services.ports import Jupyter, SessionPorts, Spool
 from jlab_tui.services.session.session import Session
+from jlab_tui.services.session.user_actions import UserActions
 from tests.jupyters import Diagnosis, EchoServer
 from tests.kernels import NAMES, Transcript, transcript
 
@@ -63,7 +64,10 @@ class RecordedStream:
         self.acknowledged = max(self.acknowledged, seq)
 
     def open(
-        self, on_message: Callable[[KernelMessage], None], on_change: Callable[[LinkChange], None]
+        self,
+        on_message: Callable[[KernelMessage], None],
+        on_change: Callable[[LinkChange], None],
+        on_act: Callable[[Event], None] = lambda act: None,
     ) -> None:
         self.on_message, self.on_change = on_message, on_change
 
@@ -107,6 +111,7 @@ class Process:
             now=time.time,
             server=SERVER,
             diagnosis=Diagnosis(EchoServer()),
+            actions=UserActions(self.store.new_actions),
         )
         self.session = Session(opened, SessionStatus(ID, "k", is_recorded=True), ports, notebook)
         autosave = self.session._sync.autosave
