@@ -43,7 +43,7 @@ def make_parser() -> argparse.ArgumentParser:
     start.add_argument(
         "--mode",
         choices=("local", "slurm"),
-        help="where JupyterLab runs (default: slurm if sbatch is found)",
+        help="where JupyterLab runs (default: slurm if sbatch is found; on a node of a job that fits, local)",
     )
     start.add_argument(
         "--no-tui", action="store_true", help="no dashboard: print state changes as lines, in the foreground"

@@ -133,7 +133,7 @@ def _app_source(
 
 def _start(arguments: argparse.Namespace) -> int:
     from .wiring.dashboard import Looks, run_dashboard, run_replay
-    from .wiring.settings import choose_mode, settings_of
+    from .wiring.settings import mode_of, settings_of
 
     if arguments.time is not None and not is_slurm_time(arguments.time):
         raise UsageError(f"{arguments.time!r} is not a walltime.", "Give one such as 24:00:00 or 1-00:00:00.")
@@ -149,20 +149,21 @@ def _start(arguments: argparse.Namespace) -> int:
         return run_replay(settings, Path(arguments.replay), arguments.speed, looks)
     if arguments.time is not None:
         settings = replace(settings, slurm=replace(settings.slurm, time=arguments.time))
-    mode = choose_mode(settings, arguments.mode)
+    env = dict(os.environ)
+    mode, _ = mode_of(settings, env, arguments.mode, wants_walltime=arguments.time is not None)
     if arguments.time is not None and mode is Mode.LOCAL:
         print(f"jlab-mcp: a local server has no walltime; {arguments.time} is ignored.", file=sys.stderr)
     if arguments.bootstrap:
         _bootstrap(settings)
     without_screen = arguments.no_tui or not (sys.stdin.isatty() and sys.stderr.isatty())
     if not (arguments.detach or without_screen):
-        return run_dashboard(settings, dict(os.environ), mode, looks)
+        return run_dashboard(settings, env, mode, looks)
     if arguments.debug:
         _log_to_stderr()
     from .headless import run_detached, run_foreground
     from .wiring.server import make_launcher
 
-    launcher = make_launcher(settings, dict(os.environ))
+    launcher = make_launcher(settings, env)
     run = run_detached if arguments.detach else run_foreground
     return asyncio.run(run(launcher, mode, settings))
 
@@ -256,6 +257,8 @@ def _url(arguments: argparse.Namespace) -> int:
     import socket
 
     from .adapters.link.forwards import Forwards
+    from .core.cli.browser_access import login_of
+    from .core.slurm.allocation import allocation_here
     from .onboarding import run_url
     from .wiring.server import make_launcher
     from .wiring.settings import settings_of
@@ -263,7 +266,10 @@ def _url(arguments: argparse.Namespace) -> int:
     settings, env = settings_of(os.environ), dict(os.environ)
     launcher = make_launcher(settings, env)
     forwards = Forwards(settings.status_dir, settings.cwd, env)
-    return asyncio.run(run_url(launcher, env, socket.gethostname(), forwards, to_clipboard=arguments.copy))
+    host = socket.gethostname()
+    submit_host = env.get("SLURM_SUBMIT_HOST", "") if allocation_here(env, host) else ""
+    login = login_of(host, env, submit_host)
+    return asyncio.run(run_url(launcher, env, login, forwards, to_clipboard=arguments.copy))
 
 
 def _forward() -> int:

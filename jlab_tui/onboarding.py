@@ -10,7 +10,7 @@ from typing import Protocol
 from .adapters.client_files import own_command, register_in_project, run_client_command
 from .adapters.clipboard import copy
 from .adapters.link.forwards import IDLE_S
-from .core.cli.browser_access import access_of, login_of, needs_forward
+from .core.cli.browser_access import Login, access_of, needs_forward
 from .core.cli.client_config import NAME, Command, claude_command, is_throwaway, other_clients
 from .core.errors import UsageError
 from .core.link.forward import Forward
@@ -92,15 +92,14 @@ class Ways(Protocol):
 
 
 async def run_url(
-    launcher: Launcher, env: Mapping[str, str], host: str, ways: Ways, *, to_clipboard: bool
+    launcher: Launcher, env: Mapping[str, str], login: Login, ways: Ways, *, to_clipboard: bool
 ) -> int:
     """Print how a browser reaches JupyterLab; the link that logs it in goes only to the clipboard."""
     record = await patiently(
         launcher.ready_record(), lambda _: print("Asking the server...", file=sys.stderr, flush=True)
     )
     await launcher.close()
-    forward = await ways.open() if needs_forward(record) else None
-    login = login_of(host, env)
+    forward = await ways.open() if needs_forward(record, login) else None
     access = access_of(record, login, forward)
     through_ssh = bool(env.get("SSH_CONNECTION"))
     if to_clipboard:

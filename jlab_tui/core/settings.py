@@ -125,7 +125,7 @@ class Settings:
         None,
         read.one_of(Mode, *Mode),
         "`local` or `slurm`",
-        shown="slurm where sbatch is found, else local",
+        shown="slurm where sbatch is found, else local; inside a job that has what you ask for, local",
     )
     slurm: SlurmSettings = field(default_factory=SlurmSettings)
     setup: str = _from("SETUP", "", str, "shell lines run before jupyter (conda, apptainer, ...)")
@@ -216,12 +216,6 @@ class Settings:
         "([which are checked](security.md#whose-directories-are-used))",
         shown="no directory",
     )
-
-    def mode(self, given: str | None, *, has_sbatch: bool) -> Mode:
-        """Choose by `--mode`, then JLAB_MCP_RUN_MODE, then slurm if sbatch is found, else local."""
-        if given:
-            return Mode(given)
-        return self.run_mode or (Mode.SLURM if has_sbatch else Mode.LOCAL)
 
     @property
     def status_file(self) -> Path:

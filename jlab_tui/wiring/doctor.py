@@ -9,14 +9,14 @@ from ..adapters.checkup import Checkup
 from ..core.settings import Settings
 from ..services.server.examination import Examination
 from .server import make_access, make_launcher
-from .settings import choose_mode
+from .settings import mode_of
 
 
 def make_examination(settings: Settings, env: Mapping[str, str]) -> Examination:
     return Examination(
         settings,
         env,
-        choose_mode(settings, None),
+        mode_of(settings, env),
         make_launcher(settings, env),
         Checkup(settings, env, make_access(settings, env)),
         time.time,

@@ -33,6 +33,7 @@ from ..adapters.slurm.commands import Slurm
 from ..core.notebook.output_items import CellLimits
 from ..core.server.record import Owner
 from ..core.settings import Settings, load_settings
+from ..core.slurm.allocation import allocation_here, offer
 from ..mcp_server.context import App
 from ..mcp_server.stdio import CancelReasons
 from ..services.progress import in_turn
@@ -146,4 +147,5 @@ def _client_start(settings: Settings, env: Mapping[str, str], launcher: Launcher
         lambda: shutil.which("sbatch", path=env.get("PATH")) is not None,
         Slurm(env).survey,
         partial(start_detached, log_dir=settings.log_dir, cwd=settings.cwd, env=env),
+        offer(allocation_here(env, socket.gethostname())),
     )

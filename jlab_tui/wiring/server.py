@@ -14,6 +14,7 @@ from ..adapters.server.local_server import LocalServer
 from ..adapters.server.status_file import StatusFile, other_roots
 from ..adapters.slurm.clusters import Clusters
 from ..adapters.slurm.job_server import SlurmServer
+from ..adapters.slurm.jobs_around import JobsAround
 from ..adapters.trust import require_trusted
 from ..core.server.status import Limits
 from ..core.settings import Mode, Settings
@@ -28,7 +29,7 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
             store=StatusFile(settings.status_file, lambda: require_trusted(settings)),
             intent=Intent(settings.status_dir / "starting", socket.gethostname()),
             backends={
-                Mode.LOCAL: LocalServer(settings, env),
+                Mode.LOCAL: LocalServer(settings, env, jobs=JobsAround(env, socket.gethostname())),
                 Mode.SLURM: SlurmServer(settings, env, Clusters(env, settings.home)),
             },
             check_health=make_access(settings, env),

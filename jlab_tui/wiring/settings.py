@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ..adapters.choices import Choices
 from ..adapters.files import is_there
 from ..core.errors import UsageError
 from ..core.settings import Mode, Settings, load_settings
+from ..core.slurm.allocation import allocation_here, choose_mode
 
 
 def settings_of(env: Mapping[str, str], *, for_client: bool = False) -> Settings:
@@ -29,5 +31,14 @@ def choices_of(settings: Settings) -> Choices:
     return Choices(settings.status_dir / "choices.json")
 
 
-def choose_mode(settings: Settings, given: str | None) -> Mode:
-    return settings.mode(given, has_sbatch=shutil.which("sbatch") is not None)
+def mode_of(
+    settings: Settings, env: Mapping[str, str], given: str | None = None, *, wants_walltime: bool = False
+) -> tuple[Mode, str]:
+    """Return where the server of a start here would run, and by what that is chosen."""
+    return choose_mode(
+        settings,
+        given,
+        has_sbatch=shutil.which("sbatch", path=env.get("PATH")) is not None,
+        around=allocation_here(env, socket.gethostname()),
+        wants_walltime=wants_walltime,
+    )

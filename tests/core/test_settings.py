@@ -49,23 +49,6 @@ def test_defaults_are_those_of_the_documentation() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("given", "variable", "has_sbatch", "mode"),
-    [
-        ("local", "slurm", True, Mode.LOCAL),
-        ("slurm", "local", False, Mode.SLURM),
-        (None, "local", True, Mode.LOCAL),
-        (None, "slurm", False, Mode.SLURM),
-        (None, "", True, Mode.SLURM),
-        (None, "", False, Mode.LOCAL),
-    ],
-)
-def test_the_server_runs_where_the_command_says_then_the_variable_then_where_it_can(
-    given: str | None, variable: str, has_sbatch: bool, mode: Mode
-) -> None:
-    assert load(RUN_MODE=variable).mode(given, has_sbatch=has_sbatch) is mode
-
-
 def test_every_setting_changes_something() -> None:
     read_of: dict[str, set[str]] = {}
     for module in PACKAGE.rglob("*.py"):

@@ -70,9 +70,16 @@ async def test_a_python_that_only_the_node_can_run_is_used_there(cluster: Cluste
 def test_a_start_inside_a_job_says_so_and_its_own_job_knows_nothing_of_that_one(
     cluster: Cluster, lab: Project
 ) -> None:
-    outer = {"SLURM_JOB_ID": "4711", "SLURM_STEP_ID": "0", "SLURM_MEM_PER_CPU": "100", "SLURM_NTASKS": "64"}
+    """As a shell of `salloc` on a login node has it."""
+    outer = {
+        "SLURM_JOB_ID": "4711",
+        "SLURM_JOB_NODELIST": cluster.gpu1.name,
+        "SLURM_STEP_ID": "0",
+        "SLURM_MEM_PER_CPU": "100",
+        "SLURM_NTASKS": "64",
+    }
     show = 'echo "inherited: ${SLURM_STEP_ID-none} ${SLURM_MEM_PER_CPU-none} ${SLURM_NTASKS-none}"; exit 7'
     done = lab.run("start", "--detach", JLAB_MCP_SETUP=show, **outer)
-    assert "This is inside job 4711; jlab-mcp submits another job." in done.stdout
-    assert "--mode local" in done.stdout
+    assert "This shell holds job 4711, but " in done.stdout
+    assert "To use that one, go there first: srun --overlap --jobid 4711 --pty bash" in done.stdout
     assert "inherited: none none 1" in lab.run("logs").stdout

@@ -83,7 +83,7 @@ class ServerAccess:
 
     def link(self, record: ServerRecord) -> LinkFacts | None:
         """How this host reaches the server of a job; None for another."""
-        if record.mode is not Mode.SLURM or not record.is_published:
+        if not (record.target.job_id and record.is_published):
             return None
         return describe(self.route(record), self._bridges.word(record.target))
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from ...core.errors import LaunchFailed, ServerError
 from ...core.server.environment import PythonChoice
@@ -15,6 +16,7 @@ from ...core.server.machine import Machine
 from ...core.server.record import ServerRecord, ServerState
 from ...core.server.status import Observation
 from ...core.settings import Mode, Settings, status_dir_name
+from ...core.slurm.allocation import Allocation
 from ..files import process_start, reason_of, tail_text
 from ..machine import this_machine
 from .environment import choose_python
@@ -31,14 +33,28 @@ from .process import (
 )
 
 
+class Jobs(Protocol):
+    """Slurm's jobs, in one of which this process may run (see `adapters.slurm.jobs_around`)."""
+
+    async def here(self) -> Allocation | None: ...
+    async def is_over(self, job_id: str) -> bool: ...
+
+
 class LocalServer:
     """Launches and watches JupyterLab on this machine."""
 
-    def __init__(self, settings: Settings, env: Mapping[str, str], here: Machine | None = None) -> None:
-        """`here`: the machine to act as, by default this one."""
+    def __init__(
+        self,
+        settings: Settings,
+        env: Mapping[str, str],
+        here: Machine | None = None,
+        jobs: Jobs | None = None,
+    ) -> None:
+        """`here`: the machine to act as, by default this one. `jobs`: those that this machine may be a node of."""
         self._settings = settings
         self._here = here or this_machine()
         self._env = env
+        self._jobs = jobs
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._tried: set[int] = set()
 
@@ -48,6 +64,12 @@ class LocalServer:
         """Start the process. It needs no announcement, because its record follows at once."""
         settings = self._settings
         host = self._here.name
+        around = await self._jobs.here() if self._jobs is not None else None
+        if around is not None:
+            say(
+                f"This is inside {around}: JupyterLab runs here, and ends with that job. "
+                "`jlab-mcp start --mode slurm` submits another job instead."
+            )
         port = free_port(settings.local_bind_ip, settings.port_min, settings.port_max, tried=self._tried)
         if port is None and free_port(settings.local_bind_ip, 0, 0, tried=set()) is None:
             raise LaunchFailed(
@@ -102,6 +124,8 @@ class LocalServer:
             log=str(log),
             root=str(settings.root),
             machine=self._here.text,
+            inside_job=around.job_id if around is not None else "",
+            ends=around.ends if around is not None else 0.0,
         )
 
     async def observe(self, record: ServerRecord, *, urgent: bool = False) -> Observation:
@@ -115,6 +139,8 @@ class LocalServer:
         if not self.is_elsewhere(record):
             # Right after the fork the command line is still ours, so only the start time counts.
             alive = is_ours(record.pid, record.pid_start)
+        elif await self._is_over(record):
+            alive, is_elsewhere = False, True
         connection = read_connection(Path(record.conn_file)) if record.conn_file else None
         tail = tail_text(Path(record.log)) if alive is False and record.log else ""
         return Observation(
@@ -124,8 +150,17 @@ class LocalServer:
     def is_elsewhere(self, record: ServerRecord) -> bool:
         return not self._here.has(record.launcher, record.machine)
 
+    async def _is_over(self, record: ServerRecord) -> bool:
+        """Whether the job is over on whose node it ran."""
+        if self._jobs is None or not record.inside_job or not record.state.is_live:
+            return False
+        return await self._jobs.is_over(record.inside_job)
+
     async def end(self, record: ServerRecord) -> str:
         if self.is_elsewhere(record):
+            if await self._is_over(record):
+                self.clear_up(record)
+                return f"Job {record.inside_job}, in which JupyterLab ran on {record.hostname}, is over."
             raise ServerError(
                 f"This server runs on {record.launcher}, not on {self._here.name}.",
                 f"Run `jlab-mcp stop` on {record.launcher}; if that machine is gone: jlab-mcp stop --forget",

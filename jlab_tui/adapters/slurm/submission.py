@@ -15,13 +15,13 @@ from ...core.server.environment import PythonChoice
 from ...core.server.record import ServerRecord, ServerState, SlurmFacts
 from ...core.server.slurm_job import with_facts, with_job_id
 from ...core.settings import Link, Mode, Settings
+from ...core.slurm.allocation import submits_another
 from ...core.slurm.queue import QueueRows
 from ...core.slurm.rejections import Rejected, Rejection
 from ...core.slurm.script import (
     ResourceRequest,
     ScriptInputs,
     check_request,
-    job_around,
     named_cluster,
     render_script,
     script_values,
@@ -66,11 +66,8 @@ class Submission:
         submission = secrets.token_hex(8)
         request = check_request(request_of(settings))
         template = read_template(settings.slurm.template)
-        if outer := job_around(self._env):
-            say(
-                f"This is inside job {outer}; jlab-mcp submits another job. `jlab-mcp start --mode local` runs JupyterLab in "
-                "this one."
-            )
+        if told := submits_another(self._env, socket.gethostname()):
+            say(told)
         choice = await self._choose(say)
         try:
             inputs, token, connection_file = self._write_files(submission, choice)

@@ -36,6 +36,8 @@ class Login:
     host: str
     """a name or address"""
     user: str = ""
+    own_name: str = ""
+    """what this host calls itself"""
     through: str = ""
     """the login node before it, if this is a node of a job"""
 
@@ -52,16 +54,16 @@ def login_of(own_name: str, env: Mapping[str, str], submit_host: str = "") -> Lo
     """Find out how a laptop reaches this host. `submit_host`: the login node, if this is a node of the job around us."""
     user = env.get("USER") or env.get("LOGNAME") or ""
     if submit_host and submit_host.partition(".")[0] != own_name.partition(".")[0]:
-        return Login(own_name, user, submit_host)
+        return Login(own_name, user, own_name, submit_host)
     arrived = env.get("SSH_CONNECTION", "").split()
     is_known = "." not in own_name and len(arrived) == 4 and not _is_loopback(arrived[2])
-    return Login(arrived[2] if is_known and _is_address(arrived[2]) else own_name, user)
+    return Login(arrived[2] if is_known and _is_address(arrived[2]) else own_name, user, own_name)
 
 
-def needs_forward(record: ServerRecord) -> bool:
-    """Whether no browser reaches the server without a warning, or at all: a job presents a certificate that none knows, or has
-    no port."""
-    return record.mode is Mode.SLURM
+def needs_forward(record: ServerRecord, login: Login) -> bool:
+    """Whether no browser of this host reaches the server without a warning, or at all: a job presents a certificate that none
+    knows, or has no port, and a local server may run on a node of a job."""
+    return record.mode is Mode.SLURM or (bool(record.inside_job) and record.hostname != login.own_name)
 
 
 def access_of(record: ServerRecord, login: Login, forward: Forward | None = None) -> Access:

@@ -56,11 +56,15 @@ def is_loopback(url: str) -> bool:
 
 def address_there(url: str) -> str:
     """Return `ADDRESS:PORT` at which a server that listens at `url` is reached on its own machine; empty without a port."""
-    parts = urlsplit(url)
-    if parts.port is None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    if port is None:
         return ""
     try:
         own = ipaddress.ip_address(parts.hostname or "")
     except ValueError:
-        return f"127.0.0.1:{parts.port}"  # a name stands for all addresses
-    return f"[{own}]:{parts.port}" if own.version == 6 else f"{own}:{parts.port}"
+        return f"127.0.0.1:{port}"  # a name stands for all addresses
+    return f"[{own}]:{port}" if own.version == 6 else f"{own}:{port}"

@@ -107,6 +107,8 @@ class ServerRecord:
     """what to do about it"""
     root: str = ""
     """the project's directory"""
+    inside_job: str = ""
+    """local mode: the job on whose node it runs, which nobody of ours submitted and which ends it"""
     machine: str = ""
     """local mode: `Machine.text` of the machine that runs it"""
     slurm: SlurmFacts = field(default_factory=SlurmFacts)
@@ -129,7 +131,9 @@ class ServerRecord:
     def target(self) -> BridgeTarget:
         """What a bridge to it leads to."""
         there = self.socket or (address_there(self.url) if self.url.startswith("http://") else "")
-        return BridgeTarget(self.hostname, there, self.job_id, self.slurm.cluster)
+        job_id = self.job_id or self.inside_job
+        node = self.hostname if self.job_id else self.hostname.partition(".")[0]
+        return BridgeTarget(node, there, job_id, self.slurm.cluster)
 
     def with_state(self, state: ServerState, message: str = "", hint: str = "") -> ServerRecord:
         return replace(self, state=state, message=one_line(message), hint=hint)

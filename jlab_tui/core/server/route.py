@@ -122,7 +122,8 @@ def choose(record: ServerRecord, here: Surroundings) -> Route | NoRoute:
 
 def ways_of(record: ServerRecord, link: Link) -> tuple[Way, ...]:
     """Return the ways to a job's node, in order; none if nothing proves the server there, or the user wants its port only."""
-    if record.mode is not Mode.SLURM or not (record.target.socket and record.job_id and record.hostname):
+    target = record.target
+    if not (target.socket and target.job_id and target.node):
         return ()
     match link:
         case Link.SRUN | Link.SSH:

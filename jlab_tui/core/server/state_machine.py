@@ -11,6 +11,7 @@ from typing import assert_never
 
 from ..link.bridge import LinkFacts
 from ..settings import Mode
+from ..slurm.survey import format_span
 from .machine import is_loopback
 from .record import ConnectionFile, ServerRecord, ServerState
 from .slurm_state_machine import step_slurm
@@ -30,6 +31,7 @@ from .status import (
     unproved_notice,
     untrusted,
 )
+from .walltime import walltime_warning
 
 __all__ = [
     "Health",
@@ -123,6 +125,8 @@ def asks_for_health(record: ServerRecord, seen: Observation) -> bool:
     not receive the token."""
     if record.state not in (ServerState.STARTING, ServerState.READY) or not record.is_published:
         return False
+    if record.inside_job:
+        return seen.process_alive is not False  # a step of its job leads there
     return not (seen.is_elsewhere and is_loopback(record.url))
 
 
@@ -141,8 +145,11 @@ def _elsewhere(record: ServerRecord, what: str) -> ServerStatus:
 def _ready(record: ServerRecord, seen: Observation) -> ServerStatus:
     if seen.process_alive is False:
         ended = f"JupyterLab (PID {record.pid}) has ended.{own_end(seen.log_tail)}"
+        if seen.is_elsewhere:
+            ended = f"Job {record.inside_job}, in which JupyterLab ran on {record.hostname}, is over."
         return over(record.with_state(ServerState.ENDED, ended))
-    if seen.is_elsewhere and is_loopback(record.url):
+    is_bridged = bool(record.inside_job) and seen.health is Health.OK
+    if seen.is_elsewhere and is_loopback(record.url) and not is_bridged:
         return _elsewhere(record, "runs")
     if seen.health is Health.UNTRUSTED:
         return untrusted(record, give_up=False)
@@ -155,11 +162,15 @@ def _ready(record: ServerRecord, seen: Observation) -> ServerStatus:
             "It may be busy. If it stays silent: jlab-mcp logs, then jlab-mcp stop and jlab-mcp start.",
             reachable=False,
         )
+    where = f"on {record.hostname}" if seen.is_elsewhere else f"at {record.url}"
+    job = f", in job {record.inside_job}" if record.inside_job else ""
     return ServerStatus(
         record,
         "running",
-        f"JupyterLab ready at {record.url} (PID {record.pid})",
+        f"JupyterLab ready {where} (PID {record.pid}{job})",
         reachable=True if seen.health is Health.OK else None,
+        details=(f"Walltime left: {format_span(max(0.0, record.ends - seen.now))}",) if record.ends else (),
+        notices=(warning,) if (warning := walltime_warning(record.ends, seen.now)) else (),
     )
 
 

@@ -26,7 +26,7 @@ def status_json(status: ServerStatus, root: str, now: float) -> dict[str, Any]:
         "hostname": record.hostname,
         "url": record.url,
         "link": str(status.link or ""),
-        "job_id": record.job_id,
+        "job_id": record.job_id or record.inside_job,
         "pid": record.pid or None,
         "started": record.started,
         "walltime_left_s": max(0, round(record.ends - now)) if has_end else None,

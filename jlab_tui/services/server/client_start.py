@@ -98,14 +98,16 @@ class ClientStart:
         has_slurm: Callable[[], bool],
         survey: Callable[[], Awaitable[tuple[Partition, ...] | QueueUnknown]],
         set_off: Callable[[list[str], Mapping[str, str]], SetOff],
+        offer: str = "",
     ) -> None:
-        """`mode_set`: what the environment says; `set_off(arguments, values)` runs `jlab-mcp start --detach`."""
+        """`mode_set`: what the environment says; `offer`: a sentence on the job that this process runs in; `set_off(arguments, values)` runs `jlab-mcp start --detach`."""
         self._launcher = launcher
         self._choices = choices
         self._mode_set = mode_set
         self._has_slurm = has_slurm
         self._survey = survey
         self._set_off = set_off
+        self._offer = offer
         self._surveyed: tuple[float, tuple[Partition, ...] | QueueUnknown] | None = None
         self._running: SetOff | None = None
 
@@ -130,11 +132,13 @@ class ClientStart:
         return self._surveyed[1]
 
     async def survey(self) -> str:
-        """sinfo's present answer, one line a partition."""
+        """sinfo's present answer, one line a partition, below the job that this process runs in."""
         found = await self.partitions()
         if isinstance(found, QueueUnknown):
-            return f"(sinfo gives no answer: {found.reason})"
-        return "\n".join(survey_lines(found)) or "(sinfo lists no partition)"
+            lines = [f"(sinfo gives no answer: {found.reason})"]
+        else:
+            lines = survey_lines(found) or ["(sinfo lists no partition)"]
+        return "\n".join([*filter(None, [self._offer]), *lines])
 
     async def start(self, choice: Choice, *, bootstrap: bool = False) -> None:
         """Store the choices and launch the start. Raises UsageError for a choice that the cluster cannot meet."""

@@ -59,15 +59,15 @@ class Examination:
         self,
         settings: Settings,
         env: Mapping[str, str],
-        mode: Mode,
+        mode: tuple[Mode, str],
         launcher: Launcher,
         checkup: Checkup,
         now: Callable[[], float],
     ) -> None:
-        """`now` gives epoch seconds."""
+        """`mode`: where a start would run the server, and by what that is chosen. `now` gives epoch seconds."""
         self._settings = settings
         self._env = env
-        self._mode = mode
+        self._mode, self._why_mode = mode
         self._launcher = launcher
         self._checkup = checkup
         self._now = now
@@ -102,14 +102,7 @@ class Examination:
         await self._checkup.close()
 
     def _mode_finding(self) -> Finding:
-        why = (
-            "JLAB_MCP_RUN_MODE"
-            if self._settings.run_mode
-            else "sbatch is found"
-            if self._mode is Mode.SLURM
-            else "no sbatch"
-        )
-        return Finding("project", Level.OK, f"{self._settings.root}, {self._mode} mode ({why})")
+        return Finding("project", Level.OK, f"{self._settings.root}, {self._mode} mode ({self._why_mode})")
 
     async def _program(self) -> list[Finding]:
         program = await self._checkup.program()

@@ -49,7 +49,7 @@ def header_row(state: HeaderState, width: int, palette: Palette, glyphs: Glyphs)
     if server is not None:
         record = server.record
         where = record.hostname or ("local" if record.pid else "")
-        ident = record.job_id or (f"pid {record.pid}" if record.pid else "")
+        ident = record.job_id or record.inside_job or (f"pid {record.pid}" if record.pid else "")
         if ident:
             parts.append((5, "left", [Segment(one_line(ident), muted)]))
         if where:

@@ -38,7 +38,10 @@ def test_a_local_server_is_reached_at_its_port_or_through_ssh(
 @pytest.mark.parametrize("url", ["https://node7:18001/base", ""])
 def test_a_job_is_reached_by_a_forward_of_the_login_host_whatever_it_listens_at(url: str) -> None:
     record = replace(LOCAL, mode=Mode.SLURM, url=url)
-    assert needs_forward(record) and not needs_forward(LOCAL)
+    here = Login("login", "ada", "login")
+    assert needs_forward(record, here) and not needs_forward(LOCAL, here)
+    assert needs_forward(replace(LOCAL, hostname="gpu1", inside_job="42"), here)
+    assert not needs_forward(replace(LOCAL, hostname="login", inside_job="42"), here)
     access = access_of(record, Login("login", "ada"), Forward("/tmp/f.sock", 20001))
     path = "/base/lab" if url else "/lab"
     assert access.here == access.laptop == f"http://127.0.0.1:20001{path}"

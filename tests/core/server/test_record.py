@@ -51,6 +51,7 @@ records = st.builds(
     hint=text,
     root=text,
     machine=text,
+    inside_job=text,
     slurm=slurm_facts,
     message=text,
     extra=st.dictionaries(st.from_regex(r"X_[A-Z]{1,8}", fullmatch=True), text.filter(bool), max_size=3),

@@ -147,6 +147,7 @@ def test_a_job_of_an_earlier_version_is_proved_on_its_node_and_used_unproved_onl
         ("http://[fd00::7]:18001", "[fd00::7]:18001"),
         ("https://gpu1:18001", ""),
         ("http://gpu1", ""),
+        ("http://gpu1:99999", ""),
         ("", ""),
     ],
 )

@@ -172,6 +172,25 @@ def test_a_ready_server_of_another_machine_is_used_only_where_its_address_means_
     assert here.is_usable and not here.is_elsewhere
 
 
+INSIDE = replace(READY, hostname="gpu1", inside_job="42", ends=1000.0)
+
+
+def test_a_server_on_a_node_of_a_job_ends_with_it_and_is_used_from_other_hosts() -> None:
+    here = step(INSIDE, Observation(200.0, process_alive=True, health=Health.OK), LIMITS)
+    assert here.sentence == "JupyterLab ready at http://127.0.0.1:18001 (PID 7, in job 42)"
+    assert here.details == ("Walltime left: 0:13:20",)
+    assert here.notices[0].startswith("The job's walltime ends in 13 min 20 s")
+    away = Observation(200.0, is_elsewhere=True)
+    assert asks_for_health(INSIDE, away) and not asks_for_health(INSIDE, replace(away, process_alive=False))
+    reached = step(INSIDE, replace(away, health=Health.OK), LIMITS)
+    assert reached.is_usable and reached.sentence == "JupyterLab ready on gpu1 (PID 7, in job 42)"
+    unreached = step(INSIDE, replace(away, health=Health.SILENT), LIMITS)
+    assert unreached.is_elsewhere and "can only be reached there" in unreached.sentence
+    over = step(INSIDE, replace(away, process_alive=False), LIMITS)
+    assert over.state is ServerState.ENDED
+    assert over.sentence == "Job 42, in which JupyterLab ran on gpu1, is over."
+
+
 def test_a_server_that_proves_nothing_is_named_while_it_may_be_used() -> None:
     seen = Observation(
         200.0, process_alive=True, no_route=NoRoute("Nothing proves it.", "Start another one.")
