@@ -8,6 +8,8 @@ from typing import NoReturn
 from . import __version__
 from .core.cli.argparse_errors import explain_usage
 from .core.errors import UsageError
+from .core.ssh.crossing import Crossing, decode_crossing
+from .core.ssh.place import COMMAND
 
 SHELLS = ("bash", "zsh", "fish")
 """shells whose completion we test; shtab supports more"""
@@ -34,6 +36,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--relay", default="", help=argparse.SUPPRESS)
     parser.add_argument("--generation", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--key-fd", type=int, help=argparse.SUPPRESS)
+    # What the other end of a line to another machine is told, and what answers here while there is no line.
+    parser.add_argument("--at", type=_crossing, help=argparse.SUPPRESS)
+    parser.add_argument("--stand-in", default="", help=argparse.SUPPRESS)
+    # The relay to a project on another machine, as `init --ssh` registers it.
+    parser.add_argument("--ssh", metavar="HOST:DIR", help="the MCP server for a project on another machine")
+    parser.add_argument("--program", default=COMMAND, help=argparse.SUPPRESS)
+    parser.add_argument("--pin", default="", help=argparse.SUPPRESS)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     start = _command(commands, "start", "start the server, or attach to it, and show the dashboard")
@@ -139,6 +148,13 @@ def _command(
     parser = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
     parser.set_defaults(command=name)
     return parser
+
+
+def _crossing(text: str) -> Crossing:
+    try:
+        return decode_crossing(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _seconds(text: str) -> float:

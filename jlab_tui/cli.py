@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,11 +19,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
+from . import far_end
 from .arguments import make_parser
 from .core.display.printable import PrintableOutput
-from .core.errors import JlabError, UsageError
+from .core.errors import JlabError, ServerUnreachable, UsageError
 from .core.setting_values import is_slurm_time
 from .core.settings import Mode, Settings
+from .core.ssh.place import parse_place
 
 if TYPE_CHECKING:
     from .mcp_server.context import App
@@ -53,6 +56,11 @@ def _main(argv: Sequence[str] | None) -> int:
     os.environ.setdefault("HOME", os.path.expanduser("~"))  # noqa: PTH111 - from the password database
     try:
         arguments = make_parser().parse_args(argv)
+        if arguments.at is not None:
+            far_end.go_there(arguments.at)
+            if arguments.command and arguments.at.marks:
+                far_end.begin()
+                far_end.end_with_line()
         return _COMMANDS[arguments.command](arguments)
     except JlabError as error:
         print(f"jlab-mcp: {error.message}", file=sys.stderr)
@@ -90,7 +98,13 @@ def _serve(arguments: argparse.Namespace) -> int:
     if not arguments.worker:
         from .relay_process import run_relay
 
-        return run_relay()
+        place = arguments.ssh and parse_place(arguments.ssh, program=arguments.program, pin=arguments.pin)
+        return run_relay(place or None)
+    if arguments.stand_in:
+        from .mcp_server.tool_server import serve
+
+        serve(lambda reasons: _refusing_source(arguments.stand_in, reasons))
+        return 0
     gc.disable()  # while modules load: collecting among permanent objects takes a tenth of the time to the first reply
     from .wiring.settings import settings_of
 
@@ -99,23 +113,34 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     gc.freeze()
     gc.enable()
+    if arguments.at is not None:
+        far_end.begin()
     # A client that names no conversation keeps its sessions by the relay, which lives as long as the client does.
     env = {"CLAUDE_CODE_SESSION_ID": arguments.relay and f"relay-{arguments.relay}", **os.environ}
-    is_successor = arguments.generation > 1
-    key = _read_key(arguments.key_fd) if arguments.key_fd is not None else None
-    serve(lambda reasons: _app_source(settings, env, reasons, is_successor=is_successor), key)
+    key = far_end.read_key(arguments.key_fd) if arguments.key_fd is not None else None
+    machine = f"{arguments.at.host} ({socket.gethostname()})" if arguments.at is not None else ""
+    relay, generation = arguments.relay, arguments.generation
+    serve(
+        lambda reasons: _app_source(settings, env, reasons, relay, generation),
+        key,
+        machine,
+    )
     gc.freeze()  # nothing is looked through for garbage at the end, for which a client leaves 0.6 s in all
     return 0
 
 
-def _read_key(fd: int) -> bytes:
-    """Read what the relay gave this process to prove what an earlier one sent."""
-    with open(fd, "rb") as pipe:
-        return pipe.read()
+def _refusing_source(sentence: str, reasons: CancelReasons) -> AppSource:
+    """What answers while there is no line to the machine where everything is."""
+    from .mcp_server.context_source import AppSource
+
+    async def refuse() -> App:
+        raise ServerUnreachable(sentence, "Nothing was done. Call this tool again after that.")
+
+    return AppSource(refuse, lambda: None, reasons)
 
 
 def _app_source(
-    settings: Settings, env: Mapping[str, str], reasons: CancelReasons, *, is_successor: bool
+    settings: Settings, env: Mapping[str, str], reasons: CancelReasons, relay: str, generation: int
 ) -> AppSource:
     """Load the tools' application after the first reply: in a thread, or with the first call."""
     from .mcp_server.context_source import AppSource
@@ -126,9 +151,9 @@ def _app_source(
     async def make() -> App:
         from .wiring.mcp import make_app
 
-        return await make_app(settings, env, reasons)
+        return await make_app(settings, env, reasons, relay, generation)
 
-    return AppSource(make, preload, reasons, is_successor=is_successor)
+    return AppSource(make, preload, reasons, is_successor=generation > 1)
 
 
 def _start(arguments: argparse.Namespace) -> int:
@@ -254,8 +279,6 @@ def _events(arguments: argparse.Namespace) -> int:
 
 
 def _url(arguments: argparse.Namespace) -> int:
-    import socket
-
     from .adapters.link.forwards import Forwards
     from .core.cli.browser_access import login_of
     from .core.slurm.allocation import allocation_here

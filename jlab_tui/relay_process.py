@@ -12,68 +12,47 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .adapters.pipes import LINE_MAX, LineCutter, Outlet, read_some
+from .adapters.worker_process import ENDING, KEY_FD, Worker
 from .core.relay import Effect, KillWorker, Relay, StartWorker, Tell, ToClient, ToWorker
+from .core.relay_lines import LEAVE, is_call
+
+if TYPE_CHECKING:  # loaded only for a worker on another machine: half a megabyte
+    from .adapters.ssh.line_keeper import LineKeeper
+    from .core.ssh.line import LineEnd
+    from .core.ssh.place import RemotePlace
 
 TICK_S: Final = 5.0
+_LINE_TICK_S: Final = 2.0
+"""the machine may have slept: nothing but the clock tells"""
+_KEEP_ALIVE_S: Final = 60.0
+"""after so long a silence a worker on another machine hears that we are there (`mcp_server/stdio.py` waits for it)"""
+_HANDSHAKE_S: Final = 10.0
+"""how long a client that asks what we are waits for a line; clients give up after 30 s"""
 _LEAVE_S: Final = 5.0
 """how long a worker may take to end after its client left; clients kill this process sooner"""
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _VERSION_FILE: Final = f"{__file__.rpartition('/')[0]}/__init__.py"
-_KEY_FD: Final = 3
-"""descriptor of a worker from which it reads the key that its relay made"""
 USAGE: Final = 2
-
-
-class Worker:
-    """The worker process, with its pipes."""
-
-    def __init__(self, command: list[str], env: Mapping[str, str], key: bytes) -> None:
-        """`key`: a secret that all workers of a client share; it is in neither arguments nor environment."""
-        its_in, our_out = os.pipe()
-        self.source, its_out = os.pipe()
-        self.outlet = Outlet(our_out)
-        its_key, key_end = os.pipe()
-        os.write(key_end, key)
-        os.close(key_end)
-        ends = ((its_in, 0), (its_out, 1), (its_key, _KEY_FD))
-        actions = [(os.POSIX_SPAWN_DUP2, end, number) for end, number in ends]
-        defaults = [*_ENDING, signal.SIGCHLD, signal.SIGPIPE]
-        try:
-            self.pid = os.posix_spawn(command[0], command, env, file_actions=actions, setsigdef=defaults)
-        except OSError:
-            self.close()
-            raise
-        finally:
-            for end, _ in ends:
-                os.close(end)
-        # A process that it started may hold the other end after its death.
-        os.set_blocking(self.source, False)
-        self.lines = LineCutter()
-        self.is_silent = False
-        """whether its output has ended"""
-
-    def ended(self) -> int | None:
-        """Its exit code once it is gone, negative for a signal."""
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
-        return os.waitstatus_to_exitcode(status) if pid else None
-
-    def close(self) -> None:
-        self.outlet.close()
-        os.close(self.source)
 
 
 class Shell:
     """Performs the relay's effects."""
 
     def __init__(
-        self, relay: Relay, command: list[str], env: Mapping[str, str], tick_s: float = TICK_S
+        self,
+        relay: Relay,
+        command: list[str],
+        env: Mapping[str, str],
+        tick_s: float = TICK_S,
+        keeper: LineKeeper | None = None,
     ) -> None:
+        """`keeper`: for a worker on another machine; `command` is then not used."""
         self._tick_s = tick_s
         self._relay = relay
         self._command = command
+        self._keeper = keeper
         self._env = env
         self._client = Outlet(os.dup(1))
         self._lines = LineCutter()
@@ -83,6 +62,7 @@ class Shell:
         self._leaving = 0.0
         """since when, on the monotonic clock"""
         self._is_first = True
+        self._clocks = time.time(), time.monotonic()
         self._wake, self._wake_end = os.pipe()
         self._exit_code = 0
 
@@ -91,7 +71,7 @@ class Shell:
         os.set_blocking(self._wake, False)
         os.set_blocking(self._wake_end, False)
         signal.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
-        for number in (*_ENDING, signal.SIGCHLD):
+        for number in (*ENDING, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         self._perform(self._relay.begin())
         while not (self._leaving and self._worker is None):
@@ -112,6 +92,8 @@ class Shell:
         if worker is not None:
             if not worker.is_silent and (self._leaving or not is_full):
                 readers.append(worker.source)
+            if worker.errors >= 0:
+                readers.append(worker.errors)
             if worker.outlet.size:
                 writers.append(worker.outlet.fd)
         if self._client.size:
@@ -122,6 +104,8 @@ class Shell:
             worker.outlet.flush()
             if worker.source in ready:
                 self._hear_worker(worker)
+            if worker.errors in ready:
+                _pass_on(worker.hear_errors())
         if self._wake in ready:
             self._signalled()
         if 0 in ready and not self._leaving:
@@ -130,6 +114,29 @@ class Shell:
             self._look_after(worker)
         if not is_full:
             self._perform(self._relay.tick(time.time()))
+        if self._keeper is not None:
+            self._look_after_line(self._keeper)
+
+    def _look_after_line(self, keeper: LineKeeper) -> None:
+        """Notice what no end of a process tells: that the machine slept, that ssh hangs, that the user has logged in."""
+        clocks, self._clocks = self._clocks, (time.time(), time.monotonic())
+        worker = self._worker
+        if worker is None:
+            return
+        if worker.stands_in:
+            if self._relay.has_waiting_calls and keeper.may_try(is_asked=False):
+                self._dismiss(worker, keeper)
+            return
+        worker.was_hung = bool(worker.begin_by) and time.monotonic() > worker.begin_by
+        if worker.was_hung or keeper.has_slept(self._clocks[0] - clocks[0], self._clocks[1] - clocks[1]):
+            os.kill(worker.pid, signal.SIGKILL)
+
+    def _dismiss(self, worker: Worker, keeper: LineKeeper) -> None:
+        """Try the line again instead of a stand-in."""
+        keeper.try_again()
+        worker.end()
+        self._worker = None
+        self._perform(self._relay.line_ended("", 0.0, time.time()))
 
     def _patience(self) -> float:
         if self._leaving:
@@ -145,6 +152,9 @@ class Shell:
             return
         lines, dropped = self._lines.feed(data)
         for line in lines:
+            worker, keeper = self._worker, self._keeper
+            if worker and keeper and worker.stands_in and is_call(line) and keeper.may_try(is_asked=True):
+                self._dismiss(worker, keeper)
             self._perform(self._relay.from_client(line, time.time()))
         for _ in dropped:
             self._perform(self._relay.too_long())
@@ -157,14 +167,18 @@ class Shell:
         worker.is_silent = not data
         lines, dropped = worker.lines.feed(data)
         for line in lines:
-            self._perform(self._relay.from_worker(line, time.time()))
+            if worker.has_begun:
+                self._perform(self._relay.from_worker(line, time.time()))
+            elif self._keeper is not None and (version := self._keeper.begun_by(line)) is not None:
+                worker.begin()
+                self._perform(self._relay.worker_started(time.time(), version))
         for head in dropped:
             self._perform(self._relay.too_long_from_worker(head, time.time()))
         return bool(data)
 
     def _signalled(self) -> None:
         numbers = os.read(self._wake, 64)
-        if any(number in numbers for number in _ENDING):
+        if any(number in numbers for number in ENDING):
             self._leave()
 
     def _look_after(self, worker: Worker) -> None:
@@ -175,8 +189,15 @@ class Shell:
             return
         while self._hear_worker(worker):  # what it wrote last
             pass
+        while data := worker.hear_errors():
+            _pass_on(data)
         worker.close()
         self._worker = None
+        if worker.is_line and self._keeper is not None and not self._leaving:
+            end = self._keeper.ended(code, worker.said, had_begun=worker.has_begun, is_hung=worker.was_hung)
+            if end is not None:
+                self._line_ended(self._keeper, end)
+                return
         if self._is_first and code == USAGE:  # a wrong setting, which it has reported
             self._exit_code, self._leaving = USAGE, time.monotonic()
         self._is_first = False
@@ -184,11 +205,20 @@ class Shell:
             how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
             self._perform(self._relay.worker_ended(how))
 
+    def _line_ended(self, keeper: LineKeeper, end: LineEnd) -> None:
+        now = time.time()
+        if not end.refusal and self._relay.greeted_since(now - _HANDSHAKE_S):
+            keeper.refuse(end.why)
+        is_refused = bool(end.refusal)
+        self._perform(self._relay.line_ended(end.refusal or end.why, 0.0 if is_refused else end.pause_s, now))
+
     def _leave(self) -> None:
         if not self._leaving:
             self._leaving = time.monotonic()
             self._start_at = None
         if self._worker is not None:
+            if self._worker.is_line and self._worker.has_begun:
+                self._worker.outlet.send(LEAVE)
             self._worker.outlet.close()  # as if the client had left
 
     def _perform(self, effects: list[Effect]) -> None:
@@ -209,17 +239,23 @@ class Shell:
 
     def _start(self) -> None:
         self._start_at = None
-        generation = str(self._relay.generation)
+        generation = self._relay.generation
+        command, begin_s, stands_in = [*self._command, "--generation", str(generation)], 0.0, False
+        if self._keeper is not None:
+            command, begin_s, stands_in = self._keeper.next(generation)
         try:
-            self._worker = Worker([*self._command, "--generation", generation], self._env, self._key)
+            self._worker = Worker(command, self._env, self._key, begin_s)
         except OSError as error:
             self._perform(self._relay.worker_ended(f"before it started: {error.strerror}"))
             return
-        self._perform(self._relay.worker_started(time.time(), _installed_version()))
+        self._worker.stands_in = stands_in
+        if self._worker.has_begun:
+            version = _installed_version()
+            self._perform(self._relay.worker_started(time.time(), version, stands_in=stands_in))
 
 
-def run_relay() -> int:
-    """Serve the client on stdin and stdout. Returns the exit code."""
+def run_relay(place: RemotePlace | None = None) -> int:
+    """Serve the client on stdin and stdout. Returns the exit code. `place`: of the worker, if it is on another machine."""
     for fd in (0, 1):
         try:
             os.fstat(fd)
@@ -239,25 +275,33 @@ def run_relay() -> int:
             "this is the MCP server; it waits for an MCP client on stdin.\n"
             "  Register it with: claude mcp add jlab-mcp -- jlab-mcp   (the dashboard is: jlab-mcp start)"
         )
+    relay_id, env = _new_id(), dict(os.environ)
+    if place is not None:
+        from .adapters.ssh.line_keeper import LineKeeper
+
+        keeper = LineKeeper.of(place, env, _of_this_machine, relay_id)
+        relay = Relay(_new_id, keep_alive_s=_KEEP_ALIVE_S)
+        return Shell(relay, [], env, _LINE_TICK_S, keeper).run()
+    command = _of_this_machine(["--worker", "--relay", relay_id, "--key-fd", str(KEY_FD)])
+    return Shell(Relay(_new_id), command, env).run()
+
+
+def _of_this_machine(arguments: list[str]) -> list[str]:
     # -P: a file of the user's in the working directory must not stand for a module.
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "jlab_tui",
-        "--worker",
-        "--relay",
-        _new_id(),
-        "--key-fd",
-        str(_KEY_FD),
-    ]
-    return Shell(Relay(_new_id), command, dict(os.environ)).run()
+    return [sys.executable, "-P", "-m", "jlab_tui", *arguments]
+
+
+def _pass_on(errors: bytes) -> None:
+    """Hand on what ssh said, to the log."""
+    with contextlib.suppress(OSError):
+        if errors and select.select([], [2], [], 0)[1]:
+            os.write(2, errors)
 
 
 def _installed_version() -> str:
     """The version that a worker has which starts now: an upgrade may have replaced the files since this process loaded them."""
     with contextlib.suppress(OSError), open(_VERSION_FILE, encoding="utf-8") as file:
-        return next((line for line in file if line.startswith("__version__")), "")
+        return next((line.split('"')[1] for line in file if line.startswith("__version__ =")), "")
     return ""
 
 

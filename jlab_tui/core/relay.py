@@ -2,7 +2,7 @@
 
 Lines in, effects out. No dataclasses: their import takes a tenth of the relay's memory. Each request of the client is
 answered once: after a worker's death, what was in flight goes to the next worker, marked as sent before. A request that
-the client cancelled is never sent again as work.
+the client cancelled is never sent again as work. One file, because every method changes the state of the one connection.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
+from math import inf
 from typing import Any, Final, NamedTuple
 
 from .relay_flights import (
@@ -19,6 +20,7 @@ from .relay_flights import (
     RESENT,
     SUBSCRIPTION,
     Flight,
+    progress,
     tools_changed,
     unserved,
 )
@@ -32,6 +34,7 @@ PING_AFTER_S: Final = 10.0
 """how long a worker may be silent while a request waits before it is asked whether it lives"""
 _RETRY_S: Final = 0.5
 _A_WHILE_S: Final = 10.0
+_TOLD_EVERY_S: Final = 10.0
 _HELLO: Final = "jlab-mcp/hello"
 _PING: Final = "jlab-mcp/ping"
 _ASKED_BEFORE: Final = "the MCP server process that asked has ended"
@@ -77,9 +80,15 @@ class Relay:
     """The state of one client's connection. `now` is given with every call, in epoch seconds."""
 
     def __init__(
-        self, new_id: Callable[[], str], *, ping_after_s: float = PING_AFTER_S, silent_s: float = SILENT_S
+        self,
+        new_id: Callable[[], str],
+        *,
+        ping_after_s: float = PING_AFTER_S,
+        silent_s: float = SILENT_S,
+        keep_alive_s: float = inf,
     ) -> None:
-        """`new_id` gives an id that no other call has."""
+        """`new_id` gives an id that no other call has. `keep_alive_s`: after this silence a worker hears that we are there."""
+        self._keep_alive_s = keep_alive_s
         self._ping_after_s = ping_after_s
         self._silent_s = silent_s
         self.generation = 1
@@ -107,6 +116,23 @@ class Relay:
         self._heard_at = 0.0
         self._pinged_at = 0.0
         """0: no ping is unanswered"""
+        self._trouble = ""
+        """why there is no line to the worker"""
+        self._trouble_since = self._told_at = 0.0
+        self._stands_in = False
+        """the present worker, for one that there is no line to"""
+
+    @property
+    def has_waiting_calls(self) -> bool:
+        """Whether calls wait for a worker that there is no line to."""
+        return any(self._waits_for_line(flight) for flight in self._flights.values())
+
+    def greeted_since(self, then: float) -> bool:
+        """Whether a question other than a call has waited since then for an answer: the client's first ones."""
+        return any(
+            not flight.is_call and not flight.is_subscription and flight.first_at <= then
+            for flight in self._flights.values()
+        )
 
     def begin(self) -> list[Effect]:
         return [StartWorker(self.generation)]
@@ -143,7 +169,7 @@ class Relay:
             self._greeting = [message]
         flight = self._flights[id_key(message["id"])] = Flight(message, line, now)
         if self._worker is _Worker.READY:
-            flight.is_sent = True
+            flight.is_sent = not self._stands_in
             return [ToWorker(line)]
         return self._revived()
 
@@ -174,7 +200,8 @@ class Relay:
         if flight is not None and flight.is_sent:
             self._dropped.add(key)
         is_silent = bool(self._pinged_at) and now - self._pinged_at > self._silent_s
-        if self._worker is _Worker.READY and not is_silent:
+        is_there = self._worker is _Worker.READY and not (flight and self._waits_for_line(flight))
+        if is_there and not is_silent:
             return [ToWorker(line)]
         if flight is not None and flight.is_sent and flight.is_call:
             self._cancelled.append((flight, str(given.get("reason") or "")))
@@ -252,8 +279,13 @@ class Relay:
                 self._greeting = []  # a client that tries both protocols goes on in the one without a handshake
         return [ToClient(line)]
 
-    def worker_started(self, now: float, version: str = "") -> list[Effect]:
-        """The worker of `generation` runs, of this version of the program. It is greeted as the client greeted the first one."""
+    def worker_started(self, now: float, version: str = "", *, stands_in: bool = False) -> list[Effect]:
+        """The worker of `generation` runs, of this version of the program. It is greeted as the client greeted the first one.
+
+        `stands_in`: for one behind a line that cannot be made. It answers what is new; calls that were sent before wait."""
+        self._stands_in = stands_in
+        if not stands_in:
+            self._trouble = ""
         if version and version != self._version:
             self._has_other_tools = bool(self._version)
             self._version = version
@@ -270,13 +302,17 @@ class Relay:
         if self._worker is _Worker.GREETING:
             effects += [ToWorker(as_line(message)) for message in self._greeting[1:]]
         self._worker = _Worker.READY
-        for cancelled, reason in self._cancelled:
-            self._dropped.add(id_key(cancelled.message["id"]))
-            effects.append(ToWorker(cancelled.again(CANCELLED, reason)))
-        self._cancelled = []
+        if not self._stands_in:
+            for cancelled, reason in self._cancelled:
+                self._dropped.add(id_key(cancelled.message["id"]))
+                effects.append(ToWorker(cancelled.again(CANCELLED, reason)))
+            self._cancelled = []
         for flight in self._flights.values():
-            effects.append(ToWorker(flight.again(RESENT, flight.first_at) if flight.is_sent else flight.line))
-            flight.is_sent = True
+            if not self._waits_for_line(flight):
+                effects.append(
+                    ToWorker(flight.again(RESENT, flight.first_at) if flight.is_sent else flight.line)
+                )
+                flight.is_sent = flight.is_sent or not self._stands_in
         effects += map(ToWorker, self._notifications)
         self._notifications = []
         if self._has_other_tools:
@@ -287,22 +323,31 @@ class Relay:
             ]
         return effects
 
+    def _waits_for_line(self, flight: Flight) -> bool:
+        """Whether it is a call that only the worker which had it, or one after that, may answer."""
+        return self._stands_in and flight.is_sent and flight.is_call
+
     def worker_ended(self, how: str) -> list[Effect]:
         """The worker is gone, for instance `by signal 9`. What was in flight goes to the next one."""
-        self._worker, self._pinged_at = _Worker.AWAY, 0.0
-        self._dropped.clear()
         self._failures = 0 if self._has_answered else self._failures + 1
-        effects: list[Effect] = [Tell(f"the MCP server process ended {how}")]
-        effects += [ToClient(cancel_line(question, _ASKED_BEFORE)) for question in sorted(self._questions)]
-        self._questions.clear()
+        effects: list[Effect] = [Tell(f"the MCP server process ended {how}"), *self._lose_worker()]
         if self._failures >= FAILURES:
             self._failures, self._gave_up = FAILURES - 1, True  # one more try with the next request
             effects += self._refused(lambda flight: True, how)
         else:
             effects += self._refused(lambda flight: flight.has_died_often, how)
-        self.generation += 1
         if not self._gave_up:
             effects.append(StartWorker(self.generation, _RETRY_S * self._failures))
+        return effects
+
+    def _lose_worker(self) -> list[Effect]:
+        self._worker, self._pinged_at = _Worker.AWAY, 0.0
+        self._dropped.clear()
+        self.generation += 1
+        effects: list[Effect] = [
+            ToClient(cancel_line(each, _ASKED_BEFORE)) for each in sorted(self._questions)
+        ]
+        self._questions.clear()
         return effects
 
     def _refused(self, is_due: Callable[[Flight], bool], how: str) -> Iterator[Effect]:
@@ -312,30 +357,45 @@ class Relay:
                 del self._flights[key]
                 yield ToClient(unserved(flight, how))
 
+    def line_ended(self, why: str, pause_s: float, now: float) -> list[Effect]:
+        """The line to the worker broke, or could not be made, or a stand-in makes room for another try. That is nobody's
+        failure: what is in flight waits."""
+        if not self._trouble:
+            self._trouble_since = now
+        self._trouble = why
+        effects = [Tell(f"the line broke: {why}"), *self._lose_worker()]
+        return [*effects, StartWorker(self.generation, pause_s)]
+
     def tick(self, now: float) -> list[Effect]:
         """Look after a silent worker, every few seconds."""
+        if self._trouble:
+            return self._wait_for_line(now)
         if self._worker is _Worker.READY and now - self._heard_at >= _A_WHILE_S:
             self._has_answered = True  # there may be nothing to answer
         is_asked = not all(flight.is_subscription for flight in self._flights.values())
-        if self._worker is _Worker.AWAY or not is_asked or now - self._heard_at < self._ping_after_s:
+        patience = self._ping_after_s if is_asked else self._keep_alive_s
+        if self._worker is _Worker.AWAY or now - self._heard_at < patience:
             return []
         if not self._pinged_at:
             self._pinged_at = now
             return [ToWorker(as_line({"jsonrpc": "2.0", "id": _PING, "method": "ping"}))]
         silent = now - self._pinged_at
-        return list(self._progress(silent, now)) if silent > self._silent_s else []
-
-    def _progress(self, silent: float, now: float) -> Iterator[Effect]:
+        if silent <= self._silent_s:
+            return []
         text = f"The MCP server process has not answered for {silent:.0f} s. Cancel the call to replace the process."
-        for flight in self._flights.values():
-            params = flight.message.get("params")
-            meta = params.get("_meta") if isinstance(params, dict) else None
-            if isinstance(meta, dict) and "progressToken" in meta:
-                progress = {"progressToken": meta["progressToken"], "message": text}
-                progress["progress"] = round(now - flight.first_at, 1)
-                yield ToClient(
-                    as_line({"jsonrpc": "2.0", "method": "notifications/progress", "params": progress})
-                )
+        return self._tell_all(text, now)
+
+    def _wait_for_line(self, now: float) -> list[Effect]:
+        """Tell every ten seconds what calls wait for."""
+        if now - self._told_at < _TOLD_EVERY_S:
+            return []
+        self._told_at = now
+        text = f"{self._trouble} (for {now - self._trouble_since:.0f} s). What runs goes on; this call waits for the line."
+        return self._tell_all(text, now)
+
+    def _tell_all(self, text: str, now: float) -> list[Effect]:
+        told = [progress(flight, text, now) for flight in self._flights.values()]
+        return [ToClient(line) for line in told if line is not None]
 
 
 def _unreadable() -> ToClient:

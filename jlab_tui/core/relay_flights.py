@@ -71,3 +71,18 @@ def tools_changed(subscription: object = None) -> bytes:
     """Tell the client that the list of tools has changed: by a subscription, or in the protocol with a handshake."""
     params = {} if subscription is None else {"params": {"_meta": {SUBSCRIPTION: subscription}}}
     return as_line({"jsonrpc": "2.0", "method": "notifications/tools/list_changed", **params})
+
+
+def progress(flight: Flight, text: str, now: float) -> bytes | None:
+    """Tell the client why its request waits, if it asked to be told."""
+    params = flight.message.get("params")
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    if not isinstance(meta, dict) or "progressToken" not in meta:
+        return None
+    # Seconds since the call, so that it grows whoever tells it.
+    told = {
+        "progressToken": meta["progressToken"],
+        "message": text,
+        "progress": round(now - flight.first_at, 1),
+    }
+    return as_line({"jsonrpc": "2.0", "method": "notifications/progress", "params": told})

@@ -9,6 +9,8 @@ from typing import Any, Final
 _REPLY: Final = re.compile(
     rb'\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*(-?[0-9]+|"[^"\\]*")\s*,\s*"(?:result|error)"'
 )
+LEAVE: Final = b'{"jsonrpc":"2.0","method":"notifications/jlab-mcp/leave"}\n'
+"""what a relay tells its worker behind a line when the client leaves: an end without it is a lost line"""
 
 
 def parsed(line: bytes) -> tuple[dict[str, Any] | None, bool]:
@@ -66,3 +68,9 @@ def is_id(value: object) -> bool:
 
 def id_key(request_id: object) -> str:
     return json.dumps(request_id if is_id(request_id) else None)
+
+
+def is_call(line: bytes) -> bool:
+    """Whether a line of the client calls a tool."""
+    message, _ = parsed(line)
+    return message is not None and message.get("method") == "tools/call"

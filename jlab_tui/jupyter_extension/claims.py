@@ -62,6 +62,11 @@ class _Claim:
     idle_at: float = 0.0
     """When the last such run ended."""
 
+    @property
+    def line_s(self) -> Optional[float]:
+        """How long to wait for an owner that is gone without a release: its line broke, and it will be back."""
+        return self.owner.get("line_grace_s") if self.client is not None else None
+
 
 class Claims:
     """Every claim of this server, by kernel id."""
@@ -188,7 +193,7 @@ class Claims:
         for kernel, held in self._claims.items():
             if held.unowned_at is None or now < held.unowned_at or held.on_exit == "keep":
                 continue
-            if held.on_exit == "kill":
+            if held.on_exit == "kill" and held.line_s is None:
                 found.append((kernel, True))
             elif busy.get(kernel, False):
                 held.was_busy = True
@@ -200,7 +205,9 @@ class Claims:
     def _deadline(self, held: _Claim) -> float:
         assert held.unowned_at is not None
         if held.was_busy:
-            return held.idle_at + self.graces.unclaimed_busy_s
+            return held.idle_at + max(self.graces.unclaimed_busy_s, held.line_s or 0.0)
+        if held.line_s is not None:
+            return held.unowned_at + held.line_s
         return held.unowned_at + (self.graces.exit_s if held.exit_s is None else held.exit_s)
 
     def _gone_at(self, now: float) -> float:

@@ -22,7 +22,8 @@
                             frame of its channels: 200 {handed}, which is false while no owner is connected
   GET channels/<kernel>     the websocket (channels.py)
 
-`exit_grace_s` overrides how long the server keeps the owner's idle kernel after the owner left. Others see `owner` as
+`exit_grace_s` overrides how long the server keeps the owner's idle kernel after the owner left, `owner.line_grace_s` how long
+after it was gone without a release. Others see `owner` as
 given; only its `client`, a uuid per process, matters here.
 """
 
@@ -165,15 +166,20 @@ def _owner(body: Dict[str, Any]) -> Dict[str, Any]:
     owner = body.get("owner")
     if not isinstance(owner, dict) or not isinstance(owner.get("client"), str) or not owner["client"]:
         raise web.HTTPError(400, "owner.client must name the client")
+    _grace(owner, "line_grace_s")
     return owner
 
 
 def _exit_grace(body: Dict[str, Any]) -> Optional[float]:
-    grace = body.get("exit_grace_s")
+    return _grace(body, "exit_grace_s")
+
+
+def _grace(body: Dict[str, Any], name: str) -> Optional[float]:
+    grace = body.get(name)
     if grace is None:
         return None
     if isinstance(grace, bool) or not isinstance(grace, (int, float)) or not 0 <= grace <= LONGEST_GRACE_S:
-        raise web.HTTPError(400, "exit_grace_s must be a number of seconds up to %d" % LONGEST_GRACE_S)
+        raise web.HTTPError(400, "%s must be a number of seconds up to %d" % (name, LONGEST_GRACE_S))
     return float(grace)
 
 

@@ -25,18 +25,31 @@ from mcp.shared.message import SessionMessage
 from mcp_types import INVALID_REQUEST, PARSE_ERROR, jsonrpc_message_adapter
 from pydantic import ValidationError
 
+from ..core.relay_lines import LEAVE
+
 LINE_MAX = 16 << 20
+LINE_SILENCE_S = 300.0
+"""silence after which a line is lost that nobody closed; the relay says something every minute"""
 _TOO_LONG = b"a line too long to read"
 _REMEMBERED = 200
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class CancelReasons:
-    """Why the client cancelled a request; the SDK does not pass this on."""
+    """Why the client cancelled a request, which the SDK does not pass on, and why the input ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_behind_line: bool = False) -> None:
+        """`is_behind_line`: the relay is on another machine, and says when its client leaves."""
         self._reasons: OrderedDict[str, str] = OrderedDict()
+        self.is_behind_line = is_behind_line
         self.input_ended = False
+        self.has_left = False
+        """the client, or somebody ended this process"""
+
+    @property
+    def lost_line(self) -> bool:
+        """Whether the input ended because its line broke: the client is still there, and will be back."""
+        return self.is_behind_line and not self.has_left
 
     def note(self, message: SessionMessage) -> None:
         raw = message.message.model_dump(by_alias=True, exclude_none=True)
@@ -83,7 +96,7 @@ async def stdio(
     writer = asyncio.StreamWriter(out_transport, out_protocol, None, loop)
 
     def end_input() -> None:
-        reasons.input_ended = True
+        reasons.input_ended = reasons.has_left = True
         if not reader.at_eof():
             in_transport.pause_reading()
             reader.feed_eof()
@@ -96,7 +109,10 @@ async def stdio(
 
     async def pump_in() -> None:
         async with in_send:
-            while line := await _line(reader):
+            while line := await _line(reader, LINE_SILENCE_S if reasons.is_behind_line else None):
+                if line == LEAVE:
+                    reasons.has_left = True
+                    break
                 if line.isspace():
                     continue
                 try:
@@ -161,9 +177,13 @@ def _refusal(line: bytes) -> bytes | None:
     return json.dumps({"jsonrpc": "2.0", "id": number, "error": error}).encode() + b"\n"
 
 
-async def _line(reader: asyncio.StreamReader) -> bytes:
+async def _line(reader: asyncio.StreamReader, silence_s: float | None) -> bytes:
+    """The next line; nothing at the end, or after so long a silence."""
     try:
-        return await reader.readline()
+        async with asyncio.timeout(silence_s):
+            return await reader.readline()
+    except TimeoutError:
+        return b""
     except ValueError:
         # Longer than LINE_MAX: readline has dropped that part; continue after it.
         return _TOO_LONG

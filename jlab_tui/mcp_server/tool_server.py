@@ -61,6 +61,10 @@ Change notebooks only with edit_cell, add_markdown and delete_cell, never by wri
 open. Shut a session down only if the user asks: its variables are lost. If a reply says that the kernel died or
 restarted, run the imports and definitions you need again."""
 
+THERE = """\
+Server, notebooks and every path in a reply are on {machine}, not on the client's machine: read and write files there with
+execute_code."""
+
 
 class JlabServer(MCPServer[None]):
     """MCPServer whose tools raise `JlabError` for everything that a model can act on."""
@@ -202,9 +206,10 @@ def _invalid(name: str, error: ValidationError) -> str:
     return f"{name}: {'; '.join(problems)}."
 
 
-def make_server(source: AppSource, key: bytes | None = None) -> JlabServer:
+def make_server(source: AppSource, key: bytes | None = None, machine: str = "") -> JlabServer:
     """Make the server with its tools; `source` provides the application at the first call that needs it. `key` proves a
-    question to the user that an earlier process of the same client began."""
+    question to the user that an earlier process of the same client began. `machine`: where everything is, if the client is
+    on another one."""
 
     def register() -> None:
         from .tools import add_resources, add_tools  # slow imports, after the first reply
@@ -223,7 +228,7 @@ def make_server(source: AppSource, key: bytes | None = None) -> JlabServer:
     server = JlabServer(
         NAME,
         version=__version__,
-        instructions=INSTRUCTIONS,
+        instructions=f"{INSTRUCTIONS}\n\n{THERE.format(machine=machine)}" if machine else INSTRUCTIONS,
         lifespan=lifespan,
         log_level="WARNING",
         extensions=[tasks],
@@ -233,11 +238,13 @@ def make_server(source: AppSource, key: bytes | None = None) -> JlabServer:
     return server
 
 
-def serve(make_source: Callable[[CancelReasons], AppSource], key: bytes | None = None) -> None:
-    """Serve on stdio until the client goes away or a signal comes. `key`: see `make_server`."""
-    reasons = CancelReasons()
+def serve(
+    make_source: Callable[[CancelReasons], AppSource], key: bytes | None = None, machine: str = ""
+) -> None:
+    """Serve on stdio until the client goes away or a signal comes. `key`, `machine`: see `make_server`."""
+    reasons = CancelReasons(is_behind_line=bool(machine))
     source = make_source(reasons)
-    server = make_server(source, key)
+    server = make_server(source, key, machine)
     asyncio.run(_serve(server, source, reasons))
 
 

@@ -34,6 +34,7 @@ from ..core.notebook.output_items import CellLimits
 from ..core.server.record import Owner
 from ..core.settings import Settings, load_settings
 from ..core.slurm.allocation import allocation_here, offer
+from ..core.ssh.line import GRACE_S
 from ..mcp_server.context import App
 from ..mcp_server.stdio import CancelReasons
 from ..services.progress import in_turn
@@ -55,8 +56,14 @@ TIDYING_S: Final = 0.1
 """how long an exit waits for a step of tidying that removes what it has half done"""
 
 
-async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelReasons) -> App:
-    """Build the application of one MCP server process."""
+async def make_app(
+    settings: Settings,
+    env: Mapping[str, str],
+    reasons: CancelReasons,
+    relay: str = "",
+    generation: int = 0,
+) -> App:
+    """Build the application of one MCP server process, the `generation`-th that its relay has started."""
     return_large_blocks()
     wake_at_its_end()
     launcher = make_launcher(settings, env)
@@ -70,7 +77,8 @@ async def make_app(settings: Settings, env: Mapping[str, str], reasons: CancelRe
         settings.cwd,
         CellLimits.of_cell(settings.cell_mb),
     )
-    sessions = _sessions(settings, env, launcher, server, journals, notebooks)
+    owner = _owner(env, relay, generation, GRACE_S if reasons.is_behind_line else None)
+    sessions = _sessions(settings, owner, launcher, server, journals, notebooks, lambda: reasons.lost_line)
     walltime = WalltimeNotice(launcher, time.time)
     replies = Replies(
         sessions.find_run, sessions.outputs, journals, walltime.take, settings.output_chars, time.time
@@ -115,18 +123,32 @@ def _journals(settings: Settings) -> JournalStore:
     )
 
 
+def _owner(env: Mapping[str, str], relay: str, generation: int, line_grace_s: float | None) -> Owner:
+    pid, conversation = os.getpid(), env.get("CLAUDE_CODE_SESSION_ID", "")
+    started = process_start(pid)
+    return Owner(
+        uuid.uuid4().hex,
+        socket.gethostname(),
+        pid,
+        conversation,
+        started,
+        relay,
+        generation,
+        line_grace_s,
+    )
+
+
 def _sessions(
     settings: Settings,
-    env: Mapping[str, str],
+    owner: Owner,
     launcher: Launcher,
     server: Callable[[], Awaitable[Server]],
     journals: JournalStore,
     notebooks: NotebookDirectory,
+    comes_back: Callable[[], bool],
 ) -> Sessions:
-    pid = os.getpid()
-    conversation = env.get("CLAUDE_CODE_SESSION_ID", "")
     return Sessions(
-        owner=Owner(uuid.uuid4().hex, socket.gethostname(), pid, conversation, process_start(pid)),
+        owner=owner,
         server=server,
         diagnosis=launcher,
         journals=journals,
@@ -136,6 +158,7 @@ def _sessions(
         now=time.time,
         on_exit=settings.on_exit,
         owner_alive=owner_alive,
+        comes_back=comes_back,
     )
 
 

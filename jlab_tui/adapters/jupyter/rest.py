@@ -246,6 +246,8 @@ class JupyterApi:
         if answer.status_code == 409:
             refusal = self._http.parsed(answer, path, mapping)
             holder = answers.owner(refusal.get("owner")) or Owner("", "another host", 0)
+            if not takeover and holder.gives_way_to(owner):
+                return await self.claim(session, kernel_id, owner, takeover=True, on_exit=on_exit)
             raise SessionOwned.by(session, holder.label)
         if answer.status_code == 404:
             raise KernelGone(
@@ -296,4 +298,7 @@ class JupyterApi:
 
 
 def _owner_json(owner: Owner) -> dict[str, Any]:
-    return {"client": owner.client, "host": owner.host, "pid": owner.pid, "conversation": owner.conversation}
+    told = {"client": owner.client, "host": owner.host, "pid": owner.pid, "conversation": owner.conversation}
+    if owner.relay:
+        told |= {"relay": owner.relay, "generation": owner.generation}
+    return told if owner.line_grace_s is None else {**told, "line_grace_s": owner.line_grace_s}

@@ -169,7 +169,12 @@ def owner(raw: Any) -> Owner | None:
     if not isinstance(raw, dict):
         return None
     return Owner(
-        text(raw.get("client")), text(raw.get("host")), whole(raw.get("pid")), text(raw.get("conversation"))
+        text(raw.get("client")),
+        text(raw.get("host")),
+        whole(raw.get("pid")),
+        text(raw.get("conversation")),
+        relay=text(raw.get("relay")),
+        generation=whole(raw.get("generation")),
     )
 
 

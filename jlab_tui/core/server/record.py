@@ -176,6 +176,16 @@ class Owner:
     """CLAUDE_CODE_SESSION_ID where the client sets it"""
     started: str = ""
     """when the process started, in its host's own form, because ids are reused"""
+    relay: str = ""
+    """of the relay that started it"""
+    generation: int = 0
+    """how many processes that relay has started"""
+    line_grace_s: float | None = None
+    """how long its idle kernels wait for it when it is gone without having left: its relay is on another machine"""
+
+    def gives_way_to(self, other: Owner) -> bool:
+        """Whether `other` is the process that its relay started after it; it may live on without a line."""
+        return bool(self.relay) and self.relay == other.relay and self.generation < other.generation
 
     @property
     def label(self) -> str:

@@ -87,8 +87,11 @@ class Sessions:
         now: Callable[[], float],
         on_exit: OnExit,
         owner_alive: OwnerAlive,
+        comes_back: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`server` raises a ServerError while none is ready; `now` gives epoch seconds."""
+        """`server` raises a ServerError while none is ready; `now` gives epoch seconds. `comes_back`: whether the client, at
+        the end of this process, has only lost it and will be served by another one."""
+        self._comes_back = comes_back
         self.owner = owner
         self._server = server
         self._journals = journals
@@ -292,8 +295,8 @@ class Sessions:
             task.cancel()  # the next process goes on with it
         await self._opener.settled(OPENING_S)
         sessions = [s for s in self._table.sessions if not s.state.is_taken_over]
-        telling = asyncio.wait_for(self._release_kernels(sessions), RELEASE_S)
-        await all_of("letting go of the sessions", telling, *(session.save() for session in sessions))
+        telling = [] if self._comes_back() else [asyncio.wait_for(self._release_kernels(sessions), RELEASE_S)]
+        await all_of("letting go of the sessions", *telling, *(session.save() for session in sessions))
         await all_of("closing the sessions", *(session.close() for session in sessions))
         self._table.clear()
 

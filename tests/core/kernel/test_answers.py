@@ -159,6 +159,8 @@ def test_a_claim_names_the_epoch_and_the_last_message() -> None:
 
 def test_an_owner_is_known_by_its_process_and_its_conversation() -> None:
     assert owner({"client": "c", "host": "h", "pid": 7, "conversation": "talk"}) == Owner("c", "h", 7, "talk")
+    relayed = {"client": "c", "relay": "r", "generation": 3}
+    assert owner(relayed) == Owner("c", "", 0, relay="r", generation=3)
     assert owner({"pid": -1}) == Owner("", "", 0, "")
     assert owner(None) is owner("c") is None
 

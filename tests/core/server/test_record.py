@@ -178,3 +178,14 @@ def test_an_owner_is_shown_by_its_host_and_process() -> None:
 def test_times_are_written_to_the_millisecond() -> None:
     record = ServerRecord(ServerState.ENDED, Mode.LOCAL, started=1_790_000_000.12345)
     assert "STARTED=1790000000.123\n" in format_record(record)
+
+
+@pytest.mark.parametrize(
+    ("relay", "generation", "other", "later", "expected"),
+    [("r", 1, "r", 2, True), ("r", 2, "r", 2, False), ("r", 3, "r", 2, False), ("r", 1, "q", 2, False), ("", 0, "", 1, False)],
+)  # fmt: skip
+def test_a_process_gives_way_only_to_one_that_its_relay_started_later(
+    relay: str, generation: int, other: str, later: int, expected: bool
+) -> None:
+    earlier = Owner("a", "h", 1, relay=relay, generation=generation)
+    assert earlier.gives_way_to(Owner("b", "h", 2, relay=other, generation=later)) is expected

@@ -134,6 +134,20 @@ def test_an_owners_own_grace_counts_until_another_one_claims() -> None:
     assert claims.due({}, 530.0) == [] and claims.due({}, 532.0) == [("k", False)]
 
 
+@pytest.mark.parametrize("on_exit", ["shutdown", "kill"])
+def test_a_kernel_waits_long_for_an_owner_whose_line_broke_and_not_for_one_that_left(on_exit: str) -> None:
+    claims = Claims(GRACES)
+    for kernel in ("lost", "left"):
+        one = {**owner(kernel), "line_grace_s": 1000.0}
+        claims.claim(kernel, "s", one, False, 0.0, on_exit)
+    claims.release("left", None, 1.0)
+    assert claims.due({}, 40.0) == [("left", on_exit == "kill")]
+    claims.forget("left")
+    assert claims.due({}, 1019.9) == [] and claims.due({}, 1020.1) == [("lost", False)]
+    claims.due({"lost": True}, 1030.0)
+    assert claims.due({}, 2029.9) == [] and claims.due({}, 2030.1) == [("lost", False)], "from its run's end"
+
+
 def test_an_unknown_kernel_has_no_owner_and_no_connection() -> None:
     claims = Claims(GRACES)
     assert claims.owner_of("k") == (None, False, 0, None)
