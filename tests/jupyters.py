@@ -19,6 +19,7 @@ from jlab_tui.adapters.notebook import NotebookDirectory
 from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned
 from jlab_tui.core.journal.events import Entry, Event
 from jlab_tui.core.kernel.link import Claim, Lease, LinkChange, LinkOver, LinkUp, RecordedKernel
+from jlab_tui.core.kernel.waits import ProcessFacts
 from jlab_tui.core.kernel.wire import KernelMessage, Request
 from jlab_tui.core.notebook.output_items import CellLimits
 from jlab_tui.core.server.kernelspecs import KernelSpecs
@@ -106,6 +107,7 @@ class EchoServer:
         """called for each call that opens a session"""
         self.is_reachable = True
         self.samples: list[Sample] = []
+        self.process_facts: ProcessFacts | None = None
         self.keeps_documents = False
         self.cut_after_s: float | None = None
         """how long the last kernel that ended had, if it was cut"""
@@ -220,6 +222,9 @@ class EchoServer:
 
     async def resources(self, history_s: float = 0) -> list[Sample]:
         return self.samples
+
+    async def process(self, kernel_id: str, *, with_stacks: bool) -> ProcessFacts | None:
+        return self.process_facts
 
     async def claim(
         self, session: str, kernel_id: str, owner: Owner, *, takeover: bool = False, on_exit: str

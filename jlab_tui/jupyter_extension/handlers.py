@@ -13,6 +13,8 @@
                             a claim. The start finishes even if the client is gone; the kernel is then shut down after
                             the grace under any policy, because nobody can have used it without a connection. 503
                             {message}: the server has no descriptors left for one.
+  GET look/<kernel>?stacks=0|1   what its process does (kernel_look.py), and gpu {memory_mb, percent}: held by the kernel, of the
+                            busiest GPU; 404 {message}: no process of this machine
   POST claims               {kernel, session, owner: {client, ...}, takeover, on_exit, exit_grace_s}: 200 {epoch,
                             last_seq, acked_seq, previous, adopted}; 409 {error: owned, owner, epoch, connected} while another client's
                             connection lives and speaks, and takeover is false; 404 {error: unknown}. The first claim of a kernel
@@ -117,6 +119,17 @@ class KernelsHandler(_Handler):
         self.answer({"kernel": kernel_id, **self.granted(kernel_id, granted)}, 201)
 
 
+class LookHandler(_Handler):
+    @web.authenticated
+    @authorized
+    async def get(self, kernel_id: str) -> None:
+        found = await self.service.look(kernel_id, self.get_argument("stacks", "0") == "1")
+        if found is None:
+            self.answer({"message": "no process of this machine"}, 404)
+        else:
+            self.answer(found)
+
+
 class ClaimsHandler(_Handler):
     @web.authenticated
     @authorized
@@ -189,6 +202,7 @@ def routes(base_url: str, service: ExtensionService) -> List[Tuple[str, type, Di
         ("info", InfoHandler),
         ("resources", ResourcesHandler),
         ("kernels", KernelsHandler),
+        (r"look/([^/]+)", LookHandler),
         ("claims", ClaimsHandler),
         ("release", ReleaseHandler),
         ("acts", ActsHandler),

@@ -58,6 +58,16 @@ class SamplerThread:
         is_fresh = bool(samples) and self._clock() - self._taken_at < STALE_S
         return (samples[-1] if is_fresh else None), [sample for sample in samples if sample["t"] >= since]
 
+    def gpu_of(self, kernel_id: str) -> Dict[str, Optional[float]]:
+        """Return the GPU memory that a kernel holds (MiB), and the use of the busiest GPU (percent)."""
+        now, _ = self.read(0)
+        use = now["kernels"].get(kernel_id, {}) if now is not None else {}
+        known = [gpu["utilization_percent"] for gpu in now["gpu"]] if now is not None else []
+        return {
+            "memory_mb": use.get("gpu_memory_mb"),
+            "percent": max((percent for percent in known if percent is not None), default=None),
+        }
+
     def _run(self) -> None:
         take = self._take or _sampler()
         due = time.monotonic()

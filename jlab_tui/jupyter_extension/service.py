@@ -21,6 +21,7 @@ from .heap import return_large_blocks
 from .kernel_command import is_private
 from .kernel_ending import Endings
 from .kernel_environment import programs
+from .kernel_look import look_at
 from .kernel_process import pid_of
 from .oom_counter import OomCounter
 from .sampler_thread import SamplerThread
@@ -138,6 +139,14 @@ class ExtensionService:
             "started_here": kernel_id in self._started_here,
             "private": kernel_id not in self.kernels or is_private(self.kernels.get_kernel(kernel_id)),
         }
+
+    async def look(self, kernel_id: str, with_stacks: bool) -> Optional[Dict[str, Any]]:
+        """What the process of a kernel does; None if it is not on this machine."""
+        pid = pid_of(self._manager(kernel_id))
+        if pid is None:
+            return None
+        found = await self._loop.run_in_executor(None, look_at, pid, with_stacks)
+        return {**found, "gpu": self.sampler.gpu_of(kernel_id)}
 
     def has_kernel(self, kernel_id: str) -> bool:
         """Whether the kernel exists and is not being shut down."""

@@ -56,6 +56,7 @@ class RunTools:
         self,
         run_id: str,
         wait_s: WaitS = None,
+        stacks: bool = False,
         *,
         ctx: Ctx,
     ) -> CallToolResult:
@@ -63,8 +64,10 @@ class RunTools:
 
         Returns at once if the run has ended, also for runs of an earlier process. For long work use wait_s=86400 as the last
         call of your turn: the result arrives when the run ends. Waiting does not affect the run; it is interrupted only if
-        the user cancels this call."""
+        the user cancels this call. Does it hang? stacks=true returns at once what its threads and child processes wait for."""
         app = await self._source.get()
+        if stacks:
+            return await self._content(app, await app.replies.inspected(run_id))
         call = call_of(ctx).id
         return await self._follow(
             app, run_id, wait_s, ctx, lambda: WaitTask(run_id, self._tasks.next_wait()), call

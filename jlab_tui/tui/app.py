@@ -252,6 +252,10 @@ class Dashboard(TerminalApp):
         if (target := self._looked_at()) is not None:
             self._look_keys.variables(target, self._row_of(target), self.main.glyphs)
 
+    def action_stacks(self) -> None:
+        if (target := self._looked_at()) is not None:
+            self._look_keys.stacks(target, self.main.glyphs)
+
     # -- keys that act on the current cell
 
     def action_copy_code(self) -> None:

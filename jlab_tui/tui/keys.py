@@ -103,6 +103,14 @@ KEYS: tuple[Key, ...] = (
     Key("w", "w", "write", "Write output", "Write the cell's text output to a file.", "Cells"),
     Key("b", "b", "notebook", "Notebook", "Copy the path of the session's notebook.", "Sessions"),
     Key(
+        "S",
+        "S",
+        "stacks",
+        "Stuck?",
+        "Show what the running code waits for.",
+        "Sessions",
+    ),
+    Key(
         "V",
         "V",
         "variables",

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from textual.screen import Screen
+
 from ..services.dashboard.actions import Target
 from ..services.dashboard.kernel_looks import Looks
 from ..services.dashboard.overview import SessionRow
 from .format import Glyphs
+from .stacks_screen import StacksScreen
 from .variables_screen import VariablesScreen
 
 
 class LookKeys:
-    def __init__(self, looks: Looks, push: Callable[[VariablesScreen], object]) -> None:
+    def __init__(self, looks: Looks, push: Callable[[Screen[None]], object]) -> None:
         self._looks = looks
         self._push = push
         self._variables: VariablesScreen | None = None
@@ -22,6 +25,9 @@ class LookKeys:
         screen.note(row)
         self._variables = screen
         self._push(screen)
+
+    def stacks(self, target: Target, glyphs: Glyphs) -> None:
+        self._push(StacksScreen(target.name, lambda: self._looks.stacks(target), glyphs))
 
     def rows_changed(self, rows: Iterable[SessionRow]) -> None:
         """Tell the open screen how its session is."""

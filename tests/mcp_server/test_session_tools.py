@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jlab_tui.core.kernel.waits import ChildFacts, ProcessFacts, ThreadFacts
 from tests.project import until
 
 from .apps import Front
@@ -38,6 +39,22 @@ async def test_a_run_that_continues_is_waited_for_by_its_id(front: Front) -> Non
         kernel.says("stream", {"name": "stdout", "text": "done"}, kernel.running)
         kernel.ends(kernel.running)
         assert (await waiting).startswith("done")
+
+
+async def test_a_run_that_hangs_is_looked_at_on_request_and_one_that_has_ended_is_not(front: Front) -> None:
+    child = ChildFacts(9, "git push", ThreadFacts("S", "read", "/dev/pts/3"))
+    front.place.server.process_facts = ProcessFacts(1, (ThreadFacts("S", "wait4"),), (child,))
+    async with front.client() as agent:
+        session = await agent.session()
+        await agent.text("execute_code", session_id=session, code="hang", wait_s=0)
+        said = await agent.text("wait_for_run", run_id=f"{session}-1", stacks=True)
+        assert "it continues" in said
+        assert "git push (PID 9), which waits for input from its terminal, where nobody types." in said
+        assert "No stacks: the kernel does not answer beside its code" in said
+        (kernel,) = front.place.server.by_id.values()
+        kernel.ends(kernel.running)
+        await agent.text("wait_for_run", run_id=f"{session}-1")
+        assert "git push" not in await agent.text("wait_for_run", run_id=f"{session}-1", stacks=True)
 
 
 async def test_a_second_run_is_refused_while_one_is_in_progress(front: Front) -> None:

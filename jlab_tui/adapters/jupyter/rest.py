@@ -13,6 +13,7 @@ from ...core.json_values import mapping, parse_json
 from ...core.kernel import answers
 from ...core.kernel.answers import ExtensionInfo, JupyterSession
 from ...core.kernel.link import Claim, Lease, RecordedKernel
+from ...core.kernel.waits import ProcessFacts, parse_process
 from ...core.server.kernelspecs import KernelSpecs
 from ...core.server.record import KernelInfo, Owner
 from ...core.server.resources import Sample
@@ -23,6 +24,7 @@ from .http import HttpClient, health_of, reason_of
 if TYPE_CHECKING:
     from .kernel_link import KernelLink
 
+_LOOK_S = 20.0
 _END_S = 90.0
 """for a kernel to end in its own time, and to start again"""
 
@@ -281,6 +283,12 @@ class JupyterApi:
         if answer.status_code != 200:
             return {}
         return self._http.parsed(answer, path, lambda raw: answers.recorded_kernels(raw, self._odd))
+
+    async def process(self, kernel_id: str, *, with_stacks: bool) -> ProcessFacts | None:
+        """Return what a kernel's process does; None on a stock server, or if it runs elsewhere."""
+        path = f"/jlab-mcp/look/{kernel_id}?stacks={int(with_stacks)}"
+        answer = await self._http.call("GET", path, accept=(200, 404), timeout=_LOOK_S)
+        return self._http.parsed(answer, path, parse_process) if answer.status_code == 200 else None
 
     async def release(self, client: str) -> None:
         """Release all sessions of one MCP process; the claims say what happens to each kernel."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ...core.errors import SessionBusy, UsageError
 from ...core.kernel.variable_table import Variables, parse_variables
+from ..kernel.inspection import inspect
 from ..kernel.side_link import opened, side_link
 from ..kernel.subshell import Subshell, evaluation
 from ..kernel.variables_probe import ASK_S, probe
@@ -27,11 +28,20 @@ class Looks(Protocol):
 
     async def variables(self, target: Target) -> Variables: ...
 
+    async def stacks(self, target: Target) -> str:
+        """What the kernel's code does and waits for."""
+        ...
+
 
 class NoLooks:
     """A recording has no kernel to ask."""
 
     async def variables(self, target: Target) -> Variables:
+        raise UsageError(
+            "This is a recording: there is no kernel to ask.", "Open a live dashboard: jlab-mcp start"
+        )
+
+    async def stacks(self, target: Target) -> str:
         raise UsageError(
             "This is a recording: there is no kernel to ask.", "Open a live dashboard: jlab-mcp start"
         )
@@ -51,14 +61,19 @@ class KernelLooks:
             raise UsageError(f"{target.name}: {found}", "Choose a session with a Python kernel.")
         return found
 
+    async def stacks(self, target: Target) -> str:
+        api = await self._jupyter()
+
+        async def ask(expression: str, timeout: float) -> Mapping[str, Any] | None:
+            return await _beside(api, target.kernel_id, expression, timeout)
+
+        return (await inspect(api, target.kernel_id, ask)).text
+
     async def _evaluate(self, target: Target, expression: str) -> Mapping[str, Any]:
         """Return the content of the kernel's reply. Raises SessionBusy while it cannot answer."""
         api = await self._jupyter()
         try:
-            async with opened(await side_link(api, target.kernel_id)) as link:
-                subshell = Subshell(link, lambda: 1)
-                content = await subshell.evaluate(expression, ASK_S, is_busy=True)
-                await subshell.close()
+            content = await _beside(api, target.kernel_id, expression, ASK_S)
             if content is None and await api.kernel_state(target.kernel_id) == "idle":
                 async with opened(await side_link(api, target.kernel_id, is_plain=True)) as link:
                     content = (await link.ask(evaluation(expression), ASK_S)).content
@@ -77,3 +92,13 @@ class KernelLooks:
         if status is None or not status.record.is_published:
             raise self._launcher().no_server()
         return self._api(status.record)
+
+
+async def _beside(api: Jupyter, kernel_id: str, expression: str, timeout: float) -> Mapping[str, Any] | None:
+    """Ask a kernel's subshell. None if it has none; raises TimeoutError if it does not answer."""
+    async with opened(await side_link(api, kernel_id)) as link:
+        subshell = Subshell(link, lambda: 1)
+        try:
+            return await subshell.ask(expression, timeout)
+        finally:
+            await subshell.close()

@@ -56,6 +56,10 @@ class Subshell:
             # Code of another client may have come first.
             with contextlib.suppress(TimeoutError):
                 return (await self._link.ask(evaluation(expression), timeout)).content
+        return await self.ask(expression, timeout)
+
+    async def ask(self, expression: str, timeout: float) -> Mapping[str, Any] | None:
+        """The same, and the main shell is never asked."""
         subshell = await self.get()
         if not subshell:
             return None

@@ -27,6 +27,7 @@ from .link_monitor import LINK_PATIENCE_S, LinkMonitor
 from .outages import Outages
 from .run_completion import Completion
 from .run_handle import RunHandle
+from .silence import SilenceWatch
 
 T = TypeVar("T")
 
@@ -43,6 +44,7 @@ class Driver:
         monitor: LinkMonitor,
         interrupter: Interrupter,
         on_act: Callable[[Event], None],
+        silence: SilenceWatch,
     ) -> None:
         """`on_act` gets what a user of a dashboard asks of the session."""
         self.intake = Intake(state, journal, sync, ports.now, self._perform)
@@ -52,6 +54,7 @@ class Driver:
         self._monitor = monitor
         self._interrupter = interrupter
         self._on_act = on_act
+        self._silence = silence
         self._completion = Completion(ports.link.send, self.intake.settle)
         self._outages = Outages(self.intake, ports.link, monitor, ports.spool)
         self._tasks = Tasks()
@@ -65,6 +68,8 @@ class Driver:
         run = self.intake.adopt(left)
         if not run.status.is_final and run.reply is not None:
             self.background(self._completion.settle(run))
+        if not run.status.is_final and run.has_started:
+            self.background(self._silence.watch(run))
 
     def background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start a task that ends with the session, not with its caller."""
@@ -141,6 +146,7 @@ class Driver:
                 run = self.intake.runs[effect.run]
                 if run.cancelled:
                     self.background(self._interrupter.started(run))
+                self.background(self._silence.watch(run))
             case RenewLink():
                 self._link.renew()
             case CloseLink():

@@ -53,7 +53,7 @@ from ...core.session.step import adopted, step
 from ..journal.writer import SessionJournal
 from ..notebook.output_sync import OutputSync
 from ..ports import Spool
-from .run_handle import RunHandle
+from .run_handle import RunHandle, ticks
 
 
 class Intake:
@@ -202,6 +202,7 @@ class Intake:
         if not run.has_started:
             self.apply(fact)
         run.output_since_interrupt = True
+        run.heard, run.silence = ticks(), ""
         unrecorded = self._journal.unrecorded(run.id)
         offset = self._journal.record(fact)
         if run.outputs is not None:

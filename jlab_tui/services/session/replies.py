@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from ...core.errors import JlabError
@@ -155,6 +155,17 @@ class Replies:
             session.journal.record(ReplyCut(run.id, reply.cut_chars, reply.hidden_images))
         return RunReply(run, reply.parts)
 
+    async def inspected(self, run_id: str) -> RunReply:
+        """Return the reply about a run as it is now, with what its threads do. Raises UnknownRun."""
+        session, run = await self.look(run_id)
+        if run.status.is_final:
+            return await self.about(session, run)
+        found = "Another process of jlab-mcp holds this run, and only that one can look at its threads."
+        if session is not None:
+            found = (await session.inspect()).text
+        reply = await self.about(session, run)
+        return replace(reply, parts=[*reply.parts, found])
+
     async def close(self) -> None:
         """Cancel lookups that nobody waits for any more."""
         await self._looks.cancel("looking for a run")
@@ -176,7 +187,7 @@ class Replies:
             await first_of(min(BEAT_S, left), *ends)
             if not any(end.is_set() for end in ends):
                 last = run.outputs.last_line[-200:] if run.outputs is not None else ""
-                await beat(run.elapsed(self._now()), last)
+                await beat(run.elapsed(self._now()), run.silence or last)
 
     async def _notes(self, session: Session | None, run: Run) -> list[str]:
         notes = [*run.notes, *run.losses()]
@@ -185,6 +196,8 @@ class Replies:
         if session is not None:
             if run.status is RunStatus.RUNNING and (silence := await session.explain_silence()):
                 notes.append(f"Warning: {silence}")
+            if isinstance(run, RunHandle) and not run.status.is_final:
+                notes.append(run.silence)
             if run.status is not RunStatus.DIED:
                 notes.append(session.take_notice())
             notes.append(session.take_file_note())

@@ -26,6 +26,10 @@ class RunHandle(Run):
     stopping: asyncio.Task[str] | None = None
     """the last attempt to stop it; its result is the outcome"""
     output_since_interrupt: bool = False
+    heard: float = 0.0
+    """`ticks()` when it printed last"""
+    silence: str = ""
+    """what it does, after it has printed nothing for long; empty once it prints again"""
     cleans_up: bool = False
     """the last interrupt found its own clean-up at work; the next one breaks that off"""
     execution: asyncio.Event = field(default_factory=asyncio.Event)

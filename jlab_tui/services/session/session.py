@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ from ...core.session.replay import ReplayedSession
 from ...core.session.state import SessionStatus, Usable
 from ..journal.writer import SessionJournal
 from ..kernel.ending import how_cut
+from ..kernel.inspection import Inspection, inspect
 from ..kernel.subshell import Subshell, evaluation
 from ..notebook.output_sync import OutputSync
 from ..ports import SessionPorts
@@ -39,6 +41,7 @@ from .link_monitor import LinkMonitor
 from .run_handle import RunHandle
 from .runner import Runner
 from .session_steering import SessionSteering
+from .silence import SilenceWatch
 from .variables import list_variables
 
 KERNEL_READY_S: Final = 60.0
@@ -77,16 +80,25 @@ class Session:
             on_held=self._held,
             now=ports.now,
         )
-        subshell = Subshell(ports.link, lambda: self.state.kernel.generation)
-        self._interrupter = Interrupter(ports.api, opened.session, opened.kernel_id, ports.link, subshell)
+        self._subshell = Subshell(ports.link, lambda: self.state.kernel.generation)
+        self._interrupter = Interrupter(
+            ports.api, opened.session, opened.kernel_id, ports.link, self._subshell
+        )
         self.steering = SessionSteering(opened.session, self.journal, ports.actions)
         self._driver = Driver(
-            state, ports, self.journal, self._sync, self._monitor, self._interrupter, self.steering.on_act
+            state,
+            ports,
+            self.journal,
+            self._sync,
+            self._monitor,
+            self._interrupter,
+            self.steering.on_act,
+            SilenceWatch(self.journal, partial(self.inspect, may_signal=False)),
         )
         self._intake = self._driver.intake
         edits = NotebookEdits(self._sync, self.journal, self._driver.confirm)
         self._runner = Runner(
-            self._driver, edits, self.journal, self._interrupter, subshell, ports.now, first_run
+            self._driver, edits, self.journal, self._interrupter, self._subshell, ports.now, first_run
         )
         self.cells = Cells(self._runner, edits, self.journal)
         self._restarting = asyncio.Lock()
@@ -129,6 +141,10 @@ class Session:
     async def variables(self, names: list[str] | None) -> str:
         """Return a table of the kernel's variables. Raises SessionBusy, or what keeps the kernel out of reach."""
         return await list_variables(self._runner, names)
+
+    async def inspect(self, *, may_signal: bool = True) -> Inspection:
+        """Look at what the kernel's code is doing, without touching it (see `inspection.inspect`)."""
+        return await inspect(self.api, self._opened.kernel_id, self._subshell.ask, may_signal=may_signal)
 
     async def interrupt(self, by: str) -> str:
         """Interrupt the running code and check that the kernel is idle. Returns the outcome."""

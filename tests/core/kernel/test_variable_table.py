@@ -90,6 +90,7 @@ def test_the_models_table_says_what_it_leaves_out() -> None:
         "... the 2 largest of 1,300; ask for others by name.",
         "Not found: ghost.",
     ]
+    assert variables_table(Variables((A,), 1), ["a"]).splitlines()[1:] == ["a | int |  |  |  | 28 B | 3"]
     assert variables_table(Variables((), 0), None) == "No variables yet."
     assert variables_table(Variables((), 0), ["x", "y"]) == "None of x, y exists."
 

@@ -33,6 +33,12 @@ class FakeKernel:
             raise SessionBusy("The kernel does not answer.", "Try again.")
         return Variables(self.rows, len(self.rows) + 500)
 
+    async def stacks(self, target: Target) -> str:
+        self.asked.append(target.name)
+        if self.refuses:
+            raise SessionBusy("The kernel does not answer.", "Try again.")
+        return f"It waits for look {len(self.asked)}.\nMain thread, outermost call first:\n  In[1], line 2: [b]x[/]\n(the end)"
+
 
 def order(text: str) -> list[str]:
     return [
@@ -83,9 +89,27 @@ async def test_the_variables_are_read_again_when_the_cell_has_ended_and_not_whil
         assert len(kernel.asked) == 2
 
 
+async def test_s_shows_what_the_code_waits_for_and_looks_again() -> None:
+    kernel = FakeKernel()
+    async with dashboard(stage.working(), looks=kernel, readonly=True) as (app, pilot):
+        await pilot.press("S")
+        await until(pilot, lambda: "It waits for look 1." in screen_text(app))
+        assert "  In[1], line 2: [b]x[/]" in screen_text(app)
+        await pilot.press("S")
+        await until(pilot, lambda: "It waits for look 2." in screen_text(app))
+        kernel.refuses = True
+        await pilot.press("S")
+        await until(pilot, lambda: "does not answer. Try again." in screen_text(app))
+        await pilot.press("escape")
+        await settled(app, pilot)
+        assert app.screen is app.main
+
+
 async def test_a_recording_says_that_it_has_no_kernel() -> None:
     async with dashboard(stage.working()) as (app, pilot):
         await pilot.press("V")
+        await until(pilot, lambda: "there is no kernel to ask" in screen_text(app))
+        await pilot.press("escape", "S")
         await until(pilot, lambda: "there is no kernel to ask" in screen_text(app))
 
 
