@@ -9,13 +9,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Container
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from .adapters.pipes import has_reader
 from .core.errors import JlabError, ServerNotReady
 from .core.journal.summary import Heads
+from .core.kernel.link import RecordedKernel
 from .core.news_desk import News
 from .core.server.record import KernelInfo, ServerRecord, ServerState
 from .core.server.resources import Sample
@@ -27,10 +29,14 @@ from .services.progress import patiently
 from .services.server.launcher import Launcher
 
 _LOG_EVERY_S = 0.5
+_LOOK_S = 0.05
+"""how long the sizes of records, and records that the server knows nothing of, are read"""
 
 
 class Api(Protocol):
     async def kernels(self) -> tuple[KernelInfo, ...]: ...
+    async def features(self) -> frozenset[str]: ...
+    async def recorded_kernels(self) -> dict[str, RecordedKernel]: ...
     async def resources(self, history_s: float = 0) -> list[Sample]: ...
 
 
@@ -40,11 +46,18 @@ class Access(Protocol):
 
 
 class JournalSummaries(Protocol):
-    """The records of sessions; both methods block."""
+    """The records of sessions; every method blocks."""
 
-    def heads(self) -> Heads: ...
-    def size(self) -> int:
-        """Return the bytes on disk."""
+    def heads(self, within_s: float) -> Heads:
+        """Return the sessions that are not closed, as far as they are known after so many seconds."""
+        ...
+
+    def heads_of(self, sessions: Container[str]) -> Heads:
+        """Return those of them that are not closed."""
+        ...
+
+    def size(self, within_s: float) -> tuple[int, bool]:
+        """Return the bytes on disk that could be counted in that time, and whether they are all."""
 
 
 async def run_status(
@@ -52,13 +65,13 @@ async def run_status(
 ) -> int:
     """Print what is running and what it uses. Returns exit code 0 if ready, 3 if starting, 1 otherwise."""
     status = await patiently(launcher.look(), lambda _: _tell("Asking the server..."))
+    alive: Alive | None = None
     root = str(settings.root)
     if status is None:
         facts = trouble_json("none", launcher.no_server(), root)
     else:
-        facts = status_json(status, root, time.time()) | await _use(status, access)
-    kernels = facts.get("kernels")
-    alive = None if kernels is None else {kernel["kernel_id"] for kernel in kernels}
+        use, alive = await _use(status, access)
+        facts = status_json(status, root, time.time()) | use
     facts |= await _record_facts(status, records, alive)
     await access.close()
     if as_json:
@@ -74,36 +87,61 @@ async def run_status(
     return ServerNotReady.exit_code if status.state.is_live and not status.is_elsewhere else 1
 
 
-async def _use(status: ServerStatus, access: Access) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """What the server has now."""
+
+    kernels: Collection[str]
+    sessions: Collection[str] | None
+    """that these belong to; None where a server does not know"""
+
+
+async def _use(status: ServerStatus, access: Access) -> tuple[dict[str, Any], Alive | None]:
     """Return kernels and resources as the server reports them now; None for an answer that is not understood."""
     facts: dict[str, Any] = {"kernels": [], "resources": None}
+    alive: Alive | None = None
     if status.reachable is True:
         facts["kernels"] = None
         with contextlib.suppress(JlabError):
             api = access.api(status.record)
-            facts["kernels"] = [kernel_json(kernel) for kernel in await api.kernels()]
+            kernels = await api.kernels()
+            facts["kernels"] = [kernel_json(kernel) for kernel in kernels]
+            alive = Alive({kernel.kernel_id for kernel in kernels}, None)
+            alive = replace(alive, sessions=await _sessions_on(api, alive.kernels))
         with contextlib.suppress(JlabError):
             samples = await access.api(status.record).resources()
             facts["resources"] = _resource_facts(samples[-1]) if samples else None
-    return facts
+    return facts, alive
+
+
+async def _sessions_on(api: Api, kernels: Collection[str]) -> Collection[str] | None:
+    recorded = await api.recorded_kernels()
+    if kernels and not recorded and not await api.features():
+        return None
+    return {recorded[kernel].session for kernel in kernels if kernel in recorded}
 
 
 async def _record_facts(
-    status: ServerStatus | None, records: JournalSummaries, kernels: Collection[str] | None
+    status: ServerStatus | None, records: JournalSummaries, alive: Alive | None
 ) -> dict[str, Any]:
-    """Return the current server's open sessions, and the size of all records on disk.
+    """Return the current server's open sessions, and the size of the records on disk.
 
-    `kernels`: the server's; None if unknown."""
-    size = await asyncio.to_thread(records.size)
-    heads = []
+    It costs the same, however many sessions there are: what takes long is counted in part."""
+    size, is_all = await asyncio.to_thread(records.size, _LOOK_S)
+    found = Heads()
     if status is not None and status.state is ServerState.READY:
-        heads = [
-            head
-            for head in (await asyncio.to_thread(records.heads)).known
-            if not head.is_closed
-            and abs(head.opened.server_started - status.record.started) < 0.01
-            and (not status.reachable or kernels is None or head.opened.kernel_id in kernels)
-        ]
+        if alive is not None and alive.sessions is not None:
+            found = await asyncio.to_thread(records.heads_of, alive.sessions)
+        else:
+            found = await asyncio.to_thread(records.heads, _LOOK_S)
+    heads = [
+        head
+        for head in found.known
+        if status is not None
+        and not head.is_closed
+        and abs(head.opened.server_started - status.record.started) < 0.01
+        and (alive is None or head.opened.kernel_id in alive.kernels)
+    ]
     sessions = [
         {
             "session_id": head.session,
@@ -113,7 +151,12 @@ async def _record_facts(
         }
         for head in heads
     ]
-    return {"sessions": sessions, "records_mb": round(size / 1e6, 1)}
+    return {
+        "sessions": sessions,
+        "sessions_not_read": found.unread,
+        "records_mb": round(size / 1e6, 1),
+        "records_mb_is_partial": not is_all,
+    }
 
 
 def _resource_facts(sample: Sample) -> dict[str, Any]:
@@ -165,7 +208,10 @@ def _print_status(facts: dict[str, Any]) -> None:
     rows.append(("kernels", _kernels_row(facts["kernels"])))
     running = sum(1 for session in facts["sessions"] if session["running"])
     count = len(facts["sessions"])
-    rows.append(("sessions", f"{count}, {running} running a cell" if count else "none"))
+    counted = f"{count}, {running} running a cell" if count else "none"
+    if facts["sessions_not_read"]:
+        counted += f"; {facts['sessions_not_read']:,} more were not read in time"
+    rows.append(("sessions", counted))
     if use := facts["resources"]:
         cpu = f"{use['cpu_percent']:.0f} %" if use["cpu_percent"] is not None else "n/a"
         rows.append(("CPU", f"{cpu} of {use['cpu_count']}"))
@@ -173,7 +219,8 @@ def _print_status(facts: dict[str, Any]) -> None:
         for gpu in use["gpu"]:
             busy = f"{gpu['utilization_percent']:.0f} %" if gpu["utilization_percent"] is not None else "n/a"
             rows.append((f"GPU {gpu['index']}", f"{gpu['name']}, {busy}"))
-    rows.append(("records", f"{facts['records_mb']:,.1f} MB on disk"))
+    part = "; not all could be counted in time" if facts["records_mb_is_partial"] else ""
+    rows.append(("records", f"{facts['records_mb']:,.1f} MB on disk{part}"))
     if facts["log"]:
         rows.append(("log", facts["log"]))
     for name, value in rows:

@@ -242,7 +242,8 @@ class EchoServer:
     async def recorded_kernels(self) -> dict[str, RecordedKernel]:
         return {
             k.id: RecordedKernel(self.claims.owner_of(k.id)[1], len(k.stream), 0, k.running, frozenset(k.requests),
-                                 k.id in self.started_here, cut_after_s=self.cut_after_s)
+                                 k.id in self.started_here, session=self.claims.owner_of(k.id)[3] or "",
+                                 cut_after_s=self.cut_after_s)
             for k in self.by_id.values()
         }  # fmt: skip
 

@@ -291,7 +291,8 @@ class Checkup:
         return await asyncio.to_thread(self._settings.server_root_dir.is_dir)
 
     async def bytes_of_records(self) -> int:
-        return await asyncio.to_thread(bytes_below, self._settings.sessions_dir, self._settings.spool_dir)
+        directories = self._settings.sessions_dir, self._settings.spool_dir
+        return (await asyncio.to_thread(bytes_below, *directories))[0]
 
     async def fifo_error(self) -> str:
         return await asyncio.to_thread(fifo_error, self._settings.fifo_dir)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import socket
 import stat
@@ -270,19 +271,22 @@ def reason_of(error: OSError) -> str:
     return f"{os.fspath(error.filename)}: {why}" if isinstance(error.filename, str | Path) else why
 
 
-def bytes_below(*directories: Path) -> int:
-    """Return the size of all files below directories, without those that vanish meanwhile."""
-    total = 0
+def bytes_below(*directories: Path, within_s: float = math.inf) -> tuple[int, bool]:
+    """Return the size of all files below directories, without those that vanish meanwhile, as far as that many seconds
+    reach, and whether they did."""
+    total, until = 0, time.monotonic() + within_s
     waiting = [os.fspath(directory) for directory in directories]
     while waiting:
         with contextlib.suppress(OSError), os.scandir(waiting.pop()) as found:
             for entry in found:
+                if time.monotonic() > until:
+                    return total, False
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
                 else:
                     with contextlib.suppress(OSError):
                         total += entry.stat(follow_symlinks=False).st_size
-    return total
+    return total, True
 
 
 def tail_text(path: Path, size: int = 4000) -> str:

@@ -394,6 +394,7 @@ async def test_status_shows_the_sessions_that_live_and_what_records_take(
         shown = {known["session_id"]: known for known in facts["sessions"]}
         assert closed not in shown and shown[session]["notebook"].endswith("shown.ipynb")
         assert shown[session]["running"].startswith(session) and facts["records_mb"] >= 0
+        assert facts["sessions_not_read"] == 0
         said = shared_server.run("status").stdout
         assert "running a cell" in said and "MB on disk" in said
         await agent.text("shutdown_session", session_id=session)
@@ -405,7 +406,7 @@ async def test_the_command_line_and_the_tools_tell_the_same_of_the_server(
     async with shared_server.shared_client() as agent:
         said = json.loads(shared_server.run("status", "--json").stdout)
         answers = [await agent.record(tool) for tool in ("ping", "wait_for_server", "start_server")]
-    own = {"kernels", "sessions", "resources", "records_mb"}
+    own = {"kernels", "sessions", "sessions_not_read", "resources", "records_mb", "records_mb_is_partial"}
     told = {key: value for key, value in said.items() if key not in own and value not in ("", None, [])}
     assert {"state", "phase", "healthy", "message", "mode", "root", "hostname", "url", "pid", "log"} <= set(
         told

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import os
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import IO, BinaryIO, Final, cast
 
@@ -48,11 +48,13 @@ def open_journals(sessions: Path) -> dict[str, list[Path]]:
     return _by_session(_listed(sessions))
 
 
-def open_entries(sessions: Path) -> dict[str, list[os.DirEntry[str]]]:
-    """The same as the directory lists them, which costs a third."""
+def open_entries(sessions: Path, only: Container[str] | None = None) -> dict[str, list[os.DirEntry[str]]]:
+    """The same as the directory lists them, which costs a third; of some sessions, where `only` names them."""
     found: dict[str, dict[int, os.DirEntry[str]]] = {}
     with contextlib.suppress(OSError), os.scandir(sessions) as entries:
         for entry in entries:
+            if only is not None and _session_of_name(entry.name) not in only:
+                continue
             if JOURNALS.fullmatch(entry.name):
                 session, epoch, *_ = entry.name.split(".")
                 epochs = found.setdefault(session, {})
@@ -89,7 +91,11 @@ def _listed(directory: Path, prefix: str = "") -> list[Path]:
 
 
 def _session_of(path: Path) -> str:
-    return path.name.partition(".")[0]
+    return _session_of_name(path.name)
+
+
+def _session_of_name(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _by_session(paths: Iterable[Path]) -> dict[str, list[Path]]:

@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -92,9 +92,10 @@ class JournalStore:
         """The journals of a session, in the order of their epochs. Blocks."""
         return journals_of(self._sessions_dir, session)
 
-    def heads(self, within_s: float = math.inf) -> Heads:
-        """Summarise every session that is not closed, as far as they are known or can be read in that time. Blocks."""
-        return self._heads.read(open_entries(self._sessions_dir), within_s)
+    def heads(self, within_s: float = math.inf, whenever: Container[str] = ()) -> Heads:
+        """Summarise every session that is not closed, as far as they are known or can be read in that time; those of `whenever`
+        in any case. Blocks."""
+        return self._heads.read(open_entries(self._sessions_dir), within_s, whenever)
 
     def read(
         self, files: Sequence[Path], since: tuple[Path, int] | None = None

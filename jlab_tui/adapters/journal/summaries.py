@@ -12,7 +12,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
@@ -70,10 +70,16 @@ class JournalHeads:
         """what was made of the same files the last time, by session"""
         self._lock = threading.Lock()
 
-    def read(self, files: Mapping[str, Sequence[Listed]], within_s: float = math.inf) -> Heads:
+    def read(
+        self,
+        files: Mapping[str, Sequence[Listed]],
+        within_s: float = math.inf,
+        whenever: Container[str] = (),
+    ) -> Heads:
         """Summarise the sessions of these journals, the newest first; skips those without information. Blocks.
 
-        After `within_s` seconds of looking it goes by what is known: sessions that were never read are counted then."""
+        After `within_s` seconds of looking it goes by what is known: sessions that were never read are counted then, but for
+        those of `whenever`, which are read however long it takes."""
         until = time.monotonic() + within_s
         known = self._known_of({one.name for listed in files.values() for one in listed})
         made: dict[str, tuple[list[_Known | None], SessionHead | None]] = {}
@@ -82,7 +88,7 @@ class JournalHeads:
         # First what is new, then what changed last.
         for session in sorted(files, key=lambda session: -_newest(known, files[session])):
             listed = files[session]
-            if time.monotonic() < until:
+            if time.monotonic() < until or session in whenever:
                 read = [self._looked_at(one, known.get(one.name)) for one in listed]
             elif all(one.name in known for one in listed):
                 read = [known[one.name] for one in listed]

@@ -200,6 +200,7 @@ def _recorded(raw: Mapping[str, Any]) -> RecordedKernel:
         requests=frozenset(mapping(raw.get("requests"))),
         started_here=flag(raw.get("started_here")),
         is_private=flag(raw.get("private"), otherwise=True),
+        session=text(raw.get("session")),
         recorded_bytes=whole(raw.get("recorded_bytes")),
         cut_after_s=number(raw.get("cut_after_s")),
     )

@@ -93,6 +93,8 @@ class RecordedKernel:
     """started for one of our sessions, not by the user"""
     is_private: bool = True
     """no other account on its machine can read its channels"""
+    session: str = ""
+    """that has claimed it last"""
     recorded_bytes: int = 0
     """of the unacknowledged messages"""
     cut_after_s: float | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +27,8 @@ from ..session.user_actions import UserActions
 
 FEATURE: Final = "channels"
 """what the Jupyter extension names when it records kernels"""
+OTHERS_S: Final = 1.0
+"""how long a session that is opened waits for what others have left of its notebook"""
 
 
 SHARED_DOCUMENTS: Final = (
@@ -158,6 +159,14 @@ class SessionFactory:
         """Return outputs by run id from the journals; blocking."""
         return rebuild_all(runs, entries_of(runs, self._journals.read_runs), limits)
 
-    async def heads(self, within_s: float = math.inf) -> Heads:
+    async def heads(self, within_s: float) -> Heads:
         """The sessions that are not closed, as far as they are known after so many seconds."""
         return await asyncio.to_thread(self._journals.heads, within_s)
+
+    async def heads_on(self, server: Server) -> Heads:
+        """The same with each session that a kernel of this server belongs to, of however many sessions there are."""
+        if FEATURE not in await server.api.features():
+            return await asyncio.to_thread(self._journals.heads)
+        recorded = await server.api.recorded_kernels()
+        sessions = {kernel.session for kernel in recorded.values()}
+        return await asyncio.to_thread(self._journals.heads, OTHERS_S, sessions)

@@ -104,7 +104,7 @@ class SessionOpener:
         if session := await self._open_here(path):
             return session, True
         server = await self._server()
-        found = (await self._factory.heads()).known
+        found = (await self._factory.heads_on(server)).known
         at_path = [head for head in found if head.opened.notebook == str(path)]
         heads = [head for head in found if head.opened.server_started == server.record.started]
         for head in heads:

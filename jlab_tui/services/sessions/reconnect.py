@@ -59,7 +59,7 @@ class Reconnect:
             return
         began = self._now()
         server = await self._server()
-        heads = heads or await self._factory.heads()
+        heads = heads or await self._factory.heads_on(server)
         mine = [
             h
             for h in heads.known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.adapters.journal.journal_reader import JournalReader, read_ends, read_entries
+from jlab_tui.adapters.journal.session_records import SessionRecords
 from jlab_tui.adapters.journal.summaries import JournalHeads, cache_name
 from jlab_tui.core.journal.events import (
     Entry,
@@ -98,9 +100,11 @@ def test_what_has_not_changed_is_not_opened_again(tmp_path: Path) -> None:
 def many(tmp_path: Path) -> dict[str, list[Path]]:
     """Sessions in each state, more than the cache waits for."""
     states: list[list[Event]] = [[OPENED], [OPENED, BEGUN], [OPENED, BEGUN, ENDED], [OPENED, CLOSED]]
+    sessions = tmp_path / "sessions"
+    sessions.mkdir()
     for number in range(40):
-        (tmp_path / f"s{number}.1.jsonl").write_bytes(lines(*states[number % 4]))
-    return {f"s{number}": [tmp_path / f"s{number}.1.jsonl"] for number in range(40)}
+        (sessions / f"s{number}.1.jsonl").write_bytes(lines(*states[number % 4]))
+    return {f"s{number}": [sessions / f"s{number}.1.jsonl"] for number in range(40)}
 
 
 def test_what_one_process_knows_the_next_one_does_not_read(
@@ -158,6 +162,32 @@ def test_when_time_is_up_a_list_goes_by_what_is_known_and_counts_the_rest(
     late = heads.read(many, 0.0)
     assert len(late.known) == 30 and late.unread == 10
     assert heads.read(many) == JournalHeads().read(many)
+
+
+def test_some_sessions_are_read_whatever_the_time(many: dict[str, list[Path]]) -> None:
+    late = JournalHeads().read(many, 0.0, {"s1", "s2", "unknown"})
+    assert {head.session for head in late.known} == {"s1", "s2"} and late.unread == 38
+
+
+def test_the_sessions_of_a_server_are_read_without_the_others(
+    tmp_path: Path, many: dict[str, list[Path]]
+) -> None:
+    records = SessionRecords(tmp_path / "sessions", tmp_path / "spool")
+    known = {head.session: head for head in records.heads(math.inf).known}
+    for session, (path,) in many.items():
+        if session not in ("s1", "s2"):
+            path.unlink()
+            path.mkdir()  # reading it would fail
+    found = records.heads_of({"s1", "s2"})
+    assert {head.session: head for head in found.known} == {name: known[name] for name in ("s1", "s2")}
+    assert found.unread == 0
+
+
+def test_what_could_not_be_looked_at_in_time_is_counted(tmp_path: Path, many: dict[str, list[Path]]) -> None:
+    records = SessionRecords(tmp_path / "sessions", tmp_path / "spool")
+    assert records.size(math.inf) == (sum(path.stat().st_size for (path,) in many.values()), True)
+    assert records.size(-1.0) == (0, False)
+    assert records.heads(0.0) == Heads((), 40)
 
 
 def test_a_compressed_journal_is_closed_and_reads_line_by_line(tmp_path: Path) -> None:

@@ -173,7 +173,8 @@ def test_a_recorded_kernel_is_private_unless_the_extension_says_otherwise() -> N
     }  # fmt: skip
     assert recorded_kernels({"k1": full, "k2": {}}, nothing_odd) == {
         "k1": RecordedKernel(
-            True, 9, 4, "m9", frozenset({"m8", "m9"}), started_here=True, is_private=False, recorded_bytes=100, cut_after_s=20.0,
+            True, 9, 4, "m9", frozenset({"m8", "m9"}), started_here=True, is_private=False, session="s", recorded_bytes=100,
+            cut_after_s=20.0,
         ),
         "k2": RecordedKernel(False, 0, 0),
     }  # fmt: skip

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.errors import (
     KernelGone,
@@ -616,6 +618,32 @@ async def test_sessions_whose_records_could_not_be_read_in_time_are_taken_back_l
     await second.reclaim(await second.heads())
     assert [found.identity.id for found in second.open_sessions] == [session.identity.id]
     await second.release()
+
+
+class OutOfTime(JournalStore):
+    """Has more records than can be looked at."""
+
+    def heads(self, within_s: float = math.inf, whenever: Container[str] = ()) -> Heads:
+        return super().heads(0.0, whenever)
+
+
+async def test_a_notebooks_live_session_is_found_among_more_records_than_can_be_read(place: Place) -> None:
+    first = place.process("talk")
+    session = await first.open_new("n")
+    await session.journal.flush()
+    place.kill(first)
+    late = place.process(
+        "talk", journals=OutOfTime(place.folder / "sessions", place.folder / "a", Path, "host")
+    )
+    found, is_live = await late.open_existing(session.identity.notebook)
+    assert is_live and found.identity.id == session.identity.id
+    place.kill(late)
+    again = place.process(
+        "talk", journals=OutOfTime(place.folder / "sessions", place.folder / "a", Path, "host")
+    )
+    await again.reclaim()
+    assert [found.identity.id for found in again.open_sessions] == [session.identity.id]
+    await again.release()
 
 
 async def test_a_list_names_the_newest_sessions_and_counts_the_others(place: Place) -> None:
