@@ -86,7 +86,9 @@ def test_an_idle_record_has_no_thread_and_the_next_entry_is_written_all_the_same
 
 
 def test_an_entry_that_may_wait_is_written_in_its_order_with_what_comes_next(tmp_path: Path) -> None:
-    writer = JournalWriter(tmp_path / "a.1.jsonl")
+    writer = JournalWriter(
+        tmp_path / "waits.1.jsonl"
+    )  # a name of its own: another writer's thread may still end
     assert writer.append(started("a-1"), may_wait=True) == 0
     assert not threads_of(writer), "nothing was woken for it"
     second = writer.append(printed("a-1", "x"), may_wait=True)
