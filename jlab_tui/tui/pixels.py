@@ -200,7 +200,7 @@ def _grown(image: Image, size: int, *, darker: bool) -> Image:
     return image.crop((left, left, left + width, left + height))
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def _style(fore: Rgb, back: Rgb) -> Style:
     return Style(color=Color.from_rgb(*fore), bgcolor=Color.from_rgb(*back))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
 from ..journal.events import DataShown, DataUpdated, Entry, HumanActed, RunFinished
+from .held import Held
 from .items import Change, FeedCell, ImageOutput, Output
 from .session_feed import SessionFeed
 
@@ -22,14 +22,10 @@ class Feed:
     def __init__(
         self, images_kept_bytes: int = IMAGES_KEPT_BYTES, text_kept_bytes: int = TEXT_KEPT_BYTES
     ) -> None:
-        self._images_kept_bytes = images_kept_bytes
-        self._text_kept_bytes = text_kept_bytes
         self.sessions: dict[str, SessionFeed] = {}
-        self._images: deque[ImageOutput] = deque()
-        self._image_bytes = 0
-        self._texts: deque[tuple[FeedCell, int]] = deque()
-        """ended cells with much text, and its bytes, in the order in which they were read"""
-        self._text_bytes = 0
+        self._images: Held[ImageOutput] = Held(images_kept_bytes)
+        self._texts: Held[FeedCell] = Held(text_kept_bytes)
+        """ended cells with much text, in the order in which they were read"""
 
     def apply(self, session: str, entry: Entry) -> Change:
         view = self.sessions.get(session)
@@ -62,23 +58,40 @@ class Feed:
             return None
         return self.sessions[event.session].apply(entry)
 
+    def take_whole(self, cell: FeedCell, rebuilt: SessionFeed) -> bool:
+        """Give a cell all its outputs again. Returns False when the record lacks them."""
+        view = self.sessions.get(cell.session)
+        if view is None or not view.take_whole(cell, rebuilt):
+            return False
+        self._account(cell.outputs)
+        return True
+
+    def forget_closed(self, keep: int, shown: str | None) -> list[SessionFeed]:
+        """Let go of closed sessions, but for the `keep` that changed last and the one that is shown. Their records have all
+        of them. Returns those that went."""
+        closed = [view for view in self.sessions.values() if view.closed and view.session != shown]
+        closed.sort(key=lambda view: view.changed_at)
+        gone = closed[: max(0, len(closed) - keep)]
+        for view in gone:
+            del self.sessions[view.session]
+        return gone
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """How many images and how many cells with much text memory holds."""
+        return len(self._images), len(self._texts)
+
     def _account(self, outputs: Sequence[Output]) -> None:
         for output in outputs:
             if isinstance(output, ImageOutput) and not output.is_counted:
                 output.is_counted = True
-                self._images.append(output)
-                self._image_bytes += len(output.data)
-        while self._image_bytes > self._images_kept_bytes and len(self._images) > 1:
-            oldest = self._images.popleft()
-            self._image_bytes -= len(oldest.data)
+                self._images.add(output, len(output.data))
+        for oldest in self._images.excess():
             oldest.data = ""
 
     def _account_text(self, cell: FeedCell) -> None:
         if (size := cell.text_bytes) > 2 * TEXT_ENDS_BYTES:
-            self._texts.append((cell, size))
-            self._text_bytes += size
-        while self._text_bytes > self._text_kept_bytes and len(self._texts) > 1:
-            oldest, size = self._texts.popleft()
-            self._text_bytes -= size
+            self._texts.add(cell, size)
+        for oldest in self._texts.excess():
             oldest.drop_middle(TEXT_ENDS_BYTES)
             oldest.version += 1

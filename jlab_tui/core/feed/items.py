@@ -31,7 +31,7 @@ class TextOutput:
     """the Output widget that captured it; empty for the cell's own output"""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class ImageOutput:
     mime: str
     data: str
@@ -68,7 +68,7 @@ class DroppedOutput:
 Output = TextOutput | ImageOutput | ErrorOutput | DroppedOutput
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class FeedCell:
     """One run of a cell, or a cell that has not run yet."""
 

@@ -236,7 +236,7 @@ class SessionFeed:
                 if event.wait:
                     cell.clear_pending.add(event.into)
                 else:
-                    cell.clear(event.into)
+                    self._clear(cell, event.into)
                 return cell
             case ErrorRaised():
                 cell = self._output(event.run, at, event.into)
@@ -338,8 +338,18 @@ class SessionFeed:
     def _output(self, run: str, at: float, into: str) -> FeedCell:
         cell = self._cell(run, at)
         if into in cell.clear_pending:
-            cell.clear(into)
+            self._clear(cell, into)
         return cell
+
+    def _clear(self, cell: FeedCell, into: str) -> None:
+        """Remove outputs from a cell and from the displays, which would keep their images."""
+        cell.clear(into)
+        left = {id(output) for output in cell.outputs}
+        self._displays = {
+            name: kept
+            for name, entries in self._displays.items()
+            if (kept := [(c, shown) for c, shown in entries if c is not cell or id(shown[0]) in left])
+        }
 
     def _print(self, event: TextPrinted, at: float) -> FeedCell:
         cell = self._output(event.run, at, event.into)
@@ -352,7 +362,7 @@ class SessionFeed:
 
     def _show(self, cell: FeedCell, event: DataShown) -> None:
         if event.into in cell.clear_pending:
-            cell.clear(event.into)
+            self._clear(cell, event.into)
         data = event.data if event.view is None else {"text/plain": event.view}
         shown = outputs_of(data, event.into)
         cell.outputs += shown

@@ -2,6 +2,8 @@
 
 Of each session that is not closed the end of the record is read; what stands before it, and closed sessions, only when the
 user wants to see them. A second without news costs one call of a thread, however many sessions there are.
+
+One file, because what is read, asked for and let go of are the same sessions, in one order.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from ...core.journal.events import Entry, HumanActed
 from ...core.journal.window import ClosedSession, Looked
 from .followed import Followed
 from .history import History
+from .overview import CLOSED_SHOWN
 from .records import FeedListener, MakeBell, NewsBell, Records, Tell
 
 _CHUNK = 1 << 20
@@ -50,7 +53,8 @@ class JournalTail:
         """the end of every open session's record was read"""
         self._were_open: set[str] = set()
         """sessions that were open since this dashboard began"""
-        self._wanted = ""
+        self._wanted: str | None = None
+        """what is on the screen; None before anything is"""
         self.unopened_since = 0.0
         """the latest change of a session that is not in the feed, while all are shown together"""
         self._records = records
@@ -72,7 +76,7 @@ class JournalTail:
     @property
     def listed(self) -> set[str]:
         """Sessions that stand in the list although they are closed: those that closed meanwhile, and the one that is shown."""
-        return self._were_open | {self._wanted}
+        return self._were_open | ({self._wanted} if self._wanted else set())
 
     # -- what the dashboard asks for
 
@@ -81,7 +85,9 @@ class JournalTail:
         self._wanted = session
         if not session:
             self.older("")
-        elif session not in self._followed:
+            return
+        self._all_wanted = 0
+        if session not in self._followed:
             self._ask(lambda listener: self._show(session, listener))
 
     def older(self, session: str) -> None:
@@ -173,6 +179,16 @@ class JournalTail:
         if await self.history.read() or not self.is_loaded:
             self.is_loaded = True
             listener.items_changed(())
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Hold no closed sessions but the last ones, and what is on the screen: the history has the others."""
+        if self._wanted == "":
+            return  # all are shown together, as far back as the user went
+        for view in self.feed.forget_closed(CLOSED_SHOWN, self._wanted):
+            self.unopened_since = max(self.unopened_since, view.changed_at)
+            self._followed.pop(view.session, None)
+            self._were_open.discard(view.session)
 
     def _knows(self, session: str, names: set[str]) -> bool:
         followed = self._followed.get(session)
@@ -333,7 +349,7 @@ class JournalTail:
             followed = self._followed.get(cell.session)
             if followed is not None:
                 rebuilt = await asyncio.to_thread(followed.whole, cell.run, self._records)
-                is_there = self.feed.sessions[cell.session].take_whole(cell, rebuilt)
+                is_there = self.feed.take_whole(cell, rebuilt)
         finally:
             if not done.done():
                 done.set_result(is_there)

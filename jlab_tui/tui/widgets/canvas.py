@@ -18,9 +18,13 @@ from textual.strip import Strip
 
 from ...core.feed.items import FeedCell, FeedItem, ImageOutput
 from ..blocks import GUTTER, Frame
+from ..drawn_images import DrawnImages
 from ..format import Glyphs, LocalTime
 from ..rows import ItemRows
 from ..themes import Palette
+
+SCREENS_DRAWN = 6
+"""full views of images that are kept drawn: more than any view shows"""
 
 
 class ImageWanted(Message):
@@ -53,10 +57,10 @@ class FeedCanvas(ScrollView):
         """row of the current match"""
         self.empty: tuple[tuple[str, str], ...] = ()
         """lines (text, hue) to show without items"""
-        self._drawn: LRUCache[tuple[int, int, int], tuple[int, Strip]] = LRUCache(2048)
+        self._drawn: LRUCache[tuple[int, int, int], tuple[int, Strip]] = LRUCache(512)
         """drawn rows by their row in the feed"""
         self._base: Style | None = None
-        self._images: LRUCache[tuple[int, int, int], tuple[ImageOutput, Sequence[Strip]]] = LRUCache(48)
+        self._images = DrawnImages()
         self._asked: set[tuple[int, int, int]] = set()
         self._glyphs = glyphs
 
@@ -102,9 +106,9 @@ class FeedCanvas(ScrollView):
                 self.refresh()
 
     def image_ready(self, output: ImageOutput, columns: int, rows: int, strips: Sequence[Strip]) -> None:
-        key = (id(output), columns, rows)
-        self._images[key] = (output, strips)
-        self._asked.discard(key)
+        region = self.scrollable_content_region
+        self._images.put(output, columns, rows, strips, SCREENS_DRAWN * region.width * region.height)
+        self._asked.discard((id(output), columns, rows))
         self._drawn.clear()
         self.refresh()
 
@@ -165,10 +169,9 @@ class FeedCanvas(ScrollView):
         return _restyled(strip, start, last, self.screen.get_component_rich_style("screen--selection"))
 
     def _image(self, output: ImageOutput, columns: int, rows: int) -> Sequence[Strip] | None:
+        if (drawn := self._images.get(output, columns, rows)) is not None:
+            return drawn
         key = (id(output), columns, rows)
-        drawn = self._images.get(key)
-        if drawn is not None:
-            return drawn[1]
         if key not in self._asked:
             self._asked.add(key)
             # Later: a message made while drawing has the screen as its sender and would not reach the app.

@@ -84,6 +84,7 @@ class FeedView(FeedCanvas, can_focus=True):
         """Show other items, from their end on."""
         self.rows.show(items, names or {})
         self._drawn.clear()
+        self._images.clear()
         self.follows = True
         self.current = -1
         self.matches, self.match = [], -1

@@ -252,6 +252,55 @@ def test_old_images_leave_memory() -> None:
     assert kept == [False, False, True, True]
 
 
+def test_pictures_that_a_cell_has_replaced_take_nothing_from_the_memory_of_others() -> None:
+    feed = Feed(images_kept_bytes=2500)
+    picture = {"image/png": "A" * 1000}
+    feed.apply("s", Entry(1.0, DataShown("r1", picture)))
+    feed.apply("s", Entry(1.0, DataShown("r2", picture, display_id="live")))
+    for _ in range(20):
+        feed.apply("s", Entry(1.0, DataUpdated("r2", "live", picture)))
+        assert feed.held == (2, 0)
+    for number in range(20):
+        feed.apply("s", Entry(1.0, OutputCleared("r2", wait=number % 2 == 0)))
+        feed.apply("s", Entry(1.0, DataShown("r2", picture, display_id=f"live {number}")))
+        assert feed.held == (2, 0)
+    cells = [item for item in feed.sessions["s"].items if isinstance(item, FeedCell)]
+    assert [[image.data != "" for image in cell.images] for cell in cells] == [[True], [True]]
+
+
+def test_of_the_closed_sessions_the_last_ones_and_the_one_on_the_screen_stay_in_memory() -> None:
+    feed = Feed()
+    for number in range(6):
+        session = f"s{number}"
+        text = TextPrinted("r", "stdout", "x" * 20_000)
+        events: list[Event] = [
+            RunStarted("r", "t", "c", "x"),
+            text,
+            DataShown("r", {"image/png": "A" * 1000}),
+        ]
+        for event in [*events, RunFinished("r", RunStatus.OK, 1.0), *[SessionClosed("done")][: number < 5]]:
+            feed.apply(session, Entry(float(10 - number), event))
+    assert feed.held == (6, 6)
+    gone = feed.forget_closed(2, "s4")
+    assert [view.session for view in gone] == ["s3", "s2"] and list(feed.sessions) == ["s0", "s1", "s4", "s5"]
+    gone.clear()
+    assert feed.held == (4, 4)
+    assert feed.forget_closed(2, "s4") == []
+    assert not feed.take_whole(FeedCell("s3", 1.0, "x", run="r"), SessionFeed("s3"))
+    assert not feed.take_whole(FeedCell("s4", 1.0, "x", run="r"), SessionFeed("s4"))
+
+
+def test_pictures_that_are_read_again_count_like_the_others() -> None:
+    feed = Feed(images_kept_bytes=1500)
+    for run in ("r1", "r2"):
+        feed.apply("s", Entry(1.0, DataShown(run, {"image/png": "A" * 1000})))
+    first, second = (item for item in feed.sessions["s"].items if isinstance(item, FeedCell))
+    whole = folded(DataShown("r1", {"image/png": "A" * 1000}))
+    assert first.has_gaps and feed.take_whole(first, whole)
+    assert [bool(image.data) for cell in (first, second) for image in cell.images] == [True, False]
+    assert feed.held == (1, 0)
+
+
 RUNS = st.sampled_from(["r1", "r2", "r3"])
 EVENTS = st.one_of(
     st.builds(RunStarted, RUNS, st.just("t"), st.sampled_from(["c1", "c2", ""]), st.text(max_size=5)),

@@ -39,7 +39,7 @@ from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.services.dashboard.actions import RecordedActions, Target
 from jlab_tui.services.dashboard.history import STEP
 from jlab_tui.services.dashboard.monitor import Monitor
-from jlab_tui.services.dashboard.overview import SessionState
+from jlab_tui.services.dashboard.overview import CLOSED_SHOWN, SessionState
 
 HOST = "here"
 READY = ServerStatus(ServerRecord(ServerState.READY, Mode.LOCAL), "", "", reachable=True)
@@ -216,6 +216,41 @@ async def test_a_closed_session_that_continues_is_open_again(place: Place) -> No
         place.write("old.3.jsonl", opened("old"), RunStarted("old-3", "t", "c", "c()"))
         place.bell.ring({"session": "old", "journal": "old.3.jsonl"})
         await until(lambda: monitor.feed.sessions["old"].cells == 3)
+
+
+async def test_sessions_that_came_and_went_are_let_go_of_and_come_back_from_the_history(place: Place) -> None:
+    place.write("stays.1.jsonl", opened("stays"))
+    monitor = place.monitor(Node())
+    names = [f"s{number:02d}" for number in range(CLOSED_SHOWN + 8)]
+
+    def is_closed(session: str) -> bool:
+        view = monitor.feed.sessions.get(session)
+        return view is not None and bool(view.closed)
+
+    async with running(monitor) as heard:
+        monitor.want(names[0])
+        for number, name in enumerate(names):
+            journal = f"{name}.1.jsonl"
+            place.write(journal, opened(name), RunStarted(f"{name}-1", "t", "c", "x"), at=5.0 + number)
+            place.bell.ring({"session": name, "journal": journal})
+            await until(lambda: name in monitor.feed.sessions)  # noqa: B023
+            place.write(journal, SessionClosed("done"), at=5.0 + number)
+            place.bell.ring({"session": name, "journal": journal})
+            await until(lambda: is_closed(name))  # noqa: B023
+            move_closed([place.sessions / journal])
+        last = {"stays", *names[8:]}
+        await until(lambda: set(monitor.feed.sessions) == last | {names[0]})
+        await until(lambda: monitor.past.count == len(names))
+        shown = [row.session for row in monitor.rows if not row.is_foreign]
+        assert len(shown) == CLOSED_SHOWN + 1
+        monitor.want(names[1])
+        await until(lambda: names[1] in monitor.feed.sessions)
+        heard.read.clear()
+        monitor.want("")
+        await until(lambda: "" in heard.read)
+        assert set(names) < set(monitor.feed.sessions), "all are shown together"
+        monitor.want("stays")
+        await until(lambda: set(monitor.feed.sessions) == last)
 
 
 def big(session: str, cells: int) -> list[Event]:
