@@ -2,6 +2,8 @@
 
 A million lines cost little more than their bytes. Carriage returns, backspaces and cursor-up (progress bars) rewrite
 lines in place; colours stay in the text and are decoded only for the rows that are drawn.
+
+One file, because the cursor, the lines and their starts change together.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from operator import sub
 KEEP_BYTES = 8 << 20
 """text kept for one block of output; beyond it the block drops and counts the middle"""
 HEAD_LINES = 64
+FIRST_MAX = 1 << 16
+"""characters written into the first line that are kept to go on with a line before it"""
 LINE_MAX = 1 << 20
 """bytes kept of one line"""
 
@@ -37,12 +41,13 @@ class Scrollback:
     __slots__ = (
         "_column",
         "_edited",
+        "_first",
         "_is_coloured",
+        "_is_first",
         "_keep_bytes",
         "_stderr",
         "_streams",
         "_up",
-        "begins_over",
         "buffer",
         "cut_bytes",
         "dropped",
@@ -67,8 +72,6 @@ class Scrollback:
         """a tab was written, so a line's columns may exceed its bytes"""
         self.is_plain = True
         """only ASCII without colours was written, so a byte is a column, except for tabs"""
-        self.begins_over = False
-        """its first text rewrites the line before it, of which it knows nothing"""
         self.cut_bytes = 0
         """bytes cut from lines that were too long"""
         self._up = 0
@@ -79,6 +82,11 @@ class Scrollback:
         """characters of the line under the cursor during a rewrite"""
         self._is_coloured = False
         """they contain escape sequences"""
+        self._first: str | None = ""
+        """what was written into the first line, which may go on a line that this one knows nothing of; None if that is too long
+        or the line was left and changed"""
+        self._is_first = True
+        """nothing has ended that line"""
         self._stderr = False
         self._streams: list[int] = []
         """lines where output switches between stdout and stderr, stderr first"""
@@ -116,10 +124,13 @@ class Scrollback:
             return
         if stderr != self._stderr:
             self._switch(stderr)
+        if self._is_first:
+            self._note_first(text)
         if self._up or self._column is not None or _moves_cursor(text):
             self._write_controlled(text)
         else:
             self._append(text)
+        self._is_first = self._is_first and "\n" not in text
         if len(self.buffer) > self._keep_bytes * 5 // 4:
             self._shrink()
 
@@ -133,14 +144,18 @@ class Scrollback:
         """Append what was written afterwards into another scrollback, which is not used any more."""
         self._leave_line()
         later._leave_line()
-        if not later.starts:
-            return
-        if self.is_open and (later._streams[:1] == [0]) != self._stderr:
+        is_stderr = later._streams[:1] == [0] if later.starts else self._stderr
+        if self.is_open and is_stderr != self._stderr:
             self.buffer += b"\n"
             self.is_open = False
-        if self.is_open and later.begins_over:
-            del self.buffer[self.starts.pop() :]
-            self.is_open = False
+        if (self.is_open or not self.starts) and later._first is not None:
+            ends = len(later.starts) > 1 or (bool(later.starts) and not later.is_open)
+            self.write(later._first + "\n" * ends, stderr=is_stderr)
+            later._drop_first_line()
+        if not later.starts:
+            return
+        if self._is_first:
+            self._first, self._is_first = None, False
         lines, size = len(self.starts) - self.is_open, len(self.buffer)
         switches = [*self._streams, *([lines] if self._stderr else []), *(lines + s for s in later._streams)]
         self._streams = []
@@ -162,7 +177,23 @@ class Scrollback:
         if len(self.buffer) > self._keep_bytes * 5 // 4:
             self._shrink()
 
+    def _note_first(self, text: str) -> None:
+        self._first = (self._first or "") + text.partition("\n")[0]
+        if len(self._first) > FIRST_MAX:
+            self._first, self._is_first = None, False
+
+    def _drop_first_line(self) -> None:
+        size = self.length(0) if self.starts else 0
+        del self.buffer[:size]
+        self.starts = array("I", (start - size for start in self.starts[1:]))
+        self._streams = [max(0, line - 1) for line in self._streams]
+        self.gap = max(0, self.gap - 1)
+        self.is_open = self.is_open and bool(self.starts)
+
     def _switch(self, stderr: bool) -> None:
+        self._is_first = self._is_first and not self.starts
+        if self._is_first:
+            self._first = ""  # what moved a cursor before any text
         self._stderr = stderr
         if self.is_open:
             self.buffer += b"\n"
@@ -201,7 +232,6 @@ class Scrollback:
                 self._newline()
             elif match["home"]:
                 self._column = 0
-                self.begins_over = self.begins_over or not self.starts
             elif match["back"]:
                 self._column = max(0, self._here() - len(match["back"]))
             else:
@@ -231,6 +261,7 @@ class Scrollback:
 
     def _newline(self) -> None:
         self._leave_line()
+        self._is_first = False
         if self._up:
             self._up -= 1
             self._column = 0
@@ -288,6 +319,8 @@ class Scrollback:
 
     def _replace(self, text: str) -> None:
         line = max(0, self._target())
+        if line == 0 and not self._is_first:
+            self._first = None
         whole = text.encode("utf-8", "replace")
         data = whole[:LINE_MAX]
         self.cut_bytes += len(whole) - len(data)
@@ -315,6 +348,8 @@ class Scrollback:
         last = bisect_right(self.starts, len(self.buffer) - self._keep_bytes * 3 // 4)
         if last <= first or last >= len(self.starts):
             return
+        if first == 0:
+            self._first, self._is_first = None, False
         start, end = self.starts[first], self.starts[last]
         del self.buffer[start:end]
         kept = array("I", map(sub, self.starts[last:], repeat(end - start)))

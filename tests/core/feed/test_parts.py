@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jlab_tui.core.feed.feed import TEXT_ENDS_BYTES, Feed
 from jlab_tui.core.feed.items import DroppedOutput, ErrorOutput, FeedCell, Note, Output, TextOutput
-from jlab_tui.core.feed.scrollback import Scrollback
+from jlab_tui.core.feed.scrollback import FIRST_MAX, Scrollback
 from jlab_tui.core.feed.session_feed import SessionFeed
 from jlab_tui.core.feed.timeline import by_time, known_since
 from jlab_tui.core.journal.events import (
@@ -103,7 +104,7 @@ def shown(view: SessionFeed) -> list[tuple[Any, ...]]:
     return [*found, (view.closed, view.opened, view.opened_at, running, last, view.cells, view.failed)]
 
 
-WORDS = st.sampled_from(["a\n", "b", "c\nd", "\rover", "x\ry\n", "\n"])
+WORDS = st.sampled_from(["a\n", "b", "c\nd", "\rover", "x\ry\n", "\bz", "\n"])
 STREAMS = st.sampled_from(["stdout", "stderr"])
 NAMES = st.sampled_from(["p", "q"])
 
@@ -165,6 +166,23 @@ def test_what_is_not_on_record_is_counted_over_both_parts() -> None:
     assert shown(in_parts(events, [3, 4])) == shown(in_parts(events, []))
 
 
+def test_a_display_that_a_later_part_has_cleared_is_shown_nowhere() -> None:
+    display = DataShown("s-1", {"text/plain": "0 %"}, display_id="d")
+    cleared, update = OutputCleared("s-1", wait=False), DataUpdated("s-1", "d", {"text/plain": "9 %"})
+    view = in_parts([owner(1), RunStarted("s-1", "t", "", "1"), display, cleared], [3])
+    assert view.apply(Entry(9.0, update)).item is None
+    assert [item.outputs for item in view.items if isinstance(item, FeedCell)] == [[]]
+
+
+def test_a_line_is_rewritten_by_a_later_part() -> None:
+    texts = [TextPrinted("s-1", "stdout", text) for text in ("ab", "\rx")]
+    events: list[Event] = [owner(1), RunStarted("s-1", "t", "", "1"), *texts]
+    view = in_parts(events, [3])
+    assert shown(view) == shown(in_parts(events, []))
+    (cell,) = (item for item in view.items if isinstance(item, FeedCell))
+    assert cell.output_text() == "xb\n"
+
+
 def test_late_output_of_an_ended_run_leaves_the_running_one_running() -> None:
     ended = RunFinished("s-1", RunStatus.OK, 1.0)
     events: list[Event] = [owner(1), RunStarted("s-1", "t", "", "1"), ended, RunStarted("s-2", "t", "", "2")]
@@ -202,6 +220,9 @@ def test_a_record_without_a_beginning_is_shown_all_the_same() -> None:
 
 @given(st.lists(st.tuples(WORDS, st.booleans()), max_size=8), st.integers(0, 8))
 @example([("ab", False), ("\rxy\n", False)], 1)
+@example([("ab", False), ("\rx", False)], 1)
+@example([("\r", True), ("b", True), ("x\n", True)], 1)
+@example([("b", True), ("x\ry\n", True)], 1)
 @example([("a", False), ("b\n", True)], 1)
 @example([("a\n", True), ("b\n", True)], 1)
 def test_text_goes_on_where_an_earlier_part_ended(writes: list[tuple[str, bool]], cut: int) -> None:
@@ -215,6 +236,31 @@ def test_text_goes_on_where_an_earlier_part_ended(writes: list[tuple[str, bool]]
         scrollback.write("then\n")
     assert first.text() == whole.text() and len(first) == len(whole)
     assert [first.is_stderr(n) for n in range(len(first))] == [whole.is_stderr(n) for n in range(len(whole))]
+
+
+@pytest.mark.parametrize(
+    "later",
+    ["xy\n\x1b[Az\n", "x" * (FIRST_MAX + 1), "\r".join(["x"] * FIRST_MAX)],
+    ids=["changed when it was left", "long", "a long bar"],
+)
+def test_a_first_line_of_which_too_little_is_known_is_appended_as_it_stands(later: str) -> None:
+    first, rest = Scrollback(), Scrollback()
+    first.write("ab")
+    rest.write(later)
+    stands = rest.text()
+    first.go_on(rest)
+    assert first.text() == "ab" + stands
+
+
+def test_a_first_line_that_was_dropped_is_not_written_again() -> None:
+    first, rest = Scrollback(1000), Scrollback(1000)
+    first.write("ab")
+    rest.write("line\n" + "x" * 1300 + "\n")
+    rest.write("y" * 100 + "\n")
+    stands = rest.text()
+    assert rest.dropped and not rest.gap
+    first.go_on(rest)
+    assert first.text() == "ab" + stands
 
 
 def test_the_middle_of_text_is_dropped_as_if_it_had_come_at_once() -> None:

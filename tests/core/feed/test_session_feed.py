@@ -255,7 +255,8 @@ def test_old_images_leave_memory() -> None:
 def test_pictures_that_a_cell_has_replaced_take_nothing_from_the_memory_of_others() -> None:
     feed = Feed(images_kept_bytes=2500)
     picture = {"image/png": "A" * 1000}
-    feed.apply("s", Entry(1.0, DataShown("r1", picture)))
+    feed.apply("s", Entry(1.0, DataShown("r1", picture, display_id="other")))
+    feed.apply("s", Entry(1.0, TextPrinted("r2", "stdout", "loss")))
     feed.apply("s", Entry(1.0, DataShown("r2", picture, display_id="live")))
     for _ in range(20):
         feed.apply("s", Entry(1.0, DataUpdated("r2", "live", picture)))
