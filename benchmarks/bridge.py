@@ -2,8 +2,8 @@
 
     python benchmarks/bridge.py [CELLS]
 
-Its start against a step that does nothing, `1 + 1` and a large file on one kernel and server. To reach: up 0.5 s after the step,
-1.3 times, 15 MB/s, and one step for 8 clients.
+Its start against a step that does nothing, `1 + 1` and a large file on one kernel and server, and what 8 agents and 8 dashboards
+share. To reach: up 0.5 s after the step, 1.3 times, 15 MB/s, and one step for all.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from jlab_tui.adapters.programs import run
 from jlab_tui.core.link.bridge import BridgeTarget, Way
 from jlab_tui.core.link.steps import srun_command
 from jlab_tui.core.server.route import BridgeRoute, TlsRoute
-from tests.project import project_in, until
+from tests.e2e.test_live_view import terminal
+from tests.project import COMMAND, project_in, until
 from tests.slurm.cluster import running
 from tests.slurm.conftest import lab_env
 from tests.slurm.machines import Cluster, missing
@@ -51,9 +52,6 @@ async def bridge(cluster: Cluster, project: Project, cells: int) -> None:
     through = [Dialer(route, "", one) for one in clients]
     direct = Dialer(TlsRoute(facts["URL"], facts["CERT"]))
     await round_trips(direct, through, facts["TOKEN"], cells)
-    print(
-        f"{CLIENTS} clients: {len(steps(cluster, facts['JOB_ID']))} step, {len(pids_of_bridges(project))} bridge"
-    )
     zeros = srun_command(target, ["head", "-c", str(BIG_MB << 20), "/dev/zero"], overlaps=True)
     took = await measure(functools.partial(run, zeros, project.env, 120))
     print(f"{BIG_MB} MB of a step of its own, without any bridge: {BIG_MB * 1048.576 / took:.1f} MB/s")
@@ -62,6 +60,24 @@ async def bridge(cluster: Cluster, project: Project, cells: int) -> None:
         print(
             f"a file of {BIG_MB} MB through {name}: {max(rates):.1f} MB/s at best, {min(rates):.1f} at worst"
         )
+
+
+async def together(cluster: Cluster, project: Project) -> None:
+    """Count what agents and dashboards share that all have the same server in front of them."""
+    project.extra_env["JLAB_MCP_LINK"] = Way.SRUN
+    job_id = project.status_file()["JOB_ID"]
+    async with contextlib.AsyncExitStack() as stack:
+        agents = [await stack.enter_async_context(project.client()) for _ in range(CLIENTS)]
+        boards = [
+            stack.enter_context(terminal(project, f"{COMMAND} start --readonly")) for _ in range(CLIENTS)
+        ]
+        took = await measure(lambda: asyncio.gather(*(agent.record("ping") for agent in agents)))
+        for board in boards:
+            await board.shows("● running", 120)
+        shared = len(steps(cluster, job_id)), len(pids_of_bridges(project))
+    print(
+        f"{CLIENTS} agents and {CLIENTS} dashboards: {shared[0]} step, {shared[1]} bridge; the agents' first answers after {took:.0f} ms"
+    )
 
 
 async def starts(project: Project, target: BridgeTarget, bridges: Bridges) -> None:
@@ -120,6 +136,7 @@ def main() -> None:
         (project.root / "big.bin").write_bytes(os.urandom(BIG_MB << 20))
         project.start()
         asyncio.run(bridge(cluster, project, cells))
+        asyncio.run(together(cluster, project))
     print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs")
 
 

@@ -66,7 +66,7 @@ class BridgeProcess:
         self._target = target
         self._ways = tuple(ways)
         self._files = files
-        self._instead = instead
+        self._instead = self._first_instead = instead
         self._tell = tell
         self._works: Way | None = None
         """the way that has worked"""
@@ -97,6 +97,7 @@ class BridgeProcess:
             if time.monotonic() - was_up_at > IDLE_S:
                 pauses = iter(_PAUSES_S)
         if failures:
+            self._instead = self._first_instead
             self._say(Phase.FAILED, self._works or self._ways[-1], "; ".join(failures))
             self._tell("; ".join(failures))
 
@@ -107,6 +108,7 @@ class BridgeProcess:
             if not failed or self._works is not None:
                 return failed
             failures += failed
+            self._instead = "; ".join(filter(None, (self._instead, *failed)))
         return failures
 
     async def _try(self, way: Way) -> list[str]:

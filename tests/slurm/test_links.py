@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from jlab_tui.adapters.link.host_files import bridge_files
+from jlab_tui.core.link.bridge import BridgeTarget
+from tests.e2e.test_live_view import terminal
 from tests.project import COMMAND, Project, alive, until
 
 from .machines import Cluster, Node
@@ -38,9 +42,27 @@ def dropping_ports(nodes: tuple[Node, ...]) -> Iterator[None]:
             node.run("ip", "rule", "del", *rule)
 
 
-COUNT = "import time\nfor n in range(60): print('line', n, flush=True); time.sleep(0.05)"
+COUNT = "import time\nfor n in range(100): print('line', n, flush=True); time.sleep(0.05)"
 
 
+async def killed(cluster: Cluster, project: Project, job_id: str) -> None:
+    (bridge,) = bridges(project)
+    os.kill(bridge, signal.SIGKILL)
+
+
+async def frozen(cluster: Cluster, project: Project, job_id: str) -> None:
+    bridge = await until(lambda: next(iter(bridges(project)), 0))
+    os.kill(bridge, signal.SIGSTOP)
+    await asyncio.sleep(1.5)
+    os.kill(bridge, signal.SIGCONT)
+
+
+async def step_killed(cluster: Cluster, project: Project, job_id: str) -> None:
+    newest = (await until(lambda: steps(cluster, job_id)))[-1]
+    cluster.run("scancel", newest)
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 async def test_a_server_without_a_port_serves_through_one_step_that_all_share(
     cluster: Cluster, lab: Project
 ) -> None:
@@ -57,15 +79,19 @@ async def test_a_server_without_a_port_serves_through_one_step_that_all_share(
         session = await agent.session()
         assert (await agent.text("execute_code", session_id=session, code="6 * 7")).startswith("42")
         assert (await other.record("ping"))["link"] == "srun"
-        assert (len(bridges(lab)), len(steps(cluster, job_id))) == (1, 1)
+        with terminal(lab, f"{COMMAND} start --readonly") as dashboard:
+            await dashboard.shows("● running", 60)
+            assert (len(bridges(lab)), len(steps(cluster, job_id))) == (1, 1), "of two agents and a dashboard"
         running = asyncio.create_task(agent.text("execute_code", session_id=session, code=COUNT))
-        await until(lambda: "line 3" in str(lab.journal(session)))
-        (bridge,) = bridges(lab)
-        os.kill(bridge, signal.SIGKILL)
+        for number, cut in enumerate((killed, frozen, step_killed), 1):
+            reached = f"line {20 * number}"
+            await until(lambda reached=reached: reached in str(lab.journal(session)))  # type: ignore[misc]
+            await cut(cluster, lab, job_id)
         said = await running
-        assert [line for line in said.splitlines() if line.startswith("line ")][:60] == [
-            f"line {n}" for n in range(60)
-        ]
+        printed = [line for line in said.splitlines() if line.startswith("line ")]
+        assert printed[:100] == [f"line {n}" for n in range(100)]
+        assert (await agent.text("execute_code", session_id=session, code="6 * 7")).startswith("42")
+        await until(lambda: (len(bridges(lab)), len(steps(cluster, job_id))) == (1, 1))
         ways = (await asyncio.to_thread(lab.run, "url")).stdout
         door = re.search(r"ssh -N -L \d+:(/\S+/f[0-9a-f]{12}\.sock) ", ways)
         assert door and await logs_in(httpx.AsyncHTTPTransport(uds=door[1]), "localhost", facts["TOKEN"])
@@ -100,6 +126,11 @@ async def test_where_no_address_of_the_node_answers_a_step_is_taken_and_both_are
             assert (await agent.text("execute_code", session_id=session, code="6 * 7")).startswith("42")
         status = await asyncio.to_thread(lab.run, "status", "--json", within=in_a_place)
         assert json.loads(status.stdout)["link"].startswith(f"srun ({why}")
+        doctor = await asyncio.to_thread(lab.run, "doctor", within=in_a_place)
+        assert (
+            f"{facts['HOSTNAME']} is reached by srun ({why}" in doctor.stdout
+            and "reach " not in doctor.stdout
+        )
     assert lab.run("stop").stdout == f"Job {facts['JOB_ID']} was cancelled.\n"
     await until(lambda: not bridges(lab))
 
@@ -129,11 +160,13 @@ async def test_a_host_that_no_way_leads_from_keeps_the_job_which_others_reach_by
     lab.extra_env["PATH"] = f"{refused}{os.pathsep}{path}"
     done = await asyncio.to_thread(lab.run, "start", "--detach")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Permission denied (publickey)." in done.stdout
+    assert "for 5 s: ssh: Permission denied (publickey).\n" in done.stdout
     assert "warning: The job keeps running." in done.stderr
     facts = lab.status_file()
     cluster.wait_for_state(facts["JOB_ID"], "RUNNING")
     lab.extra_env["PATH"] = f"{reached}{os.pathsep}{path}"
+    target = BridgeTarget(facts["HOSTNAME"], facts["SOCKET"], facts["JOB_ID"])
+    bridge_files(target).word.unlink()  # after which it is tried again without a pause
     await until(lambda: lab.run("wait").stdout.startswith("JupyterLab ready on "), 100)
     assert listeners(cluster.node(facts["HOSTNAME"]), lab) == []
     async with lab.client() as agent:

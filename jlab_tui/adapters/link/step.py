@@ -29,6 +29,10 @@ class RunningStep:
         self._reading = asyncio.create_task(self._read_errors())
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def errors(self) -> str:
         """What it wrote to stderr, the beginning."""
         return self._errors.decode("utf-8", "replace")

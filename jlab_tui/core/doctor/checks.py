@@ -205,7 +205,9 @@ def check_link(record: ServerRecord, link: LinkFacts | None) -> list[Finding]:
         return []
     if link.way == "none":
         text = f"nothing reaches {record.hostname} from this host: {link.why}."
-        return [Finding("link", Level.FAIL, text, "jlab-mcp logs   (or use another login node)")]
+        tried = f"srun --overlap --jobid {record.job_id or record.inside_job} hostname; ssh {record.hostname} hostname"
+        fix = f"{tried}   (if one works: export {PREFIX}LINK=srun or ssh; else another login node)"
+        return [Finding("link", Level.FAIL, text, fix)]
     return [Finding("link", Level.OK, f"{record.hostname} is reached by {link}")]
 
 

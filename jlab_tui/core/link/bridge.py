@@ -71,6 +71,10 @@ class LinkFacts:
     why: str = ""
     """why not otherwise, or why not at all"""
 
+    @property
+    def is_bridge(self) -> bool:
+        return self.way in tuple(Way)
+
     def __str__(self) -> str:
         return f"{self.way} ({self.why})" if self.why else self.way
 

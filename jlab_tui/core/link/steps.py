@@ -55,7 +55,7 @@ def explain_step_end(exit_code: int | None, errors: str, why: str = "") -> StepE
     telling = [line for line in lines if not line.startswith(_NOISE)] or lines
     said = telling[0] if telling else why or f"exit code {exit_code}"
     is_gone = any(sign in errors for sign in _GONE) or exit_code == NODE_ENDS
-    return StepEnd(said[:300], is_gone)
+    return StepEnd(said[:300].removesuffix("."), is_gone)
 
 
 def ssh_command(target: BridgeTarget, program: Sequence[str]) -> list[str]:

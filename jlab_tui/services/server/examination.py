@@ -181,10 +181,11 @@ class Examination:
             found += python_checks.check_node(record.environment)
         if self._status is None or record is None or not record.is_published or record.state not in _UP:
             return found
-        if record.url:
+        link = self._status.link
+        if record.url and not (link is not None and link.is_bridge):
             hops = await self._checkup.hops(record, answers=self._status.reachable is True)
             found += checks.check_hops(record, hops)
-        found += checks.check_link(record, self._status.link)
+        found += checks.check_link(record, link)
         if self._status.reachable:
             found += checks.check_clock(record.hostname, await self._checkup.clock_offset(record))
             found += checks.check_answers(self._checkup.oddities(record))

@@ -67,13 +67,17 @@ async def asked(path: Path, question: bytes) -> bytes:
 
 
 async def test_many_connections_carry_their_own_bytes_and_leave_nothing(folder: Path) -> None:
-    async with echoing(folder / "server"), bridged(folder) as (path, carrier, _):
-        for _ in range(20):
-            questions = [bytes([n]) * (n * 3000) for n in range(20)]
+    async with echoing(folder / "server"), bridged(folder) as (path, carrier, step):
+        questions = [bytes([n]) * (n * 3000) for n in range(20)]
+        opened: list[int] = []
+        for _ in range(50):
             answers = await asyncio.gather(*(asked(path, question) for question in questions))
             assert answers == questions
-        await until(lambda: carrier.size == 0)
-        assert (carrier.count, carrier.pipe.size) == (400, 0)
+            await until(lambda: carrier.size == 0)
+            opened.append(len(list(Path("/proc/self/fd").iterdir())))
+        assert (carrier.count, carrier.pipe.size) == (1000, 0)
+        assert max(opened[1:]) <= opened[0] + 10
+        await until(lambda: len(list(Path(f"/proc/{step.pid}/fd").iterdir())) <= 20)
 
 
 async def test_one_that_does_not_read_holds_a_bounded_amount_and_no_other_up(folder: Path) -> None:

@@ -93,9 +93,14 @@ async def test_ssh_carries_a_bridge_behind_a_greeting_and_it_is_made_again_when_
     target = BridgeTarget("node1", str(folder / "server"), "1")
     bridges = Bridges(ssh_server.env, folder / "log")
     async with echoing(folder / "server"):
-        await bridges.start(target, [Way.SSH])
+        refuses = "#!/bin/sh\necho 'srun: error: no steps from here' >&2; exit 1\n"
+        (folder / "srun").write_text(refuses, encoding="utf-8")
+        (folder / "srun").chmod(0o755)
+        await bridges.start(target, [Way.SRUN, Way.SSH], "no port")
         path = Path(bridges.socket(target))
         assert await asked(path, b"question") == b"question"
+        word = bridges.word(target)
+        assert word is not None and word.instead == "no port; srun: srun: error: no steps from here"
         made = path.stat().st_ino
         ssh_server.hang_up()
         await until(lambda: not path.exists() or path.stat().st_ino != made)

@@ -119,7 +119,7 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("stranger", lambda: checks.check_hops(LOCAL, Hops("127.0.0.1", 18001, "127.0.0.1", connects=True)),
      Level.FAIL, "it hangs", "jlab-mcp stop; jlab-mcp start"),
     ("by a step", lambda: checks.check_link(JOB, LinkFacts("srun", "its port is closed")), Level.OK, "is reached by srun (its", ""),
-    ("no way", lambda: checks.check_link(JOB, LinkFacts("none", "srun: refused")), Level.FAIL, "this host: srun: refused.", "jlab-mcp logs"),
+    ("no way", lambda: checks.check_link(JOB, LinkFacts("none", "srun: refused")), Level.FAIL, "this host: srun: refused.", "srun --overlap --jobid 7 hostname; ssh"),
     ("reached", lambda: checks.check_hops(LOCAL, Hops("127.0.0.1", 18001, "127.0.0.1", True, "", True)), Level.OK, "answers", ""),
     ("clocks", lambda: checks.check_clock("node1", 0.3), Level.OK, "agree", ""),
     ("clock behind", lambda: checks.check_clock("node1", -12), Level.WARN, "12 s behind", "timedatectl"),

@@ -55,7 +55,7 @@ def test_nothing_in_the_environment_is_an_option_of_srun_and_the_jobs_cluster_is
         (1, "srun: error: Unable to create step for job 1: Access denied", "srun: error: Unable to create step for job 1: Access denied", False),
         (143, "srun: Job step aborted: Waiting\nsrun: error: c: task 0: Terminated", "srun: error: c: task 0: Terminated", False),
         (143, "srun: Job step aborted: Waiting", "srun: Job step aborted: Waiting", False),
-        (255, "gpu1: Permission denied (publickey).\n", "gpu1: Permission denied (publickey).", False),
+        (255, "gpu1: Permission denied (publickey).\n", "gpu1: Permission denied (publickey)", False),
         (255, "", "the pipe was closed", False),
     ],
 )  # fmt: skip
