@@ -22,7 +22,7 @@ from typing import Any
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
-from mcp_types import INVALID_REQUEST, PARSE_ERROR, jsonrpc_message_adapter
+from mcp_types import INVALID_REQUEST, PARSE_ERROR, JSONRPCNotification, jsonrpc_message_adapter
 from pydantic import ValidationError
 
 from ..core.relay_lines import LEAVE
@@ -52,10 +52,10 @@ class CancelReasons:
         return self.is_behind_line and not self.has_left
 
     def note(self, message: SessionMessage) -> None:
-        raw = message.message.model_dump(by_alias=True, exclude_none=True)
-        if raw.get("method") != "notifications/cancelled":
+        noted = message.message
+        if not isinstance(noted, JSONRPCNotification) or noted.method != "notifications/cancelled":
             return
-        params = raw.get("params") or {}
+        params = noted.params or {}
         self._reasons[str(params.get("requestId"))] = str(params.get("reason") or "")
         while len(self._reasons) > _REMEMBERED:
             self._reasons.popitem(last=False)

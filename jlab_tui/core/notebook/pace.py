@@ -18,7 +18,7 @@ QUIET_S: Final = 3.0
 PAUSE_S: Final = 0.2
 """between two saves of a small file"""
 _GATHER_S: Final = 0.05
-"""a first change waits for more, so that a short cell is saved once and not while it runs"""
+"""a change waits for more: a short cell is saved once, not while it runs, and not while the reply about it is on its way"""
 RETRY_S: Final = 2.0
 """after a save that failed"""
 _DUTY: Final = 4.0
@@ -50,6 +50,7 @@ class SavePace:
     cells_since: float | None = None
     """when the first change came that is more than output"""
     is_urgent: bool = False
+    """a run has ended, or a cell is another one"""
     saved_at: float = -math.inf
     took: float = 0.0
     """seconds of the last save"""
@@ -93,8 +94,8 @@ class SavePace:
         rest = self.saved_at + min(_DUTY * self.took, _DUTY_MOST_S)
         if size > LARGE:
             return max(rest, self.retry_at, self._due_large(size / RATE, is_running))
-        if self.is_urgent:
-            return rest
+        if self.is_urgent and self.cells_since is not None:
+            return max(rest, min(self.last + _GATHER_S, self.cells_since + PAUSE_S))
         if self.cells_since is None:
             rest = max(rest, self.saved_at + size / _OUTPUT_RATE)
         return max(self.first + _GATHER_S, rest + PAUSE_S, self.retry_at)

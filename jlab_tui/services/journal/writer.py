@@ -201,18 +201,22 @@ class SessionJournal:
         """Write a note for the reader of the record."""
         self.record(Notice(text, level))
 
-    async def flush(self) -> None:
-        """Everything recorded so far is in the file when this returns."""
+    def push(self) -> None:
+        """Have everything recorded so far written, without waiting for it."""
         self._flush_text()
         self._end_late_tail()
+        self._journal.push()
+
+    async def flush(self) -> None:
+        """Everything recorded so far is in the file when this returns."""
+        self.push()
         await asyncio.wrap_future(self._journal.flushed())
 
     async def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._flush_text()
-        self._end_late_tail()
+        self.push()
         await asyncio.wrap_future(self._journal.close())
 
     def _print(self, event: TextPrinted) -> None:
@@ -290,10 +294,9 @@ class SessionJournal:
             self._append(OutputDropped(self._last_run, lost, "bytes", "the disk was full"))
 
     def _flush_text(self) -> None:
-        event: TextPrinted | WidgetsChanged
         if self._text:
             run, stream, into = self._text_of
-            event = TextPrinted(run, stream, "".join(self._text), into)
+            event: TextPrinted | WidgetsChanged = TextPrinted(run, stream, "".join(self._text), into)
             self._text, self._text_chars = [], 0
             self._text_of = ("", "", "")
         elif self._widgets is not None:

@@ -66,8 +66,7 @@ class NotebookEdits:
         await self._confirm()
         if position != -1 or call.is_resent:
             await self._sync.refresh()
-        before = self.notebook.by_id(call.cell_id)
-        if call.is_resent and before is not None:
+        if call.is_resent and (before := self.notebook.by_id(call.cell_id)) is not None:
             return before, self.notebook.find(before.id)
         cell = NotebookCell(call.cell_id or cell_id(uuid.uuid4().hex), cell_type, source)
         return cell, self.notebook.insert(cell, position)

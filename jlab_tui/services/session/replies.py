@@ -131,9 +131,7 @@ class Replies:
     async def about(self, session: Session | None, run: Run) -> RunReply:
         """Compose the reply about a run as it is now."""
         if session is not None:
-            if isinstance(run, RunHandle):
-                session.told(run)
-            await session.journal.flush()
+            await session.record_reply(run)
         outputs = await self._outputs(run)
         notes = await self._notes(session, run)
         is_over = session is None or not isinstance(session.state.availability, Usable)

@@ -25,6 +25,7 @@ from ...core.session.protocol import (
     RunClosed,
 )
 from ...core.session.replay import ReplayedSession
+from ...core.session.run import Run
 from ...core.session.state import SessionStatus, Usable
 from ..journal.writer import SessionJournal
 from ..kernel.ending import how_cut
@@ -218,6 +219,19 @@ class Session:
         """Record that the client knows of a run's end."""
         if is_worth_telling(run.status, run.seconds):
             self.journal.record(RunTold(run.id))
+
+    async def record_reply(self, run: Run) -> None:
+        """Return when nothing that a reply about a run tells can be lost, and all of its output can be read.
+
+        What the kernel said of a run that came to its end, the Jupyter extension keeps until the journal has it on disk:
+        a process that takes over reads it there."""
+        if isinstance(run, RunHandle):
+            self.told(run)
+        is_kept = self.state.is_recorded and run.status in (RunStatus.OK, RunStatus.ERROR)
+        if is_kept and run.outputs is not None and not run.outputs.is_cut:
+            self.journal.push()
+        else:
+            await self.journal.flush()
 
     # -- what it says --------------------------------------------------------------------------------------------
 

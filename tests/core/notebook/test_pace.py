@@ -60,16 +60,23 @@ def test_a_large_file_is_not_written_again_for_the_output_of_a_run_of_any_length
     assert written_by(HUGE, 36_000, 5.0) == 2 * HUGE, "once with the cell, once when it has ended"
 
 
-def test_a_short_cell_is_saved_once_and_every_other_change_of_a_small_file_at_once() -> None:
+def test_a_short_cell_is_saved_once_behind_its_reply() -> None:
     pace = saved_at(10.0, took=0.01)
     pace.changed(20.0, NotebookChange.BEGIN)
     assert pace.due(SMALL, is_running=True) == 20.05
     pace.changed(20.04, NotebookChange.CELL)
-    assert pace.due(SMALL, is_running=False) == 10.04
+    assert pace.due(SMALL, is_running=False) == pytest.approx(20.09)
     pace.begins()
-    pace.saved(20.05, took=0.01)
-    pace.changed(20.06, NotebookChange.BEGIN)
-    assert pace.due(SMALL, is_running=True) == pytest.approx(20.05 + 0.2 + 4 * 0.01)
+    pace.saved(20.1, took=0.01)
+    pace.changed(20.11, NotebookChange.BEGIN)
+    assert pace.due(SMALL, is_running=True) == pytest.approx(20.1 + 0.2 + 4 * 0.01)
+
+
+def test_cells_that_follow_each_other_are_saved_together_and_soon() -> None:
+    pace = saved_at(10.0)
+    for at in range(100):
+        pace.changed(20 + at / 100, NotebookChange.CELL)
+        assert pace.due(SMALL, is_running=False) == pytest.approx(min(20.05 + at / 100, 20.2))
 
 
 def test_output_of_a_small_file_follows_by_the_size_of_the_file() -> None:
@@ -86,7 +93,7 @@ def test_a_large_file_follows_when_the_session_is_idle() -> None:
     assert pace.due(LARGE + 1, is_running=False) == 101.0 + QUIET_S
     pace.changed(102.0, NotebookChange.OUTPUT)
     assert pace.due(LARGE + 1, is_running=False) == 102.0 + QUIET_S
-    assert pace.due(LARGE, is_running=False) == 10.0, "one of 10 MB is not large"
+    assert pace.due(LARGE, is_running=False) == 100.2, "one of 10 MB is not large"
 
 
 def test_while_cells_follow_each_other_a_large_file_is_written_once_per_its_size_by_2_mb_a_second() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from jlab_tui.adapters.journal.journal_file import JournalWriter
 from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.core.errors import UnknownRun
 from jlab_tui.core.journal.events import Entry, RunStatus, RunTold
@@ -41,6 +43,23 @@ class CountingStore(JournalStore):
         for entry in super().read(files, since):
             self.count += 1
             yield entry
+
+
+class GatedStore(JournalStore):
+    """Its disk holds up whoever waits for it, while the gate is closed."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "sessions", folder / "actions", lambda: folder / "fifos", "host")
+        self.gate, self.is_reached = threading.Event(), threading.Event()
+        self.gate.set()
+
+    def writer(self, session: str, epoch: int) -> JournalWriter:
+        return JournalWriter(super().writer(session, epoch).path, self._written)
+
+    def _written(self, end: int) -> None:
+        if not self.gate.is_set():
+            self.is_reached.set()
+            self.gate.wait()
 
 
 async def no_notice() -> str:
@@ -150,4 +169,30 @@ async def test_only_the_end_of_a_long_run_is_on_record_as_told(place: Place, sec
     entries = place.journals.read(place.journals.files(session.identity.id))
     told = [entry.event for _, _, entry in entries if isinstance(entry.event, RunTold)]
     assert told == ([RunTold(run_id)] if seconds > LONG_S else [])
+    await process.release()
+
+
+async def test_only_a_reply_that_tells_more_than_the_server_keeps_waits_for_the_disk(place: Place) -> None:
+    journals = GatedStore(place.folder)
+    process = place.process(journals=journals)
+    session = await process.open_new("n")
+    waits = replies(process, journals)
+    run = await session.run("1")
+    journals.gate.clear()
+    try:
+        assert (
+            await asyncio.wait_for(waits.reply(session, run, 30.0, no_beat), 40)
+        ).run.status is RunStatus.OK
+        await until(journals.is_reached.is_set)
+        journals.gate.set()
+        run = await session.run("hang")
+        journals.is_reached.clear()
+        journals.gate.clear()
+        place.server.by_id[session.identity.kernel_id].raises(run.msg_id, "KeyboardInterrupt")
+        reply = asyncio.create_task(waits.reply(session, run, 30.0, no_beat))
+        await until(journals.is_reached.is_set)
+        assert run.status is RunStatus.INTERRUPTED and not reply.done()
+    finally:
+        journals.gate.set()
+    await asyncio.wait_for(reply, 40)
     await process.release()
