@@ -67,6 +67,11 @@ def make_parser() -> argparse.ArgumentParser:
         "--bell", action="store_true", help="ring the terminal's bell when a run of over a minute ends"
     )
     start.add_argument(
+        "--hold",
+        action="store_true",
+        help="see all of the agent's code before it runs (`H` in the dashboard)",
+    )
+    start.add_argument(
         "--replay", metavar="FILE", help="play a recorded journal instead (sessions/<id>.1.jsonl)"
     )
     start.add_argument(

@@ -105,6 +105,7 @@ def _start(arguments: argparse.Namespace) -> int:
         ascii=arguments.ascii,
         theme=arguments.theme,
         bell=arguments.bell,
+        hold=arguments.hold,
         debug=arguments.debug,
     )
     if arguments.replay:

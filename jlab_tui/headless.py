@@ -210,7 +210,7 @@ async def run_wait_for_run(
     match run.status:
         case RunStatus.OK:
             return 0
-        case RunStatus.RUNNING:
+        case RunStatus.RUNNING | RunStatus.HELD:
             return NOT_IN_TIME
         case RunStatus.INTERRUPTED:
             return RUN_INTERRUPTED

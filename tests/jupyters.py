@@ -375,6 +375,7 @@ class Place:
         conversation: str = "",
         on_exit: OnExit = OnExit.SHUTDOWN,
         journals: JournalStore | None = None,
+        hold_limit_s: float = 600.0,
     ) -> Sessions:
         record = ServerRecord(ServerState.READY, Mode.LOCAL, started=self.server.started)
 
@@ -395,6 +396,7 @@ class Place:
             now=time.time,
             on_exit=on_exit,
             owner_alive=lambda host, pid, started: False,
+            hold_limit_s=hold_limit_s,
         )
         self.processes.append(made)
         return made

@@ -50,6 +50,7 @@ _HOW: Final = {
     RunStatus.INTERRUPTED: "was interrupted",
     RunStatus.DIED: "ended with its kernel",
     RunStatus.ABORTED: "never started",
+    RunStatus.DECLINED: "was declined by the user",
     RunStatus.JOB_ENDED: "ended with the server",
     RunStatus.LOST: "is lost: its end is unknown",
 }

@@ -186,6 +186,12 @@ class Settings:
         read.seconds(0, 86_400),
         "seconds after which a long call becomes a task, where the client knows tasks",
     )
+    hold_limit_s: float = _from(
+        "HOLD_LIMIT_S",
+        600.0,
+        read.seconds(1, 86_400),
+        "seconds that held code waits for the user's decision before it is declined",
+    )
     on_exit: OnExit = _from(
         "ON_EXIT",
         OnExit.SHUTDOWN,

@@ -8,7 +8,9 @@ from mcp_types import CallToolResult
 
 from ..core.display.printable import printable
 from ..core.errors import JlabError, UnknownTask
+from ..core.journal.events import RunStatus
 from ..core.reply.task import RerunTask, RunTask, StartTask, Task, WaitTask, parse_task, task_json
+from ..services.session.replies import HELD
 from .content import as_json, as_text, without_images
 from .context import App
 from .heading import headed
@@ -84,6 +86,7 @@ class TaskAnswers:
                 result = await headed(session, str(task), result)
             return self._answer(task, run.asked_at, result=result)
         last = run.outputs.last_line if session is not None and run.outputs is not None else _ELSEWHERE
+        last = HELD if run.status is RunStatus.HELD else last
         message = await app.vitals(last, run.elapsed(app.now()))
         return self._answer(task, run.asked_at, message=message)
 

@@ -162,6 +162,8 @@ class Journals(Protocol):
         """what users did in dashboards, since the last call"""
         ...
 
+    def has_ended(self, dashboard: str) -> bool | None: ...
+
 
 class Intents(Protocol):
     """The notebooks of sessions that are being opened, by session id; each blocks."""
@@ -223,7 +225,8 @@ ReadBack = Callable[[Sequence[Run], CellLimits], dict[str, CellOutputs]]
 class Steered(Protocol):
     """Gets what users ask of one session."""
 
-    def take(self, act: HumanActed) -> None: ...
+    def take(self, act: HumanActed, at: float) -> None: ...
+    def look(self, has_ended: Callable[[str], bool | None]) -> None: ...
 
 
 class Acts(Protocol):
@@ -249,3 +252,5 @@ class SessionPorts:
     server: ServerRecord
     diagnosis: Diagnosis
     actions: Acts
+    hold_limit_s: float
+    """how long held code waits for the user"""

@@ -1,12 +1,16 @@
-"""The dashboard: shows changes of its source, keeps the selection, and turns keys into actions. Owns nothing outside itself."""
+"""The dashboard: shows changes of its source, keeps the selection, and turns keys into actions. Owns nothing outside itself.
+
+One file, because Textual looks for the actions of all keys in the application's class.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, cast
 
-from textual.app import SystemCommand
+from textual.app import SuspendNotSupported, SystemCommand
 from textual.binding import BindingType
 from textual.filter import LineFilter
 from textual.screen import Screen
@@ -22,6 +26,7 @@ from . import highlight, pixels
 from .ansi import one_line
 from .cell_keys import CellKeys, images_of
 from .format import shortened
+from .hold_keys import HoldKeys
 from .kernel_keys import KernelKeys
 from .keys import KEYS, NUMBERS
 from .look_keys import LookKeys
@@ -33,7 +38,7 @@ from .plain_ascii import AsciiFilter
 from .run_end_bell import RunEndBell
 from .screen_texts import summary
 from .screens import ConfirmScreen, GraphScreen, HelpScreen, ImageScreen, SaveWanted
-from .selection import target_of
+from .selection import target_of, targets_of
 from .steering_keys import SteeringKeys
 from .terminal import TerminalApp
 from .themes import DAY, NIGHT
@@ -66,6 +71,7 @@ class Dashboard(TerminalApp):
         outcomes = Outcomes(self.say, lambda work: self.run_worker(work, group="actions"), options.details)
         self._kernel_keys = KernelKeys(actions, outcomes, self._ask)
         self._steering_keys = SteeringKeys(actions, outcomes, self.push_screen)
+        self._hold_keys = HoldKeys(actions, outcomes, self.say, self.push_screen, self._edit)
         self._cell_keys = CellKeys(exports, source.whole, outcomes, self.say, self.copy_to_clipboard)
         self._look_keys = LookKeys(looks, self.push_screen)
         self._bell = RunEndBell()
@@ -111,6 +117,8 @@ class Dashboard(TerminalApp):
         self.run_worker(self._follow(), group="source")
         if self.options.is_live:
             self.set_interval(1.0, self._second)
+        if self.options.hold:
+            self._hold_keys.hold_all([])
 
     async def _follow(self) -> None:
         await asyncio.to_thread(self._load_rest)
@@ -131,6 +139,7 @@ class Dashboard(TerminalApp):
         if rings and self.options.bell and self.source.is_loaded:
             self.bell()
         self.main.take(message.changes)
+        self._hold_keys.took(message.changes)
         if self.view.session is None and self.source.is_loaded:
             self._take_rows()
         elif self._news_timer is None:
@@ -148,6 +157,7 @@ class Dashboard(TerminalApp):
             self.main.follow_newest()
         self.feed.tick_clock(self.options.clock())
         self._look_keys.rows_changed(self.source.rows)
+        self._ask_about_held()
 
     def on_record_read(self, message: RecordRead) -> None:
         self._is_to_grow |= not message.session or self.view.shows(message.session)
@@ -176,6 +186,8 @@ class Dashboard(TerminalApp):
 
     def _second(self) -> None:
         self._look_keys.rows_changed(self.source.rows)
+        self._hold_keys.second(self.options.clock())
+        self._ask_about_held()
         if isinstance(self.screen, GraphScreen):
             self.screen.update_lines()
         elif self.screen is self.main:
@@ -185,6 +197,7 @@ class Dashboard(TerminalApp):
                     server=self.source.server,
                     sessions=self.source.rows,
                     measured_at=self._measured_at,
+                    holds_all=self._hold_keys.holds_all,
                     now=now,
                 )
                 self.feed.tick_clock(now)
@@ -204,6 +217,26 @@ class Dashboard(TerminalApp):
     def action_comment(self) -> None:
         if (target := self._target()) is not None:
             self._steering_keys.comment(target)
+
+    def action_hold(self) -> None:
+        if (target := self._target()) is not None:
+            self._hold_keys.hold(target, self.source.feed)
+            self._ask_about_held()
+
+    def action_hold_all(self) -> None:
+        if self._may_act():
+            self._hold_keys.hold_all(targets_of(self.view.sessions))
+
+    def _ask_about_held(self) -> None:
+        """Ask about held code, unless something else has the keys."""
+        if self.screen is self.main and not self.options.readonly and not self.main.prompt.has_class("-open"):
+            self._hold_keys.ask(self.source.feed, self.main.palette)
+
+    def _edit(self, text: str) -> str:
+        """Give the terminal to the user's editor."""
+        with contextlib.suppress(SuspendNotSupported), self.suspend():
+            return self.options.edit(text)
+        return self.options.edit(text)
 
     def action_restart(self) -> None:
         if (target := self._target()) is not None:

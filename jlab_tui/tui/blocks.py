@@ -123,6 +123,8 @@ def _status_word(cell: FeedCell) -> str:
         "interrupted": "interrupted",
         "died": "kernel died",
         "aborted": "not started",
+        "held": "held: it waits for you",
+        "declined": "declined",
         "job_ended": "job ended",
         "lost": "lost",
     }.get(cell.status.value, "")

@@ -79,6 +79,7 @@ def session_mark(state: SessionState, glyphs: Glyphs) -> tuple[str, str]:
         SessionState.STARTING: (glyphs.starting, "primary"),
         SessionState.DEAD: (glyphs.dead, "error"),
         SessionState.CLOSED: (glyphs.gone, "faint"),
+        SessionState.HELD: (glyphs.pending, "accent"),
         SessionState.UNKNOWN: (glyphs.unrun, "muted"),
     }[state]
 
@@ -94,7 +95,9 @@ def run_mark(status: RunStatus | None, glyphs: Glyphs) -> tuple[str, str]:
             return glyphs.done, "success"
         case RunStatus.INTERRUPTED:
             return glyphs.gone, "accent"
-        case RunStatus.ABORTED:
+        case RunStatus.HELD:
+            return glyphs.pending, "accent"
+        case RunStatus.ABORTED | RunStatus.DECLINED:
             return glyphs.unrun, "accent"
         case _:
             return glyphs.failed, "error"

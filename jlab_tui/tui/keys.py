@@ -68,6 +68,8 @@ KEYS: tuple[Key, ...] = (
         acts=True,
     ),
     Key("c", "c", "comment", "Comment", "Write to the agent: its next reply says it.", "Act", acts=True),
+    Key("h", "h", "hold", "Hold next", "See the session's next code before it runs.", "Act", acts=True),
+    Key("H", "H", "hold_all", "Hold all", "See all code before it runs, or no more.", "Act", acts=True),
     Key(
         "r",
         "r",
@@ -82,7 +84,7 @@ KEYS: tuple[Key, ...] = (
     Key("slash", "/", "screen.search", "Search", "Search all cells of the feed.", "Find", in_footer=True),
     Key("question_mark", "?", "help", "Help", "Show all keys.", "Dashboard", in_footer=True),
     Key(
-        "q,d",
+        "q",
         "q",
         "detach",
         "Quit",

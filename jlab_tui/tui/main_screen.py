@@ -120,7 +120,7 @@ class MainScreen(Screen[None]):
     def watch_view(self, old: ViewState, new: ViewState) -> None:
         if (old.session, old.errors_only) != (new.session, new.errors_only):
             self.fill_feed()
-        is_second = (old.now, old.measured_at) != (new.now, new.measured_at)
+        is_second = (old.now, old.measured_at, old.holds_all) != (new.now, new.measured_at, new.holds_all)
         if is_second or old.server != new.server or bool(old.sessions) != bool(new.sessions):
             self._draw_server()
         self._draw_sessions()
@@ -165,6 +165,7 @@ class MainScreen(Screen[None]):
             self._draw_graphs()
         has_walltime = view.server is not None and view.server.record.ends > 0
         flag = "read-only" if options.readonly and not options.is_replay else ""
+        flag = "holding all code" if view.holds_all else flag
         sample = source.samples[-1] if source.samples else None
         state = HeaderState(
             view.server, view.sessions, sample, now if has_walltime else 0.0, at(now, options.local), flag

@@ -28,5 +28,9 @@ class DashboardOptions:
     """names the log file once it contains something"""
     preload: Callable[[], None] = lambda: None
     """loads what the source needs; called in a thread after the first frame"""
+    edit: Callable[[str], str] = lambda text: text
+    """opens a text in the user's editor, which has the terminal meanwhile; raises UsageError"""
+    hold: bool = False
+    """hold all code from the start"""
     is_live: bool = True
     """False in tests: no timers, no clock in the header"""

@@ -53,6 +53,13 @@ def session_to_follow(rows: Sequence[SessionRow], shown: str | None) -> str | No
 def target_of(rows: Sequence[SessionRow], shown: str | None, cell: FeedCell | None) -> Target | None:
     """Return the kernel of the shown session, or of the current cell's session if all are shown. None if it has ended."""
     row = row_of(rows, cell.session if shown == ALL and cell is not None else shown)
-    if row is None or row.state in _OVER:
-        return None
+    return None if row is None or row.state in _OVER else _target(row)
+
+
+def targets_of(rows: Sequence[SessionRow]) -> list[Target]:
+    """Return the kernels of all sessions that still have one."""
+    return [_target(row) for row in live(rows) if not row.is_foreign]
+
+
+def _target(row: SessionRow) -> Target:
     return Target("" if row.is_foreign else row.session, row.kernel_id, row.name, row.run)

@@ -56,12 +56,13 @@ class TextScreen(ModalScreen[tuple[str, bool]]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "Close", id="text.close")]
 
-    def __init__(self, title: str, text: str, most: int) -> None:
+    def __init__(self, title: str, text: str, most: int, *, may_be_empty: bool = False) -> None:
         """`most`: characters that may be sent."""
         super().__init__()
         self._title = title
         self._text = text
         self._most = most
+        self._may_be_empty = may_be_empty
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="-calm -text") as dialog:
@@ -76,7 +77,7 @@ class TextScreen(ModalScreen[tuple[str, bool]]):
         text = self.query_one(TextLines).text
         if len(text) > self._most:
             self._refuse(len(text))
-        elif text.strip():
+        elif text.strip() or self._may_be_empty:
             self.dismiss((text, True))
         else:
             self.action_give_up()

@@ -23,6 +23,8 @@ class ViewState:
     name_filter: str = ""
     measured_at: float = 0.0
     """epoch seconds of the newest sample in the graphs"""
+    holds_all: bool = False
+    """all code waits for the user"""
     now: float = 0.0
     """epoch seconds in the header"""
 

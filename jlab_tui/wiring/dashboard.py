@@ -37,6 +37,8 @@ class Looks:
     theme: str = "night"
     bell: bool = False
     """ring the terminal's bell when a long run ends"""
+    hold: bool = False
+    """hold all code before it runs"""
     debug: bool = False
     """log everything, and name the log at the end"""
     says_farewell: bool = True
@@ -168,6 +170,7 @@ def _options(
 
     gc.disable()  # until all is loaded: saves a tenth of the time to the first frame
     prepare(os.environ)  # before the import of Textual, which reads the environment once
+    from ..adapters.editor import edit
     from ..adapters.log_file import LogFile, dashboard_log
     from ..tui.options import DashboardOptions
     from ..tui.themes import known_themes
@@ -187,6 +190,8 @@ def _options(
         theme=looks.theme,
         is_replay=is_replay,
         bell=looks.bell,
+        hold=looks.hold and not looks.readonly and not is_replay,
+        edit=lambda text: edit(text, os.environ),
         says_farewell=looks.says_farewell and not is_replay,
         details=log_file.where,
         preload=load_rest,

@@ -162,6 +162,7 @@ def _sessions(
         now=time.time,
         on_exit=settings.on_exit,
         owner_alive=owner_alive,
+        hold_limit_s=settings.hold_limit_s,
         comes_back=comes_back,
     )
 

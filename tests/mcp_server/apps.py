@@ -103,6 +103,7 @@ class Front:
     launcher: Launched = field(default_factory=Launched)
     starting: Starting = field(default_factory=Starting)
     reasons: CancelReasons = field(default_factory=CancelReasons)
+    hold_limit_s: float = 600.0
     shared: Place | None = None
     """the server and directories of another one"""
     place: Place = field(init=False)
@@ -110,7 +111,11 @@ class Front:
 
     def __post_init__(self) -> None:
         self.place = self.shared or Place(self.folder)
-        sessions, notebooks, journals = self.place.process(), self.place.notebooks, self.place.journals
+        sessions, notebooks, journals = (
+            self.place.process(hold_limit_s=self.hold_limit_s),
+            self.place.notebooks,
+            self.place.journals,
+        )
         env = {"HOME": str(self.folder), **self.env}
         settings = load_settings(env, self.folder, lambda path: False)
 

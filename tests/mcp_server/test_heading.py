@@ -16,8 +16,12 @@ from tests.mcp_server.apps import Front
 from tests.project import Agent, until
 
 
+def entry(act: HumanActed, at: float = 0.0) -> Entry:
+    return Entry(at or time.time(), act)
+
+
 def comment(session: str, text: str, ident: str) -> Entry:
-    return Entry(time.time(), HumanActed(COMMENT, session, reason=text, by="ben@h", id=f"h-1:{ident}"))
+    return entry(HumanActed(COMMENT, session, reason=text, by="ben@h", id=f"h-1:{ident}"))
 
 
 def write(place: Place, *acts: Entry) -> None:
@@ -48,7 +52,7 @@ async def test_a_comment_heads_the_next_reply_of_any_tool_once(front: Front) -> 
         ran = await agent.call("execute_code", session_id=session, code="1")
         refused = await agent.call("read_output", run_id=f"{session}-1", nonsense=1)
         assert heads(ran) == heads(refused) == []
-        front.app.sessions.open_sessions[0].steering.take(comment(session, "Again.", "2").event)  # type: ignore[arg-type]
+        await front.place.server.hand_on(kernel, comment(session, "Again.", "2"))
         refused = await agent.call("read_output", run_id=f"{session}-9")
         assert refused.is_error and heads(refused) == ["Comment from the user: Again."]
 

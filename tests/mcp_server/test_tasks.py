@@ -192,13 +192,13 @@ async def test_a_comment_completes_a_wait_that_is_a_task_and_leaves_the_task_of_
         running = await start(agent.client, "execute_code", session_id=session, code="hang")
         waiting = await start(agent.client, "wait_for_run", run_id=running.task_id)
         steering = front.app.sessions.open_sessions[0].steering
-        steering.take(HumanActed("comment", session, reason="Stop.", id="h-1:1"))
+        steering.take(HumanActed("comment", session, reason="Stop.", id="h-1:1"), 1.0)
         for _ in range(2):  # the same at each poll
             told = await state(agent.client, waiting.task_id)
             assert told.status == "completed" and told.text.startswith("Comment from the user: Stop.\n")
         (kernel,) = front.place.server.by_id.values()
         assert (await state(agent.client, running.task_id)).status == "working"
-        steering.take(HumanActed("comment", session, reason="Fine.", id="h-1:2"))
+        steering.take(HumanActed("comment", session, reason="Fine.", id="h-1:2"), 1.0)
         kernel.ends(kernel.running)
         await until(lambda: front.app.sessions.open_sessions[0].runs[running.task_id].status.is_final)
         ended = await state(agent.client, running.task_id)

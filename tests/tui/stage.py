@@ -76,6 +76,24 @@ class FakeActions:
     async def cancel_job(self) -> str:
         return await self._act("cancel job")
 
+    holds_all = False
+
+    async def hold(self, target: Target) -> str:
+        return await self._act(f"hold {target.name}")
+
+    async def hold_all(self, targets: Sequence[Target]) -> str:
+        self.holds_all = not self.holds_all
+        return await self._act(f"hold all of {len(targets)}" if self.holds_all else "hold no more")
+
+    async def decide(self, target: Target, action: str, reason: str = "") -> str:
+        return await self._act(f"{action} {target.run}" + (f" with {reason}" if reason else ""))
+
+    def was_decided(self, hold: str) -> None:
+        self.done.append(f"{hold} is decided")
+
+    def stay(self, for_s: float = 0.0) -> None:
+        pass
+
     async def comment(self, target: Target, text: str) -> str:
         return await self._act(f"comment {target.name}: {text}")
 

@@ -29,7 +29,7 @@ class ActionsFiles:
                     self._open.append(self.follow(self._directory.path / name))
         found: list[Entry] = []
         for reader in list(self._open):
-            is_finished = _is_finished(reader.path)  # before the read, so that it reads all
+            is_finished = has_ended(reader.path.stem)  # before the read, so that it reads all
             if _size(reader.path) > reader.offset:
                 found += reader.read()
             if is_finished:
@@ -47,15 +47,17 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _is_finished(actions: Path) -> bool:
-    """Whether the dashboard that wrote this file has exited; always False for another machine's."""
-    host, _, pid = actions.stem.rpartition("-")
+def has_ended(dashboard: str) -> bool | None:
+    """Whether the dashboard of an actions file with this name has exited; None for another machine's."""
+    host, _, pid = dashboard.rpartition("-")
     if host != socket.gethostname() or not pid.isdecimal():
-        return False
+        return None
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
-    except (OSError, OverflowError):
-        pass  # somebody else's process, or no process id
+    except OverflowError:
+        return None  # no process id
+    except OSError:
+        pass  # somebody else's process
     return False

@@ -15,7 +15,7 @@ from ...core.journal.events import Entry, HumanActed
 from ...core.journal.summary import Heads
 from ..files import file_server_time, seal
 from . import retention
-from .actions_files import ActionsFiles
+from .actions_files import ActionsFiles, has_ended
 from .bell import Bell
 from .brief import brief_entries, run_entries
 from .journal_file import JournalWriter
@@ -139,6 +139,10 @@ class JournalStore:
     def new_actions(self) -> list[Entry]:
         """Return what users did in dashboards since the last call. Blocks."""
         return self._actions.news()
+
+    def has_ended(self, dashboard: str) -> bool | None:
+        """Whether a dashboard has exited; None for one of another host."""
+        return has_ended(dashboard)
 
     def clear_old(
         self, keep_days: int, now: float | None = None, keep_newest: int = retention.KEEP_NEWEST

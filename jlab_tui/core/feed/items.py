@@ -88,6 +88,10 @@ class FeedCell:
     outputs: list[Output] = field(default_factory=list)
     clear_pending: set[str] = field(default_factory=set)
     """whose output the next one clears: Output widgets, the cell itself as an empty one"""
+    hold: str = ""
+    """id of the action that holds it, or held it"""
+    before: str = ""
+    """text of the cell that the held code changes"""
     cut_chars: int = 0
     """characters that the last reply did not show the model"""
     cut_images: int = 0
@@ -100,6 +104,10 @@ class FeedCell:
     @property
     def is_running(self) -> bool:
         return self.status is RunStatus.RUNNING
+
+    @property
+    def is_held(self) -> bool:
+        return self.status is RunStatus.HELD
 
     @property
     def has_failed(self) -> bool:

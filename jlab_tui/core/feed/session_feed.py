@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, assert_never
 
 from ..display.widgets import view_of
-from ..journal.acts import COMMENT
+from ..journal import acts
 from ..journal.events import (
     DataShown,
     DataUpdated,
@@ -31,6 +31,7 @@ from ..journal.events import (
     ReplyCut,
     ReplyHeaded,
     RunFinished,
+    RunHeld,
     RunReplied,
     RunStarted,
     RunStatus,
@@ -76,6 +77,8 @@ class SessionFeed:
         self.closed = ""
         """reason; empty while it is open"""
         self.running: FeedCell | None = None
+        self.held: FeedCell | None = None
+        """the run that waits for the user's decision"""
         self.last: FeedCell | None = None
         """the run that started last"""
         self.cells = 0
@@ -127,6 +130,8 @@ class SessionFeed:
             earlier = _completed(older.running, joined)
             self.running = self.running or (earlier if earlier is not None and earlier.is_running else None)
             self.last = _completed(older.last, joined)
+        if self.held is None and (held := _completed(older.held, joined)) is not None and held.is_held:
+            self.held = held
         if not self._has_opened:
             self.closed = self.closed or older.closed
         self._has_opened |= older._has_opened
@@ -216,6 +221,8 @@ class SessionFeed:
                 return self._open(event, at)
             case RunStarted():
                 return self._start(event, at)
+            case RunHeld():
+                return self._hold(event, at)
             case TextPrinted():
                 return self._print(event, at)
             case DataShown():
@@ -314,7 +321,24 @@ class SessionFeed:
             self.running = cell
         self._by_run[event.run] = cell
         self.last = cell
+        self._let_go(cell)
         return cell
+
+    def _hold(self, event: RunHeld, at: float) -> FeedCell:
+        cell = self._by_run.get(event.run) or self._add_cell(FeedCell(self.session, at, event.source))
+        cell.source, cell.cell_id, cell.tool, cell.run = event.source, event.cell, event.tool, event.run
+        cell.hold, cell.before = event.hold, event.before
+        cell.is_torn = False
+        if cell.status is None:
+            cell.status = RunStatus.HELD
+            self.held = cell
+        self._by_run[event.run] = cell
+        return cell
+
+    def _let_go(self, cell: FeedCell) -> None:
+        """Note that a run is not held any more."""
+        if self.held is cell:
+            self.held = None
 
     def _add_cell(self, cell: FeedCell) -> FeedCell:
         self.items.append(cell)
@@ -392,6 +416,7 @@ class SessionFeed:
             cell.execution_count = event.execution_count
         if self.running is cell:
             self.running = None
+        self._let_go(cell)
         return cell
 
     def _edit(self, event: NotebookEdited, at: float) -> FeedItem | None:
@@ -417,12 +442,14 @@ class SessionFeed:
             self._unrun[event.cell] = cell
         return cell
 
-    def _act(self, event: HumanActed, at: float) -> Note:
+    def _act(self, event: HumanActed, at: float) -> Note | None:
+        if event.action in acts.QUIET and event.id:
+            return None
         who = event.by or "someone at a dashboard"
-        if event.action == COMMENT and event.id:
+        if event.action == acts.COMMENT and event.id:
             return self._comment(event, who, at)
         what = human_sentence(event.action)
-        reason = f" ({event.reason})" if event.reason else ""
+        reason = f" ({event.reason})" if event.reason and event.action != acts.FREE else ""
         key = (event.action, event.run)
         if event.outcome and (note := self._acts.pop(key, None)) is not None:
             note.text = f"{who} {what}{reason}: {event.outcome}"
@@ -481,6 +508,8 @@ _ACTS = {
     "kill": "killed the session",
     "stop": "stopped the server",
     "cancel": "cancelled the job",
+    acts.HOLD: "holds the next code",
+    acts.FREE: "holds it no more",
 }
 
 

@@ -7,3 +7,24 @@ from typing import Final
 COMMENT: Final = "comment"
 COMMENT_MAX: Final = 4000
 """characters of a comment"""
+
+HOLD: Final = "hold"
+"""of the next code of one session, once; without a session, of all code until `FREE`"""
+FREE: Final = "free"
+"""ends a hold, whose id is the reason"""
+HERE: Final = "here"
+"""the dashboard that asked for a hold, whose id it has, is still there, and will be for as many seconds as the reason says"""
+RUN: Final = "run"
+"""a held run, with the reason as its code if there is one"""
+DECLINE: Final = "decline"
+"""a held run, for the reason given"""
+QUIET: Final = frozenset({HERE, RUN, DECLINE})
+"""what the feed shows in another way"""
+HERE_EVERY_S: Final = 10.0
+LAPSE_S: Final = 45.0
+"""a hold lapses when its dashboard has not been heard of for so long; on another host its file may be seen late"""
+
+
+def dashboard_of(ident: str) -> str:
+    """Return the dashboard of an action's id."""
+    return ident.rpartition(":")[0]

@@ -23,6 +23,8 @@ UNREADABLE: Final = "unreadable"
 class RunStatus(StrEnum):
     """The state of a run, or how it ended."""
 
+    HELD = "held"
+    """it waits, unsent, for what the user decides about it"""
     RUNNING = "running"
     OK = "ok"
     ERROR = "error"
@@ -32,13 +34,15 @@ class RunStatus(StrEnum):
     """the kernel died while it ran"""
     ABORTED = "aborted"
     """it never started: the kernel refused it after an earlier error"""
+    DECLINED = "declined"
+    """it was held, and the user did not let it run"""
     JOB_ENDED = "job_ended"
     LOST = "lost"
     """the link broke for good, or outputs are missing, so its end is unknown"""
 
     @property
     def is_final(self) -> bool:
-        return self is not RunStatus.RUNNING
+        return self not in (RunStatus.HELD, RunStatus.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,25 @@ class RunStarted:
     source: str
     msg_id: str = ""
     """of the execute_request; the parent of every message that belongs to the run"""
+    note: str = ""
+    """for the model: how the code was changed while it was held"""
+
+
+@dataclass(frozen=True, slots=True)
+class RunHeld:
+    """A run waits, unsent, for what the user decides. `RunStarted` follows when it runs, else `RunFinished`."""
+
+    run: str
+    tool: str
+    cell: str
+    source: str
+    msg_id: str = ""
+    index: int = -1
+    """where its cell is put if the notebook does not have it; -1 for the end"""
+    before: str = ""
+    """text of the cell that it changes"""
+    hold: str = ""
+    """id of the action that holds it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +329,7 @@ class Unknown:
 Event = (
     SessionOpened
     | RunStarted
+    | RunHeld
     | ExecutionStarted
     | RunReplied
     | TextPrinted
@@ -345,6 +369,7 @@ class Entry:
 _KINDS: dict[str, type[Any]] = {
     "opened": SessionOpened,
     "run": RunStarted,
+    "held": RunHeld,
     "begun": ExecutionStarted,
     "reply": RunReplied,
     "text": TextPrinted,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from .events import Entry, Event, RunStarted, SessionClosed, SessionOpened
+from .events import Entry, Event, RunHeld, RunStarted, SessionClosed, SessionOpened
 
-TELLING: Final = (b"opened", b"run", b"finished", b"closed")
+TELLING: Final = (b"opened", b"held", b"run", b"finished", b"closed")
 """kinds of the lines that give a session's state"""
 KIND: Final = re.compile(rb'\{"v":\d+,"t":[-+.0-9e]+,"k":"(\w+)"')
 """the beginning of every line"""
@@ -61,5 +61,5 @@ def head_of(session: str, journals: Iterable[Ends], files: tuple[Path, ...] = ()
                 break  # an owner that did nothing leaves the state of its predecessor
     if opened is None:
         return None
-    running = last_act.run if isinstance(last_act, RunStarted) else ""
+    running = last_act.run if isinstance(last_act, RunStarted | RunHeld) else ""
     return SessionHead(session, opened, running, isinstance(last_act, SessionClosed), last_at, files)

@@ -131,6 +131,11 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
     label = f"{count}run {facts.run_id}"
     took = f"{facts.seconds:.1f} s"
     match facts.status:
+        case RunStatus.HELD:
+            return (
+                f"({label}) Held for {took}: the user looks at the code before it runs, and it has not run yet. "
+                f'Call wait_for_run(run_id="{facts.run_id}") for what comes of it.'
+            )
         case RunStatus.RUNNING:
             if facts.waits_for_other:
                 state = (
@@ -163,7 +168,7 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
                 f"Error: KernelDied: {facts.cause or 'the kernel process ended'}\n"
                 f"All variables and imports are lost{goes_on}. ({label}, {took})"
             )
-        case RunStatus.ABORTED:
+        case RunStatus.ABORTED | RunStatus.DECLINED:
             return f"({label}: not run. {facts.cause})"
         case RunStatus.JOB_ENDED:
             return f"{facts.cause} ({label}, after {took}; output up to then is above)"

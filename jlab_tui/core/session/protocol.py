@@ -22,6 +22,13 @@ class RunAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPaused:
+    """The run is on record and held: it waits for what the user decides, unsent."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunSent:
     """The run is on record and on its way."""
 
@@ -102,6 +109,7 @@ class ServerStays:
 
 Asked = (
     RunAsked
+    | RunPaused
     | RunSent
     | RunWithdrawn
     | RunClosed

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from ..errors import JlabError, KernelGone, SessionBusy, SessionOwned
+from ..journal.events import RunStatus
 from .run import Run
 from .state import EndedWithKernel, EndedWithServer, SessionStatus, TakenOver, Usable
 
@@ -28,6 +29,11 @@ def refusal(state: SessionStatus, notebook: str) -> JlabError | None:
 
 def busy(state: SessionStatus, run: Run | None, now: float, *, in_batch: bool = False) -> SessionBusy | None:
     """Return the error for a busy session: `run` is in progress, or a batch that the new run does not belong to."""
+    if run is not None and run.status is RunStatus.HELD:
+        return SessionBusy(
+            f"Session {state.session} is busy: the user holds run {run.id} and looks at its code before it runs.",
+            f'Nothing was done. Call wait_for_run(run_id="{run.id}"), or interrupt_kernel(session_id="{state.session}") to give it up.',
+        )
     if run is not None:
         last = run.outputs.last_line if run.outputs else ""
         shown = f" Its last line: {last[-200:]!r}." if last else ""

@@ -22,8 +22,10 @@ from ..journal.events import (
     OutputDropped,
     ReplyHeaded,
     RunFinished,
+    RunHeld,
     RunReplied,
     RunStarted,
+    RunStatus,
     SessionClosed,
     SessionOpened,
     TextPrinted,
@@ -71,6 +73,8 @@ class ReplayedSession:
     """epoch seconds up to which the notebook's file holds every change; 0 where that is not on record"""
     changed_at: float = 0.0
     """epoch seconds of the last change of a cell or of its output"""
+    held: dict[str, RunHeld] = field(default_factory=dict)
+    """runs that were held, by id"""
     headed: list[ReplyHeaded] = field(default_factory=list)
     """what replies have told of users"""
     late: dict[str, float] = field(default_factory=dict)
@@ -116,6 +120,9 @@ class ReplayedSession:
                 self.closed = event.reason
             case ReplyHeaded():
                 self.headed.append(event)
+            case RunHeld():
+                self._add(path, offset, entry.at, event)
+                self.held[event.run] = event
             case RunStarted():
                 self._note_source(event.cell, event.source)
                 self._add(path, offset, entry.at, event)
@@ -147,7 +154,7 @@ class ReplayedSession:
         if source != now:
             self.sources[cell] = (now, source)
 
-    def _add(self, path: Path, offset: int, at: float, event: RunStarted) -> None:
+    def _add(self, path: Path, offset: int, at: float, event: RunStarted | RunHeld) -> None:
         self.runs[event.run] = Run(
             id=event.run,
             session=self.session,
@@ -159,6 +166,8 @@ class ReplayedSession:
             journal=path,
             offset=offset,
             generation=self.generation,
+            status=RunStatus.HELD if isinstance(event, RunHeld) else RunStatus.RUNNING,
+            notes=[event.note] if isinstance(event, RunStarted) and event.note else [],
         )
         number = event.run.rpartition("-")[2]
         self.count = max(self.count, int(number) if number.isdecimal() else 0)

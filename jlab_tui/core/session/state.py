@@ -86,6 +86,8 @@ class OpenRun:
     msg_id: str
     is_sent: bool = False
     """before that, its preparer ends it"""
+    is_held: bool = False
+    """on record, and unsent until the user has decided"""
     has_started: bool = False
     generation: int = 0
     """of the kernel when it was asked for; 0 for a run of an earlier process"""
@@ -131,12 +133,17 @@ class SessionStatus:
     @property
     def is_kernel_busy(self) -> bool:
         """Whether our run or another client's code is on the kernel, as far as we know."""
-        return bool(self.open) or self.kernel.others_busy
+        return self._has_code or self.kernel.others_busy
 
     @property
     def holds_state(self) -> bool:
         """Whether there may be variables: not in a kernel that we started or restarted and that has run nothing since."""
-        return self.kernel.is_as_found or bool(self.open) or self.kernel.used == self.kernel.generation
+        return self.kernel.is_as_found or self._has_code or self.kernel.used == self.kernel.generation
+
+    @property
+    def _has_code(self) -> bool:
+        """Whether code of ours is on the kernel, or about to be."""
+        return any(not run.is_held for run in self.open)
 
     def ran_elsewhere(self, source: str) -> bool:
         """Return whether another client's run of this code may be the last one in the present kernel."""

@@ -1,12 +1,13 @@
 """Advances a session's state without I/O: an event gives the next state and the effects, in order.
 
-Only this module decides whether a session is usable and how its runs end; its callers keep no flags.
+Only this module decides whether a session is usable and how its runs end; its callers keep no flags. One file, because
+each event may change every part of the state.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import assert_never
+from typing import Any, assert_never
 
 from ..journal.events import (
     DataShown,
@@ -46,6 +47,7 @@ from .protocol import (
     RestartFailed,
     RunAsked,
     RunClosed,
+    RunPaused,
     RunSent,
     RunWithdrawn,
     ServerGone,
@@ -110,7 +112,10 @@ def adopted(state: SessionStatus, run: Run) -> SessionStatus:
     kernel = state.kernel
     if run.has_started or run.status in (RunStatus.OK, RunStatus.ERROR, RunStatus.INTERRUPTED):
         kernel = replace(kernel, used=max(kernel.used, run.generation))
-    still_open = () if run.status.is_final else (OpenRun(run.id, run.msg_id, True, run.has_started),)
+    is_held = run.status is RunStatus.HELD
+    still_open = (
+        () if run.status.is_final else (OpenRun(run.id, run.msg_id, not is_held, is_held, run.has_started),)
+    )
     return replace(state, kernel=kernel, open=state.open + still_open)
 
 
@@ -121,9 +126,10 @@ def _asked(state: SessionStatus, event: Asked) -> Step:
             run = OpenRun(event.run, event.msg_id, generation=kernel.generation)
             asked = replace(state, open=(*state.open, run))
             return asked, (QueueRun(event.run, True),) if kernel.others_busy else ()
+        case RunPaused():
+            return _with(state, event.run, is_held=True), ()
         case RunSent():
-            sent = tuple(replace(run, is_sent=True) if run.run == event.run else run for run in state.open)
-            return replace(state, open=sent), ()
+            return _with(state, event.run, is_sent=True, is_held=False), ()
         case RunWithdrawn():
             known = state.find(event.run)
             is_sent = known is not None and known.is_sent
@@ -131,7 +137,7 @@ def _asked(state: SessionStatus, event: Asked) -> Step:
         case RunClosed():
             return _end(state, RunEnded(event.run, event.status, None, event.cause), is_forgotten=True)
         case RestartAsked():
-            restart = Restart(event.by, tuple(known.run for known in state.open))
+            restart = Restart(event.by, tuple(known.run for known in state.open if not known.is_held))
             return replace(state, kernel=replace(kernel, restart=restart)), ()
         case RestartDone():
             return _restarted(state, event.by)
@@ -178,9 +184,14 @@ def _ended(state: SessionStatus, end: RunEnded) -> Step:
 
 def _end(state: SessionStatus, end: RunEnded, *, is_forgotten: bool = False) -> Step:
     known = state.find(end.run)
-    if known is None or not known.is_sent:
+    if known is None or not (known.is_sent or known.is_held):
         return state, ()
     return _without(state, end.run), (EndRun(end, known.msg_id, is_forgotten),)
+
+
+def _with(state: SessionStatus, run: str, **changes: Any) -> SessionStatus:
+    changed = (replace(known, **changes) if known.run == run else known for known in state.open)
+    return replace(state, open=tuple(changed))
 
 
 def _without(state: SessionStatus, run: str) -> SessionStatus:
@@ -300,7 +311,8 @@ def _kernel_gone(state: SessionStatus, why: str) -> SessionStatus:
 def _link_changed(state: SessionStatus, change: LinkChange) -> Step:
     match change:
         case LinkUp():
-            is_unseen = not change.first and not state.is_recorded and bool(state.open)
+            is_sent = bool(state.open) and not state.open[-1].is_held
+            is_unseen = not change.first and not state.is_recorded and is_sent
             return state, (WatchUnseen(state.current),) if is_unseen else ()
         case LinkDown():
             is_known = isinstance(state.availability, EndedWithServer) or change.attempts < 2
@@ -308,7 +320,7 @@ def _link_changed(state: SessionStatus, change: LinkChange) -> Step:
         case LinkOver(owned=True):
             why = f"Session {state.session} was taken over by another process: {change.why}."
             cause = f"{why} That process continues this run."
-            left = tuple(LeaveRun(run.run, cause) for run in state.open if run.is_sent)
+            left = tuple(LeaveRun(run.run, cause) for run in state.open if run.is_sent or run.is_held)
             return replace(state, availability=TakenOver(why), open=()), (Abandon(), *left)
         case LinkOver():
             if isinstance(state.availability, Usable):

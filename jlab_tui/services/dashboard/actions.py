@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from ...core.errors import JlabError, UsageError
-from ...core.journal.acts import COMMENT, COMMENT_MAX
+from ...core.journal import acts
+from ...core.journal.acts import COMMENT_MAX
 from ...core.journal.events import Entry, HumanActed
 
 FLUSH_S = 2.0
@@ -31,6 +32,9 @@ class Target:
     name: str
     run: str = ""
     """run in progress, if any"""
+
+
+_NOBODY: Final = Target("", "", "")
 
 
 class PlainActions(Protocol):
@@ -70,6 +74,31 @@ class Actions(Protocol):
         """The model's next reply about the session begins with `text`. Raises UsageError for one that is empty or too long."""
         ...
 
+    @property
+    def holds_all(self) -> bool:
+        """Whether this dashboard holds all code."""
+        ...
+
+    async def hold(self, target: Target) -> str:
+        """Hold the session's next code, or no more."""
+        ...
+
+    async def hold_all(self, targets: Sequence[Target]) -> str:
+        """Hold all code, or no more; `targets`: the kernels that there are."""
+        ...
+
+    async def decide(self, target: Target, action: str, reason: str = "") -> str:
+        """Let the held run of `target` run (with another code) or decline it (for a reason)."""
+        ...
+
+    def was_decided(self, hold: str) -> None:
+        """Note that the code was decided about that a hold of this or another dashboard held."""
+        ...
+
+    def stay(self, for_s: float = 0.0) -> None:
+        """Say that this dashboard is here, as it must every `HERE_EVERY_S` while it holds code; with `for_s` for so long."""
+        ...
+
 
 class ActionLog(Protocol):
     """The dashboard's own actions file."""
@@ -97,6 +126,8 @@ class RecordedActions:
         self._by = by
         self._dashboard = dashboard
         self._clock = clock
+        self._holds: dict[str, str] = {}
+        """ids of its holds, by session; of all code under an empty one"""
 
     async def interrupt(self, target: Target, reason: str = "") -> str:
         return await self._do("interrupt", target, lambda: self._actions.interrupt(target), reason)
@@ -119,19 +150,67 @@ class RecordedActions:
             raise UsageError(
                 f"No agent uses {target.name}; nothing was sent.", "Choose a session in the list."
             )
-        if await self._ask(COMMENT, target, text):
+        if await self._ask(acts.COMMENT, target, text):
             return "The agent reads it with its next reply about this session."
         return "It is on record: whoever uses this session next reads it with the first reply."
+
+    @property
+    def holds_all(self) -> bool:
+        return "" in self._holds
+
+    async def hold(self, target: Target) -> str:
+        if not target.session:
+            raise UsageError(
+                f"No agent uses {target.name}; nothing is held.", "Choose a session in the list."
+            )
+        if (hold := self._holds.pop(target.session, "")) != "":
+            await self._ask(acts.FREE, target, hold)
+            return f"The next code of {target.name} runs as it comes."
+        event = self._event(acts.HOLD, target)
+        self._holds[target.session] = event.id
+        await self._pass_on(event, [target])
+        return f"The next code of {target.name} waits for you before it runs."
+
+    async def hold_all(self, targets: Sequence[Target]) -> str:
+        if (hold := self._holds.pop("", "")) != "":
+            await self._pass_on(self._event(acts.FREE, _NOBODY, hold), targets)
+            return "Code runs as it comes."
+        event = self._event(acts.HOLD, _NOBODY)
+        self._holds[""] = event.id
+        await self._pass_on(event, targets)
+        return "All code waits for you before it runs, until you press H again or this dashboard ends."
+
+    async def decide(self, target: Target, action: str, reason: str = "") -> str:
+        await self._ask(action, target, reason)
+        return "It is declined." if action == acts.DECLINE else "It runs."
+
+    def was_decided(self, hold: str) -> None:
+        self._holds = {
+            session: known for session, known in self._holds.items() if known != hold or not session
+        }
+
+    def stay(self, for_s: float = 0.0) -> None:
+        for hold in self._holds.values():
+            event = HumanActed(acts.HERE, reason=f"{for_s:.0f}" if for_s else "", by=self._by, id=hold)
+            self._log.append(Entry(self._clock(), event))
 
     async def _ask(self, action: str, target: Target, text: str = "") -> bool:
         """Record what the user asks of a session, and hand it on. Returns whether its owner has it by now; where not, the owner
         reads the record within a second, or the next one does."""
-        event = HumanActed(
-            action, target.session, target.run, text, self._by, id=f"{self._dashboard}:{uuid.uuid4().hex}"
-        )
+        return await self._pass_on(self._event(action, target, text), [target])
+
+    def _event(self, action: str, target: Target, text: str = "") -> HumanActed:
+        ident = f"{self._dashboard}:{uuid.uuid4().hex}"
+        return HumanActed(action, target.session, target.run, text, self._by, id=ident)
+
+    async def _pass_on(self, event: HumanActed, targets: Sequence[Target]) -> bool:
         act = Entry(self._clock(), event)
         self._log.append(act)
         await _in_file(self._log.flushed())
+        passed = await asyncio.gather(*(self._hand_on(target, act) for target in targets))
+        return any(passed)
+
+    async def _hand_on(self, target: Target, act: Entry) -> bool:
         try:
             return await self._actions.hand_on(target, act)
         except JlabError:
@@ -205,6 +284,23 @@ class NoActions:
 
     async def comment(self, target: Target, text: str) -> str:
         return await self._refuse()
+
+    holds_all = False
+
+    async def hold(self, target: Target) -> str:
+        return await self._refuse()
+
+    async def hold_all(self, targets: Sequence[Target]) -> str:
+        return await self._refuse()
+
+    async def decide(self, target: Target, action: str, reason: str = "") -> str:
+        return await self._refuse()
+
+    def was_decided(self, hold: str) -> None:
+        pass
+
+    def stay(self, for_s: float = 0.0) -> None:
+        pass
 
     async def _refuse(self) -> str:
         raise UsageError(self._why, "Open a dashboard that can: jlab-mcp start")

@@ -33,6 +33,8 @@ class SessionState(StrEnum):
     DEAD = "dead"
     """its kernel is gone"""
     CLOSED = "closed"
+    HELD = "held"
+    """its code waits for the user"""
     UNKNOWN = "unknown"
 
 
@@ -157,7 +159,7 @@ def _session_row(
 ) -> SessionRow:
     kernel = by_id.get(view.kernel_id)
     opened = view.opened
-    running = view.running
+    running = view.held or view.running
     is_open = not view.closed
     is_older = _is_older(view, server_started)
     alive = (
@@ -211,6 +213,8 @@ def _state(
         return SessionState.STARTING
     if kernel is not None and kernel.execution_state == "dead":
         return SessionState.DEAD
+    if view.held is not None:
+        return SessionState.HELD
     if view.running is not None or (kernel is not None and kernel.execution_state == "busy"):
         return SessionState.BUSY
     if view.last is not None and view.last.has_failed:

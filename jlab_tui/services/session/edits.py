@@ -78,6 +78,11 @@ class NotebookEdits:
         await self._journal.flush()
         return cell, index
 
+    def put_back(self, cell: NotebookCell, position: int) -> None:
+        """Add a cell that the file lacks; its run puts it on record."""
+        cells = len(self.notebook.cells)
+        self.notebook.insert(cell, position if 0 <= position < cells else -1)
+
     def withdraw(self, cell: NotebookCell) -> None:
         """Remove a cell whose code was not sent."""
         if not self._sync.has_run(cell) and self.notebook.by_id(cell.id) is not None:

@@ -12,8 +12,10 @@ from ...core.journal.events import (
     DataShown,
     DataUpdated,
     ExecutionStarted,
+    RunHeld,
     RunReplied,
     RunStarted,
+    RunStatus,
     WidgetsChanged,
 )
 from ...core.kernel.conversation import (
@@ -41,6 +43,7 @@ from ...core.session.protocol import (
     LeaveRun,
     QueueRun,
     RunAsked,
+    RunPaused,
     RunSent,
     RunWithdrawn,
     SessionEvent,
@@ -100,13 +103,23 @@ class Intake:
         self._with_outputs.remove(run)
         self.apply(RunWithdrawn(run.id))
 
-    def begin(self, run: RunHandle, cell: NotebookCell | None) -> None:
+    def hold(self, run: RunHandle, held: RunHeld) -> None:
+        """Put on record that a run waits for the user."""
+        run.status = RunStatus.HELD
+        run.offset = self._journal.record(held)
+        self.apply(RunPaused(run.id))
+
+    def begin(self, run: RunHandle, cell: NotebookCell | None, note: str = "") -> None:
         """Put the run on record just before it is sent."""
         for old in self._with_outputs:
             if old is not run and old.status.is_final:
                 old.outputs = None
         self._with_outputs = [kept for kept in self._with_outputs if kept.outputs is not None]
-        run.offset = self._journal.record(RunStarted(run.id, run.tool, run.cell, run.source, run.msg_id))
+        run.status = RunStatus.RUNNING
+        run.notes += [note] if note else []
+        run.offset = self._journal.record(
+            RunStarted(run.id, run.tool, run.cell, run.source, run.msg_id, note)
+        )
         if cell is not None:
             self._sync.begin(run, cell)
         self._conversation.asked(run.msg_id, run.id)
@@ -122,6 +135,8 @@ class Intake:
         run = self.runs[left.id] = RunHandle.of(left)
         self._with_outputs.append(run)
         self.state = adopted(self.state, run)
+        if run.status is RunStatus.HELD:
+            return run
         self._sync.belongs_to(run)
         if run.status.is_final:
             self._conversation.ended(run.msg_id, run.id)

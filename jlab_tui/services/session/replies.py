@@ -24,6 +24,7 @@ from .session import Session
 BEAT_S: Final = 10.0
 LOOK_S: Final = 1.0
 """seconds between two looks at the journal of a run that another process holds"""
+HELD: Final = "held: the user looks at the code before it runs"
 _RENDERED_AT_ONCE: Final = 30_000
 """characters of output to render in the event loop; more goes to a thread"""
 _REPLAYS_KEPT: Final = 16
@@ -185,7 +186,8 @@ class Replies:
             await first_of(min(BEAT_S, left), *ends)
             if not any(end.is_set() for end in ends):
                 last = run.outputs.last_line[-200:] if run.outputs is not None else ""
-                await beat(run.elapsed(self._now()), run.silence or last)
+                last = HELD if run.status is RunStatus.HELD else run.silence or last
+                await beat(run.elapsed(self._now()), last)
 
     async def _notes(self, session: Session | None, run: Run) -> list[str]:
         notes = [*run.notes, *run.losses()]

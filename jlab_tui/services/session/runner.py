@@ -15,6 +15,7 @@ from ..journal.writer import SessionJournal
 from ..kernel.subshell import Subshell
 from .driver import Driver
 from .edits import NotebookEdits
+from .holding import Holding
 from .interrupt import Interrupter
 from .run_handle import RunHandle, ticks
 
@@ -32,6 +33,7 @@ class Runner:
         journal: SessionJournal,
         interrupter: Interrupter,
         subshell: Subshell,
+        holding: Holding,
         now: Callable[[], float],
         first_run: int,
     ) -> None:
@@ -42,6 +44,7 @@ class Runner:
         self._journal = journal
         self._interrupter = interrupter
         self._subshell = subshell
+        self._holding = holding
         self._now = now
         self._next_run = first_run
 
@@ -53,7 +56,7 @@ class Runner:
     async def start(
         self, tool: str, source: str, cell: NotebookCell | None = None, msg_id: str = ""
     ) -> RunHandle:
-        """Send code to the kernel, once; the cell gets it as its source. A server that knows `msg_id` does not execute it
+        """Send code to the kernel, once, unless a user holds it; the cell gets it as its source. A server that knows `msg_id` does not execute it
         again. Raises SessionBusy, or what keeps the kernel out of reach; then nothing has changed."""
         await self._driver.refuse_if_unusable()
         self.refuse_if_busy(in_batch=tool == BATCH_TOOL)
@@ -61,6 +64,8 @@ class Runner:
         self._intake.prepare(run)
         try:
             await self._driver.ready()
+            if self._holding.takes(run, cell):
+                return run
             if cell is not None:
                 cell = self._edits.give_source(cell.id, source)
         except BaseException:

@@ -1,4 +1,7 @@
-"""One session: a kernel, its notebook and its journal, as the tools use them."""
+"""One session: a kernel, its notebook and its journal, as the tools use them.
+
+One file, because it is the one face of all that a session does.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,7 @@ from ..progress import all_of
 from .cells import Cells
 from .driver import Driver
 from .edits import NotebookEdits
+from .holding import Holding
 from .interrupt import Interrupter
 from .link_monitor import LinkMonitor
 from .run_handle import RunHandle
@@ -85,7 +89,7 @@ class Session:
         self._interrupter = Interrupter(
             ports.api, opened.session, opened.kernel_id, ports.link, self._subshell
         )
-        self.steering = SessionSteering(opened.session, self.journal, ports.actions)
+        self.steering = SessionSteering(opened.session, self.journal, ports.actions, ports.now)
         self._driver = Driver(
             state,
             ports,
@@ -98,8 +102,16 @@ class Session:
         )
         self._intake = self._driver.intake
         edits = NotebookEdits(self._sync, self.journal, self._driver.confirm)
+        self._holding = Holding(self.steering, self._driver, edits, ports.hold_limit_s, ports.now)
         self._runner = Runner(
-            self._driver, edits, self.journal, self._interrupter, self._subshell, ports.now, first_run
+            self._driver,
+            edits,
+            self.journal,
+            self._interrupter,
+            self._subshell,
+            self._holding,
+            ports.now,
+            first_run,
         )
         self.cells = Cells(self._runner, edits, self.journal)
         self._restarting = asyncio.Lock()
@@ -151,7 +163,9 @@ class Session:
         """Interrupt the running code and check that the kernel is idle. Returns the outcome."""
         self._driver.refuse_if_over()
         await self._driver.confirm()
-        if (run := self.current) is not None:
+        if (run := self.current) is not None and run.status is RunStatus.HELD:
+            return self._holding.give_up(run, f"it was interrupted by {by}")
+        if run is not None:
             outcome = await self._interrupter.interrupt(run, by)
             self.told(run)
             return outcome
@@ -162,7 +176,10 @@ class Session:
     async def cancel(self, run: RunHandle) -> None:
         """Try once to interrupt a run whose call the user cancelled, and record the outcome."""
         try:
-            outcome = await self._interrupter.cancel(run)
+            if run.status is RunStatus.HELD:
+                outcome = self._holding.give_up(run, "the call was cancelled in the client")
+            else:
+                outcome = await self._interrupter.cancel(run)
         except JlabError as error:
             outcome = str(error)
         self.told(run)
@@ -276,7 +293,9 @@ class Session:
         await self._sync.restore(left)
         unfinished = left.unfinished
         for run in unfinished:
-            if recorded is not None and run.msg_id not in recorded.requests and not run.has_started:
+            if run.status is RunStatus.HELD:
+                self._holding.adopt(self.runs[run.id], left.held[run.id])
+            elif recorded is not None and run.msg_id not in recorded.requests and not run.has_started:
                 cause = "It never reached the kernel: the process that asked for it ended first."
                 self._intake.apply(RunClosed(run.id, RunStatus.ABORTED, cause))
             elif run is not unfinished[-1]:
@@ -287,6 +306,7 @@ class Session:
         answers within `timeout` seconds."""
         self._driver.open_link()
         await self.steering.begin()
+        self._holding.begin()
         await self.journal.flush()
         try:
             await self._link.ready(timeout)
@@ -312,6 +332,11 @@ class Session:
     async def save(self) -> None:
         """Wait until journal and notebook file hold everything, or saving failed."""
         await all_of(f"saving session {self._opened.session}", self.journal.flush(), self._sync.flush())
+
+    def give_up_held(self) -> None:
+        """Decline what is held: nobody will ask for it again."""
+        if (run := self.current) is not None and run.status is RunStatus.HELD:
+            self._holding.give_up(run, "the client ended")
 
     async def close(self, reason: str = "") -> None:
         """Write what is left and release the session without touching the kernel. `reason` closes the session for good."""

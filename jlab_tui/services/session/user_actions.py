@@ -21,21 +21,31 @@ _EVERY_S: Final = 1.0
 class UserActions:
     """The actions of all dashboards, for the sessions of this process."""
 
-    def __init__(self, read: Callable[[], list[Entry]]) -> None:
-        """`read` gives what is new in the files since its last call; it blocks."""
+    def __init__(
+        self,
+        read: Callable[[], list[Entry]],
+        has_ended: Callable[[str], bool | None],
+        now: Callable[[], float],
+    ) -> None:
+        """`read` gives what is new in the files since its last call, and blocks; `has_ended` whether a dashboard has, None if
+        that cannot be known here."""
         self._read = read
-        self._known: list[HumanActed] = []
+        self._has_ended = has_ended
+        self._now = now
+        self._known: list[tuple[HumanActed, float]] = []
+        """each with the time when it was heard of"""
+        self._is_first = True
         self._sessions: set[Steered] = set()
         self._looking = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     async def join(self, session: Steered) -> None:
         """Give a session all that concerns it, and from now on what is new."""
-        for act in self._known:
-            session.take(act)
+        for act, at in self._known:
+            session.take(act, at)
         self._sessions.add(session)
         await self._look()
-        if self._task is None:
+        if self._task is None and self._sessions:
             self._task = asyncio.create_task(self._follow(), name="users' actions")
 
     def leave(self, session: Steered) -> None:
@@ -56,8 +66,14 @@ class UserActions:
             except OSError as error:
                 log.warning("the dashboards' actions cannot be read: %s", error)
                 return
-            acts = [entry.event for entry in news if isinstance(entry.event, HumanActed) and entry.event.id]
+            acts = [
+                (entry.event, entry.at if self._is_first else self._now())
+                for entry in news
+                if isinstance(entry.event, HumanActed) and entry.event.id
+            ]
+            self._is_first = False
             self._known += acts
             for session in self._sessions:
-                for act in acts:
-                    session.take(act)
+                for act, at in acts:
+                    session.take(act, at)
+                session.look(self._has_ended)

@@ -71,6 +71,7 @@ class SessionFactory:
         now: Callable[[], float],
         on_exit: OnExit,
         diagnosis: Diagnosis,
+        hold_limit_s: float,
     ) -> None:
         self._owner = owner
         self._journals = journals
@@ -79,7 +80,8 @@ class SessionFactory:
         self._now = now
         self._on_exit = on_exit
         self._diagnosis = diagnosis
-        self._actions = UserActions(journals.new_actions)
+        self._hold_limit_s = hold_limit_s
+        self._actions = UserActions(journals.new_actions, journals.has_ended, now)
 
     async def start(
         self, server: Server, session_id: str, kernel_name: str | None, path: str = "", notebook: str = ""
@@ -127,6 +129,7 @@ class SessionFactory:
             server=server.record,
             diagnosis=self._diagnosis,
             actions=self._actions,
+            hold_limit_s=self._hold_limit_s,
         )
         kernel = Kernel(origin.generation, users_own=identity.users_kernel, awaited=origin.awaited)
         state = SessionStatus(identity.id, identity.kernel_id, claim is not None, kernel=kernel)

@@ -87,10 +87,12 @@ class Sessions:
         now: Callable[[], float],
         on_exit: OnExit,
         owner_alive: OwnerAlive,
+        hold_limit_s: float,
         comes_back: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`server` raises a ServerError while none is ready; `now` gives epoch seconds. `comes_back`: whether the client, at
-        the end of this process, has only lost it and will be served by another one."""
+        """`server` raises a ServerError while none is ready; `now` gives epoch seconds; `hold_limit_s`: how long held code
+        waits for the user. `comes_back`: whether the client, at the end of this process, has only lost it and will be
+        served by another one."""
         self._comes_back = comes_back
         self.owner = owner
         self._server = server
@@ -108,6 +110,7 @@ class Sessions:
             now,
             on_exit,
             diagnosis,
+            hold_limit_s,
         )
         self._finalizer = Finalizer(owner, diagnosis.why_over, journals, notebooks, spool, now, owner_alive)
         self._takeover = Takeover(
@@ -295,6 +298,9 @@ class Sessions:
             task.cancel()  # the next process goes on with it
         await self._opener.settled(OPENING_S)
         sessions = [s for s in self._table.sessions if not s.state.is_taken_over]
+        if not self._comes_back():
+            for session in sessions:
+                session.give_up_held()
         telling = [] if self._comes_back() else [asyncio.wait_for(self._release_kernels(sessions), RELEASE_S)]
         await all_of("letting go of the sessions", *telling, *(session.save() for session in sessions))
         await all_of("closing the sessions", *(session.close() for session in sessions))

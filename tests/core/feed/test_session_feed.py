@@ -27,6 +27,7 @@ from jlab_tui.core.journal.events import (
     ReplyCut,
     ReplyHeaded,
     RunFinished,
+    RunHeld,
     RunReplied,
     RunStarted,
     RunStatus,
@@ -662,3 +663,47 @@ def test_a_comment_that_was_read_in_a_later_part_of_the_record_is_shown_as_read(
     newer.apply(Entry(2.0, READ))
     newer.put_before(older)
     assert [item.text for item in newer.items if isinstance(item, Note)] == ["ben@h to the agent: Lower it."]
+
+
+HELD = RunHeld("r1", "edit_cell", "c", "x = 2", before="x = 1", hold="h-1:a")
+RAN = RunStarted("r1", "edit_cell", "c", "x = 3")
+DECLINED = RunFinished("r1", RunStatus.DECLINED, 1.0, cause="no")
+
+
+def entries_of(*events: Event) -> SessionFeed:
+    session = SessionFeed("s")
+    for number, event in enumerate(events):
+        session.apply(Entry(float(number), event))
+    return session
+
+
+def test_held_code_is_a_cell_that_waits_until_it_runs_or_is_declined() -> None:
+    session = entries_of(HELD)
+    cell = only_cell(session)
+    assert session.held is cell and session.running is None
+    assert (cell.status, cell.source, cell.before, cell.hold) == (RunStatus.HELD, "x = 2", "x = 1", "h-1:a")
+    session = entries_of(HELD, RAN)
+    assert (
+        session.held is None and session.running is only_cell(session) and session.running.source == "x = 3"
+    )
+    session = entries_of(HELD, DECLINED)
+    assert session.held is None and only_cell(session).status is RunStatus.DECLINED
+    assert entries_of(HELD, DECLINED, HELD).held is None
+
+
+def test_a_cell_that_is_held_in_an_earlier_part_of_the_record_still_waits() -> None:
+    for events, is_held in (((), True), ((RAN,), False)):
+        older, newer = entries_of(HELD), entries_of(*events)
+        newer.put_before(older)
+        assert (newer.held is not None) is is_held
+
+
+def test_what_a_user_holds_is_a_note_and_decisions_are_seen_at_their_cells() -> None:
+    session = entries_of(
+        HumanActed("hold", "s", by="ben", id="1"),
+        HumanActed("free", "s", reason="1", by="ben", id="2"),
+        HumanActed("run", "s", "r1", by="ben", id="3"),
+        HumanActed("decline", "s", "r1", by="ben", id="4"),
+    )
+    notes = [item.text for item in session.items if isinstance(item, Note)]
+    assert notes == ["ben holds the next code", "ben holds it no more"]

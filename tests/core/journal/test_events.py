@@ -106,5 +106,5 @@ def test_numbers_and_lines_are_taken_as_json_writes_them() -> None:
 
 
 @pytest.mark.parametrize("status", list(RunStatus))
-def test_a_run_ends_in_every_way_but_running(status: RunStatus) -> None:
-    assert status.is_final is (status.value != "running")
+def test_a_run_ends_in_every_way_but_held_and_running(status: RunStatus) -> None:
+    assert status.is_final is (status.value not in ("held", "running"))

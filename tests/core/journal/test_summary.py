@@ -10,6 +10,7 @@ from jlab_tui.core.journal.events import (
     Entry,
     Event,
     RunFinished,
+    RunHeld,
     RunStarted,
     RunStatus,
     SessionClosed,
@@ -21,6 +22,7 @@ from jlab_tui.core.journal.summary import KIND, TELLING, SessionHead, head_of
 
 OPENED = Entry(10.0, SessionOpened("s", "first", "/a.ipynb", "k", "node7", 1.0))
 AGAIN = Entry(50.0, SessionOpened("s", "second", "/a.ipynb", "k", "node7", 1.0, epoch=2))
+HELD = Entry(15.0, RunHeld("s-1", "execute_code", "c", "x"))
 STARTED = Entry(20.0, RunStarted("s-1", "execute_code", "c", "x = 1"))
 FINISHED = Entry(30.0, RunFinished("s-1", RunStatus.OK, 1.0))
 CLOSED = Entry(40.0, SessionClosed("asked"))
@@ -35,6 +37,7 @@ def head(opened: Entry, running: str = "", *, is_closed: bool = False, at: float
     ("journals", "seen"),
     [
         ([(OPENED, OPENED)], head(OPENED, at=10.0)),
+        ([(OPENED, HELD)], head(OPENED, "s-1", at=15.0)),
         ([(OPENED, STARTED)], head(OPENED, "s-1", at=20.0)),
         ([(OPENED, FINISHED)], head(OPENED, at=30.0)),
         ([(OPENED, CLOSED)], head(OPENED, is_closed=True, at=40.0)),
@@ -67,7 +70,7 @@ def test_the_kind_of_a_line_is_found_without_reading_all_of_it() -> None:
         assert found is not None
         return found.group(1)
 
-    telling = [kind(entry) for entry in (OPENED, STARTED, FINISHED, CLOSED)]
+    telling = [kind(entry) for entry in (OPENED, HELD, STARTED, FINISHED, CLOSED)]
     assert tuple(telling) == TELLING
     assert kind(Entry(-1.5e20, TextPrinted("s-1", "stdout", '{"k":"closed"'))) == b"text"
     assert len(typing.get_args(Event)) > len(TELLING)

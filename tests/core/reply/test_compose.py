@@ -249,6 +249,8 @@ DIED = replace(FACTS, status=RunStatus.DIED)
         (replace(DIED, cell="c", cause="out of memory"), "Error: KernelDied: out of memory\nAll variables and imports are lost; the session stays usable with a restarted kernel. ([1] run a-1, 1.0 s)"),
         (replace(DIED, cell="c", is_over=True), "Error: KernelDied: the kernel process ended\nAll variables and imports are lost and the session is over; open its notebook again with start_session_resume_notebook. ([1] run a-1, 1.0 s)"),
         (replace(FACTS, status=RunStatus.ABORTED, cause="An earlier cell failed."), "([1] run a-1: not run. An earlier cell failed.)"),
+        (replace(FACTS, status=RunStatus.DECLINED, cause="The user declined it."), "([1] run a-1: not run. The user declined it.)"),
+        (replace(FACTS, status=RunStatus.HELD, execution_count=None), '(run a-1) Held for 1.0 s: the user looks at the code before it runs, and it has not run yet. Call wait_for_run(run_id="a-1") for what comes of it.'),
         (replace(FACTS, status=RunStatus.JOB_ENDED, cause="The job ended."), "The job ended. ([1] run a-1, after 1.0 s; output up to then is above)"),
         (replace(FACTS, status=RunStatus.LOST), "Error: The end of the run was not seen. ([1] run a-1, after 1.0 s)"),
         (replace(FACTS, status=RunStatus.LOST, cause="Gone."), "Error: Gone. ([1] run a-1, after 1.0 s)"),

@@ -22,7 +22,9 @@ from jlab_tui.core.journal.events import (
     OutputCleared,
     OutputDropped,
     ReplyCut,
+    ReplyHeaded,
     RunFinished,
+    RunHeld,
     RunReplied,
     RunStarted,
     RunStatus,
@@ -244,3 +246,21 @@ def test_a_sessions_identity_is_written_and_read_back() -> None:
     assert (opened.client, opened.client_host, opened.client_pid) == ("client", "login1", 7)
     assert (opened.client_started, opened.conversation, opened.epoch) == ("123", "conversation", 3)
     assert opened.server_started == 99.0
+
+
+def test_a_run_that_waits_for_the_user_is_unfinished_until_it_runs_or_is_declined() -> None:
+    held = RunHeld("s-1", "edit_cell", "c1", "x = 2", "m1", 0, "x = 1", "h-1:a")
+    session = told(OPENED, held)
+    (run,) = session.unfinished
+    assert (run.id, run.status, run.msg_id, session.held) == ("s-1", RunStatus.HELD, "m1", {"s-1": held})
+    assert session.sources == {}
+    declined = told(OPENED, held, RunFinished("s-1", RunStatus.DECLINED, 2.0, cause="no"))
+    assert not declined.unfinished and declined.runs["s-1"].cause == "no" and declined.sources == {}
+    ran = told(OPENED, held, RunStarted("s-1", "edit_cell", "c1", "x = 3", "m1", "The user changed it."))
+    (run,) = ran.unfinished
+    assert (run.status, run.notes, run.source) == (RunStatus.RUNNING, ["The user changed it."], "x = 3")
+
+
+def test_what_replies_have_told_of_users_is_kept() -> None:
+    headed = ReplyHeaded("h-1:1", "Comment from the user: a", "call")
+    assert told(OPENED, headed).headed == [headed]

@@ -46,6 +46,7 @@ from jlab_tui.core.session.protocol import (
     RestartFailed,
     RunAsked,
     RunClosed,
+    RunPaused,
     RunSent,
     RunWithdrawn,
     ServerGone,
@@ -545,3 +546,44 @@ def test_who_asked_for_a_restart_is_never_confused_with_somebody_else(data: st.D
     read = replay("s", [(Path("j"), 0, Entry(1.0, event)) for event in written])
     assert read.awaited == state.kernel.awaited
     assert [found for found, _ in said] == [wanted for _, wanted in said]
+
+
+# -- runs that wait for the user
+
+HELD = (RunAsked("r", "m"), RunPaused("r"))
+
+
+def test_a_held_run_keeps_others_out_and_the_kernel_free_until_it_is_sent() -> None:
+    state, effects = after(*HELD)
+    assert (effects, state.current, state.is_kernel_busy, state.holds_state) == ([], "r", False, False)
+    state, _ = after(*HELD, RunSent("r"))
+    assert state.is_kernel_busy and after(*HELD, RunSent("r"), ExecutionStarted("r", 1))[1] == [
+        StartRun("r", 1, is_news=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "effects"),
+    [
+        (RunClosed("r", RunStatus.DECLINED, "no"), [end(RunStatus.DECLINED, "no", is_forgotten=True)]),
+        (RunWithdrawn("r"), []),
+        (LinkUp(first=False), []),
+    ],
+)
+def test_what_happens_to_a_held_run(event: SessionEvent, effects: list[Effect]) -> None:
+    assert after(*HELD, event, start=STOCK)[1] == effects
+
+
+def test_a_held_run_outlives_a_restart_and_goes_with_its_session() -> None:
+    state, _ = after(*HELD, RestartAsked("you"), RestartDone("you"))
+    assert state.current == "r"
+    state, effects = after(*HELD, LinkOver(True, "owned by another"))
+    assert state.current == "" and [type(effect) for effect in effects] == [Abandon, LeaveRun]
+
+
+def test_a_process_that_continues_a_held_run_holds_it() -> None:
+    left = Run("r", "s", "execute_code", "c", "x", "m", 0.0, Path("s.1.jsonl"), 0, status=RunStatus.HELD)
+    state = adopted(NEW, left)
+    assert state.current == "r" and not state.is_kernel_busy
+    error = busy(state, left, 5.0)
+    assert error is not None and "the user holds run r and looks at its code" in error.message

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from jlab_tui.core.journal.acts import COMMENT, COMMENT_MAX
+from jlab_tui.core.journal.acts import COMMENT, COMMENT_MAX, DECLINE, FREE, HERE, HOLD, LAPSE_S, RUN
 from jlab_tui.core.journal.events import HumanActed
-from jlab_tui.core.session.steering import HEAD_MAX, Steering, due, head, told, took
+from jlab_tui.core.session.steering import (
+    HEAD_MAX,
+    Declined,
+    Released,
+    Steering,
+    due,
+    head,
+    released,
+    told,
+    took,
+    verdict,
+    without_lapsed,
+)
 
 
 def comment(text: str, ident: str = "h-1:a", session: str = "s") -> HumanActed:
@@ -16,7 +28,7 @@ def comment(text: str, ident: str = "h-1:a", session: str = "s") -> HumanActed:
 def after(*acts: HumanActed) -> Steering:
     state = Steering("s")
     for act in acts:
-        state = took(state, act)
+        state = took(state, act, 1.0)
     return state
 
 
@@ -50,7 +62,7 @@ def test_comments_are_told_once_in_their_order() -> None:
 
 def test_a_comment_that_arrives_twice_is_told_once() -> None:
     state, _ = answered(after(comment("a"), comment("a")), "call 1")
-    assert answered(took(state, comment("a")), "call 2")[1] == ""
+    assert answered(took(state, comment("a"), 1.0), "call 2")[1] == ""
 
 
 @pytest.mark.parametrize(
@@ -63,7 +75,7 @@ def test_what_is_not_for_this_session_or_no_comment_is_not_told(act: HumanActed)
 
 def test_a_call_that_is_sent_again_is_told_the_same_and_nothing_more() -> None:
     state, said = answered(after(comment("a", "1")), "call 1")
-    state = took(state, comment("b", "2"))
+    state = took(state, comment("b", "2"), 1.0)
     state, again = answered(state, "call 1")
     assert again == f"{said}\n\n(1 more from the user: with the next reply)"
     assert answered(state, "call 2")[1] == "Comment from the user: b"
@@ -76,7 +88,7 @@ def test_a_process_that_continues_the_session_tells_nothing_again() -> None:
     for headed in done:
         successor = told(successor, headed)
     for act in acts:
-        successor = took(successor, act)
+        successor = took(successor, act, 1.0)
     assert head(successor, "call 1").startswith("Comment from the user: a")
     assert answered(successor, "call 2")[1] == "Comment from the user: b"
 
@@ -90,3 +102,79 @@ def test_what_has_no_room_in_a_reply_waits_for_the_next() -> None:
     state, second = answered(state, "call 2")
     state, third = answered(state, "call 3")
     assert second and third.endswith("x") and not state.waiting
+
+
+def act(action: str, ident: str = "h-1:x", session: str = "s", run: str = "", reason: str = "") -> HumanActed:
+    return HumanActed(action, session, run, reason, "ben@h", id=ident)
+
+
+ONCE, ALL = act(HOLD, "h-1:once"), act(HOLD, "h-1:all", session="")
+
+
+@pytest.mark.parametrize(
+    ("acts", "hold"),
+    [
+        ((), ""),
+        ((ONCE,), "h-1:once"),
+        ((ALL,), "h-1:all"),
+        ((ALL, ONCE), "h-1:once"),
+        ((ALL, act(FREE, "f", "", reason="h-1:all")), ""),
+        ((act(FREE, "f", "", reason="h-1:all"), ALL), ""),
+        ((ONCE, act(HOLD, "h-1:other", "another")), "h-1:once"),
+        ((act(HERE, "h-1:all", ""),), ""),
+    ],
+)
+def test_what_holds_the_next_code(acts: tuple[HumanActed, ...], hold: str) -> None:
+    found = after(*acts).hold
+    assert (found.id if found else "") == hold
+
+
+@pytest.mark.parametrize(
+    ("ended", "now", "is_held"),
+    [
+        (None, LAPSE_S, True),  # heard of at 1.0
+        (None, LAPSE_S + 1, False),
+        (False, LAPSE_S + 9999, True),
+        (True, 1.0, False),
+    ],
+)
+def test_a_hold_lapses_with_its_dashboard(ended: bool | None, now: float, is_held: bool) -> None:
+    asked: list[str] = []
+
+    def has_ended(dashboard: str) -> bool | None:
+        asked.append(dashboard)
+        return ended
+
+    assert bool(without_lapsed(after(ALL), now, has_ended).holds) is is_held
+    assert asked == ["h-1"]
+
+
+@pytest.mark.parametrize(("reason", "until"), [("", 100 + LAPSE_S), ("600", 700.0), ("soon", 100 + LAPSE_S)])
+def test_a_dashboard_that_is_there_keeps_its_hold(reason: str, until: float) -> None:
+    state = took(after(ALL, ONCE), act(HERE, "h-1:all", "", reason=reason), 100.0)
+    assert [hold.until for hold in state.holds] == [until, 1 + LAPSE_S]
+
+
+@pytest.mark.parametrize(
+    ("acts", "found"),
+    [
+        ((ONCE,), None),
+        ((), Released("x")),
+        ((ONCE, act(RUN, "d", run="s-1")), Released("x")),
+        ((ONCE, act(RUN, "d", run="s-1", reason="x")), Released("x")),
+        ((ONCE, act(RUN, "d", run="s-2")), None),
+        ((ONCE, act(RUN, "d", run="s-1", session="")), None),
+        ((ONCE, act(DECLINE, "d", run="s-1"), act(RUN, "e", run="s-1")), Declined("The user declined it.")),
+        ((ONCE, act(DECLINE, "d", run="s-1", reason="no\x07")), Declined('The user declined it: "no"')),
+    ],
+)
+def test_who_decides_first_about_held_code_wins(
+    acts: tuple[HumanActed, ...], found: Released | Declined | None
+) -> None:
+    assert verdict(after(*acts), "s-1", "h-1:once", "x") == found
+
+
+def test_the_model_reads_how_the_user_changed_its_code_in_bounds() -> None:
+    changed = released("a\nb\nc", "a\nB\nc")
+    assert changed.source == "a\nB\nc" and changed.note.endswith("@@ -1,3 +1,3 @@\n a\n-b\n+B\n c")
+    assert len(released("x", "y\n" * 9999).note) < 4200

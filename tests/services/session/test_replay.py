@@ -111,7 +111,8 @@ class Process:
             now=time.time,
             server=SERVER,
             diagnosis=Diagnosis(EchoServer()),
-            actions=UserActions(self.store.new_actions),
+            actions=UserActions(self.store.new_actions, self.store.has_ended, time.time),
+            hold_limit_s=600.0,
         )
         self.session = Session(opened, SessionStatus(ID, "k", is_recorded=True), ports, notebook)
         autosave = self.session._sync.autosave
