@@ -31,6 +31,7 @@ def srun_command(target: BridgeTarget, program: Sequence[str], *, overlaps: bool
         "--ntasks=1",
         f"--nodelist={target.node}",
         "--mpi=none",
+        "--job-name=jlab-mcp",
         "--chdir=/",
         *program,
     ]
