@@ -53,7 +53,7 @@ class App:
     resources: Callable[[Jupyter], Awaitable[Sample]]
     """CPU, memory and GPUs; raises a ServerError if nobody measures them"""
     vitals: Callable[[str, float], Awaitable[str]]
-    """`(last line, seconds)`: how a run goes, one line for the user"""
+    """`(progress or last line, seconds)`: how a run goes, one line for the user"""
     shrink: Callable[[str, str, int], ShrunkImage]
     """`(base64, mime, max_px)`; blocking"""
     grep: Callable[[str, Iterable[tuple[int, str]]], Iterator[tuple[int, str, int]]]

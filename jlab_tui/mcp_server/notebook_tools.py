@@ -34,14 +34,16 @@ class NotebookTools:
         tail: Annotated[int | None, Field(ge=1, le=5000)] = None,
         grep: str | None = None,
         images: list[int] | None = None,
+        series: list[str] | None = None,
     ) -> CallToolResult:
         """Read all text output of a run, finished or not: a range of lines, the last lines (tail), or lines that match a regular
-        expression (grep). With images=[1, 3], returns those images at full size instead."""
+        expression (grep). With images=[1, 3], returns those images at full size instead; with series=["loss"], a short table of
+        the numbers printed as loss=0.3 or loss: 0.3."""
         app = await self._source.get()
         session, run = await app.sessions.find_run(run_id)
         if session is not None:
             await session.journal.flush()
-        parts = await read_record_text(app, run, Selection(offset, limit, tail, grep), images)
+        parts = await read_record_text(app, run, Selection(offset, limit, tail, grep), images, series)
         app.tidy_up()
         if session is not None:
             parts += [f"Warning: {warning}" for warning in session.warnings()]

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
+from ..core.progress.series_page import SERIES_MAX, series_page
 from ..core.reply.compose import Part, ReplyImage
 from ..core.reply.pages import RecordLines, Selection, around, notebook_map, record_page, rows_of, whole_cell
 from .context import App
@@ -16,10 +17,18 @@ if TYPE_CHECKING:
     from ..services.session.session import Session
 
 
-async def read_record_text(app: App, run: Run, asked: Selection, images: list[int] | None) -> list[Part]:
-    """Return lines or images of a run's record. Raises UsageError for a pattern that is invalid or takes too long."""
+async def read_record_text(
+    app: App, run: Run, asked: Selection, images: list[int] | None, series: list[str] | None
+) -> list[Part]:
+    """Return lines, images or numbers of a run's record. Raises UsageError for a pattern that is invalid or takes too long."""
     if images:
         return await asyncio.to_thread(_images, app, run, images)
+    if series is not None:
+        return [
+            await asyncio.to_thread(
+                series_page, run.id, RecordLines(app.reader.texts(run)), series[:SERIES_MAX]
+            )
+        ]
     try:
         return [await asyncio.to_thread(_page, app, run, asked)]
     except re.error as error:

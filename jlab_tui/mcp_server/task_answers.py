@@ -85,9 +85,10 @@ class TaskAnswers:
             if session is not None:
                 result = await headed(session, str(task), result)
             return self._answer(task, run.asked_at, result=result)
-        last = run.outputs.last_line if session is not None and run.outputs is not None else _ELSEWHERE
-        last = HELD if run.status is RunStatus.HELD else last
-        message = await app.vitals(last, run.elapsed(app.now()))
+        outputs = run.outputs if session is not None else None
+        said = outputs.latest.headline(app.now()) if outputs is not None else _ELSEWHERE
+        said = HELD if run.status is RunStatus.HELD else said
+        message = await app.vitals(said, run.elapsed(app.now()))
         return self._answer(task, run.asked_at, message=message)
 
     async def _rerun(self, task: RerunTask) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from mcp_types import CallToolResult
 from jlab_tui.adapters.grep import grep
 from jlab_tui.adapters.images import shrink
 from jlab_tui.core.errors import JlabError, NoServer
+from jlab_tui.core.progress.tracks import Pace
 from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.core.settings import Mode, load_settings
@@ -125,7 +126,7 @@ class Front:
         async def vitals(last_line: str, seconds: float) -> str:
             return f"{last_line} · GPU 93%"
 
-        async def no_notice() -> str:
+        async def no_notice(run_id: str, pace: Pace | None) -> str:
             return ""
 
         replies = Replies(

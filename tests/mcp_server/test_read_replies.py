@@ -33,9 +33,18 @@ def app(text: str, patience_s: float) -> App:
 
 
 async def search(text: str, pattern: str, patience_s: float = 60.0) -> str:
-    (found,) = await read_record_text(app(text, patience_s), RUN, Selection(pattern=pattern), None)
+    (found,) = await read_record_text(app(text, patience_s), RUN, Selection(pattern=pattern), None, None)
     assert isinstance(found, str)
     return found
+
+
+async def test_chosen_numbers_are_read_as_a_table() -> None:
+    text = "".join(f"epoch {n}/200 loss={2 / n:.3f}\n" for n in range(1, 201))
+    (page,) = await read_record_text(app(text, 60.0), RUN, Selection(), None, ["loss"])
+    assert isinstance(page, str) and page.startswith(
+        "[run a-1: 200 lines with these numbers, 26 of them below]"
+    )
+    assert "\nline | loss\n0 | 2\n" in page and page.endswith("\n199 | 0.01")
 
 
 async def test_a_search_that_takes_for_ever_is_refused_with_the_reason() -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 from ..display.image_numbers import ImageCount, Place
-from ..display.mime import describe_data
-from ..display.terminal_text import render_terminal
 from ..display.widgets import view_of
 from ..journal.events import (
     DataShown,
@@ -20,6 +18,7 @@ from ..journal.events import (
     TextPrinted,
     WidgetsChanged,
 )
+from .latest import LatestOutput
 from .output_items import (
     REPLY,
     CellLimits,
@@ -37,7 +36,6 @@ from .output_items import (
 from .stored import Recorded
 
 _CHUNK: Final = 32 * 1024
-_RECENT: Final = 2000
 _Fact = TextPrinted | DataShown | DataUpdated | OutputCleared | ErrorRaised | WidgetsChanged
 
 
@@ -58,8 +56,7 @@ class CellOutputs:
     record_only: int = 0
     """outputs too large to keep here"""
     total_chars: int = 0
-    _recent: str = ""
-    """the end of the printed text"""
+    latest: LatestOutput = field(default_factory=LatestOutput)
     _head_chars: int = 0
     _tail_chars: int = 0
     _images: int = 0
@@ -70,12 +67,11 @@ class CellOutputs:
     """the next output clears what these widgets captured; empty for the cell's own output"""
     _views: dict[str, list[DataItem]] = field(default_factory=dict)
     """outputs by the widget that they show"""
-    _last_view: str = ""
-    _last_update: Mapping[str, Any] = field(default_factory=dict)
-    """what a display of this cell was changed to last, such as a bar in HTML"""
 
-    def feed(self, event: _Fact, recorded: Recorded = None) -> bool:
-        """Apply one event; `recorded` is its data in the run's record, if that has it. Returns whether anything changed."""
+    def feed(self, event: _Fact, recorded: Recorded = None, at: float = 0.0) -> bool:
+        """Apply one event of a time (epoch seconds; 0 if unknown); `recorded` is its data in the run's record, if that has
+        it. Returns whether anything changed."""
+        self.latest.at = max(at, self.latest.at)
         if isinstance(event, WidgetsChanged):
             return self._change_views(event)
         places = self.images.feed(event)
@@ -88,7 +84,7 @@ class CellOutputs:
             case DataUpdated():
                 found = self._update(event, recorded)
                 if found:
-                    self._last_view, self._last_update = "", event.data
+                    self.latest.update(event.data)
                 if not found or event.display_id in self.elsewhere:
                     self._update_elsewhere(event, places[0], recorded)
                 return found
@@ -131,7 +127,7 @@ class CellOutputs:
     def _change_views(self, event: WidgetsChanged) -> bool:
         found = False
         for model_id, words in event.views.items():
-            self._last_view, self._last_update = words, {}
+            self.latest.change(words)
             for item in self._views.get(model_id, ()):
                 item.view, found = words, True
             if model_id not in self._views:
@@ -158,10 +154,7 @@ class CellOutputs:
     def last_line(self) -> str:
         """Return the last line that is not blank, as a terminal shows it, for progress messages: of the widget or display that
         changed last, or else of the printed text."""
-        changed = self._last_view or describe_data(self._last_update)
-        recent = changed if changed.strip() else self._recent
-        lines = (line.strip() for line in reversed(render_terminal(recent).split("\n")))
-        return next((line for line in lines if line), "")
+        return self.latest.line
 
     @property
     def size(self) -> int:
@@ -174,6 +167,7 @@ class CellOutputs:
         return replace(
             self,
             images=replace(self.images),
+            latest=self.latest.copy(),
             head=[copied(item) for item in self.head],
             elsewhere=dict(self.elsewhere),
             tail=deque(copied(item) for item in self.tail),
@@ -249,14 +243,12 @@ class CellOutputs:
             self._index(item)
         if not into:
             self.dropped_chars = self.dropped_items = self.unrecorded = 0
-            self._last_view, self._last_update = "", {}
+            self.latest.clear()
 
     def _print(self, event: TextPrinted) -> None:
         text = event.text
         self.total_chars += len(text)
-        self._recent = (self._recent + text[-_RECENT:])[-_RECENT:]
-        if not text.isspace():
-            self._last_view, self._last_update = "", {}
+        self.latest.print(text, f"{event.stream} {event.into}")
         self._add_text(event.stream, text, event.into)
 
     def _add_text(self, stream: str, text: str, into: str) -> None:
@@ -294,7 +286,7 @@ class CellOutputs:
             event.data, event.metadata, event.display_id, event.execution_count, place, size,
             into=event.into, view=event.view,
         )  # fmt: skip
-        self._last_view = event.view or self._last_view
+        self.latest.show(event)
         if not self._has_room(item):
             # The record has it in full; keep only its place here.
             self.record_only += 1

@@ -11,11 +11,15 @@ from ..display.terminal_text import count_rows, cut_middle, plain_traceback, ren
 from ..journal.events import RunStatus
 from ..notebook.output_items import REPLY, DataItem, ErrorItem, Gap, OutputItem, TextItem
 from ..notebook.outputs import CellOutputs
+from ..progress.digest import Digest
+from ..progress.sentences import numbers, pace_words, tells_enough
 
 IMAGES_MAX: Final = 10
 _ERROR_SHARE: Final = 0.4
 _TEXT_LEAST: Final = 100
 _UPDATED: Final = "[an output of an earlier cell changed to:]"
+_BESIDE_NUMBERS: Final = 1200
+"""characters of text where numbers stand for the rest of it"""
 _CUT_NOTE: Final = 60
 """characters reserved for the note at a cut"""
 
@@ -49,6 +53,8 @@ class RunFacts:
     is_over: bool = False
     """the session is no longer usable"""
     notes: Sequence[str] = ()
+    now: float = 0.0
+    """epoch seconds"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +69,16 @@ class Reply:
 def compose(facts: RunFacts, outputs: CellOutputs, budget: int) -> Reply:
     """Compose text and images of one reply in the order of the output, in about `budget` characters."""
     outputs = outputs.narrowed(REPLY)
+    digest = outputs.latest.digest.whole() if outputs.total_chars > _BESIDE_NUMBERS else Digest()
+    if stands_in := numbers(digest, facts.run_id) if tells_enough(digest) else "":
+        budget = min(budget, _BESIDE_NUMBERS)
     error = outputs.error
     parts, shown, counted = _shown(outputs, error, facts.run_id)
     error_text = plain_traceback(error.traceback, error.ename, error.evalue) if error else ""
     the_end = f'; more of it: read_output(run_id="{facts.run_id}", tail=1000)'
     error_text = cut_to(error_text, int(budget * _ERROR_SHARE), the_end)
-    parts, cut_chars = _within(parts, max(200, budget - len(error_text)), facts.run_id, outputs, counted)
+    room = max(200, budget - len(error_text))
+    parts, cut_chars = _within(parts, room, facts.run_id, outputs, counted, stands_in)
     parts = _stripped(parts)
     if error_text:
         parts.append(error_text)
@@ -144,7 +154,8 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
             elif not facts.has_started:
                 state = f"Sent {took} ago, but the kernel has not started it yet"
             else:
-                state = f"Still running after {took}"
+                pace = outputs.latest.digest.pace(facts.now)
+                state = f"Still running after {took}{f', {pace_words(pace)}' if pace is not None else ''}"
             last = f" Last line: {outputs.last_line[-300:]}" if outputs.last_line else ""
             return f'({label}) {state}; it continues. Call wait_for_run(run_id="{facts.run_id}") for the rest.{last}'
         case RunStatus.OK:
@@ -246,11 +257,17 @@ def _stripped(parts: list[Part]) -> list[Part]:
 
 
 def _within(
-    parts: list[Part], budget: int, run_id: str, outputs: CellOutputs, counted: int | None
+    parts: list[Part],
+    budget: int,
+    run_id: str,
+    outputs: CellOutputs,
+    counted: int | None,
+    stands_in: str = "",
 ) -> tuple[list[Part], int]:
     """Cut texts so that together they fit the budget: the first keep their head, the last their tail.
 
-    `counted` is the row of the gap, behind which rows are not those of the record. Also returns the number of characters removed."""
+    `counted` is the row of the gap, behind which rows are not those of the record; `stands_in` follows the first cut. Also
+    returns the number of characters removed."""
     total = sum(len(part) for part in parts if isinstance(part, str))
     missing = outputs.dropped_chars
     if total <= budget:
@@ -278,6 +295,9 @@ def _within(
             at = row + count_rows(cut.head)
             where = _read_on(run_id, at if counted is None or at <= counted else None, outputs)
             note = f"\n... {gone:,} characters{lines} cut; {where} ...\n"
+            if stands_in:
+                note += f"{stands_in}\n...\n"
+                stands_in = ""
             result.append(cut.head.rstrip("\n") + note + cut.tail)
             left -= len(cut.head) + len(cut.tail)
         else:

@@ -142,12 +142,12 @@ class ReplayedSession:
                 self.widgets.models.apply(event)
                 for run in self.runs.values():
                     if run.outputs is not None and (run.id == event.run or run.outputs.shows(event.views)):
-                        run.outputs.feed(event)
+                        run.outputs.feed(event, at=entry.at)
             case _:
                 if (ours := self.runs.get(getattr(event, "run", ""))) is not None:
                     if ours.status.is_final and isinstance(event, _CHANGES):
                         self.late[ours.id] = entry.at
-                    self._feed_run(ours, event)
+                    self._feed_run(ours, event, entry.at)
 
     def _note_source(self, cell: str, source: str) -> None:
         _, now = self.sources.get(cell, ("", ""))
@@ -172,7 +172,7 @@ class ReplayedSession:
         number = event.run.rpartition("-")[2]
         self.count = max(self.count, int(number) if number.isdecimal() else 0)
 
-    def _feed_run(self, run: Run, event: Event) -> None:
+    def _feed_run(self, run: Run, event: Event, at: float) -> None:
         match event:
             case ExecutionStarted():
                 run.has_started, run.execution_count = True, event.execution_count
@@ -189,7 +189,7 @@ class ReplayedSession:
                     self.displays.setdefault(event.display_id, set()).add(run.id)
                 if run.outputs is not None:
                     run.has_started = True
-                    run.outputs.feed(event)
+                    run.outputs.feed(event, at=at)
             case OutputDropped():
                 run.count_loss(event)
                 if run.outputs is not None and event.unit == "characters":
@@ -231,14 +231,14 @@ def rebuild_all(
     for entry in entries:
         match event := entry.event:
             case TextPrinted() | DataShown() | OutputCleared() | ErrorRaised() if event.run in rebuilt:
-                rebuilt[event.run].feed(event)
+                rebuilt[event.run].feed(event, at=entry.at)
             case DataUpdated():
                 for run_id, outputs in rebuilt.items():
                     _update(outputs, event, run_id)
             case WidgetsChanged():
                 for run_id, outputs in rebuilt.items():
                     if run_id == event.run or outputs.shows(event.views):
-                        outputs.feed(event)
+                        outputs.feed(event, at=entry.at)
             case OutputDropped() if event.run in rebuilt and event.unit == "characters":
                 rebuilt[event.run].not_recorded(event.count)
             case _:

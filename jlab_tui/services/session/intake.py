@@ -208,7 +208,7 @@ class Intake:
         self._journal.record(change)
         for run in self._with_outputs:
             if run.outputs is not None and (run.id == change.run or run.outputs.shows(change.views)):
-                run.outputs.feed(change)
+                run.outputs.feed(change, at=self._now())
 
     def _output(self, fact: Output) -> None:
         run = self.runs.get(fact.run)
@@ -229,7 +229,7 @@ class Intake:
         if run.outputs is None:
             # A thread prints after its cell has ended and another run has started.
             self._sync.came_late(run)
-        elif run.outputs.feed(fact, self._recorded(fact, offset)):
+        elif run.outputs.feed(fact, self._recorded(fact, offset), self._now()):
             if run.status.is_final:
                 self._sync.store(run)
             self._sync.changed(NotebookChange.OUTPUT)

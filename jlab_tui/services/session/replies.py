@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from ...core.errors import JlabError
 from ...core.journal.events import HumanActed, ReplyCut, RunStatus
 from ...core.notebook.outputs import CellOutputs
+from ...core.progress.tracks import Pace
 from ...core.reply.compose import Part, Reply, RunFacts, compose
 from ...core.session.run import Run
 from ...core.session.state import Usable
@@ -58,13 +59,13 @@ class Replies:
         find: FindRun,
         outputs: Callable[[Run], Awaitable[CellOutputs]],
         journals: Journals,
-        walltime_notice: Callable[[], Awaitable[str]],
+        walltime_notice: Callable[[str, Pace | None], Awaitable[str]],
         output_chars: int,
         now: Callable[[], float],
         look_s: float = LOOK_S,
     ) -> None:
-        """`outputs` gives what a run has put out, from memory or from its journal; `walltime_notice` a sentence that is
-        said once, or nothing."""
+        """`outputs` gives what a run has put out, from memory or from its journal; `walltime_notice` for a
+        run by its id and its pace a sentence that is said once, or nothing."""
         self._find = find
         self._outputs = outputs
         self._journals = journals
@@ -134,7 +135,8 @@ class Replies:
         if session is not None:
             await session.record_reply(run)
         outputs = await self._outputs(run)
-        notes = await self._notes(session, run)
+        pace = None if run.status.is_final else outputs.latest.digest.pace(self._now())
+        notes = await self._notes(session, run, pace)
         is_over = session is None or not isinstance(session.state.availability, Usable)
         facts = RunFacts(
             run_id=run.id,
@@ -148,6 +150,7 @@ class Replies:
             waits_for_other=run.waits_for_other,
             is_over=is_over,
             notes=notes,
+            now=self._now(),
         )
         reply = await self._composed(facts, outputs)
         if session is not None and (reply.cut_chars or reply.hidden_images):
@@ -185,11 +188,11 @@ class Replies:
         while not any(end.is_set() for end in ends) and (left := deadline - loop.time()) > 0:
             await first_of(min(BEAT_S, left), *ends)
             if not any(end.is_set() for end in ends):
-                last = run.outputs.last_line[-200:] if run.outputs is not None else ""
-                last = HELD if run.status is RunStatus.HELD else run.silence or last
-                await beat(run.elapsed(self._now()), last)
+                said = run.outputs.latest.headline(self._now())[-200:] if run.outputs is not None else ""
+                said = HELD if run.status is RunStatus.HELD else run.silence or said
+                await beat(run.elapsed(self._now()), said)
 
-    async def _notes(self, session: Session | None, run: Run) -> list[str]:
+    async def _notes(self, session: Session | None, run: Run, pace: Pace | None) -> list[str]:
         notes = [*run.notes, *run.losses()]
         if run.status in (RunStatus.INTERRUPTED, RunStatus.DIED) and not run.interrupted_by:
             notes.append(await asyncio.to_thread(self._human_note, run))
@@ -202,7 +205,7 @@ class Replies:
                 notes.append(session.take_notice())
             notes.append(session.take_file_note())
             notes += [f"Warning: {warning}" for warning in session.warnings()]
-        if warning := await self._walltime_notice():
+        if warning := await self._walltime_notice(run.id, pace):
             notes.append(f"Warning: {warning}")
         return [note for note in notes if note]
 

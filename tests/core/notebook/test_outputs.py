@@ -511,3 +511,25 @@ def test_words_of_data_that_memory_does_not_hold_are_kept_for_the_reply() -> Non
     outputs.feed(DataShown("r", html), RecordedData(partial(dict, html), tuple(html)))
     recorded, words = last_item(outputs)
     assert recorded is not None and words == "words"
+
+
+def test_a_progress_message_says_how_far_the_run_is_or_else_its_last_line() -> None:
+    outputs = CellOutputs()
+    outputs.feed(DataShown("r", {"text/plain": "one\ntwo"}))
+    outputs.feed(out("begin\n"), at=1.0)
+    assert outputs.latest.headline(1.0) == "begin" and outputs.latest.digest.lines == 3
+    for step in (1, 2, 3):
+        outputs.feed(out(f"step {step}/9\nsaved\n"), at=float(step))
+    assert outputs.latest.headline(3.0) == "step 3/9 (33%), 1/s, about 6 s left"
+
+
+def test_a_bar_of_a_widget_or_of_a_display_has_a_pace() -> None:
+    for first, later in (
+        (DataShown("r", VIEW, view="0/9"), lambda n: views(m=f"{n}/9")),
+        (shown("0/9", "d"), lambda n: updated(f"{n}/9")),
+    ):
+        outputs = CellOutputs()
+        outputs.feed(first)
+        for step in (1, 2, 3):
+            outputs.feed(later(step), at=float(step))
+        assert outputs.latest.headline(3.0).startswith("3/9 (33%)")

@@ -482,3 +482,38 @@ def test_a_cut_counts_the_rows_of_the_outputs_before_it() -> None:
     head, note, _ = re.split(r"\n(\.\.\. .*)\n", second)
     assert first.count("a") == 100 and re.search(r"about 1\d,\d{3} lines cut", note)
     assert f"offset={100 + head.count('b')})" in note
+
+
+def training(lines: int, status: RunStatus) -> str:
+    outputs = CellOutputs()
+    for step in range(1, lines + 1):
+        text = (
+            f"epoch {1 + step // 101}/20 step {step}/2000 loss={0.1 + 2 / step:.4f} acc: {step / 2500:.3f}\n"
+        )
+        outputs.feed(TextPrinted(RUN, "stdout", text), at=1e9 + step / 4)
+    facts = RunFacts(RUN, "abc", status, lines / 4, 3, now=1e9 + lines / 4)
+    return "\n".join(part for part in compose(facts, outputs, 20_000).parts if isinstance(part, str))
+
+
+def test_of_a_long_training_the_model_reads_its_numbers_in_place_of_its_lines() -> None:
+    running = training(1900, RunStatus.RUNNING)
+    assert len(running) < 2500
+    assert "\nloss: first 2.1, last 0.1011, min 0.1011 (line 1,739), max 2.1 (line 0)\n" in running
+    assert "about 1,8" in running and "step 1,900/2,000 (95%), 4/s, about 25 s left; it continues" in running
+    assert running.count("Numbers in all 1,900 lines") == 1 and 'series=["loss", "acc"]' in running
+    ended = training(2000, RunStatus.OK)
+    assert len(ended) < 2500 and "loss: first 2.1, last 0.101," in ended and ended.endswith("ok, 500.0 s)")
+
+
+def test_a_short_training_is_read_line_by_line() -> None:
+    assert training(150, RunStatus.OK).count("loss=") == 150
+
+
+def test_the_numbers_stand_behind_the_first_cut_alone() -> None:
+    outputs = CellOutputs()
+    for _ in range(2):
+        outputs.feed(TextPrinted(RUN, "stdout", "".join(f"loss={n / 7:.2f}\n" for n in range(400))))
+        outputs.feed(DataShown(RUN, {"image/png": "AAAA"}))
+    reply = compose(RunFacts(RUN, "abc", RunStatus.OK, 1.0, 3), outputs, 20_000)
+    text = "\n".join(map(str, reply.parts))
+    assert text.count("Numbers in all") == 1 and text.count(" cut; read on") == 2 and len(text) < 2500

@@ -24,13 +24,14 @@ from jlab_tui.core.errors import (
     StatusFileUnreadable,
 )
 from jlab_tui.core.link.bridge import LinkFacts
+from jlab_tui.core.progress.tracks import Pace
 from jlab_tui.core.server.record import ServerRecord, ServerState, SlurmFacts
 from jlab_tui.core.server.status import Health, Limits, Observation, ServerStatus
 from jlab_tui.core.settings import Mode
 from jlab_tui.headless import leave
 from jlab_tui.services.server.launcher import Launcher
 from jlab_tui.services.server.launcher_ports import LauncherPorts
-from jlab_tui.services.server.walltime_notice import WalltimeNotice
+from jlab_tui.services.server.walltime_notice import WalltimeNotice, clock_of
 
 READY = ServerRecord(
     ServerState.READY, Mode.LOCAL, hostname="here", pid=123, pid_start="9", port=1, token="t",
@@ -153,10 +154,24 @@ async def test_a_record_read_a_moment_ago_is_not_read_again_for_a_warning_about_
     assert launcher.recall() is not None
     store.failures = [errno.EIO] * 10
     reads = len(store.failures)
-    assert await notice.take() == "" and len(store.failures) == reads
+    assert await notice.take("s-1", None) == "" and len(store.failures) == reads
     store.failures = []
     long_ago = launcher_on(store, Machine())
     assert (status := await long_ago.recall_lately()) is not None and status.record.pid == 123
+
+
+async def test_a_run_that_will_not_fit_into_its_job_is_warned_of_once(tmp_path: Path) -> None:
+    store = Flaky(tmp_path / "server-status")
+    store.write(replace(READY, ends=20_000.0))
+    launcher = launcher_on(store, Machine())
+    assert launcher.recall() is not None
+    notice = WalltimeNotice(launcher, lambda: 10_000.0)
+    slow, quick = (Pace("step 5/10", 0.5, 0.01, left, 500.0) for left in (12_000.0, 9_000.0))
+    assert await notice.take("s-1", quick) == "" == await notice.take("s-1", None)
+    said = await notice.take("s-1", slow)
+    clock = clock_of(10_000.0)
+    assert f"ends about {clock(22_000.0)}, but its job ends {clock(20_000.0)}" in said and len(clock(2e6)) > 5
+    assert await notice.take("s-1", slow) == "" != await notice.take("s-2", slow)
 
 
 async def test_a_record_that_cannot_be_read_now_is_neither_replaced_nor_removed(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from jlab_tui.adapters.journal.store import JournalStore
 from jlab_tui.core.errors import UnknownRun
 from jlab_tui.core.journal.events import Entry, RunStatus, RunTold
 from jlab_tui.core.news_desk import LONG_S
+from jlab_tui.core.progress.tracks import Pace
 from jlab_tui.core.session.run import Run
 from jlab_tui.services.session.journal_replay import JournalReplay
 from jlab_tui.services.session.replies import Found, Replies
@@ -62,7 +63,7 @@ class GatedStore(JournalStore):
             self.gate.wait()
 
 
-async def no_notice() -> str:
+async def no_notice(run_id: str, pace: Pace | None) -> str:
     return ""
 
 
