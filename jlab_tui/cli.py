@@ -152,11 +152,14 @@ def _bootstrap(settings: Settings) -> None:
 
 def _stop(arguments: argparse.Namespace) -> int:
     from .headless import run_stop
-    from .wiring.server import make_launcher
+    from .wiring.server import make_launcher, tell_gpu_hours
     from .wiring.settings import settings_of
 
-    launcher = make_launcher(settings_of(os.environ), dict(os.environ))
-    return asyncio.run(run_stop(launcher, forget=arguments.forget))
+    settings, env = settings_of(os.environ), dict(os.environ)
+    launcher = make_launcher(settings, env)
+    return asyncio.run(
+        run_stop(launcher, lambda: tell_gpu_hours(launcher, settings, env), forget=arguments.forget)
+    )
 
 
 def _wait(arguments: argparse.Namespace) -> int:

@@ -165,9 +165,13 @@ async def leave(launcher: Launcher, number: int, *, stops: bool = False) -> int:
     return code
 
 
-async def run_stop(launcher: Launcher, *, forget: bool = False) -> int:
-    """Stop the server and print how; report a long wait on stderr. `forget` stops nothing."""
-    print(launcher.forget() if forget else await _stop(launcher))
+async def run_stop(launcher: Launcher, hours: Callable[[], Awaitable[str]], *, forget: bool = False) -> int:
+    """Stop the server and print how; report a long wait on stderr. `forget` stops nothing; `hours` tells a job's GPU hours."""
+    if forget:
+        print(launcher.forget())
+        return 0
+    used = await hours()
+    print(f"{await _stop(launcher)} {used}".rstrip())
     return 0
 
 

@@ -20,7 +20,7 @@ from .core.journal.summary import Heads
 from .core.kernel.link import RecordedKernel
 from .core.news_desk import News
 from .core.server.record import KernelInfo, ServerRecord, ServerState
-from .core.server.resources import Sample
+from .core.server.resources import Sample, hours_json
 from .core.server.status import ServerStatus
 from .core.server.status_json import kernel_json, status_json, trouble_json
 from .core.settings import Settings
@@ -175,6 +175,7 @@ def _resource_facts(sample: Sample) -> dict[str, Any]:
             }
             for g in sample.gpus
         ],
+        "gpu_hours": hours_json(sample.gpu_hours) if sample.gpu_hours else None,
     }
 
 
@@ -219,6 +220,8 @@ def _print_status(facts: dict[str, Any]) -> None:
         for gpu in use["gpu"]:
             busy = f"{gpu['utilization_percent']:.0f} %" if gpu["utilization_percent"] is not None else "n/a"
             rows.append((f"GPU {gpu['index']}", f"{gpu['name']}, {busy}"))
+        if hours := use["gpu_hours"]:
+            rows.append(("GPU hours", f"{hours['held']:.1f}, of them {hours['used']:.1f} in use"))
     part = "; not all could be counted in time" if facts["records_mb_is_partial"] else ""
     rows.append(("records", f"{facts['records_mb']:,.1f} MB on disk{part}"))
     if facts["log"]:

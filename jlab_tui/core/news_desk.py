@@ -6,6 +6,7 @@ restarts and shutdowns are no news, and neither are the runs of another conversa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -28,7 +29,9 @@ from .journal.events import (
     SessionOpened,
     TextPrinted,
 )
+from .server.gpu_idle import GpuIdleWarnings, idle_sentence
 from .server.record import ServerState
+from .server.resources import KernelUse
 from .server.status import ServerStatus
 from .server.walltime import WalltimeWarnings
 from .settings import Mode
@@ -60,6 +63,7 @@ class NewsKind(StrEnum):
     RUN = "run_ended"
     KERNEL = "kernel_ended"
     WALLTIME = "walltime"
+    GPU = "gpu_idle"
     READY = "server_ready"
     SERVER = "server_ended"
     COMMENT = "comment_waits"
@@ -105,11 +109,12 @@ class _Session:
 class NewsDesk:
     """Takes in what happens from now on, and gives what is news."""
 
-    def __init__(self, conversation: str = "") -> None:
-        """`conversation`: whose sessions count; empty: all."""
+    def __init__(self, conversation: str = "", gpu_idle_warn_min: float = 0.0) -> None:
+        """`conversation`: whose sessions count; empty: all. `gpu_idle_warn_min`: see `GpuIdleWarnings`."""
         self._conversation = conversation
         self._sessions: dict[str, _Session] = {}
         self._walltime = WalltimeWarnings()
+        self._gpu_idle = GpuIdleWarnings(gpu_idle_warn_min)
         self._server: ServerStatus | None = None
         self._has_looked = False
         self._news: list[News] = []
@@ -168,6 +173,15 @@ class NewsDesk:
         if self._has_looked and (news := _server_news(before, status)):
             self._news.append(news)
         self._has_looked = True
+
+    def measured(self, uses: Mapping[str, KernelUse]) -> None:
+        """Take in what each kernel uses."""
+        by_kernel = {known.opened.kernel_id: known for known in self._sessions.values()}
+        for kernel_id in self._gpu_idle.due(uses):
+            if known := by_kernel.get(kernel_id):
+                text = idle_sentence(f"The kernel of {known.name}", uses[kernel_id])
+                advice = "Use it, free the memory, or end it with shutdown_session."
+                self._news.append(News(NewsKind.GPU, _one_line([text, advice]), known.opened.session))
 
     def due(self, now: float) -> list[News]:
         """Return what is news by now, once."""

@@ -192,6 +192,12 @@ class Settings:
         read.seconds(1, 86_400),
         "seconds that held code waits for the user's decision before it is declined",
     )
+    gpu_idle_warn_min: float = _from(
+        "GPU_IDLE_WARN_MIN",
+        30.0,
+        read.seconds(0, 10_080),
+        "minutes after which a kernel that holds GPU memory and computes nothing is told of; 0: never",
+    )
     on_exit: OnExit = _from(
         "ON_EXIT",
         OnExit.SHUTDOWN,

@@ -1,6 +1,6 @@
 """The limits of this process: its cgroups (v1 and v2) up to the tightest limit, and Slurm's numbers.
 
-One of the four files that also run in a plain kernel (see usage.py). Sizes are bytes; None if unknown.
+One of the five files that also run in a plain kernel (see usage.py). Sizes are bytes; None if unknown.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reads the GPUs from NVIDIA's and AMD's tools. Each runs in its own thread, so a tool that hangs blocks nothing.
 
-One of the four files that also run in a plain kernel (see usage.py). Sizes are MiB; None if unknown.
+One of the five files that also run in a plain kernel (see usage.py). Sizes are MiB; None if unknown.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import threading
 import time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from .cgroup import MIB, number
 from .gpu_allocation import Slice, named_gpus, parse_slices, slices_of, visible_gpus
@@ -43,13 +43,24 @@ def _gpu(index: int, name: str, *values: Optional[float]) -> Dict[str, Any]:
 
 
 def parse_nvidia_processes(text: str) -> Dict[int, float]:
-    """Parse MiB by process from `nvidia-smi --query-compute-apps=pid,used_memory --format=csv,noheader,nounits`."""
+    """Parse MiB by process from `nvidia-smi --query-compute-apps=pid,used_memory,gpu_uuid --format=csv,noheader,nounits`."""
     used: Dict[int, float] = {}
     for line in text.splitlines():
         pid, mib = map(number, (line.split(",") + ["", ""])[:2])
         if pid is not None and mib is not None:
             used[int(pid)] = used.get(int(pid), 0.0) + mib
     return used
+
+
+def parse_nvidia_holders(text: str) -> Dict[int, Set[str]]:
+    """Parse the GPUs (by uuid) on which each process holds memory, from the third field of the same."""
+    held: Dict[int, Set[str]] = {}
+    for line in text.splitlines():
+        fields = [field.strip() for field in line.split(",")]
+        pid = number(fields[0])
+        if pid is not None and len(fields) > 2 and fields[2].startswith("GPU-"):
+            held.setdefault(int(pid), set()).add(fields[2])
+    return held
 
 
 def parse_rocm(text: str) -> List[Dict[str, Any]]:
@@ -153,6 +164,7 @@ class GpuWatch:
         self._environ = environ
         self._gpus: Dict[int, Tuple[float, Dict[str, Any]]] = {}
         self._process_mb: Dict[int, float] = {}
+        self._holders: Dict[int, Set[str]] = {}
         self._slices: Dict[str, Slice] = {}
         self._child: Optional[subprocess.Popen[str]] = None
         self._stopped = threading.Event()
@@ -197,6 +209,13 @@ class GpuWatch:
         known = [self._process_mb[pid] for pid in pids if pid in self._process_mb]
         return sum(known) if known else None
 
+    def use_of(self, pids: List[int], gpus: List[Dict[str, Any]]) -> Optional[float]:
+        """Return the use (percent) of the busiest of `gpus` on which these processes hold memory; None if unknown."""
+        held = {uuid for pid in pids for uuid in self._holders.get(pid, ())}
+        indices = {index for index, (_, gpu) in self._gpus.copy().items() if gpu.get("uuid") in held}
+        known = [gpu["utilization_percent"] for gpu in gpus if not indices or gpu["index"] in indices]
+        return max(known) if known and None not in known else None
+
     def _keep(self, gpu: Optional[Dict[str, Any]]) -> None:
         if gpu is not None:
             self._gpus[gpu["index"]] = (time.monotonic(), gpu)
@@ -229,9 +248,10 @@ class GpuWatch:
     def _nvidia_processes(self) -> None:
         if any(name.startswith("MIG-") for name in named_gpus(self._environ) or ()):
             self._slices = parse_slices(_output(["nvidia-smi", "-L"]))
-        command = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
+        command = ["nvidia-smi", "--query-compute-apps=pid,used_memory,gpu_uuid", "--format=csv,noheader,nounits"]
         while not self._stopped.is_set():
-            self._process_mb = parse_nvidia_processes(_output(command))
+            listed = _output(command)
+            self._process_mb, self._holders = parse_nvidia_processes(listed), parse_nvidia_holders(listed)
             self._stopped.wait(5.0)
 
     def _rocm(self) -> None:

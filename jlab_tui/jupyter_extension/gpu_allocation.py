@@ -1,6 +1,6 @@
 """Decides which of the GPUs that a tool lists are this job's: many nodes show all of theirs to every job.
 
-One of the four files that also run in a plain kernel (see usage.py).
+One of the five files that also run in a plain kernel (see usage.py).
 """
 
 from __future__ import annotations

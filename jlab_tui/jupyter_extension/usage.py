@@ -1,6 +1,6 @@
 """Measures CPU, memory, GPUs and kernels of this process's allocation.
 
-Without the extension, this file, cgroup.py, gpu_allocation.py and gpu.py run in a plain kernel through `one_sample()`. Samples are in MiB
+Without the extension, this file, cgroup.py, gpu_allocation.py, gpu.py and gpu_use.py run in a plain kernel through `one_sample()`. Samples are in MiB
 (2**20 bytes) and percent, 0-100 (a kernel's CPU: 100 per core); None if unknown.
 """
 
@@ -15,6 +15,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .cgroup import MIB, Memory, allocated_cpus, allocated_memory, own_cgroup
 from .gpu import TOOLS, GpuWatch
+from .gpu_use import HoursCount, IdleClock
 
 NO_PSUTIL = "psutil is not installed for %s, so the use of CPU and memory is unknown. Install it there: %s -m pip install psutil"
 
@@ -96,11 +97,14 @@ class Sampler:
         self._psutil = psutil
         self._cgroup = own_cgroup(root)
         self._cpus = allocated_cpus(self._cgroup, environ)
+        self._idle = IdleClock()
+        self._hours = HoursCount()
         self._before: Dict[str, Tuple[float, float]] = {}
 
     def sample(self, kernel_pids: Mapping[str, int], gpus: GpuWatch) -> Dict[str, Any]:
         """Return one sample; see the module for the units."""
-        kernels = {kernel_id: self._kernel(kernel_id, pid, gpus) for kernel_id, pid in kernel_pids.items()}
+        now, readings = time.monotonic(), gpus.gpus()
+        kernels = {k: self._kernel(k, pid, gpus, readings, now) for k, pid in kernel_pids.items()}
         known = [use["rss_mb"] for use in kernels.values() if use["rss_mb"] is not None]
         rss = int(sum(known) * MIB) if known or not kernels else None
         self._before = {k: v for k, v in self._before.items() if k == "node" or k in kernel_pids}
@@ -108,9 +112,13 @@ class Sampler:
             "t": time.time(),
             "cpu": self._cpu(),
             "memory": self._memory(rss),
-            "gpu": gpus.gpus(),
+            "gpu": readings,
             "kernels": kernels,
         }
+        self._idle.keep(kernel_pids)
+        hours = self._hours.add([gpu["utilization_percent"] for gpu in readings], now)
+        if hours is not None:
+            sample["gpu_hours"] = hours
         if self._psutil is None:
             sample["note"] = NO_PSUTIL % (sys.executable, sys.executable)
         return sample
@@ -140,16 +148,21 @@ class Sampler:
             "limit_source": memory.source,
         }
 
-    def _kernel(self, kernel_id: str, pid: int, gpus: GpuWatch) -> Dict[str, Any]:
+    def _kernel(
+        self, kernel_id: str, pid: int, gpus: GpuWatch, readings: List[Dict[str, Any]], now: float
+    ) -> Dict[str, Any]:
         pids = process_tree(self._psutil, pid)
         found = [process_use(self._psutil, each) for each in pids] if self._psutil is not None else []
         uses = [use for use in found if use is not None]
+        memory = gpus.memory_of(pids)
+        idle = self._idle.seconds(kernel_id, memory, gpus.use_of(pids, readings) if memory else None, now)
         percent = self._rate(kernel_id, sum(cpu for cpu, _ in uses) if uses else None)
         return {
             "pid": pid,
             "rss_mb": _mib(sum(rss for _, rss in uses)) if uses else None,
             "cpu_percent": None if percent is None else round(max(0.0, percent), 1),
-            "gpu_memory_mb": gpus.memory_of(pids),
+            "gpu_memory_mb": memory,
+            "gpu_idle_s": None if idle is None else round(idle, 1),
             "processes": len(pids),
         }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_types import CallToolResult
 
 from ..core.errors import ServerError, StatusFileError
+from ..core.server.gpu_idle import idle_minutes
 from ..core.server.resources import resources_json
 from ..core.server.status_json import kernel_json, not_understood, status_json, trouble_json, without_blanks
 from .content import as_json
@@ -16,6 +17,7 @@ from .context_source import AppSource
 if TYPE_CHECKING:
     from ..core.journal.summary import Heads
     from ..core.server.status import ServerStatus
+    from ..services.server.ready import Server
 
 
 class ServerTools:
@@ -92,6 +94,8 @@ class ServerTools:
                 "meaning": "These kernels use TCP ports without encryption: every account of their machine can read their code "
                 "and output. Kernels whose command is ipykernel's use private sockets.",
             }
+        if idle := await self._idle_gpus(app, server):
+            answer["idle_gpus"] = idle
         odd = server.api.oddities + sum(session.oddities for session in app.sessions.open_sessions)
         if sentence := not_understood(odd):
             answer["not_understood"] = sentence
@@ -103,6 +107,21 @@ class ServerTools:
                 "killed process leaves its kernels running until you shut them down."
             )
         return answer
+
+    @staticmethod
+    async def _idle_gpus(app: App, server: Server) -> dict[str, Any]:
+        """Return the kernels that have held an idle GPU for long."""
+        samples = await server.api.resources()
+        uses = (samples[-1].kernels if samples else None) or {}
+        minutes = {
+            k: found
+            for k, use in uses.items()
+            if (found := idle_minutes(use, app.settings.gpu_idle_warn_min))
+        }
+        meaning = (
+            "These kernels hold GPU memory and have not used a GPU for so long. Many sites end such jobs."
+        )
+        return {"minutes": minutes, "meaning": meaning} if minutes else {}
 
     async def check_resources(self) -> CallToolResult:
         """Show the CPU, memory and GPUs of the server's allocation, how much is used, and what each kernel uses. Runs nothing in

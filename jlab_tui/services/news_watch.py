@@ -10,6 +10,8 @@ from typing import Any, Final, Protocol
 from ..core.errors import JlabError
 from ..core.journal.events import Entry
 from ..core.news_desk import News, NewsDesk
+from ..core.server.record import ServerRecord, ServerState
+from ..core.server.resources import Sample
 from ..core.server.status import ServerStatus
 
 log = logging.getLogger(__name__)
@@ -17,6 +19,8 @@ log = logging.getLogger(__name__)
 _EVERY_S: Final = 1.0
 _SERVER_EVERY: Final = 5
 """rounds between two looks at the server"""
+_GPU_EVERY: Final = 60
+"""rounds between two looks at the GPUs"""
 _ALL_EVERY: Final = 10
 """rounds between two looks at all journals: those of other hosts ring no bell here"""
 
@@ -43,6 +47,18 @@ class ServerLook(Protocol):
     async def look(self, *, health: bool = True) -> ServerStatus | None: ...
 
 
+class MeasuredApi(Protocol):
+    async def resources(self, history_s: float = 0) -> list[Sample]: ...
+
+
+class NewsAccess(Protocol):
+    """The route to a server."""
+
+    def api(self, record: ServerRecord) -> MeasuredApi: ...
+
+    async def close(self) -> None: ...
+
+
 class NewsWatch:
     """Follows one project."""
 
@@ -50,6 +66,7 @@ class NewsWatch:
         self,
         desk: NewsDesk,
         observer: ServerLook,
+        access: NewsAccess,
         additions: Additions,
         make_bell: Callable[[Callable[[list[dict[str, Any]]], None]], Bell | None],
         now: Callable[[], float],
@@ -58,6 +75,9 @@ class NewsWatch:
         OSError. `now`: epoch seconds."""
         self._desk = desk
         self._observer = observer
+        self._access = access
+        self._served: ServerRecord | None = None
+        """the ready server"""
         self._additions = additions
         self._make_bell = make_bell
         self._now = now
@@ -80,13 +100,19 @@ class NewsWatch:
         finally:
             if self._bell is not None:
                 self._bell.close()
+            await self._access.close()
 
     async def _look(self, rounds: int) -> None:
         if rounds % _SERVER_EVERY == 0:
             try:
-                self._desk.look(await self._observer.look(health=False), self._now())
+                status = await self._observer.look(health=False)
+                is_ready = status is not None and status.state is ServerState.READY
+                self._served = status.record if status is not None and is_ready else None
+                self._desk.look(status, self._now())
             except JlabError as error:
                 log.warning("the server's state is unknown: %s", error)
+        if rounds % _GPU_EVERY == 0:
+            await self._measure()
         for session, entry in await asyncio.to_thread(lambda: list(self._additions.acts())):
             self._desk.feed(session, entry, self._now())
         rung, self._rung = self._rung, set()
@@ -94,6 +120,18 @@ class NewsWatch:
         if names is None or names:
             for session, entry in await asyncio.to_thread(lambda: list(self._additions.read(names))):
                 self._desk.feed(session, entry, self._now())
+
+    async def _measure(self) -> None:
+        """Look at what the kernels use. A server that does not answer says nothing."""
+        if self._served is None:
+            return
+        try:
+            samples = await self._access.api(self._served).resources()
+        except JlabError as error:
+            log.info("the use of the node is unknown: %s", error)
+            return
+        if samples:
+            self._desk.measured(samples[-1].kernels or {})
 
     def _keep_bell(self) -> None:
         """Without one, all journals are looked at in each round."""

@@ -16,6 +16,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
+from ..core.server.gpu_idle import GpuIdleWarnings
 from ..core.server.walltime import Notices
 from ..services.dashboard.actions import Actions, Target
 from ..services.dashboard.exports import Exports
@@ -36,7 +37,7 @@ from .options import DashboardOptions
 from .outcomes import Outcomes
 from .plain_ascii import AsciiFilter
 from .run_end_bell import RunEndBell
-from .screen_texts import summary
+from .screen_texts import idle_notices, summary
 from .screens import ConfirmScreen, GraphScreen, HelpScreen, ImageScreen, SaveWanted
 from .selection import target_of, targets_of
 from .steering_keys import SteeringKeys
@@ -76,6 +77,7 @@ class Dashboard(TerminalApp):
         self._look_keys = LookKeys(looks, self.push_screen)
         self._bell = RunEndBell()
         self._notices = Notices()
+        self._gpu_idle = GpuIdleWarnings(options.gpu_idle_warn_min)
         self._to_ascii = AsciiFilter()
         self._to_interrupt: Target | None = None
         self._news_timer: Timer | None = None
@@ -174,6 +176,9 @@ class Dashboard(TerminalApp):
             self.say(notice, severity="warning")
 
     def on_resources_changed(self) -> None:
+        sample = self.source.samples[-1] if self.source.samples else None
+        for notice in idle_notices(self._gpu_idle, sample, self.view.sessions):
+            self.say(notice, title="Idle GPU", severity="warning")
         if not self.view.measured_at:  # show the first ones at once, later ones with the next second
             self.main.update(sessions=self.source.rows, measured_at=self._measured_at)
 

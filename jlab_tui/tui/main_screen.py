@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 
 from ..core.feed.items import Change, FeedCell, ImageOutput
+from ..core.server.gpu_idle import longest_idle
 from ..core.server.record import ServerState
 from ..services.dashboard.monitor import Source
 from .ansi import one_line
@@ -167,10 +168,11 @@ class MainScreen(Screen[None]):
         flag = "read-only" if options.readonly and not options.is_replay else ""
         flag = "holding all code" if view.holds_all else flag
         sample = source.samples[-1] if source.samples else None
-        state = HeaderState(
-            view.server, view.sessions, sample, now if has_walltime else 0.0, at(now, options.local), flag
+        idle, seen_at = longest_idle(sample, options.gpu_idle_warn_min), now if has_walltime else 0.0
+        time = at(now, options.local)
+        self.query_one(Header).show(
+            HeaderState(view.server, view.sessions, sample, seen_at, time, flag, idle)
         )
-        self.query_one(Header).show(state)
         keys = footer_keys(view.server, has_rows=bool(view.sessions))
         self.query_one(KeyLine).show([(k.shown, k.label, k.action) for k in keys])
 

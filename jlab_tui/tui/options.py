@@ -22,6 +22,8 @@ class DashboardOptions:
     """print at the end what is still running and how to stop it"""
     bell: bool = False
     """ring the terminal's bell when a long run ends"""
+    gpu_idle_warn_min: float = 30.0
+    """minutes of an idle GPU after which the user is told; 0: never"""
     clock: Callable[[], float] = time.time
     local: LocalTime = time.localtime
     details: Callable[[], str] = lambda: ""

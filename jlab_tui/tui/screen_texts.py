@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..core.server.gpu_idle import GpuIdleWarnings, idle_sentence
 from ..core.server.record import ServerState
+from ..core.server.resources import Sample
 from ..core.server.status import ServerStatus
 from ..services.dashboard.overview import SessionRow, SessionState
 from .ansi import one_line, plain
@@ -132,6 +134,17 @@ def session_now(name: str, row: SessionRow | None, now: float) -> str:
     if row.run:
         return f"{quoted} is busy ({row.run_label}, {seconds(now - row.run_since)})."
     return f"{quoted} is {row.state.value}."
+
+
+def idle_notices(warnings: GpuIdleWarnings, sample: Sample | None, rows: Sequence[SessionRow]) -> list[str]:
+    """Return what is to be said now about kernels that hold an idle GPU."""
+    uses = (sample.kernels if sample is not None else None) or {}
+    names = {row.kernel_id: row.name for row in rows}
+    return [
+        f"{idle_sentence(f'“{one_line(names[kernel_id])}”', uses[kernel_id])} x ends the session, r frees its memory."
+        for kernel_id in warnings.due(uses)
+        if kernel_id in names
+    ]
 
 
 def _busy(rows: Sequence[SessionRow]) -> int:

@@ -192,6 +192,7 @@ def _options(
         bell=looks.bell,
         hold=looks.hold and not looks.readonly and not is_replay,
         edit=lambda text: edit(text, os.environ),
+        gpu_idle_warn_min=settings.gpu_idle_warn_min,
         says_farewell=looks.says_farewell and not is_replay,
         details=log_file.where,
         preload=load_rest,

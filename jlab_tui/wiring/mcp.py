@@ -40,6 +40,7 @@ from ..mcp_server.context import App
 from ..mcp_server.stdio import CancelReasons
 from ..services.progress import in_turn
 from ..services.server.client_start import ClientStart
+from ..services.server.gpu_idle_notice import GpuIdleNotice
 from ..services.server.launcher import Launcher
 from ..services.server.ready import ReadyServer, Server
 from ..services.server.resource_sampler import ResourceSampler
@@ -85,7 +86,13 @@ async def make_app(
     sessions = _sessions(settings, owner, launcher, server, journals, notebooks, lambda: reasons.lost_line)
     walltime = WalltimeNotice(launcher, time.time)
     replies = Replies(
-        sessions.find_run, sessions.outputs, journals, walltime.take, settings.output_chars, time.time
+        sessions.find_run,
+        sessions.outputs,
+        journals,
+        walltime.take,
+        settings.output_chars,
+        time.time,
+        idle_notice=GpuIdleNotice(server, settings.gpu_idle_warn_min, time.time).take,
     )
     tidying = Tidying(partial(journals.clear_old, settings.keep_days))
     return App(

@@ -13,7 +13,7 @@ from ..adapters.journal.bell import BellReader, usable_fifo_dir
 from ..core.news_desk import KINDS, NewsDesk
 from ..core.settings import Settings
 from ..services.news_watch import NewsWatch
-from .server import make_launcher
+from .server import make_access, make_launcher
 
 
 def make_news_watch(settings: Settings, env: Mapping[str, str]) -> NewsWatch:
@@ -24,6 +24,8 @@ def make_news_watch(settings: Settings, env: Mapping[str, str]) -> NewsWatch:
             return None
         return BellReader(usable_fifo_dir(settings.fifo_dir, os.getuid()), socket.gethostname(), on_news)
 
-    desk = NewsDesk(env.get("CLAUDE_CODE_SESSION_ID", ""))
+    desk = NewsDesk(env.get("CLAUDE_CODE_SESSION_ID", ""), settings.gpu_idle_warn_min)
     additions = Additions(settings.sessions_dir, settings.actions_dir, KINDS)
-    return NewsWatch(desk, make_launcher(settings, env), additions, bell, time.time)
+    return NewsWatch(
+        desk, make_launcher(settings, env), make_access(settings, env), additions, bell, time.time
+    )

@@ -18,6 +18,7 @@ from ..adapters.slurm.jobs_around import JobsAround
 from ..adapters.trust import require_trusted
 from ..core.server.status import Limits
 from ..core.settings import Mode, Settings
+from ..services.server.gpu_hours import gpu_hours
 from ..services.server.launcher import Launcher
 from ..services.server.launcher_ports import LauncherPorts
 
@@ -51,3 +52,12 @@ def make_access(
         allow_unproved=settings.allow_unproved,
         exit_grace_s=exit_grace_s,
     )
+
+
+async def tell_gpu_hours(launcher: Launcher, settings: Settings, env: Mapping[str, str]) -> str:
+    """See `services.server.gpu_hours`."""
+    access = make_access(settings, env)
+    try:
+        return await gpu_hours(launcher, access.api)
+    finally:
+        await access.close()

@@ -30,6 +30,7 @@ from jlab_tui.core.news_desk import (
     is_worth_telling,
 )
 from jlab_tui.core.server.record import ServerRecord, ServerState
+from jlab_tui.core.server.resources import KernelUse
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.core.settings import Mode
 
@@ -245,3 +246,20 @@ def test_a_comment_of_the_user_is_news_unless_a_reply_tells_it_and_its_text_is_n
         'inspect_variables(session_id="s") returns at once.'
     )
     assert news_of(OPENED, comment, read) == news_of(OPENED, read, comment) == []
+
+
+def test_an_idle_gpu_is_news_once_to_the_session_whose_kernel_holds_it() -> None:
+    desk = NewsDesk(gpu_idle_warn_min=30.0)
+    desk.feed("s", Entry(NOW, OPENED), NOW)
+    uses = {
+        "k": KernelUse(1, gpu_memory_mb=512.0, gpu_idle_s=1900.0),
+        "theirs": KernelUse(2, gpu_idle_s=1900.0),
+    }
+    desk.measured(uses)
+    desk.measured(uses)
+    (news,) = desk.due(NOW)
+    assert (news.kind, news.session) == (NewsKind.GPU, "s")
+    assert news.text.startswith(
+        "The kernel of session s (train) has held 0.5 GiB of GPU memory for 32 min while"
+    )
+    assert news.text.endswith("or end it with shutdown_session.")

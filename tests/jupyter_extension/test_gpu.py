@@ -4,7 +4,13 @@ import json
 
 import pytest
 
-from jlab_tui.jupyter_extension.gpu import parse_amd_smi, parse_nvidia, parse_nvidia_processes, parse_rocm
+from jlab_tui.jupyter_extension.gpu import (
+    parse_amd_smi,
+    parse_nvidia,
+    parse_nvidia_holders,
+    parse_nvidia_processes,
+    parse_rocm,
+)
 
 GIB = 1 << 30
 
@@ -101,6 +107,12 @@ def test_a_name_may_have_commas() -> None:
 def test_memory_of_a_process_is_summed_over_its_gpus() -> None:
     text = "12, 100\n13, [N/A]\n12, 50.5\nNo running processes found\n, 7\n14\n"
     assert parse_nvidia_processes(text) == {12: 150.5}
+
+
+def test_the_gpus_of_a_process_are_known_where_the_driver_names_them() -> None:
+    text = "12, 100, GPU-a\n12, 50, GPU-b\n13, 5\n14, 5, [N/A]\nx, 5, GPU-a\n"
+    assert parse_nvidia_holders(text) == {12: {"GPU-a", "GPU-b"}}
+    assert parse_nvidia_processes(text) == {12: 150.0, 13: 5.0, 14: 5.0}
 
 
 def test_amd_cards_are_in_order_and_what_they_do_not_say_is_unknown() -> None:

@@ -30,7 +30,7 @@ def test_a_python_without_psutil_says_unknown_and_not_zero_and_what_to_install(t
         sample = sampler.sample({"k": 2**22 + 1}, GpuWatch({}))
         assert sample["cpu"]["percent"] is None
         assert sample["kernels"]["k"] == {
-            "pid": 2**22 + 1, "rss_mb": None, "cpu_percent": None, "gpu_memory_mb": None, "processes": 1
+            "pid": 2**22 + 1, "rss_mb": None, "cpu_percent": None, "gpu_memory_mb": None, "gpu_idle_s": None, "processes": 1
         }  # fmt: skip
     memory = sample["memory"]
     assert memory["total_mb"] == pytest.approx(physical_mb, rel=0.01)
@@ -119,7 +119,7 @@ async def test_the_sampler_shows_gpus_and_kernels_and_its_tool_dies_with_the_ser
         "nvidia-smi",
         'case "$*" in *compute-apps*) cat "$GPU_PIDS" 2>/dev/null; exit;; esac\n'
         'echo $$ > "$GPU_PIDS.child"\n'
-        "while :; do echo '0, Fake GPU, 100, 1000, 50, 40, [N/A]'; echo '1, Not ours, 1, 2, 3, 4, 5'; sleep 0.2; done\n",
+        "while :; do echo 0, Fake GPU, 100, 1000, $(cat $GPU_PIDS.use 2>/dev/null || echo 50), 40, '[N/A]'; echo '1, Not ours, 1, 2, 3, 4, 5'; sleep 0.2; done\n",
     )
     pids = tmp_path / "pids"
     environ = {"PATH": f"{tools}:{os.environ['PATH']}", "GPU_PIDS": str(pids), "CUDA_VISIBLE_DEVICES": "0"}
@@ -138,6 +138,15 @@ async def test_the_sampler_shows_gpus_and_kernels_and_its_tool_dies_with_the_ser
             assert now["kernels"][channel.kernel]["gpu_memory_mb"] == 77
             assert now["cpu"]["count"] >= 1 and now["memory"]["total_mb"] > 0
             assert len(server.http.get("jlab-mcp/resources?history=60").json()["history"]) >= 2
+            assert now["kernels"][channel.kernel]["gpu_idle_s"] is None
+            Path(f"{pids}.use").write_text("0\n", encoding="utf-8")
+
+            def idle() -> dict[str, Any] | None:
+                now: dict[str, Any] = server.http.get("jlab-mcp/resources").json()["now"]
+                return now if now["kernels"][channel.kernel]["gpu_idle_s"] else None
+
+            now = until(idle, "the kernel holds an idle GPU")
+            assert 0 < now["gpu_hours"]["used"] < now["gpu_hours"]["held"]
         child = int(Path(f"{pids}.child").read_text(encoding="utf-8"))
         server.stop()
         until(lambda: not Path(f"/proc/{child}").exists(), "the tool ended")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from jlab_tui.core.errors import ServerUnreachable, StatusFileDamaged
-from jlab_tui.core.server.resources import Sample
+from jlab_tui.core.server.resources import KernelUse, Sample
 
 from .apps import Front, ready
 
@@ -40,7 +40,14 @@ async def test_a_healthy_server_is_reported_with_its_kernels_and_sessions(front:
     assert {"kernel_id": theirs.id, "state": "idle", "notebook": "theirs.ipynb", "session_id": ""} in found[
         "kernels"
     ]
-    assert "missing" not in found
+    assert "missing" not in found and "idle_gpus" not in found
+
+
+async def test_ping_names_the_kernels_that_hold_an_idle_gpu(front: Front) -> None:
+    uses = {"k": KernelUse(1, gpu_memory_mb=900.0, gpu_idle_s=3000.0), "l": KernelUse(2)}
+    front.place.server.samples = [Sample(1.0, 1, None, None, None, None, kernels=uses)]
+    async with front.client() as agent:
+        assert (await agent.record("ping"))["idle_gpus"]["minutes"] == {"k": 50}
 
 
 async def test_a_server_that_is_lost_during_ping_is_not_called_healthy(front: Front) -> None:

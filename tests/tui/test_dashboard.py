@@ -23,6 +23,7 @@ from jlab_tui.core.journal.events import (
     TextPrinted,
 )
 from jlab_tui.core.server.record import KernelInfo, ServerState
+from jlab_tui.core.server.resources import KernelUse
 from jlab_tui.tui.app import Dashboard
 from jlab_tui.tui.keys import GROUPS, KEYS
 from jlab_tui.tui.screen_texts import farewell
@@ -386,3 +387,19 @@ async def test_pasted_lines_stay_lines_and_too_many_are_refused_with_their_numbe
         await pilot.press("enter")
         await settled(app, pilot)
         assert actions.done == ["comment train-unet: one\ntwo"]
+
+
+async def test_an_idle_gpu_is_told_once_and_stands_in_the_header_until_it_works() -> None:
+    source = stage.working()
+    last = source.samples[-1]
+    idle = {**(last.kernels or {}), "k-train": KernelUse(101, 1.0, 1.0, 88 * 1024.0, gpu_idle_s=34 * 60.0)}
+    source.samples.append(replace(last, kernels=idle))
+    async with dashboard(source) as (app, pilot):
+        assert "GPU idle 34 min" in screen_text(app)
+        assert source.listener is not None
+        source.listener.resources_changed()
+        await settled(app, pilot)
+        said = [note for note in notes(app) if "while the GPU was idle" in note]
+        assert len(said) == 1 and "“train-unet” has held 88.0 GiB of GPU memory for 34 min" in said[0]
+    async with dashboard(source, gpu_idle_warn_min=0.0) as (app, _):
+        assert "GPU idle" not in screen_text(app) and not notes(app)

@@ -29,7 +29,7 @@ from .file_names import (
 
 def probe_source() -> str:
     """Return Python source that measures CPU, memory and GPUs in a plain kernel, with psutil if installed (`one_sample`)."""
-    names = ("cgroup", "gpu_allocation", "gpu", "usage")  # each imports only earlier ones
+    names = ("cgroup", "gpu_allocation", "gpu", "gpu_use", "usage")  # each imports only earlier ones
     return packed_modules("jlab_mcp_probe", names) + "one_sample = module.one_sample\n"
 
 

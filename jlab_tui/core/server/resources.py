@@ -30,6 +30,20 @@ class KernelUse:
     rss_mb: float | None = None
     cpu_percent: float | None = None
     gpu_memory_mb: float | None = None
+    gpu_idle_s: float | None = None
+    """since when it has held GPU memory while its GPU did nothing; None if it works, or holds none"""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuHours:
+    """Hours of all GPUs of the job so far."""
+
+    held: float
+    used: float
+    """the same, counted by utilisation"""
+
+    def __str__(self) -> str:
+        return f"{self.held:.1f} GPU hours held, {self.used:.1f} of them in use"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,7 @@ class Sample:
     """why something is unknown, and what to install"""
     load_5m: float | None = None
     load_15m: float | None = None
+    gpu_hours: GpuHours | None = None
 
     @property
     def memory_percent(self) -> float | None:
@@ -78,6 +93,7 @@ def parse_sample(raw: Any) -> Sample:
                     if isinstance(use, dict)
                 },
                 note=text(rest.get("note")),
+                gpu_hours=_hours(mapping(rest.get("gpu_hours"))),
             )
         case _:
             raise ValueError("not a resource sample")
@@ -101,7 +117,13 @@ def _use(raw: Mapping[str, Any]) -> KernelUse:
         rss_mb=number(raw.get("rss_mb")),
         cpu_percent=number(raw.get("cpu_percent")),
         gpu_memory_mb=number(raw.get("gpu_memory_mb")),
+        gpu_idle_s=number(raw.get("gpu_idle_s")),
     )
+
+
+def _hours(raw: Mapping[str, Any]) -> GpuHours | None:
+    held, used = number(raw.get("held")), number(raw.get("used"))
+    return GpuHours(held, used or 0.0) if held is not None else None
 
 
 def resources_json(sample: Sample) -> dict[str, Any]:
@@ -137,8 +159,14 @@ def resources_json(sample: Sample) -> dict[str, Any]:
                 "rss_mb": use.rss_mb,
                 "cpu_percent": use.cpu_percent,
                 "gpu_memory_mb": use.gpu_memory_mb,
+                **({"gpu_idle_min": round(use.gpu_idle_s / 60)} if use.gpu_idle_s else {}),
             }
             for kernel_id, use in (sample.kernels or {}).items()
         },
+        **({"gpu_hours": hours_json(sample.gpu_hours)} if sample.gpu_hours else {}),
         **({"note": sample.note} if sample.note else {}),
     }
+
+
+def hours_json(hours: GpuHours) -> dict[str, float]:
+    return {"held": round(hours.held, 2), "used": round(hours.used, 2)}

@@ -17,6 +17,7 @@ from ..kernel.ending import how_cut
 from ..kernel.ladder import KernelCode, Ladder
 from ..kernel.side_link import side_link
 from ..kernel.subshell import Subshell
+from ..server.gpu_hours import gpu_hours
 from .actions import Target
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ class KernelActions:
         return f"The kernel of {target.name} is shut down. {await how_cut(api, target.kernel_id)}".rstrip()
 
     async def stop_server(self) -> str:
-        return await self._launcher().stop()
+        launcher = self._launcher()
+        used = await gpu_hours(launcher, self._api)
+        return f"{await launcher.stop()} {used}".rstrip()
 
     async def cancel_job(self) -> str:
         return await self._launcher().stop()

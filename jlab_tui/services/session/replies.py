@@ -63,6 +63,7 @@ class Replies:
         output_chars: int,
         now: Callable[[], float],
         look_s: float = LOOK_S,
+        idle_notice: Callable[[str], Awaitable[str]] | None = None,
     ) -> None:
         """`outputs` gives what a run has put out, from memory or from its journal; `walltime_notice` for a
         run by its id and its pace a sentence that is said once, or nothing."""
@@ -73,6 +74,7 @@ class Replies:
         self._output_chars = output_chars
         self._now = now
         self._look_s = look_s
+        self._idle_notice = idle_notice
         self._looks = Tasks()
         self._replays: OrderedDict[str, JournalReplay] = OrderedDict()
         """by session"""
@@ -205,6 +207,8 @@ class Replies:
                 notes.append(session.take_notice())
             notes.append(session.take_file_note())
             notes += [f"Warning: {warning}" for warning in session.warnings()]
+            if self._idle_notice and (idle := await self._idle_notice(session.identity.kernel_id)):
+                notes.append(f"Warning: {idle}")
         if warning := await self._walltime_notice(run.id, pace):
             notes.append(f"Warning: {warning}")
         return [note for note in notes if note]

@@ -30,6 +30,8 @@ class HeaderState:
     time: str = ""
     flag: str = ""
     """`read-only`"""
+    gpu_idle_min: int = 0
+    """a kernel holds an idle GPU for so long, and a site may end the job"""
 
 
 def header_row(state: HeaderState, width: int, palette: Palette, glyphs: Glyphs) -> Row:
@@ -44,6 +46,10 @@ def header_row(state: HeaderState, width: int, palette: Palette, glyphs: Glyphs)
     used = _length(left)
     parts: list[tuple[int, str, Row]] = []
     muted, text = palette.style("muted"), palette.style()
+    if state.gpu_idle_min:
+        parts.append(
+            (0, "left", [Segment(f"GPU idle {state.gpu_idle_min} min", palette.style("warning", bold=True))])
+        )
     if state.flag:
         parts.append((1, "left", [Segment(state.flag, palette.style("accent", bold=True))]))
     if server is not None:
