@@ -2,8 +2,10 @@
 
 python benchmarks/soak.py [MINUTES]
 
-Prints for each process the growth an hour of memory, descriptors, threads and CPU, by the line through all measurements after
-the first third; then files, and whatever reply was not as expected. The third client's worker is killed again and again.
+Prints for each process the growth an hour of memory, descriptors, threads and CPU, by the line through the measurements of the
+second half, with how sure it is (two standard errors of the slope); then files, and whatever reply was not as expected. What
+fills once and stays is no growth: the server keeps what it knows of an ended kernel for ten minutes, so the first half has to be
+longer. The third client's worker is killed again and again.
 """
 
 from __future__ import annotations
@@ -276,27 +278,31 @@ async def visits(project: Project, soak: Soak) -> None:
             await asyncio.sleep(VISIT_S)
 
 
-def an_hour(samples: list[Sample], value: Callable[[Sample], float]) -> float:
-    """Growth an hour, by the line of least squares."""
-    at = [each.at for each in samples]
-    if len(samples) < 3:
-        return 0.0
-    return statistics.linear_regression(at, [value(each) for each in samples]).slope * 3600
+def an_hour(samples: list[Sample], value: Callable[[Sample], float]) -> tuple[float, float]:
+    """Growth an hour by the line of least squares, and two standard errors of it."""
+    if len(samples) < 4:
+        return 0.0, 0.0
+    at, values = [each.at for each in samples], [value(each) for each in samples]
+    slope, start = statistics.linear_regression(at, values)
+    rest = sum((y - start - slope * x) ** 2 for x, y in zip(at, values, strict=True))
+    error = (rest / (len(at) - 2) / (statistics.pvariance(at) * len(at))) ** 0.5
+    return slope * 3600, 2 * error * 3600
 
 
 def report(soak: Soak, before: Counter[str], after: Counter[str], logs: str) -> None:
     minutes = (time.monotonic() - soak.began) / 60
     print(f"\n{sum(soak.calls.values())} acts in {minutes:.0f} min: {dict(soak.calls)}")
     print(
-        f"{'':<14}{'MB at first':>12}{'at last':>9}{'MB/h':>8}{'descr./h':>10}{'threads/h':>11}{'CPU %':>8}"
+        f"{'':<14}{'MB at first':>12}{'at last':>9}{'MB/h':>14}{'descr./h':>10}{'threads/h':>11}{'CPU %':>8}"
     )
     for name, all_samples in soak.samples.items():
-        kept = all_samples[len(all_samples) // 3 :]
+        kept = all_samples[len(all_samples) // 2 :]
         first, last = kept[0], kept[-1]
         busy = 100 * (last.cpu_s - first.cpu_s) / max(last.at - first.at, 1.0)
+        growth, error = an_hour(kept, lambda s: s.memory_mb)
         print(
-            f"{name:<14}{first.memory_mb:>12.1f}{last.memory_mb:>9.1f}{an_hour(kept, lambda s: s.memory_mb):>8.1f}"
-            f"{an_hour(kept, lambda s: s.descriptors):>10.1f}{an_hour(kept, lambda s: s.threads):>11.1f}{busy:>8.1f}"
+            f"{name:<14}{first.memory_mb:>12.1f}{last.memory_mb:>9.1f}{growth:>8.1f} ±{error:>4.1f}"
+            f"{an_hour(kept, lambda s: s.descriptors)[0]:>10.1f}{an_hour(kept, lambda s: s.threads)[0]:>11.1f}{busy:>8.1f}"
         )
     grown = {name: f"{before[name]} -> {count}" for name, count in after.items() if count != before[name]}
     print(f"files: {grown}")
