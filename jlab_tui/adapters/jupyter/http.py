@@ -18,8 +18,8 @@ from .dial import Dialer, PeerUnproved
 from .oddities import Oddities
 
 _TIMEOUT = httpx2.Timeout(20.0, connect=5.0)
-_STUMBLES_S = (0.05, 0.2, 0.5)
-"""pauses before retries after an internal server error"""
+_STUMBLES_S = {"GET": (0.05, 0.2, 0.5), "DELETE": (0.2, 0.5, 1.0, 2.0)}
+"""pauses before retries after an internal server error, for what may be asked twice; a kernel restarts in a second or two"""
 _LIMITS = httpx2.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=30)
 _FIRST_TRY = httpx2.Timeout(2.0, connect=2.0)
 _ANSWER_MAX = 64 << 20
@@ -137,11 +137,11 @@ class HttpClient:
         def ask(client: httpx2.AsyncClient, patience: float | httpx2.Timeout) -> Coroutine[Any, Any, Answer]:
             return _whole_answer(client, method, path, body, patience)
 
-        for pause in _STUMBLES_S if method == "GET" else ():
+        for pause in _STUMBLES_S.get(method, ()):
             answer = await self._ask(ask, timeout, again)
             if answer.status_code < 500:
                 return answer
-            # Jupyter may fail while a kernel is starting (seen with /api/status).
+            # Jupyter may fail while a kernel is starting (seen with /api/status), and refuses to end one that it restarts.
             await asyncio.sleep(pause)
         return await self._ask(ask, timeout, again)
 

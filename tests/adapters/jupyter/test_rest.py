@@ -20,7 +20,7 @@ from tests.listening import listening
 
 
 @asynccontextmanager
-async def answering(*statuses: int) -> AsyncIterator[tuple[str, list[str]]]:
+async def answering(*statuses: int, sessions: bytes = b"") -> AsyncIterator[tuple[str, list[str]]]:
     """An HTTP server that answers with one status after the other, the last one again and again; its url and requests."""
     left = list(statuses)
     asked: list[str] = []
@@ -33,6 +33,7 @@ async def answering(*statuses: int) -> AsyncIterator[tuple[str, list[str]]]:
             status = left.pop(0) if len(left) > 1 else left[0]
             body = b'{"kernels": 0, "protocol": 1, "features": ["channels"]}'
             body = body if status == 200 else b'{"message": "Unhandled error"}'
+            body = sessions if sessions and status == 200 else b"" if status == 204 else body
             writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
             await writer.drain()
 
@@ -56,6 +57,17 @@ async def test_an_internal_error_is_asked_again_and_makes_no_other_server(
     async with answering(*statuses) as (url, _):
         api = JupyterApi(Dialer(PlainRoute(url)), "token")
         assert await api.health() is health
+        await api.close()
+
+
+@pytest.mark.parametrize(("statuses", "is_known"), [((500, 500, 204), True), ((500, 404), False)])
+async def test_a_kernel_that_jupyter_is_restarting_is_ended_once_it_can_be(
+    statuses: tuple[int, ...], is_known: bool
+) -> None:
+    async with answering(200, *statuses, sessions=b"[]") as (url, asked):
+        api = JupyterApi(Dialer(PlainRoute(url)), "token")
+        assert await api.delete_kernel("k") is is_known
+        assert asked == ["GET /api/sessions", *["DELETE /api/kernels/k"] * len(statuses)]
         await api.close()
 
 
