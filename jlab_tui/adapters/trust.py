@@ -8,8 +8,8 @@ import os
 import pwd
 import stat
 import struct
-from collections.abc import Collection, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 from ..core.errors import StatusFileError, UntrustedDirectory
@@ -31,8 +31,9 @@ def require_trusted(settings: Settings) -> None:
             f"This process cannot tell accounts apart: in its user namespace, yours and others' have the same user id ({me}).",
             "Run jlab-mcp outside of that namespace, or give your account an id of its own in it: `unshare --map-current-user`.",
         )
+    look = cache(Path.lstat)  # most directories lie in the same ones
     for variable, directory in settings.own_directories:
-        weak = weaknesses(directory, settings.trusted_dirs)
+        weak = weaknesses(directory, settings.trusted_dirs, look)
         if weak:
             raise UntrustedDirectory(
                 str(directory),
@@ -42,21 +43,24 @@ def require_trusted(settings: Settings) -> None:
             )
 
 
-def weaknesses(directory: Path, trusted: Collection[str] = ()) -> tuple[Weakness, ...]:
+def weaknesses(
+    directory: Path, trusted: Collection[str] = (), look: Callable[[Path], os.stat_result] = Path.lstat
+) -> tuple[Weakness, ...]:
     """Return the components from `/` to `directory`, on both sides of each link, that other users than root and us can change.
 
-    Missing components do not count: we create them as private. `trusted`: components that the user vouches for.
+    Missing components do not count: we create them as private. `trusted`: components that the user vouches for; `look` may
+    remember what it saw of other directories a moment before.
     """
     judge = partial(weakness_of, me=os.geteuid(), unmapped=_unmapped_user())
-    found = dict.fromkeys(_components(directory))
+    found = dict.fromkeys(_components(directory, look))
     return tuple(weak for one in found if one.path not in trusted and (weak := judge(one)) is not None)
 
 
-def _components(path: Path) -> Iterator[Component]:
+def _components(path: Path, look: Callable[[Path], os.stat_result]) -> Iterator[Component]:
     """Walk from `/` as the kernel does, up to the first missing component, or a file in the way (using the directory reports
     it). Raises OSError for a loop of links."""
     at = Path("/")
-    yield _look(at, at.lstat(), is_end=path == at)
+    yield _look(at, look(at), is_end=path == at)
     left = list(reversed(path.parts[1:]))
     links = 0
     while left:
@@ -66,7 +70,7 @@ def _components(path: Path) -> Iterator[Component]:
             continue
         here = at / name
         try:
-            info = here.lstat()
+            info = look(here)
         except (FileNotFoundError, NotADirectoryError):
             return
         yield _look(here, info, is_end=not left)

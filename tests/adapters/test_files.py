@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -322,3 +323,17 @@ def test_journals_are_listed_by_session_in_the_order_of_their_epochs(tmp_path: P
         (tmp_path / name).touch()
     found = {k: [p.name for p in v] for k, v in open_journals(tmp_path).items()}
     assert found == {"a": ["a.1.jsonl.gz", "a.2.jsonl", "a.10.jsonl"], "b": ["b.1.jsonl"]}
+
+
+def test_directories_that_lie_in_the_same_ones_are_examined_with_few_looks(tmp_path: Path) -> None:
+    looks: list[Path] = []
+
+    @cache
+    def look(path: Path) -> os.stat_result:
+        looks.append(path)
+        return path.lstat()
+
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        assert weaknesses(tmp_path / name, look=look) == weaknesses(tmp_path / name)
+    assert len(looks) == len(set(looks)) == len(tmp_path.parts) + 3
