@@ -54,6 +54,8 @@ class ForwardProcess:
 
     def __init__(self, recall: Recall, access: DialerSource, key: str, tell: Tell) -> None:
         """`recall`: the server on record. `tell` reaches the process that waits."""
+        self.idle_s = IDLE_S
+        """it ends so long after its last use"""
         self._recall = recall
         self._access = access
         self._key = key
@@ -85,7 +87,7 @@ class ForwardProcess:
             self._tell("up")
             used, count = loop.time(), 0
             try:
-                while is_there() and loop.time() - used < IDLE_S and await self._has_server():
+                while is_there() and loop.time() - used < self.idle_s and await self._has_server():
                     if (await asyncio.wait(work, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED))[0]:
                         break
                     if self._connections or self._count != count:

@@ -52,6 +52,8 @@ async def test_a_start_on_a_node_of_a_job_uses_that_node_and_the_login_node_reac
         code = "import os; print(os.environ['SLURM_JOB_ID'], os.environ['CUDA_VISIBLE_DEVICES'])"
         assert (await agent.text("execute_code", session_id=session, code=code)).startswith(f"{job_id} 0\n")
         assert "-L" in (await asyncio.to_thread(lab.run, "url")).stdout and len(forwards(lab)) == 1
+    refused = await asyncio.to_thread(lab.run, "stop")
+    assert refused.returncode == 1 and f"srun --overlap --jobid={job_id} --nodelist={node} " in refused.stderr
     cluster.run("scancel", job_id)
     cluster.wait_for_state(job_id, "CANCELLED")
     status = await asyncio.to_thread(lab.run, "status")

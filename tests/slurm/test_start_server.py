@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -103,10 +104,14 @@ async def test_a_user_who_declines_is_not_overruled(cluster: Cluster, undecided:
     async def answer(context: Any, params: Any) -> ElicitResult:
         return ElicitResult(action="decline")
 
-    parameters = StdioServerParameters(command=COMMAND, args=[], cwd=str(undecided.root), env=undecided.env)
+    host = socket.gethostname()
+    env = {**undecided.env, "SLURM_JOB_ID": "4711", "SLURM_JOB_NODELIST": host}
+    parameters = StdioServerParameters(command=COMMAND, args=[], cwd=str(undecided.root), env=env)
     async with Client(stdio_client(parameters), elicitation_callback=answer) as client:
         said = await Agent(client, undecided).text("start_server")
     assert said.startswith("mode_required") and our_jobs(cluster) == []
+    offer = f'This process runs in job 4711 on {host.partition(".")[0]} (no GPU): mode "local" uses that node'
+    assert offer in said
 
 
 async def test_a_refusal_by_slurm_reaches_the_model(cluster: Cluster, undecided: Project) -> None:

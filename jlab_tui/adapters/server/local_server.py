@@ -161,9 +161,12 @@ class LocalServer:
             if await self._is_over(record):
                 self.clear_up(record)
                 return f"Job {record.inside_job}, in which JupyterLab ran on {record.hostname}, is over."
+            there = f"Run `jlab-mcp stop` on {record.launcher}"
+            if record.inside_job:
+                there = f"Run: srun --overlap --jobid={record.inside_job} --nodelist={record.target.node} jlab-mcp stop"
             raise ServerError(
                 f"This server runs on {record.launcher}, not on {self._here.name}.",
-                f"Run `jlab-mcp stop` on {record.launcher}; if that machine is gone: jlab-mcp stop --forget",
+                f"{there}; if that machine is gone: jlab-mcp stop --forget",
             )
         what = f"JupyterLab (PID {record.pid})"
         if not is_ours(record.pid, record.pid_start):
