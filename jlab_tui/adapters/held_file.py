@@ -1,15 +1,15 @@
-"""The text of a notebook file: written cell by cell, and held open, so that memory need not hold it."""
+"""The text of a notebook file: written in parts, and held open, so that memory need not hold it."""
 
 from __future__ import annotations
 
 import errno
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import BinaryIO
 
-from ..core.notebook.file_text import FIRST, NEXT, NOTEBOOK_BEGIN, OnCell, cell_text, notebook_end, span_parts
-from ..core.notebook.notebook import CellCopy, Fragment, NotebookCell
+from ..core.notebook.file_text import OnCell, span_parts
+from ..core.notebook.notebook import NotebookCell
 from ..core.notebook.stored import HEAVY, Span
 
 
@@ -43,28 +43,11 @@ class HeldFile:
         return data
 
 
-def written(
-    file: BinaryIO, cells: Sequence[CellCopy], metadata: dict[str, object], held: HeldFile
-) -> dict[str, tuple[int, Fragment]]:
-    """Write a notebook's text. Returns versions and texts of the cells whose texts are new, or at new places."""
-    texts: dict[str, tuple[int, Fragment]] = {}
-    at = file.write(NOTEBOOK_BEGIN)
-    mark = FIRST
-    for copy in cells:
-        at += file.write(mark)
-        mark = NEXT
-        fragment = copy.fragment
-        if isinstance(fragment, bytes):
-            at += file.write(fragment)
-            continue
-        begin, small = at, b""
-        for part in cell_text(copy.cell) if fragment is None else span_parts(fragment):
-            at += file.write(part)
-            small = small + part if at - begin <= HEAVY else b""
-        size = at - begin
-        texts[copy.cell.id] = copy.version, small if size <= HEAVY else Span(held.read, begin, size)
-    file.write(notebook_end(metadata, is_empty=not cells))
-    return texts
+def write_parts(file: BinaryIO, parts: Iterable[bytes | Span]) -> None:
+    """Write a notebook's text."""
+    for part in parts:
+        for piece in (part,) if isinstance(part, bytes) else span_parts(part):
+            file.write(piece)
 
 
 def letting_go(held: HeldFile, text: str) -> OnCell:

@@ -1,6 +1,6 @@
 """Notebook files: saves changes atomically and notices when somebody else writes the file.
 
-Runs in threads: `save` gets copies of the cells.
+Runs in threads: `save` gets copies of what has changed.
 """
 
 from __future__ import annotations
@@ -22,18 +22,17 @@ from urllib.parse import unquote, urlsplit
 from ..core.errors import NotebookError
 from ..core.notebook.file_text import parse_notebook
 from ..core.notebook.notebook import (
-    CellCopy,
     ChangedOnDisk,
-    Fragment,
     Notebook,
+    PageCopy,
     Saved,
     cell_id,
-    copy_cells,
 )
 from ..core.notebook.output_items import CellLimits
+from ..core.notebook.saving import NotebookText
 from ..core.notebook.text_forms import notebook_text
 from .files import process_start
-from .held_file import HeldFile, OverwrittenError, keeping, letting_go, written
+from .held_file import HeldFile, OverwrittenError, keeping, letting_go, write_parts
 from .made_names import DIGITS, HEX, pattern_of
 
 SIZE_MAX = 1 << 30
@@ -102,7 +101,7 @@ class NotebookFile:
         with self._lock:
             os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
             self._identity = self._now()
-        self.save(copy_cells(notebook), notebook.metadata)
+        self.save(notebook.pages(), notebook.metadata)
 
     def discard(self) -> None:
         """Remove the file, unless somebody else has written it."""
@@ -110,20 +109,18 @@ class NotebookFile:
             if self._identity is not None and self._now() == self._identity:
                 self.path.unlink()
 
-    def save(self, cells: Sequence[CellCopy], metadata: dict[str, object]) -> Saved:
+    def save(self, pages: Sequence[PageCopy], metadata: dict[str, object]) -> Saved:
         """Replace the file in one step. Raises ChangedOnDisk or OSError, and leaves the file unchanged."""
         started = time.monotonic()
         with self._lock:
             if self._now() != self._identity:
                 raise ChangedOnDisk
-            fragments = self._write(cells, metadata)
-        versions = {copy.cell.id: (copy.version, copy.source) for copy in cells}
-        return Saved(fragments, versions, time.monotonic() - started)
+            text = NotebookText(pages, metadata)
+            held = self._write(text)
+        return Saved(text.saved, held.read, time.monotonic() - started)
 
-    def _write(
-        self, cells: Sequence[CellCopy], metadata: dict[str, object]
-    ) -> dict[str, tuple[int, Fragment]]:
-        """Returns what `written` does."""
+    def _write(self, text: NotebookText) -> HeldFile:
+        """Returns the new file."""
         temporary = self.path.with_name(
             unfinished_name(
                 self.path.name, socket.gethostname(), str(os.getpid()), f"{time.monotonic_ns():x}"
@@ -138,7 +135,7 @@ class NotebookFile:
             fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
             held = HeldFile(fd)
             with os.fdopen(fd, "wb", buffering=1 << 20, closefd=False) as file:
-                texts = written(file, cells, metadata, held)
+                write_parts(file, text.parts())
                 file.flush()
                 held.is_whole()
                 info = os.fstat(fd)
@@ -152,7 +149,7 @@ class NotebookFile:
                 raise ChangedOnDisk from None
             raise
         self._identity = (info.st_mtime_ns, info.st_size, info.st_ino)
-        return texts
+        return held
 
     def _load(self) -> Notebook:
         try:

@@ -13,7 +13,7 @@ from ..core.journal.summary import Heads
 from ..core.kernel.link import Claim, Lease, LinkChange, RecordedKernel
 from ..core.kernel.waits import ProcessFacts
 from ..core.kernel.wire import KernelMessage, Request
-from ..core.notebook.notebook import CellCopy, Notebook, Saved
+from ..core.notebook.notebook import Notebook, PageCopy, Saved
 from ..core.notebook.output_items import CellLimits
 from ..core.notebook.outputs import CellOutputs
 from ..core.server.kernelspecs import KernelSpecs
@@ -204,7 +204,7 @@ class NotebookFile(Protocol):
     def look_after(self, known: Container[str]) -> bool: ...
     def create(self, notebook: Notebook) -> None: ...
     def discard(self) -> None: ...
-    def save(self, cells: Sequence[CellCopy], metadata: dict[str, object]) -> Saved: ...
+    def save(self, pages: Sequence[PageCopy], metadata: dict[str, object]) -> Saved: ...
 
 
 class Notebooks(Protocol):

@@ -15,7 +15,7 @@ import pytest
 from jlab_tui.adapters.notebook import NotebookFile, allowed_path, unfinished_name
 from jlab_tui.core.errors import NotebookError
 from jlab_tui.core.notebook.file_text import outputs_of, overwritten
-from jlab_tui.core.notebook.notebook import ChangedOnDisk, Notebook, NotebookCell, copy_cells
+from jlab_tui.core.notebook.notebook import ChangedOnDisk, Notebook, NotebookCell
 from jlab_tui.core.notebook.stored import HEAVY, Span, StoredOutputs
 
 
@@ -24,11 +24,14 @@ def test_an_edit_during_a_save_is_not_taken_for_saved(tmp_path: Path) -> None:
     cell = NotebookCell("a", "code", "old")
     notebook = Notebook([cell])
     file.create(notebook)
-    cell.fragment = file.save(copy_cells(notebook), {}).fragments["a"][1]
-    copies = copy_cells(notebook)
+    notebook.saved(file.save(notebook.pages(), {}))
+    ((held,),) = (page.cells or [page.text] for page in notebook.pages())
+    assert isinstance(held, Span)
+    pages = notebook.pages()
     cell.source = "new"
     cell.touch()
-    assert file.save(copies, {}).versions["a"] == (0, "old")
+    notebook.saved(file.save(pages, {}))
+    assert cell.is_dirty and cell.saved_source == "old" and cell.text is None
 
 
 def saved_file(path: Path) -> tuple[NotebookFile, Notebook]:
@@ -41,7 +44,7 @@ def saved_file(path: Path) -> tuple[NotebookFile, Notebook]:
 @pytest.mark.parametrize("stem", ["m" * 249, "é" * 124, "🙂" * 62])
 def test_a_name_as_long_as_a_file_system_takes_can_be_saved(tmp_path: Path, stem: str) -> None:
     file, notebook = saved_file(tmp_path / f"{stem}.ipynb")
-    file.save(copy_cells(notebook), {})
+    file.save(notebook.pages(), {})
     assert [path.name for path in tmp_path.iterdir()] == [f"{stem}.ipynb"]
 
 
@@ -49,7 +52,7 @@ def test_a_file_that_was_never_read_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "n.ipynb"
     path.write_text("<<<<<<< HEAD", encoding="utf-8")
     with pytest.raises(ChangedOnDisk):
-        NotebookFile(path).save(copy_cells(Notebook()), {})
+        NotebookFile(path).save(Notebook().pages(), {})
     assert path.read_text(encoding="utf-8") == "<<<<<<< HEAD"
 
 
@@ -71,7 +74,7 @@ def test_a_file_written_while_a_large_notebook_is_saved_is_not_replaced(tmp_path
     file.create(Notebook())
     file.is_due = True
     with pytest.raises(ChangedOnDisk):
-        file.save(copy_cells(Notebook()), {})
+        file.save(Notebook().pages(), {})
     assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["somebody else's"]
 
 
@@ -80,7 +83,7 @@ def test_a_read_only_file_is_not_replaced(tmp_path: Path) -> None:
     file.path.chmod(0o444)
     notebook.cells[0].source = "2"
     with pytest.raises(PermissionError, match="read-only"):
-        file.save(copy_cells(notebook), {})
+        file.save(notebook.pages(), {})
     assert file.load().cells[0].source == "1"
 
 
@@ -92,7 +95,7 @@ def test_a_renamed_file_is_followed_and_a_removed_one_is_given_up(tmp_path: Path
     assert file.path == tmp_path / "new.ipynb"
     file.path.unlink()
     assert not file.look_after({"aaaaaaaa"})
-    file.save(copy_cells(notebook), {})
+    file.save(notebook.pages(), {})
     assert file.load().cells[0].source == "1"
 
 
@@ -118,7 +121,7 @@ def test_a_notebook_of_another_encoding_is_opened_with_a_word_and_saved_as_utf_8
     file = NotebookFile(path)
     notebook = file.load()
     assert notebook.cells[0].source == "é" and "Windows-1252" in file.note
-    file.save(copy_cells(notebook), {})
+    file.save(notebook.pages(), {})
     assert "é" in path.read_text(encoding="utf-8")
     file.load()
     assert file.note == ""
@@ -154,16 +157,14 @@ def test_memory_need_not_hold_the_outputs_of_a_large_cell(tmp_path: Path) -> Non
     )
     file = NotebookFile(tmp_path / "n.ipynb")
     file.create(notebook)
-    saved = file.save(copy_cells(notebook), {}).fragments
+    notebook.saved(file.save(notebook.pages(), {}))
     text = file.path.read_bytes()
-    for cell in notebook.cells:
-        cell.is_held(saved[cell.id][1])
     for read in (notebook, NotebookFile(file.path).load()):
         first, _, third, small = read.cells
-        assert isinstance(first.outputs, StoredOutputs) and isinstance(third.fragment, Span)
+        assert isinstance(first.outputs, StoredOutputs) and isinstance(third.text, Span)
         assert outputs_of(first) == outputs_of(third) == outputs
-        assert not isinstance(small.fragment, Span)
-        file.save(copy_cells(read), {})
+        assert small.outputs == []
+        file.save(read.pages(), {})
         assert file.path.read_bytes() == text, "it is written as it was"
 
 
@@ -175,22 +176,22 @@ def test_a_notebook_is_written_anew_from_its_old_file_that_somebody_removed(tmp_
     text = file.path.read_bytes()
     file.path.unlink()
     assert not file.look_after({"a"})
-    file.save(copy_cells(notebook), {})
+    file.save(notebook.pages(), {})
     assert file.path.read_bytes() == text
 
 
 def test_nothing_is_written_of_a_file_that_somebody_has_written_over(tmp_path: Path) -> None:
     file, _ = saved_file(tmp_path / "n.ipynb")
-    file.save(copy_cells(Notebook([NotebookCell("a", "code", LONG)])), {})
+    file.save(Notebook([NotebookCell("a", "code", LONG)]).pages(), {})
     notebook = file.load()
     file.path.write_bytes(b"x" * file.size)
     assert overwritten(notebook.cells) == notebook.cells
     with pytest.raises(ChangedOnDisk):
-        file.save(copy_cells(notebook), {})
+        file.save(notebook.pages(), {})
     file.path.unlink()
     assert not file.look_after({"a"})
     with pytest.raises(ChangedOnDisk):
-        file.save(copy_cells(notebook), {})
+        file.save(notebook.pages(), {})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -201,7 +202,7 @@ def test_a_file_of_another_encoding_is_held_in_memory(tmp_path: Path, encoding: 
     raw = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]}
     path.write_text(json.dumps(raw, ensure_ascii=False), encoding=encoding)
     (read,) = NotebookFile(path).load().cells
-    assert read.fragment is None and read.outputs == [] and read.source == LONG
+    assert read.text is None and read.outputs == [] and read.source == LONG
 
 
 def ended_pid() -> int:
@@ -237,12 +238,13 @@ def test_a_save_that_is_killed_leaves_the_old_file_and_nothing_that_the_next_one
         "import os, sys\n"
         "from pathlib import Path\n"
         "from jlab_tui.adapters.notebook import NotebookFile\n"
-        "from jlab_tui.core.notebook.notebook import CellCopy, NotebookCell\n"
+        "from jlab_tui.core.notebook.notebook import Notebook, NotebookCell\n"
         "from jlab_tui.core.notebook.stored import Span\n"
         "file = NotebookFile(Path(sys.argv[1]))\n"
         "file.load()\n"
-        "dies = Span(lambda offset, size: os.kill(os.getpid(), 9), 0, 1)\n"
-        "file.save([CellCopy(NotebookCell('a', 'code', ''), 0, '', dies)], {})\n"
+        "cell = NotebookCell('a', 'code', '')\n"
+        "cell.is_held(Span(lambda offset, size: os.kill(os.getpid(), 9), 0, 1))\n"
+        "file.save(Notebook([cell]).pages(), {})\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(file.path)], check=False)
     assert done.returncode == -9 and len(list(tmp_path.iterdir())) == 2

@@ -17,7 +17,7 @@ from mcp_types import TextContent
 from jlab_tui.cli import printing_text
 from jlab_tui.core.display.printable import PrintableOutput, printable
 from jlab_tui.core.errors import UsageError
-from jlab_tui.core.notebook.notebook import file_stem
+from jlab_tui.core.notebook.stems import file_stem
 from jlab_tui.core.setting_values import is_slurm_time
 from jlab_tui.mcp_server.content import as_json, as_text
 from jlab_tui.services.server.client_start import Choice

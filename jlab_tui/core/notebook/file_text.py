@@ -17,11 +17,6 @@ from .text_forms import plain_source
 
 _SPLIT_ANYWAY: Final = frozenset(("application/javascript", "image/svg+xml"))
 _CHUNK: Final = 1 << 20
-NOTEBOOK_BEGIN: Final = b'{\n "cells": ['
-"""what stands in front of the first cell"""
-FIRST: Final = b"\n  "
-NEXT: Final = b",\n  "
-"""what stands between two cells"""
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 _GONE: Final = "[this output is not on record, because the disk was full]"
 
@@ -168,9 +163,9 @@ def outputs_of(cell: NotebookCell) -> list[dict[str, Any]]:
     """Return a cell's outputs, wherever they are. Blocks. Raises NotebookError when the file has changed meanwhile."""
     if isinstance(cell.outputs, list):
         return [_complete(output) for output in cell.outputs]
-    assert isinstance(cell.fragment, Span)
+    assert cell.text is not None
     try:
-        raw = json.loads(cell.fragment.text())
+        raw = json.loads(cell.text.text())
         if raw["id"] == cell.id:
             return _parse_outputs(raw)
     except (OSError, ValueError, TypeError, KeyError):
@@ -179,12 +174,12 @@ def outputs_of(cell: NotebookCell) -> list[dict[str, Any]]:
 
 
 def overwritten(cells: Iterable[NotebookCell]) -> list[NotebookCell]:
-    """Return the cells whose outputs were in a file that somebody has written over. Blocks."""
+    """Return the cells whose texts were in a file that somebody has written over. Blocks."""
     lost = []
     for cell in cells:
-        if isinstance(cell.fragment, Span):
+        if (text := cell.text) is not None:
             try:
-                cell.fragment.read(cell.fragment.offset, 1)
+                text.read(text.offset, 1)
             except OSError:
                 lost.append(cell)
     return lost

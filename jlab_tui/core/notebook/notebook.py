@@ -1,24 +1,22 @@
-"""A notebook in memory: cells by id, and what a save needs of them."""
+"""A notebook in memory: cells by id, and in pages, so that a save looks only at what has changed."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ..display.printable import printable
 from ..errors import NotebookError
 from ..server.record import KernelSpec
-from .stored import Outputs, Span, summary_of
+from .stored import HEAVY, Outputs, ReadPart, Span, summary_of
 
-_NAME_MAX_BYTES: Final = 200
 SKIPPED: Final = "skip-execution"
 """tag of a cell that does not run when the whole notebook runs; nbclient's, like the next"""
 RAISES: Final = "raises-exception"
 """tag of a cell whose exception does not stop the others"""
 
-Fragment = bytes | Span
-"""a cell's JSON text in a file, or where it is: memory holds that of small cells"""
+PAGE: Final = 64
+"""cells of a page; one that has grown to twice as many is split"""
 
 
 @dataclass(slots=True)
@@ -37,8 +35,9 @@ class NotebookCell:
     saved_version: int = -1
     """version on disk; -1 for a cell that was never saved"""
     saved_source: str = ""
-    fragment: Fragment | None = None
-    """its JSON text in the file; None if it must be encoded again"""
+    page: Page | None = field(default=None, repr=False, compare=False)
+    place: tuple[int, int] | None = field(default=None, repr=False, compare=False)
+    """offset and size of its JSON text, from the begin of its page; None if it must be encoded again"""
     is_edited: bool = False
     """somebody else changed its source since the model saw it"""
 
@@ -54,15 +53,67 @@ class NotebookCell:
     def is_dirty(self) -> bool:
         return self.version != self.saved_version
 
-    def is_held(self, fragment: Fragment) -> None:
-        """The file has the cell as it is; memory need not hold what is only to be read there."""
-        self.fragment = fragment
-        if isinstance(fragment, Span):
-            self.outputs = summary_of(self.outputs)
+    @property
+    def text(self) -> Span | None:
+        """Its JSON text in the file; None if it must be encoded again."""
+        if self.page is None or self.page.read is None or self.place is None:
+            return None
+        offset, size = self.place
+        return Span(self.page.read, self.page.begin + offset, size, self.page.is_ours)
+
+    def is_held(self, text: Span) -> None:
+        """A file has the cell as it is; memory need not hold what is only to be read there."""
+        self.page, self.place = Page([], text.read), (text.offset, text.size)
+        self.outputs = summary_of(self.outputs)
+
+    def touch(self) -> None:
+        """It is another one than in the file."""
+        self.version += 1
+        self.place = None
+        if self.page is not None:
+            self.page.touch()
+
+
+@dataclass(slots=True, eq=False)
+class Page:
+    """Some cells that follow each other. A save copies the text of a whole page from the file before."""
+
+    cells: list[NotebookCell]
+    read: ReadPart | None = None
+    """of the file that has the cells with a place; None if there is none"""
+    begin: int = 0
+    """from where in that file their places count"""
+    size: int = 0
+    """bytes of the page there; 0 if it is another one by now"""
+    is_ours: bool = False
+    """we wrote that file"""
+    version: int = 0
 
     def touch(self) -> None:
         self.version += 1
-        self.fragment = None
+        self.size = 0
+
+    def take(self, cell: NotebookCell, index: int) -> None:
+        self.cells.insert(index, cell)
+        cell.page = self
+        self.touch()
+
+    def index(self, cell: NotebookCell) -> int:
+        return next(index for index, known in enumerate(self.cells) if known is cell)
+
+    def split(self) -> Page:
+        """Move the cells behind the first ones to a new page, and return that."""
+        right = Page(self.cells[PAGE:], self.read, self.begin, is_ours=self.is_ours)
+        del self.cells[PAGE:]
+        for cell in right.cells:
+            cell.page = right
+        self.touch()
+        return right
+
+    def copied(self) -> PageCopy:
+        if self.size and self.read is not None:
+            return PageCopy(self, self.version, Span(self.read, self.begin, self.size, self.is_ours), ())
+        return PageCopy(self, self.version, None, tuple(map(_copied, self.cells)))
 
 
 @dataclass(slots=True)
@@ -73,6 +124,8 @@ class Notebook:
     """somebody else added, moved or removed cells since the model saw their indices"""
     removed: dict[str, str] = field(default_factory=dict)
     """sources of the cells that we removed, by id, until the next save"""
+    _pages: list[Page] | None = field(default=None, repr=False, compare=False)
+    """of the cells, as soon as there was a save; only `insert`, `remove` and `become` change which there are"""
 
     def find(self, cell: str | int) -> int:
         """Find a cell by id or by index (negative counts from the end). Raises NotebookError."""
@@ -123,15 +176,60 @@ class Notebook:
                 f"Use -1 to append, or a position from 0 to {count}.",
             )
         self.cells.insert(at, cell)
+        self._insert_into_page(cell, at)
         return at
+
+    def _insert_into_page(self, cell: NotebookCell, at: int) -> None:
+        pages = self._pages
+        if pages is None:
+            return
+        if not pages:
+            pages.append(Page([]))
+        before = self.cells[at - 1] if at else None
+        page = before.page if before is not None and before.page is not None else pages[0]
+        page.take(cell, page.index(before) + 1 if before is not None else 0)
+        if len(page.cells) > 2 * PAGE:
+            pages.insert(pages.index(page) + 1, page.split())
 
     def remove(self, cell_id: str) -> int:
         """Remove a cell. Returns the index that it had. Raises NotebookError."""
         index = self.find(cell_id)
         cell = self.cells.pop(index)
+        if self._pages is not None and (page := cell.page) is not None:
+            del page.cells[page.index(cell)]
+            page.touch()
+            if not page.cells:
+                self._pages.remove(page)
         if cell.saved_version >= 0:
             self.removed[cell.id] = cell.saved_source
         return index
+
+    def become(self, other: Notebook) -> None:
+        """Take over the cells and metadata of a merge."""
+        self.cells, self.metadata, self.is_shifted = other.cells, other.metadata, other.is_shifted
+        self._pages = None
+
+    def pages(self) -> list[PageCopy]:
+        """Return what a save needs. Cells that changed are copied, so that the event loop can keep changing them."""
+        if self._pages is None:
+            self._pages = _paged(self.cells)
+        return [page.copied() for page in self._pages]
+
+    def saved(self, saved: Saved) -> None:
+        """Take note that a file has what was copied for it."""
+        for written in saved.pages:
+            copy = written.copy
+            page = copy.page
+            page.read, page.begin, page.is_ours = saved.read, written.begin, True
+            for one, place in zip(copy.cells, written.places, strict=True):
+                cell = one.cell
+                cell.saved_version, cell.saved_source = one.version, one.source
+                if cell.version == one.version and cell.page is page:
+                    cell.place = place
+                    if place[1] > HEAVY:
+                        cell.outputs = summary_of(cell.outputs)
+            if page.version == copy.version:
+                page.size = written.size
 
 
 def cell_id(digits: str) -> str:
@@ -149,61 +247,86 @@ def new_notebook(spec: KernelSpec) -> Notebook:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
-    """The result of a save."""
-
-    fragments: dict[str, tuple[int, Fragment]]
-    """for each cell that was encoded, or is at another place now: its version, its text in the file"""
-    versions: dict[str, tuple[int, str]]
-    """for each cell written: its version, its source"""
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class CellCopy:
-    """A cell at the start of the save."""
+    """A cell at the start of a save."""
 
     cell: NotebookCell
     version: int
     source: str
-    fragment: Fragment | None
+    text: NotebookCell | Span
+    """a copy to encode, or where a file has its text"""
 
 
-def copy_cells(notebook: Notebook) -> list[CellCopy]:
-    """Take what `save` needs. It copies changed cells, so that the event loop can keep changing them."""
-    copies = []
-    for cell in notebook.cells:
-        if cell.fragment is None:
-            outputs = list(cell.outputs) if isinstance(cell.outputs, list) else cell.outputs
-            frozen = NotebookCell(
-                cell.id, cell.cell_type, cell.source, outputs, cell.execution_count,
-                dict(cell.metadata), cell.attachments,
-            )  # fmt: skip
-            copies.append(CellCopy(frozen, cell.version, cell.source, None))
-        else:
-            copies.append(CellCopy(cell, cell.version, cell.source, cell.fragment))
-    return copies
+@dataclass(frozen=True, slots=True)
+class PageCopy:
+    """A page at the start of a save."""
+
+    page: Page
+    version: int
+    text: Span | None
+    """where a file has all of it; None if something has changed"""
+    cells: tuple[CellCopy, ...]
+    """in that case"""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPage:
+    copy: PageCopy
+    begin: int
+    """its offset in the file"""
+    size: int
+    places: tuple[tuple[int, int], ...]
+    """of its copied cells, from `begin`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The result of a save."""
+
+    pages: list[SavedPage]
+    read: ReadPart
+    """of the new file"""
+    seconds: float
+
+
+def to_encode(pages: Iterable[PageCopy]) -> Iterator[NotebookCell]:
+    """Yield the cells that no file has as they are."""
+    texts = (copy.text for page in pages for copy in page.cells)
+    return (text for text in texts if isinstance(text, NotebookCell))
+
+
+def _paged(cells: Iterable[NotebookCell]) -> list[Page]:
+    """Put cells into pages, each of which has the texts that it has in one file."""
+    pages: list[Page] = []
+    for cell in cells:
+        text = cell.text
+        page = pages[-1] if pages else None
+        is_elsewhere = page is not None and text is not None and page.read not in (None, text.read)
+        if page is None or is_elsewhere or len(page.cells) >= PAGE:
+            page = Page([])
+            pages.append(page)
+        page.take(cell, len(page.cells))
+        if text is not None:
+            page.read, cell.place = text.read, (text.offset, text.size)
+    return pages
+
+
+def _copied(cell: NotebookCell) -> CellCopy:
+    text = cell.text
+    if text is not None:
+        return CellCopy(cell, cell.version, cell.source, text)
+    outputs = list(cell.outputs) if isinstance(cell.outputs, list) else cell.outputs
+    frozen = NotebookCell(
+        cell.id,
+        cell.cell_type,
+        cell.source,
+        outputs,
+        cell.execution_count,
+        dict(cell.metadata),
+        cell.attachments,
+    )
+    return CellCopy(cell, cell.version, cell.source, frozen)
 
 
 class ChangedOnDisk(Exception):
     """Somebody else wrote the file since our last save; read and merge it first."""
-
-
-def file_stem(experiment_name: str) -> str:
-    """Turn an experiment's name into a file name without suffix: path separators and control characters become `_`.
-
-    Never empty, never hidden, no option of a command, at most 200 bytes long.
-    """
-    name = re.sub(r"[\s/\\:\x00-\x1f\x7f-\x9f<>\"|?*]+", "_", experiment_name.strip())
-    name = printable(name).strip("._ ").lstrip("-._ ").removesuffix(".ipynb").strip("._ ")
-    return _cut(name).strip("._ ").lstrip("-._ ") or "notebook"
-
-
-def stem_of_copy(stem: str) -> str:
-    """Return the file name, without suffix, of a copy of the notebook `stem`; a long name is cut to make room."""
-    fits = len(stem.encode("utf-8", "surrogateescape")) <= _NAME_MAX_BYTES
-    return f"{stem if fits else _cut(stem)}_continued"
-
-
-def _cut(name: str) -> str:
-    return name.encode("utf-8", "ignore")[:_NAME_MAX_BYTES].decode("utf-8", "ignore")

@@ -12,15 +12,20 @@ HEAVY: Final = 8 * 1024
 """bytes of a cell's text in the file, or characters of an output, from which on memory need not hold them"""
 
 
+ReadPart = Callable[[int, int], bytes]
+"""reads a file as it was when a part of it was found, from an offset, so many bytes; blocks"""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A part of a file: a cell's JSON text."""
+    """A part of a file: the JSON text of a cell, or of several with what stands between them."""
 
-    read: Callable[[int, int], bytes]
-    """reads the file as it was when the part was found, from an offset, so many bytes; blocks"""
+    read: ReadPart
     offset: int
     size: int
     """bytes"""
+    is_ours: bool = False
+    """we wrote the file, so it is known what stands between two cells"""
 
     def text(self) -> bytes:
         """Read it. Blocks."""

@@ -14,9 +14,9 @@ from typing import Final
 from ...core.errors import NotebookError
 from ...core.notebook.file_text import overwritten
 from ...core.notebook.merge import merge
-from ...core.notebook.notebook import ChangedOnDisk, Notebook, NotebookCell, copy_cells
+from ...core.notebook.notebook import ChangedOnDisk, Notebook, NotebookCell, to_encode
 from ...core.notebook.pace import LARGE, QUIET_S, NotebookChange, SavePace
-from ...core.notebook.stored import has_recorded
+from ...core.notebook.stored import StoredOutputs, has_recorded
 from ..ports import NotebookFile
 
 log = logging.getLogger(__name__)
@@ -201,11 +201,11 @@ class Autosave:
             held_until = self._now()
             self._before_save()
             removed = set(self.notebook.removed)
-            copies = copy_cells(self.notebook)
-            if any(has_recorded(copy.cell.outputs) for copy in copies if copy.fragment is None):
+            pages = self.notebook.pages()
+            if any(has_recorded(cell.outputs) for cell in to_encode(pages)):
                 await self._flush_record()
             try:
-                saved = await asyncio.to_thread(self.file.save, copies, dict(self.notebook.metadata))
+                saved = await asyncio.to_thread(self.file.save, pages, dict(self.notebook.metadata))
             except ChangedOnDisk:
                 if not self._may_write():
                     self.failure = f"Somebody else wrote {self.file.path}; the last changes are only in the run's record."
@@ -222,11 +222,7 @@ class Autosave:
             self.failure = ""
             for cell_id in removed:
                 self.notebook.removed.pop(cell_id, None)
-            for cell in self.notebook.cells:
-                if cell.id in saved.fragments and saved.fragments[cell.id][0] == cell.version:
-                    cell.is_held(saved.fragments[cell.id][1])
-                if cell.id in saved.versions:
-                    cell.saved_version, cell.saved_source = saved.versions[cell.id]
+            self.notebook.saved(saved)
             self.held_until = held_until
             if self.file.size > LARGE or self._told_until is not None:
                 self._tell_held()
@@ -254,17 +250,17 @@ class Autosave:
             self._on_moved(self.file.path)
         self._before_save()
         merged, troubles = merge(self.notebook, theirs)
-        self.notebook.cells, self.notebook.metadata = merged.cells, merged.metadata
-        self.notebook.is_shifted = merged.is_shifted
+        self.notebook.become(merged)
         self.merge_notes += troubles
 
     def _give_up(self, lost: list[NotebookCell]) -> None:
-        """Do without the outputs of cells that only a file had."""
+        """Do without the texts of cells that a file had, and without the outputs that only it had."""
+        gone = [cell.id for cell in lost if isinstance(cell.outputs, StoredOutputs)]
         for cell in lost:
-            cell.outputs = []
+            cell.outputs = [] if isinstance(cell.outputs, StoredOutputs) else cell.outputs
             cell.touch()
-        if lost:
-            self.merge_notes.append(_OVERWRITTEN.format(cells=", ".join(cell.id for cell in lost[:10])))
+        if gone:
+            self.merge_notes.append(_OVERWRITTEN.format(cells=", ".join(gone[:10])))
 
     def _tell_held(self) -> None:
         if self._told_until != self.held_until:

@@ -12,7 +12,8 @@ from typing import Final
 from ...core.errors import KernelGone, ServerError, UnknownSession
 from ...core.journal.summary import SessionHead
 from ...core.kernel.link import Claim
-from ...core.notebook.notebook import Notebook, file_stem, new_notebook, stem_of_copy
+from ...core.notebook.notebook import Notebook, new_notebook
+from ...core.notebook.stems import file_stem, stem_of_copy
 from ...core.server.kernelspecs import ChosenKernel, WantedKernel, choose_kernel, wanted_kernel
 from ...core.session.call import Call
 from ...core.session.identity import SessionIdentity

@@ -124,7 +124,7 @@ def test_outputs_that_only_the_file_has_are_read_there() -> None:
     cell = in_file(b"  " + text, TEXT, IMAGE)
     assert isinstance(cell.outputs, StoredOutputs)
     assert outputs_of(cell) == [TEXT, IMAGE]
-    assert isinstance(cell.fragment, Span) and b"".join(span_parts(cell.fragment)) == text
+    assert cell.text is not None and b"".join(span_parts(cell.text)) == text
 
 
 @pytest.mark.parametrize("text", [b"", b"  {", b'  {"id": "other"}', b"  {}", b"  []"])
@@ -144,16 +144,9 @@ def test_a_file_that_was_written_over_has_lost_its_cells() -> None:
     def fails(offset: int, size: int) -> bytes:
         raise OSError
 
-    lost, kept, small = in_file(b"  {}"), in_file(b"  {}"), NotebookCell("s", "code", "")
+    lost, kept, new = in_file(b"  {}"), in_file(b"  {}"), NotebookCell("s", "code", "")
     lost.is_held(Span(fails, 0, 1))
-    small.is_held(b"{}")
-    assert overwritten([lost, kept, small]) == [lost]
-
-
-def test_a_cell_in_memory_keeps_its_outputs_while_its_text_is_small() -> None:
-    cell = NotebookCell("c", "code", "", [TEXT])
-    cell.is_held(b"{}")
-    assert cell.outputs == [TEXT] and outputs_of(cell) == [TEXT]
+    assert overwritten([lost, kept, new]) == [lost]
 
 
 def test_a_map_says_the_same_of_outputs_wherever_they_are() -> None:

@@ -13,9 +13,6 @@ from hypothesis import strategies as st
 
 from jlab_tui.core.errors import NotebookError
 from jlab_tui.core.notebook.file_text import (
-    FIRST,
-    NEXT,
-    NOTEBOOK_BEGIN,
     cell_text,
     notebook_end,
     parse_notebook,
@@ -25,11 +22,11 @@ from jlab_tui.core.notebook.notebook import (
     Notebook,
     NotebookCell,
     cell_id,
-    copy_cells,
-    file_stem,
     new_notebook,
-    stem_of_copy,
 )
+from jlab_tui.core.notebook.saving import FIRST, NEXT, NOTEBOOK_BEGIN
+from jlab_tui.core.notebook.stems import file_stem, stem_of_copy
+from jlab_tui.core.notebook.stored import Span
 from jlab_tui.core.notebook.text_forms import notebook_text, plain_source
 from jlab_tui.core.server.record import KernelSpec
 
@@ -267,18 +264,21 @@ def test_lone_surrogates_attachments_and_drawings_stay_in_the_file() -> None:
 
 def test_a_save_writes_the_cells_as_they_were_when_it_began() -> None:
     notebook = Notebook([saved("a", "1"), saved("b", "2")])
-    notebook.cells[0].fragment = b"{}"
+    text = Span(lambda offset, size: b"{}", 0, 2)
+    notebook.cells[0].is_held(text)
     notebook.cells[1].touch()
-    kept, changed = copy_cells(notebook)
-    assert (kept.fragment, kept.cell, changed.fragment) == (b"{}", notebook.cells[0], None)
+    ((kept, copy),) = (page.cells for page in notebook.pages())
+    assert (kept.text, kept.cell) == (text, notebook.cells[0])
+    changed = copy.text
+    assert isinstance(changed, NotebookCell)
     notebook.cells[1].source = "3"
     now = notebook.cells[1].outputs
     assert isinstance(now, list)
     now.append(OUTPUTS[0])
     notebook.cells[1].metadata["new"] = 1
     notebook.cells[1].touch()
-    assert (changed.source, changed.cell.source, changed.version) == ("2", "2", 1)
-    assert (changed.cell.outputs, changed.cell.metadata) == ([], {})
+    assert (copy.source, changed.source, copy.version) == ("2", "2", 1)
+    assert (changed.outputs, changed.metadata) == ([], {})
 
 
 def test_many_cells_that_they_removed_are_named_in_part() -> None:

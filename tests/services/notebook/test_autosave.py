@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.adapters.notebook import NotebookFile
-from jlab_tui.core.notebook.notebook import CellCopy, Notebook, NotebookCell, Saved
+from jlab_tui.core.notebook.notebook import Notebook, NotebookCell, PageCopy, Saved
 from jlab_tui.core.notebook.pace import NotebookChange
 from jlab_tui.services.notebook.autosave import Autosave
 from tests.project import until
@@ -163,8 +163,8 @@ async def test_a_flush_does_not_wait_for_the_pause_after_a_long_save(tmp_path: P
     class Slow(NotebookFile):
         """As a file system that takes half a minute would be."""
 
-        def save(self, cells: Sequence[CellCopy], metadata: dict[str, object]) -> Saved:
-            return replace(super().save(cells, metadata), seconds=30.0)
+        def save(self, pages: Sequence[PageCopy], metadata: dict[str, object]) -> Saved:
+            return replace(super().save(pages, metadata), seconds=30.0)
 
     saver.file = Slow(file.path)
     saver.changed()

@@ -25,7 +25,7 @@ from jlab_tui.adapters.notebook import NotebookFile
 from jlab_tui.core.journal.events import Event, RunFinished, RunStarted, SessionOpened
 from jlab_tui.core.kernel.link import LinkChange
 from jlab_tui.core.kernel.wire import KernelMessage, Request
-from jlab_tui.core.notebook.notebook import Notebook, NotebookCell, copy_cells
+from jlab_tui.core.notebook.notebook import Notebook, NotebookCell
 from jlab_tui.core.notebook.output_format import to_nbformat
 from jlab_tui.core.notebook.output_items import CellLimits
 from jlab_tui.core.notebook.outputs import CellOutputs
@@ -196,7 +196,7 @@ async def _play(folder: Path, recorded: Transcript, cuts: Sequence[tuple[int, in
         if is_saved:
             async with process.saver._one_at_a_time:
                 process.session._sync.store_running()
-                process.file.save(copy_cells(process.session.notebook), {})
+                process.file.save(process.session.notebook.pages(), {})
         await process.kill()
         _tear(process, unwritten, stream.acknowledged)
     process = Process(folder, recorded, stream)
