@@ -27,6 +27,18 @@ while not Path('on').exists():
     await asyncio.sleep(0.05)
 """
 
+USES_ALL = """
+import sys, types
+class Tensor:
+    device, dtype, shape, nbytes = 'cuda:0', 'float32', (3, 4), 3 << 30
+class OutOfMemoryError(RuntimeError): pass
+batch = {'x': Tensor(), 'y': Tensor()}
+def forward():
+    hidden = Tensor()
+    raise OutOfMemoryError('CUDA out of memory. Tried to allocate 20.00 GiB.')
+forward()
+"""
+
 
 async def beginning(looks: KernelLooks, target: Target, expected: str) -> str:
     """A look that begins as expected: the code may be anywhere in its loop."""
@@ -72,6 +84,13 @@ async def test_the_dashboards_looks_answer_while_a_cell_runs_and_leave_no_trace(
         )
         (shared_server.root / "notebooks" / "on").touch()
         await client.text("wait_for_run", run_id=f"{session}-3")
+        failed = await client.text("execute_code", session_id=session, code=USES_ALL.strip())
+        assert "CUDA out of memory" in failed, failed
+        assert (
+            "Held in this kernel: batch 6.0 GiB in 2 tensors; locals of forward() 3.0 GiB (float32 (3, 4))."
+            in failed
+        )
+        assert any("batch 6.0 GiB" in e["text"] for e in shared_server.journal(session) if e["k"] == "notice")
         await client.text("shutdown_session", session_id=session)
     await launcher.close()
     await access.close()

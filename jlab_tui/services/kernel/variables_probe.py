@@ -13,7 +13,7 @@ _ALL_S: Final = 5.0
 # Runs in the user's kernel: leaves no name behind. Attributes and __sizeof__ may be the user's code: they may raise, and
 # block. So a thread looks at the values; one that does not answer is left to it, and another thread goes on behind it.
 # An attribute has to be there without __getattr__: a data frame answers to the names of its columns.
-_PROBE: Final = """
+HELPERS: Final = """
 import inspect, json, sys, threading, time, types
 
 def quietly(ask, otherwise=""):
@@ -47,7 +47,8 @@ def size(value):
 def small(value):
     plain = isinstance(value, (int, float, complex, str, bytes, type(None))) and sys.getsizeof(value, 0) < 10000
     return repr(value)[:60] if plain else ""
-
+"""
+_ROWS: Final = """
 def row(name, value):
     return {
         "name": name, "type": quietly(lambda: type_name(value), "?"), "shape": quietly(lambda: shape(value)),
@@ -103,4 +104,4 @@ def probe(names: list[str] | None, each_s: float = _EACH_S) -> str:
         f"{{'names': {names or None!r}, 'most': {_ROWS_MAX}, 'each_s': {each_s}, 'all_s': {_ALL_S}, "
         "'get_ipython': get_ipython}"
     )
-    return f"(lambda room: exec({_PROBE!r}, room) or room['answer'])({given})"
+    return f"(lambda room: exec({HELPERS + _ROWS!r}, room) or room['answer'])({given})"

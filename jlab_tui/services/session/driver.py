@@ -13,7 +13,7 @@ from ...core.errors import ServerUnreachable
 from ...core.journal.events import Event
 from ...core.kernel.conversation import ends_request
 from ...core.kernel.wire import KernelMessage, execution
-from ...core.session.protocol import CloseLink, Effect, RenewLink, ServerGone, StartRun
+from ...core.session.protocol import CloseLink, Effect, EndRun, RenewLink, ServerGone, StartRun
 from ...core.session.refusals import refusal
 from ...core.session.run import Run
 from ...core.session.state import EndedWithKernel, SessionStatus, Usable
@@ -24,6 +24,7 @@ from ..progress import Tasks
 from .intake import Intake
 from .interrupt import Interrupter
 from .link_monitor import LINK_PATIENCE_S, LinkMonitor
+from .out_of_memory import GpuMemoryLook
 from .outages import Outages
 from .run_completion import Completion
 from .run_handle import RunHandle
@@ -45,6 +46,7 @@ class Driver:
         interrupter: Interrupter,
         on_act: Callable[[Event], None],
         silence: SilenceWatch,
+        gpu_memory: GpuMemoryLook,
     ) -> None:
         """`on_act` gets what a user of a dashboard asks of the session."""
         self.intake = Intake(state, journal, sync, ports.now, self._perform)
@@ -55,6 +57,7 @@ class Driver:
         self._interrupter = interrupter
         self._on_act = on_act
         self._silence = silence
+        self._gpu_memory = gpu_memory
         self._completion = Completion(ports.link.send, self.intake.settle)
         self._outages = Outages(self.intake, ports.link, monitor, ports.spool)
         self._tasks = Tasks()
@@ -147,6 +150,8 @@ class Driver:
                 if run.cancelled:
                     self.background(self._interrupter.started(run))
                 self.background(self._silence.watch(run))
+            case EndRun():
+                self._gpu_memory.after(self.intake.runs[effect.end.run], self.background)
             case RenewLink():
                 self._link.renew()
             case CloseLink():

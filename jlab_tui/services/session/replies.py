@@ -19,6 +19,7 @@ from ...core.session.state import Usable
 from ..ports import Journals
 from ..progress import Tasks, first_of
 from .journal_replay import JournalReplay
+from .out_of_memory import explained
 from .run_handle import RunHandle
 from .session import Session
 
@@ -134,6 +135,8 @@ class Replies:
 
     async def about(self, session: Session | None, run: Run) -> RunReply:
         """Compose the reply about a run as it is now."""
+        if isinstance(run, RunHandle):
+            await explained(run)
         if session is not None:
             await session.record_reply(run)
         outputs = await self._outputs(run)

@@ -28,6 +28,8 @@ class RunHandle(Run):
     output_since_interrupt: bool = False
     heard: float = 0.0
     """`ticks()` when it printed last"""
+    explaining: asyncio.Task[None] | None = None
+    """finds out more about its end, for its notes"""
     silence: str = ""
     """what it does, after it has printed nothing for long; empty once it prints again"""
     cleans_up: bool = False

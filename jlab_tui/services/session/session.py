@@ -43,6 +43,7 @@ from .edits import NotebookEdits
 from .holding import Holding
 from .interrupt import Interrupter
 from .link_monitor import LinkMonitor
+from .out_of_memory import GpuMemoryLook
 from .run_handle import RunHandle
 from .runner import Runner
 from .session_steering import SessionSteering
@@ -99,6 +100,7 @@ class Session:
             self._interrupter,
             self.steering.on_act,
             SilenceWatch(self.journal, partial(self.inspect, may_signal=False)),
+            GpuMemoryLook(self.journal, ports.api, opened.kernel_id, self._subshell),
         )
         self._intake = self._driver.intake
         edits = NotebookEdits(self._sync, self.journal, self._driver.confirm)
