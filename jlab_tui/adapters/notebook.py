@@ -36,6 +36,8 @@ from .held_file import HeldFile, OverwrittenError, keeping, letting_go, write_pa
 from .made_names import DIGITS, HEX, pattern_of
 
 SIZE_MAX = 1 << 30
+_NO_SAVE_TAKES_S = 86400.0
+"""age at which an unfinished file is left over, whatever host it is of"""
 _Identity = tuple[int, int, int]
 _ASSUMED = "{path} is not UTF-8 text; it was read as {encoding}, and jlab-mcp saves it as UTF-8."
 
@@ -208,12 +210,22 @@ def unfinished_name(name: str, host: str, pid: str, at: str) -> str:
     return f".{name[:40]}.{host[:40]}-{pid}-{at}"
 
 
+def earlier_unfinished_name(name: str, pid: str, at: str) -> str:
+    """The same of a version that named no host."""
+    return f".{name[:40]}.{pid}-{at}"
+
+
 def remove_unfinished(path: Path) -> None:
-    """Remove what processes of this host left that were killed while they saved a notebook."""
+    """Remove what processes of this host left that were killed while they saved a notebook, and old files of any host."""
     made = pattern_of(partial(unfinished_name, path.name, socket.gethostname()), f"({DIGITS})", HEX)
+    made_before = pattern_of(partial(earlier_unfinished_name, path.name), f"({DIGITS})", HEX)
     with contextlib.suppress(OSError):
         for name in os.listdir(path.parent):
-            if (found := made.fullmatch(name)) and not process_start(int(found[1])):
+            found = made.fullmatch(name)
+            earlier = made_before.fullmatch(name)
+            if (found and not process_start(int(found[1]))) or (
+                earlier and time.time() - path.with_name(name).lstat().st_mtime > _NO_SAVE_TAKES_S
+            ):
                 path.with_name(name).unlink()
 
 

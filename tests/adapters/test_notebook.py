@@ -12,7 +12,12 @@ from urllib.parse import quote
 
 import pytest
 
-from jlab_tui.adapters.notebook import NotebookFile, allowed_path, unfinished_name
+from jlab_tui.adapters.notebook import (
+    NotebookFile,
+    allowed_path,
+    earlier_unfinished_name,
+    unfinished_name,
+)
 from jlab_tui.core.errors import NotebookError
 from jlab_tui.core.notebook.file_text import outputs_of, overwritten
 from jlab_tui.core.notebook.notebook import ChangedOnDisk, Notebook, NotebookCell
@@ -215,7 +220,9 @@ def test_what_a_killed_save_left_is_removed_and_nothing_else(tmp_path: Path) -> 
     file, _ = saved_file(tmp_path / "n.ipynb")
     host, gone = socket.gethostname(), str(ended_pid())
     left = [unfinished_name("n.ipynb", host, gone, "1f"), unfinished_name("n.ipynb", host, gone, "0")]
+    old = [earlier_unfinished_name("n.ipynb", gone, "1f"), earlier_unfinished_name("n.ipynb", "1", "2")]
     kept = [
+        earlier_unfinished_name("n.ipynb", gone, "2f"),
         unfinished_name("n.ipynb", host, str(os.getpid()), "1f"),
         unfinished_name("n.ipynb", "elsewhere", gone, "1f"),
         unfinished_name("other.ipynb", host, gone, "1f"),
@@ -224,8 +231,10 @@ def test_what_a_killed_save_left_is_removed_and_nothing_else(tmp_path: Path) -> 
         ".n.ipynb.swp",
         f".nxipynb.{host}-{gone}-1f",
     ]
-    for name in left + kept:
+    for name in left + old + kept:
         (tmp_path / name).touch()
+    for name in old:
+        os.utime(tmp_path / name, (1.0, 1.0))
     file.load()
     assert {path.name for path in tmp_path.iterdir()} == {"n.ipynb", *kept}
 
