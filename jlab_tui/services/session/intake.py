@@ -79,6 +79,8 @@ class Intake:
         self._sync = sync
         self._now = now
         self._perform = perform
+        self._renewed = asyncio.Event()
+        """set at the next restart of the kernel, and replaced"""
         self._conversation = Conversation(widgets=sync.widgets.models)
 
     @property
@@ -175,10 +177,19 @@ class Intake:
 
     def apply(self, event: SessionEvent) -> None:
         """Apply an event to the session's state."""
+        before = self.state.kernel.generation
         self.state, effects = step(self.state, event)
+        if self.state.kernel.generation != before:
+            self._renewed.set()
+            self._renewed = asyncio.Event()
         for effect in effects:
             self._do(effect)
             self._perform(effect)
+
+    async def another_kernel(self, generation: int) -> None:
+        """Wait until the kernel is another than the one of `generation`."""
+        while self.state.kernel.generation == generation:
+            await self._renewed.wait()
 
     def _record_reply_before(self, facts: list[Fact]) -> None:
         """Record a reply ahead of later output: a process that continues from the next line would miss it."""

@@ -211,6 +211,10 @@ class Session:
         text = f"The kernel of session {self._opened.session} was restarted.{stopped} All variables and imports are lost."
         return f"{text} {await how_cut(self.api, self._opened.kernel_id)}".rstrip()
 
+    async def another_kernel(self, generation: int) -> None:
+        """Wait until a restart, whoever asked for it, has made another kernel of the one of `generation`."""
+        await self._intake.another_kernel(generation)
+
     async def shut_down(self) -> str:
         """Shut the kernel down, unless it is the user's own. Raises ServerUnreachable if it may still run."""
         await self._driver.confirm()

@@ -13,9 +13,8 @@ from ..ports import Journals
 from ..session.session import Session
 from .registry import Sessions
 
-_LOOK_S: Final = 0.1
-_LOOKS: Final = 300
-"""looks for the end of a restart that is under way"""
+_RESTART_S: Final = 30.0
+"""how long to wait for the end of a restart that is under way"""
 
 
 class Once:
@@ -80,8 +79,9 @@ class Once:
 
 async def _restarts(session: Session, generation: int) -> bool:
     """Wait until the session's kernel is another than the one of `generation`. Returns False if that takes too long."""
-    for _ in range(_LOOKS):
-        if session.state.kernel.generation != generation:
-            return True
-        await asyncio.sleep(_LOOK_S)
-    return False
+    try:
+        async with asyncio.timeout(_RESTART_S):
+            await session.another_kernel(generation)
+    except TimeoutError:
+        return False
+    return True
