@@ -14,6 +14,7 @@ from tests.docs.test_documents import blocks
 from tests.e2e.test_live_view import Terminal, terminal
 from tests.project import COMMAND, Project, until
 
+from .machines import Cluster
 from .reaching import forwards
 
 pytestmark = [
@@ -71,3 +72,22 @@ async def test_the_way_can_be_typed_as_it_stands(lab: Project, place: str) -> No
     }
     for line, holds in expected.items():
         assert line not in said or holds(said[line]), said[line]
+
+
+async def test_an_agent_for_days_has_a_job_to_which_a_terminal_comes_back(
+    cluster: Cluster, lab: Project
+) -> None:
+    submit, attach = lines_of("days")
+    with terminal(lab, "bash --norc", 160, 50) as screen:
+        await typed(screen, submit, "submitted")
+        (job_id,) = cluster.run("squeue", "--me", "-h", "-n", "agent", "-o", "%i").split()
+        cluster.wait_for_state(job_id, "RUNNING")
+        for _ in range(2):
+            screen.keys("-l", f"clear; {attach}")
+            screen.keys("Enter")
+            await screen.shows(r"c\d+-[cg]pu\d")
+            screen.keys("C-b", "d")
+            await screen.shows("detached")
+        screen.keys("-l", f"clear; {attach} \\; kill-server")
+        screen.keys("Enter")
+        await screen.shows("server exited")
