@@ -144,6 +144,15 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("m", "m", "screen.graphs", "Big graphs", "Show the graphs full screen.", "Dashboard"),
     Key("t", "t", "theme", "Theme", "Switch between dark and light.", "Dashboard"),
+    Key("ctrl+l", "^l", "repaint", "Repaint", "Draw the whole screen again.", "Dashboard"),
+    Key(
+        "ctrl+z",
+        "^z",
+        "suspend_process",
+        "Suspend",
+        "Suspend; fg brings the dashboard back.",
+        "Dashboard",
+    ),
     Key("escape", "esc", "screen.back", "Back", "Close the search, leave the full screen.", "Dashboard"),
 )
 

@@ -9,10 +9,21 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import MutableMapping
 from typing import Any
 
+from textual._ansi_sequences import SYNC_END, SYNC_START
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App
+from textual.driver import Driver
+from textual.screen import Screen
+from textual.timer import Timer
+
+from .colors import color_system
+from .frames import QUESTION, Line
+from .terminal_driver import PacedDriver
+from .terminal_screen import TerminalScreen, spans_of
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +45,88 @@ LEAVE_S = 3.0
 
 
 class TerminalApp(App[int]):
-    """An app that restores the terminal however it ends."""
+    """An app that restores the terminal however it ends, and writes only what changed, one frame at a time."""
 
     _leaving: threading.Timer | None = None
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self.line = Line()
+        self._terminal = TerminalScreen(color_system(os.environ))
+        self._frame_timer: Timer | None = None
+
+    def get_driver_class(self) -> type[Driver]:
+        chosen = super().get_driver_class()
+        return PacedDriver if issubclass(PacedDriver, chosen) else chosen
+
+    # -- frames
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        """Take over a picture of Textual's, and send what differs when the line is free."""
+        is_ours = isinstance(renderable, LayoutUpdate | ChopsUpdate) and isinstance(self._driver, PacedDriver)
+        if not is_ours or self._batch_count or not self._running or self._closed:
+            super()._display(screen, renderable)
+            return
+        try:
+            self._terminal.resize(self.size.width, self.size.height)
+            for x, y, strip in spans_of(renderable):
+                self._terminal.put(x, y, strip)
+            self._send_frame()
+        except Exception as error:  # noqa: BLE001 - as in Textual, a picture that cannot be drawn ends the app
+            self._handle_exception(error)
+        finally:
+            self.post_display_hook()
+
+    def _send_frame(self) -> None:
+        driver, now = self._driver, time.monotonic()
+        if not isinstance(driver, PacedDriver) or not self._terminal.is_dirty:
+            return
+        if (line := self.line.looked_at(now)) != self.line:
+            self.line = line
+            driver.give_up()
+        if not self.line.may_send(now):
+            self._send_later(now)
+            return
+        changes = self._terminal.changes()
+        if not changes:
+            return
+        frame = f"{SYNC_START}{changes}{SYNC_END}" if self._sync_available else changes
+        asks = self.line.asks(len(frame))
+        self.line = self.line.sent(now, len(frame))
+        driver.write(frame)
+        if asks:
+            driver.ask(QUESTION)
+        driver.flush()
+
+    def _send_later(self, now: float) -> None:
+        """Try again when a slow line has rested, or a terminal has kept silent for too long; news of the frame come by themselves."""
+        if self._frame_timer is None and (due := self.line.due_in(now)) > 0:
+            self._frame_timer = self.set_timer(due, self._frame_due)
+
+    def _frame_due(self) -> None:
+        self._frame_timer = None
+        self._send_frame()
+
+    def frame_left(self) -> None:
+        self.line = self.line.left(time.monotonic())
+        self._send_frame()
+
+    def terminal_answered(self) -> None:
+        self.line = self.line.answered(time.monotonic())
+        self._send_frame()
+
+    def terminal_entered(self) -> None:
+        """Draw everything again: at the start, after a suspension."""
+        self.line = Line()
+        self._terminal.forget()
+        if isinstance(self._driver, PacedDriver):
+            self._driver.ask(QUESTION)
+        self._send_frame()
+
+    def action_repaint(self) -> None:
+        """Draw the screen again, in case another program wrote into it."""
+        self._terminal.forget()
+        self._send_frame()
 
     def has_left(self) -> None:
         """Note that the terminal is restored; now the process may take its time."""

@@ -36,6 +36,7 @@ from jlab_tui.core.journal.events import (
     TextPrinted,
 )
 
+from .emulator import Emulator
 from .test_tmux import ROOT, Project
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs a pseudo-terminal of Linux")
@@ -87,16 +88,20 @@ def events(run: str, body: str) -> list[Event]:
 class Terminal:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._screen = Emulator(200, 120)
         self.sent = b""
+        self.marks: set[str] = set()
+        """marks of the records that were on the screen"""
 
     def see(self, text: str) -> None:
         deadline = time.monotonic() + 30
-        while text.encode() not in self.sent:
-            assert time.monotonic() < deadline, (
-                f"{text!r} is not among {len(self.sent)} bytes: {self.sent[-2000:]!r}"
-            )
+        while text not in self._screen.text:
+            assert time.monotonic() < deadline, f"{text!r} is not on the screen:\n{self._screen.text}"
             if select.select([self._descriptor], [], [], 1)[0]:
-                self.sent += os.read(self._descriptor, 1 << 16)
+                data = os.read(self._descriptor, 1 << 16)
+                self.sent += data
+                self._screen.feed(data)
+                self.marks.update(re.findall(r"M\d\dM", self._screen.text))
 
 
 @contextmanager
@@ -131,6 +136,6 @@ def test_no_sequence_of_a_record_reaches_the_terminal(tmp_path: Path) -> None:
     text = terminal.sent.decode("utf-8", "replace")
     sequences = SEQUENCE.findall(text)
     assert written == 1_700
-    assert len(set(re.findall(r"M\d\dM", text))) >= 16, "what surrounds no text of its own is shown"
+    assert len(terminal.marks) >= 16, "what surrounds no text of its own is shown"
     assert [one for one in sequences if "7777" in one or re.search(r"M\d\dM", one)] == []
     assert {one for one in sequences if not one.startswith("\x1b[")} <= {*OWN}

@@ -11,4 +11,4 @@ def test_every_key_does_something() -> None:
     for key in KEYS:
         name = key.action.partition("(")[0]
         owner = MainScreen if name.startswith("screen.") else Dashboard
-        assert f"action_{name.removeprefix('screen.')}" in vars(owner), key
+        assert hasattr(owner, f"action_{name.removeprefix('screen.')}"), key

@@ -1,0 +1,94 @@
+"""When the next frame may leave: at most one is under way, so that a slow line shows the present, not the past."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+ASKED_BYTES = 1024
+"""after so many bytes the terminal is asked whether it has drawn them: a socket may hold megabytes"""
+SILENCE_S = 5.0
+"""a terminal that has not answered for so long is not asked again"""
+SLOW_BYTES_S, FAST_BYTES_S = 50_000, 150_000
+"""below the first a line is slow, above the second it is not any more"""
+REST_S = 0.25
+"""longest rest of a slow line after a frame; a key finds it free then"""
+_MEASURED_BYTES = 1024
+"""frames that are large enough to tell the speed of a line"""
+
+QUESTION = "\x1b[6n"
+"""Where is the cursor? Every terminal answers, after it has drawn what came before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The line to the terminal, as the frames find it."""
+
+    bytes_s: float = 0.0
+    """0: not known"""
+    is_slow: bool = False
+    answers: bool = False
+    """the terminal answers questions"""
+    sent_at: float = 0.0
+    sent_bytes: int = 0
+    is_away: bool = False
+    """a frame has not left yet"""
+    waits_for_answer: bool = False
+    unasked: int = 0
+    """bytes since the last question"""
+    free_at: float = 0.0
+
+    def may_send(self, now: float) -> bool:
+        """Whether the next frame may leave now."""
+        return not self.is_away and not self.waits_for_answer and now >= self.free_at
+
+    def due_in(self, now: float) -> float:
+        """Return the seconds until `may_send` can change without news of the line; 0 if it cannot."""
+        if self.waits_for_answer:
+            return max(0.01, self.sent_at + SILENCE_S - now)
+        return max(0.0, self.free_at - now)
+
+    def asks(self, size: int) -> bool:
+        """Whether a frame of `size` bytes ends with a question."""
+        return self.answers and self.unasked + size >= ASKED_BYTES
+
+    def sent(self, now: float, size: int) -> Line:
+        """A frame of `size` bytes was handed to the terminal's file."""
+        asks = self.asks(size)
+        return replace(
+            self,
+            sent_at=now,
+            sent_bytes=size,
+            is_away=True,
+            waits_for_answer=asks,
+            unasked=0 if asks else self.unasked + size,
+        )
+
+    def left(self, now: float) -> Line:
+        """The terminal's file has taken the frame."""
+        if not self.is_away:
+            return self
+        line = replace(self, is_away=False)
+        return line if line.waits_for_answer else line._drawn(now)
+
+    def answered(self, now: float) -> Line:
+        """The terminal has drawn the frame, or says for the first time that it answers."""
+        line = replace(self, answers=True)
+        return replace(line, waits_for_answer=False)._drawn(now) if line.waits_for_answer else line
+
+    def looked_at(self, now: float) -> Line:
+        """Give up a question that gets no answer."""
+        if self.waits_for_answer and not self.is_away and now - self.sent_at >= SILENCE_S:
+            return replace(self, waits_for_answer=False, answers=False)
+        return self
+
+    def _drawn(self, now: float) -> Line:
+        if self.is_away:
+            return self
+        took = max(1e-4, now - self.sent_at)
+        if self.sent_bytes < _MEASURED_BYTES:
+            return self
+        rate = self.sent_bytes / took
+        known = rate if not self.bytes_s else self.bytes_s + 0.3 * (rate - self.bytes_s)
+        is_slow = known < (FAST_BYTES_S if self.is_slow else SLOW_BYTES_S)
+        rest = min(REST_S, took / 2) if is_slow else 0.0
+        return replace(self, bytes_s=known, is_slow=is_slow, free_at=now + rest)

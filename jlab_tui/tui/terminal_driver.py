@@ -1,0 +1,92 @@
+"""Textual's driver, and when its writes have left and the terminal has answered."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import IO, Any, Protocol
+
+from textual.drivers.linux_driver import LinuxDriver
+from textual.events import CursorPosition
+from textual.message import Message
+
+GOODBYE_S, FIRST_GOODBYE_S = 1.0, 0.2
+"""longest wait for an answer under way, which the shell would get otherwise; from a terminal that has never answered"""
+
+
+class FrameSender(Protocol):
+    """Told in the thread of the event loop."""
+
+    def frame_left(self) -> None:
+        """All writes have left."""
+
+    def terminal_answered(self) -> None:
+        """The terminal has drawn what was written before a question."""
+
+    def terminal_entered(self) -> None:
+        """The screen is ours, and empty."""
+
+
+class ToldFile:
+    """A terminal's file that tells when everything has left. Textual's writer flushes it when its queue is empty."""
+
+    def __init__(self, file: IO[str], tell: Callable[[], None]) -> None:
+        self._file = file
+        self._tell = tell
+
+    def write(self, text: str) -> None:
+        self._file.write(text)
+
+    def flush(self) -> None:
+        self._file.flush()
+        self._tell()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+
+class PacedDriver(LinuxDriver):
+    """Tells its app, a `FrameSender`, about each frame."""
+
+    def __init__(self, app: Any, **how: Any) -> None:
+        super().__init__(app, **how)
+        self._sender: FrameSender = app
+        self._file: Any = ToldFile(self._file, lambda: self._tell(self._sender.frame_left))
+        self._open_questions = 0
+        self._has_answers = threading.Event()
+        self._has_answers.set()
+        self._has_answered = False
+
+    def _tell(self, news: Callable[[], None]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(news)
+
+    def ask(self, question: str) -> None:
+        """Write a question; the answer comes to `terminal_answered`."""
+        self._has_answers.clear()
+        self._open_questions += 1
+        self.write(question)
+
+    def give_up(self) -> None:
+        """Expect no answer any more."""
+        self._open_questions = 0
+        self._has_answers.set()
+
+    def start_application_mode(self) -> None:
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        self._tell(self._sender.terminal_entered)
+
+    def disable_input(self) -> None:
+        if not self.exit_event.is_set():
+            self._has_answers.wait(GOODBYE_S if self._has_answered else FIRST_GOODBYE_S)
+        super().disable_input()
+
+    def process_message(self, message: Message) -> None:
+        if not isinstance(message, CursorPosition):
+            super().process_message(message)
+            return
+        self._has_answered = True
+        self._open_questions = max(0, self._open_questions - 1)
+        if not self._open_questions:
+            self._has_answers.set()
+        self._tell(self._sender.terminal_answered)

@@ -1,0 +1,103 @@
+"""The program on a slow or stopped line, and after a suspension, on a pseudo-terminal of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from jlab_tui.core.journal.events import RunStarted, SessionOpened, TextPrinted
+
+from .emulator import Emulator
+from .test_tmux import ROOT, Project
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="stops a process group of its own")
+
+BURSTS = 12
+
+
+class Line:
+    """The far end: reads only when asked to."""
+
+    def __init__(self, descriptor: int, process: subprocess.Popen[bytes]) -> None:
+        self._descriptor = descriptor
+        self.process = process
+        self.screen = Emulator(120, 36)
+        self.count = 0
+
+    def read(self, until: Callable[[], bool], seconds: float = 40) -> None:
+        deadline = time.monotonic() + seconds
+        while not until():
+            assert time.monotonic() < deadline, self.screen.text
+            if select.select([self._descriptor], [], [], 0.2)[0]:
+                asked, data = self.screen.questions, os.read(self._descriptor, 1 << 16)
+                self.count += len(data)
+                self.screen.feed(data)
+                os.write(self._descriptor, b"\x1b[1;1R" * (self.screen.questions - asked))
+
+    def see(self, text: str) -> None:
+        self.read(lambda: text in self.screen.text)
+
+
+@contextmanager
+def dashboard(project: Project) -> Iterator[Line]:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 36, 120, 0, 0))
+    env = {**os.environ, "TERM": "xterm-256color", "TMUX": ""}
+    command = [sys.executable, "-m", "tests.tui.real_app", str(project.directory)]
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT, env=env, start_new_session=True
+    )
+    try:
+        yield Line(ours, process)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_line_that_stood_still_shows_the_present_and_not_what_was_in_between(tmp_path: Path) -> None:
+    project = Project(tmp_path / "status")
+    with dashboard(project) as line:
+        project.write("s1", SessionOpened("s1", "train", "/nb/a.ipynb", "k-1", "node-01", 0.0))
+        project.write("s1", RunStarted("r1", "execute_code", "c1", "train()"))
+        line.see("train()")
+        project.write("s1", TextPrinted("r1", "stdout", "step 0 first\n"))
+        line.see("step 0 first")
+        for number in range(1, BURSTS + 1):
+            texts = "".join(f"step {number * 100 + n} {'abcdefgh'[n % 8] * 60}\n" for n in range(100))
+            project.write("s1", TextPrinted("r1", "stdout", texts))
+            time.sleep(0.2)  # the far end reads nothing for as long as it takes to draw some frames
+        project.write("s1", TextPrinted("r1", "stdout", "step 9999 last\n"))
+        before = line.count
+        line.see("step 9999 last")
+        assert line.count - before < 2 * 120 * 36  # two screens of text; ten times as much if each frame is sent
+        assert line.screen.questions >= 1
+
+
+def test_the_screen_is_whole_again_after_a_suspension(tmp_path: Path) -> None:
+    project = Project(tmp_path / "status")
+    with dashboard(project) as line:
+        project.write("s1", SessionOpened("s1", "train", "/nb/a.ipynb", "k-1", "node-01", 0.0))
+        project.write("s1", RunStarted("r1", "execute_code", "c1", "train()"))
+        line.see("train()")
+        os.kill(line.process.pid, signal.SIGTSTP)
+        line.read(lambda: Path(f"/proc/{line.process.pid}/stat").read_text().split(")")[1].split()[0] == "T")
+        line.screen = Emulator(120, 36)
+        os.kill(line.process.pid, signal.SIGCONT)
+        line.see("train()")
+        line.see("? Help")
+        line.see("Sessions")

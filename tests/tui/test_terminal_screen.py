@@ -1,0 +1,143 @@
+"""What is written to the terminal: the cells that differ, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.color import ColorSystem
+from rich.segment import Segment
+from rich.style import Style
+
+from jlab_tui.tui.colors import codes_of, color_system, nearest_of_256, one_of_16
+from jlab_tui.tui.terminal_screen import TerminalScreen
+
+from .emulator import Emulator
+
+COLUMNS, ROWS = 24, 4
+RED, BOLD = Style(color="#ff0000", bgcolor="#102030"), Style(bold=True, bgcolor="#102030")
+
+TEXTS = st.text(st.sampled_from("ab │é漢e\u0301⏸"), min_size=1, max_size=8)
+STYLES = st.sampled_from([None, RED, BOLD, Style(underline=True), Style(link="https://example.org")])
+
+
+def screen(columns: int = COLUMNS, rows: int = ROWS) -> TerminalScreen:
+    made = TerminalScreen(ColorSystem.TRUECOLOR)
+    made.resize(columns, rows)
+    return made
+
+
+def drawn(made: TerminalScreen, text: str, y: int = 0, style: Style | None = RED) -> str:
+    made.put(0, y, [Segment(text.ljust(COLUMNS), style)])
+    return made.changes()
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, ROWS - 1), st.lists(st.tuples(TEXTS, STYLES), min_size=1, max_size=5)),
+        max_size=8,
+    ),
+    st.data(),
+)
+def test_any_pictures_sent_or_left_out_end_as_the_last_one(
+    pictures: list[tuple[int, list[tuple[str, Style | None]]]], data: st.DataObject
+) -> None:
+    ours, whole = screen(), screen()
+    terminal, other = Emulator(COLUMNS, ROWS), Emulator(COLUMNS, ROWS)
+    for y, parts in pictures:
+        segments = [Segment(text, style) for text, style in parts]
+        line = [*segments, Segment(" " * COLUMNS, RED)]
+        for one in (ours, whole):
+            one.put(0, y, line)
+        if data.draw(st.booleans()):
+            terminal.feed(ours.changes().encode())
+    terminal.feed(ours.changes().encode())
+    other.feed(whole.changes().encode())
+    assert terminal.text == other.text
+    assert ours.changes() == ""
+
+
+def test_only_cells_that_differ_are_written_and_their_colour_once() -> None:
+    made = screen()
+    drawn(made, "epoch  9  loss=0.41")
+    changes = drawn(made, "epoch 10  loss=0.40")
+    assert changes == "\x1b[1;7H\x1b[38;2;255;0;0;48;2;16;32;48m10\x1b[1;19H0\x1b[39;49m"
+    assert drawn(made, "epoch 10  loss=0.40") == ""
+
+
+def test_a_space_needs_no_text_colour_and_no_bold() -> None:
+    made = screen(4, 1)
+    made.put(0, 0, [Segment("a", RED), Segment("  ", BOLD), Segment("b", RED)])
+    assert made.changes() == "\x1b[1H\x1b[38;2;255;0;0;48;2;16;32;48ma  b\x1b[39;49m"
+
+
+def test_a_part_of_uncertain_width_is_written_whole_and_its_neighbours_are_not() -> None:
+    made = screen(12, 1)
+    made.put(0, 0, [Segment("│list│")])
+    made.put(6, 0, [Segment("⏸ wait")])
+    made.changes()
+    made.put(6, 0, [Segment("⏸ want")])
+    assert made.changes() == "\x1b[1;7H⏸ want"
+
+
+def test_what_the_terminal_shows_is_written_again_once_it_is_forgotten_or_has_another_size() -> None:
+    made = screen()
+    first = drawn(made, "x")
+    made.forget()
+    assert drawn(made, "x").startswith(first.removesuffix("\x1b[39;49m"))
+    made.resize(COLUMNS + 1, ROWS)
+    assert made.is_dirty
+
+
+@pytest.mark.parametrize(
+    ("env", "colors"),
+    [
+        ({"COLORTERM": "truecolor", "TERM": "xterm"}, ColorSystem.TRUECOLOR),
+        ({"TERM": "xterm-kitty"}, ColorSystem.TRUECOLOR),
+        ({"TERM": "xterm"}, ColorSystem.EIGHT_BIT),
+        ({"TERM": "screen"}, ColorSystem.EIGHT_BIT),
+        ({"TERM": "tmux-256color"}, ColorSystem.EIGHT_BIT),
+        ({"TERM": "linux"}, ColorSystem.STANDARD),
+        ({}, ColorSystem.STANDARD),
+    ],
+)
+def test_the_colours_of_a_terminal_are_known_by_its_names(env: dict[str, str], colors: ColorSystem) -> None:
+    assert color_system(env) is colors
+
+
+@pytest.mark.parametrize(
+    ("rgb", "number"),
+    [((31, 35, 53), 235), ((17, 19, 28), 233), ((255, 158, 100), 215), ((255, 0, 0), 196), ((0, 0, 0), 16)],
+)
+def test_dark_grounds_stay_grey_in_256_colours(rgb: tuple[int, int, int], number: int) -> None:
+    assert nearest_of_256(rgb) == number
+
+
+@pytest.mark.parametrize(
+    ("rgb", "text", "ground"),
+    [
+        ((247, 118, 142), "31", "41"),
+        ((255, 158, 100), "33", "43"),
+        ((158, 206, 106), "32", "42"),
+        ((122, 162, 247), "34", "44"),
+        ((187, 154, 247), "35", "45"),
+        ((192, 202, 245), "39", "49"),
+        ((17, 19, 28), "39", "49"),
+        ((255, 255, 255), "39", "49"),
+        ((110, 112, 125), "90", "49"),
+    ],
+)
+def test_sixteen_colours_are_the_terminals_own_by_hue(
+    rgb: tuple[int, int, int], text: str, ground: str
+) -> None:
+    assert (one_of_16(rgb, foreground=True), one_of_16(rgb, foreground=False)) == (text, ground)
+
+
+def test_colours_are_written_as_the_terminal_has_them() -> None:
+    color = RED.color
+    found = [
+        codes_of(color, colors, foreground=True)
+        for colors in (ColorSystem.TRUECOLOR, ColorSystem.EIGHT_BIT, ColorSystem.STANDARD)
+    ]
+    assert found == ["38;2;255;0;0", "38;5;196", "31"]
+    assert codes_of(None, ColorSystem.TRUECOLOR, foreground=False) == "49"
