@@ -204,6 +204,7 @@ class Dashboard(TerminalApp):
                     measured_at=self._measured_at,
                     holds_all=self._hold_keys.holds_all,
                     now=now,
+                    slow_line=round(self.line.bytes_s) if self.line.is_slow else 0,
                 )
                 self.feed.tick_clock(now)
 

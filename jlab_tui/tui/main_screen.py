@@ -23,7 +23,7 @@ from .curves import Graph, graphs_of
 from .format import ASCII, UNICODE, Glyphs, at
 from .gauges import readings
 from .options import DashboardOptions
-from .screen_texts import empty_lines, feed_notes, feed_title, footer_keys
+from .screen_texts import empty_lines, feed_notes, feed_title, footer_keys, header_flag
 from .screens import GraphScreen, ImageScreen
 from .selection import ALL, pick_session, session_to_follow
 from .shown_items import ShownItems, shown_items
@@ -39,6 +39,8 @@ from .widgets.session_list import HistoryToggled, MoreWanted, SessionChosen, Ses
 from .widgets.state_panel import StatePanel
 from .widgets.strips import StripWidget
 
+SLOW_GRAPHS_S = 5
+"""seconds between two pictures of the graphs on a slow line"""
 SAMPLES_SHOWN = 600
 """ten minutes, one sample a second"""
 
@@ -162,11 +164,10 @@ class MainScreen(Screen[None]):
         is_ready = view.server is not None and view.server.state is ServerState.READY
         self.set_class(not is_ready, "-not-running")
         self.query_one(StatePanel).show(view.server, now, options.local)
-        if is_ready:
+        if is_ready and (not view.slow_line or int(view.now) % SLOW_GRAPHS_S == 0):
             self._draw_graphs()
         has_walltime = view.server is not None and view.server.record.ends > 0
-        flag = "read-only" if options.readonly and not options.is_replay else ""
-        flag = "holding all code" if view.holds_all else flag
+        flag = header_flag(view, is_readonly=options.readonly and not options.is_replay, glyphs=self.glyphs)
         sample = source.samples[-1] if source.samples else None
         idle, seen_at = longest_idle(sample, options.gpu_idle_warn_min), now if has_walltime else 0.0
         time = at(now, options.local)

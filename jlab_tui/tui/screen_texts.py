@@ -10,9 +10,10 @@ from ..core.server.resources import Sample
 from ..core.server.status import ServerStatus
 from ..services.dashboard.overview import SessionRow, SessionState
 from .ansi import one_line, plain
-from .format import counted, seconds
+from .format import Glyphs, counted, seconds
 from .keys import KEYS, Key
 from .selection import ALL, live
+from .view_state import ViewState
 
 
 def shown_path(path: str, width: int) -> str:
@@ -103,6 +104,18 @@ def footer_keys(server: ServerStatus | None, *, has_rows: bool) -> list[Key]:
         return [key for key in KEYS if key.in_footer and (is_live or not key.acts)]
     bare = ("stop", "help", "detach") if is_live else ("help", "detach")
     return [key for key in KEYS if key.action in bare]
+
+
+def header_flag(view: ViewState, *, is_readonly: bool, glyphs: Glyphs) -> str:
+    """Return what is unusual about this dashboard."""
+    parts = []
+    if view.holds_all:
+        parts.append("holding all code")
+    elif is_readonly:
+        parts.append("read-only")
+    if view.slow_line:
+        parts.append(f"slow line: {max(1, view.slow_line // 1000)} kB/s")
+    return f" {glyphs.separator} ".join(parts)
 
 
 def summary(server: ServerStatus | None, rows: Sequence[SessionRow]) -> str:

@@ -27,6 +27,8 @@ class ViewState:
     """all code waits for the user"""
     now: float = 0.0
     """epoch seconds in the header"""
+    slow_line: int = 0
+    """bytes a second to a terminal on a slow line; 0 if it is not slow"""
 
     @property
     def listed(self) -> tuple[SessionRow, ...]:

@@ -84,7 +84,9 @@ def test_a_line_that_stood_still_shows_the_present_and_not_what_was_in_between(t
         project.write("s1", TextPrinted("r1", "stdout", "step 9999 last\n"))
         before = line.count
         line.see("step 9999 last")
-        assert line.count - before < 2 * 120 * 36  # two screens of text; ten times as much if each frame is sent
+        assert (
+            line.count - before < 2 * 120 * 36
+        )  # two screens of text; ten times as much if each frame is sent
         assert line.screen.questions >= 1
 
 

@@ -9,8 +9,17 @@ import pytest
 from jlab_tui.core.feed.items import FeedCell
 from jlab_tui.core.server.record import ServerState
 from jlab_tui.services.dashboard.overview import SessionRow, SessionState
-from jlab_tui.tui.screen_texts import feed_notes, footer_keys, session_now, stop_question, summary
+from jlab_tui.tui.format import UNICODE
+from jlab_tui.tui.screen_texts import (
+    feed_notes,
+    footer_keys,
+    header_flag,
+    session_now,
+    stop_question,
+    summary,
+)
 from jlab_tui.tui.selection import ALL, named_like, pick_session, session_to_follow, target_of
+from jlab_tui.tui.view_state import ViewState
 
 from . import stage
 
@@ -97,3 +106,17 @@ def test_the_title_counts_busy_sessions_or_names_the_servers_state() -> None:
     assert summary(stage.READY, ROWS) == "2 busy"
     assert summary(stage.READY, (IDLE,)) == ServerState.READY.value
     assert summary(None, ()) == "no server"
+
+
+@pytest.mark.parametrize(
+    ("view", "is_readonly", "flag"),
+    [
+        (ViewState(), False, ""),
+        (ViewState(), True, "read-only"),
+        (ViewState(holds_all=True), True, "holding all code"),
+        (ViewState(slow_line=15_400), True, "read-only · slow line: 15 kB/s"),
+        (ViewState(slow_line=400), False, "slow line: 1 kB/s"),
+    ],
+)
+def test_the_header_says_what_is_unusual(view: ViewState, is_readonly: bool, flag: str) -> None:
+    assert header_flag(view, is_readonly=is_readonly, glyphs=UNICODE) == flag
