@@ -20,7 +20,7 @@ QUESTION = "\x1b[6n"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TerminalLine:
     """The line to the terminal, as the frames find it."""
 
     bytes_s: float = 0.0
@@ -51,7 +51,7 @@ class Line:
         """Whether a frame of `size` bytes ends with a question."""
         return self.answers and self.unasked + size >= ASKED_BYTES
 
-    def sent(self, now: float, size: int) -> Line:
+    def sent(self, now: float, size: int) -> TerminalLine:
         """A frame of `size` bytes was handed to the terminal's file."""
         asks = self.asks(size)
         return replace(
@@ -63,25 +63,25 @@ class Line:
             unasked=0 if asks else self.unasked + size,
         )
 
-    def left(self, now: float) -> Line:
+    def left(self, now: float) -> TerminalLine:
         """The terminal's file has taken the frame."""
         if not self.is_away:
             return self
         line = replace(self, is_away=False)
         return line if line.waits_for_answer else line._drawn(now)
 
-    def answered(self, now: float) -> Line:
+    def answered(self, now: float) -> TerminalLine:
         """The terminal has drawn the frame, or says for the first time that it answers."""
         line = replace(self, answers=True)
         return replace(line, waits_for_answer=False)._drawn(now) if line.waits_for_answer else line
 
-    def looked_at(self, now: float) -> Line:
+    def looked_at(self, now: float) -> TerminalLine:
         """Give up a question that gets no answer."""
         if self.waits_for_answer and not self.is_away and now - self.sent_at >= SILENCE_S:
             return replace(self, waits_for_answer=False, answers=False)
         return self
 
-    def _drawn(self, now: float) -> Line:
+    def _drawn(self, now: float) -> TerminalLine:
         if self.is_away:
             return self
         took = max(1e-4, now - self.sent_at)

@@ -21,7 +21,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from .colors import color_system
-from .frames import QUESTION, Line
+from .frames import QUESTION, TerminalLine
 from .terminal_driver import PacedDriver
 from .terminal_screen import TerminalScreen, spans_of
 
@@ -51,7 +51,7 @@ class TerminalApp(App[int]):
 
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
-        self.line = Line()
+        self.line = TerminalLine()
         self._terminal = TerminalScreen(color_system(os.environ))
         self._frame_timer: Timer | None = None
 
@@ -117,7 +117,7 @@ class TerminalApp(App[int]):
 
     def terminal_entered(self) -> None:
         """Draw everything again: at the start, after a suspension."""
-        self.line = Line()
+        self.line = TerminalLine()
         self._terminal.forget()
         if isinstance(self._driver, PacedDriver):
             self._driver.ask(QUESTION)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from jlab_tui.tui.frames import ASKED_BYTES, REST_S, SILENCE_S, Line
+from jlab_tui.tui.frames import ASKED_BYTES, REST_S, SILENCE_S, TerminalLine
 
 
 def test_the_next_frame_waits_until_the_last_one_has_left() -> None:
-    line = Line().sent(0.0, 100)
+    line = TerminalLine().sent(0.0, 100)
     assert not line.may_send(9.0)
     assert line.left(0.1).may_send(0.1)
 
 
 def test_a_terminal_that_answers_is_asked_after_a_kilobyte_and_the_next_frame_waits_for_it() -> None:
-    line = Line().answered(0.0)
+    line = TerminalLine().answered(0.0)
     assert not line.asks(ASKED_BYTES - 1)
     line = line.sent(0.0, ASKED_BYTES - 1).left(0.0)
     assert line.may_send(0.0)
@@ -25,13 +25,13 @@ def test_a_terminal_that_answers_is_asked_after_a_kilobyte_and_the_next_frame_wa
 
 
 def test_an_answer_before_the_frame_is_known_to_have_left_counts() -> None:
-    line = Line().answered(0.0).sent(0.0, 5_000).answered(0.01)
+    line = TerminalLine().answered(0.0).sent(0.0, 5_000).answered(0.01)
     assert not line.may_send(0.01)
     assert line.left(0.02).may_send(0.02)
 
 
 def test_a_terminal_that_keeps_silent_is_asked_no_more() -> None:
-    line = Line().answered(0.0).sent(0.0, 5_000).left(0.1)
+    line = TerminalLine().answered(0.0).sent(0.0, 5_000).left(0.1)
     assert line.due_in(1.0) == SILENCE_S - 1.0
     assert not line.looked_at(1.0).may_send(1.0)
     given_up = line.looked_at(SILENCE_S)
@@ -40,7 +40,7 @@ def test_a_terminal_that_keeps_silent_is_asked_no_more() -> None:
 
 
 def test_a_slow_line_is_noticed_rests_after_each_frame_and_is_fast_again_some_frames_later() -> None:
-    line, now = Line(), 0.0
+    line, now = TerminalLine(), 0.0
     line = line.sent(now, 6_000).left(now + 0.4)
     assert line.is_slow
     assert line.bytes_s == 15_000
@@ -54,8 +54,8 @@ def test_a_slow_line_is_noticed_rests_after_each_frame_and_is_fast_again_some_fr
 
 
 def test_a_small_frame_says_nothing_about_the_speed() -> None:
-    assert not Line().sent(0.0, 50).left(2.0).is_slow
+    assert not TerminalLine().sent(0.0, 50).left(2.0).is_slow
 
 
 def test_what_left_when_nothing_was_sent_changes_nothing() -> None:
-    assert Line().left(1.0) == Line()
+    assert TerminalLine().left(1.0) == TerminalLine()
