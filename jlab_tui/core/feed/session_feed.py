@@ -58,6 +58,9 @@ from .items import (
 )
 from .scrollback import KEEP_BYTES, Scrollback
 
+MISSED_MOST = 128
+"""things in an unread part of the record whose last news are kept for it: a live plot is a picture each"""
+
 
 class SessionFeed:
     """Everything in the journals of one session."""
@@ -206,14 +209,18 @@ class SessionFeed:
         """Remember an entry about something that may stand before what was read."""
         match entry.event:
             case ExecutionStarted(run=name) | ReplyCut(run=name) if name not in self._by_run:
-                self._missed[type(entry.event), name] = entry
+                names = [name]
             case DataUpdated(display_id=name):
-                self._missed[DataUpdated, name] = entry
+                names = [name]
             case WidgetsChanged(views=views):
-                for name in views:
-                    self._missed[WidgetsChanged, name] = entry
+                names = list(views)
             case _:
-                pass
+                return
+        for name in names:
+            self._missed.pop((type(entry.event), name), None)
+            self._missed[type(entry.event), name] = entry
+        while len(self._missed) > MISSED_MOST:
+            del self._missed[next(iter(self._missed))]
 
     def _fold(self, event: Event, at: float) -> FeedItem | None:
         match event:

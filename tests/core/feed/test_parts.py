@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jlab_tui.core.feed.feed import TEXT_ENDS_BYTES, Feed
 from jlab_tui.core.feed.items import DroppedOutput, ErrorOutput, FeedCell, Note, Output, TextOutput
 from jlab_tui.core.feed.scrollback import FIRST_MAX, Scrollback
-from jlab_tui.core.feed.session_feed import SessionFeed
+from jlab_tui.core.feed.session_feed import MISSED_MOST, SessionFeed
 from jlab_tui.core.feed.timeline import by_time, known_since
 from jlab_tui.core.journal.events import (
     DataShown,
@@ -172,6 +172,19 @@ def test_a_display_that_a_later_part_has_cleared_is_shown_nowhere() -> None:
     view = in_parts([owner(1), RunStarted("s-1", "t", "", "1"), display, cleared], [3])
     assert view.apply(Entry(9.0, update)).item is None
     assert [item.outputs for item in view.items if isinstance(item, FeedCell)] == [[]]
+
+
+def test_of_what_stands_in_an_unread_part_only_the_last_news_are_kept() -> None:
+    names = [f"d{number}" for number in range(MISSED_MOST + 1)]
+    shown = [DataShown("s-1", {"text/plain": "old"}, display_id=name) for name in names]
+    events: list[Event] = [owner(1), RunStarted("s-1", "t", "", "1"), *shown]
+    older = SessionFeed.of_window("s", Window(tuple(Entry(1.0, event) for event in events), None))
+    view = SessionFeed.of_window("s", Window((), None, unread=1))
+    for name in [names[1], *names, names[1]]:
+        view.apply(Entry(2.0, DataUpdated("s-1", name, {"text/plain": "new"})))
+    view.put_before(older)
+    (cell,) = (item for item in view.items if isinstance(item, FeedCell))
+    assert cell.output_text().splitlines() == ["old", *["new"] * MISSED_MOST]
 
 
 def test_a_line_is_rewritten_by_a_later_part() -> None:
