@@ -20,7 +20,8 @@ most 128,000 bytes of one kernel message in Jupyter's v1 framing. The pieces of 
 
 The numbers cover all iopub messages, of any client's request, and the replies to requests of these channels. Adjacent
 prints of one cell may arrive joined, a huge one in parts. When the kernel's process ends, an iopub message
-`jlab_mcp_obituary` follows (exit_cause.py). Requests that its `lost` list does not name go to the next process.
+`jlab_mcp_obituary` follows (exit_cause.py). The idle that ends a run, and an obituary by the run's msg_id, say in `jlab_mcp_use` what
+the run used (run_meter.py). Requests that its `lost` list does not name go to the next process.
 
 From the client, binary frames: one request each for shell or control in v1 framing, with a unique msg_id. The server
 sends a request to the kernel once, as soon as the kernel listens, even if it arrives repeatedly. So after a broken

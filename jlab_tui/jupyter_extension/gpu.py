@@ -211,10 +211,19 @@ class GpuWatch:
 
     def use_of(self, pids: List[int], gpus: List[Dict[str, Any]]) -> Optional[float]:
         """Return the use (percent) of the busiest of `gpus` on which these processes hold memory; None if unknown."""
-        held = {uuid for pid in pids for uuid in self._holders.get(pid, ())}
-        indices = {index for index, (_, gpu) in self._gpus.copy().items() if gpu.get("uuid") in held}
+        indices = self.used_by(pids)
         known = [gpu["utilization_percent"] for gpu in gpus if not indices or gpu["index"] in indices]
         return max(known) if known and None not in known else None
+
+    def used_by(self, pids: List[int]) -> List[int]:
+        """Return the indices of the GPUs on which these processes hold memory, as far as the tool says."""
+        held = {uuid for pid in pids for uuid in self._holders.get(pid, ())}
+        return sorted(index for index, (_, gpu) in self._gpus.copy().items() if gpu.get("uuid") in held)
+
+    @property
+    def listed_processes(self) -> int:
+        """Number of the processes that the tool lists; in a container it may see none."""
+        return len(self._process_mb)
 
     def _keep(self, gpu: Optional[Dict[str, Any]]) -> None:
         if gpu is not None:

@@ -29,14 +29,16 @@ class SamplerThread:
         period: float = 1.0,
         take: Optional[Take] = None,
         clock: Callable[[], float] = time.monotonic,
+        on_sample: Callable[[Dict[str, Any]], object] = lambda sample: None,
     ) -> None:
-        """`take` returns one sample; by default `Sampler.sample`."""
+        """`take` returns one sample; by default `Sampler.sample`. `on_sample` is called with each, in the thread."""
         self.kernel_pids: Mapping[str, int] = {}
         """Set by the event loop, read by the thread."""
         self._period = period
         self._samples: Deque[Dict[str, Any]] = deque(maxlen=int(HISTORY_S / period))
         self._gpus = GpuWatch(os.environ)
         self._take = take
+        self._on_sample = on_sample
         self._clock = clock
         self._taken_at = 0.0
         self._has_failed = False
@@ -73,8 +75,10 @@ class SamplerThread:
         due = time.monotonic()
         while not self._stopped.is_set():
             try:
-                self._samples.append(take(self.kernel_pids, self._gpus))
+                sample = take(self.kernel_pids, self._gpus)
+                self._samples.append(sample)
                 self._taken_at = self._clock()
+                self._on_sample(sample)
             except Exception:
                 # The next sample may succeed.
                 if not self._has_failed:

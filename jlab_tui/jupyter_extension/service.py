@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import os
@@ -62,7 +63,7 @@ class ExtensionService:
         self.claims = Claims(graces)
         self.recorders: Dict[str, StreamRecorder] = {}
         self.endings = Endings(self.kernels, self.recorders)
-        self.sampler = SamplerThread()
+        self.sampler = SamplerThread(on_sample=self._on_sample)
         self._connections: Dict[str, Set[Connection]] = {}
         self._loop = asyncio.get_event_loop()
         self.spool = SpoolThread(spool_dir, limits.disk, self._loop.call_soon_threadsafe)
@@ -237,6 +238,16 @@ class ExtensionService:
 
     def _manager(self, kernel_id: str) -> Optional[Any]:
         return self.kernels.get_kernel(kernel_id) if kernel_id in self.kernels else None
+
+    def _on_sample(self, sample: Dict[str, Any]) -> None:
+        """From the sampler's thread, which may outlive the loop when the process ends."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._meter, sample)
+
+    def _meter(self, sample: Dict[str, Any]) -> None:
+        for kernel_id, use in sample["kernels"].items():
+            if kernel_id in self.recorders:
+                self.recorders[kernel_id].meter.add(use, sample)
 
     # On the timer.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import sys
 import time
 from concurrent.futures import Executor
 from typing import Any, Callable, Dict, List, Optional, Set
@@ -12,16 +14,18 @@ import zmq
 
 from .activity import Activity
 from .exit_cause import MSG_TYPE, ProcessExit, exit_cause, final_cause
-from .framing import Message, pack
+from .framing import Message, json_object, pack
 from .kernel_client import ClientRequest, KernelClient, new_outbox, own_message
 from .kernel_command import holds_more
-from .kernel_process import exited, let_go_of_control, process_of, replacement_of
+from .kernel_process import exited, let_go_of_control, pid_of, process_of, replacement_of
 from .kernel_state import KernelState
 from .numbering import MessageNumbering
 from .oom_counter import OomCounter
+from .run_meter import USE, ProcessUse, RunMeter
 from .spool import SpoolThread
 from .stream import Record, Stream
 from .stream_spooler import StreamLimits, StreamSpooler
+from .usage import process_use
 
 LAST_OUTPUT_S = 0.25
 
@@ -50,6 +54,7 @@ class StreamRecorder:
         self.exit_cause: Optional[Dict[str, Any]] = None
         """Of the newest exit, with the requests lost in it."""
         self.gone_at: Optional[float] = None
+        self.meter = RunMeter()
         self.listeners: Set[Callable[[], None]] = set()
         """Called when the stream has grown."""
         self._lookup = lookup
@@ -190,7 +195,9 @@ class StreamRecorder:
     def _record_exit(self, cause: Dict[str, Any]) -> None:
         # Waiting requests go to the next process, if there is one.
         unsent = {request.msg_id for request in self._outbox} if cause["restarting"] else set()
-        self.exit_cause = {**cause, "lost": self.kernel_state.kernel_died(unsent)}
+        running = self.meter.running
+        use = {running: self.meter.end(running, None)} if running else {}
+        self.exit_cause = {**cause, "lost": self.kernel_state.kernel_died(unsent), USE: use}
         self.stream.append(pack(own_message("iopub", MSG_TYPE, self.exit_cause)))
         self._on_grown()
 
@@ -229,6 +236,7 @@ class StreamRecorder:
 
     def _on_batch(self, batch: List[Message]) -> None:
         client, parent_of = self._kernel_client, self._numbering.parent_of
+        batch = [self._metered(m) if m.msg_type == "status" else m for m in batch]
         ours = [m for m in batch if client is None or not client.is_own(parent_of(m).msg_id, m)]
         if ours:
             self._numbering.add(ours)
@@ -236,6 +244,23 @@ class StreamRecorder:
         published = [m for m in batch if m.channel == "iopub"]
         if published:
             self._activity.feed(self.kernel_id, published)
+
+    def _metered(self, status: Message) -> Message:
+        """Measure a run from its busy to its idle, which tells what it used."""
+        parent = self._numbering.parent_of(status)
+        if parent.msg_type != "execute_request" or parent.subshell is not None:
+            return status
+        content = json_object(bytes(status.content))
+        if content.get("execution_state") == "busy":
+            self.meter.begin(parent.msg_id, self._process_use())
+        elif content.get("execution_state") == "idle":
+            use = self.meter.end(parent.msg_id, self._process_use())
+            return status._replace(content=json.dumps({**content, USE: use}).encode()) if use else status
+        return status
+
+    def _process_use(self) -> ProcessUse:
+        pid = pid_of(self._lookup())
+        return process_use(sys.modules.get("psutil"), pid) if pid is not None else None
 
     def _number(self, at_any_size: bool = False) -> None:
         has_grown = self._numbering.number(at_any_size)

@@ -17,6 +17,8 @@ from .cgroup import MIB, Memory, allocated_cpus, allocated_memory, own_cgroup
 from .gpu import TOOLS, GpuWatch
 from .gpu_use import HoursCount, IdleClock
 
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 NO_PSUTIL = "psutil is not installed for %s, so the use of CPU and memory is unknown. Install it there: %s -m pip install psutil"
 
 
@@ -64,14 +66,29 @@ def process_tree(psutil: Optional[Any], pid: int, proc: str = "/proc") -> List[i
     return found
 
 
-def process_use(psutil: Any, pid: int) -> Optional[Tuple[float, int]]:
-    """Return CPU seconds and resident bytes of one process; None if it is gone."""
+def process_use(psutil: Any, pid: int, proc: str = "/proc") -> Optional[Tuple[float, int]]:
+    """Return CPU seconds, with those of children that have ended, and resident bytes of one process; None if it is gone.
+
+    On Linux one small file says both, in a fraction of psutil's time; elsewhere ended children are not counted."""
+    if os.path.exists(proc + "/self/stat"):
+        return _stat(proc, pid)
+    if psutil is None:
+        return None
     try:
         process = psutil.Process(pid)
         with process.oneshot():
             times = process.cpu_times()
             return times.user + times.system, process.memory_info().rss
     except psutil.Error:
+        return None
+
+
+def _stat(proc: str, pid: int) -> Optional[Tuple[float, int]]:
+    try:
+        with open("%s/%d/stat" % (proc, pid), "rb") as stat:
+            fields = stat.read().rpartition(b")")[2].split()
+        return sum(map(int, fields[11:15])) / _TICKS, int(fields[21]) * _PAGE
+    except (OSError, ValueError, IndexError):
         return None
 
 
@@ -119,6 +136,8 @@ class Sampler:
         hours = self._hours.add([gpu["utilization_percent"] for gpu in readings], now)
         if hours is not None:
             sample["gpu_hours"] = hours
+        if readings:
+            sample["gpu_processes"] = gpus.listed_processes
         if self._psutil is None:
             sample["note"] = NO_PSUTIL % (sys.executable, sys.executable)
         return sample
@@ -157,7 +176,11 @@ class Sampler:
         memory = gpus.memory_of(pids)
         idle = self._idle.seconds(kernel_id, memory, gpus.use_of(pids, readings) if memory else None, now)
         percent = self._rate(kernel_id, sum(cpu for cpu, _ in uses) if uses else None)
+        children_s = sum(cpu for cpu, _ in uses) - (found[0][0] if found and found[0] is not None else 0.0)
+        used_gpus = gpus.used_by(pids) if memory else []
         return {
+            **({"children_cpu_s": round(children_s, 2)} if children_s else {}),
+            **({"gpus": used_gpus} if used_gpus else {}),
             "pid": pid,
             "rss_mb": _mib(sum(rss for _, rss in uses)) if uses else None,
             "cpu_percent": None if percent is None else round(max(0.0, percent), 1),

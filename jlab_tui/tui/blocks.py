@@ -15,6 +15,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from ..core.feed.items import ErrorOutput, FeedCell, ImageOutput, Note
+from ..core.journal.run_use import use_words
 from . import highlight
 from .ansi import one_line, plain
 from .format import Glyphs, LocalTime, at, counted, run_mark, seconds, shortened
@@ -113,7 +114,10 @@ class CellHeader:
             took = seconds(cell.seconds)
         when = at(cell.at, frame.local)
         right: Row = [Segment(when, faint), Segment(f"  {took}" if took else "", muted)]
-        return _spread(left, right, frame.width - 1)
+        used = use_words(cell.use, cell.seconds)
+        whole: Row = [Segment(f"{used}  ", muted), *right] if used else right
+        room = frame.width - 1 - _width(left) - 2
+        return _spread(left, whole if _width(whole) <= room else right, frame.width - 1)
 
 
 def _status_word(cell: FeedCell) -> str:
@@ -307,8 +311,11 @@ def _row_index(shown: list[tuple[int, int]], heights: Sequence[int]) -> list[tup
 
 def _spread(left: Row, right: Row, width: int) -> Row:
     """Place `left` and `right` at the ends of a row of `width` columns; cut `right` first."""
-    taken = sum(cell_len(s.text) for s in left)
-    wanted = sum(cell_len(s.text) for s in right)
+    taken, wanted = _width(left), _width(right)
     if taken + wanted + 2 > width:
         return list(Strip(left).crop(0, width))
     return [*left, Segment(" " * (width - taken - wanted)), *right]
+
+
+def _width(row: Row) -> int:
+    return sum(cell_len(segment.text) for segment in row)

@@ -17,9 +17,10 @@ import pytest
 from jlab_tui.adapters.server.launch_files import probe_source
 from jlab_tui.core.server.resources import parse_sample, resources_json
 from jlab_tui.jupyter_extension.gpu import GpuWatch
+from jlab_tui.jupyter_extension.run_meter import USE
 from jlab_tui.jupyter_extension.sampler_thread import STALE_S, SamplerThread
 from jlab_tui.jupyter_extension.usage import Sampler, process_tree
-from tests.jupyter_extension.servers import owning, serving, until
+from tests.jupyter_extension.servers import content_of, owning, serving, until
 
 
 def test_a_python_without_psutil_says_unknown_and_not_zero_and_what_to_install(tmp_path: Path) -> None:
@@ -138,6 +139,23 @@ async def test_the_sampler_shows_gpus_and_kernels_and_its_tool_dies_with_the_ser
             assert now["kernels"][channel.kernel]["gpu_memory_mb"] == 77
             assert now["cpu"]["count"] >= 1 and now["memory"]["total_mb"] > 0
             assert len(server.http.get("jlab-mcp/resources?history=60").json()["history"]) >= 2
+            go, begun = tmp_path / "go", tmp_path / "begun"
+            msg_id = await channel.send(
+                f"import os\nopen({str(begun)!r}, 'w').close()\n"
+                f"while not os.path.exists({str(go)!r}): sum(range(9999))"
+            )
+            until(begun.exists, "the cell runs")
+            since = time.time()
+
+            def measured() -> int:
+                history = server.http.get("jlab-mcp/resources?history=60").json()["history"]
+                return sum(sample["t"] > since for sample in history)
+
+            until(lambda: measured() > 1, "it was measured")
+            go.touch()
+            use = content_of(channel.messages[await channel.idle(msg_id)])[USE]
+            assert use["gpu_peak_mb"] == 77 and use["gpu_percent"] == 50 and use["peak_mb"] > 120
+            assert 0 < use["cpu_s"] < 60
             assert now["kernels"][channel.kernel]["gpu_idle_s"] is None
             Path(f"{pids}.use").write_text("0\n", encoding="utf-8")
 

@@ -15,6 +15,7 @@ from typing import Any
 from ..display.mime import bitmaps, describe_data, text_of
 from ..display.terminal_text import render_terminal
 from ..journal.events import RunStatus
+from ..journal.run_use import NO_USE, RunUse
 from .scrollback import KEEP_BYTES, Scrollback
 
 _TRACEBACK_MAX = 4000
@@ -85,6 +86,7 @@ class FeedCell:
     seconds: float = 0.0
     execution_count: int | None = None
     cause: str = ""
+    use: RunUse = NO_USE
     outputs: list[Output] = field(default_factory=list)
     clear_pending: set[str] = field(default_factory=set)
     """whose output the next one clears: Output widgets, the cell itself as an empty one"""
@@ -154,6 +156,7 @@ class FeedCell:
         self.cell_id = older.cell_id or self.cell_id
         if self.status is None or not self.status.is_final:
             self.status, self.seconds, self.cause = older.status, older.seconds, older.cause
+            self.use = older.use
         if self.execution_count is None:
             self.execution_count = older.execution_count
         if not (self.cut_chars or self.cut_images):

@@ -419,6 +419,7 @@ class SessionFeed:
         if cell.has_failed is False and event.status in FAILED:
             self.failed += 1
         cell.status, cell.seconds, cell.cause = event.status, event.seconds, event.cause
+        cell.use = event.use
         if event.execution_count is not None:
             cell.execution_count = event.execution_count
         if self.running is cell:

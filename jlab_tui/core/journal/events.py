@@ -15,6 +15,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final
 
+from .run_use import NO_USE, RunUse, run_use, use_json
+
 VERSION: Final = 1
 UNREADABLE: Final = "unreadable"
 """kind of a damaged line"""
@@ -209,6 +211,7 @@ class RunFinished:
     execution_count: int | None = None
     cause: str = ""
     """why it ended other than with ok or error, one sentence"""
+    use: RunUse = NO_USE
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,7 +410,7 @@ def encode(entry: Entry) -> bytes:
     for f in fields(event):
         value = getattr(event, f.name)
         if f.default is MISSING or value != f.default:
-            line[f.name] = dict(value) if isinstance(value, Mapping) else value
+            line[f.name] = _plain(value)
     try:
         return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
     except UnicodeEncodeError:
@@ -434,10 +437,18 @@ def decode(line: bytes) -> Entry:
         return Entry(0.0, Unknown(UNREADABLE, line[:2000].decode("utf-8", "replace").strip()))
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, RunUse):
+        return use_json(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
 def _typed(hint: Any, value: Any) -> Any:
     """Check `value` against a field's type and return it. Raises TypeError or ValueError."""
     if hint is RunStatus:
         return RunStatus(value)
+    if hint is RunUse:
+        return run_use(value)
     if hint == tuple[str, ...]:
         return tuple(str(item) for item in value)
     if hint == tuple[int, ...]:

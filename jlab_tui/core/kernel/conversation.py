@@ -23,6 +23,8 @@ from ..journal.events import (
     TextPrinted,
     WidgetsChanged,
 )
+from ..journal.run_use import NO_USE, USE, RunUse, run_use
+from ..json_values import mapping
 from .comms import widget_change
 from .interrupt_ladder import ANNOUNCEMENT
 from .wire import COMMS, KernelMessage, shell_exit_code
@@ -54,6 +56,7 @@ class RunEnded:
     cause: str = ""
     is_command_interrupted: bool = False
     """an interrupt signal ended its last shell command; IPython takes that for the end of the command alone"""
+    use: RunUse = NO_USE
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class KernelDeath:
     """Jupyter shut it down because it was idle; `cause` says by which rule"""
     lost: frozenset[str] | None = None
     """requests that the process received; later ones go to its successor. None when the server does not say"""
+    uses: Mapping[str, Any] = field(default_factory=dict)
+    """what the run that it ended used, by request"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ class _Pending:
     idle: bool = False
     error: str = ""
     """name of the exception on iopub"""
+    use: RunUse = NO_USE
     exiting: bool = False
     """the code asked the kernel to exit, so the kernel's death ends the run"""
     ended: bool = False
@@ -208,7 +214,7 @@ class Conversation:
         match message.msg_type:
             case "status":
                 if content.get("execution_state") == "idle":
-                    pending.idle = True
+                    pending.idle, pending.use = True, run_use(content.get(USE))
                     return self._end(pending)
                 return []
             case "execute_input":
@@ -265,7 +271,8 @@ class Conversation:
         if pending.ended or pending.exiting or not pending.idle or pending.reply is None:
             return []
         pending.ended = True
-        return [*_only_in_reply(pending, pending.reply), _end_of(pending, pending.reply)]
+        facts = _only_in_reply(pending, pending.reply)
+        return [*facts, replace(_end_of(pending, pending.reply), use=pending.use)]
 
     def _died(self, death: KernelDeath) -> list[Fact]:
         if not death.asked and any(p.exiting and not p.ended for p in self._requests.values()):
@@ -274,7 +281,8 @@ class Conversation:
         for msg_id, pending in self._requests.items():
             if not pending.ended and (death.lost is None or pending.reached_kernel or msg_id in death.lost):
                 pending.ended = True
-                facts.append(RunEnded(pending.run, RunStatus.DIED, pending.count, death.cause))
+                use = run_use(death.uses.get(msg_id))
+                facts.append(RunEnded(pending.run, RunStatus.DIED, pending.count, death.cause, use=use))
         self._others.clear()
         return facts
 
@@ -350,6 +358,7 @@ def _obituary(content: Mapping[str, Any]) -> KernelDeath:
         asked=kind in _ASKED or kind == "culled",
         is_culled=kind == "culled",
         lost=frozenset(map(str, lost)) if isinstance(lost, list) else None,
+        uses=mapping(content.get(USE)),
     )
 
 

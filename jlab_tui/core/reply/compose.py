@@ -9,6 +9,7 @@ from typing import Final, assert_never
 from ..display.mime import bitmaps
 from ..display.terminal_text import count_rows, cut_middle, plain_traceback, render_terminal
 from ..journal.events import RunStatus
+from ..journal.run_use import NO_USE, RunUse, use_words
 from ..notebook.output_items import REPLY, DataItem, ErrorItem, Gap, OutputItem, TextItem
 from ..notebook.outputs import CellOutputs
 from ..progress.digest import Digest
@@ -55,6 +56,7 @@ class RunFacts:
     notes: Sequence[str] = ()
     now: float = 0.0
     """epoch seconds"""
+    use: RunUse = NO_USE
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,8 @@ def status_line(facts: RunFacts, outputs: CellOutputs) -> str:
     """Return the last line of a reply: the run's state in one sentence, with its id and the next call."""
     count = f"[{facts.execution_count}] " if facts.execution_count is not None else ""
     label = f"{count}run {facts.run_id}"
-    took = f"{facts.seconds:.1f} s"
+    used = use_words(facts.use, facts.seconds)
+    took = f"{facts.seconds:.1f} s{f', {used}' if used else ''}"
     match facts.status:
         case RunStatus.HELD:
             return (

@@ -128,6 +128,8 @@ class CellRow:
     """ok, error, never run, running, stale (outputs of an earlier kernel or text), or empty for text"""
     outputs: str
     """kinds of outputs, such as `stream, image/png`"""
+    used: str = ""
+    """what its last run used, if that is worth saying"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class LastRun:
 
     source: str
     status: RunStatus
+    used: str = ""
 
 
 def cell_map(
@@ -160,6 +163,7 @@ def cell_map(
                 cell.execution_count,
                 "running" if cell.id == running else _state(cell, ran.get(cell.id), ran_elsewhere),
                 ", ".join(summary_of(cell.outputs).kinds),
+                run.used if (run := ran.get(cell.id)) is not None and run.source == cell.source else "",
             )
         )
     return rows
@@ -188,7 +192,8 @@ def _map_line(row: CellRow) -> str:
     count = f"[{row.execution_count}]" if row.execution_count is not None else "[ ]"
     more = f" (+{row.lines - 1} lines)" if row.lines > 1 else ""
     kinds = f"({row.outputs})" if row.outputs else "-"
-    return f"{row.index} {row.id} {row.cell_type} {count} {row.state or '-'} {kinds} | {row.first_line}{more}"
+    state = f"{row.state} ({row.used})" if row.used else row.state or "-"
+    return f"{row.index} {row.id} {row.cell_type} {count} {state} {kinds} | {row.first_line}{more}"
 
 
 def _both_ends(listed: list[str], budget: int) -> list[str]:

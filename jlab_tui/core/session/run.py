@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..journal.events import OutputDropped, RunFinished, RunStatus
+from ..journal.run_use import NO_USE, RunUse
 from ..kernel.conversation import NO_REPLY, RunEnded
 from ..kernel.interrupt_ladder import CANCELLED
 from ..notebook.outputs import CellOutputs
@@ -38,6 +39,7 @@ class Run:
     seconds: float = 0.0
     execution_count: int | None = None
     cause: str = ""
+    use: RunUse = NO_USE
     outputs: CellOutputs | None = field(default_factory=CellOutputs)
     has_started: bool = False
     """the kernel executes its code, or did"""
@@ -67,7 +69,7 @@ class Run:
         if (self.interrupted_by or self.interrupted_elsewhere) and self._may_be_interrupted(end):
             status, cause = RunStatus.INTERRUPTED, ""
         count = end.execution_count if end.execution_count is not None else self.execution_count
-        return RunFinished(self.id, status, round(self.elapsed(now), 3), count, cause)
+        return RunFinished(self.id, status, round(self.elapsed(now), 3), count, cause, end.use)
 
     def _may_be_interrupted(self, end: RunEnded) -> bool:
         """Return whether it ended as interrupted code may end without a KeyboardInterrupt: a cell that awaits, or a shell
@@ -79,7 +81,7 @@ class Run:
 
     def finish(self, end: RunFinished) -> None:
         self.status, self.seconds = end.status, end.seconds
-        self.execution_count, self.cause = end.execution_count, end.cause
+        self.execution_count, self.cause, self.use = end.execution_count, end.cause, end.use
         self.reply = None
 
     def count_loss(self, dropped: OutputDropped) -> None:

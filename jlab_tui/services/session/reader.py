@@ -25,6 +25,7 @@ from ...core.journal.events import (
     Unknown,
     WidgetsChanged,
 )
+from ...core.journal.run_use import use_words
 from ...core.notebook.file_text import outputs_of
 from ...core.notebook.notebook import Notebook, NotebookCell
 from ...core.reply.pages import CellRow, LastRun, cell_map
@@ -132,7 +133,7 @@ class Reader:
             return cell_map(cells, "", {}, lambda source: True)
         running = session.current.cell if session.current is not None else ""
         ran = {
-            run.cell: LastRun(run.source, run.status)
+            run.cell: LastRun(run.source, run.status, use_words(run.use, run.seconds))
             for run in session.runs.values()
             if run.cell and run.generation == session.state.kernel.generation
         }

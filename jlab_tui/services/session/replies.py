@@ -156,6 +156,7 @@ class Replies:
             is_over=is_over,
             notes=notes,
             now=self._now(),
+            use=run.use,
         )
         reply = await self._composed(facts, outputs)
         if session is not None and (reply.cut_chars or reply.hidden_images):

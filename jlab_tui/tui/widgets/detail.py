@@ -12,7 +12,7 @@ from ...core.feed.items import FeedCell, FeedItem, ImageOutput, Note, TextOutput
 from ...core.feed.session_feed import SessionFeed
 from ...services.dashboard.overview import SessionRow
 from ..ansi import one_line, plain
-from ..format import Glyphs, LocalTime, at, counted, gib, seconds, session_mark, shortened
+from ..format import Glyphs, LocalTime, at, counted, gib, percent, seconds, session_mark, shortened
 from ..pixels import fit
 from ..themes import Palette
 from ..wrapping import Row, wrap, wrap_words
@@ -69,6 +69,14 @@ def facts(state: DetailState, palette: Palette, glyphs: Glyphs, local: LocalTime
         fact("began", at(item.at, local))
         took = state.now - item.at if item.is_running and state.now else item.seconds
         fact("took", seconds(took) if took > 0 else "")
+        use = item.use
+        fact(
+            "CPU",
+            f"{seconds(use.cpu_s)} of CPU time" if use.cpu_s is not None and not item.is_running else "",
+        )
+        fact("peak memory", gib(use.peak_mb) if use.peak_mb is not None else "")
+        fact("peak GPU", gib(use.gpu_peak_mb) if use.gpu_peak_mb is not None else "")
+        fact("mean GPU", percent(use.gpu_percent) if use.gpu_percent is not None else "")
         lines = sum(len(o.scrollback) for o in item.outputs if isinstance(o, TextOutput))
         size = sum(len(o.scrollback.buffer) for o in item.outputs if isinstance(o, TextOutput))
         fact("output", f"{counted(lines, 'line')}, {_bytes(size)}" if lines else "")

@@ -25,6 +25,7 @@ from jlab_tui.core.journal.events import (
     decode,
     encode,
 )
+from jlab_tui.core.journal.run_use import RunUse
 
 KINDS: list[type[Any]] = [kind for kind in typing.get_args(Event) if kind is not Unknown]
 NUMBERS = st.floats(0, 2**33).map(lambda seconds: round(seconds, 3))
@@ -38,6 +39,8 @@ def events_of(kind: type[Any]) -> st.SearchStrategy[Any]:
 def _values(hint: Any) -> st.SearchStrategy[Any]:
     if typing.get_origin(hint) is Mapping:
         return st.dictionaries(st.text(max_size=9), st.text(max_size=9) | st.integers(), max_size=2)
+    if hint is RunUse:
+        return st.builds(RunUse, *([st.none() | NUMBERS] * 4))
     return NUMBERS if hint is float else st.from_type(hint)
 
 

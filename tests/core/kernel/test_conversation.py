@@ -18,6 +18,7 @@ from jlab_tui.core.journal.events import (
     RunStatus,
     TextPrinted,
 )
+from jlab_tui.core.journal.run_use import RunUse
 from jlab_tui.core.kernel.conversation import (
     NO_REPLY,
     OBITUARY,
@@ -253,6 +254,18 @@ def test_an_obituary_ends_what_the_dead_process_had_and_nothing_sent_after_it(
     ]
     conversation.feed(message("execute_reply", "later", "shell", status="ok", execution_count=1))
     assert conversation.feed(idle("later")) == [RunEnded("run later", OK, 1)]
+
+
+def test_the_end_of_a_run_says_what_it_used() -> None:
+    conversation = asked("m", "n")
+    conversation.feed(
+        message("status", "m", execution_state="idle", jlab_mcp_use={"cpu_s": 2.5, "peak_mb": "?"})
+    )
+    conversation.feed(message("execute_input", "n", execution_count=2))
+    ended = conversation.feed(message("execute_reply", "m", "shell", status="ok", execution_count=1))
+    assert ended == [RunEnded("run m", OK, 1, use=RunUse(cpu_s=2.5))]
+    died = conversation.feed(obituary(cause="oom", jlab_mcp_use={"n": {"peak_mb": 31_000.0}}))
+    assert isinstance(died[1], RunEnded) and died[1].use == RunUse(peak_mb=31_000.0)
 
 
 def test_a_kernel_that_dies_whenever_it_is_started_is_sent_to_the_log() -> None:

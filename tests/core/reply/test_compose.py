@@ -18,6 +18,7 @@ from jlab_tui.core.journal.events import (
     RunStatus,
     TextPrinted,
 )
+from jlab_tui.core.journal.run_use import RunUse
 from jlab_tui.core.notebook.output_format import to_nbformat
 from jlab_tui.core.notebook.output_items import IMAGE_BUDGET, TEXT_HALF
 from jlab_tui.core.notebook.outputs import CellOutputs
@@ -517,3 +518,15 @@ def test_the_numbers_stand_behind_the_first_cut_alone() -> None:
     reply = compose(RunFacts(RUN, "abc", RunStatus.OK, 1.0, 3), outputs, 20_000)
     text = "\n".join(map(str, reply.parts))
     assert text.count("Numbers in all") == 1 and text.count(" cut; read on") == 2 and len(text) < 2500
+
+
+def test_a_reply_says_what_a_long_run_used() -> None:
+    use = RunUse(340.0, 900.0, 62_464.0, 93.0)
+    ends = [
+        compose(RunFacts(RUN, "abc", status, 340.0, 3, use=use), CellOutputs(), 9000).parts[-1]
+        for status in (RunStatus.OK, RunStatus.ERROR)
+    ]
+    assert ends == [
+        "([3] run a-1: ok, no output, 340.0 s, peak 61 GiB GPU, GPU 93%)",
+        "([3] run a-1: the code raised an exception after 340.0 s, peak 61 GiB GPU, GPU 93%)",
+    ]

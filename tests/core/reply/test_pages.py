@@ -161,6 +161,13 @@ def test_a_cells_state_is_that_of_its_text_in_this_kernel(
     assert found.state == state
 
 
+def test_a_row_says_what_the_last_run_of_its_text_used() -> None:
+    ran = {"c": LastRun("x", RunStatus.OK, "peak 61 GiB GPU"), "d": LastRun("before", RunStatus.OK, "GPU 1%")}
+    rows = cell_map([NotebookCell(name, "code", "x") for name in "cde"], "", ran, lambda source: True)
+    assert [row.used for row in rows] == ["peak 61 GiB GPU", "", ""]
+    assert notebook_map("n", rows, "", BUDGET).splitlines()[2] == "0 c code [ ] ok (peak 61 GiB GPU) - | x"
+
+
 def test_a_row_tells_the_first_text_and_the_kinds_of_outputs() -> None:
     outputs: list[dict[str, Any]] = [
         TEXT,
