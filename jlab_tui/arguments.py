@@ -130,6 +130,19 @@ def make_parser() -> argparse.ArgumentParser:
         "--print", action="store_true", dest="only_print", help="write nothing, only show the commands"
     )
 
+    init.add_argument(
+        "--ssh",
+        metavar="HOST[:DIR]",
+        help="the project is on another machine: check it, offer to install jlab-mcp there, and register the line to it",
+    )
+    init.add_argument("--yes", action="store_true", help="with --ssh: install without asking")
+
+    login = _command(
+        commands, "login", "open a connection to a host that wants more than a key; it is asked once"
+    )
+    login.add_argument("host", metavar="HOST", help="as ssh takes it")
+    login.add_argument("--end", action="store_true", help="close that connection")
+
     doctor = _command(commands, "doctor", "check every step on the way to a kernel and show how to fix it")
     doctor.add_argument("--json", action="store_true", help="as JSON")
 
@@ -142,6 +155,12 @@ def make_parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--no-tui", action="store_true", help="print what happens instead of showing the dashboard"
     )
+    for there in (start, stop, wait, status, logs, events, url, doctor):
+        there.add_argument(
+            "--ssh",
+            metavar="HOST[:DIR]",
+            help="the project on another machine; the default where `init --ssh` has registered one",
+        )
     return parser
 
 

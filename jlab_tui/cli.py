@@ -24,6 +24,8 @@ from .core.display.printable import PrintableOutput
 from .core.errors import JlabError, UsageError
 from .core.setting_values import is_slurm_time
 from .core.settings import Mode, Settings
+from .core.ssh.place import RemotePlace, parse_place
+from .core.ssh.registrations import complete, find_registered
 
 INTERRUPTED = 130
 
@@ -54,6 +56,10 @@ def _main(argv: Sequence[str] | None) -> int:
             if arguments.command and arguments.at.marks:
                 far_end.begin()
                 far_end.end_with_line()
+        elif (place := _place_elsewhere(arguments)) is not None:
+            from .laptop import run_elsewhere
+
+            return run_elsewhere(place, sys.argv[1:] if argv is None else argv, os.environ)
         return _COMMANDS[arguments.command](arguments)
     except JlabError as error:
         print(f"jlab-mcp: {error.message}", file=sys.stderr)
@@ -83,6 +89,26 @@ def _main(argv: Sequence[str] | None) -> int:
             file=sys.stderr,
         )
         return 1
+
+
+ELSEWHERE = frozenset({"start", "stop", "wait", "status", "logs", "events", "url", "doctor"})
+"""commands that may run on another machine"""
+
+
+def _place_elsewhere(arguments: argparse.Namespace) -> RemotePlace | None:
+    """Where a command is to run: where `--ssh` says, else where `init --ssh` has registered this project; None for here."""
+    if arguments.command not in ELSEWHERE:
+        return None
+    from .adapters.ssh.remotes import Remotes
+    from .wiring.settings import home_of
+
+    places, cwd = Remotes(home_of(os.environ)).read(), Path.cwd()
+    if arguments.ssh is not None:
+        return complete(parse_place(arguments.ssh), places, cwd)
+    place = find_registered(places, cwd)
+    if place is not None:
+        print(f"jlab-mcp: on {place}, where `jlab-mcp init --ssh` registered this project.", file=sys.stderr)
+    return place
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -249,11 +275,29 @@ def _forward() -> int:
 
 
 def _init(arguments: argparse.Namespace) -> int:
+    from .adapters.ssh.remotes import Remotes
     from .onboarding import run_init
     from .wiring.settings import settings_of
 
-    settings = settings_of(os.environ)
-    return run_init(settings, dict(os.environ), user=arguments.user, only_print=arguments.only_print)
+    settings, env, place = settings_of(os.environ), dict(os.environ), None
+    if arguments.ssh is not None:
+        from .laptop import examine
+
+        if arguments.user:
+            raise UsageError(
+                "--ssh names one project, and --user registers for all.", "Leave one of the two out."
+            )
+        place = examine(arguments.ssh, settings.cwd, env, is_agreed=arguments.yes)
+    remotes = Remotes(settings.home)
+    return run_init(settings, env, remotes, place, user=arguments.user, only_print=arguments.only_print)
+
+
+def _login(arguments: argparse.Namespace) -> int:
+    from .adapters.ssh.remotes import Remotes
+    from .laptop import run_login
+    from .wiring.settings import home_of
+
+    return run_login(arguments.host, os.environ, Remotes(home_of(os.environ)), end=arguments.end)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -292,6 +336,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "events": _events,
     "url": _url,
     "init": _init,
+    "login": _login,
     "doctor": _doctor,
     "completion": _completion,
     "demo": _demo,

@@ -10,18 +10,32 @@ from typing import Protocol
 from .adapters.client_files import own_command, register_in_project, run_client_command
 from .adapters.clipboard import copy
 from .adapters.link.forwards import IDLE_S
+from .adapters.ssh.remotes import Remotes
 from .core.cli.browser_access import Login, access_of, needs_forward
 from .core.cli.client_config import NAME, Command, claude_command, is_throwaway, other_clients
 from .core.errors import UsageError
 from .core.link.forward import Forward
 from .core.settings import PREFIX, Settings
+from .core.ssh.place import RemotePlace
 from .services.progress import patiently
 from .services.server.launcher import Launcher
 
 
-def run_init(settings: Settings, env: Mapping[str, str], *, user: bool, only_print: bool) -> int:
-    """Register the MCP server for this project (or everywhere), and show how to register it with other clients."""
+def run_init(
+    settings: Settings,
+    env: Mapping[str, str],
+    remotes: Remotes,
+    place: RemotePlace | None,
+    *,
+    user: bool,
+    only_print: bool,
+) -> int:
+    """Register the MCP server for this project (or everywhere), and show how to register it with other clients.
+
+    `place`: of the project, if it is on another machine."""
     command = own_command(env)
+    if place is not None:
+        command = Command(command.program, (*command.arguments, *place.arguments))
     if is_throwaway(sys.prefix):
         print(
             f"jlab-mcp: {sys.prefix} is removed when its cache is cleaned; install jlab-mcp permanently first.",
@@ -34,6 +48,11 @@ def run_init(settings: Settings, env: Mapping[str, str], *, user: bool, only_pri
         _register_everywhere(command, env)
     else:
         _register_here(settings, command)
+        if place is None:
+            remotes.forget(settings.cwd)
+        else:
+            remotes.register(settings.cwd, place)
+            print(f"From here `jlab-mcp start`, `stop`, `status`, `logs` and others now act on {place}.")
     if places := [name for name in _PLACES if env.get(name)]:
         print(f"\nSet here: {', '.join(f'{name}={env[name]}' for name in places)}")
         print("The client needs the same: start it from such a shell, or set them in the entry's `env`.")

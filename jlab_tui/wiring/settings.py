@@ -10,7 +10,8 @@ from pathlib import Path
 from ..adapters.choices import Choices
 from ..adapters.files import is_there
 from ..core.errors import UsageError
-from ..core.settings import Mode, Settings, load_settings
+from ..core.setting_values import path
+from ..core.settings import PREFIX, Mode, Settings, load_settings
 from ..core.slurm.allocation import allocation_here, choose_mode
 
 
@@ -25,6 +26,12 @@ def settings_of(env: Mapping[str, str], *, for_client: bool = False) -> Settings
         ) from None
     settings = load_settings(env, cwd, is_there)
     return load_settings(choices_of(settings).environment(env), cwd, is_there)
+
+
+def home_of(env: Mapping[str, str]) -> Path:
+    """Return our own directory, whatever the other settings are."""
+    user = env.get("HOME") or "~"
+    return path(env.get(PREFIX + "DIR", "").strip() or "~/.jlab-mcp", user)
 
 
 def choices_of(settings: Settings) -> Choices:

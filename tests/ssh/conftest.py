@@ -9,7 +9,7 @@ import pytest
 
 from tests.project import Project, project_in
 
-from .machines import There, machine
+from .machines import There, install, machine
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +18,9 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[There]:
     directory = tmp_path_factory.mktemp("there")
     with (
         project_in(directory, JLAB_MCP_EXIT_GRACE_S="1") as project,
-        machine(directory / "ssh", project, "MaxSessions 3") as made,
+        machine(directory / "ssh", project, "AllowTcpForwarding no") as made,
     ):
+        install(project)
         project.start()
         yield made
 

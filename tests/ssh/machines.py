@@ -60,6 +60,13 @@ class There:
         return project_in(directory, PATH=path, **env)
 
 
+def install(project: Project) -> None:
+    """Let the machine's account have jlab-mcp where installers put it."""
+    link = project.home / ".local" / "bin" / "jlab-mcp"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(COMMAND)
+
+
 def write(path: Path, text: str, mode: int = 0o600) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -117,10 +124,6 @@ def machine(directory: Path, project: Project, *options: str) -> Iterator[There]
     lines = "".join(f"  {name} {value}\n" for name, value in client.items())
     write(directory / "ssh_config", f"Host {HOST}\n{lines}")
     write(there.bin / "ssh", f'#!/bin/sh\nexec {SSH} -F {directory}/ssh_config "$@"\n', 0o700)
-    link = project.home / ".local" / "bin" / "jlab-mcp"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(COMMAND)
     with serving(there):
         yield there
 

@@ -36,8 +36,7 @@ def open_control(place: RemotePlace) -> str:
 
 
 def _name(place: RemotePlace) -> str:
-    named = f"{place.host}\0{place.pin}".encode()
-    return f"ssh-{binascii.crc32(named):08x}"
+    return f"ssh-{binascii.crc32(place.host.encode()):08x}"
 
 
 def _directory() -> str:

@@ -92,6 +92,17 @@ def log_in(place: RemotePlace, control: str, keep: str = "12h") -> list[str]:
     ]
 
 
+def probe_forwarding(place: RemotePlace, control: str = "") -> list[str]:
+    """Try to reach a port there that nobody has: the answer tells whether forwarding is allowed."""
+    probed = run_there(place, [], control=control)[:-3]
+    return [*probed, "-W127.0.0.1:1", "--", place.host]
+
+
+def show_configuration(place: RemotePlace) -> list[str]:
+    """Print what ssh's configuration says about the host."""
+    return ["ssh", "-G", "--", place.host]
+
+
 def ask_master(place: RemotePlace, control: str, what: str) -> list[str]:
     """`check` or `exit` for a connection that `log_in` has opened."""
     return ["ssh", f"-O{what}", f"-oControlPath={control}", "--", place.host]

@@ -1,0 +1,108 @@
+"""What is typed on a laptop for a project on another machine: found out, registered, run there, and said where."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.project import COMMAND, Project, project_in, until
+
+from .machines import HOST, There, machine, write
+
+
+@pytest.fixture
+def noisy(there: There) -> Iterator[There]:
+    """Its start-up file talks on both streams."""
+    talk = write(there.project.home / ".bashrc", "echo Welcome; echo Quota: 93 % >&2\nprintf 'no end'\n")
+    yield there
+    talk.unlink()
+
+
+def test_init_registers_the_line_and_commands_then_act_there(noisy: There, here: Project) -> None:
+    (here.root / ".mcp.json").write_text('{"mcpServers": {"other": {"command": "x"}}}', encoding="utf-8")
+    done = here.run("init", "--ssh", noisy.place)
+    assert done.returncode == 0 and "forbids port forwarding" in done.stdout, done.stdout + done.stderr
+    servers = json.loads((here.root / ".mcp.json").read_text(encoding="utf-8"))["mcpServers"]
+    assert servers["jlab-mcp"]["args"][-2:] == ["--ssh", noisy.place] and servers["other"] == {"command": "x"}
+    assert f'"--ssh", "{noisy.place}"' in done.stdout, "for other clients, too"
+    status = here.run("status", "--json")
+    assert json.loads(status.stdout)["state"] == "ready"
+    assert status.stderr.startswith(f"jlab-mcp: on {noisy.place}, where") and "Quota" not in status.stderr
+    assert f"{noisy.project.root}" in here.run("doctor").stdout
+    assert here.run("wait", "--ssh", HOST).returncode == 0
+    assert here.run("init").returncode == 0
+    assert (
+        "No Jupyter server" in (plain := here.run("status")).stdout + plain.stderr
+        and HOST not in plain.stderr
+    )
+
+
+def test_a_repository_that_names_a_host_in_its_own_file_decides_nothing(there: There, here: Project) -> None:
+    entry = {"command": "jlab-mcp", "args": ["--ssh", there.place]}
+    (here.root / ".mcp.json").write_text(json.dumps({"mcpServers": {"jlab-mcp": entry}}), encoding="utf-8")
+    done = here.run("stop")
+    assert HOST not in done.stdout + done.stderr
+    assert there.project.status_file()["STATE"] == "ready"
+
+
+async def test_a_command_that_follows_ends_with_its_line(there: There, here: Project) -> None:
+    events = here.spawn("events", "--json", "--ssh", there.place)
+    await until(lambda: far_ends("events"))
+    events.send_signal(signal.SIGINT)
+    assert await asyncio.to_thread(events.wait, 60) == 130
+    await until(lambda: not far_ends("events"))
+
+
+def far_ends(command: str) -> list[list[str]]:
+    """The processes that run a command behind a line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_text(encoding="utf-8").split("\0")
+            if "python" in words[0] and "--at" in words and command in words:
+                found.append(words)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("-oProxyCommand=touch${IFS}x:p", "is not the name of a host"),
+        (f"{HOST}:not there/$(touch x)/'\"ü", "cluster has no directory"),
+        (f"{HOST}:a\nb", "control character"),
+        ("nowhere.invalid:p", "nowhere.invalid cannot be reached: Could not resolve"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence_with_what_to_type(
+    there: There, here: Project, given: str, sentence: str
+) -> None:
+    for command in (["init", f"--ssh={given}"], ["status", f"--ssh={given}"]):
+        done = here.run(*command)
+        assert done.returncode in (1, 2) and sentence in done.stderr, done.stderr
+        assert len(done.stderr.splitlines()) == 2, done
+    assert not list(here.root.iterdir()) and not list(there.project.home.glob("**/x"))
+
+
+def test_what_is_missing_there_is_sent_and_installed_when_the_user_agrees(tmp_path: Path) -> None:
+    """The installer there is a program that looks at the wheel as one, and then does its part."""
+    with project_in(tmp_path / "bare") as project, machine(tmp_path / "ssh", project) as bare:
+        uv = project.home / ".local" / "bin" / "uv"
+        steps = f"for wheel; do :; done; {sys.executable} -m zipfile -l $wheel >{tmp_path}/listed"
+        write(uv, f"#!/bin/sh\n{steps}\nln -s {COMMAND} ~/.local/bin/jlab-mcp\n", 0o755)
+        with bare.here(tmp_path / "here") as here:
+            refused = here.run("init", "--ssh", bare.place)
+            assert refused.returncode == 2 and "--yes` installs it" in refused.stderr, refused.stderr
+            assert "jlab-mcp init --ssh" in here.run("status", "--ssh", bare.place).stderr
+            done = here.run("init", "--ssh", bare.place, "--yes")
+            assert done.returncode == 0 and "Sending jlab_mcp-" in done.stdout, done.stdout + done.stderr
+            assert "No Jupyter server is running" in here.run("stop").stderr + here.run("stop").stdout
+        listed = (tmp_path / "listed").read_text(encoding="utf-8")
+        assert "jlab_tui/cli.py" in listed and ".dist-info/entry_points.txt" in listed
+        assert not list((project.home / ".cache" / "jlab-mcp").iterdir())
