@@ -285,7 +285,8 @@ def _init(arguments: argparse.Namespace) -> int:
 
         if arguments.user:
             raise UsageError(
-                "--ssh names one project, and --user registers for all.", "Leave one of the two out."
+                "One project (--ssh) cannot be registered for all of them (--user).",
+                "Leave one of the two out.",
             )
         place = examine(arguments.ssh, settings.cwd, env, is_agreed=arguments.yes)
     remotes = Remotes(settings.home)
