@@ -71,7 +71,7 @@ def run_login(host: str, env: Mapping[str, str], remotes: Remotes, *, end: bool)
         return 0
     if not sys.stdin.isatty():
         raise UsageError(
-            f"ssh may ask you something to log in to {place.host}, and there is no terminal.",
+            f"Logging in to {place.host} may ask you something, and there is no terminal.",
             f"Type `jlab-mcp login {place.host}` in a terminal.",
         )
     _log_in(session, place)
