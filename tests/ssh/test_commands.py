@@ -16,6 +16,8 @@ from tests.project import COMMAND, Project, project_in, until
 
 from .machines import HOST, There, machine, write
 
+pytestmark = pytest.mark.xdist_group("ssh")
+
 
 @pytest.fixture
 def noisy(there: There) -> Iterator[There]:
@@ -102,7 +104,7 @@ def test_what_is_missing_there_is_sent_and_installed_when_the_user_agrees(tmp_pa
             assert "jlab-mcp init --ssh" in here.run("status", "--ssh", bare.place).stderr
             done = here.run("init", "--ssh", bare.place, "--yes")
             assert done.returncode == 0 and "Sending jlab_mcp-" in done.stdout, done.stdout + done.stderr
-            assert "No Jupyter server is running" in here.run("stop").stderr + here.run("stop").stdout
+            assert here.run("stop").stdout == f"Nothing is running for {project.root}.\n"
         listed = (tmp_path / "listed").read_text(encoding="utf-8")
         assert "jlab_tui/cli.py" in listed and ".dist-info/entry_points.txt" in listed
         assert not list((project.home / ".cache" / "jlab-mcp").iterdir())

@@ -6,10 +6,14 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.processes import Wire, process_of, text_of
 from tests.project import Project, until
 
 from .machines import There
+
+pytestmark = pytest.mark.xdist_group("ssh")
 
 COUNT = """\
 import time

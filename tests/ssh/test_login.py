@@ -17,6 +17,8 @@ from tests.project import COMMAND, Project
 
 from .machines import HOST, There, machine
 
+pytestmark = pytest.mark.xdist_group("ssh")
+
 CODE = "271828"
 
 
