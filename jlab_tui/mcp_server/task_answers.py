@@ -11,6 +11,7 @@ from ..core.errors import JlabError, UnknownTask
 from ..core.journal.events import RunStatus
 from ..core.reply.task import RerunTask, RunTask, StartTask, Task, WaitTask, parse_task, task_json
 from ..services.session.replies import HELD
+from ..services.session.run_handle import RunHandle
 from .content import as_json, as_text, without_images
 from .context import App
 from .heading import headed
@@ -19,6 +20,7 @@ from .shared_answers import opened_answer, rerun_answer, start_answer
 if TYPE_CHECKING:
     pass
 
+_SILENCE_CHARS: Final = 200
 _ELSEWHERE: Final = "another process of jlab-mcp runs it"
 
 
@@ -87,6 +89,8 @@ class TaskAnswers:
             return self._answer(task, run.asked_at, result=result)
         outputs = run.outputs if session is not None else None
         said = outputs.latest.headline(app.now()) if outputs is not None else _ELSEWHERE
+        if isinstance(run, RunHandle) and run.silence:
+            said = run.silence[:_SILENCE_CHARS]
         said = HELD if run.status is RunStatus.HELD else said
         message = await app.vitals(said, run.elapsed(app.now()))
         return self._answer(task, run.asked_at, message=message)

@@ -57,6 +57,15 @@ async def test_a_run_that_hangs_is_looked_at_on_request_and_one_that_has_ended_i
         assert "git push" not in await agent.text("wait_for_run", run_id=f"{session}-1", stacks=True)
 
 
+async def test_only_the_process_that_holds_a_run_looks_at_it(front: Front, tmp_path: Path) -> None:
+    other = Front(tmp_path, shared=front.place)
+    async with front.client() as agent, other.client() as stranger:
+        session = await agent.session()
+        await agent.text("execute_code", session_id=session, code="hang", wait_s=0)
+        said = await stranger.text("wait_for_run", run_id=f"{session}-1", stacks=True)
+        assert "it continues" in said and "Another process of jlab-mcp holds this run" in said
+
+
 async def test_a_second_run_is_refused_while_one_is_in_progress(front: Front) -> None:
     async with front.client() as agent:
         session = await agent.session()

@@ -45,6 +45,16 @@ async def test_a_run_that_takes_long_frees_the_turn_and_its_end_brings_the_whole
         assert f"run {session}-1: ok" in ended.text
 
 
+async def test_the_user_sees_in_a_silent_task_what_its_code_waits_for(front: Front) -> None:
+    async with front.client(**of_task()) as agent:
+        session = await agent.session()
+        task = (await start(agent.client, "execute_code", session_id=session, code="hang")).task_id
+        (held,) = front.app.sessions.open_sessions
+        held.runs[task].silence = f"Run {task} has printed nothing for 2 min. It waits for a lock."
+        shown = (await state(agent.client, task)).status_message
+        assert shown is not None and "It waits for a lock." in shown
+
+
 async def test_a_short_wait_and_a_client_without_tasks_get_the_old_answer(front: Front) -> None:
     for options, wait in ((of_task(), 0.01), ({}, 0.1), (of_task(mode="legacy"), 0.1)):
         async with front.client(**options) as agent:

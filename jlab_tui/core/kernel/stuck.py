@@ -15,7 +15,7 @@ _THREADS_SHOWN: Final = 8
 _CHILDREN_SHOWN: Final = 5
 _CHARS: Final = 6000
 _BY: Final = {
-    "subshell": "the kernel itself told its stacks",
+    "subshell": "The kernel itself told its stacks",
     "py-spy": "py-spy read its stacks",
     "signal": "Python's fault handler wrote its stacks, because its lock is held",
 }
@@ -123,10 +123,13 @@ def _notes(look: KernelLook, own_threads: int) -> list[str]:
     return [f"({left_out}No stacks: the kernel does not answer beside its code{why}.)"]
 
 
-def silence(run: str, seconds: float, look: KernelLook) -> str:
-    """Say what a run does that has printed nothing for so many seconds; one paragraph."""
-    more = f' wait_for_run(run_id="{run}", stacks=true) shows its stacks.'
-    return f"Run {run} has printed nothing for {_span(seconds)}. {sentence(look)}{more}"
+def silence(run: str, seconds: float, look: KernelLook) -> tuple[str, str]:
+    """Say what a run does that has printed nothing for so many seconds: to the model, and to the user of a dashboard."""
+    said = f"Run {run} has printed nothing for {_span(seconds)}. {sentence(look)}"
+    return (
+        f'{said} wait_for_run(run_id="{run}", stacks=true) shows its stacks.',
+        f"{said} S shows its stacks.",
+    )
 
 
 def _span(seconds: float) -> str:

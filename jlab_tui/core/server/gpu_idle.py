@@ -11,7 +11,7 @@ from .resources import KernelUse, Sample
 def idle_minutes(use: KernelUse, warn_min: float) -> int:
     """Return for how many minutes a kernel has held an idle GPU; 0 before `warn_min` (0: never)."""
     minutes = (use.gpu_idle_s or 0.0) / 60
-    return int(minutes) if warn_min and minutes >= warn_min else 0
+    return max(1, int(minutes)) if warn_min and minutes >= warn_min else 0
 
 
 def longest_idle(sample: Sample | None, warn_min: float) -> int:

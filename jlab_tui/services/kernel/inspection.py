@@ -27,8 +27,8 @@ class Inspection:
 
 
 async def inspect(api: Jupyter, kernel_id: str, evaluate: Evaluate, *, may_signal: bool = True) -> Inspection:
-    """Look at a kernel. Stacks that it does not tell itself are read by other means only if `may_signal`: py-spy stops a process
-    for a moment, and a signal goes to one of the kernel's own threads. Never raises JlabError."""
+    """Look at a kernel. Stacks that it does not tell itself are read by other means only if `may_signal`: py-spy reads the
+    process's memory, and a signal goes to one of the kernel's own threads. Never raises JlabError."""
     threads, process = await asyncio.gather(_told(evaluate), _process(api, kernel_id, with_stacks=False))
     by = "subshell"
     if threads is None and may_signal:

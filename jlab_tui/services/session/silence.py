@@ -32,5 +32,5 @@ class SilenceWatch:
             return
         heard, inspection = run.heard, await self._look()
         if not run.status.is_final and run.heard == heard:
-            run.silence = silence(run.id, ticks() - heard, inspection.look)
-            self._journal.notice(run.silence, "warning")
+            run.silence, note = silence(run.id, ticks() - heard, inspection.look)
+            self._journal.notice(note, "warning")

@@ -115,9 +115,8 @@ def test_without_stacks_it_says_what_was_tried_and_text_is_bounded() -> None:
 
 def test_a_silence_names_the_run_the_time_and_the_call_that_shows_more() -> None:
     look, _ = looked([PLAIN], process("R"), "subshell")
-    said = silence("s-1", 125.0, look)
-    assert said == (
-        f"Run s-1 has printed nothing for 2 min. It waits for nothing: it computes, {AT}. "
-        'wait_for_run(run_id="s-1", stacks=true) shows its stacks.'
-    )
-    assert "for 5 s." in silence("s-1", 5.0, look)
+    to_model, to_user = silence("s-1", 125.0, look)
+    said = f"Run s-1 has printed nothing for 2 min. It waits for nothing: it computes, {AT}. "
+    assert to_model == f'{said}wait_for_run(run_id="s-1", stacks=true) shows its stacks.'
+    assert to_user == f"{said}S shows its stacks."
+    assert "for 5 s." in silence("s-1", 5.0, look)[0]

@@ -14,7 +14,7 @@ def use(idle_s: float | None) -> KernelUse:
 
 @pytest.mark.parametrize(
     ("idle_s", "warn_min", "minutes"),
-    [(None, 30, 0), (1799, 30, 0), (1800, 30, 30), (1859, 30, 30), (9999, 0, 0)],
+    [(None, 30, 0), (1799, 30, 0), (1800, 30, 30), (1859, 30, 30), (30, 0.5, 1), (9999, 0, 0)],
 )
 def test_minutes_count_from_the_limit_on(idle_s: float | None, warn_min: float, minutes: int) -> None:
     assert idle_minutes(use(idle_s), warn_min) == minutes

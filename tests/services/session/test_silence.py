@@ -48,7 +48,8 @@ async def test_a_silent_run_is_looked_at_once_and_its_record_and_reply_say_what_
     await one.watch.watch(one.run)
     assert one.looks == 1
     assert one.run.silence.startswith("Run s-1 has printed nothing for 0 s. What it does is unknown")
-    assert one.notes.said == [(one.run.silence, "warning")]
+    ((note, level),) = one.notes.said
+    assert note.endswith("S shows its stacks.") and level == "warning"
 
 
 async def test_a_run_that_has_ended_is_not_looked_at() -> None:
