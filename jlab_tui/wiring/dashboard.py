@@ -45,6 +45,10 @@ class Looks:
     """print at the end what is still running"""
 
 
+_PICTURE = 64 * 1024
+"""bytes from which a block is returned to the system when it is freed"""
+
+
 class Outside:
     """The server's launcher and API. Their modules load here only, after the first frame."""
 
@@ -180,6 +184,10 @@ def _options(
     log_file = LogFile(settings.log_dir / dashboard_log(socket.gethostname(), str(os.getpid())))
 
     def load_rest() -> None:
+        from ..adapters.memory import return_large_blocks, use_one_heap
+
+        use_one_heap()  # records are read in threads, and a picture is a line of 100 kB and more
+        return_large_blocks(_PICTURE)
         preload()
         gc.freeze()  # imports are permanent; collecting among them would delay keys
         gc.enable()
