@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ...core.errors import NotebookError
 from ...core.notebook.file_text import overwritten
@@ -223,6 +223,8 @@ class Autosave:
             for cell_id in removed:
                 self.notebook.removed.pop(cell_id, None)
             self.notebook.saved(saved)
+            # The file before leaves the disk with the last that could be read there, and a large one takes a while to.
+            await asyncio.to_thread(_let_go, pages, saved.pages)
             self.held_until = held_until
             if self.file.size > LARGE or self._told_until is not None:
                 self._tell_held()
@@ -266,6 +268,11 @@ class Autosave:
         if self._told_until != self.held_until:
             self._told_until = self.held_until
             self._on_held(self.held_until)
+
+
+def _let_go(*copies: list[Any]) -> None:
+    for each in copies:
+        each.clear()
 
 
 async def _pause(seconds: float, end: asyncio.Event) -> None:

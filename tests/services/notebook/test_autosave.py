@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -175,3 +177,23 @@ async def test_a_flush_does_not_wait_for_the_pause_after_a_long_save(tmp_path: P
     await saver.flush(timeout=25)
     assert saver.failure == "" and file.load().cells[0].source == "2"
     await saver.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+async def test_of_the_files_that_saves_have_replaced_none_stays_open(tmp_path: Path) -> None:
+    saver = Autosave(NotebookFile(tmp_path / "n.ipynb"), Notebook([NotebookCell("a", "code", "1")]))
+    for number in range(5):
+        saver.notebook.insert(NotebookCell(f"b{number}", "code", "x" * 20_000))
+        saver.notebook.cells[0].touch()
+        saver.changed()
+        await saver.flush()
+    assert open_below(tmp_path) == [str(tmp_path / "n.ipynb")]
+    await saver.close()
+
+
+def open_below(folder: Path) -> list[str]:
+    paths = []
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            paths.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return [path for path in paths if path.startswith(str(folder))]
