@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...core.errors import ServerError
-from ..ports import Jupyter
+
+if TYPE_CHECKING:
+    from ..ports import Jupyter
 
 
 async def how_cut(api: Jupyter, kernel_id: str) -> str:

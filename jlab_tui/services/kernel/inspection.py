@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...core.errors import JlabError
 from ...core.kernel.stacks import ThreadStack, parse_answer, parse_dump
 from ...core.kernel.stuck import KernelLook, looked, report
 from ...core.kernel.waits import ProcessFacts
-from ..ports import Jupyter
 from .stacks_probe import ASK_S, probe
+
+if TYPE_CHECKING:
+    from ..ports import Jupyter
 
 Evaluate = Callable[[str, float], Awaitable[Mapping[str, Any] | None]]
 """evaluates an expression beside the kernel's code, within so many seconds; raises TimeoutError; None without a subshell"""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ...core.errors import KernelGone
 from ...core.kernel.interrupt_ladder import (
@@ -22,8 +22,10 @@ from ...core.kernel.interrupt_ladder import (
     was_raised,
 )
 from ...core.kernel.wire import Request
-from ..ports import Jupyter, Link
 from .subshell import Subshell, evaluation
+
+if TYPE_CHECKING:
+    from ..ports import Jupyter, Link
 
 PATIENCE_S: Final = 2.0
 """seconds from an interrupt to the check of its effect"""

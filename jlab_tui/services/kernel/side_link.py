@@ -5,10 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ...core.kernel.link import Lease
-from ..ports import Jupyter, Link
+
+if TYPE_CHECKING:
+    from ..ports import Jupyter, Link
 
 _CONNECT_S: Final = 10.0
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ...core.kernel.wire import Request
-from ..ports import Link
+
+if TYPE_CHECKING:
+    from ..ports import Link
 
 _MAKE_S: Final = 3.0
 

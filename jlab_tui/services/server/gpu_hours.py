@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ...core.errors import JlabError
 from ...core.server.record import ServerRecord, ServerState
 from ...core.server.resources import Sample
 from ...core.settings import Mode
-from .launcher import Launcher
+
+if TYPE_CHECKING:
+    from .launcher import Launcher
 
 _ASK_S: Final = 2.0
 
