@@ -17,6 +17,7 @@ import json
 import os
 import pty
 import random
+import re
 import signal
 import statistics
 import struct
@@ -120,8 +121,8 @@ class Client:
         said = await self.run(
             "import time\nfor i in range(20):\n    print('step', i, flush=True); time.sleep(0.05)", wait_s=0.2
         )
-        runs = [word.strip("'\").,") for word in said.replace("(", " ").split() if self.session in word]
-        return await self.ask("wait_for_run", run_id=runs[0].partition("'")[2] or runs[0]) if runs else said
+        found = re.search(rf"{self.session}-\d+", said)
+        return await self.ask("wait_for_run", run_id=found[0]) if found else said
 
     async def interrupted(self) -> str:
         running = asyncio.create_task(self.run("import time\nprint('on', flush=True)\ntime.sleep(600)"))
@@ -309,11 +310,11 @@ def report(soak: Soak, before: Counter[str], after: Counter[str], logs: str) -> 
     print(f"replies that were not as expected: {len(soak.unexpected)}")
     for line in soak.unexpected[:20]:
         print(f"  {line}")
-    faults = [part[:3000] for part in logs.split("Traceback (most recent call last)")[1:]]
+    faults = logs.split("Traceback (most recent call last)")[1:]
     faults = [part for part in faults if "KeyboardInterrupt" not in part]  # kernels that end while they start
     print(f"tracebacks in the logs: {len(faults)}")
     for part in faults[:3]:
-        print(part)
+        print(part[:3000])
 
 
 async def main() -> None:
