@@ -26,6 +26,7 @@ from .core.setting_values import is_slurm_time
 from .core.settings import Mode, Settings
 from .core.ssh.place import RemotePlace, parse_place
 from .core.ssh.registrations import complete, find_registered
+from .terminal_choice import this_screen
 
 INTERRUPTED = 130
 
@@ -126,9 +127,10 @@ def _start(arguments: argparse.Namespace) -> int:
     if arguments.time is not None and not is_slurm_time(arguments.time):
         raise UsageError(f"{arguments.time!r} is not a walltime.", "Give one such as 24:00:00 or 1-00:00:00.")
     settings = settings_of(os.environ)
+    screen = this_screen(wants_lines=arguments.no_tui, wants_ascii=arguments.ascii)
     looks = Looks(
         readonly=arguments.readonly,
-        ascii=arguments.ascii,
+        ascii=screen.ascii,
         theme=arguments.theme,
         bell=arguments.bell,
         hold=arguments.hold,
@@ -144,8 +146,7 @@ def _start(arguments: argparse.Namespace) -> int:
         print(f"jlab-mcp: a local server has no walltime; {arguments.time} is ignored.", file=sys.stderr)
     if arguments.bootstrap:
         _bootstrap(settings)
-    without_screen = arguments.no_tui or not (sys.stdin.isatty() and sys.stderr.isatty())
-    if not (arguments.detach or without_screen):
+    if screen.has_screen and not arguments.detach:
         return run_dashboard(settings, env, mode, looks)
     if arguments.debug:
         _log_to_stderr()
@@ -323,8 +324,8 @@ def _completion(arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     from .demo import run_demo
 
-    tui = not arguments.no_tui and sys.stdin.isatty() and sys.stderr.isatty()
-    return run_demo(dict(os.environ), tui=tui)
+    screen = this_screen(wants_lines=arguments.no_tui)
+    return run_demo(dict(os.environ), tui=screen.has_screen, ascii=screen.ascii)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

@@ -71,14 +71,14 @@ for step in range(1, 41):
 total"""
 
 
-def run_demo(env: Mapping[str, str], *, tui: bool) -> int:
+def run_demo(env: Mapping[str, str], *, tui: bool, ascii: bool = False) -> int:
     """Run the demo. Returns the exit code: 0 if every step succeeded."""
     directory = Path(tempfile.mkdtemp(prefix="jlab-mcp-demo-"))
     project = directory / "project"
     project.mkdir()
     own = {k: v for k, v in env.items() if not k.startswith("JLAB_MCP_") and k != "CLAUDE_PROJECT_DIR"}
     own |= {"JLAB_MCP_DIR": str(directory / "state"), "JLAB_MCP_RUN_MODE": "local"}
-    return _with_dashboard(own, project) if tui else asyncio.run(_in_lines(own, project))
+    return _with_dashboard(own, project, ascii=ascii) if tui else asyncio.run(_in_lines(own, project))
 
 
 async def _in_lines(env: Mapping[str, str], project: Path) -> int:
@@ -105,7 +105,7 @@ async def _stop(launcher: Launcher, say: Say) -> None:
         say(await patiently(launcher.stop(), lambda _: say("Stopping JupyterLab...")))
 
 
-def _with_dashboard(env: Mapping[str, str], project: Path) -> int:
+def _with_dashboard(env: Mapping[str, str], project: Path, *, ascii: bool) -> int:
     from .wiring.dashboard import Looks, run_dashboard
     from .wiring.server import make_launcher
 
@@ -121,7 +121,7 @@ def _with_dashboard(env: Mapping[str, str], project: Path) -> int:
             start_new_session=True,
         )
     try:
-        code = run_dashboard(settings, env, Mode.LOCAL, Looks(says_farewell=False))
+        code = run_dashboard(settings, env, Mode.LOCAL, Looks(ascii=ascii, says_farewell=False))
     finally:
         script.terminate()
         script.wait(timeout=20)

@@ -12,6 +12,8 @@ from typing import Any, ClassVar, cast
 
 from textual.app import SuspendNotSupported, SystemCommand
 from textual.binding import BindingType
+from textual.events import Event
+from textual.events import Key as KeyPressed
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
@@ -30,6 +32,7 @@ from .format import shortened
 from .hold_keys import HoldKeys
 from .kernel_keys import KernelKeys
 from .keys import KEYS, NUMBERS
+from .layouts import us_key
 from .look_keys import LookKeys
 from .main_screen import MainScreen
 from .news import ItemsChanged, PostedNews, RecordRead, Trouble
@@ -207,6 +210,15 @@ class Dashboard(TerminalApp):
                     slow_line=round(self.line.bytes_s) if self.line.is_slow else 0,
                 )
                 self.feed.tick_clock(now)
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, KeyPressed) and event.character and not self._is_writing(event):
+            letter = us_key(event.character)
+            event = event if letter == event.character else KeyPressed(letter, letter)
+        await super().on_event(event)
+
+    def _is_writing(self, event: KeyPressed) -> bool:
+        return self.focused is not None and self.focused.check_consume_key(event.key, event.character)
 
     # -- keys that act on kernels and on the server
 

@@ -42,6 +42,9 @@ DAY = Theme(
 
 Rgb = tuple[int, int, int]
 
+READABLE = 4.5
+"""least contrast of text"""
+
 _TOKENS = {
     "Keyword": ("secondary", True),
     "Keyword.Constant": ("accent", False),
@@ -78,8 +81,9 @@ class Palette:
             for name in ("primary", "secondary", "accent", "success", "warning", "error")
         }
         self.hues["text"] = self.foreground
-        self.hues["muted"] = mix(self.background, self.foreground, 0.55 if dark else 0.65)
-        self.hues["faint"] = mix(self.background, self.foreground, 0.34 if dark else 0.45)
+        faint = _readable_part(self.background, self.foreground)
+        self.hues["muted"] = mix(self.background, self.foreground, faint + (1 - faint) * 0.25)
+        self.hues["faint"] = mix(self.background, self.foreground, faint)
         self.hues["line"] = mix(self.background, self.foreground, 0.18)
         self._tokens: dict[object, Style] = {}
 
@@ -137,6 +141,25 @@ class Palette:
                 return self.surface
             case _:
                 return mix(self.background, self.hues[name], 0.22 if self.dark else 0.16)
+
+
+def contrast(one: Rgb, other: Rgb) -> float:
+    """Return the contrast ratio of two colours as WCAG 2 defines it, 1 to 21."""
+    dark, light = sorted((_luminance(one), _luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(color: Rgb) -> float:
+    red, green, blue = (
+        part / 3294.6 if part <= 10 else ((part / 255 + 0.055) / 1.055) ** 2.4 for part in color
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _readable_part(back: Rgb, fore: Rgb) -> float:
+    """Return how much of `fore` in `back` gives text of the least readable contrast."""
+    parts = (percent / 100 for percent in range(40, 100, 2))
+    return next((part for part in parts if contrast(mix(back, fore, part), back) >= READABLE), 1.0)
 
 
 def mix(low: Rgb, high: Rgb, part: float) -> Rgb:

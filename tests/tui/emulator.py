@@ -57,7 +57,7 @@ class Emulator:
             elif char == "\r":
                 self.x = 0
             elif (width := cell_len(char)) == 0:
-                self.cells[self.y][max(0, self.x - 1)] += char
+                self.cells[self.y][min(max(0, self.x - 1), self.columns - 1)] += char
             elif self.x < self.columns and self.y < len(self.cells):
                 self.cells[self.y][self.x] = char
                 if width == 2 and self.x + 1 < self.columns:

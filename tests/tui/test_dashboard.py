@@ -55,6 +55,8 @@ def notes(app: Dashboard) -> list[str]:
         (["x", "enter"], []),
         (["Q", "escape"], []),
         (["2", "i"], ["interrupt etl-2026"]),
+        (["ш"], ["interrupt train-unet"]),
+        (["Ш", *"шаг", "enter"], ["interrupt train-unet because шаг"]),
     ],
 )
 async def test_keys_act_on_the_chosen_session_after_a_question_where_something_is_lost(
@@ -318,6 +320,11 @@ async def test_the_mouse_selects_text_without_its_gutter() -> None:
     async with dashboard(stage.working()) as (app, pilot):
         await pilot.press("2")
         await settled(app, pilot)
+        await pilot.mouse_down("#sessions", offset=(3, 2))
+        await pilot.hover("#header", offset=(9, 0))
+        await pilot.mouse_up("#header", offset=(9, 0))
+        await pilot.pause()
+        assert not app.screen.get_selected_text()
         await pilot.mouse_down(app.feed, offset=(3, 2))
         await pilot.hover(app.feed, offset=(9, 2))
         await pilot.mouse_up(app.feed, offset=(9, 2))

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
+from textual.theme import BUILTIN_THEMES, Theme
 
 from jlab_tui.tui.colors import codes_of, color_system, nearest_of_256, one_of_16
 from jlab_tui.tui.terminal_screen import TerminalScreen
+from jlab_tui.tui.themes import DAY, NIGHT, Palette, contrast
 
 from .emulator import Emulator
 
@@ -141,3 +143,17 @@ def test_colours_are_written_as_the_terminal_has_them() -> None:
     ]
     assert found == ["38;2;255;0;0", "38;5;196", "31"]
     assert codes_of(None, ColorSystem.TRUECOLOR, foreground=False) == "49"
+
+
+@pytest.mark.parametrize("theme", [NIGHT, DAY, BUILTIN_THEMES["gruvbox"], BUILTIN_THEMES["solarized-light"]])
+def test_the_faintest_text_can_be_read(theme: Theme) -> None:
+    palette = Palette(theme.to_color_system().generate(), dark=theme.dark)
+    assert contrast(palette.hues["faint"], palette.background) >= 4.5
+    assert contrast(palette.hues["muted"], palette.background) > contrast(
+        palette.hues["faint"], palette.background
+    )
+
+
+def test_contrast_is_that_of_wcag() -> None:
+    assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
+    assert contrast((119, 119, 119), (255, 255, 255)) == pytest.approx(4.48, abs=0.01)

@@ -16,6 +16,8 @@ from ..themes import Palette
 class StripWidget(Widget):
     """Base of our small panels. Subclasses implement `build`."""
 
+    ALLOW_SELECT = False
+    """a mouse that drags here would copy the widget's name"""
     palette: Palette
     glyphs: Glyphs = UNICODE
     _is_titling = False
