@@ -248,7 +248,7 @@ def _events(arguments: argparse.Namespace) -> int:
 
 def _url(arguments: argparse.Namespace) -> int:
     from .adapters.link.forwards import Forwards
-    from .core.cli.browser_access import login_of
+    from .core.cli.browser_access import Login, login_of
     from .core.slurm.allocation import allocation_here
     from .onboarding import run_url
     from .wiring.server import make_launcher
@@ -259,7 +259,9 @@ def _url(arguments: argparse.Namespace) -> int:
     forwards = Forwards(settings.status_dir, settings.cwd, env)
     host = socket.gethostname()
     submit_host = env.get("SLURM_SUBMIT_HOST", "") if allocation_here(env, host) else ""
-    login = login_of(host, env, submit_host)
+    # A laptop knows this host, and the user on it, by the name that it came by.
+    there = Login(arguments.at.host, "", host) if arguments.at is not None else None
+    login = there or login_of(host, env, submit_host)
     return asyncio.run(run_url(launcher, env, login, forwards, to_clipboard=arguments.copy))
 
 

@@ -105,7 +105,7 @@ class Shell:
             if worker.source in ready:
                 self._hear_worker(worker)
             if worker.errors in ready:
-                _pass_on(worker.hear_errors())
+                _pass_on(worker)
         if self._wake in ready:
             self._signalled()
         if 0 in ready and not self._leaving:
@@ -189,8 +189,8 @@ class Shell:
             return
         while self._hear_worker(worker):  # what it wrote last
             pass
-        while data := worker.hear_errors():
-            _pass_on(data)
+        while _pass_on(worker):
+            pass
         worker.close()
         self._worker = None
         if worker.is_line and self._keeper is not None and not self._leaving:
@@ -291,11 +291,14 @@ def _of_this_machine(arguments: list[str]) -> list[str]:
     return [sys.executable, "-P", "-m", "jlab_tui", *arguments]
 
 
-def _pass_on(errors: bytes) -> None:
-    """Hand on what ssh said, to the log."""
+def _pass_on(worker: Worker) -> bool:
+    """Hand what a program behind ssh wrote to stderr on to the log; return whether there may be more. Why none began, and what
+    ssh says each time that it tries, is told elsewhere, once."""
+    errors = worker.hear_errors()
     with contextlib.suppress(OSError):
-        if errors and select.select([], [2], [], 0)[1]:
+        if errors and worker.has_begun and select.select([], [2], [], 0)[1]:
             os.write(2, errors)
+    return bool(errors)
 
 
 def _installed_version() -> str:

@@ -360,11 +360,12 @@ class Relay:
     def line_ended(self, why: str, pause_s: float, now: float) -> list[Effect]:
         """The line to the worker broke, or could not be made, or a stand-in makes room for another try. That is nobody's
         failure: what is in flight waits."""
+        is_news = bool(why) and why != self._trouble
         if not self._trouble:
             self._trouble_since = now
-        self._trouble = why
-        effects = [Tell(f"the line broke: {why}"), *self._lose_worker()]
-        return [*effects, StartWorker(self.generation, pause_s)]
+        self._trouble = why or self._trouble
+        told = [Tell(f"no line: {why}")] if is_news else []
+        return [*told, *self._lose_worker(), StartWorker(self.generation, pause_s)]
 
     def tick(self, now: float) -> list[Effect]:
         """Look after a silent worker, every few seconds."""

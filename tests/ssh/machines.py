@@ -149,3 +149,14 @@ def serving(there: There) -> Iterator[None]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, 9)
     assert not alive(process.pid)
+
+
+def far_ends(command: str) -> list[list[str]]:
+    """The processes that run a command behind a line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_text(encoding="utf-8").split("\0")
+            if "python" in words[0] and "--at" in words and command in words:
+                found.append(words)
+    return found

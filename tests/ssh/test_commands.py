@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import signal
 import sys
@@ -14,7 +13,7 @@ import pytest
 
 from tests.project import COMMAND, Project, project_in, until
 
-from .machines import HOST, There, machine, write
+from .machines import HOST, There, far_ends, machine, write
 
 pytestmark = pytest.mark.xdist_group("ssh")
 
@@ -39,6 +38,8 @@ def test_init_registers_the_line_and_commands_then_act_there(noisy: There, here:
     assert status.stderr.startswith(f"jlab-mcp: on {noisy.place}, where") and "Quota" not in status.stderr
     assert f"{noisy.project.root}" in here.run("doctor").stdout
     assert here.run("wait", "--ssh", HOST).returncode == 0
+    (way,) = (line.strip() for line in here.run("url").stdout.splitlines() if "ssh -N" in line)
+    assert way.endswith(f" {HOST}"), "as the laptop knows it"
     assert here.run("init").returncode == 0
     assert (
         "No Jupyter server" in (plain := here.run("status")).stdout + plain.stderr
@@ -60,17 +61,6 @@ async def test_a_command_that_follows_ends_with_its_line(there: There, here: Pro
     events.send_signal(signal.SIGINT)
     assert await asyncio.to_thread(events.wait, 60) == 130
     await until(lambda: not far_ends("events"))
-
-
-def far_ends(command: str) -> list[list[str]]:
-    """The processes that run a command behind a line."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            words = path.read_text(encoding="utf-8").split("\0")
-            if "python" in words[0] and "--at" in words and command in words:
-                found.append(words)
-    return found
 
 
 @pytest.mark.parametrize(

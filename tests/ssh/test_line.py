@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from tests.e2e.processes import Wire, process_of, text_of
 from tests.project import Project, until
 
-from .machines import There
+from .machines import There, far_ends
 
 pytestmark = pytest.mark.xdist_group("ssh")
 
@@ -47,7 +49,33 @@ async def test_a_call_is_answered_whole_although_its_line_is_killed_or_freezes(
             if how == "ssh killed":
                 os.kill(ssh_of(relay), signal.SIGKILL)
             else:
-                for pid in there.connections():
+                for pid in (broken := there.connections()):
                     os.kill(pid, signal.SIGKILL if how == "sshd killed" else signal.SIGSTOP)
             assert_whole(text_of(await answer), ran)
+        for pid in broken:
+            os.kill(pid, signal.SIGKILL)  # its worker may end
         await relay.text("shutdown_session", session_id=session)
+
+
+async def test_a_lost_client_is_waited_for_and_one_that_leaves_is_not(there: There, here: Project) -> None:
+    """Kernels that a client has left end after a second there."""
+    client = {"CLAUDE_CODE_SESSION_ID": "of the laptop", "JLAB_MCP_OUTPUT_CHARS": "600"}
+    with process_of(here, None, ("--ssh", there.place), **client) as relay:
+        session = (await relay.record("start_new_session", experiment_name="lost"))["session_id"]
+        await relay.text("execute_code", session_id=session, code="kept = 42")
+        relay.signal(signal.SIGKILL)
+        await relay.gone()
+    await until(lambda: not far_ends("--worker"), what="the worker has seen that its line is gone")
+    with process_of(here, None, ("--ssh", there.place), **client) as relay:
+        shown = await relay.text("execute_code", session_id=session, code="print('x' * 2000); kept")
+        assert "42" in shown and len(shown) < 1500, "the settings crossed, too"
+        assert relay.process.stdin is not None
+        relay.process.stdin.close()
+        assert await relay.gone() == 0
+
+    def kernels() -> object:
+        return json.loads(there.project.run("status", "--json").stdout)["kernels"]
+
+    async with asyncio.timeout(60):
+        while await asyncio.to_thread(kernels):
+            await asyncio.sleep(0.2)
