@@ -47,6 +47,8 @@ class Frame:
     draw_image: DrawImage
     now: float = 0.0
     """epoch seconds, for the elapsed time of running cells"""
+    job_ends: float = 0.0
+    """epoch seconds; 0 if it has no end"""
     names: dict[str, str] = field(default_factory=dict)
     """session id -> name if the feed shows several sessions, else empty"""
     indexes: dict[int, WrapIndex] = field(default_factory=dict)

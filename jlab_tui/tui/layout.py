@@ -20,6 +20,7 @@ from .blocks import (
     note_block,
 )
 from .format import counted, left_out, run_mark
+from .progress_block import ProgressBlock
 from .text_block import TextBlock
 from .wrapping import Row
 
@@ -102,6 +103,8 @@ def _lay_out_cell(cell: FeedCell, frame: Frame, expanded: bool) -> Layout:
                 case _:
                     assert_never(output)
             blocks.append(block)
+    if cell.digest is not None:
+        blocks.append(ProgressBlock(cell.digest, frame, glyph_hue))
     if cut := left_out(cell):
         blocks.append(Sentence(cut, frame, glyph_hue, "muted"))
     if cell.cause:

@@ -166,10 +166,10 @@ class MainScreen(Screen[None]):
         self.query_one(StatePanel).show(view.server, now, options.local)
         if is_ready and (not view.slow_line or int(view.now) % SLOW_GRAPHS_S == 0):
             self._draw_graphs()
-        has_walltime = view.server is not None and view.server.record.ends > 0
+        ends = self.feed.rows.frame.job_ends = view.server.record.ends if view.server is not None else 0.0
         flag = header_flag(view, is_readonly=options.readonly and not options.is_replay, glyphs=self.glyphs)
         sample = source.samples[-1] if source.samples else None
-        idle, seen_at = longest_idle(sample, options.gpu_idle_warn_min), now if has_walltime else 0.0
+        idle, seen_at = longest_idle(sample, options.gpu_idle_warn_min), now if ends > 0 else 0.0
         time = at(now, options.local)
         self.query_one(Header).show(
             HeaderState(view.server, view.sessions, sample, seen_at, time, flag, idle)

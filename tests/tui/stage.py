@@ -382,16 +382,15 @@ def training(curve: str) -> list[tuple[str, Entry]]:
         seconds=0.31,
     )
     w.at = NOW - 133
-    lines = "".join(
-        f"epoch {n // 50:3d} step {n % 50:4d}  loss={2.1 * math.exp(-n / 400) + 0.02:.4f}  lr=3e-4  1,812 img/s\n"
-        for n in range(640)
-    )
-    w.run(
+    run = w.run(
         "for epoch in range(100):\n    train_one_epoch(model, train_loader, opt)\n"
         "    history['val'].append(evaluate(model, val_loader))",
-        text(lines),
         status=None,
     )
+    for n in range(640):
+        line = f"epoch {1 + n // 50:3d}/20 step {1 + n % 50:3d}/50  loss={2.1 * math.exp(-n / 400) + 0.02:.4f}  lr=3e-4\n"
+        w.at = NOW - 133 + n / 5
+        w.add(TextPrinted(run, "stdout", line))
     w.add(ExecutionStarted(f"train1-{w._runs}", w._runs))
     w.add(ReplyCut(f"train1-{w._runs}", 14_880))
     return w.entries

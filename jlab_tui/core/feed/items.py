@@ -16,6 +16,7 @@ from ..display.mime import bitmaps, describe_data, text_of
 from ..display.terminal_text import render_terminal
 from ..journal.events import RunStatus
 from ..journal.run_use import NO_USE, RunUse
+from ..progress.digest import Digest
 from .scrollback import KEEP_BYTES, Scrollback
 
 _TRACEBACK_MAX = 4000
@@ -101,6 +102,8 @@ class FeedCell:
     """its beginning stands in a part of the record that has not been read"""
     cleared: set[str] = field(default_factory=set)
     """whose output was cleared since its torn beginning, as `clear_pending` names them"""
+    digest: Digest | None = None
+    """what its text tells, while it runs"""
     version: int = 0
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, assert_never
 
+from ..display.mime import text_of
 from ..display.widgets import view_of
 from ..journal import acts
 from ..journal.events import (
@@ -43,6 +44,7 @@ from ..journal.events import (
     WidgetsChanged,
 )
 from ..journal.window import Window
+from ..progress.digest import Digest
 from .items import (
     FAILED,
     Change,
@@ -239,11 +241,11 @@ class SessionFeed:
                 self._show(cell, event)
                 return cell
             case DataUpdated():
-                return self._update(event.display_id, event.data)
+                return self._update(event.display_id, event.data, at)
             case WidgetsChanged():
                 changed: FeedItem | None = None
                 for name, words in event.views.items():
-                    changed = self._update(name, {"text/plain": words}) or changed
+                    changed = self._update(name, {"text/plain": words}, at) or changed
                 return changed
             case OutputCleared():
                 cell = self._cell(event.run, at)
@@ -325,6 +327,7 @@ class SessionFeed:
         cell.at = at or cell.at
         if cell.status is None or not cell.status.is_final:
             cell.status = RunStatus.RUNNING
+            cell.digest = Digest()
             self.running = cell
         self._by_run[event.run] = cell
         self.last = cell
@@ -389,6 +392,8 @@ class SessionFeed:
             last = TextOutput(Scrollback(self._keep_text_bytes), into=event.into)
             cell.outputs.append(last)
         last.scrollback.write(event.text, stderr=event.stream == "stderr")
+        if cell.digest is not None:
+            cell.digest.feed(event.text, at, f"{event.stream} {event.into}")
         return cell
 
     def _show(self, cell: FeedCell, event: DataShown) -> None:
@@ -400,7 +405,7 @@ class SessionFeed:
         for name in filter(None, (event.display_id, view_of(event.data))):
             self._displays.setdefault(name, []).append((cell, shown))
 
-    def _update(self, name: str, data: Mapping[str, Any]) -> FeedItem | None:
+    def _update(self, name: str, data: Mapping[str, Any], at: float) -> FeedItem | None:
         """Show new data wherever a display, or a widget, is shown."""
         changed: FeedCell | None = None
         for cell, shown in self._displays.get(name, []):
@@ -411,6 +416,8 @@ class SessionFeed:
                     shown[:] = new
                     cell.version += 1
                     changed = cell
+                    if cell.digest is not None:
+                        cell.digest.show(text_of(data.get("text/plain")), at)
                     break
         return changed
 
@@ -419,7 +426,7 @@ class SessionFeed:
         if cell.has_failed is False and event.status in FAILED:
             self.failed += 1
         cell.status, cell.seconds, cell.cause = event.status, event.seconds, event.cause
-        cell.use = event.use
+        cell.use, cell.digest = event.use, None
         if event.execution_count is not None:
             cell.execution_count = event.execution_count
         if self.running is cell:

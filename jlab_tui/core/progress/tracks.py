@@ -40,10 +40,12 @@ class Count:
 def counts(line: str) -> list[Count]:
     """Return the counts in one line, the outermost first; percentages only where there is no other."""
     found: list[Count] = []
+    behind = 0
     for match in _STEP.finditer(line):
         done, total = int(match[1]), int(match[2])
         if done <= total >= 2:
-            found.append(Count(_label(line, match.start()), done, total))
+            found.append(Count(_label(line, match.start(), behind), done, total))
+            behind = match.end()
     return found or [*_shares(line)]
 
 
@@ -56,8 +58,8 @@ def _shares(line: str) -> Iterator[Count]:
             return
 
 
-def _label(line: str, end: int) -> str:
-    return " ".join(_WORDS.findall(line, max(0, end - _LABEL_FROM), end)[-3:])
+def _label(line: str, end: int, behind: int = 0) -> str:
+    return " ".join(_WORDS.findall(line, max(behind, end - _LABEL_FROM), end)[-3:])
 
 
 @dataclass(slots=True)

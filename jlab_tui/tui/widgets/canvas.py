@@ -96,8 +96,13 @@ class FeedCanvas(ScrollView):
         first, last = self.span_in_view()
         for place in range(first, last + 1):
             item, start = self.items[place], self.rows.start(place)
-            if isinstance(item, FeedCell) and item.is_running and start >= int(self.scroll_y):
-                self.refresh_lines(start, 1)
+            if isinstance(item, FeedCell) and item.is_running:
+                if start >= int(self.scroll_y):
+                    self.refresh_lines(start, 1)
+                if item.digest is not None and item.digest.pace(now) is not None:
+                    inner = self.rows.layout(place).start_of(item.digest)
+                    self._drawn.discard((id(item), item.version, inner))
+                    self.refresh_lines(start + inner, 1)
 
     def set_empty(self, lines: Sequence[tuple[str, str]]) -> None:
         if tuple(lines) != self.empty:

@@ -707,3 +707,21 @@ def test_what_a_user_holds_is_a_note_and_decisions_are_seen_at_their_cells() -> 
     )
     notes = [item.text for item in session.items if isinstance(item, Note)]
     assert notes == ["ben holds the next code", "ben holds it no more"]
+
+
+def test_a_running_cell_tells_its_pace_from_text_and_bars_until_it_ends() -> None:
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "m"}, "text/plain": "Bar()"}
+    session = folded(
+        RunStarted("r1", "t", "c", "x"), *(TextPrinted("r1", "stdout", f"{n}/9\n") for n in (7, 8, 9))
+    )
+    digest = only_cell(session).digest
+    assert digest is not None and (pace := digest.pace(4.0)) is not None and pace.shown == "9/9"
+    session.apply(Entry(5.0, DataShown("r1", view, view="a 0/4")))
+    for n in (1, 2):
+        session.apply(Entry(5.0 + n, WidgetsChanged("r1", {}, views={"m": f"a {n}/4"})))
+    assert (pace := digest.pace(7.0)) is not None and pace.shown == "a 2/4"
+    session.apply(Entry(9.0, RunFinished("r1", RunStatus.OK, 8.0)))
+    assert only_cell(session).digest is None
+    session.apply(Entry(10.0, TextPrinted("r1", "stdout", "late 4/9\n")))
+    session.apply(Entry(11.0, WidgetsChanged("r1", {}, views={"m": "a 3/4"})))
+    assert only_cell(session).digest is None

@@ -19,7 +19,7 @@ BAR = " 45%|####5     | 45/100 [00:05<00:06,  9.1it/s, loss=0.5]"
         ("step [120 / 500] done", [("step", 120, 500)]),
         ("step=120/500: x", [("step", 120, 500)]),
         (f"train: {BAR}", [("train", 45, 100)]),
-        ("epoch 3/10 batch 12/50", [("epoch", 3, 10), ("epoch batch", 12, 50)]),
+        ("epoch 3/10 batch 12/50", [("epoch", 3, 10), ("batch", 12, 50)]),
         ("12:01:33 INFO step 5/100", [("INFO step", 5, 100)]),
         ("45%", [("", 45, 100)]),
         ("Progress: 45.5 %", [("Progress", 45.5, 100)]),
@@ -94,13 +94,13 @@ def test_two_counts_in_one_line_are_a_loop_in_a_loop() -> None:
         lines = [f"epoch {e + first}/4 batch {b}/10" for e in range(2) for b in range(1, 11)]
         pace = looked(lines, now=19.0)
         assert pace is not None and not pace.is_part
-        assert (pace.share, pace.shown) == (0.5, f"epoch {1 + first}/4, epoch batch 10/10")
+        assert (pace.share, pace.shown) == (0.5, f"epoch {1 + first}/4, batch 10/10")
         assert pace.left == pytest.approx(20.0, abs=2.0)
 
 
 def test_a_count_of_all_steps_beside_that_of_epochs_is_the_finer_one() -> None:
     pace = looked([f"epoch {1 + n // 10}/10 step {n}/100" for n in range(1, 96)], now=94.0)
-    assert pace is not None and (pace.shown, pace.rate, pace.left) == ("epoch step 95/100", 1.0, 5.0)
+    assert pace is not None and (pace.shown, pace.rate, pace.left) == ("step 95/100", 1.0, 5.0)
 
 
 def test_what_has_stopped_moving_gives_way() -> None:
