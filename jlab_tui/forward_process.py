@@ -22,7 +22,7 @@ from .adapters.background import Tell, first_word
 from .adapters.jupyter.dial import Dialer, prove
 from .adapters.link.forwards import IDLE_S, START_S
 from .adapters.link.host_files import HostFiles, forward_files, remove_old
-from .adapters.link.own_socket import accept, listening
+from .adapters.link.own_socket import accept, accepted, listening
 from .adapters.log_file import forward_log
 from .core.errors import JlabError, StatusFileError
 from .core.link.forward import Forward, format_forward, usual_port
@@ -61,8 +61,8 @@ class ForwardProcess:
         self._key = key
         self._tell = tell
         self._connections: set[asyncio.Task[None]] = set()
-        self._count = 0
-        """connections so far"""
+        self._carried = self._count = 0
+        """connections of this account's: at the moment, and so far"""
 
     async def serve(self) -> None:
         files = forward_files(self._key)
@@ -90,7 +90,7 @@ class ForwardProcess:
                 while is_there() and loop.time() - used < self.idle_s and await self._has_server():
                     if (await asyncio.wait(work, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED))[0]:
                         break
-                    if self._connections or self._count != count:
+                    if self._carried or self._count != count:
                         used, count = loop.time(), self._count
             finally:
                 for task in (*work, *self._connections):
@@ -107,9 +107,7 @@ class ForwardProcess:
 
     async def _accept_proved(self, listener: socket.socket) -> None:
         """Take those connections to the port that this account opened."""
-        loop = asyncio.get_running_loop()
-        while True:
-            connection, _ = await loop.sock_accept(listener)
+        async for connection in accepted(listener):
             self._start(self._proved(connection))
 
     async def _proved(self, connection: socket.socket) -> None:
@@ -126,13 +124,20 @@ class ForwardProcess:
         self._start(self._carry(connection))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._count += 1
         task = asyncio.get_running_loop().create_task(work)
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
 
     async def _carry(self, connection: socket.socket) -> None:
-        """Carry one connection until either side ends it."""
+        """Carry one connection of this account's until either side ends it."""
+        self._count += 1
+        self._carried += 1
+        try:
+            await self._carry_on(connection)
+        finally:
+            self._carried -= 1
+
+    async def _carry_on(self, connection: socket.socket) -> None:
         browser = await asyncio.open_connection(sock=connection, limit=_PIECE)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(browser[1].close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ IDLE_S: Final = 600.0
 """it ends so long after its last use"""
 RUN: Final = "--forward"
 _POLL_S: Final = 0.05
+_FIND_S: Final = 5.0
+_TRIES: Final = 3
 
 
 class Forwards:
@@ -31,14 +34,15 @@ class Forwards:
     async def open(self) -> Forward:
         """Make sure that it is there. Raises ServerError."""
         argv = [sys.executable, "-P", "-m", "jlab_tui", RUN]
-        ran = await run(argv, self._env, START_S, cwd=str(self._cwd))
-        why = (ran.err.strip().splitlines() or ["it did not start"])[-1]
-        if ran.is_ok:
-            try:
-                async with asyncio.timeout(START_S):
+        why = "another process has not made it in time"
+        for _ in range(_TRIES):
+            ran = await run(argv, self._env, START_S, cwd=str(self._cwd))
+            if not ran.is_ok:
+                why = (ran.err.strip().splitlines() or ["it did not start"])[-1]
+                break
+            with contextlib.suppress(TimeoutError):  # the one that serves may be just ending
+                async with asyncio.timeout(_FIND_S):
                     return await self._found()
-            except TimeoutError:
-                why = "another process has not made it in time"
         raise ServerError(
             f"A browser's way to the server could not be opened: {why}.",
             "Try again; `jlab-mcp doctor` checks directories and the server.",

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ...jupyter_extension.credentials import peer_uid
+
+_SHORT_S: Final = 0.5
+
+log = logging.getLogger(__name__)
+
+
+async def accepted(listener: socket.socket) -> AsyncIterator[socket.socket]:
+    """Yield each connection. Those that a process without free descriptors cannot take wait until it has some."""
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            connection, _ = await loop.sock_accept(listener)
+        except OSError as error:
+            log.warning("no connection can be taken right now: %s", error)
+            await asyncio.sleep(_SHORT_S)
+        else:
+            yield connection
 
 
 @contextlib.contextmanager
@@ -38,9 +56,7 @@ def listening(path: Path) -> Iterator[tuple[socket.socket, Callable[[], bool]]]:
 
 async def accept(listener: socket.socket, take: Callable[[socket.socket], Awaitable[Any]]) -> None:
     """Hand each connection of this account's to `take`, and close the others, until cancelled."""
-    loop = asyncio.get_running_loop()
-    while True:
-        connection, _ = await loop.sock_accept(listener)
+    async for connection in accepted(listener):
         if peer_uid(connection) in (os.geteuid(), 0, None):
             await take(connection)
         else:

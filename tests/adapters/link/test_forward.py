@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import secrets
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from jlab_tui.adapters.jupyter.dial import Dialer
 from jlab_tui.adapters.link.host_files import forward_files
+from jlab_tui.adapters.link.own_socket import accept, listening
 from jlab_tui.core.link.forward import parse_forward
 from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.server.route import SocketRoute
@@ -79,3 +85,31 @@ async def test_it_says_to_the_browser_why_the_server_is_not_reached_and_ends_wit
     server.status = None
     async with asyncio.timeout(40):
         await serving
+
+
+async def test_connections_wait_for_a_process_that_has_no_descriptors_left(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken: list[bytes] = []
+
+    async def take(connection: socket.socket) -> None:
+        with connection:
+            taken.append(connection.recv(5))
+
+    with (
+        socket.socket(socket.AF_UNIX) as client,
+        listening(folder / "s") as (listener, _),
+    ):
+        client.connect(str(folder / "s"))
+        client.sendall(b"hello")
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        os.close(free := os.dup(client.fileno()))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+        try:
+            accepting = asyncio.create_task(accept(listener, take))
+            await until(lambda: "no connection can be taken" in caplog.text)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        await until(lambda: taken == [b"hello"])
+        accepting.cancel()
+        await asyncio.gather(accepting, return_exceptions=True)
