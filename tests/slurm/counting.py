@@ -42,10 +42,13 @@ def lines_in(notebook: Path) -> list[int]:
     return [int(n) for n in re.findall(r"line (\d+)", outputs_text(read_notebook(notebook)["cells"][-1]))]
 
 
-def assert_nothing_is_missing(notebook: Path) -> None:
-    """Every line is there once, up to the last one that was noted down; the node may have died before it was sent."""
+async def nothing_is_missing(notebook: Path) -> None:
+    """Every line is there once, up to the last one that was noted down; the node may have died before it was sent.
+
+    The notebook follows a reply by a moment."""
+    await until(lambda: (lines_in(notebook) or [-1])[-1] >= reached(notebook) - 1)
     lines = lines_in(notebook)
-    assert lines == list(range(len(lines))) and lines[-1] >= reached(notebook) - 1
+    assert lines == list(range(len(lines)))
 
 
 def _note(notebook: Path) -> Path:

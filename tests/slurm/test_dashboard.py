@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.test_live_view import Terminal, terminal
 from tests.project import COMMAND, Project, until
 
-from .counting import assert_nothing_is_missing, running_count
+from .counting import nothing_is_missing, running_count
 from .machines import Cluster
 
 pytestmark = [
@@ -73,6 +73,6 @@ async def test_the_dashboard_shows_queue_run_walltime_and_end_of_a_job(
             assert "ended" in screen and "jlab-mcp start" in screen
             dashboard.keys("q")
             await dashboard.shows("exit=0")
-    assert_nothing_is_missing(notebook)
+    await nothing_is_missing(notebook)
     status = lab.run("status")
     assert status.returncode == 1 and "jlab-mcp start TIME" in status.stdout

@@ -14,7 +14,7 @@ from tests.e2e.processes import wire
 from tests.project import Agent, Project, project_in, until
 
 from .conftest import lab_env
-from .counting import assert_nothing_is_missing, count_code, lines_in, reached, running_count
+from .counting import count_code, lines_in, nothing_is_missing, reached, running_count
 from .jobs import clear
 from .machines import Cluster, Node
 
@@ -59,7 +59,7 @@ async def test_a_job_cancelled_by_somebody_ends_every_run_with_that_cause(
         assert f"line {lines_in(orphan)[-1]}" in last
         assert "jlab-mcp start" in (await agent.error("start_new_session"))
     for counted in (notebook, orphan):
-        assert_nothing_is_missing(counted)
+        await nothing_is_missing(counted)
     finished = [e for e in lab.journal(session) if e["k"] == "finished"]
     assert finished[-1]["status"] == "job_ended"
     told = [e for e in lab.journal(orphaned["session_id"]) if e["k"] in ("finished", "closed")]
@@ -82,7 +82,7 @@ async def test_a_preempted_job_ends_the_run_with_that_cause(cluster: Cluster, la
         assert "not preemptible" in ping["hint"]
     status = lab.run("status")
     assert status.returncode == 1 and cause in status.stdout
-    assert_nothing_is_missing(notebook)
+    await nothing_is_missing(notebook)
 
 
 async def test_a_lost_node_ends_one_job_and_moves_the_one_that_may_be_requeued(
@@ -117,9 +117,10 @@ async def output_after_the_cut_is_kept(lab: Project, agent: Agent, node: Node) -
     at_the_cut = reached(notebook)
     said = await agent.text("wait_for_run", run_id=run, wait_s=100)
     assert f"Job {job_id} ended because its node failed on {node.name}." in said
+    carried = "seconds of output that no connection carried"
+    await until(lambda: (lines_in(notebook) or [0])[-1] > at_the_cut + 20, what=carried)
     lines = lines_in(notebook)
     assert lines == list(range(len(lines)))
-    assert lines[-1] > at_the_cut + 20, "seconds of output that no connection carried"
     status = await asyncio.to_thread(lab.run, "status")
     assert status.returncode == 1 and "its node failed" in status.stdout
 

@@ -27,7 +27,7 @@ from tests.project import COMMAND, Agent, Project, project_in, read_notebook, te
 from tests.security.accounts import STRANGER
 from tests.shared import SharedProject
 
-from .counting import assert_nothing_is_missing, reached, running_count
+from .counting import nothing_is_missing, reached, running_count
 from .machines import Cluster, wait_for
 from .reaching import forwards, logs_in
 
@@ -187,7 +187,7 @@ async def test_a_suspended_job_is_reported_as_suspended_and_continues_afterwards
         assert sent_run and (await agent.text("wait_for_run", run_id=sent_run[1])).startswith("42")
         await agent.text("interrupt_kernel", session_id=session)
         assert "KeyboardInterrupt" in await agent.text("wait_for_run", run_id=run)
-    assert_nothing_is_missing(notebook)
+    await nothing_is_missing(notebook)
 
 
 def test_a_login_node_that_cannot_resolve_the_nodes_uses_the_address_that_slurm_knows(
