@@ -31,6 +31,7 @@ class SilenceWatch:
         if run.status.is_final:
             return
         heard, inspection = run.heard, await self._look()
-        if not run.status.is_final and run.heard == heard:
+        is_known = inspection.look.threads is not None or inspection.look.process is not None
+        if is_known and not run.status.is_final and run.heard == heard:
             run.silence, note = silence(run.id, ticks() - heard, inspection.look)
             self._journal.notice(note, "warning")

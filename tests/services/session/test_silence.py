@@ -9,6 +9,7 @@ from typing import cast
 
 from jlab_tui.core.journal.events import RunFinished, RunStatus
 from jlab_tui.core.kernel.stuck import KernelLook
+from jlab_tui.core.kernel.waits import ProcessFacts, ThreadFacts
 from jlab_tui.services.journal.writer import SessionJournal
 from jlab_tui.services.kernel.inspection import Inspection
 from jlab_tui.services.session.run_handle import RunHandle, ticks
@@ -34,22 +35,30 @@ class Watched:
         self.run = a_run()
         self.notes = Notes()
         self.looks = 0
+        self.found = KernelLook(process=ProcessFacts(1, (ThreadFacts("S", "futex"),)))
         self.at_look: Callable[[], None] = lambda: None
         self.watch = SilenceWatch(cast(SessionJournal, self.notes), self.look, quiet_s)
 
     async def look(self) -> Inspection:
         self.looks += 1
         self.at_look()
-        return Inspection(KernelLook(), "")
+        return Inspection(self.found, "")
 
 
 async def test_a_silent_run_is_looked_at_once_and_its_record_and_reply_say_what_it_does() -> None:
     one = Watched()
     await one.watch.watch(one.run)
     assert one.looks == 1
-    assert one.run.silence.startswith("Run s-1 has printed nothing for 0 s. What it does is unknown")
+    assert one.run.silence.startswith("Run s-1 has printed nothing for 0 s. It waits for a lock.")
     ((note, level),) = one.notes.said
     assert note.endswith("S shows its stacks.") and level == "warning"
+
+
+async def test_a_look_that_finds_nothing_says_nothing() -> None:
+    one = Watched()
+    one.found = KernelLook()
+    await one.watch.watch(one.run)
+    assert one.looks == 1 and not one.notes.said and not one.run.silence
 
 
 async def test_a_run_that_has_ended_is_not_looked_at() -> None:
