@@ -31,6 +31,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"jlab-mcp {__version__}")
     parser.set_defaults(command="")
     parser.add_argument("--forward", action="store_true", help=argparse.SUPPRESS)  # what `url` starts
+    # What a dashboard starts: it runs the user's own cells in this session.
+    parser.add_argument("--own-cells", default="", metavar="SESSION", help=argparse.SUPPRESS)
     # What the relay starts: the process that serves the client.
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--relay", default="", help=argparse.SUPPRESS)

@@ -1,16 +1,19 @@
-"""`jlab-mcp` without a command: the relay that an MCP client starts, the worker behind it, or a stand-in for that."""
+"""`jlab-mcp` without a command: the relay that an MCP client starts, the worker behind it, a stand-in for that, or what runs a user's own cells."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import gc
 import os
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import far_end
-from .core.errors import ServerUnreachable
+from .core.errors import ServerUnreachable, SessionOwned
 from .core.settings import Settings
 from .core.ssh.place import parse_place
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 
 def serve(arguments: argparse.Namespace) -> int:
+    if arguments.own_cells:
+        return asyncio.run(_own_cells(arguments.own_cells))
     if not arguments.worker:
         from .relay_process import run_relay
 
@@ -52,6 +57,26 @@ def serve(arguments: argparse.Namespace) -> int:
         machine,
     )
     gc.freeze()  # nothing is looked through for garbage at the end, for which a client leaves 0.6 s in all
+    return 0
+
+
+async def _own_cells(session_id: str) -> int:
+    """Run the cells that users have asked for in a session that no client has; any client may take it away."""
+    from .core.server.record import FOR_OWN_CELLS
+    from .core.settings import OnExit
+    from .mcp_server.stdio import CancelReasons
+    from .wiring.mcp import make_app
+    from .wiring.settings import settings_of
+
+    env = {name: value for name, value in os.environ.items() if name != "CLAUDE_CODE_SESSION_ID"}
+    settings = replace(settings_of(env), on_exit=OnExit.KEEP)
+    app = await make_app(settings, env, CancelReasons(), FOR_OWN_CELLS)
+    try:
+        with contextlib.suppress(SessionOwned):  # whoever has it runs them
+            session = await app.sessions.get(session_id)
+            await session.own_cells.over()
+    finally:
+        await app.close()
     return 0
 
 

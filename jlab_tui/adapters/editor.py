@@ -18,12 +18,13 @@ _UNTOUCHED: Final = "The code stays as it is."
 
 
 def edit(text: str, env: Mapping[str, str], suffix: str = ".py") -> str:
-    """Open a text in `$VISUAL`, `$EDITOR` or what is there, and return it as it was saved. Blocks, and has the terminal. Raises
+    """Open a text in `$VISUAL`, `$EDITOR` or what is there, its last line ended, and return it as it was saved. Blocks, and has the terminal. Raises
     UsageError without an editor, and for one that fails."""
     command = _command(env)
     with tempfile.TemporaryDirectory(prefix="jlab-mcp-") as folder:  # of this user alone
         file = Path(folder) / f"code{suffix}"
-        file.write_text(text, encoding="utf-8", errors="replace")
+        ended_line = text if text.endswith("\n") or not text else f"{text}\n"
+        file.write_text(ended_line, encoding="utf-8", errors="replace")
         try:
             ended = subprocess.run([*command, str(file)], env=dict(env), check=False)
         except OSError as error:

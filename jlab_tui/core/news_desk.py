@@ -161,7 +161,7 @@ class NewsDesk:
         tool = known.tools.pop(event.run, "")
         if event.status in (RunStatus.DIED, RunStatus.JOB_ENDED):
             known.pending.pop("", None)  # the run's end says it
-        if tool != "resume" and is_worth_telling(event.status, event.seconds):
+        if tool not in ("resume", acts.OWN_CELL) and is_worth_telling(event.status, event.seconds):
             known.pending[event.run] = (now, _run_news(known, event))
 
     def look(self, status: ServerStatus | None, now: float) -> None:

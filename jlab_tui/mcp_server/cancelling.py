@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..core.journal.acts import OWN_CELL
 from ..core.session.call import Call
 from .context import App
 from .stdio import is_by_user
@@ -46,7 +47,9 @@ class InterruptOnCancel:
         if session is None:
             return self._app.sessions.held_run(self._run_id)
         # A run that is new is ours, even if the call was cancelled before it got the run's id.
-        run = self.run or (session.current if session.current is not self._before else None)
+        now = session.current
+        is_new = now is not None and now is not self._before and now.tool != OWN_CELL
+        run = self.run or (now if is_new else None)
         return (session, run) if run is not None else None
 
 

@@ -6,11 +6,10 @@ One file, because Textual looks for the actions of all keys in the application's
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, cast
 
-from textual.app import SuspendNotSupported, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.events import Event
 from textual.events import Key as KeyPressed
@@ -24,7 +23,7 @@ from ..services.dashboard.actions import Actions, Target
 from ..services.dashboard.exports import Exports
 from ..services.dashboard.kernel_looks import Looks
 from ..services.dashboard.monitor import Source
-from ..services.dashboard.overview import SessionRow
+from ..services.dashboard.overview import SessionRow, SessionState
 from . import highlight, pixels
 from .ansi import one_line
 from .cell_keys import CellKeys, images_of
@@ -74,7 +73,7 @@ class Dashboard(TerminalApp):
         self.theme = options.theme if options.theme in self.available_themes else "night"
         outcomes = Outcomes(self.say, lambda work: self.run_worker(work, group="actions"), options.details)
         self._kernel_keys = KernelKeys(actions, outcomes, self._ask)
-        self._steering_keys = SteeringKeys(actions, outcomes, self.push_screen)
+        self._steering_keys = SteeringKeys(actions, looks, outcomes, self.push_screen, self._edit)
         self._hold_keys = HoldKeys(actions, outcomes, self.say, self.push_screen, self._edit)
         self._cell_keys = CellKeys(exports, source.whole, outcomes, self.say, self.copy_to_clipboard)
         self._look_keys = LookKeys(looks, self.push_screen)
@@ -82,7 +81,7 @@ class Dashboard(TerminalApp):
         self._notices = Notices()
         self._gpu_idle = GpuIdleWarnings(options.gpu_idle_warn_min)
         self._to_ascii = AsciiFilter()
-        self._to_interrupt: Target | None = None
+        self._asked_of: Target | None = None
         self._news_timer: Timer | None = None
         self._is_to_grow = False
         """parts of the shown records were read that the feed lacks"""
@@ -227,14 +226,26 @@ class Dashboard(TerminalApp):
             self._kernel_keys.interrupt(target)
 
     async def action_interrupt_why(self) -> None:
-        self._to_interrupt = self._target()
-        if self._to_interrupt is not None:
-            name = shortened(one_line(self._to_interrupt.name), 24)
+        self._asked_of = self._target()
+        if self._asked_of is not None:
+            name = shortened(one_line(self._asked_of.name), 24)
             await self.main.prompt.ask("reason", f"Interrupt {name}, because:", "")
 
     def action_comment(self) -> None:
         if (target := self._target()) is not None:
             self._steering_keys.comment(target)
+
+    async def action_own_cell(self) -> None:
+        self._asked_of = self._target()
+        if self._asked_of is not None:
+            row = self._row_of(self._asked_of)
+            is_busy = row is not None and row.state is SessionState.BUSY
+            kind, label = ("look", "look, not saved:") if is_busy else ("own", ":")
+            await self.main.prompt.ask(kind, label, "")
+
+    def action_own_cell_written(self) -> None:
+        if (target := self._target()) is not None:
+            self._steering_keys.write(target)
 
     def action_hold(self) -> None:
         if (target := self._target()) is not None:
@@ -252,9 +263,7 @@ class Dashboard(TerminalApp):
 
     def _edit(self, text: str) -> str:
         """Give the terminal to the user's editor."""
-        with contextlib.suppress(SuspendNotSupported), self.suspend():
-            return self.options.edit(text)
-        return self.options.edit(text)
+        return self.lend(lambda: self.options.edit(text))
 
     def action_restart(self) -> None:
         if (target := self._target()) is not None:
@@ -341,9 +350,14 @@ class Dashboard(TerminalApp):
         self.feed.focus()
         match message.kind:
             case "reason":
-                target, self._to_interrupt = self._to_interrupt, None
+                target, self._asked_of = self._asked_of, None
                 if target is not None and not message.is_given_up:
                     self._kernel_keys.interrupt(target, message.text.strip())
+            case "own" | "look" as kind:
+                target, self._asked_of = self._asked_of, None
+                if target is not None and not message.is_given_up:
+                    act = self._steering_keys.run if kind == "own" else self._steering_keys.look
+                    act(target, message.text)
             case "filter":
                 self.main.update(name_filter=message.text.strip())
             case _:

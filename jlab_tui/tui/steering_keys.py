@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core.journal.acts import COMMENT_MAX
 from ..services.dashboard.actions import Actions, Target
+from ..services.dashboard.kernel_looks import Looks
 from .ansi import one_line
 from .format import shortened
 from .outcomes import Outcomes
@@ -16,8 +17,18 @@ PushScreen = Callable[..., Any]
 
 
 class SteeringKeys:
-    def __init__(self, actions: Actions, outcomes: Outcomes, push_screen: PushScreen) -> None:
+    def __init__(
+        self,
+        actions: Actions,
+        looks: Looks,
+        outcomes: Outcomes,
+        push_screen: PushScreen,
+        edit: Callable[[str], str],
+    ) -> None:
+        """`edit` opens a text in the user's editor. Raises JlabError."""
         self._actions = actions
+        self._looks = looks
+        self._edit = edit
         self._outcomes = outcomes
         self._push_screen = push_screen
         self._drafts: dict[str, str] = {}
@@ -29,6 +40,29 @@ class SteeringKeys:
 
         name = shortened(one_line(target.name), 24)
         self._ask(f"Comment to the agent in {name}", target.session, COMMENT_MAX, answered)
+
+    def run(self, target: Target, code: str) -> None:
+        if code.strip():
+            self._outcomes.start("Your cell", lambda: self._actions.run_own(target, code))
+
+    def look(self, target: Target, expression: str) -> None:
+        """Evaluate an expression beside the running cell."""
+        if expression.strip():
+            name = shortened(one_line(expression.strip()), 40)
+            self._outcomes.start(f"{name} (not saved)", lambda: self._looks.value(target, expression.strip()))
+
+    def write(self, target: Target) -> None:
+        """Run what the user writes in their editor."""
+
+        async def written() -> str:
+            code = self._edit("")
+            return (
+                await self._actions.run_own(target, code.rstrip("\n"))
+                if code.strip()
+                else "Nothing was written."
+            )
+
+        self._outcomes.start("Your cell", written)
 
     def _ask(self, title: str, draft: str, most: int, answered: Callable[[str], None]) -> None:
         """Ask for lines of text, beginning with those that were not sent the last time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
@@ -10,12 +11,12 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Callable, MutableMapping
+from typing import Any, TypeVar
 
 from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual._compositor import ChopsUpdate, LayoutUpdate
-from textual.app import App
+from textual.app import App, SuspendNotSupported
 from textual.driver import Driver
 from textual.screen import Screen
 from textual.timer import Timer
@@ -26,6 +27,8 @@ from .terminal_driver import PacedDriver
 from .terminal_screen import TerminalScreen, spans_of
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 def prepare(env: MutableMapping[str, str]) -> None:
@@ -163,6 +166,19 @@ class TerminalApp(App[int]):
         traceback = Traceback(show_locals=False, suppress=["textual", "rich"], max_frames=12)
         self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
         self._close_messages_no_wait()
+
+    def lend(self, use: Callable[[], T]) -> T:
+        """Let another program have the terminal. Raises what `use` raises."""
+        results: list[T] = []
+        failure: Exception | None = None
+        with contextlib.suppress(SuspendNotSupported), self.suspend():
+            try:
+                results.append(use())
+            except Exception as error:  # noqa: BLE001 - raised again: through `suspend` it would leave the screen dead
+                failure = error
+        if failure is not None:
+            raise failure
+        return results[0] if results else use()
 
     def copy_to_clipboard(self, text: str) -> None:
         """Copy by OSC 52 and to tmux's buffer: by default tmux ignores an application's OSC 52."""

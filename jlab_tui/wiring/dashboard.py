@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +88,7 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
     from ..adapters.journal.journal_file import JournalWriter
     from ..adapters.journal.retention import actions_name
     from ..adapters.new_files import NewFiles
+    from ..adapters.server.detached import start_owner
     from ..services.dashboard.actions import NoActions, RecordedActions
     from ..services.dashboard.exports import Exports
     from ..services.dashboard.kernel_actions import KernelActions
@@ -114,7 +115,11 @@ def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks:
         NoActions("This dashboard is read-only (--readonly).")
         if looks.readonly
         else RecordedActions(
-            KernelActions(lambda: outside.launcher, outside.api),
+            KernelActions(
+                lambda: outside.launcher,
+                outside.api,
+                partial(start_owner, log_dir=settings.log_dir, cwd=settings.cwd, env=env),
+            ),
             log,
             by=by,
             dashboard=file_name.removesuffix(".jsonl"),

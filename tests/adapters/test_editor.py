@@ -21,9 +21,7 @@ def editor(folder: Path, script: str) -> str:
 def test_the_text_comes_back_as_it_was_saved_and_its_file_is_private_and_gone(tmp_path: Path) -> None:
     said = tmp_path / "said"
     command = editor(tmp_path, f'stat -c "%a %n" "$(dirname "$2")" > "{said}"; echo "y = 2" >> "$2"')
-    assert (
-        edit("x = 1\n", {"VISUAL": command, "EDITOR": "false", "PATH": "/usr/bin:/bin"}) == "x = 1\ny = 2\n"
-    )
+    assert edit("x = 1", {"VISUAL": command, "EDITOR": "false", "PATH": "/usr/bin:/bin"}) == "x = 1\ny = 2\n"
     mode, folder = said.read_text(encoding="utf-8").split()
     assert mode == "700" and not Path(folder).exists()
 

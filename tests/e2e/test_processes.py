@@ -7,10 +7,12 @@ import contextlib
 import json
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from jlab_tui.core.journal.events import Entry, HumanActed, encode
 from tests.e2e.processes import (
     Wire,
     journal_text,
@@ -23,7 +25,7 @@ from tests.e2e.processes import (
     wire,
 )
 from tests.e2e.proxy import proxied
-from tests.project import Project, alive, outputs_text, project_in, read_notebook, until
+from tests.project import COMMAND, Project, alive, outputs_text, project_in, read_notebook, until
 from tests.shared import SharedProject
 
 TALK = "import time\nfor i in range(20): print('line', i, flush=True); time.sleep(0.1)\n'the end'"
@@ -275,3 +277,37 @@ async def test_an_idle_kernel_goes_after_the_grace_and_a_busy_one_after_its_end(
         assert ping["healthy"] is True
         await later.text("shutdown_session", session_id=busy)
     flag.unlink()
+
+
+async def test_a_users_own_cell_runs_where_no_client_lives_and_any_client_takes_its_kernel(
+    shared_server: SharedProject,
+) -> None:
+    async with wire(shared_server) as first:
+        session, path, kernel = await open_session(first, "own")
+        await first.text("execute_code", session_id=session, code="x = 20")
+        first.signal(signal.SIGKILL)
+        await first.gone()
+    with rest(shared_server) as http:
+        await until(lambda: not http.get("jlab-mcp/kernels").json()[kernel]["owner_connected"])
+    code = "import time; print(x + 22, flush=True); time.sleep(2); print('slept')"
+    act = HumanActed("cell", session, reason=code, by="ben@h", id="h-1:1")
+    actions = shared_server.status_dir / "actions"
+    await asyncio.to_thread(append, actions / "h-1.jsonl", encode(Entry(time.time(), act)))
+    owner = await asyncio.create_subprocess_exec(
+        COMMAND, "--own-cells", session, cwd=shared_server.root, env=shared_server.env
+    )
+    await until_recorded(shared_server, session, "42")
+    async with wire(shared_server) as second:
+        told = await second.text("wait_for_run", run_id=f"{session}-2")
+        while "The user ran a cell of their own" not in told:  # the report follows the end by a moment
+            told = await second.text("wait_for_run", run_id=f"{session}-2")
+        assert "42\nslept" in told
+        assert await asyncio.wait_for(owner.wait(), 40) == 0
+        cells = await until(lambda: _cells(path, 2))
+        assert cells[1]["metadata"] == {"jlab-mcp": {"by": "ben@h"}}
+
+
+def append(path: Path, line: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("ab") as file:
+        file.write(line)

@@ -87,6 +87,8 @@ class PlayedActions:
     async def cancel_job(self) -> str:
         return "Cancelled."
 
+    async def be_owner(self, target: Target) -> None: ...
+
     async def hand_on(self, target: Target, act: Entry) -> bool:
         return True
 

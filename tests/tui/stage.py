@@ -88,6 +88,9 @@ class FakeActions:
     async def decide(self, target: Target, action: str, reason: str = "") -> str:
         return await self._act(f"{action} {target.run}" + (f" with {reason}" if reason else ""))
 
+    async def run_own(self, target: Target, code: str) -> str:
+        return await self._act(f"run {code!r} in {target.name}")
+
     def was_decided(self, hold: str) -> None:
         self.done.append(f"{hold} is decided")
 

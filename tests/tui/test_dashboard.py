@@ -48,6 +48,10 @@ def notes(app: Dashboard) -> list[str]:
         (["c", *"no", "escape"], []),
         (["c", "enter"], []),
         (["c", *"kept", "escape", "c", "enter"], ["comment train-unet: kept"]),
+        (["2", "colon", *"x", "enter"], ["run 'x' in etl-2026"]),
+        (["2", "colon", "enter"], []),
+        (["2", "colon", *"x", "escape"], []),
+        (["2", "E"], ["run 'y = 1\\nz = 2' in etl-2026"]),
         (["r", "y"], ["restart train-unet"]),
         (["x", "y"], ["shutdown train-unet"]),
         (["Q", "y"], ["stop server"]),
@@ -63,7 +67,10 @@ async def test_keys_act_on_the_chosen_session_after_a_question_where_something_i
     keys: list[str], done: list[str]
 ) -> None:
     actions = stage.FakeActions()
-    async with dashboard(stage.working(), actions=actions) as (app, pilot):
+    async with dashboard(stage.working(), actions=actions, edit=lambda text: "y = 1\nz = 2\n") as (
+        app,
+        pilot,
+    ):
         await pilot.press(*keys)
         await settled(app, pilot)
         assert actions.done == done

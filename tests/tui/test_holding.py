@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from textual.pilot import Pilot
 
@@ -9,6 +12,7 @@ from jlab_tui.core.errors import UsageError
 from jlab_tui.core.journal.events import Entry, Event, RunFinished, RunHeld, RunStarted, RunStatus
 from jlab_tui.tui.app import Dashboard
 from jlab_tui.tui.held_screen import HeldScreen
+from jlab_tui.tui.terminal import TerminalApp
 
 from . import stage
 from .screen import dashboard, screen_text, settled, until
@@ -128,3 +132,29 @@ async def test_all_code_is_held_from_the_start_on_request() -> None:
     async with dashboard(waiting(), actions=actions, hold=True) as (app, pilot):
         await settled(app, pilot)
         assert actions.done == ["hold all of 0"]
+
+
+class Lent(TerminalApp):
+    """Notes who has the terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_terminal: list[bool] = []
+
+    @contextmanager
+    def suspend(self) -> Iterator[None]:
+        self.has_terminal.append(False)
+        yield
+        self.has_terminal.append(True)
+
+
+def test_the_terminal_comes_back_from_an_editor_also_when_that_fails() -> None:
+    app = Lent()
+    assert app.lend(lambda: "edited") == "edited"
+
+    def fail() -> str:
+        raise UsageError("no editor", "")
+
+    with pytest.raises(UsageError, match="no editor"):
+        app.lend(fail)
+    assert app.has_terminal == [False, True] * 2

@@ -27,6 +27,10 @@ class FakeKernel:
         self.asked: list[str] = []
         self.refuses = False
 
+    async def value(self, target: Target, expression: str) -> str:
+        self.asked.append(f"{target.name}: {expression}")
+        return "0.25"
+
     async def variables(self, target: Target) -> Variables:
         self.asked.append(target.name)
         if self.refuses:
@@ -132,3 +136,14 @@ def test_columns_without_text_are_left_out_and_escapes_do_nothing() -> None:
     head, line = table_lines([evil], 80, Column.NAME, is_reversed=True, glyphs=ASCII)
     assert head.plain.split() == ["name", "-", "type", "size", "value"]
     assert "\x1b" not in line.plain and line.plain.endswith("[red]1[/]") and "..." in line.plain
+
+
+async def test_a_line_typed_while_a_cell_runs_is_a_look_and_nothing_is_saved() -> None:
+    kernel, actions = FakeKernel(), stage.FakeActions()
+    async with dashboard(stage.working(), looks=kernel, actions=actions) as (app, pilot):
+        await pilot.press("colon", *"loss")
+        assert screen_text(app).splitlines()[-1].startswith(" look, not saved: loss")
+        await pilot.press("enter")
+        await settled(app, pilot)
+        assert kernel.asked == ["train-unet: loss"] and actions.done == []
+        assert [(note.title, note.message) for note in app._notifications] == [("loss (not saved)", "0.25")]

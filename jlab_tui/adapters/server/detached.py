@@ -1,4 +1,4 @@
-"""Runs `jlab-mcp start --detach` as a separate process that outlives this one."""
+"""Runs `jlab-mcp start --detach`, and what runs a user's own cells, as separate processes that outlive this one."""
 
 from __future__ import annotations
 
@@ -36,16 +36,26 @@ def start_detached(
     arguments: list[str], settings: Mapping[str, str], *, log_dir: Path, cwd: Path, env: Mapping[str, str]
 ) -> DetachedStart:
     """Run `jlab-mcp start --detach ARGUMENTS` with `settings` (names without prefix). Raises OSError."""
-    private_dir(log_dir)
+    given = {**env, **{PREFIX + name: value for name, value in settings.items()}}
     log = log_dir / detached_log(time.strftime("%Y%m%d-%H%M%S"), str(os.getpid()))
+    return DetachedStart(_start(["start", "--detach", *arguments], log, cwd, given), log)
+
+
+def start_owner(session: str, *, log_dir: Path, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Run the cells that users have asked for in a session, unless a client has it. Raises OSError."""
+    log = log_dir / detached_log(time.strftime("%Y%m%d-%H%M%S"), str(os.getpid()))
+    return _start(["--own-cells", session], log, cwd, env)
+
+
+def _start(arguments: list[str], log: Path, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    private_dir(log.parent)
     with os.fdopen(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "jlab_tui", "start", "--detach", *arguments],
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "jlab_tui", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
             cwd=cwd,
-            env={**env, **{PREFIX + name: value for name, value in settings.items()}},
+            env=dict(env),
             start_new_session=True,
         )
-    return DetachedStart(process, log)

@@ -438,6 +438,8 @@ class SessionFeed:
         if event.action == "delete":
             self._unrun.pop(event.cell, None)
             return self._note(at, "Cell deleted", "faint")
+        if self.held is not None and self.held.cell_id == event.cell:
+            return self.held  # its run, which follows, shows the text
         is_markdown = event.cell_type == "markdown" or event.action == "markdown"
         known = self._unrun.get(event.cell)
         if known is not None:

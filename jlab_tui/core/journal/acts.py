@@ -18,7 +18,13 @@ RUN: Final = "run"
 """a held run, with the reason as its code if there is one"""
 DECLINE: Final = "decline"
 """a held run, for the reason given"""
-QUIET: Final = frozenset({HERE, RUN, DECLINE})
+CELL: Final = "cell"
+"""code of the user's own, which is the reason"""
+OWN_CELL: Final = "own_cell"
+"""the tool's name in runs of such code"""
+OWN_CELL_MAX: Final = 200_000
+"""characters of such code"""
+QUIET: Final = frozenset({HERE, RUN, DECLINE, CELL})
 """what the feed shows in another way"""
 HERE_EVERY_S: Final = 10.0
 LAPSE_S: Final = 45.0

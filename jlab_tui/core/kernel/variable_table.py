@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from ..json_values import items, mapping, parse_json, text, whole
 
+_VALUE_MAX: Final = 2000
+
 
 @dataclass(frozen=True, slots=True)
 class KernelVariable:
@@ -65,6 +67,15 @@ def parse_variables(reply: Mapping[str, Any]) -> Variables | str:
         return "The variables could not be read: the kernel's answer is not understood."
     rows = tuple(_variable(mapping(row)) for row in items(found.get("rows")))
     return Variables(rows, max(len(rows), whole(found.get("total"))))
+
+
+def value_of(reply: Mapping[str, Any]) -> str:
+    """Return an evaluated expression's value as text of at most 2,000 characters, or its exception."""
+    answer = mapping(mapping(reply.get("user_expressions")).get("v"))
+    if answer.get("status") == "ok":
+        value = text(mapping(answer.get("data")).get("text/plain"), "no text")
+        return value if len(value) <= _VALUE_MAX else f"{value[:_VALUE_MAX]} ..."
+    return f"{text(answer.get('ename'), 'no answer')}: {text(answer.get('evalue'))}"
 
 
 def _variable(row: Mapping[str, Any]) -> KernelVariable:

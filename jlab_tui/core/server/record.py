@@ -164,6 +164,10 @@ class ConnectionFile:
     """see `ServerRecord.environment`"""
 
 
+FOR_OWN_CELLS: Final = "own-cells"
+"""in place of a relay: the process runs users' own cells"""
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """An MCP server process that holds sessions."""
@@ -184,7 +188,10 @@ class Owner:
     """how long its idle kernels wait for it when it is gone without having left: its relay is on another machine"""
 
     def gives_way_to(self, other: Owner) -> bool:
-        """Whether `other` is the process that its relay started after it; it may live on without a line."""
+        """Whether `other` is the process that its relay started after it; it may live on without a line. What runs a user's own
+        cell where no client lives gives way to any client."""
+        if self.relay == FOR_OWN_CELLS:
+            return other.relay != FOR_OWN_CELLS
         return bool(self.relay) and self.relay == other.relay and self.generation < other.generation
 
     @property

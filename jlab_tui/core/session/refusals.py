@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from ..errors import JlabError, KernelGone, SessionBusy, SessionOwned
+from ..journal.acts import OWN_CELL
 from ..journal.events import RunStatus
 from .run import Run
 from .state import EndedWithKernel, EndedWithServer, SessionStatus, TakenOver, Usable
@@ -33,6 +34,11 @@ def busy(state: SessionStatus, run: Run | None, now: float, *, in_batch: bool = 
         return SessionBusy(
             f"Session {state.session} is busy: the user holds run {run.id} and looks at its code before it runs.",
             f'Nothing was done. Call wait_for_run(run_id="{run.id}"), or interrupt_kernel(session_id="{state.session}") to give it up.',
+        )
+    if run is not None and run.tool == OWN_CELL:
+        return SessionBusy(
+            f"Session {state.session} is busy: the user has been running a cell of their own (run {run.id}) for {run.elapsed(now):.0f} s.",
+            f'Nothing was done. Call wait_for_run(run_id="{run.id}"), and then this again.',
         )
     if run is not None:
         last = run.outputs.last_line if run.outputs else ""

@@ -44,6 +44,16 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnCode:
+    """A cell of the user's own, to be run once."""
+
+    id: str
+    text: str
+    by: str
+    """user@host"""
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     """Held code runs."""
 
@@ -71,6 +81,8 @@ class Steering:
     """for the next reply, oldest first"""
     told: tuple[ReplyHeaded, ...] = ()
     holds: tuple[Hold, ...] = ()
+    codes: tuple[OwnCode, ...] = ()
+    """cells of the users' own that have not been run, oldest first"""
     decisions: tuple[HumanActed, ...] = ()
     """about held runs; of several about one run the first counts"""
 
@@ -111,10 +123,26 @@ def took(state: Steering, act: HumanActed, at: float) -> Steering:
             return _with_holds(state, (*state.holds, Hold(act.id, bool(act.session), at + LAPSE_S)))
         case acts.FREE:
             return without_hold(state, act.reason)
+        case acts.CELL if act.session and act.reason.strip():
+            code = OwnCode(act.id, act.reason[: acts.OWN_CELL_MAX], act.by)
+            return replace(state, codes=(*state.codes, code))
         case acts.RUN | acts.DECLINE if act.session:
             return replace(state, decisions=(*state.decisions, act))
         case _:
             return state
+
+
+def without_code(state: Steering, ident: str) -> Steering:
+    """Note that a cell of the user's own runs, also one that has not been heard of yet."""
+    codes = tuple(code for code in state.codes if code.id != ident)
+    return replace(state, seen=state.seen | {ident}, codes=codes)
+
+
+def saying(state: Steering, words: Words) -> Steering:
+    """Have the next reply say something, unless one has."""
+    if any(headed.id == words.id for headed in state.told):
+        return state
+    return replace(state, waiting=(*state.waiting, words))
 
 
 def without_hold(state: Steering, ident: str) -> Steering:

@@ -54,6 +54,10 @@ class PlainActions(Protocol):
         """Give an action to the session's owner now. Returns whether there is one who takes it."""
         ...
 
+    async def be_owner(self, target: Target) -> None:
+        """Have what users ask of a session done while no client has it."""
+        ...
+
 
 class Actions(Protocol):
     """What a dashboard can do: the same, with an optional reason."""
@@ -89,6 +93,10 @@ class Actions(Protocol):
 
     async def decide(self, target: Target, action: str, reason: str = "") -> str:
         """Let the held run of `target` run (with another code) or decline it (for a reason)."""
+        ...
+
+    async def run_own(self, target: Target, code: str) -> str:
+        """Run a cell of the user's own, once the session is idle."""
         ...
 
     def was_decided(self, hold: str) -> None:
@@ -183,6 +191,21 @@ class RecordedActions:
     async def decide(self, target: Target, action: str, reason: str = "") -> str:
         await self._ask(action, target, reason)
         return "It is declined." if action == acts.DECLINE else "It runs."
+
+    async def run_own(self, target: Target, code: str) -> str:
+        if not target.session:
+            raise UsageError(
+                f"{target.name} has no session; nothing was run.", "Choose a session in the list."
+            )
+        if len(code) > acts.OWN_CELL_MAX:
+            raise UsageError(
+                f"The code has {len(code):,} characters; at most {acts.OWN_CELL_MAX:,} can be sent. Nothing was run.",
+                "Write it to a file and run that.",
+            )
+        if await self._ask(acts.CELL, target, code):
+            return "It runs as soon as the session is idle; the agent reads about it with its next reply."
+        await self._actions.be_owner(target)
+        return "No client has the session, so this dashboard runs it; the next one reads about it."
 
     def was_decided(self, hold: str) -> None:
         self._holds = {
@@ -294,6 +317,9 @@ class NoActions:
         return await self._refuse()
 
     async def decide(self, target: Target, action: str, reason: str = "") -> str:
+        return await self._refuse()
+
+    async def run_own(self, target: Target, code: str) -> str:
         return await self._refuse()
 
     def was_decided(self, hold: str) -> None:

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from ...core.errors import KernelGone
+from ...core.errors import KernelGone, LaunchFailed
 from ...core.journal.events import Entry
 from ...core.kernel.interrupt_ladder import ANNOUNCEMENT, Effect, Step, how_stopped, why_not_stopped
 from ...core.kernel.wire import KernelMessage, Request
@@ -32,8 +32,15 @@ _HEAR_S: Final = 1.0
 class KernelActions:
     """Acts on kernels by id. Each method returns the outcome as a sentence, or raises JlabError."""
 
-    def __init__(self, launcher: Callable[[], Launcher], api: Callable[[ServerRecord], Jupyter]) -> None:
-        """`launcher` is asked for at the first action."""
+    def __init__(
+        self,
+        launcher: Callable[[], Launcher],
+        api: Callable[[ServerRecord], Jupyter],
+        start_owner: Callable[[str], object] = lambda session: None,
+    ) -> None:
+        """`launcher` is asked for at the first action. `start_owner` starts a process that runs the cells that a user has asked
+        for in a session, if no client has that; it blocks, and may raise OSError."""
+        self._start_owner = start_owner
         self._launcher = launcher
         self._api = api
         self._cleaning: set[Target] = set()
@@ -93,6 +100,15 @@ class KernelActions:
 
     async def hand_on(self, target: Target, act: Entry) -> bool:
         return await (await self._jupyter()).hand_on(target.kernel_id, act)
+
+    async def be_owner(self, target: Target) -> None:
+        try:
+            await asyncio.to_thread(self._start_owner, target.session)
+        except OSError as error:
+            raise LaunchFailed(
+                f"The cell was not run: {error.strerror or error}.",
+                "It is on record: the next client runs it.",
+            ) from None
 
     async def _jupyter(self) -> Jupyter:
         status = await self._launcher().look(health=False)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...core.errors import SessionBusy, UsageError
-from ...core.kernel.variable_table import Variables, parse_variables
+from ...core.kernel.variable_table import Variables, parse_variables, value_of
 from ..kernel.inspection import inspect
 from ..kernel.side_link import opened, side_link
 from ..kernel.subshell import Subshell, evaluation
@@ -28,6 +28,10 @@ class Looks(Protocol):
 
     async def variables(self, target: Target) -> Variables: ...
 
+    async def value(self, target: Target, expression: str) -> str:
+        """The value of an expression, or its exception; nothing is saved."""
+        ...
+
     async def stacks(self, target: Target) -> str:
         """What the kernel's code does and waits for."""
         ...
@@ -37,6 +41,11 @@ class NoLooks:
     """A recording has no kernel to ask."""
 
     async def variables(self, target: Target) -> Variables:
+        raise UsageError(
+            "This is a recording: there is no kernel to ask.", "Open a live dashboard: jlab-mcp start"
+        )
+
+    async def value(self, target: Target, expression: str) -> str:
         raise UsageError(
             "This is a recording: there is no kernel to ask.", "Open a live dashboard: jlab-mcp start"
         )
@@ -60,6 +69,9 @@ class KernelLooks:
         if isinstance(found, str):
             raise UsageError(f"{target.name}: {found}", "Choose a session with a Python kernel.")
         return found
+
+    async def value(self, target: Target, expression: str) -> str:
+        return value_of(await self._evaluate(target, expression))
 
     async def stacks(self, target: Target) -> str:
         api = await self._jupyter()

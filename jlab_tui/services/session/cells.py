@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ...core.errors import JlabError, NotebookError
+from ...core.journal.acts import OWN_CELL
 from ...core.journal.events import RunStatus
 from ...core.notebook.notebook import RAISES, Notebook, NotebookCell
 from ...core.notebook.text_forms import plain_source
@@ -16,6 +17,8 @@ from .edits import NotebookEdits
 from .run_handle import RunHandle
 from .runner import BATCH_TOOL, Runner
 
+MARK: Final = "jlab-mcp"
+"""key of a cell's metadata: who typed it in a dashboard"""
 CODE_MAX: Final = 8 << 20
 
 
@@ -51,6 +54,19 @@ class Cells:
         cell, _ = await self._edits.insert("code", code, index, call)
         try:
             return await self._runner.start("execute_code", code, cell, call.msg_id)
+        except BaseException:
+            self._edits.withdraw(cell)
+            raise
+
+    async def execute_own(self, code: str, by: str, call: Call) -> RunHandle:
+        """The same for a cell of the user's own, which is marked as theirs. It runs between those of a batch, too, and is not
+        held."""
+        code = checked_code(code)
+        self._runner.refuse_if_busy(in_batch=True)
+        cell, _ = await self._edits.insert("code", code, -1, call)
+        cell.metadata[MARK] = {"by": by}
+        try:
+            return await self._runner.start(OWN_CELL, code, cell, call.msg_id)
         except BaseException:
             self._edits.withdraw(cell)
             raise
@@ -118,6 +134,7 @@ class Cells:
                 if cell is None:
                     continue
                 msg_id = call.derived(cell_id)
+                await self._runner.own_cell_over()
                 begun = self._runner.begun(msg_id) if call.is_resent else None
                 run = begun or await self._runner.start(BATCH_TOOL, cell.source, cell, msg_id)
                 runs.append(run)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ...core.errors import SessionBusy
+from ...core.journal.acts import OWN_CELL
 from ...core.journal.events import RunStatus
 from ...core.notebook.notebook import NotebookCell
 from ...core.session.protocol import BatchEnded, BatchStarted
@@ -59,12 +60,12 @@ class Runner:
         """Send code to the kernel, once, unless a user holds it; the cell gets it as its source. A server that knows `msg_id` does not execute it
         again. Raises SessionBusy, or what keeps the kernel out of reach; then nothing has changed."""
         await self._driver.refuse_if_unusable()
-        self.refuse_if_busy(in_batch=tool == BATCH_TOOL)
+        self.refuse_if_busy(in_batch=tool in (BATCH_TOOL, OWN_CELL))
         run = self._new_run(tool, source, cell.id if cell is not None else "", msg_id)
         self._intake.prepare(run)
         try:
             await self._driver.ready()
-            if self._holding.takes(run, cell):
+            if tool != OWN_CELL and self._holding.takes(run, cell):
                 return run
             if cell is not None:
                 cell = self._edits.give_source(cell.id, source)
@@ -96,6 +97,11 @@ class Runner:
                     f"The run that was cancelled before is still running. {outcome}",
                     f"Call wait_for_run('{self.current.id}'), or restart_kernel, which loses the variables.",
                 )
+
+    async def own_cell_over(self) -> None:
+        """Wait while the user runs a cell of their own."""
+        while (run := self.current) is not None and run.tool == OWN_CELL:
+            await run.done.wait()
 
     def begin_batch(self, *, goes_on: bool = False) -> None:
         """Until the batch ends, only its own runs start. Raises SessionBusy, unless it continues a batch (`goes_on`)."""

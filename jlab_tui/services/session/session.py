@@ -44,6 +44,7 @@ from .holding import Holding
 from .interrupt import Interrupter
 from .link_monitor import LinkMonitor
 from .out_of_memory import GpuMemoryLook
+from .own_cells import OwnCells
 from .run_handle import RunHandle
 from .runner import Runner
 from .session_steering import SessionSteering
@@ -116,6 +117,7 @@ class Session:
             first_run,
         )
         self.cells = Cells(self._runner, edits, self.journal)
+        self.own_cells = OwnCells(self.steering, self._driver, self.cells, self.journal, ports.read_back)
         self._restarting = asyncio.Lock()
         self.journal.record(opened)
 
@@ -313,6 +315,7 @@ class Session:
         self._driver.open_link()
         await self.steering.begin()
         self._holding.begin()
+        self.own_cells.begin()
         await self.journal.flush()
         try:
             await self._link.ready(timeout)

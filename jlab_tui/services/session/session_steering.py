@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from ...core.journal.acts import CELL
 from ...core.journal.events import Event, HumanActed, ReplyHeaded, RunStatus
+from ...core.session.call import Call
 from ...core.session.replay import ReplayedSession
 from ...core.session.steering import (
     Declined,
     Hold,
+    OwnCode,
     Released,
     Steering,
+    Words,
     due,
     head,
+    saying,
     told,
     took,
     verdict,
+    without_code,
     without_hold,
     without_lapsed,
 )
@@ -34,7 +40,12 @@ class SessionSteering:
     ) -> None:
         self.calls = asyncio.Event()
         """set while something waits for the next reply"""
+        self.code_waits = asyncio.Event()
+        """set while there is a cell of the user's own to run"""
+        self.no_code_waits = asyncio.Event()
         self._state = Steering(session)
+        self._ran: set[str] = set()
+        """msg_ids of an earlier process's runs"""
         self._changed = asyncio.Event()
         self._journal = journal
         self._actions = actions
@@ -49,6 +60,7 @@ class SessionSteering:
             # One that never reached the kernel, and that nobody has decided, holds again.
             if left.runs[run].status not in (RunStatus.HELD, RunStatus.ABORTED):
                 state = without_hold(state, held.hold)
+        self._ran = {run.msg_id for run in left.runs.values() if run.status is not RunStatus.ABORTED}
         self._become(state)
 
     async def begin(self) -> None:
@@ -66,7 +78,10 @@ class SessionSteering:
             self.take(event, self._now())
 
     def take(self, act: HumanActed, at: float) -> None:
-        self._become(took(self._state, act, at))
+        state = took(self._state, act, at)
+        if act.action == CELL and Call(act.id).msg_id in self._ran:
+            state = without_code(state, act.id)
+        self._become(state)
 
     def look(self, has_ended: Callable[[str], bool | None]) -> None:
         """End the holds of dashboards that are gone."""
@@ -85,6 +100,23 @@ class SessionSteering:
                 self._record(headed)
             await self._journal.flush()
         return head(self._state, call)
+
+    def say(self, ident: str, text: str) -> None:
+        """Have the next reply begin with a text, once."""
+        self._become(saying(self._state, Words(ident, text)))
+
+    def has_said(self, ident: str) -> bool:
+        return any(headed.id == ident for headed in self._state.told)
+
+    # -- cells of the user's own ---------------------------------------------------------------------------------
+
+    @property
+    def next_code(self) -> OwnCode | None:
+        return next(iter(self._state.codes), None)
+
+    def code_taken(self, code: OwnCode) -> None:
+        """Note that it runs, or cannot."""
+        self._become(without_code(self._state, code.id))
 
     # -- code that waits for the user ----------------------------------------------------------------------------
 
@@ -121,6 +153,12 @@ class SessionSteering:
     def _become(self, state: Steering) -> None:
         self._state = state
         self._changed.set()
+        if state.codes:
+            self.code_waits.set()
+            self.no_code_waits.clear()
+        else:
+            self.code_waits.clear()
+            self.no_code_waits.set()
         if state.waiting:
             self.calls.set()
         else:

@@ -682,6 +682,8 @@ def test_held_code_is_a_cell_that_waits_until_it_runs_or_is_declined() -> None:
     cell = only_cell(session)
     assert session.held is cell and session.running is None
     assert (cell.status, cell.source, cell.before, cell.hold) == (RunStatus.HELD, "x = 2", "x = 1", "h-1:a")
+    edited = NotebookEdited("edit", "c", "x = 3", 0)
+    assert len(entries_of(HELD, edited, RAN).items) == len(entries_of(HELD, RAN).items) == 1
     session = entries_of(HELD, RAN)
     assert (
         session.held is None and session.running is only_cell(session) and session.running.source == "x = 3"

@@ -16,6 +16,7 @@ from jlab_tui.core.kernel.variable_table import (
     parse_variables,
     size_text,
     sorted_by,
+    value_of,
     variables_table,
 )
 
@@ -109,3 +110,17 @@ def test_the_models_table_says_what_it_leaves_out() -> None:
 )
 def test_a_size_has_few_digits(count: float, shown: str) -> None:
     assert size_text(count) == shown
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ({"status": "ok", "data": {"text/plain": "0.25"}}, "0.25"),
+        ({"status": "ok", "data": {"text/plain": "x" * 2001}}, "x" * 2000 + " ..."),
+        ({"status": "ok", "data": {}}, "no text"),
+        ({"status": "error", "ename": "NameError", "evalue": "no x"}, "NameError: no x"),
+        (None, "no answer: "),
+    ],
+)
+def test_the_value_of_an_expression_is_a_bounded_text(answer: object, value: str) -> None:
+    assert value_of({"user_expressions": {"v": answer}}) == value

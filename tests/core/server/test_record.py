@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jlab_tui.core.server.record import (
+    FOR_OWN_CELLS,
     Owner,
     ServerRecord,
     ServerState,
@@ -189,3 +190,9 @@ def test_a_process_gives_way_only_to_one_that_its_relay_started_later(
 ) -> None:
     earlier = Owner("a", "h", 1, relay=relay, generation=generation)
     assert earlier.gives_way_to(Owner("b", "h", 2, relay=other, generation=later)) is expected
+
+
+def test_what_runs_a_users_own_cell_gives_way_to_any_client_and_to_none_of_its_kind() -> None:
+    own = Owner("a", "h", 1, relay=FOR_OWN_CELLS)
+    assert own.gives_way_to(Owner("b", "h", 2)) and own.gives_way_to(Owner("b", "h", 2, relay="r"))
+    assert not own.gives_way_to(Owner("b", "h", 2, relay=FOR_OWN_CELLS))

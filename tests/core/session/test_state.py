@@ -587,3 +587,11 @@ def test_a_process_that_continues_a_held_run_holds_it() -> None:
     assert state.current == "r" and not state.is_kernel_busy
     error = busy(state, left, 5.0)
     assert error is not None and "the user holds run r and looks at its code" in error.message
+
+
+def test_a_session_in_which_the_user_runs_code_says_so() -> None:
+    own = Run("r", "s", "own_cell", "c", "x", "m", 0.0, Path("s.1.jsonl"), 0)
+    error = busy(NEW, own, 5.0)
+    assert (
+        error is not None and "the user has been running a cell of their own (run r) for 5 s" in error.message
+    )

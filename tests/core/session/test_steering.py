@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from jlab_tui.core.journal.acts import COMMENT, COMMENT_MAX, DECLINE, FREE, HERE, HOLD, LAPSE_S, RUN
+from jlab_tui.core.journal.acts import (
+    CELL,
+    COMMENT,
+    COMMENT_MAX,
+    DECLINE,
+    FREE,
+    HERE,
+    HOLD,
+    LAPSE_S,
+    OWN_CELL_MAX,
+    RUN,
+)
 from jlab_tui.core.journal.events import HumanActed
 from jlab_tui.core.session.steering import (
     HEAD_MAX,
     Declined,
     Released,
     Steering,
+    Words,
     due,
     head,
     released,
+    saying,
     told,
     took,
     verdict,
+    without_code,
     without_lapsed,
 )
 
@@ -178,3 +192,22 @@ def test_the_model_reads_how_the_user_changed_its_code_in_bounds() -> None:
     changed = released("a\nb\nc", "a\nB\nc")
     assert changed.source == "a\nB\nc" and changed.note.endswith("@@ -1,3 +1,3 @@\n a\n-b\n+B\n c")
     assert len(released("x", "y\n" * 9999).note) < 4200
+
+
+def test_a_users_own_code_is_queued_once_until_it_runs() -> None:
+    first, second = act(CELL, "1", reason="a = 1"), act(CELL, "2", reason="x" * (OWN_CELL_MAX + 1))
+    state = after(first, first, act(CELL, "3", reason=" \n"), act(CELL, "4", session="", reason="x"), second)
+    assert [(code.id, len(code.text), code.by) for code in state.codes] == [
+        ("1", 5, "ben@h"),
+        ("2", OWN_CELL_MAX, "ben@h"),
+    ]
+    state = without_code(state, "1")
+    assert [code.id for code in state.codes] == ["2"] and took(
+        without_code(state, "2"), second, 1.0
+    ).codes == ()
+
+
+def test_what_a_user_ran_is_told_once() -> None:
+    state = saying(Steering("s"), Words("s-1", "The user ran x."))
+    state, said = answered(state, "call 1")
+    assert said == "The user ran x." and saying(state, Words("s-1", "The user ran x.")) is state

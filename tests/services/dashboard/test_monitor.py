@@ -556,6 +556,9 @@ class Acts:
     async def cancel_job(self) -> str:
         return ""
 
+    async def be_owner(self, target: Target) -> None:
+        self.order.append(f"own {target.session}")
+
     async def hand_on(self, target: Target, act: Entry) -> bool:
         self.order.append(f"hand on to {target.kernel_id}")
         if self.failure:
@@ -607,3 +610,40 @@ async def test_a_comment_that_cannot_be_sent_is_refused_with_a_sentence(text: st
     with pytest.raises(UsageError, match="No agent uses n"):
         await actions.comment(Target("", "k", "n"), "fine")
     assert order == []
+
+
+@pytest.mark.parametrize(("failure", "then"), [(None, []), (JlabError("Nobody.", ""), ["own s"])])
+async def test_a_users_cell_is_run_by_a_process_of_its_own_where_no_client_is(
+    failure: JlabError | None, then: list[str]
+) -> None:
+    order: list[str] = []
+    actions = RecordedActions(
+        Acts(order, failure), Log(order), by="ben@h", dashboard="h-1", clock=lambda: 1.0
+    )
+    await actions.run_own(Target("s", "k", "n"), "x = 1")
+    assert order == ["record cell (x = 1): ", "hand on to k", *then]
+    for target, code in ((Target("", "k", "n"), "x"), (Target("s", "k", "n"), "x" * 200_001)):
+        with pytest.raises(UsageError):
+            await actions.run_own(target, code)
+
+
+async def test_a_hold_ends_with_the_same_key_and_is_kept_alive_until_its_code_is_decided() -> None:
+    order: list[str] = []
+    actions = RecordedActions(Acts(order), Log(order), by="ben@h", dashboard="h-1", clock=lambda: 1.0)
+    target = Target("s", "k", "n", "s-1")
+    await actions.hold(target)
+    await actions.hold_all([target])
+    assert actions.holds_all is True
+    actions.stay(600)
+    assert [line for line in order if "here" in line] == ["record here (600): "] * 2
+    await actions.decide(target, "decline", "no")
+    assert order[-2:] == ["record decline (no): ", "hand on to k"]
+    (once,) = {hold for session, hold in actions._holds.items() if session}
+    actions.was_decided(once)
+    await actions.hold_all([target])
+    assert "" not in actions._holds and not actions._holds
+    await actions.hold(target)
+    await actions.hold(target)
+    assert order[-2].startswith("record free (h-1:") and not actions._holds
+    with pytest.raises(UsageError, match="No agent uses"):
+        await actions.hold(Target("", "k", "n"))
