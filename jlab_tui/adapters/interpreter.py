@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..core.doctor.python_checks import DriverFacts, PythonFacts
+from ..core.server.status import telling_line
 from .programs import run
 from .server.environment import ASK_S, NEUTRAL
 from .server.process import after_setup
@@ -43,8 +44,9 @@ async def ask_python(path: str, env: Mapping[str, str], setup: str = "") -> Pyth
     try:
         report = json.loads(ran.out.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        errors = ran.err.strip().splitlines()
-        return PythonFacts(path, trouble=errors[-1] if errors else "")
+        lines = ran.err.strip().splitlines()
+        trouble = telling_line(ran.err) if setup.strip() else next(reversed(lines), "")
+        return PythonFacts(path, trouble=trouble.removeprefix("jlab-mcp: error: "))
     return PythonFacts(
         report["path"] if setup.strip() else path,
         report["version"],

@@ -3,7 +3,7 @@
 Each field names its variable, default, reader and meaning. The documentation
 table `VARIABLES` and `load_settings` follow from that.
 """
-# ruff: noqa: RUF009 - `_from` and `_path_from` return `dataclasses.field(...)`
+# ruff: noqa: RUF009 - `set_by` and `path_set_by` return `dataclasses.field(...)`
 
 from __future__ import annotations
 
@@ -17,8 +17,21 @@ from typing import Any, TypeVar
 
 from . import setting_values as read
 from .errors import SettingError
+from .setting_fields import PREFIX, Variable, path_set_by, set_by
+from .slurm_settings import SlurmSettings
 
-PREFIX = "JLAB_MCP_"
+__all__ = [
+    "PREFIX",
+    "VARIABLES",
+    "Link",
+    "Mode",
+    "OnExit",
+    "Settings",
+    "SlurmSettings",
+    "Variable",
+    "load_settings",
+]
+
 T = TypeVar("T")
 
 
@@ -49,78 +62,27 @@ class OnExit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Variable:
-    """One environment variable and its documentation."""
-
-    name: str
-    """without the prefix"""
-    default: str
-    meaning: str
-    """empty if another field documents it"""
-
-
-def _from(variable: str, default: T, reader: Callable[[str], T], meaning: str = "", *, shown: str = "") -> T:
-    """Make a field that `variable` sets. `shown`: what the documentation shows for the default."""
-    plain = f"{default:g}" if isinstance(default, float) else str(default)
-    documented = Variable(variable, shown or plain, meaning)
-    made: T = field(default=default, metadata={"variable": documented, "reader": reader})
-    return made
-
-
-def _path_from(variable: str, shown: str, meaning: str) -> Any:
-    """Make a path field that `variable` sets; its default follows from other paths (`load_settings`)."""
-    return field(metadata={"variable": Variable(variable, shown, meaning)})
-
-
-@dataclass(frozen=True, slots=True)
-class SlurmSettings:
-    """The request to Slurm; an empty text drops the option."""
-
-    partition: str = _from("SLURM_PARTITION", "", read.word, "partition; unset: Slurm's default")
-    gres: str = _from(
-        "SLURM_GRES", "gpu:1", read.gres, "generic resources, such as gpu:a100:2; `none` asks for none"
-    )
-    cpus: int = _from("SLURM_CPUS", 4, read.integer(1, 100_000), "CPUs per task")
-    mem_mb: int = _from("SLURM_MEM", 32000, read.memory, "memory in MB; `none` leaves it to Slurm")
-    time: str = _from("SLURM_TIME", "4:00:00", read.slurm_time, "walltime, in Slurm's form")
-    modules: str = _from("SLURM_MODULES", "", read.line, "modules to load, separated by spaces")
-    account: str = _from("SLURM_ACCOUNT", "", read.word, "account to charge")
-    qos: str = _from("SLURM_QOS", "", read.word, "quality of service")
-    constraint: str = _from("SLURM_CONSTRAINT", "", read.word, "node features")
-    extra: str = _from("SLURM_EXTRA", "", str, "more sbatch options, separated by `;`")
-    """or by new lines, such as `--nodelist=gpu07`"""
-    bind_ip: str = _from(
-        "SLURM_BIND_IP",
-        "0.0.0.0",
-        read.address_on_node,
-        "address that JupyterLab listens on, on the node: an address, a network such as 10.1.0.0/16, or an interface such as ib0",
-    )
-    template: str = _from("SLURM_TEMPLATE", "", read.line, "own job script template")
-    """its path; empty: the package's own"""
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings, and where the command runs."""
 
     root: Path
     """project root: nearest ancestor of the working directory that has a status directory, else that directory"""
     cwd: Path
-    home: Path = _path_from(
+    home: Path = path_set_by(
         "DIR",
         "~/.jlab-mcp",
         "where status files, logs and journals live (a file system that the nodes share)",
     )
-    notebook_dir: Path = _path_from("NOTEBOOK_DIR", "./notebooks", "where new notebooks are written")
-    server_root_dir: Path = _path_from("SERVER_ROOT_DIR", "the project root", "JupyterLab's root directory")
-    log_dir: Path = _path_from("LOG_DIR", "<DIR>/logs", "logs of the server or the job")
-    status_dir: Path = _path_from(
+    notebook_dir: Path = path_set_by("NOTEBOOK_DIR", "./notebooks", "where new notebooks are written")
+    server_root_dir: Path = path_set_by("SERVER_ROOT_DIR", "the project root", "JupyterLab's root directory")
+    log_dir: Path = path_set_by("LOG_DIR", "<DIR>/logs", "logs of the server or the job")
+    status_dir: Path = path_set_by(
         "STATUS_DIR", "<DIR>/servers/<name>-<hash>", "this project's status file, journals and bells"
     )
-    connection_dir: Path = _path_from(
+    connection_dir: Path = path_set_by(
         "CONNECTION_DIR", "<STATUS_DIR>/connections", "where a started server writes its address"
     )
-    run_mode: Mode | None = _from(
+    run_mode: Mode | None = set_by(
         "RUN_MODE",
         None,
         read.one_of(Mode, *Mode),
@@ -128,83 +90,90 @@ class Settings:
         shown="slurm where sbatch is found, else local; inside a job that has what you ask for, local",
     )
     slurm: SlurmSettings = field(default_factory=SlurmSettings)
-    setup: str = _from("SETUP", "", str, "shell lines run before jupyter (conda, apptainer, ...)")
-    queue_timeout_s: float = _from(
+    setup: str = set_by("SETUP", "", str, "shell lines run before jupyter (conda, apptainer, ...)")
+    python_fallback: bool = set_by(
+        "PYTHON_FALLBACK",
+        False,
+        read.flag,
+        "1: where no environment of the project can run kernels, they run in jlab-mcp's own Python instead of the start failing",
+        shown="0",
+    )
+    queue_timeout_s: float = set_by(
         "QUEUE_TIMEOUT",
         300.0,
         read.seconds(0, 30 * 86400),
         "seconds that `start --no-tui`, `wait` and the tools wait in the queue",
     )
-    ready_timeout_s: float = _from(
+    ready_timeout_s: float = set_by(
         "READY_TIMEOUT",
         120.0,
         read.seconds(1, 86400),
         "seconds that a job may take to come up, for each step (unset, 60 locally)",
     )
     """each step: connection file, then health"""
-    local_start_s: float = _from("READY_TIMEOUT", 60.0, read.seconds(1, 86400))
-    port_min: int = _from("PORT_MIN", 18000, read.integer(1, 65535), "lowest port")
-    port_max: int = _from("PORT_MAX", 19000, read.integer(1, 65535), "highest port")
-    local_bind_ip: str = _from(
+    local_start_s: float = set_by("READY_TIMEOUT", 60.0, read.seconds(1, 86400))
+    port_min: int = set_by("PORT_MIN", 18000, read.integer(1, 65535), "lowest port")
+    port_max: int = set_by("PORT_MAX", 19000, read.integer(1, 65535), "highest port")
+    local_bind_ip: str = set_by(
         "LOCAL_BIND_IP", "127.0.0.1", read.address, "address that a local JupyterLab listens on"
     )
-    link: Link = _from(
+    link: Link = set_by(
         "LINK",
         Link.AUTO,
         read.one_of(Link, *Link),
         "how a node's server is reached: `tcp` (its port), or without an open port by a step (`srun`) or the node's `ssh`; "
         "`auto`: the first of these that works",
     )
-    allow_unproved: bool = _from(
+    allow_unproved: bool = set_by(
         "ALLOW_UNPROVED",
         False,
         read.flag,
         "1: use a server that cannot prove that it is yours; anyone who listens at its address can then act as you",
         shown="0",
     )
-    image_max_px: int = _from(
+    image_max_px: int = set_by(
         "IMAGE_MAX_PX", 512, read.integer(16, 4096), "longest edge, in pixels, of an image in a reply"
     )
-    output_chars: int = _from(
+    output_chars: int = set_by(
         "OUTPUT_CHARS", 20000, read.integer(500, 90_000), "characters of output in one reply"
     )
-    cell_mb: int = _from(
+    cell_mb: int = set_by(
         "CELL_MB",
         100,
         read.integer(1, 2000),
         "megabytes of images that the notebook keeps of one cell; of HTML and JSON half as much, of text 8 %",
     )
-    wait_s: float = _from(
+    wait_s: float = set_by(
         "WAIT_S",
         90.0,
         read.seconds(0, 86_400),
         "seconds that a call waits for a cell before it returns a run id",
     )
-    task_after_s: float = _from(
+    task_after_s: float = set_by(
         "TASK_AFTER_S",
         30.0,
         read.seconds(0, 86_400),
         "seconds after which a long call becomes a task, where the client knows tasks",
     )
-    hold_limit_s: float = _from(
+    hold_limit_s: float = set_by(
         "HOLD_LIMIT_S",
         600.0,
         read.seconds(1, 86_400),
         "seconds that held code waits for the user's decision before it is declined",
     )
-    gpu_idle_warn_min: float = _from(
+    gpu_idle_warn_min: float = set_by(
         "GPU_IDLE_WARN_MIN",
         30.0,
         read.seconds(0, 10_080),
         "minutes after which a kernel that holds GPU memory and computes nothing is told of; 0: never",
     )
-    on_exit: OnExit = _from(
+    on_exit: OnExit = set_by(
         "ON_EXIT",
         OnExit.SHUTDOWN,
         read.one_of(OnExit, *OnExit),
         "what happens to kernels when the client ends: shutdown, keep or kill",
     )
-    exit_grace_s: float | None = _from(
+    exit_grace_s: float | None = set_by(
         "EXIT_GRACE_S",
         None,
         read.seconds(0, 86400),
@@ -212,7 +181,7 @@ class Settings:
         shown="30, or as the server was started",
     )
     """None if unset: the server then decides"""
-    keep_days: int = _from(
+    keep_days: int = set_by(
         "KEEP_DAYS",
         30,
         read.integer(1, 36500),
@@ -220,7 +189,7 @@ class Settings:
         "(security.md#what-is-removed-and-when))",
     )
     """jlab-mcp compresses them after a week"""
-    trusted_dirs: frozenset[str] = _from(
+    trusted_dirs: frozenset[str] = set_by(
         "TRUSTED_DIRS",
         frozenset(),
         read.directories,

@@ -2,7 +2,7 @@
 
 Runs under the user's Python, from a folder of any name. All settings stay in this process: no argument or environment
 variable that kernels would inherit, no configuration file that would shadow the user's own.
-Exit codes: 96 this machine has no such address, 97 Jupyter is not installed for this Python, 98 the port is taken, else Jupyter's.
+Exit codes: 88 kernels would run in another Python than the project's, 96 this machine has no such address, 97 Jupyter is not installed for this Python, 98 the port is taken, else Jupyter's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any, Dict, List, Optional
 
 PACKAGE = "jlab_mcp_extension"
+EXIT_OTHER_PYTHON = 88
 EXIT_NO_ADDRESS = 96
 EXIT_NO_JUPYTER = 97
 EXIT_PORT_TAKEN = 98
@@ -25,8 +26,6 @@ PORT_TRIES = 200
 RESTARTS = 5
 PASSED_OVER = "jlab_mcp_passed_over"
 """Variable of the job script: why it did not take the first Python. Kernels do not inherit it."""
-SETUP_FAILED = "jlab_mcp_setup_failed"
-"""Variable of a local start: the first line of JLAB_MCP_SETUP that failed. Kernels do not inherit it either."""
 
 
 def load_package(folder: str) -> ModuleType:
@@ -119,7 +118,7 @@ def main(argv: List[str]) -> int:
         return 2
     load_package(os.path.dirname(os.path.realpath(__file__)))
     config = read_config(argv[1], int(os.environ.get("SLURM_RESTART_COUNT") or 0))
-    passed, failed = os.environ.pop(PASSED_OVER, ""), os.environ.pop(SETUP_FAILED, "")
+    passed = os.environ.pop(PASSED_OVER, "")
     ip = "127.0.0.1" if config.get("link") else address_for(config.get("ip") or "127.0.0.1")
     if ip is None:
         return EXIT_NO_ADDRESS
@@ -138,19 +137,20 @@ def main(argv: List[str]) -> int:
         lazy_import.put_off("rfc3987_syntax", "is_valid_syntax")
         from jlab_mcp_extension import project_python, serverapp
     except ImportError as error:
-        if failed:
-            report(
-                "error: a line of JLAB_MCP_SETUP failed: %s; after it, %s cannot import Jupyter (%s)."
-                % (failed, sys.executable, error),
-                'Correct it; `bash -xc "$JLAB_MCP_SETUP"` shows what each line does.',
-            )
-            return EXIT_NO_JUPYTER
         report(
             "%s cannot import Jupyter (%s)." % (sys.executable, error),
             "Install it there: %s -m pip install jupyterlab ipykernel" % sys.executable,
         )
         return EXIT_NO_JUPYTER
-    config["environment"] = project_python.decide(config, passed)
+    told = project_python.decide(config, passed)
+    if told != str(config.get("environment") or "") and not config.get("python_fallback"):
+        why = told.partition("; kernels run in ")[0]
+        report(
+            "jlab-mcp: error: %s" % why,
+            "JLAB_MCP_PYTHON_FALLBACK=1 runs kernels in %s instead." % sys.executable,
+        )
+        return EXIT_OTHER_PYTHON
+    config["environment"] = told
     ended: int = serverapp.run(config, ip, port)
     if ended == EXIT_PORT_TAKEN and not fixed:
         # Another process took the port after we checked it. A process that has started a server cannot start a second one.

@@ -9,6 +9,8 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.project import Agent, Project
 
 
@@ -83,6 +85,11 @@ async def test_a_project_environment_without_a_kernel_is_named_wherever_kernels_
 ) -> None:
     venv = make_venv(project.root, packages=("ipykernel", "ipykernel_launcher"))
     (project.root / "types.py").write_text("kinds = ['a', 'b']\n", encoding="utf-8")  # it shadows nothing
+    refused = project.run("start", "--detach")
+    assert refused.returncode == 1 and project.run("status").returncode == 1
+    assert f"{venv} has no ipykernel, so no kernel can run in it." in refused.stderr
+    assert " ipykernel jupyterlab\n" in refused.stderr and "JLAB_MCP_PYTHON_FALLBACK=1" in refused.stderr
+    project.extra_env["JLAB_MCP_PYTHON_FALLBACK"] = "1"
     done = project.run("start", "--detach")
     assert done.returncode == 0
     told = f"{venv} has no ipykernel, and kernels run in {sys.executable}; add it with: "
@@ -93,11 +100,16 @@ async def test_a_project_environment_without_a_kernel_is_named_wherever_kernels_
         assert opened["python"] == sys.executable and opened["warnings"][0].startswith(told)
 
 
-def test_a_set_up_that_fails_is_the_cause_if_it_leaves_a_python_without_jupyter(
-    project: Project, tmp_path: Path
+@pytest.mark.parametrize("path", ["$PATH", "/usr/bin:/bin"], ids=["a python with jupyter", "another"])
+def test_a_line_of_the_set_up_that_fails_ends_the_start_with_its_own_words(
+    project: Project, path: str
 ) -> None:
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
-    setup = f"conda activate torch\nfalse\nPATH={tmp_path}/bare/bin:/usr/bin:/bin"
+    python = Path(sys.executable).parent
+    setup = f"PATH={python}:{path}\nsource ~/miniforge3/etc/profile.d/conda.sh\nconda activate torch"
     done = project.run("start", "--detach", JLAB_MCP_SETUP=setup)
     assert done.returncode == 1
-    assert "a line of JLAB_MCP_SETUP failed: conda activate torch (it returned 127); after it," in done.stderr
+    told = (
+        "a line of JLAB_MCP_SETUP failed: source ~/miniforge3/etc/profile.d/conda.sh (it returned 1): bash: "
+    )
+    assert told in done.stderr and "/conda.sh: No such file or directory" in done.stderr, done.stderr
+    assert project.run("status").returncode == 1

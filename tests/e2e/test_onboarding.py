@@ -171,7 +171,7 @@ def test_the_doctor_says_when_the_settings_stand_in_the_way(tmp_path: Path) -> N
 def test_the_doctor_says_which_python_lacks_what(project: Project) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", project.root / ".venv"], check=True)
     finding = findings(project)["environment"]
-    assert finding["level"] in ("warn", "ok")
+    assert finding["level"] == "fail"
     text = project.run("doctor").stdout
     assert "has no ipykernel" in text and "ipykernel" in text.partition("-> ")[2]
 
@@ -181,7 +181,7 @@ def test_an_environment_whose_python_is_gone_is_kept_and_made_anew_by_the_printe
 ) -> None:
     def warning() -> dict[str, str]:
         found = json.loads(project.run("doctor", "--json").stdout)
-        return next(f for f in found if f["level"] == "warn" and f["check"] == "environment")
+        return next(f for f in found if f["level"] == "fail" and f["check"] == "environment")
 
     python = project.root / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
@@ -245,7 +245,11 @@ def test_the_doctor_runs_the_setup_and_says_what_it_leads_to(project: Project) -
     bad = findings(project, JLAB_MCP_SETUP="source /not/there; conda activate torch; PATH=/none")[
         "environment"
     ]
-    assert bad["level"] == "fail" and "python3: " in bad["text"] and bad["fix"].startswith("bash -xc")
+    assert (
+        bad["level"] == "fail"
+        and "failed: source /not/there (it returned 1): bash: " in bad["text"]
+        and bad["fix"].startswith("bash -xc")
+    )
 
 
 def test_a_server_that_hangs_is_one_finding_and_its_stop_says_what_it_waits_for(project: Project) -> None:

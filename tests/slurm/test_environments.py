@@ -41,6 +41,11 @@ async def test_a_python_that_the_node_cannot_run_is_named_wherever_kernels_are_u
     cluster: Cluster, lab: Project
 ) -> None:
     python = environment(lab.root, runs_on_nodes=False)
+    refused = lab.run("start", "--detach")
+    assert refused.returncode == 1
+    assert "The project's Python does not run on the node." in refused.stderr, refused.stderr + refused.stdout
+    assert f"{python} does not run on c" in refused.stderr and "GLIBC_2.99 not found" in refused.stderr
+    lab.extra_env["JLAB_MCP_PYTHON_FALLBACK"] = "1"
     done = lab.run("start", "--detach")
     assert done.returncode == 0, done.stdout + done.stderr + lab.logs()
     told = f"{python} does not run on {lab.status_file()['HOSTNAME']}: GLIBC_2.99 not found; kernels run in {sys.executable} instead."

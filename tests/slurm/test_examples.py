@@ -30,6 +30,13 @@ exec {python} "$@"
 """
 
 
+MISSING = {
+    "conda activate": "a line of JLAB_MCP_SETUP failed: source ~/miniforge3/etc/profile.d/conda.sh (it returned 1)",
+    "apptainer exec": "apptainer: not found",
+}
+"""what the start says where the program is not there"""
+
+
 def example(word: str) -> str:
     """The block of the page that has a word in it."""
     blocks: list[str] = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
@@ -38,16 +45,24 @@ def example(word: str) -> str:
 
 
 @pytest.mark.parametrize("word", ["conda activate", "apptainer exec"])
-def test_the_example_brings_up_a_server_on_a_node(cluster: Cluster, word: str) -> None:
+def test_the_example_brings_up_a_server_on_a_node_or_says_what_is_not_there(
+    cluster: Cluster, word: str
+) -> None:
     home = cluster.shared / f"home-{word.split()[0]}"
     project, tools, told = home / "project", home / "tools", home / "told"
-    for directory in (project, tools, home / "miniforge3" / "etc" / "profile.d"):
+    for directory in (project, tools):
         directory.mkdir(parents=True)
     profile = home / "miniforge3" / "etc" / "profile.d" / "conda.sh"
-    profile.write_text(CONDA.format(bin=Path(sys.executable).parent), encoding="utf-8")
-    apptainer = tools / "apptainer"
-    apptainer.write_text(APPTAINER.format(told=told, python=sys.executable), encoding="utf-8")
-    apptainer.chmod(0o755)
+
+    def bring(program: str) -> None:
+        if program == "conda":
+            profile.parent.mkdir(parents=True)
+            profile.write_text(CONDA.format(bin=Path(sys.executable).parent), encoding="utf-8")
+        else:
+            apptainer = tools / "apptainer"
+            apptainer.write_text(APPTAINER.format(told=told, python=sys.executable), encoding="utf-8")
+            apptainer.chmod(0o755)
+
     env = {
         **cluster.env,
         "HOME": str(home),
@@ -69,6 +84,10 @@ def test_the_example_brings_up_a_server_on_a_node(cluster: Cluster, word: str) -
         )
 
     command = f"{COMMAND} start --detach && {COMMAND} status --json"
+    refused = shell(f"set -e\n{example(word)}\n{command}")
+    assert refused.returncode == 1 and "ready" not in refused.stdout, refused.stdout
+    assert MISSING[word] in refused.stderr, refused.stderr
+    bring(word.split()[0])
     try:
         done = shell(f"set -e\n{example(word)}\n{command}")
         assert done.returncode == 0, done.stdout + done.stderr

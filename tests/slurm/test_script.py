@@ -77,16 +77,18 @@ async def test_paths_with_blanks_quotes_and_percent_signs_work(cluster: Cluster,
     assert f" WorkDir={odd} " in cluster.run("scontrol", "-o", "show", "job", answer.job_id)
 
 
-async def test_set_up_lines_choose_the_python_and_a_failing_one_is_only_a_warning(
+async def test_set_up_lines_choose_the_python_and_what_fails_inside_them_may_be_meant(
     cluster: Cluster, slurm: Slurm
 ) -> None:
-    setup = f"false\nexport FROM_SETUP=yes\nPATH={Path(sys.executable).parent}:$PATH"
+    inner = cluster.shared / "profile.sh"
+    inner.write_text("false\ntrue\n", encoding="utf-8")
+    setup = f"[ -f /none ] && echo x\nfalse || true\n. {inner}\nPATH={Path(sys.executable).parent}:$PATH"
     given = replace(inputs(cluster, "setup", pythons=[""]), setup=setup)
     answer = await slurm.submit(script(CPU_JOB, given))
     assert isinstance(answer, Submitted), answer
     wait_for((cluster.shared / "setup.json").exists, "the launcher has started")
     log = (cluster.shared / f"setup-{answer.job_id}.log").read_text(encoding="utf-8")
-    assert "returned 1: false" in log
+    assert "JLAB_MCP_SETUP" not in log
     assert f"starting JupyterLab with {Path(sys.executable).parent}/python3" in log
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ...core.errors import LaunchFailed, ServerError
-from ...core.server.environment import PythonChoice
+from ...core.server.environment import PythonChoice, require_projects
 from ...core.server.machine import Machine
 from ...core.server.record import ServerRecord, ServerState
 from ...core.server.status import Observation
@@ -87,6 +88,7 @@ class LocalServer:
             choice = PythonChoice("python3")
         else:
             choice = await choose_python(settings.root, self._env)
+            require_projects(choice, sys.executable, fallback=settings.python_fallback)
         log = settings.log_dir / local_log(status_dir_name(settings.root), str(port))
         try:
             prepared = prepare(

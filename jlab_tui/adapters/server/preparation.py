@@ -48,6 +48,7 @@ def prepare(
         "spool_dir": str(settings.spool_dir),
         "kernelspec_dirs": [data for prefix in choice.prefixes if (data := kernelspecs_of(prefix))],
         "exit_grace_s": settings.exit_grace_s,
+        "python_fallback": settings.python_fallback,
     }
     files = write_launch_files(settings.connection_dir, launch, shared | config, over_network=over_network)
     return Prepared(copy / "launch.py", files)

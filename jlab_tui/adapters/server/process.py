@@ -60,13 +60,13 @@ def spawn(
 def after_setup(setup: str, arguments: list[str]) -> list[str]:
     """Return the command that runs the Python that shell lines put on the PATH; `python3` first, as on a node.
 
-    The launcher is told of the first line that failed."""
-    failed = 'export jlab_mcp_setup_failed=${jlab_mcp_setup_failed:-"$BASH_COMMAND (it returned $code)"}'
+    A line that fails ends it; a command inside a file that a line sources may fail, as in the job script."""
+    failed = 'echo "jlab-mcp: error: a line of JLAB_MCP_SETUP failed: $BASH_COMMAND (it returned $code)" >&2; exit 89'
     script = (
-        f"trap 'code=$?; {failed}' ERR\n{setup}\ntrap - ERR\n"
+        f"trap 'code=$?; [ ${{#BASH_SOURCE[@]}} -gt 0 ] || {{ {failed}; }}' ERR\n{setup}\ntrap - ERR\n"
         'exec "$(command -v python3 || command -v python || echo python3)" "$@"'
     )
-    return ["bash", "-c", script, "jlab-mcp", *arguments]
+    return ["bash", "-c", script, "bash", *arguments]
 
 
 def is_ours(pid: int, pid_start: str) -> bool:

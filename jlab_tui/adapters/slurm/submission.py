@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ...core.errors import LaunchFailed, UsageError
-from ...core.server.environment import PythonChoice
+from ...core.server.environment import PythonChoice, require_projects
 from ...core.server.record import ServerRecord, ServerState, SlurmFacts
 from ...core.server.slurm_job import with_facts, with_job_id
 from ...core.settings import Link, Mode, Settings
@@ -113,6 +113,8 @@ class Submission:
         if self._settings.setup.strip():
             return PythonChoice("")
         choice = await choose_python(self._settings.root, self._env)
+        if not choice.silent:
+            require_projects(choice, sys.executable, fallback=self._settings.python_fallback)
         if choice.silent and choice.passed is not None:
             say(f"{choice.passed.why}; the node tries it.")
         elif choice.note:
@@ -122,7 +124,7 @@ class Submission:
     def _pythons(self, choice: PythonChoice) -> list[str]:
         """Return the interpreters to try on the node; the empty name is the one that the set-up puts on the PATH."""
         if not choice.server:
-            return ["", sys.executable]
+            return [""]
         pythons = [choice.silent, choice.server, sys.executable]
         own = self._settings.root / ".venv" / "bin" / "python"
         if own.exists():

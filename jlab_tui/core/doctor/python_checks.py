@@ -132,10 +132,11 @@ def check_environment(
     kernel_only: bool,
     is_tool: bool = False,
     node_tries: bool = False,
+    is_refused: bool = False,
 ) -> list[Finding]:
     """Check the Python of the kernels, and the one of JupyterLab.
 
-    `passed`: the environment that comes first and is not used; `node_tries`: a job tries it anyway. `is_tool`: jlab-mcp
+    `passed`: the environment that comes first and is not used; `node_tries`: a job tries it anyway; `is_refused`: a start fails for it. `is_tool`: jlab-mcp
     has its own environment, which lacks the packages that the project's code imports.
     """
     found = []
@@ -145,6 +146,10 @@ def check_environment(
         return [Finding("environment", Level.FAIL, f"{chosen.path} does not run: {why}", fix)]
     if passed is not None:
         then = "a job tries it on its node" if node_tries else "so it is not used"
+        if is_refused and not node_tries:
+            return [
+                Finding("environment", Level.FAIL, f"{passed.why}, so no kernel can run in it.", passed.fix)
+            ]
         found.append(Finding("environment", Level.WARN, f"{passed.why}; {then}.", passed.fix))
     versions = _versions(chosen, "ipykernel", "jupyterlab", "jupyter_server")
     if not chosen.has("ipykernel"):

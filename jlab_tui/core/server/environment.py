@@ -10,6 +10,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..errors import LaunchFailed
+
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
@@ -88,6 +90,23 @@ def choose(candidates: Sequence[Candidate], own: str, has_uv: bool) -> PythonCho
         if python is not None and not python.runs:
             silent = silent or python.path
     return PythonChoice(own, "", passed, silent, prefixes)
+
+
+def leaves_project(choice: PythonChoice, own: str) -> bool:
+    """Whether there is an environment of the project, and kernels would run in `own` all the same."""
+    return choice.passed is not None and not choice.kernel and choice.server == own
+
+
+def require_projects(choice: PythonChoice, own: str, *, fallback: bool) -> None:
+    """Raise LaunchFailed if there is an environment of the project and kernels would run in `own`, unless a person allows that."""
+    passed = choice.passed
+    if passed is None or fallback or not leaves_project(choice, own):
+        return
+    remedy = passed.remedy[0].upper() + passed.remedy[1:]
+    raise LaunchFailed(
+        f"{passed.why}, so no kernel can run in it.",
+        f"{remedy}: {passed.fix}\n  (JLAB_MCP_PYTHON_FALLBACK=1 runs kernels in jlab-mcp's own Python instead: {own})",
+    )
 
 
 def _passed_over(candidate: Candidate, has_uv: bool) -> PassedOver:

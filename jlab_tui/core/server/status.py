@@ -165,19 +165,24 @@ LOG_LINES = 40
 
 def failed(record: ServerRecord, what: str, log_tail: str) -> ServerStatus:
     """Describe a failed start, with the log line that most likely explains it."""
-    last = telling_line(log_tail)
+    last = telling_line(log_tail).removeprefix("jlab-mcp: error: ")
     return over(record.with_state(ServerState.ERROR, f"{what} {last}".strip()), log_tail)
 
 
 def telling_line(log_tail: str) -> str:
     """Find the log line that most likely explains why the program ended."""
     lines = [line.strip() for line in reversed(log_tail.splitlines()) if line.strip()]
+    set_up = next((number for number, line in enumerate(lines) if _SETUP_FAILED in line), None)
+    if set_up is not None:  # the line before is the command's own
+        said = next((line for line in lines[set_up + 1 :][:1] if not line.startswith("jlab-mcp: ")), "")
+        return f"{lines[set_up]}: {said}"[:300] if said else lines[set_up][:300]
     # Jupyter's messages of the levels info and debug, such as the language servers that it did not find, explain nothing.
     unusual = [line for line in lines if not re.match(r"\[[ID] ", line)]
     errors = (line for line in unusual if any(word in line for word in _OF_ERRORS))
     return next((found[:300] for found in (*errors, *unusual, *lines)), "")
 
 
+_SETUP_FAILED = "error: a line of JLAB_MCP_SETUP failed: "
 _OF_ERRORS = ("Error", "error:", "rror]", "ERROR", "No module", "not found", "denied", "in use")
 
 

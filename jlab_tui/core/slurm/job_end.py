@@ -11,12 +11,12 @@ SCRIPT_EXITS: dict[int, Advice] = {
     88: Advice(
         "The project's Python does not run on the node.",
         "`jlab-mcp logs` shows what it says. Make the environment on a node of that partition, or select another one in "
-        "JLAB_MCP_SETUP; then start again.",
+        "JLAB_MCP_SETUP; then start again. JLAB_MCP_PYTHON_FALLBACK=1 runs kernels in jlab-mcp's own Python instead.",
     ),
     89: Advice(
-        "A line of JLAB_MCP_SETUP failed on the node, and the Python that it leaves on the PATH has no jupyter_server.",
-        "`jlab-mcp logs` shows the line. A job's shell knows conda only after `source <conda>/etc/profile.d/conda.sh`; correct "
-        "JLAB_MCP_SETUP, then start again.",
+        "A line of JLAB_MCP_SETUP failed on the node.",
+        "Correct JLAB_MCP_SETUP, then start again. A job's shell knows conda only after `source <conda>/etc/profile.d/conda.sh`; "
+        "`|| true` behind a line lets it fail.",
     ),
     90: Advice(
         "The modules could not be loaded on the node.",
@@ -30,7 +30,7 @@ SCRIPT_EXITS: dict[int, Advice] = {
     92: Advice(
         "The Python on the node has no jupyter_server.",
         "Install it: `.venv/bin/python -m pip install jupyterlab ipykernel` (or `uv add jupyterlab ipykernel`); "
-        "then start again.",
+        "then start again. Where JLAB_MCP_SETUP is set, it has to put that environment on the PATH: `source .venv/bin/activate`.",
     ),
     93: Advice(
         "The node does not see the files of the launch: the status directory is not on a shared file system.",

@@ -264,6 +264,21 @@ def test_a_project_with_a_kernel_only_needs_our_own_jupyterlab(
     assert (found[1].check, found[1].fix) == ("server", fix)
 
 
+def test_an_environment_for_which_a_start_fails_is_the_only_finding() -> None:
+    chosen, passed = (
+        PythonFacts("/c/bin/python", "3.12.1", {}),
+        PassedOver("/x has no Python", "add it with", "mend it"),
+    )
+    (found,) = checks_python.check_environment(chosen, OWN, passed, kernel_only=False, is_refused=True)
+    assert (found.level, found.text, found.fix) == (
+        Level.FAIL, "/x has no Python, so no kernel can run in it.", "mend it",
+    )  # fmt: skip
+    tried = checks_python.check_environment(
+        chosen, OWN, passed, kernel_only=False, is_refused=True, node_tries=True
+    )
+    assert tried[0].level is Level.WARN
+
+
 @pytest.mark.parametrize(
     ("node_tries", "then"), [(False, "so it is not used"), (True, "a job tries it on its node")]
 )

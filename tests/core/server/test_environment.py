@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jlab_tui.core.server.environment import Candidate, Interpreter, PythonChoice, choose
+from jlab_tui.core.errors import LaunchFailed
+from jlab_tui.core.server.environment import Candidate, Interpreter, PythonChoice, choose, require_projects
 
 OWN = "/own/bin/python"
 BOTH = Candidate("/p/.venv", Interpreter("/p/.venv/bin/python", True, True, True, True))
@@ -100,3 +101,20 @@ def test_the_first_that_was_passed_over_is_reported_although_another_one_is_used
 def test_a_python_that_does_not_run_here_is_kept_for_a_node_that_may_run_it() -> None:
     second = Candidate("/b", Interpreter("/b/bin/python", False))
     assert choose([BROKEN, second, ACTIVE], OWN, True).silent == "/p/.venv/bin/python"
+
+
+@pytest.mark.parametrize("candidates", [[NEITHER], [BROKEN, OURS]])
+def test_a_start_that_leaves_every_environment_of_the_project_fails_unless_that_is_allowed(
+    candidates: list[Candidate],
+) -> None:
+    choice = choose(candidates, OWN, True)
+    require_projects(choice, OWN, fallback=True)
+    with pytest.raises(LaunchFailed) as refused:
+        require_projects(choice, OWN, fallback=False)
+    assert choice.passed is not None and refused.value.message.startswith(choice.passed.why)
+    assert choice.passed.fix in refused.value.hint and "JLAB_MCP_PYTHON_FALLBACK=1" in refused.value.hint
+
+
+@pytest.mark.parametrize("candidates", [[], [BOTH], [KERNEL], [NEITHER, ACTIVE], [BROKEN, KERNEL], [OURS]])
+def test_a_start_in_any_environment_of_the_project_is_none_of_jlab_mcps(candidates: list[Candidate]) -> None:
+    require_projects(choose(candidates, OWN, True), OWN, fallback=False)

@@ -251,6 +251,19 @@ def test_each_kind_of_server_has_its_own_time_to_come_up() -> None:
             "jlab-mcp: starting\n[I 10:00 ServerApp] 404 not found\n[D 10:00 ServerApp] Error: none",
             "jlab-mcp: starting",
         ),
+        (
+            "ImportError: no\nbash: conda: command not found\n"
+            "jlab-mcp: error: a line of JLAB_MCP_SETUP failed: conda activate ml (it returned 127)\nError: bye",
+            "jlab-mcp: error: a line of JLAB_MCP_SETUP failed: conda activate ml (it returned 127): bash: conda: command not found",
+        ),
+        (
+            "jlab-mcp: job 7\njlab-mcp: error: a line of JLAB_MCP_SETUP failed: false (it returned 1)",
+            "jlab-mcp: error: a line of JLAB_MCP_SETUP failed: false (it returned 1)",
+        ),
+        (
+            "jlab-mcp: error: a line of JLAB_MCP_SETUP failed: false (it returned 1)",
+            "jlab-mcp: error: a line of JLAB_MCP_SETUP failed: false (it returned 1)",
+        ),
     ],
 )
 def test_a_failure_is_described_by_the_logs_last_line_with_an_error_or_else_by_the_last(
@@ -258,7 +271,7 @@ def test_a_failure_is_described_by_the_logs_last_line_with_an_error_or_else_by_t
 ) -> None:
     assert telling_line(log) == told
     sentence = failed(STARTING, "It failed.", log).sentence
-    assert sentence == f"It failed. {told}".strip()
+    assert sentence == f"It failed. {told.removeprefix('jlab-mcp: error: ')}".strip()
 
 
 def test_kernels_outside_the_projects_environment_are_named_as_long_as_they_run() -> None:
