@@ -133,6 +133,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     init.add_argument(
+        "--allow",
+        action="store_true",
+        help="let Claude Code run jlab-mcp's tools in this project without asking (.claude/settings.local.json)",
+    )
+    init.add_argument(
         "--ssh",
         metavar="HOST[:DIR]",
         help="the project is on another machine: check it, offer to install jlab-mcp there, and register the line to it",

@@ -121,11 +121,13 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _start(arguments: argparse.Namespace) -> int:
+    from .doctor import warn_of_misspelt_settings
     from .wiring.dashboard import Looks, run_dashboard, run_replay
     from .wiring.settings import mode_of, settings_of
 
     if arguments.time is not None and not is_slurm_time(arguments.time):
         raise UsageError(f"{arguments.time!r} is not a walltime.", "Give one such as 24:00:00 or 1-00:00:00.")
+    warn_of_misspelt_settings(os.environ)
     settings = settings_of(os.environ)
     screen = this_screen(wants_lines=arguments.no_tui, wants_ascii=arguments.ascii)
     looks = Looks(
@@ -292,8 +294,8 @@ def _init(arguments: argparse.Namespace) -> int:
                 "Leave one of the two out.",
             )
         place = examine(arguments.ssh, settings.cwd, env, is_agreed=arguments.yes)
-    remotes = Remotes(settings.home)
-    return run_init(settings, env, remotes, place, user=arguments.user, only_print=arguments.only_print)
+    flags = {name: getattr(arguments, name) for name in ("user", "only_print", "allow")}
+    return run_init(settings, env, Remotes(settings.home), place, **flags)
 
 
 def _login(arguments: argparse.Namespace) -> int:
@@ -305,14 +307,13 @@ def _login(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from .doctor import report_bad_setting, run_doctor
+    from .doctor import report_bad_settings, run_doctor, usable_settings
     from .wiring.doctor import make_examination
     from .wiring.settings import settings_of
 
-    try:
-        settings = settings_of(os.environ)
-    except UsageError as error:
-        return report_bad_setting(error, as_json=arguments.json)
+    settings = usable_settings(settings_of, os.environ)
+    if isinstance(settings, list):
+        return report_bad_settings(settings, as_json=arguments.json)
     return asyncio.run(run_doctor(make_examination(settings, dict(os.environ)), as_json=arguments.json))
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Mapping, Sequence
 
-from .core.doctor.checks import Finding, Level
-from .core.errors import JlabError, SettingError
+from .core.doctor.checks import Finding, Level, check_settings
+from .core.errors import JlabError, SettingError, UsageError
+from .core.settings import Settings
 from .services.server.examination import Examination
 
 _MARKS = {Level.OK: "ok  ", Level.WARN: "warn", Level.FAIL: "FAIL", Level.SKIP: "-   "}
@@ -30,15 +32,46 @@ async def run_doctor(examination: Examination, *, as_json: bool) -> int:
     return int(any(finding.level is Level.FAIL for finding in found))
 
 
-def report_bad_setting(error: JlabError, *, as_json: bool) -> int:
-    """Report a setting that prevents every other check. Returns the exit code."""
-    fix = f"unset {error.variable}" if isinstance(error, SettingError) else error.hint
-    finding = Finding("settings", Level.FAIL, error.message, fix)
+def usable_settings(
+    read: Callable[[Mapping[str, str]], Settings], env: Mapping[str, str]
+) -> Settings | list[UsageError]:
+    """Return the settings, or an error for each that cannot be used. `read` raises UsageError for the first."""
+    wrong: list[UsageError] = []
+    left = dict(env)
+    while True:
+        try:
+            settings = read(left)
+            return wrong or settings
+        except UsageError as error:
+            wrong.append(error)
+            if not isinstance(error, SettingError) or left.pop(error.variable, None) is None:
+                return wrong
+
+
+def report_bad_settings(errors: Sequence[JlabError], *, as_json: bool) -> int:
+    """Report the settings that prevent every other check. Returns the exit code."""
+    found = [
+        Finding(
+            "settings",
+            Level.FAIL,
+            error.message,
+            f"unset {error.variable}" if isinstance(error, SettingError) else error.hint,
+        )
+        for error in errors
+    ]
     if as_json:
-        print(json.dumps([_as_json(finding)], indent=1, ensure_ascii=False))
-    else:
+        print(json.dumps([_as_json(finding) for finding in found], indent=1, ensure_ascii=False))
+        return 1
+    for finding in found:
         print_finding(finding)
     return 1
+
+
+def warn_of_misspelt_settings(env: Mapping[str, str]) -> None:
+    """Print on stderr which variables with our prefix are no settings."""
+    for finding in check_settings(env):
+        if finding.level is Level.WARN:
+            print(f"jlab-mcp: {finding.text}", file=sys.stderr)
 
 
 def _as_json(finding: Finding) -> dict[str, str]:

@@ -7,12 +7,20 @@ import sys
 from collections.abc import Mapping
 from typing import Protocol
 
-from .adapters.client_files import own_command, register_in_project, run_client_command
+from .adapters.client_files import allow_tools, own_command, register_in_project, run_client_command
 from .adapters.clipboard import copy
 from .adapters.link.forwards import IDLE_S
 from .adapters.ssh.remotes import Remotes
 from .core.cli.browser_access import Login, access_of, needs_forward
-from .core.cli.client_config import NAME, Command, claude_command, is_throwaway, other_clients
+from .core.cli.client_config import (
+    ALLOW_RULE,
+    NAME,
+    USE_IT,
+    Command,
+    claude_command,
+    is_throwaway,
+    other_clients,
+)
 from .core.errors import UsageError
 from .core.link.forward import Forward
 from .core.settings import PREFIX, Settings
@@ -29,6 +37,7 @@ def run_init(
     *,
     user: bool,
     only_print: bool,
+    allow: bool = False,
 ) -> int:
     """Register the MCP server for this project (or everywhere), and show how to register it with other clients.
 
@@ -53,6 +62,10 @@ def run_init(
         else:
             remotes.register(settings.cwd, place)
             print(f"From here `jlab-mcp start`, `stop`, `status`, `logs` and others now act on {place}.")
+    if allow and not only_print:
+        path = settings.cwd / ".claude" / "settings.local.json"
+        written = allow_tools(path)
+        print(f"{path}: {ALLOW_RULE} {'added to' if written else 'is already in'} permissions.allow")
     if places := [name for name in _PLACES if env.get(name)]:
         print(f"\nSet here: {', '.join(f'{name}={env[name]}' for name in places)}")
         print("The client needs the same: start it from such a shell, or set them in the entry's `env`.")
@@ -73,7 +86,13 @@ def _register_here(settings: Settings, command: Command) -> None:
         print(f"{path}: the entry {NAME} now starts {command.line}")
     else:
         print(f"{path}: {NAME} added ({command.line})")
-    print("Start Claude Code in this directory and approve the server when it asks.")
+    print(f"Start Claude Code in this directory. It asks whether to use this server: choose `{USE_IT}`.")
+    print(
+        "The answer that it marks, which Enter takes, is no; `claude mcp reset-project-choices` lets it ask again."
+    )
+    print(
+        "It then asks before each tool, unless `jlab-mcp init --allow` has told it that all of jlab-mcp's may run."
+    )
     print("The same without the file:")
     print(f"  {shlex.join(claude_command(command))}")
 

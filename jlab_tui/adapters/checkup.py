@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .. import __version__
-from ..core.cli.client_config import Registered, registered_in
+from ..core.cli.client_config import ClientChoices, Registered
 from ..core.doctor.checks import DirectoryFacts, Hops
 from ..core.doctor.python_checks import DriverFacts, ProgramFacts, ProjectPython, PythonFacts, Unmet
 from ..core.doctor.slurm_checks import NodeFacts
@@ -32,6 +32,7 @@ from ..core.slurm.queue import QueueAnswer, QueueUnknown
 from ..core.slurm.rejections import Rejected
 from ..core.slurm.submit import Estimate
 from ..core.slurm.survey import Partition
+from .client_files import client_choices, registrations
 from .files import INTENT_STALE_S, bytes_below, process_start
 from .interpreter import NODE_DRIVER, ask_driver, ask_python, parse_driver
 from .jupyter.access import ServerAccess
@@ -232,21 +233,6 @@ async def _has_come(path: Path) -> bool:
     return True
 
 
-def registrations(
-    directories: Sequence[Path], home: Path, env: Mapping[str, str]
-) -> list[tuple[Registered, bool]]:
-    """Return where Claude Code finds this server, and whether each command can run."""
-    found = []
-    projects = list(dict.fromkeys(directories))
-    for path in [*(directory / ".mcp.json" for directory in projects), home / ".claude.json"]:
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError):
-            continue
-        found += registered_in(text, str(path), [str(directory) for directory in projects])
-    return [(place, shutil.which(place.program, path=env.get("PATH")) is not None) for place in found]
-
-
 class Checkup:
     """The facts about one project (`services.server.examination.Checkup`)."""
 
@@ -345,6 +331,10 @@ class Checkup:
         home = Path(self._env.get("HOME") or "~").expanduser()
         directories = [self._settings.cwd, self._settings.root]
         return await asyncio.to_thread(registrations, directories, home, self._env)
+
+    async def client_choices(self) -> ClientChoices:
+        home = Path(self._env.get("HOME") or "~").expanduser()
+        return await asyncio.to_thread(client_choices, [self._settings.cwd, self._settings.root], home)
 
     async def close(self) -> None:
         await self._access.close()

@@ -11,7 +11,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..core.cli.client_config import NAME, Command, Merged, merge_mcp_json
+from ..core.cli.client_config import (
+    NAME,
+    ClientChoices,
+    Command,
+    Merged,
+    Registered,
+    choices_in,
+    merge_mcp_json,
+    registered_in,
+    with_allow_rule,
+)
 from ..core.errors import UsageError
 from .files import write_atomic
 
@@ -84,6 +94,21 @@ def register_in_project(path: Path, command: Command) -> Merged:
     return merged
 
 
+def allow_tools(path: Path) -> bool:
+    """Let Claude Code run this server's tools without asking. Returns whether the file changed. Raises UsageError."""
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        allowed = with_allow_rule(text, str(path))
+        if allowed != text:
+            path.parent.mkdir(exist_ok=True)
+            write_atomic(path.resolve(), allowed, mode=0o666 & ~_umask())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path} cannot be changed: {error}.", "Add the rule in Claude Code: /permissions"
+        ) from None
+    return allowed != text
+
+
 def _umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
@@ -108,3 +133,35 @@ def run_client_command(argv: Sequence[str], env: Mapping[str, str]) -> tuple[boo
     except (OSError, subprocess.TimeoutExpired) as error:
         return False, str(error)
     return done.returncode == 0, (done.stdout.strip() or done.stderr.strip())
+
+
+def client_choices(directories: Sequence[Path], home: Path) -> ClientChoices:
+    """Return what Claude Code's settings say of this server for these projects."""
+    projects = list(dict.fromkeys(directories))
+    names = [
+        folder / ".claude" / name
+        for folder in (*projects, home)
+        for name in ("settings.local.json", "settings.json")
+    ]
+    texts = []
+    for path in dict.fromkeys([*names, home / ".claude.json"]):
+        try:
+            texts.append((str(path), path.read_text(encoding="utf-8-sig")))
+        except (OSError, UnicodeDecodeError):
+            continue
+    return choices_in(texts, [str(directory) for directory in projects])
+
+
+def registrations(
+    directories: Sequence[Path], home: Path, env: Mapping[str, str]
+) -> list[tuple[Registered, bool]]:
+    """Return where Claude Code finds this server, and whether each command can run."""
+    found = []
+    projects = list(dict.fromkeys(directories))
+    for path in [*(directory / ".mcp.json" for directory in projects), home / ".claude.json"]:
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError):
+            continue
+        found += registered_in(text, str(path), [str(directory) for directory in projects])
+    return [(place, shutil.which(place.program, path=env.get("PATH")) is not None) for place in found]

@@ -30,7 +30,12 @@ def gres(text: str) -> str:
 
 def memory(text: str) -> int:
     """Read memory in MB; `none` asks for none and drops the option."""
-    return 0 if text.lower() == "none" else integer(1, 1_000_000_000)(text)
+    if text.lower() == "none":
+        return 0
+    try:
+        return integer(1, 1_000_000_000)(text)
+    except ValueError:
+        raise ValueError("a whole number of MB without a unit (64000 for 64 GB), or none") from None
 
 
 def directories(text: str) -> frozenset[str]:

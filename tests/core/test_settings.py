@@ -230,6 +230,11 @@ def test_memory_may_be_left_to_slurm() -> None:
     assert (load(SLURM_MEM="none").slurm.mem_mb, load(SLURM_MEM="500").slurm.mem_mb) == (0, 500)
 
 
+def test_memory_with_a_unit_is_refused_with_the_number_to_write() -> None:
+    with pytest.raises(SettingError, match="a whole number of MB without a unit"):
+        load(SLURM_MEM="64G")
+
+
 def test_directories_are_absolute_and_flags_are_words() -> None:
     assert load(TRUSTED_DIRS="/a/:/b:/").trusted_dirs == {"/a", "/b", "/"}
     assert load(ALLOW_UNPROVED="Yes").allow_unproved and not load(ALLOW_UNPROVED="0").allow_unproved

@@ -78,6 +78,18 @@ def test_init_keeps_existing_entries_and_a_second_time_writes_nothing(project: P
     assert [p.name for p in project.root.iterdir()] == [".mcp.json"]
 
 
+def test_a_client_that_was_told_no_is_found_and_init_says_and_allows_what_it_asks(project: Project) -> None:
+    told = project.run("init", "--allow").stdout
+    local = project.root / ".claude" / "settings.local.json"
+    assert "choose `Use this MCP server`" in told and f"{local}: mcp__jlab-mcp added" in told
+    settings = json.loads(local.read_text(encoding="utf-8"))
+    assert settings == {"permissions": {"allow": ["mcp__jlab-mcp"]}}
+    local.write_text(json.dumps({**settings, "disabledMcpjsonServers": ["jlab-mcp"]}), encoding="utf-8")
+    denied = findings(project)["approval"]
+    assert denied["level"] == "fail" and denied["fix"].startswith("claude mcp reset-project-choices")
+    assert f"{local}: mcp__jlab-mcp is already in" in project.run("init", "--allow").stdout
+
+
 def test_init_refuses_a_broken_file_with_the_position_and_leaves_it_alone(project: Project) -> None:
     path = project.root / ".mcp.json"
     path.write_text('{"mcpServers": {"a": {},}}', encoding="utf-8")
@@ -162,8 +174,9 @@ def test_the_doctor_says_when_the_settings_stand_in_the_way(tmp_path: Path) -> N
         with project_in(tmp_path, JLAB_MCP_PORT_MIN=port, JLAB_MCP_PORT_MAX=port) as project:
             assert findings(project)["ports"]["fix"] == "unset JLAB_MCP_PORT_MIN JLAB_MCP_PORT_MAX"
             assert findings(project, JLAB_MCP_PORT_MIN="", JLAB_MCP_PORT_MAX="")["ports"]["level"] == "ok"
-            bad = project.run("doctor", "--json", JLAB_MCP_WAIT_S="x")
-            assert bad.returncode == 1 and json.loads(bad.stdout)[0]["fix"] == "unset JLAB_MCP_WAIT_S"
+            bad = project.run("doctor", "--json", JLAB_MCP_WAIT_S="x", JLAB_MCP_SLURM_MEM="64G")
+            fixes = {finding["fix"] for finding in json.loads(bad.stdout)}
+            assert bad.returncode == 1 and fixes == {"unset JLAB_MCP_WAIT_S", "unset JLAB_MCP_SLURM_MEM"}
             slurm = findings(project, JLAB_MCP_RUN_MODE="slurm", PATH=str(tmp_path))
             assert slurm["slurm"]["level"] == "fail" and "sbatch" in slurm["slurm"]["text"]
 
@@ -228,6 +241,10 @@ def test_the_doctor_compares_pytorch_with_the_driver_of_the_gpu(project: Project
 
 
 def test_a_misspelt_setting_is_found_and_the_printed_command_corrects_it(project: Project) -> None:
+    told = project.run("start", "--detach", JLAB_MCP_NOTEBOK_DIR="/elsewhere", JLAB_MCP_PORT_MIN="x").stderr
+    assert (
+        "JLAB_MCP_NOTEBOK_DIR is not a setting and has no effect; did you mean JLAB_MCP_NOTEBOOK_DIR?" in told
+    )
     found = findings(project, JLAB_MCP_NOTEBOK_DIR="/elsewhere")["settings"]
     assert found["level"] == "warn" and "did you mean JLAB_MCP_NOTEBOOK_DIR?" in found["text"]
     typed = f"{found['fix']}; {COMMAND} doctor --json"

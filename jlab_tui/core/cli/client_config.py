@@ -97,6 +97,68 @@ def registered_in(text: str, where: str, roots: Sequence[str] = ()) -> list[Regi
     return found
 
 
+ALLOW_RULE = f"mcp__{NAME}"
+"""in `permissions.allow` of Claude Code's settings: its tools run without a question"""
+USE_IT = "Use this MCP server"
+"""the answer to give when Claude Code asks about the server of `.mcp.json`; the one that it marks is another"""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientChoices:
+    """What the user and Claude Code have settled about this server, in all of its settings files together."""
+
+    denied: tuple[str, ...] = ()
+    """files in which the server of `.mcp.json` is refused"""
+    is_approved: bool = False
+    has_plugin: bool = False
+    """the plugin is on, which registers the server for all projects"""
+
+
+def choices_in(texts: Sequence[tuple[str, str]], roots: Sequence[str]) -> ClientChoices:
+    """Read `(path, text)` of Claude Code's settings files and `~/.claude.json`, there for the projects `roots`; skip broken ones."""
+    denied, approved, plugin = [], False, False
+    for path, text in texts:
+        try:
+            known = parse_object(text)
+        except NotJson:
+            continue
+        projects = known.get("projects")
+        of_projects = [projects.get(root) for root in roots] if isinstance(projects, Mapping) else []
+        for holder in (known, *of_projects):
+            if not isinstance(holder, Mapping):
+                continue
+            if _lists(holder, "disabledMcpjsonServers"):
+                denied.append(path)
+            approved |= holder.get("enableAllProjectMcpServers") is True or _lists(
+                holder, "enabledMcpjsonServers"
+            )
+            plugins = holder.get("enabledPlugins")
+            for name, is_on in plugins.items() if isinstance(plugins, Mapping) else ():
+                plugin |= name.partition("@")[0] == NAME and is_on is True
+    return ClientChoices(tuple(dict.fromkeys(denied)), approved, plugin)
+
+
+def _lists(holder: Mapping[str, Any], member: str) -> bool:
+    names = holder.get(member)
+    return isinstance(names, list) and NAME in names
+
+
+def with_allow_rule(text: str, path: str) -> str:
+    """Add the rule that lets this server's tools run to the text of a settings file, and keep all else. Raises UsageError."""
+    try:
+        known = parse_object(text) if text.strip() else {}
+        permissions = known.get("permissions")
+        allowed = permissions.get("allow") if isinstance(permissions, Mapping) else None
+        rules = allowed if isinstance(allowed, list) else []
+        return (
+            text if ALLOW_RULE in rules else set_member(text, ["permissions", "allow"], [*rules, ALLOW_RULE])
+        )
+    except NotJson as error:
+        raise UsageError(
+            f"{path}: {error.reason}. Nothing was written.", "Correct the file, then try again."
+        ) from None
+
+
 def claude_command(command: Command, *, user: bool = False) -> list[str]:
     """Return the command line that registers this server in Claude Code."""
     scope = ["--scope", "user"] if user else []

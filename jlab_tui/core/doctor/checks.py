@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 
-from ..cli.client_config import Registered
+from ..cli.client_config import USE_IT, ClientChoices, Registered
 from ..errors import JlabError
 from ..link.bridge import LinkFacts
 from ..server.record import ServerRecord, ServerState
@@ -237,8 +237,28 @@ def check_proxies(env: Mapping[str, str]) -> list[Finding]:
     return [Finding("proxies", Level.OK, f"{', '.join(names)} set; jlab-mcp ignores them for its server")]
 
 
-def check_registration(places: Sequence[tuple[Registered, bool]]) -> list[Finding]:
+def check_approval(places: Sequence[tuple[Registered, bool]], choices: ClientChoices) -> list[Finding]:
+    """Check what Claude Code was answered when it asked whether the server of a `.mcp.json` may be used."""
+    if choices.denied:
+        text = f"Claude Code was told not to use jlab-mcp here ({', '.join(choices.denied)})."
+        fix = f"claude mcp reset-project-choices   (then start claude here and answer: {USE_IT})"
+        return [Finding("approval", Level.FAIL, text, fix)]
+    if choices.is_approved or not any(place.where.endswith(".mcp.json") for place, _ in places):
+        return []
+    text = f"Claude Code asks once whether to use jlab-mcp here; answer: {USE_IT}. The answer that it marks is no."
+    return [Finding("approval", Level.SKIP, text)]
+
+
+def check_registration(
+    places: Sequence[tuple[Registered, bool]], *, has_plugin: bool = False
+) -> list[Finding]:
     """Check the client registrations; `places` says where clients find this server, and whether each command can run."""
+    if has_plugin and places:
+        where = ", ".join(place.where for place, _ in places)
+        text = f"registered twice: by the plugin jlab-mcp of Claude Code, and in {where}."
+        return [Finding("client", Level.WARN, text, "claude mcp remove jlab-mcp")]
+    if has_plugin:
+        return [Finding("client", Level.OK, "registered by the plugin jlab-mcp of Claude Code")]
     if not places:
         return [
             Finding("client", Level.WARN, "no MCP client knows jlab-mcp for this project.", "jlab-mcp init")

@@ -14,6 +14,10 @@ from ..slurm.terms import parse_span
 from .checks import Finding, Level
 from .python_checks import DriverFacts
 
+_WITHOUT_ANSWER = (
+    "scontrol ping   (or, if this machine belongs to no cluster: export JLAB_MCP_RUN_MODE=local)"
+)
+
 
 def check_slurm_commands(missing: Sequence[str], answer: QueueAnswer | None) -> list[Finding]:
     if missing:
@@ -22,7 +26,7 @@ def check_slurm_commands(missing: Sequence[str], answer: QueueAnswer | None) -> 
             Finding("slurm", Level.FAIL, text, "module load slurm   (or: export JLAB_MCP_RUN_MODE=local)")
         ]
     if isinstance(answer, QueueUnknown):
-        return [Finding("slurm", Level.FAIL, answer.reason, "scontrol ping")]
+        return [Finding("slurm", Level.FAIL, answer.reason, _WITHOUT_ANSWER)]
     return [Finding("slurm", Level.OK, "sbatch, squeue and sinfo are on the PATH and the controller answers")]
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...core.cli.client_config import Registered, is_throwaway
+from ...core.cli.client_config import ClientChoices, Registered, is_throwaway
 from ...core.doctor import checks, python_checks, slurm_checks
 from ...core.doctor.checks import DirectoryFacts, Finding, Hops, Level
 from ...core.doctor.python_checks import DriverFacts, ProgramFacts, ProjectPython, PythonFacts
@@ -50,6 +50,7 @@ class Checkup(Protocol):
     def filesystem(self) -> str: ...
     async def from_node(self, record: ServerRecord) -> NodeFacts: ...
     async def registrations(self) -> list[tuple[Registered, bool]]: ...
+    async def client_choices(self) -> ClientChoices: ...
     async def close(self) -> None: ...
 
 
@@ -232,4 +233,6 @@ class Examination:
         return [*found, *self._torch_on(facts.driver)]
 
     async def _clients(self) -> list[Finding]:
-        return checks.check_registration(await self._checkup.registrations())
+        places, choices = await self._checkup.registrations(), await self._checkup.client_choices()
+        found = checks.check_registration(places, has_plugin=choices.has_plugin)
+        return [*found, *checks.check_approval(places, choices)]

@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 
 from jlab_tui.adapters.client_files import interpreter_of
 from jlab_tui.core.cli.client_config import (
+    ALLOW_RULE,
+    ClientChoices,
     Command,
+    choices_in,
     claude_command,
     is_throwaway,
     merge_mcp_json,
     other_clients,
     registered_in,
+    with_allow_rule,
 )
 from jlab_tui.core.cli.json_edit import NotJson, parse_object, set_member
 from jlab_tui.core.errors import UsageError
@@ -231,3 +235,51 @@ def test_the_interpreter_of_an_installed_script_is_read(
     first: bytes, second: bytes, interpreter: str
 ) -> None:
     assert interpreter_of(first, second) == interpreter
+
+
+DENIED = '{"disabledMcpjsonServers": ["jlab-mcp"]}'
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (DENIED, ClientChoices(("f",))),
+        (
+            '{"disabledMcpjsonServers": ["other"], "enabledMcpjsonServers": ["jlab-mcp"]}',
+            ClientChoices((), True),
+        ),
+        ('{"enableAllProjectMcpServers": true}', ClientChoices((), True)),
+        ('{"enabledPlugins": {"jlab-mcp@jlab-mcp": true}}', ClientChoices((), False, True)),
+        ('{"enabledPlugins": {"jlab-mcp@jlab-mcp": false, "x@y": true}}', ClientChoices()),
+        (f'{{"projects": {{"/p": {DENIED}, "/q": []}}}}', ClientChoices(("f",))),
+        (f'{{"projects": {{"/other": {DENIED}, "/q": []}}}}', ClientChoices()),
+        ('{"disabledMcpjsonServers": "jlab-mcp", "enabledPlugins": 1}', ClientChoices()),
+        ("broken", ClientChoices()),
+    ],
+)
+def test_what_claude_code_was_told_about_the_server_is_read_from_its_settings(
+    text: str, found: ClientChoices
+) -> None:
+    assert choices_in([("f", text)], ["/p", "/q"]) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("", [ALLOW_RULE]),
+        ('{"permissions": {"allow": ["Read"], "deny": ["x"]}, "model": "m"}', ["Read", ALLOW_RULE]),
+        ('{"permissions": 3}', None),
+        ('{"permissions": {"allow": ["mcp__jlab-mcp"]}}', [ALLOW_RULE]),
+    ],
+)
+def test_the_rule_that_allows_the_tools_is_added_once_and_all_else_stays(
+    text: str, allowed: list[str] | None
+) -> None:
+    if allowed is None:
+        with pytest.raises(UsageError):
+            with_allow_rule(text, "f")
+        return
+    changed = json.loads(with_allow_rule(text, "f"))
+    assert changed["permissions"]["allow"] == allowed
+    assert with_allow_rule(json.dumps(changed), "f") == json.dumps(changed)
+    assert changed.get("model") == (json.loads(text).get("model") if text else None)

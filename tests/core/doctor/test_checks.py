@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from jlab_tui.adapters.interpreter import parse_nvidia_smi
-from jlab_tui.core.cli.client_config import Registered
+from jlab_tui.core.cli.client_config import ClientChoices, Registered
 from jlab_tui.core.doctor import checks
 from jlab_tui.core.doctor import python_checks as checks_python
 from jlab_tui.core.doctor import slurm_checks as checks_slurm
@@ -311,3 +311,22 @@ def test_the_driver_is_read_from_nvidia_smi(head: str, driver: str, cuda: str) -
 
 def test_a_server_that_is_reached_by_its_port_needs_no_word_on_its_link() -> None:
     assert checks.check_link(JOB, None) == checks.check_link(JOB, LinkFacts("tcp")) == []
+
+
+def test_an_answer_that_claude_code_took_for_a_no_is_a_failure_with_the_command_that_lets_it_ask_again() -> (
+    None
+):
+    places = [(Registered("/p/.mcp.json", "jlab-mcp"), True)]
+    (denied,) = checks.check_approval(places, ClientChoices(("/p/.claude/settings.local.json",)))
+    assert denied.level is Level.FAIL and "/p/.claude/settings.local.json" in denied.text
+    assert denied.fix.startswith("claude mcp reset-project-choices")
+    (asked,) = checks.check_approval(places, ClientChoices())
+    assert asked.level is Level.SKIP and "Use this MCP server" in asked.text
+    assert checks.check_approval(places, ClientChoices(is_approved=True)) == []
+    assert checks.check_approval([(Registered("~/.claude.json", "jlab-mcp"), True)], ClientChoices()) == []
+
+
+def test_the_plugin_registers_the_server_and_a_second_registration_is_named() -> None:
+    assert [f.level for f in checks.check_registration([], has_plugin=True)] == [Level.OK]
+    (twice,) = checks.check_registration([(Registered("~/.claude.json", "jlab-mcp"), True)], has_plugin=True)
+    assert twice.level is Level.WARN and twice.fix == "claude mcp remove jlab-mcp"
