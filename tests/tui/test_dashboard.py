@@ -286,7 +286,7 @@ async def test_the_last_line_shows_what_the_user_types(key: str, line: str) -> N
 
 async def test_search_counts_goes_round_and_is_left_with_escape() -> None:
     async with dashboard(stage.working()) as (app, pilot):
-        await pilot.press("slash", *"step    7", "enter")
+        await pilot.press("slash", *"step   7/", "enter")
         await settled(app, pilot)
         assert "13/13 matches" in screen_text(app)
         await pilot.press("n")

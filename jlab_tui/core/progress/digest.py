@@ -9,7 +9,7 @@ from typing import Final
 from .series import SeriesTable, pairs
 from .tracks import Pace, Tracks
 
-PIECE: Final = 128 * 1024
+PIECE: Final = 64 * 1024
 """characters that one call looks at; of a longer text, both ends"""
 BURST: Final = 4 << 20
 """characters that may be looked at without a pause; then `PER_S` a second, and the rest is only counted"""
