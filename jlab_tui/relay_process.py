@@ -29,7 +29,7 @@ _LINE_TICK_S: Final = 2.0
 """the machine may have slept: nothing but the clock tells"""
 _KEEP_ALIVE_S: Final = 60.0
 """after so long a silence a worker on another machine hears that we are there (`mcp_server/stdio.py` waits for it)"""
-_HANDSHAKE_S: Final = 10.0
+_HANDSHAKE_S: Final = 5.0
 """how long a client that asks what we are waits for a line; clients give up after 30 s"""
 _LEAVE_S: Final = 5.0
 """how long a worker may take to end after its client left; clients kill this process sooner"""

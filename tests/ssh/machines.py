@@ -21,7 +21,8 @@ from tests.waiting import pauses
 
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 SSH = shutil.which("ssh")
-HOST = "cluster"
+HOST = f"cluster-{os.getpid()}"
+"""another name in each test process: an open connection is known by it on the whole machine"""
 
 
 @dataclass
@@ -37,7 +38,7 @@ class There:
 
     @property
     def bin(self) -> Path:
-        """Has an ssh that knows this machine as `cluster`, with a key of its own."""
+        """Has an ssh that knows this machine as `HOST`, with a key of its own."""
         return self.directory / "bin"
 
     @property
@@ -151,12 +152,14 @@ def serving(there: There) -> Iterator[None]:
     assert not alive(process.pid)
 
 
-def far_ends(command: str) -> list[list[str]]:
-    """The processes that run a command behind a line."""
+def far_ends(there: There, command: str) -> list[list[str]]:
+    """The processes that run a command behind a line to that machine."""
+    home = f"HOME={there.project.home}".encode()
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             words = path.read_text(encoding="utf-8").split("\0")
-            if "python" in words[0] and "--at" in words and command in words:
+            is_there = home in path.with_name("environ").read_bytes().split(b"\0")
+            if is_there and "python" in words[0] and "--at" in words and command in words:
                 found.append(words)
     return found

@@ -57,17 +57,17 @@ def test_a_repository_that_names_a_host_in_its_own_file_decides_nothing(there: T
 
 async def test_a_command_that_follows_ends_with_its_line(there: There, here: Project) -> None:
     events = here.spawn("events", "--json", "--ssh", there.place)
-    await until(lambda: far_ends("events"))
+    await until(lambda: far_ends(there, "events"))
     events.send_signal(signal.SIGINT)
     assert await asyncio.to_thread(events.wait, 60) == 130
-    await until(lambda: not far_ends("events"))
+    await until(lambda: not far_ends(there, "events"))
 
 
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
         ("-oProxyCommand=touch${IFS}x:p", "is not the name of a host"),
-        (f"{HOST}:not there/$(touch x)/'\"ü", "cluster has no directory"),
+        (f"{HOST}:not there/$(touch x)/'\"ü", f"{HOST} has no directory"),
         (f"{HOST}:a\nb", "control character"),
         ("nowhere.invalid:p", "nowhere.invalid cannot be reached: Could not resolve"),
     ],

@@ -65,7 +65,7 @@ async def test_a_lost_client_is_waited_for_and_one_that_leaves_is_not(there: The
         await relay.text("execute_code", session_id=session, code="kept = 42")
         relay.signal(signal.SIGKILL)
         await relay.gone()
-    await until(lambda: not far_ends("--worker"), what="the worker has seen that its line is gone")
+    await until(lambda: not far_ends(there, "--worker"), what="the worker has seen that its line is gone")
     with process_of(here, None, ("--ssh", there.place), **client) as relay:
         shown = await relay.text("execute_code", session_id=session, code="print('x' * 2000); kept")
         assert "42" in shown and len(shown) < 1500, "the settings crossed, too"
