@@ -71,6 +71,7 @@ async def test_a_command_that_follows_ends_with_its_line(there: There, here: Pro
         (f"{HOST}:a\nb", "control character"),
         ("nowhere.invalid:p", "nowhere.invalid cannot be reached: Could not resolve"),
     ],
+    ids=["an option", "no directory", "two lines", "no host"],
 )
 def test_what_cannot_be_is_a_sentence_with_what_to_type(
     there: There, here: Project, given: str, sentence: str
