@@ -74,7 +74,7 @@ def test_any_valid_beginning_ends_with_our_server_in_it(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "where"),
     [
-        ('{\n  "mcpServers": {\n    "a": {},\n  }\n}', "line 4, column 3"),
+        ('{\n  "mcpServers": {\n    "a": {}\n    "b": {}\n  }\n}', "line 4, column 5"),
         ("[]", "line 1, column 1"),
         ('{"mcpServers": []}', "line 1, column 16"),
         ("{", "line 1, column 2"),
