@@ -45,6 +45,8 @@ class Frame:
     glyphs: Glyphs
     local: LocalTime
     draw_image: DrawImage
+    room: int = 0
+    """rows of the view: the last cell may fill them"""
     now: float = 0.0
     """epoch seconds, for the elapsed time of running cells"""
     job_ends: float = 0.0

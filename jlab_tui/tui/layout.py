@@ -6,7 +6,16 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import assert_never
 
-from ..core.feed.items import DroppedOutput, ErrorOutput, FeedCell, FeedItem, ImageOutput, Note, TextOutput
+from ..core.feed.items import (
+    DroppedOutput,
+    ErrorOutput,
+    FeedCell,
+    FeedItem,
+    ImageOutput,
+    Note,
+    Output,
+    TextOutput,
+)
 from .blocks import (
     Blank,
     Block,
@@ -21,7 +30,7 @@ from .blocks import (
 )
 from .format import counted, left_out, run_mark
 from .progress_block import ProgressBlock
-from .text_block import TextBlock
+from .text_block import TEXT_HEAD, TEXT_TAIL, TextBlock
 from .wrapping import Row
 
 OUTPUTS_HEAD, OUTPUTS_TAIL = 2, 4
@@ -57,58 +66,75 @@ class Layout:
         return 0
 
 
-def lay_out(item: FeedItem, frame: Frame, *, expanded: bool) -> Layout:
-    """Return the layout of an item at the frame's width."""
+def lay_out(item: FeedItem, frame: Frame, *, expanded: bool, is_last: bool = False) -> Layout:
+    """Return the layout of an item at the frame's width. The last cell shows as much of its end as the view has room for."""
     match item:
         case FeedCell():
-            return _lay_out_cell(item, frame, expanded)
+            return _lay_out_cell(item, frame, expanded, is_last)
         case Note():
             return Layout([note_block(item, frame), Blank()])
         case _:
             assert_never(item)
 
 
-def _lay_out_cell(cell: FeedCell, frame: Frame, expanded: bool) -> Layout:
-    glyph_hue = run_mark(cell.status, frame.glyphs)[1] if not cell.is_markdown else "primary"
-    blocks: list[Block] = [CellHeader(cell, frame)]
-    folds = False
+def _lay_out_cell(cell: FeedCell, frame: Frame, expanded: bool, is_last: bool) -> Layout:
+    hue = run_mark(cell.status, frame.glyphs)[1] if not cell.is_markdown else "primary"
+    above: list[Block] = [CellHeader(cell, frame)]
     if cell.source.strip():
-        code = CodeBlock(cell, frame, glyph_hue, expanded)
-        folds |= code.folds
-        blocks.append(code)
-    outputs = cell.outputs
+        above.append(CodeBlock(cell, frame, hue, expanded))
+    below = _below(cell, frame, hue)
+    tail = TEXT_TAIL
+    if is_last:
+        around = (
+            sum(block.height for block in (*above, *below)) + TEXT_HEAD + 1
+        )  # and the line that tells of hidden ones
+        tail = max(TEXT_TAIL, frame.room - around)
+    outputs, hides = _outputs(cell, frame, hue, expanded, tail)
+    blocks = [*above, *outputs, *below]
+    folds = hides or any(getattr(block, "folds", False) for block in blocks)
+    return Layout(blocks, folds=folds)
+
+
+def _below(cell: FeedCell, frame: Frame, hue: str) -> list[Block]:
+    """Return what is said of a cell below its outputs."""
+    found: list[Block] = []
+    if cell.digest is not None:
+        found.append(ProgressBlock(cell.digest, frame, hue))
+    if cut := left_out(cell):
+        found.append(Sentence(cut, frame, hue, "muted"))
+    if cell.cause:
+        found.append(Sentence(cell.cause, frame, hue, "error" if cell.has_failed else "accent"))
+    return [*found, Blank()]
+
+
+def _outputs(cell: FeedCell, frame: Frame, hue: str, expanded: bool, tail: int) -> tuple[list[Block], bool]:
+    """Return the blocks of the outputs, and whether some have none. `tail`: lines at the end of the last one, if it is text."""
+    outputs, found = cell.outputs, list[Block]()
     shown: list[tuple[int, int]] = [(0, len(outputs))]
     if not expanded and len(outputs) > OUTPUTS_HEAD + OUTPUTS_TAIL + 1:
         shown = [(0, OUTPUTS_HEAD), (len(outputs) - OUTPUTS_TAIL, len(outputs))]
     for part, (first, last) in enumerate(shown):
         if part:
             hidden = first - shown[0][1]
-            blocks.append(Hidden(f"{counted(hidden, 'output')} hidden", frame, glyph_hue))
-            folds = True
+            found.append(Hidden(f"{counted(hidden, 'output')} hidden", frame, hue))
         for output in outputs[first:last]:
-            block: Block
-            match output:
-                case TextOutput() if not output.is_stream and not len(output.scrollback):
-                    continue
-                case TextOutput():
-                    block = TextBlock(output, frame, glyph_hue, expanded)
-                    folds |= block.folds
-                case ImageOutput():
-                    block = ImageBlock(output, frame, glyph_hue)
-                case ErrorOutput():
-                    block = ErrorBlock(output, frame, glyph_hue, expanded)
-                    folds |= block.folds
-                case DroppedOutput():
-                    block = Sentence(output.text, frame, glyph_hue, "accent")
-                case _:
-                    assert_never(output)
-            blocks.append(block)
-    if cell.digest is not None:
-        blocks.append(ProgressBlock(cell.digest, frame, glyph_hue))
-    if cut := left_out(cell):
-        blocks.append(Sentence(cut, frame, glyph_hue, "muted"))
-    if cell.cause:
-        hue = "error" if cell.has_failed else "accent"
-        blocks.append(Sentence(cell.cause, frame, glyph_hue, hue))
-    blocks.append(Blank())
-    return Layout(blocks, folds=folds)
+            own_tail = tail if output is outputs[-1] else TEXT_TAIL
+            if (block := _output(output, frame, hue, expanded, own_tail)) is not None:
+                found.append(block)
+    return found, len(shown) > 1
+
+
+def _output(output: Output, frame: Frame, hue: str, expanded: bool, tail: int) -> Block | None:
+    match output:
+        case TextOutput() if not output.is_stream and not len(output.scrollback):
+            return None
+        case TextOutput():
+            return TextBlock(output, frame, hue, expanded, tail=tail)
+        case ImageOutput():
+            return ImageBlock(output, frame, hue)
+        case ErrorOutput():
+            return ErrorBlock(output, frame, hue, expanded)
+        case DroppedOutput():
+            return Sentence(output.text, frame, hue, "accent")
+        case _:
+            assert_never(output)

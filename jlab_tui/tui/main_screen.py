@@ -253,7 +253,11 @@ class MainScreen(Screen[None]):
         rows, shown = [row for row in self.view.sessions if not row.is_past], self.view.session
         fresh = [row.session for row in rows if not row.is_foreign and row.session not in self._seen]
         self._seen = self._seen.union(fresh)
-        wanted = fresh[-1] if fresh and shown is not None else session_to_follow(rows, shown)
+        wanted = (
+            fresh[-1]
+            if fresh and shown is not None
+            else session_to_follow(rows, shown, self._options.clock())
+        )
         if wanted is not None and wanted != shown:
             self.select(wanted)
 

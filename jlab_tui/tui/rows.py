@@ -43,7 +43,9 @@ class ItemRows:
         self._stale: set[int] = set()
         self._added: list[FeedItem] = []
         self._expanded: set[int] = set()
-        self._layouts: LRUCache[tuple[int, int], Layout] = LRUCache(512)
+        self._last = -1
+        """place of the last cell, which fills the view"""
+        self._layouts: LRUCache[tuple[int, int, bool], Layout] = LRUCache(512)
 
     # -- changes
 
@@ -58,6 +60,7 @@ class ItemRows:
         self.frame.indexes.clear()
         self._heights = RowIndex()
         self._laid_out = []
+        self._last = -1
         self.forget()
 
     def replace(self, items: Iterable[FeedItem], names: Mapping[str, str]) -> None:
@@ -66,7 +69,10 @@ class ItemRows:
             (id(item), version): height
             for item, version, height in zip(self.items, self._laid_out, self._heights.heights, strict=True)
         }
+        if self._last >= 0:
+            known.pop((id(self.items[self._last]), self._laid_out[self._last]), None)
         self.items = list(items)
+        self._last = self.last_cell()
         self.frame.names = dict(names)
         self._added = []
         self._stale.clear()
@@ -111,7 +117,29 @@ class ItemRows:
             self._laid_out.append(item.version)
             self._heights.append(self.layout(len(self.items) - 1).height)
         has_added, self._added = bool(self._added), []
+        if has_added:
+            has_moved |= self._give_room(self.last_cell())
         return Settled(stale, has_added, has_moved)
+
+    def _give_room(self, place: int) -> bool:
+        """Let another cell fill the view. Returns whether a height changed."""
+        before, self._last = self._last, place
+        if before == place:
+            return False
+        changed = False
+        for other in {before, place} - {-1}:
+            height = self.layout(other).height
+            changed |= height != self.height(other)
+            self._heights.set(other, height)
+        return changed
+
+    def make_room(self, rows: int) -> None:
+        """Lay the last cell out for a view of so many rows."""
+        if rows != self.frame.room:
+            self.frame.room = rows
+            self.forget()
+            if 0 <= self._last < len(self.items):
+                self._heights.set(self._last, self.layout(self._last).height)
 
     def reframe(self, frame: Frame) -> None:
         """Lay everything out again, at another width."""
@@ -156,10 +184,11 @@ class ItemRows:
 
     def layout(self, place: int) -> Layout:
         item = self.items[place]
-        key = (id(item), item.version)
+        is_last = place == self._last
+        key = (id(item), item.version, is_last)
         layout = self._layouts.get(key)
         if layout is None:
-            layout = lay_out(item, self.frame, expanded=id(item) in self._expanded)
+            layout = lay_out(item, self.frame, expanded=id(item) in self._expanded, is_last=is_last)
             self._layouts[key] = layout
         return layout
 

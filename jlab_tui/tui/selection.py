@@ -10,6 +10,8 @@ from ..services.dashboard.overview import SessionRow, SessionState
 
 ALL = ""
 """id of the view that shows all sessions together"""
+IDLE_S = 2.0
+"""after it an idle session gives way to a busy one"""
 _OVER = (SessionState.CLOSED, SessionState.DEAD)
 
 
@@ -39,11 +41,16 @@ def pick_session(rows: Sequence[SessionRow]) -> str | None:
     return best.session
 
 
-def session_to_follow(rows: Sequence[SessionRow], shown: str | None) -> str | None:
-    """Return the session to show after `shown`: the same while it is open, or until something changes after it closed."""
+def session_to_follow(rows: Sequence[SessionRow], shown: str | None, now: float = 0.0) -> str | None:
+    """Return the session to show after `shown`: the same while it is open, or until something changes after it closed. One that has
+    been idle for a moment gives way to one that is busy."""
     row = row_of(rows, shown)
     if row is None:
         return pick_session(rows)
+    if row.state is not SessionState.BUSY and now - row.last_seen >= IDLE_S:
+        busy = [other for other in rows if other.state is SessionState.BUSY and not other.is_foreign]
+        if busy:
+            return pick_session(busy)
     if row.state is not SessionState.CLOSED:
         return shown
     since = [r for r in rows if r.state is not SessionState.CLOSED and r.last_seen > row.last_seen]

@@ -17,7 +17,9 @@ LINE_CHARS_EXPANDED = 40_000
 class TextBlock:
     """Printed text: folded to its first and last lines, wrapped, colours decoded row by row."""
 
-    def __init__(self, output: TextOutput, frame: Frame, hue: str, expanded: bool) -> None:
+    def __init__(
+        self, output: TextOutput, frame: Frame, hue: str, expanded: bool, *, tail: int = TEXT_TAIL
+    ) -> None:
         self.shows = output
         self.frame = frame
         self._text = output.scrollback
@@ -25,7 +27,7 @@ class TextBlock:
         self._limit = LINE_CHARS_EXPANDED if expanded else LINE_CHARS
         self._cached: tuple[int, list[Row]] | None = None
         count = len(self._text)
-        shown, self.folds = fold(count, expanded, TEXT_HEAD, TEXT_TAIL)
+        shown, self.folds = fold(count, expanded, TEXT_HEAD, tail)
         self._index: WrapIndex | None = None
         if expanded:
             index = frame.indexes.get(id(self._text))

@@ -198,6 +198,7 @@ class FeedView(FeedCanvas, can_focus=True):
         rows = max(4, region.height * 2 // 3)
         self._base = None
         self.post_message(FollowChanged())
+        self.rows.make_room(region.height)
         frame = self.rows.frame
         if (region.width, rows) == (frame.width, frame.image_rows):
             self._tick_now()  # items may come before the first size
