@@ -49,6 +49,15 @@ def test_a_closed_session_stays_in_view_until_another_has_news() -> None:
     assert session_to_follow(ROWS, "gone") == "b"
 
 
+def test_an_idle_session_gives_way_to_a_busy_one_after_a_moment() -> None:
+    shown = replace(IDLE, last_seen=10.0)
+    rows = (shown, *ROWS[1:])
+    busy = next(row for row in rows if row.state is SessionState.BUSY)
+    assert session_to_follow(rows, shown.session, now=11.0) == shown.session
+    assert session_to_follow(rows, shown.session, now=12.0) == busy.session
+    assert session_to_follow((shown,), shown.session, now=99.0) == shown.session
+
+
 def test_keys_act_on_live_kernels_only_and_where_all_are_shown_on_the_cells_one() -> None:
     cell = FeedCell("b", 0.0, "x")
     target = target_of(ROWS, "a", cell)
