@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..core.server.resources import GpuSample, Sample
@@ -12,6 +12,7 @@ from .plots import Line
 
 GPU_HUES = ("secondary", "accent", "success", "primary", "warning", "error", "text", "muted")
 """one for each GPU; they repeat after the eighth"""
+SAMPLES_SHOWN = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,17 @@ class Graph:
 
     title: str
     lines: tuple[Line, ...]
+
+
+def shown_samples(samples: Iterable[Sample]) -> list[Sample]:
+    """Return the samples of the last ten minutes, one a second."""
+    return list(samples)[-SAMPLES_SHOWN:]
+
+
+def curves_of(samples: Iterable[Sample]) -> tuple[list[Graph], list[float]]:
+    """Return the graphs of the last ten minutes and the epoch seconds of their values."""
+    shown = shown_samples(samples)
+    return graphs_of(shown), [sample.at for sample in shown]
 
 
 def graphs_of(samples: Sequence[Sample]) -> list[Graph]:

@@ -19,7 +19,7 @@ from ..core.server.record import ServerState
 from ..services.dashboard.monitor import Source
 from .ansi import one_line
 from .cell_keys import images_of
-from .curves import Graph, graphs_of
+from .curves import curves_of, shown_samples
 from .format import ASCII, UNICODE, Glyphs, at
 from .gauges import readings
 from .options import DashboardOptions
@@ -41,8 +41,6 @@ from .widgets.strips import StripWidget
 
 SLOW_GRAPHS_S = 5
 """seconds between two pictures of the graphs on a slow line"""
-SAMPLES_SHOWN = 600
-"""ten minutes, one sample a second"""
 
 
 class MainScreen(Screen[None]):
@@ -178,7 +176,7 @@ class MainScreen(Screen[None]):
         self.query_one(KeyLine).show([(k.shown, k.label, k.action) for k in keys])
 
     def _draw_graphs(self) -> None:
-        samples = list(self._source.samples)[-SAMPLES_SHOWN:]
+        samples = shown_samples(self._source.samples)
         self.set_class(self._options.is_replay and not samples, "-no-graphs")
         names = {row.kernel_id: one_line(row.name) for row in self.view.sessions}
         shown = readings(samples, self._source.gpu_idle_since, names, self.glyphs.separator)
@@ -347,8 +345,8 @@ class MainScreen(Screen[None]):
         self.toggle_class("-zoomed")
 
     def action_graphs(self) -> None:
-        self.app.push_screen(GraphScreen(self._curves, self.palette, self.glyphs, self._options.local))
-
-    def _curves(self) -> tuple[list[Graph], list[float]]:
-        samples = list(self._source.samples)[-SAMPLES_SHOWN:]
-        return graphs_of(samples), [sample.at for sample in samples]
+        self.app.push_screen(
+            GraphScreen(
+                lambda: curves_of(self._source.samples), self.palette, self.glyphs, self._options.local
+            )
+        )
