@@ -124,13 +124,14 @@ class MainScreen(Screen[None]):
         is_second = (old.now, old.measured_at, old.holds_all) != (new.now, new.measured_at, new.holds_all)
         if is_second or old.server != new.server or bool(old.sessions) != bool(new.sessions):
             self._draw_server()
-        self._draw_sessions()
-        self.draw_feed_frame()
-        self.draw_detail()
+        self._draw_rest()
 
     def draw(self) -> None:
         """Draw everything but the cells."""
         self._draw_server()
+        self._draw_rest()
+
+    def _draw_rest(self) -> None:
         self._draw_sessions()
         self.draw_feed_frame()
         self.draw_detail()
@@ -246,8 +247,7 @@ class MainScreen(Screen[None]):
     # -- which session is shown
 
     def follow_newest(self) -> None:
-        """Until the user selects a session, show the newest, at first the one with the latest changes. Replace a closed one
-        at the next change."""
+        """Until the user selects a session, show the newest, at first the one with the latest changes."""
         rows, shown = [row for row in self.view.sessions if not row.is_past], self.view.session
         fresh = [row.session for row in rows if not row.is_foreign and row.session not in self._seen]
         self._seen = self._seen.union(fresh)
