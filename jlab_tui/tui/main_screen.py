@@ -190,9 +190,7 @@ class MainScreen(Screen[None]):
         listed, selected = self.view.listed, self.view.session or ALL
         sessions = self.query_one(SessionList)
         sessions.show(listed, selected, self._options.clock(), self.view.past)
-        height = max(1, sessions.full_height) + 2
-        if sessions.styles.height is None or sessions.styles.height.value != height:
-            sessions.styles.height = height
+        sessions.fit_height()
         self.query_one(SessionTabs).show(listed, selected, self.view.past)
 
     def draw_feed_frame(self) -> None:

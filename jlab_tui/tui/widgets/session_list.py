@@ -127,6 +127,12 @@ class SessionList(StripWidget, can_focus=True):
         lines = int(self.past.count > 0) + past + int(self.past.is_open and self.past.left > 0)
         return ROWS_EACH * (len(self.rows) - past) + lines
 
+    def fit_height(self) -> None:
+        """Make the widget as high as its list, in its border."""
+        height = max(1, self.full_height) + 2
+        if self.styles.height is None or self.styles.height.value != height:
+            self.styles.height = height
+
     def _entries(self, width: int) -> list[tuple[str, list[Row]]]:
         """Return the entries from top to bottom, each with its rows."""
         palette, glyphs, past = self.palette, self.glyphs, self.past
