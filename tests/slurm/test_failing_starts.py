@@ -55,7 +55,8 @@ def test_a_venv_without_jupyter_is_named_with_the_command_that_installs_it(
     node.run("mount", "-t", "tmpfs", "none", sys.prefix)
     try:
         extra = f"--nodelist={node.name}"
-        done = lab.run("start", "--detach", JLAB_MCP_SLURM_EXTRA=extra, JLAB_MCP_SETUP=setup)
+        env = {"JLAB_MCP_SLURM_EXTRA": extra, "JLAB_MCP_SETUP": setup, "JLAB_MCP_PYTHON_FALLBACK": "1"}
+        done = lab.run("start", "--detach", **env)
     finally:
         node.run("umount", sys.prefix)
     assert done.returncode == 1
