@@ -77,7 +77,11 @@ def run_demo(env: Mapping[str, str], *, tui: bool, ascii: bool = False) -> int:
     project = directory / "project"
     project.mkdir()
     own = {k: v for k, v in env.items() if not k.startswith("JLAB_MCP_") and k != "CLAUDE_PROJECT_DIR"}
-    own |= {"JLAB_MCP_DIR": str(directory / "state"), "JLAB_MCP_RUN_MODE": "local"}
+    own |= {
+        "JLAB_MCP_DIR": str(directory / "state"),
+        "JLAB_MCP_RUN_MODE": "local",
+        "JLAB_MCP_PYTHON_FALLBACK": "1",
+    }
     return _with_dashboard(own, project, ascii=ascii) if tui else asyncio.run(_in_lines(own, project))
 
 
