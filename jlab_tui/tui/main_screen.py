@@ -20,6 +20,7 @@ from ..services.dashboard.monitor import Source
 from .ansi import one_line
 from .cell_keys import images_of
 from .curves import curves_of, shown_samples
+from .feed_frame import feed_frame
 from .format import ASCII, UNICODE, Glyphs, at
 from .gauges import readings
 from .options import DashboardOptions
@@ -52,7 +53,7 @@ class MainScreen(Screen[None]):
         self._options = options
         self.glyphs: Glyphs = ASCII if options.ascii else UNICODE
         self.palette = Palette({}, dark=True)
-        self._frame = ("", "")
+        self._frame = (Content(""), Content(""))
         self._seen: frozenset[str] = frozenset()
         """sessions that are no longer new"""
         self._shown = ShownItems([], {})
@@ -194,25 +195,21 @@ class MainScreen(Screen[None]):
         self.query_one(SessionTabs).show(listed, selected, self.view.past)
 
     def draw_feed_frame(self) -> None:
-        view, feed, dot = self.view, self.feed, f" {self.glyphs.separator} "
+        view, feed = self.view, self.feed
         name, path = feed_title(view.server, view.row, view.session, feed.size.width)
-        title = Content.assemble(
-            Content.styled(name, "bold"), Content.styled(f"{dot}{path}" if path else "", "$foreground 60%")
+        notes = feed_notes(
+            errors_only=view.errors_only,
+            found=(feed.match + 1, len(feed.matches)) if feed.needle else None,
+            is_seeking=feed.is_seeking,
+            below=None if feed.follows else feed.rows_below,
+            follow=self.glyphs.follow,
+            is_empty=not feed.items,
         )
-        subtitle = dot.join(
-            feed_notes(
-                errors_only=view.errors_only,
-                found=(feed.match + 1, len(feed.matches)) if feed.needle else None,
-                is_seeking=feed.is_seeking,
-                below=None if feed.follows else feed.rows_below,
-                follow=self.glyphs.follow,
-                is_empty=not feed.items,
-            )
-        )
-        if (frame := (title.plain, subtitle)) != self._frame:
+        is_narrow = self.has_class("-narrow")
+        frame = feed_frame(name, path, notes, separator=self.glyphs.separator, is_narrow=is_narrow)
+        if frame != self._frame:
             self._frame = frame
-            feed.border_title = title
-            feed.border_subtitle = Content(subtitle)
+            feed.border_title, feed.border_subtitle = frame
         feed.set_empty(
             empty_lines(view.server, self._source.is_loaded, view.row, view.errors_only, view.past.count)
         )

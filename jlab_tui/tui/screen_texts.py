@@ -10,6 +10,7 @@ from ..core.server.resources import Sample
 from ..core.server.status import ServerStatus
 from ..services.dashboard.overview import SessionRow, SessionState
 from .ansi import one_line, plain
+from .feed_frame import FOLLOWING
 from .format import Glyphs, counted, seconds
 from .keys import KEYS, Key
 from .selection import ALL, live
@@ -93,7 +94,7 @@ def feed_notes(
     if is_empty:
         return notes
     if below is None:
-        return [*notes, f"following {follow}"]
+        return [*notes, f"{FOLLOWING} {follow}"]
     return [*notes, f"{counted(below, 'line')} below, G follows" if below else "at the end, G follows"]
 
 

@@ -81,6 +81,8 @@ def header_row(state: HeaderState, width: int, palette: Palette, glyphs: Glyphs)
         kernels = [Segment(counted(len(live), "kernel"), muted)]
         if busy:
             kernels.append(Segment(f" {busy} busy", palette.style("warning")))
+        if failed := sum(row.state is SessionState.FAILED for row in live):
+            kernels.append(Segment(f" {failed} failed", palette.style("error", bold=True)))
         parts.append((4, "right", kernels))
     if state.time:
         parts.append((8, "right", [Segment(state.time, muted)]))
