@@ -1,6 +1,6 @@
-"""What the dashboard costs: first frame, idle, a million lines, a stream, keys under load, bell to screen, search.
+"""What the dashboard costs: first frame, idle, a million lines, a stream, keys under load, bell to screen, a slow line, search.
 
-    python benchmarks/dashboard.py [start|first-frame|idle|load|old|stream|flood|bell|search ...]
+    python benchmarks/dashboard.py [start|first-frame|idle|load|old|stream|flood|bell|line|search ...]
 
 `start` is `jlab-mcp start` at a real JupyterLab server; the others play the server. The real program runs on a pseudo-terminal of 120x36; CPU time and memory are the process's own (/proc), Linux only.
 """
@@ -42,15 +42,18 @@ from jlab_tui.core.journal.events import (  # noqa: E402
     encode,
 )
 from jlab_tui.core.server.record import Mode, ServerRecord, ServerState  # noqa: E402
+from tests.tui.emulator import Emulator  # noqa: E402
 
 HOST = "testhost"
 LINE = "epoch {:6d} step {:5d}  loss=0.4304  lr=3e-4  1,812 img/s  {:06d} ok\n"
 
 
 class Terminal:
-    """The dashboard on a pseudo-terminal; a thread reads its output."""
+    """The dashboard on a pseudo-terminal; a thread reads its output, at most `bytes_s` a second if that is given."""
 
-    def __init__(self, status_dir: Path, *options: str, command: list[str] | None = None) -> None:
+    def __init__(
+        self, status_dir: Path, *options: str, command: list[str] | None = None, bytes_s: int = 0
+    ) -> None:
         played = [sys.executable, "-m", "tests.tui.real_app", str(status_dir), *options]
         program = command or played
         self.began = time.perf_counter()
@@ -61,7 +64,10 @@ class Terminal:
             os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
             os.environ.pop("TMUX", None)
             os.execv(program[0], program)
-        self.seen = bytearray()
+        self.count = 0
+        """bytes that came so far"""
+        self._screen = Emulator(120, 36)
+        self._bytes_s = bytes_s
         self.news = threading.Condition()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -70,7 +76,7 @@ class Terminal:
         while True:
             try:
                 ready, _, _ = select.select([self.fd], [], [], 5)
-                data = os.read(self.fd, 1 << 16) if ready else b"-"
+                data = os.read(self.fd, 256 if self._bytes_s else 1 << 16) if ready else b"-"
             except OSError:
                 return
             if data == b"-":
@@ -78,26 +84,34 @@ class Terminal:
             if not data:
                 return
             with self.news:
-                self.seen += data
-                if len(self.seen) > 1 << 24:
-                    del self.seen[: 1 << 23]
+                self.count += len(data)
+                self._screen.feed(data)
                 self.news.notify_all()
+            if self._bytes_s:
+                time.sleep(len(data) / self._bytes_s)
+
+    @property
+    def text(self) -> str:
+        """What is on the screen."""
+        with self.news:
+            return self._screen.text
 
     def wait_for(self, text: str, timeout: float = 60) -> float:
-        """Return the seconds until `text` is on the screen, in the output since `forget`."""
+        """Return the seconds until `text` is on the screen."""
+        return self._wait(lambda: text in self._screen.text, text, timeout)
+
+    def wait_without(self, text: str, timeout: float = 60) -> float:
+        """Return the seconds until `text` is not on the screen."""
+        return self._wait(lambda: text not in self._screen.text, f"no {text}", timeout)
+
+    def _wait(self, holds: Callable[[], bool], what: str, timeout: float) -> float:
         began = time.perf_counter()
         with self.news:
-            while text.encode() not in self.seen:
+            while not holds():
                 left = timeout - (time.perf_counter() - began)
                 if left <= 0 or not self.news.wait(left):
-                    raise TimeoutError(
-                        f"{text!r} did not appear; last: {plain(bytes(self.seen[-3000:]))[-600:]!r}"
-                    )
+                    raise TimeoutError(f"{what!r} did not come:\n{self._screen.text}")
         return time.perf_counter() - began
-
-    def forget(self) -> None:
-        with self.news:
-            self.seen.clear()
 
     def press(self, keys: str) -> None:
         os.write(self.fd, keys.encode())
@@ -119,10 +133,6 @@ class Terminal:
         os.kill(self.pid, signal.SIGTERM)
         os.waitpid(self.pid, 0)
         os.close(self.fd)
-
-
-def plain(data: bytes) -> str:
-    return re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", data.decode("utf-8", "replace"))
 
 
 class Project:
@@ -358,12 +368,12 @@ def flood(directory: Path) -> dict[str, object]:
     before, began = terminal.cpu(), time.perf_counter()
     waits = []
     for _ in range(20):
-        terminal.forget()
         pressed = time.perf_counter()
         terminal.press("?")
         terminal.wait_for("esc closes")
         waits.append(time.perf_counter() - pressed)
         terminal.press("q")
+        terminal.wait_without("esc closes")
         time.sleep(0.25)
     used, took = terminal.cpu() - before, time.perf_counter() - began
     stop.set()
@@ -390,11 +400,10 @@ def bell(directory: Path) -> dict[str, object]:
     time.sleep(1)
     waits = []
     for number in range(30):
-        terminal.forget()
         began = time.perf_counter()
         project.write(TextPrinted("s1-x", "stdout", f"news-{number:04d}\n"))
         project.ring()
-        terminal.wait_for(f"{number:04d}")
+        terminal.wait_for(f"news-{number:04d}")
         waits.append(time.perf_counter() - began)
         time.sleep(0.13)
     terminal.close()
@@ -402,6 +411,43 @@ def bell(directory: Path) -> dict[str, object]:
         "bell to screen ms (median)": statistics.median(waits) * 1000,
         "worst": max(waits) * 1000,
         "limit": 150,
+    }
+
+
+def line(directory: Path) -> dict[str, object]:
+    """On a line of 15 kB/s: bytes of an idle dashboard, then a cell that prints 100 lines a second for ten seconds, then a key."""
+    project = Project(directory)
+    project.fill(20, 10)
+    terminal = Terminal(directory, bytes_s=15_000)
+    terminal.wait_for("following")
+    time.sleep(4)
+    before = terminal.count
+    time.sleep(15)
+    idle_bytes = (terminal.count - before) / 15
+    project.write(RunStarted("s1-x", "execute_code", "cx", "train()"))
+    before, number, written, due, lags = terminal.count, 100_000, 0, time.perf_counter(), list[float]()
+    for _ in range(100):
+        text = "".join(LINE.format(1, n, number + n) for n in range(10))
+        project.write(TextPrinted("s1-x", "stdout", text))
+        project.ring()
+        number, written = number + 10, written + len(text)
+        due += 0.1
+        time.sleep(max(0.0, due - time.perf_counter()))
+        shown = [int(n) for n in re.findall(r"(1\d{5}) ok", terminal.text)]
+        lags.append((number - 1 - max(shown, default=100_000)) / 100)
+    amplified = (terminal.count - before) / written
+    pressed = time.perf_counter()
+    terminal.press("?")
+    terminal.wait_for("esc closes")
+    key = time.perf_counter() - pressed
+    terminal.close()
+    return {
+        "idle bytes/s": idle_bytes,
+        "behind s (median)": statistics.median(lags[20:]),
+        "worst": max(lags[20:]),
+        "bytes a byte of text": amplified,
+        "key to screen s": key,
+        "limit": "300 bytes/s, 1 s, 2, 0.5 s",
     }
 
 
@@ -440,6 +486,7 @@ MEASURES: dict[str, Callable[[Path], dict[str, object]]] = {
     "stream": stream,
     "flood": flood,
     "bell": bell,
+    "line": line,
     "search": search,
 }
 

@@ -189,12 +189,12 @@ def dashboard_all(directory: Path) -> None:
     terminal.wait_for("All sessions", 240)
     began = time.perf_counter()
     while time.perf_counter() - began < 15:
-        terminal.forget()
         pressed = time.perf_counter()
         terminal.press("?")
         terminal.wait_for("esc closes", 240)
         waits.append(time.perf_counter() - pressed)
         terminal.press("q")
+        terminal.wait_without("esc closes", 240)
         time.sleep(0.5)
     before = terminal.cpu()
     measured: dict[str, object] = {
