@@ -20,9 +20,12 @@ class Key:
     label: str
     sentence: str
     group: str
-    in_footer: bool = False
+    footer: int = 0
+    """0: not in the footer; of the others the greatest is the first to go where the screen is narrow"""
     acts: bool = False
     """changes something; does nothing when read-only"""
+    looks: bool = False
+    """asks a live kernel, and changes nothing"""
 
     @property
     def binding(self) -> Binding:
@@ -46,7 +49,7 @@ KEYS: tuple[Key, ...] = (
         "Expand",
         "Show all lines of the cell, or fold it again.",
         "Cells",
-        in_footer=True,
+        footer=7,
     ),
     Key(
         "i",
@@ -55,7 +58,7 @@ KEYS: tuple[Key, ...] = (
         "Interrupt",
         "Interrupt the session's kernel.",
         "Act",
-        in_footer=True,
+        footer=3,
         acts=True,
     ),
     Key(
@@ -67,8 +70,8 @@ KEYS: tuple[Key, ...] = (
         "Act",
         acts=True,
     ),
-    Key("c", "c", "comment", "Comment", "Write to the agent: its next reply says it.", "Act", acts=True),
-    Key("h", "h", "hold", "Hold next", "See the session's next code before it runs.", "Act", acts=True),
+    Key("c", "c", "comment", "Comment", "Write to the agent: its next reply says it.", "Act", 6, acts=True),
+    Key("h", "h", "hold", "Hold next", "See the session's next code before it runs.", "Act", 9, acts=True),
     Key("H", "H", "hold_all", "Hold all", "See all code before it runs, or no more.", "Act", acts=True),
     Key(
         "colon",
@@ -77,6 +80,7 @@ KEYS: tuple[Key, ...] = (
         "Own cell",
         "Run a line of your own; in a busy kernel, look.",
         "Act",
+        footer=10,
         acts=True,
     ),
     Key(
@@ -95,12 +99,12 @@ KEYS: tuple[Key, ...] = (
         "Restart",
         "Restart the kernel; its memory is lost.",
         "Act",
-        True,
-        True,
+        footer=8,
+        acts=True,
     ),
-    Key("x", "x", "kill", "Kill", "End the session and its kernel.", "Act", in_footer=True, acts=True),
-    Key("slash", "/", "screen.search", "Search", "Search all cells of the feed.", "Find", in_footer=True),
-    Key("question_mark", "?", "help", "Help", "Show all keys.", "Dashboard", in_footer=True),
+    Key("x", "x", "kill", "Kill", "End the session and its kernel.", "Act", footer=4, acts=True),
+    Key("slash", "/", "screen.search", "Search", "Search all cells of the feed.", "Find", footer=5),
+    Key("question_mark", "?", "help", "Help", "Show all keys.", "Dashboard", footer=1),
     Key(
         "q",
         "q",
@@ -108,7 +112,7 @@ KEYS: tuple[Key, ...] = (
         "Quit",
         "Quit; server and sessions keep running.",
         "Dashboard",
-        in_footer=True,
+        footer=2,
     ),
     Key("Q", "Q", "stop", "Stop", "Stop the server, or cancel the job.", "Act", acts=True),
     Key("left_square_bracket", "[", "screen.cell(-1)", "Previous cell", "Go to the previous cell.", "Cells"),
@@ -129,6 +133,8 @@ KEYS: tuple[Key, ...] = (
         "Stuck?",
         "Show what the running code waits for.",
         "Sessions",
+        footer=12,
+        looks=True,
     ),
     Key(
         "V",
@@ -137,6 +143,8 @@ KEYS: tuple[Key, ...] = (
         "Variables",
         "Show the variables of the session's kernel.",
         "Sessions",
+        footer=11,
+        looks=True,
     ),
     Key("n", "n", "screen.match(1)", "Next match", "Go to the next match.", "Find"),
     Key("N", "N", "screen.match(-1)", "Previous match", "Go to the previous match.", "Find"),

@@ -174,8 +174,8 @@ class MainScreen(Screen[None]):
         self.query_one(Header).show(
             HeaderState(view.server, view.sessions, sample, seen_at, time, flag, idle)
         )
-        keys = footer_keys(view.server, has_rows=bool(view.sessions))
-        self.query_one(KeyLine).show([(k.shown, k.label, k.action) for k in keys])
+        has_rows, may_act = bool(view.sessions), not options.readonly
+        self.query_one(KeyLine).show(footer_keys(view.server, has_rows=has_rows, may_act=may_act))
 
     def _draw_graphs(self) -> None:
         samples = shown_samples(self._source.samples)

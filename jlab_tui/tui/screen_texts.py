@@ -98,12 +98,15 @@ def feed_notes(
     return [*notes, f"{counted(below, 'line')} below, G follows" if below else "at the end, G follows"]
 
 
-def footer_keys(server: ServerStatus | None, *, has_rows: bool) -> list[Key]:
-    """Return the keys that help now: acting ones only with a server, and few without a session."""
+def footer_keys(server: ServerStatus | None, *, has_rows: bool, may_act: bool = True) -> list[Key]:
+    """Return the keys that help now: those about kernels only with a server, and few without a session."""
     is_live = server is not None and server.state.is_live
     if has_rows:
-        return [key for key in KEYS if key.in_footer and (is_live or not key.acts)]
-    bare = ("stop", "help", "detach") if is_live else ("help", "detach")
+        useless = {
+            key for key in KEYS if (key.acts and not (may_act and is_live)) or (key.looks and not is_live)
+        }
+        return [key for key in KEYS if key.footer and key not in useless]
+    bare = ("stop", "help", "detach") if is_live and may_act else ("help", "detach")
     return [key for key in KEYS if key.action in bare]
 
 

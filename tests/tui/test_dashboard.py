@@ -27,7 +27,7 @@ from jlab_tui.core.server.resources import KernelUse
 from jlab_tui.tui.app import Dashboard
 from jlab_tui.tui.keys import GROUPS, KEYS
 from jlab_tui.tui.screen_texts import farewell
-from jlab_tui.tui.widgets.footer import MOST
+from jlab_tui.tui.widgets.footer import fitting
 
 from . import stage
 from .screen import dashboard, screen_text, settled, until
@@ -376,11 +376,27 @@ async def test_finished_and_failed_cells_keep_their_numbers_in_the_list() -> Non
         assert "✗ probe" in screen_text(app) and "out of memory" in screen_text(app)
 
 
-def test_every_key_has_a_label_a_sentence_and_a_group_and_at_most_seven_are_in_the_footer() -> None:
+def test_every_key_has_a_label_a_sentence_and_a_group() -> None:
     assert all(key.label and key.sentence.endswith(".") and key.group in GROUPS for key in KEYS)
-    assert sum(key.in_footer for key in KEYS) <= MOST
+    ranks = [key.footer for key in KEYS if key.footer]
+    assert sorted(ranks) == list(range(1, len(ranks) + 1))
     bindings = [b for b in Dashboard.BINDINGS if isinstance(b, Binding)]
     assert len({b.id for b in bindings}) == len(bindings)
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (20, "? q"),
+        (69, "o i c x / ? q"),
+        (109, "o i c h : r x / ? q"),
+        (189, "o i c h : r x / ? q S V"),
+        (0, ""),
+    ],
+)
+def test_the_footer_fills_its_width_with_the_keys_that_are_worth_most(width: int, shown: str) -> None:
+    keys = fitting([key for key in KEYS if key.footer], width)
+    assert " ".join(key.shown for key in keys) == shown
 
 
 async def test_the_command_palette_offers_our_commands() -> None:

@@ -101,12 +101,16 @@ def test_a_question_names_what_is_lost() -> None:
 
 
 def test_the_footer_offers_what_helps_now() -> None:
-    def actions(*, is_live: bool, has_rows: bool) -> set[str]:
+    def actions(*, is_live: bool, has_rows: bool, may_act: bool = True) -> set[str]:
         server = stage.READY if is_live else stage.ENDED
-        return {key.action for key in footer_keys(server, has_rows=has_rows)}
+        return {key.action for key in footer_keys(server, has_rows=has_rows, may_act=may_act)}
 
-    assert {"interrupt", "restart", "kill"} <= actions(is_live=True, has_rows=True)
-    assert not {"interrupt", "restart", "kill", "stop"} & actions(is_live=False, has_rows=True)
+    acting, looking = {"interrupt", "comment", "hold", "own_cell", "restart", "kill"}, {"stacks", "variables"}
+    assert acting | looking <= actions(is_live=True, has_rows=True)
+    assert not (acting | looking | {"stop"}) & actions(is_live=False, has_rows=True)
+    readonly = actions(is_live=True, has_rows=True, may_act=False)
+    assert looking <= readonly and not acting & readonly
+    assert actions(is_live=True, has_rows=False, may_act=False) == {"help", "detach"}
     assert actions(is_live=True, has_rows=False) == {"stop", "help", "detach"}
     assert actions(is_live=False, has_rows=False) == {"help", "detach"}
 

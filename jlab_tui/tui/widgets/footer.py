@@ -1,4 +1,4 @@
-"""The last line: at most seven keys, each whole, and the command palette. A click on a key acts like the key."""
+"""The last line: as many keys as have room, each whole, and the command palette. A click on a key acts like the key."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
+from ..keys import Key
 from ..wrapping import Row
 from .strips import StripWidget
-
-MOST = 7
-DROPPED_FIRST = ("restart", "screen.expand", "screen.search", "kill", "interrupt")
-"""actions whose keys to drop first on a narrow screen; help and quit stay"""
 
 
 class KeyClicked(Message):
@@ -28,11 +25,10 @@ class KeyClicked(Message):
 class KeyLine(StripWidget):
     """Keys with their labels."""
 
-    keys: tuple[tuple[str, str, str], ...] = ()
-    """key as shown, label, action"""
+    keys: tuple[Key, ...] = ()
     _spans: tuple[tuple[int, int, str], ...] = ()
 
-    def show(self, keys: Sequence[tuple[str, str, str]]) -> None:
+    def show(self, keys: Sequence[Key]) -> None:
         if tuple(keys) != self.keys:
             self.keys = tuple(keys)
             self.redraw()
@@ -41,19 +37,12 @@ class KeyLine(StripWidget):
         key_style, text = self.palette.style("accent", bold=True), self.palette.style()
         palette_label = " palette " if width >= 64 else " "
         right = len(palette_label) + 2
-        keys = list(self.keys[:MOST])
-        for worth_least in DROPPED_FIRST:
-            if sum(_size(key) for key in keys) + right <= width:
-                break
-            keys = [key for key in keys if key[2] != worth_least]
         parts: Row = []
         spans = []
         used = 0
-        for key in keys:
-            if used + _size(key) + right > width:
-                break
-            parts += [Segment(f" {key[0]}", key_style), Segment(f" {key[1]} ", text)]
-            spans.append((used, used + _size(key), key[2]))
+        for key in fitting(self.keys, width - right):
+            parts += [Segment(f" {key.shown}", key_style), Segment(f" {key.label} ", text)]
+            spans.append((used, used + _size(key), key.action))
             used += _size(key)
         parts += [
             Segment(" " * max(0, width - used - right)),
@@ -71,5 +60,13 @@ class KeyLine(StripWidget):
                 self.post_message(KeyClicked(action))
 
 
-def _size(key: tuple[str, str, str]) -> int:
-    return len(key[0]) + len(key[1]) + 3
+def fitting(keys: Sequence[Key], width: int) -> list[Key]:
+    """Return the keys that have room, without those that are worth least."""
+    kept = list(keys)
+    while sum(map(_size, kept)) > width:
+        kept.remove(max(kept, key=lambda key: key.footer))
+    return kept
+
+
+def _size(key: Key) -> int:
+    return len(key.shown) + len(key.label) + 3
