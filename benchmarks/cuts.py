@@ -53,7 +53,7 @@ async def one(project: Project, how: Cut, seconds: float, *, watched: bool) -> s
                 reply = printed(await agent.text("execute_code", session_id=session, code=TALK))
                 late = time.perf_counter() - max(restored or time.perf_counter(), started + CELL_S)
                 await cutting
-            (made,) = (await agent.notebook(session))["cells"]
+            (made,) = await agent.cells(session, 1)
             cell = printed(outputs_text(made))
             await agent.text("shutdown_session", session_id=session)
     whole = reply == WANTED and cell == WANTED
