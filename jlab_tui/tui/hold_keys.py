@@ -10,6 +10,7 @@ from ..core.feed.feed import Feed
 from ..core.feed.items import Change, FeedCell
 from ..core.feed.session_feed import SessionFeed
 from ..core.journal.acts import COMMENT_MAX, DECLINE, HERE_EVERY_S, RUN
+from ..core.journal.events import RunStatus
 from ..services.dashboard.actions import Actions, Target
 from .ansi import one_line
 from .format import shortened
@@ -18,6 +19,8 @@ from .outcomes import Outcomes, Say
 from .themes import Palette
 
 _EDITING_S = 3600.0
+_OTHERS = "Somebody else has decided, or the agent has given it up."
+_TOO_LATE = "Your decision came too late: somebody else had decided, or the agent had given it up."
 
 
 class HoldKeys:
@@ -38,6 +41,8 @@ class HoldKeys:
         self._screen: HeldScreen | None = None
         self._aside: set[str] = set()
         """runs at which the user looks in the feed first"""
+        self._decided: dict[str, tuple[str, str]] = {}
+        """what the user decided about runs, and with which text, until their owners have heard"""
         self._here_at = 0.0
 
     @property
@@ -61,10 +66,12 @@ class HoldKeys:
             cell = change.item
             if isinstance(cell, FeedCell) and cell.hold and not cell.is_held:
                 self._actions.was_decided(cell.hold)
+                if _is_too_late(cell, self._decided.pop(cell.run, None)):
+                    self._say(_TOO_LATE, severity="warning")
                 if self._screen is not None and self._screen.cell is cell:
                     screen, self._screen = self._screen, None
                     screen.dismiss("")
-                    self._say("Somebody else has decided, or the agent has given it up.")
+                    self._say(_OTHERS)
 
     def second(self, now: float) -> None:
         if now - self._here_at >= HERE_EVERY_S:
@@ -104,6 +111,7 @@ class HoldKeys:
 
     def _decide(self, target: Target, action: str, reason: str = "") -> None:
         self._aside.add(target.run)  # until its owner has heard
+        self._decided[target.run] = action, reason
         self._outcomes.start(
             shortened(one_line(target.name), 24), lambda: self._actions.decide(target, action, reason)
         )
@@ -130,3 +138,13 @@ class HoldKeys:
 
         title = "Decline it. Why? The agent reads it; it may be empty"
         self._push_screen(TextScreen(title, "", COMMENT_MAX, may_be_empty=True), closed)
+
+
+def _is_too_late(cell: FeedCell, decided: tuple[str, str] | None) -> bool:
+    """Whether something else became of held code than what the user had decided."""
+    if decided is None:
+        return False
+    action, changed = decided
+    if (cell.status is RunStatus.DECLINED) != (action == DECLINE):
+        return True
+    return action == RUN and changed not in ("", cell.source)

@@ -12,7 +12,7 @@ from .ansi import one_line
 log = logging.getLogger(__name__)
 
 Act = Callable[[], Awaitable[str]]
-"""does something and returns its outcome as a sentence"""
+"""does something and returns its outcome as a sentence; an empty one: the feed shows it"""
 
 
 class Say(Protocol):
@@ -45,4 +45,5 @@ class Outcomes:
             text = f"This is a fault in jlab-mcp ({type(error).__name__}). Running code continues; try again. {self._details()}"
             self._say(text.rstrip(), title=failed, severity="error")
         else:
-            self._say(outcome or "Done.", title=one_line(title))
+            if outcome:
+                self._say(outcome, title=one_line(title))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from textual.pilot import Pilot
@@ -86,6 +87,35 @@ async def test_what_another_dashboard_has_decided_closes_the_question(event: Eve
         assert not isinstance(app.screen, HeldScreen)
         assert any(note.message.startswith("Somebody else has decided") for note in app._notifications)
         assert actions.done == ["h-1:a is decided"]
+
+
+STARTED = RunStarted("probe1-1", "execute_code", "c", "import torch")
+GIVEN_UP = RunFinished("probe1-1", RunStatus.DECLINED, 3.0, cause="The call was cancelled.")
+
+
+@pytest.mark.parametrize(
+    ("key", "became", "is_too_late"),
+    [
+        ("enter", STARTED, False),
+        ("enter", GIVEN_UP, True),
+        ("e", replace(STARTED, source="import jax"), False),
+        ("e", STARTED, True),
+        ("e", GIVEN_UP, True),
+        ("d", GIVEN_UP, False),
+        ("d", STARTED, True),
+    ],
+)
+async def test_a_decision_that_came_too_late_is_told(key: str, became: Event, is_too_late: bool) -> None:
+    async with dashboard(waiting(), edit=lambda text: "import jax") as (app, pilot):
+        await play(app, pilot, HELD)
+        await pilot.press(key)
+        await settled(app, pilot)
+        if key == "d":
+            await pilot.press("enter")
+            await settled(app, pilot)
+        await play(app, pilot, became)
+        told = [n for n in app._notifications if n.message.startswith("Your decision came too late")]
+        assert len(told) == is_too_late
 
 
 async def test_a_changed_cell_is_shown_as_a_difference() -> None:

@@ -92,7 +92,8 @@ class Actions(Protocol):
         ...
 
     async def decide(self, target: Target, action: str, reason: str = "") -> str:
-        """Let the held run of `target` run (with another code) or decline it (for a reason)."""
+        """Let the held run of `target` run (with another code) or decline it (for a reason). Returns nothing to say: its owner
+        may have heard of another decision first, and the feed shows what becomes of it."""
         ...
 
     async def run_own(self, target: Target, code: str) -> str:
@@ -190,7 +191,7 @@ class RecordedActions:
 
     async def decide(self, target: Target, action: str, reason: str = "") -> str:
         await self._ask(action, target, reason)
-        return "It is declined." if action == acts.DECLINE else "It runs."
+        return ""
 
     async def run_own(self, target: Target, code: str) -> str:
         if not target.session:
