@@ -372,11 +372,17 @@ class Dashboard(TerminalApp):
         self.push_screen(HelpScreen(readonly=self.options.readonly))
 
     def action_detach(self) -> None:
-        self.exit(0)
+        if names := self._hold_keys.held_here(self.source.feed):
+            shown = ", ".join(shortened(one_line(name), 24) for name in names)
+            self._ask(
+                "Quit?", [f"Code in {shown} waits for you; it runs when you quit."], lambda: self.exit(0)
+            )
+        else:
+            self.exit(0)
 
     async def action_quit(self) -> None:
         """Textual's own name for it, which the palette calls."""
-        self.exit(0)
+        self.action_detach()
 
     async def on_key_clicked(self, message: KeyClicked) -> None:
         await self.run_action(message.action)

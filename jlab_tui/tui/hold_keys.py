@@ -73,6 +73,14 @@ class HoldKeys:
                     screen.dismiss("")
                     self._say(_OTHERS)
 
+    def held_here(self, feed: Feed) -> list[str]:
+        """Names of the sessions whose held code runs once this dashboard has ended."""
+        return [
+            view.name
+            for view in feed.sessions.values()
+            if view.held is not None and not view.closed and self._actions.has_asked(view.held.hold)
+        ]
+
     def second(self, now: float) -> None:
         if now - self._here_at >= HERE_EVERY_S:
             self._here_at = now

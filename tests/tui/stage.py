@@ -91,6 +91,9 @@ class FakeActions:
     async def run_own(self, target: Target, code: str) -> str:
         return await self._act(f"run {code!r} in {target.name}")
 
+    def has_asked(self, hold: str) -> bool:
+        return hold.startswith("h-1:")
+
     def was_decided(self, hold: str) -> None:
         self.done.append(f"{hold} is decided")
 

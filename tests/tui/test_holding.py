@@ -149,6 +149,19 @@ async def test_nothing_is_asked_while_the_user_types_or_may_not_act() -> None:
         assert not isinstance(app.screen, HeldScreen)
 
 
+@pytest.mark.parametrize(("hold", "keys"), [("h-1:a", ["escape", "q", "y"]), ("h-2:a", ["escape", "q"])])
+async def test_quitting_asks_first_where_that_lets_held_code_run(hold: str, keys: list[str]) -> None:
+    async with dashboard(waiting()) as (app, pilot):
+        await play(app, pilot, replace(HELD, hold=hold))
+        for key in keys:
+            assert app.return_code is None
+            if key == "y":
+                assert "Code in probe waits for you; it runs when you quit." in screen_text(app)
+            await pilot.press(key)
+            await settled(app, pilot)
+        assert app.return_code == 0
+
+
 async def test_the_holding_keys_say_what_they_hold() -> None:
     actions = stage.FakeActions()
     async with dashboard(stage.working(), actions=actions) as (app, pilot):

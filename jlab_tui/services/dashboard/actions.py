@@ -100,6 +100,10 @@ class Actions(Protocol):
         """Run a cell of the user's own, once the session is idle."""
         ...
 
+    def has_asked(self, hold: str) -> bool:
+        """Whether this dashboard asked for a hold, which then ends with it."""
+        ...
+
     def was_decided(self, hold: str) -> None:
         """Note that the code was decided about that a hold of this or another dashboard held."""
         ...
@@ -207,6 +211,9 @@ class RecordedActions:
             return "It runs as soon as the session is idle; the agent reads about it with its next reply."
         await self._actions.be_owner(target)
         return "No client has the session, so this dashboard runs it; the next one reads about it."
+
+    def has_asked(self, hold: str) -> bool:
+        return hold in self._holds.values()
 
     def was_decided(self, hold: str) -> None:
         self._holds = {
@@ -322,6 +329,9 @@ class NoActions:
 
     async def run_own(self, target: Target, code: str) -> str:
         return await self._refuse()
+
+    def has_asked(self, hold: str) -> bool:
+        return False
 
     def was_decided(self, hold: str) -> None:
         pass
