@@ -163,12 +163,13 @@ class MainScreen(Screen[None]):
         now = options.clock()
         is_ready = view.server is not None and view.server.state is ServerState.READY
         self.set_class(not is_ready, "-not-running")
-        self.query_one(StatePanel).show(view.server, now, options.local)
+        sample = source.samples[-1] if source.samples else None
+        used = f"{sample.gpu_hours}." if sample is not None and sample.gpu_hours is not None else ""
+        self.query_one(StatePanel).show(view.server, now, options.local, used)
         if is_ready and (not view.slow_line or int(view.now) % SLOW_GRAPHS_S == 0):
             self._draw_graphs()
         ends = self.feed.rows.frame.job_ends = view.server.record.ends if view.server is not None else 0.0
         flag = header_flag(view, is_readonly=options.readonly and not options.is_replay, glyphs=self.glyphs)
-        sample = source.samples[-1] if source.samples else None
         idle, seen_at = longest_idle(sample, options.gpu_idle_warn_min), now if ends > 0 else 0.0
         time = at(now, options.local)
         self.query_one(Header).show(

@@ -23,7 +23,7 @@ from jlab_tui.core.journal.events import (
     TextPrinted,
 )
 from jlab_tui.core.server.record import KernelInfo, ServerState
-from jlab_tui.core.server.resources import KernelUse
+from jlab_tui.core.server.resources import GpuHours, KernelUse
 from jlab_tui.tui.app import Dashboard
 from jlab_tui.tui.keys import GROUPS, KEYS
 from jlab_tui.tui.screen_texts import farewell
@@ -433,3 +433,15 @@ async def test_an_idle_gpu_is_told_once_and_stands_in_the_header_until_it_works(
         assert len(said) == 1 and "“train-unet” has held 88.0 GiB of GPU memory for 34 min" in said[0]
     async with dashboard(source, gpu_idle_warn_min=0.0) as (app, _):
         assert "GPU idle" not in screen_text(app) and not notes(app)
+
+
+async def test_a_job_that_has_ended_says_how_it_used_its_gpus() -> None:
+    source = stage.working()
+    source.samples.append(replace(source.samples[-1], gpu_hours=GpuHours(12.0, 4.5)))
+    said = "12.0 GPU hours held, 4.5 of them in use."
+    async with dashboard(source) as (app, pilot):
+        assert said not in screen_text(app)
+        source.server = stage.ENDED
+        app.on_server_changed()
+        await settled(app, pilot)
+        assert said in screen_text(app)

@@ -42,8 +42,9 @@ def panel_rows(
     palette: Palette,
     glyphs: Glyphs,
     local: LocalTime,
+    used: str = "",
 ) -> list[Row]:
-    """Return the rows of the panel: facts, sentences, what to do."""
+    """Return the rows of the panel: facts, sentences, what to do. `used`: what a job that is over used, if that is known."""
     text, muted = palette.style(), palette.style("muted")
     rows: list[Row] = []
 
@@ -63,6 +64,8 @@ def panel_rows(
             rows += steps(server.record, palette, glyphs)
         sentences = server.details if server.is_over else (server.sentence, *server.details)
         rows.extend([Segment(" "), Segment(plain(line), muted)] for line in sentences if line)
+        if used and server.is_over and server.record.mode is Mode.SLURM:
+            say(used)
         if server.hint:
             say(server.hint, "primary")
     keys: Row = [Segment(" ")]
@@ -183,12 +186,13 @@ class StatePanel(StripWidget):
     now = 0.0
     local: LocalTime | None = None
     """None before the first look"""
+    used = ""
 
-    def show(self, server: ServerStatus | None, now: float, local: LocalTime) -> None:
+    def show(self, server: ServerStatus | None, now: float, local: LocalTime, used: str = "") -> None:
         state = server.state if server else None
         moves = state in (ServerState.PENDING, ServerState.STARTING) and int(now) != int(self.now)
         if self.local is None or server != self.server or moves:
-            self.server, self.now, self.local = server, now, local
+            self.server, self.now, self.local, self.used = server, now, local, used
             self.border_title = panel_title(state)
             self.set_class(state is ServerState.ERROR, "-error")
             self.rebuild()
@@ -200,7 +204,7 @@ class StatePanel(StripWidget):
     def _rows(self, width: int) -> list[Row]:
         if self.local is None:
             return []
-        return panel_rows(self.server, width, self.now, self.palette, self.glyphs, self.local)
+        return panel_rows(self.server, width, self.now, self.palette, self.glyphs, self.local, self.used)
 
     def build(self, width: int, height: int) -> list[Strip]:
         rows = self._rows(width)
