@@ -101,9 +101,9 @@ def _place_elsewhere(arguments: argparse.Namespace) -> RemotePlace | None:
     if arguments.command not in ELSEWHERE:
         return None
     from .adapters.ssh.remotes import Remotes
-    from .wiring.settings import home_of
+    from .wiring.settings import home_of, working_directory
 
-    places, cwd = Remotes(home_of(os.environ)).read(), Path.cwd()
+    places, cwd = Remotes(home_of(os.environ)).read(), working_directory()
     if arguments.ssh is not None:
         return complete(parse_place(arguments.ssh), places, cwd)
     place = find_registered(places, cwd)

@@ -18,14 +18,19 @@ from ..core.slurm.allocation import allocation_here, choose_mode
 def settings_of(env: Mapping[str, str], *, for_client: bool = False) -> Settings:
     """Return this process's settings. An MCP client names its project in CLAUDE_PROJECT_DIR. Raises UsageError."""
     start = env.get("CLAUDE_PROJECT_DIR", "") if for_client else ""
+    cwd = Path(start).resolve() if start and Path(start).is_dir() else working_directory()
+    settings = load_settings(env, cwd, is_there)
+    return load_settings(choices_of(settings).environment(env), cwd, is_there)
+
+
+def working_directory() -> Path:
+    """Return this process's working directory. Raises UsageError if it is gone."""
     try:
-        cwd = (Path(start) if start and Path(start).is_dir() else Path.cwd()).resolve()
+        return Path.cwd().resolve()
     except FileNotFoundError:
         raise UsageError(
             "The working directory is gone.", "`cd` to a directory that exists, then try again."
         ) from None
-    settings = load_settings(env, cwd, is_there)
-    return load_settings(choices_of(settings).environment(env), cwd, is_there)
 
 
 def home_of(env: Mapping[str, str]) -> Path:

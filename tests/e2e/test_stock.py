@@ -145,17 +145,29 @@ async def test_an_idle_kernel_goes_with_its_process(stock: Project) -> None:
     await until(lambda: kernel_pid(opened["kernel_id"]) is None)
 
 
+def connections(project: Project, kernel_id: str) -> int:
+    """How many WebSockets of a kernel the server knows."""
+    url = project.status_file()["URL"].partition("?")[0].rstrip("/")
+    answer = httpx.get(f"{url}/api/kernels/{kernel_id}", headers={"Authorization": f"token {TOKEN}"})
+    return int(answer.json()["connections"])
+
+
 @pytest.mark.parametrize("how", ["fin", "rst"])
 async def test_a_cut_of_a_stock_server_loses_nothing_when_nobody_else_is_there(
     stock: Project, tmp_path: Path, how: str
 ) -> None:
-    code = "import time\nfor i in range(20): print('line', i, flush=True); time.sleep(0.2)"
+    code = f"""import pathlib, time
+for i in range(20):
+    print('line', i, flush=True)
+    while i == 4 and not pathlib.Path('go-{how}').exists(): time.sleep(0.02)"""
     async with proxied(stock, tmp_path) as (project, proxy), wire(project) as client:
         opened = await client.record("start_new_session", experiment_name="cut")
         session = opened["session_id"]
         _, running = client.call("execute_code", session_id=session, code=code)
         await until_recorded(project, session, "line 4")
         proxy.cut(how)  # type: ignore[arg-type]
+        await until(lambda: connections(stock, opened["kernel_id"]) == 0)  # what is sent before that is lost
+        (Path(opened["notebook_path"]).parent / f"go-{how}").touch()
         await until(lambda: proxy.accepted > 3)
         proxy.restore()
         reply = text_of(await running)

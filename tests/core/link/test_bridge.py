@@ -48,3 +48,11 @@ def test_anything_else_is_no_word(text: str) -> None:
 def test_a_way_is_said_with_its_reason() -> None:
     assert str(LinkFacts("tcp")) == "tcp"
     assert str(LinkFacts("srun", "no port")) == "srun (no port)"
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_bridge"),
+    [(LinkFacts("tcp"), False), (LinkFacts("srun", "no port"), True), (LinkFacts("none", "refused"), False)],
+)
+def test_bridges_are_two_of_the_ways(facts: LinkFacts, is_bridge: bool) -> None:
+    assert facts.is_bridge is is_bridge
