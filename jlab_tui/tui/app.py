@@ -143,7 +143,8 @@ class Dashboard(TerminalApp):
         if rings and self.options.bell and self.source.is_loaded:
             self.bell()
         self.main.take(message.changes)
-        self._hold_keys.took(message.changes)
+        if self._hold_keys.took(message.changes) and self.source.is_loaded:
+            self._ask_about_held()
         if self.view.session is None and self.source.is_loaded:
             self._take_rows()
         elif self._news_timer is None:

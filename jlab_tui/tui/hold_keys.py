@@ -60,11 +60,11 @@ class HoldKeys:
     def hold_all(self, targets: Sequence[Target]) -> None:
         self._outcomes.start("Hold all", lambda: self._actions.hold_all(targets))
 
-    def took(self, changes: Sequence[Change]) -> None:
-        """Note what was decided, here or elsewhere."""
-        for change in changes:
-            cell = change.item
-            if isinstance(cell, FeedCell) and cell.hold and not cell.is_held:
+    def took(self, changes: Sequence[Change]) -> bool:
+        """Note what was decided, here or elsewhere. Returns whether there is held code among the changes."""
+        cells = [change.item for change in changes if isinstance(change.item, FeedCell) and change.item.hold]
+        for cell in cells:
+            if not cell.is_held:
                 self._actions.was_decided(cell.hold)
                 if _is_too_late(cell, self._decided.pop(cell.run, None)):
                     self._say(_TOO_LATE, severity="warning")
@@ -72,6 +72,7 @@ class HoldKeys:
                     screen, self._screen = self._screen, None
                     screen.dismiss("")
                     self._say(_OTHERS)
+        return any(cell.is_held for cell in cells)
 
     def held_here(self, feed: Feed) -> list[str]:
         """Names of the sessions whose held code runs once this dashboard has ended."""
