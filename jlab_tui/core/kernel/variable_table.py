@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from ..json_values import items, mapping, parse_json, text, whole
 
-_VALUE_MAX: Final = 2000
+_VALUE_MAX: Final = 600
+_VALUE_LINES: Final = 10
+"""of an expression's value, which is shown over a part of the screen"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,12 @@ def parse_variables(reply: Mapping[str, Any]) -> Variables | str:
 
 
 def value_of(reply: Mapping[str, Any]) -> str:
-    """Return an evaluated expression's value as text of at most 2,000 characters, or its exception."""
+    """Return an evaluated expression's value, or its exception, as a text that a note has room for."""
     answer = mapping(mapping(reply.get("user_expressions")).get("v"))
     if answer.get("status") == "ok":
         value = text(mapping(answer.get("data")).get("text/plain"), "no text")
-        return value if len(value) <= _VALUE_MAX else f"{value[:_VALUE_MAX]} ..."
+        shown = "\n".join(value[:_VALUE_MAX].split("\n")[:_VALUE_LINES])
+        return value if shown == value else f"{shown} ..."
     return f"{text(answer.get('ename'), 'no answer')}: {text(answer.get('evalue'))}"
 
 

@@ -116,7 +116,8 @@ def test_a_size_has_few_digits(count: float, shown: str) -> None:
     ("answer", "value"),
     [
         ({"status": "ok", "data": {"text/plain": "0.25"}}, "0.25"),
-        ({"status": "ok", "data": {"text/plain": "x" * 2001}}, "x" * 2000 + " ..."),
+        ({"status": "ok", "data": {"text/plain": "x" * 601}}, "x" * 600 + " ..."),
+        ({"status": "ok", "data": {"text/plain": "1\n" * 10 + "1"}}, "1\n" * 9 + "1 ..."),
         ({"status": "ok", "data": {}}, "no text"),
         ({"status": "error", "ename": "NameError", "evalue": "no x"}, "NameError: no x"),
         (None, "no answer: "),
