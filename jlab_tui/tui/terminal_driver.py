@@ -1,15 +1,22 @@
-"""Textual's driver, and when its writes have left and the terminal has answered."""
+"""Textual's driver, when its writes have left and the terminal has answered, and what it reads."""
 
 from __future__ import annotations
 
+import os
+import selectors
 import threading
+from codecs import getincrementaldecoder
 from collections.abc import Callable
 from typing import IO, Any, Protocol
 
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import CursorPosition
 from textual.message import Message
 
+from .paste_filter import PasteFilter
+
+_READ_BYTES, _READ_S = 4096, 0.1
 GOODBYE_S, FIRST_GOODBYE_S = 1.0, 0.2
 """longest wait for an answer under way, which the shell would get otherwise; from a terminal that has never answered"""
 
@@ -80,6 +87,23 @@ class PacedDriver(LinuxDriver):
         if not self.exit_event.is_set():
             self._has_answers.wait(GOODBYE_S if self._has_answered else FIRST_GOODBYE_S)
         super().disable_input()
+
+    def run_input_thread(self) -> None:
+        """Read keys, pastes and answers until the end, and then what has already come: the shell would get it otherwise."""
+        parser, pastes = XTermParser(self._debug), PasteFilter()
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            is_last = False
+            while not is_last:
+                is_last = self.exit_event.is_set()
+                is_ready = bool(selector.select(_READ_S))
+                come = os.read(self.fileno, _READ_BYTES) if is_ready else b""
+                if is_ready and not come:  # nobody is at the other end any more
+                    self.exit_event.wait(_READ_S)
+                text = pastes.cleaned(decode(come))
+                for event in (*(parser.feed(text) if text else ()), *parser.tick()):
+                    self.process_message(event)
 
     def process_message(self, message: Message) -> None:
         if not isinstance(message, CursorPosition):

@@ -160,6 +160,8 @@ def test_a_whole_visit(project: Project, tmux: Tmux) -> None:
     tmux.run("resize-window", "-x", "20", "-y", "5")
     tmux.run("resize-window", "-x", "170", "-y", "45")
     tmux.see("─ Detail ─")
+    tmux.run("set-buffer", "no keys: \x1b[31m" + 40 * "q")
+    tmux.run("paste-buffer", "-p")
     tmux.keys("i")
     tmux.see("The kernel of first is idle.")
     (actions,) = (project.directory / "actions").glob("*.jsonl")
