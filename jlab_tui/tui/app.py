@@ -264,6 +264,7 @@ class Dashboard(TerminalApp):
 
     def _edit(self, text: str) -> str:
         """Give the terminal to the user's editor."""
+        self._hold_keys.goes_away()
         return self.lend(lambda: self.options.edit(text))
 
     def action_restart(self) -> None:

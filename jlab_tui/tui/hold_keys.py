@@ -87,6 +87,10 @@ class HoldKeys:
             self._here_at = now
             self._actions.stay()
 
+    def goes_away(self) -> None:
+        """Keep what is held while the user's editor has the terminal, and nothing else runs here."""
+        self._actions.stay(_EDITING_S)
+
     def ask(self, feed: Feed, palette: Palette) -> None:
         """Show the question about the code that has waited longest. Called while nothing else has the keys."""
         if self._screen is not None:
@@ -126,7 +130,6 @@ class HoldKeys:
         )
 
     def _change(self, target: Target, cell: FeedCell) -> None:
-        self._actions.stay(_EDITING_S)
         try:
             changed = self._edit(cell.source)
         except JlabError as error:

@@ -54,6 +54,8 @@ class FakeActions:
 
     done: list[str] = field(default_factory=list)
     failure: Exception | None = None
+    away_s: float = 0.0
+    """longest time for which it was said that the dashboard is busy elsewhere"""
 
     async def _act(self, what: str) -> str:
         self.done.append(what)
@@ -98,7 +100,7 @@ class FakeActions:
         self.done.append(f"{hold} is decided")
 
     def stay(self, for_s: float = 0.0) -> None:
-        pass
+        self.away_s = max(self.away_s, for_s)
 
     async def comment(self, target: Target, text: str) -> str:
         return await self._act(f"comment {target.name}: {text}")

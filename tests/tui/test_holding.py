@@ -170,6 +170,17 @@ async def test_the_holding_keys_say_what_they_hold() -> None:
         assert actions.done == ["hold train-unet", "hold all of 4", "hold no more"]
 
 
+async def test_code_stays_held_while_an_editor_has_the_terminal() -> None:
+    for shown, key in ((stage.working(), "E"), (waiting(), "e")):
+        actions = stage.FakeActions()
+        async with dashboard(shown, actions=actions, edit=lambda text: text) as (app, pilot):
+            if key == "e":
+                await play(app, pilot, HELD)
+            await pilot.press(key)
+            await settled(app, pilot)
+            assert actions.away_s >= 600
+
+
 async def test_all_code_is_held_from_the_start_on_request() -> None:
     actions = stage.FakeActions()
     async with dashboard(waiting(), actions=actions, hold=True) as (app, pilot):
