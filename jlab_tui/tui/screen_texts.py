@@ -135,10 +135,12 @@ def stop_question(server: ServerStatus, rows: Sequence[SessionRow]) -> tuple[str
         return "Cancel the job?", f"Job {record.job_id} leaves the queue and loses its place."
     running = live(rows)
     busy = _busy(running)
+    job = f"Job {record.job_id} is cancelled. " if record.job_id else ""
+    if not running:
+        return "Stop the server?", f"{job}No kernel is running. Notebooks stay."
     kernels = f"{counted(len(running), 'kernel')} with all variables" + (
         f", {busy} of them busy," if busy else ""
     )
-    job = f"Job {record.job_id} is cancelled. " if record.job_id else ""
     verb = "end" if len(running) != 1 else "ends"
     return "Stop the server?", f"{job}{kernels} {verb}. Notebooks stay."
 

@@ -94,6 +94,9 @@ def test_a_question_names_what_is_lost() -> None:
     assert stop_question(stage.READY, (IDLE,))[1].endswith(
         "1 kernel with all variables ends. Notebooks stay."
     )
+    assert stop_question(stage.READY, (CLOSED,))[1] == (
+        "Job 4812345 is cancelled. No kernel is running. Notebooks stay."
+    )
     assert stop_question(stage.PENDING, ())[0] == "Cancel the job?"
     assert session_now("beta", BUSY, 52.0) == "“beta” is busy (cell [2], 42s)."
     assert session_now("Alpha", IDLE, 0.0) == "“Alpha” is idle."
