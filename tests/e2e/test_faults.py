@@ -196,13 +196,13 @@ async def test_esc_before_the_kernel_has_started_is_not_lost(shared_server: Shar
 async def test_a_clients_own_timeout_leaves_the_run_alone(shared_server: SharedProject, reason: str) -> None:
     async with lasting_wire(shared_server) as client:
         session, _, _ = await open_session(client, "timeout")
-        code = "import time, pathlib\nprint('begun', flush=True)\nwhile not pathlib.Path('go').exists(): time.sleep(0.05)\n'whole'"
+        code = "import time, pathlib\nprint('begun', flush=True)\nwhile not pathlib.Path('go on after the fault').exists(): time.sleep(0.05)\n'whole'"
         request, _ = client.call("execute_code", session_id=session, code=code)
         await until_printed(shared_server, session, "begun")
         client.cancel(request, reason)
         refused = await client.text("execute_code", session_id=session, code="1")
         assert "is busy" in refused
-        flag = shared_server.root / "notebooks" / "go"
+        flag = shared_server.root / "notebooks" / "go on after the fault"
         flag.touch()
         reply = await client.text("wait_for_run", run_id=f"{session}-1")
         flag.unlink()

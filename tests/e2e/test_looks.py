@@ -18,7 +18,7 @@ from pathlib import Path
 import time
 kept = list(range(1000))
 print('begun', flush=True)
-while not Path('go').exists():
+while not Path('looked at').exists():
     time.sleep(0.05)
 """
 AWAITS = """
@@ -73,7 +73,7 @@ async def test_the_dashboards_looks_answer_while_a_cell_runs_and_leave_no_trace(
         )
         found = await looks.variables(target)
         assert [row.shape for row in found.rows if row.name == "kept"] == ["1000"]
-        (shared_server.root / "notebooks" / "go").touch()
+        (shared_server.root / "notebooks" / "looked at").touch()
         assert "[1] run" in await client.text("wait_for_run", run_id=f"{session}-1")
         assert "kept" in {row.name for row in (await looks.variables(target)).rows}
         reply = await client.text("execute_code", session_id=session, code="kept[-1]")

@@ -33,7 +33,7 @@ for step in range(5):
     change(out, msg_id=get_ipython().kernel.get_parent("shell")["header"]["msg_id"])
     clear_output(wait=True); print("epoch", step)
     change(out, msg_id="")
-    while step == 3 and not __import__("pathlib").Path("go").exists(): time.sleep(0.02)
+    while step == 3 and not __import__("pathlib").Path("go on to epoch 4").exists(): time.sleep(0.02)
 show(out)
 """
 
@@ -52,7 +52,7 @@ async def test_a_bar_of_widgets_is_followed_and_its_last_state_is_in_the_noteboo
                 running = await agent.text("wait_for_run", run_id=f"{session}-2", wait_s=0.2)
         assert "own\n" in running and "epoch 3" in running and "epoch 2" not in running
         assert "train: |███████▌  |" in running and "Last line: " in running
-        (path.parent / "go").touch()
+        (path.parent / "go on to epoch 4").touch()
         done = await agent.text("wait_for_run", run_id=f"{session}-2", wait_s=40)
         assert "own\n" in done and "epoch 4" in done and "train: |██████████|" in done
         assert "train: |██████████|" in await agent.text("read_notebook", session_id=session, cells=[0])
