@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from jlab_tui.adapters.ssh.session import SshSession
+from jlab_tui.core.ssh.line import not_begun
+from jlab_tui.core.ssh.place import parse_place
 from tests.project import COMMAND, Project, project_in, until
 
 from .machines import HOST, There, far_ends, machine, write
@@ -81,6 +84,23 @@ def test_what_cannot_be_is_a_sentence_with_what_to_type(
         assert done.returncode in (1, 2) and sentence in done.stderr, done.stderr
         assert len(done.stderr.splitlines()) == 2, done
     assert not list(here.root.iterdir()) and not list(there.project.home.glob("**/x"))
+
+
+@pytest.mark.parametrize(
+    ("program", "begin_s", "sentence"),
+    [
+        ("exec cat", 2.0, "did not begin on"),
+        ("echo \"There is no command '$1'\" >&2; exit 2", 60.0, "too old for this"),
+    ],
+    ids=["silent", "older"],
+)
+def test_another_jlab_mcp_there_is_a_sentence_with_what_installs_this_one(
+    there: There, here: Project, program: str, begin_s: float, sentence: str
+) -> None:
+    place = parse_place(there.place)
+    end = SshSession(place, here.env).follow(["exec", "sh", "-c", program], print, print, begin_s=begin_s)
+    told = not_begun(place, end.code, end.said)
+    assert sentence in told and told.endswith(f"jlab-mcp init --ssh {place}"), told
 
 
 def test_what_is_missing_there_is_sent_and_installed_when_the_user_agrees(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from ...core.ssh.argv import (
 )
 from ...core.ssh.crossing import begins
 from ...core.ssh.host_check import connects_to, forbids_forwarding
-from ...core.ssh.line import SSH_FAILED
+from ...core.ssh.line import BEGIN_S, NOT_IN_TIME, SSH_FAILED
 from ...core.ssh.place import RemotePlace
 from .control import control_path, open_control
 
@@ -49,12 +49,16 @@ class SshSession:
         self._env = env
 
     def follow(
-        self, command: Sequence[str], tell: Callable[[str], None], warn: Callable[[str], None]
+        self,
+        command: Sequence[str],
+        tell: Callable[[str], None],
+        warn: Callable[[str], None],
+        begin_s: float = BEGIN_S,
     ) -> CommandEnd:
-        """Run a program of ours there until it ends; `tell` and `warn` get what it writes to stdout and stderr after its mark.
-        It ends with this process, because its stdin does."""
+        """Run a program of ours there until it ends; `tell` and `warn` get what it writes to stdout and stderr after its mark,
+        which has to come within `begin_s`. It ends with this process, because its stdin does."""
         argv = run_there(self._place, command, control=open_control(self._place))
-        begun = threading.Event()
+        begun, is_late = threading.Event(), threading.Event()
         said: list[str] = []
 
         def read_errors() -> None:
@@ -65,6 +69,10 @@ class SshSession:
                     warn(line)
                 elif len(said) < _KEPT:
                     said.append(line)
+
+        def end_what_does_not_begin() -> None:
+            is_late.set()
+            process.terminate()
 
         try:
             process = subprocess.Popen(
@@ -80,11 +88,14 @@ class SshSession:
             assert process.stdout is not None and process.stdin is not None
             reading = threading.Thread(target=read_errors)
             reading.start()
+            deadline = threading.Timer(begin_s, end_what_does_not_begin)
+            deadline.start()
             try:
                 for raw in process.stdout:
                     if begun.is_set():
                         tell(raw.decode("utf-8", "replace"))
                     elif begins(raw) is not None:
+                        deadline.cancel()
                         begun.set()
             except BaseException:
                 if not begun.is_set():
@@ -93,7 +104,10 @@ class SshSession:
             finally:
                 process.stdin.close()
                 code = process.wait()
+                deadline.cancel()
                 reading.join()
+        if is_late.is_set() and not begun.is_set():
+            return CommandEnd(NOT_IN_TIME, False, "".join(said))
         return CommandEnd(code if code >= 0 else SSH_FAILED, begun.is_set(), "".join(said))
 
     def ask(self, command: Sequence[str], given: bytes, timeout_s: float) -> CommandEnd:

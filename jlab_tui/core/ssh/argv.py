@@ -9,7 +9,7 @@ from typing import Final
 from .place import RemotePlace
 
 CONNECT_S: Final = 5
-"""for one try to connect; a lost packet is sent again after 1 and 3 s, so that a network that comes back is seen soon"""
+"""for the one try to connect of a command; a lost packet is sent again after 1 and 3 s"""
 PATIENT_S: Final = 30
 """the same where the host is there and slow"""
 ALONE: Final = "none"

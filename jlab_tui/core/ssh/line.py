@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from .argv import ALONE, CONNECT_S, PATIENT_S, program_command, run_there
+from .argv import ALONE, PATIENT_S, program_command, run_there
 from .place import RemotePlace
 
 BEGIN_S: Final = 40.0
@@ -22,17 +22,27 @@ GRACE_S: Final = 86_400.0
 """how long kernels of a lost line wait for it: a night"""
 SSH_FAILED: Final = 255
 NOT_FOUND: Final = 127
+NOT_IN_TIME: Final = 124
+"""as the exit code of a program that did not begin in time and was ended by us"""
+_TOO_OLD: Final = ("There is no command", "unrecognized argument", "No such option")
+"""what a jlab-mcp answers that does not know how another machine starts it"""
 _UNREACHED_S: Final = (0.5, 1.0, 2.0)
 """pauses while nobody is reached: nothing is asked of any host, and the network may be back at any moment"""
+_UNANSWERED_S: Final = (0.2,)
+"""pause after a try that waited by itself, for `_PROBE_S`"""
 _REFUSED_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 """pauses while the host answers and something there fails"""
+_PROBE_S: Final = 2
+"""for one try to connect, as another follows: a lost packet is sent again after 1 s, and only after 3 s from then on. So a
+network that comes back is seen within little more than a second; a host that is there and slow gets `PATIENT_S`"""
+_TIMED_OUT: Final = "timed out"
 _UNREACHED: Final = (
     "could not resolve hostname",
     "no route to host",
     "network is unreachable",
     "network is down",
     "host is down",
-    "timed out",
+    _TIMED_OUT,
     "can't assign requested address",
     "connection refused",
 )
@@ -70,7 +80,7 @@ class SshLine:
         """The next ssh, and how long it may take to begin. `control`: an open connection's socket, empty if there is none."""
         if control and self._avoids_shared and not self._needs_login:
             control = ALONE
-        patience = PATIENT_S if self._is_slow else CONNECT_S
+        patience = PATIENT_S if self._is_slow else _PROBE_S
         there = program_command(self.place.program, self._crossing, arguments)
         argv = run_there(self.place, there, control=control, patience_s=patience)
         is_through = bool(control) and control != ALONE
@@ -87,8 +97,9 @@ class SshLine:
         if code >= 0 and code != SSH_FAILED:
             return None if had_begun else self._not_begun(code, said)
         if is_hung:
+            again = f" again; {_install(self.place)} looks at what is there" if self._avoids_shared else ""
             self._avoids_shared = not self._avoids_shared
-            return self._again("it did not answer", _REFUSED_S)
+            return self._again(f"it did not answer{again}", _REFUSED_S)
         refusal = refusal_of(self.place, said)
         if refusal:
             self._needs_login = self._needs_login or is_denied(said)
@@ -96,7 +107,9 @@ class SshLine:
         low = said.lower()
         self._is_slow = any(sign in low for sign in _SLOW)
         is_unreached = not self._is_slow and any(sign in low for sign in _UNREACHED)
-        pauses = _UNREACHED_S if is_unreached else _REFUSED_S
+        pauses: Sequence[float] = _UNREACHED_S if is_unreached else _REFUSED_S
+        if is_unreached and _TIMED_OUT in low:
+            pauses = _UNANSWERED_S
         return self._again(last_line(said) or "it broke", pauses)
 
     def _not_begun(self, code: int, said: str) -> LineEnd:
@@ -142,15 +155,28 @@ def refusal_of(place: RemotePlace, said: str) -> str:
 
 def not_begun(place: RemotePlace, code: int, said: str) -> str:
     """The sentence for a program that did not begin on the other machine."""
+    if any(sign in said for sign in _TOO_OLD):
+        return (
+            f"{place.host} has a jlab-mcp that is too old for this. This installs another: {_install(place)}"
+        )
+    if code == NOT_IN_TIME:
+        return (
+            f"jlab-mcp did not begin on {place.host} within {BEGIN_S:g} s. The host is busy, or what is installed there is not "
+            f"this jlab-mcp; this looks at it: {_install(place)}"
+        )
     own = [line.strip() for line in said.splitlines() if line.strip()]
     for number, line in enumerate(own):
         if line.startswith("jlab-mcp: "):
             return " ".join([line.removeprefix("jlab-mcp: "), *own[number + 1 :]])
     if code == NOT_FOUND or "not found" in said or "No such file" in said:
-        return f"{place.host} has no jlab-mcp. This installs it there: jlab-mcp init --ssh {shlex.quote(str(place))}"
+        return f"{place.host} has no jlab-mcp. This installs it there: {_install(place)}"
     return (
         f"jlab-mcp did not start on {place.host} (exit code {code}): {last_line(said) or 'it said nothing'}"
     )
+
+
+def _install(place: RemotePlace) -> str:
+    return f"jlab-mcp init --ssh {shlex.quote(str(place))}"
 
 
 def last_line(said: str) -> str:

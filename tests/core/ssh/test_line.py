@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jlab_tui.core.ssh.argv import ALONE
-from jlab_tui.core.ssh.line import BEGIN_S, THROUGH_S, SshLine, has_slept
+from jlab_tui.core.ssh.line import BEGIN_S, NOT_IN_TIME, THROUGH_S, SshLine, has_slept
 from jlab_tui.core.ssh.place import RemotePlace
 
 PLACE = RemotePlace("cluster", "my proj")
@@ -30,12 +30,16 @@ def pauses(said: str, times: int = 6) -> list[float]:
         UNREACHED,
         "ssh: Could not resolve hostname cluster: Name or service not known\n",
         "ssh: connect to host cluster port 22: Network is unreachable\n",
-        "ssh: connect to host cluster port 22: Operation timed out\n",
         "ssh: connect to host cluster port 22: Connection refused\n",
     ],
 )
 def test_while_nobody_is_reached_the_next_try_comes_within_two_seconds_without_end(said: str) -> None:
     assert pauses(said) == [0.5, 1.0, 2.0, 2.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize("said", ["Operation timed out", "Connection timed out"])
+def test_a_try_that_waited_for_an_answer_in_vain_is_followed_by_the_next_at_once(said: str) -> None:
+    assert pauses(f"ssh: connect to host cluster port 22: {said}\n", 4) == [0.2] * 4
 
 
 @pytest.mark.parametrize("said", ["", "Connection closed by 10.0.0.1 port 22\n", "something new\n", SLOW])
@@ -69,6 +73,9 @@ def test_an_end_of_the_program_itself_is_not_one_of_the_line() -> None:
         (127, "sh: 1: exec: jlab-mcp: not found\n", "jlab-mcp init --ssh 'cluster:my proj'"),
         (126, "/x/jlab-mcp: No such file or directory\n", "jlab-mcp init --ssh"),
         (2, "motd\njlab-mcp: cluster has no directory /x.\n  Make it there.\n", "cluster has no directory /x. Make it there."),
+        (2, "jlab-mcp: There is no command 'e30='; there are: start, stop.\n", "too old for this. This installs another: jlab-mcp init --ssh 'cluster:my proj'"),
+        (2, "usage: jlab-mcp [-h]\njlab-mcp: error: unrecognized arguments: --at\n", "too old for this"),
+        (NOT_IN_TIME, "", "did not begin on cluster within 40 s"),
         (1, "Segmentation fault\n", "(exit code 1): Segmentation fault"),
         (0, "", "it said nothing"),
     ],
@@ -82,11 +89,11 @@ def test_what_only_the_user_can_mend_is_a_sentence_with_what_to_type(
 
 def test_a_slow_host_gets_more_time() -> None:
     one = line()
-    assert "-oConnectTimeout=5" in one.command("", ["--worker"])[0]
+    assert "-oConnectTimeout=2" in one.command("", ["--worker"])[0]
     one.ended(255, SLOW, had_begun=False)
     assert "-oConnectTimeout=30" in one.command("", ["--worker"])[0]
     one.began()
-    assert "-oConnectTimeout=5" in one.command("", ["--worker"])[0]
+    assert "-oConnectTimeout=2" in one.command("", ["--worker"])[0]
 
 
 def through(one: SshLine) -> tuple[str, float]:
@@ -101,6 +108,9 @@ def test_an_open_connection_that_says_nothing_is_passed_by_once_unless_the_host_
     hung = one.ended(-9, "", had_begun=False, is_hung=True)
     assert hung is not None and hung.why == "it did not answer"
     assert through(one) == (f"-oControlPath={ALONE}", BEGIN_S)
+    alone = one.ended(-9, "", had_begun=False, is_hung=True)
+    assert alone is not None and "again; jlab-mcp init --ssh 'cluster:my proj' looks" in alone.why
+    one.ended(-9, "", had_begun=False, is_hung=True)
     one.ended(255, DENIED, had_begun=False)
     assert through(one) == ("-oControlPath=/tmp/c", THROUGH_S), "the host wants more than a key"
 
