@@ -98,10 +98,11 @@ async def test_a_lost_node_ends_one_job_and_moves_the_one_that_may_be_requeued(
         moving.start()
         cluster.run("scontrol", "update", f"NodeName={cluster.gpu2.name}", "State=RESUME")
         assert moving.status_file()["HOSTNAME"] == node.name
+        both_count = asyncio.Barrier(2)  # the cable that one pulls is the other's, too
         try:
             async with lab.client() as agent, moving.client() as mover, asyncio.TaskGroup() as group:
-                group.create_task(output_after_the_cut_is_kept(lab, agent, node))
-                group.create_task(it_serves_again_from_another_node(cluster, moving, mover))
+                group.create_task(output_after_the_cut_is_kept(lab, agent, node, both_count))
+                group.create_task(it_serves_again_from_another_node(cluster, moving, mover, both_count))
         finally:
             clear(cluster)
             node.join()
@@ -110,9 +111,12 @@ async def test_a_lost_node_ends_one_job_and_moves_the_one_that_may_be_requeued(
             cluster.wait_idle()
 
 
-async def output_after_the_cut_is_kept(lab: Project, agent: Agent, node: Node) -> None:
+async def output_after_the_cut_is_kept(
+    lab: Project, agent: Agent, node: Node, both_count: asyncio.Barrier
+) -> None:
     job_id = lab.status_file()["JOB_ID"]
     _, run, notebook = await running_count(agent)
+    await both_count.wait()
     node.cut()
     at_the_cut = reached(notebook)
     said = await agent.text("wait_for_run", run_id=run, wait_s=100)
@@ -125,10 +129,13 @@ async def output_after_the_cut_is_kept(lab: Project, agent: Agent, node: Node) -
     assert status.returncode == 1 and "its node failed" in status.stdout
 
 
-async def it_serves_again_from_another_node(cluster: Cluster, moving: Project, agent: Agent) -> None:
+async def it_serves_again_from_another_node(
+    cluster: Cluster, moving: Project, agent: Agent, both_count: asyncio.Barrier
+) -> None:
     before = moving.status_file()
     job_id = before["JOB_ID"]
     session, run, _ = await running_count(agent)
+    await both_count.wait()
     assert f"Job {job_id} was requeued" in await agent.text("wait_for_run", run_id=run, wait_s=100)
     refused = await agent.error("start_new_session")
     assert "queue" in refused and "wait_for_server" in refused
