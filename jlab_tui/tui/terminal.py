@@ -139,16 +139,18 @@ class TerminalApp(App[int]):
     async def on_event_loop_ready(self) -> None:
         """Let signals detach, and make errors in callbacks of the loop crashes."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._leave_by_signal, int(number))
-        loop.set_exception_handler(self._loop_failed)
 
-    def _leave_by_signal(self, number: int) -> None:
-        # A closed or stopped terminal can block Textual's last writes for ever.
-        self._leaving = threading.Timer(LEAVE_S, os._exit, [128 + number])
-        self._leaving.daemon = True
-        self._leaving.start()
-        self.exit(128 + number, return_code=128 + number)
+        def leave(number: int, frame: object) -> None:
+            # A closed or stopped terminal can block the loop, or Textual's last writes, for ever.
+            if self._leaving is None:
+                self._leaving = threading.Timer(LEAVE_S, os._exit, [128 + number])
+                self._leaving.daemon = True
+                self._leaving.start()
+            loop.call_soon_threadsafe(lambda: self.exit(128 + number, return_code=128 + number))
+
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, leave)
+        loop.set_exception_handler(self._loop_failed)
 
     def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

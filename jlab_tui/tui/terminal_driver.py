@@ -68,6 +68,11 @@ class PacedDriver(LinuxDriver):
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(news)
 
+    def write(self, data: str) -> None:
+        """Write, unless the terminal is gone: nobody would empty the queue of a writer that has ended."""
+        if self._writer_thread is not None and self._writer_thread.is_alive():
+            super().write(data)
+
     def ask(self, question: str) -> None:
         """Write a question; the answer comes to `terminal_answered`."""
         self._has_answers.clear()

@@ -80,7 +80,7 @@ async def test_a_successor_runs_a_users_cell_once_and_tells_it_once(front: Front
     successor = Front(front.folder, shared=front.place)
     async with successor.client() as agent:
         said = texts(await agent.call("read_notebook", session_id=session))
-        while "second" not in "".join(said):
+        while f"(run {session}-2" not in "".join(said):
             await until(held(successor).steering.calls.is_set)
             said += texts(await agent.call("read_notebook", session_id=session))[:1]
         told = [text for text in "\n".join(said).split("\n") if text.startswith("The user ran")]
