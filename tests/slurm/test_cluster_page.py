@@ -87,7 +87,7 @@ async def test_an_agent_for_days_has_a_job_to_which_a_terminal_comes_back(
             screen.keys("Enter")
             await screen.shows(r"c\d+-[cg]pu\d")
             screen.keys("C-b", "d")
-            await screen.shows("detached")
+            await screen.shows(r"detached[^\n]*\s+bash")  # until then srun reads what is typed
         screen.keys("-l", f"clear; {attach} \\; kill-server")
         screen.keys("Enter")
         await screen.shows("server exited")
