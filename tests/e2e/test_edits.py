@@ -46,7 +46,7 @@ async def opened(agent: Agent, name: str) -> tuple[str, Path, Lab]:
     answer = await agent.record("start_new_session", experiment_name=name)
     path = Path(answer["notebook_path"])
     await agent.text("execute_code", session_id=answer["session_id"], code="a = 1; a")
-    await until(lambda: len(read_notebook(path)["cells"]) == 1)
+    await until(lambda: [cell["execution_count"] for cell in read_notebook(path)["cells"]] == [1])
     return answer["session_id"], path, Lab(agent.project, path)
 
 

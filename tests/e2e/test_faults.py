@@ -64,8 +64,12 @@ async def test_a_dead_kernel_is_named_with_its_cause_and_the_next_run_works(
         cells = await until(lambda: _when(path, 4))
         assert [o["output_type"] for o in cells[2]["outputs"]] == ["stream", "error"]
         assert cells[2]["outputs"][1]["ename"] == "KernelDied"
-        statuses = [e["status"] for e in shared_server.journal(session) if e["k"] == "finished"]
-        assert statuses == ["died", "ok", "died", "ok"]
+        await until(
+            lambda: (
+                [e["status"] for e in shared_server.journal(session) if e["k"] == "finished"]
+                == ["died", "ok", "died", "ok"]
+            )
+        )
         await client.text("shutdown_session", session_id=session)
 
 
@@ -109,7 +113,7 @@ async def test_jupyterlab_killed_in_a_run_is_reported_and_its_output_is_kept(pro
         assert last.startswith("JupyterLab not responding. Restart with: jlab-mcp start"), last
         seen = [line for line in reply.splitlines() if line.startswith("line ")]
         assert seen == [f"line {i}" for i in range(len(seen))] and len(seen) >= 10
-        assert recorded_lines(project, session, "line ") == seen
+        await until(lambda: recorded_lines(project, session, "line ") == seen)
         (cell,) = await until(lambda: _when(path, 1))
         assert [x for x in outputs_text(cell).splitlines() if x.startswith("line ")] == seen
         again = await client.text("execute_code", session_id=session, code="1")
@@ -351,4 +355,4 @@ async def test_the_next_process_closes_a_run_whose_process_and_server_were_kille
         lines = outputs_text(cell).splitlines()
         assert lines == [f"line {i}" for i in range(len(lines))] and len(lines) > 40
         assert cell["outputs"][-1]["ename"] == "JobEnded"
-        assert recorded_lines(project, session, "line ") == lines
+        await until(lambda: recorded_lines(project, session, "line ") == lines)

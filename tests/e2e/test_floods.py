@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.floods import FLOODS, NOISE
 from tests.e2e.processes import lasting_wire, wire
-from tests.project import Agent, text_of
+from tests.project import Agent, text_of, until
 from tests.shared import SharedProject
 
 REPLY_CHARS, REPLY_BYTES = 25_000, 8_000_000
@@ -46,6 +46,7 @@ async def test_every_byte_of_a_flood_is_recorded(shared_server: SharedProject, n
         session = await agent.session("flood")
         reply = await run(agent, session, code)
         assert ": ok," in reply, reply[-300:]
+        await until(lambda: any(e["k"] == "finished" for e in shared_server.journal(session)))
         entries = shared_server.journal(session)
         text = "".join(e["text"] for e in entries if e["k"] == "text")
         shown = [e for e in entries if e["k"] == "data"]

@@ -10,6 +10,7 @@ from jlab_tui.services.dashboard.actions import Target
 from jlab_tui.services.dashboard.kernel_looks import KernelLooks
 from jlab_tui.wiring.server import make_access, make_launcher
 from tests.e2e.processes import lasting_wire, until_printed
+from tests.project import until
 from tests.shared import SharedProject
 from tests.waiting import pauses
 
@@ -90,7 +91,11 @@ async def test_the_dashboards_looks_answer_while_a_cell_runs_and_leave_no_trace(
             "Held in this kernel: batch 6.0 GiB in 2 tensors; locals of forward() 3.0 GiB (float32 (3, 4))."
             in failed
         )
-        assert any("batch 6.0 GiB" in e["text"] for e in shared_server.journal(session) if e["k"] == "notice")
+        await until(  # the record follows a reply by a moment
+            lambda: any(
+                "batch 6.0 GiB" in e["text"] for e in shared_server.journal(session) if e["k"] == "notice"
+            )
+        )
         await client.text("shutdown_session", session_id=session)
     await launcher.close()
     await access.close()

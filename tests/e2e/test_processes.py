@@ -64,7 +64,7 @@ async def test_a_killed_process_loses_nothing_of_its_run(
             assert '"status":"lost"' in journal_text(shared_server, session)
             return
         assert lines_in(reply) == WANTED and "'the end'" in reply and ": ok," in reply
-        assert recorded_lines(shared_server, session, "line ") == WANTED
+        await until(lambda: recorded_lines(shared_server, session, "line ") == WANTED)
         after = await second.text("execute_code", session_id=session, code="i + 1")
         assert after.startswith("20\n")
         cells = await until(lambda: _complete(path, 2))
