@@ -273,11 +273,21 @@ class Cluster:
     def run_again(self, job_id: str) -> None:
         """Let a requeued job start without the delay that Slurm gives it once its processes have ended."""
 
-        def runs() -> bool:
-            self.run("scontrol", "update", f"JobId={job_id}", "StartTime=now", check=False)
-            return self.run("squeue", "-h", "-j", job_id, "-o", "%T", check=False).strip() == "RUNNING"
+        seen = [""]
 
-        wait_for(runs, f"job {job_id} runs again", 90.0)
+        def runs() -> bool:
+            seen[:] = [self.run("squeue", "-h", "-j", job_id, "-o", "%T %r", check=False).strip()]
+            state, _, reason = seen[0].partition(" ")
+            if reason == "BeginTime":  # asked without need, it would be scheduled anew each time
+                self.run("scontrol", "update", f"JobId={job_id}", "StartTime=now", check=False)
+            return state == "RUNNING"
+
+        try:
+            wait_for(runs, f"job {job_id} runs again", 150.0)
+        except ClusterError as error:
+            raise ClusterError(
+                f"{error}; last seen: {seen[0]}; nodes: {self.run('sinfo', '-h', '-N')}"
+            ) from None
 
     def spawn(self, name: str, argv: Sequence[str]) -> int:
         with (self.directory / "log" / f"{name}.out").open("ab") as log:
