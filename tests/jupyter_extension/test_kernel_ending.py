@@ -139,4 +139,8 @@ async def test_a_busy_kernel_is_not_waited_for_and_its_cut_is_told(hasty: Server
         answer = await asyncio.to_thread(hasty.http.post, f"api/kernels/{channel.kernel}/restart")
         assert answer.status_code == 200
         assert hasty.kernels()[channel.kernel]["cut_after_s"] == 2.5
-        assert hasty.kernels()[channel.kernel]["requests"][msg_id]["state"] in ("done", "lost")
+        until(
+            lambda: hasty.kernels()[channel.kernel]["requests"][msg_id]["state"] in ("done", "lost"),
+            "the recorder has learned of it, a moment after the answer",
+            40,
+        )
