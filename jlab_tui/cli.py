@@ -24,6 +24,7 @@ from .core.display.printable import PrintableOutput
 from .core.errors import JlabError, UsageError
 from .core.setting_values import is_slurm_time
 from .core.settings import Mode, Settings
+from .core.site_settings import require_unlocked
 from .core.ssh.place import RemotePlace, parse_place
 from .core.ssh.registrations import complete, find_registered
 from .terminal_choice import this_screen
@@ -121,14 +122,14 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _start(arguments: argparse.Namespace) -> int:
-    from .doctor import warn_of_misspelt_settings
+    from .doctor import warn_of_settings_without_effect
     from .wiring.dashboard import Looks, run_dashboard, run_replay
-    from .wiring.settings import mode_of, settings_of
+    from .wiring.settings import mode_of, settings_of, site_of
 
     if arguments.time is not None and not is_slurm_time(arguments.time):
         raise UsageError(f"{arguments.time!r} is not a walltime.", "Give one such as 24:00:00 or 1-00:00:00.")
-    warn_of_misspelt_settings(os.environ)
     settings = settings_of(os.environ)
+    warn_of_settings_without_effect(os.environ, site_of(settings, os.environ))
     screen = this_screen(wants_lines=arguments.no_tui, wants_ascii=arguments.ascii)
     looks = Looks(
         readonly=arguments.readonly,
@@ -140,8 +141,11 @@ def _start(arguments: argparse.Namespace) -> int:
     )
     if arguments.replay:
         return run_replay(settings, Path(arguments.replay), arguments.speed, looks)
-    if arguments.time is not None:
+    if arguments.time is not None and arguments.time != settings.slurm.time:
+        require_unlocked(settings.locked, ["SLURM_TIME"])
         settings = replace(settings, slurm=replace(settings.slurm, time=arguments.time))
+    if arguments.mode is not None and arguments.mode != settings.run_mode:
+        require_unlocked(settings.locked, ["RUN_MODE"])
     env = dict(os.environ)
     mode, _ = mode_of(settings, env, arguments.mode, wants_walltime=arguments.time is not None)
     if arguments.time is not None and mode is Mode.LOCAL:
@@ -150,22 +154,14 @@ def _start(arguments: argparse.Namespace) -> int:
         _bootstrap(settings)
     if screen.has_screen and not arguments.detach:
         return run_dashboard(settings, env, mode, looks)
-    if arguments.debug:
-        _log_to_stderr()
-    from .headless import run_detached, run_foreground
+    from .headless import log_to_stderr, run_detached, run_foreground
     from .wiring.server import make_launcher
 
+    if arguments.debug:
+        log_to_stderr()
     launcher = make_launcher(settings, env)
     run = run_detached if arguments.detach else run_foreground
     return asyncio.run(run(launcher, mode, settings))
-
-
-def _log_to_stderr() -> None:
-    import logging
-
-    logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-    for name in ("httpx2", "httpcore2", "websockets"):  # below WARNING they log headers with the token
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _bootstrap(settings: Settings) -> None:

@@ -80,6 +80,7 @@ def run_demo(env: Mapping[str, str], *, tui: bool, ascii: bool = False) -> int:
     own |= {
         "JLAB_MCP_DIR": str(directory / "state"),
         "JLAB_MCP_RUN_MODE": "local",
+        "JLAB_MCP_SITE_CONFIG": "none",
         "JLAB_MCP_PYTHON_FALLBACK": "1",
     }
     return _with_dashboard(own, project, ascii=ascii) if tui else asyncio.run(_in_lines(own, project))

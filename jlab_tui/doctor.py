@@ -7,9 +7,11 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from .core.doctor.checks import Finding, Level, check_settings
+from .core.doctor.checks import Finding, Level
+from .core.doctor.setting_checks import check_settings
 from .core.errors import JlabError, SettingError, UsageError
 from .core.settings import Settings
+from .core.site_settings import Site
 from .services.server.examination import Examination
 
 _MARKS = {Level.OK: "ok  ", Level.WARN: "warn", Level.FAIL: "FAIL", Level.SKIP: "-   "}
@@ -67,9 +69,9 @@ def report_bad_settings(errors: Sequence[JlabError], *, as_json: bool) -> int:
     return 1
 
 
-def warn_of_misspelt_settings(env: Mapping[str, str]) -> None:
-    """Print on stderr which variables with our prefix are no settings."""
-    for finding in check_settings(env):
+def warn_of_settings_without_effect(env: Mapping[str, str], site: Site) -> None:
+    """Print on stderr which variables with our prefix are no settings, and which the site has locked."""
+    for finding in check_settings(env, site=site):
         if finding.level is Level.WARN:
             print(f"jlab-mcp: {finding.text}", file=sys.stderr)
 

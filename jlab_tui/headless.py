@@ -29,6 +29,14 @@ NOT_IN_TIME = 3
 RUN_INTERRUPTED = 4
 
 
+def log_to_stderr() -> None:
+    import logging
+
+    logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+    for name in ("httpx2", "httpcore2", "websockets"):  # below WARNING they log headers with the token
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
 class Lines:
     """Prints each new sentence once."""
 

@@ -122,7 +122,7 @@ def settings_page() -> str:
         "",
         "Environment variables, read once at the start of each command. For the MCP server set them in the `env` of its "
         "entry in `.mcp.json`; for `jlab-mcp start` in your shell. An empty value counts as unset. A value that cannot be "
-        "used is named in one sentence, and nothing is started.",
+        "used is named in one sentence, and nothing is started. A site may set [others for everybody](group.md#settings-for-everybody).",
         "",
         "| variable | default | |",
         "|---|---|---|",

@@ -20,6 +20,12 @@ NAMES = ("RUN_MODE", "SLURM_TIME", "SLURM_PARTITION", "SLURM_GRES", "SLURM_CPUS"
 _VERSION = 1
 
 
+def with_choices(env: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return `env` with the choices (by name without prefix) added for variables that it does not set."""
+    named = {PREFIX + name: value for name, value in chosen.items()}
+    return {**named, **{name: value for name, value in env.items() if value or name not in named}}
+
+
 class Choices:
     """The file of one project."""
 
@@ -55,11 +61,6 @@ class Choices:
         """Store `values`. Raises OSError."""
         private_dir(self.path.parent)
         write_atomic(self.path, json.dumps({"version": _VERSION, "values": dict(values)}, indent=1) + "\n")
-
-    def environment(self, env: Mapping[str, str]) -> dict[str, str]:
-        """Return `env` with the choices added for variables that it does not set."""
-        chosen = {PREFIX + name: value for name, value in self.read().items()}
-        return {**chosen, **{name: value for name, value in env.items() if value or name not in chosen}}
 
     def _damaged(self, why: str) -> UsageError:
         return UsageError(

@@ -44,14 +44,18 @@ def require_trusted(settings: Settings) -> None:
 
 
 def weaknesses(
-    directory: Path, trusted: Collection[str] = (), look: Callable[[Path], os.stat_result] = Path.lstat
+    directory: Path,
+    trusted: Collection[str] = (),
+    look: Callable[[Path], os.stat_result] = Path.lstat,
+    *,
+    others: Collection[int] = (),
 ) -> tuple[Weakness, ...]:
-    """Return the components from `/` to `directory`, on both sides of each link, that other users than root and us can change.
+    """Return the components from `/` to `directory`, on both sides of each link, that other users than root, us and `others` can change.
 
     Missing components do not count: we create them as private. `trusted`: components that the user vouches for; `look` may
     remember what it saw of other directories a moment before.
     """
-    judge = partial(weakness_of, me=os.geteuid(), unmapped=_unmapped_user())
+    judge = partial(weakness_of, me=os.geteuid(), unmapped=_unmapped_user(), others=others)
     found = dict.fromkeys(_components(directory, look))
     return tuple(weak for one in found if one.path not in trusted and (weak := judge(one)) is not None)
 
@@ -97,7 +101,7 @@ def _look(path: Path, info: os.stat_result, *, is_end: bool) -> Component:
     return Component(
         str(path),
         info.st_uid,
-        _user_name(info.st_uid),
+        user_name(info.st_uid),
         stat.S_IMODE(info.st_mode),
         writers,
         has_list,
@@ -123,7 +127,7 @@ def _writers(entries: Sequence[tuple[int, int, int]], gid: int) -> Iterator[Writ
         if not rights & mask & _ACL_WRITE:
             continue
         if tag == _ACL_USER:
-            yield Writer(False, number, _user_name(number))
+            yield Writer(False, number, user_name(number))
         elif tag in (_ACL_GROUP, _ACL_GROUP_OBJ):
             yield _group(gid if tag == _ACL_GROUP_OBJ else number)
 
@@ -135,7 +139,7 @@ def _group(gid: int) -> Writer:
     return Writer(True, gid, str(gid))
 
 
-def _user_name(uid: int) -> str:
+def user_name(uid: int) -> str:
     with contextlib.suppress(KeyError):
         return pwd.getpwuid(uid).pw_name
     return str(uid)

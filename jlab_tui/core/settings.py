@@ -22,6 +22,7 @@ from .slurm_settings import SlurmSettings
 
 __all__ = [
     "PREFIX",
+    "SITE_CONFIG",
     "VARIABLES",
     "Link",
     "Mode",
@@ -30,9 +31,12 @@ __all__ = [
     "SlurmSettings",
     "Variable",
     "load_settings",
+    "site_config_of",
 ]
 
 T = TypeVar("T")
+
+SITE_CONFIG = "/etc/jlab-mcp/config"
 
 
 class Mode(StrEnum):
@@ -82,6 +86,12 @@ class Settings:
     connection_dir: Path = path_set_by(
         "CONNECTION_DIR", "<STATUS_DIR>/connections", "where a started server writes its address"
     )
+    site_config: Path | None = path_set_by(
+        "SITE_CONFIG",
+        SITE_CONFIG,
+        "file with the [settings of the site](group.md#settings-for-everybody); `none`: no file",
+    )
+    """None: no file"""
     run_mode: Mode | None = set_by(
         "RUN_MODE",
         None,
@@ -189,6 +199,12 @@ class Settings:
         "(security.md#what-is-removed-and-when))",
     )
     """jlab-mcp compresses them after a week"""
+    records_mb: int = set_by(
+        "RECORDS_MB",
+        10_000,
+        read.integer(0, 1_000_000_000),
+        "megabytes that the records of a project's closed sessions may take; beyond, the oldest go first, but never the 20 newest sessions; 0: no limit",
+    )
     trusted_dirs: frozenset[str] = set_by(
         "TRUSTED_DIRS",
         frozenset(),
@@ -197,6 +213,8 @@ class Settings:
         "([which are checked](security.md#whose-directories-are-used))",
         shown="no directory",
     )
+    locked: Mapping[str, str] = field(default_factory=dict)
+    """the names, without prefix, that the site lets nobody set, with the place where it says so"""
 
     @property
     def status_file(self) -> Path:
@@ -291,6 +309,7 @@ def load_settings(env: Mapping[str, str], cwd: Path, exists: Callable[[Path], bo
         log_dir=path("LOG_DIR", home / "logs"),
         status_dir=status_dir,
         connection_dir=path("CONNECTION_DIR", status_dir / "connections"),
+        site_config=site_config_of(env, cwd),
         slurm=SlurmSettings(**_values(SlurmSettings, env)),
         **_values(Settings, env),
     )
@@ -300,6 +319,13 @@ def load_settings(env: Mapping[str, str], cwd: Path, exists: Callable[[Path], bo
     if low > high:
         raise SettingError(PREFIX + "PORT_MIN", str(low), f"at most {high}, which is {PREFIX}PORT_MAX")
     return settings
+
+
+def site_config_of(env: Mapping[str, str], cwd: Path) -> Path | None:
+    """Return the file with the site's settings; None if the user wants none. Raises SettingError."""
+    user = env.get("HOME") or "~"
+    found = _read(env, "SITE_CONFIG", lambda text: read.path(text, user), Path(SITE_CONFIG))
+    return None if str(found) == "none" else cwd / found
 
 
 def _values(of: type[Settings] | type[SlurmSettings], env: Mapping[str, str]) -> dict[str, Any]:

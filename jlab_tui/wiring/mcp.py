@@ -94,7 +94,8 @@ async def make_app(
         time.time,
         idle_notice=GpuIdleNotice(server, settings.gpu_idle_warn_min, time.time).take,
     )
-    tidying = Tidying(partial(journals.clear_old, settings.keep_days))
+    most_bytes = settings.records_mb * 1_000_000
+    tidying = Tidying(partial(journals.clear_old, settings.keep_days, most_bytes=most_bytes))
     return App(
         settings=settings,
         launcher=launcher,
@@ -179,6 +180,7 @@ def _client_start(settings: Settings, env: Mapping[str, str], launcher: Launcher
         launcher,
         choices_of(settings),
         load_settings(env, settings.cwd, is_there).run_mode,
+        settings,
         lambda: shutil.which("sbatch", path=env.get("PATH")) is not None,
         Slurm(env).survey,
         partial(start_detached, log_dir=settings.log_dir, cwd=settings.cwd, env=env),

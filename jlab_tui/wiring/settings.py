@@ -1,17 +1,20 @@
-"""Loads the settings of this process from its environment, its directory and the project's choices."""
+"""Loads the settings of this process: the site's, the project's choices, its environment, and what the site locks, in this order."""
 
 from __future__ import annotations
 
 import shutil
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from ..adapters.choices import Choices
+from ..adapters.choices import Choices, with_choices
 from ..adapters.files import is_there
-from ..core.errors import UsageError
+from ..adapters.site_file import read_site
+from ..core.errors import SettingError, UsageError
 from ..core.setting_values import path
-from ..core.settings import PREFIX, Mode, Settings, load_settings
+from ..core.settings import PREFIX, Mode, Settings, load_settings, site_config_of
+from ..core.site_settings import Site, blame_site
 from ..core.slurm.allocation import allocation_here, choose_mode
 
 
@@ -19,8 +22,14 @@ def settings_of(env: Mapping[str, str], *, for_client: bool = False) -> Settings
     """Return this process's settings. An MCP client names its project in CLAUDE_PROJECT_DIR. Raises UsageError."""
     start = env.get("CLAUDE_PROJECT_DIR", "") if for_client else ""
     cwd = Path(start).resolve() if start and Path(start).is_dir() else working_directory()
-    settings = load_settings(env, cwd, is_there)
-    return load_settings(choices_of(settings).environment(env), cwd, is_there)
+    site = read_site(site_config_of(env, cwd), env)
+    try:
+        settings = load_settings(site.environment(env), cwd, is_there)
+        if chosen := choices_of(settings).read():
+            settings = load_settings(site.environment(with_choices(env, chosen)), cwd, is_there)
+    except SettingError as error:
+        raise blame_site(error, site) from None
+    return replace(settings, locked=site.locked) if site.path else settings
 
 
 def working_directory() -> Path:
@@ -34,9 +43,15 @@ def working_directory() -> Path:
 
 
 def home_of(env: Mapping[str, str]) -> Path:
-    """Return our own directory, whatever the other settings are."""
+    """Return our own directory, whatever the other settings are. Raises UsageError."""
     user = env.get("HOME") or "~"
+    env = read_site(site_config_of(env, working_directory()), env).environment(env)
     return path(env.get(PREFIX + "DIR", "").strip() or "~/.jlab-mcp", user)
+
+
+def site_of(settings: Settings, env: Mapping[str, str]) -> Site:
+    """Return what the site of this machine has set. Raises UsageError."""
+    return read_site(settings.site_config, env)
 
 
 def choices_of(settings: Settings) -> Choices:

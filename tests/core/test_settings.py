@@ -103,6 +103,12 @@ def test_paths_are_taken_from_the_working_directory_or_home() -> None:
     assert load(LOG_DIR="/var/log/x").log_dir == Path("/var/log/x")
 
 
+def test_the_sites_file_has_its_place_unless_another_is_named_or_none_wanted() -> None:
+    assert load().site_config == Path("/etc/jlab-mcp/config")
+    assert load(SITE_CONFIG="lab/config").site_config == CWD / "lab" / "config"
+    assert load(SITE_CONFIG="none").site_config is None
+
+
 def test_the_root_is_the_nearest_ancestor_that_has_a_status_directory() -> None:
     home = Path("/h")
     known = {home / "servers" / status_dir_name(Path("/data")) / "server-status"}

@@ -208,3 +208,29 @@ def _touched(path: Path) -> Path:
     path.parent.mkdir(exist_ok=True)
     path.touch()
     return path
+
+
+def test_beyond_the_limit_the_oldest_closed_sessions_go_and_never_the_newest_or_an_open_one(
+    month: Path,
+) -> None:
+    session(month, "newer", 1)
+    (month / "notebook.ipynb").write_text("{}", encoding="utf-8")
+    drain(store_in(month).clear_old(10_000, NOW))
+    one = next((month / "sessions" / CLOSED).glob("day0.*")).stat().st_size
+    drain(store_in(month).clear_old(10_000, NOW, keep_newest=3, most_bytes=one * 8))
+    left = {name for name in records(month) if name.startswith("day")} | {"newer"}
+    assert {"day0", "day1", "newer"} <= left and "day29" not in left and len(left) < 12
+    assert all_journals(month / "sessions")["open"], "however old"
+    drain(store_in(month).clear_old(10_000, NOW, keep_newest=3, most_bytes=1))
+    assert set(all_journals(month / "sessions")) == {"open", "newer", "day0", "day1"}, "the newest three stay"
+    assert (month / "notebook.ipynb").exists()
+
+
+def test_what_was_set_aside_for_its_age_counts_and_goes_first(month: Path) -> None:
+    drain(store_in(month).clear_old(30, NOW, keep_newest=3))
+    trash = month / "sessions" / "trash"
+    assert len(list(trash.iterdir())) > 3
+    drain(store_in(month).clear_old(30, NOW, keep_newest=3, most_bytes=all_bytes(month) - 10))
+    assert len(list(trash.iterdir())) > 1, "as many as it takes"
+    drain(store_in(month).clear_old(30, NOW, keep_newest=3, most_bytes=1))
+    assert not list(trash.iterdir())

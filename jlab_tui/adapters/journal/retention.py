@@ -1,4 +1,5 @@
 """Retires old records: compresses closed journals after a week, sets all records aside after `keep_days`, removes them a day later.
+Where those of the closed sessions take more than a site or user allows, the oldest are removed at once.
 
 All times are the file server's. If its clock was wrong, a later run restores what an earlier one set aside.
 """
@@ -10,7 +11,7 @@ import gzip
 import os
 import re
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,9 +69,10 @@ def steps(
     now: float,
     open_heads: Callable[[], Heads],
     keep_newest: int = KEEP_NEWEST,
+    most_bytes: int = 0,
 ) -> Iterator[None]:
     """Take the next step for each old record of a project, in small parts of work. `now`: by the file server's clock;
-    `open_heads` summarises the sessions that are not closed by their names."""
+    `open_heads` summarises the sessions that are not closed by their names; `most_bytes`: what closed ones may take, 0: any."""
     keep_s = keep_days * DAY_S
     yield from _clear_half_packed(places, now)
     yield from _move_closed(open_heads())
@@ -83,6 +85,8 @@ def steps(
                 _set_aside([path], places.actions / TRASH, now)
         yield
     yield from _retire(places, keep_s, now, keep_newest)
+    if most_bytes:
+        yield from _shrink(places, most_bytes, keep_newest)
 
 
 def _clear_half_packed(places: Places, now: float) -> Iterator[None]:
@@ -111,7 +115,7 @@ def _retire(places: Places, keep_s: float, now: float, keep_newest: int) -> Iter
     for session, files in all_journals(places.sessions).items():
         changed[session] = _changed(files)
         yield
-    newest = set(sorted(changed, key=lambda session: changed[session])[max(0, len(changed) - keep_newest) :])
+    newest = _newest(changed, keep_newest)
     for session, files in closed_journals(places.sessions).items():
         age = now - changed.get(session, now)
         goes = age > keep_s and session not in newest
@@ -124,6 +128,41 @@ def _retire(places: Places, keep_s: float, now: float, keep_newest: int) -> Iter
                     continue
                 for path in loose:
                     yield from _compress(path)
+
+
+def _shrink(places: Places, most_bytes: int, keep_newest: int) -> Iterator[None]:
+    """Remove the records of the oldest closed sessions, set aside or not, until those left take no more than `most_bytes`."""
+    newest = _newest({s: _changed(files) for s, files in all_journals(places.sessions).items()}, keep_newest)
+    yield
+    aside: dict[str, list[Path]] = {}
+    for path in _listed(places.sessions / TRASH, _ASIDE):
+        aside.setdefault(_session_of(path.name.split(".", 1)[1]), []).append(path)
+    closed = closed_journals(places.sessions)
+    sizes: list[tuple[float, int, str, list[Path]]] = []
+    for session, files in (*aside.items(), *closed.items()):
+        sizes.append((_changed(files), sum(_size(path) for path in files), session, files))
+        yield
+    too_much = sum(size for _, size, _, _ in sizes) - most_bytes
+    for _, size, session, files in sorted(sizes, key=lambda one: one[0]):
+        if too_much <= 0:
+            return
+        with contextlib.suppress(OSError):
+            if session not in newest and (session not in closed or _is_ours(files[0])):
+                for path in reversed(files):  # while the first is there, a later pass knows the others
+                    path.unlink()
+                too_much -= size
+        yield
+
+
+def _newest(changed: Mapping[str, float], keep_newest: int) -> set[str]:
+    return set(sorted(changed, key=lambda session: changed[session])[max(0, len(changed) - keep_newest) :])
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:
+        return 0
 
 
 def _sweep(
@@ -189,6 +228,8 @@ def _compress(path: Path) -> Iterator[None]:
             while chunk := source.read(_CHUNK):
                 target.write(chunk)
                 yield
+            age = os.fstat(source.fileno())
+        os.utime(part, ns=(age.st_atime_ns, age.st_mtime_ns))  # its session is as old as before
         part.replace(packed)
     finally:
         part.unlink(missing_ok=True)

@@ -145,11 +145,15 @@ class JournalStore:
         return has_ended(dashboard)
 
     def clear_old(
-        self, keep_days: int, now: float | None = None, keep_newest: int = retention.KEEP_NEWEST
+        self,
+        keep_days: int,
+        now: float | None = None,
+        keep_newest: int = retention.KEEP_NEWEST,
+        most_bytes: int = 0,
     ) -> Generator[None, Any, None]:
         """Move, compress, set aside and remove old records in small steps (`retention`). Does nothing if the file server's
         time is unknown."""
         now = file_server_time(self._sessions_dir) if now is None else now
         if now is not None:
             places = retention.Places(self._sessions_dir, self._actions_dir)
-            yield from retention.steps(places, keep_days, now, self.heads, keep_newest)
+            yield from retention.steps(places, keep_days, now, self.heads, keep_newest, most_bytes)

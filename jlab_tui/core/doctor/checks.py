@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 
 from ..cli.client_config import USE_IT, ClientChoices, Registered
@@ -15,7 +14,7 @@ from ..server.record import ServerRecord, ServerState
 from ..server.status import ServerStatus
 from ..server.status_json import not_understood
 from ..server.trust import Weakness, repair_of, vouch_for
-from ..settings import PREFIX, VARIABLES, Mode
+from ..settings import PREFIX, Mode
 
 LOW_DISK_MB = 1024
 LOW_FILES = 1000
@@ -62,30 +61,6 @@ class DirectoryFacts:
     """why writing a small file failed, such as an exceeded quota"""
 
 
-def check_settings(env: Mapping[str, str]) -> list[Finding]:
-    """List the settings in force; an unknown name is usually a typo."""
-    known = {PREFIX + variable.name for variable in VARIABLES}
-    given = sorted(name for name, value in env.items() if name.startswith(PREFIX) and value.strip())
-    found = []
-    for name in given:
-        if name in known or name in _OF_THE_SCRIPTS:
-            continue
-        near = get_close_matches(name, known, 1, 0.8)
-        meant = f"; did you mean {near[0]}?" if near else "."
-        fix = f"export {near[0]}={shlex.quote(env[name])}; unset {name}" if near else f"unset {name}"
-        found.append(
-            Finding("settings", Level.WARN, f"{name} is not a setting and has no effect{meant}", fix)
-        )
-    if found:
-        return found
-    names = ", ".join(name for name in given if name in known)
-    return [Finding("settings", Level.OK, names or "none set, so the defaults apply")]
-
-
-_OF_THE_SCRIPTS = (PREFIX + "VENV",)
-"""the scripts of a checkout read these"""
-
-
 def check_directory(facts: DirectoryFacts) -> list[Finding]:
     there = shlex.quote(facts.there)
     check = facts.purpose
@@ -119,11 +94,12 @@ def check_server_root(path: str, exists: bool) -> list[Finding]:
     ]
 
 
-def check_records(directory: str, bytes_used: int, keep_days: int) -> list[Finding]:
-    """Report the space that this project's journals and recordings take."""
+def check_records(directory: str, bytes_used: int, keep_days: int, cap_mb: int) -> list[Finding]:
+    """Report the space that this project's journals and recordings take. `cap_mb`: see `Settings.records_mb`."""
     text = f"{bytes_used / 1e6:,.0f} MB of journals and recordings, kept for {keep_days} days"
+    text += f" and up to {cap_mb:,} MB" if cap_mb else ""
     if bytes_used > MANY_RECORDS_BYTES:
-        fix = f"export {PREFIX}KEEP_DAYS=7   (or: ls -lS {shlex.quote(directory)}/sessions)"
+        fix = f"export {PREFIX}RECORDS_MB=5000   (or: ls -lS {shlex.quote(directory)}/sessions)"
         return [Finding("records", Level.WARN, f"{text}.", fix)]
     return [Finding("records", Level.OK, text)]
 

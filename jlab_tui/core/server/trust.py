@@ -53,30 +53,33 @@ class Weakness:
         return f"{self.path} {self.reason}"
 
 
-def weakness_of(one: Component, me: int, unmapped: int | None = None) -> Weakness | None:
-    """Return why a component is weak; None if only root and `me`, a user id, can change it.
+def weakness_of(
+    one: Component, me: int, unmapped: int | None = None, others: Collection[int] = ()
+) -> Weakness | None:
+    """Return why a component is weak; None if only root, `me` and `others`, all user ids, can change it.
 
     `unmapped`: the user id for all accounts that this container does not have, including the machine's root.
     """
-    if one.uid not in (ROOT, me) and (one.uid != unmapped or one.is_end):
+    trusted = (ROOT, me, *others)
+    if one.uid not in trusted and (one.uid != unmapped or one.is_end):
         return Weakness(one.path, f"belongs to {one.owner}")
     if one.is_link or (one.mode & stat.S_ISVTX and not one.is_end):
         return None  # in a sticky directory only the owner of an entry can replace it
-    others = [_named(writer) for writer in one.writers if not _is_owners_own(writer, one, me)]
+    writers = [_named(writer) for writer in one.writers if not _is_owners_own(writer, one, trusted)]
     if one.mode & stat.S_IWOTH:
-        others = ["everybody"]
-    if not others:
+        writers = ["everybody"]
+    if not writers:
         return None
     quoted = shlex.quote(one.path)
     repair = f"setfacl -b {quoted} && chmod go-w {quoted}" if one.has_list else f"chmod go-w {quoted}"
-    reason = f"can be written by {' and '.join(others)} (mode {one.mode & 0o777:o})"
+    reason = f"can be written by {' and '.join(writers)} (mode {one.mode & 0o777:o})"
     return Weakness(one.path, reason, repair if me in (ROOT, one.uid) else "")
 
 
-def _is_owners_own(writer: Writer, one: Component, me: int) -> bool:
+def _is_owners_own(writer: Writer, one: Component, trusted: Collection[int]) -> bool:
     """Return whether a writer is harmless: a private group of the owner, or a trusted user."""
     if not writer.is_group:
-        return writer.id in (ROOT, me)
+        return writer.id in trusted
     is_own = writer.id == one.uid or writer.name == one.owner
     return is_own and not set(writer.members) - {one.owner}
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 PREFIX: Final = "JLAB_MCP_"
+OF_THIS_MACHINE: Final = f"{PREFIX}SITE_CONFIG"
 CONVERSATION: Final = "CLAUDE_CODE_SESSION_ID"
 MARK: Final = b"jlab-mcp-begins "
 """what the program writes to stdout, on a line with its version, before anything else: start-up files may have talked"""
@@ -33,7 +34,9 @@ class Crossing(NamedTuple):
 def crossing_of(host: str, directory: str, env: Mapping[str, str], *, marks: bool = True) -> Crossing:
     """What crosses of an environment: the settings, which an MCP client's entry sets in `env`, and the conversation."""
     settings = sorted(
-        (name, value) for name, value in env.items() if name.startswith(PREFIX) or name == CONVERSATION
+        (name, value)
+        for name, value in env.items()
+        if (name.startswith(PREFIX) and name != OF_THIS_MACHINE) or name == CONVERSATION
     )
     return Crossing(host, directory, tuple(settings), marks)
 

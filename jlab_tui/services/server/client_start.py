@@ -11,7 +11,8 @@ from typing import Final, Protocol
 from ...core.errors import LaunchFailed, UsageError
 from ...core.server.record import ServerState
 from ...core.server.status import ServerStatus
-from ...core.settings import Mode
+from ...core.settings import Mode, Settings
+from ...core.site_settings import require_unlocked
 from ...core.slurm.queue import QueueUnknown
 from ...core.slurm.script import check_count, check_gres, check_limited_time, check_partition
 from ...core.slurm.survey import Partition, format_span, parse_gres, survey_lines
@@ -95,15 +96,17 @@ class ClientStart:
         launcher: Launcher,
         choices: ChoiceStore,
         mode_set: Mode | None,
+        settings: Settings,
         has_slurm: Callable[[], bool],
         survey: Callable[[], Awaitable[tuple[Partition, ...] | QueueUnknown]],
         set_off: Callable[[list[str], Mapping[str, str]], SetOff],
         offer: str = "",
     ) -> None:
-        """`mode_set`: what the environment says; `offer`: a sentence on the job that this process runs in; `set_off(arguments, values)` runs `jlab-mcp start --detach`."""
+        """`mode_set`: what the environment says; `settings`: those of this process, with the site's; `offer`: a sentence on the job that this process runs in; `set_off(arguments, values)` runs `jlab-mcp start --detach`."""
         self._launcher = launcher
         self._choices = choices
-        self._mode_set = mode_set
+        self._mode_set = settings.run_mode if "RUN_MODE" in settings.locked else mode_set
+        self._settings = settings
         self._has_slurm = has_slurm
         self._survey = survey
         self._set_off = set_off
@@ -117,6 +120,8 @@ class ClientStart:
             return self._mode_set
         if chosen := self._choices.read().get("RUN_MODE"):
             return Mode(chosen)
+        if self._settings.run_mode is not None:
+            return self._settings.run_mode
         return None if self._has_slurm() else Mode.LOCAL
 
     async def is_there(self) -> bool:
@@ -141,8 +146,10 @@ class ClientStart:
         return "\n".join([*filter(None, [self._offer]), *lines])
 
     async def start(self, choice: Choice, *, bootstrap: bool = False) -> None:
-        """Store the choices and launch the start. Raises UsageError for a choice that the cluster cannot meet."""
+        """Store the choices and launch the start. Raises UsageError for a choice that the cluster cannot meet, or the site forbids."""
         values = choice.values()
+        mode_in_force = {"RUN_MODE": str(self._settings.run_mode)}.items()
+        require_unlocked(self._settings.locked, dict(values.items() - mode_in_force))
         merged = {**self._choices.read(), **values}
         mode = choice.mode or self.known_mode()
         assert mode is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...core.cli.client_config import ClientChoices, Registered, is_throwaway
-from ...core.doctor import checks, python_checks, slurm_checks
+from ...core.doctor import checks, python_checks, setting_checks, slurm_checks
 from ...core.doctor.checks import DirectoryFacts, Finding, Hops, Level
 from ...core.doctor.python_checks import DriverFacts, ProgramFacts, ProjectPython, PythonFacts
 from ...core.doctor.slurm_checks import NodeFacts
@@ -16,6 +16,7 @@ from ...core.server.environment import leaves_project
 from ...core.server.record import ServerRecord, ServerState
 from ...core.server.status import ServerStatus
 from ...core.settings import Mode, Settings
+from ...core.site_settings import Site
 from ...core.slurm.queue import QueueAnswer, QueueUnknown
 from ...core.slurm.rejections import Rejected
 from ...core.slurm.submit import Estimate
@@ -61,14 +62,18 @@ class Examination:
         self,
         settings: Settings,
         env: Mapping[str, str],
+        site: Site,
+        choices: Mapping[str, str],
         mode: tuple[Mode, str],
         launcher: Launcher,
         checkup: Checkup,
         now: Callable[[], float],
     ) -> None:
-        """`mode`: where a start would run the server, and by what that is chosen. `now` gives epoch seconds."""
+        """`choices`: the project's, by name without prefix; `mode`: where a start would run the server, and by what that is chosen. `now` gives epoch seconds."""
         self._settings = settings
         self._env = env
+        self._site = site
+        self._choices = choices
         self._mode, self._why_mode = mode
         self._launcher = launcher
         self._checkup = checkup
@@ -115,7 +120,8 @@ class Examination:
             program.unmet,
             throwaway=is_throwaway(program.prefix),
         )
-        return [*found, *checks.check_settings(self._env), *checks.check_proxies(self._env)]
+        settings = setting_checks.check_settings(self._env, self._choices, self._site)
+        return [*found, *settings, *checks.check_proxies(self._env)]
 
     async def _python(self) -> list[Finding]:
         if self._settings.setup.strip():
@@ -166,7 +172,7 @@ class Examination:
         has_root = await self._checkup.server_root_exists()
         found += checks.check_server_root(str(settings.server_root_dir), has_root)
         used = await self._checkup.bytes_of_records()
-        found += checks.check_records(str(settings.status_dir), used, settings.keep_days)
+        found += checks.check_records(str(settings.status_dir), used, settings.keep_days, settings.records_mb)
         if any(settings.fifo_dir.is_relative_to(above) for above in trouble):
             return found
         return [*found, *checks.check_bells(str(settings.fifo_dir), await self._checkup.fifo_error())]

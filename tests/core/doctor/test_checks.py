@@ -10,6 +10,7 @@ from jlab_tui.adapters.interpreter import parse_nvidia_smi
 from jlab_tui.core.cli.client_config import ClientChoices, Registered
 from jlab_tui.core.doctor import checks
 from jlab_tui.core.doctor import python_checks as checks_python
+from jlab_tui.core.doctor import setting_checks as checks_settings
 from jlab_tui.core.doctor import slurm_checks as checks_slurm
 from jlab_tui.core.doctor.checks import DirectoryFacts, Finding, Hops, Level
 from jlab_tui.core.doctor.python_checks import DriverFacts, PythonFacts, Unmet
@@ -68,11 +69,11 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
      Level.FAIL, "rich>=14 (9.1 is installed)", "'rich>=14'"),
     ("uvx", lambda: checks_python.check_program("1", OWN, "/v", [], throwaway=True), Level.WARN, "disappears", "uv tool install"),
     ("program", lambda: checks_python.check_program("1", OWN, "/v", [], throwaway=False), Level.OK, "3.12.1", ""),
-    ("settings", lambda: checks.check_settings({"JLAB_MCP_WAIT_S": "5", "HOME": "/h", "JLAB_MCP_VENV": "v"}), Level.OK, "JLAB_MCP_WAIT_S", ""),
-    ("no settings", lambda: checks.check_settings({"JLAB_MCP_DIR": ""}), Level.OK, "defaults", ""),
-    ("misspelt setting", lambda: checks.check_settings({"JLAB_MCP_SLURM_PARTION": "my gpu"}), Level.WARN,
+    ("settings", lambda: checks_settings.check_settings({"JLAB_MCP_WAIT_S": "5", "HOME": "/h", "JLAB_MCP_VENV": "v"}), Level.OK, "JLAB_MCP_WAIT_S=5 (environment)", ""),
+    ("no settings", lambda: checks_settings.check_settings({"JLAB_MCP_DIR": ""}), Level.OK, "defaults", ""),
+    ("misspelt setting", lambda: checks_settings.check_settings({"JLAB_MCP_SLURM_PARTION": "my gpu"}), Level.WARN,
      "did you mean JLAB_MCP_SLURM_PARTITION?", "export JLAB_MCP_SLURM_PARTITION='my gpu'; unset JLAB_MCP_SLURM_PARTION"),
-    ("no such setting", lambda: checks.check_settings({"JLAB_MCP_TOKEN": "x"}), Level.WARN, "not a setting", "unset JLAB_MCP_TOKEN"),
+    ("no such setting", lambda: checks_settings.check_settings({"JLAB_MCP_TOKEN": "x"}), Level.WARN, "not a setting", "unset JLAB_MCP_TOKEN"),
     ("own environment", lambda: checks_python.check_environment(GOOD, GOOD, None, kernel_only=False, is_tool=True),
      Level.OK, "--bootstrap", ""),
     ("environment", lambda: checks_python.check_environment(GOOD, GOOD, None, kernel_only=False), Level.OK, "ipykernel 7.1", ""),
@@ -101,8 +102,9 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("quota", lambda: checks.check_directory(directory(write_error="Disk quota exceeded")), Level.FAIL, "quota", "JLAB_MCP_DIR="),
     ("full disk", lambda: checks.check_directory(directory(free_mb=12)), Level.WARN, "12 MB", "du -sh /home/ada/*"),
     ("no inodes", lambda: checks.check_directory(directory(free_files=3)), Level.WARN, "3 more files", "du --inodes"),
-    ("records", lambda: checks.check_records("/s", 12_000_000, 30), Level.OK, "12 MB", ""),
-    ("many records", lambda: checks.check_records("/s", 10**11, 30), Level.WARN, "100,000 MB", "KEEP_DAYS=7"),
+    ("records", lambda: checks.check_records("/s", 12_000_000, 30, 0), Level.OK, "12 MB", ""),
+    ("many records", lambda: checks.check_records("/s", 10**11, 30, 0), Level.WARN, "100,000 MB", "RECORDS_MB=5000"),
+    ("capped records", lambda: checks.check_records("/s", 12_000_000, 30, 5_000), Level.OK, "kept for 30 days and up to 5,000 MB", ""),
     ("no FIFOs", lambda: checks.check_bells("/s/fifos", "Operation not permitted"), Level.WARN, "/tmp", "STATUS_DIR"),
     ("FIFOs", lambda: checks.check_bells("/s/fifos", ""), Level.OK, "FIFOs work", ""),
     ("ports", lambda: checks.check_ports("127.0.0.1", 1, 2, found=True, is_bindable=True), Level.OK, "free", ""),
@@ -147,12 +149,11 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("in memory", lambda: checks_slurm.check_shared_files("/d", "", None, "tmpfs"), Level.FAIL, "no node sees it", "JLAB_MCP_DIR="),
     ("unregistered", lambda: checks.check_registration([]), Level.WARN, "no MCP client", "jlab-mcp init"),
     ("moved", lambda: checks.check_registration([(Registered(".mcp.json", "/gone/jlab-mcp"), False)]), Level.FAIL, "does not run", "jlab-mcp init"),
-    ("two settings", lambda: checks.check_settings({"JLAB_MCP_WAIT_S": "5", "JLAB_MCP_DIR": "/d"}), Level.OK, "JLAB_MCP_DIR, JLAB_MCP_WAIT_S", ""),
     ("a directory that is not made yet", lambda: checks.check_directory(directory(exists=False, free_mb=None)), Level.OK, "jlab-mcp (created when needed)", ""),
     ("just enough room", lambda: checks.check_directory(directory(free_mb=1024, free_files=1000)), Level.OK, "1 GiB", ""),
     ("a bit too full", lambda: checks.check_directory(directory(free_mb=1023)), Level.WARN, "1023 MB", "du"),
     ("a few files too many", lambda: checks.check_directory(directory(free_files=999)), Level.WARN, "999 more files", "du"),
-    ("records at the limit", lambda: checks.check_records("/s", 10**10, 30), Level.OK, "10,000 MB", ""),
+    ("records at the limit", lambda: checks.check_records("/s", 10**10, 30, 0), Level.OK, "10,000 MB", ""),
     ("it ended", lambda: checks.check_state(status(ServerState.ENDED, "ended"), None, ""), Level.WARN, "Words.", "jlab-mcp start"),
     ("it failed", lambda: checks.check_state(status(ServerState.ERROR, "failed"), None, ""), Level.WARN, "Words.", "jlab-mcp logs; jlab-mcp start"),
     ("it is ready", lambda: checks.check_state(status(ServerState.READY, "ready", True), None, ""), Level.OK, "Words.", ""),
@@ -169,7 +170,7 @@ TABLE: list[tuple[str, Callable[[], list[Finding]], Level, str, str]] = [
     ("a setup that says nothing", lambda: checks_python.check_setup(PythonFacts("python")), Level.FAIL, "it printed nothing", "bash -xc"),
     ("setup without a kernel", lambda: checks_python.check_setup(PythonFacts("/p", "3.12", {"jupyterlab": "4"})), Level.FAIL, "lacks ipykernel.", "/p -m pip install ipykernel"),
     ("tool with the project's Python", lambda: checks_python.check_environment(GOOD, OWN, None, kernel_only=False, is_tool=True), Level.OK, "jupyter_server 2.17)", ""),
-    ("no torch", lambda: checks_python.check_torch(GOOD, NVIDIA) or checks.check_settings({}), Level.OK, "none set", ""),
+    ("no torch", lambda: checks_python.check_torch(GOOD, NVIDIA) or checks_settings.check_settings({}), Level.OK, "none set", ""),
     ("torch of the same CUDA", lambda: checks_python.check_torch(torch("12.9"), NVIDIA), Level.OK, "NVIDIA driver 550.54 of node1", ""),
     ("torch, CUDA unknown", lambda: checks_python.check_torch(torch("13.0"), DriverFacts("n", "nvidia", "1")), Level.OK, "suits", ""),
     ("torch too new for any build", lambda: checks_python.check_torch(torch("13.0"), DriverFacts("n", "nvidia", "1", "10.2")), Level.FAIL, "up to 10.2", "torch   (a build for CUDA 10)"),
@@ -205,7 +206,7 @@ def test_each_finding_has_its_level_its_sentence_and_what_to_type(
 
 
 EXACTLY: list[tuple[Callable[[], list[Finding]], str, str]] = [
-    (lambda: checks.check_settings({"JLAB_MCP_VENV": "v", "JLAB_MCP_DIR": "/d"}), "JLAB_MCP_DIR", ""),
+    (lambda: checks_settings.check_settings({"JLAB_MCP_VENV": "v", "JLAB_MCP_DIR": "/d"}), "JLAB_MCP_DIR=/d (environment)", ""),
     (lambda: checks.check_directory(directory()), "/home/ada/.jlab-mcp, 88 GiB free", ""),
     (lambda: checks.check_state(status(ServerState.ENDED, "ended"), None, ""), "Words.", "jlab-mcp start"),
     (lambda: checks.check_hops(LOCAL, Hops("127.0.0.1", 18001, "127.0.0.1", True, "", True)), "http://127.0.0.1:18001 answers", ""),
@@ -243,8 +244,10 @@ def test_every_client_and_every_lack_has_a_line() -> None:
         "CPUS",
         "TIME",
     ]
-    settings = checks.check_settings({"JLAB_MCP_TOKEN": "1", "JLAB_MCP_ZEBRA": "1", "JLAB_MCP_DIR": "/d"})
-    assert [finding.fix for finding in settings] == ["unset JLAB_MCP_TOKEN", "unset JLAB_MCP_ZEBRA"]
+    settings = checks_settings.check_settings(
+        {"JLAB_MCP_TOKEN": "1", "JLAB_MCP_ZEBRA": "1", "JLAB_MCP_DIR": "/d"}
+    )
+    assert [finding.fix for finding in settings] == ["unset JLAB_MCP_TOKEN", "unset JLAB_MCP_ZEBRA", ""]
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,11 @@ def test_in_a_container_the_accounts_that_it_lacks_are_the_systems_above_but_not
     assert weakness_of(replace(above, uid=BOB), ADA, NOBODY) is not None
 
 
+def test_accounts_that_are_trusted_like_root_may_own_and_write() -> None:
+    theirs = replace(OWN, uid=BOB, owner="bob", mode=0o770, writers=(Writer(False, BOB, "bob"),))
+    assert weakness_of(theirs, ADA) is not None and weakness_of(theirs, ADA, others=(BOB,)) is None
+
+
 def test_the_repair_is_a_command_for_its_owner_and_another_place_for_others() -> None:
     own = weakness_of(replace(OWN, path="/a b", mode=0o777), ADA)
     listed = weakness_of(replace(OWN, mode=0o770, writers=(LAB,), has_list=True), ADA)

@@ -113,6 +113,7 @@ def test_the_settings_and_the_conversation_cross_and_nothing_else() -> None:
         "CLAUDE_CODE_SESSION_ID": "c",
         "CLAUDE_PROJECT_DIR": "/here",
         "AWS_SECRET": "s",
+        "JLAB_MCP_SITE_CONFIG": "/of/this/machine",
     }
     crossing = crossing_of("cluster", "my proj", env, marks=False)
     assert crossing == Crossing(
