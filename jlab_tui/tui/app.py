@@ -31,7 +31,7 @@ from .format import shortened
 from .hold_keys import HoldKeys
 from .kernel_keys import KernelKeys
 from .keys import KEYS, NUMBERS
-from .layouts import us_key
+from .layouts import key_name, us_key
 from .look_keys import LookKeys
 from .main_screen import MainScreen
 from .news import ItemsChanged, PostedNews, RecordRead, Trouble
@@ -214,7 +214,7 @@ class Dashboard(TerminalApp):
     async def on_event(self, event: Event) -> None:
         if isinstance(event, KeyPressed) and event.character and not self._is_writing(event):
             letter = us_key(event.character)
-            event = event if letter == event.character else KeyPressed(letter, letter)
+            event = event if letter == event.character else KeyPressed(key_name(letter), letter)
         await super().on_event(event)
 
     def _is_writing(self, event: KeyPressed) -> bool:

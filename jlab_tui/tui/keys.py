@@ -41,7 +41,19 @@ class Key:
         )
 
 
+NEEDY = "screen.needy"
+"""in the footer only while it leads somewhere"""
+
 KEYS: tuple[Key, ...] = (
+    Key(
+        "full_stop",
+        ".",
+        NEEDY,
+        "Needs you",
+        "Go to the next session that needs you.",
+        "Sessions",
+        footer=1,
+    ),
     Key(
         "o",
         "o",
@@ -49,7 +61,7 @@ KEYS: tuple[Key, ...] = (
         "Expand",
         "Show all lines of the cell, or fold it again.",
         "Cells",
-        footer=7,
+        footer=8,
     ),
     Key(
         "i",
@@ -58,7 +70,7 @@ KEYS: tuple[Key, ...] = (
         "Interrupt",
         "Interrupt the session's kernel.",
         "Act",
-        footer=3,
+        footer=4,
         acts=True,
     ),
     Key(
@@ -70,8 +82,8 @@ KEYS: tuple[Key, ...] = (
         "Act",
         acts=True,
     ),
-    Key("c", "c", "comment", "Comment", "Write to the agent: its next reply says it.", "Act", 6, acts=True),
-    Key("h", "h", "hold", "Hold next", "See the session's next code before it runs.", "Act", 9, acts=True),
+    Key("c", "c", "comment", "Comment", "Write to the agent: its next reply says it.", "Act", 7, acts=True),
+    Key("h", "h", "hold", "Hold next", "See the session's next code before it runs.", "Act", 10, acts=True),
     Key("H", "H", "hold_all", "Hold all", "See all code before it runs, or no more.", "Act", acts=True),
     Key(
         "colon",
@@ -80,7 +92,7 @@ KEYS: tuple[Key, ...] = (
         "Own cell",
         "Run a line of your own; in a busy kernel, look.",
         "Act",
-        footer=10,
+        footer=11,
         acts=True,
     ),
     Key(
@@ -99,12 +111,12 @@ KEYS: tuple[Key, ...] = (
         "Restart",
         "Restart the kernel; its memory is lost.",
         "Act",
-        footer=8,
+        footer=9,
         acts=True,
     ),
-    Key("x", "x", "kill", "Kill", "End the session and its kernel.", "Act", footer=4, acts=True),
-    Key("slash", "/", "screen.search", "Search", "Search all cells of the feed.", "Find", footer=5),
-    Key("question_mark", "?", "help", "Help", "Show all keys.", "Dashboard", footer=1),
+    Key("x", "x", "kill", "Kill", "End the session and its kernel.", "Act", footer=5, acts=True),
+    Key("slash", "/", "screen.search", "Search", "Search all cells of the feed.", "Find", footer=6),
+    Key("question_mark", "?", "help", "Help", "Show all keys.", "Dashboard", footer=2),
     Key(
         "q",
         "q",
@@ -112,7 +124,7 @@ KEYS: tuple[Key, ...] = (
         "Quit",
         "Quit; server and sessions keep running.",
         "Dashboard",
-        footer=2,
+        footer=3,
     ),
     Key("Q", "Q", "stop", "Stop", "Stop the server, or cancel the job.", "Act", acts=True),
     Key("left_square_bracket", "[", "screen.cell(-1)", "Previous cell", "Go to the previous cell.", "Cells"),
@@ -133,7 +145,7 @@ KEYS: tuple[Key, ...] = (
         "Stuck?",
         "Show what the running code waits for.",
         "Sessions",
-        footer=12,
+        footer=13,
         looks=True,
     ),
     Key(
@@ -143,7 +155,7 @@ KEYS: tuple[Key, ...] = (
         "Variables",
         "Show the variables of the session's kernel.",
         "Sessions",
-        footer=11,
+        footer=12,
         looks=True,
     ),
     Key("n", "n", "screen.match(1)", "Next match", "Go to the next match.", "Find"),

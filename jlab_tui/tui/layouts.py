@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 _US = "qwertyuiop[]asdfghjkl;'zxcvbnm,."
 _LAYOUTS = (
     "йцукенгшщзхъфывапролджэячсмитьбю",
@@ -31,3 +33,8 @@ _TABLE = _table()
 def us_key(character: str) -> str:
     """Return what the US layout has on the key of this character; the character itself if it is ASCII or not known."""
     return _TABLE.get(character, character)
+
+
+def key_name(character: str) -> str:
+    """Return Textual's name of the key that types this character."""
+    return character if character.isalnum() else unicodedata.name(character).lower().replace(" ", "_")

@@ -1,4 +1,7 @@
-"""The main screen: header, graphs, sessions, feed, footer. Its widgets show one `ViewState` and the cells of the source."""
+"""The main screen: header, graphs, sessions, feed, footer. Its widgets show one `ViewState` and the cells of the source.
+
+One file, because Textual looks for the actions of its keys in the screen's class.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from ..core.server.gpu_idle import longest_idle
 from ..core.server.record import ServerState
 from ..services.dashboard.monitor import Source
 from .ansi import one_line
+from .attention import Attention
 from .cell_keys import images_of
 from .curves import curves_of, shown_samples
 from .feed_frame import feed_frame
@@ -36,7 +40,14 @@ from .widgets.footer import KeyLine
 from .widgets.graphs import GraphPanel, Meters
 from .widgets.header import Header, HeaderState
 from .widgets.prompt import Prompt
-from .widgets.session_list import HistoryToggled, MoreWanted, SessionChosen, SessionList, SessionTabs
+from .widgets.session_list import (
+    Choosing,
+    HistoryToggled,
+    MoreWanted,
+    SessionChosen,
+    SessionList,
+    SessionTabs,
+)
 from .widgets.state_panel import StatePanel
 from .widgets.strips import StripWidget
 
@@ -45,6 +56,7 @@ SLOW_GRAPHS_S = 5
 
 
 class MainScreen(Screen[None]):
+    AUTO_FOCUS = "#feed"
     view = var(ViewState(), init=False, always_update=True)  # `reactive` would repaint the whole screen
 
     def __init__(self, source: Source, options: DashboardOptions) -> None:
@@ -57,6 +69,7 @@ class MainScreen(Screen[None]):
         self._seen: frozenset[str] = frozenset()
         """sessions that are no longer new"""
         self._shown = ShownItems([], {})
+        self._attention = Attention()
 
     def compose(self) -> ComposeResult:
         palette, glyphs, local = self.palette, self.glyphs, self._options.local
@@ -84,7 +97,6 @@ class MainScreen(Screen[None]):
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self._take_theme())
         self._take_theme()
         self.set_class(self._options.ascii, "-ascii")
-        self.feed.focus()
         self.draw()
 
     def on_resize(self) -> None:
@@ -115,6 +127,14 @@ class MainScreen(Screen[None]):
         self.query_one(Detail).image_ready(output, columns, rows, strips)
 
     def update(self, **changes: Any) -> None:
+        """Show another state; sessions may come in any order."""
+        if "sessions" in changes:
+            changes["sessions"], changes["unread"] = self._attention.arrange(
+                changes["sessions"],
+                changes.get("session", self.view.session),
+                self._options.clock(),
+                is_loaded=self._source.is_loaded,
+            )
         self.view = replace(self.view, **changes)
 
     # -- drawing
@@ -123,7 +143,12 @@ class MainScreen(Screen[None]):
         if (old.session, old.errors_only) != (new.session, new.errors_only):
             self.fill_feed()
         is_second = (old.now, old.measured_at, old.holds_all) != (new.now, new.measured_at, new.holds_all)
-        if is_second or old.server != new.server or bool(old.sessions) != bool(new.sessions):
+        if (
+            is_second
+            or old.server != new.server
+            or old.needs_user != new.needs_user
+            or bool(old.sessions) != bool(new.sessions)
+        ):
             self._draw_server()
         self._draw_rest()
 
@@ -176,7 +201,8 @@ class MainScreen(Screen[None]):
             HeaderState(view.server, view.sessions, sample, seen_at, time, flag, idle)
         )
         has_rows, may_act = bool(view.sessions), not options.readonly
-        self.query_one(KeyLine).show(footer_keys(view.server, has_rows=has_rows, may_act=may_act))
+        keys = footer_keys(view.server, has_rows=has_rows, may_act=may_act, is_needed=bool(view.needs_user))
+        self.query_one(KeyLine).show(keys)
 
     def _draw_graphs(self) -> None:
         samples = shown_samples(self._source.samples)
@@ -191,9 +217,9 @@ class MainScreen(Screen[None]):
     def _draw_sessions(self) -> None:
         listed, selected = self.view.listed, self.view.session or ALL
         sessions = self.query_one(SessionList)
-        sessions.show(listed, selected, self._options.clock(), self.view.past)
+        sessions.show(listed, selected, self._options.clock(), self.view.past, self.view.unread)
         sessions.fit_height()
-        self.query_one(SessionTabs).show(listed, selected, self.view.past)
+        self.query_one(SessionTabs).show(listed, selected, self.view.past, self.view.unread)
 
     def draw_feed_frame(self) -> None:
         view, feed = self.view, self.feed
@@ -245,10 +271,10 @@ class MainScreen(Screen[None]):
     def follow_newest(self) -> None:
         """Until the user selects a session, show the newest, at first the one with the latest changes."""
         rows, shown = [row for row in self.view.sessions if not row.is_past], self.view.session
-        fresh = [row.session for row in rows if not row.is_foreign and row.session not in self._seen]
-        self._seen = self._seen.union(fresh)
+        fresh = [row for row in rows if not row.is_foreign and row.session not in self._seen]
+        self._seen = self._seen.union(row.session for row in fresh)
         wanted = (
-            fresh[-1]
+            max(fresh, key=lambda row: row.last_seen).session
             if fresh and shown is not None
             else session_to_follow(rows, shown, self._options.clock())
         )
@@ -259,8 +285,16 @@ class MainScreen(Screen[None]):
         self._source.want(session)
         self.update(session=session, sessions=self._source.rows, past=self._source.past, **changes)
 
+    def choose(self, session: str, **changes: Any) -> None:
+        """Show the session that the user chose."""
+        self._attention.chooses(self._options.clock())
+        self.select(session, is_by_hand=True, **changes)
+
+    def on_choosing(self, message: Choosing) -> None:
+        self._attention.chooses(self._options.clock())
+
     def on_session_chosen(self, message: SessionChosen) -> None:
-        self.select(message.session, is_by_hand=True)
+        self.choose(message.session)
 
     def on_history_toggled(self, message: HistoryToggled) -> None:
         self.action_history()
@@ -278,11 +312,21 @@ class MainScreen(Screen[None]):
 
     def action_number(self, number: int) -> None:
         if number <= len(self.view.listed):
-            self.select(self.view.listed[number - 1].session, is_by_hand=True)
+            self.choose(self.view.listed[number - 1].session)
 
     def action_all(self) -> None:
         other = ALL if self.view.session != ALL else pick_session(self.view.sessions) or ALL
         self.select(other, is_by_hand=True)
+
+    def action_needy(self) -> None:
+        """Go to the next session that needs the user, also past a filter that hides it."""
+        wanted = self.view.needs_user
+        if wanted is None:
+            self.notify("No other session needs you.", markup=False, timeout=6)
+        elif any(row.session == wanted for row in self.view.listed):
+            self.choose(wanted)
+        else:
+            self.choose(wanted, name_filter="")
 
     def action_errors(self) -> None:
         self.select(self.view.session or ALL, errors_only=not self.view.errors_only)

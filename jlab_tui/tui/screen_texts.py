@@ -12,7 +12,7 @@ from ..services.dashboard.overview import SessionRow, SessionState
 from .ansi import one_line, plain
 from .feed_frame import FOLLOWING
 from .format import Glyphs, counted, seconds
-from .keys import KEYS, Key
+from .keys import KEYS, NEEDY, Key
 from .selection import ALL, live
 from .view_state import ViewState
 
@@ -98,12 +98,19 @@ def feed_notes(
     return [*notes, f"{counted(below, 'line')} below, G follows" if below else "at the end, G follows"]
 
 
-def footer_keys(server: ServerStatus | None, *, has_rows: bool, may_act: bool = True) -> list[Key]:
-    """Return the keys that help now: those about kernels only with a server, and few without a session."""
+def footer_keys(
+    server: ServerStatus | None, *, has_rows: bool, may_act: bool = True, is_needed: bool = False
+) -> list[Key]:
+    """Return the keys that help now: those about kernels only with a server, and few without a session. `is_needed`: a session that
+    is not shown needs the user."""
     is_live = server is not None and server.state.is_live
     if has_rows:
         useless = {
-            key for key in KEYS if (key.acts and not (may_act and is_live)) or (key.looks and not is_live)
+            key
+            for key in KEYS
+            if (key.acts and not (may_act and is_live))
+            or (key.looks and not is_live)
+            or (key.action == NEEDY and not is_needed)
         }
         return [key for key in KEYS if key.footer and key not in useless]
     bare = ("stop", "help", "detach") if is_live and may_act else ("help", "detach")

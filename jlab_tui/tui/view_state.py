@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..core.feed.items import FeedCell, FeedItem, Note
 from ..core.server.status import ServerStatus
 from ..services.dashboard.overview import NO_PAST, PastSessions, SessionRow
+from .attention import next_in_need
 from .selection import ALL, named_like, row_of
 
 
@@ -14,6 +16,9 @@ from .selection import ALL, named_like, row_of
 class ViewState:
     server: ServerStatus | None = None
     sessions: tuple[SessionRow, ...] = ()
+    """in the order of the list"""
+    unread: Mapping[str, int] = field(default_factory=dict)
+    """runs that ended since the user last looked at their session"""
     past: PastSessions = NO_PAST
     session: str | None = None
     """selected session; `ALL` for all of them; None before there is one"""
@@ -34,6 +39,11 @@ class ViewState:
     def listed(self) -> tuple[SessionRow, ...]:
         """The rows of the list: all, or those with the filter in their name."""
         return named_like(self.sessions, self.name_filter)
+
+    @property
+    def needs_user(self) -> str | None:
+        """The session to which `.` goes."""
+        return next_in_need(self.sessions, self.unread, self.session)
 
     @property
     def row(self) -> SessionRow | None:

@@ -25,7 +25,7 @@ from jlab_tui.core.journal.events import (
 from jlab_tui.core.server.record import KernelInfo, ServerState
 from jlab_tui.core.server.resources import GpuHours, KernelUse
 from jlab_tui.tui.app import Dashboard
-from jlab_tui.tui.keys import GROUPS, KEYS
+from jlab_tui.tui.keys import GROUPS, KEYS, NEEDY
 from jlab_tui.tui.screen_texts import farewell
 from jlab_tui.tui.widgets.footer import fitting
 
@@ -48,17 +48,17 @@ def notes(app: Dashboard) -> list[str]:
         (["c", *"no", "escape"], []),
         (["c", "enter"], []),
         (["c", *"kept", "escape", "c", "enter"], ["comment train-unet: kept"]),
-        (["2", "colon", *"x", "enter"], ["run 'x' in etl-2026"]),
-        (["2", "colon", "enter"], []),
-        (["2", "colon", *"x", "escape"], []),
-        (["2", "E"], ["run 'y = 1\\nz = 2' in etl-2026"]),
+        (["1", "colon", *"x", "enter"], ["run 'x' in etl-2026"]),
+        (["1", "colon", "enter"], []),
+        (["1", "colon", *"x", "escape"], []),
+        (["1", "E"], ["run 'y = 1\\nz = 2' in etl-2026"]),
         (["r", "y"], ["restart train-unet"]),
         (["x", "y"], ["shutdown train-unet"]),
         (["Q", "y"], ["stop server"]),
         (["x", "n"], []),
         (["x", "enter"], []),
         (["Q", "escape"], []),
-        (["2", "i"], ["interrupt etl-2026"]),
+        (["1", "i"], ["interrupt etl-2026"]),
         (["ш"], ["interrupt train-unet"]),
         (["Ш", *"шаг", "enter"], ["interrupt train-unet because шаг"]),
     ],
@@ -210,7 +210,7 @@ async def test_a_new_session_is_shown_until_somebody_has_chosen_one() -> None:
         assert app.view.session == "train1"
     source = stage.working()
     async with dashboard(source) as (app, pilot):
-        await pilot.press("1")
+        await pilot.press("3")
         source.play(opened)
         await settled(app, pilot)
         assert app.view.session == "eda1"
@@ -219,7 +219,7 @@ async def test_a_new_session_is_shown_until_somebody_has_chosen_one() -> None:
 async def test_the_selection_stays_with_its_session_when_the_list_changes() -> None:
     source = stage.working()
     async with dashboard(source) as (app, pilot):
-        await pilot.press("2")
+        await pilot.press("1")
         source.kernels = (*stage.KERNELS, KernelInfo("k-user", "python3", "busy", 2, "sketch.ipynb"))
         source.play([("eda1", Entry(stage.NOW, KernelChanged("k-2", "it died (signal 9)")))])
         await settled(app, pilot)
@@ -244,7 +244,7 @@ async def test_a_kernel_of_nobody_can_be_interrupted_too() -> None:
 
 async def test_code_output_and_paths_are_copied_without_colours() -> None:
     async with dashboard(stage.working()) as (app, pilot):
-        await pilot.press("2", "y")
+        await pilot.press("1", "y")
         assert app.clipboard.startswith("import pandas as pd\n")
         await pilot.press("Y")
         assert "\x1b" not in app.clipboard and "FileNotFoundError" in app.clipboard
@@ -254,7 +254,7 @@ async def test_code_output_and_paths_are_copied_without_colours() -> None:
 
 async def test_images_are_viewed_and_saved_next_to_earlier_ones(tmp_path: Path) -> None:
     async with dashboard(stage.working(), save_dir=tmp_path) as (app, pilot):
-        await pilot.press("1", "v")
+        await pilot.press("3", "v")
         await settled(app, pilot)
         assert "image/png 990×440" in screen_text(app)
         await pilot.press("s", "s", "escape")
@@ -317,7 +317,7 @@ async def test_sessions_are_filtered_by_name() -> None:
     async with dashboard(stage.working()) as (app, pilot):
         await pilot.press("f", *"e", "enter")
         await settled(app, pilot)
-        assert [row.name for row in app.view.listed] == ["eda", "etl-2026", "train-unet", "probe"]
+        assert [row.name for row in app.view.listed] == ["etl-2026", "train-unet", "eda", "probe"]
         await pilot.press("f", *"tl", "enter")
         await settled(app, pilot)
         assert [row.name for row in app.view.listed] == ["etl-2026"]
@@ -325,7 +325,7 @@ async def test_sessions_are_filtered_by_name() -> None:
 
 async def test_the_mouse_selects_text_without_its_gutter() -> None:
     async with dashboard(stage.working()) as (app, pilot):
-        await pilot.press("2")
+        await pilot.press("1")
         await settled(app, pilot)
         await pilot.mouse_down("#sessions", offset=(3, 2))
         await pilot.hover("#header", offset=(9, 0))
@@ -395,7 +395,7 @@ def test_every_key_has_a_label_a_sentence_and_a_group() -> None:
     ],
 )
 def test_the_footer_fills_its_width_with_the_keys_that_are_worth_most(width: int, shown: str) -> None:
-    keys = fitting([key for key in KEYS if key.footer], width)
+    keys = fitting([key for key in KEYS if key.footer and key.action != NEEDY], width)
     assert " ".join(key.shown for key in keys) == shown
 
 

@@ -35,8 +35,8 @@ async def test_a_state_looks_as_recorded(state: str, size: str) -> None:
     [
         ("help", ["question_mark"]),
         ("kill", ["x"]),
-        ("error", ["2"]),
-        ("images", ["1"]),
+        ("error", ["1"]),
+        ("images", ["3"]),
         ("all", ["a"]),
         ("errors-only", ["a", "e"]),
         ("expanded", ["o"]),
@@ -118,7 +118,7 @@ async def test_without_colour_only_greys_are_left_and_every_state_has_its_sign(
 
 async def test_ascii_is_ascii_on_every_screen() -> None:
     async with dashboard(stage.working(gpus=2), ascii=True) as (app, pilot):
-        for keys in ([], ["1"], ["v"], ["escape", "m"], ["escape", "question_mark"], ["escape", "x"], ["n", "i"],
+        for keys in ([], ["3"], ["v"], ["escape", "m"], ["escape", "question_mark"], ["escape", "x"], ["n", "i"],
                      ["slash", *"zzz", "enter"], ["a"], ["ctrl+p"]):  # fmt: skip
             await pilot.press(*keys)
             await settled(app, pilot)

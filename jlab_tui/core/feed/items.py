@@ -20,6 +20,9 @@ from ..progress.digest import Digest
 from .scrollback import KEEP_BYTES, Scrollback
 
 _TRACEBACK_MAX = 4000
+_LAST_LINES = 4
+"""among which the last line with text is looked for"""
+_LAST_BYTES = 400
 FAILED = frozenset({RunStatus.ERROR, RunStatus.DIED, RunStatus.JOB_ENDED, RunStatus.LOST})
 
 
@@ -172,6 +175,16 @@ class FeedCell:
         self.is_torn = older.is_torn
         self.cleared = gone | older.cleared if older.is_torn else set()
         self.version += 1
+
+    @property
+    def last_line(self) -> str:
+        """The last line that it printed, with its colours and at most some hundred characters; empty if there is none."""
+        text = next((o.scrollback for o in reversed(self.outputs) if isinstance(o, TextOutput)), None)
+        if text is None:
+            return ""
+        numbers = range(len(text) - 1, max(-1, len(text) - 1 - _LAST_LINES), -1)
+        raw = next((raw for number in numbers if (raw := text.raw(number)).strip()), b"")
+        return raw[:_LAST_BYTES].decode("utf-8", "ignore")
 
     def output_text(self) -> str:
         """Return all text of the cell, with tracebacks and colours."""

@@ -88,6 +88,10 @@ class SessionFeed:
         """the run that started last"""
         self.cells = 0
         self.failed = 0
+        self.ended = 0
+        """runs that ended while this was made, whatever older parts bring"""
+        self.stuck_on = ""
+        """what the run in progress waits for, if it may wait for ever"""
         self._by_run: dict[str, FeedCell] = {}
         self._unrun: dict[str, FeedCell] = {}
         self._displays: dict[str, list[tuple[FeedCell, Shown]]] = {}
@@ -200,6 +204,8 @@ class SessionFeed:
             self._note_missed(entry)
         self.changed_at = max(self.changed_at, entry.at)
         before = len(self.items)
+        if isinstance(entry.event, _SHOWS_LIFE):
+            self.stuck_on = ""
         item = self._fold(entry.event, entry.at)
         if item is not None:
             item.version += 1
@@ -290,6 +296,7 @@ class SessionFeed:
             case KernelExited() | Landmarks():
                 return None
             case Notice():
+                self.stuck_on = event.stuck_on or self.stuck_on
                 return self._note(at, event.text, event.level)
             case HumanActed():
                 return self._act(event, at)
@@ -423,6 +430,7 @@ class SessionFeed:
 
     def _finish(self, event: RunFinished, at: float) -> FeedCell:
         cell = self._cell(event.run, at)
+        self.ended += 1
         if cell.has_failed is False and event.status in FAILED:
             self.failed += 1
         cell.status, cell.seconds, cell.cause = event.status, event.seconds, event.cause
@@ -519,6 +527,8 @@ def _completed(cell: FeedCell | None, joined: Mapping[int, FeedCell]) -> FeedCel
 
 
 _UNREAD = " (not read yet)"
+_SHOWS_LIFE = (RunStarted, TextPrinted, DataShown, DataUpdated, WidgetsChanged, RunFinished, KernelChanged)
+"""events after which a run is not stuck, or another one runs"""
 _ACTS = {
     "interrupt": "interrupted the kernel",
     "restart": "restarted the kernel",

@@ -273,6 +273,8 @@ class Notice:
     text: str
     level: str = "info"
     """info, warning or error"""
+    stuck_on: str = ""
+    """what the run in progress waits for, if it may wait for ever"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from .waits import ChildFacts, ProcessFacts, Wait, by_system, what_it_waits_for
 
 QUIET_S: Final = 120.0
 """seconds without output after which a busy kernel is looked at by itself, once a run"""
+_MAY_LAST: Final = frozenset(
+    {Wait.LOCK, Wait.FILE_LOCK, Wait.QUEUE, Wait.THREAD, Wait.PIPE, Wait.SOCKET, Wait.OTHERS}
+)
 _THREADS_SHOWN: Final = 8
 _CHILDREN_SHOWN: Final = 5
 _CHARS: Final = 6000
@@ -121,6 +124,16 @@ def _notes(look: KernelLook, own_threads: int) -> list[str]:
         return [f"({left_out}{_BY[look.by]}; the run goes on)"]
     why = f" ({'; '.join(process.tried)})" if process is not None and process.tried else ""
     return [f"({left_out}No stacks: the kernel does not answer beside its code{why}.)"]
+
+
+def stuck_on(look: KernelLook) -> str:
+    """Name what a silent cell waits for if it may never come without the user; empty for what takes its time by nature."""
+    process = look.process
+    wait = what_it_waits_for(look.main, process)
+    children = process.children if process is not None else ()
+    if wait is Wait.CHILD and any(by_system(child.main) is Wait.INPUT for child in children):
+        wait = Wait.INPUT
+    return "input" if wait is Wait.INPUT else str(wait) if wait in _MAY_LAST else ""
 
 
 def silence(run: str, seconds: float, look: KernelLook) -> tuple[str, str]:

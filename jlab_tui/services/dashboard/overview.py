@@ -57,6 +57,10 @@ class SessionRow:
     gpu_mb: float | None = None
     owner: str = ""
     """host:pid of the MCP process; empty for a kernel of nobody"""
+    needs: str = ""
+    """what it needs the user for; empty if it goes on by itself"""
+    ended: int = 0
+    """runs that ended while its record was followed"""
     is_orphan: bool = False
     is_partial: bool = False
     """nothing of its record has been read yet"""
@@ -70,6 +74,8 @@ class SessionRow:
     """open connections to its kernel"""
     last_seen: float = field(default=0.0, compare=False)
     """epoch seconds of its latest event, or of the last change of its record"""
+    said: str = field(default="", compare=False)
+    """the last line that the run in progress printed"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +191,8 @@ def _session_row(
         run=running.run if running else "",
         run_since=running.at if running else 0.0,
         run_label=(f"cell [{count}]" if count else "a cell") if running else "",
+        needs=_needs(view) if is_live else "",
+        ended=view.ended,
         rss_mb=use.rss_mb if use else None,
         gpu_mb=use.gpu_memory_mb if use else None,
         owner=f"{opened.client_host}:{opened.client_pid}" if opened and opened.client_pid else "",
@@ -192,7 +200,17 @@ def _session_row(
         has_older=view.unread > 0,
         connections=kernel.connections if kernel else None,
         last_seen=view.changed_at,
+        said=running.last_line if running else "",
     )
+
+
+def _needs(view: SessionFeed) -> str:
+    """Say what an open session needs the user for."""
+    if view.closed:
+        return ""
+    if view.held is not None:
+        return "code waits for you"
+    return f"waits for {view.stuck_on}" if view.running is not None and view.stuck_on else ""
 
 
 def _is_older(view: SessionFeed, server_started: float) -> bool:

@@ -197,9 +197,9 @@ class SessionJournal:
         """Return the data of an event that was recorded, as the file has it; None where that is not certain."""
         return None if self._abandoned else recorded_data(self._journal, event, offset)
 
-    def notice(self, text: str, level: str = "info") -> None:
-        """Write a note for the reader of the record."""
-        self.record(Notice(text, level))
+    def notice(self, text: str, level: str = "info", stuck_on: str = "") -> None:
+        """Write a note for the reader of the record. `stuck_on`: as in `Notice`."""
+        self.record(Notice(text, level, stuck_on))
 
     def push(self) -> None:
         """Have everything recorded so far written, without waiting for it."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from ...core.kernel.stuck import QUIET_S, silence
+from ...core.kernel.stuck import QUIET_S, silence, stuck_on
 from ..journal.writer import SessionJournal
 from ..kernel.inspection import Inspection
 from .run_handle import RunHandle, ticks
@@ -34,4 +34,4 @@ class SilenceWatch:
         is_known = inspection.look.threads is not None or inspection.look.process is not None
         if is_known and not run.status.is_final and run.heard == heard:
             run.silence, note = silence(run.id, ticks() - heard, inspection.look)
-            self._journal.notice(note, "warning")
+            self._journal.notice(note, "warning", stuck_on(inspection.look))

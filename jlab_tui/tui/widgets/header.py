@@ -81,6 +81,12 @@ def header_row(state: HeaderState, width: int, palette: Palette, glyphs: Glyphs)
         kernels = [Segment(counted(len(live), "kernel"), muted)]
         if busy:
             kernels.append(Segment(f" {busy} busy", palette.style("warning")))
+        if needy := sum(bool(row.needs) for row in live):
+            kernels.append(
+                Segment(
+                    f" {needy} {'needs' if needy == 1 else 'need'} you", palette.style("accent", bold=True)
+                )
+            )
         if failed := sum(row.state is SessionState.FAILED for row in live):
             kernels.append(Segment(f" {failed} failed", palette.style("error", bold=True)))
         parts.append((4, "right", kernels))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -32,6 +34,10 @@ class SessionChosen(Message):
         self.session = session
 
 
+class Choosing(Message):
+    """The user moves in the list."""
+
+
 class HistoryToggled(Message):
     """The user opened or folded the history."""
 
@@ -40,8 +46,10 @@ class MoreWanted(Message):
     """The user came to the end of the history that was read."""
 
 
-def session_lines(row: SessionRow, width: int, now: float, palette: Palette, glyphs: Glyphs) -> list[Row]:
-    """Return name, state and memory of one session, one row each."""
+def session_lines(
+    row: SessionRow, width: int, now: float, palette: Palette, glyphs: Glyphs, unread: int = 0
+) -> list[Row]:
+    """Return name, state, and memory or what it prints of one session, one row each. `unread`: runs that ended unseen."""
     mark, hue = session_mark(row.state, glyphs)
     muted = palette.style("muted")
     faded = row.state is SessionState.CLOSED
@@ -63,11 +71,19 @@ def session_lines(row: SessionRow, width: int, now: float, palette: Palette, gly
         memory.insert(0, "owner gone")
     elif not memory and row.owner and not faded:
         memory.append(row.owner)
-    third = palette.style("accent") if row.is_orphan else muted
+    third = palette.style("accent") if row.is_orphan or row.needs else muted
+    if row.needs:
+        memory = [row.needs]
+    elif not row.is_orphan and (said := one_line(row.said)):
+        memory, third = [said], palette.style("text")
+    new = f"{unread:,} new" if unread else ""
+    name = shortened(one_line(row.name), width - 2 - (len(new) + 1 if new else 0), glyphs.ellipsis)
+    gap = " " * (width - 2 - cell_len(name) - len(new)) if new else ""
     return [
         [
             Segment(f"{mark} ", palette.style(hue, bold=True)),
-            Segment(shortened(one_line(row.name), width - 2, glyphs.ellipsis), name_style),
+            Segment(name, name_style),
+            Segment(f"{gap}{new}", _unread_style(row, palette)),
         ],
         [Segment("  "), Segment(shortened(dot.join(state), width - 2, glyphs.ellipsis), muted)],
         [
@@ -78,6 +94,10 @@ def session_lines(row: SessionRow, width: int, now: float, palette: Palette, gly
             ),
         ],
     ]
+
+
+def _unread_style(row: SessionRow, palette: Palette) -> Style:
+    return palette.style("error" if row.state is SessionState.FAILED else "accent", bold=True)
 
 
 def past_line(row: SessionRow, width: int, now: float, palette: Palette, glyphs: Glyphs) -> Row:
@@ -100,6 +120,7 @@ class SessionList(StripWidget, can_focus=True):
     ]
     rows: tuple[SessionRow, ...] = ()
     past = NO_PAST
+    unread: Mapping[str, int] = {}
     selected = ALL
     now = 0.0
     empty = "No session yet"
@@ -110,14 +131,25 @@ class SessionList(StripWidget, can_focus=True):
     """the entry that is no session and on which the user stands"""
 
     def show(
-        self, rows: Sequence[SessionRow], selected: str, now: float, past: PastSessions = NO_PAST
+        self,
+        rows: Sequence[SessionRow],
+        selected: str,
+        now: float,
+        past: PastSessions = NO_PAST,
+        unread: Mapping[str, int] | None = None,
     ) -> None:
-        is_same = tuple(rows) == self.rows and (selected, past) == (self.selected, self.past)
+        unread = unread or {}
+        is_same = tuple(rows) == self.rows and (selected, past, unread) == (
+            self.selected,
+            self.past,
+            self.unread,
+        )
         if is_same and (int(now) == int(self.now) or not any(row.run_since for row in rows)):
             return
         if selected != self.selected:
             self._cursor = ""
         self.rows, self.selected, self.now, self.past = tuple(rows), selected, now, past
+        self.unread = unread
         self.redraw()
 
     @property
@@ -137,7 +169,13 @@ class SessionList(StripWidget, can_focus=True):
         """Return the entries from top to bottom, each with its rows."""
         palette, glyphs, past = self.palette, self.glyphs, self.past
         now_rows = [row for row in self.rows if not row.is_past]
-        found = [(row.session, session_lines(row, width, self.now, palette, glyphs)) for row in now_rows]
+        found = [
+            (
+                row.session,
+                session_lines(row, width, self.now, palette, glyphs, self.unread.get(row.session, 0)),
+            )
+            for row in now_rows
+        ]
         if past.count:
             mark = glyphs.unfolded if past.is_open else glyphs.folded
             hint = "" if past.is_open else f" {glyphs.separator} C"
@@ -192,6 +230,12 @@ class SessionList(StripWidget, can_focus=True):
         else:
             self.post_message(SessionChosen(key))
 
+    def on_focus(self) -> None:
+        self.post_message(Choosing())
+
+    def on_mouse_move(self) -> None:
+        self.post_message(Choosing())
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return action != "fold" or self._cursor == HISTORY
 
@@ -217,12 +261,20 @@ class SessionTabs(StripWidget):
 
     rows: tuple[SessionRow, ...] = ()
     past = NO_PAST
+    unread: Mapping[str, int] = {}
     selected = ALL
     _spans: tuple[tuple[int, int, str], ...] = ()
 
-    def show(self, rows: Sequence[SessionRow], selected: str, past: PastSessions = NO_PAST) -> None:
-        if tuple(rows) != self.rows or (selected, past) != (self.selected, self.past):
-            self.rows, self.selected, self.past = tuple(rows), selected, past
+    def show(
+        self,
+        rows: Sequence[SessionRow],
+        selected: str,
+        past: PastSessions = NO_PAST,
+        unread: Mapping[str, int] | None = None,
+    ) -> None:
+        unread = unread or {}
+        if tuple(rows) != self.rows or (selected, past, unread) != (self.selected, self.past, self.unread):
+            self.rows, self.selected, self.past, self.unread = tuple(rows), selected, past, unread
             self.redraw()
 
     def build(self, width: int, height: int) -> list[Strip]:
@@ -262,6 +314,7 @@ class SessionTabs(StripWidget):
         mark, hue = session_mark(row.state, self.glyphs)
         back = "primary" if row.session == self.selected else ""
         bold = row.session == self.selected
+        new = self.unread.get(row.session, 0)
         return [
             Segment(f" {number} ", palette.style("muted", back=back)),
             Segment(f"{mark} ", palette.style(hue, back=back, bold=True)),
@@ -269,6 +322,7 @@ class SessionTabs(StripWidget):
                 f"{shortened(one_line(row.name), 20, self.glyphs.ellipsis)} ",
                 palette.style(back=back, bold=bold),
             ),
+            Segment(f"+{new} " if new else "", _unread_style(row, palette)),
             Segment(" "),
         ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jlab_tui.core.kernel.stacks import StackFrame, ThreadStack
-from jlab_tui.core.kernel.stuck import KernelLook, looked, report, sentence, silence
+from jlab_tui.core.kernel.stuck import KernelLook, looked, report, sentence, silence, stuck_on
 from jlab_tui.core.kernel.waits import ChildFacts, ProcessFacts, ThreadFacts
 
 LIB = "/opt/env/lib/python3.11"
@@ -120,3 +120,19 @@ def test_a_silence_names_the_run_the_time_and_the_call_that_shows_more() -> None
     assert to_model == f'{said}wait_for_run(run_id="s-1", stacks=true) shows its stacks.'
     assert to_user == f"{said}S shows its stacks."
     assert "for 5 s." in silence("s-1", 5.0, look)[0]
+
+
+@pytest.mark.parametrize(
+    ("threads", "facts", "on"),
+    [
+        (None, None, ""),
+        ([PLAIN], process("R"), ""),
+        ([PLAIN], process("S", "futex"), "a lock"),
+        ([MAIN], process(children=(child("R"),)), ""),
+        ([MAIN], process(children=(child("R"), child("S", "read", "/dev/pts/3"))), "input"),
+    ],
+)
+def test_a_cell_that_may_wait_for_ever_is_told_from_one_that_takes_its_time(
+    threads: list[ThreadStack] | None, facts: ProcessFacts | None, on: str
+) -> None:
+    assert stuck_on(looked(threads, facts, "subshell")[0]) == on

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from jlab_tui.core.feed.feed import Feed
-from jlab_tui.core.journal.events import Entry, RunStarted, SessionClosed, SessionOpened
+from jlab_tui.core.journal.events import (
+    Entry,
+    Notice,
+    RunHeld,
+    RunStarted,
+    SessionClosed,
+    SessionOpened,
+    TextPrinted,
+)
 from jlab_tui.core.server.record import KernelInfo, ServerState
-from jlab_tui.services.dashboard.overview import SessionState, session_rows
+from jlab_tui.services.dashboard.overview import SessionRow, SessionState, session_rows
 
 
 def feed(*, closed: bool = False) -> Feed:
@@ -40,3 +48,22 @@ def test_a_session_of_an_earlier_server_is_over() -> None:
 def test_a_running_kernel_is_busy() -> None:
     kernel = KernelInfo("k", "python3", "busy", 1)
     assert state(feed(), (kernel,)) is SessionState.BUSY
+
+
+def test_a_session_says_what_it_needs_the_user_for() -> None:
+    made = feed()
+    kernels = (KernelInfo("k", "python3", "busy", 1),)
+
+    def row() -> SessionRow:
+        (found, *_) = session_rows(made, kernels, None, ServerState.READY)
+        return found
+
+    assert row().needs == "" and row().said == ""
+    made.apply("s", Entry(102.0, Notice("Run s-1 has printed nothing", "warning", "input")))
+    assert row().needs == "waits for input"
+    made.apply("s", Entry(103.0, TextPrinted("s-1", "stdout", "go on\n\n")))
+    assert row().needs == "" and row().said == "go on"
+    made.apply("s", Entry(104.0, RunHeld("s-2", "execute_code", "c", "2")))
+    assert row().needs == "code waits for you"
+    made.apply("s", Entry(105.0, SessionClosed("shut down")))
+    assert row().needs == ""

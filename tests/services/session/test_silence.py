@@ -18,10 +18,10 @@ from jlab_tui.services.session.silence import SilenceWatch
 
 class Notes:
     def __init__(self) -> None:
-        self.said: list[tuple[str, str]] = []
+        self.said: list[tuple[str, str, str]] = []
 
-    def notice(self, text: str, level: str = "info") -> None:
-        self.said.append((text, level))
+    def notice(self, text: str, level: str = "info", stuck_on: str = "") -> None:
+        self.said.append((text, level, stuck_on))
 
 
 def a_run() -> RunHandle:
@@ -50,8 +50,8 @@ async def test_a_silent_run_is_looked_at_once_and_its_record_and_reply_say_what_
     await one.watch.watch(one.run)
     assert one.looks == 1
     assert one.run.silence.startswith("Run s-1 has printed nothing for 0 s. It waits for a lock.")
-    ((note, level),) = one.notes.said
-    assert note.endswith("S shows its stacks.") and level == "warning"
+    ((note, level, stuck_on),) = one.notes.said
+    assert note.endswith("S shows its stacks.") and (level, stuck_on) == ("warning", "a lock")
 
 
 async def test_a_look_that_finds_nothing_says_nothing() -> None:
