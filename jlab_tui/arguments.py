@@ -121,6 +121,11 @@ def make_parser() -> argparse.ArgumentParser:
 
     url = _command(commands, "url", "print how a browser reaches JupyterLab, here and from a laptop")
     url.add_argument(
+        "--live",
+        action="store_true",
+        help="the live page instead: sessions, cells and graphs to look at, from a phone too",
+    )
+    url.add_argument(
         "--copy",
         action="store_true",
         help="copy the link that logs you in to the clipboard, without printing it",

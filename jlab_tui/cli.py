@@ -246,7 +246,7 @@ def _events(arguments: argparse.Namespace) -> int:
 
 def _url(arguments: argparse.Namespace) -> int:
     from .adapters.link.forwards import Forwards
-    from .core.cli.browser_access import Login, login_of
+    from .core.cli.browser_access import JUPYTER_LAB, LIVE_PAGE, Login, login_of
     from .core.slurm.allocation import allocation_here
     from .onboarding import run_url
     from .wiring.server import make_launcher
@@ -260,7 +260,8 @@ def _url(arguments: argparse.Namespace) -> int:
     # A laptop knows this host, and the user on it, by the name that it came by.
     there = Login(arguments.at.host, "", host) if arguments.at is not None else None
     login = there or login_of(host, env, submit_host)
-    return asyncio.run(run_url(launcher, env, login, forwards, to_clipboard=arguments.copy))
+    page = LIVE_PAGE if arguments.live else JUPYTER_LAB
+    return asyncio.run(run_url(launcher, env, login, forwards, page=page, to_clipboard=arguments.copy))
 
 
 def _forward() -> int:

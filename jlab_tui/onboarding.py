@@ -11,7 +11,7 @@ from .adapters.client_files import allow_tools, own_command, register_in_project
 from .adapters.clipboard import copy
 from .adapters.link.forwards import IDLE_S
 from .adapters.ssh.remotes import Remotes
-from .core.cli.browser_access import Login, access_of, needs_forward
+from .core.cli.browser_access import LIVE_PAGE, Login, access_of, needs_forward
 from .core.cli.client_config import (
     ALLOW_RULE,
     NAME,
@@ -130,22 +130,21 @@ class Ways(Protocol):
 
 
 async def run_url(
-    launcher: Launcher, env: Mapping[str, str], login: Login, ways: Ways, *, to_clipboard: bool
+    launcher: Launcher, env: Mapping[str, str], login: Login, ways: Ways, *, page: str, to_clipboard: bool
 ) -> int:
-    """Print how a browser reaches JupyterLab; the link that logs it in goes only to the clipboard."""
+    """Print how a browser reaches JupyterLab or the live page; the link that logs it in goes only to the clipboard."""
     record = await patiently(
         launcher.ready_record(), lambda _: print("Asking the server...", file=sys.stderr, flush=True)
     )
     await launcher.close()
     forward = await ways.open() if needs_forward(record, login) else None
-    access = access_of(record, login, forward)
+    access = access_of(record, login, forward, page)
     through_ssh = bool(env.get("SSH_CONNECTION"))
     if to_clipboard:
         entry = f"The link that logs you in was copied by {_copied(access.link(record.token, through_ssh=through_ssh), env)}; treat it like a password."
     else:
-        entry = (
-            "It asks for a token: `jlab-mcp url --copy` copies the link that logs you in to the clipboard."
-        )
+        same = "jlab-mcp url --live --copy" if page == LIVE_PAGE else "jlab-mcp url --copy"
+        entry = f"It asks for a token: `{same}` copies the link that logs you in to the clipboard."
     from_laptop = [
         "On a laptop, type this there and leave it running:",
         f"  {access.ssh}",

@@ -15,6 +15,8 @@ from .handlers import routes
 from .kernel_command import add_to_kernels
 from .kernel_environment import run_in_own_environment
 from .kernel_transport import use_sockets
+from .live_handlers import live_routes
+from .live_service import LiveService, around_of
 from .service import ExtensionService
 from .strangers import guard
 from .stream_spooler import StreamLimits
@@ -33,7 +35,9 @@ def _load_jupyter_server_extension(app: Any) -> None:
     service = ExtensionService(app, str(spool_dir), configured(Graces(), config), limits_of(config), hostname)
     service.silence_s = float(config.get("silence_s", service.silence_s))
     service.endings.end_s = float(config.get("end_s", service.endings.end_s))
-    app.web_app.add_handlers(".*$", routes(app.web_app.settings["base_url"], service))
+    base_url = app.web_app.settings["base_url"]
+    live = LiveService(str(config.get("sessions_dir") or ""), around_of(service))
+    app.web_app.add_handlers(".*$", routes(base_url, service) + live_routes(base_url, live))
     guard(app)
     service.start()
     folder = folder_of_sockets()

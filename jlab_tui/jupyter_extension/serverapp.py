@@ -63,6 +63,7 @@ def settings(config: Mapping[str, Any], ip: str, port: int) -> Config:
         ours.MappingKernelManager.default_kernel_name = config["default_kernel"]
     kept = (
         "spool_dir",
+        "sessions_dir",
         "exit_grace_s",
         "unclaimed_busy_grace_s",
         "reconnect_grace_s",

@@ -163,7 +163,9 @@ class ImageScreen(Screen[None]):
         columns, rows = largest(output.width, output.height, size.width, size.height)
         self._view.border_title = Content(f"{output.mime} {output.width}×{output.height}")
         many = f"{self._number + 1}/{len(self._images)} · " if len(self._images) > 1 else ""
-        self._view.border_subtitle = Content(f"{many}s saves · esc closes")
+        self._view.border_subtitle = Content(
+            f"{many}s saves · esc closes · in a browser: jlab-mcp url --live"
+        )
         self._asked = (id(output), columns, rows)
         self.post_message(ImageWanted(output, columns, rows))
 

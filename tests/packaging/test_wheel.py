@@ -74,6 +74,9 @@ def test_the_wheel_has_everything_that_is_needed_at_run_time(wheel: Path) -> Non
         "tui/styles.tcss",
         "templates/jupyter_slurm.sh.template",
         "jupyter_extension/launch.py",
+        "jupyter_extension/live.css",
+        "jupyter_extension/live.html",
+        "jupyter_extension/live.js",
         "jupyter_extension/usage.py",
     ):
         assert f"jlab_tui/{needed}" in names

@@ -20,6 +20,7 @@ from ..files import open_own, private_dir
 from .file_names import copy_in_the_making, copy_name, copy_set_aside
 
 _CACHE = "__pycache__"
+_KINDS = (".py", ".html", ".css", ".js")
 _TRIES = 3
 _AT_ONCE = 8
 """files that are read or written at the same time: on a network each takes milliseconds"""
@@ -48,7 +49,9 @@ def extension_digest() -> str:
 
 
 def _sources() -> dict[str, bytes]:
-    found = sorted(path.relative_to(PACKAGE_DIR).as_posix() for path in PACKAGE_DIR.rglob("*.py"))
+    found = sorted(
+        path.relative_to(PACKAGE_DIR).as_posix() for path in PACKAGE_DIR.rglob("*") if path.suffix in _KINDS
+    )
     return {name: (PACKAGE_DIR / name).read_bytes() for name in found}
 
 

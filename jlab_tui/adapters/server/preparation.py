@@ -46,6 +46,7 @@ def prepare(
         "port_max": settings.port_max,
         "root_dir": str(settings.server_root_dir),
         "spool_dir": str(settings.spool_dir),
+        "sessions_dir": str(settings.sessions_dir),
         "kernelspec_dirs": [data for prefix in choice.prefixes if (data := kernelspecs_of(prefix))],
         "exit_grace_s": settings.exit_grace_s,
         "python_fallback": settings.python_fallback,

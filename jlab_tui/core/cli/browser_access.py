@@ -6,11 +6,15 @@ import ipaddress
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from ..link.forward import Forward
 from ..server.record import ServerRecord
 from ..settings import Mode
+
+JUPYTER_LAB: Final = "lab"
+LIVE_PAGE: Final = "jlab-mcp/live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Access:
     ssh: str
     """the command to type on a laptop"""
     laptop: str
-    """JupyterLab's address on that laptop while the command runs"""
+    """the page's address on that laptop while the command runs"""
 
     def link(self, token: str, *, through_ssh: bool) -> str:
         """Return the address that logs a browser in. Never print or log it."""
@@ -66,10 +70,12 @@ def needs_forward(record: ServerRecord, login: Login) -> bool:
     return record.mode is Mode.SLURM or (bool(record.inside_job) and record.hostname != login.own_name)
 
 
-def access_of(record: ServerRecord, login: Login, forward: Forward | None = None) -> Access:
-    """Return the addresses of one server. `forward`: its way on this host, if it needs one."""
+def access_of(
+    record: ServerRecord, login: Login, forward: Forward | None = None, page: str = JUPYTER_LAB
+) -> Access:
+    """Return the addresses of a page of one server. `forward`: its way on this host, if it needs one."""
     parts = urlsplit(record.url)
-    path = parts.path.rstrip("/") + "/lab"
+    path = f"{parts.path.rstrip('/')}/{page}"
     if forward is not None:
         port, end = forward.port, forward.socket
         here = f"http://127.0.0.1:{port}{path}"
@@ -77,7 +83,7 @@ def access_of(record: ServerRecord, login: Login, forward: Forward | None = None
         port, host = parts.port or record.port, parts.hostname or record.hostname
         inner = "127.0.0.1" if _is_loopback(host) else host
         end = f"[{inner}]:{port}" if ":" in inner else f"{inner}:{port}"
-        here = record.url.rstrip("/") + "/lab"
+        here = f"{record.url.rstrip('/')}/{page}"
     ssh = shlex.join(["ssh", "-N", *login.options, "-L", f"{port}:{end}", login.target])
     return Access(here, ssh, f"http://127.0.0.1:{port}{path}")
 

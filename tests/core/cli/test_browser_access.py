@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from jlab_tui.core.cli.browser_access import Login, access_of, login_of, needs_forward
+from jlab_tui.core.cli.browser_access import LIVE_PAGE, Login, access_of, login_of, needs_forward
 from jlab_tui.core.link.forward import Forward, format_forward, forward_key, parse_forward, usual_port
 from jlab_tui.core.server.record import ServerRecord, ServerState
 from jlab_tui.core.settings import Mode
@@ -33,6 +33,8 @@ def test_a_local_server_is_reached_at_its_port_or_through_ssh(
     assert access.link("secret", through_ssh=True) == f"{laptop}?token=secret"
     assert access.link("secret", through_ssh=False) == f"{here}?token=secret"
     assert "secret" not in str(access)
+    live = access_of(replace(LOCAL, url=url, hostname="node1"), Login("login", user), page=LIVE_PAGE)
+    assert (live.here, live.laptop) == (f"{here[:-3]}jlab-mcp/live", f"{laptop[:-3]}jlab-mcp/live")
 
 
 @pytest.mark.parametrize("url", ["https://node7:18001/base", ""])

@@ -1,0 +1,132 @@
+// Puts the elements that the server sends into their places. They are HTML in which nothing from outside is markup.
+"use strict";
+(() => {
+  const body = document.body;
+  const feed = document.getElementById("feed");
+  const line = document.getElementById("line");
+  const earlier = document.getElementById("earlier");
+  const follow = document.getElementById("follow");
+  const session = body.dataset.session;
+  const ahead = Date.now() / 1000 - Number(body.dataset.now); // of the server's clock
+  const KEPT = 600; // items, while the end is on the screen
+  let place = body.dataset.place;
+  let follows = true;
+
+  const cells = document.getElementById("cells");
+  // On a narrow screen all of the page scrolls, else only the cells.
+  const scroller = () => (getComputedStyle(cells).overflowY === "auto" ? cells : document.scrollingElement);
+  const toBottom = () => scroller().scrollTo(0, scroller().scrollHeight);
+  const scrolled = () => {
+    const box = scroller();
+    follows = box.scrollTop + box.clientHeight >= box.scrollHeight - 60;
+    if (follows) follow.hidden = true;
+  };
+
+  function span(seconds) {
+    const s = Math.max(0, Math.floor(seconds));
+    if (s < 60) return s + " s";
+    if (s < 3600) return Math.floor(s / 60) + "m" + String(s % 60).padStart(2, "0") + "s";
+    return Math.floor(s / 3600) + "h" + String(Math.floor((s % 3600) / 60)).padStart(2, "0") + "m";
+  }
+
+  function tick() {
+    const now = Date.now() / 1000 - ahead;
+    for (const one of document.querySelectorAll("[data-since]")) one.textContent = span(now - Number(one.dataset.since));
+    for (const one of document.querySelectorAll("[data-until]")) one.textContent = span(Number(one.dataset.until) - now) + " left";
+  }
+
+  function times(root) {
+    for (const one of root.querySelectorAll("time[data-at]")) {
+      const at = new Date(Number(one.dataset.at) * 1000);
+      one.dateTime = at.toISOString();
+      one.textContent = at.toLocaleTimeString([], { hourCycle: "h23" });
+      one.title = at.toLocaleString();
+    }
+  }
+
+  function fragment(html) {
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    times(template.content);
+    return template.content;
+  }
+
+  function put(patch) {
+    const known = document.getElementById(patch.id);
+    const parent = document.getElementById(patch.in);
+    if (known) known.replaceWith(fragment(patch.html));
+    else if (parent) {
+      for (const empty of parent.querySelectorAll(":scope > .empty")) empty.remove();
+      parent.append(fragment(patch.html));
+    }
+  }
+
+  function shown() {
+    const busy = feed.querySelector(".head.running") ? "▶ " : "";
+    document.title = document.title.replace(/^(▶ )?/, busy);
+    tick();
+  }
+
+  function listen() {
+    const source = new EventSource("live/events?" + new URLSearchParams({ session, from: place }));
+    source.addEventListener("open", () => {
+      line.textContent = "live";
+      line.className = "";
+    });
+    source.addEventListener("patch", (event) => {
+      place = event.lastEventId;
+      const patches = JSON.parse(event.data);
+      patches.forEach(put);
+      if (!patches.length) return;
+      if (follows) {
+        while (feed.children.length > KEPT) {
+          feed.firstElementChild.remove();
+          earlier.hidden = false;
+        }
+        toBottom();
+      } else if (patches.some((patch) => patch.in === "feed")) follow.hidden = false;
+      shown();
+    });
+    source.addEventListener("again", () => {
+      source.close();
+      window.location.reload();
+    });
+    source.addEventListener("error", () => {
+      line.className = "off";
+      line.textContent = "the server does not answer; trying again";
+      if (source.readyState !== EventSource.CLOSED) return;
+      line.textContent = "the server has ended, or wants a login: load the page again";
+      window.setTimeout(listen, 5000);
+    });
+  }
+
+  earlier.addEventListener("click", async () => {
+    const first = feed.querySelector("[id]");
+    const before = first.id.slice(1).replace("-", ".");
+    earlier.disabled = true;
+    try {
+      const answer = await fetch("live/earlier?" + new URLSearchParams({ session, before }));
+      if (!answer.ok || answer.redirected) throw new Error("refused");
+      const html = await answer.text();
+      const box = scroller();
+      const height = box.scrollHeight;
+      if (html) first.before(fragment(html));
+      else earlier.hidden = true;
+      box.scrollBy(0, box.scrollHeight - height);
+    } catch {
+      line.className = "off";
+      line.textContent = "the earlier cells did not come; try again";
+    }
+    earlier.disabled = false;
+    shown();
+  });
+  follow.addEventListener("click", toBottom);
+  for (const box of [cells, window]) box.addEventListener("scroll", scrolled, { passive: true });
+
+  times(document);
+  shown();
+  // Images come after their elements.
+  new ResizeObserver(() => follows && toBottom()).observe(feed);
+  window.setInterval(tick, 1000);
+  listen();
+})();

@@ -1,0 +1,297 @@
+"""Folds the lines of a session's journal into the cells that the page shows, and notes which parts changed where in the journal. Pure.
+
+`core/journal/events.py` defines the lines. A place is (epoch, offset): which file of the session, and where in it. What changed since
+a place is all that a page which has the record up to there needs, so a place is the whole state of a connection.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+from .live_outputs import ErrorPart, LossPart, Part, Place, TextPart, shown_data
+
+ITEMS_MAX = 200
+PARTS_MAX = 60
+"""outputs of one cell that are kept; the oldest go"""
+SOURCE_MAX = 20_000
+WEIGHT_MAX = 8_000_000
+"""characters of all outputs that are kept; the oldest cells go"""
+NOWHERE: Place = (0, 0)
+ENDED_BADLY = frozenset(("error", "died", "job_ended", "lost"))
+
+
+@dataclass
+class LiveCell:
+    """A run, or a cell that has not run."""
+
+    key: str
+    made: Place
+    at: float
+    source: str = ""
+    run: str = ""
+    cell_id: str = ""
+    tool: str = ""
+    status: str = ""
+    """of the run; empty if there was none"""
+    seconds: float = 0.0
+    count: Optional[int] = None
+    cause: str = ""
+    is_markdown: bool = False
+    parts: List[Part] = field(default_factory=list)
+    hidden: int = 0
+    """outputs that are kept no more"""
+    head_changed: Place = NOWHERE
+    reshaped: Place = NOWHERE
+    """where it last changed in a way that needs all of it drawn again"""
+    clears: Dict[str, bool] = field(default_factory=dict)
+    """whose output the next one clears: Output widgets, the cell itself as an empty one"""
+    made_parts: int = 0
+
+    def add(self, part: Part, place: Place) -> None:
+        self.made_parts += 1
+        part.key = "%s-o%d" % (self.key, self.made_parts)
+        part.changed = place
+        self.parts.append(part)
+        if len(self.parts) > PARTS_MAX:
+            del self.parts[0]
+            self.hidden += 1
+            self.reshaped = place
+
+    def clear(self, into: str, place: Place) -> None:
+        self.clears.pop(into, None)
+        self.parts = [part for part in self.parts if part.into != into]
+        self.hidden = self.hidden if into else 0
+        self.reshaped = place
+
+
+@dataclass
+class LiveNote:
+    """Something between the cells."""
+
+    key: str
+    made: Place
+    at: float
+    text: str
+    level: str = "info"
+
+
+LiveItem = Union[LiveCell, LiveNote]
+
+
+class LiveFeed:
+    """The last items of one session's record."""
+
+    def __init__(self, keep: int = ITEMS_MAX) -> None:
+        self.items: List[LiveItem] = []
+        self.opened: Dict[str, Any] = {}
+        self.closed = ""
+        self.place = NOWHERE
+        """the record up to here is in it"""
+        self.since = NOWHERE
+        """what has changed since an earlier place is not known"""
+        self._keep = keep
+        self._runs: Dict[str, LiveCell] = {}
+        self._unrun: Dict[str, LiveCell] = {}
+        self._displays: Dict[str, List[Tuple[LiveCell, Part]]] = {}
+
+    def apply(self, line: bytes, epoch: int, offset: int) -> None:
+        """Take in one line that begins at an offset. Never raises: what is not understood changes nothing."""
+        self.place = (epoch, offset + len(line))
+        try:
+            event = json.loads(line)
+            handle = _HANDLERS.get(event["k"])
+            if handle is not None:
+                handle(self, event, float(event["t"]), (epoch, offset))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return
+        while len(self.items) > self._keep:
+            self._forget(self.items.pop(0))
+
+    def _forget(self, item: LiveItem) -> None:
+        self.since = max(self.since, item.made)
+        if isinstance(item, LiveCell):
+            self._runs.pop(item.run, None)
+            if self._unrun.get(item.cell_id) is item:
+                del self._unrun[item.cell_id]
+            self._displays = {
+                name: left
+                for name, shown in self._displays.items()
+                if (left := [pair for pair in shown if pair[0] is not item])
+            }
+
+    def _open(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        again = bool(self.opened)
+        self.opened, self.closed = event, ""
+        if again:
+            self._note(at, "Taken over by another process of the client.", "faint", start)
+
+    def _start(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        run, cell_id = str(event["run"]), str(event["cell"])
+        unrun = self._unrun.pop(cell_id, None)
+        cell = self._runs.get(run) or unrun or self._new(at, start)
+        self._runs[run] = cell
+        cell.at, cell.run, cell.cell_id, cell.tool = at, run, cell_id, str(event["tool"])
+        cell.source = str(event["source"])[:SOURCE_MAX]
+        if not cell.status or cell.status == "held":
+            cell.status = "held" if event["k"] == "held" else "running"
+        cell.reshaped = self.place
+
+    def _begin(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        cell = self._runs.get(str(event["run"]))
+        if cell is not None:
+            cell.count, cell.head_changed = _count(event), self.place
+
+    def _print(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        into, is_error = str(event.get("into", "")), event["stream"] == "stderr"
+        text, cell = str(event["text"]), self._output(event, at, start, into)
+        last = cell.parts[-1] if cell.parts else None
+        if not isinstance(last, TextPart) or (last.into, last.is_error) != (into, is_error):
+            last = TextPart(into=into, is_error=is_error)
+            cell.add(last, self.place)
+        last.write(text)
+        last.changed = self.place
+
+    def _show(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        into = str(event.get("into", ""))
+        data, view = dict(event["data"]), event.get("view")
+        cell = self._output(event, at, start, into)
+        if event.get("execution_count") is not None:
+            cell.count, cell.head_changed = _count(event), self.place
+        part = shown_data(data if view is None else {"text/plain": str(view)}, start)
+        part.into = into
+        cell.add(part, self.place)
+        widget = data.get("application/vnd.jupyter.widget-view+json")
+        model = widget.get("model_id") if isinstance(widget, dict) else ""
+        for name in filter(None, (str(event.get("display_id", "")), str(model or ""))):
+            self._displays.setdefault(name, []).append((cell, part))
+
+    def _update(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        self._replace(str(event["display_id"]), dict(event["data"]), start)
+
+    def _widgets(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        for model, words in dict(event.get("views", {})).items():
+            self._replace(str(model), {"text/plain": str(words)}, start)
+
+    def _replace(self, name: str, data: Dict[str, Any], start: Place) -> None:
+        """Show new data wherever a display, or a widget, is shown."""
+        shown = self._displays.get(name, [])
+        for number, (cell, old) in enumerate(shown):
+            for position, part in enumerate(cell.parts):
+                if part is old:
+                    new = shown_data(data, start)
+                    new.key, new.into, new.changed = old.key, old.into, self.place
+                    cell.parts[position] = new
+                    shown[number] = (cell, new)
+
+    def _clear(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        cell, into = self._cell(event, at, start), str(event.get("into", ""))
+        if event["wait"]:
+            cell.clears[into] = True
+        else:
+            cell.clear(into, self.place)
+
+    def _raise(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        into = str(event.get("into", ""))
+        cell = self._output(event, at, start, into)
+        part = ErrorPart(into=into, name=str(event["ename"])[:1000], value=str(event["evalue"])[:SOURCE_MAX])
+        part.write("\n".join(map(str, event["traceback"])))
+        cell.add(part, self.place)
+
+    def _drop(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        cell = self._cell(event, at, start)
+        last = cell.parts[-1] if cell.parts else None
+        if not isinstance(last, LossPart) or last.unit != event["unit"]:
+            last = LossPart(unit=str(event["unit"]), why=str(event["why"]))
+            cell.add(last, self.place)
+        last.count += int(event["count"])
+        last.changed = self.place
+
+    def _finish(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        cell = self._cell(event, at, start)
+        cell.status, cell.seconds = str(event["status"]), float(event["seconds"])
+        cell.cause, cell.head_changed = str(event.get("cause", "")), self.place
+        cell.count = _count(event) or cell.count
+        weight = sum(part.weight for item in self.items if isinstance(item, LiveCell) for part in item.parts)
+        while weight > WEIGHT_MAX and self.items[0] is not cell:
+            oldest = self.items.pop(0)
+            self._forget(oldest)
+            weight -= sum(part.weight for part in oldest.parts) if isinstance(oldest, LiveCell) else 0
+
+    def _edit(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        cell_id = str(event["cell"])
+        if event["action"] == "delete":
+            self._unrun.pop(cell_id, None)
+            self._note(at, "Cell deleted", "faint", start)
+            return
+        cell = self._unrun.get(cell_id) or self._new(at, start)
+        cell.source, cell.cell_id, cell.at = str(event.get("source", ""))[:SOURCE_MAX], cell_id, at
+        cell.tool, cell.reshaped = str(event["action"]), self.place
+        cell.is_markdown = "markdown" in (event["action"], event.get("cell_type"))
+        if not cell.is_markdown:
+            self._unrun[cell_id] = cell
+
+    def _kernel(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        why = str(event.get("cause") or "another kernel")
+        self._note(at, "Kernel: %s. All variables are lost." % why, "warning", start)
+
+    def _notice(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        self._note(at, str(event["text"]), str(event.get("level", "info")), start)
+
+    def _close(self, event: Dict[str, Any], at: float, start: Place) -> None:
+        self.closed = str(event["reason"]) or "closed"
+        self._note(at, "Session closed: %s" % self.closed, "faint", start)
+
+    def _note(self, at: float, text: str, level: str, start: Place) -> None:
+        level = level if level in ("warning", "error", "faint") else "info"
+        self.items.append(LiveNote(_key(start), self.place, at, text, level))
+
+    def _new(self, at: float, start: Place) -> LiveCell:
+        cell = LiveCell(_key(start), self.place, at)
+        self.items.append(cell)
+        return cell
+
+    def _cell(self, event: Dict[str, Any], at: float, start: Place) -> LiveCell:
+        """Return the cell of a run, or a stand-in where its beginning was not read."""
+        run = str(event["run"])
+        cell = self._runs.get(run)
+        if cell is None:
+            cell = self._runs[run] = self._new(at, start)
+            cell.run, cell.status = run, "running"
+        return cell
+
+    def _output(self, event: Dict[str, Any], at: float, start: Place, into: str) -> LiveCell:
+        cell = self._cell(event, at, start)
+        if into in cell.clears:
+            cell.clear(into, self.place)
+        return cell
+
+
+def _key(start: Place) -> str:
+    return "c%d-%d" % start
+
+
+def _count(event: Dict[str, Any]) -> Optional[int]:
+    count = event.get("execution_count")
+    return int(count) if count is not None else None
+
+
+_HANDLERS = {
+    "opened": LiveFeed._open,
+    "run": LiveFeed._start,
+    "held": LiveFeed._start,
+    "begun": LiveFeed._begin,
+    "text": LiveFeed._print,
+    "data": LiveFeed._show,
+    "update": LiveFeed._update,
+    "widgets": LiveFeed._widgets,
+    "clear": LiveFeed._clear,
+    "error": LiveFeed._raise,
+    "dropped": LiveFeed._drop,
+    "finished": LiveFeed._finish,
+    "edit": LiveFeed._edit,
+    "kernel": LiveFeed._kernel,
+    "notice": LiveFeed._notice,
+    "closed": LiveFeed._close,
+}

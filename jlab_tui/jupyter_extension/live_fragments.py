@@ -1,0 +1,212 @@
+"""Draws cells as HTML in which nothing from outside is markup: each cell as it is sent, and each part that changes later. Pure.
+
+Each fragment is one element with an id. A patch names the element, what it goes into if it is new, and its HTML, so that the script of the
+page only puts elements in their places.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Dict, List
+from urllib.parse import urlencode
+
+from .live_cells import ENDED_BADLY, SOURCE_MAX, LiveCell, LiveFeed, LiveItem, LiveNote
+from .live_markup import code_html, escaped, lines_html, settled
+from .live_outputs import PAGE, ErrorPart, LossPart, Part, PicturePart, Place, TablePart, TextPart
+from .live_table import Table
+
+FIRST_LINES, LAST_LINES = 8, 40
+FRAME_ROWS = 24
+GLYPHS = {
+    "": "·",
+    "held": "⏸",
+    "running": "▶",
+    "ok": "✓",
+    "interrupted": "■",
+    "aborted": "■",
+    "declined": "■",
+}
+WORDS = {"job_ended": "the job ended", "lost": "its end is unknown", "died": "the kernel died"}
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One element of the page as it is now."""
+
+    id: str
+    html: str
+    into: str = "feed"
+    """the element to which it is added if the page does not have it"""
+
+    def as_json(self) -> Dict[str, str]:
+        return {"id": self.id, "in": self.into, "html": self.html}
+
+
+def feed_html(feed: LiveFeed, session: str) -> str:
+    return "".join(_item(item, session) for item in feed.items)
+
+
+def patches_since(feed: LiveFeed, session: str, since: Place) -> List[Patch]:
+    """Return what has changed since a place of the record, in the order of the page."""
+    found: List[Patch] = []
+    for item in feed.items:
+        if item.made > since or (isinstance(item, LiveCell) and item.reshaped > since):
+            found.append(Patch(item.key, _item(item, session)))
+        elif isinstance(item, LiveCell):
+            if item.head_changed > since:
+                found.append(Patch(item.key + "-h", _head(item)))
+            changed = [part for part in item.parts if part.changed > since]
+            found += [Patch(part.key, _part(part, session), item.key + "-out") for part in changed]
+    return found
+
+
+def _item(item: LiveItem, session: str) -> str:
+    return _note(item) if isinstance(item, LiveNote) else _cell(item, session)
+
+
+def _note(note: LiveNote) -> str:
+    return '<p class="note %s" id="%s">%s %s</p>' % (note.level, note.key, _time(note.at), escaped(note.text))
+
+
+def _cell(cell: LiveCell, session: str) -> str:
+    source = '<div class="prose">%s</div>' if cell.is_markdown else '<pre class="code">%s</pre>'
+    text = escaped(cell.source) if cell.is_markdown else code_html(cell.source)
+    cut = "\n<i>… the notebook has the rest</i>" if len(cell.source) == SOURCE_MAX else ""
+    hidden = (
+        '<p class="gap">%s earlier outputs are not shown</p>' % format(cell.hidden, ",")
+        if cell.hidden
+        else ""
+    )
+    return '<article class="cell" id="%s">%s%s<div class="out" id="%s-out">%s%s</div></article>' % (
+        cell.key,
+        _head(cell),
+        source % (text + cut)
+        if cell.source
+        else '<p class="gap">its code stands further up in the record</p>',
+        cell.key,
+        hidden,
+        "".join(_part(part, session) for part in cell.parts),
+    )
+
+
+def _head(cell: LiveCell) -> str:
+    """The line above a cell. Its class tells the state of the whole cell."""
+    state = "bad" if cell.status in ENDED_BADLY else cell.status if cell.status in GLYPHS else ""
+    glyph = "✗" if state == "bad" else GLYPHS[state]
+    number = "<b>[%d]</b> " % cell.count if cell.count is not None else ""
+    if cell.status == "running":
+        took = '<span class="took" data-since="%.3f"></span>' % cell.at
+    else:
+        took = '<span class="took">%s</span>' % (
+            seconds(cell.seconds) if cell.status not in ("", "held") else ""
+        )
+    why = cell.cause or WORDS.get(
+        cell.status, cell.status if cell.status not in ("ok", "running", "error") else ""
+    )
+    return (
+        '<header class="head %s" id="%s-h"><span class="glyph">%s</span>%s<span class="tool">%s</span>'
+        '<span class="why">%s</span>%s%s</header>'
+    ) % (state, cell.key, glyph, number, escaped(cell.tool), escaped(why), _time(cell.at), took)
+
+
+def _part(part: Part, session: str) -> str:
+    if isinstance(part, ErrorPart):
+        value = escaped("%s: %s" % (part.name, part.value) if part.value else part.name)
+        return (
+            '<div class="part" id="%s"><details open=""><summary class="error">%s</summary><pre>%s</pre></details></div>'
+            % (
+                part.key,
+                value,
+                _text(part),
+            )
+        )
+    if isinstance(part, TextPart):
+        kind = "stderr" if part.is_error else "text"
+        return '<div class="part" id="%s"><pre class="%s">%s</pre></div>' % (part.key, kind, _text(part))
+    if isinstance(part, TablePart):
+        return '<div class="part wide" id="%s">%s</div>' % (part.key, _table(part.table))
+    if isinstance(part, PicturePart):
+        return '<div class="part" id="%s">%s</div>' % (part.key, _picture(part, session))
+    assert isinstance(part, LossPart)
+    why = " (%s)" % escaped(part.why) if part.why else ""
+    text = "%s %s of output were not recorded%s" % (format(part.count, ","), escaped(part.unit), why)
+    return '<div class="part" id="%s"><p class="gap">%s</p></div>' % (part.key, text)
+
+
+def _text(part: TextPart) -> str:
+    """Return the first and the last lines, and how many are between them."""
+    first, last, gone = _lines(part.head), _lines(part.tail), part.gone_lines
+    if not first and len(last) > FIRST_LINES + LAST_LINES:
+        first, last = last[:FIRST_LINES], last[FIRST_LINES:]
+    if not first:
+        return lines_html(last)
+    gone += max(0, len(first) - FIRST_LINES) + max(0, len(last) - LAST_LINES)
+    first, last = first[:FIRST_LINES], last[-LAST_LINES:]
+    said = "%s lines" % format(gone, ",") if gone else "%s characters" % format(part.gone_chars, ",")
+    gap = '<span class="gap">%s not shown here; the notebook has them</span>' % said
+    return "\n".join([lines_html(first), gap, lines_html(last)])
+
+
+def _lines(text: str) -> List[str]:
+    rows = settled(text)
+    return rows if rows[-1] else rows[:-1]
+
+
+def _table(table: Table) -> str:
+    rows = []
+    for row in table.rows:
+        cells = []
+        for cell in row:
+            tag = "th" if cell.is_head else "td"
+            spans = (' colspan="%d"' % cell.columns if cell.columns > 1 else "") + (
+                ' rowspan="%d"' % cell.rows if cell.rows > 1 else ""
+            )
+            cells.append("<%s%s>%s</%s>" % (tag, spans, escaped(cell.text.strip()), tag))
+        rows.append("<tr>%s</tr>" % "".join(cells))
+    around = " ".join(table.around.split())
+    below = '<p class="gap">%s</p>' % escaped(around) if around else ""
+    return "<table>%s</table>%s" % ("".join(rows), below)
+
+
+def _picture(part: PicturePart, session: str) -> str:
+    query = {"session": session, "at": "%d.%d" % part.place, "type": part.mime}
+    address = escaped("live/output?" + urlencode(query))
+    if part.mime != PAGE:
+        return (
+            '<a href="%s" target="_blank" rel="noreferrer"><img src="%s" alt="image" loading="lazy"/></a>'
+            % (
+                address,
+                address,
+            )
+        )
+    size = "tall" if part.rows > FRAME_ROWS else "short" if part.rows < 4 else "middle"
+    said = (
+        '<p class="gap">Scripts of this output do not run here; open the notebook to see all of it.</p>'
+        if part.has_script
+        else ""
+    )
+    return '<iframe class="%s" sandbox="" src="%s" loading="lazy" title="HTML output"></iframe>%s' % (
+        size,
+        address,
+        said,
+    )
+
+
+def _time(at: float) -> str:
+    return '<time data-at="%.3f"></time>' % (at if math.isfinite(at) else 0.0)
+
+
+def seconds(value: float) -> str:
+    """Return a duration in the fewest characters: 310 ms, 2.4 s, 2m13s, 3h05m."""
+    if not math.isfinite(value) or value < 0:
+        return ""
+    if value < 1:
+        return "%d ms" % (value * 1000)
+    if value < 10:
+        return "%.1f s" % value
+    if value < 60:
+        return "%d s" % value
+    if value < 3600:
+        return "%dm%02ds" % divmod(int(value), 60)
+    return "%dh%02dm" % (value // 3600, value % 3600 // 60)

@@ -1,0 +1,192 @@
+"""Reads sessions' journals for the page: the last cells of one, what was appended, one line by its place, and who has one.
+
+`adapters/journal/places.py` says where they lie. Each look opens the file: only that makes NFS ask the server what is new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from typing import BinaryIO, Dict, List, Optional, Tuple
+
+from .live_cells import LiveFeed
+from .live_outputs import Place
+
+NAME = re.compile(r"([A-Za-z0-9_-]{1,200})\.([0-9]{1,9})\.jsonl\Z")
+_RUN = b'"k":"run"'
+_FIRST = 256 << 10
+_MOST = 4 << 20
+"""bytes that are read for the last cells, if at least one begins there"""
+_FAR = 128 << 20
+"""bytes in which the beginning of a cell is looked for"""
+_AT_ONCE = 4 << 20
+LINE_MAX = 64 << 20
+
+
+def places_of(directory: str, session: str) -> List[Tuple[int, str]]:
+    """Return the epochs and files of a session, wherever they lie, in their order."""
+    found: Dict[int, str] = {}
+    for folder in (os.path.join(directory, "closed"), directory):
+        for name in _listed(folder):
+            named = NAME.match(name)
+            if named is not None and named[1] == session:
+                found[int(named[2])] = os.path.join(folder, name)
+    return sorted(found.items())
+
+
+def open_sessions(directory: str) -> Dict[str, str]:
+    """Return the newest file of each session that is not closed."""
+    newest: Dict[str, Tuple[int, str]] = {}
+    for name in _listed(directory):
+        named = NAME.match(name)
+        if named is not None:
+            found = (int(named[2]), os.path.join(directory, name))
+            newest[named[1]] = max(newest.get(named[1], found), found)
+    return {session: path for session, (_, path) in newest.items()}
+
+
+def _listed(directory: str) -> List[str]:
+    try:
+        return os.listdir(directory) if os.path.isabs(directory) else []
+    except OSError:
+        return []
+
+
+def opened(path: str) -> BinaryIO:
+    """Open a journal, but never through a symbolic link. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+
+
+def line_at(directory: str, session: str, place: Place) -> Optional[bytes]:
+    """Return the line that begins at a place; None if none does."""
+    epoch, offset = place
+    path = dict(places_of(directory, session)).get(epoch)
+    if path is None:
+        return None
+    try:
+        with opened(path) as file:
+            file.seek(max(0, offset - 1))
+            if offset and file.read(1) != b"\n":
+                return None
+            line = file.readline(LINE_MAX)
+    except OSError:
+        return None
+    return line if line.endswith(b"\n") else None
+
+
+class LiveJournal:
+    """The record of one session, read from its end."""
+
+    def __init__(self, directory: str, session: str) -> None:
+        self.directory = directory
+        self.session = session
+        self._epoch = 0
+        self._path = ""
+        self._rest = b""
+        """of a line whose end was not there yet"""
+
+    def last_cells(self, keep: int, before: Optional[Place] = None) -> LiveFeed:
+        """Return the last cells of the record, or those that end before a place; `appended` goes on from the former."""
+        feed = LiveFeed(keep)
+        places = places_of(self.directory, self.session)
+        if before is None and places:
+            self._epoch, self._path = places[-1]
+        for epoch, path in reversed([one for one in places if before is None or one[0] <= before[0]]):
+            end = before[1] if before is not None and epoch == before[0] else None
+            found = _feed_of(path, epoch, end, keep)
+            if found.items or before is None:
+                return found
+        return feed
+
+    def appended(self, feed: LiveFeed) -> bool:
+        """Take in what was appended since. Returns whether anything was."""
+        data = b""
+        with contextlib.suppress(OSError), opened(self._path) as file:
+            file.seek(feed.place[1] + len(self._rest))
+            data = file.read(_AT_ONCE)
+        if not data:
+            return False
+        whole, newline, self._rest = (self._rest + data).rpartition(b"\n")
+        _fold(feed, whole + newline, self._epoch, feed.place[1])
+        return bool(newline)
+
+    def moved_on(self, feed: LiveFeed) -> bool:
+        """Go on in the file of a later owner, or where the file has gone. Returns whether there is one."""
+        places = places_of(self.directory, self.session)
+        later = [one for one in places if one[0] > self._epoch]
+        if not later:
+            self._path = dict(places).get(self._epoch, self._path)
+            return False
+        self._epoch, self._path = later[0]
+        self._rest = b""
+        feed.place = (self._epoch, 0)
+        return True
+
+
+def _feed_of(path: str, epoch: int, end: Optional[int], keep: int) -> LiveFeed:
+    feed = LiveFeed(keep)
+    feed.place = feed.since = (epoch, 0)
+    with contextlib.suppress(OSError), opened(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        start, data = _window(file, size if end is None else min(end, size), keep)
+        if start:
+            file.seek(0)
+            feed.apply(file.readline(LINE_MAX), epoch, 0)  # who opened it
+            feed.items.clear()
+            begun = _begun_before(file, start, run_of(data[: data.find(b"\n") + 1]))
+            if begun is not None:
+                feed.apply(begun[1], epoch, begun[0])
+        feed.place = feed.since = (epoch, start)
+        _fold(feed, data, epoch, start)
+    return feed
+
+
+def _window(file: BinaryIO, end: int, keep: int) -> Tuple[int, bytes]:
+    """Return where the last whole lines before `end` begin, and these: enough for `keep` runs, or megabytes."""
+    size = _FIRST
+    while True:
+        start = max(0, end - size)
+        file.seek(start)
+        data = file.read(end - start)
+        runs = data.count(_RUN)
+        if start == 0 or runs >= keep or size >= _MOST:
+            break
+        size *= 4
+    if start:
+        cut = data.find(b"\n") + 1
+        start, data = start + cut, data[cut:]
+    return start, data[: data.rfind(b"\n") + 1]
+
+
+def run_of(line: bytes) -> str:
+    """Return the run that a line goes on with; empty if it begins one, or tells of none."""
+    try:
+        event = json.loads(line)
+        return "" if event["k"] in ("run", "held", "edit") else str(event.get("run", ""))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return ""
+
+
+def _begun_before(file: BinaryIO, start: int, run: str) -> Optional[Tuple[int, bytes]]:
+    """Return place and line of the beginning of a run, if that is the last one that began before a place."""
+    end = start if run else 0
+    while end > max(0, start - _FAR):
+        low = max(0, end - _AT_ONCE)
+        file.seek(low)
+        data = file.read(end - low)
+        found = data.rfind(_RUN)
+        if found >= 0:
+            begin = low + data.rfind(b"\n", 0, found) + 1
+            file.seek(begin)
+            line = file.readline(LINE_MAX)
+            return (begin, line) if (b'"run":%s,' % json.dumps(run).encode()) in line else None
+        end = low + len(_RUN) if low else 0
+    return None
+
+
+def _fold(feed: LiveFeed, data: bytes, epoch: int, start: int) -> None:
+    for line in data.split(b"\n")[:-1]:
+        feed.apply(line + b"\n", epoch, start)
+        start += len(line) + 1

@@ -1,0 +1,152 @@
+"""What the page shows of a cell's outputs: text with its middle left out, tables, images and HTML by their place in the journal. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, Optional, Tuple
+
+from .live_table import Table, table_of
+
+Place = Tuple[int, int]
+HEAD_CHARS = 4_000
+TAIL_CHARS = 24_000
+"""characters of a text that are kept"""
+IMAGES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp")
+"""the types that are sent to a browser, as images and as nothing else"""
+PAGE = "text/html"
+_SCRIPT = re.compile(r"<script\b", re.IGNORECASE)
+_ROW = re.compile(r"<(?:tr|br|p|li|h\d|div|pre)\b|\n", re.IGNORECASE)
+
+
+@dataclass
+class Part:
+    """One output."""
+
+    key: str = ""
+    into: str = ""
+    """the Output widget that captured it; empty for the cell's own output"""
+    changed: Place = (0, 0)
+
+    @property
+    def weight(self) -> int:
+        """Characters that it keeps in memory."""
+        return 0
+
+
+@dataclass
+class TextPart(Part):
+    is_error: bool = False
+    """printed to stderr"""
+    head: str = ""
+    tail: str = ""
+    gone_lines: int = 0
+    """left out between the two"""
+    gone_chars: int = 0
+
+    @property
+    def weight(self) -> int:
+        return len(self.head) + len(self.tail)
+
+    def write(self, text: str) -> None:
+        """Add text; keep the first and the last of much."""
+        self.tail += text
+        if len(self.tail) <= HEAD_CHARS + 2 * TAIL_CHARS:
+            return
+        if not self.head:
+            self.head, self.tail = _cut(self.tail, HEAD_CHARS)
+        gone, self.tail = _cut(self.tail, len(self.tail) - TAIL_CHARS)
+        self.gone_lines += gone.count("\n")
+        self.gone_chars += len(gone)
+
+
+def _cut(text: str, at: int) -> Tuple[str, str]:
+    """Cut after the last line that ends before a position; within a line that is longer."""
+    end = text.rfind("\n", 0, at) + 1 or at
+    return text[:end], text[end:]
+
+
+@dataclass
+class TablePart(Part):
+    table: Table = field(default_factory=Table)
+
+    @property
+    def weight(self) -> int:
+        return self.table.characters
+
+
+@dataclass
+class PicturePart(Part):
+    """An image, or a page that stands in a frame: a browser asks for it by its place."""
+
+    place: Place = (0, 0)
+    mime: str = ""
+    rows: int = 0
+    """of text that a page seems to have"""
+    has_script: bool = False
+
+
+@dataclass
+class ErrorPart(TextPart):
+    """A traceback."""
+
+    name: str = ""
+    value: str = ""
+
+
+@dataclass
+class LossPart(Part):
+    """Output that is not in the record."""
+
+    count: int = 0
+    unit: str = ""
+    why: str = ""
+
+
+def shown_data(data: Dict[str, Any], place: Place) -> Part:
+    """Return the richest form of some data that can be shown without running any of it. `place`: of its line."""
+    page = joined(data.get(PAGE))
+    scripted = bool(_SCRIPT.search(page))
+    if page and not scripted:
+        table = table_of(page)
+        return TablePart(table=table) if table is not None else _picture(PAGE, page, place)
+    for mime in IMAGES:
+        if joined(data.get(mime)):
+            return PicturePart(place=place, mime=mime)
+    if page:
+        return _picture(PAGE, page, place)
+    part = TextPart()
+    part.write(_words(data))
+    return part
+
+
+def _picture(mime: str, page: str, place: Place) -> PicturePart:
+    return PicturePart(
+        place=place, mime=mime, rows=len(_ROW.findall(page)), has_script=bool(_SCRIPT.search(page))
+    )
+
+
+def _words(data: Dict[str, Any]) -> str:
+    for mime in ("text/markdown", "text/latex", "text/plain"):
+        if words := joined(data.get(mime)):
+            return words
+    for mime, value in data.items():
+        if mime.endswith("json"):
+            return json.dumps(value, indent=2, ensure_ascii=False)
+    return "[%s]" % ", ".join(map(str, data)) if data else ""
+
+
+def joined(value: Any) -> str:
+    """Join text that is stored as one string or as lines."""
+    return value if isinstance(value, str) else "".join(map(str, value)) if isinstance(value, list) else ""
+
+
+def content_of(line: bytes, mime: str) -> Optional[str]:
+    """Return what one line of a journal has of a type, images but SVG in base64; None if it has none."""
+    try:
+        event = json.loads(line)
+        found = joined(event["data"].get(mime)) if event["k"] in ("data", "update") else ""
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return found or None

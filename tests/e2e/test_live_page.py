@@ -1,0 +1,160 @@
+"""The live page in a real browser: what a kernel says is there at once, and none of it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.browser import CHROMIUM, Browser, chromium
+from tests.project import Project
+from tests.shared import SharedProject
+
+HOSTILE = """
+from IPython.display import HTML, SVG, display
+attack = "<script>document.title='owned'</script><img src=x onerror=\\"document.title='owned'\\">"
+print(attack, "\\x1b[31mred\\x1b[0m")
+display(HTML(attack + "<a id=trap href=\\"javascript:document.title='owned'\\">trap</a><p>framed words</p>"))
+display(SVG('<svg xmlns="http://www.w3.org/2000/svg" width="80" height="40" onload="alert(1)"><script>alert(2)</script>'
+            '<rect width="80" height="40" fill="green"/></svg>'))
+display({"text/html": "<table><tr><th>loss<td onclick='alert(3)'>0.25</table>", "text/plain": "t"}, raw=True)
+display({"image/png": "%s", "text/plain": "<b>picture</b>"}, raw=True)
+"""
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
+    with chromium(tmp_path / "profile") as running:
+        yield running
+
+
+def server_of(project: Project) -> tuple[str, str]:
+    """The server's address and its token."""
+    record = project.status_file()
+    return record["URL"].rstrip("/"), record["TOKEN"]
+
+
+async def test_the_page_shows_a_session_as_it_goes_on_and_runs_nothing_of_it(
+    shared_server: SharedProject, browser: Browser
+) -> None:
+    url, token = server_of(shared_server)
+    async with shared_server.shared_client() as agent:
+        session = await agent.session("live page")
+        await agent.text("execute_code", session_id=session, code=HOSTILE % PNG)
+        address = f"{url}/jlab-mcp/live?session={session}&token={token}"
+        tab = await asyncio.to_thread(browser.open, address)
+
+        def look() -> None:
+            tab.until("document.querySelector('.cell .head.ok')")
+            assert token not in tab.js(
+                "document.documentElement.outerHTML + location.href + document.referrer"
+            )
+            assert tab.js("document.querySelector('pre.text').innerText").startswith(
+                "<script>document.title="
+            )
+            assert tab.js("document.querySelector('.ansi1').textContent") == "red"
+            assert tab.js("[...document.querySelectorAll('.out td')].map((td) => td.outerHTML)") == [
+                "<td>0.25</td>"
+            ]
+            tab.until(
+                "[...document.images].length === 2 && [...document.images].every((i) => i.naturalWidth > 0)"
+            )
+            assert tab.js("document.querySelectorAll('script').length") == 1
+            assert tab.js("document.querySelectorAll('iframe[sandbox=\"\"]').length") == 1
+            assert "live_page" in tab.js("document.querySelector('#aside').innerText")
+            assert "cores" in tab.js("document.querySelector('#meters').innerText")
+
+        await asyncio.to_thread(look)
+        go_on = shared_server.root / "notebooks" / "the live page may go on"
+        code = (
+            "import pathlib, time\nprint('first', flush=True)\n"
+            f"while not pathlib.Path({str(go_on)!r}).exists(): time.sleep(0.02)\nprint('second')\n1 / 0"
+        )
+        run = asyncio.create_task(agent.call("execute_code", session_id=session, code=code))
+
+        def follow() -> None:
+            tab.until("document.querySelector('.head.running') && document.body.innerText.includes('first')")
+            assert tab.js("document.title").startswith("▶ ")
+            tab.js("document.querySelector('.cell').dataset.same = '1'")
+            go_on.touch()
+            tab.until("document.querySelector('.head.bad')")
+            words = tab.js("document.querySelector('#feed').innerText")
+            assert "first\nsecond" in words and "ZeroDivisionError: division by zero" in words
+            assert tab.js("document.querySelector('.cell').dataset.same") == "1", (
+                "only what changed was replaced"
+            )
+            assert tab.js("document.title") == "live_page · jlab-mcp"
+            # What came before is not a script, wherever it is opened.
+            for made in ("iframe", ".part img"):
+                alone = browser.open(tab.js(f"document.querySelector('{made}').src"))
+                assert "owned" not in alone.js("document.title") and alone.dialogs == 0
+                assert all("Content Security Policy" in line or "sandboxed" in line for line in alone.console)
+                alone.close()
+            for width, columns in ((1280, 2), (390, 1)):
+                tab.resize(width, 844)
+                assert tab.js("document.documentElement.scrollWidth") <= width
+                assert (
+                    tab.js("getComputedStyle(document.querySelector('#main')).gridTemplateColumns").count(" ")
+                    == columns - 1
+                )
+            trap = "The frame's own console says that its scripts are blocked."
+            assert [
+                line for line in tab.console if "sandboxed" not in line and "Security Policy" not in line
+            ] == [], trap
+            assert tab.dialogs == 0
+
+        await asyncio.to_thread(follow)
+        await run
+
+
+async def test_the_page_asks_for_the_login_and_gives_only_what_is_there(shared_server: SharedProject) -> None:
+    url, token = server_of(shared_server)
+    printed = await asyncio.to_thread(shared_server.run, "url", "--live")
+    assert f"{url}/jlab-mcp/live\n" in printed.stdout and token not in printed.stdout + printed.stderr
+    async with (
+        shared_server.shared_client() as agent,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=40) as stranger,
+        httpx.AsyncClient(
+            base_url=url, trust_env=False, timeout=40, headers={"Authorization": f"token {token}"}
+        ) as user,
+    ):
+        session = await agent.session("asked")
+        for path in (
+            "live",
+            "live/events",
+            "live/earlier?session=x&before=1.0",
+            "live/output",
+            "live/script.js",
+        ):
+            answer = await stranger.get(f"/jlab-mcp/{path}")
+            assert answer.status_code == 302 and "/login" in answer.headers["location"]
+        page = await user.get("/jlab-mcp/live", params={"session": session})
+        policy = page.headers["content-security-policy"]
+        assert (
+            "script-src 'nonce-" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
+        )
+        assert (
+            page.headers["cache-control"] == "no-store"
+            and page.headers["x-content-type-options"] == "nosniff"
+        )
+        other = await user.get("/jlab-mcp/live", params={"session": session})
+        assert other.headers["content-security-policy"] != policy
+        for method in ("POST", "PUT", "DELETE", "PATCH"):
+            assert (await user.request(method, "/jlab-mcp/live")).status_code in (403, 405)
+        for odd, status in (
+            ("live?session=../../etc", 400),
+            ("live?session=" + "x" * 300, 400),
+            ("live/earlier?session=x&before=1", 400),
+            ("live/output?session=x&at=1.0&type=application/javascript", 400),
+            ("live/output?session=x&at=1.0&type=image/png", 404),
+            (f"live/output?session={session}&at=1.0&type=text/html", 404),
+            ("live/live.html", 404),
+        ):
+            assert (await user.get(f"/jlab-mcp/{odd}")).status_code == status, odd
+        assert "There is no session none" in (await user.get("/jlab-mcp/live?session=none")).text

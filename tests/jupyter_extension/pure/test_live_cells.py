@@ -1,0 +1,378 @@
+"""The live page's cells: any part of a record, drawn, and brought up to date by patches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jlab_tui.core.journal.events import (
+    DataShown,
+    DataUpdated,
+    Entry,
+    ErrorRaised,
+    Event,
+    ExecutionStarted,
+    KernelChanged,
+    NotebookEdited,
+    Notice,
+    OutputCleared,
+    OutputDropped,
+    RunFinished,
+    RunHeld,
+    RunStarted,
+    RunStatus,
+    SessionClosed,
+    SessionOpened,
+    TextPrinted,
+    WidgetsChanged,
+    encode,
+)
+from jlab_tui.jupyter_extension.live_cells import (
+    ITEMS_MAX,
+    PARTS_MAX,
+    SOURCE_MAX,
+    WEIGHT_MAX,
+    LiveCell,
+    LiveFeed,
+)
+from jlab_tui.jupyter_extension.live_fragments import feed_html, patches_since, seconds
+from jlab_tui.jupyter_extension.live_outputs import HEAD_CHARS, TAIL_CHARS, content_of
+
+WIDGET = {"application/vnd.jupyter.widget-view+json": {"model_id": "m1"}, "text/plain": "0 %"}
+STYLED = {"text/html": "<style>td{color:red}</style><table><tr><td>1</td></tr></table>", "text/plain": "t"}
+
+
+def run(number: int = 1, source: str = "1 + 1") -> RunStarted:
+    return RunStarted(f"s-{number}", "execute_code", f"cell{number}", source)
+
+
+def printed(text: str, number: int = 1, stream: str = "stdout", into: str = "") -> TextPrinted:
+    return TextPrinted(f"s-{number}", stream, text, into)
+
+
+def shown(data: dict[str, Any], number: int = 1, **more: Any) -> DataShown:
+    return DataShown(f"s-{number}", data, **more)
+
+
+def ended(status: RunStatus = RunStatus.OK, number: int = 1, **more: Any) -> RunFinished:
+    return RunFinished(f"s-{number}", status, 0.31, **more)
+
+
+def lines_of(events: Sequence[Event]) -> list[bytes]:
+    return [encode(Entry(1000.0 + n, event)) for n, event in enumerate(events)]
+
+
+def fold(lines: Sequence[bytes], feed: LiveFeed | None = None, offset: int = 0) -> LiveFeed:
+    feed = feed or LiveFeed()
+    for line in lines:
+        feed.apply(line, 1, offset)
+        offset += len(line)
+    return feed
+
+
+def drawn(*events: Event) -> str:
+    return feed_html(fold(lines_of(events)), "s")
+
+
+def page(markup: str) -> ElementTree.Element:
+    return ElementTree.fromstring(f'<div id="feed">{markup}</div>')
+
+
+EVENTS = st.lists(
+    st.one_of(
+        st.builds(run, st.integers(1, 3), st.sampled_from(["x = 1", "", "<script>"])),
+        st.builds(printed, st.sampled_from(["a\n", "b", "\r9%", "<i>"]), st.integers(1, 3), st.sampled_from(["stdout", "stderr"])),
+        st.builds(shown, st.sampled_from([{"text/plain": "7"}, {"image/png": "aGk="}, WIDGET, STYLED]), st.integers(1, 3),
+                  display_id=st.sampled_from(["", "d"])),
+        st.builds(DataUpdated, st.just("s-1"), st.just("d"), st.just({"text/plain": "8"})),
+        st.builds(WidgetsChanged, st.just("s-1"), st.just({}), views=st.just({"m1": "50 %"})),
+        st.builds(OutputCleared, st.sampled_from(["s-1", "s-2"]), st.booleans()),
+        st.builds(ended, st.sampled_from([RunStatus.OK, RunStatus.ERROR, RunStatus.DIED]), st.integers(1, 3)),
+        st.builds(ExecutionStarted, st.sampled_from(["s-1", "s-9"]), st.just(4)),
+        st.builds(OutputDropped, st.just("s-1"), st.just(5), st.just("images"), st.just("")),
+        st.builds(NotebookEdited, st.sampled_from(["add", "edit", "delete"]), st.sampled_from(["cell1", "cell2"]), st.just("y")),
+        st.just(Notice("look")),
+    ),
+    max_size=25,
+)  # fmt: skip
+
+
+@given(EVENTS, st.data())
+def test_a_page_and_its_patches_are_the_page_loaded_again(events: list[Event], data: st.DataObject) -> None:
+    lines = lines_of(events)
+    cut = data.draw(st.integers(0, len(lines)))
+    feed = fold(lines[:cut])
+    tree, since = page(feed_html(feed, "s")), feed.place
+    fold(lines[cut:], feed, since[1])
+    for patch in patches_since(feed, "s", since):
+        (made,) = ElementTree.fromstring(f"<x>{patch.html}</x>")
+        assert made.get("id") == patch.id
+        parents = {child: parent for parent in tree.iter() for child in parent}
+        known = next((one for one in tree.iter() if one.get("id") == patch.id), None)
+        if known is not None:
+            place = list(parents[known]).index(known)
+            parents[known][place] = made
+        else:
+            next(one for one in tree.iter() if one.get("id") == patch.into).append(made)
+        assert set(patch.as_json()) == {"id", "in", "html"}
+    assert ElementTree.tostring(tree) == ElementTree.tostring(page(feed_html(feed, "s")))
+    assert patches_since(feed, "s", feed.place) == []
+
+
+def test_a_cell_shows_its_code_its_output_and_its_end() -> None:
+    made = drawn(
+        run(),
+        ExecutionStarted("s-1", 13),
+        printed("two\n"),
+        shown({"text/plain": "2"}, execution_count=13),
+        ended(),
+    )
+    words = "".join(page(made).itertext())
+    assert "✓[13] execute_code310 ms1 + 1two2" in words
+    assert 'class="head ok"' in made and '<time data-at="1000.000">' in made
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "words"),
+    [
+        (ended(RunStatus.ERROR), "bad", "✗execute_code"),
+        (ended(RunStatus.DIED, cause="killed by SIGKILL"), "bad", "killed by SIGKILL"),
+        (ended(RunStatus.JOB_ENDED), "bad", "the job ended"),
+        (ended(RunStatus.INTERRUPTED), "interrupted", "■execute_codeinterrupted"),
+        (ended(RunStatus.LOST), "bad", "its end is unknown"),
+    ],
+)
+def test_the_head_tells_how_a_run_ended(event: Event, state: str, words: str) -> None:
+    made = drawn(run(), event)
+    assert f'class="head {state}"' in made and words in "".join(page(made).itertext())
+
+
+def test_a_run_that_goes_on_tells_since_when_and_a_held_one_waits() -> None:
+    assert 'data-since="1000.000"' in drawn(run())
+    held = RunHeld("s-1", "execute_code", "cell1", "rm()")
+    assert 'class="head held"' in drawn(held) and "⏸" in drawn(held)
+    assert 'class="head running"' in drawn(held, run())
+
+
+def test_a_session_that_goes_on_elsewhere_or_ends_says_so() -> None:
+    opened = SessionOpened("s", "name", "/n.ipynb", "k", "h", 1.0)
+    feed = fold(lines_of([opened, opened, KernelChanged("k2", "restarted"), SessionClosed("done")]))
+    texts = [item.text for item in feed.items if not isinstance(item, LiveCell)]
+    assert texts == [
+        "Taken over by another process of the client.",
+        "Kernel: restarted. All variables are lost.",
+        "Session closed: done",
+    ]
+    assert feed.opened["name"] == "name" and feed.closed == "done"
+
+
+def test_markdown_is_prose_and_a_cell_that_has_not_run_becomes_its_run() -> None:
+    assert '<div class="prose">## <b>' not in drawn(
+        NotebookEdited("markdown", "m", "## <b>", cell_type="markdown")
+    )
+    assert '<div class="prose">## &lt;b&gt;</div>' in drawn(NotebookEdited("markdown", "m", "## <b>"))
+    feed = fold(lines_of([NotebookEdited("add", "cell1", "old"), run(source="new")]))
+    (cell,) = feed.items
+    assert isinstance(cell, LiveCell) and cell.source == "new" and cell.status == "running"
+
+
+def test_the_middle_of_long_text_is_left_out_and_counted() -> None:
+    short = drawn(run(), printed("".join(f"line {n}\n" for n in range(100))))
+    assert (
+        "52 lines not shown here" in short
+        and "line 7\n" in short
+        and "line 8\n" not in short
+        and "line 99" in short
+    )
+    feed = fold(lines_of([run(), *[printed(f"line {n:9d} {'x' * 80}\n") for n in range(5000)]]))
+    made = feed_html(feed, "s")
+    assert "4,952 lines not shown here" in made and "line      4999" in made and "line         7" in made
+    assert sum(part.weight for item in feed.items if isinstance(item, LiveCell) for part in item.parts) <= (
+        HEAD_CHARS + 2 * TAIL_CHARS
+    )
+
+
+def test_a_line_without_an_end_is_left_out_in_characters() -> None:
+    made = drawn(run(), *[printed("x" * 30_000) for _ in range(10)])
+    assert "272,000 characters not shown here" in made
+
+
+def test_a_very_long_cell_is_cut_and_says_so() -> None:
+    assert "… the notebook has the rest" in drawn(run(source="x" * (SOURCE_MAX + 1)))
+
+
+def test_each_stream_and_widget_has_a_part_of_its_own() -> None:
+    feed = fold(
+        lines_of([run(), printed("a"), printed("b"), printed("c", stream="stderr"), printed("d", into="w"), OutputCleared("s-1", False, "w")])
+    )  # fmt: skip
+    (cell,) = feed.items
+    assert isinstance(cell, LiveCell) and len(cell.parts) == 2
+    assert '<pre class="stderr">c</pre>' in feed_html(feed, "s") and ">ab<" in feed_html(feed, "s")
+
+
+def test_output_that_waits_for_the_next_is_replaced_by_it() -> None:
+    made = drawn(run(), printed("old"), OutputCleared("s-1", True), printed("new"))
+    assert "old" not in made and "new" in made
+
+
+def test_an_update_replaces_what_is_shown() -> None:
+    made = drawn(
+        run(), shown({"text/plain": "1"}, display_id="d"), DataUpdated("s-1", "d", {"text/plain": "2"})
+    )
+    assert '"text">2<' in made and '"text">1<' not in made
+    assert ">50 %<" in drawn(run(), shown(WIDGET), WidgetsChanged("s-1", {}, views={"m1": "50 %"}))
+    assert ">0 %<" in drawn(run(), shown(WIDGET, view="0 %"))
+
+
+def test_rich_data_is_shown_by_its_place() -> None:
+    png = drawn(run(), shown({"image/png": "aGk=", "text/plain": "<Figure>"}))
+    assert 'src="live/output?session=s&amp;at=1.' in png and "type=image%2Fpng" in png and "aGk=" not in png
+    both = drawn(run(), shown({"text/html": "<script>x</script>", "image/svg+xml": "<svg/>"}))
+    assert "image%2Fsvg%2Bxml" in both and "iframe" not in both
+    frame = drawn(run(), shown({"text/html": "<p>1</p>" * 30}))
+    assert '<iframe class="tall" sandbox="" src="live/output?' in frame and "<p>1" not in frame
+    assert '<iframe class="middle"' in drawn(run(), shown({"text/html": ["<p>1</p>"] * 5}))
+    scripted = drawn(run(), shown({"text/html": "<SCRIPT>x</SCRIPT>"}))
+    assert (
+        '<iframe class="short" sandbox=""' in scripted
+        and "Scripts of this output do not run here" in scripted
+    )
+    table = drawn(
+        run(), shown({"text/html": "<table><tr><th>&lt;a&gt;<td colspan=2 rowspan=3>1</table>2 rows"})
+    )
+    assert '<tr><th>&lt;a&gt;</th><td colspan="2" rowspan="3">1</td></tr>' in table and ">2 rows<" in table
+    assert "rows" not in drawn(run(), shown({"text/html": "<table><tr><td>1</table>"}))
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"text/markdown": "# a", "text/plain": "b"}, "# a"),
+        ({"application/json": {"a": [1]}}, '{\n  "a": [\n    1\n  ]\n}'),
+        ({"application/javascript": "alert(1)"}, "[application/javascript]"),
+        ({"text/plain": 5}, "[text/plain]"),
+        ({}, ""),
+    ],
+)
+def test_other_data_is_text(data: dict[str, Any], text: str) -> None:
+    (cell,) = page(drawn(run(), shown(data)))
+    assert "".join(cell[2].itertext()) == text
+
+
+def test_an_error_shows_its_name_and_its_traceback() -> None:
+    made = drawn(run(), ErrorRaised("s-1", "ValueError", "<b>", ("\x1b[31mTrace\x1b[0m", "line 1")))
+    assert '<summary class="error">ValueError: &lt;b&gt;</summary>' in made
+    assert '<span class="ansi1">Trace</span>\nline 1' in made
+    assert ">KeyboardInterrupt<" in drawn(run(), ErrorRaised("s-1", "KeyboardInterrupt", "", ()))
+
+
+def test_losses_are_counted() -> None:
+    lost = OutputDropped("s-1", 700, "images", "the disk is full")
+    made = drawn(run(), lost, replace(lost, count=800), OutputDropped("s-1", 1, "bytes", ""))
+    assert "1,500 images of output were not recorded (the disk is full)" in made
+    assert "1 bytes of output were not recorded<" in made
+
+
+def test_of_very_many_outputs_the_last_are_kept() -> None:
+    images = [shown({"image/png": "aGk="}, display_id=f"d{n}") for n in range(PARTS_MAX + 5)]
+    made = drawn(run(), *images)
+    assert made.count("<img") == PARTS_MAX and "5 earlier outputs are not shown" in made
+    assert "earlier" not in drawn(run(), *images, OutputCleared("s-1", False))
+
+
+def test_of_many_cells_the_last_are_kept_and_a_page_before_them_is_told_to_load_again() -> None:
+    events: list[Event] = [Notice("first")]
+    for number in range(ITEMS_MAX + 9):
+        events += [
+            NotebookEdited("add", f"cell{number}", "x"),
+            run(number),
+            shown(WIDGET, number),
+            ended(number=number),
+        ]
+    feed = fold(lines_of(events))
+    assert len(feed.items) == ITEMS_MAX and feed.since > (1, 0) and feed.since < feed.place
+
+
+def test_cells_with_very_much_text_go_earlier() -> None:
+    events: list[Event] = [Notice("first")]
+    for number in range(6):
+        events.append(shown({"text/html": "<table><tr><td>1</table>"}, number))
+        for stream in ["stdout", "stderr"] * 29:
+            events.append(printed("x" * 40_000, number, stream))
+        events.append(ended(number=number))
+    feed = fold(lines_of(events))
+    weights = [part.weight for item in feed.items if isinstance(item, LiveCell) for part in item.parts]
+    assert WEIGHT_MAX / 2 < sum(weights) <= WEIGHT_MAX
+
+
+def test_a_cell_that_leaves_takes_only_itself_along() -> None:
+    feed = fold(
+        lines_of(
+            [
+                NotebookEdited("add", "a", "1"),
+                NotebookEdited("add", "a", "2"),
+                NotebookEdited("delete", "b"),
+                run(2),
+                Notice("x"),
+                run(),
+            ]
+        ),
+        LiveFeed(keep=2),
+    )
+    (note, cell) = feed.items
+    assert isinstance(cell, LiveCell) and cell.run == "s-1" and not isinstance(note, LiveCell)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n", b"{\n", b"[]\n", b"5\n", b"{}\n", b'{"k":"run"}\n', b'{"k":"text","t":"x"}\n', b'{"k":[],"t":1}\n',
+        b'{"k":"data","t":1,"run":"s-1","data":5}\n', b'{"k":"later","t":1}\n', b"[" * 100_000 + b"\n",
+        b'{"k":"finished","t":1,"run":"s-1","status":"ok","seconds":"x"}\n',
+    ],
+)  # fmt: skip
+def test_a_damaged_or_unknown_line_changes_nothing_that_is_shown(line: bytes) -> None:
+    feed = fold(lines_of([run(), printed("kept")]))
+    before = feed_html(feed, "s")
+    fold([line], feed, feed.place[1])
+    assert feed_html(feed, "s") == before
+
+
+def test_output_whose_beginning_was_not_read_has_a_place() -> None:
+    assert "its code stands further up in the record" in drawn(printed("late"))
+
+
+def test_content_is_read_from_a_line() -> None:
+    (line,) = lines_of([shown({"image/png": "aGk="})])
+    assert content_of(line, "image/png") == "aGk=" and content_of(line, "text/html") is None
+    assert content_of(lines_of([run()])[0], "image/png") is None and content_of(b"{", "image/png") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.31, "310 ms"),
+        (2.44, "2.4 s"),
+        (59.0, "59 s"),
+        (133.0, "2m13s"),
+        (11100.0, "3h05m"),
+        (-1.0, ""),
+        (float("nan"), ""),
+    ],
+)
+def test_durations_are_short(value: float, text: str) -> None:
+    assert seconds(value) == text
+
+
+def test_a_time_that_is_none_is_the_epoch() -> None:
+    feed = fold(
+        [json.dumps({"v": 1, "t": float("inf"), "k": "notice", "text": "x", "level": "odd"}).encode() + b"\n"]
+    )
+    assert '<time data-at="0.000">' in feed_html(feed, "s") and 'class="note info"' in feed_html(feed, "s")

@@ -1,0 +1,275 @@
+"""What the live page reads of the journals, and what it says of the sessions, the job and the machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jlab_tui.core.journal.events import (
+    DataShown,
+    Entry,
+    Event,
+    NotebookEdited,
+    Notice,
+    RunFinished,
+    RunHeld,
+    RunStarted,
+    RunStatus,
+    SessionClosed,
+    SessionOpened,
+    TextPrinted,
+    encode,
+)
+from jlab_tui.jupyter_extension.live_cells import LiveCell, LiveFeed
+from jlab_tui.jupyter_extension.live_fragments import feed_html
+from jlab_tui.jupyter_extension.live_journal import LiveJournal, line_at, open_sessions, places_of, run_of
+from jlab_tui.jupyter_extension.live_overview import LiveOverview
+from jlab_tui.jupyter_extension.live_surroundings import (
+    SessionLine,
+    job_html,
+    mebibytes,
+    meters_html,
+    sessions_html,
+)
+
+OPENED = SessionOpened("s", "train", "/p/notebooks/train.ipynb", "k", "h", 1.0)
+
+
+def written(path: Path, *events: Event) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.write(b"".join(encode(Entry(1000.0, event)) for event in events))
+    return path
+
+
+def cells(first: int, last: int, output: str = "out\n") -> list[Event]:
+    found: list[Event] = []
+    for number in range(first, last):
+        found += [
+            RunStarted(f"s-{number}", "execute_code", f"c{number}", f"x = {number}"),
+            TextPrinted(f"s-{number}", "stdout", output),
+            RunFinished(f"s-{number}", RunStatus.OK, 0.1),
+        ]
+    return found
+
+
+def sources(feed: LiveFeed) -> list[str]:
+    return [item.source for item in feed.items if isinstance(item, LiveCell)]
+
+
+def test_files_of_a_session_are_found_wherever_they_lie_and_no_other_name_is(tmp_path: Path) -> None:
+    for name in (
+        "closed/s.1.jsonl",
+        "s.2.jsonl",
+        "s.10.jsonl",
+        "s2.1.jsonl",
+        "s.x.jsonl",
+        "s.3.jsonl.gz",
+        "../s.4.jsonl",
+    ):
+        written(tmp_path / "d" / name, OPENED)
+    found = places_of(str(tmp_path / "d"), "s")
+    assert [epoch for epoch, _ in found] == [1, 2, 10]
+    assert open_sessions(str(tmp_path / "d")) == {"s": found[-1][1], "s2": str(tmp_path / "d" / "s2.1.jsonl")}
+    assert open_sessions(str(tmp_path / "none")) == {} == open_sessions("")
+    assert places_of(str(tmp_path / "d"), "../s") == []
+
+
+def test_the_last_cells_come_first_and_the_others_on_demand(tmp_path: Path) -> None:
+    written(tmp_path / "s.1.jsonl", OPENED, *cells(0, 5))
+    written(tmp_path / "s.2.jsonl", OPENED, *cells(5, 12))
+    journal = LiveJournal(str(tmp_path), "s")
+    feed = journal.last_cells(4)
+    got = [sources(feed)]
+    while feed.items:
+        epoch, offset = map(int, feed.items[0].key[1:].split("-"))
+        feed = journal.last_cells(4, (epoch, offset))
+        got.insert(0, sources(feed))
+    assert [source for part in got for source in part] == [f"x = {n}" for n in range(12)]
+    assert [len(part) for part in got] == [0, 1, 4, 3, 4]
+
+
+def test_a_long_record_is_read_from_its_end_only(tmp_path: Path) -> None:
+    path = written(tmp_path / "s.1.jsonl", OPENED, *cells(0, 40, "x" * 50_000 + "\n"))
+    feed = LiveJournal(str(tmp_path), "s").last_cells(3)
+    assert sources(feed) == ["x = 37", "x = 38", "x = 39"]
+    assert (
+        feed.opened["name"] == "train" and feed.since[1] > 500_000 and feed.place == (1, path.stat().st_size)
+    )
+
+
+def test_the_beginning_of_a_run_is_found_megabytes_before_its_last_output(tmp_path: Path) -> None:
+    flood = [TextPrinted("s-9", "stdout", "y" * 1_000_000 + "\n")] * 11
+    path = written(
+        tmp_path / "s.1.jsonl",
+        OPENED,
+        *cells(0, 2),
+        RunStarted("s-9", "execute_code", "c", "flood()"),
+        *flood,
+    )
+    feed = LiveJournal(str(tmp_path), "s").last_cells(5)
+    (cell,) = feed.items
+    assert isinstance(cell, LiveCell) and cell.source == "flood()" and cell.status == "running"
+    written(path, RunStarted("s-10", "execute_code", "c", "later()"), *flood)
+    assert sources(LiveJournal(str(tmp_path), "s").last_cells(5)) == [""], "late output of an earlier run"
+    written(path, *[Notice("n" * 1_000_000)] * 6)
+    assert sources(LiveJournal(str(tmp_path), "s").last_cells(5)) == []
+
+
+def test_output_whose_run_is_nowhere_is_shown_without_its_code(tmp_path: Path) -> None:
+    written(tmp_path / "s.1.jsonl", OPENED, *[TextPrinted("s-9", "stdout", "y" * 1_000_000 + "\n")] * 6)
+    assert sources(LiveJournal(str(tmp_path), "s").last_cells(5)) == [""]
+
+
+@given(data=st.data())
+def test_a_record_read_in_any_pieces_is_the_whole(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("pieces")
+    whole = b"".join(encode(Entry(1000.0, event)) for event in [OPENED, *cells(0, 3)])
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
+    path = folder / "s.1.jsonl"
+    path.write_bytes(whole[: cuts[0]] if cuts else b"")
+    journal = LiveJournal(str(folder), "s")
+    feed = journal.last_cells(50)
+    for begin, end in zip(cuts or [0], [*cuts[1:], len(whole)], strict=False):
+        with path.open("ab") as file:
+            file.write(whole[begin:end])
+        journal.appended(feed)
+    assert not journal.appended(feed)
+    path.write_bytes(whole)
+    assert feed_html(feed, "s") == feed_html(LiveJournal(str(folder), "s").last_cells(50), "s")
+    assert feed.place == (1, len(whole))
+
+
+def test_a_reader_goes_on_in_the_next_owners_file_and_after_a_move(tmp_path: Path) -> None:
+    journal = LiveJournal(str(tmp_path), "s")
+    feed = journal.last_cells(9)
+    assert feed.items == [] and not journal.appended(feed) and not journal.moved_on(feed)
+    first = written(tmp_path / "s.1.jsonl", OPENED, *cells(0, 1))
+    assert journal.moved_on(feed) and journal.appended(feed)
+    written(tmp_path / "s.2.jsonl", OPENED, *cells(1, 2))
+    assert journal.moved_on(feed) and journal.appended(feed) and sources(feed) == ["x = 0", "x = 1"]
+    (tmp_path / "closed").mkdir()
+    first.rename(tmp_path / "closed" / first.name)
+    (tmp_path / "s.2.jsonl").rename(tmp_path / "closed" / "s.2.jsonl")
+    written(tmp_path / "closed" / "s.2.jsonl", SessionClosed("done"))
+    assert not journal.appended(feed) and not journal.moved_on(feed)
+    assert journal.appended(feed) and feed.closed == "done"
+
+
+def test_no_link_is_followed(tmp_path: Path) -> None:
+    written(tmp_path / "elsewhere", OPENED, *cells(0, 1))
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "s.1.jsonl").symlink_to(tmp_path / "elsewhere")
+    assert LiveJournal(str(tmp_path / "d"), "s").last_cells(5).items == []
+    assert (
+        line_at(str(tmp_path / "d"), "s", (1, 0)) is None and LiveOverview(str(tmp_path / "d")).look() == []
+    )
+
+
+def test_a_line_is_read_by_its_place_and_nothing_else_is(tmp_path: Path) -> None:
+    path = written(tmp_path / "s.1.jsonl", OPENED, DataShown("s-1", {"image/png": "aGk="}))
+    end = len(path.read_bytes().split(b"\n")[0]) + 1
+    line = line_at(str(tmp_path), "s", (1, end))
+    assert line is not None and b"aGk=" in line and line_at(str(tmp_path), "s", (1, 0)) is not None
+    for place in ((1, end + 1), (2, 0), (1, 10**9)):
+        assert line_at(str(tmp_path), "s", place) is None
+
+
+def test_a_run_is_named_by_what_goes_on_with_it() -> None:
+    (text, begun) = (
+        encode(Entry(1.0, event)) for event in (TextPrinted("s-1", "stdout", "x"), *cells(1, 2)[:1])
+    )
+    assert (run_of(text), run_of(begun), run_of(b"{"), run_of(b"[]")) == ("s-1", "", "", "")
+
+
+def test_the_list_shows_what_each_session_does(tmp_path: Path) -> None:
+    held = RunHeld("s-1", "execute_code", "c", "rm()")
+    started = RunStarted("s-1", "execute_code", "c", "1")
+    failed = RunFinished("s-1", RunStatus.ERROR, 0.1)
+    states: dict[str, list[Event]] = {
+        "idle": [OPENED],
+        "busy": [OPENED, started],
+        "held": [OPENED, held],
+        "done": [OPENED, started, RunFinished("s-1", RunStatus.OK, 0.1)],
+        "failed": [OPENED, started, failed, NotebookEdited("add", "c", "x")],
+        "flooding": [OPENED, started, TextPrinted("s-1", "stdout", "y" * 200_000)],
+        "ends": [OPENED, SessionClosed("done")],
+    }
+    for session, events in states.items():
+        written(tmp_path / f"{session}.1.jsonl", *events)
+    (tmp_path / "broken.1.jsonl").write_bytes(b'[1]\n{"k":"run"\n{"k":"run"}')
+    (tmp_path / "empty.1.jsonl").touch()
+    written(tmp_path / "closed" / "gone.1.jsonl", OPENED, SessionClosed("done"))
+    overview = LiveOverview(str(tmp_path))
+    assert {line.session: line.state for line in overview.look("gone")} == {
+        "idle": "idle", "busy": "running", "held": "held", "done": "idle", "failed": "bad", "flooding": "running",
+        "ends": "closed", "gone": "closed", "broken": "running", "empty": "running",
+    }  # fmt: skip
+    assert [line.name for line in overview.look("none")] == sorted(["train"] * 7 + ["broken", "empty"])
+    written(tmp_path / "flooding.1.jsonl", *[TextPrinted("s-1", "stdout", "z" * 70_000)] * 2)
+    written(tmp_path / "busy.1.jsonl", failed)
+    again = {line.session: line for line in overview.look()}
+    assert (again["flooding"].state, again["busy"].state) == ("running", "bad")
+    assert (again["busy"].name, again["busy"].notebook) == ("train", "train.ipynb")
+    assert overview.newest() in states and LiveOverview(str(tmp_path / "none")).newest() == ""
+    written(tmp_path / "busy.2.jsonl", OPENED)
+    assert {line.session: line.state for line in overview.look()}["busy"] == "idle"
+
+
+def test_the_list_marks_the_chosen_one_and_escapes_names() -> None:
+    lines = [SessionLine("a", "<b>", '"x"', "running", 2048.0, 300.0), SessionLine("b", "b", "", "bad")]
+    made = sessions_html(lines, "b")
+    assert '<a class="running" href="live?session=a" title="&quot;x&quot;">' in made
+    assert "<b>&lt;b&gt;</b><small>busy · RAM 2.0 GiB · GPU 300 MiB</small>" in made
+    assert 'class="bad" href="live?session=b" aria-current="page"' in made and "<small>error</small>" in made
+    assert "No session yet" in sessions_html([], "")
+
+
+def test_a_job_tells_its_number_its_node_and_its_end() -> None:
+    assert job_html({"host": "<me>"}) == '<div id="job"><b>&lt;me&gt;</b></div>'
+    made = job_html({"host": "gpu-07", "job": "48", "partition": "gpu", "end": 1780})
+    assert "job 48" in made and "<b>gpu-07</b>" in made and 'data-until="1780"' in made and "gpu" in made
+
+
+def sample(cpu: float | None, **gpu: Any) -> dict[str, Any]:
+    memory = {"used_mb": 1024 * 89.0, "total_mb": 1024 * 128.0, "percent_used": 69.0}
+    gpus = [
+        {
+            "name": "H200",
+            "utilization_percent": 94.0,
+            "memory_used_mb": 1024 * 5.0,
+            "memory_total_mb": 1024 * 10.0,
+            **gpu,
+        }
+    ]
+    return {"cpu": {"count": 16, "percent": cpu}, "memory": memory, "gpu": gpus if gpu is not None else []}
+
+
+def test_meters_show_what_is_used_and_their_past() -> None:
+    made = meters_html([sample(10.0)] * 5 + [sample(60.0)] * 5)
+    assert "<b>CPU</b> 60% <small>16 cores</small>" in made and "M120 40L120 16.0L119 36.0V40Z" in made
+    assert "<b>MEM</b> 89 GiB of 128 GiB" in made
+    assert "<b>GPU</b> 94% <small>H200</small>" in made and "<b>VRAM</b> 5.0 GiB of 10 GiB" in made
+
+
+def test_meters_of_what_is_unknown_say_so() -> None:
+    empty = meters_html([])
+    assert (
+        "<b>CPU</b> ?" in empty
+        and "<b>MEM</b> ?" in empty
+        and "GPU" not in empty
+        and 'class="area" d=""' in empty
+    )
+    unknown = sample(None, utilization_percent=None, memory_used_mb=None, name="A")
+    unknown["gpu"].append({"name": "B"})
+    made = meters_html([{"gpu": []}, unknown])
+    assert (
+        "<b>GPU</b> ? <small>2 GPUs</small>" in made and "<b>VRAM</b> ?" in made and "L120 40.0V40Z" in made
+    )
+    assert mebibytes(None) == "?"

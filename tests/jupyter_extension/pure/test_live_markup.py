@@ -1,0 +1,135 @@
+"""Text and tables of the live page: what anybody prints is only text there."""
+
+from __future__ import annotations
+
+import html
+import re
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jlab_tui.jupyter_extension.live_markup import LINE_MAX, code_html, escaped, lines_html, settled
+from jlab_tui.jupyter_extension.live_table import CELLS_MAX, HTML_MAX, table_of
+
+TRICKS = st.text(alphabet=st.sampled_from(list("<>&\"'/=ab \n\r\t\x08\x1b[];0138m#\u202e\ud800\x9b")))
+
+
+@given(TRICKS)
+def test_any_text_is_the_text_of_spans_and_nothing_else(text: str) -> None:
+    for made in (lines_html(settled(text)), code_html(text), escaped(text)):
+        tree = ElementTree.fromstring(f"<pre>{made}</pre>")
+        assert {one.tag for one in tree.iter()} <= {"pre", "span"}
+        assert {name for one in tree.iter() for name in one.attrib} <= {"class"}
+        assert not set("".join(tree.itertext())) & set("\x1b\x08\u202e\x9b")
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["C"])))
+def test_code_keeps_each_character(text: str) -> None:
+    assert html.unescape(re.sub("<[^>]*>", "", code_html(text))) == text
+
+
+@pytest.mark.parametrize(
+    ("printed", "lines"),
+    [
+        ("one\ntwo", ["one", "two"]),
+        ("one\r\ntwo\r\n", ["one", "two", ""]),
+        (" 10%|#\r100%|####\n", ["100%|####", ""]),
+        ("abc\x08\x08d", ["ad"]),
+        ("first\nsecond\x1b[A\r1st\x1b[2K!", ["1st!", "second"]),
+        ("a\nb\nc\x1b[2Aup", ["aup", "b", "c"]),
+        ("top\x1b[99Anear", ["topnear"]),
+        ("a\nb\x1b[A\r1\n2", ["1", "b2"]),
+        ("top\x1b[1;2Anear", ["topnear"]),
+        ("\x1b]0;title\x07\x1bPq#0\x1b\\\x1b[?25lshown\x1bc", ["shown"]),
+        ("\x1b[31mred", ["\x1b[31mred"]),
+    ],
+)
+def test_lines_are_those_of_a_terminal(printed: str, lines: list[str]) -> None:
+    assert settled(printed) == lines
+
+
+@pytest.mark.parametrize(
+    ("row", "made"),
+    [
+        ("\x1b[31mred\x1b[0m plain", '<span class="ansi1">red</span> plain'),
+        ("\x1b[1;94mblue\x1b[22;39m plain", '<span class="bold ansi4">blue</span> plain'),
+        ("\x1b[38;5;9mbright", '<span class="ansi1">bright</span>'),
+        ("\x1b[38;5;28;01mgreen", '<span class="bold ansi2">green</span>'),
+        ("\x1b[38;5;245mgrey", "grey"),
+        ("\x1b[38;5;231mwhite", "white"),
+        ("\x1b[38;2;10;20;200mblue\x1b[48;5;1mstill", '<span class="ansi4">blue</span><span class="ansi4">still</span>'),
+        ("\x1b[38modd\x1b[38;2;1modd\x1b[7m\x1b[9999modd", "oddoddodd"),
+        ("\x1b[m<b>", "&lt;b&gt;"),
+    ],
+)  # fmt: skip
+def test_ansi_colours_are_classes(row: str, made: str) -> None:
+    assert lines_html([row]) == made
+
+
+def test_colours_go_on_in_the_next_line_and_a_long_line_is_cut() -> None:
+    assert (
+        lines_html(["\x1b[32mone", "two"]) == '<span class="ansi2">one</span>\n<span class="ansi2">two</span>'
+    )
+    assert lines_html(["x" * (LINE_MAX + 1234)]).endswith(" <i>… 1,234 more characters</i>")
+
+
+def test_code_is_coloured() -> None:
+    made = code_html('%matplotlib inline\nfor name in f\'a{b}\':  # <note>\n    print(3.5e7, """open')
+    for kind, text in (
+        ("magic", "%matplotlib"),
+        ("keyword", "for"),
+        ("keyword", "in"),
+        ("string", "f&#x27;a{b}&#x27;"),
+        ("comment", "# &lt;note&gt;"),
+        ("number", "3.5e7"),
+        ("string", "&quot;&quot;&quot;open"),
+    ):
+        assert f'<span class="{kind}">{text}</span>' in made
+    assert ">name<" not in made
+
+
+PANDAS = """<div><style scoped>.dataframe td { color: red; }</style>
+<table border="1" class="dataframe"><thead><tr style="text-align: right;"><th></th><th colspan="2">a &lt; b</th></tr></thead>
+<tbody><tr><th rowspan="2">0</th><td onclick="alert(1)">1.0</td><td><b>x</b></td></tr></tbody></table><p>1 rows</p></div>"""
+
+
+def test_a_table_of_pandas_is_read_without_its_markup() -> None:
+    table = table_of(PANDAS)
+    assert table is not None
+    first, second = table.rows
+    assert [(c.text, c.is_head, c.columns, c.rows) for c in first] == [
+        ("", True, 1, 1),
+        ("a < b", True, 2, 1),
+    ]
+    assert [(c.text, c.is_head, c.columns, c.rows) for c in second] == [
+        ("0", True, 1, 2), ("1.0", False, 1, 1), ("x", False, 1, 1)
+    ]  # fmt: skip
+    assert table.around.split() == ["1", "rows"] and table.characters == 10
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "",
+        "<p>no table</p>",
+        "<table></table>",
+        "<table><tr></tr></table>",
+        "<td>no row</td><table></table>",
+        "<table><tr><td>1</td></tr></table><table><tr><td>2</td></tr></table>",
+        "<style>td { background: red }</style><table><tr><td>1</td></tr></table>",
+        "<table><tr><td><img src=x onerror=alert(1)></td></tr></table>",
+        "<table><tr><td><a href='javascript:alert(1)'>x</a></td></tr></table>",
+        "<table><tr>" + "<td>" * (CELLS_MAX + 1) + "</tr></table>",
+        "<table><tr><td>" + "x" * HTML_MAX + "</td></tr></table>",
+    ],
+)
+def test_what_is_more_than_a_table_is_none(markup: str) -> None:
+    assert table_of(markup) is None
+
+
+@pytest.mark.parametrize("span", ["0", "-1", "x", "", "9999", "²"])
+def test_a_cell_that_spans_nothing_sensible_spans_one(span: str) -> None:
+    table = table_of(f'<table><tr><td colspan="{span}">1</td></tr></table>')
+    assert table is not None and table.rows[0][0].columns == 1
