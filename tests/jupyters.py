@@ -18,6 +18,7 @@ from jlab_tui.adapters.jupyter.spool_reader import Spool
 from jlab_tui.adapters.notebook import NotebookDirectory
 from jlab_tui.core.errors import KernelGone, ServerUnreachable, SessionOwned
 from jlab_tui.core.journal.events import Entry, Event
+from jlab_tui.core.kernel.leaving import EndedKernel, LeftKernel
 from jlab_tui.core.kernel.link import Claim, Lease, LinkChange, LinkOver, LinkUp, RecordedKernel
 from jlab_tui.core.kernel.waits import ProcessFacts
 from jlab_tui.core.kernel.wire import KernelMessage, Request
@@ -28,6 +29,7 @@ from jlab_tui.core.server.resources import Sample
 from jlab_tui.core.server.state_machine import Health
 from jlab_tui.core.settings import Mode, OnExit
 from jlab_tui.jupyter_extension.claims import Claims, Graces, Granted
+from jlab_tui.jupyter_extension.ended_kernels import describe, rule_of
 from jlab_tui.services.server.ready import Server
 from jlab_tui.services.sessions.registry import Sessions
 
@@ -113,6 +115,7 @@ class EchoServer:
         """how long the last kernel that ended had, if it was cut"""
         """as with jupyter-collaboration"""
         self.started_here: set[str] = set()
+        self.ended: dict[str, EndedKernel] = {}
         self.notice_after_s = 0.0
         """how long after the answer to a restart the kernel's exit notice comes"""
         self.refused_restarts = 0
@@ -139,8 +142,15 @@ class EchoServer:
 
     def reaps(self, after: float = 1e6) -> None:
         """Advance the extension's clock by `after` seconds."""
-        for kernel_id, _ in self.claims.due({}, time.monotonic() + after):
-            if kernel_id in self.by_id:
+        later = time.monotonic() + after
+        for kernel_id, _ in self.claims.due({}, later):
+            left = self.claims.left(kernel_id, False, False, later)
+            if kernel_id in self.by_id and left is not None:
+                rule, session = rule_of(left, time.time()), self.claims.owner_of(kernel_id)[3] or ""
+                path = self.by_id[kernel_id].path
+                self.ended[kernel_id] = EndedKernel(
+                    session, path, rule.cause, rule.detail, time.time(), **rule.facts
+                )
                 self.removes(kernel_id)
 
     async def close(self) -> None: ...
@@ -243,9 +253,18 @@ class EchoServer:
         return {
             k.id: RecordedKernel(self.claims.owner_of(k.id)[1], len(k.stream), 0, k.running, frozenset(k.requests),
                                  k.id in self.started_here, session=self.claims.owner_of(k.id)[3] or "",
-                                 cut_after_s=self.cut_after_s)
+                                 cut_after_s=self.cut_after_s, left=self._left(k))
             for k in self.by_id.values()
         }  # fmt: skip
+
+    def _left(self, kernel: EchoKernel) -> LeftKernel | None:
+        told = describe(
+            self.claims.left(kernel.id, bool(kernel.running), False, time.monotonic()), time.time()
+        )
+        return LeftKernel(**told) if told is not None else None
+
+    async def ended_kernels(self) -> dict[str, EndedKernel]:
+        return self.ended
 
     async def release(self, client: str) -> None:
         self.claims.release(client, None, time.monotonic())

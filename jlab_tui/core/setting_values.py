@@ -63,6 +63,15 @@ def seconds(low: int, high: int) -> Callable[[str], float]:
     return read
 
 
+def hours(low: int, high: int) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        if not re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text, re.ASCII) or not low <= float(text) <= high:
+            raise ValueError(f"a number of hours from {low} to {high}")
+        return float(text)
+
+    return read
+
+
 def flag(text: str) -> bool:
     if text.lower() not in ("0", "1", "no", "yes", "false", "true"):
         raise ValueError("1 or 0")

@@ -11,12 +11,12 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
 from . import setting_values as read
 from .errors import SettingError
+from .setting_choices import Link, Mode, OnExit
 from .setting_fields import PREFIX, Variable, path_set_by, set_by
 from .slurm_settings import SlurmSettings
 
@@ -37,32 +37,6 @@ __all__ = [
 T = TypeVar("T")
 
 SITE_CONFIG = "/etc/jlab-mcp/config"
-
-
-class Mode(StrEnum):
-    """Where the Jupyter server runs."""
-
-    LOCAL = "local"
-    SLURM = "slurm"
-
-
-class Link(StrEnum):
-    """How the server of a job is reached."""
-
-    AUTO = "auto"
-    """by its port; where that cannot be reached, without it"""
-    TCP = "tcp"
-    SRUN = "srun"
-    SSH = "ssh"
-
-
-class OnExit(StrEnum):
-    """What happens to the kernels of an MCP server process when it ends."""
-
-    SHUTDOWN = "shutdown"
-    """shut down idle ones after the grace period, busy ones after their run if nobody came back"""
-    KEEP = "keep"
-    KILL = "kill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,18 +151,28 @@ class Settings:
         read.seconds(0, 10_080),
         "minutes after which a kernel that holds GPU memory and computes nothing is told of; 0: never",
     )
-    on_exit: OnExit = set_by(
+    on_exit: OnExit | None = set_by(
         "ON_EXIT",
-        OnExit.SHUTDOWN,
+        None,
         read.one_of(OnExit, *OnExit),
-        "what happens to kernels when the client ends: shutdown, keep or kill",
+        "what happens to kernels when the client ends: `shutdown` ends idle ones, and busy ones after their run; `keep` keeps them "
+        "until the server stops; `kill` ends all",
+        shown="shutdown; in a job, idle ones stay as JLAB_MCP_KEEP_H says",
     )
+    keep_h: float | None = set_by(
+        "KEEP_H",
+        None,
+        read.hours(0, 720),
+        "hours that idle kernels of a job stay after the client ended, unless `JLAB_MCP_ON_EXIT` is set; 0: as outside of a job",
+        shown="12, or as the server was started",
+    )
+    """None if unset: the server then decides"""
     exit_grace_s: float | None = set_by(
         "EXIT_GRACE_S",
         None,
         read.seconds(0, 86400),
         "seconds that idle kernels keep running after the client ends",
-        shown="30, or as the server was started",
+        shown="30 (in a job as JLAB_MCP_KEEP_H says), or as the server was started",
     )
     """None if unset: the server then decides"""
     keep_days: int = set_by(

@@ -8,7 +8,7 @@ server does not shut its kernels down. The epoch grows with each owner, so a pro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple, Union
+from typing import Any, Collection, Dict, List, Mapping, Optional, Set, Tuple, Union
 
 RECONNECT_GRACE_S = 20.0
 ON_EXIT = ("shutdown", "keep", "kill")
@@ -24,6 +24,8 @@ class Graces:
     """After the end of a run that outlived its owner."""
     reconnect_s: float = RECONNECT_GRACE_S
     """For an owner to reconnect before it counts as gone."""
+    exit_by: str = ""
+    """The setting that says `exit_s`, if one does."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,24 @@ class Refused:
     epoch: int
 
 
+@dataclass(frozen=True)
+class Ownerless:
+    """A kernel whose owner is gone."""
+
+    left_s: float
+    """Seconds since the owner was last here."""
+    released: bool
+    """The owner said that it leaves; otherwise it was lost."""
+    ends_in_s: Optional[float]
+    """None while something keeps the kernel."""
+    stays: str
+    """What keeps it: `busy`, `used` by others, `keep` (the owner's wish), or nothing."""
+    idle_s: float
+    """How long it may be idle."""
+    by: str
+    """The setting that says so, if one does."""
+
+
 @dataclass
 class _Claim:
     session: Optional[str]
@@ -57,10 +77,14 @@ class _Claim:
     """When the owner left, or will count as gone; None while it is here."""
     exit_s: Optional[float] = None
     """The owner's own grace for an idle kernel, if any."""
+    exit_by: str = ""
+    """The setting that it comes from."""
     was_busy: bool = False
     """Whether a run was seen since the owner left."""
     idle_at: float = 0.0
     """When the last such run ended."""
+    used_at: float = 0.0
+    """When others were last connected since the owner left."""
 
     @property
     def line_s(self) -> Optional[float]:
@@ -84,6 +108,7 @@ class Claims:
         now: float,
         on_exit: Optional[str] = None,
         exit_s: Optional[float] = None,
+        exit_by: str = "",
     ) -> Union[Granted, Refused]:
         """Claim a kernel for a client; `owner` has its uuid as "client". A connection may change `on_exit` later."""
         client = str(owner["client"])
@@ -91,14 +116,15 @@ class Claims:
         if held is None:
             gone_at = self._gone_at(now)
             self._claims[kernel] = _Claim(
-                session, 1, client, dict(owner), on_exit or "shutdown", set(), set(), gone_at, exit_s
+                session, 1, client, dict(owner), on_exit or "shutdown", set(), set(), gone_at, exit_s, exit_by
             )
             return Granted(1, None, adopted=False, displaced=None)
         if held.client == client:
             held.session = session or held.session
             held.owner = dict(owner)
             held.on_exit = on_exit or held.on_exit
-            held.exit_s = held.exit_s if exit_s is None else exit_s
+            if exit_s is not None:
+                held.exit_s, held.exit_by = exit_s, exit_by
             if not held.connections:
                 held.unowned_at = self._gone_at(now)
                 held.was_busy = False
@@ -118,6 +144,7 @@ class Claims:
             set(),
             self._gone_at(now),
             exit_s,
+            exit_by,
         )
         return Granted(epoch, previous, adopted=True, displaced=displaced)
 
@@ -187,8 +214,12 @@ class Claims:
             if claim.client is not None and (claim.unowned_at is None or now < claim.unowned_at)
         }
 
-    def due(self, busy: Mapping[str, bool], now: float) -> List[Tuple[str, bool]]:
-        """Return (kernel, whether to kill it even if busy) for each kernel to shut down now. Call it every second."""
+    def due(
+        self, busy: Mapping[str, bool], now: float, used: Collection[str] = ()
+    ) -> List[Tuple[str, bool]]:
+        """Return (kernel, whether to kill it even if busy) for each kernel to shut down now. Call it every second.
+
+        `used`: kernels to which others are connected, such as JupyterLab."""
         found = []
         for kernel, held in self._claims.items():
             if held.unowned_at is None or now < held.unowned_at or held.on_exit == "keep":
@@ -198,17 +229,35 @@ class Claims:
             elif busy.get(kernel, False):
                 held.was_busy = True
                 held.idle_at = now
-            elif now >= self._deadline(held):
+            elif kernel in used:
+                held.used_at = now
+            elif now >= self._deadline(held)[0]:
                 found.append((kernel, False))
         return found
 
-    def _deadline(self, held: _Claim) -> float:
+    def left(self, kernel: str, is_busy: bool, is_used: bool, now: float) -> Optional[Ownerless]:
+        """Return since when a kernel has no owner, and how long it stays; None while the owner is here or may come back."""
+        held = self._claims.get(kernel)
+        if held is None or held.unowned_at is None or now < held.unowned_at:
+            return None
+        is_released = held.client is None
+        left_s = now - held.unowned_at + (0.0 if is_released else self.graces.reconnect_s)
+        deadline, idle_s, by = self._deadline(held)
+        if held.on_exit == "kill" and held.line_s is None:
+            return Ownerless(left_s, is_released, 0.0, "", 0.0, "JLAB_MCP_ON_EXIT")
+        stays = (
+            "keep" if held.on_exit == "keep" else "busy" if is_busy else "used" if is_used else ""
+        )
+        return Ownerless(left_s, is_released, None if stays else max(0.0, deadline - now), stays, idle_s, by)
+
+    def _deadline(self, held: _Claim) -> Tuple[float, float, str]:
+        """Return when an idle kernel is due, after how many idle seconds, and the setting that says so."""
         assert held.unowned_at is not None
-        if held.was_busy:
-            return held.idle_at + max(self.graces.unclaimed_busy_s, held.line_s or 0.0)
-        if held.line_s is not None:
-            return held.unowned_at + held.line_s
-        return held.unowned_at + (self.graces.exit_s if held.exit_s is None else held.exit_s)
+        exit_s, by = (self.graces.exit_s, self.graces.exit_by) if held.exit_s is None else (held.exit_s, held.exit_by)
+        longer_s = max(held.line_s or 0.0, self.graces.unclaimed_busy_s if held.was_busy else 0.0)
+        idle_s, by = (longer_s, "") if longer_s > exit_s else (exit_s, by)
+        since = max(held.idle_at if held.was_busy else held.unowned_at, held.used_at)
+        return since + idle_s, idle_s, by
 
     def _gone_at(self, now: float) -> float:
         return now + self.graces.reconnect_s
@@ -218,6 +267,7 @@ def configured(base: Graces, config: Mapping[str, Any]) -> Graces:
     """Return the graces, overridden by the configuration."""
     return Graces(
         exit_s=float(config.get("exit_grace_s", base.exit_s)),
+        exit_by=str(config.get("exit_grace_by", base.exit_by)),
         unclaimed_busy_s=float(config.get("unclaimed_busy_grace_s", base.unclaimed_busy_s)),
         reconnect_s=float(config.get("reconnect_grace_s", base.reconnect_s)),
     )

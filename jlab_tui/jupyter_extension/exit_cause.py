@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import signal
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 MSG_TYPE = "jlab_mcp_obituary"
+
+
+class EndRule(NamedTuple):
+    """Why the server ended a kernel that nobody asked it to end."""
+
+    cause: str
+    """`culled` by Jupyter, or `left` by its owner."""
+    detail: str
+    facts: Mapping[str, Any] = {}
 
 
 class ProcessExit(NamedTuple):
@@ -19,17 +28,17 @@ class ProcessExit(NamedTuple):
     """Another process replaced it, or the server is about to start one."""
     oom_kills: int
     """Out-of-memory kills in our cgroups in the last seconds."""
-    why_culled: str = ""
-    """Why Jupyter culled the kernel; empty if it did not."""
+    rule: Optional[EndRule] = None
+    """By which the server ended the kernel; None if it did not."""
 
 
 def exit_cause(seen: ProcessExit) -> Dict[str, Any]:
-    """Return the cause of one exit: {"exit_code", "signal", "cause", "detail", "restarting"}."""
+    """Return the cause of one exit: {"exit_code", "signal", "cause", "detail", "restarting"}, and the facts of a rule."""
     code = seen.returncode
     number = -code if code is not None and code < 0 else None
     name = _signal_name(number)
-    if seen.asked_to_stop and seen.why_culled:
-        cause, detail = "culled", seen.why_culled
+    if seen.asked_to_stop and seen.rule is not None:
+        cause, detail = seen.rule.cause, seen.rule.detail
     elif seen.asked_to_stop:
         cause = "restart" if seen.replaced else "shutdown"
         detail = "The kernel was restarted." if seen.replaced else "The kernel was shut down."
@@ -47,6 +56,7 @@ def exit_cause(seen: ProcessExit) -> Dict[str, Any]:
         "cause": cause,
         "detail": detail,
         "restarting": seen.replaced,
+        **(seen.rule.facts if seen.asked_to_stop and seen.rule is not None else {}),
     }
 
 

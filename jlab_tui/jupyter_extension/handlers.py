@@ -8,14 +8,17 @@
                             running (msg_id), requests {msg_id: {state: sent|running|done|lost, seq_reply}}, obituary,
                             recorded_bytes (not acknowledged), dropped_bytes, gone, started_here (by a POST to this path),
                             cut_after_s (the kernel was killed after so many seconds; null: it ended by itself)
-  POST kernels              {name, path, notebook, session, owner, exit_grace_s}: start a kernel in the directory of `path`,
+                            left: null while its owner is here, else how long it stays: {at, released (the owner said so), ends_at
+                            (null while something keeps it), stays (busy, used, keep or empty), idle_s, by (a setting)}
+  GET ended                 the last kernels that are gone, by kernel id: session, path of its notebook, obituary (exit_cause.py, with at: Unix time)
+  POST kernels              {name, path, notebook, session, owner, exit_grace_s, exit_grace_by}: start a kernel in the directory of `path`,
                             or as the session of a notebook if one is named, and claim it: 201 {kernel} and the answer of
                             a claim. The start finishes even if the client is gone; the kernel is then shut down after
                             the grace under any policy, because nobody can have used it without a connection. 503
                             {message}: the server has no descriptors left for one.
   GET look/<kernel>?stacks=0|1   what its process does (kernel_look.py), and gpu {memory_mb, percent}: held by the kernel, of the
                             busiest GPU; 404 {message}: no process of this machine
-  POST claims               {kernel, session, owner: {client, ...}, takeover, on_exit, exit_grace_s}: 200 {epoch,
+  POST claims               {kernel, session, owner: {client, ...}, takeover, on_exit, exit_grace_s, exit_grace_by}: 200 {epoch,
                             last_seq, acked_seq, previous, adopted}; 409 {error: owned, owner, epoch, connected} while another client's
                             connection lives and speaks, and takeover is false; 404 {error: unknown}. The first claim of a kernel
                             starts its recording. The epoch grows with each new owner and opens the channels.
@@ -24,9 +27,9 @@
                             frame of its channels: 200 {handed}, which is false while no owner is connected
   GET channels/<kernel>     the websocket (channels.py)
 
-`exit_grace_s` overrides how long the server keeps the owner's idle kernel after the owner left, `owner.line_grace_s` how long
-after it was gone without a release. Others see `owner` as
-given; only its `client`, a uuid per process, matters here.
+`exit_grace_s` overrides how long the server keeps the owner's idle kernel after the owner left, `exit_grace_by` names the setting
+that says so, `owner.line_grace_s` is how long it keeps one whose owner was gone without a release. A kernel to which others are
+connected stays. Others see `owner` as given; only its `client`, a uuid per process, matters here.
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ from .channels import ChannelsHandler
 from .claims import ON_EXIT, Granted, Refused
 from .service import ExtensionService
 
-LONGEST_GRACE_S = 86400
+LONGEST_GRACE_S = 30 * 86400
 LONGEST_ACT = 1 << 20
 
 
@@ -110,13 +113,20 @@ class KernelsHandler(_Handler):
             raise web.HTTPError(400, "a notebook needs a path")
         try:
             kernel_id, granted = await self.service.start_kernel(
-                name, path, notebook, body.get("session"), owner, exit_s
+                name, path, notebook, body.get("session"), owner, exit_s, _exit_by(body)
             )
         except web.HTTPError:
             raise
         except Exception as error:
             raise web.HTTPError(500, str(error)) from error
         self.answer({"kernel": kernel_id, **self.granted(kernel_id, granted)}, 201)
+
+
+class EndedHandler(_Handler):
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        self.answer(self.service.ended_kernels())
 
 
 class LookHandler(_Handler):
@@ -143,7 +153,7 @@ class ClaimsHandler(_Handler):
         if on_exit is not None and on_exit not in ON_EXIT:
             raise web.HTTPError(400, "on_exit must be one of %s" % ", ".join(ON_EXIT))
         takeover = bool(body.get("takeover"))
-        outcome = self.service.claim(kernel_id, body.get("session"), owner, takeover, on_exit, exit_s)
+        outcome = self.service.claim(kernel_id, body.get("session"), owner, takeover, on_exit, exit_s, _exit_by(body))
         if isinstance(outcome, Refused):
             refusal = {"error": "owned", "owner": outcome.owner, "epoch": outcome.epoch, "connected": True}
             self.answer(refusal, 409)
@@ -187,6 +197,10 @@ def _exit_grace(body: Dict[str, Any]) -> Optional[float]:
     return _grace(body, "exit_grace_s")
 
 
+def _exit_by(body: Dict[str, Any]) -> str:
+    return str(body.get("exit_grace_by") or "")[:60]
+
+
 def _grace(body: Dict[str, Any], name: str) -> Optional[float]:
     grace = body.get(name)
     if grace is None:
@@ -202,6 +216,7 @@ def routes(base_url: str, service: ExtensionService) -> List[Tuple[str, type, Di
         ("info", InfoHandler),
         ("resources", ResourcesHandler),
         ("kernels", KernelsHandler),
+        ("ended", EndedHandler),
         (r"look/([^/]+)", LookHandler),
         ("claims", ClaimsHandler),
         ("release", ReleaseHandler),

@@ -1,4 +1,4 @@
-"""Ends kernels: gives an idle one time for its exit handlers, and records why Jupyter culled one.
+"""Ends kernels: gives an idle one time for its exit handlers, and records by which rule the server ended one.
 
 On exit, libraries run their `atexit` handlers, in which trackers send their last data. Jupyter waits half of
 `KernelManager.shutdown_wait_time`, 2.5 s, before it sends a signal. A value in the user's configuration wins.
@@ -11,6 +11,7 @@ import logging
 import signal
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
+from .exit_cause import EndRule
 from .kernel_process import process_of
 
 END_S = 20.0
@@ -30,7 +31,7 @@ class Endings:
         """By kernel: the seconds after which a signal ended it, at its last end."""
         self._kernels = kernels
         self._recorders = recorders
-        self._culled: Dict[str, str] = {}
+        self._rules: Dict[str, EndRule] = {}
         cull = getattr(kernels, "cull_kernel_if_idle", None)
         if cull is not None:
             kernels.cull_kernel_if_idle = self._naming_the_culler(cull)
@@ -40,13 +41,17 @@ class Endings:
         for name in ("shutdown_kernel", "restart_kernel"):
             setattr(manager, name, self._in_own_time(manager, getattr(manager, name)))
 
-    def take_culled(self, kernel_id: str) -> str:
-        """Return why Jupyter culled a kernel; empty if it did not."""
-        return self._culled.pop(kernel_id, "")
+    def note(self, kernel_id: str, rule: EndRule) -> None:
+        """Note by which rule the server is about to end a kernel."""
+        self._rules[kernel_id] = rule
+
+    def take(self, kernel_id: str) -> Optional[EndRule]:
+        """Return by which rule the server ended a kernel, once; None if somebody asked for it."""
+        return self._rules.pop(kernel_id, None)
 
     def forget(self, kernel_id: str) -> None:
         self.cut.pop(kernel_id, None)
-        self._culled.pop(kernel_id, None)
+        self.take(kernel_id)
 
     def _in_own_time(self, manager: Any, end: Callable[..., Any]) -> Callable[..., Any]:
         usual = manager.shutdown_wait_time
@@ -97,14 +102,14 @@ class Endings:
     def _naming_the_culler(self, cull: Callable[[str], Any]) -> Callable[[str], Any]:
         async def cull_kernel_if_idle(kernel_id: str) -> None:
             if kernel_id in self._recorders:
-                self._culled[kernel_id] = _why_culled(self._kernels, kernel_id)
+                self.note(kernel_id, EndRule("culled", _why_culled(self._kernels, kernel_id)))
             try:
                 ended = cull(kernel_id)
                 if inspect.isawaitable(ended):
                     await ended
             finally:
                 if kernel_id in self._kernels:
-                    self._culled.pop(kernel_id, None)
+                    self.take(kernel_id)
 
         return cull_kernel_if_idle
 

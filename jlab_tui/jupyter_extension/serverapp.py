@@ -65,6 +65,7 @@ def settings(config: Mapping[str, Any], ip: str, port: int) -> Config:
         "spool_dir",
         "sessions_dir",
         "exit_grace_s",
+        "exit_grace_by",
         "unclaimed_busy_grace_s",
         "reconnect_grace_s",
         "silence_s",

@@ -17,9 +17,11 @@ import zmq
 from . import PROTOCOL, __version__
 from .activity import Activity
 from .cgroup import oom_counter_paths
-from .claims import Claims, Graces, Granted, Refused
+from .claims import Claims, Graces, Granted, Ownerless, Refused
+from .ended_kernels import EndedKernels, describe, rule_of
 from .heap import return_large_blocks
 from .kernel_command import is_private
+from .kernel_connections import KernelConnections
 from .kernel_ending import Endings
 from .kernel_environment import programs
 from .kernel_look import look_at
@@ -62,6 +64,7 @@ class ExtensionService:
         self.silence_s = SILENCE_S
         self.claims = Claims(graces)
         self.recorders: Dict[str, StreamRecorder] = {}
+        self.ended = EndedKernels()
         self.endings = Endings(self.kernels, self.recorders)
         self.sampler = SamplerThread(on_sample=self._on_sample)
         self._connections: Dict[str, Set[Connection]] = {}
@@ -71,10 +74,10 @@ class ExtensionService:
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="jlab-mcp-read")
         self._oom = OomCounter(oom_counter_paths())
         self._activity = Activity(self.kernels)
-        self._started_here: Set[str] = set()
+        self._started_here: Dict[str, str] = {}
+        """Kernels started for our sessions, each with the path of its notebook."""
         self._reaping: Set[str] = set()
-        self._counted: Set[str] = set()
-        """Kernels whose owner Jupyter counts as a connection."""
+        self._used = KernelConnections(self.kernels)
         self._tasks: Set[asyncio.Future[Any]] = set()
 
     def start(self) -> None:
@@ -115,6 +118,17 @@ class ExtensionService:
             log.exception("jlab-mcp: the kernelspecs cannot be read")
             return {}
 
+    def ended_kernels(self) -> Dict[str, Any]:
+        """How kernels ended that are gone, by id."""
+        for kernel_id, recorder in self.recorders.items():
+            if recorder.gone_at is not None:
+                self._note_end(kernel_id, recorder)
+        return self.ended.all()
+
+    def _note_end(self, kernel_id: str, recorder: StreamRecorder) -> None:
+        session, path = self.claims.owner_of(kernel_id)[3], self._started_here.get(kernel_id, "")
+        self.ended.add(kernel_id, session, path, recorder.exit_cause)
+
     def describe(self) -> Dict[str, Any]:
         return {kernel_id: self._describe(kernel_id) for kernel_id in self.recorders}
 
@@ -136,6 +150,7 @@ class ExtensionService:
             "recorded_bytes": recorder.recorded_bytes,
             "dropped_bytes": recorder.stream.dropped_bytes,
             "gone": recorder.gone_at is not None,
+            "left": describe(self._left(kernel_id), time.time()),
             "cut_after_s": self.endings.cut.get(kernel_id),
             "started_here": kernel_id in self._started_here,
             "private": kernel_id not in self.kernels or is_private(self.kernels.get_kernel(kernel_id)),
@@ -161,6 +176,7 @@ class ExtensionService:
         session: Optional[str],
         owner: Mapping[str, Any],
         exit_s: Optional[float],
+        exit_by: str = "",
     ) -> Tuple[str, Granted]:
         """Start a kernel, as the session of a `notebook` if given, and claim it in the same step."""
         if notebook:
@@ -171,8 +187,8 @@ class ExtensionService:
         else:
             name = name or self.kernels.default_kernel_name
             kernel_id = await self.kernels.start_kernel(kernel_name=name, path=path)
-        self._started_here.add(kernel_id)
-        outcome = self.claim(kernel_id, session, owner, takeover=True, exit_s=exit_s)
+        self._started_here[kernel_id] = path or ""
+        outcome = self.claim(kernel_id, session, owner, takeover=True, exit_s=exit_s, exit_by=exit_by)
         assert isinstance(outcome, Granted)
         return kernel_id, outcome
 
@@ -184,9 +200,12 @@ class ExtensionService:
         takeover: bool,
         on_exit: Optional[str] = None,
         exit_s: Optional[float] = None,
+        exit_by: str = "",
     ) -> Union[Granted, Refused]:
         """Claim a kernel of this server; the first claim starts its recording."""
-        outcome = self.claims.claim(kernel_id, session, owner, takeover, time.monotonic(), on_exit, exit_s)
+        outcome = self.claims.claim(
+            kernel_id, session, owner, takeover, time.monotonic(), on_exit, exit_s, exit_by
+        )
         if isinstance(outcome, Refused):
             return outcome
         if kernel_id not in self.recorders:
@@ -199,7 +218,7 @@ class ExtensionService:
                 self._oom,
                 self.limits,
                 self._activity,
-                self.endings.take_culled,
+                self.endings.take,
             )
             self._count_owners()
         if outcome.displaced is not None:
@@ -261,23 +280,18 @@ class ExtensionService:
         for kernel_id, recorder in list(self.recorders.items()):
             if recorder.gone_at is not None and now - recorder.gone_at > KEEP_GONE_S:
                 recorder.close()
+                self._note_end(kernel_id, recorder)
                 del self.recorders[kernel_id]
-                self._started_here.discard(kernel_id)
+                self._started_here.pop(kernel_id, None)
                 self.claims.forget(kernel_id)
                 self.endings.forget(kernel_id)
 
     def _count_owners(self) -> None:
-        """Have Jupyter count the owner of a kernel as a connection: it culls kernels that have none."""
-        count = getattr(self.kernels, "notify_connect", None)
-        discount = getattr(self.kernels, "notify_disconnect", None)
-        if count is None or discount is None:
-            return
-        held = {kernel_id for kernel_id in self.claims.held(time.monotonic()) if kernel_id in self.kernels}
-        for kernel_id in held - self._counted:
-            count(kernel_id)
-        for kernel_id in self._counted - held:
-            discount(kernel_id)
-        self._counted = held
+        self._used.count_owners(self.claims.held(time.monotonic()))
+
+    def _left(self, kernel_id: str) -> Optional[Ownerless]:
+        is_busy = self.recorders[kernel_id].kernel_state.occupied
+        return self.claims.left(kernel_id, is_busy, self._used.is_used(kernel_id), time.monotonic())
 
     def _kernel_pids(self) -> Dict[str, int]:
         found = {}
@@ -289,9 +303,13 @@ class ExtensionService:
 
     def _reap(self) -> None:
         busy = {kernel_id: recorder.kernel_state.occupied for kernel_id, recorder in self.recorders.items()}
-        for kernel_id, at_once in self.claims.due(busy, time.monotonic()):
+        used = [kernel_id for kernel_id in self.recorders if self._used.is_used(kernel_id)]
+        for kernel_id, at_once in self.claims.due(busy, time.monotonic(), used):
             if kernel_id not in self.kernels or kernel_id in self._reaping:
                 continue
+            left = self._left(kernel_id)
+            if left is not None:
+                self.endings.note(kernel_id, rule_of(left, time.time()))
             log.info("jlab-mcp: shutting down kernel %s, which has no owner any more", kernel_id)
             self._reaping.add(kernel_id)
             task = asyncio.ensure_future(self._shut_down(kernel_id, at_once))
@@ -314,6 +332,8 @@ class ExtensionService:
             log.exception("jlab-mcp: shutting down kernel %s failed", kernel_id)
         finally:
             self._reaping.discard(kernel_id)
+            if kernel_id in self.kernels:
+                self.endings.take(kernel_id)
 
 
 def owned_by(owner: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Set
 import zmq
 
 from .activity import Activity
-from .exit_cause import MSG_TYPE, ProcessExit, exit_cause, final_cause
+from .exit_cause import MSG_TYPE, EndRule, ProcessExit, exit_cause, final_cause
 from .framing import Message, json_object, pack
 from .kernel_client import ClientRequest, KernelClient, new_outbox, own_message
 from .kernel_command import holds_more
@@ -45,9 +45,9 @@ class StreamRecorder:
         oom: OomCounter,
         limits: StreamLimits,
         activity: Activity,
-        take_culled: Callable[[str], str],
+        take_rule: Callable[[str], Optional[EndRule]],
     ) -> None:
-        """`take_culled` returns why Jupyter culled the kernel; `lookup` its manager, None once the server dropped it."""
+        """`take_rule` returns by which rule the server ended the kernel; `lookup` its manager, None once the server dropped it."""
         self.kernel_id = kernel_id
         self.stream = Stream(limits.cache, limits.memory)
         self.kernel_state = KernelState()
@@ -61,7 +61,7 @@ class StreamRecorder:
         self._context = context
         self._oom = oom
         self._activity = activity
-        self._take_culled = take_culled
+        self._take_rule = take_rule
         self._spooler = StreamSpooler(kernel_id, self.stream, limits, spool, readers, self._resume)
         self._numbering = MessageNumbering(self.stream, self.kernel_state, lambda: self._spooler.has_room)
         self._is_paused = False
@@ -164,8 +164,8 @@ class StreamRecorder:
         if stopping:
             replacement = await replacement_of(process, self._lookup)
             is_replaced = replacement is not None
-        culled = self._take_culled(self.kernel_id)
-        seen = ProcessExit(code, stopping, is_replaced, self._oom.recent(), culled)
+        rule = self._take_rule(self.kernel_id)
+        seen = ProcessExit(code, stopping, is_replaced, self._oom.recent(), rule)
         self._record_exit(exit_cause(seen))
         if not stopping:
             replacement = await replacement_of(process, self._lookup)
@@ -197,7 +197,7 @@ class StreamRecorder:
         unsent = {request.msg_id for request in self._outbox} if cause["restarting"] else set()
         running = self.meter.running
         use = {running: self.meter.end(running, None)} if running else {}
-        self.exit_cause = {**cause, "lost": self.kernel_state.kernel_died(unsent), USE: use}
+        self.exit_cause = {**cause, "at": time.time(), "lost": self.kernel_state.kernel_died(unsent), USE: use}
         self.stream.append(pack(own_message("iopub", MSG_TYPE, self.exit_cause)))
         self._on_grown()
 

@@ -13,6 +13,7 @@ from ..core.server.status_json import kernel_json, not_understood, status_json, 
 from .content import as_json
 from .context import App
 from .context_source import AppSource
+from .shared_answers import kept_sessions
 
 if TYPE_CHECKING:
     from ..core.journal.summary import Heads
@@ -30,7 +31,7 @@ class ServerTools:
         """Check whether the Jupyter server is ready, and list its kernels and sessions. Call this first.
 
         Returns JSON: status ("ok" or the server's state), message, hint, walltime_left_s, kernels, sessions, and adoptable_sessions:
-        those of an earlier process; use their session_id to continue them. If there is no server, call start_server."""
+        those of an earlier process; use their session_id to continue them (ended_sessions: their kernels are gone). If there is no server, call start_server."""
         app = await self._source.get()
         root = str(app.settings.root)
         try:
@@ -77,9 +78,10 @@ class ServerTools:
         alive = {k.kernel_id for k in kernels}
         left = await app.sessions.left(alive, heads)
         if left.adoptable:
-            answer["adoptable_sessions"] = [
-                {"session_id": a.session, "notebook_path": a.notebook, "running": a.running}
-                for a in left.adoptable
+            answer["adoptable_sessions"] = await kept_sessions(app, server, left.adoptable)
+        if left.ended:
+            answer["ended_sessions"] = [
+                {"session_id": e.session, "notebook_path": e.notebook, "why": e.why} for e in left.ended
             ]
         if left.more or left.unread:
             answer["older_sessions"] = {

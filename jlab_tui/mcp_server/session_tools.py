@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal
 from mcp_types import CallToolResult
 from pydantic import Field
 
+from ..core.errors import ServerError
 from ..core.reply.task import RerunTask
 from .cancelling import InterruptOnCancel
 from .content import as_json, as_text, beat_of
+from .context import App
 from .context_source import AppSource
-from .shared_answers import opened_answer, rerun_answer
+from .shared_answers import kept_sessions, opened_answer, rerun_answer
 from .tasks import TaskExtension
 from .tool_arguments import Ctx, WaitS, call_of
 
@@ -35,7 +37,7 @@ class SessionTools:
         overwritten."""
         app = await self._source.get()
         session = await app.sessions.open_new(experiment_name, call_of(ctx))
-        return as_json(opened_answer(session))
+        return as_json(opened_answer(session) | await _kept_kernels(app))
 
     async def start_session_resume_notebook(
         self,
@@ -107,3 +109,18 @@ class SessionTools:
         user started in JupyterLab keeps running."""
         app = await self._source.get()
         return as_text(await app.once.shut_down(session_id, call_of(ctx)))
+
+
+async def _kept_kernels(app: App) -> dict[str, Any]:
+    """Name the kernels of clients that have left, which hold memory."""
+    try:
+        server = await app.server()
+        kernels = {kernel.kernel_id for kernel in await server.api.kernels()}
+        left = await app.sessions.left(kernels, await app.sessions.heads())
+        kept = [one for one in left.adoptable if one.left is not None]
+        if not kept:
+            return {}
+        meaning = "Kernels of clients that have left. To continue one, call a tool with its session_id; ask the user before you end one."
+        return {"kept_kernels": {"sessions": await kept_sessions(app, server, kept), "meaning": meaning}}
+    except ServerError:
+        return {}

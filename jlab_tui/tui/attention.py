@@ -22,7 +22,7 @@ def rank(row: SessionRow, now: float) -> int:
     if row.needs:
         return _NEEDS
     match row.state:
-        case SessionState.CLOSED:
+        case SessionState.CLOSED | SessionState.ENDED:
             return _OVER
         case SessionState.DEAD if row.is_orphan:
             return _OVER

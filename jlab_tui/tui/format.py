@@ -78,6 +78,7 @@ def session_mark(state: SessionState, glyphs: Glyphs) -> tuple[str, str]:
         SessionState.FAILED: (glyphs.failed, "error"),
         SessionState.STARTING: (glyphs.starting, "primary"),
         SessionState.DEAD: (glyphs.dead, "error"),
+        SessionState.ENDED: (glyphs.gone, "muted"),
         SessionState.CLOSED: (glyphs.gone, "faint"),
         SessionState.HELD: (glyphs.pending, "accent"),
         SessionState.UNKNOWN: (glyphs.unrun, "muted"),

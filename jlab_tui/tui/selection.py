@@ -12,7 +12,7 @@ ALL = ""
 """id of the view that shows all sessions together"""
 IDLE_S = 2.0
 """after it an idle session gives way to a busy one"""
-_OVER = (SessionState.CLOSED, SessionState.DEAD)
+_OVER = (SessionState.CLOSED, SessionState.ENDED, SessionState.DEAD)
 
 
 def live(rows: Sequence[SessionRow]) -> list[SessionRow]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..adapters.jupyter.access import ServerAccess
     from ..adapters.jupyter.rest import JupyterApi
     from ..adapters.log_file import LogFile
+    from ..core.kernel.leaving import KernelFates
     from ..core.server.record import KernelInfo, ServerRecord
     from ..core.server.resources import Sample
     from ..core.settings import Mode, Settings
@@ -76,6 +77,14 @@ class Outside:
 
     async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
         return await self.api(record).resources(history_s)
+
+    async def fates(self, record: ServerRecord) -> KernelFates:
+        from ..core.kernel.leaving import KernelFates
+
+        api = self.api(record)
+        recorded = await api.recorded_kernels()
+        left = {kernel_id: one.left for kernel_id, one in recorded.items() if one.left is not None}
+        return KernelFates(left, await api.ended_kernels())
 
 
 def run_dashboard(settings: Settings, env: Mapping[str, str], mode: Mode, looks: Looks) -> int:

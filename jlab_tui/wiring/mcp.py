@@ -33,7 +33,7 @@ from ..adapters.server.launch_files import probe_source
 from ..adapters.slurm.commands import Slurm
 from ..core.notebook.output_items import CellLimits
 from ..core.server.record import Owner
-from ..core.settings import Settings, load_settings
+from ..core.settings import OnExit, Settings, load_settings
 from ..core.slurm.allocation import allocation_here, offer
 from ..core.ssh.line import GRACE_S
 from ..mcp_server.context import App
@@ -72,7 +72,7 @@ async def make_app(
     sys.setswitchinterval(SWITCH_S)
     wake_at_its_end()
     launcher = make_launcher(settings, env)
-    access = make_access(settings, env, settings.exit_grace_s)
+    access = make_access(settings, env, is_client=True)
     server = ReadyServer(launcher, access).get
     journals = _journals(settings)
     notebooks = NotebookDirectory(
@@ -168,7 +168,7 @@ def _sessions(
         intents=OpeningIntents(settings.status_dir / "intents"),
         spool=Spool(settings.spool_dir),
         now=time.time,
-        on_exit=settings.on_exit,
+        on_exit=settings.on_exit or OnExit.SHUTDOWN,
         owner_alive=owner_alive,
         hold_limit_s=settings.hold_limit_s,
         comes_back=comes_back,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Mapping
+from functools import partial
 
 from ..adapters.files import Intent
 from ..adapters.jupyter.access import ServerAccess
@@ -16,6 +17,7 @@ from ..adapters.slurm.clusters import Clusters
 from ..adapters.slurm.job_server import SlurmServer
 from ..adapters.slurm.jobs_around import JobsAround
 from ..adapters.trust import require_trusted
+from ..core.server.exit_grace import ExitGrace, client_grace
 from ..core.server.status import Limits
 from ..core.settings import Mode, Settings
 from ..services.server.gpu_hours import gpu_hours
@@ -41,17 +43,19 @@ def make_launcher(settings: Settings, env: Mapping[str, str]) -> Launcher:
     )
 
 
-def make_access(
-    settings: Settings, env: Mapping[str, str], exit_grace_s: float | None = None
-) -> ServerAccess:
-    """Jupyter's API. `exit_grace_s`: see `JupyterApi`."""
+def make_access(settings: Settings, env: Mapping[str, str], *, is_client: bool = False) -> ServerAccess:
+    """Jupyter's API. `is_client`: it claims kernels, which outlive it as the settings say."""
     return ServerAccess(
         this_machine(),
         settings.link,
         Bridges(env, settings.log_dir),
         allow_unproved=settings.allow_unproved,
-        exit_grace_s=exit_grace_s,
+        exit_grace=partial(_grace, settings) if is_client else lambda in_job: None,
     )
+
+
+def _grace(settings: Settings, in_job: bool) -> ExitGrace | None:
+    return client_grace(settings, in_job=in_job)
 
 
 async def tell_gpu_hours(launcher: Launcher, settings: Settings, env: Mapping[str, str]) -> str:

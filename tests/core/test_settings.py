@@ -17,7 +17,6 @@ from jlab_tui.core.settings import (
     PREFIX,
     VARIABLES,
     Mode,
-    OnExit,
     Settings,
     SlurmSettings,
     find_root,
@@ -43,7 +42,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert settings.status_dir == settings.home / "servers" / status_dir_name(CWD)
     assert (settings.port_min, settings.port_max, settings.local_bind_ip) == (18000, 19000, "127.0.0.1")
     assert (settings.wait_s, settings.output_chars, settings.image_max_px) == (90, 20_000, 512)
-    assert settings.run_mode is None and settings.on_exit is OnExit.SHUTDOWN and settings.exit_grace_s is None
+    assert (settings.run_mode, settings.on_exit, settings.keep_h, settings.exit_grace_s) == (None,) * 4
     assert (
         settings.slurm.partition == "" and settings.slurm.gres == "gpu:1" and settings.slurm.time == "4:00:00"
     )
@@ -69,7 +68,7 @@ def test_every_setting_changes_something() -> None:
         ("PORT_MIN", "0"), ("PORT_MAX", "70000"), ("PORT_MIN", "1e3"), ("PORT_MIN", "١٨٠٠٠"), ("SLURM_CPUS", "-1"),
         ("SLURM_MEM", "32G"), ("SLURM_TIME", "4h"), ("SLURM_PARTITION", "a b"), ("SLURM_ACCOUNT", "x\ny"),
         ("SLURM_GRES", "gpu:1'; rm -rf"), ("RUN_MODE", "cloud"), ("WAIT_S", "86401"), ("WAIT_S", "nan"), ("ON_EXIT", "maybe"),
-        ("EXIT_GRACE_S", "inf"), ("IMAGE_MAX_PX", "1"), ("LOCAL_BIND_IP", "localhost"),
+        ("EXIT_GRACE_S", "inf"), ("KEEP_H", "721"), ("KEEP_H", "long"), ("KEEP_H", "-1"), ("IMAGE_MAX_PX", "1"), ("LOCAL_BIND_IP", "localhost"),
         ("SLURM_BIND_IP", "10.0.0.0/99"), ("SLURM_BIND_IP", "an interface"), ("SLURM_MEM", "0"), ("QUEUE_TIMEOUT", "forever"),
     ],
 )  # fmt: skip

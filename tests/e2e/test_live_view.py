@@ -9,7 +9,7 @@ import stat
 import subprocess
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -172,3 +172,21 @@ def test_a_theme_that_does_not_exist_is_named(project: Project) -> None:
     assert done.returncode == 2 and "no theme 'plaid'" in done.stderr and "tokyo-night" in done.stderr
     done = project.run("start", "--replay", "none.jsonl")
     assert done.returncode == 2 and "contains no journal" in done.stderr
+
+
+async def test_the_end_of_a_kernel_whose_client_closed_is_explained_on_the_screen_and_to_the_next_client(
+    shared_server: SharedProject,
+) -> None:
+    with ExitStack() as stack:
+        async with shared_server.client() as agent:
+            opened = await agent.record("start_new_session", experiment_name="left behind")
+            await agent.text("execute_code", session_id=opened["session_id"], code="held = 41")
+            dashboard = stack.enter_context(terminal(shared_server, f"{COMMAND} start --readonly", 160, 40))
+            await dashboard.shows(r"held = 41")
+        shown = await dashboard.shows(r"○ left_behind .*\n.* ended · 1 cell .*\n.* client left \d\d:\d\d")
+        assert re.search(r"Its client left at [^,]*, and its idle kernel ended 1 s", shown), shown
+    async with shared_server.client() as agent:
+        said = await agent.error("execute_code", session_id=opened["session_id"], code="held")
+        assert "and its idle kernel ended 1 s later (JLAB_MCP_EXIT_GRACE_S sets how long)" in said
+        again = await agent.record("start_session_resume_notebook", notebook_path=opened["notebook_path"])
+        assert again["live_kernel"] is False and "its idle kernel ended 1 s later" in again["warnings"][0]

@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from websockets.asyncio.client import connect
 
 from jlab_tui.adapters.jupyter.dial import Dialer
 from jlab_tui.adapters.jupyter.rest import JupyterApi
 from jlab_tui.core.journal.events import Entry, Event, HumanActed
 from jlab_tui.core.kernel.link import Lease
+from jlab_tui.core.server.exit_grace import ExitGrace
 from jlab_tui.core.server.record import Owner
 from jlab_tui.core.server.route import PlainRoute
 from tests.jupyter_extension.servers import TOKEN, Channel, Server, owning, serving, start_owner, until
@@ -80,7 +84,7 @@ async def test_a_released_idle_kernel_and_its_session_go_after_the_grace(server:
         await channel.run("1")
         answer = server.http.post("jlab-mcp/release", json={"client": channel.client, "on_exit": "shutdown"})
         assert answer.json() == {"kernels": [kernel]}
-        assert (await channel.obituary())["cause"] == "shutdown"
+        assert (await channel.obituary())["cause"] == "left"
     assert not server.alive(kernel)
     assert kernel not in {s["kernel"]["id"] for s in server.http.get("api/sessions").json()}
 
@@ -126,15 +130,43 @@ def test_a_server_whose_kernel_could_not_start_still_stops_when_it_is_told_to(tm
         server.process.wait(40)
 
 
-async def test_a_clients_own_exit_grace_travels_with_its_claim(server: Server) -> None:
-    kernels = [server.start_kernel(), server.start_kernel()]
-    for kernel, grace in zip(kernels, (600.0, None), strict=True):
-        api = JupyterApi(Dialer(PlainRoute(server.facts["url"])), TOKEN, grace)
+async def test_a_kernel_without_a_client_says_how_long_it_stays_and_why_it_ended(server: Server) -> None:
+    kernels = [server.start_kernel() for _ in range(3)]
+    base = server.facts["url"].replace("http", "ws", 1)
+    browser = await connect(
+        f"{base}api/kernels/{kernels[2]}/channels",
+        additional_headers={"Authorization": f"token {TOKEN}"},
+        proxy=None,
+    )
+    began = time.time()
+    grace = ExitGrace(600.0, "JLAB_MCP_KEEP_H")
+    for kernel, own in zip(kernels, (grace, None, None), strict=True):
+        api = JupyterApi(Dialer(PlainRoute(server.facts["url"])), TOKEN, own)
         await api.claim("s", kernel, Owner(kernel, "h", 1), on_exit="shutdown")
+        assert (await api.recorded_kernels())[kernel].left is None, "its client is there"
         await api.release(kernel)
+        if own is None:
+            await api.close()
+            continue
+        kept = (await api.recorded_kernels())[kernel].left
+        assert kept is not None and kept.ends_at is not None
+        assert (kept.released, kept.stays, kept.idle_s, kept.by) == (True, "", 600.0, "JLAB_MCP_KEEP_H")
+        assert began <= kept.at <= time.time() and kept.ends_at - kept.at > 590
         await api.close()
     await asyncio.to_thread(until, lambda: not server.alive(kernels[1]), "the server's own grace is over")
     assert server.alive(kernels[0])
+    used = server.kernels()[kernels[2]]["left"]
+    assert server.alive(kernels[2]) and (used["stays"], used["ends_at"]) == ("used", None)
+
+    def ended() -> Any:
+        return server.http.get("jlab-mcp/ended").json().get(kernels[1])
+
+    told = await asyncio.to_thread(until, ended, "how it ended is known")
+    obituary = told["obituary"]
+    assert (told["session"], obituary["cause"], obituary["idle_s"], obituary["by"]) == ("s", "left", 3.0, "")
+    assert began <= obituary["left_at"] < obituary["at"]
+    await browser.close()
+    await asyncio.to_thread(until, lambda: not server.alive(kernels[2]), "nobody uses it any more")
     assert server.claim(kernels[0], "x", exit_grace_s="long").status_code == 400
     server.claim(kernels[0], "x", on_exit="kill")
 
@@ -149,7 +181,7 @@ async def test_a_kernel_that_is_claimed_again_in_time_stays(server: Server) -> N
         successor.claim()
         await successor.open(since=0)
         # The other kernel's end shows that the grace is over.
-        assert (await control.obituary())["cause"] == "shutdown"
+        assert (await control.obituary())["cause"] == "left"
         assert await successor.run("print(x)") == "5\n"
         await successor.close()
 
@@ -163,7 +195,7 @@ async def test_a_lost_lease_reaps_a_busy_kernel_only_after_its_run(server: Serve
     channel.cut()
     watcher = Channel(server, channel.kernel)
     await watcher.open(since=0, watch=True)
-    assert (await watcher.obituary())["cause"] == "shutdown"
+    assert (await watcher.obituary())["cause"] == "left"
     assert watcher.printed(msg_id) == "done\n"
     await watcher.close()
 
@@ -173,7 +205,7 @@ async def test_kill_ends_a_run_at_once(server: Server) -> None:
         await channel.send("import time; time.sleep(600)")
         await channel.until(lambda _, m: m.msg_type == "execute_input")
         server.http.post("jlab-mcp/release", json={"client": channel.client, "on_exit": "kill"})
-        assert (await channel.obituary())["cause"] == "shutdown"
+        assert (await channel.obituary())["cause"] == "left"
 
 
 async def test_what_a_user_asks_of_a_session_reaches_its_owner_and_no_watcher(server: Server) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jlab_tui.core.kernel.waits import ChildFacts, ProcessFacts, ThreadFacts
+from jlab_tui.core.server.resources import KernelUse, Sample
 from tests.project import until
 
 from .apps import Front
@@ -184,3 +185,25 @@ async def test_a_restart_and_a_shutdown_reply_with_what_is_left(front: Front) ->
         assert front.place.server.by_id == {}
         said = await agent.error("execute_code", session_id=session, code="x")
         assert f"Session {session} is closed" in said and "start_session_resume_notebook" in said
+
+
+async def test_kernels_that_a_client_left_are_named_with_what_they_hold_and_the_call_that_ends_them(
+    front: Front,
+) -> None:
+    async with front.client() as agent:
+        first = await agent.record("start_new_session", experiment_name="first")
+    assert "kept_kernels" not in first
+    await front.app.sessions.release()
+    uses = {first["kernel_id"]: KernelUse(1, gpu_memory_mb=4100.0)}
+    front.place.server.samples = [Sample(1.0, 1, None, None, None, None, kernels=uses)]
+    later = Front(front.folder, shared=front.place)
+    async with later.client() as agent:
+        kept = (await agent.record("start_new_session", experiment_name="second"))["kept_kernels"]
+        (one,) = kept["sessions"]
+        assert (one["session_id"], one["gpu_memory_mb"]) == (first["session_id"], 4100)
+        assert one["kernel"].startswith("Its client left at ") and "JLAB_MCP_ON_EXIT=keep" in one["kernel"]
+        assert one["to_end_it"] == f'shutdown_session(session_id="{first["session_id"]}")'
+        assert (await agent.record("ping"))["adoptable_sessions"] == kept["sessions"]
+        front.place.server.reaps()
+        (gone,) = (await agent.record("ping"))["ended_sessions"]
+        assert gone["session_id"] == first["session_id"] and "Its client left at " in gone["why"]

@@ -20,6 +20,7 @@ from jlab_tui.adapters.new_files import NewFiles
 from jlab_tui.adapters.server.status_file import StatusFile
 from jlab_tui.core.errors import JlabError
 from jlab_tui.core.journal.events import Entry
+from jlab_tui.core.kernel.leaving import KernelFates
 from jlab_tui.core.server.record import KernelInfo, ServerRecord
 from jlab_tui.core.server.resources import Sample
 from jlab_tui.core.server.status import ServerStatus
@@ -62,6 +63,9 @@ class PlayedNode:
 
     async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
         return self._kernels
+
+    async def fates(self, record: ServerRecord) -> KernelFates:
+        return KernelFates()
 
     async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
         now = int(time.time())

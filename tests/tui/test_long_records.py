@@ -22,6 +22,7 @@ from jlab_tui.core.journal.events import (
     TextPrinted,
     encode,
 )
+from jlab_tui.core.kernel.leaving import KernelFates
 from jlab_tui.core.server.record import KernelInfo, ServerRecord
 from jlab_tui.core.server.resources import Sample
 from jlab_tui.core.server.status import ServerStatus
@@ -47,6 +48,9 @@ class Node:
 
     async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
         return self._kernels
+
+    async def fates(self, record: ServerRecord) -> KernelFates:
+        return KernelFates()
 
     async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
         return []

@@ -9,10 +9,12 @@ import asyncio
 import logging
 import os
 import stat
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ...core.errors import ServerUnreachable
 from ...core.link.bridge import LinkFacts
+from ...core.server.exit_grace import ExitGrace
 from ...core.server.machine import Machine
 from ...core.server.record import ServerRecord
 from ...core.server.route import (
@@ -55,13 +57,15 @@ class ServerAccess:
         bridges: Bridges,
         *,
         allow_unproved: bool,
-        exit_grace_s: float | None = None,
+        exit_grace: Callable[[bool], ExitGrace | None] = lambda in_job: None,
     ) -> None:
+        """`exit_grace` returns how long kernels that are claimed here outlive this process, given whether the server is in a job;
+        None: as the server was started."""
         self._here = here
         self._link = link
         self._bridges = bridges
         self._allow_unproved = allow_unproved
-        self._exit_grace_s = exit_grace_s
+        self._exit_grace = exit_grace
         self._api: JupyterApi | None = None
         self._key: tuple[Route, str] | None = None
         self._old: list[JupyterApi] = []
@@ -94,7 +98,9 @@ class ServerAccess:
             if self._api is not None:
                 self._old.append(self._api)  # it may have requests in flight
             _, make_api = _http_client()
-            self._api = make_api(self._dialer(record, route), record.token, self._exit_grace_s)
+            self._api = make_api(
+                self._dialer(record, route), record.token, self._exit_grace(record.is_in_job)
+            )
             self._key = route, record.token
         return self._api
 

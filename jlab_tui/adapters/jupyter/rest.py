@@ -12,8 +12,10 @@ from ...core.journal.events import Entry, encode
 from ...core.json_values import mapping, parse_json
 from ...core.kernel import answers
 from ...core.kernel.answers import ExtensionInfo, JupyterSession
+from ...core.kernel.leaving import EndedKernel
 from ...core.kernel.link import Claim, Lease, RecordedKernel
 from ...core.kernel.waits import ProcessFacts, parse_process
+from ...core.server.exit_grace import ExitGrace
 from ...core.server.kernelspecs import KernelSpecs
 from ...core.server.record import KernelInfo, Owner
 from ...core.server.resources import Sample
@@ -32,9 +34,9 @@ _END_S = 90.0
 class JupyterApi:
     """Calls to one Jupyter server. Raises ServerUnreachable without an answer, KernelGone for an unknown kernel."""
 
-    def __init__(self, dialer: Dialer, token: str, exit_grace_s: float | None = None) -> None:
-        """`exit_grace_s`: how long idle kernels claimed here outlive this process; None: the server's default."""
-        self._exit_grace_s = exit_grace_s
+    def __init__(self, dialer: Dialer, token: str, exit_grace: ExitGrace | None = None) -> None:
+        """`exit_grace`: how long idle kernels claimed here outlive this process; None: the server's default."""
+        self._exit_grace = _grace_json(exit_grace)
         self._http = HttpClient(dialer, token)
         self._odd = self._http.oddities.note
         self._extension: ExtensionInfo | None = None
@@ -241,7 +243,7 @@ class JupyterApi:
             "owner": _owner_json(owner),
             "takeover": takeover,
             "on_exit": on_exit,
-            "exit_grace_s": self._exit_grace_s,
+            **self._exit_grace,
         }
         path = "/jlab-mcp/claims"
         answer = await self._http.call("POST", path, body, accept=(200, 404, 409), again=True)
@@ -268,7 +270,7 @@ class JupyterApi:
             "notebook": notebook,
             "session": session,
             "owner": _owner_json(owner),
-            "exit_grace_s": self._exit_grace_s,
+            **self._exit_grace,
         }
         path = "/jlab-mcp/kernels"
         answer = await self._http.call("POST", path, body, accept=(201, 503), timeout=90)
@@ -283,6 +285,14 @@ class JupyterApi:
         if answer.status_code != 200:
             return {}
         return self._http.parsed(answer, path, lambda raw: answers.recorded_kernels(raw, self._odd))
+
+    async def ended_kernels(self) -> dict[str, EndedKernel]:
+        """Return how the last kernels that are gone have ended, by kernel id. Empty on a stock server."""
+        path = "/jlab-mcp/ended"
+        answer = await self._http.call("GET", path, accept=(200, 404))
+        if answer.status_code != 200:
+            return {}
+        return self._http.parsed(answer, path, lambda raw: answers.ended_kernels(raw, self._odd))
 
     async def process(self, kernel_id: str, *, with_stacks: bool) -> ProcessFacts | None:
         """Return what a kernel's process does; None on a stock server, or if it runs elsewhere."""
@@ -303,6 +313,10 @@ class JupyterApi:
         if answer.status_code != 200:
             return False
         return self._http.parsed(answer, path, lambda raw: mapping(raw).get("handed") is True)
+
+
+def _grace_json(grace: ExitGrace | None) -> dict[str, Any]:
+    return {} if grace is None else {"exit_grace_s": grace.seconds, "exit_grace_by": grace.by}
 
 
 def _owner_json(owner: Owner) -> dict[str, Any]:

@@ -97,6 +97,7 @@ class LocalServer:
                 replace(choice, silent=""),
                 ip=settings.local_bind_ip,
                 port=port,
+                in_job=around is not None,
                 hostname="127.0.0.1" if settings.local_bind_ip == "127.0.0.1" else host,
             )
             process = spawn(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.server.environment import PythonChoice
+from ...core.server.exit_grace import launch_grace
 from ...core.settings import Settings
 from ..files import private_dir
 from ..trust import require_trusted
@@ -24,12 +25,18 @@ class Prepared:
 
 
 def prepare(
-    settings: Settings, launch: str, choice: PythonChoice, *, over_network: bool = False, **config: Any
+    settings: Settings,
+    launch: str,
+    choice: PythonChoice,
+    *,
+    over_network: bool = False,
+    in_job: bool = False,
+    **config: Any,
 ) -> Prepared:
     """Make the directories, remove leftovers of earlier launches, and write the files that the server of `launch` reads.
 
     `choice`: the Python of server and kernels; `config`: settings of this launch only; `over_network`:
-    see `write_launch_files`. Raises OSError, and UsageError for a directory that others can change.
+    see `write_launch_files`; `in_job`: whether the server is part of a job. Raises OSError, and UsageError for a directory that others can change.
     """
     for directory in (settings.home, settings.status_dir, settings.log_dir, settings.spool_dir):
         private_dir(directory)
@@ -41,6 +48,7 @@ def prepare(
     if kernel:
         specs = write_kernelspec(settings.status_dir / "kernelspecs", kernel, settings.root.name)
         config |= {"kernel_python": kernel, "kernel_specs": str(specs), "asks_kernel_python": over_network}
+    grace = launch_grace(settings, in_job=in_job)
     shared = {
         "port_min": settings.port_min,
         "port_max": settings.port_max,
@@ -48,7 +56,8 @@ def prepare(
         "spool_dir": str(settings.spool_dir),
         "sessions_dir": str(settings.sessions_dir),
         "kernelspec_dirs": [data for prefix in choice.prefixes if (data := kernelspecs_of(prefix))],
-        "exit_grace_s": settings.exit_grace_s,
+        "exit_grace_s": grace and grace.seconds,
+        "exit_grace_by": grace and grace.by,
         "python_fallback": settings.python_fallback,
     }
     files = write_launch_files(settings.connection_dir, launch, shared | config, over_network=over_network)

@@ -135,7 +135,13 @@ class Submission:
         settings = self._settings
         without_port = {"link": str(settings.link)} if settings.link in (Link.SRUN, Link.SSH) else {}
         prepared = prepare(
-            settings, SLURM_LAUNCH, choice, over_network=True, ip=settings.slurm.bind_ip, **without_port
+            settings,
+            SLURM_LAUNCH,
+            choice,
+            over_network=True,
+            in_job=True,
+            ip=settings.slurm.bind_ip,
+            **without_port,
         )
         inputs = ScriptInputs(
             submission=submission,

@@ -60,6 +60,8 @@ from .items import (
 )
 from .scrollback import KEEP_BYTES, Scrollback
 
+SAME_S = 5.0
+"""two reports of one thing from outside the record are at most so far apart"""
 MISSED_MOST = 128
 """things in an unread part of the record whose last news are kept for it: a live plot is a picture each"""
 
@@ -101,6 +103,8 @@ class SessionFeed:
         """ids of actions that a reply has told of"""
         self._missed: dict[tuple[type, str], Entry] = {}
         """the last entries about what an unread part of the record may have, by kind and thing"""
+        self._told_notes: dict[str, Note] = {}
+        """notes that are not in the record, by what they are about"""
         self._has_opened = False
         """an owner opened it in the part that was read"""
         self._faint: Note | None = None
@@ -304,6 +308,8 @@ class SessionFeed:
                 return self._read(event)
             case SessionClosed():
                 self.closed = event.reason or "closed"
+                if any(note.text == self.closed for note in self._told_notes.values()):
+                    return None
                 return self._note(at, f"Session closed: {self.closed}", "faint")
             case Unknown():
                 return self._skip(event, at)
@@ -511,6 +517,21 @@ class SessionFeed:
                 f"{self._unreadable:,} lines of the record are not understood, the last: {event.kind}"
             )
         return self._faint
+
+    def tell(self, about: str, at: float, text: str) -> Change | None:
+        """Note what the record does not tell, such as how its kernel ended. Later news `about` the same replace it; returns
+        None if there is none."""
+        known = self._told_notes.get(about)
+        if known is not None and abs(known.at - at) > SAME_S:
+            known = None
+        if known is not None and known.text == text:
+            return None
+        if known is None:
+            self._told_notes[about] = note = self._note(at, text, "faint")
+            return Change(self.session, note, True)
+        known.text = text
+        known.version += 1
+        return Change(self.session, known, False)
 
     def _note(self, at: float, text: str, level: str, *, is_late: bool = False) -> Note:
         """Add an item; one that `is_late` comes from another file and may belong between earlier items."""

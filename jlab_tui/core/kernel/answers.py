@@ -14,6 +14,7 @@ from ..json_values import flag, items, mapping, number, text, whole
 from ..server.kernelspecs import KernelSpecs
 from ..server.record import KernelInfo, KernelSpec, Owner
 from ..server.resources import Sample, parse_sample
+from .leaving import EndedKernel, LeftKernel
 from .link import Claim, RecordedKernel
 from .wire import NODE_PROTOCOL
 
@@ -203,7 +204,45 @@ def _recorded(raw: Mapping[str, Any]) -> RecordedKernel:
         session=text(raw.get("session")),
         recorded_bytes=whole(raw.get("recorded_bytes")),
         cut_after_s=number(raw.get("cut_after_s")),
+        left=_left(raw.get("left")),
     )
+
+
+def _left(raw: Any) -> LeftKernel | None:
+    if not isinstance(raw, dict):
+        return None
+    return LeftKernel(
+        at=number(raw.get("at")) or 0.0,
+        released=flag(raw.get("released")),
+        ends_at=number(raw.get("ends_at")),
+        stays=text(raw.get("stays")),
+        idle_s=number(raw.get("idle_s")) or 0.0,
+        by=text(raw.get("by")),
+    )
+
+
+def ended_kernels(raw: Any, odd: Odd) -> dict[str, EndedKernel]:
+    """Parse `GET /jlab-mcp/ended`, by kernel id."""
+    if not isinstance(raw, dict):
+        raise ValueError("no table of kernels")
+    found = {}
+    for kernel_id, each in raw.items():
+        if not isinstance(each, dict) or not _ID.fullmatch(kernel_id):
+            odd("an ended kernel that is none")
+            continue
+        obituary = mapping(each.get("obituary"))
+        found[kernel_id] = EndedKernel(
+            session=text(each.get("session")),
+            path=text(each.get("path")),
+            cause=text(obituary.get("cause")),
+            detail=text(obituary.get("detail")),
+            at=number(obituary.get("at")) or 0.0,
+            left_at=number(obituary.get("left_at")) or 0.0,
+            released=flag(obituary.get("released")),
+            idle_s=number(obituary.get("idle_s")) or 0.0,
+            by=text(obituary.get("by")),
+        )
+    return found
 
 
 def _listed(raw: Any, what: str, odd: Odd) -> Iterator[Mapping[str, Any]]:

@@ -68,8 +68,8 @@ class KernelDeath:
     restarting: bool
     asked: bool = False
     """somebody restarted it or shut it down"""
-    is_culled: bool = False
-    """Jupyter shut it down because it was idle; `cause` says by which rule"""
+    is_by_rule: bool = False
+    """the server shut it down; `cause` says by which rule"""
     lost: frozenset[str] | None = None
     """requests that the process received; later ones go to its successor. None when the server does not say"""
     uses: Mapping[str, Any] = field(default_factory=dict)
@@ -339,8 +339,8 @@ def _obituary(content: Mapping[str, Any]) -> KernelDeath:
     detail = str(content.get("detail") or "")
     if kind in _ASKED:
         cause = _ASKED[kind]
-    elif kind == "culled":
-        cause = detail or "Jupyter culled it"
+    elif kind in _RULES:
+        cause = detail or _RULES[kind]
     elif kind == "oom":
         cause = "out of memory: the kernel was killed by the out-of-memory killer"
     elif signal:
@@ -355,14 +355,15 @@ def _obituary(content: Mapping[str, Any]) -> KernelDeath:
     return KernelDeath(
         cause,
         bool(content.get("restarting")),
-        asked=kind in _ASKED or kind == "culled",
-        is_culled=kind == "culled",
+        asked=kind in _ASKED or kind in _RULES,
+        is_by_rule=kind in _RULES,
         lost=frozenset(map(str, lost)) if isinstance(lost, list) else None,
         uses=mapping(content.get(USE)),
     )
 
 
 _ASKED: Final = {"restart": "the kernel was restarted", "shutdown": "the kernel was shut down"}
+_RULES: Final = {"culled": "Jupyter culled it", "left": "its client was gone"}
 _SIGNALS: Final = {
     1: "SIGHUP",
     2: "SIGINT",

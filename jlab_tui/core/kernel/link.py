@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from .leaving import LeftKernel
+
 LEASE_S: Final = 12.0
 """after so many seconds without a sign from the server, somebody else may hold the session; the Jupyter extension gives a
 silent owner 20 s"""
@@ -99,6 +101,8 @@ class RecordedKernel:
     """of the unacknowledged messages"""
     cut_after_s: float | None = None
     """when it was last ended, it had not ended by itself after so long, and got a signal"""
+    left: LeftKernel | None = None
+    """None while its client is there"""
 
     @property
     def how_cut(self) -> str:

@@ -123,6 +123,11 @@ class ServerRecord:
         return bool(self.url or self.link)
 
     @property
+    def is_in_job(self) -> bool:
+        """Whether it is part of a job, ours or another."""
+        return bool(self.job_id or self.inside_job)
+
+    @property
     def place(self) -> str:
         """Where it is, in words that go behind `JupyterLab`."""
         return f"at {self.url}" if self.url or not self.link else f"on {self.hostname}"

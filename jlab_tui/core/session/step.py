@@ -246,7 +246,7 @@ def _unasked(state: SessionStatus, death: KernelDeath) -> tuple[str, SessionStat
             notice = "Somebody restarted the kernel: all variables and imports are lost."
             return "restarted by somebody else", replace(state, notice=notice)
         case True, False:
-            why = f": {death.cause}" if death.is_culled else ""
+            why = f": {death.cause}" if death.is_by_rule else ""
             state = _kernel_gone(state, f"The kernel of session {state.session} was shut down{why}.")
             return "shut down", replace(state, kernel=replace(state.kernel, is_shut_down=True))
         case False, True:

@@ -15,11 +15,13 @@ from typing import Any, Protocol
 from ...core.errors import JlabError
 from ...core.feed.feed import Feed
 from ...core.feed.items import FeedCell
+from ...core.kernel.leaving import KernelFates, ended_sentence, left_sentence
 from ...core.server.record import KernelInfo, ServerRecord, ServerState
 from ...core.server.resources import Sample
 from ...core.server.status import ServerStatus
+from ..server.walltime_notice import clock_of
 from .journal_tail import JournalTail
-from .overview import OwnerAlive, PastSessions, SessionRow, session_rows
+from .overview import OwnerAlive, PastSessions, SessionRow, SessionState, session_rows
 from .records import FeedListener, MakeBell, Records
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,8 @@ class KernelsAndResources(Protocol):
     async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
         """Samples of the last `history_s` seconds, oldest first; empty where nothing is measured."""
         ...
+
+    async def fates(self, record: ServerRecord) -> KernelFates: ...
 
 
 class Listener(FeedListener, Protocol):
@@ -137,6 +141,7 @@ class Monitor:
         self._details = details
         self._bring_up = bring_up
         self._kernels_at = 0.0
+        self._fates = KernelFates()
         self._idle_since: dict[int, float] = {}
         self._listener: Listener | None = None
         self._trouble: dict[str, str] = {}
@@ -188,6 +193,8 @@ class Monitor:
             started,
             self._tail.listed,
             history.shown if history.is_open else (),
+            self._fates,
+            clock_of(self._clock()),
         )
 
     def gpu_idle_since(self, index: int) -> float | None:
@@ -250,12 +257,29 @@ class Monitor:
             asked_at = self._clock()
             self.kernels = await self._node.kernels(record)
             self._kernels_at = asked_at
+            if any(_needs_fate(row) for row in self.rows):
+                self._fates = await self._node.fates(record)
+                self._tell_fates(listener)
         newest = self.samples[-1].at if self.samples else 0.0
         wanted = 10.0 if newest else HISTORY_S
         fresh = [s for s in await self._node.resources(record, wanted) if s.at > newest]
         self.samples.extend(fresh)
         note_idle_gpus(self._idle_since, fresh)
         listener.resources_changed()
+
+    def _tell_fates(self, listener: Listener) -> None:
+        """Note in the feed which clients have left, and why kernels ended."""
+        clock, changes = clock_of(self._clock()), []
+        for view in self.feed.sessions.values():
+            left, ended = self._fates.left.get(view.kernel_id), self._fates.ended.get(view.kernel_id)
+            if view.closed or (ended is not None and not ended.is_calm):
+                continue
+            if ended is not None:
+                changes.append(view.tell("client", ended.left_at or ended.at, ended_sentence(ended, clock)))
+            elif left is not None:
+                changes.append(view.tell("client", left.at, left_sentence(left, clock)))
+        if told := [change for change in changes if change is not None]:
+            listener.items_changed(told)
 
     def _tell(self, about: str, sentence: str, fault: Exception | None = None) -> None:
         """Show trouble once, not every second. The traceback of `fault` goes to the log, which the sentence names."""
@@ -267,6 +291,14 @@ class Monitor:
                 log.error("%s", sentence, exc_info=fault)
                 sentence = f"{sentence} {self._details()}".rstrip()
             self._listener.trouble(sentence)
+
+
+def _needs_fate(row: SessionRow) -> bool:
+    """Whether the server is to be asked what becomes of a session's kernel."""
+    if row.is_foreign or row.is_past:
+        return False
+    is_gone = row.state is SessionState.DEAD or (row.state is SessionState.ENDED and not row.fate)
+    return is_gone or row.is_orphan or row.is_elsewhere
 
 
 def note_idle_gpus(idle_since: dict[int, float], samples: Iterable[Sample]) -> None:

@@ -11,6 +11,7 @@ from functools import cache
 from ...core.feed.feed import Feed
 from ...core.feed.session_feed import SessionFeed
 from ...core.journal.events import RunStatus
+from ...core.kernel.leaving import Clock, KernelFates, ended_words, left_words
 from ...core.server.record import KernelInfo, ServerState
 from ...core.server.resources import KernelUse, Sample
 from .history import PastSession
@@ -31,7 +32,9 @@ class SessionState(StrEnum):
     """idle, and its last cell raised or its kernel died"""
     STARTING = "starting"
     DEAD = "dead"
-    """its kernel is gone"""
+    """its kernel has died, or is gone for an unknown reason"""
+    ENDED = "ended"
+    """its kernel was ended by a rule or on purpose, or with its server"""
     CLOSED = "closed"
     HELD = "held"
     """its code waits for the user"""
@@ -62,6 +65,10 @@ class SessionRow:
     ended: int = 0
     """runs that ended while its record was followed"""
     is_orphan: bool = False
+    is_elsewhere: bool = False
+    """whether its client lives cannot be seen from here"""
+    fate: str = ""
+    """in a few words, why its kernel ended, or how long it stays without a client"""
     is_partial: bool = False
     """nothing of its record has been read yet"""
     has_older: bool = False
@@ -102,11 +109,13 @@ def session_rows(
     server_started: float = 0.0,
     listed: Container[str] | None = None,
     past: Sequence[PastSession] = (),
+    fates: KernelFates = KernelFates(),
+    clock: Clock = lambda at: "",
 ) -> tuple[SessionRow, ...]:
     """Open sessions in the order in which they were opened, then other kernels, then the last closed ones, then the history.
 
     Closed ones are shown if they are among `listed`, which defaults to all. `kernels` None: the list of kernels is unknown. It was made at `kernels_at` (epoch seconds); a session opened since
-    then counts as alive. Sessions of an earlier server (`server_started`) are over.
+    then counts as alive. `fates` of kernels are told with times of day by `clock`. Sessions of an earlier server (`server_started`) are over.
     """
     uses = (sample.kernels if sample else None) or {}
     by_id = {kernel.kernel_id: kernel for kernel in kernels or ()}
@@ -123,7 +132,9 @@ def session_rows(
     owner_alive = cache(owner_alive) if owner_alive is not None else None  # many sessions have the same owner
     is_live = state is not None and state.is_live
     rows = [
-        _session_row(view, kernels, by_id, uses, is_live, owner_alive, kernels_at, server_started)
+        _session_row(
+            view, kernels, by_id, uses, is_live, owner_alive, kernels_at, server_started, fates, clock
+        )
         for view in views
     ]
     known = {view.kernel_id for view in views}
@@ -162,6 +173,8 @@ def _session_row(
     owner_alive: OwnerAlive | None,
     kernels_at: float,
     server_started: float,
+    fates: KernelFates,
+    clock: Clock,
 ) -> SessionRow:
     kernel = by_id.get(view.kernel_id)
     opened = view.opened
@@ -175,6 +188,8 @@ def _session_row(
     )
     use = uses.get(view.kernel_id) if is_open else None
     count = running.execution_count if running else None
+    left, ended = fates.left.get(view.kernel_id), fates.ended.get(view.kernel_id)
+    fate = ended_words(ended, clock) if ended else left_words(left, clock) if left else ""
     return SessionRow(
         session=view.session,
         name=view.name,
@@ -184,6 +199,7 @@ def _session_row(
             is_known=kernels is not None and view.opened_at < kernels_at,
             is_live=is_live,
             server_started=server_started,
+            is_calm=ended is not None and ended.is_calm,
         ),
         kernel_id=view.kernel_id,
         notebook=view.notebook,
@@ -196,7 +212,9 @@ def _session_row(
         rss_mb=use.rss_mb if use else None,
         gpu_mb=use.gpu_memory_mb if use else None,
         owner=f"{opened.client_host}:{opened.client_pid}" if opened and opened.client_pid else "",
-        is_orphan=alive is False and not is_older,
+        is_orphan=(alive is False or (alive is None and left is not None)) and not is_older,
+        is_elsewhere=alive is None and bool(opened and opened.client_pid) and is_open and not is_older,
+        fate=fate if is_open else "",
         has_older=view.unread > 0,
         connections=kernel.connections if kernel else None,
         last_seen=view.changed_at,
@@ -219,14 +237,20 @@ def _is_older(view: SessionFeed, server_started: float) -> bool:
 
 
 def _state(
-    view: SessionFeed, kernel: KernelInfo | None, *, is_known: bool, is_live: bool, server_started: float
+    view: SessionFeed,
+    kernel: KernelInfo | None,
+    *,
+    is_known: bool,
+    is_live: bool,
+    server_started: float,
+    is_calm: bool,
 ) -> SessionState:
     if view.closed or _is_older(view, server_started):
         return SessionState.CLOSED
     if not is_live:
-        return SessionState.DEAD
+        return SessionState.ENDED
     if kernel is None and is_known:
-        return SessionState.DEAD
+        return SessionState.ENDED if is_calm else SessionState.DEAD
     if kernel is not None and kernel.execution_state in ("starting", "restarting"):
         return SessionState.STARTING
     if kernel is not None and kernel.execution_state == "dead":

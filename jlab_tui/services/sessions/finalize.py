@@ -7,7 +7,7 @@ reads what the Jupyter extension recorded after the last line of the journal, an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -84,9 +84,11 @@ class Finalizer:
         for head in heads:
             ended += await self._close_head(head, reasons)
 
-    async def finalize_left(self, server_started: float, kernels: Collection[str]) -> None:
+    async def finalize_left(
+        self, server_started: float, kernels: Collection[str], ended: Mapping[str, str]
+    ) -> None:
         """Close every session that nobody holds and whose kernel is gone. `kernels` are those of the server that began at
-        `server_started`, asked for just now."""
+        `server_started`, asked for just now; `ended` says why others ended."""
         reasons: dict[float, str] = {}
         owner_alive = cache(self._owner_alive)
         for head in (await asyncio.to_thread(self._journals.heads)).known:
@@ -95,14 +97,15 @@ class Finalizer:
             if head.is_closed or self._is_held(opened, head.last_at, owner_alive):
                 continue
             is_gone = opened.server_started == server_started and opened.kernel_id not in kernels
-            await self._close_head(head, reasons, KERNEL_GONE if is_gone else "")
+            why = ended.get(opened.kernel_id, "") or KERNEL_GONE
+            await self._close_head(head, reasons, why if is_gone else "")
 
-    async def finalize_gone(self, left: ReplayedSession) -> None:
-        """Close a session whose kernel is gone, if nobody holds it."""
+    async def finalize_gone(self, left: ReplayedSession, why: str = "") -> None:
+        """Close a session whose kernel is gone, if nobody holds it. `why` it ended, if that is known."""
         if left.opened is not None:
             running = left.unfinished[-1].id if left.unfinished else ""
             head = SessionHead(left.session, left.opened, running, last_at=left.last_at)
-            await self._close_head(head, {}, KERNEL_GONE)
+            await self._close_head(head, {}, why or KERNEL_GONE)
 
     async def _close_head(
         self, head: SessionHead, reasons: dict[float, str], kernel_gone: str = ""

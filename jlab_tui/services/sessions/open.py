@@ -23,6 +23,7 @@ from ..server.ready import Server
 from ..session.session import KERNEL_READY_S, Session
 from .factory import SessionFactory, notebook_warnings
 from .finalize import Finalizer
+from .kernel_ends import KernelEnds
 from .rollback import Rollback, Rollbacks
 from .table import SessionTable
 from .takeover import Takeover
@@ -47,6 +48,7 @@ class SessionOpener:
         finalizer: Finalizer,
         notebooks: Notebooks,
         intents: Intents,
+        ends: KernelEnds,
     ) -> None:
         """`server` raises a ServerError while none is ready."""
         self._server = server
@@ -56,6 +58,7 @@ class SessionOpener:
         self._finalizer = finalizer
         self._notebooks = notebooks
         self._intents = intents
+        self._ends = ends
         self._openings = Rollbacks(self._undo)
 
     async def settled(self, timeout: float) -> None:
@@ -135,7 +138,10 @@ class SessionOpener:
                 is_unused = await session.has_run_nothing(_ASK_S)
                 session.opening_warnings.insert(0, UNUSED_KERNEL if is_unused else USERS_KERNEL)
             return session, True
-        return await self._open_on(server, rollback, file, notebook, []), False
+        at = await asyncio.to_thread(self._notebooks.server_path, path)
+        why = await self._ends.of_notebook(server, at) if at is not None else ""
+        notes = [f"The kernel that this notebook had is gone, with its variables. {why}"] if why else []
+        return await self._open_on(server, rollback, file, notebook, notes), False
 
     async def _open_here(self, path: Path) -> Session | None:
         """The session that this process has on a notebook, if it can be used."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ...core.errors import JlabError, KernelGone, SessionOwned, UnknownRun
 from ...core.journal.events import SessionClosed
-from ...core.journal.summary import Heads, SessionHead
+from ...core.journal.summary import Heads
 from ...core.notebook.outputs import CellOutputs
 from ...core.server.record import Owner
 from ...core.session.call import NO_CALL, Call
@@ -28,6 +27,8 @@ from ..session.run_handle import RunHandle
 from ..session.session import Session
 from .factory import SessionFactory
 from .finalize import Finalizer
+from .kernel_ends import KernelEnds
+from .left_sessions import Left, LeftSessions
 from .open import SessionOpener
 from .reconnect import Reconnect
 from .scratch import ScratchSessions
@@ -43,33 +44,8 @@ RELEASE_S: Final = 3.0
 
 LOOK_S: Final = 0.15
 """how long a list of sessions looks at their records before it goes by what is known"""
-LISTED: Final = 20
-"""sessions that a list names; it counts the others"""
-LOOK_AGAIN_S: Final = 60.0
 CLOSING_S: Final = 0.5
 """how long a call waits for runs that ended unseen to be closed; the rest goes on behind it"""
-
-
-@dataclass(frozen=True, slots=True)
-class Adoptable:
-    """A session that none of our living processes holds."""
-
-    session: str
-    notebook: str
-    running: str
-    """id of a run in progress, empty when there is none"""
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """The sessions of earlier processes."""
-
-    adoptable: tuple[Adoptable, ...] = ()
-    """the newest first"""
-    more: int = 0
-    """that can be taken over"""
-    unread: int = 0
-    """of which it is not known yet whether they can"""
 
 
 class Sessions:
@@ -101,6 +77,7 @@ class Sessions:
         self._on_exit = on_exit
         self._ownership = Ownership(owner, journals, owner_alive)
         self._table = SessionTable()
+        self._ends = KernelEnds(now)
         self._scratch = ScratchSessions(self._table)
         self._factory = SessionFactory(
             owner,
@@ -114,17 +91,27 @@ class Sessions:
         )
         self._finalizer = Finalizer(owner, diagnosis.why_over, journals, notebooks, spool, now, owner_alive)
         self._takeover = Takeover(
-            server, self._table, self._factory, self._finalizer, self._scratch, journals, notebooks
+            server,
+            self._table,
+            self._factory,
+            self._finalizer,
+            self._scratch,
+            journals,
+            notebooks,
+            self._ends,
         )
         self._opener = SessionOpener(
-            server, self._table, self._factory, self._takeover, self._finalizer, notebooks, intents
+            server,
+            self._table,
+            self._factory,
+            self._takeover,
+            self._finalizer,
+            notebooks,
+            intents,
+            self._ends,
         )
         self._reconnect = Reconnect(owner, server, self._table, self._factory, self._takeover, now)
-        self._tidying: asyncio.Task[None] | None = None
-        self._looked_at: set[str] = set()
-        """sessions without a kernel, when what is left behind was closed the last time"""
-        self._look_again = 0.0
-        """when they are looked at again, by the loop's clock"""
+        self._left = LeftSessions(owner, server, self._table, self._ownership, self._finalizer, self._ends)
         self._closing: asyncio.Task[None] | None = None
         self._ended: list[Run] = []
         """runs that were closed and not told yet"""
@@ -229,45 +216,7 @@ class Sessions:
 
     async def left(self, kernels: Collection[str], heads: Heads) -> Left:
         """Sessions of this server that we do not hold and that can be taken over. `kernels`: those that it has now."""
-        server = await self._server()
-        left = [h for h in heads.known if not h.is_closed and self._table.find(h.session) is None]
-        left = [h for h in left if h.opened.client != self.owner.client]
-        found = [
-            h
-            for h in left
-            if h.opened.server_started == server.record.started and h.opened.kernel_id in kernels
-        ]
-        doomed = {h.session for h in left} - {h.session for h in found}
-        if heads.unread or doomed:
-            self._tidy(server.record.started, kernels, doomed)
-        free: list[SessionHead] = []
-        looked = 0
-        while len(free) < LISTED and looked < len(found):
-            some = found[looked : looked + LISTED]
-            held = await self._held(server, some)
-            free += [h for h in some if h.session not in held]
-            looked += len(some)
-        listed = tuple(Adoptable(h.session, h.opened.notebook, h.running) for h in free[:LISTED])
-        return Left(listed, len(free) - len(listed) + len(found) - looked, heads.unread)
-
-    def _tidy(self, server_started: float, kernels: Collection[str], doomed: set[str]) -> None:
-        """Close what is left behind, while calls go on. Sessions that some process had the last time wait for a minute."""
-        now = asyncio.get_running_loop().time()
-        is_idle = self._tidying is None or self._tidying.done()
-        if is_idle and (now >= self._look_again or not doomed <= self._looked_at):
-            self._looked_at, self._look_again = doomed, now + LOOK_AGAIN_S
-            self._tidying = asyncio.create_task(self._finalizer.finalize_left(server_started, kernels))
-
-    async def _held(self, server: Server, heads: Sequence[SessionHead]) -> set[str]:
-        """Those that a living process has."""
-        if not heads:
-            return set()
-        if await server.api.features():
-            recorded = await server.api.recorded_kernels()
-            owned = {kernel_id for kernel_id, kernel in recorded.items() if kernel.owner_connected}
-            return {h.session for h in heads if h.opened.kernel_id in owned}
-        held = await asyncio.gather(*(asyncio.to_thread(self._ownership.is_held, h.session) for h in heads))
-        return {h.session for h, is_held in zip(heads, held, strict=True) if is_held}
+        return await self._left.look(kernels, heads)
 
     # -- closing -------------------------------------------------------------------------------------------------
 
@@ -294,7 +243,7 @@ class Sessions:
 
     async def release(self) -> None:
         """Release everything at the end of the process: fast, in parallel, best effort."""
-        for task in filter(None, (self._tidying, self._closing)):
+        for task in filter(None, (self._left.tidying, self._closing)):
             task.cancel()  # the next process goes on with it
         await self._opener.settled(OPENING_S)
         sessions = [s for s in self._table.sessions if not s.state.is_taken_over]

@@ -17,6 +17,7 @@ from ..session.journal_replay import JournalReplay
 from ..session.session import KERNEL_READY_S, Session
 from .factory import Origin, SessionFactory, notebook_warnings
 from .finalize import Finalizer
+from .kernel_ends import KernelEnds
 from .scratch import ScratchSessions
 from .table import SessionTable
 
@@ -36,6 +37,7 @@ class Takeover:
         scratch: ScratchSessions,
         journals: Journals,
         notebooks: Notebooks,
+        ends: KernelEnds,
     ) -> None:
         """`server` raises a ServerError while none is ready."""
         self._server = server
@@ -45,6 +47,7 @@ class Takeover:
         self._scratch = scratch
         self._journals = journals
         self._notebooks = notebooks
+        self._ends = ends
 
     async def get(self, session_id: str, replay: JournalReplay | None = None) -> Session:
         """Find the session of that id. `replay` is what its journals say so far. Raises UnknownSession, RecordUnreadable,
@@ -94,9 +97,14 @@ class Takeover:
         except KernelGone:
             # Its run has ended with it, and nobody is to wait for that.
             kernels = {kernel.kernel_id for kernel in await server.api.kernels()}
-            if left.kernel_id not in kernels:
-                await self._finalizer.finalize_gone(left)
-            raise
+            if left.kernel_id in kernels:
+                raise
+            why = (await self._ends.all(server)).get(left.kernel_id, "")
+            await self._finalizer.finalize_gone(left, why)
+            if not why or left.opened is None:
+                raise
+            gone = f"The kernel of session {left.session} is gone. {why}"
+            raise KernelGone(gone, _open_again(left.opened.notebook)) from None
 
     async def _take_over(self, server: Server, left: ReplayedSession) -> Session:
         """The session that some journals tell of, not connected yet. Raises SessionOwned, KernelGone."""

@@ -14,6 +14,7 @@ from ...core.server.status import ServerStatus
 from ...services.dashboard.overview import SessionRow, SessionState
 from ..ansi import one_line
 from ..format import Glyphs, clock, counted, gib, server_mark, short_gpu, shortened
+from ..selection import live as with_kernels
 from ..themes import Palette
 from ..wrapping import Row
 from .strips import StripWidget
@@ -75,7 +76,7 @@ def header_row(state: HeaderState, width: int, palette: Palette, glyphs: Glyphs)
             walltime = [Segment(clock(left_s), palette.style(hue, bold=True)), Segment(" left", muted)]
             parts.append((2, "left", walltime))
             parts.append((6, "bar", bar))
-    live = [row for row in state.rows if row.state not in (SessionState.CLOSED, SessionState.DEAD)]
+    live = with_kernels(state.rows)
     if server is not None and server.state is ServerState.READY:
         busy = sum(row.state is SessionState.BUSY for row in live)
         kernels = [Segment(counted(len(live), "kernel"), muted)]

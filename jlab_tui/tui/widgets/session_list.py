@@ -67,8 +67,8 @@ def session_lines(
         memory.append(f"RAM {gib(row.rss_mb)}")
     if row.gpu_mb:
         memory.append(f"GPU {gib(row.gpu_mb)}")
-    if row.is_orphan:
-        memory.insert(0, "owner gone")
+    if row.is_orphan or row.state is SessionState.ENDED:
+        memory.insert(0, row.fate or ("owner gone" if row.is_orphan else "with its server"))
     elif not memory and row.owner and not faded:
         memory.append(row.owner)
     third = palette.style("accent") if row.is_orphan or row.needs else muted

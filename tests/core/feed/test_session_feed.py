@@ -727,3 +727,17 @@ def test_a_running_cell_tells_its_pace_from_text_and_bars_until_it_ends() -> Non
     session.apply(Entry(10.0, TextPrinted("r1", "stdout", "late 4/9\n")))
     session.apply(Entry(11.0, WidgetsChanged("r1", {}, views={"m": "a 3/4"})))
     assert only_cell(session).digest is None
+
+
+def test_what_the_record_does_not_tell_is_noted_once_and_the_close_does_not_repeat_it() -> None:
+    view = SessionFeed("s")
+    told = view.tell("client", 10.0, "Its client left.")
+    assert told is not None and told.is_new
+    assert view.tell("client", 12.0, "Its client left.") is None, "the same, by another clock"
+    again = view.tell("client", 10.5, "Its kernel ended.")
+    assert again is not None and not again.is_new and again.item is told.item
+    later = view.tell("client", 60.0, "Its kernel ended.")
+    assert later is not None and later.is_new, "another client"
+    view.apply(Entry(70.0, SessionClosed("Its kernel ended.")))
+    assert view.closed == "Its kernel ended."
+    assert [item.text for item in view.items if isinstance(item, Note)] == ["Its kernel ended."] * 2

@@ -17,6 +17,7 @@ from jlab_tui.core.kernel.answers import (
     an_id,
     claim,
     claimed_kernel,
+    ended_kernels,
     extension_info,
     kernel_of_session,
     kernel_state,
@@ -28,6 +29,7 @@ from jlab_tui.core.kernel.answers import (
     samples,
     sessions,
 )
+from jlab_tui.core.kernel.leaving import EndedKernel, LeftKernel
 from jlab_tui.core.kernel.link import Claim, RecordedKernel
 from jlab_tui.core.kernel.wire import NODE_PROTOCOL
 from jlab_tui.core.server.record import KernelInfo, KernelSpec, Owner
@@ -180,6 +182,33 @@ def test_a_recorded_kernel_is_private_unless_the_extension_says_otherwise() -> N
     }  # fmt: skip
 
 
+def test_what_becomes_of_a_kernel_whose_client_has_left() -> None:
+    left = {"at": 5.5, "released": True, "ends_at": 35.5, "stays": "", "idle_s": 30, "by": "X"}
+    found = recorded_kernels({"k1": {"left": left}, "k2": {"left": {}}, "k3": {"left": "soon"}}, nothing_odd)
+    assert found["k1"].left == LeftKernel(5.5, True, 35.5, "", 30.0, "X")
+    assert found["k2"].left == LeftKernel(0.0, False, None, "", 0.0, "") and found["k3"].left is None
+
+
+def test_how_kernels_ended_is_read_as_far_as_it_is_understood() -> None:
+    cause = {
+        "cause": "left",
+        "detail": "idle",
+        "at": 9,
+        "left_at": 5,
+        "released": True,
+        "idle_s": 4,
+        "by": "X",
+    }
+    odd: list[str] = []
+    raw = {"k1": {"session": "s", "path": "n.ipynb", "obituary": cause}, "k2": {}, "a/b": {}, "k3": None}
+    found = ended_kernels(raw, odd.append)
+    assert found == {
+        "k1": EndedKernel("s", "n.ipynb", "left", "idle", 9.0, 5.0, True, 4.0, "X"),
+        "k2": EndedKernel("", "", "", "", 0.0, 0.0, False, 0.0, ""),
+    }
+    assert len(odd) == 2
+
+
 def test_only_a_boolean_says_yes_or_no() -> None:
     odd = {"owner_connected": "no", "started_here": 1, "private": None}
     assert recorded_kernels({"k1": odd}, nothing_odd) == {"k1": RecordedKernel(False, 0, 0)}
@@ -191,6 +220,7 @@ def test_only_a_boolean_says_yes_or_no() -> None:
         (lambda raw: sessions(raw, nothing_odd), {}),
         (lambda raw: kernels(raw, [], nothing_odd), None),
         (lambda raw: recorded_kernels(raw, nothing_odd), []),
+        (lambda raw: ended_kernels(raw, nothing_odd), []),
         (new_kernel, {"id": "a/b"}),
         (kernel_of_session, {"kernel": None}),
         (claim, {"epoch": -1}),

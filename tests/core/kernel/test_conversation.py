@@ -318,6 +318,10 @@ def reply(parent: str = "m", status: str = "ok", **content: Any) -> KernelMessag
         ({"cause": "shutdown"}, "the kernel was shut down"),
         ({"cause": "culled", "detail": "idle for 4 s"}, "idle for 4 s"),
         ({"cause": "culled"}, "Jupyter culled it"),
+        (
+            {"cause": "left", "detail": "its client was gone, and it had been idle for 30 s"},
+            "its client was gone, and it had been idle for 30 s",
+        ),
         ({"cause": "oom", "signal": 9}, "out of memory: the kernel was killed by the out-of-memory killer"),
         ({"signal": 9}, "signal SIGKILL, often sent by the out-of-memory killer"),
         ({"signal": "SIGKILL"}, "signal SIGKILL, often sent by the out-of-memory killer"),
@@ -332,9 +336,9 @@ def reply(parent: str = "m", status: str = "ok", **content: Any) -> KernelMessag
 )
 def test_a_death_is_reported_with_what_the_server_knows_of_it(content: dict[str, Any], cause: str) -> None:
     (death,) = Conversation().feed(message(OBITUARY, "", **content))
-    is_asked = content.get("cause") in ("restart", "shutdown", "culled")
-    is_culled = content.get("cause") == "culled"
-    assert death == KernelDeath(cause, restarting=False, asked=is_asked, is_culled=is_culled)
+    is_asked = content.get("cause") in ("restart", "shutdown", "culled", "left")
+    is_by_rule = content.get("cause") in ("culled", "left")
+    assert death == KernelDeath(cause, restarting=False, asked=is_asked, is_by_rule=is_by_rule)
 
 
 def test_requests_that_a_dead_process_had_are_named_by_any_id() -> None:

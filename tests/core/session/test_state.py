@@ -304,7 +304,7 @@ def test_a_restart_makes_a_dead_kernel_usable() -> None:
         ),
         (SHUTDOWN, "The kernel of session s was shut down.", "", "shut down"),
         (
-            KernelDeath("Jupyter ends idle ones", restarting=False, asked=True, is_culled=True),
+            KernelDeath("Jupyter ends idle ones", restarting=False, asked=True, is_by_rule=True),
             "The kernel of session s was shut down: Jupyter ends idle ones.",
             "",
             "shut down",

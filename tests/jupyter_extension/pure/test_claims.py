@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.jupyter_extension.claims import Claims, Graces, Granted, Refused, configured
+from jlab_tui.jupyter_extension.claims import Claims, Graces, Granted, Ownerless, Refused, configured
 
 GRACES = Graces(exit_s=30, unclaimed_busy_s=600, reconnect_s=20)
 
@@ -318,6 +318,66 @@ def test_graces_are_configured_one_by_one() -> None:
         Graces(1.0, 2.0, 3.0)
     )
     assert Graces() == Graces(30.0, 600.0, 20.0)
+    kept = configured(GRACES, {"exit_grace_s": 43200, "exit_grace_by": "X"})
+    assert kept == Graces(43200.0, 600.0, 20.0, "X")
+
+
+def test_what_keeps_a_kernel_without_an_owner_is_told() -> None:
+    claims = claims_of("a")
+    assert claims.left("k", False, False, 19.9) is None, "it may come back"
+    assert claims.left("k", False, False, 20.0) == Ownerless(20.0, False, 30.0, "", 30.0, "")
+    connection = object()
+    claims.connected("k", "a", 1, "shutdown", connection)
+    assert claims.left("k", False, False, 1e6) is None and claims.left("other", False, False, 0.0) is None
+    claims.release("a", None, 100.0)
+    assert claims.left("k", False, False, 110.0) == Ownerless(10.0, True, 20.0, "", 30.0, "")
+    assert claims.left("k", False, False, 140.0) == Ownerless(40.0, True, 0.0, "", 30.0, ""), "due"
+    assert claims.left("k", True, True, 110.0) == Ownerless(10.0, True, None, "busy", 30.0, "")
+    assert claims.left("k", False, True, 110.0) == Ownerless(10.0, True, None, "used", 30.0, "")
+    claims.claim("k", "s", owner("b"), False, 200.0, "keep", 60.0, "X")
+    claims.release("b", None, 200.0)
+    assert claims.left("k", True, True, 210.0) == Ownerless(10.0, True, None, "keep", 60.0, "X")
+    claims.claim("k", "s", owner("c"), False, 300.0, "kill")
+    claims.release("c", None, 300.0)
+    assert claims.left("k", True, True, 300.0) == Ownerless(0.0, True, 0.0, "", 0.0, "JLAB_MCP_ON_EXIT")
+
+
+def test_a_kernel_that_others_use_stays_until_they_have_been_gone_for_its_grace() -> None:
+    claims = claims_of("a")
+    claims.release("a", None, 0.0)
+    assert claims.due({}, 50.0, {"k"}) == [], "JupyterLab is connected to it"
+    assert claims.due({}, 79.9) == [] and claims.due({}, 80.0) == [("k", False)]
+    claims.claim("k", "s", owner("b"), False, 100.0, "kill")
+    claims.release("b", None, 100.0)
+    assert claims.due({}, 100.0, {"k"}) == [("k", True)], "kill spares nobody's"
+
+
+def test_the_longest_grace_counts_and_names_its_setting() -> None:
+    for exit_s, busy, idle_s, by in (
+        (1000.0, True, 1000.0, "X"),
+        (50.0, True, 600.0, ""),
+        (50.0, False, 50.0, "X"),
+    ):
+        claims = Claims(GRACES)
+        claims.claim("k", "s", owner("a"), False, 0.0, None, exit_s, "X")
+        claims.release("a", None, 0.0)
+        claims.due({"k": busy}, 10.0)
+        assert claims.left("k", False, False, 10.0) == Ownerless(
+            10.0, True, idle_s - (0.0 if busy else 10.0), "", idle_s, by
+        )
+    lost = Claims(GRACES)
+    lost.claim("k", "s", {**owner("a"), "line_grace_s": 40.0}, False, 0.0, None, 1000.0, "X")
+    told = lost.left("k", False, False, 20.0)
+    assert told is not None and (told.idle_s, told.by) == (1000.0, "X"), "a job keeps it longer than a line"
+
+
+def test_a_new_claim_of_the_same_owner_brings_its_own_setting() -> None:
+    claims = claims_of("a")
+    claims.claim("k", "s", owner("a"), False, 0.0, None, 60.0, "X")
+    claims.claim("k", "s", owner("a"), False, 0.0)
+    claims.release("a", None, 0.0)
+    told = claims.left("k", False, False, 0.0)
+    assert told is not None and (told.idle_s, told.by) == (60.0, "X")
 
 
 STEPS = st.lists(

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from jlab_tui.jupyter_extension.exit_cause import ProcessExit, exit_cause, final_cause
+from jlab_tui.jupyter_extension.exit_cause import EndRule, ProcessExit, exit_cause, final_cause
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,14 @@ from jlab_tui.jupyter_extension.exit_cause import ProcessExit, exit_cause, final
     [
         (ProcessExit(0, True, True, 0), "restart", 0, None, "The kernel was restarted."),
         (ProcessExit(0, True, False, 0), "shutdown", 0, None, "The kernel was shut down."),
-        (ProcessExit(0, True, False, 0, "idle"), "culled", 0, None, "idle"),
+        (ProcessExit(0, True, False, 0, EndRule("culled", "idle")), "culled", 0, None, "idle"),
+        (
+            ProcessExit(3, False, False, 0, EndRule("left", "gone", {"by": "X"})),
+            "exit",
+            3,
+            None,
+            "The kernel's process exited with code 3.",
+        ),
         (ProcessExit(-9, True, False, 1), "shutdown", None, "SIGKILL", "The kernel was shut down."),
         (
             ProcessExit(-9, False, True, 1),
@@ -64,3 +71,9 @@ def test_a_kernel_that_the_server_gave_up_keeps_dying_and_its_last_exit_is_repor
 def test_a_crashed_kernel_that_was_then_removed_was_shut_down() -> None:
     told = final_cause(ProcessExit(3, False, True, 0), False)
     assert (told["cause"], told["exit_code"], told["restarting"]) == ("shutdown", None, False)
+
+
+def test_the_facts_of_the_rule_that_ended_a_kernel_are_with_its_cause() -> None:
+    seen = ProcessExit(0, True, False, 0, EndRule("left", "its client was gone", {"by": "X", "idle_s": 30.0}))
+    told = exit_cause(seen)
+    assert (told["cause"], told["by"], told["idle_s"]) == ("left", "X", 30.0)

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,13 +35,14 @@ from jlab_tui.core.journal.events import (
     encode,
 )
 from jlab_tui.core.journal.window import Looked
+from jlab_tui.core.kernel.leaving import EndedKernel, KernelFates, LeftKernel
 from jlab_tui.core.server.record import KernelInfo, Mode, ServerRecord, ServerState
 from jlab_tui.core.server.resources import GpuSample, Sample
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.services.dashboard.actions import RecordedActions, Target
 from jlab_tui.services.dashboard.history import STEP
 from jlab_tui.services.dashboard.monitor import Monitor
-from jlab_tui.services.dashboard.overview import CLOSED_SHOWN, SessionState
+from jlab_tui.services.dashboard.overview import CLOSED_SHOWN, OwnerAlive, SessionState
 
 HOST = "here"
 READY = ServerStatus(ServerRecord(ServerState.READY, Mode.LOCAL), "", "", reachable=True)
@@ -74,12 +77,17 @@ class Node:
         self.failure: Exception | None = None
         self.samples: list[Sample] = []
         self.asked: list[float] = []
+        self.known = KernelFates()
+        self.user: tuple[KernelInfo, ...] = (KernelInfo("k-user", "python3", "busy", 1, "x.ipynb"),)
 
     async def look(self) -> ServerStatus:
         return READY
 
     async def kernels(self, record: ServerRecord) -> tuple[KernelInfo, ...]:
-        return (KernelInfo("k-user", "python3", "busy", 1, "x.ipynb"),)
+        return self.user
+
+    async def fates(self, record: ServerRecord) -> KernelFates:
+        return self.known
 
     async def resources(self, record: ServerRecord, history_s: float) -> list[Sample]:
         self.asked.append(history_s)
@@ -105,12 +113,13 @@ class Place:
             for event in events:
                 file.write(encode(Entry(at, event)))
 
-    def monitor(self, node: Node) -> Monitor:
+    def monitor(self, node: Node, owner_alive: OwnerAlive | None = None) -> Monitor:
         return Monitor(
             node,
             node,
             DirectoryRecords(self.sessions, self.actions),
             lambda on_news: BellReader(self.directory / "fifos", HOST, on_news),
+            owner_alive,
             details=lambda: "Details: /logs/dashboard.log",
         )
 
@@ -647,3 +656,27 @@ async def test_a_hold_ends_with_the_same_key_and_is_kept_alive_until_its_code_is
     assert order[-2].startswith("record free (h-1:") and not actions._holds
     with pytest.raises(UsageError, match="No agent uses"):
         await actions.hold(Target("", "k", "n"))
+
+
+async def test_a_client_that_left_and_the_end_of_its_kernel_are_told_once_in_the_feed(place: Place) -> None:
+    place.write("a.1.jsonl", opened("a", "k-user"))
+    node = Node()
+    left_at = time.time() - 60
+    node.known = KernelFates(left={"k-user": LeftKernel(left_at, True, None, "busy", 30.0, "")})
+    monitor = place.monitor(node, lambda host, pid, started: False)
+    place.write("a.2.jsonl", replace(opened("a", "k-user"), client_pid=7, client_host=HOST))
+
+    def told() -> list[str]:
+        return [note.text for note in monitor.feed.sessions["a"].items if isinstance(note, Note)]
+
+    async with running(monitor):
+        await until(lambda: any("its code runs on" in text for text in told()))
+        end = EndedKernel("a", "x.ipynb", "left", "idle", time.time(), left_at, True, 30.0)
+        node.user, node.known = (), KernelFates(ended={"k-user": end})
+        await until(lambda: any("its idle kernel ended" in text for text in told()))
+        (row,) = monitor.rows
+        assert row.state is SessionState.ENDED and row.fate.startswith("client left ")
+        before = told()
+        place.write("a.2.jsonl", SessionClosed(before[-1]))
+        await until(lambda: bool(monitor.feed.sessions["a"].closed))
+        assert told() == before

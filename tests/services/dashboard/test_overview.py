@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from jlab_tui.core.feed.feed import Feed
 from jlab_tui.core.journal.events import (
     Entry,
@@ -12,6 +14,7 @@ from jlab_tui.core.journal.events import (
     SessionOpened,
     TextPrinted,
 )
+from jlab_tui.core.kernel.leaving import EndedKernel, KernelFates, LeftKernel
 from jlab_tui.core.server.record import KernelInfo, ServerState
 from jlab_tui.services.dashboard.overview import SessionRow, SessionState, session_rows
 
@@ -34,6 +37,45 @@ def state(
 
 def test_a_session_that_the_server_does_not_know_is_dead() -> None:
     assert state(feed(), ()) is SessionState.DEAD
+
+
+def ended(cause: str) -> KernelFates:
+    return KernelFates(ended={"k": EndedKernel("s", "n.ipynb", cause, "exit code 1", 130.0, left_at=100.0)})
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected", "fate"),
+    [
+        ("left", SessionState.ENDED, "client left 100h"),
+        ("shutdown", SessionState.ENDED, "shut down"),
+        ("keeps dying", SessionState.DEAD, "exit code 1"),
+    ],
+)
+def test_a_kernel_that_ended_on_purpose_is_not_called_dead(
+    cause: str, expected: SessionState, fate: str
+) -> None:
+    (row,) = session_rows(
+        feed(), (), None, ServerState.READY, fates=ended(cause), clock=lambda at: f"{at:.0f}h"
+    )
+    assert (row.state, row.fate) == (expected, fate)
+
+
+def test_sessions_end_with_their_server() -> None:
+    (row,) = session_rows(feed(), (), None, ServerState.ENDED)
+    assert row.state is SessionState.ENDED
+
+
+def test_a_kernel_whose_client_has_left_says_how_long_it_stays_wherever_that_client_was() -> None:
+    kernel = KernelInfo("k", "python3", "idle", 1)
+    fates = KernelFates(left={"k": LeftKernel(100.0, True, 160.0, "", 60.0, "")})
+    made = Feed()
+    made.apply("s", Entry(100.0, SessionOpened("s", "name", "/n.ipynb", "k", "host", 50.0, client_pid=7)))
+    for alive, orphan, elsewhere in ((None, True, True), (False, True, False), (True, False, False)):
+        (row,) = session_rows(
+            made, (kernel,), None, ServerState.READY, lambda *who, alive=alive: alive, fates=fates,
+            clock=lambda at: f"{at:.0f}h",
+        )  # fmt: skip
+        assert (row.is_orphan, row.is_elsewhere, row.fate) == (orphan, elsewhere, "ends 160h")
 
 
 def test_a_session_opened_after_the_server_was_asked_is_alive() -> None:

@@ -32,7 +32,8 @@ from jlab_tui.core.session.replay import replay
 from jlab_tui.core.session.run import Run
 from jlab_tui.services.session.reader import Reader
 from jlab_tui.services.sessions.finalize import KERNEL_GONE
-from jlab_tui.services.sessions.registry import LISTED, Adoptable, Sessions
+from jlab_tui.services.sessions.left_sessions import LISTED, Adoptable
+from jlab_tui.services.sessions.registry import Sessions
 from tests.jupyters import EchoLink, EchoServer, Place
 from tests.project import until
 
@@ -252,7 +253,41 @@ async def test_what_an_earlier_process_left_is_listed_with_the_run_that_continue
     assert await adoptable(place.process(), place.server.by_id) == (), "its process lives"
     place.kill(first)
     (left,) = await adoptable(place.process(), place.server.by_id)
-    assert left == Adoptable(session.identity.id, session.identity.notebook, run.id)
+    kernel_id = session.identity.kernel_id
+    assert left == Adoptable(session.identity.id, session.identity.notebook, run.id, kernel_id)
+    await place.process().release()
+    place.server.claims.release(first.owner.client, None, time.monotonic())
+    (left,) = await adoptable(place.process(), place.server.by_id)
+    assert left.left is not None and left.left.stays == "busy"
+
+
+async def test_how_an_idle_kernel_ended_after_its_client_left_is_told_whatever_is_asked_first(
+    place: Place,
+) -> None:
+    first = place.process()
+    named, listed, reopened = [await first.open_new(name) for name in ("named", "listed", "reopened")]
+    await first.release()
+    place.server.reaps()
+    assert place.server.by_id == {}
+    said = "idle kernel ended after 30 s without use (JLAB_MCP_ON_EXIT=keep keeps it)"
+    second = place.process()
+    for _ in range(2):  # found, and then closed
+        with pytest.raises(KernelGone) as caught:
+            await second.get(named.identity.id)
+        assert said in caught.value.message and named.identity.notebook in caught.value.hint
+    again, is_live = await second.open_existing(reopened.identity.notebook)
+    assert not is_live and said in again.opening_warnings[0]
+    assert "with its variables" in again.opening_warnings[0]
+    (ended,) = (await second.left(place.server.by_id, await second.heads())).ended
+    assert (ended.session, ended.notebook) == (listed.identity.id, listed.identity.notebook)
+    assert said in ended.why
+    await until(lambda: not any(head.session == ended.session for head in place.journals.heads().known))
+    closed = [
+        entry.event.reason
+        for entry in place.record_of(ended.session)
+        if isinstance(entry.event, SessionClosed)
+    ]
+    assert closed == [ended.why]
 
 
 async def test_all_sessions_of_a_conversation_are_taken_back_whatever_is_called_first(place: Place) -> None:
