@@ -19,7 +19,7 @@ from jlab_tui.core.settings import PREFIX, VARIABLES
 from jlab_tui.mcp_server.context_source import AppSource
 from jlab_tui.mcp_server.stdio import CancelReasons
 from jlab_tui.mcp_server.tool_server import INSTRUCTIONS, make_server
-from jlab_tui.tui.keys import GROUPS, KEYS, MOVING
+from jlab_tui.tui.keys import GROUPS, KEYS, MOVING, REPLAY
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 NOTE = "<!-- Written by scripts/make_docs.py; edit the program instead. -->\n\n"
@@ -141,7 +141,7 @@ def keys_page() -> str:
         "",
         "`?` shows them in the dashboard, `ctrl+p` finds them by name. With `--readonly` the keys marked ● do nothing.",
     ]
-    for group in GROUPS:
+    for group in (*GROUPS, REPLAY):
         lines += ["", f"## {group}", "", "| key | | |", "|---|---|---|"]
         for key in KEYS:
             if key.group == group:

@@ -17,6 +17,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
+from ..core.feed.lanes import Bar
 from ..core.server.gpu_idle import GpuIdleWarnings
 from ..core.server.walltime import Notices
 from ..services.dashboard.actions import Actions, Target
@@ -34,10 +35,11 @@ from .keys import KEYS, NUMBERS
 from .layouts import key_name, us_key
 from .look_keys import LookKeys
 from .main_screen import MainScreen
-from .news import ItemsChanged, PostedNews, RecordRead, Trouble
+from .news import FeedReplaced, ItemsChanged, PostedNews, RecordRead, Trouble
 from .options import DashboardOptions
 from .outcomes import Outcomes
 from .plain_ascii import AsciiFilter
+from .replay_keys import ReplayKeys
 from .run_end_bell import RunEndBell
 from .screen_texts import idle_notices, summary
 from .screens import ConfirmScreen, GraphScreen, HelpScreen, ImageScreen, SaveWanted
@@ -45,11 +47,14 @@ from .selection import target_of, targets_of
 from .steering_keys import SteeringKeys
 from .terminal import TerminalApp
 from .themes import DAY, NIGHT
+from .timeline_keys import TimelineKeys
+from .timeline_screen import TimelineScreen
 from .view_state import ViewState
 from .widgets.canvas import ImageWanted
 from .widgets.feed_view import FeedView
 from .widgets.footer import KeyClicked
 from .widgets.prompt import PromptAnswered
+from .widgets.time_strip import BarChosen, TimeSought
 
 NEWS_S = 0.1
 """seconds between two updates of the list of sessions, the title and the detail"""
@@ -77,6 +82,8 @@ class Dashboard(TerminalApp):
         self._hold_keys = HoldKeys(actions, outcomes, self.say, self.push_screen, self._edit)
         self._cell_keys = CellKeys(exports, source.whole, outcomes, self.say, self.copy_to_clipboard)
         self._look_keys = LookKeys(looks, self.push_screen)
+        self._replay_keys = ReplayKeys(options.recording)
+        self._timeline_keys = TimelineKeys(source, options, self.push_screen, self._show_bar)
         self._bell = RunEndBell()
         self._notices = Notices()
         self._gpu_idle = GpuIdleWarnings(options.gpu_idle_warn_min)
@@ -171,6 +178,12 @@ class Dashboard(TerminalApp):
         elif self._news_timer is None:
             self._news_timer = self.set_timer(NEWS_S, self._take_rows)
 
+    def on_feed_replaced(self, message: FeedReplaced) -> None:
+        self.main.update(sessions=self.source.rows, now=self.options.clock())
+        self.main.fill_feed()
+        if not self.view.is_by_hand:
+            self.main.follow_newest()
+
     def on_server_changed(self) -> None:
         server = self.source.server
         self.main.update(server=server, sessions=self.source.rows)
@@ -198,6 +211,8 @@ class Dashboard(TerminalApp):
         self._ask_about_held()
         if isinstance(self.screen, GraphScreen):
             self.screen.update_lines()
+        elif isinstance(self.screen, TimelineScreen):
+            self.screen.update_bars()
         elif self.screen is self.main:
             now = self.options.clock()
             with self.batch_update():
@@ -308,6 +323,48 @@ class Dashboard(TerminalApp):
 
         self.push_screen(ConfirmScreen(title, sentences), answered)
 
+    # -- time: a recording's, and when things ran
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Give a replay's keys to it, unless the user writes something or another screen has them."""
+        if action not in ReplayKeys.ACTIONS:
+            return True
+        return (
+            self._replay_keys.has_recording
+            and self.screen is self.main
+            and not self.main.prompt.has_class("-open")
+        )
+
+    def action_play(self) -> None:
+        self._sought(self._replay_keys.play)
+
+    def action_seek(self, by: int) -> None:
+        self._sought(lambda: self._replay_keys.seek(by))
+
+    def action_speed(self, by: int) -> None:
+        self._sought(lambda: self._replay_keys.change_speed(by))
+
+    def on_time_sought(self, message: TimeSought) -> None:
+        self._sought(lambda: self._replay_keys.seek_to(message.at))
+
+    def _sought(self, change: Callable[[], None]) -> None:
+        change()
+        self.main.update(now=self.options.clock())
+        self.main.draw()
+
+    def action_timeline(self) -> None:
+        if self.screen is self.main:
+            cell, main = self.main.cell, self.main
+            session = cell.session if cell is not None else self.view.session or ""
+            self._timeline_keys.open(session, cell.run if cell is not None else "", main.palette, main.glyphs)
+
+    def on_bar_chosen(self, message: BarChosen) -> None:
+        self._show_bar(message.bar)
+
+    def _show_bar(self, bar: Bar) -> None:
+        if not self._replay_keys.seek_on_to(bar.start):
+            self.main.show_run(bar.session, bar.run)
+
     # -- keys that look into a kernel
 
     def action_variables(self) -> None:
@@ -371,7 +428,7 @@ class Dashboard(TerminalApp):
         self.theme = "day" if self.current_theme.dark else "night"
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(readonly=self.options.readonly))
+        self.push_screen(HelpScreen(readonly=self.options.readonly, replays=self._replay_keys.has_recording))
 
     def action_detach(self) -> None:
         if names := self._hold_keys.held_here(self.source.feed):
@@ -404,7 +461,12 @@ class Dashboard(TerminalApp):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Yield our commands first, with their keys, then Textual's own."""
         for key in KEYS:
-            if key.acts and self.options.readonly:
+            replays = self._replay_keys.has_recording
+            if (
+                (key.acts and self.options.readonly)
+                or (key.replays and not replays)
+                or (key.looks and replays)
+            ):
                 continue
             yield SystemCommand(
                 f"{key.label} ({key.shown})", key.sentence, lambda action=key.action: self._call(action)

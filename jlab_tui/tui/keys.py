@@ -26,6 +26,8 @@ class Key:
     """changes something; does nothing when read-only"""
     looks: bool = False
     """asks a live kernel, and changes nothing"""
+    replays: bool = False
+    """only in a replay, where it comes before what else the key does"""
 
     @property
     def binding(self) -> Binding:
@@ -38,6 +40,7 @@ class Key:
             key_display=self.shown,
             tooltip=self.sentence,
             id=ident,
+            priority=self.replays,
         )
 
 
@@ -180,6 +183,7 @@ KEYS: tuple[Key, ...] = (
         "List the closed sessions, or fold them again.",
         "Sessions",
     ),
+    Key("T", "T", "timeline", "Timeline", "Show when the cells of all sessions ran.", "Dashboard"),
     Key("m", "m", "screen.graphs", "Big graphs", "Show the graphs full screen.", "Dashboard"),
     Key("t", "t", "theme", "Theme", "Switch between dark and light.", "Dashboard"),
     Key("ctrl+l", "^l", "repaint", "Repaint", "Draw the whole screen again.", "Dashboard"),
@@ -190,6 +194,24 @@ KEYS: tuple[Key, ...] = (
         "Suspend",
         "Suspend; fg brings the dashboard back.",
         "Dashboard",
+    ),
+    Key(
+        "space", "space", "play", "Play, pause", "Play the recording, or pause it.", "Replay", 3, replays=True
+    ),
+    Key("left", "left", "seek(-1)", "Back", "Go back in the recording.", "Replay", 4, replays=True),
+    Key("right", "right", "seek(1)", "On", "Go on in the recording.", "Replay", 5, replays=True),
+    Key(
+        "less_than_sign", "<", "speed(-1)", "Slower", "Play the recording slower.", "Replay", 6, replays=True
+    ),
+    Key(
+        "greater_than_sign",
+        ">",
+        "speed(1)",
+        "Faster",
+        "Play the recording faster.",
+        "Replay",
+        7,
+        replays=True,
     ),
     Key("escape", "esc", "screen.back", "Back", "Close the search, leave the full screen.", "Dashboard"),
 )
@@ -209,3 +231,5 @@ MOVING: tuple[tuple[str, str], ...] = (
 )
 
 GROUPS = ("Act", "Cells", "Find", "Sessions", "Dashboard")
+REPLAY = "Replay"
+"""group of the keys that only a replay has"""

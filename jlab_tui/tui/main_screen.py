@@ -20,13 +20,12 @@ from ..core.feed.items import Change, FeedCell, ImageOutput
 from ..core.server.gpu_idle import longest_idle
 from ..core.server.record import ServerState
 from ..services.dashboard.monitor import Source
-from .ansi import one_line
 from .attention import Attention
 from .cell_keys import images_of
-from .curves import curves_of, shown_samples
+from .curves import curves_of
 from .feed_frame import feed_frame
 from .format import ASCII, UNICODE, Glyphs, at
-from .gauges import readings
+from .graph_drawing import draw_graphs, draw_strip
 from .options import DashboardOptions
 from .screen_texts import empty_lines, feed_notes, feed_title, footer_keys, header_flag
 from .screens import GraphScreen, ImageScreen
@@ -50,6 +49,7 @@ from .widgets.session_list import (
 )
 from .widgets.state_panel import StatePanel
 from .widgets.strips import StripWidget
+from .widgets.time_strip import TimeStrip
 
 SLOW_GRAPHS_S = 5
 """seconds between two pictures of the graphs on a slow line"""
@@ -81,6 +81,7 @@ class MainScreen(Screen[None]):
                 panel.set_class(number >= 2, "gpu")
                 yield panel
         yield Meters(palette, glyphs, id="meters")
+        yield TimeStrip(palette, glyphs, id="strip")
         yield SessionTabs(palette, glyphs, id="tabs")
         with Horizontal(id="body"):
             sessions = SessionList(palette, glyphs, id="sessions")
@@ -97,6 +98,7 @@ class MainScreen(Screen[None]):
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self._take_theme())
         self._take_theme()
         self.set_class(self._options.ascii, "-ascii")
+        self.set_class(self._options.recording is not None, "-replay")
         self.draw()
 
     def on_resize(self) -> None:
@@ -142,6 +144,7 @@ class MainScreen(Screen[None]):
     def watch_view(self, old: ViewState, new: ViewState) -> None:
         if (old.session, old.errors_only) != (new.session, new.errors_only):
             self.fill_feed()
+            draw_strip(self, new, self._source, self._options)
         is_second = (old.now, old.measured_at, old.holds_all) != (new.now, new.measured_at, new.holds_all)
         if (
             is_second
@@ -168,6 +171,13 @@ class MainScreen(Screen[None]):
         self._shown = shown_items(self.view, self._source)
         self.feed.show(self._shown.items, self._shown.names)
 
+    def show_run(self, session: str, run: str) -> None:
+        """Show the cell of a run."""
+        shown = self.view.session if self.view.session in (ALL, session) else session
+        self.select(shown, is_by_hand=True, errors_only=False)
+        if not self.feed.go_to_run(run):
+            self.notify("This cell is not in the part of the record that was read.", markup=False, timeout=6)
+
     def grow_feed(self) -> None:
         """Show what was read of them meanwhile, around the same place."""
         self._shown = shown_items(self.view, self._source)
@@ -192,27 +202,24 @@ class MainScreen(Screen[None]):
         used = f"{sample.gpu_hours}." if sample is not None and sample.gpu_hours is not None else ""
         self.query_one(StatePanel).show(view.server, now, options.local, used)
         if is_ready and (not view.slow_line or int(view.now) % SLOW_GRAPHS_S == 0):
-            self._draw_graphs()
+            draw_graphs(self, view, source, options, self.glyphs)
         ends = self.feed.rows.frame.job_ends = view.server.record.ends if view.server is not None else 0.0
-        flag = header_flag(view, is_readonly=options.readonly and not options.is_replay, glyphs=self.glyphs)
+        replays = options.recording is not None
+        flag = header_flag(view, is_readonly=options.readonly and not replays, glyphs=self.glyphs)
         idle, seen_at = longest_idle(sample, options.gpu_idle_warn_min), now if ends > 0 else 0.0
         time = at(now, options.local)
         self.query_one(Header).show(
             HeaderState(view.server, view.sessions, sample, seen_at, time, flag, idle)
         )
         has_rows, may_act = bool(view.sessions), not options.readonly
-        keys = footer_keys(view.server, has_rows=has_rows, may_act=may_act, is_needed=bool(view.needs_user))
+        keys = footer_keys(
+            view.server,
+            has_rows=has_rows,
+            may_act=may_act,
+            is_needed=bool(view.needs_user),
+            replays=replays,
+        )
         self.query_one(KeyLine).show(keys)
-
-    def _draw_graphs(self) -> None:
-        samples = shown_samples(self._source.samples)
-        self.set_class(self._options.is_replay and not samples, "-no-graphs")
-        names = {row.kernel_id: one_line(row.name) for row in self.view.sessions}
-        shown = readings(samples, self._source.gpu_idle_since, names, self.glyphs.separator)
-        self.set_class(len(shown) < 4, "-no-gpu")
-        self.query_one(Meters).show(shown)
-        for panel, reading in zip(self.query(GraphPanel), shown, strict=False):
-            panel.show(reading)
 
     def _draw_sessions(self) -> None:
         listed, selected = self.view.listed, self.view.session or ALL

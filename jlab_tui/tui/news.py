@@ -33,6 +33,10 @@ class ResourcesChanged(Message):
     """There are new samples."""
 
 
+class FeedReplaced(Message):
+    """The source has another feed."""
+
+
 class Trouble(Message):
     """Reading or measuring failed."""
 
@@ -58,6 +62,9 @@ class PostedNews:
 
     def resources_changed(self) -> None:
         self._post(ResourcesChanged())
+
+    def feed_replaced(self) -> None:
+        self._post(FeedReplaced())
 
     def trouble(self, sentence: str) -> None:
         self._post(Trouble(sentence))

@@ -5,8 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .format import LocalTime
+
+if TYPE_CHECKING:
+    from .recording import Recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +21,8 @@ class DashboardOptions:
     """draw with ASCII characters only"""
     theme: str = "night"
     """`night`, `day` or one of Textual's"""
-    is_replay: bool = False
+    recording: Recording | None = None
+    """what is played instead of a server's sessions"""
     says_farewell: bool = True
     """print at the end what is still running and how to stop it"""
     bell: bool = False

@@ -99,10 +99,20 @@ def feed_notes(
 
 
 def footer_keys(
-    server: ServerStatus | None, *, has_rows: bool, may_act: bool = True, is_needed: bool = False
+    server: ServerStatus | None,
+    *,
+    has_rows: bool,
+    may_act: bool = True,
+    is_needed: bool = False,
+    replays: bool = False,
 ) -> list[Key]:
     """Return the keys that help now: those about kernels only with a server, and few without a session. `is_needed`: a session that
-    is not shown needs the user."""
+    is not shown needs the user. `replays`: a recording is shown."""
+    if replays:
+        useful = [
+            key for key in KEYS if key.footer and not key.acts and not key.looks and key.action != NEEDY
+        ]
+        return sorted(useful, key=lambda key: not key.replays)
     is_live = server is not None and server.state.is_live
     if has_rows:
         useless = {
@@ -111,6 +121,7 @@ def footer_keys(
             if (key.acts and not (may_act and is_live))
             or (key.looks and not is_live)
             or (key.action == NEEDY and not is_needed)
+            or key.replays
         }
         return [key for key in KEYS if key.footer and key not in useless]
     bare = ("stop", "help", "detach") if is_live and may_act else ("help", "detach")

@@ -19,7 +19,7 @@ from textual.widgets import Button, Static
 from ..core.feed.items import ImageOutput
 from .curves import Graph
 from .format import Glyphs, LocalTime, at
-from .keys import GROUPS, KEYS, MOVING
+from .keys import GROUPS, KEYS, MOVING, REPLAY
 from .pixels import fit
 from .plots import area, binned, load_plotext, plotext_rows
 from .themes import Palette
@@ -66,16 +66,17 @@ class HelpScreen(Screen[None]):
         Binding("escape,q,question_mark,enter", "close", "Close", id="help.close"),
     ]
 
-    def __init__(self, *, readonly: bool) -> None:
+    def __init__(self, *, readonly: bool, replays: bool = False) -> None:
         super().__init__()
         self._readonly = readonly
+        self._groups = (*GROUPS[:2], REPLAY) if replays else GROUPS[:2]
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help") as panel:
             panel.border_title = Content("Keys")
             panel.border_subtitle = Content("esc closes")
             with Horizontal(id="columns"):
-                yield Static(self._column(GROUPS[:2]))
+                yield Static(self._column(self._groups))
                 yield Static(self._column(GROUPS[2:]))
             yield Static(self._moving())
 

@@ -161,7 +161,7 @@ def run_replay(settings: Settings, file: Path, speed: float, looks: Looks) -> in
         )
     session = file.name.partition(".")[0]
     recording = Recording(session, entries, speed=speed)
-    options = replace(options, clock=recording.clock)
+    options = replace(options, clock=recording.clock, recording=recording)
     with _logging(log_file, looks):
         actions = NoActions("This is a recording, which you cannot change.")
         return run(recording, actions, NoLooks(), Exports(NewFiles(settings.root)), options)
@@ -210,7 +210,6 @@ def _options(
         readonly=looks.readonly or is_replay,
         ascii=looks.ascii,
         theme=looks.theme,
-        is_replay=is_replay,
         bell=looks.bell,
         hold=looks.hold and not looks.readonly and not is_replay,
         edit=lambda text: edit(text, os.environ),

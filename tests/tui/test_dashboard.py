@@ -25,7 +25,7 @@ from jlab_tui.core.journal.events import (
 from jlab_tui.core.server.record import KernelInfo, ServerState
 from jlab_tui.core.server.resources import GpuHours, KernelUse
 from jlab_tui.tui.app import Dashboard
-from jlab_tui.tui.keys import GROUPS, KEYS, NEEDY
+from jlab_tui.tui.keys import GROUPS, KEYS, NEEDY, REPLAY
 from jlab_tui.tui.screen_texts import farewell
 from jlab_tui.tui.widgets.footer import fitting
 
@@ -377,8 +377,8 @@ async def test_finished_and_failed_cells_keep_their_numbers_in_the_list() -> Non
 
 
 def test_every_key_has_a_label_a_sentence_and_a_group() -> None:
-    assert all(key.label and key.sentence.endswith(".") and key.group in GROUPS for key in KEYS)
-    ranks = [key.footer for key in KEYS if key.footer]
+    assert all(key.label and key.sentence.endswith(".") and key.group in (*GROUPS, REPLAY) for key in KEYS)
+    ranks = [key.footer for key in KEYS if key.footer and not key.replays]
     assert sorted(ranks) == list(range(1, len(ranks) + 1))
     bindings = [b for b in Dashboard.BINDINGS if isinstance(b, Binding)]
     assert len({b.id for b in bindings}) == len(bindings)
@@ -395,7 +395,7 @@ def test_every_key_has_a_label_a_sentence_and_a_group() -> None:
     ],
 )
 def test_the_footer_fills_its_width_with_the_keys_that_are_worth_most(width: int, shown: str) -> None:
-    keys = fitting([key for key in KEYS if key.footer and key.action != NEEDY], width)
+    keys = fitting([key for key in KEYS if key.footer and key.action != NEEDY and not key.replays], width)
     assert " ".join(key.shown for key in keys) == shown
 
 

@@ -107,6 +107,12 @@ class FeedCell:
     """whose output was cleared since its torn beginning, as `clear_pending` names them"""
     digest: Digest | None = None
     """what its text tells, while it runs"""
+    held_at: float = 0.0
+    """when it began to wait for the user; 0 if it was not held"""
+    begun_at: float = 0.0
+    """when the kernel started it, at its first output at the latest; 0 if that is not known"""
+    ended_at: float = 0.0
+    """when its end was recorded; 0 before"""
     version: int = 0
 
     @property
@@ -163,6 +169,9 @@ class FeedCell:
         if self.status is None or not self.status.is_final:
             self.status, self.seconds, self.cause = older.status, older.seconds, older.cause
             self.use = older.use
+        self.held_at = older.held_at
+        self.begun_at = older.begun_at or self.begun_at
+        self.ended_at = self.ended_at or older.ended_at
         if self.execution_count is None:
             self.execution_count = older.execution_count
         if not (self.cut_chars or self.cut_images):

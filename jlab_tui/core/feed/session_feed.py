@@ -246,6 +246,7 @@ class SessionFeed:
                 return self._print(event, at)
             case DataShown():
                 cell = self._cell(event.run, at)
+                cell.begun_at = cell.begun_at or at
                 if event.execution_count is not None:
                     cell.execution_count = event.execution_count
                 self._show(cell, event)
@@ -281,6 +282,7 @@ class SessionFeed:
                 started = self._by_run.get(event.run)
                 if started is not None:
                     started.execution_count = event.execution_count
+                    started.begun_at = started.begun_at or at
                 return started
             case RunReplied() | NotebookSaved() | RunTold():
                 return None
@@ -354,6 +356,7 @@ class SessionFeed:
         cell.is_torn = False
         if cell.status is None:
             cell.status = RunStatus.HELD
+            cell.held_at = at
             self.held = cell
         self._by_run[event.run] = cell
         return cell
@@ -384,6 +387,7 @@ class SessionFeed:
 
     def _output(self, run: str, at: float, into: str) -> FeedCell:
         cell = self._cell(run, at)
+        cell.begun_at = cell.begun_at or at
         if into in cell.clear_pending:
             self._clear(cell, into)
         return cell
@@ -440,7 +444,7 @@ class SessionFeed:
         if cell.has_failed is False and event.status in FAILED:
             self.failed += 1
         cell.status, cell.seconds, cell.cause = event.status, event.seconds, event.cause
-        cell.use, cell.digest = event.use, None
+        cell.use, cell.digest, cell.ended_at = event.use, None, at
         if event.execution_count is not None:
             cell.execution_count = event.execution_count
         if self.running is cell:

@@ -59,6 +59,10 @@ class Listener(FeedListener, Protocol):
 
     def resources_changed(self) -> None: ...
 
+    def feed_replaced(self) -> None:
+        """The source has another feed: a recording was sought."""
+        ...
+
     def trouble(self, sentence: str) -> None: ...
 
 
@@ -67,7 +71,9 @@ class Source(Protocol):
 
     server: ServerStatus | None
     """None: nothing has been started"""
-    samples: deque[Sample]
+
+    @property
+    def samples(self) -> deque[Sample]: ...
 
     @property
     def feed(self) -> Feed: ...

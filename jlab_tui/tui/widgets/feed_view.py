@@ -18,7 +18,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.timer import Timer
 
-from ...core.feed.items import Change, FeedItem, Note
+from ...core.feed.items import Change, FeedCell, FeedItem, Note
 from ..format import Glyphs, LocalTime
 from ..search import OLDER, Match, find
 from ..themes import Palette
@@ -282,6 +282,16 @@ class FeedView(FeedCanvas, can_focus=True):
             self._bring(place)
         if by < 0:
             self._look_up()
+
+    def go_to_run(self, run: str) -> bool:
+        """Go to the cell of a run. Returns False if it is not shown."""
+        self._tick_now()
+        place = next((p for p, i in enumerate(self.items) if isinstance(i, FeedCell) and i.run == run), -1)
+        if place >= 0:
+            self._wants_top = False
+            self._focus_cell(place)
+            self._bring(place)
+        return place >= 0
 
     def _bring(self, place: int) -> None:
         row, height = self.rows.start(place), self.rows.height(place)

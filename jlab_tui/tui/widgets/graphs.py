@@ -41,15 +41,31 @@ class GraphPanel(StripWidget):
             self.retitle(title, Content.styled(reading.note, "$foreground 60%"))
         self.redraw()
 
+    @property
+    def span_s(self) -> float:
+        """Seconds that it shows; 0 while it has no values or no room."""
+        width, height = self.content_size
+        bins = _bins(width - (LABELS if _is_labelled(width, height) else 0), self.glyphs)
+        times = self.reading.times
+        return shown_span(times[-1] - times[0], bins) if times and bins > 0 else 0.0
+
     def build(self, width: int, height: int) -> list[Strip]:
         if len(self.reading.lanes) > 1:
             return lanes(self.reading, width, height, self.palette, self.glyphs)
         return graph(self.reading, width, height, self.palette, self.glyphs)
 
 
+def _is_labelled(width: int, height: int) -> bool:
+    return height >= LABELLED_ROWS and width >= LABELLED_COLUMNS
+
+
+def _bins(columns: int, glyphs: Glyphs) -> int:
+    return columns * (1 if glyphs.is_ascii else 2)
+
+
 def graph(reading: Reading, width: int, height: int, palette: Palette, glyphs: Glyphs) -> list[Strip]:
     """Return a filled area, with labels beside and below it if they fit."""
-    is_labelled = height >= LABELLED_ROWS and width >= LABELLED_COLUMNS
+    is_labelled = _is_labelled(width, height)
     is_timed = height >= TIMED_ROWS and width >= LABELLED_COLUMNS
     left = LABELS if is_labelled else 0
     rows = height - (1 if is_timed else 0)
@@ -60,7 +76,7 @@ def graph(reading: Reading, width: int, height: int, palette: Palette, glyphs: G
     faint = palette.style("faint")
     found = [Strip([Segment(marks.get(y, " " * left), faint), *strip]) for y, strip in enumerate(drawn)]
     if is_timed:
-        bins = (width - left) * (1 if glyphs.is_ascii else 2)
+        bins = _bins(width - left, glyphs)
         whole = reading.times[-1] - reading.times[0] if reading.times else 0.0
         ago = f"{' ' * left}{span(shown_span(whole, bins))} ago" if whole else ""
         found.append(Strip([Segment(ago, faint), Segment("now".rjust(width - len(ago)), faint)]))
@@ -78,7 +94,7 @@ def _area(
     hue: str = "",
 ) -> list[Strip]:
     return area(
-        binned(values, reading.times, width if glyphs.is_ascii else width * 2),
+        binned(values, reading.times, _bins(width, glyphs)),
         width,
         height,
         palette.gradient(hue or reading.hue, height, warns=reading.warns and height > 1),

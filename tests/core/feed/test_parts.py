@@ -97,6 +97,7 @@ def shown(view: SessionFeed) -> list[tuple[Any, ...]]:
             item.cut_images,
             item.is_torn,
             item.has_gaps,
+            (item.held_at, item.begun_at, item.ended_at),
         )
         found.append((*facts, *more, item.clear_pending, outputs))
     running = view.running.run if view.running is not None else ""

@@ -68,6 +68,9 @@ class Heard:
     def resources_changed(self) -> None:
         pass
 
+    def feed_replaced(self) -> None:
+        pass
+
     def trouble(self, sentence: str) -> None:
         self.troubles.append(sentence)
 
