@@ -62,6 +62,19 @@ def test_a_job_stays_queued_when_the_patience_ends_and_the_next_start_waits_for_
     assert "No Jupyter server is running" in lab.run("status").stderr
 
 
+def test_a_walltime_that_the_partition_does_not_allow_is_refused_before_a_job_is_queued_unless_asked_for(
+    cluster: Cluster, lab: Project
+) -> None:
+    done = lab.run("start", "9:00:00", "--detach")
+    assert done.returncode == 2 and our_jobs(cluster) == []
+    assert "Partition gpu allows 4:00:00 at most, not 9:00:00" in done.stderr
+    assert "`jlab-mcp start 4:00:00`" in done.stderr and "JLAB_MCP_SLURM_EXTRA=--time=9:00:00" in done.stderr
+    asked = {"JLAB_MCP_SLURM_EXTRA": "--time=9:00:00", "JLAB_MCP_QUEUE_TIMEOUT": "1"}
+    assert lab.run("start", "--no-tui", **asked).returncode == 3
+    assert len(our_jobs(cluster)) == 1
+    assert lab.run("stop").returncode == 0
+
+
 def test_a_signal_leaves_the_job_queued_and_says_how_to_resume_and_cancel(
     cluster: Cluster, lab: Project
 ) -> None:

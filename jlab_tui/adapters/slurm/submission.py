@@ -16,7 +16,8 @@ from ...core.server.record import ServerRecord, ServerState, SlurmFacts
 from ...core.server.slurm_job import with_facts, with_job_id
 from ...core.settings import Link, Mode, Settings
 from ...core.slurm.allocation import submits_another
-from ...core.slurm.queue import QueueRows
+from ...core.slurm.limits import has_own_limits, require_time
+from ...core.slurm.queue import QueueRows, QueueUnknown
 from ...core.slurm.rejections import Rejected, Rejection
 from ...core.slurm.script import (
     ResourceRequest,
@@ -39,7 +40,7 @@ from .commands import Slurm
 
 LOOK_UP_S = 15.0
 ESTIMATE_S = 5.0
-"""longest wait for an estimated start before submitting the job"""
+"""longest wait for the partitions, and for an estimated start, before submitting the job"""
 
 PACKAGED_TEMPLATE = Path(__file__).parents[2] / "templates" / "jupyter_slurm.sh.template"
 SOURCE_TEMPLATE = Path(__file__).parents[3] / "templates" / "jupyter_slurm.sh.template"
@@ -57,7 +58,7 @@ class Submission:
     async def submit(
         self, say: Callable[[str], None], announce: Callable[[ServerRecord], None]
     ) -> ServerRecord:
-        """Submit the job. Raises LaunchFailed with Slurm's reason and what to change.
+        """Submit the job. Raises LaunchFailed with Slurm's reason and what to change, UsageError for what can never start.
 
         `announce` first gets the record without a job id: if we are killed while sbatch works, the comment in it finds
         the job.
@@ -68,6 +69,7 @@ class Submission:
         template = read_template(settings.slurm.template)
         if told := submits_another(self._env, socket.gethostname()):
             say(told)
+        await self._check_time(request)
         choice = await self._choose(say)
         try:
             inputs, token, connection_file = self._write_files(submission, choice)
@@ -93,6 +95,14 @@ class Submission:
         for notice in answer.notices:
             say(f"Slurm says: {notice}")
         return with_job_id(with_facts(record, cluster=answer.cluster or cluster), answer.job_id)
+
+    async def _check_time(self, request: ResourceRequest) -> None:
+        """Raise UsageError for a walltime that the partition does not allow. Slurm decides where it gives no answer now."""
+        if self._settings.slurm.template or has_own_limits(request, self._env):
+            return
+        partitions = await Slurm(self._env, timeout_s=ESTIMATE_S).survey()
+        if not isinstance(partitions, QueueUnknown):
+            require_time(partitions, request)
 
     def _record(self, facts: SlurmFacts, token: str, connection_file: Path, log: str) -> ServerRecord:
         """Return the record of a job without an id yet."""
