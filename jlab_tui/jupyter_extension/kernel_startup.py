@@ -11,6 +11,8 @@ it is only raised where no other account can become one: on Unix sockets and on 
 import contextlib
 import os
 import sys
+import threading
+from typing import Any
 
 
 def raise_mark():  # type: ignore[no-untyped-def]  # runs on the kernel's Python, any version
@@ -120,6 +122,82 @@ def write_stacks_on_request():  # type: ignore[no-untyped-def]
     app.init_heartbeat = init_heartbeat_and_register
 
 
+def send_texts_of_figures(beside: str) -> None:
+    """The texts of a Matplotlib figure go with its image as transient data, which no document keeps (`kernel_figures`). Matplotlib
+    and that module are only looked at when a figure is shown; whatever fails, the image goes without texts.
+
+    `beside`: directory of this file."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    app = IPKernelApp.instance()
+    if "init_shell" in vars(app):
+        return
+    init_shell = app.init_shell
+
+    def with_texts(figure: Any, draw: Any) -> Any:
+        import importlib.util
+
+        name = "_jlab_mcp_kernel_figures"
+        if name not in sys.modules:
+            spec: Any = importlib.util.spec_from_file_location(
+                name, os.path.join(beside, "kernel_figures.py")
+            )
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            sys.modules[name] = module
+        return sys.modules[name].with_texts(figure, draw)
+
+    def wrap(shell: Any) -> None:
+        last = threading.local()
+        """what was formatted last in a thread, and its texts"""
+        formatter, publisher, hook = shell.display_formatter, shell.display_pub, shell.displayhook
+        format_data, publish, write = formatter.format, publisher.publish, hook.write_format_data
+
+        def format_figure(thing: Any, *args: Any, **kwargs: Any) -> Any:
+            last.shown = None
+            figures = sys.modules.get("matplotlib.figure")
+            if not isinstance(thing, getattr(figures, "Figure", ())):
+                return format_data(thing, *args, **kwargs)
+            results: Any = []
+
+            def draw() -> None:
+                results.append(format_data(thing, *args, **kwargs))
+
+            with contextlib.suppress(Exception):
+                _, texts = with_texts(thing, draw)
+                last.shown = (results[0][0], texts) if texts else None
+            return results[0] if results else format_data(thing, *args, **kwargs)
+
+        def texts_of(data: Any) -> Any:
+            shown, last.shown = getattr(last, "shown", None), None
+            return {"jlab_mcp_texts": shown[1]} if shown is not None and shown[0] is data else {}
+
+        def publish_with_texts(*args: Any, **kwargs: Any) -> Any:
+            texts = texts_of(args[0] if args else kwargs.get("data"))
+            if texts and len(args) < 3:
+                kwargs["transient"] = dict(kwargs.get("transient") or {}, **texts)
+            return publish(*args, **kwargs)
+
+        def write_with_texts(data: Any, *args: Any, **kwargs: Any) -> Any:
+            texts = texts_of(data)
+            result = write(data, *args, **kwargs)
+            if texts and hook.msg:
+                hook.msg["content"]["transient"] = texts
+            return result
+
+        formatter.format, publisher.publish, hook.write_format_data = (
+            format_figure, publish_with_texts, write_with_texts
+        )  # fmt: skip
+
+    def init_shell_and_wrap() -> None:
+        del app.init_shell
+        init_shell()
+        with contextlib.suppress(Exception):
+            wrap(app.shell)
+
+    app.init_shell = init_shell_and_wrap
+
+
 # A kernel with other internals starts as usual.
 with contextlib.suppress(Exception):
     find_the_notebooks_modules()  # type: ignore[no-untyped-call]
@@ -131,3 +209,5 @@ with contextlib.suppress(Exception):
     leave_children_that_end_without_help()  # type: ignore[no-untyped-call]
 with contextlib.suppress(Exception):
     write_stacks_on_request()  # type: ignore[no-untyped-call]
+with contextlib.suppress(Exception):
+    send_texts_of_figures(os.path.dirname(os.path.abspath(__file__)))

@@ -452,7 +452,7 @@ class Dashboard(TerminalApp):
     async def _draw_image(self, message: ImageWanted) -> None:
         output, columns, rows = message.output, message.columns, message.rows
         strips = await asyncio.to_thread(
-            pixels.drawn, output.data, columns, rows, ascii_only=self.options.ascii
+            pixels.drawn, output.data, columns, rows, output.texts, ascii_only=self.options.ascii
         )
         self.main.image_ready(output, columns, rows, strips)
         if isinstance(self.screen, ImageScreen):

@@ -18,6 +18,7 @@ from ..core.feed.items import ErrorOutput, FeedCell, ImageOutput, Note
 from ..core.journal.run_use import use_words
 from . import highlight
 from .ansi import one_line, plain
+from .figure_layer import drawing_of
 from .format import Glyphs, LocalTime, at, counted, run_mark, seconds, shortened
 from .pixels import fit
 from .themes import Palette
@@ -27,6 +28,8 @@ GUTTER = 2
 """columns left of code and output; a selection omits them"""
 CODE_HEAD, CODE_TAIL = 16, 4
 TRACE_HEAD, TRACE_TAIL = 1, 14
+LABELS_DEEP = 8
+"""rows that labels of ticks which go downwards may add to an image"""
 LINE_CHARS = 2_000
 """characters of one line to show while folded"""
 
@@ -221,8 +224,11 @@ class ImageBlock:
         self.shows = output
         self.frame = frame
         self._bar = Segment(f"{frame.glyphs.thin} ", frame.palette.style(hue))
-        self.columns, self.rows = fit(output.width, output.height, frame.body, frame.image_rows)
-        self.height = 1 + (self.rows if output.data else 0)
+        shape = fit(output.width, output.height, frame.body, frame.image_rows)
+        self.drawing = drawing_of(
+            output, shape, frame.body, frame.image_rows + LABELS_DEEP, ascii_only=frame.glyphs.is_ascii
+        )
+        self.height = 1 + (self.drawing.whole_rows if output.data else 0)
 
     def row(self, index: int) -> Row:
         output, frame = self.shows, self.frame
@@ -235,7 +241,7 @@ class ImageBlock:
             if not output.data:
                 what = f"{frame.glyphs.separator} no longer in memory, see the notebook"
             return [self._bar, Segment(f"{one_line(output.mime)}{size} {what}", faint)]
-        drawn = frame.draw_image(output, self.columns, self.rows)
+        drawn = frame.draw_image(output, self.drawing.columns, self.drawing.rows)
         if drawn is None:
             text = "drawing the image" if index == 1 else ""
             return [self._bar, Segment(text, faint)]

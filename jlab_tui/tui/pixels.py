@@ -11,12 +11,16 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from ..core.display.text_layer import text_layer
+from ..core.journal.figure_texts import FigureTexts
 from .ansi import one_line
+from .figure_layer import STEP, blanked, corner, printed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,8 +30,6 @@ _QUADRANTS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
 _RAMP = " .:-=+*#%@"
 _FLAT = 160
 """span of weighted brightness up to which a cell gets one colour"""
-_STEP = 4
-"""rounds colours, so that neighbours share a style"""
 _MAX_PIXELS = 40_000_000
 _THIN_FROM = 1.5
 """smallest reduction that thickens lines"""
@@ -141,9 +143,9 @@ def _quadrant(pixels: tuple[Rgb, Rgb, Rgb, Rgb]) -> tuple[str, Rgb, Rgb]:
 def _mean(pixels: tuple[Rgb, ...] | list[Rgb]) -> Rgb:
     n = len(pixels)
     return (
-        sum(p[0] for p in pixels) // n // _STEP * _STEP,
-        sum(p[1] for p in pixels) // n // _STEP * _STEP,
-        sum(p[2] for p in pixels) // n // _STEP * _STEP,
+        sum(p[0] for p in pixels) // n // STEP * STEP,
+        sum(p[1] for p in pixels) // n // STEP * STEP,
+        sum(p[2] for p in pixels) // n // STEP * STEP,
     )
 
 
@@ -205,9 +207,15 @@ def _style(fore: Rgb, back: Rgb) -> Style:
     return Style(color=Color.from_rgb(*fore), bgcolor=Color.from_rgb(*back))
 
 
-def drawn(data: str, columns: int, rows: int, *, ascii_only: bool) -> list[Strip]:
-    """Return the strips of a base64 image; a sentence if it cannot be decoded."""
+def drawn(data: str, columns: int, rows: int, texts: FigureTexts = (), *, ascii_only: bool) -> list[Strip]:
+    """Return the strips of a base64 image with its texts; a sentence if it cannot be decoded."""
     try:
-        return strips(load(data), columns, rows, ascii_only=ascii_only)
+        image = load(data)
+        layer = text_layer(texts, columns, rows, cell_len, ascii_only=ascii_only)
+        if not layer.words:
+            return strips(image, columns, rows, ascii_only=ascii_only)
+        image, grounds = blanked(image, texts)
+        plain = strips(image, columns, rows, ascii_only=ascii_only)
+        return printed(plain, layer, texts, grounds, corner(image), ascii_only=ascii_only)
     except ValueError as error:
         return [Strip([Segment(f"The image cannot be drawn: {one_line(str(error))[:80]}")])]

@@ -18,6 +18,7 @@ from textual.widgets import Button, Static
 
 from ..core.feed.items import ImageOutput
 from .curves import Graph
+from .figure_layer import drawing_of
 from .format import Glyphs, LocalTime, at
 from .keys import GROUPS, KEYS, MOVING, REPLAY
 from .pixels import fit
@@ -161,7 +162,9 @@ class ImageScreen(Screen[None]):
         size = self._view.content_size
         if not size.width or not size.height:
             return
-        columns, rows = largest(output.width, output.height, size.width, size.height)
+        shape = largest(output.width, output.height, size.width, size.height)
+        drawing = drawing_of(output, shape, size.width, size.height, ascii_only=self._view.glyphs.is_ascii)
+        columns, rows = drawing.columns, drawing.rows
         self._view.border_title = Content(f"{output.mime} {output.width}×{output.height}")
         many = f"{self._number + 1}/{len(self._images)} · " if len(self._images) > 1 else ""
         self._view.border_subtitle = Content(

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from tests.project import Project, outputs_text, read_notebook, until
+from tests.shared import SharedProject
 
 WIDGETS = """
 import sys
@@ -68,6 +69,50 @@ async def test_a_bar_of_widgets_is_followed_and_its_last_state_is_in_the_noteboo
 
     html, _ = HTMLExporter().from_filename(str(path))  # type: ignore[no-untyped-call]
     assert "application/vnd.jupyter.widget-state+json" in html and "epoch 4" in html
+
+
+FIGURES = """
+import matplotlib.pyplot as plt
+from IPython.display import display
+def figure(title):
+    fig, ax = plt.subplots()
+    ax.plot([0, 1], label="train")
+    ax.set(title=title, xlabel="epoch", xlim=(0, 10)); ax.legend()
+    ax.text(20, 0.5, "outside", clip_on=True)
+    return fig
+figure("Shown at the end")
+plt.show()
+shown = display(figure("Shown"), display_id="fig"); plt.close("all")
+"""
+
+
+async def test_the_texts_of_a_figure_are_for_the_dashboard_alone(shared_server: SharedProject) -> None:
+    """They are in the record, and neither in the notebook nor in a reply; without them the image comes as usual."""
+    async with shared_server.shared_client() as agent:
+        answer = await agent.record("start_new_session", experiment_name="figures")
+        session, path = answer["session_id"], Path(answer["notebook_path"])
+        replies = [
+            await agent.call("execute_code", session_id=session, code=code)
+            for code in (
+                FIGURES,
+                "shown.update(figure('Updated')); plt.close('all')",
+                "fig = figure('Result'); plt.close('all'); fig",
+                "import sys; sys.modules['_jlab_mcp_kernel_figures'] = None; bare = figure('Bare')",
+            )
+        ]
+        assert [sum(part.type == "image" for part in reply.content) for reply in replies] == [2, 1, 1, 1]
+        said = "".join(part.text for reply in replies for part in reply.content if part.type == "text")
+        events = [event for event in shared_server.journal(session) if event["k"] in ("data", "update")]
+        texts = [[text[7] for text in event.get("texts", ())] for event in events]
+        titles = ["Shown at the end", "Shown", "Updated", "Result"]
+        for shown, title in zip(texts, titles, strict=False):
+            assert {title, "epoch", "train", "10", "1.0"} <= set(shown) and "outside" not in shown
+        assert len(texts) == 5 and texts[4] == []
+        await until(lambda: len(read_notebook(path)["cells"][3]["outputs"]) == 1)
+        stored = path.read_text(encoding="utf-8")
+        for words in ("jlab_mcp_texts", '"transient"', 'Shown at the end"', "#1f77b4"):
+            assert words not in stored and words not in said
+        assert "image/png" in stored
 
 
 async def test_the_notebook_keeps_every_image_of_a_cell(shared_server: Project) -> None:

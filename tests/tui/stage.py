@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
 import math
 import time
 from collections import deque
@@ -34,6 +35,7 @@ from jlab_tui.core.journal.events import (
     SessionOpened,
     TextPrinted,
 )
+from jlab_tui.core.journal.figure_texts import FigureTexts, figure_texts
 from jlab_tui.core.server.record import KernelInfo, Mode, ServerRecord, ServerState
 from jlab_tui.core.server.resources import GpuSample, KernelUse, Sample
 from jlab_tui.core.server.status import QueueFacts, ServerStatus
@@ -278,6 +280,11 @@ def heat_map() -> str:
     return base64.b64encode((IMAGES / "errors.png").read_bytes()).decode()
 
 
+def texts_of(name: str) -> FigureTexts:
+    """What is to be read in one of these figures."""
+    return figure_texts(json.loads((IMAGES / "texts.json").read_text(encoding="utf-8"))[name])
+
+
 def flat_image(width: int = 120, height: int = 80) -> str:
     """Four flat quarters: drawn alike by every version of Pillow."""
     image = Image.new("RGB", (width, height), "white")
@@ -352,7 +359,9 @@ def text(value: str, stream: str = "stdout") -> TextPrinted:
 
 
 def image(data: str) -> DataShown:
-    return DataShown("", {"image/png": data, "text/plain": "<Figure size 640x480 with 1 Axes>"})
+    texts = {loss_curve(): "loss", heat_map(): "errors"}.get(data, "")
+    shown = DataShown("", {"image/png": data, "text/plain": "<Figure size 640x480 with 1 Axes>"})
+    return replace(shown, texts=texts_of(texts)) if texts else shown
 
 
 TRACEBACK = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -104,6 +105,27 @@ async def test_themes_differ_in_colours_and_not_in_text() -> None:
     assert len(set(texts)) == 1
     assert (246, 247, 251) in seen[0] and (17, 19, 28) in seen[1]
     assert (17, 19, 28) not in seen[0] | seen[3]
+
+
+async def test_the_texts_of_a_figure_are_read_in_a_small_terminal() -> None:
+    """At 80x24 nothing of a figure's texts is missing: the title, the labels, every tick, the legend."""
+    writer = stage.Writer("fig1", "figures", "k-eda", stage.NOW - 60)
+    writer.run(
+        "plot(history)", replace(stage.image(stage.flat_image(567, 454)), texts=stage.texts_of("loss"))
+    )
+    source = stage.StillSource(writer.entries, stage.READY, (), stage.KERNELS)
+    async with dashboard(source, (80, 24)) as (app, pilot):
+        await settled(app, pilot)
+        check_snapshot(app, "figure-80x24")
+        text = screen_text(app)
+        for words in ("Loss of unet, width 64", "━ train", "━ validation", "epoch", "2.0", "100"):
+            assert words in text
+        await pilot.press("v")
+        await settled(app, pilot)
+        text = screen_text(app)
+        assert all(
+            words in text for words in ("Loss of unet, width 64", "━ validation", "epoch", "2.0", "100")
+        )
 
 
 async def test_without_colour_only_greys_are_left_and_every_state_has_its_sign(

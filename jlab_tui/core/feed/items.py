@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..display.charts import chart_of
 from ..display.mime import bitmaps, describe_data, text_of
 from ..display.terminal_text import render_terminal
 from ..journal.events import RunStatus
+from ..journal.figure_texts import FigureTexts
 from ..journal.run_use import NO_USE, RunUse
 from ..progress.digest import Digest
 from .scrollback import KEEP_BYTES, Scrollback
@@ -47,6 +49,8 @@ class ImageOutput:
     is_counted: bool = False
     """position among the images in memory"""
     into: str = ""
+    texts: FigureTexts = ()
+    """what is to be read in it, if it shows a figure"""
 
 
 @dataclass(slots=True, eq=False)
@@ -259,11 +263,13 @@ def _joined(earlier: list[Output], later: list[Output]) -> list[Output]:
     return [*earlier, *later]
 
 
-def outputs_of(data: Mapping[str, Any], into: str = "") -> Shown:
+def outputs_of(data: Mapping[str, Any], into: str = "", texts: FigureTexts = ()) -> Shown:
     """Show a MIME bundle as its images and the text that a model gets, in the kernel's colours; never empty, so that an
-    update finds its place."""
+    update finds its place. Of a chart that comes with its image, what its specification says is shown, too."""
     images = [ImageOutput(mime, encoded, *image_size(encoded), into=into) for mime, encoded in bitmaps(data)]
-    words = describe_data(data)
+    if len(images) == 1:
+        images[0].texts = texts
+    words = describe_data(data) or (chart_of(data) if images else "")
     if images and not words:
         return [*images]
     output = TextOutput(is_stream=False, into=into)

@@ -43,6 +43,7 @@ from ..journal.events import (
     Unknown,
     WidgetsChanged,
 )
+from ..journal.figure_texts import FigureTexts
 from ..journal.window import Window
 from ..progress.digest import Digest
 from .items import (
@@ -252,7 +253,7 @@ class SessionFeed:
                 self._show(cell, event)
                 return cell
             case DataUpdated():
-                return self._update(event.display_id, event.data, at)
+                return self._update(event.display_id, event.data, at, event.texts)
             case WidgetsChanged():
                 changed: FeedItem | None = None
                 for name, words in event.views.items():
@@ -417,18 +418,20 @@ class SessionFeed:
         if event.into in cell.clear_pending:
             self._clear(cell, event.into)
         data = event.data if event.view is None else {"text/plain": event.view}
-        shown = outputs_of(data, event.into)
+        shown = outputs_of(data, event.into, event.texts)
         cell.outputs += shown
         for name in filter(None, (event.display_id, view_of(event.data))):
             self._displays.setdefault(name, []).append((cell, shown))
 
-    def _update(self, name: str, data: Mapping[str, Any], at: float) -> FeedItem | None:
+    def _update(
+        self, name: str, data: Mapping[str, Any], at: float, texts: FigureTexts = ()
+    ) -> FeedItem | None:
         """Show new data wherever a display, or a widget, is shown."""
         changed: FeedCell | None = None
         for cell, shown in self._displays.get(name, []):
             for position, output in enumerate(cell.outputs):
                 if output is shown[0]:
-                    new = outputs_of(data, shown[0].into)
+                    new = outputs_of(data, shown[0].into, texts)
                     cell.outputs[position : position + len(shown)] = new
                     shown[:] = new
                     cell.version += 1

@@ -15,6 +15,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final
 
+from .figure_texts import FigureText, FigureTexts, figure_texts, texts_json
 from .run_use import NO_USE, RunUse, run_use, use_json
 
 VERSION: Final = 1
@@ -145,6 +146,8 @@ class DataShown:
     """text of the widget that it shows, if that is known"""
     into: str = ""
     """id of the Output widget that captured it; the cell's own output has none"""
+    texts: FigureTexts = ()
+    """what is to be read in the image of a figure"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,8 @@ class DataUpdated:
     display_id: str
     data: Mapping[str, Any]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    texts: FigureTexts = ()
+    """what is to be read in the image of a figure"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,6 +447,8 @@ def decode(line: bytes) -> Entry:
 def _plain(value: Any) -> Any:
     if isinstance(value, RunUse):
         return use_json(value)
+    if isinstance(value, tuple) and value and isinstance(value[0], FigureText):
+        return texts_json(value)
     return dict(value) if isinstance(value, Mapping) else value
 
 
@@ -451,6 +458,8 @@ def _typed(hint: Any, value: Any) -> Any:
         return RunStatus(value)
     if hint is RunUse:
         return run_use(value)
+    if hint == FigureTexts:
+        return figure_texts(value)
     if hint == tuple[str, ...]:
         return tuple(str(item) for item in value)
     if hint == tuple[int, ...]:

@@ -23,6 +23,7 @@ from ..journal.events import (
     TextPrinted,
     WidgetsChanged,
 )
+from ..journal.figure_texts import TRANSIENT, FigureTexts, figure_texts
 from ..journal.run_use import NO_USE, USE, RunUse, run_use
 from ..json_values import mapping
 from .comms import widget_change
@@ -232,9 +233,8 @@ class Conversation:
                 return self._shown(run, content, pending.count or 0, into)
             case "update_display_data":
                 if display_id := _display_id(content):
-                    return [
-                        DataUpdated(run, display_id, _bundle(content, "data"), _bundle(content, "metadata"))
-                    ]
+                    data, metadata = _bundle(content, "data"), _bundle(content, "metadata")
+                    return [DataUpdated(run, display_id, data, metadata, _texts(content))]
                 return []
             case "clear_output":
                 return [OutputCleared(run, bool(content.get("wait")), into)]
@@ -249,7 +249,7 @@ class Conversation:
     def _shown(self, run: str, content: Mapping[str, Any], count: int | None, into: str) -> list[Fact]:
         data, metadata = _bundle(content, "data"), _bundle(content, "metadata")
         view = self.widgets.show(model_id) if (model_id := view_of(data)) else None
-        return [DataShown(run, data, metadata, _display_id(content), count, view, into)]
+        return [DataShown(run, data, metadata, _display_id(content), count, view, into, _texts(content))]
 
     def _reply(self, pending: _Pending, message: KernelMessage) -> list[Fact]:
         if message.msg_type != "execute_reply":
@@ -399,8 +399,11 @@ def _bundle(content: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _display_id(content: Mapping[str, Any]) -> str:
-    transient = content.get("transient")
-    return str(transient.get("display_id") or "") if isinstance(transient, Mapping) else ""
+    return str(mapping(content.get("transient")).get("display_id") or "")
+
+
+def _texts(content: Mapping[str, Any]) -> FigureTexts:
+    return figure_texts(mapping(content.get("transient")).get(TRANSIENT))
 
 
 def _count(content: Mapping[str, Any]) -> int | None:

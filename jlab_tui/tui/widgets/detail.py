@@ -12,6 +12,7 @@ from ...core.feed.items import FeedCell, FeedItem, ImageOutput, Note, TextOutput
 from ...core.feed.session_feed import SessionFeed
 from ...services.dashboard.overview import SessionRow
 from ..ansi import one_line, plain
+from ..figure_layer import drawing_of
 from ..format import Glyphs, LocalTime, at, counted, gib, percent, seconds, session_mark, shortened
 from ..pixels import fit
 from ..themes import Palette
@@ -151,7 +152,9 @@ class Detail(StripWidget):
     def _image(self, output: ImageOutput, width: int, room: int) -> list[Strip]:
         if not output.data:
             return []
-        columns, rows = fit(output.width, output.height, width - 2, room)
+        shape = fit(output.width, output.height, width - 2, room)
+        size = drawing_of(output, shape, width - 2, room, ascii_only=self.glyphs.is_ascii)
+        columns, rows = size.columns, size.rows
         key = (id(output), columns, rows)
         if self._drawn is not None and self._drawn[:3] == key:
             return [Strip([Segment(" "), *strip]) for strip in self._drawn[3]]

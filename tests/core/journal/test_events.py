@@ -25,6 +25,7 @@ from jlab_tui.core.journal.events import (
     decode,
     encode,
 )
+from jlab_tui.core.journal.figure_texts import CHARS_MAX, PARTS, FigureText, FigureTexts
 from jlab_tui.core.journal.run_use import RunUse
 
 KINDS: list[type[Any]] = [kind for kind in typing.get_args(Event) if kind is not Unknown]
@@ -41,6 +42,11 @@ def _values(hint: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(st.text(max_size=9), st.text(max_size=9) | st.integers(), max_size=2)
     if hint is RunUse:
         return st.builds(RunUse, *([st.none() | NUMBERS] * 4))
+    if hint == FigureTexts:
+        number, color = st.integers(-PARTS, PARTS), st.sampled_from(["", "#1f77b4"])
+        align, words = st.sampled_from("lcro"), st.text(max_size=CHARS_MAX)
+        text = st.builds(FigureText, *([number] * 6), align, words, color, color)
+        return st.lists(text, max_size=3).map(tuple)
     return NUMBERS if hint is float else st.from_type(hint)
 
 
