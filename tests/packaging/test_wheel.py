@@ -17,6 +17,7 @@ import pytest
 from jlab_tui import __version__
 
 ROOT = Path(__file__).parents[2]
+REPOSITORY = "https://github.com/jlab-mcp/jlab-mcp"
 pytestmark = pytest.mark.xdist_group("wheel")
 
 
@@ -29,8 +30,8 @@ def run(*argv: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from the files that git has, as a release is."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source archive, built from the files that git has as a release is, and the wheel, built from that archive."""
     source = tmp_path_factory.mktemp("source")
     listed = run("git", "ls-files", "-z", cwd=ROOT)
     if listed.returncode:
@@ -41,11 +42,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, target)
     out = tmp_path_factory.mktemp("dist")
-    built = run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", out, source, cwd=out)
-    if built.returncode and ("hatchling" in built.stderr or "No matching distribution" in built.stderr):
-        pytest.skip("no package index can be reached to fetch the build backend")
-    assert built.returncode == 0, built.stderr
-    (found,) = out.glob("*.whl")
+    done = run(sys.executable, "-m", "build", "--no-isolation", "-o", out, source, cwd=out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+@pytest.fixture(scope="session")
+def wheel(built: Path) -> Path:
+    (found,) = built.glob("*.whl")
     return found
 
 
@@ -54,8 +58,8 @@ def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with the wheel; its dependencies are those of this environment, seen but not editable."""
     venv = tmp_path_factory.mktemp("bare") / "venv"
     assert run(sys.executable, "-m", "venv", "--without-pip", venv, cwd=ROOT).returncode == 0
-    pip = (sys.executable, "-m", "pip", "--python", venv / "bin" / "python")  # making one there takes seconds
-    done = run(*pip, "install", "-q", "--no-deps", wheel, cwd=venv)
+    uv = (sys.executable, "-m", "uv", "pip", "install", "-q", "--offline")  # neither environment needs pip
+    done = run(*uv, "--python", venv / "bin" / "python", "--no-deps", wheel, cwd=venv)
     assert done.returncode == 0, done.stderr
     _lend_packages(venv)
     return venv
@@ -84,6 +88,22 @@ def test_the_wheel_has_everything_that_is_needed_at_run_time(wheel: Path) -> Non
     assert code <= names
     assert not [name for name in names if name.startswith(("tests/", "scripts/", "benchmarks/"))]
     assert wheel.name.startswith(f"jlab_mcp-{__version__}-py3-none-any")
+
+
+def test_the_package_index_shows_a_page_whose_links_lead_to_the_release(built: Path, wheel: Path) -> None:
+    done = run(sys.executable, "-m", "twine", "--no-color", "check", "--strict", *built.iterdir(), cwd=built)
+    assert done.returncode == 0 and done.stdout.count("PASSED") == 2, done.stdout + done.stderr
+    with zipfile.ZipFile(wheel) as archive:
+        page = archive.read(f"jlab_mcp-{__version__}.dist-info/METADATA").decode()
+    _, _, readme = page.partition("\n\n")
+    targets = [
+        found[0] or found[1] for found in re.findall(r'\]\(([^)\s]+)|(?:src|srcset|href)="([^"]+)', readme)
+    ]
+    assert len(targets) > 10
+    assert [target for target in targets if not target.startswith(("https://", "#"))] == []
+    ours = [target.removeprefix(REPOSITORY) for target in targets if target.startswith(REPOSITORY)]
+    for name in (target.partition("#")[0].removeprefix(f"/blob/v{__version__}/") for target in ours):
+        assert not name or (ROOT / name).exists(), name
 
 
 def test_the_installed_command_runs_a_server_without_the_checkout(bare: Path, tmp_path: Path) -> None:
@@ -122,9 +142,6 @@ def test_an_environment_that_was_moved_still_works_and_registers_what_runs(
 
 
 def test_uv_installs_the_wheel_as_a_tool(wheel: Path, tmp_path: Path) -> None:
-    uv = _program_beside_python("uv")
-    if uv is None:
-        pytest.skip("uv is not installed")
     # Overrides that never apply: uv installs the wheel alone, so that the test needs no package index.
     overrides = tmp_path / "overrides.txt"
     names = {re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in metadata.requires("jlab-mcp") or ()}
@@ -136,7 +153,19 @@ def test_uv_installs_the_wheel_as_a_tool(wheel: Path, tmp_path: Path) -> None:
         "UV_PYTHON": sys.executable,
         "UV_OFFLINE": "1",
     }
-    done = run(uv, "tool", "install", "-q", "--overrides", overrides, wheel, cwd=tmp_path, **env)
+    done = run(
+        sys.executable,
+        "-m",
+        "uv",
+        "tool",
+        "install",
+        "-q",
+        "--overrides",
+        overrides,
+        wheel,
+        cwd=tmp_path,
+        **env,
+    )
     assert done.returncode == 0, done.stderr
     _lend_packages(tmp_path / "tools" / "jlab-mcp")
     where = {"cwd": tmp_path, "HOME": str(tmp_path / "home"), "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
@@ -144,8 +173,3 @@ def test_uv_installs_the_wheel_as_a_tool(wheel: Path, tmp_path: Path) -> None:
     assert version.stdout == f"jlab-mcp {__version__}\n", version.stderr
     registered = run("jlab-mcp", "init", **where)  # type: ignore[arg-type]
     assert "jlab-mcp added (jlab-mcp)" in registered.stdout, registered.stdout + registered.stderr
-
-
-def _program_beside_python(name: str) -> str | None:
-    beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.exists() else shutil.which(name)
