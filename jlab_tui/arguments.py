@@ -167,6 +167,11 @@ def make_parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--no-tui", action="store_true", help="print what happens instead of showing the dashboard"
     )
+    demo.add_argument(
+        "--script",
+        action="store_true",
+        help="without you: keys are pressed, too, and the dashboard is left at the end (for a recording)",
+    )
     for there in (start, stop, wait, status, logs, events, url, doctor):
         there.add_argument(
             "--ssh",

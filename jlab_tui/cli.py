@@ -322,10 +322,10 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from .demo import run_demo
+    from .demo.showing import run_demo
 
     screen = this_screen(wants_lines=arguments.no_tui)
-    return run_demo(dict(os.environ), tui=screen.has_screen, ascii=screen.ascii)
+    return run_demo(dict(os.environ), tui=screen.has_screen, ascii=screen.ascii, by_itself=arguments.script)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

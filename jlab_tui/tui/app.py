@@ -35,6 +35,7 @@ from .keys import KEYS, NUMBERS
 from .layouts import key_name, us_key
 from .look_keys import LookKeys
 from .main_screen import MainScreen
+from .narrator import Narrator
 from .news import FeedReplaced, ItemsChanged, PostedNews, RecordRead, Trouble
 from .options import DashboardOptions
 from .outcomes import Outcomes
@@ -130,6 +131,8 @@ class Dashboard(TerminalApp):
             self.set_interval(1.0, self._second)
         if self.options.hold:
             self._hold_keys.hold_all([])
+        if self.options.story is not None:
+            self.run_worker(self.options.story(Narrator(self)), group="story")
 
     async def _follow(self) -> None:
         await asyncio.to_thread(self._load_rest)

@@ -244,8 +244,9 @@ class MainScreen(Screen[None]):
         if frame != self._frame:
             self._frame = frame
             feed.border_title, feed.border_subtitle = frame
+        is_loaded, is_told = self._source.is_loaded, self._options.story is not None
         feed.set_empty(
-            empty_lines(view.server, self._source.is_loaded, view.row, view.errors_only, view.past.count)
+            empty_lines(view.server, is_loaded, view.row, view.errors_only, view.past.count, is_told)
         )
 
     def draw_detail(self) -> None:

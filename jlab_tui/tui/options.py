@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .format import LocalTime
 
 if TYPE_CHECKING:
+    from .narrator import Narrator
     from .recording import Recording
+
+Story = Callable[["Narrator"], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,5 +42,7 @@ class DashboardOptions:
     """opens a text in the user's editor, which has the terminal meanwhile; raises UsageError"""
     hold: bool = False
     """hold all code from the start"""
+    story: Story | None = None
+    """runs beside the dashboard, and tells what happens"""
     is_live: bool = True
     """False in tests: no timers, no clock in the header"""

@@ -25,9 +25,14 @@ def shown_path(path: str, width: int) -> str:
 
 
 def empty_lines(
-    server: ServerStatus | None, is_loaded: bool, row: SessionRow | None, errors_only: bool, closed: int = 0
+    server: ServerStatus | None,
+    is_loaded: bool,
+    row: SessionRow | None,
+    errors_only: bool,
+    closed: int = 0,
+    has_story: bool = False,
 ) -> tuple[tuple[str, str], ...]:
-    """Return the text of an empty feed. `closed`: number of closed sessions in the history."""
+    """Return the text of an empty feed. `closed`: number of closed sessions in the history; `has_story`: captions tell the rest."""
     if errors_only:
         return (("No cell has failed.", "text"), ("e shows all cells again.", "muted"))
     if server is not None and server.state is not ServerState.READY and server.log_tail:
@@ -43,6 +48,8 @@ def empty_lines(
         )
     if row is not None:
         return (("This session has not run anything yet.", "text"),)
+    if has_story:
+        return (("The agent is about to open a session ...", "muted"),)
     if closed:
         return (("No session is open.", "text"), (f"C lists {counted(closed, 'closed session')}.", "muted"))
     return (

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..core.server.resources import Sample
     from ..core.settings import Mode, Settings
     from ..services.server.launcher import Launcher
-    from ..tui.options import DashboardOptions
+    from ..tui.options import DashboardOptions, Story
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,8 @@ class Looks:
     """log everything, and name the log at the end"""
     says_farewell: bool = True
     """print at the end what is still running"""
+    story: Story | None = None
+    """plays beside the dashboard, with captions"""
 
 
 _PICTURE = 64 * 1024
@@ -215,6 +217,7 @@ def _options(
         edit=lambda text: edit(text, os.environ),
         gpu_idle_warn_min=settings.gpu_idle_warn_min,
         says_farewell=looks.says_farewell and not is_replay,
+        story=looks.story,
         details=log_file.where,
         preload=load_rest,
     )

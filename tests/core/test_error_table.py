@@ -60,6 +60,7 @@ INTERNAL = {
     "NotImplementedError": "a fault of jlab-mcp",
     "ValueError": "a codec's answer; whoever reads a file or a reply turns it into an error of ours or counts it",
     "TypeError": "the same, inside a codec",
+    "SessionGone": "the demo tells that its session was ended by hand",
     "NotJson": "merge_mcp_json makes a UsageError of it, with the position",
     "ChangedOnDisk": "the notebook is read again",
     "OverwrittenError": "the notebook is read again",

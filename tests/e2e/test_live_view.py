@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -140,17 +143,52 @@ async def test_stopping_from_the_dashboard_asks_first(project: Project) -> None:
         await until(lambda: not alive(pid))
 
 
-def test_the_demo_runs_without_a_terminal(project: Project) -> None:
-    active = project.home / "active"  # an environment of the shell that runs no kernels
+def test_the_demo_runs_without_a_terminal_and_leaves_nothing(project: Project) -> None:
+    active = project.home / "active"  # an environment of the shell, which runs no kernels
     (active / "bin").mkdir(parents=True)
-    done = project.run(
-        "demo", TMPDIR=str(project.home), VIRTUAL_ENV=str(active)
-    )  # where it leaves its notebook
+    temporary = project.home / "temporary"
+    temporary.mkdir()
+    done = project.run("demo", TMPDIR=str(temporary), VIRTUAL_ENV=str(active))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("<- execute_code") == 6 and "PROBLEM" not in done.stdout
-    assert "<1 image>" in done.stdout and "KeyError: 'classifier'" in done.stdout
+    assert done.stdout.count("<- execute_code") == 5 and "PROBLEM" not in done.stdout
+    assert done.stdout.count("<1 image>") == 2 and "NameError: name 'heta'" in done.stdout
+    assert "This was the demo" in done.stdout and "jlab-mcp init" in done.stdout.splitlines()[-2]
     pid = re.findall(r"JupyterLab ready at \S+ \(PID (\d+)\)", done.stdout)[0]
-    assert not alive(int(pid)) and os.path.exists(done.stdout.split("Notebook: ")[1].splitlines()[0])
+    assert not alive(int(pid)) and not list(temporary.iterdir())
+
+
+async def test_the_demo_tells_its_story_and_leaves_nothing_when_it_is_left_or_killed(
+    project: Project,
+) -> None:
+    temporary = project.home / "temporary"
+    temporary.mkdir()
+    named = f"TMPDIR={temporary}".encode()
+    with terminal(project, f"env TMPDIR={temporary} {COMMAND} demo") as demo:
+        await demo.shows("an agent works", 90)
+        demo.keys("q")
+        assert "This was the demo" in await demo.shows("exit=0", 90)
+        assert list(temporary.iterdir()) == [] and processes(named) == []
+    with terminal(project, f"env TMPDIR={temporary} {COMMAND} demo") as demo:
+        screen = await demo.shows(r"The agent opens a session", 90)
+        assert "from cell to cell" in screen and "Ask Claude" not in screen
+        (directory,) = temporary.glob("jlab-mcp-demo-*")
+        ours = processes(named)
+        (shown,) = [pid for pid in ours if b"\0demo\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        assert len(ours) > 5, "dashboard, player, relay, worker, server and kernels"
+        os.kill(shown, signal.SIGKILL)
+        await until(lambda: not directory.exists(), 90, what="its files are gone")
+        await until(lambda: processes(named) == [], 90, what="its processes have ended")
+        assert list(temporary.iterdir()) == []
+
+
+def processes(named: bytes) -> list[int]:
+    """Those with a line in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if named in (path / "environ").read_bytes().split(b"\0"):
+                found.append(int(path.name))
+    return found
 
 
 async def test_a_recorded_journal_is_played_without_a_server(

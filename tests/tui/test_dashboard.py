@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from textual.binding import Binding
 from textual.events import Paste
+from textual.widgets import TextArea
 
 from jlab_tui.core.errors import JlabError
 from jlab_tui.core.journal.events import (
@@ -26,6 +28,7 @@ from jlab_tui.core.server.record import KernelInfo, ServerState
 from jlab_tui.core.server.resources import GpuHours, KernelUse
 from jlab_tui.tui.app import Dashboard
 from jlab_tui.tui.keys import GROUPS, KEYS, NEEDY, REPLAY
+from jlab_tui.tui.narrator import Narrator
 from jlab_tui.tui.screen_texts import farewell
 from jlab_tui.tui.widgets.footer import fitting
 
@@ -445,3 +448,30 @@ async def test_a_job_that_has_ended_says_how_it_used_its_gpus() -> None:
         app.on_server_changed()
         await settled(app, pilot)
         assert said in screen_text(app)
+
+
+async def test_a_story_shows_captions_presses_keys_and_leaves() -> None:
+    shown, asked, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def story(narrator: Narrator) -> None:
+        await narrator.say("A first thing.", "o to see it")
+        await narrator.say("Now [this].", "c to write")
+        await shown.wait()
+        narrator.press(("c",))
+        await asked.wait()
+        narrator.press(tuple("Hi!"))
+        await told.wait()
+        narrator.leave()
+
+    source = stage.StillSource(stage.probing(), stage.READY, (), stage.KERNELS)
+    async with dashboard(source, story=story) as (app, pilot):
+        shown.set()
+        await until(pilot, lambda: isinstance(app.focused, TextArea))
+        asked.set()
+        await until(pilot, lambda: "Hi!" in screen_text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.main)
+        text = screen_text(app)
+        assert "Now [this]." in text and "c to write" in text and "first thing" not in text
+        told.set()
+        await until(pilot, lambda: app.return_code is not None)
