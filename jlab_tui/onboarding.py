@@ -144,7 +144,7 @@ async def run_url(
         entry = f"The link that logs you in was copied by {_copied(access.link(record.token, through_ssh=through_ssh), env)}; treat it like a password."
     else:
         same = "jlab-mcp url --live --copy" if page == LIVE_PAGE else "jlab-mcp url --copy"
-        entry = f"It asks for a token: `{same}` copies the link that logs you in to the clipboard."
+        entry = f"`{same}` copies the link that logs you in to the clipboard; without it, JupyterLab asks for a token."
     from_laptop = [
         "On a laptop, type this there and leave it running:",
         f"  {access.ssh}",
@@ -156,7 +156,7 @@ async def run_url(
     if forward:
         minutes = f"{IDLE_S / 60:.0f} minutes"
         lines.append(f"Both ways close {minutes} after their last use; `jlab-mcp url` opens them again.")
-    print("\n".join([*lines, entry]))
+    print("\n".join([entry, *lines]))
     return 0
 
 

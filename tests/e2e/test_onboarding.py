@@ -291,7 +291,8 @@ def test_one_cause_is_one_finding(project: Project) -> None:
 def test_url_prints_the_way_there_without_the_token(shared_server: Project) -> None:
     record = shared_server.status_file()
     done = shared_server.run("url", USER="ada")
-    here, _, ssh, *_ = done.stdout.splitlines()
+    first, here, _, ssh, *_ = done.stdout.splitlines()
+    assert first.startswith("`jlab-mcp url --copy` copies the link that logs you in")
     port = record["PORT"]
     assert here == f"On this host, open http://127.0.0.1:{port}/lab"
     assert ssh.strip() == f"ssh -N -L {port}:127.0.0.1:{port} ada@{socket.gethostname()}"

@@ -228,7 +228,7 @@ def test_a_process_of_another_host_is_never_taken_for_ours(tmp_path: Path) -> No
 
 async def test_a_browser_needs_no_certificate_on_this_host_or_behind_ssh(served: SharedProject) -> None:
     done = await asyncio.to_thread(served.run, "url", USER="ada", SSH_CONNECTION="192.0.2.9 1 192.0.2.1 22")
-    laptop, ssh, opened, *rest = done.stdout.splitlines()
+    _, laptop, ssh, opened, *rest = done.stdout.splitlines()
     token = served.status_file()["TOKEN"]
     assert laptop.startswith("On a laptop") and token not in done.stdout + done.stderr
     found = re.fullmatch(r"  ssh -N -L (\d+):(\S+) ada@192\.0\.2\.1", ssh)

@@ -227,7 +227,7 @@ class ServerWatch:
 
 
 def _not_ready(status: ServerStatus | None, waited_s: float, *, is_silent: bool) -> ServerError:
-    """Return the error for a server that was not ready in time."""
+    """Return the error for a server that was not ready in time, of which the caller has shown how far it is."""
     if status is None:
         return ServerNotReady(
             f"The server's state is still unknown after {waited_s:.0f} s.",
@@ -241,8 +241,7 @@ def _not_ready(status: ServerStatus | None, waited_s: float, *, is_silent: bool)
             "It stays in the queue: `jlab-mcp start` or `jlab-mcp wait` waits again, "
             "`jlab-mcp stop` cancels it."
         )
-    sentences = " ".join([status.sentence, *status.details])
-    return ServerNotReady(f"Not ready after {waited_s:.0f} s: {sentences}", hint)
+    return ServerNotReady(f"Not ready after {waited_s:.0f} s.", hint)
 
 
 def _pause(status: ServerStatus | None) -> float:

@@ -1,0 +1,108 @@
+"""Every command that a page tells users to type is run by a test, or stands here with the reason why not."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from jlab_tui.core.doctor.setting_checks import check_settings
+from jlab_tui.core.settings import load_settings
+from jlab_tui.core.site_settings import parse_site
+
+from .test_documents import ROOT, blocks
+
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+WALKED = {
+    "run": "tests/docs/test_documents.py::test_the_blocks_marked_to_be_run_can_be_typed_as_they_stand",
+    "login": "tests/slurm/test_cluster_page.py::test_the_way_can_be_typed_as_it_stands",
+    "job": "tests/slurm/test_cluster_page.py::test_the_way_can_be_typed_as_it_stands",
+    "days": "tests/slurm/test_cluster_page.py::test_an_agent_for_days_has_a_job_to_which_a_terminal_comes_back",
+}
+"""blocks that a test types line by line, by the word behind their fence"""
+INSTALLS = "tests/packaging/test_wheel.py::test_uv_installs_the_wheel_as_a_tool"
+TYPED = {
+    r"cd .*|export .*|umask \d+|exit": "changes the shell only",
+    r"jlab-mcp init( --print)?": "tests/e2e/test_onboarding.py::test_from_init_in_an_empty_directory_a_real_client_runs_a_plot",
+    r"jlab-mcp doctor": "tests/e2e/test_onboarding.py::test_the_doctor_finds_nothing_wrong_where_all_is_well_and_leaves_nothing_behind",
+    r"jlab-mcp start": "tests/tui/test_tmux.py::test_a_whole_visit",
+    r"jlab-mcp start --bootstrap": "tests/adapters/test_bootstrap.py::test_uv_makes_the_environment_and_installs_jupyter",
+    r"jlab-mcp url( --live)? --copy": "tests/e2e/test_onboarding.py::test_url_hands_the_link_to_the_terminal_and_prints_no_token",
+    r"jlab-mcp url( --live)?": "tests/e2e/test_onboarding.py::test_url_prints_the_way_there_without_the_token",
+    r"jlab-mcp init --ssh \S+|jlab-mcp status": "tests/ssh/test_commands.py::test_init_registers_the_line_and_commands_then_act_there",
+    r"jlab-mcp login \S+( --end)?": "tests/ssh/test_login.py::test_the_tools_say_what_to_type_once_and_work_when_it_was_typed",
+    r"(uvx --from \S+ |uvx )?jlab-mcp demo|sh scripts/demo": "tests/e2e/test_live_view.py::test_the_demo_runs_without_a_terminal",
+    r"sh scripts/test": "it is what runs this test",
+    r"uv tool install( --compile-bytecode --python \S+)? \S+": INSTALLS,
+    r"uv tool install --offline .*|uv build .*|pip download .*": "the package index is on the other side: typed by hand, the first in a namespace without a network",
+    r"(python3 -m venv \.venv)?( && )?(\.venv/bin/python -m pip install [\w ]+)?": "what pip does; with uv: tests/adapters/test_bootstrap.py",
+    r"ln -sfn \S+ \S+": "moves a link; what an upgrade does to a running server: tests/e2e/test_upgrades.py",
+    r"git clone .*": "needs the place that it names",
+    r"claude plugin .*": "tests/packaging/test_plugin.py::test_claude_code_takes_the_plugin_and_connects_to_its_server",
+}  # fmt: skip
+"""a pattern for the whole command; what runs it, or why no test does"""
+
+
+def typed() -> list[tuple[str, str]]:
+    """Page and command of every line in the blocks that no test walks."""
+    found = []
+    for page in PAGES:
+        for info, lines in blocks(page):
+            kind, *words = info.split() or [""]
+            if kind == "console" and not set(words) & WALKED.keys():
+                found += [(page.name, line[2:]) for line in lines if line.startswith("$ ")]
+            elif kind == "sh" and lines and not is_settings("\n".join(lines)):
+                found += [(page.name, line) for line in lines]
+    return [(page, re.sub(r"\s+# .*", "", command).strip()) for page, command in found]
+
+
+def is_settings(text: str) -> bool:
+    return "export JLAB_MCP_" in text or text.startswith("# /etc/")
+
+
+@pytest.mark.parametrize(("page", "command"), typed(), ids=lambda value: value)
+def test_every_command_of_a_page_is_run_by_a_test_or_has_a_reason(page: str, command: str) -> None:
+    assert any(re.fullmatch(pattern, command) for pattern in TYPED), (
+        f"{page}: nothing runs `{command}`. Mark its block `console run`, or add it to TYPED with the test that runs it, or with the reason."
+    )
+
+
+def test_every_test_that_runs_a_command_is_there_and_every_pattern_is_needed() -> None:
+    for named in (*WALKED.values(), *TYPED.values()):
+        path, _, name = named.partition("::")
+        if name:
+            assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), named
+    commands = [command for _, command in typed()]
+    unused = [pattern for pattern in TYPED if not any(re.fullmatch(pattern, c) for c in commands)]
+    assert len(unused) <= 2, unused
+
+
+def test_the_scripts_of_the_first_screen_are_there() -> None:
+    for script in re.findall(r"sh (scripts/\w+)", (ROOT / "README.md").read_text(encoding="utf-8")):
+        assert os.access(ROOT / script, os.X_OK), script
+
+
+SETTINGS = [
+    (page.name, "\n".join(lines))
+    for page in PAGES
+    for info, lines in blocks(page)
+    if info == "sh" and is_settings("\n".join(lines))
+]
+
+
+@pytest.mark.parametrize(("page", "text"), SETTINGS, ids=lambda value: value.splitlines()[0])
+def test_the_settings_of_an_example_can_be_used_as_they_stand(page: str, text: str, tmp_path: Path) -> None:
+    home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    if text.startswith("# /etc/"):
+        env = parse_site(page, text, "ada").environment(home)
+    else:
+        command = ["bash", "-c", f"set -e\n{text}\nenv -0"]
+        done = subprocess.run(command, env=home, capture_output=True, text=True, check=True)
+        env = dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
+    assert load_settings(env, tmp_path, lambda path: False) != load_settings(
+        home, tmp_path, lambda path: False
+    )
+    assert [finding.text for finding in check_settings(env) if finding.fix] == []
