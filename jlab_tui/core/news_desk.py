@@ -6,7 +6,7 @@ restarts and shutdowns are no news, and neither are the runs of another conversa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -30,8 +30,9 @@ from .journal.events import (
     TextPrinted,
 )
 from .server.gpu_idle import GpuIdleWarnings, idle_sentence
+from .server.idle_job import IdleEndWarnings, idle_end_sentence
 from .server.record import ServerState
-from .server.resources import KernelUse
+from .server.resources import IdleEndPlan, KernelUse
 from .server.status import ServerStatus
 from .server.walltime import WalltimeWarnings
 from .settings import Mode
@@ -64,6 +65,7 @@ class NewsKind(StrEnum):
     KERNEL = "kernel_ended"
     WALLTIME = "walltime"
     GPU = "gpu_idle"
+    IDLE_END = "idle_end"
     READY = "server_ready"
     SERVER = "server_ended"
     COMMENT = "comment_waits"
@@ -115,6 +117,7 @@ class NewsDesk:
         self._sessions: dict[str, _Session] = {}
         self._walltime = WalltimeWarnings()
         self._gpu_idle = GpuIdleWarnings(gpu_idle_warn_min)
+        self._idle_end = IdleEndWarnings()
         self._server: ServerStatus | None = None
         self._has_looked = False
         self._news: list[News] = []
@@ -182,6 +185,11 @@ class NewsDesk:
                 text = idle_sentence(f"The kernel of {known.name}", uses[kernel_id])
                 advice = "Use it, free the memory, or end it with shutdown_session."
                 self._news.append(News(NewsKind.GPU, _one_line([text, advice]), known.opened.session))
+
+    def idle_end(self, plan: IdleEndPlan | None, now: float, clock: Callable[[float], str]) -> None:
+        """Take in when the job ends itself. `clock` names times of day."""
+        if self._idle_end.due(plan, now) and plan is not None:
+            self._news.append(News(NewsKind.IDLE_END, idle_end_sentence(plan, clock)))
 
     def due(self, now: float) -> list[News]:
         """Return what is news by now, once."""

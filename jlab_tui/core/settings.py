@@ -175,6 +175,13 @@ class Settings:
         shown="30 (in a job as JLAB_MCP_KEEP_H says), or as the server was started",
     )
     """None if unset: the server then decides"""
+    idle_end_h: float = set_by(
+        "IDLE_END_H",
+        0.0,
+        read.hours(0, 720),
+        "hours in which nothing used a job, after which it ends itself ([what counts as use](cluster.md#a-job-that-ends-itself)); "
+        "0: never. Only jobs that jlab-mcp submits",
+    )
     keep_days: int = set_by(
         "KEEP_DAYS",
         30,

@@ -55,11 +55,11 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.base.websocket import WebSocketMixin
 from tornado import ioloop, web, websocket
 
-from .claims import ON_EXIT
+from .claims import ON_EXIT, owned_by
 from .framing import json_object
 from .requests import Unacceptable, parse_request
 from .sender import Sender, hello
-from .service import ExtensionService, owned_by
+from .service import ExtensionService
 from .stream_recorder import StreamRecorder
 from .tcp_liveness import is_gone
 

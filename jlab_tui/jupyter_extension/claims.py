@@ -271,3 +271,10 @@ def configured(base: Graces, config: Mapping[str, Any]) -> Graces:
         unclaimed_busy_s=float(config.get("unclaimed_busy_grace_s", base.unclaimed_busy_s)),
         reconnect_s=float(config.get("reconnect_grace_s", base.reconnect_s)),
     )
+
+
+def owned_by(owner: Mapping[str, Any]) -> str:
+    """Return a close reason of at most 123 bytes."""
+    name = owner.get("name") or owner.get("client")
+    text = "owned by %s (pid %s on %s)" % (name, owner.get("pid"), owner.get("host"))
+    return text.encode("ascii", "replace")[:120].decode()

@@ -12,6 +12,7 @@ from typing import Any, Dict
 from .claims import Graces, configured
 from .descriptors import give_back, refuse_last
 from .handlers import routes
+from .idle_watch import IdleWatch
 from .kernel_command import add_to_kernels
 from .kernel_environment import run_in_own_environment
 from .kernel_transport import use_sockets
@@ -38,6 +39,8 @@ def _load_jupyter_server_extension(app: Any) -> None:
     base_url = app.web_app.settings["base_url"]
     live = LiveService(str(config.get("sessions_dir") or ""), around_of(service))
     app.web_app.add_handlers(".*$", routes(base_url, service) + live_routes(base_url, live))
+    if config.get("idle_end_h"):
+        service.idle_watch = IdleWatch(float(config["idle_end_h"]), app.web_app.settings, app.kernel_manager)
     guard(app)
     service.start()
     folder = folder_of_sockets()

@@ -4,6 +4,7 @@
                             cache_bytes_limit, kernel_programs {kernelspec: what it starts, null if that is not there}
   GET resources?history=S   now: one sample of CPU, memory, GPUs and kernels (usage.py); history: those of the last S
                             seconds, 1 per second, at most 10 minutes
+                            In a server that ends itself: idle_end {hours, ends_at (Unix time; null until it is near), kept_by}
   GET kernels               by kernel id: session, epoch, owner, owner_connected, first_seq, last_seq, acked_seq, busy,
                             running (msg_id), requests {msg_id: {state: sent|running|done|lost, seq_reply}}, obituary,
                             recorded_bytes (not acknowledged), dropped_bytes, gone, started_here (by a POST to this path),
@@ -94,6 +95,8 @@ class ResourcesHandler(_Handler):
         except ValueError:
             raise web.HTTPError(400, "history must be a number of seconds") from None
         now, history = self.service.sampler.read(seconds)
+        if now is not None and self.service.idle_watch is not None:
+            now.setdefault("idle_end", self.service.idle_watch.report())
         self.answer({"now": now, "history": history})
 
 

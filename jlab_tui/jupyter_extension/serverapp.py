@@ -66,6 +66,7 @@ def settings(config: Mapping[str, Any], ip: str, port: int) -> Config:
         "sessions_dir",
         "exit_grace_s",
         "exit_grace_by",
+        "idle_end_h",
         "unclaimed_busy_grace_s",
         "reconnect_grace_s",
         "silence_s",

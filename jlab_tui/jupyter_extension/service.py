@@ -17,9 +17,10 @@ import zmq
 from . import PROTOCOL, __version__
 from .activity import Activity
 from .cgroup import oom_counter_paths
-from .claims import Claims, Graces, Granted, Ownerless, Refused
+from .claims import Claims, Graces, Granted, Ownerless, Refused, owned_by
 from .ended_kernels import EndedKernels, describe, rule_of
 from .heap import return_large_blocks
+from .idle_watch import IdleWatch
 from .kernel_command import is_private
 from .kernel_connections import KernelConnections
 from .kernel_ending import Endings
@@ -79,6 +80,8 @@ class ExtensionService:
         self._reaping: Set[str] = set()
         self._used = KernelConnections(self.kernels)
         self._tasks: Set[asyncio.Future[Any]] = set()
+        self.idle_watch: Optional[IdleWatch] = None
+        """None unless the user has the job end itself."""
 
     def start(self) -> None:
         return_large_blocks()
@@ -267,6 +270,14 @@ class ExtensionService:
         for kernel_id, use in sample["kernels"].items():
             if kernel_id in self.recorders:
                 self.recorders[kernel_id].meter.add(use, sample)
+        if self.idle_watch is not None:
+            self.idle_watch.look(sample, sum(map(self._is_busy, self.kernels.list_kernel_ids())), self._used.is_used)
+
+    def _is_busy(self, kernel_id: str) -> bool:
+        recorder = self.recorders.get(kernel_id)
+        if recorder is not None:
+            return recorder.kernel_state.occupied or recorder.ran_within(TICK_S * 4)
+        return getattr(self._manager(kernel_id), "execution_state", "") not in ("idle", "dead")
 
     # On the timer.
 
@@ -335,9 +346,3 @@ class ExtensionService:
             if kernel_id in self.kernels:
                 self.endings.take(kernel_id)
 
-
-def owned_by(owner: Mapping[str, Any]) -> str:
-    """Return a close reason of at most 123 bytes."""
-    name = owner.get("name") or owner.get("client")
-    text = "owned by %s (pid %s on %s)" % (name, owner.get("pid"), owner.get("host"))
-    return text.encode("ascii", "replace")[:120].decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import sys
 import time
 from concurrent.futures import Executor
@@ -70,6 +71,8 @@ class StreamRecorder:
         self._outbox = new_outbox()
         self._has_crashed = False
         self._has_given_up = False
+        self._ran_at = -math.inf
+        """When code last began to run in it."""
         self._connect()
         self._task = asyncio.ensure_future(self._follow())
 
@@ -92,6 +95,10 @@ class StreamRecorder:
     def answers(self) -> bool:
         """Whether the kernel's process has answered since it started."""
         return self._kernel_client is not None and self._kernel_client.ready
+
+    def ran_within(self, seconds: float) -> bool:
+        """Whether code began to run so lately."""
+        return time.monotonic() - self._ran_at < seconds
 
     @property
     def recorded_bytes(self) -> int:
@@ -252,6 +259,7 @@ class StreamRecorder:
             return status
         content = json_object(bytes(status.content))
         if content.get("execution_state") == "busy":
+            self._ran_at = time.monotonic()
             self.meter.begin(parent.msg_id, self._process_use())
         elif content.get("execution_state") == "idle":
             use = self.meter.end(parent.msg_id, self._process_use())

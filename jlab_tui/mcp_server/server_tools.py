@@ -8,17 +8,21 @@ from mcp_types import CallToolResult
 
 from ..core.errors import ServerError, StatusFileError
 from ..core.server.gpu_idle import idle_minutes
+from ..core.server.idle_job import idle_end_sentence
 from ..core.server.resources import resources_json
 from ..core.server.status_json import kernel_json, not_understood, status_json, trouble_json, without_blanks
+from ..services.server.walltime_notice import clock_of
 from .content import as_json
 from .context import App
 from .context_source import AppSource
 from .shared_answers import kept_sessions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..core.journal.summary import Heads
+    from ..core.server.resources import Sample
     from ..core.server.status import ServerStatus
-    from ..services.server.ready import Server
 
 
 class ServerTools:
@@ -96,8 +100,11 @@ class ServerTools:
                 "meaning": "These kernels use TCP ports without encryption: every account of their machine can read their code "
                 "and output. Kernels whose command is ipykernel's use private sockets.",
             }
-        if idle := await self._idle_gpus(app, server):
+        samples = await server.api.resources()
+        if idle := self._idle_gpus(app, samples):
             answer["idle_gpus"] = idle
+        if samples and (plan := samples[-1].idle_end) is not None:
+            answer["idle_end"] = idle_end_sentence(plan, clock_of(app.now()))
         odd = server.api.oddities + sum(session.oddities for session in app.sessions.open_sessions)
         if sentence := not_understood(odd):
             answer["not_understood"] = sentence
@@ -111,9 +118,8 @@ class ServerTools:
         return answer
 
     @staticmethod
-    async def _idle_gpus(app: App, server: Server) -> dict[str, Any]:
+    def _idle_gpus(app: App, samples: Sequence[Sample]) -> dict[str, Any]:
         """Return the kernels that have held an idle GPU for long."""
-        samples = await server.api.resources()
         uses = (samples[-1].kernels if samples else None) or {}
         minutes = {
             k: found

@@ -13,6 +13,7 @@ from ..core.news_desk import News, NewsDesk
 from ..core.server.record import ServerRecord, ServerState
 from ..core.server.resources import Sample
 from ..core.server.status import ServerStatus
+from .server.walltime_notice import clock_of
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +133,8 @@ class NewsWatch:
             return
         if samples:
             self._desk.measured(samples[-1].kernels or {})
+            now = self._now()
+            self._desk.idle_end(samples[-1].idle_end, now, clock_of(now))
 
     def _keep_bell(self) -> None:
         """Without one, all journals are looked at in each round."""

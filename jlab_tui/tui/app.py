@@ -19,6 +19,7 @@ from textual.timer import Timer
 
 from ..core.feed.lanes import Bar
 from ..core.server.gpu_idle import GpuIdleWarnings
+from ..core.server.idle_job import IdleEndWarnings, idle_end_sentence
 from ..core.server.walltime import Notices
 from ..services.dashboard.actions import Actions, Target
 from ..services.dashboard.exports import Exports
@@ -28,7 +29,7 @@ from ..services.dashboard.overview import SessionRow, SessionState
 from . import highlight, pixels
 from .ansi import one_line
 from .cell_keys import CellKeys, images_of
-from .format import shortened
+from .format import at, shortened
 from .hold_keys import HoldKeys
 from .kernel_keys import KernelKeys
 from .keys import KEYS, NUMBERS
@@ -87,6 +88,7 @@ class Dashboard(TerminalApp):
         self._timeline_keys = TimelineKeys(source, options, self.push_screen, self._show_bar)
         self._bell = RunEndBell()
         self._notices = Notices()
+        self._idle_end = IdleEndWarnings()
         self._gpu_idle = GpuIdleWarnings(options.gpu_idle_warn_min)
         self._to_ascii = AsciiFilter()
         self._asked_of: Target | None = None
@@ -142,9 +144,9 @@ class Dashboard(TerminalApp):
         highlight.warm_up()
         self.options.preload()
 
-    def say(self, text: str, *, title: str = "", severity: str = "information") -> None:
+    def say(self, text: str, *, title: str = "", severity: str = "information", timeout_s: float = 6) -> None:
         """Show a notification; the text is never markup."""
-        self.notify(text, title=title, severity=severity, markup=False, timeout=6)  # type: ignore[arg-type]
+        self.notify(text, title=title, severity=severity, markup=False, timeout=timeout_s)  # type: ignore[arg-type]
 
     # -- news
 
@@ -198,6 +200,10 @@ class Dashboard(TerminalApp):
         sample = self.source.samples[-1] if self.source.samples else None
         for notice in idle_notices(self._gpu_idle, sample, self.view.sessions):
             self.say(notice, title="Idle GPU", severity="warning")
+        plan, now = sample.idle_end if sample is not None else None, self.options.clock()
+        if self._idle_end.due(plan, now) and plan is not None:
+            text = idle_end_sentence(plan, lambda when: at(when, self.options.local, "%H:%M"))
+            self.say(text, title="Idle job", severity="warning", timeout_s=60)
         if not self.view.measured_at:  # show the first ones at once, later ones with the next second
             self.main.update(sessions=self.source.rows, measured_at=self._measured_at)
 

@@ -30,7 +30,7 @@ from jlab_tui.core.news_desk import (
     is_worth_telling,
 )
 from jlab_tui.core.server.record import ServerRecord, ServerState
-from jlab_tui.core.server.resources import KernelUse
+from jlab_tui.core.server.resources import IdleEndPlan, KernelUse
 from jlab_tui.core.server.status import ServerStatus
 from jlab_tui.core.settings import Mode
 
@@ -263,3 +263,14 @@ def test_an_idle_gpu_is_news_once_to_the_session_whose_kernel_holds_it() -> None
         "The kernel of session s (train) has held 0.5 GiB of GPU memory for 32 min while"
     )
     assert news.text.endswith("or end it with shutdown_session.")
+
+
+def test_the_end_of_an_idle_job_is_news_to_every_conversation() -> None:
+    desk = NewsDesk("mine")
+    plan = IdleEndPlan(2.0, NOW + 500, "a kernel runs code")
+    desk.idle_end(None, NOW, str)
+    desk.idle_end(plan, NOW, lambda at: "12:00")
+    desk.idle_end(plan, NOW + 1, lambda at: "12:00")
+    (news,) = desk.due(NOW)
+    assert (news.kind, news.session) == (NewsKind.IDLE_END, "")
+    assert "it ends itself at 12:00 (JLAB_MCP_IDLE_END_H=2)" in news.text

@@ -68,7 +68,7 @@ def test_every_setting_changes_something() -> None:
         ("PORT_MIN", "0"), ("PORT_MAX", "70000"), ("PORT_MIN", "1e3"), ("PORT_MIN", "١٨٠٠٠"), ("SLURM_CPUS", "-1"),
         ("SLURM_MEM", "32G"), ("SLURM_TIME", "4h"), ("SLURM_PARTITION", "a b"), ("SLURM_ACCOUNT", "x\ny"),
         ("SLURM_GRES", "gpu:1'; rm -rf"), ("RUN_MODE", "cloud"), ("WAIT_S", "86401"), ("WAIT_S", "nan"), ("ON_EXIT", "maybe"),
-        ("EXIT_GRACE_S", "inf"), ("KEEP_H", "721"), ("KEEP_H", "long"), ("KEEP_H", "-1"), ("IMAGE_MAX_PX", "1"), ("LOCAL_BIND_IP", "localhost"),
+        ("EXIT_GRACE_S", "inf"), ("KEEP_H", "721"), ("KEEP_H", "long"), ("KEEP_H", "-1"), ("IDLE_END_H", "721"), ("IMAGE_MAX_PX", "1"), ("LOCAL_BIND_IP", "localhost"),
         ("SLURM_BIND_IP", "10.0.0.0/99"), ("SLURM_BIND_IP", "an interface"), ("SLURM_MEM", "0"), ("QUEUE_TIMEOUT", "forever"),
     ],
 )  # fmt: skip

@@ -113,7 +113,7 @@ def settings(**env: str) -> Settings:
 
 
 OTHER_VALUES = {
-    "RUN_MODE": "slurm", "LINK": "srun", "ON_EXIT": "keep", "KEEP_H": "24", "ALLOW_UNPROVED": "1", "PYTHON_FALLBACK": "1", "SLURM_BIND_IP": "10.0.0.5", "LOCAL_BIND_IP": "127.0.0.2",
+    "RUN_MODE": "slurm", "LINK": "srun", "ON_EXIT": "keep", "KEEP_H": "24", "IDLE_END_H": "2", "ALLOW_UNPROVED": "1", "PYTHON_FALLBACK": "1", "SLURM_BIND_IP": "10.0.0.5", "LOCAL_BIND_IP": "127.0.0.2",
     "SLURM_TIME": "1:00:00", "WAIT_S": "60", "PORT_MIN": "18500", "PORT_MAX": "18600", "EXIT_GRACE_S": "60", "TRUSTED_DIRS": "/other",
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from jlab_tui.core.errors import ServerUnreachable, StatusFileDamaged
-from jlab_tui.core.server.resources import KernelUse, Sample
+from jlab_tui.core.server.resources import IdleEndPlan, KernelUse, Sample
 
 from .apps import Front, ready
 
@@ -83,3 +83,11 @@ async def test_the_status_resource_is_what_ping_tells(front: Front, uri: str) ->
     async with front.client() as agent:
         (content,) = (await agent.client.read_resource(uri)).contents
         assert getattr(content, "text", "") == await agent.text("ping")
+
+
+async def test_ping_tells_of_a_job_that_ends_itself(front: Front) -> None:
+    plan = IdleEndPlan(2.0, None, "a terminal is open in JupyterLab")
+    front.place.server.samples = [Sample(1.0, 1, None, None, None, None, idle_end=plan)]
+    async with front.client() as agent:
+        said = (await agent.record("ping"))["idle_end"]
+    assert said.endswith("(JLAB_MCP_IDLE_END_H=2); used now: a terminal is open in JupyterLab.")

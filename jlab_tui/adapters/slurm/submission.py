@@ -150,6 +150,7 @@ class Submission:
             choice,
             over_network=True,
             in_job=True,
+            idle_end_h=settings.idle_end_h,
             ip=settings.slurm.bind_ip,
             **without_port,
         )

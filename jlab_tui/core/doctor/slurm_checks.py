@@ -30,6 +30,18 @@ def check_slurm_commands(missing: Sequence[str], answer: QueueAnswer | None) -> 
     return [Finding("slurm", Level.OK, "sbatch, squeue and sinfo are on the PATH and the controller answers")]
 
 
+def check_idle_end(hours: float, *, submits: bool) -> list[Finding]:
+    """Offer that a job which nobody uses ends itself; only the user decides that. `submits`: whether a start submits a job."""
+    variable = f"{PREFIX}IDLE_END_H"
+    if not submits:
+        text = f"{variable} has no effect here: only a job that jlab-mcp submits ends itself."
+        return [Finding("idle end", Level.WARN, text, f"unset {variable}")] if hours else []
+    if hours:
+        return [Finding("idle end", Level.OK, f"a job ends itself after {hours:g} idle hours")]
+    text = "a job keeps its node until its walltime, used or not; if it should end after 2 idle hours:"
+    return [Finding("idle end", Level.SKIP, text, f"export {variable}=2")]
+
+
 def check_partition(partitions: Sequence[Partition], options: SlurmSettings) -> list[Finding]:
     """Check that the partition exists, is open, and has a node large enough for the request."""
     wanted, gres = options.partition, options.gres

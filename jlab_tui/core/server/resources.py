@@ -47,6 +47,18 @@ class GpuHours:
 
 
 @dataclass(frozen=True, slots=True)
+class IdleEndPlan:
+    """When a job that nobody uses ends itself."""
+
+    hours: float
+    """without use"""
+    ends_at: float | None
+    """epoch seconds; None until that is near"""
+    kept_by: str
+    """what used it last, or keeps it"""
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """The usage of the allocation (cgroup limit, Slurm's numbers), not of the whole node; None if unknown."""
 
@@ -65,6 +77,8 @@ class Sample:
     load_5m: float | None = None
     load_15m: float | None = None
     gpu_hours: GpuHours | None = None
+    idle_end: IdleEndPlan | None = None
+    """None if the server does not end itself"""
 
     @property
     def memory_percent(self) -> float | None:
@@ -94,9 +108,16 @@ def parse_sample(raw: Any) -> Sample:
                 },
                 note=text(rest.get("note")),
                 gpu_hours=_hours(mapping(rest.get("gpu_hours"))),
+                idle_end=_idle_end(rest.get("idle_end")),
             )
         case _:
             raise ValueError("not a resource sample")
+
+
+def _idle_end(raw: Any) -> IdleEndPlan | None:
+    if not isinstance(raw, dict):
+        return None
+    return IdleEndPlan(number(raw.get("hours")) or 0.0, number(raw.get("ends_at")), text(raw.get("kept_by")))
 
 
 def _gpu(raw: Mapping[str, Any]) -> GpuSample:

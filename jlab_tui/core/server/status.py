@@ -187,7 +187,10 @@ _OF_ERRORS = ("Error", "error:", "rror]", "ERROR", "No module", "not found", "de
 
 
 def own_end(log_tail: str) -> str:
-    """Return a sentence, after a space, on a server that its own configuration ended; empty if nothing says so."""
+    """Return a sentence, after a space, on a server that a setting or its own configuration ended; empty if nothing says so."""
+    idle = re.search(r"jlab-mcp: (ended after \S+ idle hours \(JLAB_MCP_IDLE_END_H=\S+\))", log_tail)
+    if idle is not None:
+        return f" It {idle[1]}."
     found = re.search(r"No kernels[^;]* for (\d+) seconds; shutting down", log_tail)
     if found is None:
         return ""

@@ -203,9 +203,10 @@ class Examination:
     async def _ports(self) -> list[Finding]:
         settings = self._settings
         found, bindable = await self._checkup.ports()
-        return checks.check_ports(
+        ports = checks.check_ports(
             settings.local_bind_ip, settings.port_min, settings.port_max, found=found, is_bindable=bindable
         )
+        return [*ports, *slurm_checks.check_idle_end(settings.idle_end_h, submits=False)]
 
     async def _slurm(self) -> list[Finding]:
         if missing := self._checkup.missing(("sbatch", "squeue", "sinfo", "scancel")):
@@ -226,7 +227,8 @@ class Examination:
             verdict = await self._checkup.test_request()
         except JlabError as error:
             return [*found, Finding("request", Level.FAIL, error.message, error.hint)]
-        return [*found, *slurm_checks.check_request(verdict, request, self._now())]
+        found += slurm_checks.check_request(verdict, request, self._now())
+        return [*found, *slurm_checks.check_idle_end(self._settings.idle_end_h, submits=True)]
 
     async def _node(self) -> list[Finding]:
         record = self._status.record if self._status else None

@@ -333,3 +333,17 @@ def test_the_plugin_registers_the_server_and_a_second_registration_is_named() ->
     assert [f.level for f in checks.check_registration([], has_plugin=True)] == [Level.OK]
     (twice,) = checks.check_registration([(Registered("~/.claude.json", "jlab-mcp"), True)], has_plugin=True)
     assert twice.level is Level.WARN and twice.fix == "claude mcp remove jlab-mcp"
+
+
+def test_the_end_of_an_idle_job_is_offered_where_jobs_are_submitted() -> None:
+    (offer,) = checks_slurm.check_idle_end(0.0, submits=True)
+    assert (offer.level, offer.fix) == (Level.SKIP, "export JLAB_MCP_IDLE_END_H=2")
+    assert "until its walltime, used or not" in offer.text
+    (chosen,) = checks_slurm.check_idle_end(1.5, submits=True)
+    assert (chosen.level, chosen.fix) == (Level.OK, "") and "after 1.5 idle hours" in chosen.text
+    (vain,) = checks_slurm.check_idle_end(1.5, submits=False)
+    assert (vain.level, vain.fix) == (
+        Level.WARN,
+        "unset JLAB_MCP_IDLE_END_H",
+    ) and "no effect here" in vain.text
+    assert checks_slurm.check_idle_end(0.0, submits=False) == []
