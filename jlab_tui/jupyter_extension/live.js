@@ -9,6 +9,8 @@
   const session = body.dataset.session;
   const ahead = Date.now() / 1000 - Number(body.dataset.now); // of the server's clock
   const KEPT = 600; // items, while the end is on the screen
+  const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const calendar = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
   let place = body.dataset.place;
   let follows = true;
 
@@ -39,8 +41,8 @@
     for (const one of root.querySelectorAll("time[data-at]")) {
       const at = new Date(Number(one.dataset.at) * 1000);
       one.dateTime = at.toISOString();
-      one.textContent = at.toLocaleTimeString([], { hourCycle: "h23" });
-      one.title = at.toLocaleString();
+      one.textContent = clock.format(at);
+      one.title = calendar.format(at);
     }
   }
 
@@ -78,13 +80,13 @@
       const patches = JSON.parse(event.data);
       patches.forEach(put);
       if (!patches.length) return;
-      if (follows) {
-        while (feed.children.length > KEPT) {
-          feed.firstElementChild.remove();
-          earlier.hidden = false;
-        }
-        toBottom();
-      } else if (patches.some((patch) => patch.in === "feed")) follow.hidden = false;
+      const grown = patches.some((patch) => patch.in === "feed");
+      if (grown && !follows) follow.hidden = false;
+      while (grown && follows && feed.children.length > KEPT) {
+        feed.firstElementChild.remove();
+        earlier.hidden = false;
+      }
+      if (follows) toBottom();
       shown();
     });
     source.addEventListener("again", () => {
@@ -125,6 +127,7 @@
 
   times(document);
   shown();
+  document.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   // Images come after their elements.
   new ResizeObserver(() => follows && toBottom()).observe(feed);
   window.setInterval(tick, 1000);

@@ -154,10 +154,16 @@ def _window(file: BinaryIO, end: int, keep: int) -> Tuple[int, bytes]:
         if start == 0 or runs >= keep or size >= _MOST:
             break
         size *= 4
-    if start:
-        cut = data.find(b"\n") + 1
-        start, data = start + cut, data[cut:]
-    return start, data[: data.rfind(b"\n") + 1]
+    cut = data.find(b"\n") + 1 if start else 0
+    first = len(data)
+    for _ in range(keep):
+        found = data.rfind(_RUN, cut, first)
+        if found < 0:
+            first = cut
+            break
+        first = found
+    cut = max(cut, data.rfind(b"\n", 0, first) + 1)
+    return start + cut, data[cut : data.rfind(b"\n") + 1]
 
 
 def run_of(line: bytes) -> str:

@@ -39,7 +39,7 @@ def sessions_html(lines: Sequence[SessionLine], chosen: str) -> str:
                 escaped(line.notebook),
                 glyph,
                 escaped(line.name),
-                escaped(" · ".join(words)),
+                escaped(" · ".join(word.replace(" ", "\u00a0") for word in words)),
             )
         )
     empty = '<li class="empty">No session yet. It appears here when the agent opens one.</li>'

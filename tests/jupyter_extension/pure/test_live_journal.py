@@ -226,7 +226,7 @@ def test_the_list_marks_the_chosen_one_and_escapes_names() -> None:
     lines = [SessionLine("a", "<b>", '"x"', "running", 2048.0, 300.0), SessionLine("b", "b", "", "bad")]
     made = sessions_html(lines, "b")
     assert '<a class="running" href="live?session=a" title="&quot;x&quot;">' in made
-    assert "<b>&lt;b&gt;</b><small>busy · RAM 2.0 GiB · GPU 300 MiB</small>" in made
+    assert "<b>&lt;b&gt;</b><small>busy · RAM\u00a02.0\u00a0GiB · GPU\u00a0300\u00a0MiB</small>" in made
     assert 'class="bad" href="live?session=b" aria-current="page"' in made and "<small>error</small>" in made
     assert "No session yet" in sessions_html([], "")
 
