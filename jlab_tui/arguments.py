@@ -82,7 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
     start.add_argument(
         "--bootstrap",
         action="store_true",
-        help="first create a .venv with JupyterLab in the project (uv, else venv and pip)",
+        help="first create a .venv with ipykernel in the project (uv, else venv and pip)",
     )
     start.add_argument(
         "--debug",

@@ -1,4 +1,4 @@
-"""Makes a project's `.venv` with JupyterLab if there is none: with `uv` if installed, else `venv` and pip."""
+"""Makes a project's `.venv` with ipykernel if there is none: with `uv` if installed, else `venv` and pip."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..core.errors import LaunchFailed
 from .programs import run
 from .server.environment import NEUTRAL
 
-PACKAGES = ("jupyterlab", "ipykernel")
+PACKAGES = ("ipykernel",)
 PINNED = Path(__file__).with_name("bootstrap.lock")
-"""both with all their dependencies, pinned with hashes; `scripts/lock` writes it"""
+"""it with all its dependencies, pinned with hashes; `scripts/lock` writes it"""
 _LIMIT_S = 1800.0
 
 
 async def bootstrap(root: Path, env: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Make `<root>/.venv`, or add JupyterLab to an existing one. Raises LaunchFailed with the tool's last output.
+    """Make `<root>/.venv`, or add ipykernel to an existing one. Raises LaunchFailed with the tool's last output.
 
     A new environment gets exactly the `PINNED` versions. An existing one keeps the user's own versions where they fit.
     """
@@ -46,5 +46,5 @@ async def bootstrap(root: Path, env: Mapping[str, str], say: Callable[[str], Non
             words = [line.strip() for line in (ran.err or ran.out).splitlines() if line.strip()]
             raise LaunchFailed(
                 f"{venv} could not be made: `{' '.join(command)}` failed: {' '.join(words[-3:])[-500:]}",
-                "Make it yourself with JupyterLab and ipykernel in it, then start again.",
+                "Make it yourself with ipykernel in it, then start again.",
             )

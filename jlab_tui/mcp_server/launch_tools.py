@@ -70,7 +70,7 @@ def add_launch_tools(server: MCPServer[Any], source: AppSource, tasks: TaskExten
         cpus: Annotated[int | None, Field(ge=1)] = None,
         mem_mb: Annotated[int | None, Field(ge=1)] = None,
         bootstrap: Annotated[
-            bool, Field(description="first create a .venv with JupyterLab; only if a reply asks for it")
+            bool, Field(description="first create a .venv with ipykernel; only if a reply asks for it")
         ] = False,
         wait_s: Wait = 90,
         *,

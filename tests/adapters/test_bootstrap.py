@@ -38,4 +38,4 @@ async def test_an_environment_that_is_there_keeps_the_users_own_versions(tmp_pat
     python.touch()
     await bootstrap(tmp_path, fake_uv(tmp_path / "bin", "true"), lambda text: None)
     (install,) = (tmp_path / "bin" / "calls").read_text(encoding="utf-8").splitlines()
-    assert install == f"pip install --python {python} jupyterlab ipykernel"
+    assert install == f"pip install --python {python} ipykernel"

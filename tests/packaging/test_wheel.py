@@ -9,7 +9,6 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -70,6 +69,11 @@ def _lend_packages(venv: Path) -> None:
     lent.write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
 
 
+def _metadata(wheel: Path) -> str:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.read(f"jlab_mcp-{__version__}.dist-info/METADATA").decode()
+
+
 def test_the_wheel_has_everything_that_is_needed_at_run_time(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -93,9 +97,7 @@ def test_the_wheel_has_everything_that_is_needed_at_run_time(wheel: Path) -> Non
 def test_the_package_index_shows_a_page_whose_links_lead_to_the_release(built: Path, wheel: Path) -> None:
     done = run(sys.executable, "-m", "twine", "--no-color", "check", "--strict", *built.iterdir(), cwd=built)
     assert done.returncode == 0 and done.stdout.count("PASSED") == 2, done.stdout + done.stderr
-    with zipfile.ZipFile(wheel) as archive:
-        page = archive.read(f"jlab_mcp-{__version__}.dist-info/METADATA").decode()
-    _, _, readme = page.partition("\n\n")
+    _, _, readme = _metadata(wheel).partition("\n\n")
     targets = [
         found[0] or found[1] for found in re.findall(r'\]\(([^)\s]+)|(?:src|srcset|href)="([^"]+)', readme)
     ]
@@ -142,10 +144,9 @@ def test_an_environment_that_was_moved_still_works_and_registers_what_runs(
 
 
 def test_uv_installs_the_wheel_as_a_tool(wheel: Path, tmp_path: Path) -> None:
-    # Overrides that never apply: uv installs the wheel alone, so that the test needs no package index.
-    overrides = tmp_path / "overrides.txt"
-    names = {re.split(r"[^\w.-]", text, maxsplit=1)[0] for text in metadata.requires("jlab-mcp") or ()}
-    overrides.write_text("".join(f"{name}; sys_platform == 'never'\n" for name in names), encoding="utf-8")
+    # Without any of its requirements, so that the test needs no package index.
+    needed = re.findall(r"^Requires-Dist: ([\w.-]+)", _metadata(wheel), re.M)
+    (tmp_path / "leave-out.txt").write_text("\n".join(needed) + "\n", encoding="utf-8")
     env = {
         "HOME": str(tmp_path / "home"),
         "UV_TOOL_DIR": str(tmp_path / "tools"),
@@ -160,8 +161,8 @@ def test_uv_installs_the_wheel_as_a_tool(wheel: Path, tmp_path: Path) -> None:
         "tool",
         "install",
         "-q",
-        "--overrides",
-        overrides,
+        "--excludes",
+        "leave-out.txt",
         wheel,
         cwd=tmp_path,
         **env,

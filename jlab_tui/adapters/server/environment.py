@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import re
 import shutil
@@ -53,7 +54,13 @@ async def choose_python(root: Path, env: Mapping[str, str]) -> PythonChoice:
         candidates.append(candidate)
         if candidate.python is not None and candidate.python.has_kernel:
             break
-    return choose(candidates, sys.executable, shutil.which("uv", path=env.get("PATH")) is not None)
+    has_uv = shutil.which("uv", path=env.get("PATH")) is not None
+    return choose(candidates, sys.executable, has_uv, own_serves=own_serves())
+
+
+def own_serves() -> bool:
+    """Whether our own Python can run JupyterLab; an install may leave that out."""
+    return importlib.util.find_spec("jupyterlab") is not None
 
 
 def _lost(path: Path) -> Candidate | None:

@@ -20,7 +20,7 @@ from ...core.settings import Mode, Settings, status_dir_name
 from ...core.slurm.allocation import Allocation
 from ..files import process_start, reason_of, tail_text
 from ..machine import this_machine
-from .environment import choose_python
+from .environment import choose_python, own_serves
 from .file_names import local_launch, local_log
 from .launch_files import read_connection, remove_launch_files
 from .preparation import prepare
@@ -88,7 +88,9 @@ class LocalServer:
             choice = PythonChoice("python3")
         else:
             choice = await choose_python(settings.root, self._env)
-            require_projects(choice, sys.executable, fallback=settings.python_fallback)
+            require_projects(
+                choice, sys.executable, fallback=settings.python_fallback, own_serves=own_serves()
+            )
         log = settings.log_dir / local_log(status_dir_name(settings.root), str(port))
         try:
             prepared = prepare(

@@ -30,7 +30,7 @@ from ...core.slurm.script import (
 )
 from ...core.slurm.submit import Estimate
 from ..files import reason_of
-from ..server.environment import choose_python
+from ..server.environment import choose_python, own_serves
 from ..server.extension_copy import extension_digest
 from ..server.file_names import SLURM_LAUNCH, slurm_log
 from ..server.launch_files import remove_launch_files
@@ -124,7 +124,8 @@ class Submission:
             return PythonChoice("")
         choice = await choose_python(self._settings.root, self._env)
         if not choice.silent:
-            require_projects(choice, sys.executable, fallback=self._settings.python_fallback)
+            fallback = self._settings.python_fallback
+            require_projects(choice, sys.executable, fallback=fallback, own_serves=own_serves())
         if choice.silent and choice.passed is not None:
             say(f"{choice.passed.why}; the node tries it.")
         elif choice.note:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..server.environment import PassedOver, PythonChoice
+from ..server.environment import NEW_WITH_SERVER, PassedOver, PythonChoice, no_server
 from .checks import Finding, Level
 
 
@@ -84,17 +84,25 @@ class ProgramFacts:
     unmet: tuple[Unmet, ...]
 
 
+_SERVERS = ("jupyterlab", "ipykernel")
+"""what an install may leave out (docs/install.md)"""
+
+
 def check_program(
     version: str, own: PythonFacts, prefix: str, unmet: Sequence[Unmet], *, throwaway: bool
 ) -> list[Finding]:
     """Check this program and the packages that it needs."""
     text = f"jlab-mcp {version} on Python {own.version} in {prefix}"
+    left_out = [u.requirement for u in unmet if not u.has and u.requirement.startswith(_SERVERS)]
+    unmet = [u for u in unmet if u.requirement not in left_out]
     if unmet:
         wanted = ", ".join(
             f"{u.requirement} ({f'{u.has} is installed' if u.has else 'missing'})" for u in unmet
         )
         fix = own.install(*(u.requirement for u in unmet))
         return [Finding("program", Level.FAIL, f"{text} needs {wanted}.", fix)]
+    if left_out:
+        text += ", installed without JupyterLab: the project's environment has to have it"
     if throwaway:
         text += ", an environment that disappears when its cache is cleaned"
         return [Finding("program", Level.WARN, text, "uv tool install jlab-mcp   (from where you got it)")]
@@ -111,7 +119,7 @@ def check_setup(facts: PythonFacts | None) -> list[Finding]:
         return [Finding("environment", Level.FAIL, text, 'bash -xc "$JLAB_MCP_SETUP; python --version"')]
     versions = _versions(facts, "ipykernel", "jupyterlab", "jupyter_server")
     text = f"JLAB_MCP_SETUP selects {facts.path} (Python {facts.version}, {versions})"
-    lacks = [name for name in ("jupyterlab", "ipykernel") if not facts.has(name)]
+    lacks = [name for name in ("jupyter_server", "ipykernel") if not facts.has(name)]
     if lacks:
         return [
             Finding(
@@ -144,6 +152,9 @@ def check_environment(
         why = chosen.trouble or "it printed nothing"
         fix = f"{shlex.quote(chosen.path)} -c 'import sys'"
         return [Finding("environment", Level.FAIL, f"{chosen.path} does not run: {why}", fix)]
+    if chosen.path == own.path and not own.has("jupyterlab") and not node_tries:
+        fix = passed.fix if passed else NEW_WITH_SERVER
+        return [Finding("environment", Level.FAIL, no_server(passed), fix)]
     if passed is not None:
         then = "a job tries it on its node" if node_tries else "so it is not used"
         if is_refused and not node_tries:

@@ -71,17 +71,20 @@ class PythonChoice:
         return f"{self.passed.why}, and kernels run in {self.kernel or self.server}; {self.passed.remedy}: {self.passed.fix}"
 
 
-def choose(candidates: Sequence[Candidate], own: str, has_uv: bool) -> PythonChoice:
+def choose(
+    candidates: Sequence[Candidate], own: str, has_uv: bool, *, own_serves: bool = True
+) -> PythonChoice:
     """Choose among the candidates, in their order; without any, `own`, the Python of this program, runs everything.
 
-    The first one with ipykernel runs the kernels. It runs the server too if it has JupyterLab; else `own` does."""
+    The first one with ipykernel runs the kernels. It runs the server too if it has JupyterLab; else `own` does, unless this
+    program was installed without JupyterLab (`own_serves`)."""
     passed, silent = None, ""
     prefixes = tuple(candidate.prefix for candidate in candidates)
     for candidate in candidates:
         python = candidate.python
         if python is not None and python.path == own:
             break
-        if python is not None and python.has_kernel:
+        if python is not None and python.has_kernel and (python.has_server or own_serves):
             if python.has_server:
                 others = tuple(prefix for prefix in prefixes if prefix != candidate.prefix)
                 return PythonChoice(python.path, "", passed, silent, others)
@@ -97,9 +100,13 @@ def leaves_project(choice: PythonChoice, own: str) -> bool:
     return choice.passed is not None and not choice.kernel and choice.server == own
 
 
-def require_projects(choice: PythonChoice, own: str, *, fallback: bool) -> None:
-    """Raise LaunchFailed if there is an environment of the project and kernels would run in `own`, unless a person allows that."""
+def require_projects(choice: PythonChoice, own: str, *, fallback: bool, own_serves: bool = True) -> None:
+    """Raise LaunchFailed if there is an environment of the project and kernels would run in `own`, unless a person allows that,
+    or if `own` would have to run a server that it does not have."""
     passed = choice.passed
+    if not own_serves and choice.server == own:
+        remedy = f"{passed.remedy[0].upper()}{passed.remedy[1:]}" if passed else "Make one"
+        raise LaunchFailed(no_server(passed), f"{remedy}: {passed.fix if passed else NEW_WITH_SERVER}")
     if passed is None or fallback or not leaves_project(choice, own):
         return
     remedy = passed.remedy[0].upper() + passed.remedy[1:]
@@ -109,14 +116,21 @@ def require_projects(choice: PythonChoice, own: str, *, fallback: bool) -> None:
     )
 
 
+NEW_WITH_SERVER = "python3 -m venv .venv && .venv/bin/python -m pip install jupyterlab ipykernel"
+
+
+def no_server(passed: PassedOver | None) -> str:
+    """Say that neither this program nor the project has JupyterLab."""
+    why = passed.why if passed else "the project has no environment that has it"
+    return f"jlab-mcp was installed without JupyterLab, and {why}."
+
+
 def _passed_over(candidate: Candidate, has_uv: bool) -> PassedOver:
     """Say why, and how to change it. uv's environments have no pip."""
     prefix, python = candidate.prefix, candidate.python
     quoted = shlex.quote(prefix)
     if python is None and candidate.is_conda:
-        return PassedOver(
-            f"{prefix} has no Python", "add it with", f"conda install -p {quoted} ipykernel jupyterlab"
-        )
+        return PassedOver(f"{prefix} has no Python", "add it with", f"conda install -p {quoted} ipykernel")
     if python is None:
         fix = f"mv {quoted} {quoted}.old && python3 -m venv {quoted}"
         return PassedOver(f"{prefix} has no Python", "keep it and make another with", fix)
@@ -138,4 +152,6 @@ def _passed_over(candidate: Candidate, has_uv: bool) -> PassedOver:
         f"{shown} -m pip install" if python.has_pip or not has_uv else f"uv pip install --python {shown}"
     )
     first = "" if python.has_pip or has_uv else f"{shown} -m ensurepip && "
-    return PassedOver(f"{prefix} has no ipykernel", "add it with", f"{first}{install} ipykernel jupyterlab")
+    if python.has_kernel:  # enough, unless this program has no JupyterLab either
+        return PassedOver(f"{prefix} has no JupyterLab", "add it with", f"{first}{install} jupyterlab")
+    return PassedOver(f"{prefix} has no ipykernel", "add it with", f"{first}{install} ipykernel")

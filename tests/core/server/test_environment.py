@@ -47,19 +47,19 @@ def test_there_is_no_notice_if_the_first_environment_is_used() -> None:
             NEITHER,
             True,
             "/p/.venv has no ipykernel",
-            "/p/.venv/bin/python -m pip install ipykernel jupyterlab",
+            "/p/.venv/bin/python -m pip install ipykernel",
         ),
         (
             SERVER_ONLY,
             True,
             "/p/.venv has no ipykernel",
-            "uv pip install --python /p/.venv/bin/python ipykernel jupyterlab",
+            "uv pip install --python /p/.venv/bin/python ipykernel",
         ),
         (
             SERVER_ONLY,
             False,
             "/p/.venv has no ipykernel",
-            "/p/.venv/bin/python -m ensurepip && /p/.venv/bin/python -m pip install ipykernel jupyterlab",
+            "/p/.venv/bin/python -m ensurepip && /p/.venv/bin/python -m pip install ipykernel",
         ),
         (BROKEN, True, "does not run here (Illegal instruction)", "/p/.venv/bin/python -c 'import sys'"),
         (
@@ -78,7 +78,7 @@ def test_there_is_no_notice_if_the_first_environment_is_used() -> None:
             Candidate("/c", None, is_conda=True),
             True,
             "/c has no Python",
-            "conda install -p /c ipykernel jupyterlab",
+            "conda install -p /c ipykernel",
         ),
         (Candidate("/p", None), True, "/p has no Python", "mv /p /p.old && python3 -m venv /p"),
     ],
@@ -118,3 +118,27 @@ def test_a_start_that_leaves_every_environment_of_the_project_fails_unless_that_
 @pytest.mark.parametrize("candidates", [[], [BOTH], [KERNEL], [NEITHER, ACTIVE], [BROKEN, KERNEL], [OURS]])
 def test_a_start_in_any_environment_of_the_project_is_none_of_jlab_mcps(candidates: list[Candidate]) -> None:
     require_projects(choose(candidates, OWN, True), OWN, fallback=False)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "server", "why", "fix"),
+    [
+        ([BOTH], "/p/.venv/bin/python", "", ""),
+        ([KERNEL, ACTIVE], "/a/bin/python", "", ""),
+        ([KERNEL], OWN, "and /p/.venv has no JupyterLab.", "Add it with: uv pip install --python /p/.venv/bin/python jupyterlab"),
+        ([NEITHER], OWN, "and /p/.venv has no ipykernel.", "Add it with: /p/.venv/bin/python -m pip install ipykernel"),
+        ([], OWN, "and the project has no environment that has it.", ".venv/bin/python -m pip install jupyterlab ipykernel"),
+    ],
+)  # fmt: skip
+def test_a_program_without_jupyterlab_takes_the_first_environment_that_has_it(
+    candidates: list[Candidate], server: str, why: str, fix: str
+) -> None:
+    choice = choose(candidates, OWN, True, own_serves=False)
+    assert (choice.server, choice.kernel) == (server, "")
+    if not why:
+        require_projects(choice, OWN, fallback=False, own_serves=False)
+        return
+    with pytest.raises(LaunchFailed) as refused:
+        require_projects(choice, OWN, fallback=True, own_serves=False)
+    assert refused.value.message == f"jlab-mcp was installed without JupyterLab, {why}"
+    assert refused.value.hint.endswith(fix)
