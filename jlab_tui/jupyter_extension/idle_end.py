@@ -91,11 +91,13 @@ class IdleEnd:
 
     def asks_for_steps(self, now: float) -> bool:
         """Whether it is time to ask Slurm: now and then while nothing is seen here, and right before the end."""
-        if self._asked_at is None or self._steps is None:
-            every = STEPS_EVERY_S / 4 if self._asked_at is not None else 0.0
+        if self._asked_at is None:
+            return True
+        if self._steps is None:
+            every = STEPS_EVERY_S / 4
         else:
             every = FRESH_S if self.left_s(now) <= 0 else min(STEPS_EVERY_S, 900 * self.hours)
-        return self._asked_at is None or now - self._asked_at >= every
+        return now - self._asked_at >= every
 
     def is_due(self, now: float) -> bool:
         """Whether the job ends now."""

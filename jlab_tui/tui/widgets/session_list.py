@@ -67,14 +67,16 @@ def session_lines(
         memory.append(f"RAM {gib(row.rss_mb)}")
     if row.gpu_mb:
         memory.append(f"GPU {gib(row.gpu_mb)}")
-    if row.is_orphan or row.state is SessionState.ENDED:
-        memory.insert(0, row.fate or ("owner gone" if row.is_orphan else "with its server"))
+    if row.state is SessionState.ENDED:
+        memory = [row.fate or "with its server"]
+    elif row.is_orphan:
+        memory.insert(0, row.fate or "owner gone")
     elif not memory and row.owner and not faded:
         memory.append(row.owner)
     third = palette.style("accent") if row.is_orphan or row.needs else muted
     if row.needs:
         memory = [row.needs]
-    elif not row.is_orphan and (said := one_line(row.said)):
+    elif not row.is_orphan and row.state is not SessionState.ENDED and (said := one_line(row.said)):
         memory, third = [said], palette.style("text")
     new = f"{unread:,} new" if unread else ""
     name = shortened(one_line(row.name), width - 2 - (len(new) + 1 if new else 0), glyphs.ellipsis)

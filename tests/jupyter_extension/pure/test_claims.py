@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jlab_tui.jupyter_extension.claims import Claims, Graces, Granted, Ownerless, Refused, configured
+from jlab_tui.jupyter_extension.claims import (
+    Claims,
+    Graces,
+    Granted,
+    Ownerless,
+    Refused,
+    configured,
+    owned_by,
+)
 
 GRACES = Graces(exit_s=30, unclaimed_busy_s=600, reconnect_s=20)
 
@@ -420,3 +428,9 @@ def test_there_is_always_one_owner_and_one_that_answers_never_loses_its_kernel(
             assert not claims.owner_of("k")[1]
         assert claims.owner_of("k")[2] >= epoch
         epoch = claims.owner_of("k")[2]
+
+
+def test_a_close_says_who_owns_the_kernel_in_the_bytes_that_it_may_have() -> None:
+    assert owned_by({"client": "c", "name": "n", "pid": 7, "host": "h"}) == "owned by n (pid 7 on h)"
+    assert owned_by({"client": "c"}) == "owned by c (pid None on None)"
+    assert len(owned_by({"client": "ü" * 300})) == 120 and owned_by({"client": "ü"}).startswith("owned by ?")

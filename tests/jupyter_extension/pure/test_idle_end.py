@@ -83,6 +83,12 @@ def test_a_job_whose_steps_are_not_known_never_ends_and_slurm_is_asked_again() -
     assert not idle.asks_for_steps(1e9 + 29.9) and idle.asks_for_steps(1e9 + 30)
 
 
+def test_slurm_is_asked_once_more_right_before_the_end() -> None:
+    idle = job()
+    idle.told_steps([], 2 * HOUR - 100)
+    assert not idle.asks_for_steps(2 * HOUR - 1) and idle.asks_for_steps(2 * HOUR)
+
+
 def test_short_times_are_watched_more_closely() -> None:
     idle = job(0.01)
     assert not idle.asks_for_steps(8.9) and idle.asks_for_steps(9.0)
