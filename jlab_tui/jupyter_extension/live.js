@@ -9,6 +9,9 @@
   const session = body.dataset.session;
   const ahead = Date.now() / 1000 - Number(body.dataset.now); // of the server's clock
   const KEPT = 600; // items, while the end is on the screen
+  const REST = 60000; // ms out of sight, after which a page leaves its connection to others: a browser has six for a server
+  let source = null;
+  let resting = 0;
   const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   const calendar = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
   let place = body.dataset.place;
@@ -70,7 +73,8 @@
   }
 
   function listen() {
-    const source = new EventSource("live/events?" + new URLSearchParams({ session, from: place }));
+    if (source && source.readyState !== EventSource.CLOSED) return;
+    source = new EventSource("live/events?" + new URLSearchParams({ session, from: place }));
     source.addEventListener("open", () => {
       line.textContent = "live";
       line.className = "";
@@ -98,7 +102,7 @@
       line.textContent = "the server does not answer; trying again";
       if (source.readyState !== EventSource.CLOSED) return;
       line.textContent = "the server has ended, or wants a login: load the page again";
-      window.setTimeout(listen, 5000);
+      window.setTimeout(() => document.hidden || listen(), 5000);
     });
   }
 
@@ -124,6 +128,12 @@
   });
   follow.addEventListener("click", toBottom);
   for (const box of [cells, window]) box.addEventListener("scroll", scrolled, { passive: true });
+
+  document.addEventListener("visibilitychange", () => {
+    window.clearTimeout(resting);
+    if (document.hidden) resting = window.setTimeout(() => source.close(), REST);
+    else listen();
+  });
 
   times(document);
   shown();
