@@ -310,7 +310,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
     settings = usable_settings(settings_of, os.environ)
     if isinstance(settings, list):
-        return report_bad_settings(settings, as_json=arguments.json)
+        return report_bad_settings(settings, os.environ, as_json=arguments.json)
     return asyncio.run(run_doctor(make_examination(settings, dict(os.environ)), as_json=arguments.json))
 
 

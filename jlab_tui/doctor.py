@@ -50,8 +50,8 @@ def usable_settings(
                 return wrong
 
 
-def report_bad_settings(errors: Sequence[JlabError], *, as_json: bool) -> int:
-    """Report the settings that prevent every other check. Returns the exit code."""
+def report_bad_settings(errors: Sequence[JlabError], env: Mapping[str, str], *, as_json: bool) -> int:
+    """Report the settings that prevent every other check, and those that are none. Returns the exit code."""
     found = [
         Finding(
             "settings",
@@ -61,6 +61,7 @@ def report_bad_settings(errors: Sequence[JlabError], *, as_json: bool) -> int:
         )
         for error in errors
     ]
+    found += [finding for finding in check_settings(env) if finding.level is Level.WARN]
     if as_json:
         print(json.dumps([_as_json(finding) for finding in found], indent=1, ensure_ascii=False))
         return 1

@@ -88,7 +88,7 @@ def _register_here(settings: Settings, command: Command) -> None:
         print(f"{path}: {NAME} added ({command.line})")
     print(f"Start Claude Code in this directory. It asks whether to use this server: choose `{USE_IT}`.")
     print(
-        "The answer that it marks, which Enter takes, is no; `claude mcp reset-project-choices` lets it ask again."
+        "Some versions mark another answer, which Enter then takes; `claude mcp reset-project-choices` lets it ask again."
     )
     print(
         "It then asks before each tool, unless `jlab-mcp init --allow` has told it that all of jlab-mcp's may run."

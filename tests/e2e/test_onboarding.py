@@ -81,7 +81,11 @@ def test_init_keeps_existing_entries_and_a_second_time_writes_nothing(project: P
 def test_a_client_that_was_told_no_is_found_and_init_says_and_allows_what_it_asks(project: Project) -> None:
     told = project.run("init", "--allow").stdout
     local = project.root / ".claude" / "settings.local.json"
-    assert "choose `Use this MCP server`" in told and f"{local}: mcp__jlab-mcp added" in told
+    assert (
+        "choose `Use this MCP server`" in told
+        and "Some versions mark another answer" in told
+        and f"{local}: mcp__jlab-mcp added" in told
+    )
     settings = json.loads(local.read_text(encoding="utf-8"))
     assert settings == {"permissions": {"allow": ["mcp__jlab-mcp"]}}
     local.write_text(json.dumps({**settings, "disabledMcpjsonServers": ["jlab-mcp"]}), encoding="utf-8")
@@ -174,9 +178,11 @@ def test_the_doctor_says_when_the_settings_stand_in_the_way(tmp_path: Path) -> N
         with project_in(tmp_path, JLAB_MCP_PORT_MIN=port, JLAB_MCP_PORT_MAX=port) as project:
             assert findings(project)["ports"]["fix"] == "unset JLAB_MCP_PORT_MIN JLAB_MCP_PORT_MAX"
             assert findings(project, JLAB_MCP_PORT_MIN="", JLAB_MCP_PORT_MAX="")["ports"]["level"] == "ok"
-            bad = project.run("doctor", "--json", JLAB_MCP_WAIT_S="x", JLAB_MCP_SLURM_MEM="64G")
-            fixes = {finding["fix"] for finding in json.loads(bad.stdout)}
-            assert bad.returncode == 1 and fixes == {"unset JLAB_MCP_WAIT_S", "unset JLAB_MCP_SLURM_MEM"}
+            bad = project.run(
+                "doctor", "--json", JLAB_MCP_WAIT_S="x", JLAB_MCP_SLURM_MEM="64G", JLAB_MCP_ZEBRA="1"
+            )
+            fixes = {finding["fix"].removeprefix("unset JLAB_MCP_") for finding in json.loads(bad.stdout)}
+            assert bad.returncode == 1 and fixes == {"WAIT_S", "SLURM_MEM", "ZEBRA"}
             slurm = findings(project, JLAB_MCP_RUN_MODE="slurm", PATH=str(tmp_path))
             assert slurm["slurm"]["level"] == "fail" and "sbatch" in slurm["slurm"]["text"]
 

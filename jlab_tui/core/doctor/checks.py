@@ -221,7 +221,7 @@ def check_approval(places: Sequence[tuple[Registered, bool]], choices: ClientCho
         return [Finding("approval", Level.FAIL, text, fix)]
     if choices.is_approved or not any(place.where.endswith(".mcp.json") for place, _ in places):
         return []
-    text = f"Claude Code asks once whether to use jlab-mcp here; answer: {USE_IT}. The answer that it marks is no."
+    text = f"Claude Code asks once whether to use jlab-mcp here; answer: {USE_IT}. Some versions mark another answer."
     return [Finding("approval", Level.SKIP, text)]
 
 

@@ -332,7 +332,7 @@ def test_an_answer_that_claude_code_took_for_a_no_is_a_failure_with_the_command_
     assert denied.level is Level.FAIL and "/p/.claude/settings.local.json" in denied.text
     assert denied.fix.startswith("claude mcp reset-project-choices")
     (asked,) = checks.check_approval(places, ClientChoices())
-    assert asked.level is Level.SKIP and "Use this MCP server" in asked.text
+    assert asked.level is Level.SKIP and "Use this MCP server. Some versions mark another" in asked.text
     assert checks.check_approval(places, ClientChoices(is_approved=True)) == []
     assert checks.check_approval([(Registered("~/.claude.json", "jlab-mcp"), True)], ClientChoices()) == []
 
