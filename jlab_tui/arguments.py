@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from . import __version__
 from .core.cli.argparse_errors import explain_usage
+from .core.cli.picture_choice import Pictures
 from .core.errors import UsageError
 from .core.ssh.crossing import Crossing, decode_crossing
 from .core.ssh.place import COMMAND
@@ -64,6 +65,13 @@ def make_parser() -> argparse.ArgumentParser:
         "--readonly", action="store_true", help="a dashboard that cannot interrupt, restart or stop anything"
     )
     start.add_argument("--ascii", action="store_true", help="draw with ASCII characters only")
+    start.add_argument(
+        "--pictures",
+        type=Pictures,
+        choices=tuple(Pictures),
+        default=Pictures.AUTO,
+        help="what images consist of: octants are finer than blocks; auto uses them where the terminal draws them",
+    )
     start.add_argument("--theme", default="night", metavar="NAME", help="night, day or one of Textual's")
     start.add_argument(
         "--bell", action="store_true", help="ring the terminal's bell when a run of over a minute ends"

@@ -134,6 +134,7 @@ def _start(arguments: argparse.Namespace) -> int:
     looks = Looks(
         readonly=arguments.readonly,
         ascii=screen.ascii,
+        pictures=arguments.pictures,
         theme=arguments.theme,
         bell=arguments.bell,
         hold=arguments.hold,

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from .. import __version__
 from ..core.cli.client_config import ClientChoices, Registered
+from ..core.cli.picture_choice import TerminalFacts
 from ..core.doctor.checks import DirectoryFacts, Hops
 from ..core.doctor.python_checks import DriverFacts, ProgramFacts, ProjectPython, PythonFacts, Unmet
 from ..core.doctor.slurm_checks import NodeFacts
@@ -41,6 +42,7 @@ from .server.environment import choose_python
 from .server.process import free_port
 from .slurm.commands import Slurm
 from .slurm.submission import test_request
+from .terminal_question import ask_terminal
 from .trust import weaknesses
 
 _CONNECT_S = 5.0
@@ -331,6 +333,9 @@ class Checkup:
         home = Path(self._env.get("HOME") or "~").expanduser()
         directories = [self._settings.cwd, self._settings.root]
         return await asyncio.to_thread(registrations, directories, home, self._env)
+
+    async def terminal(self) -> TerminalFacts:
+        return await asyncio.to_thread(ask_terminal, self._env)
 
     async def client_choices(self) -> ClientChoices:
         home = Path(self._env.get("HOME") or "~").expanduser()

@@ -6,6 +6,7 @@ One file, because Textual looks for the actions of all keys in the application's
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, cast
 
@@ -17,6 +18,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.timer import Timer
 
+from ..core.cli.picture_choice import Pictures, TerminalFacts, choose_pictures
 from ..core.feed.lanes import Bar
 from ..core.server.gpu_idle import GpuIdleWarnings
 from ..core.server.idle_job import IdleEndWarnings, idle_end_sentence
@@ -96,6 +98,7 @@ class Dashboard(TerminalApp):
         self._is_to_grow = False
         """parts of the shown records were read that the feed lacks"""
         self._pane_title = ""
+        self._pictures = choose_pictures(options.pictures, TerminalFacts(is_terminal=True)).kind
 
     def get_default_screen(self) -> MainScreen:
         return MainScreen(self.source, self.options)
@@ -455,13 +458,27 @@ class Dashboard(TerminalApp):
     async def on_key_clicked(self, message: KeyClicked) -> None:
         await self.run_action(message.action)
 
+    def terminal_named(self, name: str) -> None:
+        """Draw images again if the terminal can have them finer."""
+        terminal = TerminalFacts(is_terminal=True, name=name, in_tmux=bool(os.environ.get("TMUX")))
+        chosen = choose_pictures(self.options.pictures, terminal).kind
+        if chosen is not self._pictures and not self.options.ascii:
+            self._pictures = chosen
+            self.main.draw_images_again()
+
     def on_image_wanted(self, message: ImageWanted) -> None:
         self.run_worker(self._draw_image(message), group="images")
 
     async def _draw_image(self, message: ImageWanted) -> None:
         output, columns, rows = message.output, message.columns, message.rows
         strips = await asyncio.to_thread(
-            pixels.drawn, output.data, columns, rows, output.texts, ascii_only=self.options.ascii
+            pixels.drawn,
+            output.data,
+            columns,
+            rows,
+            output.texts,
+            ascii_only=self.options.ascii,
+            octants=self._pictures is Pictures.OCTANTS,
         )
         self.main.image_ready(output, columns, rows, strips)
         if isinstance(self.screen, ImageScreen):

@@ -124,6 +124,13 @@ class MainScreen(Screen[None]):
         item = self.feed.current_item
         return item if isinstance(item, FeedCell) else None
 
+    def draw_images_again(self) -> None:
+        """Forget the images as they were drawn."""
+        for feed in self.query(FeedView):  # none before the first frame
+            feed.draw_images_again()
+        for detail in self.query(Detail):
+            detail.draw_image_again()
+
     def image_ready(self, output: ImageOutput, columns: int, rows: int, strips: Sequence[Strip]) -> None:
         self.feed.image_ready(output, columns, rows, strips)
         self.query_one(Detail).image_ready(output, columns, rows, strips)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..core.cli.picture_choice import Pictures
 from .format import LocalTime
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ class DashboardOptions:
     """acting keys do nothing"""
     ascii: bool = False
     """draw with ASCII characters only"""
+    pictures: Pictures = Pictures.AUTO
+    """what images consist of"""
     theme: str = "night"
     """`night`, `day` or one of Textual's"""
     recording: Recording | None = None

@@ -1,4 +1,4 @@
-"""Draws images in terminal cells: quadrants of two colours each, with thin lines thickened before shrinking.
+"""Draws images in terminal cells: quadrants, or octants, of two colours each, with thin lines thickened before shrinking.
 
 The result is ordinary strips, which scroll, select and travel through tmux and ssh like text.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from ..core.display.octants import OCTANTS
 from ..core.display.text_layer import text_layer
 from ..core.journal.figure_texts import FigureTexts
 from .ansi import one_line
@@ -72,17 +74,24 @@ def load(data: str) -> Image:
         raise ValueError(str(error) or type(error).__name__) from None
 
 
-def strips(image: Image, columns: int, rows: int, *, ascii_only: bool = False) -> list[Strip]:
+def strips(
+    image: Image, columns: int, rows: int, *, ascii_only: bool = False, octants: bool = False
+) -> list[Strip]:
     """Return the image on `columns` x `rows` cells."""
 
     if ascii_only:
         return _in_ascii(image, columns, rows)
+    if octants:
+        return _in_octants(image, columns, rows)
     data = _reduced(image, columns * 2, rows * 2).tobytes()
     stride = columns * 6
     return [
         _row(
-            data[y * 2 * stride : (y * 2 + 1) * stride],
-            data[(y * 2 + 1) * stride : (y * 2 + 2) * stride],
+            _quadrants(
+                data[y * 2 * stride : (y * 2 + 1) * stride],
+                data[(y * 2 + 1) * stride : (y * 2 + 2) * stride],
+                columns,
+            ),
             columns,
         )
         for y in range(rows)
@@ -103,19 +112,34 @@ def _in_ascii(image: Image, columns: int, rows: int) -> list[Strip]:
     return [Strip([Segment("".join(marks[value] for value in line))], columns) for line in lines]
 
 
-def _row(upper: bytes, lower: bytes, columns: int) -> Strip:
+def _in_octants(image: Image, columns: int, rows: int) -> list[Strip]:
+    data = _reduced(image, columns * 2, rows * 4).tobytes()
+    stride = columns * 6
+
+    def cells(y: int) -> Iterator[tuple[str, Rgb, Rgb]]:
+        for left in range(y * 4 * stride, (y * 4 + 1) * stride, 6):
+            places = [place for row in range(4) for place in (left + row * stride, left + row * stride + 3)]
+            yield _two_coloured([(data[p], data[p + 1], data[p + 2]) for p in places], OCTANTS)
+
+    return [_row(cells(y), columns) for y in range(rows)]
+
+
+def _quadrants(upper: bytes, lower: bytes, columns: int) -> Iterator[tuple[str, Rgb, Rgb]]:
+    for x in range(0, columns * 6, 6):
+        pixels: list[Rgb] = [
+            (upper[x], upper[x + 1], upper[x + 2]),
+            (upper[x + 3], upper[x + 4], upper[x + 5]),
+            (lower[x], lower[x + 1], lower[x + 2]),
+            (lower[x + 3], lower[x + 4], lower[x + 5]),
+        ]
+        yield _two_coloured(pixels, _QUADRANTS)
+
+
+def _row(cells: Iterable[tuple[str, Rgb, Rgb]], columns: int) -> Strip:
     segments: list[Segment] = []
     last: tuple[Rgb, Rgb] | None = None
     run = ""
-    for x in range(0, columns * 6, 6):
-        char, fore, back = _quadrant(
-            (
-                (upper[x], upper[x + 1], upper[x + 2]),
-                (upper[x + 3], upper[x + 4], upper[x + 5]),
-                (lower[x], lower[x + 1], lower[x + 2]),
-                (lower[x + 3], lower[x + 4], lower[x + 5]),
-            )
-        )
+    for char, fore, back in cells:
         if (fore, back) != last:
             if last is not None:
                 segments.append(Segment(run, _style(*last)))
@@ -126,8 +150,8 @@ def _row(upper: bytes, lower: bytes, columns: int) -> Strip:
     return Strip(segments, columns)
 
 
-def _quadrant(pixels: tuple[Rgb, Rgb, Rgb, Rgb]) -> tuple[str, Rgb, Rgb]:
-    """Return character, colour and background for four pixels, split at the middle of their brightness."""
+def _two_coloured(pixels: list[Rgb], characters: str) -> tuple[str, Rgb, Rgb]:
+    """Return character, colour and background for the pixels of a cell, split at the middle of their brightness."""
     bright = [3 * p[0] + 6 * p[1] + p[2] for p in pixels]
     low, high = min(bright), max(bright)
     if high - low < _FLAT:
@@ -137,10 +161,10 @@ def _quadrant(pixels: tuple[Rgb, Rgb, Rgb, Rgb]) -> tuple[str, Rgb, Rgb]:
     light = [p for p, b in zip(pixels, bright, strict=True) if b > middle]
     dark = [p for p, b in zip(pixels, bright, strict=True) if b <= middle]
     bits = sum(1 << i for i, b in enumerate(bright) if b > middle)
-    return _QUADRANTS[bits], _mean(light), _mean(dark)
+    return characters[bits], _mean(light), _mean(dark)
 
 
-def _mean(pixels: tuple[Rgb, ...] | list[Rgb]) -> Rgb:
+def _mean(pixels: list[Rgb]) -> Rgb:
     n = len(pixels)
     return (
         sum(p[0] for p in pixels) // n // STEP * STEP,
@@ -207,15 +231,23 @@ def _style(fore: Rgb, back: Rgb) -> Style:
     return Style(color=Color.from_rgb(*fore), bgcolor=Color.from_rgb(*back))
 
 
-def drawn(data: str, columns: int, rows: int, texts: FigureTexts = (), *, ascii_only: bool) -> list[Strip]:
+def drawn(
+    data: str,
+    columns: int,
+    rows: int,
+    texts: FigureTexts = (),
+    *,
+    ascii_only: bool,
+    octants: bool = False,
+) -> list[Strip]:
     """Return the strips of a base64 image with its texts; a sentence if it cannot be decoded."""
     try:
         image = load(data)
         layer = text_layer(texts, columns, rows, cell_len, ascii_only=ascii_only)
         if not layer.words:
-            return strips(image, columns, rows, ascii_only=ascii_only)
+            return strips(image, columns, rows, ascii_only=ascii_only, octants=octants)
         image, grounds = blanked(image, texts)
-        plain = strips(image, columns, rows, ascii_only=ascii_only)
+        plain = strips(image, columns, rows, ascii_only=ascii_only, octants=octants)
         return printed(plain, layer, texts, grounds, corner(image), ascii_only=ascii_only)
     except ValueError as error:
         return [Strip([Segment(f"The image cannot be drawn: {one_line(str(error))[:80]}")])]

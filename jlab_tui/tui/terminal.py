@@ -21,6 +21,7 @@ from textual.driver import Driver
 from textual.screen import Screen
 from textual.timer import Timer
 
+from ..core.cli.picture_choice import NAME_QUESTION
 from .colors import color_system
 from .frames import QUESTION, TerminalLine
 from .terminal_driver import PacedDriver
@@ -51,6 +52,7 @@ class TerminalApp(App[int]):
     """An app that restores the terminal however it ends, and writes only what changed, one frame at a time."""
 
     _leaving: threading.Timer | None = None
+    _has_asked = False
 
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
@@ -123,8 +125,17 @@ class TerminalApp(App[int]):
         self.line = TerminalLine()
         self._terminal.forget()
         if isinstance(self._driver, PacedDriver):
+            self._driver.write(self._name_question())
             self._driver.ask(QUESTION)
         self._send_frame()
+
+    def _name_question(self) -> str:
+        """Ask the terminal once what it is, unless it is one that would print the question."""
+        was_asked, self._has_asked = self._has_asked, True
+        return "" if was_asked or os.environ.get("TERM") == "linux" else NAME_QUESTION
+
+    def terminal_named(self, name: str) -> None:
+        """Note what the terminal is, which it says some time after the start, or never."""
 
     def action_repaint(self) -> None:
         """Draw the screen again, in case another program wrote into it."""

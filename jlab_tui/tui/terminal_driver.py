@@ -7,6 +7,7 @@ import selectors
 import threading
 from codecs import getincrementaldecoder
 from collections.abc import Callable
+from functools import partial
 from typing import IO, Any, Protocol
 
 from textual._xterm_parser import XTermParser
@@ -14,6 +15,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.events import CursorPosition
 from textual.message import Message
 
+from .answer_filter import AnswerFilter
 from .paste_filter import PasteFilter
 
 _READ_BYTES, _READ_S = 4096, 0.1
@@ -32,6 +34,9 @@ class FrameSender(Protocol):
 
     def terminal_entered(self) -> None:
         """The screen is ours, and empty."""
+
+    def terminal_named(self, name: str) -> None:
+        """The terminal has said what it is."""
 
 
 class ToldFile:
@@ -95,18 +100,21 @@ class PacedDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read keys, pastes and answers until the end, and then what has already come: the shell would get it otherwise."""
-        parser, pastes = XTermParser(self._debug), PasteFilter()
+        parser, pastes, answers = XTermParser(self._debug), PasteFilter(), AnswerFilter()
         decode = getincrementaldecoder("utf-8")("replace").decode
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
-            is_last = False
+            is_last = is_named = False
             while not is_last:
                 is_last = self.exit_event.is_set()
                 is_ready = bool(selector.select(_READ_S))
                 come = os.read(self.fileno, _READ_BYTES) if is_ready else b""
                 if is_ready and not come:  # nobody is at the other end any more
                     self.exit_event.wait(_READ_S)
-                text = pastes.cleaned(decode(come))
+                text = pastes.cleaned(answers.cleaned(decode(come)))
+                if answers.name and not is_named:
+                    is_named = True
+                    self._tell(partial(self._sender.terminal_named, answers.name))
                 for event in (*(parser.feed(text) if text else ()), *parser.tick()):
                     self.process_message(event)
 

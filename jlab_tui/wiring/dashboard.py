@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.cli.picture_choice import Pictures
 from ..core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Looks:
 
     readonly: bool = False
     ascii: bool = False
+    pictures: Pictures = Pictures.AUTO
     theme: str = "night"
     bell: bool = False
     """ring the terminal's bell when a long run ends"""
@@ -211,6 +213,7 @@ def _options(
     options = DashboardOptions(
         readonly=looks.readonly or is_replay,
         ascii=looks.ascii,
+        pictures=looks.pictures,
         theme=looks.theme,
         bell=looks.bell,
         hold=looks.hold and not looks.readonly and not is_replay,

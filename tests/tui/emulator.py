@@ -20,6 +20,8 @@ class Emulator:
         self.columns = columns
         self.cells = [[" "] * columns for _ in range(rows)]
         self.x = self.y = 0
+        self.names = 0
+        """times that the terminal was asked what it is"""
         self.questions = 0
         """times that the terminal was asked for its cursor"""
         self._rest = ""
@@ -47,6 +49,8 @@ class Emulator:
             self.y, self.x = int(row or 1) - 1, int(column or 1) - 1
         elif marks == "" and final == "n" and numbers == "6":
             self.questions += 1
+        elif marks == ">" and final == "q":
+            self.names += 1
         elif final == "h" and numbers == "1049":
             self.cells = [[" "] * self.columns for _ in self.cells]
 

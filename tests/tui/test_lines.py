@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from jlab_tui.core.journal.events import RunStarted, SessionOpened, TextPrinted
+from jlab_tui.core.journal.events import DataShown, RunStarted, SessionOpened, TextPrinted
 
+from . import stage
 from .emulator import Emulator
 from .test_tmux import ROOT, Project
 
@@ -36,15 +37,19 @@ class Line:
         self.process = process
         self.screen = Emulator(120, 36)
         self.count = 0
+        self.name = b""
+        """what it answers when it is asked what it is"""
 
     def read(self, until: Callable[[], bool], seconds: float = 40) -> None:
         deadline = time.monotonic() + seconds
         while not until():
             assert time.monotonic() < deadline, self.screen.text
             if select.select([self._descriptor], [], [], 0.2)[0]:
-                asked, data = self.screen.questions, os.read(self._descriptor, 1 << 16)
+                asked, named = self.screen.questions, self.screen.names
+                data = os.read(self._descriptor, 1 << 16)
                 self.count += len(data)
                 self.screen.feed(data)
+                os.write(self._descriptor, self.name * (self.screen.names - named))
                 os.write(self._descriptor, b"\x1b[1;1R" * (self.screen.questions - asked))
 
     def see(self, text: str) -> None:
@@ -91,11 +96,17 @@ def test_a_line_that_stood_still_shows_the_present_and_not_what_was_in_between(t
 
 
 def test_the_screen_is_whole_again_after_a_suspension(tmp_path: Path) -> None:
+    """And a terminal that says what it is gets octants; its answer presses no key."""
     project = Project(tmp_path / "status")
     with dashboard(project) as line:
+        line.name = b"\x1bP>|kitty(0.42.1)\x1b\\"
         project.write("s1", SessionOpened("s1", "train", "/nb/a.ipynb", "k-1", "node-01", 0.0))
         project.write("s1", RunStarted("r1", "execute_code", "c1", "train()"))
         line.see("train()")
+        project.write("s1", DataShown("r1", {"image/png": stage.loss_curve()}))
+        line.read(lambda: any("\U0001cd00" <= char <= "\U0001cde5" for char in line.screen.text))
+        assert line.screen.names == 1 and "kitty" not in line.screen.text
+        project.write("s1", TextPrinted("r1", "stdout", "\n" * 40 + "train()\n"))
         os.kill(line.process.pid, signal.SIGTSTP)
         line.read(lambda: Path(f"/proc/{line.process.pid}/stat").read_text().split(")")[1].split()[0] == "T")
         line.screen = Emulator(120, 36)

@@ -6,7 +6,9 @@ import base64
 
 import pytest
 from PIL import Image, ImageDraw
+from rich.segment import Segment
 
+from jlab_tui.core.display.octants import OCTANTS
 from jlab_tui.tui.pixels import fit, load, strips
 
 from . import stage
@@ -22,6 +24,11 @@ def drawn_colours(image: Image.Image, columns: int, rows: int) -> set[tuple[int,
                 if color is not None and color.triplet is not None:
                     found.add((color.triplet.red, color.triplet.green, color.triplet.blue))
     return found
+
+
+def colours_of(segment: Segment) -> tuple[str, str]:
+    assert segment.style is not None and segment.style.color is not None and segment.style.bgcolor is not None
+    return segment.style.color.name, segment.style.bgcolor.name
 
 
 @pytest.mark.parametrize("columns", [30, 43, 76])
@@ -51,6 +58,15 @@ def test_images_of_matplotlib_show_both_curves_and_the_whole_scale() -> None:
     assert any(red < 70 and 100 < green < 150 and blue > 150 for red, green, blue in curves)
     heat = drawn_colours(load(stage.heat_map()), 76, 17)
     assert any(red > 200 and green > 190 and blue < 90 for red, green, blue in heat)
+
+
+def test_octants_show_each_of_the_eight_parts_of_a_cell() -> None:
+    image = Image.new("RGB", (4, 4), "white")
+    image.putpixel((3, 2), (0, 0, 0))
+    (row,) = strips(image, 2, 1, octants=True)
+    (blank, cell) = row
+    assert blank.text == " " and cell.text == OCTANTS[0b11011111]
+    assert colours_of(cell) == ("#fcfcfc", "#000000")
 
 
 def test_an_edge_of_a_image_does_not_grow_into_the_opposite_one() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...core.cli.client_config import ClientChoices, Registered, is_throwaway
+from ...core.cli.picture_choice import Pictures, TerminalFacts, choose_pictures
 from ...core.doctor import checks, python_checks, setting_checks, slurm_checks
 from ...core.doctor.checks import DirectoryFacts, Finding, Hops, Level
 from ...core.doctor.python_checks import DriverFacts, ProgramFacts, ProjectPython, PythonFacts
@@ -52,6 +53,7 @@ class Checkup(Protocol):
     async def from_node(self, record: ServerRecord) -> NodeFacts: ...
     async def registrations(self) -> list[tuple[Registered, bool]]: ...
     async def client_choices(self) -> ClientChoices: ...
+    async def terminal(self) -> TerminalFacts: ...
     async def close(self) -> None: ...
 
 
@@ -95,7 +97,7 @@ class Examination:
             steps += [("Slurm", self._slurm), ("the node's files", self._node)]
         else:
             steps.append(("ports", self._ports))
-        steps.append(("MCP clients", self._clients))
+        steps += [("MCP clients", self._clients), ("the terminal", self._terminal)]
         for name, step in steps:
 
             def still(waited_s: float, name: str = name) -> None:
@@ -110,6 +112,13 @@ class Examination:
 
     def _mode_finding(self) -> Finding:
         return Finding("project", Level.OK, f"{self._settings.root}, {self._mode} mode ({self._why_mode})")
+
+    async def _terminal(self) -> list[Finding]:
+        terminal = await self._checkup.terminal()
+        if not terminal.is_terminal:
+            return []
+        choice = choose_pictures(Pictures.AUTO, terminal)
+        return [Finding("pictures", Level.OK, f"images consist of {choice.kind}: {choice.why}")]
 
     async def _program(self) -> list[Finding]:
         program = await self._checkup.program()

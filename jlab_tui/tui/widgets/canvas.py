@@ -117,6 +117,12 @@ class FeedCanvas(ScrollView):
         self._drawn.clear()
         self.refresh()
 
+    def draw_images_again(self) -> None:
+        self._images.clear()
+        self._asked.clear()
+        self._drawn.clear()
+        self.refresh()
+
     @property
     def current_item(self) -> FeedItem | None:
         return self.items[self.current] if 0 <= self.current < len(self.items) else None

@@ -118,6 +118,10 @@ class Detail(StripWidget):
             self._drawn = (*self._asked, strips)
             self.redraw()
 
+    def draw_image_again(self) -> None:
+        self._drawn = self._asked = None
+        self.redraw()
+
     def build(self, width: int, height: int) -> list[Strip]:
         if not hasattr(self, "local"):
             return []
