@@ -228,7 +228,7 @@ def claude_code(
     """Claude Code in the project's directory with jlab-mcp as its server; ended at the end of the block."""
     home = project.home / "claude"
     home.mkdir(exist_ok=True)
-    _configure(home, project.root)
+    configure(home, project.root)
     config = project.home / "mcp.json"
     config.write_text(json.dumps({"mcpServers": {"jlab-mcp": {"command": COMMAND}}}), encoding="utf-8")
     settings = {
@@ -236,14 +236,7 @@ def claude_code(
         **(env or {}),
         "JLAB_MCP_RUN_MODE": "local",
         "JLAB_MCP_DIR": str(project.home / ".jlab-mcp"),
-        "HOME": str(home),
-        "TERM": "xterm-256color",
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-        "DISABLE_AUTOUPDATER": "1",
-        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{model.port}",
-        "ANTHROPIC_API_KEY": KEY,
-        "NO_PROXY": "127.0.0.1",
-        "PATH": f"{Path(COMMAND).parent}{os.pathsep}{project.env['PATH']}",
+        **environment(home, model, project.env["PATH"]),
     }
     words = ["env", "-i", *(f"{name}={value}" for name, value in settings.items())]
     words += [str(shutil.which("claude")), "--permission-mode", "default", *arguments]
@@ -261,7 +254,21 @@ def claude_code(
         terminal.tmux("kill-server")
 
 
-def _configure(home: Path, root: Path) -> None:
+def environment(home: Path, model: Model, path: str) -> dict[str, str]:
+    """What Claude Code needs in order to ask the model only."""
+    return {
+        "HOME": str(home),
+        "TERM": "xterm-256color",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{model.port}",
+        "ANTHROPIC_API_KEY": KEY,
+        "NO_PROXY": "127.0.0.1",
+        "PATH": f"{Path(COMMAND).parent}{os.pathsep}{path}",
+    }
+
+
+def configure(home: Path, root: Path) -> None:
     """What a person has answered at the first start."""
     trusted = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True, "allowedTools": []}
     answers = {
