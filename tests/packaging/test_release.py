@@ -31,11 +31,16 @@ def test_the_citation_and_the_changelog_have_the_version_of_the_package() -> Non
 
 
 def test_the_project_has_one_address() -> None:
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "pyproject.toml", ROOT / "CITATION.cff"]
-    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("plugin/.claude-plugin/*.json")]
+    text = (
+        "\n".join(page.read_text(encoding="utf-8") for page in pages)
+        + read("pyproject.toml")
+        + read("CITATION.cff")
+    )
     theirs = re.findall(r"https://(?:github|raw\.githubusercontent)\.com/[\w.-]+/jlab-mcp\b", text)
     there = {REPOSITORY, REPOSITORY.replace("github.com", "raw.githubusercontent.com")}
     assert set(theirs) == there
+    assert f"marketplace add {REPOSITORY.removeprefix('https://github.com/')} " in read("docs/laptop.md")
 
 
 def test_each_python_that_is_claimed_is_one_that_the_workflow_tries() -> None:
